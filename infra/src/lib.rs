@@ -1,1 +1,26 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod dealing;
+mod declared;
+mod durations;
+mod load_profile;
+mod load_test;
+mod registry;
+mod run;
+mod run_lifecycle;
+mod test_file;
+
+pub mod protocol;
+
+pub use dealing::{ClassSequence, PlannedStart, UserClass, deal_workers, users_of_worker};
+pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
+pub use durations::{DurationError, format_duration, parse_duration};
+pub use load_profile::LinearRamp;
+pub use load_test::{LoadTest, LoadTestError, MAX_DURATION, MAX_USERS, MAX_WORKERS};
+pub use registry::{
+    AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Registry,
+    check_infrastructure_name,
+};
+pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
+pub use run_lifecycle::{RunEffect, RunEvent, RunLifecycle, StopRefused};
+pub use test_file::{TestFile, TestFileError};

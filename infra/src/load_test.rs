@@ -1,0 +1,233 @@
+//! A load test: the named definition that runs are made of.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::declared::DeclaredScenario;
+
+/// Most users of one run.
+pub const MAX_USERS: u64 = 1_000_000;
+/// Most worker processes of one run.
+pub const MAX_WORKERS: u32 = 1_000;
+/// Longest duration of one run (30 days).
+pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest name of a test, in bytes.
+const MAX_TEST_NAME_BYTES: usize = 200;
+/// Longest host URL, in bytes.
+const MAX_HOST_BYTES: usize = 2_000;
+
+/// The definition of a load test. Times are whole seconds, as Locust's are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadTest {
+    /// Name; runs are numbered per name.
+    pub name: String,
+    /// Base URL of the target.
+    pub host: String,
+    /// Peak concurrent users.
+    pub users: u64,
+    /// Time to ramp linearly from zero to `users`, in seconds; 0 starts everyone at once.
+    pub ramp_up_s: u64,
+    /// Total duration, ramp included, in seconds.
+    pub duration_s: u64,
+    /// Worker processes over the whole run.
+    pub workers: u32,
+    /// The infrastructure that runs the test.
+    pub infrastructure: String,
+    /// Name of a compiled-in scenario; ignored when `declared` is given (then it is only a label).
+    pub scenario: String,
+    /// How long requests in flight may take after the end, in seconds.
+    pub stop_timeout_s: u64,
+    /// The requests of a declared scenario.
+    #[serde(default)]
+    pub declared: Option<DeclaredScenario>,
+}
+
+/// Why a load test cannot be run as it is defined. Each is one sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum LoadTestError {
+    #[error(
+        "the test has no name; give it one of 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
+    )]
+    Name,
+    #[error("users is 0; give at least 1")]
+    NoUsers,
+    #[error("users is {0}; the most is {MAX_USERS}")]
+    TooManyUsers(u64),
+    #[error("workers is 0; give at least 1 worker process")]
+    NoWorkers,
+    #[error("workers is {0}; the most is {MAX_WORKERS}")]
+    TooManyWorkers(u32),
+    #[error("workers is {workers} but users only {users}; give at most one worker per user")]
+    MoreWorkersThanUsers { workers: u32, users: u64 },
+    #[error("duration is 0; give at least 1s")]
+    NoDuration,
+    #[error("duration is {0}s; the longest is 30 days")]
+    TooLong(u64),
+    #[error(
+        "ramp-up ({ramp_up_s}s) is not shorter than the duration ({duration_s}s); shorten the ramp-up or lengthen the duration"
+    )]
+    RampNotShorter { ramp_up_s: u64, duration_s: u64 },
+    #[error("stop time-out is {0}s; the longest is one day")]
+    StopTimeout(u64),
+    #[error(
+        "host `{host}` is not a URL ({reason}); write it as http://name[:port] or https://name[:port]"
+    )]
+    Host { host: String, reason: String },
+    #[error("a declared scenario needs at least one [[request]]")]
+    NothingDeclared,
+}
+
+impl LoadTest {
+    /// Checks everything that can be known without the registry. The first mistake is returned.
+    ///
+    /// # Errors
+    /// See [`LoadTestError`].
+    pub fn check(&self) -> Result<(), LoadTestError> {
+        if self.name.trim().is_empty()
+            || self.name.len() > MAX_TEST_NAME_BYTES
+            || self.name.chars().any(char::is_control)
+        {
+            return Err(LoadTestError::Name);
+        }
+        match self.users {
+            0 => return Err(LoadTestError::NoUsers),
+            n if n > MAX_USERS => return Err(LoadTestError::TooManyUsers(n)),
+            _ => {}
+        }
+        match self.workers {
+            0 => return Err(LoadTestError::NoWorkers),
+            n if n > MAX_WORKERS => return Err(LoadTestError::TooManyWorkers(n)),
+            n if u64::from(n) > self.users => {
+                return Err(LoadTestError::MoreWorkersThanUsers {
+                    workers: n,
+                    users: self.users,
+                });
+            }
+            _ => {}
+        }
+        match self.duration_s {
+            0 => return Err(LoadTestError::NoDuration),
+            n if n > MAX_DURATION.as_secs() => return Err(LoadTestError::TooLong(n)),
+            _ => {}
+        }
+        if self.ramp_up_s >= self.duration_s {
+            return Err(LoadTestError::RampNotShorter {
+                ramp_up_s: self.ramp_up_s,
+                duration_s: self.duration_s,
+            });
+        }
+        if self.stop_timeout_s > 86_400 {
+            return Err(LoadTestError::StopTimeout(self.stop_timeout_s));
+        }
+        if self
+            .declared
+            .as_ref()
+            .is_some_and(|declared| declared.requests.is_empty())
+        {
+            return Err(LoadTestError::NothingDeclared);
+        }
+        self.host_url().map(|_| ())
+    }
+
+    /// The host as a URL with `http` or `https` and a host name.
+    ///
+    /// # Errors
+    /// [`LoadTestError::Host`] with the reason.
+    pub fn host_url(&self) -> Result<Url, LoadTestError> {
+        let refuse = |reason: &str| LoadTestError::Host {
+            host: self.host.chars().take(100).collect(),
+            reason: reason.to_owned(),
+        };
+        if self.host.len() > MAX_HOST_BYTES {
+            return Err(refuse("it is too long"));
+        }
+        let url = Url::parse(&self.host).map_err(|error| refuse(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("it begins with neither http:// nor https://"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refuse("it names no host"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("it has a query or a fragment"));
+        }
+        Ok(url)
+    }
+
+    /// Total duration, ramp included.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs(self.duration_s)
+    }
+
+    /// Time to ramp from zero to all users.
+    pub fn ramp_up(&self) -> Duration {
+        Duration::from_secs(self.ramp_up_s)
+    }
+
+    /// How long requests in flight may take after the end.
+    pub fn stop_timeout(&self) -> Duration {
+        Duration::from_secs(self.stop_timeout_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> LoadTest {
+        LoadTest {
+            name: "checkout".into(),
+            host: "http://127.0.0.1:8080".into(),
+            users: 10,
+            ramp_up_s: 5,
+            duration_s: 10,
+            workers: 2,
+            infrastructure: "local".into(),
+            scenario: "shop".into(),
+            stop_timeout_s: 10,
+            declared: None,
+        }
+    }
+
+    #[test]
+    fn a_valid_test_passes() {
+        assert_eq!(valid().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_mistake_has_its_sentence() {
+        type Change = fn(&mut LoadTest);
+        let cases: [(Change, &str); 12] = [
+            (|t| t.name = " ".into(), "no name"),
+            (|t| t.users = 0, "users is 0"),
+            (|t| t.users = MAX_USERS + 1, "the most is"),
+            (|t| t.workers = 0, "workers is 0"),
+            (|t| t.workers = 11, "at most one worker per user"),
+            (|t| t.duration_s = 0, "duration is 0"),
+            (|t| t.ramp_up_s = 10, "not shorter than the duration"),
+            (|t| t.host = "example.com".into(), "is not a URL"),
+            (
+                |t| t.host = "ftp://example.com".into(),
+                "neither http:// nor https://",
+            ),
+            (|t| t.host = "http://".into(), "is not a URL"),
+            (|t| t.host = "http://a/?x=1".into(), "query"),
+            (
+                |t| t.declared = Some(DeclaredScenario::default()),
+                "[[request]]",
+            ),
+        ];
+        for (change, words) in cases {
+            let mut test = valid();
+            change(&mut test);
+            let message = test.check().unwrap_err().to_string();
+            assert!(
+                message.contains(words),
+                "{message:?} should contain {words:?}"
+            );
+        }
+    }
+}

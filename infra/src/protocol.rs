@@ -1,0 +1,342 @@
+//! The wire between agents and the coordinator: MessagePack with named fields in WebSocket binary frames.
+//!
+//! WHEN CHANGING THE PROTOCOL: adding a field needs `#[serde(default)]` and no new version (unknown fields
+//! are ignored, missing ones default). Changing what a field means, or adding a message that must be
+//! understood, needs a new [`PROTOCOL_VERSION`]: agents and coordinator of different versions refuse each
+//! other in the hello. Update the golden frames in `tests/` with either.
+//!
+//! Nothing is lost and nothing counted twice: an agent numbers its snapshots per run from 1; the
+//! coordinator saves a snapshot, then acknowledges it; the agent keeps what is unacknowledged and sends it
+//! again, unchanged, after a reconnect; the coordinator ignores numbers it has saved.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::load_test::LoadTest;
+use crate::run::RunId;
+
+/// Version of this protocol; both sides must have the same.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Largest frame either side accepts, in bytes.
+pub const MAX_FRAME_BYTES: usize = 32 * 1024 * 1024;
+/// Snapshots of one run an agent sends before it waits for an acknowledgement.
+pub const MAX_UNACKNOWLEDGED: usize = 8;
+/// Longest endpoint name kept, in bytes; longer ones are cut at a character and end in `…`.
+pub const MAX_NAME_BYTES: usize = 512;
+/// Longest error text kept, in bytes.
+pub const MAX_ERROR_BYTES: usize = 1_024;
+/// Longest console log line kept, in bytes.
+pub const MAX_LOG_LINE_BYTES: usize = 4_096;
+/// Most endpoints of one run; requests to further ones are counted under [`OTHER`].
+pub const MAX_ENDPOINTS: usize = 1_000;
+/// Most distinct errors of one run; further ones are counted under [`OTHER`].
+pub const MAX_ERRORS: usize = 1_000;
+/// Name of the row that takes what is beyond a cap.
+pub const OTHER: &str = "(other)";
+/// Seconds between an agent's pings.
+pub const PING_INTERVAL_S: u64 = 1;
+/// Path of the agents' WebSocket on the coordinator's port.
+pub const AGENT_SOCKET_PATH: &str = "/api/v1/agents/socket";
+
+/// What an agent says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToCoordinator {
+    /// First frame of every connection.
+    Hello(Hello),
+    /// Each [`PING_INTERVAL_S`]: a heartbeat, and the measure of the clock offset.
+    Ping {
+        /// The agent's clock, µs since 1970.
+        sent_at_us: u64,
+    },
+    /// All workers of this run are up and wait for the start.
+    Ready {
+        /// The run.
+        run_id: RunId,
+    },
+    /// Results since the last snapshot of this run.
+    Snapshot(Box<Snapshot>),
+}
+
+/// What the coordinator says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// Answer to a hello that is accepted.
+    Welcome(Welcome),
+    /// Answer to a hello that is not; the connection closes. The reason is a sentence for the user.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// Answer to a ping.
+    Pong {
+        /// As in the ping.
+        sent_at_us: u64,
+        /// The coordinator's clock, µs since 1970.
+        coordinator_time_us: u64,
+    },
+    /// Start worker processes and answer `Ready`. Sent again after a reconnect is harmless.
+    Prepare(Box<Prepare>),
+    /// Generate load: run time zero is at `start_at_us` on the coordinator's clock.
+    Start {
+        /// The run.
+        run_id: RunId,
+        /// Run time zero, µs since 1970.
+        start_at_us: u64,
+    },
+    /// End the load now: requests in flight may finish within the stop time-out.
+    Stop {
+        /// The run.
+        run_id: RunId,
+    },
+    /// This snapshot and all before it are saved.
+    Ack {
+        /// The run.
+        run_id: RunId,
+        /// Number of the snapshot.
+        seq: u64,
+    },
+    /// The coordinator does not know this run or gave it up: kill its workers and forget it.
+    Abandon {
+        /// The run.
+        run_id: RunId,
+    },
+}
+
+/// Who an agent is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`] of the agent.
+    pub protocol: u32,
+    /// Identity of the agent process, random at its start.
+    #[serde(default)]
+    pub agent_id: String,
+    /// Name of the agent, by default that of its machine.
+    #[serde(default)]
+    pub name: String,
+    /// The infrastructure it joins.
+    #[serde(default)]
+    pub infrastructure: String,
+    /// Greylag's version.
+    #[serde(default)]
+    pub version: String,
+    /// Processors of the machine.
+    #[serde(default)]
+    pub cores: u32,
+    /// Scenarios compiled into the agent's binary.
+    #[serde(default)]
+    pub scenarios: Vec<ScenarioInfo>,
+    /// Runs the agent still holds (running, or not yet acknowledged to the end).
+    #[serde(default)]
+    pub runs: Vec<RunId>,
+}
+
+/// A scenario compiled into an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioInfo {
+    /// Its name.
+    pub name: String,
+    /// One line about it.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// The coordinator's terms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// [`PROTOCOL_VERSION`] of the coordinator.
+    pub protocol: u32,
+    /// The agent's name in this infrastructure (numbered when another has the same).
+    pub name: String,
+    /// An agent that hears nothing for this long stops its load.
+    pub lease_ms: u64,
+}
+
+/// An agent's part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The run.
+    pub run_id: RunId,
+    /// Its definition.
+    pub test: LoadTest,
+    /// Global indexes of the workers to start, each below `test.workers`.
+    pub workers: Vec<u32>,
+}
+
+/// What happened since the last snapshot. Everything in it is added to what is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// The run.
+    pub run_id: RunId,
+    /// Number of the snapshot, from 1 without gaps.
+    pub seq: u64,
+    /// Endpoints that `intervals` and `samples` refer to by position.
+    pub endpoints: Vec<Endpoint>,
+    /// Requests by second and endpoint.
+    pub intervals: Vec<IntervalData>,
+    /// Users that started and stopped.
+    pub user_changes: Vec<UserChange>,
+    /// Single requests for the scatter plot.
+    pub samples: Vec<SampleData>,
+    /// Console log lines, in order.
+    pub log: Vec<LogLine>,
+    /// Log lines left out because they came too fast.
+    pub log_lines_dropped: u64,
+    /// State of the agent's workers now; empty if unchanged.
+    pub workers: Vec<WorkerState>,
+    /// Set in the last snapshot of the run.
+    pub end: Option<AgentEnd>,
+}
+
+/// Method and name: what results are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// HTTP method or another kind of request.
+    pub method: String,
+    /// The request's name.
+    pub name: String,
+}
+
+/// One second of run time, one endpoint, one agent (or worker): the unit of measurement. All response
+/// times in µs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntervalData {
+    /// Second of run time in which the requests ended.
+    pub second: u32,
+    /// Position in [`Snapshot::endpoints`].
+    pub endpoint: u32,
+    /// Requests, failures included. May be 0 (then only `errors` matter: errors of tasks).
+    pub requests: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Bytes of response bodies, decoded.
+    pub bytes: u64,
+    /// Least response time.
+    pub min_us: u64,
+    /// Greatest response time.
+    pub max_us: u64,
+    /// Sum of response times.
+    pub sum_us: u64,
+    /// Sum of times to first byte.
+    pub ttfb_sum_us: u64,
+    /// Requests that have a time to first byte.
+    pub ttfb_count: u64,
+    /// HDR histogram (1 µs to 1 h, 3 digits), V2 + DEFLATE; empty when there are no requests.
+    pub histogram: ByteBuf,
+    /// Errors by text.
+    pub errors: Vec<ErrorCount>,
+}
+
+/// How often an error occurred.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// Its text.
+    pub error: String,
+    /// How often.
+    pub occurrences: u64,
+}
+
+/// Users that started and stopped within one second of run time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserChange {
+    /// Second of run time.
+    pub second: u32,
+    /// Users started.
+    pub started: u64,
+    /// Users stopped.
+    pub stopped: u64,
+}
+
+/// One request for the scatter plot.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SampleData {
+    /// Position in [`Snapshot::endpoints`].
+    pub endpoint: u32,
+    /// When it ended: µs of run time.
+    pub at_us: u64,
+    /// Response time in µs.
+    pub response_us: u64,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// One line of the console log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, on the coordinator's clock (µs since 1970).
+    pub at_us: u64,
+    /// Who: `agent`, `agent/worker-0` or `coordinator`.
+    pub source: String,
+    /// The line, without its end, valid UTF-8, possibly cut. May hold terminal escapes: whoever shows it escapes.
+    pub text: String,
+}
+
+/// State of one worker process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerState {
+    /// Global index.
+    pub index: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Users active now.
+    pub users: u64,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// How an agent's part of a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEnd {
+    /// Why it did not end as planned: a sentence that names worker and signal where there is one.
+    pub failure: Option<String>,
+    /// All requests the agent reported in this run, for the check at the end.
+    pub requests: u64,
+    /// All failures likewise.
+    pub failures: u64,
+    /// When the agent's last user ended, in µs of run time; 0 if none ever started.
+    #[serde(default)]
+    pub ended_at_us: u64,
+}
+
+/// Why a frame is not understood. The connection it came on is closed; nobody else is harmed.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Larger than [`MAX_FRAME_BYTES`].
+    #[error("the frame has {0} bytes; the most is {MAX_FRAME_BYTES}")]
+    TooLarge(usize),
+    /// No valid message.
+    #[error("the frame is no message of protocol version {PROTOCOL_VERSION}: {0}")]
+    Malformed(#[from] rmp_serde::decode::Error),
+}
+
+/// Encodes a message as a frame.
+pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(message).expect(
+        "messages hold only maps with string keys, sequences and scalars, which always encode",
+    )
+}
+
+/// Decodes a frame.
+///
+/// # Errors
+/// See [`FrameError`].
+pub fn decode<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, FrameError> {
+    if frame.len() > MAX_FRAME_BYTES {
+        return Err(FrameError::TooLarge(frame.len()));
+    }
+    Ok(rmp_serde::from_slice(frame)?)
+}
+
+/// Cuts a text at a character so that it has at most `limit` bytes, the mark `…` included.
+pub fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
+    const MARK: &str = "…";
+    if text.len() <= limit {
+        return text.into();
+    }
+    let mut end = limit.saturating_sub(MARK.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{MARK}", &text[..end]).into()
+}

@@ -1,0 +1,118 @@
+//! A run: one execution of a load test, as it is kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::load_test::LoadTest;
+use crate::protocol::AgentEnd;
+
+/// Identifies a run, for ever and over all coordinators: 12 letters and digits.
+pub type RunId = String;
+
+/// Everything about a run but its results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Identifier, as in the page's address.
+    pub id: RunId,
+    /// Number within its test: #1, #2, …
+    pub number: u64,
+    /// The definition as it was when the run was started.
+    pub test: LoadTest,
+    /// Where the run stands.
+    pub phase: RunPhase,
+    /// When the run was asked for, on the coordinator's clock (µs since 1970).
+    pub created_at_us: u64,
+    /// Run time zero, once it is known (µs since 1970).
+    pub started_at_us: Option<u64>,
+    /// When the run ended (µs since 1970).
+    pub ended_at_us: Option<u64>,
+    /// The agents that take part, in dealing order.
+    pub agents: Vec<RunAgent>,
+}
+
+/// One agent's part in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunAgent {
+    /// Identity of the agent process.
+    pub id: String,
+    /// The agent's name.
+    pub name: String,
+    /// Global indexes of the workers dealt to it.
+    pub workers: Vec<u32>,
+    /// Number of the last snapshot saved; 0 before the first.
+    pub last_seq: u64,
+    /// How its part ended, once its last snapshot is saved.
+    pub end: Option<AgentEnd>,
+}
+
+/// Where a run stands. The diagram is in `run_lifecycle.rs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunPhase {
+    /// Agents start their workers.
+    Preparing,
+    /// Load is generated.
+    Running,
+    /// Load is being stopped before its time; the run will be Failed for this reason.
+    Failing(String),
+    /// Ended as planned.
+    Finished,
+    /// Ended otherwise, for this reason.
+    Failed(String),
+}
+
+/// Status as the page shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Not ended.
+    Running,
+    /// Ended as planned.
+    Finished,
+    /// Ended otherwise.
+    Failed,
+}
+
+impl RunStatus {
+    /// The word the page shows: `Running`, `Finished` or `Failed`.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunStatus::Running => "Running",
+            RunStatus::Finished => "Finished",
+            RunStatus::Failed => "Failed",
+        }
+    }
+}
+
+impl RunPhase {
+    /// The status shown for this phase.
+    pub fn status(&self) -> RunStatus {
+        match self {
+            RunPhase::Preparing | RunPhase::Running | RunPhase::Failing(_) => RunStatus::Running,
+            RunPhase::Finished => RunStatus::Finished,
+            RunPhase::Failed(_) => RunStatus::Failed,
+        }
+    }
+
+    /// Whether the run has ended.
+    pub fn is_over(&self) -> bool {
+        self.status() != RunStatus::Running
+    }
+
+    /// Why the run failed or is failing.
+    pub fn failure_reason(&self) -> Option<&str> {
+        match self {
+            RunPhase::Failing(reason) | RunPhase::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl RunRecord {
+    /// How long the run has been going at `now_us`, or took in the end, in seconds; 0 before it started.
+    pub fn elapsed_s(&self, now_us: u64) -> f64 {
+        let Some(started) = self.started_at_us else {
+            return 0.0;
+        };
+        let until = self.ended_at_us.unwrap_or(now_us);
+        until.saturating_sub(started) as f64 / 1e6
+    }
+}

@@ -1,0 +1,547 @@
+//! The life of a run, without I/O: events in, effects out. The coordinator's task performs the effects in
+//! their order, so a record is always saved before anyone is told.
+//!
+//! ```text
+//!              all agents Ready                all agents ended as planned
+//!   Preparing ─────────────────► Running ──────────────────────────────────► Finished
+//!       │                           │
+//!       │ stop asked, agent lost    │ stop asked, agent lost for longer than the lease,
+//!       │ or failed, took too long  │ agent failed, did not end in time
+//!       ▼                           ▼
+//!       └───────► Failing(reason) ◄─┘
+//!                     │ every agent ended or was given up
+//!                     ▼
+//!                 Failed(reason)
+//! ```
+//!
+//! In the happy case the coordinator sends `Prepare` to each agent; when all are `Ready` it fixes run time
+//! zero a moment ahead, saves it and sends `Start`. The agents end by their own clocks; the last snapshot of
+//! each carries its end.
+//!
+//! An agent whose connection breaks is *absent*. If it comes back within the lease nothing happened: it is
+//! sent again what it may have missed, and resends what was not acknowledged. If not, the run fails and
+//! names it. A coordinator that was restarted treats all agents as absent since its start. The first reason
+//! to fail is the one that is kept.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::{AgentEnd, Prepare, ToAgent};
+use crate::run::{RunPhase, RunRecord};
+
+/// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
+pub const START_DELAY_US: u64 = 500_000;
+/// How long agents may take to start their workers, in µs.
+pub const PREPARE_TIMEOUT_US: u64 = 60_000_000;
+/// How much longer than duration and stop time-out an agent may take to report its end, in µs.
+pub const END_GRACE_US: u64 = 30_000_000;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEvent {
+    /// An agent's workers are up.
+    AgentReady {
+        /// Identity of the agent.
+        agent_id: String,
+    },
+    /// An agent's last snapshot is saved.
+    AgentEnded {
+        /// Identity of the agent.
+        agent_id: String,
+        /// How its part ended.
+        end: AgentEnd,
+    },
+    /// An agent's connection ended.
+    AgentLost {
+        /// Identity of the agent.
+        agent_id: String,
+        /// When it was heard last.
+        since_us: u64,
+    },
+    /// An agent connected again.
+    AgentReturned {
+        /// Identity of the agent.
+        agent_id: String,
+        /// Whether it still holds this run.
+        holds_run: bool,
+    },
+    /// Someone asked to stop the run; the text says who (`stopped by user`).
+    StopAsked {
+        /// Becomes the failure reason.
+        reason: String,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What the coordinator must do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEffect {
+    /// Save [`RunLifecycle::record`].
+    Save,
+    /// Send to an agent if it is connected.
+    Send {
+        /// Identity of the agent.
+        agent_id: String,
+        /// The message.
+        message: ToAgent,
+    },
+    /// Add a line to the run's console log.
+    Log(String),
+    /// The run is over; nothing more will happen.
+    Over,
+}
+
+/// Why a run cannot be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum StopRefused {
+    #[error("there is no run `{0}`; look at the list of runs for its id")]
+    Unknown(String),
+    #[error("the run is over already ({0})")]
+    Over(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// Connected, workers not all up.
+    Preparing,
+    /// Connected, workers up.
+    Ready,
+    /// Not connected since then.
+    Absent { since_us: u64, was_ready: bool },
+    /// Its last snapshot is saved.
+    Ended,
+    /// Not waited for any more.
+    GivenUp,
+}
+
+/// One run's state machine.
+#[derive(Debug)]
+pub struct RunLifecycle {
+    record: RunRecord,
+    presence: BTreeMap<String, Presence>,
+    lease_us: u64,
+    /// When the present phase must be over, µs since 1970.
+    deadline_us: u64,
+}
+
+impl RunLifecycle {
+    /// A new run in [`RunPhase::Preparing`], already saved. The effects ask its agents to prepare.
+    pub fn begin(record: RunRecord, lease_us: u64, now_us: u64) -> (Self, Vec<RunEffect>) {
+        let presence = record
+            .agents
+            .iter()
+            .map(|agent| (agent.id.clone(), Presence::Preparing))
+            .collect();
+        let run = Self {
+            record,
+            presence,
+            lease_us,
+            deadline_us: now_us + PREPARE_TIMEOUT_US,
+        };
+        let effects = run
+            .record
+            .agents
+            .iter()
+            .map(|agent| run.prepare(&agent.id))
+            .collect();
+        (run, effects)
+    }
+
+    /// A run found unfinished by a coordinator that was restarted.
+    pub fn recover(record: RunRecord, lease_us: u64, now_us: u64) -> (Self, Vec<RunEffect>) {
+        let presence = record
+            .agents
+            .iter()
+            .map(|agent| {
+                let presence = match agent.end {
+                    Some(_) => Presence::Ended,
+                    None => Presence::Absent {
+                        since_us: now_us,
+                        was_ready: record.phase != RunPhase::Preparing,
+                    },
+                };
+                (agent.id.clone(), presence)
+            })
+            .collect();
+        let mut run = Self {
+            record,
+            presence,
+            lease_us,
+            deadline_us: 0,
+        };
+        let mut effects = vec![RunEffect::Log(
+            "coordinator restarted; waiting for the agents to come back".to_owned(),
+        )];
+        match &run.record.phase {
+            RunPhase::Preparing => effects.extend(run.fail(
+                "the coordinator was restarted before the run started".to_owned(),
+                now_us,
+            )),
+            RunPhase::Failing(_) => run.deadline_us = run.failing_deadline(now_us),
+            _ => run.deadline_us = run.running_deadline().max(now_us + run.lease_us),
+        }
+        effects.extend(run.settle(now_us));
+        (run, effects)
+    }
+
+    /// The run as it stands, to be saved when an effect says so.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// Whether the run may be stopped.
+    ///
+    /// # Errors
+    /// It is over.
+    pub fn may_stop(&self) -> Result<(), StopRefused> {
+        if self.record.phase.is_over() {
+            return Err(StopRefused::Over(self.record.phase.status().word()));
+        }
+        Ok(())
+    }
+
+    /// Takes one event. Events about agents that do not take part, and all events after the end, do nothing.
+    #[must_use]
+    pub fn handle(&mut self, event: RunEvent, now_us: u64) -> Vec<RunEffect> {
+        if self.record.phase.is_over() {
+            return Vec::new();
+        }
+        let mut effects = match event {
+            RunEvent::AgentReady { agent_id } => self.agent_ready(&agent_id),
+            RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
+            RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
+            RunEvent::AgentReturned {
+                agent_id,
+                holds_run,
+            } => self.agent_returned(&agent_id, holds_run, now_us),
+            RunEvent::StopAsked { reason } => self.fail(reason, now_us),
+            RunEvent::Tick => self.tick(now_us),
+        };
+        effects.extend(self.start_if_ready(now_us));
+        effects.extend(self.settle(now_us));
+        effects
+    }
+
+    fn agent_ready(&mut self, agent_id: &str) -> Vec<RunEffect> {
+        if let Some(presence @ Presence::Preparing) = self.presence.get_mut(agent_id) {
+            *presence = Presence::Ready;
+        }
+        Vec::new()
+    }
+
+    fn agent_ended(&mut self, agent_id: &str, end: AgentEnd, now_us: u64) -> Vec<RunEffect> {
+        let Some(agent) = self
+            .record
+            .agents
+            .iter_mut()
+            .find(|agent| agent.id == agent_id)
+        else {
+            return Vec::new();
+        };
+        if agent.end.is_some() {
+            return Vec::new();
+        }
+        let failure = end.failure.clone();
+        let started = self.record.started_at_us.is_some();
+        let name = agent.name.clone();
+        agent.end = Some(end);
+        self.presence.insert(agent_id.to_owned(), Presence::Ended);
+        let mut effects = vec![RunEffect::Save];
+        match failure {
+            Some(reason) => effects.extend(self.fail(reason, now_us)),
+            None if !started => effects
+                .extend(self.fail(format!("agent {name} ended before the run started"), now_us)),
+            None => {}
+        }
+        effects
+    }
+
+    fn agent_lost(&mut self, agent_id: &str, since_us: u64) -> Vec<RunEffect> {
+        let Some(presence) = self.presence.get_mut(agent_id) else {
+            return Vec::new();
+        };
+        let was_ready = match *presence {
+            Presence::Preparing => false,
+            Presence::Ready => true,
+            Presence::Absent { .. } | Presence::Ended | Presence::GivenUp => return Vec::new(),
+        };
+        *presence = Presence::Absent {
+            since_us,
+            was_ready,
+        };
+        let name = self.name_of(agent_id);
+        vec![RunEffect::Log(format!(
+            "agent {name} disconnected; it has {} s to come back",
+            self.lease_us / 1_000_000
+        ))]
+    }
+
+    fn agent_returned(&mut self, agent_id: &str, holds_run: bool, now_us: u64) -> Vec<RunEffect> {
+        let Some(presence) = self.presence.get_mut(agent_id) else {
+            return Vec::new();
+        };
+        let was_absent = matches!(presence, Presence::Absent { .. });
+        match *presence {
+            Presence::Ended => return Vec::new(),
+            Presence::GivenUp => {
+                return vec![RunEffect::Send {
+                    agent_id: agent_id.to_owned(),
+                    message: ToAgent::Abandon {
+                        run_id: self.record.id.clone(),
+                    },
+                }];
+            }
+            Presence::Absent {
+                was_ready: true, ..
+            }
+            | Presence::Ready => {
+                *presence = Presence::Ready;
+            }
+            Presence::Absent {
+                was_ready: false, ..
+            }
+            | Presence::Preparing => {
+                *presence = Presence::Preparing;
+            }
+        }
+        let name = self.name_of(agent_id);
+        let mut effects = Vec::new();
+        if was_absent {
+            effects.push(RunEffect::Log(format!("agent {name} is connected again")));
+        }
+        match &self.record.phase {
+            RunPhase::Preparing => {
+                // It may have lost the order to prepare; sent twice it is harmless, and answered again.
+                self.presence
+                    .insert(agent_id.to_owned(), Presence::Preparing);
+                effects.push(self.prepare(agent_id));
+            }
+            _ if !holds_run => {
+                self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
+                effects
+                    .extend(self.fail(format!("agent {name} came back without the run"), now_us));
+            }
+            RunPhase::Running => {
+                if let Some(start_at_us) = self.record.started_at_us {
+                    effects.push(RunEffect::Send {
+                        agent_id: agent_id.to_owned(),
+                        message: ToAgent::Start {
+                            run_id: self.record.id.clone(),
+                            start_at_us,
+                        },
+                    });
+                }
+            }
+            _ => effects.push(self.stop(agent_id)),
+        }
+        effects
+    }
+
+    fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
+        let overdue: Vec<(String, u64)> = self
+            .presence
+            .iter()
+            .filter_map(|(id, presence)| match presence {
+                Presence::Absent { since_us, .. }
+                    if now_us.saturating_sub(*since_us) > self.lease_us =>
+                {
+                    Some((id.clone(), now_us - since_us))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut effects = Vec::new();
+        for (agent_id, silence_us) in overdue {
+            self.presence.insert(agent_id.clone(), Presence::GivenUp);
+            let reason = format!(
+                "agent {} of infrastructure {} was lost: nothing heard from it for {:.0} s",
+                self.name_of(&agent_id),
+                self.record.test.infrastructure,
+                silence_us as f64 / 1e6
+            );
+            effects.extend(self.fail(reason, now_us));
+        }
+        if now_us > self.deadline_us {
+            let late = self.late_agents();
+            let reason = match self.record.phase {
+                RunPhase::Preparing => format!(
+                    "{late} did not start its workers within {} s",
+                    PREPARE_TIMEOUT_US / 1_000_000
+                ),
+                _ => format!("{late} did not report the end of its load in time"),
+            };
+            let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
+            effects.extend(self.fail(reason, now_us));
+            if was_failing {
+                for presence in self.presence.values_mut() {
+                    if *presence != Presence::Ended {
+                        *presence = Presence::GivenUp;
+                    }
+                }
+            }
+        }
+        effects
+    }
+
+    /// Begins to fail, unless the run is failing already: the first reason stays.
+    fn fail(&mut self, reason: String, now_us: u64) -> Vec<RunEffect> {
+        if matches!(self.record.phase, RunPhase::Failing(_)) || self.record.phase.is_over() {
+            return Vec::new();
+        }
+        let mut effects = vec![RunEffect::Log(format!("stopping: {reason}"))];
+        self.record.phase = RunPhase::Failing(reason);
+        self.deadline_us = self.failing_deadline(now_us);
+        effects.push(RunEffect::Save);
+        effects.extend(
+            self.presence
+                .iter()
+                .filter(|(_, presence)| matches!(presence, Presence::Preparing | Presence::Ready))
+                .map(|(id, _)| self.stop(id)),
+        );
+        effects
+    }
+
+    fn start_if_ready(&mut self, now_us: u64) -> Vec<RunEffect> {
+        let all_ready = self.record.phase == RunPhase::Preparing
+            && self
+                .presence
+                .values()
+                .all(|presence| *presence == Presence::Ready);
+        if !all_ready {
+            return Vec::new();
+        }
+        let start_at_us = now_us + START_DELAY_US;
+        self.record.phase = RunPhase::Running;
+        self.record.started_at_us = Some(start_at_us);
+        self.deadline_us = self.running_deadline();
+        let mut effects = vec![RunEffect::Save];
+        effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
+            agent_id: agent_id.clone(),
+            message: ToAgent::Start {
+                run_id: self.record.id.clone(),
+                start_at_us,
+            },
+        }));
+        effects
+    }
+
+    /// Ends the run once nobody is waited for.
+    fn settle(&mut self, now_us: u64) -> Vec<RunEffect> {
+        let settled = self
+            .presence
+            .values()
+            .all(|presence| matches!(presence, Presence::Ended | Presence::GivenUp));
+        if !settled {
+            return Vec::new();
+        }
+        let phase = match &self.record.phase {
+            RunPhase::Failing(reason) => RunPhase::Failed(reason.clone()),
+            RunPhase::Running => RunPhase::Finished,
+            _ => return Vec::new(),
+        };
+        self.record.phase = phase;
+        self.record.ended_at_us = Some(self.end_of_load(now_us));
+        let mut effects = vec![
+            RunEffect::Log(match &self.record.phase {
+                RunPhase::Failed(reason) => format!("run failed: {reason}"),
+                _ => "run finished".to_owned(),
+            }),
+            RunEffect::Save,
+        ];
+        effects.extend(
+            self.presence
+                .iter()
+                .filter(|(_, presence)| **presence == Presence::GivenUp)
+                .map(|(agent_id, _)| RunEffect::Send {
+                    agent_id: agent_id.clone(),
+                    message: ToAgent::Abandon {
+                        run_id: self.record.id.clone(),
+                    },
+                }),
+        );
+        effects.push(RunEffect::Over);
+        effects
+    }
+
+    /// When the last user ended if every agent said so, else now.
+    fn end_of_load(&self, now_us: u64) -> u64 {
+        let Some(started) = self.record.started_at_us else {
+            return now_us;
+        };
+        self.record
+            .agents
+            .iter()
+            .map(|agent| {
+                agent
+                    .end
+                    .as_ref()
+                    .map(|end| started.saturating_add(end.ended_at_us))
+            })
+            .collect::<Option<Vec<_>>>()
+            .and_then(|ends| ends.into_iter().max())
+            .map_or(now_us, |end| end.min(now_us.max(started)))
+    }
+
+    fn prepare(&self, agent_id: &str) -> RunEffect {
+        let workers = self
+            .record
+            .agents
+            .iter()
+            .find(|agent| agent.id == agent_id)
+            .map(|agent| agent.workers.clone())
+            .unwrap_or_default();
+        RunEffect::Send {
+            agent_id: agent_id.to_owned(),
+            message: ToAgent::Prepare(Box::new(Prepare {
+                run_id: self.record.id.clone(),
+                test: self.record.test.clone(),
+                workers,
+            })),
+        }
+    }
+
+    fn stop(&self, agent_id: &str) -> RunEffect {
+        RunEffect::Send {
+            agent_id: agent_id.to_owned(),
+            message: ToAgent::Stop {
+                run_id: self.record.id.clone(),
+            },
+        }
+    }
+
+    fn name_of(&self, agent_id: &str) -> String {
+        self.record
+            .agents
+            .iter()
+            .find(|agent| agent.id == agent_id)
+            .map_or_else(|| agent_id.to_owned(), |agent| agent.name.clone())
+    }
+
+    fn late_agents(&self) -> String {
+        let names: Vec<_> = self
+            .presence
+            .iter()
+            .filter(|(_, presence)| match self.record.phase {
+                RunPhase::Preparing => **presence != Presence::Ready,
+                _ => !matches!(presence, Presence::Ended | Presence::GivenUp),
+            })
+            .map(|(id, _)| self.name_of(id))
+            .collect();
+        format!("agent {}", names.join(", "))
+    }
+
+    fn running_deadline(&self) -> u64 {
+        let test = &self.record.test;
+        self.record.started_at_us.unwrap_or(0)
+            + (test.duration_s + test.stop_timeout_s) * 1_000_000
+            + END_GRACE_US
+    }
+
+    fn failing_deadline(&self, now_us: u64) -> u64 {
+        now_us + self.record.test.stop_timeout_s * 1_000_000 + self.lease_us + END_GRACE_US
+    }
+}
+
+#[cfg(test)]
+mod tests;

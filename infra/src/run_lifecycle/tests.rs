@@ -1,0 +1,315 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::load_test::LoadTest;
+use crate::run::RunAgent;
+
+const LEASE_US: u64 = 30_000_000;
+
+fn record(agents: &[&str]) -> RunRecord {
+    RunRecord {
+        id: "r1".into(),
+        number: 1,
+        test: LoadTest {
+            name: "t".into(),
+            host: "http://127.0.0.1".into(),
+            users: 10,
+            ramp_up_s: 1,
+            duration_s: 60,
+            workers: 4,
+            infrastructure: "lab".into(),
+            scenario: "shop".into(),
+            stop_timeout_s: 10,
+            declared: None,
+        },
+        phase: RunPhase::Preparing,
+        created_at_us: 0,
+        started_at_us: None,
+        ended_at_us: None,
+        agents: agents
+            .iter()
+            .map(|name| RunAgent {
+                id: (*name).into(),
+                name: format!("agent-{name}"),
+                workers: vec![0],
+                last_seq: 0,
+                end: None,
+            })
+            .collect(),
+    }
+}
+
+fn ready(agent: &str) -> RunEvent {
+    RunEvent::AgentReady {
+        agent_id: agent.into(),
+    }
+}
+
+fn ended(agent: &str, failure: Option<&str>) -> RunEvent {
+    RunEvent::AgentEnded {
+        agent_id: agent.into(),
+        end: AgentEnd {
+            failure: failure.map(Into::into),
+            requests: 1,
+            failures: 0,
+            ended_at_us: 60_000_000,
+        },
+    }
+}
+
+fn lost(agent: &str, since_us: u64) -> RunEvent {
+    RunEvent::AgentLost {
+        agent_id: agent.into(),
+        since_us,
+    }
+}
+
+fn returned(agent: &str) -> RunEvent {
+    RunEvent::AgentReturned {
+        agent_id: agent.into(),
+        holds_run: true,
+    }
+}
+
+fn sent(effects: &[RunEffect]) -> Vec<(String, &'static str)> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            RunEffect::Send { agent_id, message } => Some((
+                agent_id.clone(),
+                match message {
+                    ToAgent::Prepare(_) => "prepare",
+                    ToAgent::Start { .. } => "start",
+                    ToAgent::Stop { .. } => "stop",
+                    ToAgent::Abandon { .. } => "abandon",
+                    _ => "other",
+                },
+            )),
+            _ => None,
+        })
+        .collect()
+}
+
+fn running() -> RunLifecycle {
+    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
+    let _ = run.handle(ready("a"), 1);
+    let _ = run.handle(ready("b"), 2);
+    assert_eq!(run.record().phase, RunPhase::Running);
+    run
+}
+
+#[test]
+fn the_happy_case() {
+    let (mut run, effects) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
+    assert_eq!(
+        sent(&effects),
+        [("a".into(), "prepare"), ("b".into(), "prepare")]
+    );
+    assert!(run.handle(ready("a"), 1).is_empty());
+    let effects = run.handle(ready("b"), 1_000);
+    assert_eq!(effects[0], RunEffect::Save, "saved before anyone is told");
+    assert_eq!(
+        sent(&effects),
+        [("a".into(), "start"), ("b".into(), "start")]
+    );
+    assert_eq!(run.record().started_at_us, Some(1_000 + START_DELAY_US));
+    let _ = run.handle(ended("a", None), 61_000_000);
+    assert_eq!(run.record().phase, RunPhase::Running);
+    let effects = run.handle(ended("b", None), 62_000_000);
+    assert_eq!(effects.last(), Some(&RunEffect::Over));
+    assert_eq!(run.record().phase, RunPhase::Finished);
+    assert_eq!(
+        run.record().elapsed_s(99_000_000),
+        60.0,
+        "the load's end, not the report's"
+    );
+}
+
+#[test]
+fn an_agent_that_comes_back_within_the_lease_changes_nothing() {
+    let mut run = running();
+    let _ = run.handle(lost("a", 10), 10);
+    let _ = run.handle(RunEvent::Tick, LEASE_US);
+    assert_eq!(run.record().phase, RunPhase::Running);
+    let effects = run.handle(returned("a"), LEASE_US);
+    assert_eq!(sent(&effects), [("a".into(), "start")]);
+    let _ = run.handle(RunEvent::Tick, LEASE_US + 11);
+    assert_eq!(run.record().phase, RunPhase::Running);
+}
+
+#[test]
+fn an_agent_lost_for_longer_than_the_lease_fails_the_run_and_is_named() {
+    let mut run = running();
+    let _ = run.handle(lost("a", 10), 10);
+    let effects = run.handle(RunEvent::Tick, LEASE_US + 11);
+    assert_eq!(sent(&effects), [("b".into(), "stop")]);
+    let effects = run.handle(ended("b", None), LEASE_US + 12);
+    assert_eq!(sent(&effects), [("a".into(), "abandon")]);
+    let reason = run.record().phase.failure_reason().unwrap();
+    assert!(
+        run.record().phase.is_over() && reason.contains("agent-a"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_failed_worker_stops_the_others_and_its_reason_is_kept() {
+    let mut run = running();
+    let effects = run.handle(ended("a", Some("worker 0 was killed by signal 9")), 5);
+    assert_eq!(sent(&effects), [("b".into(), "stop")]);
+    let _ = run.handle(ended("b", Some("another reason")), 6);
+    assert_eq!(
+        run.record().phase,
+        RunPhase::Failed("worker 0 was killed by signal 9".into())
+    );
+}
+
+#[test]
+fn a_stop_waits_for_the_last_snapshots() {
+    let mut run = running();
+    let effects = run.handle(
+        RunEvent::StopAsked {
+            reason: "stopped by user".into(),
+        },
+        5,
+    );
+    assert_eq!(sent(&effects), [("a".into(), "stop"), ("b".into(), "stop")]);
+    assert_eq!(run.may_stop(), Ok(()), "asking again is harmless");
+    let _ = run.handle(ended("a", None), 6);
+    assert!(!run.record().phase.is_over());
+    let _ = run.handle(ended("b", None), 7);
+    assert_eq!(
+        run.record().phase,
+        RunPhase::Failed("stopped by user".into())
+    );
+    assert_eq!(run.may_stop(), Err(StopRefused::Over("Failed")));
+}
+
+#[test]
+fn agents_that_never_get_ready_fail_the_run() {
+    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
+    let _ = run.handle(ready("a"), 1);
+    let _ = run.handle(RunEvent::Tick, PREPARE_TIMEOUT_US + 1);
+    let reason = run.record().phase.failure_reason().unwrap().to_owned();
+    assert!(
+        reason.contains("agent-b") && !reason.contains("agent-a"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_restart_before_the_start_fails_and_one_after_it_goes_on() {
+    let (run, effects) = RunLifecycle::recover(record(&["a"]), LEASE_US, 0);
+    assert!(matches!(run.record().phase, RunPhase::Failing(_)));
+    assert!(effects.contains(&RunEffect::Save));
+
+    let saved = running().record().clone();
+    let (mut run, _) = RunLifecycle::recover(saved, LEASE_US, 5_000_000);
+    assert_eq!(run.record().phase, RunPhase::Running);
+    let _ = run.handle(returned("a"), 6_000_000);
+    let _ = run.handle(returned("b"), 6_000_000);
+    let _ = run.handle(ended("a", None), 61_000_000);
+    let _ = run.handle(ended("b", None), 61_000_000);
+    assert_eq!(run.record().phase, RunPhase::Finished);
+}
+
+#[test]
+fn a_restart_after_the_last_end_finishes_at_once() {
+    let mut saved = running().record().clone();
+    for agent in &mut saved.agents {
+        agent.end = Some(AgentEnd {
+            failure: None,
+            requests: 0,
+            failures: 0,
+            ended_at_us: 1,
+        });
+    }
+    let (run, effects) = RunLifecycle::recover(saved, LEASE_US, 70_000_000);
+    assert_eq!(run.record().phase, RunPhase::Finished);
+    assert_eq!(effects.last(), Some(&RunEffect::Over));
+}
+
+fn any_event() -> impl Strategy<Value = RunEvent> {
+    let agent = prop_oneof![Just("a"), Just("b"), Just("c"), Just("stranger")];
+    prop_oneof![
+        4 => agent.clone().prop_map(ready),
+        2 => (agent.clone(), prop::option::weighted(0.2, Just("broke")))
+            .prop_map(|(agent, failure)| ended(agent, failure)),
+        2 => agent.clone().prop_map(|agent| lost(agent, 0)),
+        2 => (agent, any::<bool>()).prop_map(|(agent, holds_run)| RunEvent::AgentReturned {
+            agent_id: agent.into(), holds_run,
+        }),
+        1 => Just(RunEvent::StopAsked { reason: "stopped".into() }),
+        3 => Just(RunEvent::Tick),
+    ]
+}
+
+fn rank(phase: &RunPhase) -> u8 {
+    match phase {
+        RunPhase::Preparing => 0,
+        RunPhase::Running => 1,
+        RunPhase::Failing(_) => 2,
+        RunPhase::Finished | RunPhase::Failed(_) => 3,
+    }
+}
+
+proptest! {
+    /// Whatever happens in whatever order, with restarts in between: phases only go forward, the first reason
+    /// stays, every change is saved before it is sent, Finished means that all agents ended without failure,
+    /// and once enough time passes every run is over.
+    #[test]
+    fn invariants_hold_for_any_history(
+        history in prop::collection::vec((any_event(), 0u64..20_000_000, prop::bool::weighted(0.05)), 0..60)
+    ) {
+        let (mut run, _) = RunLifecycle::begin(record(&["a", "b", "c"]), LEASE_US, 0);
+        let mut saved = run.record().clone();
+        let mut now = 0;
+        let mut first_reason: Option<String> = None;
+        let check = |before: &RunRecord, run: &RunLifecycle, effects: &[RunEffect], saved: &mut RunRecord| {
+            let after = run.record();
+            assert!(rank(&after.phase) >= rank(&before.phase));
+            assert!(rank(&before.phase) < 3 || (before == after && effects.is_empty()));
+            if before.phase != after.phase {
+                let save = effects.iter().position(|e| *e == RunEffect::Save);
+                let first_send = effects.iter().position(|e| matches!(e,
+                    RunEffect::Send { message: ToAgent::Start { .. } | ToAgent::Stop { .. }, .. }));
+                assert!(save.is_some());
+                assert!(first_send.is_none_or(|send| save.unwrap() < send));
+            }
+            if effects.contains(&RunEffect::Save) {
+                *saved = after.clone();
+            }
+            assert_eq!(&*saved, after, "everything that changed was saved");
+            assert_eq!(effects.contains(&RunEffect::Over), after.phase.is_over() && !before.phase.is_over());
+            if after.phase == RunPhase::Finished {
+                assert!(after.agents.iter().all(|a| a.end.as_ref().is_some_and(|e| e.failure.is_none())));
+            }
+            if after.phase.is_over() {
+                assert!(after.ended_at_us.is_some());
+            }
+        };
+        for (event, later, restart) in history {
+            now += later;
+            let before = run.record().clone();
+            let effects = if restart && !before.phase.is_over() {
+                let (recovered, effects) = RunLifecycle::recover(saved.clone(), LEASE_US, now);
+                run = recovered;
+                effects
+            } else {
+                run.handle(event, now)
+            };
+            check(&before, &run, &effects, &mut saved);
+            if let Some(reason) = run.record().phase.failure_reason() {
+                let first = first_reason.get_or_insert_with(|| reason.to_owned());
+                prop_assert_eq!(&*first, reason);
+            }
+        }
+        for _ in 0..4 {
+            now += 200_000_000;
+            let before = run.record().clone();
+            let effects = run.handle(RunEvent::Tick, now);
+            check(&before, &run, &effects, &mut saved);
+        }
+        prop_assert!(run.record().phase.is_over(), "{:?}", run);
+    }
+}
