@@ -1,0 +1,208 @@
+//! What the pages show, as plain data: the server renders it into HTML and sends the same as JSON, so the
+//! first paint and every live update agree.
+//!
+//! All times are milliseconds of response time (floats with µs precision) unless the field's name says
+//! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
+
+use serde::Serialize;
+
+/// The run page: everything but the growing parts (series, samples, log lines), which come as
+/// [`RunDelta`]s.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunView {
+    /// The About This Test panel.
+    pub about: AboutView,
+    /// The four cards.
+    pub cards: CardsView,
+    /// Endpoint Statistics, sorted by name and method.
+    pub endpoints: Vec<EndpointRow>,
+    /// The row that totals every endpoint.
+    pub aggregated: EndpointRow,
+    /// Errors, most frequent first.
+    pub errors: Vec<ErrorRow>,
+    /// The three console tables as text, as they stand now.
+    pub console_tables: String,
+    /// Workers by agent.
+    pub workers: Vec<WorkerRow>,
+}
+
+/// The panel About This Test.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AboutView {
+    /// Run identifier.
+    pub id: String,
+    /// Number of the run within its test.
+    pub number: u64,
+    /// Test Name.
+    pub test_name: String,
+    /// Load Test Infrastructure.
+    pub infrastructure: String,
+    /// Its connection status now: `Pending`, `Connected` or `Disconnected`.
+    pub infrastructure_status: String,
+    /// Always `Locust`.
+    pub r#type: &'static str,
+    /// Target.
+    pub host: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Users.
+    pub users: u64,
+    /// Duration in seconds.
+    pub duration_s: u64,
+    /// Ramp Up Duration in seconds.
+    pub ramp_up_s: u64,
+    /// Worker Count.
+    pub worker_count: u32,
+    /// Run Started, none while workers are being started.
+    pub run_started_us: Option<u64>,
+    /// Time Elapsed in seconds.
+    pub time_elapsed_s: f64,
+    /// Status: `Running`, `Finished` or `Failed`.
+    pub status: &'static str,
+    /// Why it failed (or is failing).
+    pub failure_reason: Option<String>,
+    /// Whether the Stop button works.
+    pub can_stop: bool,
+    /// The coordinator's clock at this view.
+    pub now_us: u64,
+}
+
+/// The four cards, and what stands in smaller print on them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CardsView {
+    /// Total Requests.
+    pub requests: u64,
+    /// Failed ones among them.
+    pub failures: u64,
+    /// Request Per Second: requests / elapsed of the whole run.
+    pub rps: f64,
+    /// Request Per Second over the last [`crate::CURRENT_RPS_WINDOW_S`] full seconds.
+    pub current_rps: f64,
+    /// Error Rate as a fraction 0–1.
+    pub error_rate: f64,
+    /// Avg Response Time.
+    pub avg_ms: f64,
+    /// Percentiles of all requests.
+    pub p50_ms: f64,
+    /// 95th.
+    pub p95_ms: f64,
+    /// 99th.
+    pub p99_ms: f64,
+    /// Users active now.
+    pub active_users: u64,
+}
+
+/// One row of Endpoint Statistics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointRow {
+    /// HTTP method; empty in the Aggregated row.
+    pub method: String,
+    /// Name; `Aggregated` in the last row.
+    pub name: String,
+    /// Requests.
+    pub requests: u64,
+    /// Fails.
+    pub failures: u64,
+    /// Avg (ms).
+    pub avg_ms: f64,
+    /// Least.
+    pub min_ms: f64,
+    /// Greatest.
+    pub max_ms: f64,
+    /// M on the latency bar.
+    pub p50_ms: f64,
+    /// 95 on the latency bar.
+    pub p95_ms: f64,
+    /// 99 on the latency bar.
+    pub p99_ms: f64,
+    /// Current RPS; 0 once the run has ended and its last seconds had none.
+    pub current_rps: f64,
+}
+
+/// One kind of error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorRow {
+    /// Method of the endpoint, or `TASK` for an error that is no failed request.
+    pub method: String,
+    /// Name of the endpoint or task.
+    pub name: String,
+    /// The error's text.
+    pub error: String,
+    /// How often.
+    pub occurrences: u64,
+}
+
+/// One worker process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerRow {
+    /// Name of its agent.
+    pub agent: String,
+    /// Global index.
+    pub index: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Users active at its last report.
+    pub users: u64,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// The growing parts of the page since a cursor. The first one after a connect holds everything (thinned).
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunDelta {
+    /// Whether the browser must forget what it has (first delta, or a late second was rewritten).
+    pub reset: bool,
+    /// Points of the time series; a point whose second is already there replaces it.
+    pub series: Vec<SeriesPoint>,
+    /// Width of one point in seconds (1 unless the run is long).
+    pub step_s: u32,
+    /// Points of the scatter plot.
+    pub samples: Vec<SamplePoint>,
+    /// Requests that the samples were drawn from, over the whole run so far.
+    pub samples_of: u64,
+    /// Console log lines.
+    pub log: Vec<LogRow>,
+    /// Log lines that came too fast and were left out, over the whole run.
+    pub log_lines_dropped: u64,
+}
+
+/// One point of the time series: `[second, second + step)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SeriesPoint {
+    /// Second of run time.
+    pub second: u32,
+    /// Users active at the start of this second (started before it and not stopped before it).
+    pub users: u64,
+    /// Requests that ended in it (per step; divide by `step_s` for a rate).
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+}
+
+/// One dot of the scatter plot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SamplePoint {
+    /// Seconds of run time at which the request ended.
+    pub at_s: f64,
+    /// Response time.
+    pub response_ms: f64,
+    /// HTTP method.
+    pub method: String,
+    /// Name.
+    pub name: String,
+    /// Outcome.
+    pub failed: bool,
+}
+
+/// One console log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogRow {
+    /// Position in the run's log, from 1.
+    pub seq: u64,
+    /// When.
+    pub at_us: u64,
+    /// Who.
+    pub source: String,
+    /// The line, terminal escapes and control characters removed.
+    pub text: String,
+}
