@@ -18,9 +18,12 @@ pub use durations::{DurationError, format_duration, parse_duration};
 pub use load_profile::LinearRamp;
 pub use load_test::{LoadTest, LoadTestError, MAX_DURATION, MAX_USERS, MAX_WORKERS};
 pub use registry::{
-    AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Registry,
-    check_infrastructure_name,
+    AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, MAX_AGENTS,
+    MAX_INFRASTRUCTURES, Registry, check_infrastructure_name,
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
-pub use run_lifecycle::{RunEffect, RunEvent, RunLifecycle, StopRefused};
-pub use test_file::{TestFile, TestFileError};
+pub use run_lifecycle::{
+    END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent, RunLifecycle, START_DELAY_US,
+    StopRefused,
+};
+pub use test_file::{MAX_TEST_FILE_BYTES, TestFile, TestFileError};
