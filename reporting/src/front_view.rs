@@ -1,0 +1,165 @@
+//! What the front page shows, as plain data: tests, runs and infrastructures, and what its form needs.
+//!
+//! Units as in [`crate::view`]: `_us` are µs since 1970 on the coordinator's clock, `_s` seconds, `_ms`
+//! milliseconds of response time, rates are per second and error rates fractions 0–1.
+
+use serde::Serialize;
+
+/// The front page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FrontView {
+    /// The coordinator's clock at this view.
+    pub now_us: u64,
+    /// Tests, the one with the newest run first.
+    pub tests: Vec<TestRow>,
+    /// The newest runs of all tests, newest first.
+    pub runs: Vec<RunRow>,
+    /// Infrastructures by name.
+    pub infrastructures: Vec<InfrastructureRow>,
+    /// Scenarios that the form offers, by name.
+    pub scenarios: Vec<ScenarioRow>,
+    /// What an empty form means.
+    pub defaults: StartDefaults,
+}
+
+/// One test: a name that runs are numbered by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TestRow {
+    /// Its name.
+    pub name: String,
+    /// Runs it has had.
+    pub runs: u64,
+    /// Target of the newest run.
+    pub host: String,
+    /// Scenario of the newest run.
+    pub scenario: String,
+    /// Users of the newest run.
+    pub users: u64,
+    /// Duration of the newest run in seconds.
+    pub duration_s: u64,
+}
+
+/// One run with its headline numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunRow {
+    /// Run identifier.
+    pub id: String,
+    /// Number of the run within its test.
+    pub number: u64,
+    /// Name of its test.
+    pub test: String,
+    /// Address of its page on this server, without scheme and host.
+    pub url: String,
+    /// `Running`, `Finished` or `Failed`.
+    pub status: &'static str,
+    /// Why it failed (or is failing).
+    pub failure_reason: Option<String>,
+    /// Whether the Stop button works.
+    pub can_stop: bool,
+    /// Infrastructure that ran it.
+    pub infrastructure: String,
+    /// Target.
+    pub host: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Peak concurrent users.
+    pub users: u64,
+    /// Total duration in seconds as it was asked for.
+    pub duration_s: u64,
+    /// Ramp-up in seconds.
+    pub ramp_up_s: u64,
+    /// Worker processes.
+    pub workers: u32,
+    /// When the run was asked for.
+    pub created_us: u64,
+    /// Run time zero; none while workers are being started.
+    pub started_us: Option<u64>,
+    /// Time elapsed in seconds.
+    pub elapsed_s: f64,
+    /// Requests.
+    pub requests: u64,
+    /// Failed ones among them.
+    pub failures: u64,
+    /// Requests per second over the whole run.
+    pub rps: f64,
+    /// Fraction of requests that failed.
+    pub error_rate: f64,
+    /// Mean response time.
+    pub avg_ms: f64,
+    /// 95th percentile of the response time.
+    pub p95_ms: f64,
+    /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first second.
+    pub sparkline: Vec<f64>,
+}
+
+/// Most points of a sparkline.
+pub const SPARKLINE_POINTS: usize = 60;
+
+/// One infrastructure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InfrastructureRow {
+    /// Its name.
+    pub name: String,
+    /// `Pending`, `Connected` or `Disconnected`.
+    pub status: &'static str,
+    /// Agents that are connected now.
+    pub connected: usize,
+    /// Processors of the connected agents.
+    pub cores: u64,
+    /// Its agents, by name.
+    pub agents: Vec<AgentRow>,
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentRow {
+    /// Its name.
+    pub name: String,
+    /// `Connected` or `Disconnected`.
+    pub status: &'static str,
+    /// Last heartbeat; its age is [`FrontView::now_us`] minus this.
+    pub last_heard_us: u64,
+    /// Processors of its machine.
+    pub cores: u32,
+    /// Greylag's version there.
+    pub version: String,
+}
+
+/// One scenario compiled into an agent's binary.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ScenarioRow {
+    /// Its name.
+    pub name: String,
+    /// One line about it.
+    pub description: String,
+}
+
+/// What a start without these values means, in the API and in the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StartDefaults {
+    /// Users.
+    pub users: u64,
+    /// Ramp-up in seconds.
+    pub ramp_up_s: u64,
+    /// Duration in seconds.
+    pub duration_s: u64,
+    /// Worker processes.
+    pub workers: u32,
+    /// Infrastructure.
+    pub infrastructure: &'static str,
+    /// Stop time-out in seconds.
+    pub stop_timeout_s: u64,
+}
+
+impl Default for StartDefaults {
+    fn default() -> Self {
+        Self {
+            users: 10,
+            ramp_up_s: 10,
+            duration_s: 60,
+            workers: 1,
+            infrastructure: "local",
+            stop_timeout_s: 10,
+        }
+    }
+}
