@@ -1,0 +1,172 @@
+//! One request on any transport: redirects, cookies and decompression.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use cookie_store::CookieStore;
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, LOCATION, SET_COOKIE,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderValue, Method, StatusCode};
+use hyper::ext::ReasonPhrase;
+use url::Url;
+
+use super::body::decode;
+use super::failure::Failure;
+use super::target::Target;
+use super::{ClientShared, Transport};
+
+const TOO_MANY_REDIRECTS: Failure = Failure::new("TooManyRedirects('Exceeded the redirects allowed.')");
+const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The reason phrase where it is not the usual one.
+    pub(super) reason: Option<ReasonPhrase>,
+    pub(super) body: Bytes,
+    /// When the head was complete.
+    pub(super) head_at: Instant,
+    /// Who answered.
+    pub(super) target: Arc<Target>,
+}
+
+/// The parts of a client that an exchange needs.
+pub(super) struct Route<'c> {
+    pub(super) shared: &'c ClientShared,
+    pub(super) headers: &'c HeaderMap,
+    pub(super) cookies: &'c mut Option<Box<CookieStore>>,
+    pub(super) transport: &'c mut Transport,
+}
+
+/// Sends a request, follows its redirects as python-requests does, and reads and decodes the body.
+pub(super) async fn exchange(
+    route: Route<'_>,
+    target: &Arc<Target>,
+    method: &Method,
+    mut own_headers: Option<HeaderMap>,
+    mut body: Bytes,
+    follow: bool,
+) -> Result<Answer, Failure> {
+    let mut method = method.clone();
+    let mut target = Arc::clone(target);
+    let mut left_origin = false;
+    let mut redirects = 0;
+    loop {
+        let mut headers = route.headers.clone();
+        assemble(&mut headers, &target, own_headers.as_ref(), left_origin);
+        if let Some(cookies) = route.cookies {
+            add_cookies(&mut headers, cookies, &target.url);
+        }
+        let mut answer = match route.transport {
+            Transport::Fast(fast) => {
+                fast.send(route.shared, &method, &target, headers, body.clone())
+                    .await?
+            }
+            Transport::Full(full) => {
+                full.send(route.shared, &method, &target, headers, body.clone())
+                    .await?
+            }
+        };
+        if answer.headers.contains_key(SET_COOKIE) {
+            keep_cookies(route.cookies, &answer.headers, &target.url);
+        }
+        let location = match answer.headers.get(LOCATION) {
+            Some(location) if follow && is_redirect(answer.status) => location,
+            _ => {
+                answer.body = decode(&answer.headers, answer.body).await?;
+                return Ok(answer);
+            }
+        };
+        if redirects == route.shared.options.max_redirects {
+            return Err(TOO_MANY_REDIRECTS);
+        }
+        redirects += 1;
+        let next = redirected(&target, location)?;
+        if turns_into_get(answer.status, &method) {
+            method = Method::GET;
+        }
+        if !matches!(answer.status.as_u16(), 307 | 308) {
+            body = Bytes::new();
+            if let Some(own) = &mut own_headers {
+                for name in [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
+                    own.remove(name);
+                }
+            }
+        }
+        if next.origin != target.origin {
+            left_origin = true;
+            if let Some(own) = &mut own_headers {
+                own.remove(AUTHORIZATION);
+                own.remove(HOST);
+            }
+        }
+        target = Arc::new(next);
+    }
+}
+
+/// The headers of one request: the client's, the address's, and over both the request's own.
+fn assemble(headers: &mut HeaderMap, target: &Target, own: Option<&HeaderMap>, left_origin: bool) {
+    if headers.get(HOST) != Some(&target.host) {
+        headers.insert(HOST, target.host.clone());
+    }
+    if left_origin {
+        // Credentials are for the origin they were given for.
+        headers.remove(AUTHORIZATION);
+    }
+    if let Some(own) = own {
+        for (name, value) in own {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+fn add_cookies(headers: &mut HeaderMap, cookies: &CookieStore, url: &Url) {
+    if headers.contains_key(COOKIE) {
+        return;
+    }
+    let mut line = String::new();
+    for (name, value) in cookies.get_request_values(url) {
+        if !line.is_empty() {
+            line.push_str("; ");
+        }
+        line.push_str(name);
+        line.push('=');
+        line.push_str(value);
+    }
+    if let (false, Ok(value)) = (line.is_empty(), HeaderValue::try_from(line)) {
+        headers.insert(COOKIE, value);
+    }
+}
+
+fn keep_cookies(cookies: &mut Option<Box<CookieStore>>, headers: &HeaderMap, url: &Url) {
+    let store = cookies.get_or_insert_default();
+    for cookie in headers.get_all(SET_COOKIE) {
+        if let Ok(cookie) = cookie.to_str() {
+            // A cookie that is malformed or not this server's to set is ignored, as browsers do.
+            let _ = store.parse(cookie, url);
+        }
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// python-requests' rule: 302 and 303 turn everything but HEAD into GET, 301 only POST.
+fn turns_into_get(status: StatusCode, method: &Method) -> bool {
+    match status.as_u16() {
+        302 | 303 => method != Method::HEAD,
+        301 => method == Method::POST,
+        _ => false,
+    }
+}
+
+fn redirected(from: &Target, location: &HeaderValue) -> Result<Target, Failure> {
+    let location = String::from_utf8_lossy(location.as_bytes());
+    let url = from.url.join(&location).map_err(|_| BAD_REDIRECT)?;
+    Target::new(url).map_err(|_| BAD_REDIRECT)
+}

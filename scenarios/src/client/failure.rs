@@ -1,0 +1,209 @@
+//! Why a request failed, in the words it is counted under.
+//!
+//! Failures are grouped by their text, so a text never holds what varies between two failures of
+//! the same kind: ports, addresses, byte counts. The wording is Locust's where Locust has one.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+
+use http::StatusCode;
+
+/// A failed transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure(Cow<'static, str>);
+
+impl Failure {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What an input/output error is called in Python: `ConnectionRefusedError(111, 'Connection
+    /// refused')`.
+    pub(crate) fn io(error: &io::Error) -> Self {
+        use io::ErrorKind::*;
+        if let Some(inner) = error.get_ref() {
+            if let Some(tls) = find::<rustls::Error>(inner) {
+                return Self::tls(tls);
+            }
+        }
+        let Some(code) = error.raw_os_error() else {
+            let text = error.to_string();
+            if let Some(reason) = text.strip_prefix("failed to lookup address information: ") {
+                return Self(format!("Host name not resolved: {reason}").into());
+            }
+            return match error.kind() {
+                UnexpectedEof | ConnectionReset | BrokenPipe => Self::new(CLOSED_EARLY),
+                TimedOut => Self::new("TimeoutError('timed out')"),
+                kind => Self(format!("OSError('{kind}')").into()),
+            };
+        };
+        let class = match error.kind() {
+            ConnectionRefused => "ConnectionRefusedError",
+            ConnectionReset => "ConnectionResetError",
+            ConnectionAborted => "ConnectionAbortedError",
+            BrokenPipe => "BrokenPipeError",
+            TimedOut => "TimeoutError",
+            PermissionDenied => "PermissionError",
+            _ => "OSError",
+        };
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        Self(format!("{class}({code}, '{text}')").into())
+    }
+
+    /// A handshake that ended early is not an answer cut short.
+    pub(crate) fn handshake(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::new("TLS failure: the server closed the connection");
+        }
+        Self::io(error)
+    }
+
+    /// An error after the head of an answer had come.
+    pub(crate) fn http_body(error: &hyper::Error) -> Self {
+        if error.is_incomplete_message() {
+            return Self::new(CLOSED_EARLY);
+        }
+        Self::http(error)
+    }
+
+    pub(crate) fn tls(error: &rustls::Error) -> Self {
+        use rustls::CertificateError as Certificate;
+        let reason: Cow<'static, str> = match error {
+            rustls::Error::InvalidCertificate(reason) => match reason {
+                Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                    "certificate has expired".into()
+                }
+                Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                    "certificate is not yet valid".into()
+                }
+                Certificate::UnknownIssuer => "certificate of an unknown issuer".into(),
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    "certificate is not for this host".into()
+                }
+                Certificate::Revoked => "certificate was revoked".into(),
+                Certificate::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                    "certificate authority used as a server's certificate".into()
+                }
+                _ => "certificate is not valid".into(),
+            },
+            rustls::Error::AlertReceived(alert) => format!("the server sent {alert:?}").into(),
+            rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
+            _ => "handshake failed".into(),
+        };
+        Self(format!("TLS failure: {reason}").into())
+    }
+
+    /// Any error of an HTTP library, by its innermost cause that says something.
+    pub(crate) fn http(error: &(dyn Error + 'static)) -> Self {
+        if let Some(error) = find::<rustls::Error>(error) {
+            return Self::tls(error);
+        }
+        if let Some(error) = find::<io::Error>(error) {
+            return Self::io(error);
+        }
+        match find::<hyper::Error>(error) {
+            Some(error) if error.is_incomplete_message() || error.is_canceled() => {
+                Self::new(DISCONNECTED)
+            }
+            Some(error) if error.is_parse_too_large() => {
+                Self::new("Malformed response: the head is too large")
+            }
+            Some(error) if error.is_parse() => Self::new("Malformed response: this is not HTTP/1"),
+            Some(error) if error.is_closed() => Self::new(DISCONNECTED),
+            Some(_) => Self::new(CLOSED_EARLY),
+            None => Self(innermost(error).to_string().into()),
+        }
+    }
+}
+
+/// No connection within the time-out for connecting.
+pub(crate) const CONNECT_TIMED_OUT: Failure =
+    Failure::new("Connect time-out: no connection within the time allowed");
+/// The server closed the connection instead of answering (Python's words).
+pub(crate) const DISCONNECTED: &str =
+    "RemoteDisconnected('Remote end closed connection without response')";
+/// The server closed the connection in the middle of its answer.
+pub(crate) const CLOSED_EARLY: &str = "Connection closed before the whole response was received";
+
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // An io::Error does not name what it wraps as its source when that is its whole content.
+        if let Some(inner) = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            if let Some(found) = find::<E>(inner) {
+                return Some(found);
+            }
+        }
+        current = error.source();
+    }
+    None
+}
+
+fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+/// The failure text of a status, as python-requests words it; `None` for a status that is none.
+///
+/// `reason` is the reason phrase of the answer, `name` stands in for the URL so that requests of one
+/// name group.
+pub(crate) fn status_failure(status: StatusCode, reason: Option<&str>, name: &str) -> Option<String> {
+    let kind = match status.as_u16() {
+        400..=499 => "Client",
+        500..=599 => "Server",
+        _ => return None,
+    };
+    let reason = reason.or(status.canonical_reason()).unwrap_or("");
+    Some(format!(
+        "{} {kind} Error: {reason} for url: {name}",
+        status.as_u16()
+    ))
+}
+
+/// Why `send()` gave no response.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct RequestError {
+    text: String,
+    recorded: bool,
+}
+
+impl RequestError {
+    /// The request was tried and failed; its sample says so.
+    pub(crate) fn recorded(text: String) -> Self {
+        Self {
+            text,
+            recorded: true,
+        }
+    }
+
+    /// The request could not be made: a header, body or URL is not valid. Nothing was sent or recorded.
+    pub(crate) fn invalid(text: String) -> Self {
+        Self {
+            text,
+            recorded: false,
+        }
+    }
+
+    /// Whether the request was tried and is counted as failed (true), or never made because a
+    /// header, body or URL in it is not valid (false).
+    pub fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+}

@@ -1,0 +1,84 @@
+//! The full transport: reqwest, used for carrying requests only. Redirects, cookies, decompression
+//! and time-outs are `exchange`'s, the same as on the fast transport.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use hyper::ext::ReasonPhrase;
+
+use super::ClientShared;
+use super::body::Collected;
+use super::exchange::Answer;
+use super::failure::{CONNECT_TIMED_OUT, Failure};
+use super::target::Target;
+
+/// One user's connections through reqwest.
+pub(super) struct FullTransport {
+    /// Made at the first request: idle users cost nothing.
+    client: Option<reqwest::Client>,
+}
+
+impl FullTransport {
+    pub(super) fn new() -> Self {
+        Self { client: None }
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        shared: &ClientShared,
+        method: &Method,
+        target: &Arc<Target>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let client = match &self.client {
+            Some(client) => client,
+            None => self.client.insert(build(shared)?),
+        };
+        let mut request = reqwest::Request::new(method.clone(), target.url.clone());
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        } else if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            // An empty body, and its length, as the fast transport sends it.
+            *request.body_mut() = Some(Bytes::new().into());
+        }
+        let mut response = client.execute(request).await.map_err(failure)?;
+        let head_at = Instant::now();
+        let mut collected = Collected::default();
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            collected.push(chunk)?;
+        }
+        Ok(Answer {
+            status: response.status(),
+            reason: response.extensions_mut().remove::<ReasonPhrase>(),
+            headers: std::mem::take(response.headers_mut()),
+            body: collected.finish(),
+            head_at,
+            target: Arc::clone(target),
+        })
+    }
+}
+
+fn build(shared: &ClientShared) -> Result<reqwest::Client, Failure> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(rustls::ClientConfig::clone(&shared.tls))
+        .connect_timeout(shared.options.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .tcp_nodelay(true)
+        .build()
+        .map_err(failure)
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    if error.is_connect() && error.is_timeout() {
+        return CONNECT_TIMED_OUT;
+    }
+    Failure::http(&error)
+}

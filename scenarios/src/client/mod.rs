@@ -1,0 +1,229 @@
+//! The HTTP client of a user.
+//!
+//! One `Client` stands in front of two transports, so that what a scenario sees and what is
+//! recorded cannot depend on which it uses:
+//!
+//! - `request`, `response`: what a scenario says and gets; timing and recording.
+//! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
+//! - `target`: base URL and path become an address, once per path.
+//! - `fast`, `full`: the transports; they carry one request to one answer.
+//! - `body`, `stream`, `tls`, `failure`: their parts.
+
+mod body;
+mod exchange;
+mod failure;
+mod fast;
+mod full;
+mod request;
+mod response;
+mod stream;
+mod target;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cookie_store::{CookieStore, RawCookie};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, USER_AGENT};
+use http::{HeaderValue, Method};
+use std::borrow::Cow;
+use url::Url;
+
+use crate::recorder::RunContext;
+use target::{Base, TargetCache};
+
+pub use failure::RequestError;
+pub use request::{Caught, Plain, Request};
+pub use response::{CaughtResponse, JsonError, Response};
+
+/// Which transport the users of a type get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// hyper, one connection per user and origin.
+    Fast,
+    /// reqwest.
+    Full,
+}
+
+/// Longest time for a request unless the user type or the request says otherwise (as Locust's
+/// `FastHttpUser`).
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time for a connection unless the user type says otherwise (as Locust's `FastHttpUser`).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most redirects followed in one request unless the user type says otherwise (as Locust).
+const MAX_REDIRECTS: usize = 30;
+/// The encodings that `body` can decode.
+const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br");
+
+/// What a user type says about its client.
+#[derive(Debug)]
+pub(crate) struct ClientOptions {
+    pub(crate) kind: ClientKind,
+    pub(crate) request_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_redirects: usize,
+    pub(crate) accept_invalid_certs: bool,
+    pub(crate) headers: HeaderMap,
+}
+
+impl ClientOptions {
+    pub(crate) fn new(kind: ClientKind) -> Self {
+        Self {
+            kind,
+            request_timeout: REQUEST_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            max_redirects: MAX_REDIRECTS,
+            accept_invalid_certs: false,
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
+/// What all clients of a user type share in one run.
+pub(crate) struct ClientShared {
+    context: Arc<RunContext>,
+    options: Arc<ClientOptions>,
+    base: Base,
+    /// The headers of every request, `Host` for the base URL first.
+    headers: Arc<HeaderMap>,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl ClientShared {
+    pub(crate) fn new(
+        host: &Url,
+        options: Arc<ClientOptions>,
+        context: Arc<RunContext>,
+    ) -> Result<Self, String> {
+        let base = Base::new(host);
+        let root = base
+            .target("", None)
+            .map_err(|error| format!("the host {host} cannot be used: {error}"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, root.host.clone());
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("greylag/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, ENCODINGS);
+        if let Some(authorization) = base.authorization() {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        for (name, value) in &options.headers {
+            headers.insert(name, value.clone());
+        }
+        let tls = tls::config(options.kind, options.accept_invalid_certs)?;
+        Ok(Self {
+            context,
+            options,
+            base,
+            headers: Arc::new(headers),
+            tls,
+        })
+    }
+}
+
+/// The HTTP client of one user: its cookies, its connections, its headers.
+///
+/// Paths are appended to the load test's host; absolute `http://` and `https://` URLs are used as
+/// they are. Every request is timed and recorded when it ends.
+pub struct Client {
+    shared: Arc<ClientShared>,
+    headers: Arc<HeaderMap>,
+    cookies: Option<Box<CookieStore>>,
+    targets: TargetCache,
+    transport: Transport,
+}
+
+enum Transport {
+    Fast(fast::FastTransport),
+    Full(full::FullTransport),
+}
+
+impl Client {
+    pub(crate) fn new(shared: Arc<ClientShared>) -> Self {
+        let transport = match shared.options.kind {
+            ClientKind::Fast => Transport::Fast(fast::FastTransport::new()),
+            ClientKind::Full => Transport::Full(full::FullTransport::new()),
+        };
+        Self {
+            headers: Arc::clone(&shared.headers),
+            cookies: None,
+            targets: TargetCache::new(),
+            transport,
+            shared,
+        }
+    }
+
+    /// A request with any method.
+    pub fn request<'c>(&'c mut self, method: Method, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        Request::new(self, method, path.into())
+    }
+
+    /// A GET request.
+    pub fn get<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::GET, path)
+    }
+
+    /// A POST request.
+    pub fn post<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::POST, path)
+    }
+
+    /// A PUT request.
+    pub fn put<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::PUT, path)
+    }
+
+    /// A PATCH request.
+    pub fn patch<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::PATCH, path)
+    }
+
+    /// A DELETE request.
+    pub fn delete<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::DELETE, path)
+    }
+
+    /// A HEAD request; its redirects are not followed unless it says so.
+    pub fn head<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::HEAD, path).allow_redirects(false)
+    }
+
+    /// An OPTIONS request.
+    pub fn options<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+        self.request(Method::OPTIONS, path)
+    }
+
+    /// The headers sent with every further request of this user, for example a token.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        Arc::make_mut(&mut self.headers)
+    }
+
+    /// The value of the cookie that would be sent to the host's root under this name.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies
+            .as_ref()?
+            .get_request_values(self.shared.base.url())
+            .find(|(cookie, _)| *cookie == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Sets a cookie for the host, as if it had sent it.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        let cookie = RawCookie::build((name.to_owned(), value.to_owned()))
+            .path("/")
+            .build();
+        // A cookie that the store refuses (another domain, expired) cannot be built here.
+        let _ = self
+            .cookies
+            .get_or_insert_default()
+            .insert_raw(&cookie, self.shared.base.url());
+    }
+
+    /// Forgets all cookies.
+    pub fn clear_cookies(&mut self) {
+        self.cookies = None;
+    }
+}

@@ -1,0 +1,11 @@
+//! Drives the users of a run.
+//!
+//! - `attack`: hands the users to goose, one attack per process. The only place that knows goose.
+//! - `user`: the life of one user, from its planned start to its `on_stop`.
+//! - `stop`: the stop of a run as users see it.
+
+mod attack;
+pub(crate) mod stop;
+mod user;
+
+pub use attack::{DriveError, Load, PlannedUser, drive};

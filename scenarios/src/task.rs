@@ -1,0 +1,142 @@
+//! What a user does: a task, what it returns, and how an async method becomes one.
+
+use std::fmt;
+use std::future::Future;
+
+use crate::client::{Client, RequestError};
+
+/// What every task returns: `Ok(())`, or an error that `?` passed on.
+pub type TaskResult = Result<(), TaskError>;
+
+/// Why a task ended early.
+///
+/// Made by `?` from any error. A [`RequestError`] in it was recorded as a failed request already
+/// and is not counted again; any other error is reported as an error of the task.
+pub struct TaskError(Box<dyn std::error::Error + Send + Sync + 'static>);
+
+impl TaskError {
+    /// An error with a text of your own: `return Err(TaskError::new("no token in the page"))`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(Box::<dyn std::error::Error + Send + Sync>::from(
+            message.into(),
+        ))
+    }
+
+    /// Whether this is a request's failure that its sample carries already.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.0
+            .downcast_ref::<RequestError>()
+            .is_some_and(RequestError::is_recorded)
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An async function that can be a task of users with the state `S`:
+/// `async fn(&mut S, &mut Client) -> TaskResult`, usually a method.
+pub trait TaskFn<'a, S: 'a>: Send + Sync + 'static {
+    /// The task under way.
+    type Run: Future<Output = TaskResult> + Send + 'a;
+
+    /// Starts the task.
+    fn run(&self, state: &'a mut S, client: &'a mut Client) -> Self::Run;
+}
+
+impl<'a, S, F, R> TaskFn<'a, S> for F
+where
+    S: 'a,
+    F: Fn(&'a mut S, &'a mut Client) -> R + Send + Sync + 'static,
+    R: Future<Output = TaskResult> + Send + 'a,
+{
+    type Run = R;
+
+    fn run(&self, state: &'a mut S, client: &'a mut Client) -> R {
+        self(state, client)
+    }
+}
+
+/// The name of a task's function as its author wrote it: the last two segments of its path
+/// (`Shopper::products`).
+pub(crate) fn function_name<F>() -> String {
+    let path = std::any::type_name::<F>();
+    // Type arguments may hold paths of their own: only what is outside of `<…>` counts.
+    let mut depth = 0_usize;
+    let mut segments = vec![String::new()];
+    for character in path.chars() {
+        match character {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            ':' => {
+                if segments.last().is_some_and(|last| !last.is_empty()) {
+                    segments.push(String::new());
+                }
+            }
+            other => {
+                if let Some(last) = segments.last_mut() {
+                    last.push(other);
+                }
+            }
+        }
+    }
+    segments.retain(|segment| !segment.is_empty() && segment != "{{closure}}");
+    let from = segments.len().saturating_sub(2);
+    segments[from..].join("::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Shopper;
+    impl Shopper {
+        async fn products(&mut self, _: &mut Client) -> TaskResult {
+            Ok(())
+        }
+    }
+
+    fn name_of<F>(_: F) -> String {
+        function_name::<F>()
+    }
+
+    #[test]
+    fn a_task_is_named_as_its_author_wrote_it() {
+        assert_eq!(name_of(Shopper::products), "Shopper::products");
+        assert_eq!(
+            name_of(|| ()),
+            "tests::a_task_is_named_as_its_author_wrote_it"
+        );
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::io::Error);
+        let error = TaskError::from(Outer(std::io::Error::other("inner")));
+        assert_eq!(error.to_string(), "outer: inner");
+        assert_eq!(TaskError::new("mine").to_string(), "mine");
+    }
+}
