@@ -181,6 +181,15 @@ impl RunLifecycle {
             RunPhase::Failing(_) => run.deadline_us = run.failing_deadline(now_us),
             _ => run.deadline_us = run.running_deadline().max(now_us + run.lease_us),
         }
+        // An end can be saved with its snapshot before the life cycle heard of it.
+        let failure = run
+            .record
+            .agents
+            .iter()
+            .find_map(|agent| agent.end.as_ref()?.failure.clone());
+        if let Some(reason) = failure {
+            effects.extend(run.fail(reason, now_us));
+        }
         effects.extend(run.settle(now_us));
         (run, effects)
     }

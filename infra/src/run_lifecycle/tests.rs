@@ -229,6 +229,28 @@ fn a_restart_after_the_last_end_finishes_at_once() {
     assert_eq!(effects.last(), Some(&RunEffect::Over));
 }
 
+#[test]
+fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
+    let mut saved = running().record().clone();
+    saved.agents[0].end = Some(AgentEnd {
+        failure: Some("worker 0 was killed by signal 9".into()),
+        requests: 0,
+        failures: 0,
+        ended_at_us: 1,
+    });
+    let (mut run, effects) = RunLifecycle::recover(saved, LEASE_US, 5_000_000);
+    assert!(effects.contains(&RunEffect::Save));
+    assert_eq!(
+        sent(&run.handle(returned("b"), 6_000_000)),
+        [("b".into(), "stop")]
+    );
+    let _ = run.handle(ended("b", None), 7_000_000);
+    assert_eq!(
+        run.record().phase,
+        RunPhase::Failed("worker 0 was killed by signal 9".into())
+    );
+}
+
 fn any_event() -> impl Strategy<Value = RunEvent> {
     let agent = prop_oneof![Just("a"), Just("b"), Just("c"), Just("stranger")];
     prop_oneof![
