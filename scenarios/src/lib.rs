@@ -1,7 +1,12 @@
 //! What a simulated user does: Locust's vocabulary in Rust.
 
+// The examples are written as a user would, who names the crate.
+extern crate self as greylag_scenarios;
+
 pub mod client;
+mod declared;
 mod engine;
+pub mod examples;
 pub mod prelude;
 mod recorder;
 mod scenario;
@@ -9,6 +14,7 @@ mod task;
 mod user_type;
 mod wait_time;
 
+pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{DriveError, Load, PlannedUser, drive};
 pub use recorder::{Recorder, RequestSample};
 pub use scenario::Scenario;

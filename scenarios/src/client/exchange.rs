@@ -18,7 +18,8 @@ use super::failure::Failure;
 use super::target::Target;
 use super::{ClientShared, Transport};
 
-const TOO_MANY_REDIRECTS: Failure = Failure::new("TooManyRedirects('Exceeded the redirects allowed.')");
+const TOO_MANY_REDIRECTS: Failure =
+    Failure::new("TooManyRedirects('Exceeded the redirects allowed.')");
 const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
 
 /// What came back.

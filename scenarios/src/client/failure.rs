@@ -163,7 +163,11 @@ fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) 
 ///
 /// `reason` is the reason phrase of the answer, `name` stands in for the URL so that requests of one
 /// name group.
-pub(crate) fn status_failure(status: StatusCode, reason: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn status_failure(
+    status: StatusCode,
+    reason: Option<&str>,
+    name: &str,
+) -> Option<String> {
     let kind = match status.as_u16() {
         400..=499 => "Client",
         500..=599 => "Server",

@@ -86,9 +86,10 @@ impl FastTransport {
         let response = match connection.send(request).await {
             Ok(response) => response,
             Err(refused) => {
-                let again = refused.unsent.filter(|_| idle.is_some()).or_else(|| {
-                    spare.filter(|_| refused.closed)
-                });
+                let again = refused
+                    .unsent
+                    .filter(|_| idle.is_some())
+                    .or_else(|| spare.filter(|_| refused.closed));
                 let Some(request) = again else {
                     return Err(refused.failure);
                 };

@@ -227,3 +227,9 @@ impl Client {
         self.cookies = None;
     }
 }
+
+/// Whether a path (or absolute URL) can be requested; if not, the sentence that says why.
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
+    let host = Url::parse("http://localhost").expect("a constant, valid URL");
+    Base::new(&host).target(path, None).map(drop)
+}

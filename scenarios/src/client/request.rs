@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::Client;
@@ -277,7 +277,10 @@ impl<'c, Judged> Request<'c, Judged> {
             std::mem::take(&mut self.body),
             self.allow_redirects,
         );
-        match tokio::time::timeout(limit, exchange).await.unwrap_or(Err(TIMED_OUT)) {
+        match tokio::time::timeout(limit, exchange)
+            .await
+            .unwrap_or(Err(TIMED_OUT))
+        {
             Ok(answer) => {
                 let response = Response::new(answer, started_at, Instant::now());
                 Ok((pending, response))

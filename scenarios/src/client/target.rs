@@ -40,7 +40,11 @@ impl Target {
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
-            other => return Err(format!("{other:?} is not a scheme that can be requested, only http and https")),
+            other => {
+                return Err(format!(
+                    "{other:?} is not a scheme that can be requested, only http and https"
+                ));
+            }
         };
         url.set_fragment(None);
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
@@ -147,7 +151,8 @@ fn basic_authorization(url: &Url) -> Option<HeaderValue> {
 
 /// The value of `Authorization` for user and password (RFC 7617).
 pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
-    let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let credentials =
+        base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     let mut value = HeaderValue::try_from(format!("Basic {credentials}"))
         .expect("base64 is always a valid header value");
     value.set_sensitive(true);

@@ -65,9 +65,7 @@ pub struct Load {
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// A user type has nothing to do.
-    #[error(
-        "user type {user_type:?} has no task with a weight above 0: add one with .task(1, …)"
-    )]
+    #[error("user type {user_type:?} has no task with a weight above 0: add one with .task(1, …)")]
     NoTasks {
         /// The user type's name.
         user_type: String,
@@ -124,7 +122,9 @@ pub async fn drive(
         recorder,
         stop: StopSignal::new(load.stop_timeout),
     });
-    let crew = Arc::new(user::Crew::new(scenario, load, Arc::clone(&context)).map_err(DriveError::Client)?);
+    let crew = Arc::new(
+        user::Crew::new(scenario, load, Arc::clone(&context)).map_err(DriveError::Client)?,
+    );
     let attack = attack(crew)?;
     let mut running = std::pin::pin!(attack.execute());
 

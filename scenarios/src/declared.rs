@@ -1,0 +1,235 @@
+//! Scenarios without Rust: a list of requests, as a test file declares them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use url::Url;
+
+use crate::client::{Client, check_path};
+use crate::scenario::Scenario;
+use crate::task::{TaskFn, TaskResult};
+use crate::user_type::FastHttpUser;
+use crate::wait_time::WaitTime;
+
+/// Most requests a scenario may declare.
+const MOST_REQUESTS: usize = 1_000;
+
+/// A scenario as a list of requests. Each user picks one at random by weight, sends it, waits.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DeclaredScenario {
+    /// What users send; at least one with a weight above 0.
+    pub requests: Vec<DeclaredRequest>,
+    /// How long a user waits after each request; without it users go as fast as they can.
+    pub wait_time: Option<WaitTime>,
+}
+
+/// One declared request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredRequest {
+    /// HTTP method, in any case.
+    pub method: String,
+    /// Path that is appended to the host (begins with `/`), or a whole http(s) URL.
+    pub path: String,
+    /// What the request is grouped under; path and query if not given.
+    pub name: Option<String>,
+    /// How often it is picked in proportion to the others.
+    pub weight: u32,
+    /// Headers to send.
+    pub headers: Vec<(String, String)>,
+    /// Body to send.
+    pub body: Option<String>,
+    /// The status that makes it a success, in place of "below 400" (100–599).
+    pub expect_status: Option<u16>,
+    /// Text that the body must contain.
+    pub expect_body: Option<String>,
+}
+
+impl Default for DeclaredRequest {
+    /// `GET /`, weight 1.
+    fn default() -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            name: None,
+            weight: 1,
+            headers: Vec::new(),
+            body: None,
+            expect_status: None,
+            expect_body: None,
+        }
+    }
+}
+
+/// What is wrong with a declared scenario, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DeclaredError(String);
+
+impl Scenario {
+    /// A scenario whose users send the declared requests.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to send, or a request has a method, path, header or expected status that
+    /// is not valid; the sentence says which request (counted from 1).
+    pub fn declared(name: &str, declared: DeclaredScenario) -> Result<Scenario, DeclaredError> {
+        let count = declared.requests.len();
+        if count == 0 {
+            return Err(DeclaredError(
+                "the scenario declares no request: add at least one".to_owned(),
+            ));
+        }
+        if count > MOST_REQUESTS {
+            return Err(DeclaredError(format!(
+                "the scenario declares {count} requests, and {MOST_REQUESTS} are allowed"
+            )));
+        }
+        if declared.requests.iter().all(|request| request.weight == 0) {
+            return Err(DeclaredError(
+                "every declared request has weight 0: give at least one a weight above 0"
+                    .to_owned(),
+            ));
+        }
+        let mut users =
+            FastHttpUser::<()>::new(name).wait_time(declared.wait_time.unwrap_or_default());
+        for (index, request) in declared.requests.into_iter().enumerate() {
+            let label = format!(
+                "request {} ({} {:?})",
+                index + 1,
+                request.method,
+                request.path
+            );
+            let weight = request.weight;
+            let task = DeclaredTask::new(request)
+                .map_err(|reason| DeclaredError(format!("{label}: {reason}")))?;
+            let task_name = format!(
+                "{} {}",
+                task.0.method,
+                task.0.name.as_ref().unwrap_or(&task.0.path)
+            );
+            users = users.named_task(task_name, weight, task);
+        }
+        Ok(Scenario::new(name)
+            .description("Requests declared in the test file")
+            .user(users))
+    }
+}
+
+/// A declared request, checked.
+struct Checked {
+    method: Method,
+    path: String,
+    name: Option<String>,
+    headers: HeaderMap,
+    body: Bytes,
+    expect_status: Option<u16>,
+    expect_body: Option<String>,
+}
+
+/// A declared request as a task.
+struct DeclaredTask(Arc<Checked>);
+
+impl DeclaredTask {
+    fn new(request: DeclaredRequest) -> Result<Self, String> {
+        let method = request.method.trim().to_ascii_uppercase();
+        let method = Method::from_bytes(method.as_bytes())
+            .ok()
+            .filter(|method| *method != Method::CONNECT)
+            .ok_or_else(|| {
+                format!(
+                    "{:?} is no HTTP method that can be sent: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS",
+                    request.method
+                )
+            })?;
+        if request.path.is_empty() {
+            return Err("the path is empty: write at least \"/\"".to_owned());
+        }
+        let absolute = Url::parse(&request.path).is_ok_and(|url| url.has_host());
+        if !request.path.starts_with('/') && !absolute {
+            return Err(
+                "the path has to begin with \"/\", or be a whole http:// or https:// URL"
+                    .to_owned(),
+            );
+        }
+        check_path(&request.path)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            let header = HeaderName::try_from(name)
+                .map_err(|_| format!("{name:?} is not a valid name of a header"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| {
+                format!("the value of header {name:?} has characters that cannot be sent")
+            })?;
+            headers.append(header, value);
+        }
+        if let Some(status) = request
+            .expect_status
+            .filter(|status| !(100..600).contains(status))
+        {
+            return Err(format!(
+                "expect_status {status} is no HTTP status: use 100 to 599"
+            ));
+        }
+        Ok(Self(Arc::new(Checked {
+            method,
+            path: request.path,
+            name: request.name.filter(|name| !name.is_empty()),
+            headers,
+            body: request.body.map(Bytes::from).unwrap_or_default(),
+            expect_status: request.expect_status,
+            expect_body: request.expect_body,
+        })))
+    }
+}
+
+impl<'a> TaskFn<'a, ()> for DeclaredTask {
+    type Run = BoxFuture<'a, TaskResult>;
+
+    fn run(&self, (): &'a mut (), client: &'a mut Client) -> Self::Run {
+        let checked = Arc::clone(&self.0);
+        Box::pin(async move { checked.send(client).await })
+    }
+}
+
+impl Checked {
+    async fn send(&self, client: &mut Client) -> TaskResult {
+        let mut request = client.request(self.method.clone(), self.path.as_str());
+        if self.method == Method::HEAD {
+            request = request.allow_redirects(false);
+        }
+        if let Some(name) = &self.name {
+            request = request.name(name.as_str());
+        }
+        if !self.headers.is_empty() {
+            request = request.headers(self.headers.clone());
+        }
+        if !self.body.is_empty() {
+            request = request.body(self.body.clone());
+        }
+        if self.expect_status.is_none() && self.expect_body.is_none() {
+            request.send().await?;
+            return Ok(());
+        }
+        let response = request.catch().send().await?;
+        let status = response.status().as_u16();
+        match self.expect_status {
+            Some(expected) if expected != status => {
+                return response.failure(format_args!("Expected status {expected}, got {status}"));
+            }
+            // Without an expected status the normal rule comes first: dropping the response applies it.
+            None if !response.is_ok() => return Ok(()),
+            _ => {}
+        }
+        match &self.expect_body {
+            Some(text) if !contains(response.bytes(), text.as_bytes()) => {
+                response.failure(format_args!("Expected text {text:?} is not in the body"))
+            }
+            _ => response.success(),
+        }
+    }
+}
+
+fn contains(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
