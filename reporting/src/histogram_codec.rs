@@ -1,0 +1,386 @@
+//! Histograms as bytes: HdrHistogram's V2 encoding, plain or inside DEFLATE, read with bounded memory.
+//!
+//! Format: the header and the ZigZag LEB128-64b9B counts of HdrHistogram's
+//! `AbstractHistogram.encodeIntoCompressedByteBuffer` (V2), the same that the `hdrhistogram` crate writes;
+//! a test compares the two. The crate's own reader is not used on bytes from outside for two reasons: it
+//! inflates and allocates whatever the bytes ask for, and it fills a dense array of 188 kB where a second's
+//! histogram has a few hundred counts. Here a histogram is its list of non-zero counts.
+
+use std::io::{Read, Write};
+
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+
+/// Greatest response time a histogram tells apart, in µs (1 h); longer ones count as this.
+pub(crate) const HIGHEST_US: u64 = 3_600_000_000;
+/// Significant decimal digits of a histogram.
+pub(crate) const DIGITS: u8 = 3;
+
+/// log2 of half the counts per power of two that [`DIGITS`] digits need (2 * 10^3 -> 2048 -> 1024).
+const HALF_MAGNITUDE: u32 = 10;
+const HALF: u64 = 1 << HALF_MAGNITUDE;
+const COOKIE: u32 = 0x1c84_9313;
+const COMPRESSED_COOKIE: u32 = 0x1c84_9314;
+const HEADER_BYTES: usize = 40;
+const COMPRESSED_HEADER_BYTES: usize = 8;
+/// Longest encoded count.
+const MAX_COUNT_BYTES: usize = 9;
+
+/// Why bytes are no histogram of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum HistogramError {
+    #[error("the histogram is cut short")]
+    CutShort,
+    #[error("the histogram begins with {0:#010x}, which is no HdrHistogram V2 encoding")]
+    Cookie(u32),
+    #[error("the histogram's compressed part is damaged or larger than the largest histogram")]
+    Deflate,
+    #[error("the histogram is not one of 1 µs to 1 h with {DIGITS} significant digits")]
+    Range,
+    #[error("the histogram counts values above 1 h")]
+    TooHigh,
+    #[error("the histogram's counts are no counts")]
+    Counts,
+}
+
+/// The non-zero counts of a histogram of 1 µs to 1 h with [`DIGITS`] digits, by ascending position.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BucketCounts(Vec<(u32, u64)>);
+
+/// Position of the count that a value belongs to; values above [`HIGHEST_US`] count as that.
+pub(crate) fn position_of(value_us: u64) -> u32 {
+    let value = value_us.min(HIGHEST_US);
+    let bucket = (u64::BITS - (value | (2 * HALF - 1)).leading_zeros()) - (HALF_MAGNITUDE + 1);
+    let sub_bucket = value >> bucket;
+    let position = (u64::from(bucket + 1) << HALF_MAGNITUDE) + sub_bucket - HALF;
+    u32::try_from(position).expect("the position of 1 h is 23,220")
+}
+
+/// Least value that belongs to a count.
+pub(crate) fn value_at(position: u32) -> u64 {
+    let position = u64::from(position);
+    match position >> HALF_MAGNITUDE {
+        0 => position,
+        bucket => ((position & (HALF - 1)) + HALF) << (bucket - 1),
+    }
+}
+
+impl BucketCounts {
+    /// Counts in ascending order of position, each position once.
+    pub(crate) fn from_ascending(counts: Vec<(u32, u64)>) -> Self {
+        debug_assert!(counts.is_sorted_by(|a, b| a.0 < b.0));
+        Self(counts)
+    }
+
+    /// Positions and counts in ascending order.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The sum of the counts.
+    pub(crate) fn total(&self) -> u64 {
+        self.iter()
+            .fold(0, |total, (_, count)| total.saturating_add(count))
+    }
+
+    /// Least and greatest position that has a count.
+    pub(crate) fn ends(&self) -> Option<(u32, u32)> {
+        Some((self.0.first()?.0, self.0.last()?.0))
+    }
+
+    /// Adds another histogram's counts.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
+        let mut merged = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut theirs = other.0.iter().copied().peekable();
+        for (position, count) in self.0.iter().copied() {
+            while let Some(their) = theirs.next_if(|their| their.0 < position) {
+                merged.push(their);
+            }
+            let same = theirs.next_if(|their| their.0 == position);
+            merged.push((position, count.saturating_add(same.map_or(0, |s| s.1))));
+        }
+        merged.extend(theirs);
+        self.0 = merged;
+    }
+
+    /// V2 bytes, not compressed; nothing for no counts.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.0.len() * 4);
+        bytes.extend(COOKIE.to_be_bytes());
+        bytes.extend([0; 4]); // length of the counts, filled in below
+        bytes.extend(0_u32.to_be_bytes()); // normalizing index offset
+        bytes.extend(u32::from(DIGITS).to_be_bytes());
+        bytes.extend(1_u64.to_be_bytes());
+        bytes.extend(HIGHEST_US.to_be_bytes());
+        bytes.extend(1.0_f64.to_be_bytes());
+        let mut next = 0;
+        for (position, count) in self.iter() {
+            match position - next {
+                0 => {}
+                1 => put_count(&mut bytes, 0),
+                zeros => put_count(&mut bytes, -i64::from(zeros)),
+            }
+            put_count(&mut bytes, i64::try_from(count).unwrap_or(i64::MAX));
+            next = position + 1;
+        }
+        let length = u32::try_from(bytes.len() - HEADER_BYTES).expect("at most 9 bytes per count");
+        bytes[4..8].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+
+    /// V2 bytes inside DEFLATE; nothing for no counts.
+    pub(crate) fn encode_compressed(&self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend(COMPRESSED_COOKIE.to_be_bytes());
+        bytes.extend([0; 4]);
+        let mut encoder = ZlibEncoder::new(bytes, Compression::fast());
+        encoder
+            .write_all(&self.encode())
+            .expect("writing to memory cannot fail");
+        let mut bytes = encoder.finish().expect("writing to memory cannot fail");
+        let length = u32::try_from(bytes.len() - COMPRESSED_HEADER_BYTES)
+            .expect("at most 9 bytes per count");
+        bytes[4..8].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+
+    /// Reads either form; no bytes are no counts. Memory stays below 0.5 MB whatever the bytes are.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HistogramError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        match be_u32(bytes, 0)? {
+            COOKIE => decode_plain(bytes),
+            COMPRESSED_COOKIE => {
+                let length = be_u32(bytes, 4)? as usize;
+                let body = &bytes[COMPRESSED_HEADER_BYTES..];
+                if body.len() != length {
+                    return Err(HistogramError::CutShort);
+                }
+                let largest =
+                    HEADER_BYTES + (position_of(HIGHEST_US) as usize + 1) * MAX_COUNT_BYTES;
+                let mut plain = Vec::with_capacity(2_048);
+                ZlibDecoder::new(body)
+                    .take(largest as u64 + 1)
+                    .read_to_end(&mut plain)
+                    .map_err(|_| HistogramError::Deflate)?;
+                if plain.len() > largest {
+                    return Err(HistogramError::Deflate);
+                }
+                decode_plain(&plain)
+            }
+            cookie => Err(HistogramError::Cookie(cookie)),
+        }
+    }
+}
+
+fn be_u32(bytes: &[u8], at: usize) -> Result<u32, HistogramError> {
+    let field = bytes.get(at..at + 4).ok_or(HistogramError::CutShort)?;
+    Ok(u32::from_be_bytes(field.try_into().expect("4 bytes")))
+}
+
+fn decode_plain(bytes: &[u8]) -> Result<BucketCounts, HistogramError> {
+    let header = bytes
+        .first_chunk::<HEADER_BYTES>()
+        .ok_or(HistogramError::CutShort)?;
+    let field = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("4 bytes"));
+    if field(0) != COOKIE {
+        return Err(HistogramError::Cookie(field(0)));
+    }
+    let lowest = u64::from_be_bytes(header[16..24].try_into().expect("8 bytes"));
+    let normalizing_offset = field(8);
+    // The highest value is not compared: an auto-resized histogram names the range it grew to.
+    if field(12) != u32::from(DIGITS) || lowest != 1 || normalizing_offset != 0 {
+        return Err(HistogramError::Range);
+    }
+    let mut rest = &bytes[HEADER_BYTES..];
+    if rest.len() != field(4) as usize {
+        return Err(HistogramError::CutShort);
+    }
+    let last = position_of(HIGHEST_US);
+    let mut counts = Vec::with_capacity(rest.len().min(512));
+    let mut position: u32 = 0;
+    while !rest.is_empty() {
+        let count = take_count(&mut rest)?;
+        if count < 0 {
+            let zeros = u32::try_from(count.unsigned_abs()).unwrap_or(u32::MAX);
+            position = position.saturating_add(zeros);
+        } else {
+            if count > 0 {
+                if position > last {
+                    return Err(HistogramError::TooHigh);
+                }
+                counts.push((position, count.unsigned_abs()));
+            }
+            position = position.saturating_add(1);
+        }
+    }
+    Ok(BucketCounts(counts))
+}
+
+fn put_count(bytes: &mut Vec<u8>, count: i64) {
+    let mut left = ((count << 1) ^ (count >> 63)) as u64;
+    for _ in 0..MAX_COUNT_BYTES - 1 {
+        if left < 0x80 {
+            bytes.push(left as u8);
+            return;
+        }
+        bytes.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8); // the ninth byte holds all eight of its bits
+}
+
+fn take_count(bytes: &mut &[u8]) -> Result<i64, HistogramError> {
+    let mut value: u64 = 0;
+    for index in 0..MAX_COUNT_BYTES {
+        let (&byte, rest) = bytes.split_first().ok_or(HistogramError::Counts)?;
+        *bytes = rest;
+        if index == MAX_COUNT_BYTES - 1 {
+            value |= u64::from(byte) << (7 * index);
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::{
+        Deserializer, Serializer, V2DeflateSerializer, V2Serializer,
+    };
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn counts_of(values: &[u64]) -> BucketCounts {
+        let mut counts = BTreeMap::new();
+        for value in values {
+            *counts.entry(position_of(*value)).or_default() += 1;
+        }
+        BucketCounts::from_ascending(counts.into_iter().collect())
+    }
+
+    fn library_histogram(values: &[u64]) -> Histogram<u64> {
+        let mut histogram = Histogram::new_with_bounds(1, HIGHEST_US, DIGITS).unwrap();
+        for value in values {
+            histogram.saturating_record(*value);
+        }
+        histogram
+    }
+
+    fn values() -> impl Strategy<Value = Vec<u64>> {
+        let value = prop_oneof![0..3_000_u64, 0..1_000_000_u64, 0..=HIGHEST_US];
+        prop::collection::vec(value, 1..200)
+    }
+
+    proptest! {
+        #[test]
+        fn positions_are_those_of_the_library(values in values()) {
+            let library = library_histogram(&values);
+            let ours = counts_of(&values);
+            let theirs: Vec<(u64, u64)> = library
+                .iter_recorded()
+                .map(|step| (library.lowest_equivalent(step.value_iterated_to()), step.count_at_value()))
+                .collect();
+            let ours: Vec<(u64, u64)> = ours.iter().map(|(at, n)| (value_at(at), n)).collect();
+            prop_assert_eq!(ours, theirs);
+        }
+
+        #[test]
+        fn the_bytes_are_those_of_the_library(values in values()) {
+            let library = library_histogram(&values);
+            let ours = counts_of(&values);
+            let mut plain = Vec::new();
+            V2Serializer::new().serialize(&library, &mut plain).unwrap();
+            prop_assert_eq!(&ours.encode(), &plain);
+            let mut compressed = Vec::new();
+            V2DeflateSerializer::new().serialize(&library, &mut compressed).unwrap();
+            prop_assert_eq!(&BucketCounts::decode(&compressed).unwrap(), &ours);
+            let read_back: Histogram<u64> = Deserializer::new()
+                .deserialize(&mut ours.encode_compressed().as_slice())
+                .unwrap();
+            prop_assert_eq!(read_back, library);
+        }
+
+        #[test]
+        fn merging_is_counting_together(a in values(), b in values()) {
+            let mut merged = counts_of(&a);
+            merged.merge(&counts_of(&b));
+            prop_assert_eq!(merged, counts_of(&[a, b].concat()));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300), plain in any::<bool>()) {
+            let _ = BucketCounts::decode(&bytes);
+            let mut framed = counts_of(&[5]).encode();
+            framed.truncate(HEADER_BYTES);
+            framed[4..8].copy_from_slice(&(bytes.len() as u32).to_be_bytes());
+            framed.append(&mut bytes);
+            if !plain {
+                framed.swap(3, 2);
+            }
+            let _ = BucketCounts::decode(&framed);
+        }
+    }
+
+    #[test]
+    fn large_counts_survive() {
+        for count in [1, 63, 64, 1 << 20, 1 << 55, i64::MAX as u64] {
+            let counts = BucketCounts::from_ascending(vec![(0, count), (23_220, count)]);
+            assert_eq!(BucketCounts::decode(&counts.encode()), Ok(counts));
+        }
+    }
+
+    #[test]
+    fn each_kind_of_damage_is_told() {
+        let good = counts_of(&[1, 1_000_000, HIGHEST_US]);
+        let plain = good.encode();
+        let compressed = good.encode_compressed();
+        let changed = |bytes: &[u8], at: usize, to: u8| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] = to;
+            BucketCounts::decode(&bytes)
+        };
+        assert_eq!(BucketCounts::decode(&plain[..3]), Err(HistogramError::CutShort));
+        assert_eq!(BucketCounts::decode(&plain[..39]), Err(HistogramError::CutShort));
+        assert_eq!(BucketCounts::decode(&plain[..45]), Err(HistogramError::CutShort));
+        assert_eq!(
+            BucketCounts::decode(&compressed[..compressed.len() - 1]),
+            Err(HistogramError::CutShort)
+        );
+        assert_eq!(changed(&plain, 3, 0), Err(HistogramError::Cookie(0x1c84_9300)));
+        assert_eq!(changed(&plain, 15, 2), Err(HistogramError::Range));
+        assert_eq!(changed(&plain, 23, 2), Err(HistogramError::Range));
+        assert_eq!(changed(&compressed, 8, 0), Err(HistogramError::Deflate));
+        let too_high = BucketCounts::from_ascending(vec![(23_221, 1)]).encode();
+        assert_eq!(BucketCounts::decode(&too_high), Err(HistogramError::TooHigh));
+    }
+
+    #[test]
+    fn a_deflate_bomb_is_refused() {
+        let mut bomb = COMPRESSED_COOKIE.to_be_bytes().to_vec();
+        bomb.extend([0; 4]);
+        let mut encoder = ZlibEncoder::new(bomb, Compression::best());
+        encoder.write_all(&vec![0; 64 << 20]).unwrap();
+        let mut bomb = encoder.finish().unwrap();
+        let length = (bomb.len() - COMPRESSED_HEADER_BYTES) as u32;
+        bomb[4..8].copy_from_slice(&length.to_be_bytes());
+        assert_eq!(BucketCounts::decode(&bomb), Err(HistogramError::Deflate));
+    }
+}
