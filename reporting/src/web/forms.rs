@@ -6,7 +6,7 @@ use greylag_infra::{DeclaredScenario, LoadTest, parse_duration};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::front_view::{ScenarioRow, StartDefaults};
+use crate::front_view::StartDefaults;
 
 /// Label of a declared scenario that has no name.
 const DECLARED_LABEL: &str = "declared";
@@ -88,7 +88,7 @@ impl StartRequest {
     pub(super) fn into_load_test(
         self,
         defaults: &StartDefaults,
-        scenarios_of: impl FnOnce(&str) -> Vec<ScenarioRow>,
+        first_scenario: impl FnOnce(&str) -> Option<String>,
     ) -> Result<LoadTest, String> {
         let seconds = |value: Option<DurationValue>, field: &str, default: u64| {
             value.map_or(Ok(default), |value| value.seconds(field))
@@ -100,11 +100,8 @@ impl StartRequest {
         let scenario = match (self.scenario, &self.declared) {
             (Some(scenario), _) => scenario,
             (None, Some(_)) => DECLARED_LABEL.to_owned(),
-            (None, None) => scenarios_of(&infrastructure)
-                .into_iter()
-                .next()
-                .map(|scenario| scenario.name)
-                .unwrap_or_default(),
+            // Without any, the coordinator's refusal says what is missing (an infrastructure, an agent).
+            (None, None) => first_scenario(&infrastructure).unwrap_or_default(),
         };
         let mut test = LoadTest {
             name: String::new(),
@@ -135,8 +132,8 @@ fn default_name(test: &LoadTest) -> Result<String, greylag_infra::LoadTestError>
     Ok(test.host_url()?.host_str().unwrap_or_default().to_owned())
 }
 
-/// The front page's form as it was sent: texts, so that they can be shown again beside the mistake. An empty field takes
-/// its default.
+/// The front page's form as it was sent: texts, so that they can be shown again beside the mistake. An empty field
+/// takes its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct StartForm {
@@ -149,18 +146,16 @@ pub(crate) struct StartForm {
     pub(crate) infrastructure: String,
     pub(crate) scenario: String,
     pub(crate) stop_timeout: String,
+    /// One sentence about the mistake in the values.
+    #[serde(skip)]
+    pub(crate) error: Option<String>,
 }
 
 impl StartForm {
-    /// The form before anybody wrote into it.
-    pub(super) fn with_defaults(defaults: &StartDefaults) -> Self {
+    /// The form before anybody wrote into it: empty fields show their defaults in grey.
+    pub(super) fn empty(defaults: &StartDefaults) -> Self {
         Self {
-            users: defaults.users.to_string(),
-            ramp_up: format!("{}s", defaults.ramp_up_s),
-            duration: format!("{}s", defaults.duration_s),
-            workers: defaults.workers.to_string(),
             infrastructure: defaults.infrastructure.to_owned(),
-            stop_timeout: format!("{}s", defaults.stop_timeout_s),
             ..Self::default()
         }
     }

@@ -4,23 +4,18 @@ use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// A page of this status. Pages hold numbers that change, so nobody may keep them.
+use crate::web::error::WebError;
+
+/// A page of this status.
 pub(in crate::web) fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(body) => (
             status,
-            [
-                (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            ],
+            [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))],
             body,
         )
             .into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be rendered");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered; the coordinator's log says why")
-                .into_response()
-        }
+        Err(error) => WebError::internal("writing the page", &error).into_response(),
     }
 }
 
@@ -35,5 +30,3 @@ pub(in crate::web) struct ErrorPage {
     /// One sentence: what is wrong and what to do.
     pub(in crate::web) message: String,
 }
-
-use super::filters;

@@ -1,0 +1,291 @@
+//! The token: who may speak to a coordinator that has one.
+//!
+//! Programs (agents, the API's clients) send it as `Authorization: Bearer <token>`. People type it once into the login page and get a
+//! session cookie, which holds a keyed hash and not the token, so that it can be forged by nobody and read back by nobody, and holds
+//! over a restart of the coordinator. Tokens are compared in constant time, and wrong ones are answered slowly
+//! ([`WrongTokens`]).
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use rand::RngCore;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::wrong_tokens::{TooManyWaiting, WrongTokens};
+
+/// Longest token, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 500;
+/// How long a login holds.
+const SESSION_LENGTH: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Most session cookies looked at in one request.
+const MAX_COOKIES_TRIED: usize = 8;
+
+/// A coordinator's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// Why a text cannot be a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token has 1 to {MAX_TOKEN_BYTES} letters, digits and signs without spaces (it is sent in an HTTP header)")]
+pub struct TokenError;
+
+impl Token {
+    /// Takes a text as the token.
+    ///
+    /// # Errors
+    /// It is empty, longer than [`MAX_TOKEN_BYTES`], or holds anything but visible ASCII characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, TokenError> {
+        let text = text.into();
+        if text.is_empty() || text.len() > MAX_TOKEN_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenError);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text, to be sent as a Bearer token.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Token {
+    type Err = TokenError;
+
+    fn from_str(text: &str) -> Result<Self, TokenError> {
+        Self::new(text)
+    }
+}
+
+/// Never shows the secret, so that it cannot get into a log.
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
+/// Why a request is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AccessDenied {
+    /// Neither token nor session.
+    #[error("this coordinator needs its token; send it as `Authorization: Bearer <token>`, or open its page in a browser and log in")]
+    Missing,
+    /// Another token.
+    #[error("this is not the coordinator's token; give the one that `greylag coordinator` was started with")]
+    Wrong,
+    /// So many wrong ones are waiting for their answer that no more are looked at.
+    #[error("too many wrong tokens are being tried; try again in a few seconds")]
+    TooMany,
+}
+
+/// Decides who is let in.
+#[derive(Debug)]
+pub(super) struct Access {
+    token: Option<Token>,
+    cookie_name: String,
+    wrong: WrongTokens,
+}
+
+impl Access {
+    /// Cookies are shared by all ports of a host, so their name holds the port.
+    pub(super) fn new(token: Option<Token>, port: u16) -> Self {
+        Self {
+            token,
+            cookie_name: format!("greylag_session_{port}"),
+            wrong: WrongTokens::default(),
+        }
+    }
+
+    /// Whether everybody is let in, because there is no token.
+    pub(super) fn is_open(&self) -> bool {
+        self.token.is_none()
+    }
+
+    /// Checks the Bearer token of a request.
+    ///
+    /// # Errors
+    /// See [`AccessDenied`]; [`AccessDenied::Wrong`] comes late on purpose.
+    pub(super) async fn check_bearer(&self, headers: &HeaderMap) -> Result<(), AccessDenied> {
+        if self.is_open() {
+            return Ok(());
+        }
+        let Some(given) = bearer(headers) else {
+            return Err(AccessDenied::Missing);
+        };
+        self.check_token(given).await
+    }
+
+    /// Checks a token that was sent in any way.
+    ///
+    /// # Errors
+    /// [`AccessDenied::Wrong`] (late, on purpose) or [`AccessDenied::TooMany`].
+    pub(super) async fn check_token(&self, given: &[u8]) -> Result<(), AccessDenied> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let turn = self.wrong.take_turn().map_err(|TooManyWaiting| AccessDenied::TooMany)?;
+        if bool::from(token.0.as_bytes().ct_eq(given)) {
+            return Ok(());
+        }
+        turn.wait().await;
+        Err(AccessDenied::Wrong)
+    }
+
+    /// Whether the request has the cookie of a session that still holds.
+    pub(super) fn has_session(&self, headers: &HeaderMap) -> bool {
+        self.cookies(headers)
+            .take(MAX_COOKIES_TRIED)
+            .any(|cookie| self.session_holds(cookie, unix_seconds()))
+    }
+
+    /// The cookie of a new session, for `Set-Cookie`; none where no token is needed.
+    pub(super) fn session_cookie(&self, over_https: bool) -> Option<HeaderValue> {
+        let mut nonce = [0_u8; 16];
+        rand::rng().fill_bytes(&mut nonce);
+        let expires = unix_seconds() + SESSION_LENGTH.as_secs();
+        let claims = format!("{expires}.{}", URL_SAFE_NO_PAD.encode(nonce));
+        let signature = self.signature(&claims)?.finalize().into_bytes();
+        let cookie = format!(
+            "{}={claims}.{}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{}",
+            self.cookie_name,
+            URL_SAFE_NO_PAD.encode(signature),
+            SESSION_LENGTH.as_secs(),
+            if over_https { "; Secure" } else { "" }
+        );
+        Some(HeaderValue::try_from(cookie).expect("name, digits and base64 are visible ASCII"))
+    }
+
+    fn session_holds(&self, cookie: &str, now: u64) -> bool {
+        let Some((claims, signature)) = cookie.rsplit_once('.') else {
+            return false;
+        };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
+            return false;
+        };
+        // `verify_slice` compares in constant time.
+        self.signature(claims)
+            .is_some_and(|mac| mac.verify_slice(&signature).is_ok())
+            && claims
+                .split_once('.')
+                .and_then(|(expires, _)| expires.parse::<u64>().ok())
+                .is_some_and(|expires| now < expires)
+    }
+
+    fn signature(&self, claims: &str) -> Option<Hmac<Sha256>> {
+        let token = self.token.as_ref()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(token.0.as_bytes()).expect("HMAC takes keys of any length");
+        mac.update(b"greylag session v1\n");
+        mac.update(claims.as_bytes());
+        Some(mac)
+    }
+
+    fn cookies<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+        headers
+            .get_all(header::COOKIE)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == self.cookie_name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// The Bearer token of a request, if it has one.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> Access {
+        Access::new(Some(Token::new("correct-horse").unwrap()), 8089)
+    }
+
+    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    fn cookie_of(access: &Access) -> String {
+        let set = access.session_cookie(false).unwrap();
+        set.to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn tokens_fit_into_a_header() {
+        for bad in ["", "two words", "line\nbreak", "ümlaut", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
+            assert_eq!(Token::new(bad), Err(TokenError), "{bad:?}");
+        }
+        assert!(!format!("{:?}", Token::new("secret").unwrap()).contains("secret"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_right_bearer_token_is_let_in() {
+        let access = access();
+        let check = async |value: &str| access.check_bearer(&with(header::AUTHORIZATION, value)).await;
+        assert_eq!(check("Bearer correct-horse").await, Ok(()));
+        assert_eq!(check("bearer  correct-horse ").await, Ok(()));
+        for wrong in ["Bearer ", "Bearer correct-hors", "Bearer correct-horse!", "Bearer CORRECT-HORSE"] {
+            assert_eq!(check(wrong).await, Err(AccessDenied::Wrong), "{wrong}");
+        }
+        assert_eq!(check("Basic correct-horse").await, Err(AccessDenied::Missing));
+        assert_eq!(access.check_bearer(&HeaderMap::new()).await, Err(AccessDenied::Missing));
+    }
+
+    #[test]
+    fn a_session_holds_until_it_expires_and_only_under_its_token() {
+        let access = access();
+        let cookie = cookie_of(&access);
+        assert!(access.has_session(&with(header::COOKIE, &format!("a=b; {cookie}; c=d"))));
+        let value = cookie.split_once('=').unwrap().1;
+        let now = unix_seconds();
+        assert!(access.session_holds(value, now + SESSION_LENGTH.as_secs() - 60));
+        assert!(!access.session_holds(value, now + SESSION_LENGTH.as_secs() + 60));
+        let other = Access::new(Some(Token::new("another").unwrap()), 8089);
+        assert!(!other.has_session(&with(header::COOKIE, &cookie)));
+        assert!(!value.contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_session_cannot_be_forged() {
+        let access = access();
+        let cookie = cookie_of(&access);
+        let value = cookie.split_once('=').unwrap().1;
+        let (claims, signature) = value.rsplit_once('.').unwrap();
+        let (expires, nonce) = claims.split_once('.').unwrap();
+        let later = expires.parse::<u64>().unwrap() + 1;
+        for forged in [
+            format!("{later}.{nonce}.{signature}"),
+            format!("{claims}."),
+            format!("{claims}.AAAA"),
+            claims.to_owned(),
+            String::new(),
+            "..".to_owned(),
+        ] {
+            assert!(!access.session_holds(&forged, 0), "{forged}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_secure_where_the_page_is() {
+        let access = access();
+        let set = |https| access.session_cookie(https).unwrap().to_str().unwrap().to_owned();
+        assert!(set(true).contains("; Secure"));
+        assert!(!set(false).contains("Secure"));
+        assert!(set(false).contains("HttpOnly; SameSite=Strict"));
+    }
+}

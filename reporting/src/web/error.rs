@@ -1,0 +1,134 @@
+//! Every answer that is an error: one sentence, as `{"error": "…"}` below `/api/` and as a page elsewhere.
+//!
+//! Handlers return a [`WebError`] and know nothing of its form; [`render_errors`] gives it one. Details of our own failures go to
+//! the log; the reader gets the next step.
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::pages::{ErrorPage, html};
+
+/// Longest sentence that a library's own error answer may bring, in bytes.
+const MAX_FOREIGN_SENTENCE_BYTES: usize = 1_000;
+
+/// A status and a sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WebError {
+    status: StatusCode,
+    sentence: String,
+}
+
+impl WebError {
+    /// An error of the client's making (4xx), or one it must wait out (503).
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// Our own failure: the cause goes to the log.
+    pub(super) fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(cause, "{doing} failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("{doing} failed; the coordinator's log says why"),
+        )
+    }
+
+    /// There is no such run.
+    pub(super) fn no_such_run(id: &str) -> Self {
+        let shown: String = id.chars().take(60).collect();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no run `{shown}` in this coordinator's store; its front page lists the runs"),
+        )
+    }
+
+    /// HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl IntoResponse for WebError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed) get it too.
+pub(super) async fn render_errors(request: Request, next: Next) -> Response {
+    let for_program = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = match response.extensions_mut().remove::<WebError>() {
+        Some(error) => error,
+        None if is_written(&response) => return response,
+        None => {
+            let (parts, body) = response.into_parts();
+            let text = to_bytes(body, MAX_FOREIGN_SENTENCE_BYTES).await.unwrap_or_default();
+            let sentence = match std::str::from_utf8(&text) {
+                Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
+                _ => sentence_of(status),
+            };
+            response = Response::from_parts(parts, axum::body::Body::empty());
+            WebError::new(status, sentence)
+        }
+    };
+    let mut rendered = if for_program {
+        (status, Json(json!({ "error": error.sentence }))).into_response()
+    } else {
+        html(
+            status,
+            &ErrorPage {
+                page_title: format!("{} – Greylag", status.canonical_reason().unwrap_or("Error")),
+                status: status.as_u16(),
+                message: error.sentence,
+            },
+        )
+    };
+    for name in [header::ALLOW, header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            rendered.headers_mut().insert(name, value);
+        }
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        rendered
+            .headers_mut()
+            .entry(header::WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static("Bearer realm=\"greylag\""));
+    }
+    rendered
+}
+
+/// Whether a handler wrote this answer itself (the front page with a mistake in its form).
+fn is_written(response: &Response) -> bool {
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"))
+}
+
+fn sentence_of(status: StatusCode) -> String {
+    match status {
+        StatusCode::NOT_FOUND => "there is nothing at this address; the front page is at /".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method; the Allow header names those it takes".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => "the request's body is too large".to_owned(),
+        StatusCode::REQUEST_TIMEOUT => "the request took too long to arrive or to be answered; try again".to_owned(),
+        other => format!(
+            "the request could not be answered ({})",
+            other.canonical_reason().unwrap_or(other.as_str())
+        ),
+    }
+}

@@ -1,0 +1,29 @@
+//! The web server: pages, API and live events on the coordinator's one port.
+//!
+//! Every URL is in `router.rs`. Who may ask: `same_origin.rs` (which Host and Origin are ours), `auth.rs` (the token, sessions) and
+//! `access_layers.rs` (what needs which). How an error looks: `error.rs`. Live updates: `events.rs` sends what `run_feed.rs` finds new.
+//! Programs are answered by `api/`, people by `pages/`.
+
+mod access_layers;
+mod api;
+mod assets;
+mod auth;
+mod error;
+mod events;
+mod forms;
+mod listen;
+mod pages;
+mod router;
+mod run_feed;
+mod same_origin;
+mod security_headers;
+mod server;
+mod start;
+mod state;
+mod wrong_tokens;
+
+pub use auth::{MAX_TOKEN_BYTES, Token, TokenError};
+pub use listen::{ListenRefused, check_listen_address};
+pub use server::{WebConfig, serve};
+
+pub use router::router;

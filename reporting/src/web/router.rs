@@ -1,0 +1,112 @@
+//! Every URL of the server, and what a request passes on its way to a handler.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio_util::sync::CancellationToken;
+
+use super::access_layers::{check_same_origin, require_access, require_bearer};
+use super::auth::Access;
+use super::error::{WebError, render_errors};
+use super::same_origin::SameOrigin;
+use super::security_headers::add_security_headers;
+use super::server::WebConfig;
+use super::state::WebState;
+use super::{api, assets, events, pages};
+use crate::coordinator::Coordinator;
+
+/// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Time in which a request's body must have come and its answer begun.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Everything the server answers at this address, to be run in process by tests; [`super::serve`] puts it on a socket.
+/// `agents` is the agents' WebSocket; the token is checked before it.
+pub fn router(
+    coordinator: Coordinator,
+    agents: Router,
+    config: WebConfig,
+    listen: SocketAddr,
+    shutdown: CancellationToken,
+) -> Router {
+    let same_origin = SameOrigin::new(listen, config.token.is_some());
+    let access = Access::new(config.token, listen.port());
+    let state = WebState::new(coordinator, access, same_origin, shutdown);
+
+    let api = Router::new()
+        .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
+        .route("/api/v1/runs/{id}", get(api::run))
+        .route("/api/v1/runs/{id}/stop", post(api::stop_run))
+        .route("/api/v1/runs/{id}/summary", get(api::summary))
+        .route("/api/v1/runs/{id}/progress", get(api::progress))
+        .route("/api/v1/runs/{id}/tables", get(api::tables))
+        .route("/api/v1/runs/{id}/log", get(api::log))
+        .route("/api/v1/runs/{id}/events", get(events::run_events))
+        .route("/api/v1/events", get(events::front_events))
+        .route(
+            "/api/v1/infrastructures",
+            get(api::list_infrastructures).post(api::create_infrastructure),
+        );
+    let pages = Router::new()
+        .route("/", get(pages::front_page))
+        .route("/runs", post(pages::start_from_form))
+        .route("/runs/{id}", get(pages::run_page))
+        .route("/runs/{id}/stop", post(pages::stop_run_from_page))
+        .route("/runs/{id}/again", post(pages::run_again))
+        .route("/infrastructures", post(pages::create_infrastructure_from_form));
+    let needs_access = api
+        .merge(pages)
+        .route_layer(from_fn_with_state(state.clone(), require_access));
+    let public = Router::new()
+        .route("/login", get(pages::login_page).post(pages::log_in))
+        .route("/assets/{*path}", get(assets::asset));
+    let agents = agents.route_layer(from_fn_with_state(state.clone(), require_bearer));
+
+    // The last layer is the outermost.
+    needs_access
+        .merge(public)
+        .fallback(nothing_here)
+        .with_state(state.clone())
+        .merge(agents)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(limit_time))
+        .layer(from_fn_with_state(state, check_same_origin))
+        .layer(from_fn(render_errors))
+        .layer(from_fn(add_security_headers))
+}
+
+/// Address of a run's page.
+pub(crate) fn run_url(id: &str) -> String {
+    format!("/runs/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+}
+
+/// Address of the page that asks for the token and then leads to `next`.
+pub(super) fn login_url(next: &str) -> String {
+    format!("/login?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+}
+
+async fn nothing_here() -> WebError {
+    WebError::new(StatusCode::NOT_FOUND, "there is nothing at this address; the front page is at /")
+}
+
+/// Live events begin their answer at once and are not limited in length.
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => WebError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!(
+                "the request did not arrive or could not be answered within {} s; try again",
+                REQUEST_TIMEOUT.as_secs()
+            ),
+        )
+        .into_response(),
+    }
+}

@@ -1,0 +1,43 @@
+//! What every handler needs.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Access;
+use super::events::MAX_EVENT_STREAMS;
+use super::same_origin::SameOrigin;
+use crate::coordinator::Coordinator;
+use crate::view_builder::RunRows;
+
+/// Shared by all requests.
+#[derive(Debug, Clone)]
+pub(super) struct WebState {
+    pub(super) coordinator: Coordinator,
+    pub(super) access: Arc<Access>,
+    pub(super) same_origin: Arc<SameOrigin>,
+    /// One permit for each browser that is sent live events.
+    pub(super) event_streams: Arc<Semaphore>,
+    pub(super) run_rows: Arc<RunRows>,
+    /// Cancelled when the server ends.
+    pub(super) shutdown: CancellationToken,
+}
+
+impl WebState {
+    pub(super) fn new(
+        coordinator: Coordinator,
+        access: Access,
+        same_origin: SameOrigin,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            coordinator,
+            access: Arc::new(access),
+            same_origin: Arc::new(same_origin),
+            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            run_rows: Arc::default(),
+            shutdown,
+        }
+    }
+}
