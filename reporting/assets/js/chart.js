@@ -1,0 +1,122 @@
+// What the three charts share: ECharts set-up, colours by theme, tooltips built from elements (never HTML text: names
+// come from the target, and inline styles in HTML are forbidden by the page's policy), zoom, accessible names.
+
+import * as echarts from "../vendor/echarts/echarts.esm.min.js";
+import { colours, onThemeChange } from "./theme.js";
+import { clock } from "./format.js";
+import { h, setAttribute } from "./dom.js";
+import { DataTable } from "./data_table.js";
+
+const GROUP = "run";
+const NAMES = ["accent", "good", "bad", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Chart {
+  #frame = 0;
+  #zoomed = false;
+
+  /** `name`: value of `data-chart`. `describe()`: a sentence for screen readers. `table`: {columns, rows()}. */
+  constructor(name, { describe, table }) {
+    this.figure = document.querySelector(`[data-chart="${name}"]`);
+    this.canvas = this.figure.querySelector(".chart-canvas");
+    this.note = this.figure.querySelector('[data-role="note"]');
+    this.describe = describe;
+    this.table = new DataTable(this.figure.querySelector(".data-table"), table);
+    this.chart = echarts.init(this.canvas, null, { renderer: "canvas" });
+    this.chart.group = GROUP;
+    echarts.connect(GROUP);
+    new ResizeObserver(() => this.chart.resize()).observe(this.canvas);
+    onThemeChange(() => this.redraw());
+    this.#addZoom();
+  }
+
+  /** Called by a subclass once it can draw. */
+  option() {
+    throw new Error("a chart says what it draws");
+  }
+
+  /** Draws at most once a frame, and not while the page is hidden (the browser gives no frames then). */
+  redraw() {
+    if (this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.palette = colours(NAMES);
+      this.chart.setOption(this.#whole(), { replaceMerge: ["series"], lazyUpdate: false });
+      this.#armZoom();
+      setAttribute(this.canvas, "aria-label", this.describe());
+      this.table.refresh();
+    });
+  }
+
+  points(count) {
+    setAttribute(this.figure, "data-points", count);
+  }
+
+  #whole() {
+    const p = this.palette;
+    const label = { color: p.faint, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
+    const own = this.option();
+    return {
+      animation: !reducedMotion.matches,
+      animationDuration: 300,
+      animationDurationUpdate: 250,
+      animationEasingUpdate: "linear",
+      textStyle: { fontFamily: label.fontFamily },
+      grid: { left: 8, right: 14, top: own.legend?.top === undefined ? 34 : 40, bottom: 8, containLabel: true, ...own.grid },
+      legend: {
+        top: 2, left: 4, itemWidth: 10, itemHeight: 10, itemGap: 14, icon: "roundRect", type: "scroll",
+        textStyle: { ...label, color: p.muted, fontSize: 12, width: 190, overflow: "truncate" },
+        inactiveColor: p["line-strong"], pageIconColor: p.muted, pageIconInactiveColor: p["line-strong"],
+        pageIconSize: 10, pageTextStyle: label,
+        ...own.legend,
+      },
+      tooltip: {
+        confine: true, transitionDuration: reducedMotion.matches ? 0 : 0.12, backgroundColor: p.raised,
+        borderColor: p["line-strong"], borderWidth: 1, padding: [8, 10], ...own.tooltip,
+      },
+      toolbox: { show: true, top: -60, itemSize: 1, feature: { dataZoom: { yAxisIndex: "none", brushStyle: { color: p.accent, opacity: 0.12 } } } },
+      dataZoom: [{ type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: false, preventDefaultMouseMove: false }],
+      xAxis: {
+        type: "value", min: 0, max: own.end, minInterval: 1,
+        axisLine: { lineStyle: { color: p.line } }, axisTick: { show: false }, splitLine: { show: false },
+        axisLabel: { ...label, hideOverlap: true, formatter: clock },
+        axisPointer: { lineStyle: { color: p["line-strong"], type: "solid" }, label: { show: false } },
+      },
+      yAxis: {
+        min: 0, axisLine: { show: false }, axisTick: { show: false },
+        splitLine: { lineStyle: { color: p.grid } }, axisPointer: { show: false }, ...own.yAxis,
+        axisLabel: { ...label, ...own.yAxis?.axisLabel },
+      },
+      series: own.series,
+    };
+  }
+
+  #addZoom() {
+    this.reset = h("button", { type: "button", class: "reset-zoom", hidden: true }, "Reset zoom");
+    this.note.after(this.reset);
+    const reset = () => this.chart.dispatchAction({ type: "dataZoom", start: 0, end: 100 });
+    this.reset.addEventListener("click", reset);
+    this.canvas.addEventListener("dblclick", reset);
+    this.chart.on("datazoom", () => {
+      const { start, end } = this.chart.getOption().dataZoom[0];
+      this.#zoomed = start > 0.01 || end < 99.99;
+      this.reset.hidden = !this.#zoomed;
+    });
+  }
+
+  /** Dragging over a chart selects a span of run time. ECharts keeps this mode in the tool box, which is redrawn. */
+  #armZoom() {
+    if (matchMedia("(pointer: coarse)").matches) return;
+    this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
+  }
+}
+
+/** The content of a tooltip: a title and rows of [colour, name, value]. */
+export function tip(title, rows) {
+  const list = rows.map(([colour, name, value]) => {
+    const swatch = h("i", { class: "tip-swatch" });
+    swatch.style.background = colour;
+    return h("div", { class: "tip-row" }, swatch, h("span", {}, name), h("b", {}, value));
+  });
+  return h("div", { class: "tip" }, h("div", { class: "tip-title" }, title), ...list);
+}

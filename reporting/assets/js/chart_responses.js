@@ -1,0 +1,94 @@
+// Response Time Distribution: single requests, coloured by request name and outcome. Successes take hues that cannot be
+// mistaken for red, failures a red each and another shape, so that colour is not the only sign.
+
+import { Chart, tip } from "./chart.js";
+import { setText } from "./dom.js";
+import { clock, count, ms } from "./format.js";
+import { axisEnd, groupSamples } from "./series.js";
+import { isDark } from "./theme.js";
+
+const MAX_GROUPS = 40;
+const SUCCESS_HUES = [226, 168, 276, 196, 142, 48, 252, 90, 210, 300];
+const FAILURE_HUES = [2, 338, 18, 350, 28];
+const LEAST_MS = 0.01;
+/** Above this many dots of one kind ECharts draws them in one sweep. */
+const LARGE = 2_000;
+
+export class ResponsesChart extends Chart {
+  #log = false;
+
+  constructor(run) {
+    super("response-time-distribution", {
+      describe: () => `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures.`,
+      table: {
+        columns: ["Run time (s)", "Response time (ms)", "Endpoint", "Outcome"],
+        rows: () => run.data.samples.map((sample) => [sample.at_s.toFixed(2), ms(sample.response_ms), `${sample.method} ${sample.name}`, sample.failed ? "Failure" : "Success"]),
+      },
+    });
+    this.run = run;
+    this.colours = new Map();
+    for (const button of this.figure.querySelectorAll("[data-scale]")) {
+      button.addEventListener("click", () => this.#scale(button.dataset.scale === "log"));
+    }
+  }
+
+  #scale(log) {
+    this.#log = log;
+    for (const button of this.figure.querySelectorAll("[data-scale]")) {
+      button.setAttribute("aria-pressed", String((button.dataset.scale === "log") === log));
+    }
+    this.redraw();
+  }
+
+  option() {
+    const { about, data } = this.run;
+    const groups = groupSamples(data.samples, MAX_GROUPS);
+    this.points(data.samples.length);
+    setText(this.note, `${count(data.samples.length)} of ${count(data.samplesOf)} requests shown`);
+    const series = groups.map((group) => this.#series(group));
+    const least = data.samples.reduce((low, sample) => Math.min(low, Math.max(sample.response_ms, LEAST_MS)), Infinity);
+    return {
+      end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
+      legend: { data: series.map(({ name, symbol }) => ({ name, icon: symbol })) },
+      yAxis: {
+        type: this.#log ? "log" : "value",
+        min: this.#log ? 10 ** Math.floor(Math.log10(Number.isFinite(least) ? least : 1)) : 0,
+        name: "ms", nameLocation: "end", nameGap: 6, nameTextStyle: { color: this.palette.faint, fontSize: 11, align: "right" },
+        axisLabel: { formatter: (value) => value.toLocaleString("en") },
+      },
+      grid: { top: 46 },
+      tooltip: { trigger: "item", formatter: (item) => this.#tip(item) },
+      series,
+    };
+  }
+
+  #series({ method, name, failed, points }) {
+    const label = `${method} ${name}`.trim() + (failed ? " · Failure" : "");
+    const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
+    return {
+      id: label, name: label, type: "scatter", data: dots, animation: false,
+      symbol: failed ? "triangle" : "circle", symbolSize: failed ? 7 : 5, z: failed ? 3 : 2,
+      large: points.length > LARGE, largeThreshold: LARGE,
+      itemStyle: { color: this.#colour(method, name, failed), opacity: failed ? 0.85 : 0.6 },
+      emphasis: { scale: 1.6, itemStyle: { opacity: 1 } },
+    };
+  }
+
+  /** An endpoint keeps its hue for as long as the page is open. */
+  #colour(method, name, failed) {
+    const key = JSON.stringify([method, name, failed]);
+    if (!this.colours.has(key)) {
+      const hues = failed ? FAILURE_HUES : SUCCESS_HUES;
+      const taken = [...this.colours.values()].filter((colour) => colour.failed === failed).length;
+      this.colours.set(key, { failed, hue: hues[taken % hues.length], round: Math.floor(taken / hues.length) });
+    }
+    const { hue, round } = this.colours.get(key);
+    const lightness = (isDark() ? 64 : 46) + (round % 3) * (isDark() ? 8 : -9);
+    return `hsl(${hue}, ${failed ? 74 : 62}%, ${lightness}%)`;
+  }
+
+  #tip({ seriesName, color, value }) {
+    if (!value) return "";
+    return tip(`at ${clock(value[0])}`, [[color, seriesName, `${ms(value[1])} ms`]]);
+  }
+}

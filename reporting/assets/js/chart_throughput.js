@@ -1,0 +1,54 @@
+// Total Requests Per Second: Request Per Second in green, Errors/sec in red.
+
+import { Chart, tip } from "./chart.js";
+import { setText } from "./dom.js";
+import { clock, rate } from "./format.js";
+import { axisEnd, ratePoints } from "./series.js";
+
+const REQUESTS = "Request Per Second";
+const ERRORS = "Errors/sec";
+
+export class ThroughputChart extends Chart {
+  constructor(run) {
+    super("total-requests-per-second", {
+      describe: () => {
+        const last = run.data.points.at(-1);
+        const now = last ? `; ${rate(last.requests / last.step)} requests and ${rate(last.failures / last.step)} errors per second at its end` : "";
+        return `Line chart of requests per second (green) and errors per second (red) over run time${now}.`;
+      },
+      table: {
+        columns: ["Run time (s)", REQUESTS, ERRORS],
+        rows: () => run.data.points.map((point) => [point.second, rate(point.requests / point.step), rate(point.failures / point.step)]),
+      },
+    });
+    this.run = run;
+  }
+
+  option() {
+    const { about, data } = this.run;
+    const p = this.palette;
+    this.points(data.points.length);
+    const most = data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
+    setText(this.note, most > 0 ? `peak ${rate(most)}` : "");
+    const line = (id, name, key, colour, area) => ({
+      id, name, type: "line", data: ratePoints(data.points, key), showSymbol: false, symbolSize: 5, sampling: "lttb",
+      itemStyle: { color: colour }, lineStyle: { color: colour, width: 1.8, cap: "round" }, areaStyle: { color: colour, opacity: area },
+    });
+    return {
+      end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
+      legend: { data: [REQUESTS, ERRORS] },
+      yAxis: { axisLabel: { formatter: rateLabel } },
+      tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
+      series: [line("requests", REQUESTS, "requests", p.good, 0.07), line("errors", ERRORS, "failures", p.bad, 0.08)],
+    };
+  }
+
+  #tip(items) {
+    if (!items.length) return "";
+    return tip(`at ${clock(items[0].value[0])}`, items.map((item) => [item.color, item.seriesName, rate(item.value[1])]));
+  }
+}
+
+function rateLabel(value) {
+  return Number.isInteger(value) ? value.toLocaleString("en") : String(value);
+}

@@ -1,0 +1,48 @@
+// Active Users: what was there, over the load profile that was planned.
+
+import { Chart, tip } from "./chart.js";
+import { setText } from "./dom.js";
+import { clock, count } from "./format.js";
+import { axisEnd, plannedPoints, userPoints } from "./series.js";
+
+export class UsersChart extends Chart {
+  constructor(run) {
+    super("active-users", {
+      describe: () => `Line chart of active users over run time: ${count(run.about.users)} planned, at most ${count(this.#most())} so far.`,
+      table: {
+        columns: ["Run time (s)", "Active Users"],
+        rows: () => run.data.points.map((point) => [point.second, count(point.users)]),
+      },
+    });
+    this.run = run;
+  }
+
+  #most() {
+    return this.run.data.points.reduce((most, point) => Math.max(most, point.users), 0);
+  }
+
+  option() {
+    const { about, data } = this.run;
+    const end = axisEnd(data.end(), about.duration_s, about.status !== "Running");
+    const p = this.palette;
+    this.points(data.points.length);
+    setText(this.note, `peak ${count(this.#most())} of ${count(about.users)}`);
+    return {
+      end,
+      legend: { show: false },
+      grid: { top: 16 },
+      yAxis: { max: (range) => Math.max(range.max, about.users) * 1.06, minInterval: 1, axisLabel: { showMaxLabel: false, formatter: count } },
+      tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
+      series: [
+        { id: "planned", name: "Planned", type: "line", data: plannedPoints(about.users, about.ramp_up_s, about.duration_s, end), symbol: "none", silent: true, z: 1, animation: false, lineStyle: { color: p["line-strong"], width: 1.2, type: [4, 4] } },
+        { id: "users", name: "Active Users", type: "line", data: userPoints(data.points), showSymbol: false, symbolSize: 5, z: 2, sampling: "lttb", itemStyle: { color: p.accent }, lineStyle: { color: p.accent, width: 2, cap: "round" }, areaStyle: { color: p.accent, opacity: 0.09 } },
+      ],
+    };
+  }
+
+  #tip(items) {
+    const item = items.find(({ seriesId }) => seriesId === "users");
+    if (!item) return "";
+    return tip(`at ${clock(item.value[0])}`, [[this.palette.accent, "Active Users", count(item.value[1])]]);
+  }
+}

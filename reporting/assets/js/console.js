@@ -1,0 +1,177 @@
+// The Console Logs panel: streamed lines, search, follow, full screen, and the console tables beneath.
+
+import { h, part, setText } from "./dom.js";
+import { count, timeOfDay } from "./format.js";
+
+/** Lines kept in the page; older ones are in the download. */
+const MAX_LINES = 5_000;
+/** How near the end still counts as "at the end", in px. */
+const NEAR_END_PX = 24;
+const SEARCH_DELAY_MS = 120;
+
+export class Console {
+  #lines = [];
+  #lastSeq = 0;
+  #seen = 0;
+  #needle = "";
+  #matches = 0;
+  #timer = 0;
+
+  constructor() {
+    this.panel = part("console");
+    this.frame = part("console-frame");
+    this.scroll = part("console-scroll");
+    this.list = part("log-lines");
+    this.search = part("log-search");
+    this.follow = part("log-follow");
+    this.full = part("log-fullscreen");
+    this.tables = document.querySelector('[data-field="console-tables"]');
+    this.list.replaceChildren();
+    this.panel.addEventListener("toggle", () => this.#stick());
+    this.search.addEventListener("input", () => this.#searchSoon());
+    this.follow.addEventListener("change", () => this.#stick());
+    this.scroll.addEventListener("scroll", () => this.#followIfAtEnd(), { passive: true });
+    this.full.addEventListener("click", () => this.#toggleFull());
+    document.addEventListener("fullscreenchange", () => this.#showFull());
+    document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Takes the lines of a delta. */
+  append(rows, dropped, reset) {
+    if (reset) {
+      this.#lines = [];
+      this.#lastSeq = 0;
+      this.#matches = 0;
+      this.list.replaceChildren();
+    }
+    const fresh = rows.filter((row) => row.seq > this.#lastSeq).slice(-MAX_LINES);
+    if (fresh.length > 0) {
+      this.#lastSeq = fresh.at(-1).seq;
+      this.#seen = this.#lastSeq;
+      const elements = fresh.map((row) => this.#add(row));
+      this.list.append(...elements);
+      for (const line of this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES))) {
+        if (line.matches) this.#matches -= 1;
+        line.element.remove();
+      }
+      setText(part("log-last"), fresh.at(-1).text.slice(0, 300));
+    }
+    setText(part("log-count"), `${count(this.#seen)} ${this.#seen === 1 ? "line" : "lines"}`);
+    const notice = part("log-dropped");
+    notice.hidden = dropped === 0;
+    setText(notice, `${count(dropped)} lines came too fast and were left out.`);
+    this.#showMatches();
+    this.#stick();
+  }
+
+  showTables(text) {
+    setText(this.tables, text);
+    this.#stick();
+  }
+
+  #add(row) {
+    const text = h("span", { class: "text" }, row.text);
+    const source = h("span", { class: "source", title: row.source }, row.source);
+    const element = h("div", { class: "line", "data-seq": row.seq, "data-level": level(row.text) }, h("time", { title: new Date(row.at_us / 1000).toISOString() }, timeOfDay(row.at_us)), source, text);
+    const line = { row, element, text, matches: false, marked: false };
+    this.#lines.push(line);
+    this.#match(line);
+    return element;
+  }
+
+  #match(line) {
+    const needle = this.#needle;
+    const inText = needle ? findAll(line.row.text, needle) : [];
+    line.matches = needle !== "" && (inText.length > 0 || line.row.source.toLowerCase().includes(needle));
+    if (line.matches) this.#matches += 1;
+    line.element.hidden = needle !== "" && !line.matches;
+    if (inText.length > 0) line.text.replaceChildren(...marked(line.row.text, inText));
+    else if (line.marked) line.text.textContent = line.row.text;
+    line.marked = inText.length > 0;
+  }
+
+  #searchSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#needle = this.search.value.trim().toLowerCase();
+      this.#matches = 0;
+      for (const line of this.#lines) this.#match(line);
+      this.tables.hidden = this.#needle !== "";
+      this.#showMatches();
+      this.#stick();
+    }, SEARCH_DELAY_MS);
+  }
+
+  #showMatches() {
+    setText(part("log-matches"), this.#needle ? `${count(this.#matches)} of ${count(this.#lines.length)} lines` : "");
+  }
+
+  #stick() {
+    if (this.panel.open && this.follow.checked) this.scroll.scrollTop = this.#end();
+  }
+
+  /** Where following keeps the view: the newest line at the bottom, the tables beneath it out of the way. */
+  #end() {
+    return Math.max(0, this.list.offsetTop + this.list.offsetHeight - this.scroll.offsetTop - this.scroll.clientHeight);
+  }
+
+  #followIfAtEnd() {
+    this.follow.checked = Math.abs(this.scroll.scrollTop - this.#end()) < NEAR_END_PX;
+  }
+
+  async #toggleFull() {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else if (this.frame.classList.contains("full")) this.frame.classList.remove("full");
+    else {
+      try {
+        await this.frame.requestFullscreen();
+      } catch {
+        this.frame.classList.add("full");
+      }
+    }
+    this.#showFull();
+  }
+
+  #showFull() {
+    const full = document.fullscreenElement === this.frame || this.frame.classList.contains("full");
+    this.full.setAttribute("aria-pressed", String(full));
+    setText(this.full, full ? "Exit full screen" : "Full screen");
+    this.#stick();
+  }
+
+  #key(event) {
+    if (event.key === "Escape" && this.frame.classList.contains("full")) this.#toggleFull();
+    const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.panel.open = true;
+    this.search.focus();
+    this.search.scrollIntoView({ block: "center" });
+  }
+}
+
+/** Where `needle` (lower case) stands in `text`, as [start, end]. Where lower case has another length than the text
+ * (a few letters of a few languages), the places could not be trusted, so there are none. */
+export function findAll(text, needle) {
+  const lower = text.toLowerCase();
+  const found = [];
+  if (lower.length !== text.length) return lower.includes(needle) ? [[0, text.length]] : found;
+  for (let at = lower.indexOf(needle); at >= 0; at = lower.indexOf(needle, at + needle.length)) found.push([at, at + needle.length]);
+  return found;
+}
+
+function marked(text, places) {
+  const nodes = [];
+  let from = 0;
+  for (const [start, end] of places) {
+    nodes.push(text.slice(from, start), h("mark", {}, text.slice(start, end)));
+    from = end;
+  }
+  nodes.push(text.slice(from));
+  return nodes;
+}
+
+function level(text) {
+  if (/\b(ERROR|PANIC|panicked)\b/.test(text)) return "error";
+  return /\bWARN(ING)?\b/.test(text) ? "warn" : null;
+}

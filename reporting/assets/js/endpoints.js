@@ -1,0 +1,127 @@
+// Endpoint Statistics: the rows of templates/run/endpoint_row.html, updated in place, sorted as the reader likes.
+
+import { h, part, setAttribute, setText, svg } from "./dom.js";
+import { count, ms, rate } from "./format.js";
+
+/** SVG units of a full latency bar. */
+const BAR = 100;
+
+export class Endpoints {
+  #rows = new Map();
+  #endpoints = [];
+  #sort = null;
+
+  constructor() {
+    this.table = part("endpoints");
+    this.body = part("endpoint-rows");
+    this.aggregated = new Row(part("aggregated-row").rows[0]);
+    for (const element of this.body.rows) {
+      this.#rows.set(key(element.dataset.endpointMethod, element.dataset.endpointName), new Row(element));
+    }
+    for (const button of this.table.querySelectorAll("[data-sort]")) {
+      button.addEventListener("click", () => this.#sortBy(button));
+    }
+  }
+
+  show(endpoints, aggregated) {
+    this.#endpoints = endpoints;
+    const scale = latencyScale([...endpoints, aggregated]);
+    const gone = new Set(this.#rows.keys());
+    for (const endpoint of endpoints) {
+      const id = key(endpoint.method, endpoint.name);
+      gone.delete(id);
+      if (!this.#rows.has(id)) this.#rows.set(id, Row.create(endpoint));
+      this.#rows.get(id).show(endpoint, scale);
+    }
+    for (const id of gone) {
+      this.#rows.get(id).element.remove();
+      this.#rows.delete(id);
+    }
+    this.aggregated.show(aggregated, scale);
+    this.#arrange();
+  }
+
+  #sortBy(button) {
+    const column = button.dataset.sort;
+    const first = column === "name" ? "ascending" : "descending";
+    const other = first === "ascending" ? "descending" : "ascending";
+    if (this.#sort?.column !== column) this.#sort = { column, direction: first };
+    else this.#sort = this.#sort.direction === first ? { column, direction: other } : null;
+    for (const header of this.table.querySelectorAll("[aria-sort]")) header.setAttribute("aria-sort", "none");
+    if (this.#sort) button.closest("th").setAttribute("aria-sort", this.#sort.direction);
+    this.#arrange();
+  }
+
+  /** Puts the rows in order; those that are in their place are not touched, so that focus and selection stay. */
+  #arrange() {
+    let place = this.body.firstElementChild;
+    for (const endpoint of sorted(this.#endpoints, this.#sort)) {
+      const { element } = this.#rows.get(key(endpoint.method, endpoint.name));
+      if (element === place) place = place.nextElementSibling;
+      else this.body.insertBefore(element, place);
+    }
+  }
+}
+
+class Row {
+  static create({ method, name }) {
+    const cell = (label, field, classes = "num") => h("td", { class: classes, "data-label": label, "data-field": field });
+    const latency = cell("Latency (ms)", "latency", "latency");
+    const bar = svg("svg", { class: "latency-bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" });
+    for (const part of ["track", "p99", "p95", "p50"]) bar.append(svg("rect", { class: part, width: part === "track" ? BAR : 0, height: 6 }));
+    const mark = (part, label, title) => h("span", { class: part }, h("abbr", { title }, label), " ", h("b"));
+    latency.append(bar, h("span", { class: "latency-numbers" }, mark("p50", "M", "Median"), mark("p95", "95", "95th percentile"), mark("p99", "99", "99th percentile")));
+    return new Row(h("tr", { "data-endpoint-method": method, "data-endpoint-name": name },
+      h("th", { scope: "row", "data-label": "Endpoint", title: `${method} ${name}`.trim() }, h("span", { class: "endpoint" }, h("span", { class: "method" }, method), h("span", { class: "endpoint-name" }, name))),
+      cell("Requests", "requests"), cell("Fails", "fails", "num fails"), latency, cell("Avg (ms)", "avg"), cell("Current RPS", "current-rps")));
+  }
+
+  constructor(element) {
+    this.element = element;
+    this.cells = Object.fromEntries([...element.querySelectorAll("[data-field]")].map((cell) => [cell.dataset.field, cell]));
+  }
+
+  show(row, scale) {
+    setAttribute(this.element, "data-failing", row.failures > 0);
+    this.#cell("requests", row.requests, count(row.requests));
+    this.#cell("fails", row.failures, count(row.failures));
+    this.#cell("avg", row.avg_ms, ms(row.avg_ms));
+    this.#cell("current-rps", row.current_rps, rate(row.current_rps));
+    this.#latency(row, scale);
+  }
+
+  #cell(field, value, text) {
+    setAttribute(this.cells[field], "data-value", value);
+    setText(this.cells[field], text);
+  }
+
+  #latency(row, scale) {
+    const cell = this.cells.latency;
+    setAttribute(cell, "data-value", `${row.p50_ms} ${row.p95_ms} ${row.p99_ms}`);
+    setAttribute(cell, "title", `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; least ${ms(row.min_ms)} ms, greatest ${ms(row.max_ms)} ms`);
+    for (const part of ["p50", "p95", "p99"]) {
+      const value = row[`${part}_ms`];
+      setText(cell.querySelector(`.latency-numbers .${part} b`), ms(value));
+      setAttribute(cell.querySelector(`rect.${part}`), "width", scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0);
+    }
+  }
+}
+
+function key(method, name) {
+  return JSON.stringify([method, name]);
+}
+
+/** The largest 99th percentile of the table. */
+export function latencyScale(rows) {
+  return rows.reduce((most, row) => Math.max(most, row.p99_ms), 0);
+}
+
+/** The rows in the order of `sort` ({column, direction}); as they came (by name and method) without one. */
+export function sorted(rows, sort) {
+  if (!sort) return rows;
+  const sign = sort.direction === "ascending" ? 1 : -1;
+  const compare = sort.column === "name"
+    ? (a, b) => a.name.localeCompare(b.name) || a.method.localeCompare(b.method)
+    : (a, b) => a[sort.column] - b[sort.column];
+  return [...rows].sort((a, b) => sign * compare(a, b));
+}

@@ -1,0 +1,80 @@
+// How numbers read. src/page_text.rs says the same on the server, so that a value does not change its looks when the
+// first live update replaces what the server rendered. Pure functions.
+
+/** 12345 → "12,345" */
+export function count(number) {
+  return String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+function scaled(value) {
+  if (!Number.isFinite(value) || value <= 0) return "0";
+  if (value < 9.995) return value.toFixed(2);
+  return null;
+}
+
+/** A rate per second: two places below 10, one below 1,000, none above. */
+export function rate(perSecond) {
+  return scaled(perSecond) ?? (perSecond < 999.95 ? perSecond.toFixed(1) : count(perSecond));
+}
+
+/** Milliseconds: two places below 10, one below 100, none above. */
+export function ms(milliseconds) {
+  return scaled(milliseconds) ?? (milliseconds < 99.95 ? milliseconds.toFixed(1) : count(milliseconds));
+}
+
+/** A fraction 0–1 as a percentage; neither end is reached by rounding. */
+export function percent(fraction) {
+  if (!Number.isFinite(fraction) || fraction <= 0) return "0%";
+  if (fraction >= 1) return "100%";
+  if (fraction < 0.0001) return "<0.01%";
+  if (fraction > 0.9999) return ">99.99%";
+  return `${(fraction * 100).toFixed(2)}%`;
+}
+
+/** Seconds as "1h 20m 5s"; parts of a second are dropped. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const parts = [[Math.floor(whole / 3600), "h"], [Math.floor(whole / 60) % 60, "m"], [whole % 60, "s"]];
+  return parts.filter(([number]) => number > 0).map(([number, unit]) => `${number}${unit}`).join(" ") || "0s";
+}
+
+/** Seconds of run time for an axis: "45s", "1:30", "1:02:03". */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole}s`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60) % 60;
+  return whole < 3600
+    ? `${minutes}:${two(whole % 60)}`
+    : `${Math.floor(whole / 3600)}:${two(minutes)}:${two(whole % 60)}`;
+}
+
+/** µs since 1970 as local date and time: "2026-11-23 07:04:42". */
+export function localTime(atUs) {
+  const date = new Date(atUs / 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(atUs, false)}`;
+}
+
+/** µs since 1970 as local time of day, "07:04:42" or "07:04:42.123". */
+export function timeOfDay(atUs, withMillis = true) {
+  const date = new Date(atUs / 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return withMillis ? `${time}.${String(date.getMilliseconds()).padStart(3, "0")}` : time;
+}
+
+/** µs since 1970 as "2026-11-23 06:04:42 UTC". */
+export function utc(atUs) {
+  return `${new Date(atUs / 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** Seconds from "90", "90s", "3m", "1h20m" as the server reads it (hours, minutes, seconds in that order); null if it
+ * is none. */
+export function parseDuration(text) {
+  const trimmed = text.trim();
+  if (/^\d+$/.test(trimmed)) return Number(trimmed);
+  const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(trimmed);
+  if (!trimmed || !parts) return null;
+  return Number(parts[1] ?? 0) * 3600 + Number(parts[2] ?? 0) * 60 + Number(parts[3] ?? 0);
+}

@@ -1,0 +1,73 @@
+// The front page: the start form, local times, the filter by test, and regions kept live by fetching the page again
+// whenever the coordinator says that something changed.
+
+import { startForm } from "./start_form.js";
+import { Live } from "./live.js";
+import { localTime } from "./format.js";
+import { setText } from "./dom.js";
+
+/** Least time between two refreshes. */
+const REFRESH_MS = 1_000;
+/** Heartbeats grow older without anything changing. */
+const AGE_MS = 10_000;
+
+let refreshing = false;
+let wanted = false;
+
+function dress() {
+  const test = new URLSearchParams(location.search).get("test") ?? "";
+  for (const chip of document.querySelectorAll("[data-region] .chip[data-test]")) {
+    if (chip.dataset.test === test) chip.setAttribute("aria-current", "true");
+  }
+  for (const run of document.querySelectorAll(".run[data-test]")) run.hidden = test !== "" && run.dataset.test !== test;
+  for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin);
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    setText(time, localTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, 16));
+  }
+}
+
+/** A region that the reader is in the middle of using is left alone until the next time. */
+function busy(region) {
+  return region.querySelector("details[open]") !== null;
+}
+
+async function refresh() {
+  if (refreshing) {
+    wanted = true;
+    return;
+  }
+  refreshing = true;
+  wanted = false;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (answer.redirected) location.reload();
+    else if (answer.ok) replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    // The coordinator is away; the stream's indicator says so and asks again.
+  }
+  setTimeout(() => {
+    refreshing = false;
+    if (wanted && !document.hidden) refresh();
+  }, REFRESH_MS);
+}
+
+function replaceRegions(fresh) {
+  for (const region of document.querySelectorAll("[data-region]")) {
+    const next = fresh.querySelector(`[data-region="${region.dataset.region}"]`);
+    if (!next || busy(region)) continue;
+    const focused = region.contains(document.activeElement) ? focusPath(region) : null;
+    region.replaceChildren(...document.adoptNode(next).childNodes);
+    if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
+  }
+  dress();
+}
+
+function focusPath(region) {
+  return [...region.querySelectorAll("a, button, summary")].indexOf(document.activeElement);
+}
+
+dress();
+startForm();
+new Live("/api/v1/events", { change: refresh });
+setInterval(() => !document.hidden && refresh(), AGE_MS);
+document.addEventListener("visibilitychange", () => !document.hidden && refresh());

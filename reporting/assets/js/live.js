@@ -1,0 +1,64 @@
+// One server-sent event stream with its indicator. EventSource reconnects by itself after a lost connection; after an
+// answer that is no stream (a coordinator that is just starting, a proxy's error page) it gives up, so we try again.
+
+import { setText } from "./dom.js";
+
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MOST_MS = 15_000;
+const WORDS = { live: "Live", reconnecting: "Reconnecting…", over: "" };
+
+export class Live {
+  #source = null;
+  #retryMs = RETRY_FIRST_MS;
+  #timer = 0;
+  #over = false;
+
+  /** `handlers`: event name → function of the parsed JSON. The stream ends for good with the event `end`. */
+  constructor(url, handlers) {
+    this.url = url;
+    this.handlers = handlers;
+    this.indicator = document.querySelector("[data-live]");
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", (event) => event.persisted && !this.#over && this.reconnect());
+    this.reconnect();
+  }
+
+  /** Drops the connection and asks for everything anew. */
+  reconnect() {
+    this.#close();
+    const source = new EventSource(this.url);
+    this.#source = source;
+    source.onopen = () => {
+      this.#retryMs = RETRY_FIRST_MS;
+      this.#show("live");
+    };
+    source.onerror = () => {
+      if (this.#over) return;
+      this.#show("reconnecting");
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.#timer = setTimeout(() => this.reconnect(), this.#retryMs * (0.75 + Math.random() / 2));
+      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MOST_MS);
+    };
+    for (const [name, handle] of Object.entries(this.handlers)) {
+      source.addEventListener(name, (event) => handle(event.data ? JSON.parse(event.data) : null));
+    }
+    source.addEventListener("end", () => {
+      this.#over = true;
+      this.#close();
+      this.#show("over");
+    });
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #show(state) {
+    if (!this.indicator) return;
+    this.indicator.dataset.live = state;
+    this.indicator.hidden = state === "over";
+    setText(this.indicator.querySelector("[data-live-text]"), WORDS[state]);
+  }
+}

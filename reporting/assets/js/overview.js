@@ -1,0 +1,106 @@
+// About This Test and the four cards. Time Elapsed ticks between the server's updates.
+
+import { h, part, setAttribute, setText } from "./dom.js";
+import { count, duration, localTime, ms, percent, rate, utc } from "./format.js";
+
+const fields = new Map();
+for (const element of document.querySelectorAll("[data-field]")) {
+  if (!element.closest("[data-endpoint-name]")) fields.set(element.dataset.field, element);
+}
+
+function show(field, value, text) {
+  const element = fields.get(field);
+  setAttribute(element, "data-value", value ?? "");
+  setText(element, text);
+  return element;
+}
+
+export class Overview {
+  #about = null;
+  #elapsedAt = 0;
+
+  constructor() {
+    setInterval(() => this.#tick(), 250);
+  }
+
+  show({ about, cards, workers }) {
+    this.#about = about;
+    this.#elapsedAt = performance.now();
+    this.#showAbout(about);
+    this.#showCards(cards);
+    showWorkers(workers);
+    this.#tick();
+  }
+
+  #showAbout(about) {
+    for (const [field, text] of [["test-name", about.test_name], ["host", about.host], ["scenario", about.scenario]]) {
+      setAttribute(show(field, text, text), "title", text);
+    }
+    show("infrastructure", about.infrastructure, about.infrastructure);
+    setAttribute(show("infrastructure-status", about.infrastructure_status, about.infrastructure_status), "data-status", about.infrastructure_status);
+    show("type", about.type, about.type);
+    show("users", about.users, count(about.users));
+    show("duration", about.duration_s, duration(about.duration_s));
+    show("ramp-up-duration", about.ramp_up_s, duration(about.ramp_up_s));
+    show("worker-count", about.worker_count, String(about.worker_count));
+    showStart(about.run_started_us);
+    setAttribute(show("status", about.status, about.status), "data-status", about.status);
+    const pill = part("status-pill");
+    setText(pill, about.status);
+    setAttribute(pill, "data-status", about.status);
+    const reason = about.failure_reason ?? "";
+    show("failure-reason", reason, reason).hidden = !reason;
+    part("stop").hidden = !about.can_stop;
+    part("again").hidden = about.status === "Running";
+  }
+
+  #showCards(cards) {
+    show("total-requests", cards.requests, count(cards.requests));
+    show("requests-per-second", cards.rps, rate(cards.rps));
+    show("current-requests-per-second", cards.current_rps, rate(cards.current_rps));
+    show("error-rate", cards.error_rate, percent(cards.error_rate));
+    show("total-failures", cards.failures, count(cards.failures));
+    show("avg-response-time", cards.avg_ms, ms(cards.avg_ms));
+    show("p50", cards.p50_ms, ms(cards.p50_ms));
+    show("p95", cards.p95_ms, ms(cards.p95_ms));
+    show("p99", cards.p99_ms, ms(cards.p99_ms));
+    show("active-users", cards.active_users, count(cards.active_users));
+    setAttribute(part("error-card"), "data-failing", cards.failures > 0);
+  }
+
+  #tick() {
+    const about = this.#about;
+    if (!about) return;
+    const ticking = about.status === "Running" && about.run_started_us !== null;
+    const seconds = about.time_elapsed_s + (ticking ? (performance.now() - this.#elapsedAt) / 1000 : 0);
+    show("time-elapsed", seconds, duration(seconds));
+    setAttribute(part("progress"), "width", Math.min(100, (seconds / about.duration_s) * 100).toFixed(2));
+  }
+}
+
+/** Local time, with UTC at hand. */
+function showStart(atUs) {
+  const element = fields.get("run-started");
+  if (atUs === null || element.dataset.shown === String(atUs)) return;
+  setAttribute(element, "data-value", atUs);
+  element.dataset.shown = String(atUs);
+  const time = h("time", { datetime: new Date(atUs / 1000).toISOString(), title: utc(atUs) }, localTime(atUs));
+  element.replaceChildren(time);
+}
+
+function showWorkers(workers) {
+  const holder = part("workers");
+  holder.hidden = workers.length === 0;
+  const body = holder.querySelector("tbody");
+  workers.forEach((worker, index) => {
+    let row = body.rows[index];
+    if (!row) {
+      row = h("tr", {}, h("td", { class: "clip" }), h("td"), h("td"), h("td"));
+      body.append(row);
+    }
+    setAttribute(row, "data-running", worker.running);
+    setAttribute(row.cells[0], "title", worker.agent);
+    [worker.agent, String(worker.index), String(worker.pid), count(worker.users)].forEach((text, cell) => setText(row.cells[cell], text));
+  });
+  while (body.rows.length > workers.length) body.lastElementChild.remove();
+}

@@ -1,0 +1,47 @@
+// The start form: draws the load profile as it is typed and says at once what the server would refuse.
+
+import { part, setText } from "./dom.js";
+import { count, duration, parseDuration } from "./format.js";
+import { profileMistake, profileShape } from "./load_profile.js";
+
+const BOX = { left: 6, right: 294, top: 18, bottom: 66 };
+
+export function startForm() {
+  const form = part("start-form");
+  form.addEventListener("input", () => draw(form));
+  draw(form);
+  const details = part("start");
+  if (matchMedia("(min-width: 981px)").matches) details.open = true;
+}
+
+/** An empty field means what its placeholder says. */
+function value(form, name) {
+  const field = form.elements[name];
+  return field.value.trim() || field.placeholder;
+}
+
+function draw(form) {
+  const test = {
+    users: Number(value(form, "users")),
+    workers: Number(value(form, "workers")),
+    durationS: parseDuration(value(form, "duration")),
+    rampS: parseDuration(value(form, "ramp_up")),
+  };
+  const mistake = profileMistake(test);
+  const hint = part("form-hint");
+  hint.hidden = mistake === null;
+  setText(hint, mistake ?? "");
+  const shape = mistake === null ? profileShape(test, BOX) : null;
+  const drawing = part("profile");
+  drawing.querySelector(".profile-line").setAttribute("d", shape?.line ?? "");
+  drawing.querySelector(".profile-area").setAttribute("d", shape?.area ?? "");
+  const ramp = drawing.querySelector(".profile-ramp");
+  setText(drawing.querySelector(".profile-users"), shape ? `${count(test.users)} users` : "");
+  setText(drawing.querySelector(".profile-end"), shape ? duration(test.durationS) : "");
+  setText(ramp, shape && test.rampS > 0 ? duration(test.rampS) : "");
+  if (shape) {
+    ramp.setAttribute("x", Math.min(shape.rampX, BOX.right - 70).toFixed(1));
+    ramp.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
+    setText(part("profile-text"), `${count(test.users)} users after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`);
+  }
+}
