@@ -1,1 +1,28 @@
-//! x
+//! Proof from outside: what the whole-system tests drive Greylag with. See `README.md` for what each test proves.
+//!
+//! Nothing here knows the product's inside: the binary is started as a user would, spoken to over its command line,
+//! HTTP API, pages and agents' socket, and judged by a real nginx's access log and a real Chromium.
+
+mod agent_socket;
+mod api;
+mod browser;
+mod chaos_proxy;
+mod cluster;
+mod nginx;
+mod one_at_a_time;
+mod proc_fs;
+mod process;
+mod store_file;
+pub mod summary;
+pub mod wait;
+
+pub use agent_socket::{AgentSocket, Heard, hello};
+pub use api::{Answer, Api, answer};
+pub use browser::{Browser, Theme};
+pub use chaos_proxy::ChaosProxy;
+pub use cluster::{Cluster, Greylag, START_TIMEOUT, local_url};
+pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
+pub use one_at_a_time::heavy;
+pub use proc_fs::{ProcessId, descendants, find_program};
+pub use process::{Ended, Process, clean_command};
+pub use store_file::stored_counts;

@@ -1,0 +1,103 @@
+//! A bare client of the agents' WebSocket, for saying what no agent says.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::protocol::{
+    self, AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator,
+};
+use http::Request;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One connection.
+#[derive(Debug)]
+pub struct AgentSocket {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// How a connection went on.
+#[derive(Debug)]
+pub enum Heard {
+    /// A message.
+    Message(ToAgent),
+    /// The coordinator closed the connection.
+    Closed,
+}
+
+impl AgentSocket {
+    /// Connects to the coordinator at this base URL, with further headers.
+    ///
+    /// # Errors
+    /// The coordinator refuses the upgrade.
+    pub async fn connect(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Box<Error>> {
+        let address = format!("{}{AGENT_SOCKET_PATH}", url.replacen("http://", "ws://", 1));
+        let mut request: Request<()> = address.into_client_request().map_err(Box::new)?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("tests give valid header values"));
+        }
+        let (socket, _) = connect_async(request).await.map_err(Box::new)?;
+        Ok(Self { socket })
+    }
+
+    /// Sends any frame. That the other side is gone already is no error: what it said last is what counts.
+    pub async fn send_frame(&mut self, frame: Message) {
+        let _ = self.socket.send(frame).await;
+    }
+
+    /// Sends a message.
+    pub async fn send(&mut self, message: &ToCoordinator) {
+        self.send_frame(Message::Binary(protocol::encode(message).into())).await;
+    }
+
+    /// The next message, or that the connection is closed.
+    ///
+    /// # Panics
+    /// Neither comes within a time.
+    pub async fn hear(&mut self) -> Heard {
+        let next = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Binary(frame))) => {
+                        let message = protocol::decode(&frame).expect("the coordinator sends messages");
+                        return Heard::Message(message);
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Heard::Closed,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, next)
+            .await
+            .expect("the coordinator answers or closes the connection")
+    }
+
+    /// Reads until the connection is closed.
+    ///
+    /// # Panics
+    /// It stays open.
+    pub async fn wait_until_closed(&mut self) {
+        let closed = async { while let Heard::Message(_) = self.hear().await {} };
+        tokio::time::timeout(ANSWER_TIMEOUT, closed)
+            .await
+            .expect("the coordinator closes the connection");
+    }
+}
+
+/// A hello that is welcome.
+pub fn hello(agent_id: &str, infrastructure: &str) -> Hello {
+    Hello {
+        protocol: PROTOCOL_VERSION,
+        agent_id: agent_id.to_owned(),
+        name: agent_id.to_owned(),
+        infrastructure: infrastructure.to_owned(),
+        version: "0.0.0".to_owned(),
+        cores: 1,
+        scenarios: vec![ScenarioInfo { name: "bare".to_owned(), description: String::new() }],
+        runs: Vec::new(),
+    }
+}

@@ -1,0 +1,2 @@
+//! Binary under test.
+fn main() {}

@@ -1,0 +1,220 @@
+//! A real nginx as the target, whose access log is the independent witness of what was sent.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Signal, geteuid};
+use tempfile::TempDir;
+
+use crate::proc_fs::find_program;
+use crate::process::{Process, clean_command};
+use crate::wait;
+
+/// How often another free port is tried when someone was faster.
+const PORT_ATTEMPTS: usize = 5;
+
+/// A running nginx with its own prefix, configuration and access log.
+#[derive(Debug)]
+pub struct Nginx {
+    process: Process,
+    prefix: TempDir,
+    port: u16,
+}
+
+/// One line of the access log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoggedRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Path and query as sent.
+    pub path: String,
+    /// Status that was answered; 499 where the client went away first.
+    pub status: u16,
+}
+
+/// What nginx served.
+#[derive(Debug, Clone, Default)]
+pub struct AccessLog {
+    /// In the order in which the requests ended.
+    pub requests: Vec<LoggedRequest>,
+}
+
+/// Requests and failures of one endpoint, or of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests, failures included.
+    pub requests: u64,
+    /// Those with a status of 400 and more.
+    pub failures: u64,
+}
+
+impl AccessLog {
+    fn read(path: &Path) -> Self {
+        let text = String::from_utf8_lossy(&fs::read(path).expect("nginx writes its log")).into_owned();
+        let requests = text.lines().map(parse_line).collect();
+        Self { requests }
+    }
+
+    /// All requests.
+    pub fn totals(&self) -> Counts {
+        self.count(|_| true)
+    }
+
+    /// The requests that `select` picks.
+    pub fn count(&self, select: impl Fn(&LoggedRequest) -> bool) -> Counts {
+        let mut counts = Counts::default();
+        for request in self.requests.iter().filter(|request| select(request)) {
+            counts.requests += 1;
+            counts.failures += u64::from(request.status >= 400);
+        }
+        counts
+    }
+
+    /// By method and path.
+    pub fn by_endpoint(&self) -> BTreeMap<(String, String), Counts> {
+        let mut endpoints: BTreeMap<_, Counts> = BTreeMap::new();
+        for request in &self.requests {
+            let counts = endpoints.entry((request.method.clone(), request.path.clone())).or_default();
+            counts.requests += 1;
+            counts.failures += u64::from(request.status >= 400);
+        }
+        endpoints
+    }
+}
+
+fn parse_line(line: &str) -> LoggedRequest {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [method, path, status] = fields.as_slice() else {
+        panic!("a line of another form in nginx's access log: {line:?}");
+    };
+    LoggedRequest {
+        method: (*method).to_owned(),
+        path: (*path).to_owned(),
+        status: status.parse().expect("nginx logs a number as the status"),
+    }
+}
+
+impl Nginx {
+    /// Starts nginx on a free port of 127.0.0.1. It answers
+    /// - `/not-allowed` with 405, `/missing` with 404,
+    /// - `/slow` with a body that takes about a second,
+    /// - everything else with 200 and a small body.
+    ///
+    /// # Panics
+    /// nginx is not installed or does not start.
+    pub async fn start() -> Self {
+        let program = find_program(&["nginx"]).expect(
+            "these tests need nginx, and it is not installed; on Debian and Ubuntu: apt-get install nginx-light",
+        );
+        let mut last = String::new();
+        for _ in 0..PORT_ATTEMPTS {
+            match Self::try_start(&program).await {
+                Ok(nginx) => return nginx,
+                Err(output) => last = output,
+            }
+        }
+        panic!("nginx does not start on any of {PORT_ATTEMPTS} free ports\n{last}");
+    }
+
+    async fn try_start(program: &Path) -> Result<Self, String> {
+        let prefix = tempfile::Builder::new().prefix("greylag-nginx-").tempdir().expect("a temporary directory");
+        let port = free_port();
+        fs::create_dir(prefix.path().join("www")).expect("the prefix is ours");
+        fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES]).expect("the prefix is ours");
+        let config = prefix.path().join("nginx.conf");
+        fs::write(&config, configuration(prefix.path(), port)).expect("the prefix is ours");
+        let mut command = clean_command(program);
+        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config).arg("-e").arg(prefix.path().join("error.log"));
+        let mut process = Process::start("nginx", &mut command);
+        let mut answered = false;
+        wait::until_true("nginx to listen or to give up", Duration::from_secs(10), || {
+            answered = TcpStream::connect(("127.0.0.1", port)).is_ok();
+            answered || !process.is_running()
+        })
+        .await;
+        if !process.is_running() {
+            let errors = fs::read_to_string(prefix.path().join("error.log")).unwrap_or_default();
+            return Err(format!("{}\n{errors}", process.output()));
+        }
+        Ok(Self { process, prefix, port })
+    }
+
+    /// Base URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What the log holds by now. A request answered a moment ago may be missing.
+    pub fn log_so_far(&self) -> AccessLog {
+        AccessLog::read(&self.log_path())
+    }
+
+    /// `nginx -s quit`: every open connection is served to its end, every line written. Then the log.
+    pub async fn finish(mut self) -> AccessLog {
+        self.process.signal(Signal::QUIT);
+        self.process.wait(Duration::from_secs(20)).await;
+        AccessLog::read(&self.log_path())
+    }
+
+    /// Process ids of nginx and its worker.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.prefix.path().join("access.log")
+    }
+}
+
+/// Body of `/slow`: its first [`SLOW_BYTES_PER_SECOND`] bytes are sent at once, the rest after a second.
+const SLOW_BODY_BYTES: usize = 4_500;
+const SLOW_BYTES_PER_SECOND: usize = 4_000;
+
+fn configuration(prefix: &Path, port: u16) -> String {
+    let prefix = prefix.display();
+    // As root, nginx would give its worker to `nobody`, who may not read the prefix.
+    let user = if geteuid().is_root() { "user root;" } else { "" };
+    let body = "x".repeat(99);
+    format!(
+        r#"{user}
+daemon off;
+worker_processes 1;
+pid {prefix}/nginx.pid;
+error_log {prefix}/error.log;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 12000; }}
+http {{
+    log_format witness '$request_method\t$request_uri\t$status';
+    access_log {prefix}/access.log witness;
+    client_body_temp_path {prefix}/body;
+    proxy_temp_path {prefix}/proxy;
+    fastcgi_temp_path {prefix}/fastcgi;
+    uwsgi_temp_path {prefix}/uwsgi;
+    scgi_temp_path {prefix}/scgi;
+    keepalive_requests 100000000;
+    keepalive_timeout 600s;
+    default_type text/plain;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {prefix}/www;
+        location / {{ return 200 "{body}\n"; }}
+        location = /missing {{ return 404 "nothing here\n"; }}
+        location = /not-allowed {{ return 405 "not that way\n"; }}
+        location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}
+    }}
+}}
+"#
+    )
+}
+
+/// A port of 127.0.0.1 that was free a moment ago.
+///
+/// # Panics
+/// There is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
+    listener.local_addr().expect("a bound socket has an address").port()
+}

@@ -1,0 +1,219 @@
+//! A child process with its output kept, that never outlives its test.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::proc_fs::{ProcessId, descendants};
+use crate::wait;
+
+/// How long a process is given to end after SIGTERM when its test is over.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a process wrote so far.
+#[derive(Debug, Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn follow(&self, mut from: impl Read + Send + 'static) {
+        let bytes = Arc::clone(&self.0);
+        thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                bytes.lock().expect("no reader panics").extend_from_slice(&buffer[..count]);
+            }
+        });
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no reader panics")).into_owned()
+    }
+}
+
+/// A running (or ended) child process.
+#[derive(Debug)]
+pub struct Process {
+    what: String,
+    child: Child,
+    id: Option<ProcessId>,
+    stdout: Captured,
+    stderr: Captured,
+    /// Descendants seen before the process was killed: they have another parent since.
+    orphans: Vec<ProcessId>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Everything it wrote to standard output.
+    pub stdout: String,
+    /// Everything it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Process {
+    /// Starts a command; `what` names it in messages.
+    ///
+    /// # Panics
+    /// The program cannot be started.
+    pub fn start(what: impl Into<String>, command: &mut Command) -> Self {
+        let what = what.into();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {what} ({command:?}): {error}"));
+        let (stdout, stderr) = (Captured::default(), Captured::default());
+        stdout.follow(child.stdout.take().expect("it is piped"));
+        stderr.follow(child.stderr.take().expect("it is piped"));
+        let id = ProcessId::of(child.id());
+        Self { what, child, id, stdout, stderr, orphans: Vec::new() }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its living descendants, such as an agent's workers.
+    pub fn descendants(&self) -> Vec<ProcessId> {
+        descendants(self.pid())
+    }
+
+    /// Living descendants whose command line holds this argument.
+    pub fn descendants_with(&self, argument: &str) -> Vec<ProcessId> {
+        let mut found = self.descendants();
+        found.retain(|process| process.command_line().split(' ').any(|word| word == argument));
+        found
+    }
+
+    /// What it wrote to standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Both outputs, for messages and for looking things up.
+    pub fn output(&self) -> String {
+        format!("--- {} stdout\n{}\n--- {} stderr\n{}", self.what, self.stdout(), self.what, self.stderr())
+    }
+
+    /// Waits until one of the outputs holds something that `find` finds.
+    ///
+    /// # Panics
+    /// It is not there within the time, or the process ended before.
+    pub async fn wait_for_output<T>(
+        &mut self,
+        what: &str,
+        within: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let title = format!("{what} from {}", self.what);
+        wait::until(&title, within, async || {
+            let ended = self.try_status();
+            let output = self.output();
+            match find(&output) {
+                Some(found) => Ok(found),
+                None if ended.is_some() => panic!("{title}: it ended before ({ended:?})\n{output}"),
+                None => Err(output),
+            }
+        })
+        .await
+    }
+
+    fn try_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.try_status().is_none()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(id) = self.id {
+            id.signal(signal);
+        }
+    }
+
+    /// `kill -9`, and waits until it is gone. Its descendants are left alone.
+    pub async fn kill_9(&mut self) {
+        self.orphans.extend(self.descendants());
+        self.signal(Signal::KILL);
+        self.wait(Duration::from_secs(10)).await;
+    }
+
+    /// Waits until it ended.
+    ///
+    /// # Panics
+    /// It did not within the time.
+    pub async fn wait(&mut self, within: Duration) -> Ended {
+        let title = format!("the end of {}", self.what);
+        let status = wait::until(&title, within, async || {
+            self.try_status().ok_or_else(|| self.output())
+        })
+        .await;
+        self.drain().await;
+        Ended { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
+    }
+
+    /// The readers may be a moment behind the end of the process. Descendants can hold the pipes open, so their
+    /// end is not awaited: output that stands still is taken as whole.
+    async fn drain(&self) {
+        let mut last = usize::MAX;
+        loop {
+            let now = self.stdout().len() + self.stderr().len();
+            if now == last {
+                return;
+            }
+            last = now;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut rest = self.descendants();
+        rest.append(&mut self.orphans);
+        self.signal(Signal::TERM);
+        let deadline = Instant::now() + END_TIMEOUT;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        // Already gone in the good case; errors mean nothing more can be done.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for process in rest {
+            process.signal(Signal::KILL);
+        }
+        if thread::panicking() {
+            eprintln!("{}", self.output());
+        }
+    }
+}
+
+/// A command that sees nothing of the caller's Greylag settings.
+pub fn clean_command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("GREYLAG_") || text == "RUST_LOG" || text.to_lowercase().ends_with("_proxy") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}

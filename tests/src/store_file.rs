@@ -1,0 +1,35 @@
+//! The coordinator's database, read from outside while it runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::nginx::Counts;
+
+/// Sums of a run's intervals of one second, by method and name of the endpoint.
+///
+/// # Panics
+/// The database cannot be read.
+pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Counts> {
+    let connection = Connection::open_with_flags(
+        data.join("greylag.sqlite"),
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .expect("the data directory holds a database");
+    connection.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out can be set");
+    let mut query = connection
+        .prepare(
+            "SELECT e.method, e.name, sum(i.requests), sum(i.failures)
+             FROM intervals i JOIN runs r USING (run) JOIN endpoints e USING (run, endpoint)
+             WHERE r.id = ?1 AND i.level = 0 GROUP BY e.method, e.name",
+        )
+        .expect("the tables are as in store/schema.rs");
+    let rows = query
+        .query_map([run_id], |row| {
+            let counts = Counts { requests: row.get::<_, i64>(2)?.cast_unsigned(), failures: row.get::<_, i64>(3)?.cast_unsigned() };
+            Ok(((row.get(0)?, row.get(1)?), counts))
+        })
+        .expect("the rows can be read");
+    rows.collect::<Result<_, _>>().expect("the rows can be read")
+}

@@ -1,0 +1,93 @@
+//! The summary as it is promised to users, written down a second time: a field that is missing, new or of another
+//! kind fails the tests.
+
+use serde::Deserialize;
+
+/// All results of a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Summary {
+    pub run: Run,
+    pub totals: Totals,
+    pub endpoints: Vec<Endpoint>,
+    pub errors: Vec<ErrorCount>,
+    pub series: Vec<Point>,
+}
+
+/// What was run, and how it went.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Run {
+    pub id: String,
+    pub number: u64,
+    pub test: String,
+    pub r#type: String,
+    pub infrastructure: String,
+    pub status: String,
+    pub failure_reason: Option<String>,
+    pub users: u64,
+    pub duration_s: f64,
+    pub ramp_up_s: f64,
+    pub workers: u32,
+    pub started_at: Option<String>,
+    pub elapsed_s: f64,
+}
+
+/// Sums over all endpoints; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Totals {
+    pub requests: u64,
+    pub failures: u64,
+    pub rps: f64,
+    pub error_rate: f64,
+    pub avg_ms: f64,
+    pub min_ms: f64,
+    pub max_ms: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// One endpoint; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Endpoint {
+    pub method: String,
+    pub name: String,
+    pub requests: u64,
+    pub failures: u64,
+    pub avg_ms: f64,
+    pub min_ms: f64,
+    pub max_ms: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+    pub current_rps: f64,
+}
+
+/// One kind of error.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ErrorCount {
+    pub method: String,
+    pub name: String,
+    pub error: String,
+    pub occurrences: u64,
+}
+
+/// One second of run time.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Point {
+    pub second: u32,
+    pub users: u64,
+    pub requests: u64,
+    pub failures: u64,
+}

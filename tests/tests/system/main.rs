@@ -1,0 +1,12 @@
+//! Proof from outside, one binary: the product's processes, a real nginx, a real Chromium. See `tests/README.md`.
+
+mod access;
+mod bad_input;
+mod browser;
+mod command_line;
+mod exactly_once;
+mod faults;
+mod frames;
+mod hostile_texts;
+mod ramp;
+mod support;
