@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::pages::{ErrorPage, html};
+use crate::store::StoreError;
 
 /// Longest sentence that a library's own error answer may bring, in bytes.
 const MAX_FOREIGN_SENTENCE_BYTES: usize = 1_000;
@@ -34,7 +35,7 @@ impl WebError {
 
     /// Our own failure: the cause goes to the log.
     pub(super) fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
-        tracing::error!(cause, "{doing} failed");
+        tracing::error!(%cause, "{doing} failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("{doing} failed; the coordinator's log says why"),
@@ -53,6 +54,16 @@ impl WebError {
     /// HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         self.status
+    }
+}
+
+impl From<StoreError> for WebError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UnknownRun(id) => Self::no_such_run(&id),
+            StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the coordinator is shutting down"),
+            other => Self::internal("reading the store", &other),
+        }
     }
 }
 

@@ -25,5 +25,5 @@ mod wrong_tokens;
 pub use auth::{MAX_TOKEN_BYTES, Token, TokenError};
 pub use listen::{ListenRefused, check_listen_address};
 pub use server::{WebConfig, serve};
-
 pub use router::router;
+pub(crate) use router::run_url;

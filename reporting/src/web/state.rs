@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use greylag_infra::RunRecord;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Access;
+use super::error::WebError;
 use super::events::MAX_EVENT_STREAMS;
 use super::same_origin::SameOrigin;
 use crate::coordinator::Coordinator;
@@ -40,4 +42,16 @@ impl WebState {
             shutdown,
         }
     }
+}
+
+/// The run with this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub(super) async fn find_run(coordinator: &Coordinator, id: &str) -> Result<RunRecord, WebError> {
+    coordinator
+        .store()
+        .run(id)
+        .await?
+        .ok_or_else(|| WebError::no_such_run(id))
 }

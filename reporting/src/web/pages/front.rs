@@ -3,39 +3,67 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::render::html;
-use crate::front_view::FrontView;
-use crate::page_text::script_json;
+use crate::front_view::{FrontView, StartDefaults};
 use crate::view_builder::front_view;
-use crate::web::WebState;
 use crate::web::error::WebError;
 use crate::web::forms::StartForm;
 use crate::web::router::run_url;
 use crate::web::start::{StartMistake, start_run};
+use crate::web::state::WebState;
 
 /// Fills `templates/front.html`.
 #[derive(Template)]
 #[template(path = "front.html")]
-pub(crate) struct FrontPage {
-    /// The text of `<title>`.
-    pub(crate) page_title: String,
+struct FrontPage {
     /// Tests, runs, infrastructures.
-    pub(crate) front: FrontView,
-    /// The form and what is wrong with it.
-    pub(crate) form: FormView,
-    /// `front` as JSON for the page's script, escaped for a script element.
-    pub(crate) initial_json: String,
+    front: FrontView,
+    /// What stands in the form and what is wrong with it.
+    form: StartForm,
 }
 
-/// The start form as it is shown.
-#[derive(Debug, Default)]
-pub(crate) struct FormView {
-    /// What stands in the fields.
-    pub(crate) values: StartForm,
-    /// One sentence about the mistake in them.
-    pub(crate) error: Option<String>,
+/// What the front page may be asked to show.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct FrontQuery {
+    /// Only runs of this test; empty for all.
+    test: String,
+}
+
+/// `GET /`
+pub(in crate::web) async fn front_page(
+    State(state): State<WebState>,
+    Query(query): Query<FrontQuery>,
+) -> Result<Response, WebError> {
+    let front = front_view(&state.coordinator, &state.run_rows, Some(query.test).filter(|test| !test.is_empty())).await?;
+    let form = StartForm::empty(&StartDefaults::default());
+    Ok(html(StatusCode::OK, &FrontPage { front, form }))
+}
+
+/// `POST /runs`: to the run's page, or back to the form with the mistake and what was typed.
+pub(in crate::web) async fn start_from_form(
+    State(state): State<WebState>,
+    form: Result<Form<StartForm>, FormRejection>,
+) -> Result<Response, WebError> {
+    let Form(form) = form?;
+    let started = match form.to_request() {
+        Ok(request) => start_run(&state, request).await,
+        Err(sentence) => Err(StartMistake::Request(sentence)),
+    };
+    let mistake = match started {
+        Ok(run) => return Ok(Redirect::to(&run_url(&run.id)).into_response()),
+        Err(mistake) if mistake.status().is_server_error() => return Err(mistake.into()),
+        Err(mistake) => mistake,
+    };
+    let front = front_view(&state.coordinator, &state.run_rows, None).await?;
+    let form = StartForm {
+        error: Some(mistake.to_string()),
+        ..form
+    };
+    Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &FrontPage { front, form }))
 }

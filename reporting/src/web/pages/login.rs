@@ -1,15 +1,127 @@
 //! The page that asks for the token.
 
 use askama::Template;
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::render::html;
+use crate::web::auth::AccessDenied;
+use crate::web::error::WebError;
+use crate::web::state::WebState;
 
 /// Fills `templates/login.html`.
 #[derive(Template)]
 #[template(path = "login.html")]
-pub(crate) struct LoginPage {
-    /// The text of `<title>`.
-    pub(crate) page_title: String,
+struct LoginPage {
     /// What was wrong with the last try.
-    pub(crate) error: Option<String>,
+    error: Option<String>,
     /// Where to go afterwards: a path on this server, sent along as the field `next`.
-    pub(crate) next: String,
+    next: String,
+}
+
+/// `GET /login?next=/runs/…`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct LoginQuery {
+    next: String,
+}
+
+/// Fields of the form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct LoginForm {
+    token: String,
+    next: String,
+}
+
+/// `GET /login`
+pub(in crate::web) async fn login_page(
+    State(state): State<WebState>,
+    Query(query): Query<LoginQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let next = own_path(&query.next);
+    if state.access.is_open() || state.access.has_session(&headers) {
+        return Redirect::to(next).into_response();
+    }
+    html(
+        StatusCode::OK,
+        &LoginPage {
+            error: None,
+            next: next.to_owned(),
+        },
+    )
+}
+
+/// `POST /login`: a session for the right token.
+pub(in crate::web) async fn log_in(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    form: Result<Form<LoginForm>, FormRejection>,
+) -> Result<Response, WebError> {
+    let Form(form) = form?;
+    let next = own_path(&form.next).to_owned();
+    match state.access.check_token(form.token.trim().as_bytes()).await {
+        Ok(()) => {
+            let mut response = Redirect::to(&next).into_response();
+            if let Some(cookie) = state.access.session_cookie(is_over_https(&headers)) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
+        }
+        Err(denied) => {
+            let status = match denied {
+                AccessDenied::TooMany => StatusCode::TOO_MANY_REQUESTS,
+                AccessDenied::Missing | AccessDenied::Wrong => StatusCode::UNAUTHORIZED,
+            };
+            Ok(html(
+                status,
+                &LoginPage {
+                    error: Some(denied.to_string()),
+                    next,
+                },
+            ))
+        }
+    }
+}
+
+/// The browser itself says in its Origin which scheme the page has, whatever proxies stand between.
+fn is_over_https(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ORIGIN)
+        .map(HeaderValue::as_bytes)
+        .is_some_and(|origin| origin.starts_with(b"https://"))
+}
+
+/// A path on this server, else the front page: nobody is sent elsewhere by a link to the login page.
+fn own_path(next: &str) -> &str {
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_ours { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        assert_eq!(own_path("/runs/abc?x=1"), "/runs/abc?x=1");
+        for elsewhere in [
+            "",
+            "runs",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\r\nSet-Cookie: a=b",
+            "/\t/evil.example",
+        ] {
+            assert_eq!(own_path(elsewhere), "/", "{elsewhere:?}");
+        }
+    }
 }

@@ -1,19 +1,72 @@
 //! The run page and its buttons.
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+use serde_json::json;
 
+use super::render::html;
 use crate::view::{RunDelta, RunView};
+use crate::web::error::WebError;
+use crate::web::router::run_url;
+use crate::web::run_feed::RunFeed;
+use crate::web::start::StartMistake;
+use crate::web::state::{WebState, find_run};
 
 /// Fills `templates/run.html`.
 #[derive(Template)]
 #[template(path = "run.html")]
-pub(crate) struct RunPage {
+struct RunPage {
     /// The text of `<title>`.
-    pub(crate) page_title: String,
+    page_title: String,
     /// Everything but the growing parts.
-    pub(crate) view: RunView,
+    view: RunView,
     /// The growing parts, thinned as in the first event.
-    pub(crate) first: RunDelta,
-    /// `{"view": …, "delta": …}` as JSON for the page's script, escaped for a script element.
-    pub(crate) initial_json: String,
+    first: RunDelta,
+    /// `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its place.
+    initial_json: String,
+}
+
+/// `GET /runs/{id}`
+pub(in crate::web) async fn run_page(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let update = RunFeed::new(state.coordinator.clone(), id).next().await?;
+    let initial_json = serde_json::to_string(&json!({ "view": update.view, "delta": update.delta }))
+        .map_err(|error| WebError::internal("writing the page", &error))?;
+    let page = RunPage {
+        page_title: format!(
+            "{} #{} – {} – Greylag",
+            update.view.about.test_name, update.view.about.number, update.view.about.status
+        ),
+        view: update.view,
+        first: update.delta,
+        initial_json,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+/// `POST /runs/{id}/stop`: back to the run's page, where it is being stopped.
+pub(in crate::web) async fn stop_run_from_page(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Redirect, WebError> {
+    state.coordinator.stop_run(&id).await?;
+    Ok(Redirect::to(&run_url(&id)))
+}
+
+/// `POST /runs/{id}/again`: a new run of the same definition.
+pub(in crate::web) async fn run_again(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Redirect, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let again = state
+        .coordinator
+        .start_run(run.test)
+        .await
+        .map_err(StartMistake::from)?;
+    Ok(Redirect::to(&run_url(&again.id)))
 }

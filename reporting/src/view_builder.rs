@@ -1,0 +1,304 @@
+//! Builds what the pages show from the store and the coordinator.
+//!
+//! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page, progress, console tables
+//! and summary cannot disagree.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
+
+use crate::console_tables::console_tables;
+use crate::coordinator::Coordinator;
+use crate::front_view::{
+    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults, TestRow,
+};
+use crate::store::{RunFilter, StoreError};
+use crate::summary::{Summary, SummaryEndpoint, SummaryTotals};
+use crate::view::{AboutView, CardsView, EndpointRow, ErrorRow, RunView};
+use crate::web::run_url;
+
+/// Runs on the front page.
+const RUNS_ON_FRONT_PAGE: usize = 50;
+/// Tests on the front page.
+const TESTS_ON_FRONT_PAGE: usize = 100;
+/// Rows of runs that are over, kept so that the front page need not sum them up again.
+const MAX_ROWS_KEPT: usize = 1_000;
+/// A run's row is kept when it has been over for so long that nothing comes late any more.
+const KEPT_AFTER_US: u64 = 60_000_000;
+
+/// What the run page shows of this run now, but for the growing parts.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run_view(coordinator: &Coordinator, run: &RunRecord) -> Result<RunView, StoreError> {
+    let store = coordinator.store();
+    let now_us = coordinator.now_us();
+    let totals = store.totals(&run.id, None).await?;
+    let current = store.current_rps(run, now_us).await?;
+    let summary = Summary::of(run, now_us, &totals, &current, &[]);
+    let workers = store.worker_rows(&run.id).await?;
+    let active_users = match run.phase.is_over() {
+        true => 0,
+        false => workers.iter().filter(|worker| worker.running).map(|worker| worker.users).sum(),
+    };
+    Ok(RunView {
+        about: about_view(coordinator, run, now_us),
+        cards: cards_view(&summary.totals, current.total(), active_users),
+        aggregated: aggregated_row(&summary.totals, current.total()),
+        console_tables: console_tables(&summary),
+        endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
+        errors: summary
+            .errors
+            .into_iter()
+            .map(|error| ErrorRow {
+                method: error.method,
+                name: error.name,
+                error: error.error,
+                occurrences: error.occurrences,
+            })
+            .collect(),
+        workers,
+    })
+}
+
+fn about_view(coordinator: &Coordinator, run: &RunRecord, now_us: u64) -> AboutView {
+    let infrastructure_status = coordinator
+        .infrastructures()
+        .iter()
+        .find(|infrastructure| infrastructure.name == run.test.infrastructure)
+        .map_or(ConnectionStatus::Pending, |infrastructure| infrastructure.status);
+    AboutView {
+        id: run.id.clone(),
+        number: run.number,
+        test_name: run.test.name.clone(),
+        infrastructure: run.test.infrastructure.clone(),
+        infrastructure_status: infrastructure_status.word().to_owned(),
+        r#type: "Locust",
+        host: run.test.host.clone(),
+        scenario: run.test.scenario.clone(),
+        users: run.test.users,
+        duration_s: run.test.duration_s,
+        ramp_up_s: run.test.ramp_up_s,
+        worker_count: run.test.workers,
+        run_started_us: run.started_at_us,
+        time_elapsed_s: run.elapsed_s(now_us),
+        status: run.phase.status().word(),
+        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        can_stop: can_stop(run),
+        now_us,
+    }
+}
+
+/// Whether stopping would change anything.
+fn can_stop(run: &RunRecord) -> bool {
+    use greylag_infra::RunPhase;
+    matches!(run.phase, RunPhase::Preparing | RunPhase::Running)
+}
+
+fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> CardsView {
+    CardsView {
+        requests: totals.requests,
+        failures: totals.failures,
+        rps: totals.rps,
+        current_rps,
+        error_rate: totals.error_rate,
+        avg_ms: totals.avg_ms,
+        p50_ms: totals.p50_ms,
+        p95_ms: totals.p95_ms,
+        p99_ms: totals.p99_ms,
+        active_users,
+    }
+}
+
+fn aggregated_row(totals: &SummaryTotals, current_rps: f64) -> EndpointRow {
+    EndpointRow {
+        method: String::new(),
+        name: "Aggregated".to_owned(),
+        requests: totals.requests,
+        failures: totals.failures,
+        avg_ms: totals.avg_ms,
+        min_ms: totals.min_ms,
+        max_ms: totals.max_ms,
+        p50_ms: totals.p50_ms,
+        p95_ms: totals.p95_ms,
+        p99_ms: totals.p99_ms,
+        current_rps,
+    }
+}
+
+fn endpoint_row(endpoint: SummaryEndpoint) -> EndpointRow {
+    EndpointRow {
+        method: endpoint.method,
+        name: endpoint.name,
+        requests: endpoint.requests,
+        failures: endpoint.failures,
+        avg_ms: endpoint.avg_ms,
+        min_ms: endpoint.min_ms,
+        max_ms: endpoint.max_ms,
+        p50_ms: endpoint.p50_ms,
+        p95_ms: endpoint.p95_ms,
+        p99_ms: endpoint.p99_ms,
+        current_rps: endpoint.current_rps,
+    }
+}
+
+/// What the front page shows now; of the runs only those of `test` if one is given.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn front_view(
+    coordinator: &Coordinator,
+    rows: &RunRows,
+    test: Option<String>,
+) -> Result<FrontView, StoreError> {
+    let mut tests = coordinator.store().tests().await?;
+    tests.truncate(TESTS_ON_FRONT_PAGE);
+    let filter = RunFilter {
+        test,
+        limit: Some(RUNS_ON_FRONT_PAGE),
+        offset: 0,
+    };
+    let infrastructures = coordinator.infrastructures();
+    Ok(FrontView {
+        now_us: coordinator.now_us(),
+        tests: tests
+            .into_iter()
+            .map(|test| TestRow {
+                name: test.name,
+                runs: test.runs,
+                host: test.latest.host,
+                scenario: test.latest.scenario,
+                users: test.latest.users,
+                duration_s: test.latest.duration_s,
+            })
+            .collect(),
+        runs: rows.of(coordinator, filter).await?,
+        scenarios: scenario_rows(&infrastructures),
+        infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
+        defaults: StartDefaults::default(),
+    })
+}
+
+/// Scenarios of all connected agents, by name.
+fn scenario_rows(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
+    infrastructures
+        .iter()
+        .flat_map(|infrastructure| &infrastructure.agents)
+        .filter(|agent| agent.status == ConnectionStatus::Connected)
+        .flat_map(|agent| &agent.scenarios)
+        .map(|scenario| (scenario.name.clone(), scenario.description.clone()))
+        .collect::<BTreeMap<_, _>>()
+        .into_iter()
+        .map(|(name, description)| ScenarioRow { name, description })
+        .collect()
+}
+
+fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow {
+    let connected = || {
+        infrastructure
+            .agents
+            .iter()
+            .filter(|agent| agent.status == ConnectionStatus::Connected)
+    };
+    InfrastructureRow {
+        name: infrastructure.name.clone(),
+        status: infrastructure.status.word(),
+        connected: connected().count(),
+        cores: connected().map(|agent| u64::from(agent.cores)).sum(),
+        agents: infrastructure
+            .agents
+            .iter()
+            .map(|agent| AgentRow {
+                name: agent.name.clone(),
+                status: agent.status.word(),
+                last_heard_us: agent.last_heard_us,
+                cores: agent.cores,
+                version: agent.version.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// Rows of runs for lists. Those of runs long over are kept, because they do not change any more.
+#[derive(Debug, Default)]
+pub(crate) struct RunRows {
+    kept: Mutex<HashMap<String, RunRow>>,
+}
+
+impl RunRows {
+    /// The rows of these runs, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn of(&self, coordinator: &Coordinator, filter: RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        let mut rows = Vec::new();
+        for run in coordinator.store().runs(filter).await? {
+            let kept = self.kept().get(&run.id).cloned();
+            rows.push(match kept {
+                Some(row) => row,
+                None => self.new_row(coordinator, &run).await?,
+            });
+        }
+        Ok(rows)
+    }
+
+    async fn new_row(&self, coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
+        let row = run_row(coordinator, run).await?;
+        let settled = run.phase.is_over()
+            && run
+                .ended_at_us
+                .is_none_or(|ended| coordinator.now_us().saturating_sub(ended) > KEPT_AFTER_US);
+        if settled {
+            let mut kept = self.kept();
+            // Rather summed up again than chosen with care: this many runs are on no page at once.
+            if kept.len() >= MAX_ROWS_KEPT {
+                kept.clear();
+            }
+            kept.insert(run.id.clone(), row.clone());
+        }
+        Ok(row)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, RunRow>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
+    let store = coordinator.store();
+    let now_us = coordinator.now_us();
+    let totals = store.totals(&run.id, None).await?;
+    let totals = Summary::of(run, now_us, &totals, &Default::default(), &[]).totals;
+    let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
+    Ok(RunRow {
+        id: run.id.clone(),
+        number: run.number,
+        test: run.test.name.clone(),
+        url: run_url(&run.id),
+        status: run.phase.status().word(),
+        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        can_stop: can_stop(run),
+        infrastructure: run.test.infrastructure.clone(),
+        host: run.test.host.clone(),
+        scenario: run.test.scenario.clone(),
+        users: run.test.users,
+        duration_s: run.test.duration_s,
+        ramp_up_s: run.test.ramp_up_s,
+        workers: run.test.workers,
+        created_us: run.created_at_us,
+        started_us: run.started_at_us,
+        elapsed_s: run.elapsed_s(now_us),
+        requests: totals.requests,
+        failures: totals.failures,
+        rps: totals.rps,
+        error_rate: totals.error_rate,
+        avg_ms: totals.avg_ms,
+        p95_ms: totals.p95_ms,
+        sparkline: series
+            .points
+            .iter()
+            .map(|point| point.requests as f64 / f64::from(series.step_s.max(1)))
+            .collect(),
+    })
+}

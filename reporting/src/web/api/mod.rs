@@ -1,0 +1,27 @@
+//! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<sentence>"}`. `greylag run` is a client of this and of
+//! nothing else.
+
+mod infrastructures;
+mod runs;
+
+pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
+pub(super) use runs::{list_runs, log, progress, run, start_run, stop_run, summary, tables};
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::error::WebError;
+
+/// Reads a JSON body, whatever its content type says (curl says `application/x-www-form-urlencoded`).
+///
+/// # Errors
+/// 400 with the place of the mistake.
+fn json_body<T: DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, WebError> {
+    serde_json::from_slice(body).map_err(|error| {
+        WebError::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body is not the JSON of {what}: {error}"),
+        )
+    })
+}

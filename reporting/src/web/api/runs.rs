@@ -1,0 +1,204 @@
+//! Runs: start, stop, follow, and what came out.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::json_body;
+use crate::Summary;
+use crate::coordinator::StopRunError;
+use crate::front_view::RunRow;
+use crate::page_text;
+use crate::store::{RunFilter, Store};
+use crate::view::{LogRow, RunView};
+use crate::view_builder::run_view;
+use crate::web::error::WebError;
+use crate::web::forms::StartRequest;
+use crate::web::router::run_url;
+use crate::web::start::start_run as start;
+use crate::web::state::{WebState, find_run};
+
+/// Runs listed when no number is asked for.
+const DEFAULT_LISTED: usize = 50;
+/// Most runs listed in one answer.
+const MAX_LISTED: usize = 500;
+/// Log lines read from the store at a time while a log is downloaded.
+const LOG_LINES_AT_A_TIME: usize = 2_000;
+
+/// Query of `GET /api/v1/runs`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct ListQuery {
+    test: Option<String>,
+    limit: Option<usize>,
+    offset: usize,
+}
+
+/// `GET /api/v1/runs?test=…&limit=…&offset=…`: newest first.
+pub(in crate::web) async fn list_runs(
+    State(state): State<WebState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, WebError> {
+    let filter = RunFilter {
+        test: query.test,
+        limit: Some(query.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED)),
+        offset: query.offset,
+    };
+    let runs: Vec<RunRow> = state.run_rows.of(&state.coordinator, filter).await?;
+    Ok(Json(json!({ "runs": runs })))
+}
+
+/// `POST /api/v1/runs`: 201 with where to find it.
+pub(in crate::web) async fn start_run(State(state): State<WebState>, body: Bytes) -> Result<Response, WebError> {
+    let request: StartRequest = json_body(&body, "a load test")?;
+    let run = start(&state, request).await?;
+    let url = run_url(&run.id);
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")))],
+        Json(json!({ "id": run.id, "number": run.number, "url": url })),
+    )
+        .into_response())
+}
+
+/// `POST /api/v1/runs/{id}/stop`: 202, its last results still come in.
+pub(in crate::web) async fn stop_run(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    state.coordinator.stop_run(&id).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "Running", "stopping": true }))).into_response())
+}
+
+/// `GET /api/v1/runs/{id}`: what its page shows.
+pub(in crate::web) async fn run(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Json<RunView>, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    Ok(Json(run_view(&state.coordinator, &run).await?))
+}
+
+/// `GET /api/v1/runs/{id}/summary`
+pub(in crate::web) async fn summary(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Json<Summary>, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let now_us = state.coordinator.now_us();
+    Ok(Json(state.coordinator.store().summary_of(&run, now_us).await?))
+}
+
+/// What a progress bar shows.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Progress {
+    status: &'static str,
+    failure_reason: Option<String>,
+    elapsed_s: f64,
+    duration_s: u64,
+    users: u64,
+    requests: u64,
+    failures: u64,
+    error_rate: f64,
+    rps: f64,
+    current_rps: f64,
+    p95_ms: f64,
+}
+
+/// `GET /api/v1/runs/{id}/progress`
+pub(in crate::web) async fn progress(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Json<Progress>, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let RunView { about, cards, .. } = run_view(&state.coordinator, &run).await?;
+    Ok(Json(Progress {
+        status: about.status,
+        failure_reason: about.failure_reason,
+        elapsed_s: about.time_elapsed_s,
+        duration_s: about.duration_s,
+        users: cards.active_users,
+        requests: cards.requests,
+        failures: cards.failures,
+        error_rate: cards.error_rate,
+        rps: cards.rps,
+        current_rps: cards.current_rps,
+        p95_ms: cards.p95_ms,
+    }))
+}
+
+/// `GET /api/v1/runs/{id}/tables`: Locust's three console tables as text.
+pub(in crate::web) async fn tables(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let view = run_view(&state.coordinator, &run).await?;
+    Ok(text(view.console_tables.into()))
+}
+
+/// `GET /api/v1/runs/{id}/log`: the console log as a file to download.
+pub(in crate::web) async fn log(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let store = state.coordinator.store().clone();
+    // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the pace.
+    let pieces = stream::try_unfold(Some(0), move |after| {
+        let (store, id) = (store.clone(), run.id.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            log_piece(&store, &id, after).await.map(Some)
+        }
+    });
+    let mut response = text(Body::from_stream(pieces.map_err(|error: WebError| {
+        std::io::Error::other(format!("{error:?}"))
+    }).boxed()));
+    // The test's name may hold anything, so it does not get into the header.
+    let file = format!("attachment; filename=\"greylag-run-{}-{}.log\"", run.number, letters_of(&id));
+    if let Ok(file) = HeaderValue::try_from(file) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, file);
+    }
+    Ok(response)
+}
+
+/// Some lines as text, and after which to go on.
+async fn log_piece(store: &Store, id: &str, after: u64) -> Result<(String, Option<u64>), WebError> {
+    let rows = store.log(id, after, LOG_LINES_AT_A_TIME).await?;
+    let last = rows.last().map(|row| row.seq);
+    Ok((rows.iter().map(log_line).collect(), last))
+}
+
+fn log_line(row: &LogRow) -> String {
+    format!("[{}] {}: {}\n", page_text::utc(row.at_us), row.source, row.text)
+}
+
+fn letters_of(id: &str) -> String {
+    id.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+fn text(body: Body) -> Response {
+    const TEXT: [(HeaderName, HeaderValue); 1] = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    )];
+    (TEXT, body).into_response()
+}
+
+impl From<StopRunError> for WebError {
+    fn from(error: StopRunError) -> Self {
+        use greylag_infra::StopRefused;
+        let status = match &error {
+            StopRunError::Refused(StopRefused::Unknown(_)) => StatusCode::NOT_FOUND,
+            StopRunError::Refused(StopRefused::Over(_)) => StatusCode::CONFLICT,
+            StopRunError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        WebError::new(status, error.to_string())
+    }
+}

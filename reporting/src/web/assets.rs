@@ -1,0 +1,160 @@
+//! Styles, scripts and pictures, compiled into the binary.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::error::WebError;
+
+/// A file of `reporting/assets/`.
+struct Asset {
+    path: &'static str,
+    content: &'static [u8],
+    content_type: &'static str,
+    /// Hash of the content, quoted as HTTP wants it.
+    etag: HeaderValue,
+}
+
+macro_rules! embed {
+    ($($path:literal),* $(,)?) => {
+        vec![$(Asset::new($path, include_bytes!(concat!("../../assets/", $path)))),*]
+    };
+}
+
+/// Every file that is served, by its path below `/assets/`. A test compares it with the directory.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    embed![
+        "css/base.css",
+        "css/console.css",
+        "css/endpoints.css",
+        "css/front.css",
+        "css/run.css",
+        "css/tokens.css",
+        "img/favicon.svg",
+        "js/chart.js",
+        "js/chart_responses.js",
+        "js/chart_throughput.js",
+        "js/chart_users.js",
+        "js/console.js",
+        "js/data_table.js",
+        "js/dom.js",
+        "js/endpoints.js",
+        "js/errors.js",
+        "js/format.js",
+        "js/front.js",
+        "js/live.js",
+        "js/load_profile.js",
+        "js/overview.js",
+        "js/run.js",
+        "js/series.js",
+        "js/start_form.js",
+        "js/theme-early.js",
+        "js/theme.js",
+        "vendor/echarts/echarts.esm.min.js",
+    ]
+});
+
+impl Asset {
+    fn new(path: &'static str, content: &'static [u8]) -> Self {
+        let hash: String = Sha256::digest(content)[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let content_type = match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
+            "css" => "text/css; charset=utf-8",
+            "js" => "text/javascript; charset=utf-8",
+            "svg" => "image/svg+xml",
+            "png" => "image/png",
+            "woff2" => "font/woff2",
+            _ => "application/octet-stream",
+        };
+        Self {
+            path,
+            content,
+            content_type,
+            etag: HeaderValue::try_from(format!("\"{hash}\"")).expect("hexadecimal digits fit into a header"),
+        }
+    }
+}
+
+/// `GET /assets/…`: browsers keep it and ask each time whether it is still the same, which costs no transfer.
+pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
+        return WebError::new(StatusCode::NOT_FOUND, "there is no such file among the page's assets").into_response();
+    };
+    let keeping = [
+        (header::ETAG, asset.etag.clone()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
+        known
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|tag| tag.trim_ascii() == asset.etag.as_bytes())
+    });
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, keeping).into_response();
+    }
+    (
+        keeping,
+        [(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type))],
+        asset.content,
+    )
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Files that go with a vendored library and are not for browsers.
+    const NOT_SERVED: [&str; 4] = ["LICENSE", "NOTICE", "VERSION", "README.md"];
+
+    fn files_below(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                files_below(&entry.path(), &format!("{prefix}{name}/"), found);
+            } else if !NOT_SERVED.iter().any(|other| name.starts_with(other)) {
+                found.insert(format!("{prefix}{name}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_listed() {
+        let mut found = BTreeSet::new();
+        files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"), "", &mut found);
+        let listed: BTreeSet<String> = ASSETS.iter().map(|asset| asset.path.to_owned()).collect();
+        assert_eq!(listed, found, "list the file in web/assets.rs");
+    }
+
+    #[test]
+    fn nothing_is_taken_from_elsewhere() {
+        for asset in ASSETS.iter().filter(|asset| !asset.path.starts_with("vendor/")) {
+            let text = std::str::from_utf8(asset.content).expect("own assets are texts");
+            for scheme in ["https://", "http://", "url(//", "\"//"] {
+                let outside = text
+                    .match_indices(scheme)
+                    .find(|(at, _)| !text[*at..].starts_with("http://www.w3.org/"));
+                assert_eq!(outside, None, "{} names another server", asset.path);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_asset_is_not_sent_again() {
+        let get = |headers| asset(axum::extract::Path("img/favicon.svg".to_owned()), headers);
+        let first = get(HeaderMap::new()).await;
+        assert_eq!(first.status(), StatusCode::OK);
+        let etag = first.headers()[header::ETAG].clone();
+        let again = get(HeaderMap::from_iter([(header::IF_NONE_MATCH, etag)])).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        let other = get(HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("\"x\""))])).await;
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+}

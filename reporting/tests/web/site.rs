@@ -1,0 +1,226 @@
+//! A coordinator with its web server in process, on a directory that goes away with it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, IntervalData, LogLine, SampleData, Snapshot, UserChange,
+};
+use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_reporting::Interval;
+use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
+use greylag_reporting::web::{Token, WebConfig, router};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The agent of runs that are written straight into the store.
+const AGENT: &str = "agent-1";
+/// Largest answer read.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is tested.
+pub struct Site {
+    pub router: Router,
+    pub coordinator: Coordinator,
+    pub shutdown: CancellationToken,
+    _directory: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The sentence of an error of the API.
+    pub fn sentence(&self) -> String {
+        self.json()["error"].as_str().expect("errors have a sentence").to_owned()
+    }
+
+    pub fn header(&self, name: header::HeaderName) -> &str {
+        self.headers[&name].to_str().expect("headers are texts")
+    }
+}
+
+impl Site {
+    /// On 127.0.0.1:8089 as far as Host and Origin are concerned.
+    pub async fn start(token: Option<&str>) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let coordinator = Coordinator::start(CoordinatorConfig {
+            data_dir: directory.path().join("data"),
+            lease: Duration::from_secs(30),
+        })
+        .await
+        .expect("the coordinator starts");
+        let shutdown = CancellationToken::new();
+        let listen: SocketAddr = ([127, 0, 0, 1], 8089).into();
+        let config = WebConfig {
+            token: token.map(|token| Token::new(token).expect("a valid token")),
+        };
+        let agents = agent_routes(coordinator.clone());
+        let router = router(coordinator.clone(), agents, config, listen, shutdown.clone());
+        Self {
+            router,
+            coordinator,
+            shutdown,
+            _directory: directory,
+        }
+    }
+
+    /// Sends a request; it gets `Host: localhost:8089` unless it has one.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        request
+            .headers_mut()
+            .entry(header::HOST)
+            .or_insert("localhost:8089".parse().expect("a host"));
+        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, MAX_ANSWER_BYTES).await.expect("the answer can be read");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).expect("answers are UTF-8"),
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// As a program: a body and no Origin.
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        let body = Body::from(body.into());
+        self.send(Request::post(path).body(body).expect("a request")).await
+    }
+
+    /// As a browser on our own page.
+    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let request = Request::post(path)
+            .header(header::ORIGIN, "http://localhost:8089")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .expect("a request");
+        self.send(request).await
+    }
+
+    /// A run of ten seconds that is over, with the requests of [`requests`], written straight into the store.
+    pub async fn finished_run(&self, id: &str, test: LoadTest, endpoint: &str, error: &str) -> RunRecord {
+        let store = self.coordinator.store();
+        let record = store
+            .create_run(RunRecord {
+                id: id.to_owned(),
+                number: 0,
+                test,
+                phase: RunPhase::Running,
+                created_at_us: 1_795_413_904_000_000,
+                started_at_us: Some(1_795_413_905_000_000),
+                ended_at_us: None,
+                agents: vec![RunAgent {
+                    id: AGENT.into(),
+                    name: AGENT.into(),
+                    workers: vec![0],
+                    last_seq: 0,
+                    end: None,
+                }],
+            })
+            .await
+            .expect("the run is kept");
+        store
+            .save_snapshot(&record.id, AGENT, snapshot(&record.id, endpoint, error))
+            .await
+            .expect("the snapshot is saved");
+        let over = RunRecord {
+            phase: RunPhase::Finished,
+            ended_at_us: Some(1_795_413_915_000_000),
+            ..record
+        };
+        store.update_run(&over).await.expect("the run is updated");
+        over
+    }
+}
+
+/// A test that is valid.
+pub fn load_test(name: &str) -> LoadTest {
+    LoadTest {
+        name: name.into(),
+        host: "http://127.0.0.1:9".into(),
+        users: 2,
+        ramp_up_s: 2,
+        duration_s: 10,
+        workers: 1,
+        infrastructure: "local".into(),
+        scenario: "shop".into(),
+        stop_timeout_s: 10,
+        declared: None,
+    }
+}
+
+/// Ten seconds with 4 good requests of 10 ms and 1 failed of 30 ms each.
+fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
+    let mut intervals: Vec<IntervalData> = Vec::new();
+    for second in 0..10 {
+        let mut interval = Interval::default();
+        for _ in 0..4 {
+            interval.record(Duration::from_millis(10), None, 100, None);
+        }
+        interval.record(Duration::from_millis(30), None, 0, Some(error));
+        intervals.push(interval.to_wire(second, 0));
+    }
+    Snapshot {
+        run_id: run_id.into(),
+        seq: 1,
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: endpoint.into(),
+        }],
+        intervals,
+        user_changes: vec![
+            UserChange {
+                second: 0,
+                started: 1,
+                stopped: 0,
+            },
+            UserChange {
+                second: 1,
+                started: 1,
+                stopped: 0,
+            },
+            UserChange {
+                second: 9,
+                started: 0,
+                stopped: 2,
+            },
+        ],
+        samples: vec![SampleData {
+            endpoint: 0,
+            at_us: 500_000,
+            response_us: 30_000,
+            failed: true,
+        }],
+        log: vec![LogLine {
+            at_us: 1_795_413_906_000_000,
+            source: format!("{AGENT}/worker-0"),
+            text: format!("saw {error}"),
+        }],
+        log_lines_dropped: 0,
+        workers: Vec::new(),
+        end: Some(AgentEnd {
+            failure: None,
+            requests: 50,
+            failures: 10,
+        }),
+    }
+}
+
