@@ -18,7 +18,7 @@ use crate::histogram_codec::{
 
 /// Most requests, errors or times of one interval on the wire: what one endpoint can do in a second, with
 /// plenty to spare, so that sums over the longest run stay far below 2^63.
-const MAX_COUNT: u64 = 1_000_000_000;
+pub(crate) const MAX_COUNT: u64 = 1_000_000_000;
 /// Greatest response time and greatest sums of one interval on the wire (µs or bytes, 2^56), likewise.
 const MAX_SUM: u64 = 1 << 56;
 

@@ -1,9 +1,25 @@
 //! What happened: intervals and their sums, the store, and the web server that shows them.
 
+mod console_tables;
 mod histogram_codec;
 mod interval;
+mod plain_text;
+mod samples;
+mod store;
+mod summary;
+mod windows;
 
 pub mod view;
 
+pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;
 pub use interval::{Interval, IntervalError};
+pub use plain_text::plain_text;
+pub use samples::{MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples};
+pub use store::{
+    CURRENT_RPS_WINDOW_S, CurrentRps, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, RunFilter,
+    RunTotals, Samples, SaveOutcome, Series, Store, StoreError, TestRecord, other_endpoint,
+};
+pub use summary::{
+    Summary, SummaryEndpoint, SummaryError, SummaryRun, SummarySecond, SummaryTotals,
+};

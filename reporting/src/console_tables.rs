@@ -1,0 +1,188 @@
+//! The three tables Locust prints at the end of a run, in its layout.
+//!
+//! Widths and titles are those of Locust 2.47's `locust/stats.py` (`print_stats`, `print_percentile_stats`,
+//! `print_error_report`); a golden test compares with what Locust printed. Two things differ on purpose:
+//! names that are too long are cut so that the columns stay, and every time is rounded to whole
+//! milliseconds the same way, so that 100% and Max agree.
+
+use std::fmt::Write;
+
+use crate::interval::Interval;
+use crate::plain_text::plain_text;
+use crate::store::RunTotals;
+use crate::summary::per_second;
+
+const STATS_NAME_WIDTH: usize = 76;
+const PERCENTILES_NAME_WIDTH: usize = 80;
+const ERROR_WIDTH: usize = 100;
+/// The percentiles of the second table with their titles.
+const PERCENTILES: [(f64, &str); 11] = [
+    (0.50, "50%"),
+    (0.66, "66%"),
+    (0.75, "75%"),
+    (0.80, "80%"),
+    (0.90, "90%"),
+    (0.95, "95%"),
+    (0.98, "98%"),
+    (0.99, "99%"),
+    (0.999, "99.9%"),
+    (0.9999, "99.99%"),
+    (1.0, "100%"),
+];
+
+/// One line of the first two tables. Times in whole ms.
+struct Row {
+    method: String,
+    name: String,
+    requests: u64,
+    failures: u64,
+    avg: u64,
+    min: u64,
+    max: u64,
+    requests_per_s: f64,
+    failures_per_s: f64,
+    percentiles: [u64; PERCENTILES.len()],
+}
+
+/// The request table, the percentiles and, if there are errors, the error report of a whole run that has
+/// been going for `elapsed_s`. Each is followed by an empty line; nothing in them is a control character but
+/// the ends of lines.
+pub fn console_tables(totals: &RunTotals, elapsed_s: f64) -> String {
+    let rows: Vec<Row> = totals
+        .requested()
+        .map(|(endpoint, interval)| row(&endpoint.method, &endpoint.name, interval, elapsed_s))
+        .collect();
+    let aggregated = row("", "Aggregated", &totals.aggregated(), elapsed_s);
+    let errors: Vec<(u64, String)> = totals
+        .errors()
+        .into_iter()
+        .map(|(endpoint, error, occurrences)| {
+            let text = format!("{} {}: {error}", endpoint.method, endpoint.name);
+            (occurrences, plain_text(&text))
+        })
+        .collect();
+    let mut text = String::new();
+    write_tables(&mut text, &rows, &aggregated, &errors).expect("writing to memory cannot fail");
+    text
+}
+
+fn row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> Row {
+    let ms = |us: u64| (us + 500) / 1_000;
+    Row {
+        method: plain_text(method),
+        name: plain_text(name),
+        requests: interval.requests,
+        failures: interval.failures,
+        avg: ms(interval.avg_us().unwrap_or(0.0).round() as u64),
+        min: ms(interval.min_us),
+        max: ms(interval.max_us),
+        requests_per_s: per_second(interval.requests, elapsed_s),
+        failures_per_s: per_second(interval.failures, elapsed_s),
+        percentiles: PERCENTILES.map(|(q, _)| ms(interval.percentile_us(q).unwrap_or(0))),
+    }
+}
+
+fn write_tables(
+    out: &mut String,
+    rows: &[Row],
+    aggregated: &Row,
+    errors: &[(u64, String)],
+) -> std::fmt::Result {
+    let separator = format!(
+        "--------|{}|-------|-------------|-------|-------|-------|-------|--------|-----------",
+        "-".repeat(STATS_NAME_WIDTH)
+    );
+    writeln!(
+        out,
+        "{:<8} {:<STATS_NAME_WIDTH$} {:>7} {:>12} |{:>7} {:>7} {:>7}{:>7} | {:>7} {:>11}",
+        "Type", "Name", "# reqs", "# fails", "Avg", "Min", "Max", "Med", "req/s", "failures/s"
+    )?;
+    writeln!(out, "{separator}")?;
+    for row in rows {
+        write_stats(out, row)?;
+    }
+    writeln!(out, "{separator}")?;
+    write_stats(out, aggregated)?;
+
+    writeln!(out, "\nResponse time percentiles (approximated)")?;
+    write!(out, "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}", "Type", "Name", PERCENTILES[0].1)?;
+    for (_, title) in &PERCENTILES[1..] {
+        write!(out, " {title:>6}")?;
+    }
+    writeln!(out, " {:>6}", "# reqs")?;
+    let separator = format!(
+        "--------|{}|--------{}",
+        "-".repeat(PERCENTILES_NAME_WIDTH),
+        "|------".repeat(PERCENTILES.len())
+    );
+    writeln!(out, "{separator}")?;
+    for row in rows {
+        write_percentiles(out, row)?;
+    }
+    writeln!(out, "{separator}")?;
+    if aggregated.requests > 0 {
+        write_percentiles(out, aggregated)?;
+    }
+    writeln!(out)?;
+
+    if !errors.is_empty() {
+        let separator = format!("{}|{}", "-".repeat(18), "-".repeat(141));
+        writeln!(out, "Error report\n{:<18} {:<ERROR_WIDTH$}", "# occurrences", "Error")?;
+        writeln!(out, "{separator}")?;
+        for (occurrences, error) in errors {
+            writeln!(out, "{occurrences:<18} {error:<ERROR_WIDTH$}")?;
+        }
+        writeln!(out, "{separator}\n")?;
+    }
+    Ok(())
+}
+
+fn write_stats(out: &mut String, row: &Row) -> std::fmt::Result {
+    let share = if row.requests == 0 {
+        0.0
+    } else {
+        100.0 * row.failures as f64 / row.requests as f64
+    };
+    writeln!(
+        out,
+        "{:<8} {:<STATS_NAME_WIDTH$} {:>7} {:>12} |{:>7} {:>7} {:>7}{:>7} | {:>7.2} {:>11.2}",
+        method_column(&row.method),
+        shortened(&row.name, STATS_NAME_WIDTH),
+        row.requests,
+        format!("{}({share:.2}%)", row.failures),
+        row.avg,
+        row.min,
+        row.max,
+        row.percentiles[0],
+        row.requests_per_s,
+        row.failures_per_s
+    )
+}
+
+fn write_percentiles(out: &mut String, row: &Row) -> std::fmt::Result {
+    write!(
+        out,
+        "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
+        method_column(&row.method),
+        shortened(&row.name, PERCENTILES_NAME_WIDTH),
+        row.percentiles[0]
+    )?;
+    for percentile in &row.percentiles[1..] {
+        write!(out, " {percentile:>6}")?;
+    }
+    writeln!(out, " {:>6}", row.requests)
+}
+
+fn method_column(method: &str) -> String {
+    shortened(method, 8)
+}
+
+/// At most `width` characters, the last one `…` if some are missing.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width - 1).collect();
+    short.push('…');
+    short
+}

@@ -1,0 +1,66 @@
+//! Why the store cannot do what it was asked.
+
+use std::path::PathBuf;
+
+/// Why the store cannot do what it was asked. Each is one sentence for the user.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum StoreError {
+    #[error("the data directory {} is a file; give --data a directory", .path.display())]
+    NotADirectory { path: PathBuf },
+    #[error("the data directory {} cannot be written ({source}); give --data one that can", .path.display())]
+    NotWritable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the data directory {} is in use by another coordinator; stop that one or give --data another", .path.display())]
+    InUse { path: PathBuf },
+    #[error(
+        "the database {} was made by a newer Greylag (schema {found}, this one knows {known}); run that version or give --data another directory",
+        .path.display()
+    )]
+    NewerSchema {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("{} is no database of Greylag or is damaged ({reason}); move it away or give --data another directory", .path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("there is no run {0}")]
+    UnknownRun(String),
+    #[error("there is a run {0} already")]
+    RunExists(String),
+    #[error("agent {agent} takes no part in run {run}")]
+    UnknownAgent { run: String, agent: String },
+    #[error("agent {agent} has ended its part of run {run} and sent more")]
+    AfterEnd { run: String, agent: String },
+    #[error("{0}")]
+    InvalidSnapshot(String),
+    #[error("the database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("the database holds what cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the run is not known here.
+    pub fn is_unknown_run(&self) -> bool {
+        matches!(self, Self::UnknownRun(_))
+    }
+
+    /// Whether what was given is at fault, so that trying again cannot help.
+    pub fn is_invalid_input(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownAgent { .. }
+                | Self::AfterEnd { .. }
+                | Self::InvalidSnapshot(_)
+                | Self::RunExists(_)
+        )
+    }
+}
+
+/// Short form for what the store's functions return.
+pub(crate) type StoreResult<T> = Result<T, StoreError>;

@@ -1,0 +1,256 @@
+//! What the writer keeps in memory about runs that go on: bounded by endpoints and errors, never by time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use greylag_infra::RunId;
+use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
+use rusqlite::{Connection, Transaction, params};
+
+use super::error::{StoreError, StoreResult};
+use super::integers::{small_from_sql, to_sql};
+use super::lock::DirectoryLock;
+use super::totals::{self, RunTotals};
+use super::{rollup, run_rows};
+use crate::windows::Rolled;
+
+/// Whole-run totals of runs that go on, as of the last saved snapshot.
+pub(super) type LiveTotals = Arc<Mutex<HashMap<RunId, Arc<RunTotals>>>>;
+
+/// What the writer thread owns.
+#[derive(Debug)]
+pub(super) struct WriterState {
+    pub(super) connection: Connection,
+    pub(super) live: HashMap<RunId, LiveRun>,
+    pub(super) totals: LiveTotals,
+    _lock: DirectoryLock,
+}
+
+impl WriterState {
+    pub(super) fn new(connection: Connection, totals: LiveTotals, lock: DirectoryLock) -> Self {
+        Self {
+            connection,
+            live: HashMap::new(),
+            totals,
+            _lock: lock,
+        }
+    }
+
+    /// Does some writing in one transaction.
+    pub(super) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        let transaction = self.connection.transaction()?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    /// Forgets what is kept of a run; what is needed again is read again.
+    pub(super) fn forget(&mut self, run_id: &str) {
+        self.live.remove(run_id);
+        lock_totals(&self.totals).remove(run_id);
+    }
+
+    /// The whole-run totals of a run, which are kept up from here on if it goes on.
+    pub(super) fn live_totals(&mut self, run_id: &str) -> StoreResult<Arc<RunTotals>> {
+        if let Some(totals) = lock_totals(&self.totals).get(run_id) {
+            return Ok(Arc::clone(totals));
+        }
+        let transaction = self.connection.transaction()?;
+        let read = Arc::new(totals::read(&transaction, run_id, None)?);
+        let is_over = LiveRun::load(&transaction, run_id)?.is_over;
+        drop(transaction);
+        if !is_over {
+            lock_totals(&self.totals).insert(run_id.to_owned(), Arc::clone(&read));
+        }
+        Ok(read)
+    }
+
+    /// Puts everything into the database file itself, at the end.
+    pub(super) fn finish(&mut self) {
+        let checkpoint = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint {
+            tracing::warn!(%error, "the database's log stays beside it until the next start");
+        }
+    }
+}
+
+/// The totals' lock, whoever panicked with it.
+pub(super) fn lock_totals(
+    totals: &LiveTotals,
+) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<RunTotals>>> {
+    totals.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One agent's place in a run.
+#[derive(Debug)]
+pub(super) struct LiveAgent {
+    pub(super) number: i64,
+    pub(super) workers: Vec<u32>,
+    pub(super) last_seq: u64,
+    pub(super) ended: bool,
+}
+
+/// What saving a snapshot needs to know about its run. After a failed transaction it is thrown away, because
+/// it may know what was not saved.
+#[derive(Debug)]
+pub(super) struct LiveRun {
+    pub(super) key: i64,
+    pub(super) is_over: bool,
+    /// Seconds at and beyond this one cannot belong to the run.
+    pub(super) end_of_time: u32,
+    pub(super) agents: HashMap<String, LiveAgent>,
+    pub(super) last_second: Option<u32>,
+    pub(super) rolled: Rolled,
+    endpoints: HashMap<Endpoint, i64>,
+    endpoints_by_number: Vec<Endpoint>,
+    errors: HashMap<(i64, String), i64>,
+    errors_by_number: Vec<(i64, String)>,
+}
+
+/// How long after its planned end and stop time-out a run may still have results, in seconds: clocks are set
+/// right, machines sleep.
+const END_SLACK_S: u64 = 3_600;
+
+/// The row that takes what is beyond [`MAX_ENDPOINTS`].
+pub fn other_endpoint() -> Endpoint {
+    Endpoint {
+        method: String::new(),
+        name: OTHER.to_owned(),
+    }
+}
+
+impl LiveRun {
+    /// Reads what is known about a run.
+    pub(super) fn load(connection: &Connection, id: &str) -> StoreResult<Self> {
+        let record = run_rows::by_id(connection, id)?
+            .ok_or_else(|| StoreError::UnknownRun(greylag_infra::protocol::cut(id, 60).into()))?;
+        let key = run_rows::key_of(connection, id)?;
+        let end = record
+            .test
+            .duration_s
+            .saturating_add(record.test.stop_timeout_s)
+            .saturating_add(END_SLACK_S);
+        let endpoints = endpoints(connection, key)?;
+        let errors = error_texts(connection, key)?;
+        Ok(Self {
+            key,
+            is_over: record.phase.is_over(),
+            end_of_time: u32::try_from(end).unwrap_or(u32::MAX),
+            agents: (0..)
+                .zip(record.agents)
+                .map(|(number, agent)| {
+                    let live = LiveAgent {
+                        number,
+                        workers: agent.workers,
+                        last_seq: agent.last_seq,
+                        ended: agent.end.is_some(),
+                    };
+                    (agent.id, live)
+                })
+                .collect(),
+            last_second: last_second(connection, key)?,
+            rolled: rollup::read_rolled(connection, key)?,
+            endpoints: (0..).zip(&endpoints).map(|(n, e)| (e.clone(), n)).collect(),
+            endpoints_by_number: endpoints,
+            errors: (0..).zip(&errors).map(|(n, e)| (e.clone(), n)).collect(),
+            errors_by_number: errors,
+        })
+    }
+
+    /// The number of an endpoint, a new one while there are fewer than [`MAX_ENDPOINTS`], then that of
+    /// [`other_endpoint`]. Also whether this was the first that did not fit.
+    pub(super) fn endpoint_number(
+        &mut self,
+        connection: &Connection,
+        endpoint: &Endpoint,
+    ) -> StoreResult<(i64, bool)> {
+        if let Some(number) = self.endpoints.get(endpoint) {
+            return Ok((*number, false));
+        }
+        let other = other_endpoint();
+        let full = self.endpoints.len() >= MAX_ENDPOINTS && *endpoint != other;
+        if full && let Some(number) = self.endpoints.get(&other) {
+            return Ok((*number, false));
+        }
+        let endpoint = if full { other } else { endpoint.clone() };
+        let number = to_sql(self.endpoints.len() as u64);
+        connection
+            .prepare_cached("INSERT INTO endpoints (run, endpoint, method, name) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![self.key, number, endpoint.method, endpoint.name])?;
+        self.endpoints_by_number.push(endpoint.clone());
+        self.endpoints.insert(endpoint, number);
+        Ok((number, full))
+    }
+
+    /// The number of an endpoint's error, a new one while there are fewer than [`MAX_ERRORS`] in the run,
+    /// then that of the endpoint's [`OTHER`].
+    pub(super) fn error_number(
+        &mut self,
+        connection: &Connection,
+        endpoint: i64,
+        text: &str,
+    ) -> StoreResult<i64> {
+        let mut key = (endpoint, text.to_owned());
+        if let Some(number) = self.errors.get(&key) {
+            return Ok(*number);
+        }
+        if self.errors.len() >= MAX_ERRORS && text != OTHER {
+            key.1 = OTHER.to_owned();
+            if let Some(number) = self.errors.get(&key) {
+                return Ok(*number);
+            }
+        }
+        let number = to_sql(self.errors.len() as u64);
+        connection
+            .prepare_cached("INSERT INTO error_texts (run, error, endpoint, text) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![self.key, number, endpoint, key.1])?;
+        self.errors_by_number.push(key.clone());
+        self.errors.insert(key, number);
+        Ok(number)
+    }
+
+    /// The endpoint with this number, as [`Self::endpoint_number`] gave it.
+    pub(super) fn endpoint(&self, number: i64) -> Option<&Endpoint> {
+        self.endpoints_by_number.get(usize::try_from(number).ok()?)
+    }
+
+    /// The endpoint's number and the text of the error with this number, as [`Self::error_number`] gave it.
+    pub(super) fn error(&self, number: i64) -> Option<(i64, &str)> {
+        let (endpoint, text) = self.errors_by_number.get(usize::try_from(number).ok()?)?;
+        Some((*endpoint, text))
+    }
+}
+
+/// Endpoints of a run by number: they are numbered from 0 without gaps.
+pub(super) fn endpoints(connection: &Connection, run: i64) -> StoreResult<Vec<Endpoint>> {
+    let mut statement = connection
+        .prepare_cached("SELECT method, name FROM endpoints WHERE run = ?1 ORDER BY endpoint")?;
+    let rows = statement.query_map([run], |row| {
+        Ok(Endpoint {
+            method: row.get(0)?,
+            name: row.get(1)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Errors of a run by number, likewise: the endpoint's number and the text.
+pub(super) fn error_texts(connection: &Connection, run: i64) -> StoreResult<Vec<(i64, String)>> {
+    let mut statement = connection
+        .prepare_cached("SELECT endpoint, text FROM error_texts WHERE run = ?1 ORDER BY error")?;
+    let rows = statement.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The last second of a run that has anything.
+pub(super) fn last_second(connection: &Connection, run: i64) -> StoreResult<Option<u32>> {
+    let second: Option<i64> = connection
+        .prepare_cached("SELECT last_second FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    Ok(second.map(small_from_sql))
+}

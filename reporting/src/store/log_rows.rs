@@ -1,0 +1,125 @@
+//! Console log lines as rows, bounded per run.
+
+use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES, cut};
+use rusqlite::{Connection, params};
+
+use super::error::StoreResult;
+use super::integers::{from_sql, to_sql};
+use super::run_rows::key_of;
+use crate::plain_text::plain_text;
+use crate::view::LogRow;
+
+/// Most console log lines kept of one run; further ones are counted and dropped.
+pub const MAX_LOG_LINES: u64 = 100_000;
+/// Most bytes of console log lines kept of one run.
+pub const MAX_LOG_BYTES: u64 = 32 << 20;
+/// Lines the coordinator may add beyond that: why a run failed, and the final tables.
+const RESERVED_LINES: u64 = 10_000;
+
+/// Who a line is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogOrigin {
+    Agent,
+    Coordinator,
+}
+
+/// Adds lines to a run's log and counts those that were dropped, here or before.
+pub(super) fn append(
+    connection: &Connection,
+    run: i64,
+    lines: &[LogLine],
+    dropped_before: u64,
+    origin: LogOrigin,
+) -> StoreResult<()> {
+    if lines.is_empty() && dropped_before == 0 {
+        return Ok(());
+    }
+    let (mut count, mut bytes) = connection
+        .prepare_cached("SELECT log_lines, log_bytes FROM runs WHERE run = ?1")?
+        .query_row([run], |row| {
+            Ok((row.get(0).map(from_sql)?, row.get(1).map(from_sql)?))
+        })?;
+    let (most_lines, most_bytes) = match origin {
+        LogOrigin::Agent => (MAX_LOG_LINES, MAX_LOG_BYTES),
+        LogOrigin::Coordinator => (MAX_LOG_LINES + RESERVED_LINES, u64::MAX),
+    };
+    let mut dropped = dropped_before;
+    let mut statement = connection
+        .prepare_cached("INSERT INTO log (run, seq, at_us, source, text) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for line in lines {
+        let text = cut(&line.text, MAX_LOG_LINE_BYTES);
+        if count >= most_lines || bytes + text.len() as u64 > most_bytes {
+            dropped = dropped.saturating_add(1);
+            continue;
+        }
+        count += 1;
+        bytes += text.len() as u64;
+        statement.execute(params![
+            run,
+            to_sql(count),
+            to_sql(line.at_us),
+            cut(&line.source, MAX_NAME_BYTES),
+            text
+        ])?;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE runs SET log_lines = ?2, log_bytes = ?3, log_lines_dropped = min(log_lines_dropped + ?4, 1 << 62)
+             WHERE run = ?1",
+        )?
+        .execute(params![run, to_sql(count), to_sql(bytes), to_sql(dropped.min(1 << 61))])?;
+    Ok(())
+}
+
+/// At most `limit` lines after position `after_seq`, fit to be shown: the first ones.
+pub(super) fn read(
+    connection: &Connection,
+    run_id: &str,
+    after_seq: u64,
+    limit: usize,
+) -> StoreResult<Vec<LogRow>> {
+    select(connection, "ORDER BY seq LIMIT ?3", run_id, after_seq, limit)
+}
+
+/// At most `limit` lines after position `after_seq`, fit to be shown, in order: the last ones.
+pub(super) fn read_last(
+    connection: &Connection,
+    run_id: &str,
+    after_seq: u64,
+    limit: usize,
+) -> StoreResult<Vec<LogRow>> {
+    let mut rows = select(connection, "ORDER BY seq DESC LIMIT ?3", run_id, after_seq, limit)?;
+    rows.reverse();
+    Ok(rows)
+}
+
+fn select(
+    connection: &Connection,
+    order: &str,
+    run_id: &str,
+    after_seq: u64,
+    limit: usize,
+) -> StoreResult<Vec<LogRow>> {
+    let run = key_of(connection, run_id)?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT seq, at_us, source, text FROM log WHERE run = ?1 AND seq > ?2 {order}"
+    ))?;
+    let rows = statement.query_map(params![run, to_sql(after_seq), to_sql(limit as u64)], |row| {
+        Ok(LogRow {
+            seq: from_sql(row.get(0)?),
+            at_us: from_sql(row.get(1)?),
+            source: plain_text(&row.get::<_, String>(2)?),
+            text: plain_text(&row.get::<_, String>(3)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Lines of a run that were left out.
+pub(super) fn dropped(connection: &Connection, run_id: &str) -> StoreResult<u64> {
+    let run = key_of(connection, run_id)?;
+    let dropped: i64 = connection
+        .prepare_cached("SELECT log_lines_dropped FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    Ok(from_sql(dropped))
+}

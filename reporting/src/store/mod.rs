@@ -1,0 +1,375 @@
+//! Everything that is kept: one SQLite database in the data directory.
+//!
+//! One thread writes (`writer.rs`), a few connections read (`readers.rs`). A snapshot is one transaction
+//! (`save.rs`); once it is answered, it survives the end of the process however that comes. Results are rows
+//! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
+//! few of either (`totals.rs`, `../windows.rs`).
+
+mod error;
+mod integers;
+mod live;
+mod lock;
+mod log_rows;
+mod piece;
+mod readers;
+mod rollup;
+mod run_rows;
+mod sample_rows;
+mod save;
+mod schema;
+mod series;
+mod totals;
+mod writer;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use greylag_infra::RunRecord;
+use greylag_infra::protocol::{LogLine, Snapshot};
+
+use self::live::{LiveTotals, WriterState, lock_totals};
+use self::lock::DirectoryLock;
+use self::log_rows::LogOrigin;
+use self::readers::Readers;
+use self::save::CheckedSnapshot;
+use self::writer::Writer;
+use crate::summary::Summary;
+use crate::view::{LogRow, WorkerRow};
+
+pub use self::error::StoreError;
+pub use self::live::other_endpoint;
+pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
+pub use self::run_rows::{MAX_RUNS_PER_QUERY, RunFilter, TestRecord};
+pub use self::sample_rows::Samples;
+pub use self::save::SaveOutcome;
+pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
+pub use self::totals::RunTotals;
+
+/// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: Writer,
+    readers: Arc<Readers>,
+    totals: LiveTotals,
+}
+
+impl Store {
+    /// Opens the store in a data directory, creating either if it is missing. Blocks for a moment.
+    ///
+    /// # Errors
+    /// The directory is a file, cannot be written or is in use by another coordinator, or the database was
+    /// made by a newer version or is damaged. Each is one sentence for the user.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let lock = DirectoryLock::take(dir)?;
+        let connection = schema::open_writer(dir)?;
+        let totals = LiveTotals::default();
+        let state = WriterState::new(connection, Arc::clone(&totals), lock);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                writer: Writer::start(dir, state)?,
+                readers: Arc::new(Readers::new(dir.to_owned())),
+                totals,
+            }),
+        })
+    }
+
+    /// Does what was asked before, then closes the database and frees the directory. Everything asked later,
+    /// by any clone, is answered with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let closing = tokio::task::spawn_blocking(move || {
+            inner.readers.close();
+            inner.writer.close();
+        });
+        if closing.await.is_err() {
+            tracing::error!("the store did not close in order");
+        }
+    }
+
+    /// Keeps a new run and returns it with its number within its test.
+    ///
+    /// # Errors
+    /// There is a run with this identifier, or the database failed.
+    pub async fn create_run(&self, record: RunRecord) -> Result<RunRecord, StoreError> {
+        let created = move |state: &mut WriterState| {
+            state.transaction(|connection| run_rows::insert(connection, record))
+        };
+        self.inner.writer.run(created).await
+    }
+
+    /// Keeps a run's phase and times and its agents' ends (a known end is never forgotten). The numbers of
+    /// the agents' last snapshots are not taken from here: they are written with the snapshots.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn update_run(&self, record: &RunRecord) -> Result<(), StoreError> {
+        let record = record.clone();
+        let updated = move |state: &mut WriterState| {
+            state.transaction(|connection| run_rows::update(connection, &record))?;
+            if record.phase.is_over() {
+                state.forget(&record.id);
+            } else {
+                state.live.remove(&record.id);
+            }
+            Ok(())
+        };
+        self.inner.writer.run(updated).await
+    }
+
+    /// A run by its identifier.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn run(&self, id: &str) -> Result<Option<RunRecord>, StoreError> {
+        let id = id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| run_rows::by_id(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// Runs, newest first, at most [`MAX_RUNS_PER_QUERY`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let query = move |connection: &rusqlite::Transaction<'_>| run_rows::list(connection, &filter);
+        self.inner.readers.run(query).await
+    }
+
+    /// Runs that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
+        self.inner.readers.run(|c| run_rows::unfinished(c)).await
+    }
+
+    /// Tests, the one that ran last first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tests(&self) -> Result<Vec<TestRecord>, StoreError> {
+        self.inner.readers.run(|c| run_rows::tests(c)).await
+    }
+
+    /// Names of infrastructures, sorted.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn infrastructures(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.readers.run(|c| run_rows::infrastructures(c)).await
+    }
+
+    /// Keeps the name of an infrastructure; one that is known is left alone.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn save_infrastructure(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        let saved = move |state: &mut WriterState| {
+            state.transaction(|connection| run_rows::insert_infrastructure(connection, &name))
+        };
+        self.inner.writer.run(saved).await
+    }
+
+    /// Saves a snapshot exactly once: when this has returned [`SaveOutcome::Saved`], it survives the end of
+    /// the process and may be acknowledged. An error or any other outcome has changed nothing.
+    ///
+    /// # Errors
+    /// The run or the agent's part in it is not known, the agent has ended its part, the snapshot is not
+    /// valid, or the database failed (then it may be sent again).
+    pub async fn save_snapshot(
+        &self,
+        run_id: &str,
+        agent_id: &str,
+        snapshot: Snapshot,
+    ) -> Result<SaveOutcome, StoreError> {
+        // Reading histograms takes time that neither the async threads nor the writer should give.
+        let checked = tokio::task::spawn_blocking(move || CheckedSnapshot::new(snapshot))
+            .await
+            .map_err(|_| StoreError::Closed)??;
+        let (run_id, agent_id) = (run_id.to_owned(), agent_id.to_owned());
+        let saved =
+            move |state: &mut WriterState| save::save(state, &run_id, &agent_id, &checked);
+        self.inner.writer.run(saved).await
+    }
+
+    /// Adds lines to a run's console log.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn append_log(&self, run_id: &str, lines: Vec<LogLine>) -> Result<(), StoreError> {
+        let run_id = run_id.to_owned();
+        let appended = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                let run = run_rows::key_of(connection, &run_id)?;
+                log_rows::append(connection, run, &lines, 0, LogOrigin::Coordinator)
+            })
+        };
+        self.inner.writer.run(appended).await
+    }
+
+    /// The sums over `[start, end)` seconds of run time by endpoint, or over the whole run. Those of a whole
+    /// run that goes on are kept in memory.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn totals(
+        &self,
+        run_id: &str,
+        window: Option<Range<u32>>,
+    ) -> Result<Arc<RunTotals>, StoreError> {
+        let id = run_id.to_owned();
+        if window.is_none() {
+            if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
+                return Ok(Arc::clone(totals));
+            }
+            let live = self.run(run_id).await?.is_some_and(|run| !run.phase.is_over());
+            if live {
+                // On the writer's thread, so that no snapshot comes in between.
+                let read = move |state: &mut WriterState| state.live_totals(&id);
+                return self.inner.writer.run(read).await;
+            }
+        }
+        let query = move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
+        self.inner.readers.run(query).await.map(Arc::new)
+    }
+
+    /// Users, requests and failures from the point that holds `from_second` to the last second that has
+    /// anything. The length of the whole run and `max_points` make the width of a point.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn series(
+        &self,
+        run_id: &str,
+        from_second: u32,
+        max_points: usize,
+    ) -> Result<Series, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::read(connection, &id, from_second, max_points)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Requests per second by endpoint over the last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
+    /// over, over its last ones.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn current_rps(
+        &self,
+        record: &RunRecord,
+        now_us: u64,
+    ) -> Result<CurrentRps, StoreError> {
+        let record = record.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::current_rps(connection, &record, now_us)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `max_points` samples at and after `from_second` (see [`crate::thin_samples`]), with the number
+    /// of requests of the whole run. Method and name are fit to be shown.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn samples(
+        &self,
+        run_id: &str,
+        from_second: u32,
+        max_points: usize,
+    ) -> Result<Samples, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            sample_rows::read(connection, &id, from_second, max_points)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `limit` console log lines after position `after_seq` (0 for the first), without terminal
+    /// escapes and control characters.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log(
+        &self,
+        run_id: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_rows::read(connection, &id, after_seq, limit)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// As [`Self::log`], but of more than `limit` lines the last ones.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn last_log_lines(
+        &self,
+        run_id: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_rows::read_last(connection, &id, after_seq, limit)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Console log lines that were left out, by workers that wrote too fast or because a run may keep no more.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log_lines_dropped(&self, run_id: &str) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// Worker processes of a run at their last report.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn worker_rows(&self, run_id: &str) -> Result<Vec<WorkerRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// The summary of a run as it stands at `now_us`.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn summary(&self, run_id: &str, now_us: u64) -> Result<Summary, StoreError> {
+        let record = self.run(run_id).await?;
+        let record = record.ok_or_else(|| StoreError::UnknownRun(run_id.to_owned()))?;
+        self.summary_of(&record, now_us).await
+    }
+
+    /// As [`Self::summary`], for a record that the caller has (and that may be newer than the stored one).
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn summary_of(
+        &self,
+        record: &RunRecord,
+        now_us: u64,
+    ) -> Result<Summary, StoreError> {
+        let totals = self.totals(&record.id, None).await?;
+        let series = self.series(&record.id, 0, usize::MAX).await?;
+        let current = self.current_rps(record, now_us).await?;
+        Ok(Summary::of(record, &totals, &series, &current, now_us))
+    }
+}

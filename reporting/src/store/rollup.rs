@@ -1,0 +1,213 @@
+//! Adding up finished stretches of a run, so that long windows need few rows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::StoreResult;
+use super::integers::{small_from_sql, to_sql};
+use super::piece::{PIECE_COLUMNS, Piece};
+use crate::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
+
+/// Seconds behind the newest result after which a stretch is taken to be complete. Nothing breaks if more
+/// comes later: it is added at every level that is there.
+const GRACE_S: u32 = 20;
+
+/// Which row: first second, endpoint and agent.
+pub(super) type Place = (u32, i64, i64);
+
+/// How far each level of a run is rolled up.
+pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Rolled> {
+    let mut rolled = NOTHING_ROLLED;
+    let mut statement =
+        connection.prepare_cached("SELECT level, until FROM rolled WHERE run = ?1")?;
+    let mut rows = statement.query([run])?;
+    while let Some(row) = rows.next()? {
+        let level: i64 = row.get(0)?;
+        if let Some(until) = usize::try_from(level).ok().and_then(|at| rolled.get_mut(at)) {
+            *until = small_from_sql(row.get(1)?);
+        }
+    }
+    Ok(rolled)
+}
+
+/// Adds pieces at level 0 and at each level that is rolled up past them.
+pub(super) fn add_pieces(
+    connection: &Connection,
+    run: i64,
+    rolled: &Rolled,
+    pieces: &BTreeMap<Place, Piece>,
+) -> StoreResult<()> {
+    for (place, piece) in pieces {
+        add(connection, run, 0, *place, piece)?;
+    }
+    let mut below: Option<BTreeMap<Place, Piece>> = None;
+    for level in 1..LEVELS {
+        let mut sums: BTreeMap<Place, Piece> = BTreeMap::new();
+        for (place, piece) in below.as_ref().unwrap_or(pieces) {
+            if place.0 < rolled[level] {
+                sums.entry((bucket_of(place.0, level), place.1, place.2))
+                    .or_default()
+                    .merge(piece);
+            }
+        }
+        for (place, piece) in &sums {
+            add(connection, run, level, *place, piece)?;
+        }
+        below = Some(sums);
+    }
+    Ok(())
+}
+
+/// Rolls up what is complete by now, `last_second` being the newest with results; says how far.
+pub(super) fn roll(
+    connection: &Connection,
+    run: i64,
+    mut rolled: Rolled,
+    last_second: u32,
+) -> StoreResult<Rolled> {
+    let mut complete = last_second.saturating_sub(GRACE_S);
+    for level in 1..LEVELS {
+        complete = bucket_of(complete, level);
+        if complete <= rolled[level] {
+            break;
+        }
+        let mut from = rolled[level];
+        while let Some(first) = next_bucket(connection, run, level - 1, from, complete)? {
+            let bucket = bucket_of(first, level);
+            from = bucket + width(level);
+            roll_bucket(connection, run, level, bucket)?;
+        }
+        rolled[level] = complete;
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO rolled (run, level, until) VALUES (?1, ?2, ?3)")?
+            .execute(params![run, to_sql(level as u64), complete])?;
+    }
+    Ok(rolled)
+}
+
+/// The first row of a level in `[from, to)`, so that empty stretches cost nothing.
+fn next_bucket(
+    connection: &Connection,
+    run: i64,
+    level: usize,
+    from: u32,
+    to: u32,
+) -> StoreResult<Option<u32>> {
+    let bucket: Option<i64> = connection
+        .prepare_cached(
+            "SELECT bucket FROM intervals WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4
+             ORDER BY bucket LIMIT 1",
+        )?
+        .query_row(params![run, to_sql(level as u64), from, to], |row| row.get(0))
+        .optional()?;
+    Ok(bucket.map(small_from_sql))
+}
+
+fn roll_bucket(connection: &Connection, run: i64, level: usize, bucket: u32) -> StoreResult<()> {
+    let mut sums: HashMap<(i64, i64), Piece> = HashMap::new();
+    {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT endpoint, agent, {PIECE_COLUMNS} FROM intervals
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4"
+        ))?;
+        let mut rows = statement.query(params![
+            run,
+            to_sql(level as u64 - 1),
+            bucket,
+            bucket + width(level)
+        ])?;
+        while let Some(row) = rows.next()? {
+            sums.entry((row.get(0)?, row.get(1)?))
+                .or_default()
+                .merge(&Piece::read(row, 2)?);
+        }
+    }
+    for ((endpoint, agent), piece) in &sums {
+        write(connection, run, level, (bucket, *endpoint, *agent), piece)?;
+    }
+    Ok(())
+}
+
+/// Adds a piece to the row of its place, if there is one.
+fn add(
+    connection: &Connection,
+    run: i64,
+    level: usize,
+    place: Place,
+    piece: &Piece,
+) -> StoreResult<()> {
+    let known = {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {PIECE_COLUMNS} FROM intervals
+             WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5"
+        ))?;
+        let mut rows =
+            statement.query(params![run, to_sql(level as u64), place.0, place.1, place.2])?;
+        rows.next()?.map(|row| Piece::read(row, 0)).transpose()?
+    };
+    match known {
+        None => write(connection, run, level, place, piece),
+        Some(mut sum) => {
+            sum.merge(piece);
+            write(connection, run, level, place, &sum)
+        }
+    }
+}
+
+fn write(
+    connection: &Connection,
+    run: i64,
+    level: usize,
+    (bucket, endpoint, agent): Place,
+    piece: &Piece,
+) -> StoreResult<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO intervals (run, level, bucket, endpoint, agent, {PIECE_COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+        ))?
+        .execute(params![
+            run,
+            to_sql(level as u64),
+            bucket,
+            endpoint,
+            agent,
+            to_sql(piece.requests),
+            to_sql(piece.failures),
+            to_sql(piece.bytes),
+            to_sql(piece.min_us),
+            to_sql(piece.max_us),
+            to_sql(piece.sum_us),
+            to_sql(piece.ttfb_sum_us),
+            to_sql(piece.ttfb_count),
+            piece.histogram(level),
+        ])?;
+    Ok(())
+}
+
+/// Adds errors, by second and number, at every level.
+pub(super) fn add_errors(
+    connection: &Connection,
+    run: i64,
+    agent: i64,
+    errors: &BTreeMap<(u32, i64), u64>,
+) -> StoreResult<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO errors (run, level, bucket, error, agent, occurrences) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET occurrences = occurrences + excluded.occurrences",
+    )?;
+    for ((second, error), occurrences) in errors {
+        for level in 0..LEVELS {
+            statement.execute(params![
+                run,
+                to_sql(level as u64),
+                bucket_of(*second, level),
+                error,
+                agent,
+                to_sql(*occurrences)
+            ])?;
+        }
+    }
+    Ok(())
+}

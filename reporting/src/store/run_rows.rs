@@ -1,0 +1,303 @@
+//! Runs, their agents and tests, and infrastructures, as rows.
+
+use greylag_infra::protocol::AgentEnd;
+use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{StoreError, StoreResult};
+use super::integers::{from_sql, to_sql};
+use crate::view::WorkerRow;
+
+/// Most runs one query returns.
+pub const MAX_RUNS_PER_QUERY: usize = 1_000;
+
+/// Which runs are asked for, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of the test with this name.
+    pub test: Option<String>,
+    /// At most so many, [`MAX_RUNS_PER_QUERY`] if none is given.
+    pub limit: Option<usize>,
+    /// After leaving out so many.
+    pub offset: usize,
+}
+
+/// A test: the name that runs are numbered by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestRecord {
+    /// Its name.
+    pub name: String,
+    /// The definition of its latest run.
+    pub latest: LoadTest,
+    /// How many runs it has.
+    pub runs: u64,
+}
+
+const COLUMNS: &str =
+    "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us";
+
+/// Row number of a run.
+pub(super) fn key_of(connection: &Connection, id: &str) -> StoreResult<i64> {
+    connection
+        .prepare_cached("SELECT run FROM runs WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::UnknownRun(shortened(id)))
+}
+
+/// Keeps a new run and gives it its number.
+pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreResult<RunRecord> {
+    let exists: Option<i64> = connection
+        .prepare_cached("SELECT run FROM runs WHERE id = ?1")?
+        .query_row([&record.id], |row| row.get(0))
+        .optional()?;
+    if exists.is_some() {
+        return Err(StoreError::RunExists(record.id));
+    }
+    let latest: i64 = connection
+        .prepare_cached("SELECT coalesce(max(number), 0) FROM runs WHERE test = ?1")?
+        .query_row([&record.test.name], |row| row.get(0))?;
+    record.number = from_sql(latest) + 1;
+    connection
+        .prepare_cached(
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            record.id,
+            record.test.name,
+            to_sql(record.number),
+            json(&record.test),
+            json(&record.phase),
+            record.phase.is_over(),
+            to_sql(record.created_at_us),
+            record.started_at_us.map(to_sql),
+            record.ended_at_us.map(to_sql),
+        ])?;
+    let key = connection.last_insert_rowid();
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (position, agent) in (0_i64..).zip(&record.agents) {
+        statement.execute(params![
+            key,
+            position,
+            agent.id,
+            agent.name,
+            json(&agent.workers),
+            to_sql(agent.last_seq),
+            agent.end.as_ref().map(json),
+        ])?;
+    }
+    Ok(record)
+}
+
+/// Keeps a run's phase and times and its agents' ends. An end that is known is not forgotten; the numbers
+/// of the last snapshots are left alone: they are written with the snapshots.
+pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
+    let key = key_of(connection, &record.id)?;
+    connection
+        .prepare_cached(
+            "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5 WHERE run = ?1",
+        )?
+        .execute(params![
+            key,
+            json(&record.phase),
+            record.phase.is_over(),
+            record.started_at_us.map(to_sql),
+            record.ended_at_us.map(to_sql),
+        ])?;
+    for (position, agent) in (0_i64..).zip(&record.agents) {
+        if let Some(end) = &agent.end {
+            save_end(connection, key, position, end)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps how an agent's part ended.
+pub(super) fn save_end(
+    connection: &Connection,
+    run: i64,
+    agent: i64,
+    end: &AgentEnd,
+) -> StoreResult<()> {
+    connection
+        .prepare_cached("UPDATE run_agents SET end = ?3 WHERE run = ?1 AND agent = ?2")?
+        .execute(params![run, agent, json(end)])?;
+    Ok(())
+}
+
+/// A run by its identifier.
+pub(super) fn by_id(connection: &Connection, id: &str) -> StoreResult<Option<RunRecord>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE id = ?1"))?;
+    let row = statement.query_row([id], RunRow::read).optional()?;
+    row.map(|row| row.into_record(connection)).transpose()
+}
+
+/// Runs, newest first.
+pub(super) fn list(connection: &Connection, filter: &RunFilter) -> StoreResult<Vec<RunRecord>> {
+    let limit = filter
+        .limit
+        .map_or(MAX_RUNS_PER_QUERY, |limit| limit.min(MAX_RUNS_PER_QUERY));
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM runs WHERE ?1 IS NULL OR test = ?1
+         ORDER BY created_at_us DESC, run DESC LIMIT ?2 OFFSET ?3"
+    ))?;
+    let rows = statement
+        .query_map(
+            params![filter.test, to_sql(limit as u64), to_sql(filter.offset as u64)],
+            RunRow::read,
+        )?
+        .collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|row| row.into_record(connection))
+        .collect()
+}
+
+/// Runs that have not ended, oldest first.
+pub(super) fn unfinished(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM runs WHERE NOT is_over ORDER BY run"
+    ))?;
+    let rows = statement
+        .query_map([], RunRow::read)?
+        .collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|row| row.into_record(connection))
+        .collect()
+}
+
+/// Tests, the one that ran last first.
+pub(super) fn tests(connection: &Connection) -> StoreResult<Vec<TestRecord>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT latest.test, latest.definition, latest.number
+         FROM runs latest
+         WHERE latest.number = (SELECT max(number) FROM runs WHERE test = latest.test)
+         ORDER BY latest.created_at_us DESC, latest.run DESC",
+    )?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+        })?
+        .collect::<Result<Vec<(String, String, i64)>, _>>()?;
+    rows.into_iter()
+        .map(|(name, definition, number)| {
+            Ok(TestRecord {
+                name,
+                latest: from_json(&definition)?,
+                runs: from_sql(number),
+            })
+        })
+        .collect()
+}
+
+/// Worker processes at their last report, by index.
+pub(super) fn workers(connection: &Connection, id: &str) -> StoreResult<Vec<WorkerRow>> {
+    let key = key_of(connection, id)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT run_agents.name, worker, pid, users, running
+         FROM workers JOIN run_agents USING (run, agent) WHERE run = ?1 ORDER BY worker",
+    )?;
+    let rows = statement.query_map([key], |row| {
+        Ok(WorkerRow {
+            agent: row.get(0)?,
+            index: row.get(1)?,
+            pid: row.get(2)?,
+            users: from_sql(row.get(3)?),
+            running: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Names of infrastructures, sorted.
+pub(super) fn infrastructures(connection: &Connection) -> StoreResult<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM infrastructures ORDER BY name")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the name of an infrastructure; one that is known is left alone.
+pub(super) fn insert_infrastructure(connection: &Connection, name: &str) -> StoreResult<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO infrastructures (name) VALUES (?1)")?
+        .execute([name])?;
+    Ok(())
+}
+
+struct RunRow {
+    key: i64,
+    id: String,
+    number: i64,
+    definition: String,
+    phase: String,
+    created_at_us: i64,
+    started_at_us: Option<i64>,
+    ended_at_us: Option<i64>,
+}
+
+impl RunRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: row.get(0)?,
+            id: row.get(1)?,
+            number: row.get(2)?,
+            definition: row.get(3)?,
+            phase: row.get(4)?,
+            created_at_us: row.get(5)?,
+            started_at_us: row.get(6)?,
+            ended_at_us: row.get(7)?,
+        })
+    }
+
+    fn into_record(self, connection: &Connection) -> StoreResult<RunRecord> {
+        let phase: RunPhase = from_json(&self.phase)?;
+        Ok(RunRecord {
+            agents: agents(connection, self.key)?,
+            id: self.id,
+            number: from_sql(self.number),
+            test: from_json(&self.definition)?,
+            phase,
+            created_at_us: from_sql(self.created_at_us),
+            started_at_us: self.started_at_us.map(from_sql),
+            ended_at_us: self.ended_at_us.map(from_sql),
+        })
+    }
+}
+
+/// A run's agents in dealing order.
+pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAgent>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, workers, last_seq, end FROM run_agents WHERE run = ?1 ORDER BY agent",
+    )?;
+    let mut rows = statement.query([key])?;
+    let mut agents = Vec::new();
+    while let Some(row) = rows.next()? {
+        let end: Option<String> = row.get(4)?;
+        agents.push(RunAgent {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            workers: from_json(&row.get::<_, String>(2)?)?,
+            last_seq: from_sql(row.get(3)?),
+            end: end.map(|end| from_json(&end)).transpose()?,
+        });
+    }
+    Ok(agents)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("records have string keys and finite numbers only")
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> StoreResult<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+/// An identifier from outside, short enough for a sentence.
+fn shortened(id: &str) -> String {
+    greylag_infra::protocol::cut(id, 60).into_owned()
+}

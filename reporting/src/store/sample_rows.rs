@@ -1,0 +1,158 @@
+//! Samples for the scatter plot as rows: at most [`MAX_SAMPLES_PER_SECOND`] per row, whatever its level.
+
+use std::collections::BTreeMap;
+
+use greylag_infra::protocol::Endpoint;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::error::{StoreError, StoreResult};
+use super::integers::{from_sql, to_sql};
+use super::live::{endpoints, last_second};
+use super::run_rows::key_of;
+use crate::plain_text::plain_text;
+use crate::samples::{MAX_SAMPLES_PER_SECOND, Sample, thin_samples};
+use crate::view::SamplePoint;
+use crate::windows::{LEVELS, bucket_of, width};
+
+/// Samples of a run, thinned.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Samples {
+    /// By time.
+    pub points: Vec<SamplePoint>,
+    /// Requests of the whole run so far, of which these are some.
+    pub of: u64,
+}
+
+/// A sample as it is stored: packed as a MessagePack array.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct StoredSample {
+    pub(super) endpoint: u32,
+    pub(super) at_us: u64,
+    pub(super) response_us: u64,
+    pub(super) failed: bool,
+}
+
+impl Sample for StoredSample {
+    fn endpoint(&self) -> u32 {
+        self.endpoint
+    }
+    fn at_us(&self) -> u64 {
+        self.at_us
+    }
+    fn response_us(&self) -> u64 {
+        self.response_us
+    }
+    fn failed(&self) -> bool {
+        self.failed
+    }
+}
+
+/// Adds samples at every level.
+pub(super) fn add(
+    connection: &Connection,
+    run: i64,
+    agent: i64,
+    samples: Vec<StoredSample>,
+) -> StoreResult<()> {
+    let mut below = samples;
+    for level in 0..LEVELS {
+        let mut buckets: BTreeMap<u32, Vec<StoredSample>> = BTreeMap::new();
+        for sample in below {
+            let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
+            buckets
+                .entry(bucket_of(second, level))
+                .or_default()
+                .push(sample);
+        }
+        below = Vec::new();
+        for (bucket, mut new) in buckets {
+            thin_samples(&mut new, MAX_SAMPLES_PER_SECOND);
+            below.extend(&new);
+            let row = params![run, to_sql(level as u64), bucket, agent];
+            let packed: Option<Vec<u8>> = connection
+                .prepare_cached(
+                    "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND agent = ?4",
+                )?
+                .query_row(row, |row| row.get(0))
+                .optional()?;
+            if let Some(packed) = packed {
+                new.extend(unpack(&packed)?);
+                thin_samples(&mut new, MAX_SAMPLES_PER_SECOND);
+            }
+            let packed = rmp_serde::to_vec(&new).expect("numbers always encode");
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO samples (run, level, bucket, agent, packed) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![run, to_sql(level as u64), bucket, agent, packed])?;
+        }
+    }
+    Ok(())
+}
+
+/// At most `max_points` samples at and after `from_second`.
+pub(super) fn read(
+    connection: &Connection,
+    run_id: &str,
+    from_second: u32,
+    max_points: usize,
+) -> StoreResult<Samples> {
+    let run = key_of(connection, run_id)?;
+    let of = requests(connection, run)?;
+    let last = last_second(connection, run)?.unwrap_or(0);
+    let level = level_for(last.saturating_sub(from_second).saturating_add(1), max_points);
+    let mut samples = Vec::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
+    )?;
+    let mut rows =
+        statement.query(params![run, to_sql(level as u64), bucket_of(from_second, level)])?;
+    while let Some(row) = rows.next()? {
+        let packed = row.get_ref(0)?.as_blob();
+        let packed = packed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        samples.extend(unpack(packed)?);
+    }
+    samples.retain(|sample| sample.at_us / 1_000_000 >= u64::from(from_second));
+    thin_samples(&mut samples, max_points);
+    let names: Vec<Endpoint> = endpoints(connection, run)?
+        .into_iter()
+        .map(|endpoint| Endpoint {
+            method: plain_text(&endpoint.method),
+            name: plain_text(&endpoint.name),
+        })
+        .collect();
+    let points = samples
+        .into_iter()
+        .filter_map(|sample| {
+            let endpoint = names.get(sample.endpoint as usize)?;
+            Some(SamplePoint {
+                at_s: sample.at_us as f64 / 1e6,
+                response_ms: sample.response_us as f64 / 1e3,
+                method: endpoint.method.clone(),
+                name: endpoint.name.clone(),
+                failed: sample.failed,
+            })
+        })
+        .collect();
+    Ok(Samples { points, of })
+}
+
+/// The coarsest level whose full rows still make `max_points` samples.
+fn level_for(seconds: u32, max_points: usize) -> usize {
+    (1..LEVELS)
+        .rev()
+        .find(|level| (seconds / width(*level)) as usize * MAX_SAMPLES_PER_SECOND >= max_points)
+        .unwrap_or(0)
+}
+
+fn requests(connection: &Connection, run: i64) -> StoreResult<u64> {
+    let sum: i64 = connection
+        .prepare_cached("SELECT coalesce(sum(requests), 0) FROM seconds WHERE run = ?1 AND level = ?2")?
+        .query_row(params![run, to_sql(LEVELS as u64 - 1)], |row| row.get(0))?;
+    Ok(from_sql(sum))
+}
+
+fn unpack(packed: &[u8]) -> StoreResult<Vec<StoredSample>> {
+    rmp_serde::from_slice(packed).map_err(|error| StoreError::Unreadable(error.to_string()))
+}

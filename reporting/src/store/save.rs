@@ -1,0 +1,379 @@
+//! Saving a snapshot: once, whole, and with everything that follows from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_NAME_BYTES,
+    SampleData, Snapshot, UserChange, WorkerState, cut,
+};
+use rusqlite::{Connection, params};
+
+use super::error::{StoreError, StoreResult};
+use super::integers::to_sql;
+use super::live::{LiveRun, WriterState, lock_totals};
+use super::log_rows::{self, LogOrigin};
+use super::piece::Piece;
+use super::rollup::{self, Place};
+use super::sample_rows::{self, StoredSample};
+use super::series::{SecondChange, add_second};
+use super::run_rows;
+
+/// What became of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaveOutcome {
+    /// It is saved.
+    Saved,
+    /// It was saved before; nothing has changed.
+    Duplicate,
+    /// One before it is missing; nothing has changed.
+    Gap {
+        /// The number that is due.
+        expected: u64,
+    },
+}
+
+/// A snapshot whose histograms and references have been checked, which needs no database.
+#[derive(Debug)]
+pub(super) struct CheckedSnapshot {
+    seq: u64,
+    endpoints: Vec<Endpoint>,
+    pieces: Vec<CheckedPiece>,
+    user_changes: Vec<UserChange>,
+    samples: Vec<SampleData>,
+    log: Vec<LogLine>,
+    log_lines_dropped: u64,
+    workers: Vec<WorkerState>,
+    end: Option<AgentEnd>,
+}
+
+#[derive(Debug)]
+struct CheckedPiece {
+    second: u32,
+    endpoint: usize,
+    piece: Piece,
+    errors: Vec<ErrorCount>,
+}
+
+/// Most users that start or stop in one second.
+const MAX_USER_CHANGES: u64 = 1 << 32;
+
+impl CheckedSnapshot {
+    /// Checks a snapshot.
+    pub(super) fn new(snapshot: Snapshot) -> StoreResult<Self> {
+        let endpoints: Vec<Endpoint> = snapshot
+            .endpoints
+            .iter()
+            .map(|endpoint| Endpoint {
+                method: cut(&endpoint.method, MAX_NAME_BYTES).into_owned(),
+                name: cut(&endpoint.name, MAX_NAME_BYTES).into_owned(),
+            })
+            .collect();
+        let known = |position: u32| {
+            let at = position as usize;
+            (at < endpoints.len()).then_some(at).ok_or_else(|| {
+                StoreError::InvalidSnapshot(format!(
+                    "it speaks of endpoint {position} and lists {}",
+                    endpoints.len()
+                ))
+            })
+        };
+        let pieces = snapshot
+            .intervals
+            .into_iter()
+            .map(|mut data| {
+                let (second, endpoint) = (data.second, known(data.endpoint)?);
+                let errors = std::mem::take(&mut data.errors);
+                let occurrences = errors
+                    .iter()
+                    .fold(0_u64, |sum, error| sum.saturating_add(error.occurrences));
+                let piece = Piece::from_wire(data)
+                    .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
+                if occurrences > crate::interval::MAX_COUNT {
+                    return Err(StoreError::InvalidSnapshot(
+                        "an interval has more errors than a second can have".to_owned(),
+                    ));
+                }
+                Ok(CheckedPiece {
+                    second,
+                    endpoint,
+                    piece,
+                    errors,
+                })
+            })
+            .collect::<StoreResult<Vec<_>>>()?;
+        for sample in &snapshot.samples {
+            known(sample.endpoint)?;
+        }
+        for change in &snapshot.user_changes {
+            if change.started.max(change.stopped) > MAX_USER_CHANGES {
+                return Err(StoreError::InvalidSnapshot(format!(
+                    "more users start or stop in second {} than there can be",
+                    change.second
+                )));
+            }
+        }
+        Ok(Self {
+            seq: snapshot.seq,
+            endpoints,
+            pieces,
+            user_changes: snapshot.user_changes,
+            samples: snapshot.samples,
+            log: snapshot.log,
+            log_lines_dropped: snapshot.log_lines_dropped,
+            workers: snapshot.workers,
+            end: snapshot.end,
+        })
+    }
+
+    fn seconds(&self) -> impl Iterator<Item = u32> + '_ {
+        self.pieces
+            .iter()
+            .map(|piece| piece.second)
+            .chain(self.user_changes.iter().map(|change| change.second))
+            .chain(
+                self.samples
+                    .iter()
+                    .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
+            )
+    }
+}
+
+/// Saves a snapshot in one transaction, or changes nothing.
+pub(super) fn save(
+    state: &mut WriterState,
+    run_id: &str,
+    agent_id: &str,
+    snapshot: &CheckedSnapshot,
+) -> StoreResult<SaveOutcome> {
+    let mut live = match state.live.remove(run_id) {
+        Some(live) => live,
+        None => LiveRun::load(&state.connection, run_id)?,
+    };
+    if let Err(answer) = admit(&live, run_id, agent_id, snapshot) {
+        state.live.insert(run_id.to_owned(), live);
+        return answer;
+    }
+    // From here on `live` may get ahead of the database; it is put back only when both agree again.
+    let transaction = state.connection.transaction()?;
+    let written = write(&transaction, &mut live, agent_id, snapshot)?;
+    transaction.commit()?;
+
+    if let Some(totals) = lock_totals(&state.totals).get_mut(run_id) {
+        let totals = Arc::make_mut(totals);
+        for (endpoint, piece) in &written.pieces {
+            if let Some(endpoint) = live.endpoint(*endpoint) {
+                piece.add_to(totals.entry(endpoint));
+            }
+        }
+        for (error, occurrences) in &written.errors {
+            if let Some((endpoint, text)) = live.error(*error)
+                && let Some(endpoint) = live.endpoint(endpoint)
+            {
+                totals.entry(endpoint).record_error(text, *occurrences);
+            }
+        }
+    }
+    if !live.is_over {
+        state.live.insert(run_id.to_owned(), live);
+    }
+    Ok(SaveOutcome::Saved)
+}
+
+/// Whether the snapshot is the one that is due and fits the run; otherwise what to answer.
+fn admit(
+    live: &LiveRun,
+    run_id: &str,
+    agent_id: &str,
+    snapshot: &CheckedSnapshot,
+) -> Result<(), StoreResult<SaveOutcome>> {
+    let Some(agent) = live.agents.get(agent_id) else {
+        return Err(Err(StoreError::UnknownAgent {
+            run: run_id.to_owned(),
+            agent: cut(agent_id, MAX_NAME_BYTES).into_owned(),
+        }));
+    };
+    if snapshot.seq <= agent.last_seq {
+        return Err(Ok(SaveOutcome::Duplicate));
+    }
+    if agent.ended {
+        return Err(Err(StoreError::AfterEnd {
+            run: run_id.to_owned(),
+            agent: agent_id.to_owned(),
+        }));
+    }
+    let expected = agent.last_seq + 1;
+    if snapshot.seq != expected {
+        return Err(Ok(SaveOutcome::Gap { expected }));
+    }
+    if let Some(second) = snapshot.seconds().max().filter(|s| *s >= live.end_of_time) {
+        return Err(Err(StoreError::InvalidSnapshot(format!(
+            "it speaks of second {second}, but the run cannot last longer than {}",
+            live.end_of_time
+        ))));
+    }
+    if let Some(worker) = snapshot
+        .workers
+        .iter()
+        .find(|worker| !agent.workers.contains(&worker.index))
+    {
+        return Err(Err(StoreError::InvalidSnapshot(format!(
+            "it speaks of worker {}, which is not one of agent {agent_id}",
+            worker.index
+        ))));
+    }
+    Ok(())
+}
+
+/// What a snapshot added, by number of endpoint or error.
+struct Written {
+    pieces: Vec<(i64, Piece)>,
+    errors: Vec<(i64, u64)>,
+}
+
+/// Writes everything.
+fn write(
+    connection: &Connection,
+    live: &mut LiveRun,
+    agent_id: &str,
+    snapshot: &CheckedSnapshot,
+) -> StoreResult<Written> {
+    let run = live.key;
+    let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
+    let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
+    let written = write_pieces(connection, live, agent, snapshot, &numbers)?;
+    write_seconds(connection, run, snapshot)?;
+
+    let samples = snapshot
+        .samples
+        .iter()
+        .map(|sample| StoredSample {
+            endpoint: u32::try_from(numbers[sample.endpoint as usize]).unwrap_or(u32::MAX),
+            at_us: sample.at_us,
+            response_us: sample.response_us,
+            failed: sample.failed,
+        })
+        .collect();
+    sample_rows::add(connection, run, agent, samples)?;
+    log_rows::append(
+        connection,
+        run,
+        &snapshot.log,
+        snapshot.log_lines_dropped,
+        LogOrigin::Agent,
+    )?;
+    for worker in &snapshot.workers {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO workers (run, worker, agent, pid, users, running) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![run, worker.index, agent, worker.pid, to_sql(worker.users), worker.running])?;
+    }
+    connection
+        .prepare_cached("UPDATE run_agents SET last_seq = ?3 WHERE run = ?1 AND agent = ?2")?
+        .execute(params![run, agent, to_sql(snapshot.seq)])?;
+    if let Some(end) = &snapshot.end {
+        run_rows::save_end(connection, run, agent, end)?;
+    }
+    let newest = snapshot.seconds().max().max(live.last_second);
+    if let Some(newest) = newest
+        && live.last_second != Some(newest)
+    {
+        connection
+            .prepare_cached("UPDATE runs SET last_second = ?2 WHERE run = ?1")?
+            .execute(params![run, newest])?;
+        live.rolled = rollup::roll(connection, run, live.rolled, newest)?;
+        live.last_second = Some(newest);
+    }
+    if let Some(agent) = live.agents.get_mut(agent_id) {
+        agent.last_seq = snapshot.seq;
+        agent.ended |= snapshot.end.is_some();
+    }
+    Ok(written)
+}
+
+fn intern_endpoints(
+    connection: &Connection,
+    live: &mut LiveRun,
+    endpoints: &[Endpoint],
+) -> StoreResult<Vec<i64>> {
+    let mut numbers = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        let (number, first_beyond) = live.endpoint_number(connection, endpoint)?;
+        numbers.push(number);
+        if first_beyond {
+            let text = format!(
+                "this run has more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted under {}: group them with name(...)",
+                greylag_infra::protocol::OTHER
+            );
+            tracing::warn!(run = live.key, "{text}");
+            let at_us = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_micros() as u64);
+            let line = LogLine {
+                at_us,
+                source: "coordinator".to_owned(),
+                text,
+            };
+            log_rows::append(connection, live.key, &[line], 0, LogOrigin::Coordinator)?;
+        }
+    }
+    Ok(numbers)
+}
+
+fn write_pieces(
+    connection: &Connection,
+    live: &mut LiveRun,
+    agent: i64,
+    snapshot: &CheckedSnapshot,
+    numbers: &[i64],
+) -> StoreResult<Written> {
+    let mut pieces: BTreeMap<Place, Piece> = BTreeMap::new();
+    let mut errors: BTreeMap<(u32, i64), u64> = BTreeMap::new();
+    for checked in &snapshot.pieces {
+        let endpoint = numbers[checked.endpoint];
+        if checked.piece.requests > 0 {
+            pieces
+                .entry((checked.second, endpoint, agent))
+                .and_modify(|sum| sum.merge(&checked.piece))
+                .or_insert_with(|| checked.piece.clone());
+        }
+        for error in &checked.errors {
+            let text = cut(&error.error, MAX_ERROR_BYTES);
+            let number = live.error_number(connection, endpoint, &text)?;
+            let sum = errors.entry((checked.second, number)).or_default();
+            *sum = sum.saturating_add(error.occurrences);
+        }
+    }
+    rollup::add_pieces(connection, live.key, &live.rolled, &pieces)?;
+    rollup::add_errors(connection, live.key, agent, &errors)?;
+    Ok(Written {
+        pieces: pieces
+            .into_iter()
+            .map(|((_, endpoint, _), piece)| (endpoint, piece))
+            .collect(),
+        errors: errors
+            .into_iter()
+            .map(|((_, error), occurrences)| (error, occurrences))
+            .collect(),
+    })
+}
+
+fn write_seconds(connection: &Connection, run: i64, snapshot: &CheckedSnapshot) -> StoreResult<()> {
+    let mut seconds: BTreeMap<u32, SecondChange> = BTreeMap::new();
+    for checked in &snapshot.pieces {
+        let second = seconds.entry(checked.second).or_default();
+        second.requests += checked.piece.requests;
+        second.failures += checked.piece.failures;
+    }
+    for change in &snapshot.user_changes {
+        let second = seconds.entry(change.second).or_default();
+        second.started += change.started;
+        second.stopped += change.stopped;
+    }
+    for (second, change) in seconds {
+        add_second(connection, run, second, change)?;
+    }
+    Ok(())
+}

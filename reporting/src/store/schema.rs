@@ -1,0 +1,244 @@
+//! The tables, and how an older database becomes a current one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::{StoreError, StoreResult};
+
+/// File in the data directory.
+pub(super) const DATABASE_FILE: &str = "greylag.sqlite";
+/// SQLite's application_id: "GLAG".
+const APPLICATION_ID: i64 = 0x474c_4147;
+/// How long a connection waits for another's lock (a checkpoint, say).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Prepared statements kept per connection.
+const STATEMENT_CACHE: usize = 64;
+
+/// WHEN CHANGING THE TABLES: add a step at the end, never change one that was released. Step n takes a
+/// database from schema n to n + 1.
+///
+/// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
+/// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
+/// numbers within the run.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+    CREATE TABLE runs (
+        run INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        test TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,          -- LoadTest as JSON
+        phase TEXT NOT NULL,               -- RunPhase as JSON
+        is_over INTEGER NOT NULL,
+        created_at_us INTEGER NOT NULL,
+        started_at_us INTEGER,
+        ended_at_us INTEGER,
+        last_second INTEGER,               -- the last one that has a row in seconds
+        log_lines INTEGER NOT NULL DEFAULT 0,
+        log_bytes INTEGER NOT NULL DEFAULT 0,
+        log_lines_dropped INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (test, number)
+    );
+    CREATE INDEX runs_by_age ON runs (created_at_us, run);
+    CREATE INDEX runs_unfinished ON runs (run) WHERE NOT is_over;
+
+    CREATE TABLE run_agents (
+        run INTEGER NOT NULL,
+        agent INTEGER NOT NULL,            -- position in dealing order
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        workers TEXT NOT NULL,             -- JSON list of worker indexes
+        last_seq INTEGER NOT NULL,
+        end TEXT,                          -- AgentEnd as JSON
+        PRIMARY KEY (run, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE workers (
+        run INTEGER NOT NULL,
+        worker INTEGER NOT NULL,           -- global index
+        agent INTEGER NOT NULL,
+        pid INTEGER NOT NULL,
+        users INTEGER NOT NULL,
+        running INTEGER NOT NULL,
+        PRIMARY KEY (run, worker)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE endpoints (
+        run INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (run, endpoint)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE error_texts (
+        run INTEGER NOT NULL,
+        error INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (run, error)
+    ) WITHOUT ROWID;
+
+    -- How far (first second not included) each level of intervals is rolled up.
+    CREATE TABLE rolled (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        PRIMARY KEY (run, level)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE intervals (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        min_us INTEGER NOT NULL,
+        max_us INTEGER NOT NULL,
+        sum_us INTEGER NOT NULL,
+        ttfb_sum_us INTEGER NOT NULL,
+        ttfb_count INTEGER NOT NULL,
+        histogram BLOB NOT NULL,           -- HdrHistogram V2, inside DEFLATE at level 0
+        PRIMARY KEY (run, level, bucket, endpoint, agent)
+    ) WITHOUT ROWID;
+
+    -- The following three are kept at every level with each snapshot.
+    CREATE TABLE errors (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        error INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        occurrences INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket, error, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE seconds (                 -- all endpoints and agents together
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        stopped INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE samples (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        packed BLOB NOT NULL,              -- MessagePack, see sample_rows.rs
+        PRIMARY KEY (run, level, bucket, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE log (
+        run INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        at_us INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) WITHOUT ROWID;
+"];
+
+/// The schema this version writes.
+const SCHEMA: i64 = MIGRATIONS.len() as i64;
+
+/// Opens the one connection that writes, creating or migrating the database.
+pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
+    let path = dir.join(DATABASE_FILE);
+    let damaged = |error: rusqlite::Error| open_error(&path, error);
+    let mut connection = Connection::open(&path).map_err(damaged)?;
+    prepare(&connection).map_err(damaged)?;
+    let schema: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(damaged)?;
+    let application: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(damaged)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(damaged)?;
+    if application != APPLICATION_ID && (tables > 0 || application != 0) {
+        return Err(StoreError::Damaged {
+            path,
+            reason: "it belongs to another program".to_owned(),
+        });
+    }
+    if schema > SCHEMA {
+        return Err(StoreError::NewerSchema {
+            path,
+            found: schema,
+            known: SCHEMA,
+        });
+    }
+    if tables == 0 {
+        // Rows with histograms are 0.2 to 2 kB: larger pages keep them out of overflow pages.
+        connection
+            .pragma_update(None, "page_size", 16_384)
+            .map_err(damaged)?;
+    }
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(damaged)?;
+    // In WAL mode NORMAL survives the end of the process however it comes; only the machine's own end can
+    // lose the last moments.
+    connection
+        .pragma_update(None, "synchronous", "NORMAL")
+        .map_err(damaged)?;
+    connection
+        .pragma_update(None, "journal_size_limit", 64 << 20)
+        .map_err(damaged)?;
+    let transaction = connection.transaction().map_err(damaged)?;
+    for (step, migration) in (0..).zip(MIGRATIONS) {
+        if step >= schema {
+            transaction.execute_batch(migration).map_err(damaged)?;
+        }
+    }
+    transaction
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(damaged)?;
+    transaction
+        .pragma_update(None, "user_version", SCHEMA)
+        .map_err(damaged)?;
+    transaction.commit().map_err(damaged)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(dir: &Path) -> StoreResult<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(dir.join(DATABASE_FILE), flags)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(())
+}
+
+fn open_error(path: &Path, error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    match error.sqlite_error_code() {
+        Some(CannotOpen | PermissionDenied | ReadOnly) => StoreError::NotWritable {
+            path: path.into(),
+            source: std::io::Error::other(error),
+        },
+        _ => StoreError::Damaged {
+            path: path.into(),
+            reason: error.to_string(),
+        },
+    }
+}

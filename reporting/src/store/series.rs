@@ -1,0 +1,192 @@
+//! Users, requests and failures over time, and the current rate.
+
+use std::collections::HashMap;
+
+use greylag_infra::RunRecord;
+use greylag_infra::protocol::Endpoint;
+use rusqlite::{Connection, params};
+
+use super::error::StoreResult;
+use super::integers::{from_sql, small_from_sql, to_sql};
+use super::live::{endpoints, last_second};
+use super::run_rows::key_of;
+use crate::view::SeriesPoint;
+use crate::windows::{ALL_ROLLED, LEVELS, decompose, step_for, width};
+
+/// The current rate of requests is the mean over so many full seconds, as in Locust.
+pub const CURRENT_RPS_WINDOW_S: u32 = 10;
+/// Seconds behind now that the window ends while a run goes on, because the newest results are still on
+/// their way; Locust leaves out two as well.
+const CURRENT_RPS_LAG_S: u32 = 2;
+
+/// Users, requests and failures over time: every step from the first to the last, empty ones too.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// Seconds in one point.
+    pub step_s: u32,
+    /// Points by time.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// Requests per second over the last [`CURRENT_RPS_WINDOW_S`] full seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CurrentRps {
+    by_endpoint: HashMap<Endpoint, f64>,
+}
+
+impl CurrentRps {
+    /// Of one endpoint.
+    pub fn of(&self, endpoint: &Endpoint) -> f64 {
+        self.by_endpoint.get(endpoint).copied().unwrap_or(0.0)
+    }
+
+    /// Of all endpoints together.
+    pub fn total(&self) -> f64 {
+        self.by_endpoint.values().sum()
+    }
+}
+
+/// The series of a run from the step that holds `from_second`. The step depends on the length of the whole
+/// run, which makes at most `max_points` points.
+pub(super) fn read(
+    connection: &Connection,
+    run_id: &str,
+    from_second: u32,
+    max_points: usize,
+) -> StoreResult<Series> {
+    let run = key_of(connection, run_id)?;
+    let Some(last) = last_second(connection, run)? else {
+        return Ok(Series {
+            step_s: 1,
+            points: Vec::new(),
+        });
+    };
+    let (step, level) = step_for(last.saturating_add(1), max_points);
+    let first = from_second - from_second % step;
+    if first > last {
+        return Ok(Series {
+            step_s: step,
+            points: Vec::new(),
+        });
+    }
+    let mut points: Vec<SeriesPoint> = (first..=last)
+        .step_by(step as usize)
+        .map(|second| SeriesPoint {
+            second,
+            users: 0,
+            requests: 0,
+            failures: 0,
+        })
+        .collect();
+    let mut changes = vec![0_i64; points.len()];
+    let mut statement = connection.prepare_cached(
+        "SELECT bucket, requests, failures, started - stopped FROM seconds
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
+    )?;
+    let mut rows = statement.query(params![run, to_sql(level as u64), first])?;
+    while let Some(row) = rows.next()? {
+        let at = ((small_from_sql(row.get(0)?) - first) / step) as usize;
+        if let Some(point) = points.get_mut(at) {
+            point.requests += from_sql(row.get(1)?);
+            point.failures += from_sql(row.get(2)?);
+            changes[at] += row.get::<_, i64>(3)?;
+        }
+    }
+    let mut users = users_before(connection, run, first)?;
+    for (point, change) in points.iter_mut().zip(changes) {
+        // Other workers' stops may be known before one worker's starts: never below zero.
+        point.users = from_sql(users);
+        users += change;
+    }
+    Ok(Series {
+        step_s: step,
+        points,
+    })
+}
+
+/// Users active at the instant `second`: started before it and not stopped before it.
+fn users_before(connection: &Connection, run: i64, second: u32) -> StoreResult<i64> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(sum(started - stopped), 0) FROM seconds
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
+    )?;
+    let mut users = 0;
+    for block in decompose(0, second, &ALL_ROLLED) {
+        users += statement.query_row(
+            params![run, to_sql(block.level as u64), block.from, block.to],
+            |row| row.get::<_, i64>(0),
+        )?;
+    }
+    Ok(users)
+}
+
+/// Adds to a second at every level. The levels agree because they are only ever written together.
+pub(super) fn add_second(
+    connection: &Connection,
+    run: i64,
+    second: u32,
+    change: SecondChange,
+) -> StoreResult<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO seconds (run, level, bucket, requests, failures, started, stopped)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET
+             requests = requests + excluded.requests, failures = failures + excluded.failures,
+             started = started + excluded.started, stopped = stopped + excluded.stopped",
+    )?;
+    for level in 0..LEVELS {
+        statement.execute(params![
+            run,
+            to_sql(level as u64),
+            second - second % width(level),
+            to_sql(change.requests),
+            to_sql(change.failures),
+            to_sql(change.started),
+            to_sql(change.stopped),
+        ])?;
+    }
+    Ok(())
+}
+
+/// What a snapshot adds to a second, all endpoints together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SecondChange {
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) started: u64,
+    pub(super) stopped: u64,
+}
+
+/// The current rate at `now_us`; of a run that is over, that of its last full seconds with results.
+pub(super) fn current_rps(
+    connection: &Connection,
+    record: &RunRecord,
+    now_us: u64,
+) -> StoreResult<CurrentRps> {
+    let run = key_of(connection, &record.id)?;
+    let elapsed = record.elapsed_s(now_us) as u32;
+    let end = if record.phase.is_over() {
+        last_second(connection, run)?.unwrap_or(0).min(elapsed)
+    } else {
+        elapsed.saturating_sub(CURRENT_RPS_LAG_S)
+    };
+    let start = end.saturating_sub(CURRENT_RPS_WINDOW_S);
+    if start == end {
+        return Ok(CurrentRps::default());
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT endpoint, sum(requests) FROM intervals
+         WHERE run = ?1 AND level = 0 AND bucket >= ?2 AND bucket < ?3 GROUP BY endpoint",
+    )?;
+    let endpoints = endpoints(connection, run)?;
+    let mut by_endpoint = HashMap::new();
+    let mut rows = statement.query(params![run, start, end])?;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        if let Some(endpoint) = usize::try_from(number).ok().and_then(|at| endpoints.get(at)) {
+            let rate = from_sql(row.get(1)?) as f64 / f64::from(end - start);
+            by_endpoint.insert(endpoint.clone(), rate);
+        }
+    }
+    Ok(CurrentRps { by_endpoint })
+}
