@@ -8,6 +8,7 @@ import { h, setAttribute } from "./dom.js";
 import { DataTable } from "./data_table.js";
 
 const GROUP = "run";
+const MAX_LEGEND_LETTERS = 32;
 const NAMES = ["accent", "good", "bad", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -65,7 +66,7 @@ export class Chart {
       grid: { left: 8, right: 14, top: own.legend?.top === undefined ? 34 : 40, bottom: 8, containLabel: true, ...own.grid },
       legend: {
         top: 2, left: 4, itemWidth: 10, itemHeight: 10, itemGap: 14, icon: "roundRect", type: "scroll",
-        textStyle: { ...label, color: p.muted, fontSize: 12, width: 190, overflow: "truncate" },
+        textStyle: { ...label, color: p.muted, fontSize: 12, lineHeight: 18 }, formatter: clipped,
         inactiveColor: p["line-strong"], pageIconColor: p.muted, pageIconInactiveColor: p["line-strong"],
         pageIconSize: 10, pageTextStyle: label,
         ...own.legend,
@@ -109,6 +110,12 @@ export class Chart {
     if (matchMedia("(pointer: coarse)").matches) return;
     this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
   }
+}
+
+/** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */
+function clipped(name) {
+  const letters = [...name.slice(0, 4 * MAX_LEGEND_LETTERS)];
+  return letters.length > MAX_LEGEND_LETTERS ? `${letters.slice(0, MAX_LEGEND_LETTERS - 1).join("")}…` : name;
 }
 
 /** The content of a tooltip: a title and rows of [colour, name, value]. */

@@ -53,8 +53,8 @@ export class ResponsesChart extends Chart {
       yAxis: {
         type: this.#log ? "log" : "value",
         min: this.#log ? 10 ** Math.floor(Math.log10(Number.isFinite(least) ? least : 1)) : 0,
-        name: "ms", nameLocation: "end", nameGap: 6, nameTextStyle: { color: this.palette.faint, fontSize: 11, align: "right" },
-        axisLabel: { formatter: (value) => value.toLocaleString("en") },
+        max: data.samples.length > 0 ? null : 1_000,
+        axisLabel: { formatter: (value) => `${value.toLocaleString("en")} ms` },
       },
       grid: { top: 46 },
       tooltip: { trigger: "item", formatter: (item) => this.#tip(item) },
@@ -67,9 +67,9 @@ export class ResponsesChart extends Chart {
     const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
     return {
       id: label, name: label, type: "scatter", data: dots, animation: false,
-      symbol: failed ? "triangle" : "circle", symbolSize: failed ? 7 : 5, z: failed ? 3 : 2,
+      symbol: failed ? "triangle" : "circle", symbolSize: failed ? 6 : 5, z: failed ? 3 : 2,
       large: points.length > LARGE, largeThreshold: LARGE,
-      itemStyle: { color: this.#colour(method, name, failed), opacity: failed ? 0.85 : 0.6 },
+      itemStyle: { color: this.#colour(method, name, failed), opacity: failed ? 0.8 : 0.55 },
       emphasis: { scale: 1.6, itemStyle: { opacity: 1 } },
     };
   }

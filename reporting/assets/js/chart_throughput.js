@@ -37,7 +37,7 @@ export class ThroughputChart extends Chart {
     return {
       end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
       legend: { data: [REQUESTS, ERRORS] },
-      yAxis: { axisLabel: { formatter: rateLabel } },
+      yAxis: { max: most > 0 ? null : 10, axisLabel: { formatter: rateLabel } },
       tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
       series: [line("requests", REQUESTS, "requests", p.good, 0.07), line("errors", ERRORS, "failures", p.bad, 0.08)],
     };

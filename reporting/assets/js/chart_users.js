@@ -31,7 +31,7 @@ export class UsersChart extends Chart {
       end,
       legend: { show: false },
       grid: { top: 16 },
-      yAxis: { max: (range) => Math.max(range.max, about.users) * 1.06, minInterval: 1, axisLabel: { showMaxLabel: false, formatter: count } },
+      yAxis: { splitLine: { showMaxLine: false, lineStyle: { color: p.grid } },  max: (range) => Math.max(range.max, about.users) * 1.06, minInterval: 1, axisLabel: { showMaxLabel: false, formatter: count } },
       tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
       series: [
         { id: "planned", name: "Planned", type: "line", data: plannedPoints(about.users, about.ramp_up_s, about.duration_s, end), symbol: "none", silent: true, z: 1, animation: false, lineStyle: { color: p["line-strong"], width: 1.2, type: [4, 4] } },

@@ -1,4 +1,4 @@
-// The Console Logs panel: streamed lines, search, follow, full screen, and the console tables beneath.
+// The Console Logs panel: streamed lines, search, follow, full screen, and the console tables beneath them.
 
 import { h, part, setText } from "./dom.js";
 import { count, timeOfDay } from "./format.js";
@@ -31,6 +31,7 @@ export class Console {
     this.search.addEventListener("input", () => this.#searchSoon());
     this.follow.addEventListener("change", () => this.#stick());
     this.scroll.addEventListener("scroll", () => this.#followIfAtEnd(), { passive: true });
+    new ResizeObserver(() => this.#stick()).observe(this.list);
     this.full.addEventListener("click", () => this.#toggleFull());
     document.addEventListener("fullscreenchange", () => this.#showFull());
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -66,7 +67,6 @@ export class Console {
 
   showTables(text) {
     setText(this.tables, text);
-    this.#stick();
   }
 
   #add(row) {
@@ -96,7 +96,6 @@ export class Console {
       this.#needle = this.search.value.trim().toLowerCase();
       this.#matches = 0;
       for (const line of this.#lines) this.#match(line);
-      this.tables.hidden = this.#needle !== "";
       this.#showMatches();
       this.#stick();
     }, SEARCH_DELAY_MS);
@@ -107,16 +106,11 @@ export class Console {
   }
 
   #stick() {
-    if (this.panel.open && this.follow.checked) this.scroll.scrollTop = this.#end();
-  }
-
-  /** Where following keeps the view: the newest line at the bottom, the tables beneath it out of the way. */
-  #end() {
-    return Math.max(0, this.list.offsetTop + this.list.offsetHeight - this.scroll.offsetTop - this.scroll.clientHeight);
+    if (this.panel.open && this.follow.checked) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
   #followIfAtEnd() {
-    this.follow.checked = Math.abs(this.scroll.scrollTop - this.#end()) < NEAR_END_PX;
+    this.follow.checked = this.scroll.scrollHeight - this.scroll.clientHeight - this.scroll.scrollTop < NEAR_END_PX;
   }
 
   async #toggleFull() {

@@ -56,6 +56,15 @@ export function localTime(atUs) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(atUs, false)}`;
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** µs since 1970 as local "Nov 23, 07:04:42", with the year when it is not this one. */
+export function dayAndTime(atUs, now = new Date()) {
+  const date = new Date(atUs / 1000);
+  const year = date.getFullYear() === now.getFullYear() ? "" : ` ${date.getFullYear()}`;
+  return `${MONTHS[date.getMonth()]} ${date.getDate()}${year}, ${timeOfDay(atUs, false)}`;
+}
+
 /** µs since 1970 as local time of day, "07:04:42" or "07:04:42.123". */
 export function timeOfDay(atUs, withMillis = true) {
   const date = new Date(atUs / 1000);

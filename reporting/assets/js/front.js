@@ -3,7 +3,7 @@
 
 import { startForm } from "./start_form.js";
 import { Live } from "./live.js";
-import { localTime } from "./format.js";
+import { dayAndTime } from "./format.js";
 import { setText } from "./dom.js";
 
 /** Least time between two refreshes. */
@@ -22,7 +22,7 @@ function dress() {
   for (const run of document.querySelectorAll(".run[data-test]")) run.hidden = test !== "" && run.dataset.test !== test;
   for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin);
   for (const time of document.querySelectorAll("time[datetime]")) {
-    setText(time, localTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, 16));
+    setText(time, dayAndTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, -3));
   }
 }
 

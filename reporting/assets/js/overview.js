@@ -1,7 +1,7 @@
 // About This Test and the four cards. Time Elapsed ticks between the server's updates.
 
 import { h, part, setAttribute, setText } from "./dom.js";
-import { count, duration, localTime, ms, percent, rate, utc } from "./format.js";
+import { count, dayAndTime, duration, ms, percent, rate, utc } from "./format.js";
 
 const fields = new Map();
 for (const element of document.querySelectorAll("[data-field]")) {
@@ -50,6 +50,8 @@ export class Overview {
     setAttribute(pill, "data-status", about.status);
     const reason = about.failure_reason ?? "";
     show("failure-reason", reason, reason).hidden = !reason;
+    setAttribute(part("cards"), "data-status", about.status);
+    setText(part("total-time"), duration(about.time_elapsed_s));
     part("stop").hidden = !about.can_stop;
     part("again").hidden = about.status === "Running";
   }
@@ -84,7 +86,7 @@ function showStart(atUs) {
   if (atUs === null || element.dataset.shown === String(atUs)) return;
   setAttribute(element, "data-value", atUs);
   element.dataset.shown = String(atUs);
-  const time = h("time", { datetime: new Date(atUs / 1000).toISOString(), title: utc(atUs) }, localTime(atUs));
+  const time = h("time", { datetime: new Date(atUs / 1000).toISOString(), title: utc(atUs) }, dayAndTime(atUs));
   element.replaceChildren(time);
 }
 
