@@ -3,13 +3,18 @@
 mod console_tables;
 mod histogram_codec;
 mod interval;
+mod page_text;
 mod plain_text;
 mod samples;
 mod store;
 mod summary;
+mod view_builder;
 mod windows;
 
+pub mod coordinator;
+pub mod front_view;
 pub mod view;
+pub mod web;
 
 pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;

@@ -186,10 +186,21 @@ pub(crate) fn polyline(values: &[f64], width: impl Borrow<f64>, height: impl Bor
         .join(" ")
 }
 
-/// JSON that may stand in a `<script type="application/json">`: in JSON `<`, `>` and `&` occur only inside
-/// strings, where they can be written as escapes.
+/// JSON that may stand in a `<script type="application/json">`: in JSON `<`, `>`, `&` and the separators of lines and
+/// paragraphs occur only inside strings, where they can be written as escapes.
 pub(crate) fn script_json(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::coordinator::Coordinator;
 use crate::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults, TestRow,
 };
-use crate::store::{RunFilter, StoreError};
+use crate::store::{CurrentRps, RunFilter, Series, StoreError};
 use crate::summary::{Summary, SummaryEndpoint, SummaryTotals};
 use crate::view::{AboutView, CardsView, EndpointRow, ErrorRow, RunView};
 use crate::web::run_url;
@@ -36,7 +36,7 @@ pub(crate) async fn run_view(coordinator: &Coordinator, run: &RunRecord) -> Resu
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
     let current = store.current_rps(run, now_us).await?;
-    let summary = Summary::of(run, now_us, &totals, &current, &[]);
+    let summary = Summary::of(run, &totals, &Series::default(), &current, now_us);
     let workers = store.worker_rows(&run.id).await?;
     let active_users = match run.phase.is_over() {
         true => 0,
@@ -46,7 +46,7 @@ pub(crate) async fn run_view(coordinator: &Coordinator, run: &RunRecord) -> Resu
         about: about_view(coordinator, run, now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
-        console_tables: console_tables(&summary),
+        console_tables: console_tables(&totals, run.elapsed_s(now_us)),
         endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
         errors: summary
             .errors
@@ -269,7 +269,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
     let store = coordinator.store();
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
-    let totals = Summary::of(run, now_us, &totals, &Default::default(), &[]).totals;
+    let totals = Summary::of(run, &totals, &Series::default(), &CurrentRps::default(), now_us).totals;
     let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
     Ok(RunRow {
         id: run.id.clone(),

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::pages::{ErrorPage, html};
+use super::router::MAX_BODY_BYTES;
 use crate::store::StoreError;
 
 /// Longest sentence that a library's own error answer may bring, in bytes.
@@ -52,6 +53,7 @@ impl WebError {
     }
 
     /// HTTP status.
+    #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -90,7 +92,9 @@ pub(super) async fn render_errors(request: Request, next: Next) -> Response {
             let (parts, body) = response.into_parts();
             let text = to_bytes(body, MAX_FOREIGN_SENTENCE_BYTES).await.unwrap_or_default();
             let sentence = match std::str::from_utf8(&text) {
-                Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
+                Ok(text) if !text.trim().is_empty() && status != StatusCode::PAYLOAD_TOO_LARGE => {
+                    text.trim().to_owned()
+                }
                 _ => sentence_of(status),
             };
             response = Response::from_parts(parts, axum::body::Body::empty());
@@ -135,8 +139,9 @@ fn sentence_of(status: StatusCode) -> String {
     match status {
         StatusCode::NOT_FOUND => "there is nothing at this address; the front page is at /".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method; the Allow header names those it takes".to_owned(),
-        StatusCode::PAYLOAD_TOO_LARGE => "the request's body is too large".to_owned(),
-        StatusCode::REQUEST_TIMEOUT => "the request took too long to arrive or to be answered; try again".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            format!("the request's body is too large; the most is {} KiB", MAX_BODY_BYTES / 1024)
+        }
         other => format!(
             "the request could not be answered ({})",
             other.canonical_reason().unwrap_or(other.as_str())

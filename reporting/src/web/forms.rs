@@ -192,3 +192,77 @@ fn whole_number<T: std::str::FromStr>(text: &str, field: &str) -> Result<Option<
         format!("{field} is `{shown}`; write a whole number")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(json: &str) -> Result<LoadTest, String> {
+        let request: StartRequest = serde_json::from_str(json).expect("a request");
+        request.into_load_test(&StartDefaults::default(), |infrastructure| {
+            (infrastructure == "local").then(|| "shop".to_owned())
+        })
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let test = complete(r#"{"host": "http://a.example"}"#).unwrap();
+        let expected = LoadTest {
+            name: "shop".into(),
+            host: "http://a.example".into(),
+            users: 10,
+            ramp_up_s: 10,
+            duration_s: 60,
+            workers: 1,
+            infrastructure: "local".into(),
+            scenario: "shop".into(),
+            stop_timeout_s: 10,
+            declared: None,
+        };
+        assert_eq!(test, expected);
+    }
+
+    #[test]
+    fn durations_are_seconds_or_locusts_text() {
+        let test = complete(r#"{"host": "http://a", "duration": "1h20m", "ramp_up": 90, "stop_timeout": "0s"}"#).unwrap();
+        assert_eq!((test.duration_s, test.ramp_up_s, test.stop_timeout_s), (4_800, 90, 0));
+    }
+
+    #[test]
+    fn a_declared_scenario_is_named_after_its_host() {
+        let declared = r#"{"requests": [{"method": "GET", "path": "/", "weight": 1}]}"#;
+        let test = complete(&format!(r#"{{"host": "http://a.example:80/x", "declared": {declared}}}"#)).unwrap();
+        assert_eq!((test.name.as_str(), test.scenario.as_str()), ("a.example", "declared"));
+    }
+
+    #[test]
+    fn without_a_scenario_the_coordinator_decides() {
+        let test = complete(r#"{"host": "http://a.example", "infrastructure": "empty"}"#).unwrap();
+        assert_eq!((test.name.as_str(), test.scenario.as_str()), ("a.example", ""));
+    }
+
+    #[test]
+    fn an_empty_field_of_the_form_is_left_out() {
+        let form = StartForm {
+            host: " http://a.example ".into(),
+            users: " 7 ".into(),
+            duration: "2m".into(),
+            ..StartForm::default()
+        };
+        let request = form.to_request().unwrap();
+        let expected = StartRequest {
+            host: Some("http://a.example".into()),
+            users: Some(7),
+            duration: Some(DurationValue::Text("2m".into())),
+            ..StartRequest::default()
+        };
+        assert_eq!(request, expected);
+        for users in ["1e3", "-1", "1.5", "zehn", "99999999999999999999"] {
+            let form = StartForm {
+                users: users.into(),
+                ..StartForm::default()
+            };
+            assert!(form.to_request().unwrap_err().contains(&format!("`{users}`")));
+        }
+    }
+}

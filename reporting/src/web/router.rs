@@ -23,7 +23,7 @@ use super::{api, assets, events, pages};
 use crate::coordinator::Coordinator;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Time in which a request's body must have come and its answer begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 

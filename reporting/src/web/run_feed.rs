@@ -16,7 +16,7 @@ const MAX_SAMPLES: usize = 4_000;
 /// Dots a browser may have collected before it is sent a thinned set anew.
 const SAMPLES_BEFORE_THINNING: usize = 2 * MAX_SAMPLES;
 /// Most log lines in one update; of more, the last ones.
-const MAX_LOG_LINES: u64 = 2_000;
+const MAX_LOG_LINES: usize = 2_000;
 /// Seconds of run time for which late samples are looked for.
 const LATE_SAMPLES_S: u32 = 15;
 
@@ -75,9 +75,7 @@ impl RunFeed {
 
         let first_wanted = if reset { 0 } else { sent.samples.first_wanted() };
         let samples = store.samples(&self.id, first_wanted, MAX_SAMPLES).await?;
-        let log_end = store.log_end(&self.id).await?;
-        let after = sent.log_seq.max(log_end.last_seq.saturating_sub(MAX_LOG_LINES));
-        let log = store.log(&self.id, after, MAX_LOG_LINES as usize).await?;
+        let log = store.last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES).await?;
         sent.log_seq = log.last().map_or(sent.log_seq, |row| row.seq);
 
         let delta = RunDelta {
@@ -85,9 +83,9 @@ impl RunFeed {
             series: new_points(&sent.points, &series.points),
             step_s: series.step_s,
             samples: sent.samples.new_among(samples.points),
-            samples_of: samples.samples_of,
+            samples_of: samples.of,
             log,
-            log_lines_dropped: log_end.dropped,
+            log_lines_dropped: store.log_lines_dropped(&self.id).await?,
         };
         sent.step_s = series.step_s;
         sent.points = series.points;

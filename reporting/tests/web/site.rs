@@ -24,39 +24,39 @@ const AGENT: &str = "agent-1";
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is tested.
-pub struct Site {
-    pub router: Router,
-    pub coordinator: Coordinator,
-    pub shutdown: CancellationToken,
+pub(crate) struct Site {
+    pub(crate) router: Router,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) shutdown: CancellationToken,
     _directory: TempDir,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// The sentence of an error of the API.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         self.json()["error"].as_str().expect("errors have a sentence").to_owned()
     }
 
-    pub fn header(&self, name: header::HeaderName) -> &str {
+    pub(crate) fn header(&self, name: header::HeaderName) -> &str {
         self.headers[&name].to_str().expect("headers are texts")
     }
 }
 
 impl Site {
     /// On 127.0.0.1:8089 as far as Host and Origin are concerned.
-    pub async fn start(token: Option<&str>) -> Self {
+    pub(crate) async fn start(token: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let coordinator = Coordinator::start(CoordinatorConfig {
             data_dir: directory.path().join("data"),
@@ -80,7 +80,7 @@ impl Site {
     }
 
     /// Sends a request; it gets `Host: localhost:8089` unless it has one.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         request
             .headers_mut()
             .entry(header::HOST)
@@ -95,18 +95,18 @@ impl Site {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     /// As a program: a body and no Origin.
-    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         let body = Body::from(body.into());
         self.send(Request::post(path).body(body).expect("a request")).await
     }
 
     /// As a browser on our own page.
-    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+    pub(crate) async fn post_form(&self, path: &str, form: &str) -> Answer {
         let request = Request::post(path)
             .header(header::ORIGIN, "http://localhost:8089")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -116,7 +116,7 @@ impl Site {
     }
 
     /// A run of ten seconds that is over, with the requests of [`requests`], written straight into the store.
-    pub async fn finished_run(&self, id: &str, test: LoadTest, endpoint: &str, error: &str) -> RunRecord {
+    pub(crate) async fn finished_run(&self, id: &str, test: LoadTest, endpoint: &str, error: &str) -> RunRecord {
         let store = self.coordinator.store();
         let record = store
             .create_run(RunRecord {
@@ -152,7 +152,7 @@ impl Site {
 }
 
 /// A test that is valid.
-pub fn load_test(name: &str) -> LoadTest {
+pub(crate) fn load_test(name: &str) -> LoadTest {
     LoadTest {
         name: name.into(),
         host: "http://127.0.0.1:9".into(),
@@ -220,6 +220,7 @@ fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             failure: None,
             requests: 50,
             failures: 10,
+            ended_at_us: 10_000_000,
         }),
     }
 }

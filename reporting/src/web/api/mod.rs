@@ -7,21 +7,28 @@ mod runs;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use runs::{list_runs, log, progress, run, start_run, stop_run, summary, tables};
 
+use std::fmt::Display;
+
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::error::WebError;
 
-/// Reads a JSON body, whatever its content type says (curl says `application/x-www-form-urlencoded`).
+/// Reads a JSON object, whatever the body's content type says (curl says `application/x-www-form-urlencoded`).
 ///
 /// # Errors
 /// 400 with the place of the mistake.
 fn json_body<T: DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, WebError> {
-    serde_json::from_slice(body).map_err(|error| {
+    let refused = |reason: &dyn Display| {
         WebError::new(
             StatusCode::BAD_REQUEST,
-            format!("the body is not the JSON of {what}: {error}"),
+            format!("the body is not the JSON of {what}: {reason}"),
         )
-    })
+    };
+    // serde would take the fields in order from a list, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(refused(&"it is no object in braces"));
+    }
+    serde_json::from_slice(body).map_err(|error| refused(&error))
 }

@@ -1,0 +1,5 @@
+//! The web server through its real router, over a real coordinator and store.
+
+mod access;
+mod api;
+mod site;
