@@ -11,6 +11,8 @@ pub mod prelude;
 mod recorder;
 mod scenario;
 mod task;
+#[cfg(test)]
+mod testing;
 mod user_type;
 mod wait_time;
 

@@ -18,8 +18,6 @@ use super::failure::Failure;
 use super::target::Target;
 use super::{ClientShared, Transport};
 
-const TOO_MANY_REDIRECTS: Failure =
-    Failure::new("TooManyRedirects('Exceeded the redirects allowed.')");
 const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
 
 /// What came back.
@@ -83,7 +81,7 @@ pub(super) async fn exchange(
             }
         };
         if redirects == route.shared.options.max_redirects {
-            return Err(TOO_MANY_REDIRECTS);
+            return Err(Failure::too_many_redirects(redirects));
         }
         redirects += 1;
         let next = redirected(&target, location)?;

@@ -56,6 +56,10 @@ impl Failure {
         Self(format!("{class}({code}, '{text}')").into())
     }
 
+    pub(crate) fn too_many_redirects(allowed: usize) -> Self {
+        Self(format!("TooManyRedirects('Exceeded {allowed} redirects.')").into())
+    }
+
     /// A handshake that ended early is not an answer cut short.
     pub(crate) fn handshake(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof {

@@ -18,6 +18,8 @@ mod request;
 mod response;
 mod stream;
 mod target;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::sync::Arc;

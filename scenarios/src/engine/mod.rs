@@ -6,6 +6,8 @@
 
 mod attack;
 pub(crate) mod stop;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub use attack::{DriveError, Load, PlannedUser, drive};

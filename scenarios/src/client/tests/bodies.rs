@@ -1,0 +1,177 @@
+//! What comes back: framing, encodings, limits.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+use crate::client::body::LARGEST_BODY;
+use crate::testing::{BOTH, Reply, Seen, Server, client, respond};
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn brotli(body: &[u8]) -> Vec<u8> {
+    use tokio::io::AsyncReadExt as _;
+    let mut encoder = async_compression::tokio::bufread::BrotliEncoder::new(body);
+    let mut encoded = Vec::new();
+    encoder.read_to_end(&mut encoded).await.unwrap();
+    encoded
+}
+
+#[tokio::test]
+async fn bodies_are_decoded_and_their_decoded_length_is_recorded() {
+    let text = "wild geese ".repeat(1_000);
+    let plain = text.as_bytes();
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("identity", plain.to_vec()),
+        ("gzip", gzip(plain)),
+        ("GZip", gzip(plain)),
+        ("x-gzip", gzip(plain)),
+        ("gzip", [gzip(&plain[..5_000]), gzip(&plain[5_000..])].concat()),
+        ("deflate", zlib(plain)),
+        ("deflate", deflate(plain)),
+        ("br", brotli(plain).await),
+        ("deflate, gzip", gzip(&zlib(plain))),
+    ];
+    for kind in BOTH {
+        for (encoding, wire) in cases.clone() {
+            let server = Server::start(move |_: &Seen| {
+                Reply::Write(respond("200 OK", &[("content-encoding", encoding)], &wire))
+            })
+            .await;
+            let (mut client, memory) = client(kind, &server.url);
+            let response = client.get("/").send().await.unwrap();
+            assert!(response.text() == text, "{kind:?} {encoding}");
+            assert_eq!(memory.only().length, plain.len() as u64);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_decoded_is_a_failure() {
+    for kind in BOTH {
+        for encoding in ["gzip", "deflate", "br"] {
+            let server = Server::start(move |_: &Seen| {
+                Reply::Write(respond("200 OK", &[("content-encoding", encoding)], b"\xffgoose"))
+            })
+            .await;
+            let (mut client, memory) = client(kind, &server.url);
+            client.get("/").send().await.unwrap_err();
+            let error = "GET / -> Response body cannot be decompressed";
+            assert_eq!(memory.lines(), [error], "{kind:?} {encoding}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_flood_is_stopped_at_the_limit() {
+    let bomb = gzip(&vec![0; LARGEST_BODY + 1]);
+    for kind in BOTH {
+        let bomb = bomb.clone();
+        let server = Server::start(move |_: &Seen| {
+            Reply::Write(respond("200 OK", &[("content-encoding", "gzip")], &bomb))
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        client.get("/").send().await.unwrap_err();
+        assert_eq!(memory.lines(), ["GET / -> Response body is larger than 64 MiB"]);
+    }
+}
+
+#[tokio::test]
+async fn every_framing_of_http_1_is_understood() {
+    // name, bytes, body, whether the server closes, whether the connection serves again
+    let cases: [(&str, &str, &str, bool, bool); 9] = [
+        ("length", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
+        ("chunked", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\nya!\r\n0\r\nx-trailer: 1\r\n\r\n", "hiya!", false, true),
+        ("until close", "HTTP/1.1 200 OK\r\n\r\nhi", "hi", true, false),
+        ("connection: close", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi", "hi", true, false),
+        ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhi", "hi", true, false),
+        ("HTTP/1.0 kept", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
+        ("204", "HTTP/1.1 204 No Content\r\n\r\n", "", false, true),
+        ("304", "HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", "", false, true),
+        ("1xx first", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
+    ];
+    for kind in BOTH {
+        for (name, bytes, body, closes, serves_again) in cases {
+            let server = Server::start(move |_: &Seen| {
+                if closes {
+                    Reply::WriteAndClose(bytes.as_bytes().to_vec())
+                } else {
+                    Reply::Write(bytes.as_bytes().to_vec())
+                }
+            })
+            .await;
+            let (mut client, memory) = client(kind, &server.url);
+            for _ in 0..3 {
+                let response = client.get("/").send().await.unwrap();
+                assert_eq!(response.text(), body, "{kind:?} {name}");
+            }
+            assert_eq!(memory.lines(), ["GET /"; 3], "{kind:?} {name}");
+            let connections = if serves_again { 1 } else { 3 };
+            assert_eq!(server.connections(), connections, "{kind:?} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_put_together() {
+    let body: Vec<u8> = (0..300_000_u32).map(|byte| byte as u8).collect();
+    for kind in BOTH {
+        let wire = body.clone();
+        let server =
+            Server::start(move |_: &Seen| Reply::Write(respond("200 OK", &[], &wire))).await;
+        let (mut client, _) = client(kind, &server.url);
+        let response = client.get("/").send().await.unwrap();
+        assert!(response.bytes().as_ref() == body.as_slice());
+    }
+}
+
+#[tokio::test]
+async fn json_and_text_are_read() {
+    let server = Server::start(|_: &Seen| {
+        Reply::Write(respond("200 OK", &[("content-type", "application/json")], b"[1,2]"))
+    })
+    .await;
+    for kind in BOTH {
+        let (mut client, memory) = client(kind, &server.url);
+        let response = client.get("/").send().await.unwrap();
+        assert_eq!(response.json::<Vec<u8>>().unwrap(), [1, 2]);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let error = response.json::<String>().unwrap_err().to_string();
+        assert!(error.starts_with("the response is not the JSON asked for: "), "{error}");
+        assert_eq!(memory.lines(), ["GET /"], "a failed parse is no failed request");
+    }
+}
+
+#[tokio::test]
+async fn the_time_ends_with_the_body() {
+    // The head comes at once, the body when the test has looked at the clock.
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| {
+            Reply::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhal".to_vec())
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        let limit = Duration::from_millis(300);
+        client.get("/").timeout(limit).send().await.unwrap_err();
+        assert!(memory.only().response_time >= limit);
+    }
+}

@@ -1,0 +1,159 @@
+//! Connections: kept, replaced, given up, encrypted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::client::ClientKind;
+use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
+
+fn ok() -> Reply {
+    Reply::Write(respond("200 OK", &[], b"fine"))
+}
+
+#[tokio::test]
+async fn one_connection_serves_a_user() {
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| ok()).await;
+        let (mut client, _) = client(kind, &server.url);
+        for _ in 0..20 {
+            client.get("/").send().await.unwrap();
+        }
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_idle_costs_no_failure_and_no_second_request() {
+    for kind in BOTH {
+        // Answers as if it would keep the connection, then closes it.
+        let server = Server::start(|_: &Seen| {
+            Reply::WriteAndClose(respond("200 OK", &[], b"fine"))
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        for round in 0..20 {
+            client.post("/").body("x").send().await.unwrap();
+            server.has_closed(round + 1).await;
+        }
+        assert_eq!(memory.lines(), ["POST /"; 20], "{kind:?}");
+        assert_eq!(server.seen().len(), 20);
+        assert_eq!(server.connections(), 20);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_dropped_under_a_request_in_steady_use_is_a_failure() {
+    for kind in BOTH {
+        // The first request on a connection is answered; the second one kills it.
+        let server = Server::start(|seen: &Seen| match seen.target.as_str() {
+            "/kill" => Reply::WriteAndClose(Vec::new()),
+            _ => ok(),
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        client.get("/").send().await.unwrap();
+        client.get("/kill").send().await.unwrap_err();
+        client.get("/").send().await.unwrap();
+        let gone = "RemoteDisconnected('Remote end closed connection without response')";
+        assert_eq!(memory.lines(), ["GET /", &format!("GET /kill -> {gone}"), "GET /"]);
+        assert_eq!(server.seen().len(), 3, "{kind:?}: the target saw what was counted");
+    }
+}
+
+#[tokio::test]
+async fn a_request_given_up_is_recorded_and_its_connection_is_not_used_again() {
+    for kind in BOTH {
+        let server = Server::start(|seen: &Seen| match seen.target.as_str() {
+            "/slow" => Reply::Hang(Vec::new()),
+            _ => ok(),
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        client.get("/").send().await.unwrap();
+        tokio::select! {
+            _ = client.get("/slow").name("/grouped").send() => panic!("nobody answers"),
+            () = server.has_seen(2) => {}
+        }
+        client.get("/").send().await.unwrap();
+        let error = "Aborted: the task gave up before the response was complete";
+        assert_eq!(memory.lines(), ["GET /", &format!("GET /grouped -> {error}"), "GET /"]);
+        assert_eq!(server.seen().len(), 3);
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_caught_request_given_up_is_recorded_once() {
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| Reply::Hang(Vec::new())).await;
+        let (mut client, memory) = client(kind, &server.url);
+        let waiting = client.get("/").catch().send();
+        assert!(tokio::time::timeout(Duration::from_millis(50), waiting).await.is_err());
+        assert_eq!(memory.samples().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn more_origins_than_connections_are_kept() {
+    let mut servers = Vec::new();
+    for _ in 0..12 {
+        servers.push(Server::start(|_: &Seen| ok()).await);
+    }
+    let (mut client, memory) = client(ClientKind::Fast, &servers[0].url);
+    for _ in 0..2 {
+        for server in &servers {
+            client.get(server.url.as_str()).send().await.unwrap();
+        }
+    }
+    assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
+}
+
+fn self_signed() -> TlsAcceptor {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn certificates_are_checked_unless_told_otherwise() {
+    for kind in BOTH {
+        let server = Server::start_tls(self_signed(), |_: &Seen| ok()).await;
+        let (mut strict, memory) = client(kind, &server.url);
+        strict.get("/").send().await.unwrap_err();
+        let error = memory.only().error.unwrap();
+        assert!(error.starts_with("TLS failure: certificate"), "{kind:?} {error}");
+        assert!(server.seen().is_empty());
+
+        let (mut lax, memory) =
+            client_with(kind, &server.url, |options| options.accept_invalid_certs = true);
+        for _ in 0..3 {
+            assert_eq!(lax.get("/").send().await.unwrap().text(), "fine");
+        }
+        assert_eq!(memory.lines(), ["GET /"; 3]);
+        assert_eq!(server.connections(), 2, "{kind:?}: one refused, one kept");
+    }
+}
+
+#[tokio::test]
+async fn tls_to_a_server_without_it_is_a_failure() {
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| Reply::WriteAndClose(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec())).await;
+        let host = server.url.as_str().replace("http:", "https:");
+        let (mut client, memory) = client(kind, &host.parse().unwrap());
+        // The server answers a line of garbage; it sends nothing before it has read one.
+        client.get("/").timeout(Duration::from_millis(500)).send().await.unwrap_err();
+        assert_eq!(memory.samples().len(), 1);
+    }
+}

@@ -1,0 +1,257 @@
+//! What goes out: methods, headers, queries, bodies, cookies, names.
+
+use http::{HeaderValue, Method};
+use serde_json::json;
+
+use crate::client::ClientKind;
+use crate::testing::{BOTH, Seen, Server, client, respond};
+
+fn ok(_: &Seen) -> String {
+    String::from_utf8(respond("200 OK", &[], b"fine")).unwrap()
+}
+
+/// Headers that every client may order and frame as it likes.
+fn comparable(mut seen: Seen) -> Seen {
+    seen.headers.sort();
+    seen.connection = 0;
+    seen
+}
+
+#[tokio::test]
+async fn both_clients_send_the_same_requests() {
+    let mut sent = Vec::new();
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, memory) = client(kind, &server.url);
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PURGE"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let request = client.request(method.clone(), "/any");
+            if method == Method::HEAD {
+                // Its answer has no body, whatever the server writes.
+                continue;
+            }
+            request.send().await.unwrap();
+        }
+        client.get("/q?a=1").query(&[("b", "x y"), ("c", "ü")]).send().await.unwrap();
+        client.post("/form").form(&[("user", "ada & co")]).send().await.unwrap();
+        client.post("/json").json(&json!({"a": [1, 2]})).send().await.unwrap();
+        client.put("/text").body("hello").header("x-own", "1").send().await.unwrap();
+        client.put("/bytes").body(vec![1_u8, 2, 3]).send().await.unwrap();
+        client.get("/agent").header("user-agent", "mine").send().await.unwrap();
+        client.get("/basic").basic_auth("ada", "pw").send().await.unwrap();
+        client.get("/bearer").bearer_auth("t0ken").send().await.unwrap();
+        assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
+        let port = format!(":{}", server.url.port().unwrap());
+        let seen: Vec<Seen> = server
+            .seen()
+            .into_iter()
+            .map(|mut seen| {
+                for (_, value) in &mut seen.headers {
+                    *value = value.replace(&port, ":port");
+                }
+                comparable(seen)
+            })
+            .collect();
+        sent.push((seen, memory.lines()));
+    }
+    assert_eq!(sent[0], sent[1]);
+    let (seen, lines) = &sent[0];
+    let by_target = |target: &str| seen.iter().find(|seen| seen.target == target).unwrap();
+
+    let plain = &seen[0];
+    assert_eq!(plain.header("host"), Some("127.0.0.1:port"));
+    assert_eq!(plain.header("accept-encoding"), Some("gzip, deflate, br"));
+    assert_eq!(plain.header("accept"), Some("*/*"));
+    let agent = concat!("greylag/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(plain.header("user-agent"), Some(agent));
+    assert_eq!(plain.header("content-length"), None);
+
+    by_target("/q?a=1&b=x+y&c=%C3%BC");
+    assert!(lines.contains(&"GET /q?a=1&b=x+y&c=%C3%BC".to_owned()));
+    let form = by_target("/form");
+    assert_eq!(form.body, "user=ada+%26+co");
+    assert_eq!(form.header("content-type"), Some("application/x-www-form-urlencoded"));
+    let json = by_target("/json");
+    assert_eq!(json.body, r#"{"a":[1,2]}"#);
+    assert_eq!(json.header("content-type"), Some("application/json"));
+    assert_eq!(by_target("/text").header("x-own"), Some("1"));
+    assert_eq!(by_target("/text").header("content-length"), Some("5"));
+    assert_eq!(by_target("/agent").header("user-agent"), Some("mine"));
+    assert_eq!(by_target("/basic").header("authorization"), Some("Basic YWRhOnB3"));
+    assert_eq!(by_target("/bearer").header("authorization"), Some("Bearer t0ken"));
+}
+
+#[tokio::test]
+async fn head_and_bodiless_posts_are_alike() {
+    let mut sent = Vec::new();
+    for kind in BOTH {
+        let server = Server::start(|seen: &Seen| {
+            let body: &[u8] = if seen.method == "HEAD" { b"" } else { b"x" };
+            String::from_utf8(respond("200 OK", &[], body)).unwrap()
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        for _ in 0..2 {
+            client.head("/").send().await.unwrap();
+            client.post("/").send().await.unwrap();
+            client.delete("/").send().await.unwrap();
+        }
+        let lengths: Vec<Option<String>> = server
+            .seen()
+            .iter()
+            .map(|seen| seen.header("content-length").map(str::to_owned))
+            .collect();
+        assert_eq!(server.connections(), 1);
+        sent.push((lengths, memory.lines()));
+    }
+    assert_eq!(sent[0], sent[1]);
+}
+
+#[tokio::test]
+async fn paths_are_appended_to_the_host_and_name_the_request() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let cases = [
+            // host's path, path, target on the wire (and the name)
+            ("", "/a", "/a"),
+            ("", "", "/"),
+            ("", "a", "/a"),
+            ("", "?x=1", "/?x=1"),
+            ("/", "/a", "/a"),
+            ("/api", "/a", "/api/a"),
+            ("/api/", "/a", "/api/a"),
+            ("/api", "?x=1", "/api?x=1"),
+            ("", "/ü b", "/%C3%BC%20b"),
+            ("", "/a#part", "/a"),
+        ];
+        for (base, path, target) in cases {
+            let host = server.url.join(base).unwrap();
+            let (mut client, memory) = client(kind, &host);
+            client.get(path).send().await.unwrap();
+            assert_eq!(server.seen().last().unwrap().target, target, "{base} {path}");
+            assert_eq!(memory.only().name, target);
+        }
+        let (mut client, memory) = client(kind, &"http://host.invalid".parse().unwrap());
+        client.get(format!("{}there?x", server.url)).send().await.unwrap();
+        assert_eq!(memory.only().name, "/there?x");
+        assert_eq!(memory.only().length, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_name_groups_and_a_query_does_not_reach_it() {
+    let server = Server::start(ok).await;
+    let (mut client, memory) = client(ClientKind::Fast, &server.url);
+    for id in 0..3 {
+        let path = format!("/products/{id}");
+        client.get(&path).name("/products/[id]").query(&[("n", id)]).send().await.unwrap();
+    }
+    assert_eq!(memory.lines(), ["GET /products/[id]"; 3]);
+}
+
+#[tokio::test]
+async fn more_paths_than_are_remembered_do_no_harm() {
+    let server = Server::start(ok).await;
+    let (mut client, memory) = client(ClientKind::Fast, &server.url);
+    for round in 0..3 {
+        for path in 0..40 {
+            client.get(format!("/{path}")).send().await.unwrap();
+            let target = server.seen().last().unwrap().target.clone();
+            assert_eq!(target, format!("/{path}"), "round {round}");
+        }
+    }
+    assert_eq!(memory.samples().len(), 120);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn user_and_password_of_the_host_are_sent_as_basic_auth() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let mut host = server.url.clone();
+        host.set_username("ada").unwrap();
+        host.set_password(Some("p w")).unwrap();
+        let (mut client, memory) = client(kind, &host);
+        client.get("/x").send().await.unwrap();
+        assert_eq!(server.seen()[0].header("authorization"), Some("Basic YWRhOnAgdw=="));
+        assert_eq!(memory.only().name, "/x");
+    }
+}
+
+#[tokio::test]
+async fn cookies_are_kept_per_user() {
+    for kind in BOTH {
+        let server = Server::start(|seen: &Seen| {
+            let headers: &[(&str, &str)] = match seen.target.as_str() {
+                "/login" => &[
+                    ("set-cookie", "session=abc; Path=/"),
+                    ("set-cookie", "admin=1; Path=/admin"),
+                    ("set-cookie", "elsewhere=1; Domain=example.com"),
+                    ("set-cookie", "gone=1; Max-Age=0"),
+                ],
+                "/logout" => &[("set-cookie", "session=; Max-Age=0; Path=/")],
+                _ => &[],
+            };
+            String::from_utf8(respond("200 OK", headers, b"")).unwrap()
+        })
+        .await;
+        let (mut one, _) = client(kind, &server.url);
+        let (mut other, _) = client(kind, &server.url);
+        one.get("/login").send().await.unwrap();
+        assert_eq!(one.cookie("session"), Some("abc"));
+        let cookie_of = |server: &Server| {
+            let seen = server.seen();
+            seen.last().unwrap().header("cookie").map(str::to_owned)
+        };
+        one.get("/").send().await.unwrap();
+        assert_eq!(cookie_of(&server).as_deref(), Some("session=abc"));
+        one.get("/admin").send().await.unwrap();
+        let both = cookie_of(&server).unwrap();
+        assert!(both.contains("session=abc") && both.contains("admin=1"), "{both}");
+        other.get("/").send().await.unwrap();
+        assert_eq!(cookie_of(&server), None);
+        one.get("/").header("cookie", "own=1").send().await.unwrap();
+        assert_eq!(cookie_of(&server).as_deref(), Some("own=1"));
+        one.get("/logout").send().await.unwrap();
+        one.set_cookie("mine", "2");
+        one.get("/").send().await.unwrap();
+        assert_eq!(cookie_of(&server).as_deref(), Some("mine=2"));
+        one.clear_cookies();
+        one.get("/").send().await.unwrap();
+        assert_eq!(cookie_of(&server), None);
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_client_are_sent_until_changed() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, _) = client(kind, &server.url);
+        client.headers_mut().insert("x-token", HeaderValue::from_static("1"));
+        client.get("/").send().await.unwrap();
+        client.headers_mut().remove("x-token");
+        client.get("/").send().await.unwrap();
+        let tokens: Vec<_> = server.seen().iter().map(|seen| seen.header("x-token").is_some()).collect();
+        assert_eq!(tokens, [true, false]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_made_is_no_failed_request() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, memory) = client(kind, &server.url);
+        let unserializable = std::collections::BTreeMap::from([(vec![1], 1)]);
+        for error in [
+            client.get("/").header("bad name", "x").send().await.unwrap_err(),
+            client.get("/").header("x", "bad\nvalue").send().await.unwrap_err(),
+            client.get("/").json(&unserializable).send().await.unwrap_err(),
+            client.get("http://").send().await.unwrap_err(),
+            client.get("/").query(&"no pairs").send().await.unwrap_err(),
+        ] {
+            assert!(!error.is_recorded(), "{error}");
+        }
+        assert!(memory.samples().is_empty());
+        assert!(server.seen().is_empty());
+    }
+}

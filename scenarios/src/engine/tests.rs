@@ -1,0 +1,334 @@
+//! Whole users, driven by goose against small servers.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{DriveError, Load, PlannedUser, drive};
+use crate::prelude::*;
+use crate::testing::{Memory, Reply, Seen, Server, respond};
+
+fn load(host: &Url, starts: impl IntoIterator<Item = u64>) -> Load {
+    let planned = |(index, after): (usize, u64)| PlannedUser {
+        index: index as u64,
+        user_type: 0,
+        starts_after: Duration::from_millis(after),
+    };
+    Load {
+        host: host.clone(),
+        users: starts.into_iter().enumerate().map(planned).collect(),
+        started_at: Instant::now(),
+        stop_timeout: Duration::from_millis(300),
+    }
+}
+
+/// Drives until `until` resolves, then stops; returns how long the stop took.
+async fn drive_until(
+    scenario: Scenario,
+    load: Load,
+    memory: &Arc<Memory>,
+    until: impl Future<Output = ()>,
+) -> Duration {
+    let stop = CancellationToken::new();
+    let driving = tokio::spawn({
+        let (memory, stop) = (memory.clone(), stop.clone());
+        async move { drive(&scenario, load, memory, stop).await }
+    });
+    until.await;
+    let stopped_at = Instant::now();
+    stop.cancel();
+    driving.await.unwrap().unwrap();
+    assert_eq!(
+        memory.started.load(Ordering::SeqCst),
+        memory.stopped.load(Ordering::SeqCst),
+        "every user that began has ended"
+    );
+    stopped_at.elapsed()
+}
+
+async fn ok() -> Server {
+    Server::start(|_: &Seen| Reply::Write(respond("200 OK", &[], b"{}"))).await
+}
+
+#[derive(Default)]
+struct Walker {
+    steps: usize,
+}
+
+impl Walker {
+    async fn hello(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/hello").send().await?;
+        Ok(())
+    }
+    async fn step(&mut self, client: &mut Client) -> TaskResult {
+        self.steps += 1;
+        client.get("/step").send().await?;
+        Ok(())
+    }
+    async fn bye(&mut self, client: &mut Client) -> TaskResult {
+        client.get(format!("/bye/{}", self.steps)).name("/bye").send().await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_user_starts_walks_and_stops() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .on_start(Walker::hello)
+            .task(1, Walker::step)
+            .on_stop(Walker::bye),
+    );
+    drive_until(scenario, load(&server.url, [0]), &memory, server.has_seen(50)).await;
+    let lines = memory.lines();
+    assert_eq!(lines[0], "GET /hello");
+    assert_eq!(lines[lines.len() - 1], "GET /bye");
+    assert!(lines[1..lines.len() - 1].iter().all(|line| line == "GET /step"));
+    let steps = lines.len() - 2;
+    assert_eq!(server.seen().last().unwrap().target, format!("/bye/{steps}"), "state is kept");
+    assert_eq!(server.seen().len(), lines.len());
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn users_begin_when_planned() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker").task(1, Walker::step).wait_time(constant(60.0)),
+    );
+    // Zero is a little ahead, as in a worker: goose launches its users meanwhile.
+    let mut load = load(&server.url, [0, 200, 400, 600, 60_000]);
+    load.started_at = Instant::now() + Duration::from_millis(300);
+    let zero = load.started_at.into_std();
+    drive_until(scenario, load, &memory, server.has_seen(4)).await;
+    let mut starts = memory.starts();
+    starts.sort();
+    assert_eq!(starts.len(), 4, "the fifth was never due");
+    for (number, start) in starts.iter().enumerate() {
+        let due = zero + Duration::from_millis(200 * number as u64);
+        assert!(*start >= due, "user {number} is early by {:?}", due - *start);
+    }
+}
+
+#[tokio::test]
+async fn weights_are_drawn_independently() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::hello)
+            .task(3, Walker::step)
+            .task(0, Walker::bye),
+    );
+    drive_until(scenario, load(&server.url, [0, 0]), &memory, server.has_seen(2_000)).await;
+    let lines = memory.lines();
+    let hellos = lines.iter().filter(|line| *line == "GET /hello").count() as f64;
+    let total = lines.len() as f64;
+    // Binomial with p = 1/4: six standard deviations are one chance in 500 million.
+    let bound = 6.0 * (total * 0.25 * 0.75).sqrt();
+    assert!((hellos - total * 0.25).abs() < bound, "{hellos} of {total}");
+    assert!(!lines.contains(&"GET /bye".to_owned()), "weight 0 is never drawn");
+}
+
+#[derive(Default)]
+struct Clumsy {
+    turns: usize,
+}
+
+#[derive(serde::Deserialize)]
+struct Never {
+    #[allow(dead_code)]
+    missing: u64,
+}
+
+impl Clumsy {
+    async fn turn(&mut self, client: &mut Client) -> TaskResult {
+        self.turns += 1;
+        let turn = self.turns;
+        let response = client.get(format!("/{turn}")).send().await?;
+        match turn {
+            1 => panic!("dropped the {}", "basket"),
+            2 => panic!("plainly"),
+            3 => response.json::<Never>().map(drop)?,
+            4 => return Err(TaskError::new("my own words")),
+            5 => client.get("http://127.0.0.1:1/refused").send().await.map(drop)?,
+            6 => client.get("/").header("bad name", "").send().await.map(drop)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario =
+        Scenario::new("fail").user(FastHttpUser::<Clumsy>::new("Clumsy").task(1, Clumsy::turn));
+    drive_until(scenario, load(&server.url, [0]), &memory, server.has_seen(8)).await;
+    let errors = memory.task_errors();
+    let texts: Vec<&str> = errors.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(errors.iter().all(|(task, _)| task == "Clumsy::turn"));
+    assert_eq!(texts[..2], ["panicked: dropped the basket", "panicked: plainly"]);
+    assert!(texts[2].starts_with("the response is not the JSON asked for: "));
+    assert_eq!(texts[3], "my own words");
+    assert_eq!(texts[4], "GET /: a header's name is not valid");
+    assert_eq!(texts.len(), 5, "a refused connection is a failed request, not also a task's error");
+    let lines = memory.lines();
+    assert_eq!(lines[5], "GET /refused -> ConnectionRefusedError(111, 'Connection refused')");
+    assert_eq!(lines.iter().filter(|line| line.contains("refused")).count(), 1);
+    assert_eq!(lines[6], "GET /6", "the user went on");
+}
+
+#[derive(Default)]
+struct Stuck;
+
+impl Stuck {
+    async fn request(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/stuck").send().await?;
+        Ok(())
+    }
+    async fn for_ever(&mut self, _: &mut Client) -> TaskResult {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn users_that_hang_are_dropped_at_the_stop_time_out() {
+    let server = Server::start(|_: &Seen| Reply::Hang(Vec::new())).await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("stuck").user(
+        FastHttpUser::<Stuck>::new("Stuck").task(1, Stuck::request).on_stop(Stuck::for_ever),
+    );
+    let took = drive_until(scenario, load(&server.url, [0; 5]), &memory, server.has_seen(5)).await;
+    assert!(took >= Duration::from_millis(300), "{took:?}: tasks have the stop time-out");
+    assert!(took < Duration::from_millis(300 + 2_000), "{took:?}");
+    let cut = "GET /stuck -> Aborted: the run ended before the response was complete";
+    assert_eq!(memory.lines(), [cut; 5]);
+    assert!(memory.task_errors().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_under_way_may_end_within_the_stop_time_out() {
+    let server = Server::start(|seen: &Seen| {
+        if seen.target == "/step" {
+            // Answered by a thread, later than the stop.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Reply::Write(respond("200 OK", &[], b""))
+    });
+    let server = server.await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker").task(1, Walker::step).on_stop(Walker::bye),
+    );
+    let mut load = load(&server.url, [0]);
+    load.stop_timeout = Duration::from_secs(20);
+    let took = drive_until(scenario, load, &memory, server.has_seen(1)).await;
+    assert!(took < Duration::from_secs(10), "{took:?}: nobody waits for the time-out to pass");
+    assert_eq!(memory.lines().last().unwrap(), "GET /bye");
+    assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
+}
+
+#[tokio::test]
+async fn waiting_users_end_at_once() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .wait_time(constant(3_600.0))
+            .on_stop(Walker::bye),
+    );
+    let mut load = load(&server.url, [0, 0, 0, 3_600_000]);
+    load.stop_timeout = Duration::from_secs(30);
+    let took = drive_until(scenario, load, &memory, server.has_seen(3)).await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(memory.lines().iter().filter(|line| *line == "GET /bye").count(), 3);
+    assert_eq!(memory.started.load(Ordering::SeqCst), 3, "the fourth never began");
+}
+
+#[tokio::test]
+async fn a_dead_target_does_not_starve_the_runtime() {
+    let nobody = Server::nobody().await;
+    let memory = Arc::new(Memory::default());
+    let scenario =
+        Scenario::new("walk").user(FastHttpUser::<Walker>::new("Walker").task(1, Walker::step));
+    let timer = tokio::time::sleep(Duration::from_millis(200));
+    drive_until(scenario, load(&nobody, [0; 20]), &memory, timer).await;
+    assert_eq!(memory.started.load(Ordering::SeqCst), 20, "every user had its turn");
+    assert!(memory.samples().len() >= 20);
+}
+
+#[derive(Default)]
+struct Idle;
+
+impl Idle {
+    async fn nothing(&mut self, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+    async fn broken_start(&mut self, _: &mut Client) -> TaskResult {
+        Err(TaskError::new("no password"))
+    }
+}
+
+#[tokio::test]
+async fn tasks_without_requests_yield() {
+    let memory = Arc::new(Memory::default());
+    let scenario =
+        Scenario::new("idle").user(FastHttpUser::<Idle>::new("Idle").task(1, Idle::nothing));
+    let timer = tokio::time::sleep(Duration::from_millis(100));
+    let host = Server::nobody().await;
+    drive_until(scenario, load(&host, [0, 0]), &memory, timer).await;
+    assert_eq!(memory.started.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_error_in_on_start_ends_the_user_and_the_run_ends_with_its_users() {
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("idle").user(
+        FastHttpUser::<Idle>::new("Idle").on_start(Idle::broken_start).task(1, Idle::nothing),
+    );
+    let host = Server::nobody().await;
+    let stop = CancellationToken::new();
+    drive(&scenario, load(&host, [0, 0]), memory.clone(), stop).await.unwrap();
+    let error = ("Idle::broken_start".to_owned(), "no password".to_owned());
+    assert_eq!(memory.task_errors(), [error.clone(), error]);
+    assert_eq!(memory.stopped.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_multi_threaded_runtime_does_as_well() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk")
+        .user(HttpUser::<Walker>::new("Walker").task(1, Walker::step).on_stop(Walker::bye));
+    drive_until(scenario, load(&server.url, [0; 8]), &memory, server.has_seen(200)).await;
+    assert_eq!(memory.samples().len(), server.seen().len());
+}
+
+#[tokio::test]
+async fn a_load_that_does_not_fit_is_refused() {
+    let host: Url = "http://127.0.0.1:1".parse().unwrap();
+    let memory = Arc::new(Memory::default());
+    let lazy = Scenario::new("lazy")
+        .user(FastHttpUser::<Idle>::new("Lazy").task(0, Idle::nothing));
+    let stop = CancellationToken::new();
+    let error = drive(&lazy, load(&host, [0]), memory.clone(), stop.clone()).await.unwrap_err();
+    assert!(matches!(error, DriveError::NoTasks { .. }), "{error}");
+    let nobody = Scenario::new("empty");
+    let error = drive(&nobody, load(&host, [0]), memory.clone(), stop.clone()).await.unwrap_err();
+    assert!(matches!(error, DriveError::NoSuchUserType { .. }), "{error}");
+    let ftp = "ftp://127.0.0.1".parse().unwrap();
+    let error = drive(&lazy, load(&ftp, [0]), memory.clone(), stop).await.unwrap_err();
+    assert!(matches!(error, DriveError::Host { .. }), "{error}");
+    assert_eq!(memory.started.load(Ordering::SeqCst), 0);
+}

@@ -1,0 +1,41 @@
+//! What the tests of this crate share: a recorder that keeps everything, and servers to talk to.
+
+mod recorder;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::client::{Client, ClientKind, ClientOptions, ClientShared};
+use crate::engine::stop::StopSignal;
+use crate::recorder::RunContext;
+
+pub(crate) use recorder::Memory;
+pub(crate) use server::{Reply, Seen, Server, respond};
+
+/// A client outside of any run, and what it records.
+pub(crate) fn client(kind: ClientKind, host: &Url) -> (Client, Arc<Memory>) {
+    client_with(kind, host, |_| {})
+}
+
+/// The same with options changed.
+pub(crate) fn client_with(
+    kind: ClientKind,
+    host: &Url,
+    change: impl FnOnce(&mut ClientOptions),
+) -> (Client, Arc<Memory>) {
+    let memory = Arc::new(Memory::default());
+    let context = Arc::new(RunContext {
+        recorder: memory.clone(),
+        stop: StopSignal::new(Duration::from_secs(1)),
+    });
+    let mut options = ClientOptions::new(kind);
+    change(&mut options);
+    let shared = ClientShared::new(host, Arc::new(options), context).unwrap();
+    (Client::new(Arc::new(shared)), memory)
+}
+
+/// Both transports, to prove that they behave alike.
+pub(crate) const BOTH: [ClientKind; 2] = [ClientKind::Fast, ClientKind::Full];

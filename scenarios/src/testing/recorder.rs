@@ -1,0 +1,87 @@
+//! A recorder that keeps what it is given.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::recorder::{Recorder, RequestSample};
+
+/// A sample, kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) method: String,
+    pub(crate) name: String,
+    pub(crate) started_at: Instant,
+    pub(crate) response_time: Duration,
+    pub(crate) time_to_first_byte: Option<Duration>,
+    pub(crate) length: u64,
+    pub(crate) error: Option<String>,
+}
+
+/// Keeps everything.
+#[derive(Default)]
+pub(crate) struct Memory {
+    samples: Mutex<Vec<Kept>>,
+    task_errors: Mutex<Vec<(String, String)>>,
+    pub(crate) started: AtomicUsize,
+    pub(crate) stopped: AtomicUsize,
+    starts: Mutex<Vec<Instant>>,
+}
+
+impl Memory {
+    pub(crate) fn samples(&self) -> Vec<Kept> {
+        self.samples.lock().unwrap().clone()
+    }
+
+    /// The only sample there is.
+    pub(crate) fn only(&self) -> Kept {
+        let samples = self.samples();
+        assert_eq!(samples.len(), 1, "{samples:?}");
+        samples[0].clone()
+    }
+
+    /// Method, name, error of every sample, in order.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let line = |kept: Kept| match kept.error {
+            None => format!("{} {}", kept.method, kept.name),
+            Some(error) => format!("{} {} -> {error}", kept.method, kept.name),
+        };
+        self.samples().into_iter().map(line).collect()
+    }
+
+    pub(crate) fn task_errors(&self) -> Vec<(String, String)> {
+        self.task_errors.lock().unwrap().clone()
+    }
+
+    pub(crate) fn starts(&self) -> Vec<Instant> {
+        self.starts.lock().unwrap().clone()
+    }
+}
+
+impl Recorder for Memory {
+    fn request(&self, sample: &RequestSample<'_>) {
+        self.samples.lock().unwrap().push(Kept {
+            method: sample.method.to_owned(),
+            name: sample.name.to_owned(),
+            started_at: sample.started_at,
+            response_time: sample.response_time,
+            time_to_first_byte: sample.time_to_first_byte,
+            length: sample.response_length,
+            error: sample.error.map(str::to_owned),
+        });
+    }
+
+    fn user_started(&self) {
+        self.starts.lock().unwrap().push(Instant::now());
+        self.started.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn user_stopped(&self) {
+        self.stopped.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn task_error(&self, task: &str, error: &str) {
+        let entry = (task.to_owned(), error.to_owned());
+        self.task_errors.lock().unwrap().push(entry);
+    }
+}
