@@ -100,7 +100,12 @@ pub(crate) fn day_and_time(at_us: impl Borrow<u64>) -> String {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
     let civil = Civil::at(*at_us.borrow());
-    format!("{} {}, {}", MONTHS[civil.month as usize - 1], civil.day, civil.time())
+    format!(
+        "{} {}, {}",
+        MONTHS[civil.month as usize - 1],
+        civil.day,
+        civil.time()
+    )
 }
 
 /// µs since 1970 as the `datetime` attribute of `<time>` wants it: `2026-11-23T06:04:42Z`.
@@ -133,7 +138,11 @@ impl Civil {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         Self {
             year: year_of_era + era * 400 + u64::from(month <= 2),
             month,
@@ -148,7 +157,12 @@ impl Civil {
 
     fn time(&self) -> String {
         let second = self.second_of_day;
-        format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        format!(
+            "{:02}:{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
     }
 }
 
@@ -171,7 +185,11 @@ pub(crate) fn latency_scale(view: &RunView) -> f64 {
 }
 
 /// The points of an SVG polyline over a box of `width` x `height`, scaled to the greatest value.
-pub(crate) fn polyline(values: &[f64], width: impl Borrow<f64>, height: impl Borrow<f64>) -> String {
+pub(crate) fn polyline(
+    values: &[f64],
+    width: impl Borrow<f64>,
+    height: impl Borrow<f64>,
+) -> String {
     let (width, height) = (*width.borrow(), *height.borrow());
     let greatest = values.iter().copied().fold(0.0_f64, f64::max);
     let steps = values.len().saturating_sub(1).max(1) as f64;
@@ -179,8 +197,16 @@ pub(crate) fn polyline(values: &[f64], width: impl Borrow<f64>, height: impl Bor
         .iter()
         .enumerate()
         .map(|(index, value)| {
-            let height_here = if greatest > 0.0 { value / greatest * height } else { 0.0 };
-            format!("{:.1},{:.1}", index as f64 / steps * width, height - height_here)
+            let height_here = if greatest > 0.0 {
+                value / greatest * height
+            } else {
+                0.0
+            };
+            format!(
+                "{:.1},{:.1}",
+                index as f64 / steps * width,
+                height - height_here
+            )
         })
         .collect::<Vec<_>>()
         .join(" ")
@@ -262,7 +288,10 @@ mod tests {
         assert_eq!(share(50.0, 200.0), "25.00");
         assert_eq!(share(300.0, 200.0), "100.00");
         assert_eq!(share(1.0, 0.0), "0");
-        assert_eq!(polyline(&[0.0, 5.0, 10.0], 100.0, 20.0), "0.0,20.0 50.0,10.0 100.0,0.0");
+        assert_eq!(
+            polyline(&[0.0, 5.0, 10.0], 100.0, 20.0),
+            "0.0,20.0 50.0,10.0 100.0,0.0"
+        );
         assert_eq!(polyline(&[3.0], 100.0, 20.0), "0.0,0.0");
         assert_eq!(polyline(&[], 100.0, 20.0), "");
     }

@@ -14,7 +14,7 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Chart {
   #frame = 0;
-  #zoomed = false;
+  #armed = false;
 
   /** `name`: value of `data-chart`. `describe()`: a sentence for screen readers. `table`: {columns, rows()}. */
   constructor(name, { describe, table }) {
@@ -43,7 +43,7 @@ export class Chart {
       this.#frame = 0;
       this.palette = colours(NAMES);
       this.chart.setOption(this.#whole(), { replaceMerge: ["series"], lazyUpdate: false });
-      this.#armZoom();
+      if (!this.#armed) this.#armZoom();
       setAttribute(this.canvas, "aria-label", this.describe());
       this.table.refresh();
     });
@@ -100,13 +100,13 @@ export class Chart {
     this.canvas.addEventListener("dblclick", reset);
     this.chart.on("datazoom", () => {
       const { start, end } = this.chart.getOption().dataZoom[0];
-      this.#zoomed = start > 0.01 || end < 99.99;
-      this.reset.hidden = !this.#zoomed;
+      this.reset.hidden = start < 0.01 && end > 99.99;
     });
   }
 
-  /** Dragging over a chart selects a span of run time. ECharts keeps this mode in the tool box, which is redrawn. */
+  /** Dragging over a chart selects a span of run time; a finger scrolls the page instead. */
   #armZoom() {
+    this.#armed = true;
     if (matchMedia("(pointer: coarse)").matches) return;
     this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
   }

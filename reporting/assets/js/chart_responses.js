@@ -22,6 +22,7 @@ export class ResponsesChart extends Chart {
       describe: () => `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures.`,
       table: {
         columns: ["Run time (s)", "Response time (ms)", "Endpoint", "Outcome"],
+        texts: [2, 3],
         rows: () => run.data.samples.map((sample) => [sample.at_s.toFixed(2), ms(sample.response_ms), `${sample.method} ${sample.name}`, sample.failed ? "Failure" : "Success"]),
       },
     });

@@ -6,12 +6,18 @@ import { h, setText } from "./dom.js";
 const MAX_ROWS = 2_000;
 
 export class DataTable {
-  constructor(details, { columns, rows }) {
+  /** `columns`: their names; those in `texts` (by index) hold no numbers. `rows()`: arrays of cells, oldest first. */
+  constructor(details, { columns, rows, texts = [] }) {
+    this.texts = texts;
     this.details = details;
     this.columns = columns;
     this.rows = rows;
     this.holder = details.querySelector(".data-table-scroll");
     details.addEventListener("toggle", () => this.refresh());
+  }
+
+  #class(column) {
+    return this.texts.includes(column) ? "text" : null;
   }
 
   refresh() {
@@ -20,7 +26,7 @@ export class DataTable {
     const rows = all.slice(-MAX_ROWS);
     if (!this.body) {
       this.body = h("tbody");
-      const head = h("tr", {}, ...this.columns.map((name) => h("th", { scope: "col" }, name)));
+      const head = h("tr", {}, ...this.columns.map((name, column) => h("th", { scope: "col", class: this.#class(column) }, name)));
       this.caption = h("caption", { class: "visually-hidden" });
       this.holder.replaceChildren(h("table", {}, this.caption, h("thead", {}, head), this.body));
     }
@@ -28,7 +34,7 @@ export class DataTable {
     rows.forEach((cells, index) => {
       let row = this.body.rows[index];
       if (!row) {
-        row = h("tr", {}, ...cells.map(() => h("td")));
+        row = h("tr", {}, ...cells.map((_, column) => h("td", { class: this.#class(column) })));
         this.body.append(row);
       }
       cells.forEach((text, column) => setText(row.cells[column], String(text)));

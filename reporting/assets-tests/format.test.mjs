@@ -1,0 +1,30 @@
+// node --test reporting/assets-tests/
+// The same examples as in src/page_text.rs: server and browser must write a number alike.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { load } from "./load.mjs";
+
+const { count, rate, ms, percent, duration, clock, parseDuration, dayAndTime } = await load("format.js");
+
+test("numbers read as on the server", () => {
+  assert.deepEqual([0, 999, 1_234_567].map(count), ["0", "999", "1,234,567"]);
+  assert.deepEqual([0, 1.234, 51.26, 12_345.6].map(rate), ["0", "1.23", "51.3", "12,346"]);
+  assert.deepEqual([1.234, 9.999, 12.34, 1234.5, NaN].map(ms), ["1.23", "10.0", "12.3", "1,235", "0"]);
+  assert.deepEqual([0, 1e-6, 0.1719, 0.999999, 1].map(percent), ["0%", "<0.01%", "17.19%", ">99.99%", "100%"]);
+  assert.deepEqual([0, 61.9, 4805].map(duration), ["0s", "1m 1s", "1h 20m 5s"]);
+});
+
+test("run time on an axis", () => {
+  assert.deepEqual([0, 59, 60, 90, 3723].map(clock), ["0s", "59s", "1:00", "1:30", "1:02:03"]);
+});
+
+test("durations are read as the server reads them", () => {
+  assert.deepEqual(["90", "90s", "3m", "1h20m", " 3h30m10s "].map(parseDuration), [90, 90, 180, 4800, 12_610]);
+  assert.deepEqual(["", "m", "10s5m", "1.5h", "-3", "1d"].map(parseDuration), Array(6).fill(null));
+});
+
+test("another year is named", () => {
+  const at = new Date(2025, 1, 3, 4, 5, 6).getTime() * 1000;
+  assert.equal(dayAndTime(at, new Date(2025, 5, 1)), "Feb 3, 04:05:06");
+  assert.equal(dayAndTime(at, new Date(2026, 5, 1)), "Feb 3 2025, 04:05:06");
+});
