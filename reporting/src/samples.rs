@@ -186,3 +186,118 @@ impl SampleReservoir {
         samples
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(endpoint: u32, at_us: u64, response_us: u64, failed: bool) -> SampleData {
+        SampleData {
+            endpoint,
+            at_us,
+            response_us,
+            failed,
+        }
+    }
+
+    fn samples() -> impl Strategy<Value = Vec<SampleData>> {
+        let one = (0..5_u32, 0..1_000_000_u64, 0..10_000_000_u64, prop::bool::weighted(0.2));
+        prop::collection::vec(one.prop_map(|(e, at, r, f)| sample(e, at, r, f)), 0..600)
+    }
+
+    /// Those without a tie: of two alike either may be kept.
+    fn distinct(mut samples: Vec<SampleData>) -> Vec<SampleData> {
+        let mut seen = HashSet::new();
+        samples.retain(|s| seen.insert((s.at_us, s.response_us)));
+        samples
+    }
+
+    proptest! {
+        #[test]
+        fn what_must_be_kept_is_kept(samples in samples(), limit in 40..300_usize) {
+            let mut kept = samples.clone();
+            thin_samples(&mut kept, limit);
+            prop_assert_eq!(kept.len(), samples.len().min(limit));
+            prop_assert!(kept.is_sorted_by_key(|s| s.at_us));
+            for endpoint in 0..5 {
+                let slowest = |of: &[SampleData]| {
+                    of.iter().filter(|s| s.endpoint == endpoint).map(|s| s.response_us).max()
+                };
+                prop_assert_eq!(slowest(&kept), slowest(&samples));
+            }
+            let failed = |of: &[SampleData]| of.iter().filter(|s| s.failed).count();
+            prop_assert!(failed(&kept) >= failed(&samples).min(limit / FAILED_SHARE));
+        }
+
+        #[test]
+        fn choosing_in_parts_is_choosing_from_all(samples in samples(), limit in 40..200_usize, parts in 1..6_usize) {
+            // Exact where all are successes of one endpoint, so that every place but one goes by rank.
+            let samples: Vec<SampleData> = distinct(samples)
+                .into_iter()
+                .map(|s| sample(0, s.at_us, s.response_us, false))
+                .collect();
+            let mut at_once = samples.clone();
+            thin_samples(&mut at_once, limit);
+            let mut in_parts = Vec::new();
+            for part in 0..parts {
+                let mut some: Vec<_> = samples.iter().copied().skip(part).step_by(parts).collect();
+                thin_samples(&mut some, limit);
+                in_parts.extend(some);
+            }
+            thin_samples(&mut in_parts, limit);
+            let missing = at_once.iter().filter(|s| !in_parts.contains(s)).count();
+            prop_assert!(missing <= 1, "{} differ", missing);
+        }
+
+        #[test]
+        fn a_reservoir_is_bounded_and_keeps_slow_and_failed(samples in samples()) {
+            let mut reservoir = SampleReservoir::default();
+            for sample in &samples {
+                reservoir.record(*sample);
+            }
+            prop_assert_eq!(reservoir.is_empty(), samples.is_empty());
+            let kept = reservoir.drain();
+            prop_assert!(kept.len() <= MAX_SAMPLES_PER_SECOND);
+            prop_assert!(reservoir.is_empty());
+            prop_assert_eq!(reservoir.drain(), Vec::new());
+            prop_assert!(kept.iter().all(|s| samples.contains(s)));
+            let slowest = |of: &[SampleData]| of.iter().map(|s| s.response_us).max();
+            prop_assert_eq!(slowest(&kept), slowest(&samples));
+            let failed = |of: &[SampleData]| of.iter().filter(|s| s.failed).count();
+            prop_assert!(failed(&kept) >= failed(&samples).min(MAX_SAMPLES_PER_SECOND / FAILED_SHARE));
+        }
+    }
+
+    #[test]
+    fn a_reservoir_draws_uniformly_over_time_and_response_time() {
+        // 1,000 seconds of 2,000 requests: how often each tenth of the second, and each tenth of the
+        // response times, is drawn follows a binomial distribution with a deviation of about 0.95 %.
+        const SECONDS: u64 = 1_000;
+        const REQUESTS: u64 = 2_000;
+        let mut reservoir = SampleReservoir::default();
+        let mut by_time = [0_u64; 10];
+        let mut by_response = [0_u64; 10];
+        for second in 0..SECONDS {
+            for request in 0..REQUESTS {
+                // 7,919 is prime to 2,000: response times have nothing to do with the order.
+                let response_us = 1_000 + (request * 7_919 + second * 13) % REQUESTS;
+                let at_us = second * 1_000_000 + request * 500;
+                reservoir.record(sample(0, at_us, response_us, false));
+            }
+            let mut kept = reservoir.drain();
+            let slowest = kept.iter().position(|s| s.response_us == 2_999).unwrap();
+            kept.remove(slowest);
+            assert!(kept.len() >= MAX_PER_GROUP - 1);
+            for sample in kept {
+                by_time[(sample.at_us % 1_000_000 / 100_000) as usize] += 1;
+                by_response[((sample.response_us - 1_000) / 200) as usize] += 1;
+            }
+        }
+        let expected = (SECONDS * MAX_PER_GROUP as u64) as f64 / 10.0;
+        for drawn in by_time.into_iter().chain(by_response) {
+            let off = (drawn as f64 - expected).abs() / expected;
+            assert!(off < 0.06, "{drawn} drawn where {expected} are fair");
+        }
+    }
+}

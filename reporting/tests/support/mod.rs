@@ -1,0 +1,93 @@
+//! Runs and snapshots for the tests of the store.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::time::Duration;
+
+use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
+use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_reporting::Interval;
+
+/// Run time zero of every run here, µs since 1970.
+pub const START_US: u64 = 1_800_000_000_000_000;
+
+/// A run that goes on, with these agents; worker k belongs to agent k.
+pub fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
+    RunRecord {
+        id: id.into(),
+        number: 0,
+        test: LoadTest {
+            name: test.into(),
+            host: "http://127.0.0.1:8080".into(),
+            users: 100,
+            ramp_up_s: 10,
+            duration_s: 86_400,
+            workers: agents.len() as u32,
+            infrastructure: "local".into(),
+            scenario: "shop".into(),
+            stop_timeout_s: 10,
+            declared: None,
+        },
+        phase: RunPhase::Running,
+        created_at_us: START_US - 1_000_000,
+        started_at_us: Some(START_US),
+        ended_at_us: None,
+        agents: (0..)
+            .zip(agents)
+            .map(|(worker, agent)| RunAgent {
+                id: (*agent).into(),
+                name: format!("name of {agent}"),
+                workers: vec![worker],
+                last_seq: 0,
+                end: None,
+            })
+            .collect(),
+    }
+}
+
+pub fn endpoint(method: &str, name: &str) -> Endpoint {
+    Endpoint {
+        method: method.into(),
+        name: name.into(),
+    }
+}
+
+/// A request: second, endpoint, response time and error.
+pub type Request<'a> = (u32, &'a Endpoint, u64, Option<&'a str>);
+
+/// A snapshot that holds these requests.
+pub fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snapshot {
+    let mut snapshot = Snapshot {
+        run_id: run_id.into(),
+        seq,
+        ..Snapshot::default()
+    };
+    let mut intervals: std::collections::BTreeMap<(u32, usize), Interval> = Default::default();
+    for (second, endpoint, response_us, error) in requests {
+        let at = snapshot
+            .endpoints
+            .iter()
+            .position(|known| known == *endpoint)
+            .unwrap_or_else(|| {
+                snapshot.endpoints.push((*endpoint).clone());
+                snapshot.endpoints.len() - 1
+            });
+        let response = Duration::from_micros(*response_us);
+        let interval = intervals.entry((*second, at)).or_default();
+        interval.record(response, Some(response / 2), 100, *error);
+    }
+    snapshot.intervals = intervals
+        .iter()
+        .map(|((second, at), interval)| interval.to_wire(*second, *at as u32))
+        .collect();
+    snapshot
+}
+
+/// How an agent ends that reported so many requests.
+pub fn end(requests: u64, failures: u64) -> AgentEnd {
+    AgentEnd {
+        failure: None,
+        requests,
+        failures,
+        ended_at_us: 0,
+    }
+}
