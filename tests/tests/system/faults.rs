@@ -123,7 +123,7 @@ async fn worker_killed() {
     .await;
     let workers = [cluster.workers_of(0), cluster.workers_of(1)].concat();
     let victim = workers[1];
-    let index = worker_index(&cluster.api().page(&id).await, victim.pid);
+    let index = worker_index(&cluster, &id, victim.pid).await;
     victim.signal(Signal::KILL);
 
     let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
@@ -147,12 +147,14 @@ async fn worker_killed() {
     }
 }
 
-/// The number of a worker, from the page's table of workers.
-fn worker_index(page: &str, pid: u32) -> u32 {
-    let mark = format!("</td><td>{pid}</td>");
-    let at = page.find(&mark).unwrap_or_else(|| panic!("the page lists no worker with process id {pid}"));
-    let digits = page[..at].rsplit("<td>").next().expect("a cell before it");
-    digits.parse().expect("the cell before the process id holds the worker's number")
+/// The number of a worker, as the page lists it.
+async fn worker_index(cluster: &Cluster, id: &str, pid: u32) -> u64 {
+    let view = cluster.api().get(&format!("/api/v1/runs/{id}")).await.json();
+    let workers = view["workers"].as_array().expect("a list of workers");
+    let worker = workers.iter().find(|worker| worker["pid"] == pid);
+    worker.unwrap_or_else(|| panic!("no worker with process id {pid}: {workers:?}"))["index"]
+        .as_u64()
+        .expect("workers are numbered")
 }
 
 #[tokio::test]

@@ -9,27 +9,27 @@ use greylag_tests::{AccessLog, Api, Counts, Greylag, stored_counts};
 use serde_json::{Value, json};
 
 /// How long a short run may take from its start to its end on a slow machine.
-pub const RUN_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const RUN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long something may take that happens at once on a machine with nothing else to do.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The binary under test: the product's, with the scenarios of `src/bin/greylag_under_test.rs`.
-pub fn greylag() -> Greylag {
+pub(crate) fn greylag() -> Greylag {
     Greylag::at(env!("CARGO_BIN_EXE_greylag_under_test"))
 }
 
 /// One declared request.
-pub fn request(method: &str, path: &str, weight: u32) -> Value {
+pub(crate) fn request(method: &str, path: &str, weight: u32) -> Value {
     json!({ "method": method, "path": path, "weight": weight })
 }
 
 /// Declared requests with a wait between the two times, in seconds.
-pub fn declared(requests: &[Value], wait: (f64, f64)) -> Value {
+pub(crate) fn declared(requests: &[Value], wait: (f64, f64)) -> Value {
     json!({ "requests": requests, "wait_time": { "Between": [wait.0, wait.1] } })
 }
 
 /// Healthy, missing and refused requests of several methods.
-pub fn mixed_requests() -> Vec<Value> {
+pub(crate) fn mixed_requests() -> Vec<Value> {
     vec![
         request("GET", "/", 4),
         request("GET", "/list?page=2&sort=name", 2),
@@ -41,7 +41,7 @@ pub fn mixed_requests() -> Vec<Value> {
 }
 
 /// A test with mixed requests, a few users and a short wait; `changes` go on top.
-pub fn test(host: &str, infrastructure: &str, changes: Value) -> Value {
+pub(crate) fn test(host: &str, infrastructure: &str, changes: Value) -> Value {
     let mut test = json!({
         "name": "system test",
         "host": host,
@@ -61,7 +61,7 @@ pub fn test(host: &str, infrastructure: &str, changes: Value) -> Value {
 }
 
 /// The summary's endpoints by method and name.
-pub fn endpoint_counts(summary: &Summary) -> BTreeMap<(String, String), Counts> {
+pub(crate) fn endpoint_counts(summary: &Summary) -> BTreeMap<(String, String), Counts> {
     summary
         .endpoints
         .iter()
@@ -73,7 +73,7 @@ pub fn endpoint_counts(summary: &Summary) -> BTreeMap<(String, String), Counts> 
 }
 
 /// Checks that summary, page and store hold exactly what the witness saw, in all and per endpoint.
-pub async fn assert_equal_to_log(api: &Api, data: &Path, id: &str, log: &AccessLog) -> Summary {
+pub(crate) async fn assert_equal_to_log(api: &Api, data: &Path, id: &str, log: &AccessLog) -> Summary {
     let summary = api.summary(id).await;
     let expected = log.totals();
     assert!(expected.requests > 0, "the witness saw nothing");
@@ -98,7 +98,7 @@ pub async fn assert_equal_to_log(api: &Api, data: &Path, id: &str, log: &AccessL
 }
 
 /// The `data-value` of a field in the page's HTML.
-pub fn page_field(html: &str, field: &str) -> String {
+pub(crate) fn page_field(html: &str, field: &str) -> String {
     let mark = format!("data-field=\"{field}\"");
     let at = html.find(&mark).unwrap_or_else(|| panic!("the page has no field {field}"));
     attribute(&html[at..], "data-value")
