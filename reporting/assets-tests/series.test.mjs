@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { RunData, axisEnd, groupSamples, plannedPoints, ratePoints, thinned } = await load("series.js");
+const { RunData, axisEnd, axisStep, groupSamples, plannedPoints, ratePoints, thinned } = await load("series.js");
 
 const point = (second, requests = second) => ({ second, users: 1, requests, failures: 0 });
 const delta = (series, more = {}) => ({ reset: false, series, step_s: 1, samples: [], samples_of: 0, ...more });
@@ -38,6 +38,10 @@ test("the axis ends where the reader expects it", () => {
   assert.equal(axisEnd(0, 60, true), 60);
   assert.equal(axisEnd(1_000, 86_400, false), 1_200);
   assert.equal(axisEnd(86_000, 86_400, false), 86_400);
+});
+
+test("an axis has marks where clocks have them", () => {
+  assert.deepEqual([[60, 7], [60, 3], [3_600, 7], [4_320, 8], [86_400, 8], [864_000, 4]].map(([span, most]) => axisStep(span, most)), [10, 30, 600, 600, 10_800, 259_200]);
 });
 
 test("the planned profile is a ramp and a plateau, cut at the axis", () => {

@@ -5,16 +5,22 @@ import * as echarts from "../vendor/echarts/echarts.esm.min.js";
 import { colours, onThemeChange } from "./theme.js";
 import { clock } from "./format.js";
 import { h, setAttribute } from "./dom.js";
+import { axisStep } from "./series.js";
 import { DataTable } from "./data_table.js";
 
 const GROUP = "run";
 const MAX_LEGEND_LETTERS = 32;
+const PX_PER_MARK = 76;
+/** How the legend names the failures of an endpoint. */
+export const FAILURE = " · Failure";
 const NAMES = ["accent", "good", "bad", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Chart {
   #frame = 0;
   #armed = false;
+  /** How much of the run time is shown, 0–1. */
+  #shown = 1;
 
   /** `name`: value of `data-chart`. `describe()`: a sentence for screen readers. `table`: {columns, rows()}. */
   constructor(name, { describe, table }) {
@@ -26,7 +32,10 @@ export class Chart {
     this.chart = echarts.init(this.canvas, null, { renderer: "canvas" });
     this.chart.group = GROUP;
     echarts.connect(GROUP);
-    new ResizeObserver(() => this.chart.resize()).observe(this.canvas);
+    new ResizeObserver(() => {
+      this.chart.resize();
+      this.redraw();
+    }).observe(this.canvas);
     onThemeChange(() => this.redraw());
     this.#addZoom();
   }
@@ -78,9 +87,9 @@ export class Chart {
       toolbox: { show: true, top: -60, itemSize: 1, feature: { dataZoom: { yAxisIndex: "none", brushStyle: { color: p.accent, opacity: 0.12 } } } },
       dataZoom: [{ type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: false, preventDefaultMouseMove: false }],
       xAxis: {
-        type: "value", min: 0, max: own.end, minInterval: 1,
+        type: "value", min: 0, max: own.end, interval: axisStep(own.end * this.#shown, this.canvas.clientWidth / PX_PER_MARK),
         axisLine: { lineStyle: { color: p.line } }, axisTick: { show: false }, splitLine: { show: false },
-        axisLabel: { ...label, hideOverlap: true, formatter: clock },
+        axisLabel: { ...label, hideOverlap: true, alignMaxLabel: "right", formatter: clock },
         axisPointer: { lineStyle: { color: p["line-strong"], type: "solid" }, label: { show: false } },
       },
       yAxis: {
@@ -100,7 +109,9 @@ export class Chart {
     this.canvas.addEventListener("dblclick", reset);
     this.chart.on("datazoom", () => {
       const { start, end } = this.chart.getOption().dataZoom[0];
+      this.#shown = (end - start) / 100;
       this.reset.hidden = start < 0.01 && end > 99.99;
+      this.redraw();
     });
   }
 
@@ -114,8 +125,9 @@ export class Chart {
 
 /** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */
 function clipped(name) {
-  const letters = [...name.slice(0, 4 * MAX_LEGEND_LETTERS)];
-  return letters.length > MAX_LEGEND_LETTERS ? `${letters.slice(0, MAX_LEGEND_LETTERS - 1).join("")}…` : name;
+  const outcome = name.endsWith(FAILURE) ? FAILURE : "";
+  const letters = [...name.slice(0, name.length - outcome.length)];
+  return letters.length > MAX_LEGEND_LETTERS ? `${letters.slice(0, MAX_LEGEND_LETTERS - 1).join("")}…${outcome}` : name;
 }
 
 /** The content of a tooltip: a title and rows of [colour, name, value]. */

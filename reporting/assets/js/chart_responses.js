@@ -1,7 +1,7 @@
 // Response Time Distribution: single requests, coloured by request name and outcome. Successes take hues that cannot be
 // mistaken for red, failures a red each and another shape, so that colour is not the only sign.
 
-import { Chart, tip } from "./chart.js";
+import { Chart, FAILURE, tip } from "./chart.js";
 import { setText } from "./dom.js";
 import { clock, count, ms } from "./format.js";
 import { axisEnd, groupSamples } from "./series.js";
@@ -64,7 +64,7 @@ export class ResponsesChart extends Chart {
   }
 
   #series({ method, name, failed, points }) {
-    const label = `${method} ${name}`.trim() + (failed ? " · Failure" : "");
+    const label = `${method} ${name}`.trim() + (failed ? FAILURE : "");
     const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
     return {
       id: label, name: label, type: "scatter", data: dots, animation: false,
@@ -77,6 +77,7 @@ export class ResponsesChart extends Chart {
 
   /** An endpoint keeps its hue for as long as the page is open. */
   #colour(method, name, failed) {
+    if (method === "" && !failed) return this.palette.muted;
     const key = JSON.stringify([method, name, failed]);
     if (!this.colours.has(key)) {
       const hues = failed ? FAILURE_HUES : SUCCESS_HUES;

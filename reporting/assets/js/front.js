@@ -1,4 +1,4 @@
-// The front page: the start form, local times, the filter by test, and regions kept live by fetching the page again
+// The front page: the start form, local times, the chosen test, and regions kept live by fetching the page again
 // whenever the coordinator says that something changed.
 
 import { startForm } from "./start_form.js";
@@ -11,6 +11,9 @@ const REFRESH_MS = 1_000;
 /** Heartbeats grow older without anything changing. */
 const AGE_MS = 10_000;
 
+/** A form with a mistake is answered under the address it was sent to; the page itself is at the root. */
+const PAGE = location.pathname === "/" ? `/${location.search}` : "/";
+
 let refreshing = false;
 let wanted = false;
 
@@ -19,7 +22,6 @@ function dress() {
   for (const chip of document.querySelectorAll("[data-region] .chip[data-test]")) {
     if (chip.dataset.test === test) chip.setAttribute("aria-current", "true");
   }
-  for (const run of document.querySelectorAll(".run[data-test]")) run.hidden = test !== "" && run.dataset.test !== test;
   for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin);
   for (const time of document.querySelectorAll("time[datetime]")) {
     setText(time, dayAndTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, -3));
@@ -39,7 +41,7 @@ async function refresh() {
   refreshing = true;
   wanted = false;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(PAGE, { headers: { accept: "text/html" } });
     if (answer.redirected) location.reload();
     else if (answer.ok) replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {

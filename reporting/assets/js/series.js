@@ -88,6 +88,15 @@ export function axisEnd(dataEnd, durationS, over) {
   return Math.max(dataEnd, Math.min(durationS, Math.max(SHORT_S, dataEnd * 1.2)));
 }
 
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200];
+const DAY_S = 86_400;
+
+/** Distance of the marks on a run time axis: the least of the usual ones that makes at most `most` of them. */
+export function axisStep(spanS, most) {
+  const least = spanS / Math.max(1, most);
+  return STEPS_S.find((step) => step >= least) ?? Math.ceil(least / DAY_S) * DAY_S;
+}
+
 /** The planned load: [second, users] corners of ramp and plateau, cut at `end`. */
 export function plannedPoints(users, rampS, durationS, end) {
   const until = Math.min(durationS, end);
