@@ -1,0 +1,276 @@
+//! An agent's connection: one task that saves snapshots and acknowledges them, and ends on any fault without
+//! harming anyone else.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::protocol::{
+    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_FRAME_BYTES, Snapshot, ToAgent, ToCoordinator,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::owner::{AGENT_QUEUE, Command};
+use super::{ConnectionFault, Coordinator};
+use crate::store::SaveOutcome;
+
+/// How long a new connection may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one frame may take to be written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+static CONNECTION_NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// Where agents connect. The token is checked by the layer the web server puts around it.
+pub fn agent_routes(coordinator: Coordinator) -> Router {
+    Router::new()
+        .route(AGENT_SOCKET_PATH, any(upgrade))
+        .with_state(coordinator)
+}
+
+async fn upgrade(State(coordinator): State<Coordinator>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .on_upgrade(|socket| converse(coordinator, socket))
+}
+
+/// Why a conversation ended.
+enum End {
+    /// The agent closed the connection, or it broke.
+    Gone,
+    /// The coordinator replaced or dropped it.
+    Dropped,
+    Fault(ConnectionFault, String),
+}
+
+async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
+    let connection = CONNECTION_NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let hello = match tokio::time::timeout(HELLO_TIMEOUT, receive_hello(&mut socket)).await {
+        Ok(Ok(hello)) => hello,
+        Ok(Err(end)) => return close(&coordinator, socket, "a new agent", end).await,
+        Err(_) => {
+            let detail = format!("no hello within {} s", HELLO_TIMEOUT.as_secs());
+            let end = End::Fault(ConnectionFault::NoHello, detail);
+            return close(&coordinator, socket, "a new agent", end).await;
+        }
+    };
+    let agent_id = hello.agent_id.clone();
+    let agent_name = hello.name.clone();
+    let (outgoing, queue) = mpsc::channel(AGENT_QUEUE);
+    let (reply, answer) = oneshot::channel();
+    let hello = Box::new(hello);
+    coordinator
+        .command(Command::AgentConnected {
+            connection,
+            hello,
+            outgoing,
+            reply,
+        })
+        .await;
+    match answer.await {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => {
+            // An agent that is gone already need not hear why.
+            let _ = send(
+                &mut socket,
+                &ToAgent::Refused {
+                    reason: reason.clone(),
+                },
+            )
+            .await;
+            let end = End::Fault(ConnectionFault::Refused, reason);
+            return close(&coordinator, socket, &agent_name, end).await;
+        }
+        Err(_) => return,
+    }
+    let end = serve(&coordinator, &mut socket, queue, &agent_id).await;
+    coordinator
+        .command(Command::AgentDisconnected {
+            connection,
+            agent_id,
+        })
+        .await;
+    close(&coordinator, socket, &agent_name, end).await;
+}
+
+async fn receive_hello(socket: &mut WebSocket) -> Result<Hello, End> {
+    match receive(socket).await? {
+        ToCoordinator::Hello(hello) => Ok(hello),
+        _ => Err(End::Fault(
+            ConnectionFault::NoHello,
+            "the first frame is no hello".to_owned(),
+        )),
+    }
+}
+
+async fn serve(
+    coordinator: &Coordinator,
+    socket: &mut WebSocket,
+    mut queue: mpsc::Receiver<ToAgent>,
+    agent_id: &str,
+) -> End {
+    let lease = coordinator.shared.lease;
+    let mut last_heard = Instant::now();
+    loop {
+        let received = tokio::select! {
+            message = queue.recv() => {
+                let Some(message) = message else {
+                    return End::Dropped;
+                };
+                if send(socket, &message).await.is_err() {
+                    return End::Gone;
+                }
+                continue;
+            }
+            received = tokio::time::timeout_at(last_heard + lease, receive(socket)) => received,
+        };
+        let message = match received {
+            Ok(Ok(message)) => {
+                last_heard = Instant::now();
+                message
+            }
+            Ok(Err(end)) => return end,
+            Err(_) => {
+                let detail = format!("nothing heard for {} s", lease.as_secs_f64());
+                return End::Fault(ConnectionFault::Silent, detail);
+            }
+        };
+        let answer = match message {
+            ToCoordinator::Ping { sent_at_us } => {
+                coordinator
+                    .command(Command::AgentHeard {
+                        agent_id: agent_id.to_owned(),
+                    })
+                    .await;
+                Some(ToAgent::Pong {
+                    sent_at_us,
+                    coordinator_time_us: coordinator.now_us(),
+                })
+            }
+            ToCoordinator::Ready { run_id } => {
+                coordinator
+                    .command(Command::AgentReady {
+                        agent_id: agent_id.to_owned(),
+                        run_id,
+                    })
+                    .await;
+                None
+            }
+            ToCoordinator::Snapshot(snapshot) => {
+                match save(coordinator, agent_id, *snapshot).await {
+                    Ok(answer) => answer,
+                    Err(end) => return end,
+                }
+            }
+            ToCoordinator::Hello(_) => {
+                return End::Fault(ConnectionFault::Malformed, "a second hello".to_owned());
+            }
+        };
+        if let Some(answer) = answer
+            && send(socket, &answer).await.is_err()
+        {
+            return End::Gone;
+        }
+    }
+}
+
+/// Saves a snapshot, then acknowledges it. What cannot be saved now is not acknowledged: closing the
+/// connection makes the agent send it again after a pause.
+async fn save(
+    coordinator: &Coordinator,
+    agent_id: &str,
+    snapshot: Snapshot,
+) -> Result<Option<ToAgent>, End> {
+    let (run_id, seq, end) = (snapshot.run_id.clone(), snapshot.seq, snapshot.end.clone());
+    match coordinator
+        .store()
+        .save_snapshot(&run_id, agent_id, snapshot)
+        .await
+    {
+        Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
+            // A duplicate's end was saved too, but the life cycle may not have heard of it before a restart;
+            // hearing it twice is harmless.
+            if let Some(end) = end {
+                coordinator
+                    .command(Command::AgentEnded {
+                        agent_id: agent_id.to_owned(),
+                        run_id: run_id.clone(),
+                        end,
+                    })
+                    .await;
+            }
+            if outcome == SaveOutcome::Saved {
+                coordinator.changed();
+            }
+            Ok(Some(ToAgent::Ack { run_id, seq }))
+        }
+        Ok(SaveOutcome::Gap { expected }) => Err(End::Fault(
+            ConnectionFault::InvalidSnapshot,
+            format!("snapshot {seq} of run {run_id} came where {expected} was due"),
+        )),
+        Err(error) if error.is_unknown_run() => Ok(Some(ToAgent::Abandon { run_id })),
+        Err(error) if error.is_invalid_input() => Err(End::Fault(
+            ConnectionFault::InvalidSnapshot,
+            format!("snapshot {seq} of run {run_id}: {error}"),
+        )),
+        Err(error) => {
+            tracing::error!(%error, run = %run_id, seq, "cannot save a snapshot; the agent will send it again");
+            Err(End::Dropped)
+        }
+    }
+}
+
+async fn receive(socket: &mut WebSocket) -> Result<ToCoordinator, End> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Binary(frame))) => {
+                return protocol::decode(&frame).map_err(|error| {
+                    let fault = match error {
+                        FrameError::TooLarge(_) => ConnectionFault::Oversized,
+                        FrameError::Malformed(_) => ConnectionFault::Malformed,
+                    };
+                    End::Fault(fault, error.to_string())
+                });
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Text(_))) => {
+                let detail = "a text frame; messages are binary frames".to_owned();
+                return Err(End::Fault(ConnectionFault::Malformed, detail));
+            }
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Err(error)) => {
+                let text = error.to_string();
+                if text.contains("too long")
+                    || text.contains("too large")
+                    || text.contains("Space limit")
+                {
+                    return Err(End::Fault(ConnectionFault::Oversized, text));
+                }
+                return Err(End::Gone);
+            }
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: &ToAgent) -> Result<(), ()> {
+    let frame = Message::Binary(protocol::encode(message).into());
+    match tokio::time::timeout(WRITE_TIMEOUT, socket.send(frame)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(()),
+    }
+}
+
+async fn close(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, end: End) {
+    if let End::Fault(fault, detail) = end {
+        coordinator.shared.faults.count(fault, agent, detail);
+    }
+    // The other side may be gone; there is nothing more to do for it.
+    let _ = tokio::time::timeout(WRITE_TIMEOUT, socket.close()).await;
+}

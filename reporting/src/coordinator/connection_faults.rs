@@ -1,0 +1,76 @@
+//! Why agent connections are closed: counted and logged, never felt by anyone else.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A reason to close an agent's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionFault {
+    /// No token, or a wrong one.
+    Unauthenticated,
+    /// No hello in time, or another message first.
+    NoHello,
+    /// The hello was refused (protocol version, name).
+    Refused,
+    /// A frame that is no message.
+    Malformed,
+    /// A frame larger than the limit.
+    Oversized,
+    /// A snapshot that breaks the rules of the protocol.
+    InvalidSnapshot,
+    /// Nothing heard within the lease.
+    Silent,
+    /// The agent does not read what it is sent.
+    TooSlow,
+}
+
+impl ConnectionFault {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [ConnectionFault; 8] = [
+        ConnectionFault::Unauthenticated,
+        ConnectionFault::NoHello,
+        ConnectionFault::Refused,
+        ConnectionFault::Malformed,
+        ConnectionFault::Oversized,
+        ConnectionFault::InvalidSnapshot,
+        ConnectionFault::Silent,
+        ConnectionFault::TooSlow,
+    ];
+
+    /// The reason as a key, such as `malformed`.
+    pub fn key(self) -> &'static str {
+        match self {
+            ConnectionFault::Unauthenticated => "unauthenticated",
+            ConnectionFault::NoHello => "no_hello",
+            ConnectionFault::Refused => "refused",
+            ConnectionFault::Malformed => "malformed",
+            ConnectionFault::Oversized => "oversized",
+            ConnectionFault::InvalidSnapshot => "invalid_snapshot",
+            ConnectionFault::Silent => "silent",
+            ConnectionFault::TooSlow => "too_slow",
+        }
+    }
+}
+
+/// Counters of closed agent connections by reason, since the coordinator started.
+#[derive(Debug, Default)]
+pub struct ConnectionFaults {
+    counters: [AtomicU64; ConnectionFault::ALL.len()],
+}
+
+impl ConnectionFaults {
+    /// Counts and logs a closed connection.
+    pub fn count(&self, fault: ConnectionFault, agent: &str, detail: impl fmt::Display) {
+        self.counters[fault as usize].fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            agent,
+            reason = fault.key(),
+            "closed an agent's connection: {detail}"
+        );
+    }
+
+    /// How many connections were closed for this reason.
+    pub fn get(&self, fault: ConnectionFault) -> u64 {
+        self.counters[fault as usize].load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,201 @@
+//! The coordinator: who is there, what runs, what is saved.
+//!
+//! One task owns registry and run life cycles (`owner.rs`); each agent's connection is a task of its own
+//! (`agent_socket.rs`) that saves snapshots and acknowledges them; everyone else talks to the owner through the
+//! cloneable [`Coordinator`] handle.
+
+mod agent_socket;
+mod clock;
+mod connection_faults;
+mod dispatch;
+mod owner;
+mod run_end;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greylag_infra::{InfrastructureError, InfrastructureView, LoadTest, RunRecord, StopRefused};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::store::{Store, StoreError};
+use owner::{Command, Owner};
+
+pub use agent_socket::agent_routes;
+pub use connection_faults::{ConnectionFault, ConnectionFaults};
+pub use dispatch::StartRefused;
+
+/// How long an agent and the coordinator may not hear of each other, unless configured.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+/// Commands and events waiting for the owner task.
+const OWNER_QUEUE: usize = 1_024;
+
+/// How to start a coordinator.
+#[derive(Debug, Clone)]
+pub struct CoordinatorConfig {
+    /// Directory of the store; created if it is not there.
+    pub data_dir: PathBuf,
+    /// An agent not heard for this long is lost, and an agent that hears nothing for this long stops.
+    pub lease: Duration,
+}
+
+/// Handle on a running coordinator.
+#[derive(Debug, Clone)]
+pub struct Coordinator {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    commands: mpsc::Sender<Command>,
+    changes: watch::Sender<u64>,
+    infrastructures: watch::Receiver<Arc<Vec<InfrastructureView>>>,
+    faults: ConnectionFaults,
+    clock: clock::Clock,
+    lease: Duration,
+}
+
+/// Why a run cannot be stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopRunError {
+    /// Unknown, or over.
+    #[error(transparent)]
+    Refused(#[from] StopRefused),
+    /// The coordinator is ending.
+    #[error("the coordinator is shutting down")]
+    ShuttingDown,
+}
+
+/// Why an infrastructure cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateInfrastructureError {
+    /// Its name is bad or taken.
+    #[error(transparent)]
+    Refused(#[from] InfrastructureError),
+    /// It cannot be kept.
+    #[error("the infrastructure cannot be saved; the coordinator's log says why")]
+    Store(#[source] StoreError),
+    /// The coordinator is ending.
+    #[error("the coordinator is shutting down")]
+    ShuttingDown,
+}
+
+impl Coordinator {
+    /// Opens the store, takes up unfinished runs and starts the owner task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The store cannot be opened or read; the message is a sentence for the user.
+    pub async fn start(config: CoordinatorConfig) -> Result<Self, StoreError> {
+        let store = Store::open(&config.data_dir)?;
+        let infrastructures = store.infrastructures().await?;
+        let unfinished = store.unfinished_runs().await?;
+        let (commands, inbox) = mpsc::channel(OWNER_QUEUE);
+        let (views, infrastructure_views) = watch::channel(Arc::new(Vec::new()));
+        let coordinator = Self {
+            shared: Arc::new(Shared {
+                store,
+                commands,
+                changes: watch::Sender::new(0),
+                infrastructures: infrastructure_views,
+                faults: ConnectionFaults::default(),
+                clock: clock::Clock::start(),
+                lease: config.lease,
+            }),
+        };
+        let mut owner = Owner::new(&coordinator, infrastructures, views);
+        owner.recover(unfinished).await;
+        tokio::spawn(owner.run(inbox));
+        Ok(coordinator)
+    }
+
+    /// Starts a run on the connected agents of its infrastructure.
+    ///
+    /// # Errors
+    /// The test is not valid or nobody can run it; the message is a sentence for the user.
+    pub async fn start_run(&self, test: LoadTest) -> Result<RunRecord, StartRefused> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::StartRun {
+            test: Box::new(test),
+            reply,
+        })
+        .await;
+        answer.await.unwrap_or(Err(StartRefused::ShuttingDown))
+    }
+
+    /// Asks a run to stop; its last results still come in, then it is Failed.
+    ///
+    /// # Errors
+    /// There is no such run, or it is over.
+    pub async fn stop_run(&self, id: &str) -> Result<(), StopRunError> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::StopRun {
+            run_id: id.to_owned(),
+            reply,
+        })
+        .await;
+        answer.await.unwrap_or(Err(StopRunError::ShuttingDown))
+    }
+
+    /// Creates an infrastructure before its first agent comes.
+    ///
+    /// # Errors
+    /// Its name is bad or taken, or it cannot be saved.
+    pub async fn create_infrastructure(&self, name: &str) -> Result<(), CreateInfrastructureError> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::CreateInfrastructure {
+            name: name.to_owned(),
+            reply,
+        })
+        .await;
+        answer
+            .await
+            .unwrap_or(Err(CreateInfrastructureError::ShuttingDown))
+    }
+
+    /// All infrastructures and their agents, at most a second old.
+    pub fn infrastructures(&self) -> Arc<Vec<InfrastructureView>> {
+        self.shared.infrastructures.borrow().clone()
+    }
+
+    /// A generation number that grows whenever something a page shows has changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// The store of this coordinator.
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The coordinator's clock: µs since 1970, never going back while the process lives.
+    pub fn now_us(&self) -> u64 {
+        self.shared.clock.now_us()
+    }
+
+    /// How many agent connections were refused or closed, by reason.
+    pub fn connection_faults(&self) -> &ConnectionFaults {
+        &self.shared.faults
+    }
+
+    /// Ends the owner task and the store after everything queued is saved. Runs stay as they are: agents keep
+    /// their load until the lease is over, and a coordinator started again on the same data goes on.
+    pub async fn shutdown(&self) {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Shutdown { reply }).await;
+        // An owner that is gone already needs no shutdown.
+        let _ = answer.await;
+        self.shared.store.close().await;
+    }
+
+    fn changed(&self) {
+        self.shared
+            .changes
+            .send_modify(|generation| *generation += 1);
+    }
+
+    /// A command that cannot be delivered drops its reply, which the caller sees as shutting down.
+    async fn command(&self, command: Command) {
+        let _ = self.shared.commands.send(command).await;
+    }
+}

@@ -1,0 +1,490 @@
+//! The one task that changes registry and runs. `select!` only chooses an event; handling it is done below, in
+//! order, with every record saved before anyone is told.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use greylag_infra::protocol::{AgentEnd, Hello, LogLine, PROTOCOL_VERSION, ToAgent, Welcome};
+use greylag_infra::{
+    InfrastructureView, LoadTest, Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase,
+    RunRecord, StopRefused,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::dispatch::{MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
+use super::{ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError, run_end};
+
+/// How often lease and deadlines are looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// Messages waiting to be written to one agent; an agent that lets them pile up is disconnected.
+pub(super) const AGENT_QUEUE: usize = 1_024;
+/// Letters and digits of a run's identifier: 36^12 ids, so two coordinators never give the same.
+const RUN_ID_LENGTH: usize = 12;
+
+/// What the owner is asked or told.
+pub(super) enum Command {
+    StartRun {
+        test: Box<LoadTest>,
+        reply: oneshot::Sender<Result<RunRecord, StartRefused>>,
+    },
+    StopRun {
+        run_id: RunId,
+        reply: oneshot::Sender<Result<(), StopRunError>>,
+    },
+    CreateInfrastructure {
+        name: String,
+        reply: oneshot::Sender<Result<(), CreateInfrastructureError>>,
+    },
+    AgentConnected {
+        connection: u64,
+        hello: Box<Hello>,
+        outgoing: mpsc::Sender<ToAgent>,
+        /// The refusal, if the hello is not accepted.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    AgentHeard {
+        agent_id: String,
+    },
+    AgentReady {
+        agent_id: String,
+        run_id: RunId,
+    },
+    AgentEnded {
+        agent_id: String,
+        run_id: RunId,
+        end: AgentEnd,
+    },
+    AgentDisconnected {
+        connection: u64,
+        agent_id: String,
+    },
+    Shutdown {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+struct Connection {
+    number: u64,
+    outgoing: mpsc::Sender<ToAgent>,
+}
+
+/// A run and what is still to be done for it: effects wait here while the store cannot save.
+struct LiveRun {
+    lifecycle: RunLifecycle,
+    pending: VecDeque<RunEffect>,
+    over: bool,
+}
+
+pub(super) struct Owner {
+    coordinator: Coordinator,
+    registry: Registry,
+    runs: BTreeMap<RunId, LiveRun>,
+    connections: BTreeMap<String, Connection>,
+    views: watch::Sender<Arc<Vec<InfrastructureView>>>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        coordinator: &Coordinator,
+        infrastructures: Vec<String>,
+        views: watch::Sender<Arc<Vec<InfrastructureView>>>,
+    ) -> Self {
+        let owner = Self {
+            coordinator: coordinator.clone(),
+            registry: Registry::with_infrastructures(infrastructures),
+            runs: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            views,
+        };
+        owner.publish();
+        owner
+    }
+
+    /// Takes up the runs an earlier coordinator left unfinished.
+    pub(super) async fn recover(&mut self, unfinished: Vec<RunRecord>) {
+        for record in unfinished {
+            let run_id = record.id.clone();
+            tracing::info!(run = %run_id, test = %record.test.name, "taking up an unfinished run");
+            let (lifecycle, effects) =
+                RunLifecycle::recover(record, self.lease_us(), self.coordinator.now_us());
+            self.adopt(run_id, lifecycle, effects).await;
+        }
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            let command = tokio::select! {
+                command = inbox.recv() => command,
+                _ = tick.tick() => {
+                    self.tick().await;
+                    continue;
+                }
+            };
+            match command {
+                Some(Command::Shutdown { reply }) => {
+                    // The asker may have given up waiting; the end is the same.
+                    let _ = reply.send(());
+                    return;
+                }
+                Some(command) => self.handle(command).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn handle(&mut self, command: Command) {
+        match command {
+            Command::StartRun { test, reply } => {
+                let answer = self.start_run(*test).await;
+                let _ = reply.send(answer);
+            }
+            Command::StopRun { run_id, reply } => {
+                let answer = self.stop_run(&run_id).await;
+                let _ = reply.send(answer);
+            }
+            Command::CreateInfrastructure { name, reply } => {
+                let answer = self.create_infrastructure(&name).await;
+                let _ = reply.send(answer);
+            }
+            Command::AgentConnected {
+                connection,
+                hello,
+                outgoing,
+                reply,
+            } => {
+                self.agent_connected(connection, &hello, outgoing, reply)
+                    .await;
+            }
+            Command::AgentHeard { agent_id } => {
+                self.registry.heard(&agent_id, self.coordinator.now_us());
+            }
+            Command::AgentReady { agent_id, run_id } => {
+                self.advance(&run_id, RunEvent::AgentReady { agent_id })
+                    .await;
+            }
+            Command::AgentEnded {
+                agent_id,
+                run_id,
+                end,
+            } => {
+                self.advance(&run_id, RunEvent::AgentEnded { agent_id, end })
+                    .await;
+            }
+            Command::AgentDisconnected {
+                connection,
+                agent_id,
+            } => {
+                self.agent_disconnected(connection, &agent_id).await;
+            }
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    async fn start_run(&mut self, test: LoadTest) -> Result<RunRecord, StartRefused> {
+        let agents = choose_agents(&test, &self.registry)?;
+        if self.runs.len() >= MAX_RUNS_AT_ONCE {
+            return Err(StartRefused::TooManyRuns);
+        }
+        let now_us = self.coordinator.now_us();
+        let record = RunRecord {
+            id: new_run_id(),
+            number: 0,
+            test,
+            phase: RunPhase::Preparing,
+            created_at_us: now_us,
+            started_at_us: None,
+            ended_at_us: None,
+            agents,
+        };
+        let record = self
+            .coordinator
+            .store()
+            .create_run(record)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "cannot save a new run");
+                StartRefused::Store(error)
+            })?;
+        tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run begins");
+        let (lifecycle, effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
+        self.adopt(record.id.clone(), lifecycle, effects).await;
+        Ok(record)
+    }
+
+    async fn stop_run(&mut self, run_id: &str) -> Result<(), StopRunError> {
+        let Some(run) = self.runs.get(run_id) else {
+            let known = self.coordinator.store().run(run_id).await.ok().flatten();
+            return Err(match known {
+                Some(record) => StopRefused::Over(record.phase.status().word()),
+                None => StopRefused::Unknown(run_id.chars().take(60).collect()),
+            }
+            .into());
+        };
+        run.lifecycle.may_stop()?;
+        let reason = "stopped by the user before its time".to_owned();
+        self.advance(run_id, RunEvent::StopAsked { reason }).await;
+        Ok(())
+    }
+
+    async fn create_infrastructure(&mut self, name: &str) -> Result<(), CreateInfrastructureError> {
+        self.registry.create(name)?;
+        self.publish();
+        self.coordinator
+            .store()
+            .save_infrastructure(name)
+            .await
+            .map_err(CreateInfrastructureError::Store)
+    }
+
+    async fn agent_connected(
+        &mut self,
+        connection: u64,
+        hello: &Hello,
+        outgoing: mpsc::Sender<ToAgent>,
+        reply: oneshot::Sender<Result<(), String>>,
+    ) {
+        let name = match self.admit(hello) {
+            Ok(name) => name,
+            Err(reason) => {
+                let _ = reply.send(Err(reason));
+                return;
+            }
+        };
+        if let Err(error) = self
+            .coordinator
+            .store()
+            .save_infrastructure(&hello.infrastructure)
+            .await
+        {
+            tracing::error!(%error, infrastructure = %hello.infrastructure, "cannot save the infrastructure; it is forgotten at the next restart");
+        }
+        tracing::info!(agent = %name, infrastructure = %hello.infrastructure, "agent connected");
+        let agent_id = hello.agent_id.clone();
+        // A connection that is still there for the same agent is a dead one that was not noticed yet.
+        self.connections.insert(
+            agent_id.clone(),
+            Connection {
+                number: connection,
+                outgoing,
+            },
+        );
+        self.send(
+            &agent_id,
+            ToAgent::Welcome(Welcome {
+                protocol: PROTOCOL_VERSION,
+                name,
+                lease_ms: u64::try_from(self.coordinator.shared.lease.as_millis())
+                    .unwrap_or(u64::MAX),
+            }),
+        );
+        let _ = reply.send(Ok(()));
+        self.publish();
+        self.reunite(&agent_id, hello).await;
+    }
+
+    fn admit(&mut self, hello: &Hello) -> Result<String, String> {
+        if hello.protocol != PROTOCOL_VERSION {
+            return Err(format!(
+                "the agent speaks protocol version {} and this coordinator version {PROTOCOL_VERSION}; install the same Greylag on both (the agent has {}, the coordinator {})",
+                hello.protocol,
+                if hello.version.is_empty() {
+                    "an unknown version"
+                } else {
+                    &hello.version
+                },
+                env!("CARGO_PKG_VERSION"),
+            ));
+        }
+        if hello.agent_id.is_empty() || hello.agent_id.len() > 100 {
+            return Err(
+                "the agent's hello has no valid agent_id; start the agent again".to_owned(),
+            );
+        }
+        self.registry
+            .join(hello, self.coordinator.now_us())
+            .map_err(|error| error.to_string())
+    }
+
+    /// Tells runs that the agent is back, and the agent which of the runs it holds are no more.
+    async fn reunite(&mut self, agent_id: &str, hello: &Hello) {
+        let held: HashSet<&str> = hello.runs.iter().map(String::as_str).collect();
+        let taking_part: Vec<RunId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| {
+                run.lifecycle
+                    .record()
+                    .agents
+                    .iter()
+                    .any(|agent| agent.id == agent_id)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for run_id in &taking_part {
+            let event = RunEvent::AgentReturned {
+                agent_id: agent_id.to_owned(),
+                holds_run: held.contains(run_id.as_str()),
+            };
+            self.advance(run_id, event).await;
+        }
+        for run_id in held {
+            if !taking_part.iter().any(|known| known == run_id) {
+                self.send(
+                    agent_id,
+                    ToAgent::Abandon {
+                        run_id: run_id.to_owned(),
+                    },
+                );
+            }
+        }
+    }
+
+    async fn agent_disconnected(&mut self, connection: u64, agent_id: &str) {
+        let current = self
+            .connections
+            .get(agent_id)
+            .map(|connection| connection.number);
+        if current != Some(connection) {
+            return;
+        }
+        self.connections.remove(agent_id);
+        self.registry.left(agent_id);
+        self.publish();
+        let name = self
+            .registry
+            .agent(agent_id)
+            .map_or(agent_id, |agent| agent.name.as_str());
+        tracing::warn!(agent = %name, "agent disconnected");
+        let since_us = self.coordinator.now_us();
+        let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
+        for run_id in run_ids {
+            let event = RunEvent::AgentLost {
+                agent_id: agent_id.to_owned(),
+                since_us,
+            };
+            self.advance(&run_id, event).await;
+        }
+    }
+
+    async fn tick(&mut self) {
+        let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
+        for run_id in run_ids {
+            self.advance(&run_id, RunEvent::Tick).await;
+        }
+        self.publish();
+    }
+
+    async fn adopt(&mut self, run_id: RunId, lifecycle: RunLifecycle, effects: Vec<RunEffect>) {
+        let run = LiveRun {
+            lifecycle,
+            pending: effects.into(),
+            over: false,
+        };
+        self.runs.insert(run_id.clone(), run);
+        self.perform(&run_id).await;
+    }
+
+    async fn advance(&mut self, run_id: &str, event: RunEvent) {
+        let now_us = self.coordinator.now_us();
+        let Some(run) = self.runs.get_mut(run_id) else {
+            return;
+        };
+        run.pending.extend(run.lifecycle.handle(event, now_us));
+        if !run.pending.is_empty() {
+            self.perform(run_id).await;
+        }
+    }
+
+    /// Performs what is pending, in order; stops at a save that fails and tries again at the next tick.
+    async fn perform(&mut self, run_id: &str) {
+        let coordinator = self.coordinator.clone();
+        while let Some(run) = self.runs.get_mut(run_id) {
+            let Some(effect) = run.pending.pop_front() else {
+                break;
+            };
+            match &effect {
+                RunEffect::Save => {
+                    let record = run.lifecycle.record();
+                    if record.phase.is_over() {
+                        run_end::log_tables(&coordinator, record).await;
+                    }
+                    if let Err(error) = coordinator.store().update_run(record).await {
+                        tracing::error!(%error, run = run_id, "cannot save the run; trying again");
+                        run.pending.push_front(effect);
+                        break;
+                    }
+                }
+                RunEffect::Log(text) => {
+                    let line = LogLine {
+                        at_us: coordinator.now_us(),
+                        source: "coordinator".to_owned(),
+                        text: text.clone(),
+                    };
+                    tracing::info!(run = run_id, "{text}");
+                    if let Err(error) = coordinator.store().append_log(run_id, vec![line]).await {
+                        tracing::error!(%error, run = run_id, "cannot save a log line");
+                    }
+                }
+                RunEffect::Send { agent_id, message } => {
+                    let (agent_id, message) = (agent_id.clone(), message.clone());
+                    self.send(&agent_id, message);
+                }
+                RunEffect::Over => run.over = true,
+            }
+        }
+        let over = self
+            .runs
+            .get(run_id)
+            .is_some_and(|run| run.over && run.pending.is_empty());
+        if over {
+            self.runs.remove(run_id);
+        }
+        self.coordinator.changed();
+    }
+
+    /// Sends to an agent if it is connected. One that is not gets told what it missed when it returns.
+    fn send(&mut self, agent_id: &str, message: ToAgent) {
+        let Some(connection) = self.connections.get(agent_id) else {
+            return;
+        };
+        if let Err(mpsc::error::TrySendError::Full(_)) = connection.outgoing.try_send(message) {
+            self.coordinator.shared.faults.count(
+                ConnectionFault::TooSlow,
+                agent_id,
+                format!("{AGENT_QUEUE} messages wait to be read by the agent"),
+            );
+            // Dropping the sender ends the connection's task, which reports the agent as disconnected.
+            if let Some(connection) = self.connections.get_mut(agent_id) {
+                connection.outgoing = mpsc::channel(1).0;
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let view = Arc::new(self.registry.view());
+        let status_changed = self.views.send_if_modified(|current| {
+            let changed = *current != view;
+            *current = view;
+            changed
+        });
+        if status_changed {
+            self.coordinator.changed();
+        }
+    }
+
+    fn lease_us(&self) -> u64 {
+        u64::try_from(self.coordinator.shared.lease.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+fn new_run_id() -> RunId {
+    use rand::Rng;
+    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut random = rand::rng();
+    (0..RUN_ID_LENGTH)
+        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
+        .collect()
+}

@@ -1,0 +1,415 @@
+//! The coordinator as an agent sees it: a fake agent over a real WebSocket.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::protocol::{
+    self, AgentEnd, Endpoint, Hello, PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent,
+    ToCoordinator, UserChange,
+};
+use greylag_infra::{ConnectionStatus, LoadTest, RunPhase, RunRecord};
+use greylag_reporting::Interval;
+use greylag_reporting::coordinator::{
+    ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Site {
+    coordinator: Coordinator,
+    url: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Site {
+    async fn open(dir: &Path, lease: Duration) -> Self {
+        let config = CoordinatorConfig {
+            data_dir: dir.to_owned(),
+            lease,
+        };
+        let coordinator = Coordinator::start(config).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!(
+            "ws://{}{}",
+            listener.local_addr().unwrap(),
+            protocol::AGENT_SOCKET_PATH
+        );
+        let routes = agent_routes(coordinator.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self {
+            coordinator,
+            url,
+            server,
+        }
+    }
+
+    /// Ends the coordinator and frees its data directory, as a restart needs it.
+    async fn close(self) {
+        self.server.abort();
+        self.coordinator.shutdown().await;
+    }
+
+    async fn run(&self, id: &str) -> RunRecord {
+        self.coordinator.store().run(id).await.unwrap().unwrap()
+    }
+
+    async fn until_over(&self, id: &str) -> RunPhase {
+        let mut changes = self.coordinator.changes();
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                let phase = self.run(id).await.phase;
+                if phase.is_over() {
+                    return phase;
+                }
+                changes.changed().await.unwrap();
+            }
+        })
+        .await
+        .expect("the run should end")
+    }
+
+    async fn until_fault(&self, fault: ConnectionFault, count: u64) {
+        tokio::time::timeout(PATIENCE, async {
+            while self.coordinator.connection_faults().get(fault) < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{} should be counted", fault.key()));
+    }
+}
+
+struct FakeAgent {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+fn hello(id: &str, runs: &[&str]) -> Hello {
+    Hello {
+        protocol: PROTOCOL_VERSION,
+        agent_id: id.into(),
+        name: format!("agent-{id}"),
+        infrastructure: "lab".into(),
+        version: "0".into(),
+        cores: 2,
+        scenarios: vec![ScenarioInfo {
+            name: "shop".into(),
+            description: String::new(),
+        }],
+        runs: runs.iter().map(|run| (*run).into()).collect(),
+    }
+}
+
+impl FakeAgent {
+    async fn dial(url: &str) -> Self {
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        Self { socket }
+    }
+
+    async fn join(url: &str, hello: Hello) -> Self {
+        let mut agent = Self::dial(url).await;
+        agent.send(&ToCoordinator::Hello(hello)).await;
+        assert!(matches!(agent.receive().await, Some(ToAgent::Welcome(_))));
+        agent
+    }
+
+    async fn send(&mut self, message: &ToCoordinator) {
+        self.send_frame(protocol::encode(message)).await;
+    }
+
+    async fn send_frame(&mut self, frame: Vec<u8>) {
+        self.socket
+            .send(Message::Binary(frame.into()))
+            .await
+            .unwrap();
+    }
+
+    /// The next message, or none when the coordinator closes the connection.
+    async fn receive(&mut self) -> Option<ToAgent> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("the coordinator should say something");
+            match next {
+                Some(Ok(Message::Binary(frame))) => return Some(protocol::decode(&frame).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    async fn snapshot(&mut self, snapshot: Snapshot) -> Option<ToAgent> {
+        self.send(&ToCoordinator::Snapshot(Box::new(snapshot)))
+            .await;
+        self.receive().await
+    }
+}
+
+fn load_test() -> LoadTest {
+    LoadTest {
+        name: "t".into(),
+        host: "http://127.0.0.1:9".into(),
+        users: 10,
+        ramp_up_s: 0,
+        duration_s: 10,
+        workers: 1,
+        infrastructure: "lab".into(),
+        scenario: "shop".into(),
+        stop_timeout_s: 1,
+        declared: None,
+    }
+}
+
+fn snapshot(run_id: &str, seq: u64, requests: u64) -> Snapshot {
+    let mut interval = Interval::default();
+    for _ in 0..requests {
+        interval.record(Duration::from_millis(5), None, 100, None);
+    }
+    Snapshot {
+        run_id: run_id.into(),
+        seq,
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        intervals: vec![interval.to_wire(seq as u32, 0)],
+        user_changes: vec![UserChange {
+            second: 0,
+            started: 1,
+            stopped: 0,
+        }],
+        ..Snapshot::default()
+    }
+}
+
+fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
+    Snapshot {
+        run_id: run_id.into(),
+        seq,
+        end: Some(AgentEnd {
+            failure: None,
+            requests,
+            failures: 0,
+            ended_at_us: 10_000_000,
+        }),
+        ..Snapshot::default()
+    }
+}
+
+fn ack(run_id: &str, seq: u64) -> Option<ToAgent> {
+    Some(ToAgent::Ack {
+        run_id: run_id.into(),
+        seq,
+    })
+}
+
+async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
+    let run = site.coordinator.start_run(load_test()).await.unwrap();
+    let Some(ToAgent::Prepare(prepare)) = agent.receive().await else {
+        panic!("the agent should be asked to prepare");
+    };
+    assert_eq!(
+        (prepare.run_id.as_str(), prepare.workers.as_slice()),
+        (run.id.as_str(), &[0][..])
+    );
+    agent
+        .send(&ToCoordinator::Ready {
+            run_id: run.id.clone(),
+        })
+        .await;
+    let Some(ToAgent::Start { start_at_us, .. }) = agent.receive().await else {
+        panic!("the agent should be told to start");
+    };
+    let saved = site.run(&run.id).await;
+    assert_eq!(
+        saved.started_at_us,
+        Some(start_at_us),
+        "saved before it is told"
+    );
+    run.id
+}
+
+async fn requests(site: &Site, run_id: &str) -> u64 {
+    let now = site.coordinator.now_us();
+    site.coordinator
+        .store()
+        .summary(run_id, now)
+        .await
+        .unwrap()
+        .totals
+        .requests
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_from_start_to_end_with_resent_snapshots() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    assert_eq!(
+        requests(&site, &run_id).await,
+        7,
+        "sent twice, counted once"
+    );
+
+    drop(agent);
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert!(
+        matches!(agent.receive().await, Some(ToAgent::Start { .. })),
+        "told again"
+    );
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 2, 5)).await,
+        ack(&run_id, 2)
+    );
+    assert_eq!(agent.snapshot(last(&run_id, 3, 12)).await, ack(&run_id, 3));
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    assert_eq!(requests(&site, &run_id).await, 12);
+
+    let log = site
+        .coordinator
+        .store()
+        .log(&run_id, 0, 1_000)
+        .await
+        .unwrap();
+    let text: Vec<_> = log.iter().map(|line| line.text.as_str()).collect();
+    assert!(
+        text.contains(&"Response time percentiles (approximated)"),
+        "{text:#?}"
+    );
+    assert!(
+        !text
+            .iter()
+            .any(|line| line.contains("report this as a bug")),
+        "{text:#?}"
+    );
+    assert_eq!(
+        agent.snapshot(snapshot("nosuchrun", 1, 1)).await,
+        Some(ToAgent::Abandon {
+            run_id: "nosuchrun".into()
+        })
+    );
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_coordinator_goes_on_with_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    site.close().await;
+
+    let site = Site::open(dir.path(), PATIENCE).await;
+    assert_eq!(
+        site.coordinator.infrastructures()[0].status,
+        ConnectionStatus::Pending
+    );
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id, "unknown"])).await;
+    assert!(matches!(agent.receive().await, Some(ToAgent::Start { .. })));
+    assert_eq!(
+        agent.receive().await,
+        Some(ToAgent::Abandon {
+            run_id: "unknown".into()
+        }),
+        "a run this coordinator does not know"
+    );
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    assert_eq!(agent.snapshot(last(&run_id, 2, 7)).await, ack(&run_id, 2));
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    assert_eq!(requests(&site, &run_id).await, 7);
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_gone_for_longer_than_the_lease_fails_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), Duration::from_millis(500)).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    drop(agent);
+    let RunPhase::Failed(reason) = site.until_over(&run_id).await else {
+        panic!("the run should fail");
+    };
+    assert!(reason.contains("agent-a"), "{reason}");
+    assert_eq!(
+        requests(&site, &run_id).await,
+        7,
+        "what was acknowledged is kept"
+    );
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert_eq!(agent.receive().await, Some(ToAgent::Abandon { run_id }));
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_close_one_connection_and_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut good = FakeAgent::join(&site.url, hello("good", &[])).await;
+    let run_id = begin(&site, &mut good).await;
+
+    let mut garbage = FakeAgent::dial(&site.url).await;
+    garbage.send_frame(b"\xc1garbage".to_vec()).await;
+    assert_eq!(garbage.receive().await, None);
+    site.until_fault(ConnectionFault::Malformed, 1).await;
+
+    let mut rude = FakeAgent::dial(&site.url).await;
+    rude.send(&ToCoordinator::Ping { sent_at_us: 0 }).await;
+    assert_eq!(rude.receive().await, None);
+    site.until_fault(ConnectionFault::NoHello, 1).await;
+
+    let mut old = FakeAgent::dial(&site.url).await;
+    let old_hello = Hello {
+        protocol: PROTOCOL_VERSION + 1,
+        ..hello("old", &[])
+    };
+    old.send(&ToCoordinator::Hello(old_hello)).await;
+    let Some(ToAgent::Refused { reason }) = old.receive().await else {
+        panic!("another protocol version should be refused");
+    };
+    assert!(reason.contains("protocol version"), "{reason}");
+    site.until_fault(ConnectionFault::Refused, 1).await;
+
+    let mut skipping = FakeAgent::join(&site.url, hello("skipping", &[])).await;
+    let answer = skipping.snapshot(snapshot(&run_id, 9, 1)).await;
+    assert_eq!(answer, None, "not a member of the run");
+    site.until_fault(ConnectionFault::InvalidSnapshot, 1).await;
+
+    let mut large = FakeAgent::join(&site.url, hello("large", &[])).await;
+    let frame = vec![0; protocol::MAX_FRAME_BYTES + 1];
+    // The coordinator may close before all of it is written.
+    let _ = large.socket.send(Message::Binary(frame.into())).await;
+    site.until_fault(ConnectionFault::Oversized, 1).await;
+
+    assert_eq!(
+        good.snapshot(snapshot(&run_id, 1, 3)).await,
+        ack(&run_id, 1)
+    );
+    assert_eq!(good.snapshot(last(&run_id, 2, 3)).await, ack(&run_id, 2));
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    site.close().await;
+}
