@@ -39,6 +39,10 @@ impl Failure {
             return match error.kind() {
                 UnexpectedEof | ConnectionReset | BrokenPipe => Self::new(CLOSED_EARLY),
                 TimedOut => Self::new("TimeoutError('timed out')"),
+                // hyper's errors about chunked encoding; a TLS error was told apart above.
+                InvalidInput | InvalidData => {
+                    Self::new("Malformed response: the chunks are not valid")
+                }
                 kind => Self(format!("OSError('{kind}')").into()),
             };
         };

@@ -16,10 +16,10 @@
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use ::goose::GooseAttack;
 use ::goose::client::GooseClientBuilder;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::{GooseUser, Scenario as GooseScenario, Transaction};
+use ::goose::{GooseAttack, GooseError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -146,9 +146,19 @@ pub async fn drive(
             }
         }
     };
-    ended
-        .map(drop)
-        .map_err(|error| DriveError::Engine(error.to_string()))
+    ended.map(drop).map_err(refused)
+}
+
+/// goose's reason; its sentence alone leaves out which option it means.
+fn refused(error: GooseError) -> DriveError {
+    DriveError::Engine(match error {
+        GooseError::InvalidOption {
+            option,
+            value,
+            detail,
+        } => format!("{option} {value}: {detail}"),
+        other => other.to_string(),
+    })
 }
 
 fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
@@ -177,7 +187,6 @@ fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
 
 /// The attack: as many goose users as are planned, each with one transaction that is a user's life.
 fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
-    let engine = |error: ::goose::GooseError| DriveError::Engine(error.to_string());
     ignore_sigint();
 
     let mut configuration = GooseConfiguration::default();
@@ -189,11 +198,9 @@ fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
     configuration.no_print_metrics = true;
     configuration.no_transaction_metrics = true;
     configuration.no_scenario_metrics = true;
-    configuration.no_reset_metrics = true;
     configuration.no_status_codes = true;
     configuration.no_error_summary = true;
     configuration.no_telnet = true;
-    configuration.no_websocket = true;
     configuration.quiet = 2;
     let life = Transaction::new(Arc::new(move |goose_user: &mut GooseUser| {
         let crew = Arc::clone(&crew);
@@ -204,9 +211,9 @@ fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
         })
     }));
     Ok(GooseAttack::initialize_with_config(configuration)
-        .map_err(engine)?
+        .map_err(refused)?
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
-        .map_err(engine)?
+        .map_err(refused)?
         .register_scenario(GooseScenario::new("greylag").register_transaction(life)))
 }
 

@@ -35,11 +35,14 @@ async fn drive_until(
     until: impl Future<Output = ()>,
 ) -> Duration {
     let stop = CancellationToken::new();
-    let driving = tokio::spawn({
+    let mut driving = tokio::spawn({
         let (memory, stop) = (memory.clone(), stop.clone());
         async move { drive(&scenario, load, memory, stop).await }
     });
-    until.await;
+    tokio::select! {
+        ended = &mut driving => panic!("ended before it was stopped: {ended:?}"),
+        () = until => {}
+    }
     let stopped_at = Instant::now();
     stop.cancel();
     driving.await.unwrap().unwrap();
@@ -71,7 +74,11 @@ impl Walker {
         Ok(())
     }
     async fn bye(&mut self, client: &mut Client) -> TaskResult {
-        client.get(format!("/bye/{}", self.steps)).name("/bye").send().await?;
+        client
+            .get(format!("/bye/{}", self.steps))
+            .name("/bye")
+            .send()
+            .await?;
         Ok(())
     }
 }
@@ -86,13 +93,27 @@ async fn a_user_starts_walks_and_stops() {
             .task(1, Walker::step)
             .on_stop(Walker::bye),
     );
-    drive_until(scenario, load(&server.url, [0]), &memory, server.has_seen(50)).await;
+    drive_until(
+        scenario,
+        load(&server.url, [0]),
+        &memory,
+        server.has_seen(50),
+    )
+    .await;
     let lines = memory.lines();
     assert_eq!(lines[0], "GET /hello");
     assert_eq!(lines[lines.len() - 1], "GET /bye");
-    assert!(lines[1..lines.len() - 1].iter().all(|line| line == "GET /step"));
+    assert!(
+        lines[1..lines.len() - 1]
+            .iter()
+            .all(|line| line == "GET /step")
+    );
     let steps = lines.len() - 2;
-    assert_eq!(server.seen().last().unwrap().target, format!("/bye/{steps}"), "state is kept");
+    assert_eq!(
+        server.seen().last().unwrap().target,
+        format!("/bye/{steps}"),
+        "state is kept"
+    );
     assert_eq!(server.seen().len(), lines.len());
     assert_eq!(server.connections(), 1);
 }
@@ -102,7 +123,9 @@ async fn users_begin_when_planned() {
     let server = ok().await;
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("walk").user(
-        FastHttpUser::<Walker>::new("Walker").task(1, Walker::step).wait_time(constant(60.0)),
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .wait_time(constant(60.0)),
     );
     // Zero is a little ahead, as in a worker: goose launches its users meanwhile.
     let mut load = load(&server.url, [0, 200, 400, 600, 60_000]);
@@ -114,7 +137,11 @@ async fn users_begin_when_planned() {
     assert_eq!(starts.len(), 4, "the fifth was never due");
     for (number, start) in starts.iter().enumerate() {
         let due = zero + Duration::from_millis(200 * number as u64);
-        assert!(*start >= due, "user {number} is early by {:?}", due - *start);
+        assert!(
+            *start >= due,
+            "user {number} is early by {:?}",
+            due - *start
+        );
     }
 }
 
@@ -128,14 +155,23 @@ async fn weights_are_drawn_independently() {
             .task(3, Walker::step)
             .task(0, Walker::bye),
     );
-    drive_until(scenario, load(&server.url, [0, 0]), &memory, server.has_seen(2_000)).await;
+    drive_until(
+        scenario,
+        load(&server.url, [0, 0]),
+        &memory,
+        server.has_seen(2_000),
+    )
+    .await;
     let lines = memory.lines();
     let hellos = lines.iter().filter(|line| *line == "GET /hello").count() as f64;
     let total = lines.len() as f64;
     // Binomial with p = 1/4: six standard deviations are one chance in 500 million.
     let bound = 6.0 * (total * 0.25 * 0.75).sqrt();
     assert!((hellos - total * 0.25).abs() < bound, "{hellos} of {total}");
-    assert!(!lines.contains(&"GET /bye".to_owned()), "weight 0 is never drawn");
+    assert!(
+        !lines.contains(&"GET /bye".to_owned()),
+        "weight 0 is never drawn"
+    );
 }
 
 #[derive(Default)]
@@ -159,8 +195,17 @@ impl Clumsy {
             2 => panic!("plainly"),
             3 => response.json::<Never>().map(drop)?,
             4 => return Err(TaskError::new("my own words")),
-            5 => client.get("http://127.0.0.1:1/refused").send().await.map(drop)?,
-            6 => client.get("/").header("bad name", "").send().await.map(drop)?,
+            5 => client
+                .get("http://127.0.0.1:1/refused")
+                .send()
+                .await
+                .map(drop)?,
+            6 => client
+                .get("/")
+                .header("bad name", "")
+                .send()
+                .await
+                .map(drop)?,
             _ => {}
         }
         Ok(())
@@ -173,18 +218,37 @@ async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
     let memory = Arc::new(Memory::default());
     let scenario =
         Scenario::new("fail").user(FastHttpUser::<Clumsy>::new("Clumsy").task(1, Clumsy::turn));
-    drive_until(scenario, load(&server.url, [0]), &memory, server.has_seen(8)).await;
+    drive_until(
+        scenario,
+        load(&server.url, [0]),
+        &memory,
+        server.has_seen(8),
+    )
+    .await;
     let errors = memory.task_errors();
     let texts: Vec<&str> = errors.iter().map(|(_, text)| text.as_str()).collect();
     assert!(errors.iter().all(|(task, _)| task == "Clumsy::turn"));
-    assert_eq!(texts[..2], ["panicked: dropped the basket", "panicked: plainly"]);
+    assert_eq!(
+        texts[..2],
+        ["panicked: dropped the basket", "panicked: plainly"]
+    );
     assert!(texts[2].starts_with("the response is not the JSON asked for: "));
     assert_eq!(texts[3], "my own words");
     assert_eq!(texts[4], "GET /: a header's name is not valid");
-    assert_eq!(texts.len(), 5, "a refused connection is a failed request, not also a task's error");
+    assert_eq!(
+        texts.len(),
+        5,
+        "a refused connection is a failed request, not also a task's error"
+    );
     let lines = memory.lines();
-    assert_eq!(lines[5], "GET /refused -> ConnectionRefusedError(111, 'Connection refused')");
-    assert_eq!(lines.iter().filter(|line| line.contains("refused")).count(), 1);
+    assert_eq!(
+        lines[5],
+        "GET /refused -> ConnectionRefusedError(111, 'Connection refused')"
+    );
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("refused")).count(),
+        1
+    );
     assert_eq!(lines[6], "GET /6", "the user went on");
 }
 
@@ -206,10 +270,21 @@ async fn users_that_hang_are_dropped_at_the_stop_time_out() {
     let server = Server::start(|_: &Seen| Reply::Hang(Vec::new())).await;
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("stuck").user(
-        FastHttpUser::<Stuck>::new("Stuck").task(1, Stuck::request).on_stop(Stuck::for_ever),
+        FastHttpUser::<Stuck>::new("Stuck")
+            .task(1, Stuck::request)
+            .on_stop(Stuck::for_ever),
     );
-    let took = drive_until(scenario, load(&server.url, [0; 5]), &memory, server.has_seen(5)).await;
-    assert!(took >= Duration::from_millis(300), "{took:?}: tasks have the stop time-out");
+    let took = drive_until(
+        scenario,
+        load(&server.url, [0; 5]),
+        &memory,
+        server.has_seen(5),
+    )
+    .await;
+    assert!(
+        took >= Duration::from_millis(300),
+        "{took:?}: tasks have the stop time-out"
+    );
     assert!(took < Duration::from_millis(300 + 2_000), "{took:?}");
     let cut = "GET /stuck -> Aborted: the run ended before the response was complete";
     assert_eq!(memory.lines(), [cut; 5]);
@@ -228,12 +303,17 @@ async fn a_request_under_way_may_end_within_the_stop_time_out() {
     let server = server.await;
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("walk").user(
-        FastHttpUser::<Walker>::new("Walker").task(1, Walker::step).on_stop(Walker::bye),
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .on_stop(Walker::bye),
     );
     let mut load = load(&server.url, [0]);
     load.stop_timeout = Duration::from_secs(20);
     let took = drive_until(scenario, load, &memory, server.has_seen(1)).await;
-    assert!(took < Duration::from_secs(10), "{took:?}: nobody waits for the time-out to pass");
+    assert!(
+        took < Duration::from_secs(10),
+        "{took:?}: nobody waits for the time-out to pass"
+    );
     assert_eq!(memory.lines().last().unwrap(), "GET /bye");
     assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
 }
@@ -252,8 +332,19 @@ async fn waiting_users_end_at_once() {
     load.stop_timeout = Duration::from_secs(30);
     let took = drive_until(scenario, load, &memory, server.has_seen(3)).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert_eq!(memory.lines().iter().filter(|line| *line == "GET /bye").count(), 3);
-    assert_eq!(memory.started.load(Ordering::SeqCst), 3, "the fourth never began");
+    assert_eq!(
+        memory
+            .lines()
+            .iter()
+            .filter(|line| *line == "GET /bye")
+            .count(),
+        3
+    );
+    assert_eq!(
+        memory.started.load(Ordering::SeqCst),
+        3,
+        "the fourth never began"
+    );
 }
 
 #[tokio::test]
@@ -264,7 +355,11 @@ async fn a_dead_target_does_not_starve_the_runtime() {
         Scenario::new("walk").user(FastHttpUser::<Walker>::new("Walker").task(1, Walker::step));
     let timer = tokio::time::sleep(Duration::from_millis(200));
     drive_until(scenario, load(&nobody, [0; 20]), &memory, timer).await;
-    assert_eq!(memory.started.load(Ordering::SeqCst), 20, "every user had its turn");
+    assert_eq!(
+        memory.started.load(Ordering::SeqCst),
+        20,
+        "every user had its turn"
+    );
     assert!(memory.samples().len() >= 20);
 }
 
@@ -295,11 +390,15 @@ async fn tasks_without_requests_yield() {
 async fn an_error_in_on_start_ends_the_user_and_the_run_ends_with_its_users() {
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("idle").user(
-        FastHttpUser::<Idle>::new("Idle").on_start(Idle::broken_start).task(1, Idle::nothing),
+        FastHttpUser::<Idle>::new("Idle")
+            .on_start(Idle::broken_start)
+            .task(1, Idle::nothing),
     );
     let host = Server::nobody().await;
     let stop = CancellationToken::new();
-    drive(&scenario, load(&host, [0, 0]), memory.clone(), stop).await.unwrap();
+    drive(&scenario, load(&host, [0, 0]), memory.clone(), stop)
+        .await
+        .unwrap();
     let error = ("Idle::broken_start".to_owned(), "no password".to_owned());
     assert_eq!(memory.task_errors(), [error.clone(), error]);
     assert_eq!(memory.stopped.load(Ordering::SeqCst), 2);
@@ -309,9 +408,18 @@ async fn an_error_in_on_start_ends_the_user_and_the_run_ends_with_its_users() {
 async fn a_multi_threaded_runtime_does_as_well() {
     let server = ok().await;
     let memory = Arc::new(Memory::default());
-    let scenario = Scenario::new("walk")
-        .user(HttpUser::<Walker>::new("Walker").task(1, Walker::step).on_stop(Walker::bye));
-    drive_until(scenario, load(&server.url, [0; 8]), &memory, server.has_seen(200)).await;
+    let scenario = Scenario::new("walk").user(
+        HttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .on_stop(Walker::bye),
+    );
+    drive_until(
+        scenario,
+        load(&server.url, [0; 8]),
+        &memory,
+        server.has_seen(200),
+    )
+    .await;
     assert_eq!(memory.samples().len(), server.seen().len());
 }
 
@@ -319,16 +427,24 @@ async fn a_multi_threaded_runtime_does_as_well() {
 async fn a_load_that_does_not_fit_is_refused() {
     let host: Url = "http://127.0.0.1:1".parse().unwrap();
     let memory = Arc::new(Memory::default());
-    let lazy = Scenario::new("lazy")
-        .user(FastHttpUser::<Idle>::new("Lazy").task(0, Idle::nothing));
+    let lazy = Scenario::new("lazy").user(FastHttpUser::<Idle>::new("Lazy").task(0, Idle::nothing));
     let stop = CancellationToken::new();
-    let error = drive(&lazy, load(&host, [0]), memory.clone(), stop.clone()).await.unwrap_err();
+    let error = drive(&lazy, load(&host, [0]), memory.clone(), stop.clone())
+        .await
+        .unwrap_err();
     assert!(matches!(error, DriveError::NoTasks { .. }), "{error}");
     let nobody = Scenario::new("empty");
-    let error = drive(&nobody, load(&host, [0]), memory.clone(), stop.clone()).await.unwrap_err();
-    assert!(matches!(error, DriveError::NoSuchUserType { .. }), "{error}");
+    let error = drive(&nobody, load(&host, [0]), memory.clone(), stop.clone())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, DriveError::NoSuchUserType { .. }),
+        "{error}"
+    );
     let ftp = "ftp://127.0.0.1".parse().unwrap();
-    let error = drive(&lazy, load(&ftp, [0]), memory.clone(), stop).await.unwrap_err();
+    let error = drive(&lazy, load(&ftp, [0]), memory.clone(), stop)
+        .await
+        .unwrap_err();
     assert!(matches!(error, DriveError::Host { .. }), "{error}");
     assert_eq!(memory.started.load(Ordering::SeqCst), 0);
 }

@@ -103,8 +103,12 @@ impl Server {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
                     let number = connections.fetch_add(1, Ordering::SeqCst);
-                    let (seen, news, reply, tls) =
-                        (Arc::clone(&seen), Arc::clone(&news), Arc::clone(&reply), tls.clone());
+                    let (seen, news, reply, tls) = (
+                        Arc::clone(&seen),
+                        Arc::clone(&news),
+                        Arc::clone(&reply),
+                        tls.clone(),
+                    );
                     let end = {
                         let (news, closed) = (Arc::clone(&news), Arc::clone(&closed));
                         move || {
@@ -229,7 +233,10 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin), connection: usize) ->
         seen.headers
             .push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    if let Some(length) = seen.header("content-length").and_then(|text| text.parse().ok()) {
+    if let Some(length) = seen
+        .header("content-length")
+        .and_then(|text| text.parse().ok())
+    {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.ok()?;
         seen.body = String::from_utf8_lossy(&body).into_owned();
@@ -248,4 +255,3 @@ pub(crate) fn respond(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Ve
     bytes.extend_from_slice(body);
     bytes
 }
-

@@ -44,7 +44,10 @@ async fn bodies_are_decoded_and_their_decoded_length_is_recorded() {
         ("gzip", gzip(plain)),
         ("GZip", gzip(plain)),
         ("x-gzip", gzip(plain)),
-        ("gzip", [gzip(&plain[..5_000]), gzip(&plain[5_000..])].concat()),
+        (
+            "gzip",
+            [gzip(&plain[..5_000]), gzip(&plain[5_000..])].concat(),
+        ),
         ("deflate", zlib(plain)),
         ("deflate", deflate(plain)),
         ("br", brotli(plain).await),
@@ -69,7 +72,11 @@ async fn a_body_that_cannot_be_decoded_is_a_failure() {
     for kind in BOTH {
         for encoding in ["gzip", "deflate", "br"] {
             let server = Server::start(move |_: &Seen| {
-                Reply::Write(respond("200 OK", &[("content-encoding", encoding)], b"\xffgoose"))
+                Reply::Write(respond(
+                    "200 OK",
+                    &[("content-encoding", encoding)],
+                    b"\xffgoose",
+                ))
             })
             .await;
             let (mut client, memory) = client(kind, &server.url);
@@ -91,7 +98,10 @@ async fn a_compressed_flood_is_stopped_at_the_limit() {
         .await;
         let (mut client, memory) = client(kind, &server.url);
         client.get("/").send().await.unwrap_err();
-        assert_eq!(memory.lines(), ["GET / -> Response body is larger than 64 MiB"]);
+        assert_eq!(
+            memory.lines(),
+            ["GET / -> Response body is larger than 64 MiB"]
+        );
     }
 }
 
@@ -99,15 +109,57 @@ async fn a_compressed_flood_is_stopped_at_the_limit() {
 async fn every_framing_of_http_1_is_understood() {
     // name, bytes, body, whether the server closes, whether the connection serves again
     let cases: [(&str, &str, &str, bool, bool); 9] = [
-        ("length", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
-        ("chunked", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\nya!\r\n0\r\nx-trailer: 1\r\n\r\n", "hiya!", false, true),
-        ("until close", "HTTP/1.1 200 OK\r\n\r\nhi", "hi", true, false),
-        ("connection: close", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi", "hi", true, false),
+        (
+            "length",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+            "hi",
+            false,
+            true,
+        ),
+        (
+            "chunked",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\nya!\r\n0\r\nx-trailer: 1\r\n\r\n",
+            "hiya!",
+            false,
+            true,
+        ),
+        (
+            "until close",
+            "HTTP/1.1 200 OK\r\n\r\nhi",
+            "hi",
+            true,
+            false,
+        ),
+        (
+            "connection: close",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi",
+            "hi",
+            true,
+            false,
+        ),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhi", "hi", true, false),
-        ("HTTP/1.0 kept", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
+        (
+            "HTTP/1.0 kept",
+            "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nhi",
+            "hi",
+            false,
+            true,
+        ),
         ("204", "HTTP/1.1 204 No Content\r\n\r\n", "", false, true),
-        ("304", "HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", "", false, true),
-        ("1xx first", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "hi", false, true),
+        (
+            "304",
+            "HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n",
+            "",
+            false,
+            true,
+        ),
+        (
+            "1xx first",
+            "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+            "hi",
+            false,
+            true,
+        ),
     ];
     for kind in BOTH {
         for (name, bytes, body, closes, serves_again) in cases {
@@ -147,7 +199,11 @@ async fn a_body_in_pieces_is_put_together() {
 #[tokio::test]
 async fn json_and_text_are_read() {
     let server = Server::start(|_: &Seen| {
-        Reply::Write(respond("200 OK", &[("content-type", "application/json")], b"[1,2]"))
+        Reply::Write(respond(
+            "200 OK",
+            &[("content-type", "application/json")],
+            b"[1,2]",
+        ))
     })
     .await;
     for kind in BOTH {
@@ -156,8 +212,15 @@ async fn json_and_text_are_read() {
         assert_eq!(response.json::<Vec<u8>>().unwrap(), [1, 2]);
         assert_eq!(response.header("content-type"), Some("application/json"));
         let error = response.json::<String>().unwrap_err().to_string();
-        assert!(error.starts_with("the response is not the JSON asked for: "), "{error}");
-        assert_eq!(memory.lines(), ["GET /"], "a failed parse is no failed request");
+        assert!(
+            error.starts_with("the response is not the JSON asked for: "),
+            "{error}"
+        );
+        assert_eq!(
+            memory.lines(),
+            ["GET /"],
+            "a failed parse is no failed request"
+        );
     }
 }
 

@@ -30,10 +30,8 @@ async fn one_connection_serves_a_user() {
 async fn a_connection_closed_while_idle_costs_no_failure_and_no_second_request() {
     for kind in BOTH {
         // Answers as if it would keep the connection, then closes it.
-        let server = Server::start(|_: &Seen| {
-            Reply::WriteAndClose(respond("200 OK", &[], b"fine"))
-        })
-        .await;
+        let server =
+            Server::start(|_: &Seen| Reply::WriteAndClose(respond("200 OK", &[], b"fine"))).await;
         let (mut client, memory) = client(kind, &server.url);
         for round in 0..20 {
             client.post("/").body("x").send().await.unwrap();
@@ -59,8 +57,15 @@ async fn a_connection_dropped_under_a_request_in_steady_use_is_a_failure() {
         client.get("/kill").send().await.unwrap_err();
         client.get("/").send().await.unwrap();
         let gone = "RemoteDisconnected('Remote end closed connection without response')";
-        assert_eq!(memory.lines(), ["GET /", &format!("GET /kill -> {gone}"), "GET /"]);
-        assert_eq!(server.seen().len(), 3, "{kind:?}: the target saw what was counted");
+        assert_eq!(
+            memory.lines(),
+            ["GET /", &format!("GET /kill -> {gone}"), "GET /"]
+        );
+        assert_eq!(
+            server.seen().len(),
+            3,
+            "{kind:?}: the target saw what was counted"
+        );
     }
 }
 
@@ -80,7 +85,10 @@ async fn a_request_given_up_is_recorded_and_its_connection_is_not_used_again() {
         }
         client.get("/").send().await.unwrap();
         let error = "Aborted: the task gave up before the response was complete";
-        assert_eq!(memory.lines(), ["GET /", &format!("GET /grouped -> {error}"), "GET /"]);
+        assert_eq!(
+            memory.lines(),
+            ["GET /", &format!("GET /grouped -> {error}"), "GET /"]
+        );
         assert_eq!(server.seen().len(), 3);
         assert_eq!(server.connections(), 2);
     }
@@ -92,7 +100,11 @@ async fn a_caught_request_given_up_is_recorded_once() {
         let server = Server::start(|_: &Seen| Reply::Hang(Vec::new())).await;
         let (mut client, memory) = client(kind, &server.url);
         let waiting = client.get("/").catch().send();
-        assert!(tokio::time::timeout(Duration::from_millis(50), waiting).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), waiting)
+                .await
+                .is_err()
+        );
         assert_eq!(memory.samples().len(), 1);
     }
 }
@@ -133,11 +145,15 @@ async fn certificates_are_checked_unless_told_otherwise() {
         let (mut strict, memory) = client(kind, &server.url);
         strict.get("/").send().await.unwrap_err();
         let error = memory.only().error.unwrap();
-        assert!(error.starts_with("TLS failure: certificate"), "{kind:?} {error}");
+        assert!(
+            error.starts_with("TLS failure: certificate"),
+            "{kind:?} {error}"
+        );
         assert!(server.seen().is_empty());
 
-        let (mut lax, memory) =
-            client_with(kind, &server.url, |options| options.accept_invalid_certs = true);
+        let (mut lax, memory) = client_with(kind, &server.url, |options| {
+            options.accept_invalid_certs = true
+        });
         for _ in 0..3 {
             assert_eq!(lax.get("/").send().await.unwrap().text(), "fine");
         }
@@ -149,11 +165,18 @@ async fn certificates_are_checked_unless_told_otherwise() {
 #[tokio::test]
 async fn tls_to_a_server_without_it_is_a_failure() {
     for kind in BOTH {
-        let server = Server::start(|_: &Seen| Reply::WriteAndClose(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec())).await;
+        let server =
+            Server::start(|_: &Seen| Reply::WriteAndClose(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec()))
+                .await;
         let host = server.url.as_str().replace("http:", "https:");
         let (mut client, memory) = client(kind, &host.parse().unwrap());
         // The server answers a line of garbage; it sends nothing before it has read one.
-        client.get("/").timeout(Duration::from_millis(500)).send().await.unwrap_err();
+        client
+            .get("/")
+            .timeout(Duration::from_millis(500))
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(memory.samples().len(), 1);
     }
 }

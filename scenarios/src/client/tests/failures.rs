@@ -14,10 +14,22 @@ async fn a_status_of_400_or_above_is_a_failure_and_no_error() {
         ("200 OK", None),
         ("300 Multiple Choices", None),
         ("399 Odd", None),
-        ("400 Bad Request", Some("400 Client Error: Bad Request for url: /x?y")),
-        ("405 Method Not Allowed", Some("405 Client Error: Method Not Allowed for url: /x?y")),
-        ("405 Not Allowed", Some("405 Client Error: Not Allowed for url: /x?y")),
-        ("500 Internal Server Error", Some("500 Server Error: Internal Server Error for url: /x?y")),
+        (
+            "400 Bad Request",
+            Some("400 Client Error: Bad Request for url: /x?y"),
+        ),
+        (
+            "405 Method Not Allowed",
+            Some("405 Client Error: Method Not Allowed for url: /x?y"),
+        ),
+        (
+            "405 Not Allowed",
+            Some("405 Client Error: Not Allowed for url: /x?y"),
+        ),
+        (
+            "500 Internal Server Error",
+            Some("500 Server Error: Internal Server Error for url: /x?y"),
+        ),
         ("599 Odd", Some("599 Server Error: Odd for url: /x?y")),
         ("600 Odd", None),
     ];
@@ -47,8 +59,7 @@ fn every_status_is_judged_as_python_requests_does() {
 
 #[tokio::test]
 async fn the_name_stands_for_the_url() {
-    let server =
-        Server::start(|_: &Seen| Reply::Write(respond("404 Not Found", &[], b""))).await;
+    let server = Server::start(|_: &Seen| Reply::Write(respond("404 Not Found", &[], b""))).await;
     for kind in BOTH {
         let (mut client, memory) = client(kind, &server.url);
         client.get("/p/7").name("/p/[id]").send().await.unwrap();
@@ -64,19 +75,42 @@ async fn broken_answers_are_failures_with_stable_texts() {
     let cases: [(&str, &[u8], &str); 7] = [
         ("no answer", b"", gone),
         ("half a head", b"HTTP/1.1 200 OK\r\nx: ", gone),
-        ("half a body", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", early),
-        ("half a chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhal", early),
-        ("no HTTP", b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "Malformed response: this is not HTTP/1"),
-        ("bad chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", early),
-        ("bad header", b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n", "Malformed response: this is not HTTP/1"),
+        (
+            "half a body",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+            early,
+        ),
+        (
+            "half a chunk",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhal",
+            early,
+        ),
+        (
+            "no HTTP",
+            b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+            "Malformed response: this is not HTTP/1",
+        ),
+        (
+            "bad chunk",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "Malformed response: the chunks are not valid",
+        ),
+        (
+            "bad header",
+            b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+            "Malformed response: this is not HTTP/1",
+        ),
     ];
     for kind in BOTH {
         for (name, bytes, error) in cases {
-            let server =
-                Server::start(move |_: &Seen| Reply::WriteAndClose(bytes.to_vec())).await;
+            let server = Server::start(move |_: &Seen| Reply::WriteAndClose(bytes.to_vec())).await;
             let (mut client, memory) = client(kind, &server.url);
             let returned = client.get("/").send().await.unwrap_err();
-            assert_eq!(memory.lines(), [format!("GET / -> {error}")], "{kind:?} {name}");
+            assert_eq!(
+                memory.lines(),
+                [format!("GET / -> {error}")],
+                "{kind:?} {name}"
+            );
             assert_eq!(returned.to_string(), error);
             assert!(returned.is_recorded());
             assert_eq!(server.seen().len(), 1, "{kind:?} {name}: sent once");
@@ -90,10 +124,20 @@ async fn nobody_there_and_no_such_host() {
     for kind in BOTH {
         let (mut client, memory) = client(kind, &nobody);
         client.get("/").send().await.unwrap_err();
-        client.get("http://no-such-host.invalid/x").send().await.unwrap_err();
+        client
+            .get("http://no-such-host.invalid/x")
+            .send()
+            .await
+            .unwrap_err();
         let lines = memory.lines();
-        assert_eq!(lines[0], "GET / -> ConnectionRefusedError(111, 'Connection refused')");
-        assert!(lines[1].starts_with("GET /x -> Host name not resolved: "), "{lines:?}");
+        assert_eq!(
+            lines[0],
+            "GET / -> ConnectionRefusedError(111, 'Connection refused')"
+        );
+        assert!(
+            lines[1].starts_with("GET /x -> Host name not resolved: "),
+            "{lines:?}"
+        );
     }
 }
 
@@ -112,9 +156,17 @@ async fn a_request_ends_at_its_time_out() {
             client.get("/own").timeout(longer).send().await.unwrap_err();
             let samples = memory.samples();
             assert_eq!(samples.len(), 2);
-            assert!(samples.iter().all(|kept| kept.error.as_deref() == Some(text)));
+            assert!(
+                samples
+                    .iter()
+                    .all(|kept| kept.error.as_deref() == Some(text))
+            );
             assert!(samples[0].response_time >= quick && samples[1].response_time >= longer);
-            assert_eq!(server.connections(), 2, "a connection with a request on it is not used again");
+            assert_eq!(
+                server.connections(),
+                2,
+                "a connection with a request on it is not used again"
+            );
         }
     }
 }

@@ -6,7 +6,11 @@ use crate::testing::{BOTH, Seen, Server, client, client_with, respond};
 fn redirect(status: &'static str, location: String) -> impl Fn(&Seen) -> String {
     move |seen| {
         let bytes = if seen.target == "/from" {
-            respond(status, &[("location", &location), ("set-cookie", "step=1")], b"moved")
+            respond(
+                status,
+                &[("location", &location), ("set-cookie", "step=1")],
+                b"moved",
+            )
         } else {
             respond("200 OK", &[], b"arrived")
         };
@@ -42,12 +46,22 @@ async fn the_method_changes_as_in_python_requests() {
             assert_eq!(response.url().path(), "/to");
             let seen = server.seen();
             assert_eq!(seen.len(), 2);
-            assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), (then, "/to?x=1"));
-            assert_eq!(seen[1].body, if body_kept { "a=b" } else { "" }, "{status} {method}");
+            assert_eq!(
+                (seen[1].method.as_str(), seen[1].target.as_str()),
+                (then, "/to?x=1")
+            );
+            assert_eq!(
+                seen[1].body,
+                if body_kept { "a=b" } else { "" },
+                "{status} {method}"
+            );
             assert_eq!(seen[1].header("content-type").is_some(), body_kept);
             assert_eq!(seen[1].header("cookie"), Some("step=1"));
             let sample = memory.only();
-            assert_eq!((sample.method.as_str(), sample.name.as_str()), (method, "/from"));
+            assert_eq!(
+                (sample.method.as_str(), sample.name.as_str()),
+                (method, "/from")
+            );
             assert_eq!((sample.length, sample.error), (7, None));
             assert_eq!(server.connections(), 1);
         }
@@ -71,7 +85,12 @@ async fn what_is_no_redirect_is_not_followed() {
         }
         let server = Server::start(redirect("302 Found", "/to".to_owned())).await;
         let (mut client, memory) = client(kind, &server.url);
-        let response = client.get("/from").allow_redirects(false).send().await.unwrap();
+        let response = client
+            .get("/from")
+            .allow_redirects(false)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 302);
         assert_eq!(memory.only().error, None);
     }
@@ -91,7 +110,12 @@ async fn head_is_not_followed_unless_asked() {
         .await;
         let (mut client, memory) = client(kind, &server.url);
         assert_eq!(client.head("/from").send().await.unwrap().status(), 302);
-        let followed = client.head("/from").allow_redirects(true).send().await.unwrap();
+        let followed = client
+            .head("/from")
+            .allow_redirects(true)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(followed.status(), 200);
         let methods: Vec<_> = server.seen().into_iter().map(|seen| seen.method).collect();
         assert_eq!(methods, ["HEAD"; 3]);
@@ -110,7 +134,10 @@ async fn too_many_redirects_are_a_failure() {
         let error = client.get("/from").send().await.unwrap_err();
         assert!(error.is_recorded());
         assert_eq!(server.seen().len(), 31);
-        assert_eq!(memory.lines(), ["GET /from -> TooManyRedirects('Exceeded 30 redirects.')"]);
+        assert_eq!(
+            memory.lines(),
+            ["GET /from -> TooManyRedirects('Exceeded 30 redirects.')"]
+        );
 
         let (mut client, _) = client_with(kind, &server.url, |options| options.max_redirects = 2);
         client.get("/from").send().await.unwrap_err();
@@ -127,11 +154,32 @@ async fn credentials_stay_with_their_origin() {
         host.set_username("ada").unwrap();
         let (mut client, memory) = client(kind, &host);
         client.get("/from").send().await.unwrap();
-        client.get("/from").bearer_auth("secret").header("host", "own").send().await.unwrap();
-        assert!(server.seen().iter().all(|seen| seen.header("authorization").is_some()));
-        assert!(target.seen().iter().all(|seen| seen.header("authorization").is_none()));
+        client
+            .get("/from")
+            .bearer_auth("secret")
+            .header("host", "own")
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            server
+                .seen()
+                .iter()
+                .all(|seen| seen.header("authorization").is_some())
+        );
+        assert!(
+            target
+                .seen()
+                .iter()
+                .all(|seen| seen.header("authorization").is_none())
+        );
         let own_host = format!("127.0.0.1:{}", target.url.port().unwrap());
-        assert!(target.seen().iter().all(|seen| seen.header("host") == Some(&own_host)));
+        assert!(
+            target
+                .seen()
+                .iter()
+                .all(|seen| seen.header("host") == Some(&own_host))
+        );
         assert_eq!(memory.lines(), ["GET /from"; 2]);
     }
 }
@@ -141,9 +189,18 @@ async fn a_redirect_to_nowhere_is_a_failure_of_the_first_request() {
     for kind in BOTH {
         let gone = Server::nobody().await;
         for (location, error) in [
-            ("ftp://x/".to_owned(), "Redirect to an address that cannot be requested"),
-            ("http://".to_owned(), "Redirect to an address that cannot be requested"),
-            (gone.to_string(), "ConnectionRefusedError(111, 'Connection refused')"),
+            (
+                "ftp://x/".to_owned(),
+                "Redirect to an address that cannot be requested",
+            ),
+            (
+                "http://".to_owned(),
+                "Redirect to an address that cannot be requested",
+            ),
+            (
+                gone.to_string(),
+                "ConnectionRefusedError(111, 'Connection refused')",
+            ),
         ] {
             let server = Server::start(redirect("302 Found", location)).await;
             let (mut client, memory) = client(kind, &server.url);
@@ -160,6 +217,9 @@ async fn the_response_time_covers_the_chain() {
     let response = client.get("/from").send().await.unwrap();
     let sample = memory.only();
     assert_eq!(sample.response_time, response.elapsed());
-    assert_eq!(sample.time_to_first_byte, Some(response.time_to_first_byte()));
+    assert_eq!(
+        sample.time_to_first_byte,
+        Some(response.time_to_first_byte())
+    );
     assert!(response.time_to_first_byte() <= response.elapsed());
 }

@@ -23,7 +23,9 @@ async fn both_clients_send_the_same_requests() {
     for kind in BOTH {
         let server = Server::start(ok).await;
         let (mut client, memory) = client(kind, &server.url);
-        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PURGE"] {
+        for method in [
+            "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PURGE",
+        ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = client.request(method.clone(), "/any");
             if method == Method::HEAD {
@@ -32,14 +34,55 @@ async fn both_clients_send_the_same_requests() {
             }
             request.send().await.unwrap();
         }
-        client.get("/q?a=1").query(&[("b", "x y"), ("c", "ü")]).send().await.unwrap();
-        client.post("/form").form(&[("user", "ada & co")]).send().await.unwrap();
-        client.post("/json").json(&json!({"a": [1, 2]})).send().await.unwrap();
-        client.put("/text").body("hello").header("x-own", "1").send().await.unwrap();
-        client.put("/bytes").body(vec![1_u8, 2, 3]).send().await.unwrap();
-        client.get("/agent").header("user-agent", "mine").send().await.unwrap();
-        client.get("/basic").basic_auth("ada", "pw").send().await.unwrap();
-        client.get("/bearer").bearer_auth("t0ken").send().await.unwrap();
+        client
+            .get("/q?a=1")
+            .query(&[("b", "x y"), ("c", "ü")])
+            .send()
+            .await
+            .unwrap();
+        client
+            .post("/form")
+            .form(&[("user", "ada & co")])
+            .send()
+            .await
+            .unwrap();
+        client
+            .post("/json")
+            .json(&json!({"a": [1, 2]}))
+            .send()
+            .await
+            .unwrap();
+        client
+            .put("/text")
+            .body("hello")
+            .header("x-own", "1")
+            .send()
+            .await
+            .unwrap();
+        client
+            .put("/bytes")
+            .body(vec![1_u8, 2, 3])
+            .send()
+            .await
+            .unwrap();
+        client
+            .get("/agent")
+            .header("user-agent", "mine")
+            .send()
+            .await
+            .unwrap();
+        client
+            .get("/basic")
+            .basic_auth("ada", "pw")
+            .send()
+            .await
+            .unwrap();
+        client
+            .get("/bearer")
+            .bearer_auth("t0ken")
+            .send()
+            .await
+            .unwrap();
         assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
         let port = format!(":{}", server.url.port().unwrap());
         let seen: Vec<Seen> = server
@@ -70,15 +113,24 @@ async fn both_clients_send_the_same_requests() {
     assert!(lines.contains(&"GET /q?a=1&b=x+y&c=%C3%BC".to_owned()));
     let form = by_target("/form");
     assert_eq!(form.body, "user=ada+%26+co");
-    assert_eq!(form.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        form.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
     let json = by_target("/json");
     assert_eq!(json.body, r#"{"a":[1,2]}"#);
     assert_eq!(json.header("content-type"), Some("application/json"));
     assert_eq!(by_target("/text").header("x-own"), Some("1"));
     assert_eq!(by_target("/text").header("content-length"), Some("5"));
     assert_eq!(by_target("/agent").header("user-agent"), Some("mine"));
-    assert_eq!(by_target("/basic").header("authorization"), Some("Basic YWRhOnB3"));
-    assert_eq!(by_target("/bearer").header("authorization"), Some("Bearer t0ken"));
+    assert_eq!(
+        by_target("/basic").header("authorization"),
+        Some("Basic YWRhOnB3")
+    );
+    assert_eq!(
+        by_target("/bearer").header("authorization"),
+        Some("Bearer t0ken")
+    );
 }
 
 #[tokio::test]
@@ -128,11 +180,19 @@ async fn paths_are_appended_to_the_host_and_name_the_request() {
             let host = server.url.join(base).unwrap();
             let (mut client, memory) = client(kind, &host);
             client.get(path).send().await.unwrap();
-            assert_eq!(server.seen().last().unwrap().target, target, "{base} {path}");
+            assert_eq!(
+                server.seen().last().unwrap().target,
+                target,
+                "{base} {path}"
+            );
             assert_eq!(memory.only().name, target);
         }
         let (mut client, memory) = client(kind, &"http://host.invalid".parse().unwrap());
-        client.get(format!("{}there?x", server.url)).send().await.unwrap();
+        client
+            .get(format!("{}there?x", server.url))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(memory.only().name, "/there?x");
         assert_eq!(memory.only().length, 4);
     }
@@ -144,7 +204,13 @@ async fn a_name_groups_and_a_query_does_not_reach_it() {
     let (mut client, memory) = client(ClientKind::Fast, &server.url);
     for id in 0..3 {
         let path = format!("/products/{id}");
-        client.get(&path).name("/products/[id]").query(&[("n", id)]).send().await.unwrap();
+        client
+            .get(&path)
+            .name("/products/[id]")
+            .query(&[("n", id)])
+            .send()
+            .await
+            .unwrap();
     }
     assert_eq!(memory.lines(), ["GET /products/[id]"; 3]);
 }
@@ -173,7 +239,10 @@ async fn user_and_password_of_the_host_are_sent_as_basic_auth() {
         host.set_password(Some("p w")).unwrap();
         let (mut client, memory) = client(kind, &host);
         client.get("/x").send().await.unwrap();
-        assert_eq!(server.seen()[0].header("authorization"), Some("Basic YWRhOnAgdw=="));
+        assert_eq!(
+            server.seen()[0].header("authorization"),
+            Some("Basic YWRhOnAgdw==")
+        );
         assert_eq!(memory.only().name, "/x");
     }
 }
@@ -207,7 +276,10 @@ async fn cookies_are_kept_per_user() {
         assert_eq!(cookie_of(&server).as_deref(), Some("session=abc"));
         one.get("/admin").send().await.unwrap();
         let both = cookie_of(&server).unwrap();
-        assert!(both.contains("session=abc") && both.contains("admin=1"), "{both}");
+        assert!(
+            both.contains("session=abc") && both.contains("admin=1"),
+            "{both}"
+        );
         other.get("/").send().await.unwrap();
         assert_eq!(cookie_of(&server), None);
         one.get("/").header("cookie", "own=1").send().await.unwrap();
@@ -227,11 +299,17 @@ async fn headers_of_the_client_are_sent_until_changed() {
     for kind in BOTH {
         let server = Server::start(ok).await;
         let (mut client, _) = client(kind, &server.url);
-        client.headers_mut().insert("x-token", HeaderValue::from_static("1"));
+        client
+            .headers_mut()
+            .insert("x-token", HeaderValue::from_static("1"));
         client.get("/").send().await.unwrap();
         client.headers_mut().remove("x-token");
         client.get("/").send().await.unwrap();
-        let tokens: Vec<_> = server.seen().iter().map(|seen| seen.header("x-token").is_some()).collect();
+        let tokens: Vec<_> = server
+            .seen()
+            .iter()
+            .map(|seen| seen.header("x-token").is_some())
+            .collect();
         assert_eq!(tokens, [true, false]);
     }
 }
@@ -243,9 +321,24 @@ async fn a_request_that_cannot_be_made_is_no_failed_request() {
         let (mut client, memory) = client(kind, &server.url);
         let unserializable = std::collections::BTreeMap::from([(vec![1], 1)]);
         for error in [
-            client.get("/").header("bad name", "x").send().await.unwrap_err(),
-            client.get("/").header("x", "bad\nvalue").send().await.unwrap_err(),
-            client.get("/").json(&unserializable).send().await.unwrap_err(),
+            client
+                .get("/")
+                .header("bad name", "x")
+                .send()
+                .await
+                .unwrap_err(),
+            client
+                .get("/")
+                .header("x", "bad\nvalue")
+                .send()
+                .await
+                .unwrap_err(),
+            client
+                .get("/")
+                .json(&unserializable)
+                .send()
+                .await
+                .unwrap_err(),
             client.get("http://").send().await.unwrap_err(),
             client.get("/").query(&"no pairs").send().await.unwrap_err(),
         ] {

@@ -4,7 +4,11 @@ use crate::testing::{BOTH, Reply, Seen, Server, client, respond};
 
 async fn server() -> Server {
     Server::start(|seen: &Seen| {
-        let status = if seen.target == "/bad" { "404 Not Found" } else { "200 OK" };
+        let status = if seen.target == "/bad" {
+            "404 Not Found"
+        } else {
+            "200 OK"
+        };
         Reply::Write(respond(status, &[], b"[]"))
     })
     .await
