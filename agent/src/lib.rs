@@ -1,1 +1,17 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod agent;
+mod cli;
+mod demo_target;
+mod recorder;
+mod scenario_choice;
+mod vocabulary;
+mod worker;
+
+pub use agent::{
+    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, machine_name, worker_command,
+};
+pub use cli::main;
+pub use demo_target::DemoTarget;
+/// What a scenario's file needs: `use greylag::prelude::*;`.
+pub use greylag_scenarios::prelude;

@@ -1,0 +1,128 @@
+//! How far the coordinator's clock is ahead of ours, measured by pings.
+//!
+//! A pong says what the coordinator's clock showed somewhere between our sending and our receiving. In
+//! the middle is the best guess, and it is wrong by at most half of the round trip, so the ping with the
+//! shortest round trip of the last [`KEPT`] is believed.
+
+use std::collections::VecDeque;
+
+/// Pings remembered. At one a second the offset follows a clock that drifts within this many seconds.
+const KEPT: usize = 30;
+
+/// The offset as measured so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClockOffset {
+    measured: VecDeque<Measurement>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Measurement {
+    round_trip_us: u64,
+    offset_us: i64,
+}
+
+impl ClockOffset {
+    /// Takes in a pong: our clock when the ping was sent and the pong received, and the coordinator's in
+    /// between, all in µs since 1970. A pong from before its ping is ignored.
+    pub(crate) fn record(&mut self, sent_at_us: u64, coordinator_us: u64, received_at_us: u64) {
+        let Some(round_trip_us) = received_at_us.checked_sub(sent_at_us) else {
+            return;
+        };
+        let middle = sent_at_us + round_trip_us / 2;
+        if self.measured.len() == KEPT {
+            self.measured.pop_front();
+        }
+        self.measured.push_back(Measurement {
+            round_trip_us,
+            // Also right for clocks that are centuries apart: the difference wraps into an i64.
+            offset_us: coordinator_us.wrapping_sub(middle) as i64,
+        });
+    }
+
+    /// What to add to our clock to get the coordinator's, in µs; 0 before the first pong.
+    pub(crate) fn offset_us(&self) -> i64 {
+        self.measured
+            .iter()
+            .rev()
+            .min_by_key(|measurement| measurement.round_trip_us)
+            .map_or(0, |measurement| measurement.offset_us)
+    }
+
+    /// The coordinator's clock when ours shows `local_us`.
+    pub(crate) fn coordinator_us(&self, local_us: u64) -> u64 {
+        local_us.saturating_add_signed(self.offset_us())
+    }
+
+    /// Our clock when the coordinator's shows `coordinator_us`.
+    pub(crate) fn local_us(&self, coordinator_us: u64) -> u64 {
+        coordinator_us.saturating_add_signed(self.offset_us().saturating_neg())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_shortest_round_trip_is_believed() {
+        let mut clock = ClockOffset::default();
+        assert_eq!(clock.offset_us(), 0);
+        clock.record(1_000, 5_900, 3_000);
+        assert_eq!(clock.offset_us(), 3_900);
+        clock.record(10_000, 14_050, 10_100);
+        assert_eq!(clock.offset_us(), 4_000);
+        clock.record(20_000, 29_000, 21_000);
+        assert_eq!(clock.offset_us(), 4_000);
+        assert_eq!(
+            (clock.coordinator_us(50), clock.local_us(4_050)),
+            (4_050, 50)
+        );
+    }
+
+    #[test]
+    fn a_clock_behind_ours_has_a_negative_offset() {
+        let mut clock = ClockOffset::default();
+        clock.record(10_000, 2_000, 10_000);
+        assert_eq!(clock.offset_us(), -8_000);
+        assert_eq!(clock.coordinator_us(1_000), 0, "a time before 1970 is cut");
+    }
+
+    #[test]
+    fn old_measurements_are_forgotten() {
+        let mut clock = ClockOffset::default();
+        clock.record(0, 1_000_000, 0);
+        for ping in 0..KEPT as u64 {
+            clock.record(ping * 1_000, ping * 1_000 + 505, ping * 1_000 + 10);
+        }
+        assert_eq!(clock.offset_us(), 500);
+    }
+
+    proptest! {
+        /// Whatever the delays each way, the error is at most half of the shortest round trip.
+        #[test]
+        fn the_error_is_at_most_half_the_round_trip(
+            offset in -1_000_000i64..1_000_000,
+            delays in prop::collection::vec((0u64..50_000, 0u64..50_000), 1..KEPT),
+        ) {
+            let mut clock = ClockOffset::default();
+            for (ping, (there, back)) in delays.iter().enumerate() {
+                let sent = 10_000_000 + ping as u64 * 1_000_000;
+                let coordinator = (sent + there).saturating_add_signed(offset);
+                clock.record(sent, coordinator, sent + there + back);
+            }
+            let shortest = delays.iter().map(|(there, back)| there + back).min().unwrap();
+            prop_assert!(clock.offset_us().abs_diff(offset) <= shortest.div_ceil(2));
+        }
+
+        #[test]
+        fn never_panics(pongs in prop::collection::vec(any::<(u64, u64, u64)>(), 0..5), now: u64) {
+            let mut clock = ClockOffset::default();
+            for (sent, coordinator, received) in pongs {
+                clock.record(sent, coordinator, received);
+            }
+            clock.coordinator_us(now);
+            clock.local_us(now);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What an agent has to know.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::thread::available_parallelism;
+
+use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo};
+use greylag_scenarios::Scenario;
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use url::Url;
+
+/// Letters and digits of an agent's identity.
+const ID_LENGTH: usize = 12;
+
+/// What an agent has to know.
+#[derive(Clone)]
+pub struct AgentConfig {
+    /// The coordinator's address: http, https, ws or wss; a path is kept as the prefix of a proxy.
+    pub coordinator_url: Url,
+    /// The infrastructure the agent joins.
+    pub infrastructure: String,
+    /// The agent's name, by default [`machine_name`].
+    pub name: String,
+    /// The coordinator's token, if it wants one.
+    pub token: Option<String>,
+    /// The scenarios that its workers know.
+    pub scenarios: Vec<Scenario>,
+    /// Program and arguments that start a worker, by default [`worker_command`].
+    pub worker_command: Vec<OsString>,
+}
+
+/// Why an agent cannot be started as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentConfigError {
+    /// The address is of no use.
+    #[error("`{0}` is no address of a coordinator; write it as http://name:port or https://name")]
+    CoordinatorUrl(String),
+    /// There is no program to start workers with.
+    #[error("the command that starts workers is empty")]
+    NoWorkerCommand,
+}
+
+impl AgentConfig {
+    pub(super) fn check(&self) -> Result<(), AgentConfigError> {
+        if self.worker_command.is_empty() {
+            return Err(AgentConfigError::NoWorkerCommand);
+        }
+        self.socket_url().map(drop)
+    }
+
+    /// Where the agents' WebSocket is.
+    pub(super) fn socket_url(&self) -> Result<Url, AgentConfigError> {
+        let wrong = || AgentConfigError::CoordinatorUrl(self.coordinator_url.to_string());
+        let mut url = self.coordinator_url.clone();
+        let scheme = match url.scheme() {
+            "http" | "ws" => "ws",
+            "https" | "wss" => "wss",
+            _ => return Err(wrong()),
+        };
+        if !url.has_host() {
+            return Err(wrong());
+        }
+        url.set_scheme(scheme).map_err(|()| wrong())?;
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{prefix}{AGENT_SOCKET_PATH}"));
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok(url)
+    }
+
+    /// The hello of an agent that is new and holds no runs.
+    pub(super) fn hello(&self) -> Hello {
+        let agent_id = rand::rng()
+            .sample_iter(Alphanumeric)
+            .take(ID_LENGTH)
+            .map(char::from)
+            .collect();
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        Hello {
+            protocol: PROTOCOL_VERSION,
+            agent_id,
+            name: self.name.clone(),
+            infrastructure: self.infrastructure.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cores: u32::try_from(cores).unwrap_or(u32::MAX),
+            scenarios: self
+                .scenarios
+                .iter()
+                .map(|scenario| ScenarioInfo {
+                    name: scenario.name.clone(),
+                    description: scenario.description.clone(),
+                })
+                .collect(),
+            runs: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentConfig")
+            .field("coordinator_url", &self.coordinator_url.as_str())
+            .field("infrastructure", &self.infrastructure)
+            .field("name", &self.name)
+            .field("token", &self.token.as_ref().map(|_| "(secret)"))
+            .field("scenarios", &self.scenarios)
+            .field("worker_command", &self.worker_command)
+            .finish()
+    }
+}
+
+/// The name of this machine, or `agent` if it has none.
+pub fn machine_name() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "agent".to_owned()
+    } else {
+        name
+    }
+}
+
+/// What starts a worker: this same program with its hidden subcommand.
+///
+/// # Errors
+/// When the system does not say which program this is.
+pub fn worker_command() -> std::io::Result<Vec<OsString>> {
+    let program = std::env::current_exe()?;
+    Ok(vec![program.into_os_string(), OsString::from("worker")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> AgentConfig {
+        AgentConfig {
+            coordinator_url: Url::parse(url).unwrap(),
+            infrastructure: "local".into(),
+            name: "a".into(),
+            token: Some("secret-token".into()),
+            scenarios: Vec::new(),
+            worker_command: vec!["true".into()],
+        }
+    }
+
+    #[test]
+    fn the_socket_is_below_the_coordinators_address() {
+        for (url, socket) in [
+            (
+                "http://127.0.0.1:8089",
+                "ws://127.0.0.1:8089/api/v1/agents/socket",
+            ),
+            (
+                "https://load.example/",
+                "wss://load.example/api/v1/agents/socket",
+            ),
+            (
+                "https://example/greylag/?x#y",
+                "wss://example/greylag/api/v1/agents/socket",
+            ),
+            ("ws://h:1", "ws://h:1/api/v1/agents/socket"),
+        ] {
+            assert_eq!(config(url).socket_url().unwrap().as_str(), socket);
+        }
+        assert!(config("ftp://h/").socket_url().is_err());
+        assert!(config("mailto:a@b").check().is_err());
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        assert!(!format!("{:?}", config("http://h")).contains("secret-token"));
+    }
+}

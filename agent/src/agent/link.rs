@@ -1,0 +1,327 @@
+//! The connection to the coordinator: dialled, kept, and dialled again when it breaks.
+//!
+//! ```text
+//!   dial ──► hello ──► welcome ──► frames and pings both ways ──► broken ──► back-off ──► dial ...
+//!     │                   └─ refused: the end, with the coordinator's sentence
+//!     └─ token refused: the end
+//! ```
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::protocol::{
+    Hello, MAX_FRAME_BYTES, PING_INTERVAL_S, PROTOCOL_VERSION, ToAgent, ToCoordinator, Welcome,
+    decode, encode,
+};
+use http::{HeaderValue, StatusCode, header};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::backoff::Backoff;
+use super::wall_clock::WallClock;
+
+/// How long reaching the coordinator may take, name resolution and TLS included.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the answer to the hello may take.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one frame may take to be written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection that is silent for so long is broken: the coordinator answers a ping each second.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long the closing of a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What the connection tells the agent.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// There is a new connection; what is sent into `outgoing` goes out on it.
+    Connected {
+        welcome: Welcome,
+        outgoing: mpsc::UnboundedSender<Bytes>,
+    },
+    /// The coordinator said something.
+    Heard(ToAgent),
+    /// The coordinator answered a ping. All clocks in µs since 1970.
+    Pong {
+        sent_at_us: u64,
+        coordinator_time_us: u64,
+        received_at_us: u64,
+    },
+    /// The connection broke; the next one is being dialled.
+    Disconnected,
+    /// The coordinator does not want this agent: a sentence. The last event.
+    Refused(String),
+}
+
+/// Where the coordinator is and how to speak to it.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkConfig {
+    /// The WebSocket's address (ws or wss).
+    pub(crate) socket_url: Url,
+    pub(crate) token: Option<String>,
+}
+
+/// Keeps a connection until `closing` is cancelled. `hello` is asked for anew for every connection.
+pub(crate) async fn keep_connected(
+    config: LinkConfig,
+    clock: WallClock,
+    hello: impl Fn() -> Hello + Send,
+    events: mpsc::Sender<LinkEvent>,
+    closing: CancellationToken,
+) {
+    let mut link = Link {
+        config,
+        clock,
+        events,
+        closing: closing.clone(),
+        backoff: Backoff::default(),
+        last_cause: None,
+    };
+    let mut random = SmallRng::from_os_rng();
+    loop {
+        match link.connect_and_converse(hello()).await {
+            End::Closed => return,
+            End::Refused(reason) => {
+                let _ = link.events.send(LinkEvent::Refused(reason)).await;
+                return;
+            }
+            End::Broken(cause) => link.tell_cause(cause),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(link.backoff.next(&mut random)) => {}
+            () = closing.cancelled() => return,
+        }
+    }
+}
+
+struct Link {
+    config: LinkConfig,
+    clock: WallClock,
+    events: mpsc::Sender<LinkEvent>,
+    closing: CancellationToken,
+    backoff: Backoff,
+    /// The cause that was last told, until a connection succeeds.
+    last_cause: Option<String>,
+}
+
+/// Why a connection ended or did not come about.
+enum End {
+    /// The agent ends.
+    Closed,
+    /// Dialling again has no use.
+    Refused(String),
+    /// Dialling again may help.
+    Broken(String),
+}
+
+impl Link {
+    async fn connect_and_converse(&mut self, hello: Hello) -> End {
+        let connected = tokio::select! {
+            connected = self.connect(hello) => connected,
+            () = self.closing.clone().cancelled_owned() => return End::Closed,
+        };
+        let (mut socket, welcome) = match connected {
+            Ok(connected) => connected,
+            Err(end) => return end,
+        };
+        self.backoff.reset();
+        self.last_cause = None;
+        tracing::info!(
+            "connected to {} as {}",
+            self.config.socket_url,
+            welcome.name
+        );
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        if self
+            .events
+            .send(LinkEvent::Connected { welcome, outgoing })
+            .await
+            .is_err()
+        {
+            return End::Closed;
+        }
+        let end = self.converse(&mut socket, queue).await;
+        if matches!(end, End::Closed) {
+            let _ = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
+        }
+        if self.events.send(LinkEvent::Disconnected).await.is_err() {
+            return End::Closed;
+        }
+        end
+    }
+
+    async fn connect(&self, hello: Hello) -> Result<(Socket, Welcome), End> {
+        let mut socket = self.dial().await?;
+        write(&mut socket, encode(&ToCoordinator::Hello(hello)).into()).await?;
+        let answer = timeout(WELCOME_TIMEOUT, read(&mut socket))
+            .await
+            .map_err(|_| End::Broken("it does not answer the hello".to_owned()))??;
+        match answer {
+            ToAgent::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
+                Ok((socket, welcome))
+            }
+            ToAgent::Welcome(welcome) => Err(End::Refused(format!(
+                "the coordinator speaks protocol version {}, this agent {PROTOCOL_VERSION}; use the same Greylag on both",
+                welcome.protocol
+            ))),
+            ToAgent::Refused { reason } => Err(End::Refused(reason)),
+            _ => Err(End::Broken("it did not welcome the agent".to_owned())),
+        }
+    }
+
+    async fn dial(&self) -> Result<Socket, End> {
+        let url = self.config.socket_url.as_str();
+        let mut request = url.into_client_request().map_err(|error| {
+            End::Refused(format!("{url} is no address of a coordinator: {error}"))
+        })?;
+        if let Some(token) = &self.config.token {
+            let bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+                End::Refused("the token has characters that cannot be sent".to_owned())
+            })?;
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        }
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAX_FRAME_BYTES))
+            .max_frame_size(Some(MAX_FRAME_BYTES));
+        let dialled = connect_async_with_config(request, Some(limits), true);
+        match timeout(DIAL_TIMEOUT, dialled).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(SocketError::Http(response)))
+                if matches!(
+                    response.status(),
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+                ) =>
+            {
+                Err(End::Refused(match &self.config.token {
+                    Some(_) => {
+                        "the coordinator refuses the token; give the one it was started with"
+                            .to_owned()
+                    }
+                    None => "the coordinator wants a token; give it with --token or GREYLAG_TOKEN"
+                        .to_owned(),
+                }))
+            }
+            Ok(Err(SocketError::Http(response))) => Err(End::Broken(format!(
+                "it answers {} where a Greylag coordinator would accept an agent",
+                response.status()
+            ))),
+            Ok(Err(error)) => Err(End::Broken(error.to_string())),
+            Err(_) => Err(End::Broken(format!(
+                "no answer within {} s",
+                DIAL_TIMEOUT.as_secs()
+            ))),
+        }
+    }
+
+    async fn converse(
+        &self,
+        socket: &mut Socket,
+        mut outgoing: mpsc::UnboundedReceiver<Bytes>,
+    ) -> End {
+        let mut pings = interval(Duration::from_secs(PING_INTERVAL_S));
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_heard = Instant::now();
+        loop {
+            let sent = tokio::select! {
+                () = self.closing.cancelled() => return self.send_rest(socket, outgoing).await,
+                read = read(socket) => {
+                    let message = match read {
+                        Ok(message) => message,
+                        Err(end) => return end,
+                    };
+                    last_heard = Instant::now();
+                    if self.events.send(self.event_of(message)).await.is_err() {
+                        return End::Closed;
+                    }
+                    continue;
+                }
+                Some(frame) = outgoing.recv() => write(socket, frame).await,
+                _ = pings.tick() => {
+                    let ping = ToCoordinator::Ping { sent_at_us: self.clock.now_us() };
+                    write(socket, encode(&ping).into()).await
+                }
+                () = tokio::time::sleep_until(last_heard + SILENCE) => {
+                    Err(End::Broken(format!("nothing heard for {} s", SILENCE.as_secs())))
+                }
+            };
+            if let Err(end) = sent {
+                return end;
+            }
+        }
+    }
+
+    /// Sends what was handed over before the agent's end.
+    async fn send_rest(
+        &self,
+        socket: &mut Socket,
+        mut outgoing: mpsc::UnboundedReceiver<Bytes>,
+    ) -> End {
+        while let Ok(frame) = outgoing.try_recv() {
+            if write(socket, frame).await.is_err() {
+                break;
+            }
+        }
+        End::Closed
+    }
+
+    fn event_of(&self, message: ToAgent) -> LinkEvent {
+        match message {
+            ToAgent::Pong {
+                sent_at_us,
+                coordinator_time_us,
+            } => LinkEvent::Pong {
+                sent_at_us,
+                coordinator_time_us,
+                received_at_us: self.clock.now_us(),
+            },
+            message => LinkEvent::Heard(message),
+        }
+    }
+
+    /// Says once per cause why there is no connection.
+    fn tell_cause(&mut self, cause: String) {
+        if self.last_cause.as_ref() == Some(&cause) {
+            return;
+        }
+        tracing::warn!(
+            "no connection to the coordinator at {} ({cause}); trying again until it is there",
+            self.config.socket_url
+        );
+        self.last_cause = Some(cause);
+    }
+}
+
+async fn read(socket: &mut Socket) -> Result<ToAgent, End> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Binary(frame))) => {
+                return decode(&frame).map_err(|error| End::Broken(error.to_string()));
+            }
+            Some(Ok(Message::Close(_))) | None => {
+                return Err(End::Broken("it closed the connection".to_owned()));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(End::Broken(error.to_string())),
+        }
+    }
+}
+
+async fn write(socket: &mut Socket, frame: Bytes) -> Result<(), End> {
+    match timeout(WRITE_TIMEOUT, socket.send(Message::Binary(frame))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Broken(error.to_string())),
+        Err(_) => Err(End::Broken("it takes no more frames".to_owned())),
+    }
+}

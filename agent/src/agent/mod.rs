@@ -1,0 +1,156 @@
+//! The agent: joins an infrastructure, runs workers for the coordinator and reports what they count.
+//!
+//! ```text
+//!                       ┌────────────────────────── owner (one task) ───────────────────────────┐
+//!  coordinator ◄─link──►│ clock offset, lease, runs: life (`run`) and what is unsent (`outbox`) │
+//!                       └───────────────▲───────────────────────────────────────────────────────┘
+//!                                       │ events            one attendant task per worker process
+//!                              worker_process ◄─────► worker processes
+//! ```
+//!
+//! The owner's task only chooses events; what they mean is decided in `run` and `outbox`, which do no I/O.
+
+mod backoff;
+mod clock_offset;
+mod config;
+mod link;
+mod log_lines;
+mod outbox;
+mod owner;
+mod run;
+mod spawned_users;
+pub(crate) mod wall_clock;
+mod worker_process;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
+use link::{LinkConfig, keep_connected};
+use owner::Owner;
+use wall_clock::WallClock;
+
+/// Events of the connection that wait for the owner.
+const LINK_QUEUE: usize = 256;
+/// Events of workers that wait for the owner; workers wait when it is full.
+const WORKER_QUEUE: usize = 1_024;
+
+/// Why an agent ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// The coordinator does not want it; the reason is a sentence.
+    #[error("{0}")]
+    Refused(String),
+    /// A defect: the agent's task panicked.
+    #[error("the agent failed; its words are in the log")]
+    Panicked,
+}
+
+/// An agent, running in tasks of the present runtime.
+pub struct Agent;
+
+/// Handle on a running agent. Dropping it leaves the agent running.
+#[derive(Debug)]
+pub struct AgentHandle {
+    connected: watch::Receiver<bool>,
+    shutdown: CancellationToken,
+    kill: CancellationToken,
+    owner: JoinHandle<Result<(), AgentError>>,
+}
+
+impl Agent {
+    /// Starts an agent, which dials its coordinator until it is there.
+    ///
+    /// # Errors
+    /// When the configuration cannot work: an address that is none, an empty command.
+    pub fn start(config: AgentConfig) -> Result<AgentHandle, AgentConfigError> {
+        config.check()?;
+        let link_config = LinkConfig {
+            socket_url: config.socket_url()?,
+            token: config.token.clone(),
+        };
+        let clock = WallClock::start();
+        let (connected, is_connected) = watch::channel(false);
+        let (held, held_runs) = watch::channel(Vec::new());
+        let (link_sender, link_events) = mpsc::channel(LINK_QUEUE);
+        let (worker_sender, worker_events) = mpsc::channel(WORKER_QUEUE);
+        let (shutdown, kill) = (CancellationToken::new(), CancellationToken::new());
+        let closing = CancellationToken::new();
+
+        let hello = config.hello();
+        let link = tokio::spawn(keep_connected(
+            link_config,
+            clock,
+            move || greylag_infra::protocol::Hello {
+                runs: held_runs.borrow().clone(),
+                ..hello.clone()
+            },
+            link_sender,
+            closing.clone(),
+        ));
+        let owner = Owner::new(config, clock, connected, held, worker_sender);
+        let owner = tokio::spawn({
+            let (shutdown, kill) = (shutdown.clone(), kill.clone());
+            async move {
+                let ended = owner.run(link_events, worker_events, shutdown, kill).await;
+                closing.cancel();
+                // The link closes the connection; whether it panicked makes no difference now.
+                let _ = link.await;
+                ended
+            }
+        });
+        Ok(AgentHandle {
+            connected: is_connected,
+            shutdown,
+            kill,
+            owner,
+        })
+    }
+}
+
+impl AgentHandle {
+    /// Waits until the coordinator has welcomed the agent.
+    ///
+    /// # Errors
+    /// When the agent has ended before.
+    pub async fn connected(&mut self) -> Result<(), AgentError> {
+        if self
+            .connected
+            .wait_for(|connected| *connected)
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+        self.ended().await?;
+        Err(AgentError::Refused("the agent was shut down".to_owned()))
+    }
+
+    /// Waits until the agent ends by itself, or after [`AgentHandle::begin_shutdown`].
+    ///
+    /// # Errors
+    /// When the coordinator refused the agent.
+    pub async fn ended(&mut self) -> Result<(), AgentError> {
+        (&mut self.owner).await.unwrap_or(Err(AgentError::Panicked))
+    }
+
+    /// Begins to end the agent: load stops as at a stop of the run, the last results are sent.
+    pub fn begin_shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Ends the agent at once: workers are killed, results that were not sent are lost.
+    pub fn kill(&self) {
+        self.kill.cancel();
+    }
+
+    /// Ends the agent and waits for it. Takes at most the stop time-out of its runs and a few seconds.
+    ///
+    /// # Errors
+    /// When the coordinator refused the agent.
+    pub async fn shutdown(mut self) -> Result<(), AgentError> {
+        self.begin_shutdown();
+        self.ended().await
+    }
+}

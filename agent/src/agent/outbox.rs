@@ -1,0 +1,389 @@
+//! What the coordinator does not have yet of one run.
+//!
+//! ```text
+//!  workers' reports, log lines, ...
+//!        |  merged per second and endpoint
+//!     pending  --cut, at most MAX_UNACKNOWLEDGED-->  unacknowledged  --ack-->  gone
+//!                                                        | sent once per connection, unchanged
+//! ```
+//!
+//! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use greylag_infra::RunId;
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, LogLine, MAX_UNACKNOWLEDGED, SampleData, Snapshot, ToCoordinator,
+    UserChange, WorkerState, encode,
+};
+use greylag_reporting::{Interval, IntervalError, MAX_SAMPLES_PER_SECOND, thin_samples};
+
+use crate::vocabulary::{Overflowed, Vocabulary};
+use crate::worker::messages::{Report, interval_bytes};
+
+/// Seconds that are kept apart while they are pending; beyond, each two neighbours become one. Samples are
+/// chosen anew then, so that there are never more of them than of as many seconds.
+const MAX_PENDING_SECONDS: usize = 600;
+/// Seconds with user changes that are kept apart while they are pending.
+const MAX_PENDING_USER_CHANGES: usize = 10_000;
+/// Log lines that are pending at most; further ones count as dropped.
+const MAX_PENDING_LOG_LINES: usize = 10_000;
+/// A snapshot is closed when it has about this many bytes; what is left goes into the next one. With one
+/// more interval of the largest kind it stays far below `MAX_FRAME_BYTES`.
+const SNAPSHOT_BYTES: usize = 8 * 1024 * 1024;
+/// About what fixed-size things take in a snapshot: names and numbers of their fields.
+const SMALL_BYTES: usize = 60;
+
+/// The outbox of one run.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    run_id: RunId,
+    vocabulary: Vocabulary,
+    reported_overflow: Overflowed,
+    pending: Pending,
+    unacknowledged: VecDeque<Frame>,
+    /// How many of `unacknowledged`, from the front, went out on the present connection.
+    sent: usize,
+    last_seq: u64,
+    requests: u64,
+    failures: u64,
+    ended: bool,
+    snapshot_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Frame {
+    seq: u64,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    intervals: BTreeMap<u32, BTreeMap<u32, Interval>>,
+    user_changes: BTreeMap<u32, UserChange>,
+    samples: BTreeMap<u32, Vec<SampleData>>,
+    log: VecDeque<LogLine>,
+    log_lines_dropped: u64,
+    workers: Vec<WorkerState>,
+    end: Option<AgentEnd>,
+}
+
+impl Outbox {
+    pub(crate) fn new(run_id: RunId) -> Self {
+        Self {
+            run_id,
+            vocabulary: Vocabulary::default(),
+            reported_overflow: Overflowed::default(),
+            pending: Pending::default(),
+            unacknowledged: VecDeque::new(),
+            sent: 0,
+            last_seq: 0,
+            requests: 0,
+            failures: 0,
+            ended: false,
+            snapshot_bytes: SNAPSHOT_BYTES,
+        }
+    }
+
+    /// Adds a worker's report, all of it or, if any of it is wrong, nothing.
+    ///
+    /// # Errors
+    /// When an interval is malformed or refers to an endpoint that is not in the report.
+    pub(crate) fn add_report(&mut self, report: &Report) -> Result<(), IntervalError> {
+        let intervals = report
+            .intervals
+            .iter()
+            .map(|data| Ok((data.second, data.endpoint, Interval::from_wire(data)?)))
+            .collect::<Result<Vec<_>, IntervalError>>()?;
+        let numbers: Vec<u32> = report
+            .endpoints
+            .iter()
+            .map(|endpoint| self.vocabulary.endpoint(&endpoint.method, &endpoint.name))
+            .collect();
+        let number_of = |position: u32| numbers.get(position as usize).copied();
+        for (second, endpoint, interval) in intervals {
+            if let Some(endpoint) = number_of(endpoint) {
+                self.add_interval(second, endpoint, interval);
+            }
+        }
+        for change in &report.user_changes {
+            self.add_user_change(*change);
+        }
+        for sample in &report.samples {
+            if let Some(endpoint) = number_of(sample.endpoint) {
+                self.add_sample(SampleData {
+                    endpoint,
+                    ..*sample
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_sample(&mut self, sample: SampleData) {
+        /// How many times the limit may come together before they are thinned.
+        const SLACK: usize = 4;
+        let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
+        let samples = self.pending.samples.entry(second).or_default();
+        samples.push(sample);
+        if samples.len() >= SLACK * MAX_SAMPLES_PER_SECOND {
+            thin_samples(samples, MAX_SAMPLES_PER_SECOND);
+        }
+        if self.pending.samples.len() > MAX_PENDING_SECONDS {
+            merge_neighbours(&mut self.pending.samples, |kept, merged| {
+                kept.extend(merged);
+                thin_samples(kept, MAX_SAMPLES_PER_SECOND);
+            });
+        }
+    }
+
+    fn add_interval(&mut self, second: u32, endpoint: u32, mut interval: Interval) {
+        let errors = std::mem::take(&mut interval.errors);
+        for (error, occurrences) in errors {
+            self.vocabulary.error(endpoint, &error, |text| {
+                interval.record_error(text, occurrences);
+            });
+        }
+        self.requests += interval.requests;
+        self.failures += interval.failures;
+        merge_into(
+            self.pending.intervals.entry(second).or_default(),
+            endpoint,
+            interval,
+        );
+        if self.pending.intervals.len() > MAX_PENDING_SECONDS {
+            merge_neighbours(&mut self.pending.intervals, |kept, merged| {
+                for (endpoint, interval) in merged {
+                    merge_into(kept, endpoint, interval);
+                }
+            });
+        }
+    }
+
+    /// Adds users that started or stopped.
+    pub(crate) fn add_user_change(&mut self, change: UserChange) {
+        add_change(
+            self.pending
+                .user_changes
+                .entry(change.second)
+                .or_insert(UserChange {
+                    second: change.second,
+                    ..UserChange::default()
+                }),
+            change,
+        );
+        if self.pending.user_changes.len() > MAX_PENDING_USER_CHANGES {
+            merge_neighbours(&mut self.pending.user_changes, add_change);
+        }
+    }
+
+    /// Adds a console log line.
+    pub(crate) fn add_log(&mut self, line: LogLine) {
+        if self.pending.log.len() < MAX_PENDING_LOG_LINES {
+            self.pending.log.push_back(line);
+        } else {
+            self.pending.log_lines_dropped += 1;
+        }
+    }
+
+    /// Counts log lines that were left out elsewhere.
+    pub(crate) fn add_dropped_log_lines(&mut self, lines: u64) {
+        self.pending.log_lines_dropped += lines;
+    }
+
+    /// The workers' state has changed to this.
+    pub(crate) fn set_workers(&mut self, workers: Vec<WorkerState>) {
+        self.pending.workers = workers;
+    }
+
+    /// Sentences about caps that have been passed since this was last asked.
+    pub(crate) fn take_overflow_news(&mut self) -> Vec<String> {
+        let overflowed = self.vocabulary.overflowed();
+        let news = overflowed.news_since(self.reported_overflow).collect();
+        self.reported_overflow = overflowed;
+        news
+    }
+
+    /// The agent's part of the run is over; nothing may be added from here on.
+    pub(crate) fn end(&mut self, failure: Option<String>, ended_at_us: u64) {
+        self.pending.end = Some(AgentEnd {
+            failure,
+            requests: self.requests,
+            failures: self.failures,
+            ended_at_us,
+        });
+    }
+
+    /// Makes snapshots of what is pending, as many as may be unacknowledged.
+    pub(crate) fn cut(&mut self) {
+        while self.unacknowledged.len() < MAX_UNACKNOWLEDGED && !self.pending.is_empty() {
+            self.last_seq += 1;
+            let mut snapshot = self
+                .pending
+                .take(self.snapshot_bytes, self.vocabulary.endpoints());
+            snapshot.run_id.clone_from(&self.run_id);
+            snapshot.seq = self.last_seq;
+            self.ended |= snapshot.end.is_some();
+            self.unacknowledged.push_back(Frame {
+                seq: self.last_seq,
+                bytes: encode(&ToCoordinator::Snapshot(Box::new(snapshot))).into(),
+            });
+        }
+    }
+
+    /// The next frame to send on the present connection.
+    pub(crate) fn next_to_send(&mut self) -> Option<Bytes> {
+        let frame = self.unacknowledged.get(self.sent)?;
+        self.sent += 1;
+        Some(frame.bytes.clone())
+    }
+
+    /// There is a new connection: everything unacknowledged has to be sent on it.
+    pub(crate) fn reconnected(&mut self) {
+        self.sent = 0;
+    }
+
+    /// The coordinator has saved this snapshot and all before it.
+    pub(crate) fn acknowledged(&mut self, seq: u64) {
+        while self
+            .unacknowledged
+            .front()
+            .is_some_and(|frame| frame.seq <= seq)
+        {
+            self.unacknowledged.pop_front();
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+
+    /// Whether the coordinator has everything, the end included.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended && self.unacknowledged.is_empty()
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.is_counted_out()
+            && self.log_lines_dropped == 0
+            && self.workers.is_empty()
+            && self.end.is_none()
+    }
+
+    fn is_counted_out(&self) -> bool {
+        self.intervals.is_empty()
+            && self.user_changes.is_empty()
+            && self.samples.is_empty()
+            && self.log.is_empty()
+    }
+
+    /// Takes a snapshot of about `budget` bytes, earliest first; the end only when nothing else is left.
+    fn take(&mut self, budget: usize, vocabulary: &[std::sync::Arc<Endpoint>]) -> Snapshot {
+        let mut snapshot = Snapshot {
+            workers: std::mem::take(&mut self.workers),
+            log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
+            ..Snapshot::default()
+        };
+        let mut size = snapshot.workers.len() * SMALL_BYTES;
+        let mut positions = Positions::default();
+
+        while size < budget
+            && let Some(mut second) = self.intervals.first_entry()
+        {
+            let Some((number, interval)) = second.get_mut().pop_first() else {
+                second.remove();
+                continue;
+            };
+            let position = positions.of(number, vocabulary, &mut snapshot.endpoints, &mut size);
+            let data = interval.to_wire(*second.key(), position);
+            if second.get().is_empty() {
+                second.remove();
+            }
+            size += interval_bytes(&data);
+            snapshot.intervals.push(data);
+        }
+        while size < budget
+            && let Some((_, change)) = self.user_changes.pop_first()
+        {
+            size += SMALL_BYTES;
+            snapshot.user_changes.push(change);
+        }
+        while size < budget
+            && let Some(line) = self.log.pop_front()
+        {
+            size += line.text.len() + line.source.len() + SMALL_BYTES;
+            snapshot.log.push(line);
+        }
+        while size < budget
+            && let Some((_, mut samples)) = self.samples.pop_first()
+        {
+            thin_samples(&mut samples, MAX_SAMPLES_PER_SECOND);
+            size += samples.len() * SMALL_BYTES;
+            for sample in samples {
+                let endpoint = positions.of(
+                    sample.endpoint,
+                    vocabulary,
+                    &mut snapshot.endpoints,
+                    &mut size,
+                );
+                snapshot.samples.push(SampleData { endpoint, ..sample });
+            }
+        }
+        if self.is_counted_out() {
+            snapshot.end = self.end.take();
+        }
+        snapshot
+    }
+}
+
+/// Where in a snapshot's endpoints those of the vocabulary are.
+#[derive(Default)]
+struct Positions(BTreeMap<u32, u32>);
+
+impl Positions {
+    fn of(
+        &mut self,
+        number: u32,
+        vocabulary: &[std::sync::Arc<Endpoint>],
+        endpoints: &mut Vec<Endpoint>,
+        size: &mut usize,
+    ) -> u32 {
+        *self.0.entry(number).or_insert_with(|| {
+            let endpoint = Endpoint::clone(&vocabulary[number as usize]);
+            *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
+            endpoints.push(endpoint);
+            endpoints.len() as u32 - 1
+        })
+    }
+}
+
+fn merge_into(endpoints: &mut BTreeMap<u32, Interval>, endpoint: u32, interval: Interval) {
+    match endpoints.entry(endpoint) {
+        std::collections::btree_map::Entry::Vacant(vacant) => {
+            vacant.insert(interval);
+        }
+        std::collections::btree_map::Entry::Occupied(mut occupied) => {
+            occupied.get_mut().merge(&interval);
+        }
+    }
+}
+
+fn add_change(kept: &mut UserChange, added: UserChange) {
+    kept.started += added.started;
+    kept.stopped += added.stopped;
+}
+
+/// Halves a map: each second of two neighbours goes into the first.
+fn merge_neighbours<T>(seconds: &mut BTreeMap<u32, T>, merge: impl Fn(&mut T, T)) {
+    let mut all = std::mem::take(seconds).into_iter();
+    while let Some((second, mut kept)) = all.next() {
+        if let Some((_, merged)) = all.next() {
+            merge(&mut kept, merged);
+        }
+        seconds.insert(second, kept);
+    }
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! The outbox against a naive model: a coordinator that loses connections and acknowledges late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use greylag_infra::protocol::{ErrorCount, MAX_ERRORS, decode};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What may happen to an outbox.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A worker's report with requests (second, endpoint, response time in ms, failed).
+    Report(Vec<(u32, u8, u16, bool)>),
+    Users {
+        second: u32,
+        started: u64,
+        stopped: u64,
+    },
+    Log,
+    Cut,
+    /// Sends what is due; the coordinator saves this many of the frames that arrive.
+    Deliver(usize),
+    /// The acknowledgement of what was saved arrives.
+    Acknowledge,
+    Reconnect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let request = (0u32..20, 0u8..5, 1u16..2_000, any::<bool>());
+    prop_oneof![
+        4 => prop::collection::vec(request, 0..8).prop_map(Step::Report),
+        1 => (0u32..20, 0u64..5, 0u64..5)
+            .prop_map(|(second, started, stopped)| Step::Users { second, started, stopped }),
+        1 => Just(Step::Log),
+        4 => Just(Step::Cut),
+        3 => (0usize..4).prop_map(Step::Deliver),
+        2 => Just(Step::Acknowledge),
+        2 => Just(Step::Reconnect),
+    ]
+}
+
+/// What is counted of one second and endpoint.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Counts {
+    requests: u64,
+    failures: u64,
+    sum_us: u64,
+    errors: BTreeMap<String, u64>,
+}
+
+type Results = BTreeMap<(u32, String), Counts>;
+
+#[derive(Default)]
+struct Coordinator {
+    saved_seq: u64,
+    results: Results,
+    users: BTreeMap<u32, (u64, u64)>,
+    log: Vec<String>,
+    frames: BTreeMap<u64, Bytes>,
+    end: Option<AgentEnd>,
+}
+
+impl Coordinator {
+    fn receive(&mut self, frame: &Bytes) {
+        let ToCoordinator::Snapshot(snapshot) = decode(frame).unwrap() else {
+            panic!("the outbox sends snapshots only");
+        };
+        let before = self.frames.insert(snapshot.seq, frame.clone());
+        assert!(
+            before.is_none_or(|before| before == *frame),
+            "resent frames are unchanged"
+        );
+        if snapshot.seq <= self.saved_seq {
+            return;
+        }
+        assert_eq!(snapshot.seq, self.saved_seq + 1, "no gaps");
+        self.saved_seq = snapshot.seq;
+        assert!(self.end.is_none(), "nothing comes after the end");
+        for data in &snapshot.intervals {
+            let name = snapshot.endpoints[data.endpoint as usize].name.clone();
+            let interval = Interval::from_wire(data).unwrap();
+            let counts = self.results.entry((data.second, name)).or_default();
+            counts.requests += interval.requests;
+            counts.failures += interval.failures;
+            counts.sum_us += interval.sum_us;
+            for ErrorCount { error, occurrences } in &data.errors {
+                *counts.errors.entry(error.clone()).or_default() += occurrences;
+            }
+        }
+        for change in &snapshot.user_changes {
+            let users = self.users.entry(change.second).or_default();
+            users.0 += change.started;
+            users.1 += change.stopped;
+        }
+        self.log
+            .extend(snapshot.log.iter().map(|line| line.text.clone()));
+        self.end = snapshot.end;
+    }
+}
+
+fn report(requests: &[(u32, u8, u16, bool)], model: &mut Results) -> Report {
+    let mut intervals: BTreeMap<(u32, u8), Interval> = BTreeMap::new();
+    for (second, endpoint, millis, failed) in requests {
+        let error = failed.then(|| format!("error {millis}"));
+        let response = Duration::from_millis(u64::from(*millis));
+        intervals.entry((*second, *endpoint)).or_default().record(
+            response,
+            None,
+            1,
+            error.as_deref(),
+        );
+        let counts = model.entry((*second, format!("/{endpoint}"))).or_default();
+        counts.requests += 1;
+        counts.failures += u64::from(*failed);
+        counts.sum_us += u64::from(*millis) * 1_000;
+        if let Some(error) = error {
+            *counts.errors.entry(error).or_default() += 1;
+        }
+    }
+    Report {
+        endpoints: (0..5)
+            .map(|number| Endpoint {
+                method: "GET".into(),
+                name: format!("/{number}"),
+            })
+            .collect(),
+        intervals: intervals
+            .iter()
+            .map(|((second, endpoint), interval)| interval.to_wire(*second, u32::from(*endpoint)))
+            .collect(),
+        ..Report::default()
+    }
+}
+
+fn line(text: String) -> LogLine {
+    LogLine {
+        at_us: 0,
+        source: "agent".into(),
+        text,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is lost, late or repeated on the way: in the end the coordinator has each count once.
+    #[test]
+    fn every_count_arrives_exactly_once(
+        steps in prop::collection::vec(step(), 0..60),
+        budget in prop_oneof![Just(1usize), Just(2_000), Just(SNAPSHOT_BYTES)],
+    ) {
+        let mut outbox = Outbox { snapshot_bytes: budget, ..Outbox::new("run".into()) };
+        let mut coordinator = Coordinator::default();
+        let (mut results, mut users) = (Results::new(), BTreeMap::<u32, (u64, u64)>::new());
+        let mut lines = 0;
+        for step in steps {
+            match step {
+                Step::Report(requests) => {
+                    outbox.add_report(&report(&requests, &mut results)).unwrap();
+                }
+                Step::Users { second, started, stopped } => {
+                    outbox.add_user_change(UserChange { second, started, stopped });
+                    let counts = users.entry(second).or_default();
+                    counts.0 += started;
+                    counts.1 += stopped;
+                }
+                Step::Log => {
+                    outbox.add_log(line(lines.to_string()));
+                    lines += 1;
+                }
+                Step::Cut => outbox.cut(),
+                Step::Deliver(count) => {
+                    for _ in 0..count {
+                        if let Some(frame) = outbox.next_to_send() {
+                            coordinator.receive(&frame);
+                        }
+                    }
+                }
+                Step::Acknowledge => outbox.acknowledged(coordinator.saved_seq),
+                Step::Reconnect => outbox.reconnected(),
+            }
+            prop_assert!(outbox.unacknowledged.len() <= MAX_UNACKNOWLEDGED);
+            prop_assert!(!outbox.is_done());
+        }
+        outbox.end(Some("because".into()), 7);
+        outbox.reconnected();
+        while !outbox.is_done() {
+            outbox.cut();
+            while let Some(frame) = outbox.next_to_send() {
+                coordinator.receive(&frame);
+            }
+            outbox.acknowledged(coordinator.saved_seq);
+        }
+        let requests = results.values().map(|counts| counts.requests).sum::<u64>();
+        let failures = results.values().map(|counts| counts.failures).sum::<u64>();
+        prop_assert_eq!(&coordinator.results, &results);
+        prop_assert_eq!(&coordinator.users, &users);
+        prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
+        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some("because".into()), requests, failures, ended_at_us: 7 }));
+    }
+}
+
+/// Everything of an outbox, as a coordinator that is always there gets it.
+fn drain(outbox: &mut Outbox) -> Coordinator {
+    let mut coordinator = Coordinator::default();
+    outbox.end(None, 0);
+    while !outbox.is_done() {
+        outbox.cut();
+        while let Some(frame) = outbox.next_to_send() {
+            coordinator.receive(&frame);
+        }
+        outbox.acknowledged(coordinator.saved_seq);
+    }
+    coordinator
+}
+
+#[test]
+fn a_long_absence_merges_seconds_and_loses_nothing() {
+    let mut outbox = Outbox::new("run".into());
+    let mut model = Results::new();
+    for second in 0..5_000 {
+        outbox
+            .add_report(&report(&[(second, 1, 10, second % 3 == 0)], &mut model))
+            .unwrap();
+        assert!(outbox.pending.intervals.len() <= MAX_PENDING_SECONDS);
+    }
+    for second in 0..3 * MAX_PENDING_USER_CHANGES as u32 {
+        outbox.add_user_change(UserChange {
+            second,
+            started: 2,
+            stopped: 1,
+        });
+        assert!(outbox.pending.user_changes.len() <= MAX_PENDING_USER_CHANGES);
+    }
+    let coordinator = drain(&mut outbox);
+    let requests: u64 = coordinator
+        .results
+        .values()
+        .map(|counts| counts.requests)
+        .sum();
+    let errors: u64 = coordinator
+        .results
+        .values()
+        .flat_map(|counts| counts.errors.values())
+        .sum();
+    assert_eq!((requests, errors), (5_000, 5_000_u64.div_ceil(3)));
+    let started: u64 = coordinator.users.values().map(|users| users.0).sum();
+    assert_eq!(started, 6 * MAX_PENDING_USER_CHANGES as u64);
+}
+
+#[test]
+fn errors_of_many_workers_obey_the_cap_of_the_run() {
+    let mut outbox = Outbox::new("run".into());
+    for worker in 0..3 {
+        let mut interval = Interval::default();
+        for number in 0..MAX_ERRORS {
+            let error = format!("worker {worker} error {number}");
+            interval.record(Duration::from_millis(1), None, 0, Some(&error));
+        }
+        let report = Report {
+            endpoints: vec![Endpoint {
+                method: "GET".into(),
+                name: "/".into(),
+            }],
+            intervals: vec![interval.to_wire(0, 0)],
+            ..Report::default()
+        };
+        outbox.add_report(&report).unwrap();
+    }
+    assert_eq!(outbox.take_overflow_news().len(), 1);
+    assert_eq!(outbox.take_overflow_news().len(), 0);
+    let coordinator = drain(&mut outbox);
+    let counts = &coordinator.results[&(0, "/".to_owned())];
+    assert_eq!(counts.errors.len(), MAX_ERRORS);
+    assert_eq!(counts.errors.values().sum::<u64>(), 3 * MAX_ERRORS as u64);
+    assert_eq!(
+        counts.errors[greylag_infra::protocol::OTHER],
+        2 * MAX_ERRORS as u64 + 1
+    );
+}
+
+#[test]
+fn log_lines_and_samples_are_bounded_and_drops_counted() {
+    let mut outbox = Outbox::new("run".into());
+    for number in 0..MAX_PENDING_LOG_LINES + 3 {
+        outbox.add_log(line(number.to_string()));
+    }
+    outbox.add_dropped_log_lines(2);
+    assert_eq!(outbox.pending.log_lines_dropped, 5);
+    let sample = SampleData {
+        endpoint: 0,
+        at_us: 1,
+        response_us: 1,
+        failed: false,
+    };
+    let report = Report {
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        samples: vec![sample; 1_000],
+        ..Report::default()
+    };
+    for _ in 0..20 {
+        outbox.add_report(&report).unwrap();
+    }
+    let pending: usize = outbox.pending.samples.values().map(Vec::len).sum();
+    assert!(pending <= 4 * MAX_SAMPLES_PER_SECOND);
+    for second in 0..3_000 {
+        outbox.add_sample(SampleData {
+            at_us: second * 1_000_000,
+            ..sample
+        });
+        assert!(outbox.pending.samples.len() <= MAX_PENDING_SECONDS);
+    }
+}
+
+#[test]
+fn a_malformed_report_adds_nothing() {
+    let mut outbox = Outbox::new("run".into());
+    let mut bad = report(&[(0, 1, 5, false), (1, 2, 5, true)], &mut Results::new());
+    bad.intervals[1].requests += 1;
+    assert!(outbox.add_report(&bad).is_err());
+    assert!(outbox.pending.is_empty());
+}

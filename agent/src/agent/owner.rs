@@ -1,0 +1,340 @@
+//! The task that owns everything of an agent. `select!` only chooses an event; handling it is synchronous.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use greylag_infra::RunId;
+use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::clock_offset::ClockOffset;
+use super::link::LinkEvent;
+use super::run::{AgentRun, Now};
+use super::spawned_users::SpawnedUsers;
+use super::wall_clock::{WallClock, system_time_us};
+use super::worker_process::{FromWorkerProcess, WorkerProcess};
+use super::{AgentConfig, AgentError};
+use crate::scenario_choice::{classes_of, scenario_of};
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Lease until the coordinator has named one.
+const FIRST_LEASE: Duration = Duration::from_secs(30);
+/// How long after its workers have ended an agent that is shut down waits for acknowledgements.
+const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
+
+/// Everything of an agent.
+pub(super) struct Owner {
+    config: AgentConfig,
+    /// Our name in the infrastructure, as the coordinator gave it.
+    name: String,
+    clock: WallClock,
+    offset: ClockOffset,
+    lease: Duration,
+    last_heard: Instant,
+    outgoing: Option<mpsc::UnboundedSender<Bytes>>,
+    runs: BTreeMap<RunId, AgentRun<WorkerProcess>>,
+    connected: watch::Sender<bool>,
+    held: watch::Sender<Vec<RunId>>,
+    worker_events: mpsc::Sender<FromWorkerProcess>,
+    shutting_down: Option<ShuttingDown>,
+}
+
+/// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
+struct ShuttingDown {
+    idle_since: Option<Instant>,
+}
+
+/// Why the loop woke up.
+enum Event {
+    Link(LinkEvent),
+    Worker(FromWorkerProcess),
+    Tick,
+    Shutdown,
+    Kill,
+}
+
+impl Owner {
+    pub(super) fn new(
+        config: AgentConfig,
+        clock: WallClock,
+        connected: watch::Sender<bool>,
+        held: watch::Sender<Vec<RunId>>,
+        worker_events: mpsc::Sender<FromWorkerProcess>,
+    ) -> Self {
+        Self {
+            name: config.name.clone(),
+            config,
+            clock,
+            offset: ClockOffset::default(),
+            lease: FIRST_LEASE,
+            last_heard: Instant::now(),
+            outgoing: None,
+            runs: BTreeMap::new(),
+            connected,
+            held,
+            worker_events,
+            shutting_down: None,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut link_events: mpsc::Receiver<LinkEvent>,
+        mut worker_events: mpsc::Receiver<FromWorkerProcess>,
+        shutdown: CancellationToken,
+        kill: CancellationToken,
+    ) -> Result<(), AgentError> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = kill.cancelled() => Event::Kill,
+                () = shutdown.cancelled(), if self.shutting_down.is_none() => Event::Shutdown,
+                Some(event) = link_events.recv() => Event::Link(event),
+                _ = ticks.tick() => Event::Tick,
+                Some(event) = worker_events.recv() => Event::Worker(event),
+            };
+            match event {
+                Event::Link(LinkEvent::Refused(reason)) => {
+                    self.kill_workers();
+                    return Err(AgentError::Refused(reason));
+                }
+                Event::Link(event) => self.on_link(event),
+                Event::Worker(event) => self.on_worker(event),
+                Event::Tick => self.on_tick(),
+                Event::Shutdown => self.on_shutdown(),
+                Event::Kill => {
+                    self.kill_workers();
+                    return Ok(());
+                }
+            }
+            self.send_what_is_due();
+            self.forget_done_runs();
+            if self.may_end() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn on_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Connected { welcome, outgoing } => self.on_connected(welcome, outgoing),
+            LinkEvent::Heard(message) => {
+                self.last_heard = Instant::now();
+                self.on_message(message);
+            }
+            LinkEvent::Pong {
+                sent_at_us,
+                coordinator_time_us,
+                received_at_us,
+            } => {
+                self.last_heard = Instant::now();
+                self.offset
+                    .record(sent_at_us, coordinator_time_us, received_at_us);
+            }
+            LinkEvent::Disconnected => self.outgoing = None,
+            // Ends the loop before it comes here.
+            LinkEvent::Refused(_) => {}
+        }
+    }
+
+    fn on_connected(&mut self, welcome: Welcome, outgoing: mpsc::UnboundedSender<Bytes>) {
+        self.last_heard = Instant::now();
+        self.lease = Duration::from_millis(welcome.lease_ms);
+        self.name = welcome.name;
+        self.outgoing = Some(outgoing);
+        let ready: Vec<RunId> = self
+            .runs
+            .iter_mut()
+            .map(|(run_id, run)| {
+                run.outbox().reconnected();
+                (run_id, run.is_ready())
+            })
+            .filter_map(|(run_id, is_ready)| is_ready.then(|| run_id.clone()))
+            .collect();
+        for run_id in ready {
+            self.send_ready(run_id);
+        }
+        self.connected.send_replace(true);
+    }
+
+    fn on_message(&mut self, message: ToAgent) {
+        let now = self.now();
+        match message {
+            ToAgent::Prepare(prepare) => self.on_prepare(&prepare),
+            ToAgent::Start {
+                run_id,
+                start_at_us,
+            } => {
+                // Our clock is carried on from the start of the agent, the workers' from the system's now.
+                let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
+                let run_zero_us = match run_zero.checked_duration_since(now.instant) {
+                    Some(ahead) => system_time_us() + super::wall_clock::micros(ahead),
+                    None => system_time_us().saturating_sub(super::wall_clock::micros(
+                        now.instant.saturating_duration_since(run_zero),
+                    )),
+                };
+                if let Some(run) = self.runs.get_mut(&run_id) {
+                    run.start(run_zero, run_zero_us, now);
+                }
+            }
+            ToAgent::Stop { run_id } => {
+                if let Some(run) = self.runs.get_mut(&run_id) {
+                    run.stop(now);
+                }
+            }
+            ToAgent::Ack { run_id, seq } => {
+                if let Some(run) = self.runs.get_mut(&run_id) {
+                    run.outbox().acknowledged(seq);
+                }
+            }
+            ToAgent::Abandon { run_id } => {
+                if let Some(run) = self.runs.remove(&run_id) {
+                    tracing::warn!(run = %run_id, "the coordinator gave the run up; its workers are killed");
+                    run.kill();
+                    self.publish_held();
+                }
+            }
+            ToAgent::Welcome(_) | ToAgent::Refused { .. } | ToAgent::Pong { .. } => {
+                tracing::debug!("the coordinator said something out of turn");
+            }
+        }
+    }
+
+    fn on_prepare(&mut self, prepare: &Prepare) {
+        let run_id = &prepare.run_id;
+        if let Some(run) = self.runs.get(run_id) {
+            if run.is_ready() {
+                self.send_ready(run_id.clone());
+            }
+            return;
+        }
+        let now = self.now();
+        // A scenario that is unknown here is told by the workers.
+        let classes = scenario_of(&prepare.test, &self.config.scenarios)
+            .map(|scenario| classes_of(&scenario))
+            .unwrap_or_default();
+        let spawned = SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes);
+        let mut run = AgentRun::prepare(prepare, &self.name, spawned, now, |worker, message| {
+            WorkerProcess::start(
+                &self.config.worker_command,
+                run_id.clone(),
+                worker,
+                message,
+                self.worker_events.clone(),
+            )
+        });
+        if self.shutting_down.is_some() {
+            run.fail(self.shutdown_reason(), now);
+        }
+        self.runs.insert(run_id.clone(), run);
+        self.publish_held();
+    }
+
+    fn on_worker(&mut self, event: FromWorkerProcess) {
+        let now = self.now();
+        let Some(run) = self.runs.get_mut(&event.run_id) else {
+            return;
+        };
+        let was_ready = run.is_ready();
+        run.on_worker(event.worker, event.event, now);
+        if run.is_ready() && !was_ready {
+            self.send_ready(event.run_id);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.now();
+        let silence = now.instant.saturating_duration_since(self.last_heard);
+        for run in self.runs.values_mut() {
+            if silence > self.lease && run.is_active() {
+                run.fail(
+                    format!(
+                        "agent {} heard nothing from the coordinator for {} s",
+                        self.name,
+                        self.lease.as_secs_f64()
+                    ),
+                    now,
+                );
+            }
+            run.tick(now);
+        }
+        if let Some(shutting_down) = &mut self.shutting_down
+            && !self.runs.values().any(AgentRun::is_active)
+        {
+            shutting_down.idle_since.get_or_insert(now.instant);
+        }
+    }
+
+    fn on_shutdown(&mut self) {
+        let (now, reason) = (self.now(), self.shutdown_reason());
+        for run in self.runs.values_mut() {
+            if run.is_active() {
+                run.fail(reason.clone(), now);
+            }
+        }
+        self.shutting_down = Some(ShuttingDown { idle_since: None });
+    }
+
+    fn shutdown_reason(&self) -> String {
+        format!("agent {} was shut down", self.name)
+    }
+
+    fn may_end(&self) -> bool {
+        let Some(shutting_down) = &self.shutting_down else {
+            return false;
+        };
+        self.runs.is_empty()
+            || shutting_down
+                .idle_since
+                .is_some_and(|since| since.elapsed() > LAST_ACKNOWLEDGEMENTS)
+    }
+
+    fn send_what_is_due(&mut self) {
+        let Some(outgoing) = &self.outgoing else {
+            return;
+        };
+        for run in self.runs.values_mut() {
+            while let Some(frame) = run.outbox().next_to_send() {
+                // A connection that has just broken: sent again on the next.
+                let _ = outgoing.send(frame);
+            }
+        }
+    }
+
+    fn send_ready(&self, run_id: RunId) {
+        if let Some(outgoing) = &self.outgoing {
+            let _ = outgoing.send(encode(&ToCoordinator::Ready { run_id }).into());
+        }
+    }
+
+    fn forget_done_runs(&mut self) {
+        let held = self.runs.len();
+        self.runs.retain(|_, run| !run.is_done());
+        if self.runs.len() != held {
+            self.publish_held();
+        }
+    }
+
+    fn publish_held(&self) {
+        self.held.send_replace(self.runs.keys().cloned().collect());
+    }
+
+    fn kill_workers(&self) {
+        for run in self.runs.values() {
+            run.kill();
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant::now(),
+            coordinator_us: self.offset.coordinator_us(self.clock.now_us()),
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! An agent's part of one run.
+//!
+//! ```text
+//!              all workers ready            planned end, Stop, or a failure       all workers exited
+//!   Preparing ───────────────────► Ready ──► Driving ──────────────► Stopping ──────────────────► Over
+//!       │                            │ Start                            ▲                           │ all
+//!       └────────── Stop, failure ───┴──────────────────────────────────┘                           │ acknowledged
+//!                                                                                                   ▼
+//!                                                                                              forgotten
+//! ```
+//!
+//! The first failure is the one that is kept. A worker that exits before its time fails the part and stops
+//! the other workers; what they counted is sent all the same. Stopping has a deadline, at which what is left
+//! is killed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use greylag_infra::RunId;
+use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
+
+use super::outbox::Outbox;
+use super::spawned_users::SpawnedUsers;
+use super::wall_clock::micros;
+use super::worker_process::WorkerEvent;
+use crate::worker::messages::{Report, ToWorker};
+
+/// How long workers may take to get ready.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long after the stop time-out a worker that still runs is killed.
+const KILL_AFTER: Duration = Duration::from_secs(2);
+/// How often a snapshot is made of what is pending.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+/// How long after a second of run time has ended its snapshot is made, so that every worker's report of it
+/// has come.
+const SNAPSHOT_DELAY: Duration = Duration::from_millis(120);
+
+/// What a part of a run does to its workers.
+pub(crate) trait WorkerHandle {
+    /// Process id.
+    fn pid(&self) -> u32;
+    /// Says something to the worker.
+    fn say(&self, message: ToWorker);
+    /// Kills the worker.
+    fn kill(&self);
+}
+
+impl WorkerHandle for super::worker_process::WorkerProcess {
+    fn pid(&self) -> u32 {
+        self.pid()
+    }
+    fn say(&self, message: ToWorker) {
+        self.say(message);
+    }
+    fn kill(&self) {
+        self.kill();
+    }
+}
+
+/// The present moment, as the agent's owner sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    /// The coordinator's clock, µs since 1970.
+    pub(crate) coordinator_us: u64,
+}
+
+/// An agent's part of one run.
+#[derive(Debug)]
+pub(crate) struct AgentRun<W> {
+    id: RunId,
+    agent: String,
+    stop_timeout: Duration,
+    duration: Duration,
+    phase: Phase,
+    run_zero: Option<Instant>,
+    failure: Option<String>,
+    /// When the last user ended, µs of run time.
+    last_user_ended_us: u64,
+    workers: BTreeMap<u32, Worker<W>>,
+    workers_changed: bool,
+    spawned: SpawnedUsers,
+    outbox: Outbox,
+    next_snapshot: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Preparing { until: Instant },
+    Ready,
+    Driving,
+    Stopping { kill_at: Instant },
+    Over,
+}
+
+#[derive(Debug)]
+struct Worker<W> {
+    handle: Option<W>,
+    pid: u32,
+    ready: bool,
+    ended: bool,
+    started: u64,
+    stopped: u64,
+}
+
+impl<W: WorkerHandle> AgentRun<W> {
+    /// Takes on a part of a run; `start_worker` starts each worker process.
+    pub(crate) fn prepare(
+        prepare: &Prepare,
+        agent: &str,
+        spawned: SpawnedUsers,
+        now: Now,
+        mut start_worker: impl FnMut(u32, ToWorker) -> std::io::Result<W>,
+    ) -> Self {
+        let test = &prepare.test;
+        let mut run = Self {
+            id: prepare.run_id.clone(),
+            agent: agent.to_owned(),
+            stop_timeout: test.stop_timeout(),
+            duration: test.duration(),
+            phase: Phase::Preparing {
+                until: now.instant + PREPARE_TIMEOUT,
+            },
+            run_zero: None,
+            failure: None,
+            last_user_ended_us: 0,
+            workers: BTreeMap::new(),
+            workers_changed: false,
+            spawned,
+            outbox: Outbox::new(prepare.run_id.clone()),
+            next_snapshot: now.instant,
+        };
+        let count = prepare.workers.len();
+        run.note(
+            now,
+            format!("Starting {count} worker process{}", plural(count, "es")),
+        );
+        for &index in &prepare.workers {
+            let message = ToWorker::Prepare {
+                test: Box::new(test.clone()),
+                worker: index,
+            };
+            match start_worker(index, message) {
+                Ok(handle) => run.add_worker(index, handle),
+                Err(error) => {
+                    let worker = run.worker_name(index);
+                    run.fail(format!("{worker} cannot be started: {error}"), now);
+                    break;
+                }
+            }
+        }
+        run.settle(now);
+        run.check_ready(now);
+        run
+    }
+
+    fn add_worker(&mut self, index: u32, handle: W) {
+        let worker = Worker {
+            pid: handle.pid(),
+            handle: Some(handle),
+            ready: false,
+            ended: false,
+            started: 0,
+            stopped: 0,
+        };
+        self.workers.insert(index, worker);
+        self.workers_changed = true;
+    }
+
+    /// Whether all workers wait for the start.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether load is generated or about to be.
+    pub(crate) fn is_active(&self) -> bool {
+        self.phase != Phase::Over
+    }
+
+    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock. Harmless when
+    /// the load has started already.
+    pub(crate) fn start(&mut self, run_zero: Instant, run_zero_us: u64, now: Now) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        self.phase = Phase::Driving;
+        self.run_zero = Some(run_zero);
+        self.next_snapshot = run_zero + SNAPSHOT_DELAY;
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Start { run_zero_us });
+        }
+        let users = self.spawned.planned();
+        let workers = self.workers.len();
+        self.note(
+            now,
+            format!(
+                "Ramping up to {users} users in {workers} worker process{}",
+                plural(workers, "es")
+            ),
+        );
+    }
+
+    /// Ends the load: requests in flight may finish within the stop time-out.
+    pub(crate) fn stop(&mut self, now: Now) {
+        match self.phase {
+            Phase::Stopping { .. } | Phase::Over => return,
+            Phase::Preparing { .. } | Phase::Ready | Phase::Driving => {}
+        }
+        self.note(now, "Stopping the users".to_owned());
+        self.phase = Phase::Stopping {
+            kill_at: now.instant + self.stop_timeout + KILL_AFTER,
+        };
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Stop);
+        }
+        self.settle(now);
+    }
+
+    /// Ends the load because of a failure; the first one is kept.
+    pub(crate) fn fail(&mut self, reason: String, now: Now) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        if self.failure.is_none() {
+            self.note(now, reason.clone());
+            self.failure = Some(reason);
+        }
+        self.stop(now);
+    }
+
+    /// Kills what still runs.
+    pub(crate) fn kill(&self) {
+        for worker in self.workers.values() {
+            if let Some(handle) = &worker.handle {
+                handle.kill();
+            }
+        }
+    }
+
+    /// Something happened in or to a worker.
+    pub(crate) fn on_worker(&mut self, index: u32, event: WorkerEvent, now: Now) {
+        match event {
+            WorkerEvent::Ready => self.on_ready(index, now),
+            WorkerEvent::Report(report) => self.on_report(index, &report, now),
+            WorkerEvent::End {
+                failure,
+                last_user_ended_us,
+            } => {
+                self.last_user_ended_us = self.last_user_ended_us.max(last_user_ended_us);
+                self.on_end(index, failure, now);
+            }
+            WorkerEvent::Line(line) => {
+                let source = format!("{}/worker-{index}", self.agent);
+                self.log(now, source, line);
+            }
+            WorkerEvent::LinesDropped(lines) => self.outbox.add_dropped_log_lines(lines),
+            WorkerEvent::Exited { how } => self.on_exit(index, how, now),
+        }
+    }
+
+    fn on_ready(&mut self, index: u32, now: Now) {
+        if let Some(worker) = self.workers.get_mut(&index) {
+            worker.ready = true;
+        }
+        self.check_ready(now);
+    }
+
+    fn check_ready(&mut self, now: Now) {
+        let all_ready = self.workers.values().all(|worker| worker.ready);
+        if all_ready && matches!(self.phase, Phase::Preparing { .. }) {
+            self.phase = Phase::Ready;
+            self.note(now, "All workers are ready".to_owned());
+        }
+    }
+
+    fn on_report(&mut self, index: u32, report: &Report, now: Now) {
+        if let Err(error) = self.outbox.add_report(report) {
+            let worker = self.worker_name(index);
+            self.fail(
+                format!("{worker} sent results that are not understood: {error}"),
+                now,
+            );
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&index) else {
+            return;
+        };
+        for change in &report.user_changes {
+            worker.started += change.started;
+            worker.stopped += change.stopped;
+            self.workers_changed = true;
+        }
+        let started = self.workers.values().map(|worker| worker.started).sum();
+        if let Some(sentence) = self.spawned.news(started) {
+            self.note(now, sentence);
+        }
+        for news in self.outbox.take_overflow_news() {
+            self.note(now, news);
+        }
+    }
+
+    fn on_end(&mut self, index: u32, failure: Option<String>, now: Now) {
+        if let Some(worker) = self.workers.get_mut(&index) {
+            worker.ended = true;
+        }
+        if let Some(failure) = failure {
+            let worker = self.worker_name(index);
+            self.fail(format!("{worker} failed: {failure}"), now);
+        }
+    }
+
+    fn on_exit(&mut self, index: u32, how: Option<String>, now: Now) {
+        let run_time = self.run_time(now);
+        let Some(worker) = self.workers.get_mut(&index) else {
+            return;
+        };
+        worker.handle = None;
+        self.workers_changed = true;
+        let left = worker.started.saturating_sub(worker.stopped);
+        worker.stopped += left;
+        let ended = worker.ended;
+        if left > 0 {
+            self.last_user_ended_us = self.last_user_ended_us.max(micros(run_time));
+            self.outbox.add_user_change(UserChange {
+                second: u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX),
+                started: 0,
+                stopped: left,
+            });
+        }
+        if !ended {
+            let worker = self.worker_name(index);
+            let how = how.unwrap_or_else(|| "ended before its time".to_owned());
+            self.fail(format!("{worker} {how}"), now);
+        }
+        self.settle(now);
+    }
+
+    /// Looks at deadlines and makes the snapshot that is due.
+    pub(crate) fn tick(&mut self, now: Now) {
+        match self.phase {
+            Phase::Preparing { until } if now.instant >= until => {
+                let late: Vec<String> = self
+                    .workers
+                    .iter()
+                    .filter(|(_, worker)| !worker.ready)
+                    .map(|(index, _)| index.to_string())
+                    .collect();
+                let reason = format!(
+                    "worker {} on agent {} did not get ready within {} s",
+                    late.join(", "),
+                    self.agent,
+                    PREPARE_TIMEOUT.as_secs()
+                );
+                self.fail(reason, now);
+                self.kill();
+            }
+            Phase::Driving => self.watch_planned_end(now),
+            Phase::Stopping { kill_at } if now.instant >= kill_at => self.kill_late_workers(now),
+            _ => {}
+        }
+        if now.instant >= self.next_snapshot {
+            // From run time zero on, so that a snapshot holds whole seconds.
+            while self.next_snapshot <= now.instant {
+                self.next_snapshot += SNAPSHOT_EVERY;
+            }
+            self.snapshot();
+        } else if self.phase == Phase::Over {
+            self.snapshot();
+        }
+    }
+
+    /// The workers end by themselves at the planned end; from then on the deadline runs.
+    fn watch_planned_end(&mut self, now: Now) {
+        let Some(run_zero) = self.run_zero else {
+            return;
+        };
+        if now.instant < run_zero + self.duration {
+            return;
+        }
+        self.phase = Phase::Stopping {
+            kill_at: run_zero + self.duration + self.stop_timeout + KILL_AFTER,
+        };
+        self.note(now, "The duration is over, stopping the users".to_owned());
+    }
+
+    fn kill_late_workers(&mut self, now: Now) {
+        let late: Vec<u32> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.handle.is_some() && !worker.ended)
+            .map(|(index, _)| *index)
+            .collect();
+        for index in late {
+            let reason = format!(
+                "{} did not end within {} s of the stop time-out ({}s) and was killed",
+                self.worker_name(index),
+                KILL_AFTER.as_secs(),
+                self.stop_timeout.as_secs()
+            );
+            self.fail(reason, now);
+        }
+        self.kill();
+        self.phase = Phase::Stopping {
+            kill_at: now.instant + KILL_AFTER,
+        };
+    }
+
+    /// Ends the part when nothing runs any more.
+    fn settle(&mut self, now: Now) {
+        let stopping = matches!(self.phase, Phase::Stopping { .. } | Phase::Driving);
+        let all_gone = self.workers.values().all(|worker| worker.handle.is_none());
+        if !stopping || !all_gone {
+            return;
+        }
+        self.note(now, "All workers have ended".to_owned());
+        self.phase = Phase::Over;
+        if self.workers_changed {
+            self.report_workers();
+        }
+        self.outbox
+            .end(self.failure.clone(), self.last_user_ended_us);
+        self.outbox.cut();
+    }
+
+    fn snapshot(&mut self) {
+        if self.workers_changed && self.phase != Phase::Over {
+            self.report_workers();
+        }
+        self.outbox.cut();
+    }
+
+    fn report_workers(&mut self) {
+        self.workers_changed = false;
+        let states = self
+            .workers
+            .iter()
+            .map(|(index, worker)| WorkerState {
+                index: *index,
+                pid: worker.pid,
+                users: worker.started.saturating_sub(worker.stopped),
+                running: worker.handle.is_some(),
+            })
+            .collect();
+        self.outbox.set_workers(states);
+    }
+
+    /// What waits for the coordinator.
+    pub(crate) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Whether the coordinator has everything and the run can be forgotten.
+    pub(crate) fn is_done(&self) -> bool {
+        self.outbox.is_done()
+    }
+
+    fn run_time(&self, now: Now) -> Duration {
+        self.run_zero
+            .map(|run_zero| now.instant.saturating_duration_since(run_zero))
+            .unwrap_or_default()
+    }
+
+    fn worker_name(&self, index: u32) -> String {
+        format!("worker {index} on agent {}", self.agent)
+    }
+
+    /// Adds a line of the agent's own to the console log.
+    fn note(&mut self, now: Now, text: String) {
+        tracing::info!(run = %self.id, "{text}");
+        self.log(now, self.agent.clone(), text);
+    }
+
+    fn log(&mut self, now: Now, source: String, text: String) {
+        self.outbox.add_log(LogLine {
+            at_us: now.coordinator_us,
+            source,
+            text: cut(&text, MAX_LOG_LINE_BYTES).into_owned(),
+        });
+    }
+}
+
+impl<W: WorkerHandle> Worker<W> {
+    fn say(&self, message: impl Fn() -> ToWorker) {
+        if let Some(handle) = &self.handle {
+            handle.say(message());
+        }
+    }
+}
+
+fn plural(count: usize, ending: &'static str) -> &'static str {
+    if count == 1 { "" } else { ending }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -1,0 +1,74 @@
+//! `greylag agent`: load for a coordinator.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use greylag_infra::check_infrastructure_name;
+use greylag_reporting::web::Token;
+use greylag_scenarios::Scenario;
+use url::Url;
+
+use super::failure::Failure;
+use super::signals::Signals;
+use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
+
+/// Options of `greylag agent`.
+#[derive(Debug, Args)]
+pub(super) struct AgentOptions {
+    /// Address of the coordinator, such as http://10.0.0.1:8089.
+    #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
+    coordinator: Url,
+    /// The infrastructure this machine joins; it is created if it is not there.
+    #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]
+    infrastructure: String,
+    /// Name of this agent [default: the machine's name].
+    #[arg(long, env = "GREYLAG_AGENT_NAME", value_name = "NAME")]
+    name: Option<String>,
+    /// The coordinator's token.
+    #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+}
+
+/// Runs an agent until Ctrl-C or SIGTERM.
+pub(super) async fn agent(
+    options: AgentOptions,
+    scenarios: Vec<Scenario>,
+) -> Result<ExitCode, Failure> {
+    check_infrastructure_name(&options.infrastructure).map_err(Failure::bad_input)?;
+    let mut signals = Signals::take()?;
+    let config = AgentConfig {
+        coordinator_url: options.coordinator,
+        infrastructure: options.infrastructure,
+        name: options.name.unwrap_or_else(machine_name),
+        token: options.token.map(|token| token.expose().to_owned()),
+        scenarios,
+        worker_command: worker_command()
+            .map_err(|error| Failure::failed(format!("this program cannot be found: {error}")))?,
+    };
+    let mut agent = Agent::start(config).map_err(Failure::bad_input)?;
+    tokio::select! {
+        ended = agent.ended() => return end_of(ended),
+        () = signals.next() => {}
+    }
+    end(&mut agent, &mut signals).await
+}
+
+/// Ends an agent cleanly, or at once on a second signal.
+async fn end(agent: &mut AgentHandle, signals: &mut Signals) -> Result<ExitCode, Failure> {
+    tracing::info!(
+        "ending; the load is stopped and the last results are sent (again to end at once)"
+    );
+    agent.begin_shutdown();
+    tokio::select! {
+        ended = agent.ended() => return end_of(ended),
+        () = signals.next() => {}
+    }
+    agent.kill();
+    end_of(agent.ended().await)
+}
+
+fn end_of(ended: Result<(), crate::agent::AgentError>) -> Result<ExitCode, Failure> {
+    ended
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(Failure::bad_input)
+}

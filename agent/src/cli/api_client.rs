@@ -1,0 +1,213 @@
+//! The coordinator's HTTP API, as `run` and `demo` use it.
+
+use std::time::Duration;
+
+use greylag_infra::LoadTest;
+use greylag_reporting::web::Token;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+/// How long one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the coordinator did not do what was asked. Each is one sentence.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// Nobody there, or the connection broke.
+    #[error(
+        "the coordinator at {url} cannot be reached ({cause}); check its address and that it runs"
+    )]
+    Unreachable { url: String, cause: String },
+    /// It says no, for this reason.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else than a coordinator answers.
+    #[error("{url} does not answer as a Greylag coordinator ({cause}); check the address")]
+    Strange { url: String, cause: String },
+}
+
+/// A run that was started.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct StartedRun {
+    pub(super) id: String,
+    pub(super) number: u64,
+    /// Path of its page.
+    pub(super) url: String,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Progress {
+    pub(super) status: String,
+    pub(super) failure_reason: Option<String>,
+    pub(super) elapsed_s: f64,
+    pub(super) duration_s: u64,
+    pub(super) users: u64,
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) rps: f64,
+    pub(super) current_rps: f64,
+    pub(super) p95_ms: f64,
+}
+
+/// A client of one coordinator.
+pub(super) struct ApiClient {
+    client: Client,
+    base: Url,
+    token: Option<Token>,
+}
+
+impl ApiClient {
+    /// A client of the coordinator at this address.
+    pub(super) fn new(base: Url, token: Option<Token>) -> Result<Self, ApiError> {
+        let mut builder = Client::builder()
+            .timeout(ANSWER_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT);
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| ApiError::Unreachable {
+            url: base.to_string(),
+            cause: innermost(&error),
+        })?;
+        Ok(Self {
+            client,
+            base,
+            token,
+        })
+    }
+
+    /// The address of a page of the coordinator.
+    pub(super) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
+    /// Starts a run. What is not given in the test takes the coordinator's default.
+    pub(super) async fn start_run(
+        &self,
+        test: &LoadTest,
+        scenario: Option<&str>,
+    ) -> Result<StartedRun, ApiError> {
+        let body = json!({
+            "name": if test.name.is_empty() { None } else { Some(&test.name) },
+            "host": test.host,
+            "users": test.users,
+            "ramp_up": test.ramp_up_s,
+            "duration": test.duration_s,
+            "workers": test.workers,
+            "infrastructure": test.infrastructure,
+            "scenario": scenario,
+            "stop_timeout": test.stop_timeout_s,
+            "declared": test.declared,
+        });
+        let request = self.request(Method::POST, "/api/v1/runs").json(&body);
+        self.json(request).await
+    }
+
+    /// Asks a run to stop.
+    pub(super) async fn stop_run(&self, id: &str) -> Result<(), ApiError> {
+        let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/stop"));
+        self.send(request).await.map(drop)
+    }
+
+    /// How a run stands.
+    pub(super) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/progress")))
+            .await
+    }
+
+    /// The three console tables.
+    pub(super) async fn tables(&self, id: &str) -> Result<String, ApiError> {
+        let request = self.request(Method::GET, &format!("/api/v1/runs/{id}/tables"));
+        let response = self.send(request).await?;
+        response
+            .text()
+            .await
+            .map_err(|error| self.unreachable(&error))
+    }
+
+    /// The summary, as the coordinator writes it.
+    pub(super) async fn summary(&self, id: &str) -> Result<serde_json::Value, ApiError> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/summary")))
+            .await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, self.page(path));
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    async fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ApiError> {
+        let response = self.send(request).await?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        serde_json::from_slice(&body).map_err(|error| self.strange(error))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
+        #[derive(Deserialize)]
+        struct ErrorBody {
+            error: String,
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(body) => Err(ApiError::Refused(body.error)),
+            Err(_) => Err(self.strange(format!("status {status}"))),
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ApiError {
+        ApiError::Unreachable {
+            url: self.base.to_string(),
+            cause: innermost(error),
+        }
+    }
+
+    fn strange(&self, cause: impl std::fmt::Display) -> ApiError {
+        ApiError::Strange {
+            url: self.base.to_string(),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The cause that says something: "connection refused" rather than "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

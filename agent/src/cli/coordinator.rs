@@ -1,0 +1,119 @@
+//! `greylag coordinator`: the web page, the API and the agents' port.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
+use greylag_reporting::web::{Token, WebConfig, check_listen_address, serve};
+use tokio::net::{TcpListener, lookup_host};
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use super::signals::Signals;
+use super::{DEFAULT_DATA, say, seconds};
+
+/// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
+const SHORTEST_LEASE_S: u64 = 3;
+/// Longest lease, in seconds: load that nobody controls must end some time.
+const LONGEST_LEASE_S: u64 = 3_600;
+
+/// Options of `greylag coordinator`.
+#[derive(Debug, Args)]
+pub(super) struct CoordinatorOptions {
+    /// Address to listen on. Other machines reach only addresses that are not of loopback, and these
+    /// need a token.
+    #[arg(
+        long,
+        env = "GREYLAG_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8089"
+    )]
+    listen: String,
+    /// Directory in which results are kept.
+    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
+    data: PathBuf,
+    /// Secret that agents, the API and the page need.
+    #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+    /// How long an agent may not be heard, and may hear nothing, before its load ends.
+    #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
+    lease: u64,
+}
+
+/// Runs a coordinator until Ctrl-C or SIGTERM.
+pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
+    if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
+        return Err(Failure::bad_input(format!(
+            "the lease is {}s; use {SHORTEST_LEASE_S}s to {LONGEST_LEASE_S}s",
+            options.lease
+        )));
+    }
+    let mut signals = Signals::take()?;
+    let address = resolve(&options.listen).await?;
+    check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| cannot_listen(address, &error))?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+
+    let coordinator = Coordinator::start(CoordinatorConfig {
+        data_dir: options.data,
+        lease: Duration::from_secs(options.lease),
+    })
+    .await
+    .map_err(Failure::bad_input)?;
+    let ending = CancellationToken::new();
+    let server = serve(
+        listener,
+        coordinator.clone(),
+        agent_routes(coordinator.clone()),
+        WebConfig {
+            token: options.token,
+        },
+        ending.clone(),
+    );
+    say(format_args!("Greylag is at http://{address}"));
+    let mut server = std::pin::pin!(server);
+    let served = tokio::select! {
+        served = &mut server => served,
+        () = signals.next() => {
+            ending.cancel();
+            // A second signal does not wait for requests that are being answered.
+            tokio::select! {
+                served = &mut server => served,
+                () = signals.next() => Ok(()),
+            }
+        }
+    };
+    coordinator.shutdown().await;
+    served
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| Failure::failed(format!("the web server failed: {error}")))
+}
+
+/// The sentence about an address that cannot be listened on.
+pub(super) fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let cure = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; end what uses it, or give another port",
+        _ => "",
+    };
+    Failure::bad_input(format!("cannot listen on {address}: {error}{cure}"))
+}
+
+async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
+    let resolved = lookup_host(listen)
+        .await
+        .map(|mut addresses| addresses.next());
+    match resolved {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(Failure::bad_input(format!(
+            "`{listen}` has no address to listen on"
+        ))),
+        Err(error) => Err(Failure::bad_input(format!(
+            "`{listen}` is no address to listen on ({error}); write it as 127.0.0.1:8089"
+        ))),
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a command did not do what was asked: one sentence and an exit code.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Exit code for a failed run or a defect.
+const FAILED: u8 = 1;
+/// Exit code for bad input: nothing was started, nothing is lost.
+const BAD_INPUT: u8 = 2;
+
+/// A command's failure.
+#[derive(Debug)]
+pub(super) struct Failure {
+    sentence: String,
+    code: u8,
+}
+
+impl Failure {
+    /// What was asked for cannot be done; the sentence says what to do.
+    pub(super) fn bad_input(sentence: impl Display) -> Self {
+        Self {
+            sentence: sentence.to_string(),
+            code: BAD_INPUT,
+        }
+    }
+
+    /// It was begun and did not end well.
+    pub(super) fn failed(sentence: impl Display) -> Self {
+        Self {
+            sentence: sentence.to_string(),
+            code: FAILED,
+        }
+    }
+
+    /// Prints the sentence as clap prints its own.
+    pub(super) fn report(self) -> ExitCode {
+        eprintln!("error: {}", self.sentence);
+        ExitCode::from(self.code)
+    }
+}

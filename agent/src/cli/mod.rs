@@ -1,0 +1,110 @@
+//! The command line: one file per subcommand, and what they share.
+
+mod agent;
+mod api_client;
+mod coordinator;
+mod demo;
+mod failure;
+mod follow;
+mod local;
+mod logging;
+mod progress;
+mod run;
+mod scenarios;
+mod signals;
+mod summary_file;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use greylag_infra::{DurationError, parse_duration};
+use greylag_scenarios::Scenario;
+
+use failure::Failure;
+
+/// Where results are kept unless something else is said.
+const DEFAULT_DATA: &str = "./greylag-data";
+
+/// Distributed load testing: users written in Rust, results you can trust.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct CommandLine {
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as
+    /// `greylag=debug`. RUST_LOG does the same.
+    #[arg(long, global = true, env = "GREYLAG_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a whole load test against a target of its own, live in the browser.
+    Demo(demo::DemoOptions),
+    /// Run a load test, here or on a coordinator's agents.
+    Run(Box<run::RunOptions>),
+    /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
+    Coordinator(coordinator::CoordinatorOptions),
+    /// Generate load for a coordinator, until Ctrl-C or SIGTERM.
+    Agent(agent::AgentOptions),
+    /// List the scenarios that are compiled in.
+    Scenarios,
+    /// Drive users for the agent that started this process.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Runs the command line with these scenarios: every subcommand of the stock `greylag`, with your users.
+///
+/// ```no_run
+/// use greylag::prelude::*;
+///
+/// fn main() -> std::process::ExitCode {
+///     greylag::main(vec![Scenario::new("mine")])
+/// }
+/// ```
+///
+/// Exit codes: 0 finished, 1 failed, 2 bad input.
+pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
+    let command_line = CommandLine::parse();
+    if let Err(failure) = logging::init(command_line.log_level.as_deref(), &command_line.command) {
+        return failure.report();
+    }
+    // Whoever set a provider before us has set one that works.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let ended = match command_line.command {
+        Command::Demo(options) => in_runtime(demo::demo(options, scenarios)),
+        Command::Run(options) => in_runtime(run::run(*options, scenarios)),
+        Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
+        Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
+        Command::Scenarios => {
+            scenarios::list(&scenarios);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Worker => return crate::worker::run(&scenarios),
+    };
+    ended.unwrap_or_else(|failure| failure.report())
+}
+
+fn in_runtime(
+    command: impl Future<Output = Result<ExitCode, Failure>>,
+) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
+    let ended = runtime.block_on(command);
+    runtime.shutdown_background();
+    ended
+}
+
+/// Reads a duration as Locust writes it, in seconds.
+fn seconds(text: &str) -> Result<u64, DurationError> {
+    parse_duration(text).map(|duration| duration.as_secs())
+}
+
+/// Prints a line to standard output. A reader that has gone away (`| head`) is no failure.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

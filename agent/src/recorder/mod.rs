@@ -1,0 +1,201 @@
+//! The recorder: what a worker's users did, counted per second of run time and endpoint.
+//!
+//! Users call it on the load thread, once per request; the worker's other thread takes out finished
+//! seconds. They share one lock, which is held for a few dozen nanoseconds: a whole second is taken out by
+//! moving a pointer, encoded outside, and its memory given back for a second to come.
+
+mod second;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use greylag_infra::protocol::Endpoint;
+use greylag_scenarios::{Recorder, RequestSample};
+
+use crate::vocabulary::{Overflowed, TASK_METHOD, Vocabulary};
+pub(crate) use second::{Reports, Second};
+
+/// Seconds that wait to be taken out at most; when the agent does not take reports for so long, the two
+/// earliest become one.
+const MAX_SECONDS: usize = 64;
+/// Emptied seconds kept for reuse.
+const MAX_SPARE: usize = 3;
+
+/// Records what the users of one worker do.
+pub(crate) struct RunRecorder {
+    run_zero: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    vocabulary: Vocabulary,
+    seconds: Seconds,
+    last_user_ended: Duration,
+}
+
+#[derive(Default)]
+struct Seconds {
+    /// Ascending; only the last one is usually written to.
+    open: VecDeque<Second>,
+    spare: Vec<Second>,
+}
+
+/// Seconds that were taken out.
+pub(crate) struct Taken {
+    /// In ascending order.
+    pub(crate) seconds: Vec<Second>,
+    /// What went beyond its cap so far.
+    pub(crate) overflowed: Overflowed,
+}
+
+impl RunRecorder {
+    /// A recorder that counts seconds from `run_zero`.
+    pub(crate) fn new(run_zero: Instant) -> Self {
+        Self {
+            run_zero,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The second of run time at this moment.
+    pub(crate) fn second_now(&self) -> u32 {
+        whole_seconds(self.run_time())
+    }
+
+    /// When the last user so far ended, in run time; zero if none has.
+    pub(crate) fn last_user_ended(&self) -> Duration {
+        self.lock().last_user_ended
+    }
+
+    /// Takes out the seconds before `second` (all of them for none), and adds endpoints that are new to
+    /// `endpoints`, which must always be the same list.
+    pub(crate) fn take(&self, before: Option<u32>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
+        let mut state = self.lock();
+        let finished = match before {
+            Some(before) => state.seconds.position(before),
+            None => state.seconds.open.len(),
+        };
+        let seconds = state.seconds.open.drain(..finished).collect();
+        let known = endpoints.len();
+        endpoints.extend_from_slice(&state.vocabulary.endpoints()[known..]);
+        Taken {
+            seconds,
+            overflowed: state.vocabulary.overflowed(),
+        }
+    }
+
+    /// Gives the memory of seconds back, once they have been emptied.
+    pub(crate) fn give_back(&self, seconds: Vec<Second>) {
+        let mut state = self.lock();
+        let spare = &mut state.seconds.spare;
+        let room = MAX_SPARE.saturating_sub(spare.len());
+        spare.extend(seconds.into_iter().take(room));
+    }
+
+    fn run_time(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.run_zero)
+    }
+
+    /// A user's panic cannot leave the counts half written: nothing in here calls back.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seconds {
+    /// Where this second is counted.
+    fn at(&mut self, number: u32) -> &mut Second {
+        let position = match self.open.back() {
+            Some(last) if last.number() == number => self.open.len() - 1,
+            _ => self.make(number),
+        };
+        &mut self.open[position]
+    }
+
+    /// How many seconds are before this one.
+    fn position(&self, number: u32) -> usize {
+        self.open.partition_point(|second| second.number() < number)
+    }
+
+    #[cold]
+    fn make(&mut self, number: u32) -> usize {
+        let position = self.position(number);
+        if self
+            .open
+            .get(position)
+            .is_some_and(|second| second.number() == number)
+        {
+            return position;
+        }
+        let mut fresh = self.spare.pop().unwrap_or_default();
+        fresh.begin(number);
+        self.open.insert(position, fresh);
+        if self.open.len() <= MAX_SECONDS {
+            return position;
+        }
+        if let Some(mut earliest) = self.open.pop_front() {
+            self.open[0].merge(&mut earliest);
+        }
+        position.saturating_sub(1)
+    }
+}
+
+impl Recorder for RunRecorder {
+    fn request(&self, sample: &RequestSample<'_>) {
+        // The second belongs to the moment the request ended, however late it is handed in.
+        let ended = sample
+            .started_at
+            .checked_add(sample.response_time)
+            .unwrap_or(sample.started_at);
+        let at = ended.saturating_duration_since(self.run_zero);
+        let mut state = self.lock();
+        let State {
+            vocabulary,
+            seconds,
+            ..
+        } = &mut *state;
+        let endpoint = vocabulary.endpoint(sample.method, sample.name);
+        let second = seconds.at(whole_seconds(at));
+        match sample.error {
+            None => second.request(endpoint, at, sample, None),
+            Some(error) => vocabulary.error(endpoint, error, |error| {
+                second.request(endpoint, at, sample, Some(error));
+            }),
+        }
+    }
+
+    fn user_started(&self) {
+        let number = self.second_now();
+        self.lock().seconds.at(number).users_started += 1;
+    }
+
+    fn user_stopped(&self) {
+        let now = self.run_time();
+        let mut state = self.lock();
+        state.last_user_ended = now;
+        state.seconds.at(whole_seconds(now)).users_stopped += 1;
+    }
+
+    fn task_error(&self, task: &str, error: &str) {
+        let number = self.second_now();
+        let mut state = self.lock();
+        let State {
+            vocabulary,
+            seconds,
+            ..
+        } = &mut *state;
+        let endpoint = vocabulary.endpoint(TASK_METHOD, task);
+        vocabulary.error(endpoint, error, |error| {
+            seconds.at(number).task_error(endpoint, error);
+        });
+    }
+}
+
+fn whole_seconds(run_time: Duration) -> u32 {
+    u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

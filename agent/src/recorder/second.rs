@@ -1,0 +1,184 @@
+//! One second of run time of one worker, before it is encoded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greylag_infra::protocol::{Endpoint, SampleData, UserChange};
+use greylag_reporting::{Interval, SampleReservoir};
+use greylag_scenarios::RequestSample;
+
+use crate::agent::wall_clock::micros;
+use crate::worker::messages::{REPORT_BYTES, Report, interval_bytes};
+
+/// What ended in one second. Its memory is used again for later seconds.
+#[derive(Default)]
+pub(crate) struct Second {
+    number: u32,
+    pub(super) users_started: u64,
+    pub(super) users_stopped: u64,
+    /// By number of the endpoint; none until it is first met by this piece of memory.
+    cells: Vec<Option<Box<Cell>>>,
+    /// Endpoints whose cell is not empty.
+    touched: Vec<u32>,
+    samples: SampleReservoir,
+}
+
+#[derive(Default)]
+struct Cell {
+    touched: bool,
+    interval: Interval,
+}
+
+impl Second {
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Uses an empty second for this number.
+    pub(super) fn begin(&mut self, number: u32) {
+        self.number = number;
+    }
+
+    /// Counts a request that ended `at` this run time. The error's text is given apart because it may
+    /// have been cut or be beyond its cap.
+    pub(super) fn request(
+        &mut self,
+        endpoint: u32,
+        at: Duration,
+        sample: &RequestSample<'_>,
+        error: Option<&str>,
+    ) {
+        self.cell(endpoint).interval.record(
+            sample.response_time,
+            sample.time_to_first_byte,
+            sample.response_length,
+            error,
+        );
+        self.samples.record(SampleData {
+            endpoint,
+            at_us: micros(at),
+            response_us: micros(sample.response_time),
+            failed: error.is_some(),
+        });
+    }
+
+    /// Counts an error that is no failed request.
+    pub(super) fn task_error(&mut self, endpoint: u32, error: &str) {
+        self.cell(endpoint).interval.record_error(error, 1);
+    }
+
+    /// Adds another second's counts to this one and empties the other.
+    pub(super) fn merge(&mut self, other: &mut Second) {
+        self.users_started += std::mem::take(&mut other.users_started);
+        self.users_stopped += std::mem::take(&mut other.users_stopped);
+        for endpoint in std::mem::take(&mut other.touched) {
+            let cell = self.cell(endpoint);
+            let added = other.cell(endpoint);
+            cell.interval.merge(&added.interval);
+            added.clear();
+        }
+        other.touched.clear();
+        for sample in other.samples.drain() {
+            self.samples.record(sample);
+        }
+    }
+
+    fn cell(&mut self, endpoint: u32) -> &mut Cell {
+        let index = endpoint as usize;
+        if index >= self.cells.len() {
+            self.cells.resize_with(index + 1, || None);
+        }
+        let cell = self.cells[index].get_or_insert_default();
+        if !cell.touched {
+            cell.touched = true;
+            self.touched.push(endpoint);
+        }
+        cell
+    }
+
+    /// Moves everything into reports (the last of `reports` is filled first) and leaves the second empty.
+    /// `endpoints` holds all endpoints by number.
+    pub(crate) fn empty_into(&mut self, reports: &mut Reports, endpoints: &[Arc<Endpoint>]) {
+        let change = UserChange {
+            second: self.number,
+            started: std::mem::take(&mut self.users_started),
+            stopped: std::mem::take(&mut self.users_stopped),
+        };
+        if change.started > 0 || change.stopped > 0 {
+            reports.open().user_changes.push(change);
+        }
+        for number in std::mem::take(&mut self.touched) {
+            let Some(cell) = self.cells[number as usize].as_deref_mut() else {
+                continue;
+            };
+            let position = reports.position_of(number, &endpoints[number as usize]);
+            let data = cell.interval.to_wire(self.number, position);
+            reports.size += interval_bytes(&data);
+            reports.open().intervals.push(data);
+            cell.clear();
+            reports.close_if_full();
+        }
+        for sample in self.samples.drain() {
+            let number = sample.endpoint;
+            let endpoint = reports.position_of(number, &endpoints[number as usize]);
+            reports
+                .open()
+                .samples
+                .push(SampleData { endpoint, ..sample });
+        }
+    }
+}
+
+impl Cell {
+    fn clear(&mut self) {
+        self.touched = false;
+        self.interval.reset();
+    }
+}
+
+/// Reports under construction, each of a size that fits a frame.
+#[derive(Default)]
+pub(crate) struct Reports {
+    done: Vec<Report>,
+    open: Report,
+    /// Position in the open report of each endpoint, by its number.
+    positions: Vec<Option<u32>>,
+    size: usize,
+}
+
+impl Reports {
+    fn open(&mut self) -> &mut Report {
+        &mut self.open
+    }
+
+    fn position_of(&mut self, number: u32, endpoint: &Endpoint) -> u32 {
+        let index = number as usize;
+        if index >= self.positions.len() {
+            self.positions.resize(index + 1, None);
+        }
+        *self.positions[index].get_or_insert_with(|| {
+            self.size += endpoint.method.len() + endpoint.name.len();
+            self.open.endpoints.push(endpoint.clone());
+            self.open.endpoints.len() as u32 - 1
+        })
+    }
+
+    fn close_if_full(&mut self) {
+        if self.size >= REPORT_BYTES {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.done.push(std::mem::take(&mut self.open));
+        self.positions.clear();
+        self.size = 0;
+    }
+
+    /// The reports, none of them empty.
+    pub(crate) fn finish(mut self) -> Vec<Report> {
+        self.close();
+        self.done.retain(|report| !report.is_empty());
+        self.done
+    }
+}

@@ -1,0 +1,234 @@
+//! The names a run uses, each kept once, and the caps on them.
+//!
+//! Unbounded names are the user's mistake and our job: what is beyond [`MAX_ENDPOINTS`] or [`MAX_ERRORS`]
+//! is counted under [`OTHER`], so nothing is lost but the name.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use greylag_infra::protocol::{
+    Endpoint, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES, OTHER, cut,
+};
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Method of the endpoints that carry errors of tasks; they have no requests.
+pub(crate) const TASK_METHOD: &str = "TASK";
+/// Error texts kept; with [`OTHER`] they are at most [`MAX_ERRORS`].
+const MAX_ERROR_TEXTS: usize = MAX_ERRORS - 1;
+/// Longest method kept, in bytes.
+const MAX_METHOD_BYTES: usize = 64;
+
+/// Endpoints by number, from 0 in the order they were met, and the error texts met so far.
+#[derive(Debug, Default)]
+pub(crate) struct Vocabulary {
+    hasher: DefaultHashBuilder,
+    endpoints: Vec<Arc<Endpoint>>,
+    numbers: HashTable<u32>,
+    errors: HashTable<(u32, Box<str>)>,
+    overflowed: Overflowed,
+}
+
+/// What went beyond its cap.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflowed {
+    /// More than [`MAX_ENDPOINTS`] endpoints.
+    pub(crate) endpoints: bool,
+    /// More than [`MAX_ERRORS`] errors.
+    pub(crate) errors: bool,
+}
+
+impl Vocabulary {
+    /// The number of an endpoint. Nothing is allocated for one that is known.
+    pub(crate) fn endpoint(&mut self, method: &str, name: &str) -> u32 {
+        if name.len() > MAX_NAME_BYTES || method.len() > MAX_METHOD_BYTES {
+            let method = cut(method, MAX_METHOD_BYTES);
+            return self.short_endpoint(&method, &cut(name, MAX_NAME_BYTES));
+        }
+        self.short_endpoint(method, name)
+    }
+
+    fn short_endpoint(&mut self, method: &str, name: &str) -> u32 {
+        let hash = self.hash_endpoint(method, name);
+        if let Some(number) = self.find_endpoint(hash, method, name) {
+            return number;
+        }
+        if self.endpoints.len() < MAX_ENDPOINTS {
+            return self.add_endpoint(hash, method, name);
+        }
+        self.overflowed.endpoints = true;
+        // Errors of tasks keep their own row: they are no requests and must not appear among them.
+        let method = if method == TASK_METHOD {
+            TASK_METHOD
+        } else {
+            ""
+        };
+        let hash = self.hash_endpoint(method, OTHER);
+        self.find_endpoint(hash, method, OTHER)
+            .unwrap_or_else(|| self.add_endpoint(hash, method, OTHER))
+    }
+
+    fn find_endpoint(&self, hash: u64, method: &str, name: &str) -> Option<u32> {
+        self.numbers
+            .find(hash, |&number| {
+                let endpoint = &self.endpoints[number as usize];
+                endpoint.name == name && endpoint.method == method
+            })
+            .copied()
+    }
+
+    fn add_endpoint(&mut self, hash: u64, method: &str, name: &str) -> u32 {
+        // Never more than the cap and the two rows for the rest.
+        let number = self.endpoints.len() as u32;
+        self.endpoints.push(Arc::new(Endpoint {
+            method: method.to_owned(),
+            name: name.to_owned(),
+        }));
+        let Self {
+            hasher, endpoints, ..
+        } = self;
+        self.numbers.insert_unique(hash, number, |&number| {
+            let endpoint = &endpoints[number as usize];
+            hash_pair(hasher, &endpoint.method, &endpoint.name)
+        });
+        number
+    }
+
+    fn hash_endpoint(&self, method: &str, name: &str) -> u64 {
+        hash_pair(&self.hasher, method, name)
+    }
+
+    /// Admits an error of an endpoint: its text, cut, or [`OTHER`] beyond the cap. The text is returned
+    /// through `use_text`, so that nothing is allocated for one that is known.
+    pub(crate) fn error<R>(
+        &mut self,
+        endpoint: u32,
+        text: &str,
+        use_text: impl FnOnce(&str) -> R,
+    ) -> R {
+        let text = cut(text, MAX_ERROR_BYTES);
+        let hash = hash_error(&self.hasher, endpoint, &text);
+        let is_known = |(number, known): &(u32, Box<str>)| *number == endpoint && **known == *text;
+        if self.errors.find(hash, is_known).is_none() {
+            if self.errors.len() >= MAX_ERROR_TEXTS {
+                self.overflowed.errors = true;
+                return use_text(OTHER);
+            }
+            let Self { hasher, errors, .. } = self;
+            errors.insert_unique(hash, (endpoint, text.as_ref().into()), |(number, text)| {
+                hash_error(hasher, *number, text)
+            });
+        }
+        use_text(&text)
+    }
+
+    /// All endpoints by number.
+    pub(crate) fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &self.endpoints
+    }
+
+    /// What went beyond its cap so far.
+    pub(crate) fn overflowed(&self) -> Overflowed {
+        self.overflowed
+    }
+}
+
+impl Overflowed {
+    /// Sentences about what is over its cap here and was not in `before`.
+    pub(crate) fn news_since(self, before: Self) -> impl Iterator<Item = String> {
+        let endpoints = (self.endpoints && !before.endpoints).then(|| {
+            format!("There are more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted as \"{OTHER}\". Group them with a name.")
+        });
+        let errors = (self.errors && !before.errors).then(|| {
+            format!("There are more than {MAX_ERRORS} different errors; further ones are counted as \"{OTHER}\".")
+        });
+        endpoints.into_iter().chain(errors)
+    }
+}
+
+fn hash_pair(hasher: &DefaultHashBuilder, method: &str, name: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(name.as_bytes());
+    state.write(method.as_bytes());
+    state.finish()
+}
+
+fn hash_error(hasher: &DefaultHashBuilder, endpoint: u32, text: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    endpoint.hash(&mut state);
+    state.write(text.as_bytes());
+    state.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_of(vocabulary: &Vocabulary, number: u32) -> (String, String) {
+        let endpoint = &vocabulary.endpoints()[number as usize];
+        (endpoint.method.clone(), endpoint.name.clone())
+    }
+
+    #[test]
+    fn the_same_endpoint_has_the_same_number() {
+        let mut vocabulary = Vocabulary::default();
+        let get = vocabulary.endpoint("GET", "/");
+        assert_ne!(vocabulary.endpoint("POST", "/"), get);
+        assert_ne!(vocabulary.endpoint("GET", "/a"), get);
+        assert_eq!(vocabulary.endpoint("GET", "/"), get);
+        assert_eq!(vocabulary.endpoints().len(), 3);
+    }
+
+    #[test]
+    fn endpoints_beyond_the_cap_share_a_row_and_tasks_keep_theirs() {
+        let mut vocabulary = Vocabulary::default();
+        for number in 0..MAX_ENDPOINTS {
+            vocabulary.endpoint("GET", &format!("/{number}"));
+        }
+        assert_eq!(vocabulary.overflowed(), Overflowed::default());
+        let one = vocabulary.endpoint("GET", "/one more");
+        let two = vocabulary.endpoint("POST", "/two more");
+        let task = vocabulary.endpoint(TASK_METHOD, "User.task");
+        assert_eq!(one, two);
+        assert_eq!(name_of(&vocabulary, one), (String::new(), OTHER.to_owned()));
+        assert_eq!(
+            name_of(&vocabulary, task),
+            (TASK_METHOD.to_owned(), OTHER.to_owned())
+        );
+        assert_eq!(vocabulary.endpoint("GET", "/0"), 0);
+        assert!(vocabulary.overflowed().endpoints);
+        assert_eq!(
+            vocabulary
+                .overflowed()
+                .news_since(Overflowed::default())
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn errors_beyond_the_cap_are_counted_together() {
+        let mut vocabulary = Vocabulary::default();
+        for number in 0..MAX_ERROR_TEXTS {
+            let text = format!("error {number}");
+            assert_eq!(vocabulary.error(0, &text, str::to_owned), text);
+        }
+        assert_eq!(vocabulary.error(0, "one more", str::to_owned), OTHER);
+        assert_eq!(vocabulary.error(1, "error 1", str::to_owned), OTHER);
+        assert_eq!(vocabulary.error(0, "error 1", str::to_owned), "error 1");
+        assert!(vocabulary.overflowed().errors);
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let mut vocabulary = Vocabulary::default();
+        let number = vocabulary.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES));
+        assert_eq!(
+            number,
+            vocabulary.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES))
+        );
+        let (_, name) = name_of(&vocabulary, number);
+        assert!(name.len() <= MAX_NAME_BYTES && name.ends_with('…'));
+        let length = vocabulary.error(0, &"x".repeat(10 * MAX_ERROR_BYTES), str::len);
+        assert!(length <= MAX_ERROR_BYTES);
+    }
+}

@@ -1,0 +1,69 @@
+//! The worker: a process that the agent starts, which drives its share of the users.
+//!
+//! ```text
+//!  agent --(socket that is our standard input)--> session, on the main thread
+//!                                                    | starts, stops        ^ takes finished seconds
+//!                                                    v                      |
+//!                                                load thread --timings--> recorder
+//! ```
+//!
+//! The users have a thread and a runtime of their own, so that encoding and sending results never delays a
+//! request by more than the processor does. What scenarios print, and what we log, goes to standard output
+//! and error, which the agent reads line by line. When the socket closes the agent has died, and nobody
+//! controls the load: the process ends at once.
+
+mod agent_socket;
+mod load;
+pub(crate) mod messages;
+mod session;
+
+use std::process::ExitCode;
+
+use greylag_scenarios::Scenario;
+
+/// Runs a worker to its end. Called in the process's main thread, outside of any runtime.
+pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
+    let socket = match agent_socket::take() {
+        Ok(socket) => socket,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    raise_file_limit();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the worker's runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(session::run(socket, scenarios));
+    if let Err(error) = ended {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Every user holds a connection, so the process may open as many files as the system lets it.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(
+            "the limit of open files stays at {:?}: {error}",
+            limit.current
+        );
+    }
+}
