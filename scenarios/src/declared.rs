@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use url::Url;
 
-use crate::client::{Client, check_path};
+use crate::client::{Client, check_path, is_absolute};
 use crate::scenario::Scenario;
 use crate::task::{TaskFn, TaskResult};
 use crate::user_type::FastHttpUser;
@@ -146,8 +145,7 @@ impl DeclaredTask {
         if request.path.is_empty() {
             return Err("the path is empty: write at least \"/\"".to_owned());
         }
-        let absolute = Url::parse(&request.path).is_ok_and(|url| url.has_host());
-        if !request.path.starts_with('/') && !absolute {
+        if !request.path.starts_with('/') && !is_absolute(&request.path) {
             return Err(
                 "the path has to begin with \"/\", or be a whole http:// or https:// URL"
                     .to_owned(),
@@ -232,4 +230,162 @@ impl Checked {
 
 fn contains(body: &[u8], text: &[u8]) -> bool {
     text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientKind;
+    use crate::testing::{Reply, Seen, Server, client, respond};
+
+    fn request(path: &str) -> DeclaredRequest {
+        DeclaredRequest {
+            path: path.to_owned(),
+            ..DeclaredRequest::default()
+        }
+    }
+
+    fn refused(requests: Vec<DeclaredRequest>) -> String {
+        let declared = DeclaredScenario {
+            requests,
+            wait_time: None,
+        };
+        Scenario::declared("bad", declared).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_with_one_sentence() {
+        let with = |change: fn(&mut DeclaredRequest)| {
+            let mut bad = request("/x");
+            change(&mut bad);
+            refused(vec![request("/good"), bad])
+        };
+        assert!(refused(vec![]).contains("no request"));
+        let unweighted = DeclaredRequest {
+            weight: 0,
+            ..request("/")
+        };
+        assert!(refused(vec![unweighted]).contains("weight 0"));
+        let cases = [
+            (with(|r| r.method = "GE T".into()), "no HTTP method"),
+            (with(|r| r.method.clear()), "no HTTP method"),
+            (with(|r| r.path.clear()), "path is empty"),
+            (with(|r| r.path = "x".into()), "begin with \"/\""),
+            (with(|r| r.path = "ftp://x/".into()), "begin with \"/\""),
+            (
+                with(|r| r.headers = vec![("a b".into(), "x".into())]),
+                "valid name of a header",
+            ),
+            (
+                with(|r| r.headers = vec![("a".into(), "x\ny".into())]),
+                "cannot be sent",
+            ),
+            (with(|r| r.expect_status = Some(99)), "no HTTP status"),
+            (with(|r| r.expect_status = Some(600)), "no HTTP status"),
+        ];
+        for (sentence, part) in cases {
+            assert!(sentence.starts_with("request 2 ("), "{sentence}");
+            assert!(sentence.contains(part), "{sentence}");
+        }
+        assert!(refused(vec![request("/"); MOST_REQUESTS + 1]).contains("1000 are allowed"));
+    }
+
+    #[test]
+    fn a_declared_scenario_has_its_requests_as_tasks() {
+        let post = DeclaredRequest {
+            method: "post".into(),
+            name: Some("buy".into()),
+            weight: 3,
+            ..request("/cart")
+        };
+        let declared = DeclaredScenario {
+            requests: vec![request("/"), post],
+            wait_time: None,
+        };
+        let scenario = Scenario::declared("mine", declared).unwrap();
+        let tasks: Vec<_> = scenario.user_types[0].tasks().collect();
+        assert_eq!(tasks, [("GET /", 1), ("POST buy", 3)]);
+    }
+
+    #[tokio::test]
+    async fn expectations_decide() {
+        let server = Server::start(|seen: &Seen| {
+            let status = if seen.target == "/missing" {
+                "404 Not Found"
+            } else {
+                "200 OK"
+            };
+            Reply::Write(respond(status, &[], b"hello goose"))
+        })
+        .await;
+        // path, expected status, expected text, failure
+        let cases = [
+            ("/", None, None, None),
+            (
+                "/missing",
+                None,
+                None,
+                Some("404 Client Error: Not Found for url: /missing"),
+            ),
+            ("/missing", Some(404), None, None),
+            ("/", Some(201), None, Some("Expected status 201, got 200")),
+            ("/", None, Some("goose"), None),
+            (
+                "/",
+                None,
+                Some("duck"),
+                Some("Expected text \"duck\" is not in the body"),
+            ),
+            (
+                "/missing",
+                None,
+                Some("goose"),
+                Some("404 Client Error: Not Found for url: /missing"),
+            ),
+            (
+                "/missing",
+                Some(404),
+                Some("duck"),
+                Some("Expected text \"duck\" is not in the body"),
+            ),
+        ];
+        for (path, status, text, failure) in cases {
+            let task = DeclaredTask::new(DeclaredRequest {
+                expect_status: status,
+                expect_body: text.map(str::to_owned),
+                ..request(path)
+            });
+            let (mut client, memory) = client(ClientKind::Fast, &server.url);
+            task.unwrap().run(&mut (), &mut client).await.unwrap();
+            assert_eq!(
+                memory.only().error.as_deref(),
+                failure,
+                "{path} {status:?} {text:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_declared_is_sent() {
+        let server = Server::start(|_: &Seen| Reply::Write(respond("200 OK", &[], b""))).await;
+        let task = DeclaredTask::new(DeclaredRequest {
+            method: "put".into(),
+            name: Some("grouped".into()),
+            headers: vec![("X-One".into(), "1".into())],
+            body: Some("text".into()),
+            ..request("/x?y=1")
+        });
+        let (mut client, memory) = client(ClientKind::Fast, &server.url);
+        task.unwrap().run(&mut (), &mut client).await.unwrap();
+        let seen = &server.seen()[0];
+        assert_eq!(
+            (seen.method.as_str(), seen.target.as_str()),
+            ("PUT", "/x?y=1")
+        );
+        assert_eq!(
+            (seen.header("x-one"), seen.body.as_str()),
+            (Some("1"), "text")
+        );
+        assert_eq!(memory.lines(), ["PUT grouped"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! What a simulated user does: Locust's vocabulary in Rust.
+#![doc = include_str!("../README.md")]
 
 // The examples are written as a user would, who names the crate.
 extern crate self as greylag_scenarios;

@@ -37,6 +37,7 @@ use target::{Base, TargetCache};
 pub use failure::RequestError;
 pub use request::{Caught, Plain, Request};
 pub use response::{CaughtResponse, JsonError, Response};
+pub(crate) use target::is_absolute;
 
 /// Which transport the users of a type get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -131,7 +131,8 @@ impl Base {
     }
 }
 
-fn is_absolute(path: &str) -> bool {
+/// Whether a path is a whole URL, not to be appended to the host.
+pub(crate) fn is_absolute(path: &str) -> bool {
     let begins = |scheme: &str| {
         path.get(..scheme.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
