@@ -7,6 +7,7 @@ import { clock, count, ms } from "./format.js";
 import { axisEnd, groupSamples } from "./series.js";
 import { isDark } from "./theme.js";
 
+const SCALE_KEY = "greylag-response-scale";
 const MAX_GROUPS = 40;
 const SUCCESS_HUES = [226, 168, 276, 196, 142, 48, 252, 90, 210, 300];
 const FAILURE_HUES = [2, 338, 18, 350, 28];
@@ -14,8 +15,17 @@ const LEAST_MS = 0.01;
 /** Above this many dots of one kind ECharts draws them in one sweep. */
 const LARGE = 2_000;
 
+/** Logarithmic unless the reader chose otherwise: healthy answers and outliers are often a factor of a thousand apart. */
+function remembered() {
+  try {
+    return localStorage.getItem(SCALE_KEY);
+  } catch {
+    return null;
+  }
+}
+
 export class ResponsesChart extends Chart {
-  #log = false;
+  #log = remembered() !== "linear";
 
   constructor(run) {
     super("response-time-distribution", {
@@ -29,16 +39,26 @@ export class ResponsesChart extends Chart {
     this.run = run;
     this.colours = new Map();
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
-      button.addEventListener("click", () => this.#scale(button.dataset.scale === "log"));
+      button.addEventListener("click", () => this.#scale(button.dataset.scale));
     }
+    this.#press();
   }
 
-  #scale(log) {
-    this.#log = log;
-    for (const button of this.figure.querySelectorAll("[data-scale]")) {
-      button.setAttribute("aria-pressed", String((button.dataset.scale === "log") === log));
+  #scale(scale) {
+    this.#log = scale === "log";
+    try {
+      localStorage.setItem(SCALE_KEY, scale);
+    } catch {
+      // Without storage the choice lasts as long as the page.
     }
+    this.#press();
     this.redraw();
+  }
+
+  #press() {
+    for (const button of this.figure.querySelectorAll("[data-scale]")) {
+      button.setAttribute("aria-pressed", String((button.dataset.scale === "log") === this.#log));
+    }
   }
 
   option() {
@@ -54,13 +74,20 @@ export class ResponsesChart extends Chart {
       yAxis: {
         type: this.#log ? "log" : "value",
         min: this.#log ? 10 ** Math.floor(Math.log10(Number.isFinite(least) ? least : 1)) : 0,
-        max: data.samples.length > 0 ? null : 1_000,
-        axisLabel: { formatter: (value) => `${value.toLocaleString("en")} ms` },
+        max: this.#axisTop(data.samples),
+        splitLine: { showMaxLine: !this.#log, lineStyle: { color: this.palette.grid } },
+        axisLabel: { showMaxLabel: !this.#log, formatter: (value) => `${value.toLocaleString("en")} ms` },
       },
       grid: { top: 46 },
       tooltip: { trigger: "item", formatter: (item) => this.#tip(item) },
       series,
     };
+  }
+
+  /** ECharts would go on to the next power of ten, which leaves most of the chart empty. */
+  #axisTop(samples) {
+    if (samples.length === 0) return 1_000;
+    return this.#log ? samples.reduce((most, sample) => Math.max(most, sample.response_ms), 10 * LEAST_MS) * 1.4 : null;
   }
 
   #series({ method, name, failed, points }) {

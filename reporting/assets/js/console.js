@@ -12,7 +12,6 @@ const SEARCH_DELAY_MS = 120;
 export class Console {
   #lines = [];
   #lastSeq = 0;
-  #seen = 0;
   #needle = "";
   #matches = 0;
   #timer = 0;
@@ -37,18 +36,11 @@ export class Console {
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Takes the lines of a delta. */
-  append(rows, dropped, reset) {
-    if (reset) {
-      this.#lines = [];
-      this.#lastSeq = 0;
-      this.#matches = 0;
-      this.list.replaceChildren();
-    }
+  /** Takes the lines of a delta. Lines are numbered for ever, so those that are here already are known. */
+  append(rows, dropped) {
     const fresh = rows.filter((row) => row.seq > this.#lastSeq).slice(-MAX_LINES);
     if (fresh.length > 0) {
       this.#lastSeq = fresh.at(-1).seq;
-      this.#seen = this.#lastSeq;
       const elements = fresh.map((row) => this.#add(row));
       this.list.append(...elements);
       for (const line of this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES))) {
@@ -57,7 +49,7 @@ export class Console {
       }
       setText(part("log-last"), fresh.at(-1).text.slice(0, 300));
     }
-    setText(part("log-count"), `${count(this.#seen)} ${this.#seen === 1 ? "line" : "lines"}`);
+    setText(part("log-count"), `${count(this.#lastSeq)} ${this.#lastSeq === 1 ? "line" : "lines"}`);
     const notice = part("log-dropped");
     notice.hidden = dropped === 0;
     setText(notice, `${count(dropped)} lines came too fast and were left out.`);

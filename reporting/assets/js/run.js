@@ -16,6 +16,7 @@ const overview = new Overview();
 const endpoints = new Endpoints();
 const log = new Console();
 let charts = [];
+let live = null;
 
 function showView(view) {
   run.about = view.about;
@@ -27,14 +28,15 @@ function showView(view) {
 
 function showDelta(delta) {
   const tooMuch = run.data.apply(delta);
-  log.append(delta.log, delta.log_lines_dropped, delta.reset);
+  log.append(delta.log, delta.log_lines_dropped);
   for (const chart of charts) chart.redraw();
-  if (tooMuch) live.reconnect();
+  if (tooMuch) live?.reconnect();
 }
 
 showView(initial.view);
 showDelta({ ...initial.delta, reset: true });
-const live = new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
+// A run that is over has nothing to follow: the server sent all of it.
+if (run.about.status === "Running") live = new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
   view(view) {
     const wasRunning = run.about.status === "Running";
     showView(view);

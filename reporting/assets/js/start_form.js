@@ -10,8 +10,20 @@ export function startForm() {
   const form = part("start-form");
   form.addEventListener("input", () => draw(form));
   draw(form);
-  const details = part("start");
-  if (matchMedia("(min-width: 981px)").matches) details.open = true;
+  stayOpenWhereThereIsRoom(part("start"));
+}
+
+/** Beside the runs the form is always open; above them, on narrow screens, it folds. */
+function stayOpenWhereThereIsRoom(details) {
+  const roomy = matchMedia("(min-width: 981px)");
+  const open = () => {
+    if (roomy.matches) details.open = true;
+  };
+  roomy.addEventListener("change", open);
+  details.querySelector("summary").addEventListener("click", (event) => {
+    if (roomy.matches && details.open) event.preventDefault();
+  });
+  open();
 }
 
 /** An empty field means what its placeholder says. */
