@@ -26,10 +26,11 @@ impl Failure {
     /// refused')`.
     pub(crate) fn io(error: &io::Error) -> Self {
         use io::ErrorKind::*;
-        if let Some(inner) = error.get_ref() {
-            if let Some(tls) = find::<rustls::Error>(inner) {
-                return Self::tls(tls);
-            }
+        if let Some(tls) = error
+            .get_ref()
+            .and_then(|inner| find::<rustls::Error>(inner))
+        {
+            return Self::tls(tls);
         }
         let Some(code) = error.raw_os_error() else {
             let text = error.to_string();
@@ -146,13 +147,11 @@ fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
             return Some(found);
         }
         // An io::Error does not name what it wraps as its source when that is its whole content.
-        if let Some(inner) = error
+        let wrapped = error
             .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            if let Some(found) = find::<E>(inner) {
-                return Some(found);
-            }
+            .and_then(io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|inner| find::<E>(inner)) {
+            return Some(found);
         }
         current = error.source();
     }
