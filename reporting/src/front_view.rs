@@ -88,7 +88,8 @@ pub struct RunRow {
     pub avg_ms: f64,
     /// 95th percentile of the response time.
     pub p95_ms: f64,
-    /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first second.
+    /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first
+    /// second.
     pub sparkline: Vec<f64>,
 }
 

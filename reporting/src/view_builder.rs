@@ -1,7 +1,7 @@
 //! Builds what the pages show from the store and the coordinator.
 //!
-//! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page, progress, console tables
-//! and summary cannot disagree.
+//! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page,
+//! progress, console tables and summary cannot disagree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,8 @@ use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
 use crate::console_tables::console_tables;
 use crate::coordinator::Coordinator;
 use crate::front_view::{
-    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults, TestRow,
+    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults,
+    TestRow,
 };
 use crate::store::{CurrentRps, RunFilter, Series, StoreError};
 use crate::summary::{Summary, SummaryEndpoint, SummaryTotals};
@@ -31,7 +32,10 @@ const KEPT_AFTER_US: u64 = 60_000_000;
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn run_view(coordinator: &Coordinator, run: &RunRecord) -> Result<RunView, StoreError> {
+pub(crate) async fn run_view(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<RunView, StoreError> {
     let store = coordinator.store();
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
@@ -40,7 +44,11 @@ pub(crate) async fn run_view(coordinator: &Coordinator, run: &RunRecord) -> Resu
     let workers = store.worker_rows(&run.id).await?;
     let active_users = match run.phase.is_over() {
         true => 0,
-        false => workers.iter().filter(|worker| worker.running).map(|worker| worker.users).sum(),
+        false => workers
+            .iter()
+            .filter(|worker| worker.running)
+            .map(|worker| worker.users)
+            .sum(),
     };
     Ok(RunView {
         about: about_view(coordinator, run, now_us),
@@ -67,7 +75,9 @@ fn about_view(coordinator: &Coordinator, run: &RunRecord, now_us: u64) -> AboutV
         .infrastructures()
         .iter()
         .find(|infrastructure| infrastructure.name == run.test.infrastructure)
-        .map_or(ConnectionStatus::Pending, |infrastructure| infrastructure.status);
+        .map_or(ConnectionStatus::Pending, |infrastructure| {
+            infrastructure.status
+        });
     AboutView {
         id: run.id.clone(),
         number: run.number,
@@ -231,7 +241,11 @@ impl RunRows {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn of(&self, coordinator: &Coordinator, filter: RunFilter) -> Result<Vec<RunRow>, StoreError> {
+    pub(crate) async fn of(
+        &self,
+        coordinator: &Coordinator,
+        filter: RunFilter,
+    ) -> Result<Vec<RunRow>, StoreError> {
         let mut rows = Vec::new();
         for run in coordinator.store().runs(filter).await? {
             let kept = self.kept().get(&run.id).cloned();
@@ -243,7 +257,11 @@ impl RunRows {
         Ok(rows)
     }
 
-    async fn new_row(&self, coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
+    async fn new_row(
+        &self,
+        coordinator: &Coordinator,
+        run: &RunRecord,
+    ) -> Result<RunRow, StoreError> {
         let row = run_row(coordinator, run).await?;
         let settled = run.phase.is_over()
             && run
@@ -269,7 +287,14 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
     let store = coordinator.store();
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
-    let totals = Summary::of(run, &totals, &Series::default(), &CurrentRps::default(), now_us).totals;
+    let totals = Summary::of(
+        run,
+        &totals,
+        &Series::default(),
+        &CurrentRps::default(),
+        now_us,
+    )
+    .totals;
     let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
     Ok(RunRow {
         id: run.id.clone(),

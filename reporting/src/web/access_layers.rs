@@ -22,14 +22,20 @@ impl IntoResponse for AccessDenied {
         };
         let mut response = WebError::new(status, self.to_string()).into_response();
         if self == AccessDenied::TooMany {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
         response
     }
 }
 
 /// Before every handler: the request is no other site's doing.
-pub(super) async fn check_same_origin(State(state): State<WebState>, request: Request, next: Next) -> Response {
+pub(super) async fn check_same_origin(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
     match state
         .same_origin
         .check(request.method(), request.uri(), request.headers())
@@ -40,7 +46,11 @@ pub(super) async fn check_same_origin(State(state): State<WebState>, request: Re
 }
 
 /// Before pages and API: a Bearer token or a session. People without either are asked for the token.
-pub(super) async fn require_access(State(state): State<WebState>, request: Request, next: Next) -> Response {
+pub(super) async fn require_access(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let access = &state.access;
     if bearer(request.headers()).is_some() {
         return match access.check_bearer(request.headers()).await {
@@ -64,14 +74,19 @@ pub(super) async fn require_access(State(state): State<WebState>, request: Reque
 }
 
 /// Before the agents' socket: the Bearer token; a browser's session will not do.
-pub(super) async fn require_bearer(State(state): State<WebState>, request: Request, next: Next) -> Response {
+pub(super) async fn require_bearer(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
     match state.access.check_bearer(request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(denied) => {
-            state
-                .coordinator
-                .connection_faults()
-                .count(ConnectionFault::Unauthenticated, "a new agent", denied);
+            state.coordinator.connection_faults().count(
+                ConnectionFault::Unauthenticated,
+                "a new agent",
+                denied,
+            );
             denied.into_response()
         }
     }

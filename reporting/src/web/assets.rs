@@ -59,7 +59,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 
 impl Asset {
     fn new(path: &'static str, content: &'static [u8]) -> Self {
-        let hash: String = Sha256::digest(content)[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = Sha256::digest(content)[..12]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let content_type = match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
@@ -72,15 +75,21 @@ impl Asset {
             path,
             content,
             content_type,
-            etag: HeaderValue::try_from(format!("\"{hash}\"")).expect("hexadecimal digits fit into a header"),
+            etag: HeaderValue::try_from(format!("\"{hash}\""))
+                .expect("hexadecimal digits fit into a header"),
         }
     }
 }
 
-/// `GET /assets/…`: browsers keep it and ask each time whether it is still the same, which costs no transfer.
+/// `GET /assets/…`: browsers keep it and ask each time whether it is still the same, which costs no
+/// transfer.
 pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
-        return WebError::new(StatusCode::NOT_FOUND, "there is no such file among the page's assets").into_response();
+        return WebError::new(
+            StatusCode::NOT_FOUND,
+            "there is no such file among the page's assets",
+        )
+        .into_response();
     };
     let keeping = [
         (header::ETAG, asset.etag.clone()),
@@ -97,7 +106,10 @@ pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Respo
     }
     (
         keeping,
-        [(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type))],
+        [(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(asset.content_type),
+        )],
         asset.content,
     )
         .into_response()
@@ -128,14 +140,21 @@ mod tests {
     #[test]
     fn every_file_is_listed() {
         let mut found = BTreeSet::new();
-        files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"), "", &mut found);
+        files_below(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"),
+            "",
+            &mut found,
+        );
         let listed: BTreeSet<String> = ASSETS.iter().map(|asset| asset.path.to_owned()).collect();
         assert_eq!(listed, found, "list the file in web/assets.rs");
     }
 
     #[test]
     fn nothing_is_taken_from_elsewhere() {
-        for asset in ASSETS.iter().filter(|asset| !asset.path.starts_with("vendor/")) {
+        for asset in ASSETS
+            .iter()
+            .filter(|asset| !asset.path.starts_with("vendor/"))
+        {
             let text = std::str::from_utf8(asset.content).expect("own assets are texts");
             for scheme in ["https://", "http://", "url(//", "\"//"] {
                 let outside = text
@@ -154,7 +173,11 @@ mod tests {
         let etag = first.headers()[header::ETAG].clone();
         let again = get(HeaderMap::from_iter([(header::IF_NONE_MATCH, etag)])).await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        let other = get(HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("\"x\""))])).await;
+        let other = get(HeaderMap::from_iter([(
+            header::IF_NONE_MATCH,
+            HeaderValue::from_static("\"x\""),
+        )]))
+        .await;
         assert_eq!(other.status(), StatusCode::OK);
     }
 }

@@ -1,9 +1,9 @@
 //! The token: who may speak to a coordinator that has one.
 //!
-//! Programs (agents, the API's clients) send it as `Authorization: Bearer <token>`. People type it once into the login page and get a
-//! session cookie, which holds a keyed hash and not the token, so that it can be forged by nobody and read back by nobody, and holds
-//! over a restart of the coordinator. Tokens are compared in constant time, and wrong ones are answered slowly
-//! ([`WrongTokens`]).
+//! Programs (agents, the API's clients) send it as `Authorization: Bearer <token>`. People type it once
+//! into the login page and get a session cookie, which holds a keyed hash and not the token, so that it can
+//! be forged by nobody and read back by nobody, and holds over a restart of the coordinator. Tokens are
+//! compared in constant time, and wrong ones are answered slowly ([`WrongTokens`]).
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +31,9 @@ pub struct Token(String);
 
 /// Why a text cannot be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a token has 1 to {MAX_TOKEN_BYTES} letters, digits and signs without spaces (it is sent in an HTTP header)")]
+#[error(
+    "a token has 1 to {MAX_TOKEN_BYTES} letters, digits and signs without spaces (it is sent in an HTTP header)"
+)]
 pub struct TokenError;
 
 impl Token {
@@ -41,7 +43,10 @@ impl Token {
     /// It is empty, longer than [`MAX_TOKEN_BYTES`], or holds anything but visible ASCII characters.
     pub fn new(text: impl Into<String>) -> Result<Self, TokenError> {
         let text = text.into();
-        if text.is_empty() || text.len() > MAX_TOKEN_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        if text.is_empty()
+            || text.len() > MAX_TOKEN_BYTES
+            || !text.bytes().all(|b| b.is_ascii_graphic())
+        {
             return Err(TokenError);
         }
         Ok(Self(text))
@@ -72,10 +77,14 @@ impl fmt::Debug for Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AccessDenied {
     /// Neither token nor session.
-    #[error("this coordinator needs its token; send it as `Authorization: Bearer <token>`, or open its page in a browser and log in")]
+    #[error(
+        "this coordinator needs its token; send it as `Authorization: Bearer <token>`, or open its page in a browser and log in"
+    )]
     Missing,
     /// Another token.
-    #[error("this is not the coordinator's token; give the one that `greylag coordinator` was started with")]
+    #[error(
+        "this is not the coordinator's token; give the one that `greylag coordinator` was started with"
+    )]
     Wrong,
     /// So many wrong ones are waiting for their answer that no more are looked at.
     #[error("too many wrong tokens are being tried; try again in a few seconds")]
@@ -127,7 +136,10 @@ impl Access {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let turn = self.wrong.take_turn().map_err(|TooManyWaiting| AccessDenied::TooMany)?;
+        let turn = self
+            .wrong
+            .take_turn()
+            .map_err(|TooManyWaiting| AccessDenied::TooMany)?;
         if bool::from(token.0.as_bytes().ct_eq(given)) {
             return Ok(());
         }
@@ -177,7 +189,8 @@ impl Access {
 
     fn signature(&self, claims: &str) -> Option<Hmac<Sha256>> {
         let token = self.token.as_ref()?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(token.0.as_bytes()).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(token.0.as_bytes())
+            .expect("HMAC takes keys of any length");
         mac.update(b"greylag session v1\n");
         mac.update(claims.as_bytes());
         Some(mac)
@@ -199,7 +212,9 @@ impl Access {
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
 }
 
 fn unix_seconds() -> u64 {
@@ -227,7 +242,13 @@ mod tests {
 
     #[test]
     fn tokens_fit_into_a_header() {
-        for bad in ["", "two words", "line\nbreak", "ümlaut", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
+        for bad in [
+            "",
+            "two words",
+            "line\nbreak",
+            "ümlaut",
+            &"x".repeat(MAX_TOKEN_BYTES + 1),
+        ] {
             assert_eq!(Token::new(bad), Err(TokenError), "{bad:?}");
         }
         assert!(!format!("{:?}", Token::new("secret").unwrap()).contains("secret"));
@@ -236,14 +257,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_the_right_bearer_token_is_let_in() {
         let access = access();
-        let check = async |value: &str| access.check_bearer(&with(header::AUTHORIZATION, value)).await;
+        let check = async |value: &str| {
+            access
+                .check_bearer(&with(header::AUTHORIZATION, value))
+                .await
+        };
         assert_eq!(check("Bearer correct-horse").await, Ok(()));
         assert_eq!(check("bearer  correct-horse ").await, Ok(()));
-        for wrong in ["Bearer ", "Bearer correct-hors", "Bearer correct-horse!", "Bearer CORRECT-HORSE"] {
+        for wrong in [
+            "Bearer ",
+            "Bearer correct-hors",
+            "Bearer correct-horse!",
+            "Bearer CORRECT-HORSE",
+        ] {
             assert_eq!(check(wrong).await, Err(AccessDenied::Wrong), "{wrong}");
         }
-        assert_eq!(check("Basic correct-horse").await, Err(AccessDenied::Missing));
-        assert_eq!(access.check_bearer(&HeaderMap::new()).await, Err(AccessDenied::Missing));
+        assert_eq!(
+            check("Basic correct-horse").await,
+            Err(AccessDenied::Missing)
+        );
+        assert_eq!(
+            access.check_bearer(&HeaderMap::new()).await,
+            Err(AccessDenied::Missing)
+        );
     }
 
     #[test]
@@ -283,7 +319,14 @@ mod tests {
     #[test]
     fn cookies_are_secure_where_the_page_is() {
         let access = access();
-        let set = |https| access.session_cookie(https).unwrap().to_str().unwrap().to_owned();
+        let set = |https| {
+            access
+                .session_cookie(https)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
         assert!(set(true).contains("; Secure"));
         assert!(!set(false).contains("Secure"));
         assert!(set(false).contains("HttpOnly; SameSite=Strict"));

@@ -1,7 +1,7 @@
 //! Every answer that is an error: one sentence, as `{"error": "…"}` below `/api/` and as a page elsewhere.
 //!
-//! Handlers return a [`WebError`] and know nothing of its form; [`render_errors`] gives it one. Details of our own failures go to
-//! the log; the reader gets the next step.
+//! Handlers return a [`WebError`] and know nothing of its form; [`render_errors`] gives it one. Details of
+//! our own failures go to the log; the reader gets the next step.
 
 use axum::Json;
 use axum::body::to_bytes;
@@ -48,7 +48,9 @@ impl WebError {
         let shown: String = id.chars().take(60).collect();
         Self::new(
             StatusCode::NOT_FOUND,
-            format!("there is no run `{shown}` in this coordinator's store; its front page lists the runs"),
+            format!(
+                "there is no run `{shown}` in this coordinator's store; its front page lists the runs"
+            ),
         )
     }
 
@@ -63,7 +65,10 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
-            StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the coordinator is shutting down"),
+            StoreError::Closed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the coordinator is shutting down",
+            ),
             other => Self::internal("reading the store", &other),
         }
     }
@@ -77,7 +82,8 @@ impl IntoResponse for WebError {
     }
 }
 
-/// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed) get it too.
+/// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed)
+/// get it too.
 pub(super) async fn render_errors(request: Request, next: Next) -> Response {
     let for_program = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
@@ -90,7 +96,9 @@ pub(super) async fn render_errors(request: Request, next: Next) -> Response {
         None if is_written(&response) => return response,
         None => {
             let (parts, body) = response.into_parts();
-            let text = to_bytes(body, MAX_FOREIGN_SENTENCE_BYTES).await.unwrap_or_default();
+            let text = to_bytes(body, MAX_FOREIGN_SENTENCE_BYTES)
+                .await
+                .unwrap_or_default();
             let sentence = match std::str::from_utf8(&text) {
                 Ok(text) if !text.trim().is_empty() && status != StatusCode::PAYLOAD_TOO_LARGE => {
                     text.trim().to_owned()
@@ -137,10 +145,18 @@ fn is_written(response: &Response) -> bool {
 
 fn sentence_of(status: StatusCode) -> String {
     match status {
-        StatusCode::NOT_FOUND => "there is nothing at this address; the front page is at /".to_owned(),
-        StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method; the Allow header names those it takes".to_owned(),
+        StatusCode::NOT_FOUND => {
+            "there is nothing at this address; the front page is at /".to_owned()
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            "this address does not take this method; the Allow header names those it takes"
+                .to_owned()
+        }
         StatusCode::PAYLOAD_TOO_LARGE => {
-            format!("the request's body is too large; the most is {} KiB", MAX_BODY_BYTES / 1024)
+            format!(
+                "the request's body is too large; the most is {} KiB",
+                MAX_BODY_BYTES / 1024
+            )
         }
         other => format!(
             "the request could not be answered ({})",

@@ -1,7 +1,8 @@
 //! Live updates for browsers as server-sent events.
 //!
-//! A stream is pulled by its connection: a browser that is slow to read gets fewer and larger updates, and nobody waits for it. The
-//! coordinator only counts up a generation number; each stream looks at it when it is its turn.
+//! A stream is pulled by its connection: a browser that is slow to read gets fewer and larger updates, and
+//! nobody waits for it. The coordinator only counts up a generation number; each stream looks at it when it
+//! is its turn.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -28,9 +29,13 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 type Events = Vec<Result<Event, Infallible>>;
 
-/// `GET /api/v1/runs/{id}/events`: `view` (a [`crate::view::RunView`]) and `delta` (a [`crate::view::RunDelta`]) with
-/// everything, then a pair whenever something changed, then `end` when the run is over.
-pub(super) async fn run_events(State(state): State<WebState>, Path(id): Path<String>) -> Result<Response, WebError> {
+/// `GET /api/v1/runs/{id}/events`: `view` (a [`crate::view::RunView`]) and `delta` (a
+/// [`crate::view::RunDelta`]) with everything, then a pair whenever something changed, then `end` when the
+/// run is over.
+pub(super) async fn run_events(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
     // Said as an error while there still can be one.
     find_run(&state.coordinator, &id).await?;
     let feed = RunFeed::new(state.coordinator.clone(), id);
@@ -47,8 +52,8 @@ pub(super) async fn run_events(State(state): State<WebState>, Path(id): Path<Str
     event_stream(&state, feed, next)
 }
 
-/// `GET /api/v1/events`: `change` with a number that grows, now and whenever something changed. The front page then asks for
-/// itself again, so that only one place writes it.
+/// `GET /api/v1/events`: `change` with a number that grows, now and whenever something changed. The front
+/// page then asks for itself again, so that only one place writes it.
 pub(super) async fn front_events(State(state): State<WebState>) -> Result<Response, WebError> {
     let next = |changes: watch::Receiver<u64>| async move {
         let generation = *changes.borrow();
@@ -57,9 +62,13 @@ pub(super) async fn front_events(State(state): State<WebState>) -> Result<Respon
     event_stream(&state, state.coordinator.changes(), next)
 }
 
-/// Runs `next` now and then after each change, at most once each [`UPDATE_INTERVAL`], until it gives no source back, fails,
-/// or the server ends.
-fn event_stream<Source, Next, Updating>(state: &WebState, source: Source, next: Next) -> Result<Response, WebError>
+/// Runs `next` now and then after each change, at most once each [`UPDATE_INTERVAL`], until it gives no
+/// source back, fails, or the server ends.
+fn event_stream<Source, Next, Updating>(
+    state: &WebState,
+    source: Source,
+    next: Next,
+) -> Result<Response, WebError>
 where
     Source: Send + 'static,
     Next: Fn(Source) -> Updating + Copy + Send + 'static,
@@ -94,11 +103,13 @@ fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -
 }
 
 fn event(name: &str, value: &impl Serialize) -> Result<Result<Event, Infallible>, WebError> {
-    let json = serde_json::to_string(value).map_err(|error| WebError::internal("writing a live update", &error))?;
+    let json = serde_json::to_string(value)
+        .map_err(|error| WebError::internal("writing a live update", &error))?;
     Ok(Ok(Event::default().event(name).data(json)))
 }
 
-/// When an update is due: at once, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the last.
+/// When an update is due: at once, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the
+/// last.
 struct Turns {
     changes: watch::Receiver<u64>,
     last: Option<Instant>,
@@ -106,7 +117,10 @@ struct Turns {
 
 impl Turns {
     fn new(changes: watch::Receiver<u64>) -> Self {
-        Self { changes, last: None }
+        Self {
+            changes,
+            last: None,
+        }
     }
 
     /// Waits for the next turn; none when the coordinator is gone.
@@ -141,7 +155,10 @@ mod tests {
         let quiet = tokio::time::timeout(UPDATE_INTERVAL * 10, turns.next()).await;
         assert!(quiet.is_err(), "nothing changed");
         changes.send_modify(|generation| *generation += 1);
-        turns.next().await.expect("a change after a long time is told at once");
+        turns
+            .next()
+            .await
+            .expect("a change after a long time is told at once");
         assert_eq!(begun.elapsed(), UPDATE_INTERVAL * 11);
         drop(changes);
         assert_eq!(turns.next().await, None);

@@ -37,8 +37,8 @@ pub(super) struct StartRequest {
     pub(super) declared: Option<DeclaredScenario>,
 }
 
-/// A duration as JSON may hold it: whole seconds, or Locust's text, which is read later so that the mistake can be
-/// told with the field's name.
+/// A duration as JSON may hold it: whole seconds, or Locust's text, which is read later so that the mistake
+/// can be told with the field's name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum DurationValue {
     Seconds(u64),
@@ -80,8 +80,8 @@ impl DurationValue {
 }
 
 impl StartRequest {
-    /// The test that is meant. What only the coordinator can know (infrastructure, scenario, agents) is checked when
-    /// the run is started.
+    /// The test that is meant. What only the coordinator can know (infrastructure, scenario, agents) is
+    /// checked when the run is started.
     ///
     /// # Errors
     /// One sentence about the first mistake.
@@ -93,10 +93,12 @@ impl StartRequest {
         let seconds = |value: Option<DurationValue>, field: &str, default: u64| {
             value.map_or(Ok(default), |value| value.seconds(field))
         };
-        let host = self
-            .host
-            .ok_or("no host is given; write the target's base URL, such as http://127.0.0.1:8080")?;
-        let infrastructure = self.infrastructure.unwrap_or_else(|| defaults.infrastructure.to_owned());
+        let host = self.host.ok_or(
+            "no host is given; write the target's base URL, such as http://127.0.0.1:8080",
+        )?;
+        let infrastructure = self
+            .infrastructure
+            .unwrap_or_else(|| defaults.infrastructure.to_owned());
         let scenario = match (self.scenario, &self.declared) {
             (Some(scenario), _) => scenario,
             (None, Some(_)) => DECLARED_LABEL.to_owned(),
@@ -132,8 +134,8 @@ fn default_name(test: &LoadTest) -> Result<String, greylag_infra::LoadTestError>
     Ok(test.host_url()?.host_str().unwrap_or_default().to_owned())
 }
 
-/// The front page's form as it was sent: texts, so that they can be shown again beside the mistake. An empty field
-/// takes its default.
+/// The front page's form as it was sent: texts, so that they can be shown again beside the mistake. An
+/// empty field takes its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct StartForm {
@@ -224,21 +226,36 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_locusts_text() {
-        let test = complete(r#"{"host": "http://a", "duration": "1h20m", "ramp_up": 90, "stop_timeout": "0s"}"#).unwrap();
-        assert_eq!((test.duration_s, test.ramp_up_s, test.stop_timeout_s), (4_800, 90, 0));
+        let test = complete(
+            r#"{"host": "http://a", "duration": "1h20m", "ramp_up": 90, "stop_timeout": "0s"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (test.duration_s, test.ramp_up_s, test.stop_timeout_s),
+            (4_800, 90, 0)
+        );
     }
 
     #[test]
     fn a_declared_scenario_is_named_after_its_host() {
         let declared = r#"{"requests": [{"method": "GET", "path": "/", "weight": 1}]}"#;
-        let test = complete(&format!(r#"{{"host": "http://a.example:80/x", "declared": {declared}}}"#)).unwrap();
-        assert_eq!((test.name.as_str(), test.scenario.as_str()), ("a.example", "declared"));
+        let test = complete(&format!(
+            r#"{{"host": "http://a.example:80/x", "declared": {declared}}}"#
+        ))
+        .unwrap();
+        assert_eq!(
+            (test.name.as_str(), test.scenario.as_str()),
+            ("a.example", "declared")
+        );
     }
 
     #[test]
     fn without_a_scenario_the_coordinator_decides() {
         let test = complete(r#"{"host": "http://a.example", "infrastructure": "empty"}"#).unwrap();
-        assert_eq!((test.name.as_str(), test.scenario.as_str()), ("a.example", ""));
+        assert_eq!(
+            (test.name.as_str(), test.scenario.as_str()),
+            ("a.example", "")
+        );
     }
 
     #[test]
@@ -262,7 +279,11 @@ mod tests {
                 users: users.into(),
                 ..StartForm::default()
             };
-            assert!(form.to_request().unwrap_err().contains(&format!("`{users}`")));
+            assert!(
+                form.to_request()
+                    .unwrap_err()
+                    .contains(&format!("`{users}`"))
+            );
         }
     }
 }

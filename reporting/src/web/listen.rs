@@ -16,7 +16,10 @@ pub struct ListenRefused(SocketAddr);
 ///
 /// # Errors
 /// The address is not a loopback address and there is no token.
-pub fn check_listen_address(address: SocketAddr, token: Option<&Token>) -> Result<(), ListenRefused> {
+pub fn check_listen_address(
+    address: SocketAddr,
+    token: Option<&Token>,
+) -> Result<(), ListenRefused> {
     if token.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(ListenRefused(address));
     }
@@ -40,7 +43,11 @@ mod tests {
             ("192.168.1.2:80", false),
         ] {
             let address = address.parse().unwrap();
-            assert_eq!(check_listen_address(address, None).is_ok(), open, "{address}");
+            assert_eq!(
+                check_listen_address(address, None).is_ok(),
+                open,
+                "{address}"
+            );
             assert_eq!(check_listen_address(address, Some(&token)), Ok(()));
         }
         let sentence = ListenRefused("0.0.0.0:80".parse().unwrap()).to_string();

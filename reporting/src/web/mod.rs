@@ -1,8 +1,9 @@
 //! The web server: pages, API and live events on the coordinator's one port.
 //!
-//! Every URL is in `router.rs`. Who may ask: `same_origin.rs` (which Host and Origin are ours), `auth.rs` (the token, sessions) and
-//! `access_layers.rs` (what needs which). How an error looks: `error.rs`. Live updates: `events.rs` sends what `run_feed.rs` finds new.
-//! Programs are answered by `api/`, people by `pages/`.
+//! Every URL is in `router.rs`. Who may ask: `same_origin.rs` (which Host and Origin are ours), `auth.rs`
+//! (the token, sessions) and `access_layers.rs` (what needs which). How an error looks: `error.rs`. Live
+//! updates: `events.rs` sends what `run_feed.rs` finds new. Programs are answered by `api/`, people by
+//! `pages/`.
 
 mod access_layers;
 mod api;
@@ -24,6 +25,6 @@ mod wrong_tokens;
 
 pub use auth::{MAX_TOKEN_BYTES, Token, TokenError};
 pub use listen::{ListenRefused, check_listen_address};
-pub use server::{WebConfig, serve};
 pub use router::router;
 pub(crate) use router::run_url;
+pub use server::{WebConfig, serve};

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 
@@ -24,11 +26,13 @@ use crate::coordinator::Coordinator;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Most bytes of a larger body that are read only to be thrown away.
+const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 /// Time in which a request's body must have come and its answer begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Everything the server answers at this address, to be run in process by tests; [`super::serve`] puts it on a socket.
-/// `agents` is the agents' WebSocket; the token is checked before it.
+/// Everything the server answers at this address, to be run in process by tests; [`super::serve`] puts it
+/// on a socket. `agents` is the agents' WebSocket; the token is checked before it.
 pub fn router(
     coordinator: Coordinator,
     agents: Router,
@@ -60,7 +64,10 @@ pub fn router(
         .route("/runs/{id}", get(pages::run_page))
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
         .route("/runs/{id}/again", post(pages::run_again))
-        .route("/infrastructures", post(pages::create_infrastructure_from_form));
+        .route(
+            "/infrastructures",
+            post(pages::create_infrastructure_from_form),
+        );
     let needs_access = api
         .merge(pages)
         .route_layer(from_fn_with_state(state.clone(), require_access));
@@ -76,6 +83,7 @@ pub fn router(
         .with_state(state.clone())
         .merge(agents)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(refuse_large_bodies))
         .layer(from_fn(limit_time))
         .layer(from_fn_with_state(state, check_same_origin))
         .layer(from_fn(render_errors))
@@ -89,11 +97,35 @@ pub(crate) fn run_url(id: &str) -> String {
 
 /// Address of the page that asks for the token and then leads to `next`.
 pub(super) fn login_url(next: &str) -> String {
-    format!("/login?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+    format!(
+        "/login?next={}",
+        utf8_percent_encode(next, NON_ALPHANUMERIC)
+    )
 }
 
 async fn nothing_here() -> WebError {
-    WebError::new(StatusCode::NOT_FOUND, "there is nothing at this address; the front page is at /")
+    WebError::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this address; the front page is at /",
+    )
+}
+
+/// A body that is announced as too large is read and thrown away before it is refused: a client that still
+/// sends when the connection closes would not see the answer.
+async fn refuse_large_bodies(request: Request, next: Next) -> Response {
+    let announced = request.body().size_hint().lower();
+    if announced <= MAX_BODY_BYTES as u64 {
+        return next.run(request).await;
+    }
+    let mut left = MAX_DISCARDED_BYTES;
+    let mut pieces = request.into_body().into_data_stream();
+    while let Some(Ok(piece)) = pieces.next().await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            break;
+        }
+    }
+    StatusCode::PAYLOAD_TOO_LARGE.into_response()
 }
 
 /// Live events begin their answer at once and are not limited in length.

@@ -62,7 +62,8 @@ impl RunFeed {
     /// There is no such run, or the store failed.
     pub(super) async fn next(&mut self) -> Result<RunUpdate, WebError> {
         let store = self.coordinator.store();
-        // The phase is read before the results, so that a run that is over has all of them in its last update.
+        // The phase is read before the results, so that a run that is over has all of them in its last
+        // update.
         let run = find_run(&self.coordinator, &self.id).await?;
         let view = run_view(&self.coordinator, &run).await?;
         let series = store.series(&self.id, 0, MAX_SERIES_POINTS).await?;
@@ -73,9 +74,15 @@ impl RunFeed {
         let reset = sent.is_none();
         let mut sent = sent.unwrap_or_default();
 
-        let first_wanted = if reset { 0 } else { sent.samples.first_wanted() };
+        let first_wanted = if reset {
+            0
+        } else {
+            sent.samples.first_wanted()
+        };
         let samples = store.samples(&self.id, first_wanted, MAX_SAMPLES).await?;
-        let log = store.last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES).await?;
+        let log = store
+            .last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES)
+            .await?;
         sent.log_seq = log.last().map_or(sent.log_seq, |row| row.seq);
 
         let delta = RunDelta {
@@ -99,7 +106,8 @@ impl RunFeed {
 }
 
 impl Sent {
-    /// Whether points can be added and replaced, without any to be taken away, and the dots are not too many.
+    /// Whether points can be added and replaced, without any to be taken away, and the dots are not too
+    /// many.
     fn can_be_extended_to(&self, series: &Series) -> bool {
         self.step_s == series.step_s
             && self.points.len() <= series.points.len()
@@ -115,10 +123,14 @@ impl Sent {
 /// The points that the reader does not have as they are now. Late results may rewrite any of them.
 fn new_points(sent: &[SeriesPoint], now: &[SeriesPoint]) -> Vec<SeriesPoint> {
     let mut sent = sent.iter();
-    now.iter().filter(|point| sent.next() != Some(*point)).copied().collect()
+    now.iter()
+        .filter(|point| sent.next() != Some(*point))
+        .copied()
+        .collect()
 }
 
-/// Which dots the reader has: counted for the last seconds, in which more may come late; older ones are forgotten.
+/// Which dots the reader has: counted for the last seconds, in which more may come late; older ones are
+/// forgotten.
 #[derive(Debug, Default)]
 struct SentSamples {
     last_second: u32,
@@ -234,7 +246,11 @@ mod tests {
     #[test]
     fn each_dot_is_sent_once_late_ones_and_twins_too() {
         let mut sent = SentSamples::default();
-        let first = vec![sample(20_000, "/a"), sample(20_000, "/a"), sample(20_500, "/b")];
+        let first = vec![
+            sample(20_000, "/a"),
+            sample(20_000, "/a"),
+            sample(20_500, "/b"),
+        ];
         assert_eq!(sent.new_among(first.clone()).len(), 3);
         let mut again = first;
         again.push(sample(19_000, "/late"));

@@ -1,14 +1,17 @@
 //! Refuses requests that another site's page made a browser send.
 //!
-//! - **Host.** Without a token (then we listen on a loopback address only) the Host header must name this machine: `localhost`,
-//!   `127.0.0.1`, `[::1]` or the address listened on, with any port (it may be forwarded). A page of `evil.example` whose
-//!   name was rebound to 127.0.0.1 has another Host. With a token any Host will do: people reach the
-//!   coordinator under names it does not know, and a rebound page has neither the token nor a cookie for its own name.
-//! - **Origin.** A browser sends it with everything that changes something and with everything that crosses origins, WebSockets
-//!   included. So where it is given it must be that of the Host, whatever the method; `null` is nobody's.
-//! - **No Origin.** Programs send none and may do everything they have the token for. But a request that changes something and brings a
-//!   cookie comes from a browser, and then the Origin is missed: refused, unless it has a Bearer token, which no browser adds by
-//!   itself. `Sec-Fetch-Site`, where there is one, must agree.
+//! - **Host.** Without a token (then we listen on a loopback address only) the Host header must name this
+//!   machine: `localhost`, `127.0.0.1`, `[::1]` or the address listened on, with any port (it may be
+//!   forwarded). A page of `evil.example` whose name was rebound to 127.0.0.1 has another Host. With a
+//!   token any Host will do: people reach the coordinator under names it does not know, and a rebound page
+//!   has neither the token nor a cookie for its own name.
+//! - **Origin.** A browser sends it with everything that changes something and with everything that crosses
+//!   origins, WebSockets included. So where it is given it must be that of the Host, whatever the method;
+//!   `null` is nobody's.
+//! - **No Origin.** Programs send none and may do everything they have the token for. But a request that
+//!   changes something and brings a cookie comes from a browser, and then the Origin is missed: refused,
+//!   unless it has a Bearer token, which no browser adds by itself. `Sec-Fetch-Site`, where there is one,
+//!   must agree.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,7 +45,12 @@ impl SameOrigin {
     ///
     /// # Errors
     /// 400 for a missing or doubled Host, else 403, with a sentence.
-    pub(super) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), WebError> {
+    pub(super) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), WebError> {
         let host = self.host(uri, headers)?;
         let mut origins = headers.get_all(header::ORIGIN).into_iter();
         let changes_something = !matches!(*method, Method::GET | Method::HEAD);
@@ -56,9 +64,14 @@ impl SameOrigin {
                     )));
                 }
             }
-            (Some(_), Some(_)) => return Err(bad_request("the request has more than one Origin header")),
+            (Some(_), Some(_)) => {
+                return Err(bad_request("the request has more than one Origin header"));
+            }
             (None, _) => {
-                if changes_something && headers.contains_key(header::COOKIE) && bearer(headers).is_none() {
+                if changes_something
+                    && headers.contains_key(header::COOKIE)
+                    && bearer(headers).is_none()
+                {
                     return Err(forbidden(
                         "the request has a cookie but no Origin header; programs send `Authorization: Bearer <token>` and no cookie",
                     ));
@@ -87,9 +100,16 @@ impl SameOrigin {
             .ok()
             .and_then(|host| host.to_ascii_lowercase().parse().ok())
             .filter(|authority: &Authority| !authority.as_str().contains('@'))
-            .ok_or_else(|| bad_request("the request's Host header is not a host name with an optional port"))?;
-        if uri.authority().is_some_and(|target| !target.as_str().eq_ignore_ascii_case(authority.as_str())) {
-            return Err(bad_request("the request's address and its Host header name different hosts"));
+            .ok_or_else(|| {
+                bad_request("the request's Host header is not a host name with an optional port")
+            })?;
+        if uri
+            .authority()
+            .is_some_and(|target| !target.as_str().eq_ignore_ascii_case(authority.as_str()))
+        {
+            return Err(bad_request(
+                "the request's address and its Host header name different hosts",
+            ));
         }
         if !self.any_host && !self.is_this_machine(authority.host()) {
             return Err(forbidden(format!(
@@ -105,7 +125,10 @@ impl SameOrigin {
         if host == "localhost" {
             return true;
         }
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
         bare.parse::<IpAddr>().is_ok_and(|address| {
             address == self.listen.ip()
                 || address == IpAddr::from([127, 0, 0, 1])
@@ -114,7 +137,8 @@ impl SameOrigin {
     }
 }
 
-/// Whether an Origin header is `http(s)://` and this host. Browsers leave out the scheme's default port in both.
+/// Whether an Origin header is `http(s)://` and this host. Browsers leave out the scheme's default port in
+/// both.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     ["http://", "https://"]
         .iter()
@@ -157,8 +181,19 @@ mod tests {
 
     #[test]
     fn without_a_token_only_this_machine_is_named() {
-        for host in ["localhost", "localhost:8089", "LOCALHOST:1", "127.0.0.1:9", "[::1]:8089", "127.0.0.2:8089"] {
-            assert_eq!(check(&loopback(), Method::GET, &[("host", host)]), Ok(()), "{host}");
+        for host in [
+            "localhost",
+            "localhost:8089",
+            "LOCALHOST:1",
+            "127.0.0.1:9",
+            "[::1]:8089",
+            "127.0.0.2:8089",
+        ] {
+            assert_eq!(
+                check(&loopback(), Method::GET, &[("host", host)]),
+                Ok(()),
+                "{host}"
+            );
         }
         for host in [
             "evil.example",
@@ -169,14 +204,26 @@ mod tests {
             "0.0.0.0",
             "[::2]",
         ] {
-            assert_eq!(check(&loopback(), Method::GET, &[("host", host)]), Err(403), "{host}");
+            assert_eq!(
+                check(&loopback(), Method::GET, &[("host", host)]),
+                Err(403),
+                "{host}"
+            );
         }
         for host in ["", "user@localhost", "a b", "localhost/x"] {
-            assert_eq!(check(&loopback(), Method::GET, &[("host", host)]), Err(400), "{host}");
+            assert_eq!(
+                check(&loopback(), Method::GET, &[("host", host)]),
+                Err(400),
+                "{host}"
+            );
         }
         assert_eq!(check(&loopback(), Method::GET, &[]), Err(400));
         assert_eq!(
-            check(&loopback(), Method::GET, &[("host", "localhost"), ("host", "localhost")]),
+            check(
+                &loopback(),
+                Method::GET,
+                &[("host", "localhost"), ("host", "localhost")]
+            ),
             Err(400)
         );
     }
@@ -186,14 +233,34 @@ mod tests {
         let rule = SameOrigin::new("0.0.0.0:8089".parse().unwrap(), true);
         let host = ("host", "load.example");
         assert_eq!(check(&rule, Method::GET, &[host]), Ok(()));
-        assert_eq!(check(&rule, Method::POST, &[host, ("origin", "https://load.example")]), Ok(()));
-        assert_eq!(check(&rule, Method::POST, &[host, ("origin", "https://evil.example")]), Err(403));
+        assert_eq!(
+            check(
+                &rule,
+                Method::POST,
+                &[host, ("origin", "https://load.example")]
+            ),
+            Ok(())
+        );
+        assert_eq!(
+            check(
+                &rule,
+                Method::POST,
+                &[host, ("origin", "https://evil.example")]
+            ),
+            Err(403)
+        );
     }
 
     #[test]
     fn an_origin_is_ours_or_refused_whatever_the_method() {
         let host = ("host", "localhost:8089");
-        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        for method in [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+        ] {
             let with = |origin| check(&loopback(), method.clone(), &[host, ("origin", origin)]);
             assert_eq!(with("http://localhost:8089"), Ok(()), "{method}");
             for foreign in [
@@ -220,9 +287,21 @@ mod tests {
         assert_eq!(check(&loopback(), Method::GET, &[host, cookie]), Ok(()));
         assert_eq!(check(&loopback(), Method::POST, &[host, cookie]), Err(403));
         let bearer = ("authorization", "Bearer x");
-        assert_eq!(check(&loopback(), Method::POST, &[host, cookie, bearer]), Ok(()));
-        for (site, outcome) in [("cross-site", Err(403)), ("same-site", Err(403)), ("same-origin", Ok(())), ("none", Ok(()))] {
-            assert_eq!(check(&loopback(), Method::POST, &[host, ("sec-fetch-site", site)]), outcome, "{site}");
+        assert_eq!(
+            check(&loopback(), Method::POST, &[host, cookie, bearer]),
+            Ok(())
+        );
+        for (site, outcome) in [
+            ("cross-site", Err(403)),
+            ("same-site", Err(403)),
+            ("same-origin", Ok(())),
+            ("none", Ok(())),
+        ] {
+            assert_eq!(
+                check(&loopback(), Method::POST, &[host, ("sec-fetch-site", site)]),
+                outcome,
+                "{site}"
+            );
         }
     }
 

@@ -35,12 +35,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How the server is to be run.
 #[derive(Debug, Clone, Default)]
 pub struct WebConfig {
-    /// The secret that agents, API and pages need; without one the server listens on loopback addresses only.
+    /// The secret that agents, API and pages need; without one the server listens on loopback addresses
+    /// only.
     pub token: Option<Token>,
 }
 
-/// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being answered then have three
-/// seconds, live events end at once.
+/// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being
+/// answered then have three seconds, live events end at once.
 ///
 /// # Errors
 /// The listener has no address, or one that is open to others while there is no token (the error is a
@@ -58,7 +59,10 @@ pub async fn serve(
     let router = router(coordinator, agents, config, listen, shutdown.clone());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
-    while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener, &places)).await {
+    while let Some(accepted) = shutdown
+        .run_until_cancelled(accept(&listener, &places))
+        .await
+    {
         match accepted {
             Ok((stream, place)) => {
                 let connection = serve_connection(stream, router.clone(), shutdown.clone());
@@ -99,7 +103,7 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Cancellat
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEADER_BYTES)
+            .max_header_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
             .with_upgrades()
     );

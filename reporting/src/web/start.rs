@@ -36,7 +36,8 @@ impl From<StartRefused> for StartMistake {
 }
 
 impl StartMistake {
-    /// 422 for what the sender can mend, 409 where somebody must come or end first, 5xx for our own failures.
+    /// 422 for what the sender can mend, 409 where somebody must come or end first, 5xx for our own
+    /// failures.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             StartMistake::Request(_)
@@ -45,7 +46,9 @@ impl StartMistake {
                 | StartRefused::UnknownInfrastructure { .. }
                 | StartRefused::UnknownScenario { .. },
             ) => StatusCode::UNPROCESSABLE_ENTITY,
-            StartMistake::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => StatusCode::CONFLICT,
+            StartMistake::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
+                StatusCode::CONFLICT
+            }
             StartMistake::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             StartMistake::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -65,7 +68,10 @@ impl From<StartMistake> for WebError {
 ///
 /// # Errors
 /// See [`StartMistake`]; its text is a sentence for the user.
-pub(super) async fn start_run(state: &WebState, request: StartRequest) -> Result<RunRecord, StartMistake> {
+pub(super) async fn start_run(
+    state: &WebState,
+    request: StartRequest,
+) -> Result<RunRecord, StartMistake> {
     let test = request
         .into_load_test(&StartDefaults::default(), |infrastructure| {
             first_scenario(state, infrastructure)

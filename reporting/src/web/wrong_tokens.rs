@@ -1,8 +1,8 @@
-//! Makes guessing slow: wrong tokens are answered one after the other, whoever sends them and over however many
-//! connections.
+//! Makes guessing slow: wrong tokens are answered one after the other, whoever sends them and over however
+//! many connections.
 //!
-//! A right token is never kept waiting by wrong ones. Only while [`MAX_WAITING`] wrong ones wait is nothing looked at any more: an
-//! answer then would tell right from wrong at full speed.
+//! A right token is never kept waiting by wrong ones. Only while [`MAX_WAITING`] wrong ones wait is nothing
+//! looked at any more: an answer then would tell right from wrong at full speed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,8 +60,8 @@ impl WrongTokens {
 impl Turn {
     /// Waits until the answer to a wrong token may be given.
     ///
-    /// A client that hangs up gives back its turn but not the time already waited by others: the lock is held by one
-    /// waiter at a time.
+    /// A client that hangs up gives back its turn but not the time already waited by others: the lock is
+    /// held by one waiter at a time.
     pub(super) async fn wait(self) {
         let _answering = self.answering.lock().await;
         tokio::time::sleep(PAUSE).await;
@@ -84,7 +84,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_looked_at_while_too_many_wait() {
         let wrong = WrongTokens::default();
-        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wrong.take_turn().expect("up to the limit")).collect();
+        let waiting: Vec<_> = (0..MAX_WAITING)
+            .map(|_| wrong.take_turn().expect("up to the limit"))
+            .collect();
         assert!(wrong.take_turn().is_err());
         drop(waiting);
         assert!(wrong.take_turn().is_ok());

@@ -1,8 +1,8 @@
 //! Who is let in: Host, Origin and token, through the real router.
 
+use crate::site::{Answer, Site, load_test};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use crate::site::{Answer, Site, load_test};
 
 const TOKEN: &str = "correct-horse";
 
@@ -18,7 +18,13 @@ const PROTECTED: [&str; 8] = [
     "/api/v1/agents/socket",
 ];
 
-async fn with_header(site: &Site, method: &str, path: &str, name: header::HeaderName, value: &str) -> Answer {
+async fn with_header(
+    site: &Site,
+    method: &str,
+    path: &str,
+    name: header::HeaderName,
+    value: &str,
+) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -31,39 +37,72 @@ async fn with_header(site: &Site, method: &str, path: &str, name: header::Header
 #[tokio::test]
 async fn with_a_token_nothing_is_shown_without_it() {
     let site = Site::start(Some(TOKEN)).await;
-    site.finished_run("abcdefabcdef", load_test("secret-test"), "/", "500").await;
+    site.finished_run("abcdefabcdef", load_test("secret-test"), "/", "500")
+        .await;
     for path in PROTECTED {
         let answer = site.get(path).await;
         if path.starts_with("/api/") {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
-            assert!(answer.header(header::WWW_AUTHENTICATE).starts_with("Bearer"), "{path}");
-            assert!(answer.sentence().contains("Authorization: Bearer"), "{path}: {answer:?}");
+            assert!(
+                answer
+                    .header(header::WWW_AUTHENTICATE)
+                    .starts_with("Bearer"),
+                "{path}"
+            );
+            assert!(
+                answer.sentence().contains("Authorization: Bearer"),
+                "{path}: {answer:?}"
+            );
         } else {
             assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
-            assert!(answer.header(header::LOCATION).starts_with("/login?next="), "{path}");
+            assert!(
+                answer.header(header::LOCATION).starts_with("/login?next="),
+                "{path}"
+            );
         }
         assert!(!answer.body.contains("secret-test"), "{path}");
     }
-    for (path, body) in [("/api/v1/runs", "{}"), ("/api/v1/infrastructures", "{\"name\":\"x\"}"), ("/api/v1/runs/abcdefabcdef/stop", "")] {
-        assert_eq!(site.post(path, body).await.status, StatusCode::UNAUTHORIZED, "{path}");
+    for (path, body) in [
+        ("/api/v1/runs", "{}"),
+        ("/api/v1/infrastructures", "{\"name\":\"x\"}"),
+        ("/api/v1/runs/abcdefabcdef/stop", ""),
+    ] {
+        assert_eq!(
+            site.post(path, body).await.status,
+            StatusCode::UNAUTHORIZED,
+            "{path}"
+        );
     }
-    for path in ["/runs", "/runs/abcdefabcdef/again", "/runs/abcdefabcdef/stop", "/infrastructures"] {
+    for path in [
+        "/runs",
+        "/runs/abcdefabcdef/again",
+        "/runs/abcdefabcdef/stop",
+        "/infrastructures",
+    ] {
         let answer = site.post_form(path, "name=x").await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
         assert_eq!(answer.header(header::LOCATION), "/login?next=%2F", "{path}");
     }
     assert!(site.coordinator.infrastructures().is_empty());
-    assert_eq!(site.get("/assets/img/favicon.svg").await.status, StatusCode::OK);
+    assert_eq!(
+        site.get("/assets/img/favicon.svg").await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn the_bearer_token_opens_the_api() {
     let site = Site::start(Some(TOKEN)).await;
-    let with = |value: &'static str| with_header(&site, "GET", "/api/v1/runs", header::AUTHORIZATION, value);
+    let with = |value: &'static str| {
+        with_header(&site, "GET", "/api/v1/runs", header::AUTHORIZATION, value)
+    };
     assert_eq!(with("Bearer correct-horse").await.status, StatusCode::OK);
     let wrong = with("Bearer wrong-horse").await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-    assert!(wrong.sentence().contains("not the coordinator's token"), "{wrong:?}");
+    assert!(
+        wrong.sentence().contains("not the coordinator's token"),
+        "{wrong:?}"
+    );
 }
 
 #[tokio::test]
@@ -71,26 +110,49 @@ async fn the_page_asks_for_the_token_once() {
     let site = Site::start(Some(TOKEN)).await;
     let page = site.get("/login?next=%2Fruns%2Fabc").await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains("name=\"token\"") && page.body.contains("value=\"/runs/abc\""), "{page:?}");
+    assert!(
+        page.body.contains("name=\"token\"") && page.body.contains("value=\"/runs/abc\""),
+        "{page:?}"
+    );
 
-    let wrong = site.post_form("/login", "token=nonsense&next=%2Fruns%2Fabc").await;
+    let wrong = site
+        .post_form("/login", "token=nonsense&next=%2Fruns%2Fabc")
+        .await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-    assert!(wrong.body.contains("not the coordinator&#39;s token"), "{wrong:?}");
+    assert!(
+        wrong.body.contains("not the coordinator&#39;s token"),
+        "{wrong:?}"
+    );
     assert!(!wrong.headers.contains_key(header::SET_COOKIE));
 
-    let right = site.post_form("/login", "token=correct-horse&next=%2Fruns%2Fabc").await;
+    let right = site
+        .post_form("/login", "token=correct-horse&next=%2Fruns%2Fabc")
+        .await;
     assert_eq!(right.status, StatusCode::SEE_OTHER);
     assert_eq!(right.header(header::LOCATION), "/runs/abc");
     let set = right.header(header::SET_COOKIE).to_owned();
-    assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains(TOKEN), "{set}");
+    assert!(
+        set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains(TOKEN),
+        "{set}"
+    );
     let cookie = set.split(';').next().expect("name and value");
 
-    for (path, status) in [("/", 200), ("/api/v1/runs", 200), ("/login", 303), ("/api/v1/agents/socket", 401)] {
+    for (path, status) in [
+        ("/", 200),
+        ("/api/v1/runs", 200),
+        ("/login", 303),
+        ("/api/v1/agents/socket", 401),
+    ] {
         let answer = with_header(&site, "GET", path, header::COOKIE, cookie).await;
         assert_eq!(answer.status.as_u16(), status, "{path}");
     }
     let forged = format!("{cookie}x");
-    assert_eq!(with_header(&site, "GET", "/", header::COOKIE, &forged).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        with_header(&site, "GET", "/", header::COOKIE, &forged)
+            .await
+            .status,
+        StatusCode::SEE_OTHER
+    );
 
     // With the session alone nothing is changed from elsewhere.
     let stop = |origin: Option<&'static str>| {
@@ -98,31 +160,59 @@ async fn the_page_asks_for_the_token_once() {
         if let Some(origin) = origin {
             request = request.header(header::ORIGIN, origin);
         }
-        site.send(request.body(Body::from("{\"name\":\"eu\"}")).expect("a request"))
+        site.send(
+            request
+                .body(Body::from("{\"name\":\"eu\"}"))
+                .expect("a request"),
+        )
     };
     assert_eq!(stop(None).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(stop(Some("http://evil.example")).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(stop(Some("http://localhost:3000")).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(stop(Some("http://localhost:8089")).await.status, StatusCode::CREATED);
+    assert_eq!(
+        stop(Some("http://evil.example")).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        stop(Some("http://localhost:3000")).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        stop(Some("http://localhost:8089")).await.status,
+        StatusCode::CREATED
+    );
 }
 
 #[tokio::test]
 async fn a_login_leads_to_no_other_site() {
     let site = Site::start(Some(TOKEN)).await;
-    let answer = site.post_form("/login", "token=correct-horse&next=%2F%2Fevil.example").await;
+    let answer = site
+        .post_form("/login", "token=correct-horse&next=%2F%2Fevil.example")
+        .await;
     assert_eq!(answer.header(header::LOCATION), "/");
 }
 
 #[tokio::test]
 async fn without_a_token_only_our_own_pages_and_programs_may_ask() {
     let site = Site::start(None).await;
-    for path in ["/", "/api/v1/runs", "/assets/img/favicon.svg", "/login", "/nothing"] {
+    for path in [
+        "/",
+        "/api/v1/runs",
+        "/assets/img/favicon.svg",
+        "/login",
+        "/nothing",
+    ] {
         let rebound = with_header(&site, "GET", path, header::HOST, "evil.example").await;
         assert_eq!(rebound.status, StatusCode::FORBIDDEN, "{path}");
         let foreign = with_header(&site, "GET", path, header::ORIGIN, "http://evil.example").await;
         assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{path}");
     }
-    let socket = with_header(&site, "GET", "/api/v1/agents/socket", header::ORIGIN, "http://evil.example").await;
+    let socket = with_header(
+        &site,
+        "GET",
+        "/api/v1/agents/socket",
+        header::ORIGIN,
+        "http://evil.example",
+    )
+    .await;
     assert_eq!(socket.status, StatusCode::FORBIDDEN);
     assert!(socket.sentence().contains("evil.example"));
 
@@ -134,26 +224,61 @@ async fn without_a_token_only_our_own_pages_and_programs_may_ask() {
         let body = Body::from(format!("{{\"name\":\"{name}\"}}"));
         site.send(request.body(body).expect("a request"))
     };
-    assert_eq!(create("a", Some("http://evil.example")).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(create("b", Some("null")).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(create("c", Some("http://localhost:8089")).await.status, StatusCode::CREATED);
+    assert_eq!(
+        create("a", Some("http://evil.example")).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        create("b", Some("null")).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        create("c", Some("http://localhost:8089")).await.status,
+        StatusCode::CREATED
+    );
     assert_eq!(create("d", None).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn every_answer_forbids_what_pages_do_not_need() {
     let site = Site::start(None).await;
-    site.finished_run("abcdefabcdef", load_test("checkout"), "/", "500").await;
-    for path in ["/", "/runs/abcdefabcdef", "/api/v1/runs", "/nothing", "/api/nothing", "/assets/css/base.css"] {
+    site.finished_run("abcdefabcdef", load_test("checkout"), "/", "500")
+        .await;
+    for path in [
+        "/",
+        "/runs/abcdefabcdef",
+        "/api/v1/runs",
+        "/nothing",
+        "/api/nothing",
+        "/assets/css/base.css",
+    ] {
         let answer = site.get(path).await;
         let policy = answer.header(header::CONTENT_SECURITY_POLICY);
-        for part in ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
-        assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
-        assert_eq!(answer.header(header::REFERRER_POLICY), "same-origin", "{path}");
-        let kept = if path.starts_with("/assets/") { "no-cache" } else { "no-store" };
+        assert_eq!(
+            answer.header(header::X_CONTENT_TYPE_OPTIONS),
+            "nosniff",
+            "{path}"
+        );
+        assert_eq!(
+            answer.header(header::REFERRER_POLICY),
+            "same-origin",
+            "{path}"
+        );
+        let kept = if path.starts_with("/assets/") {
+            "no-cache"
+        } else {
+            "no-store"
+        };
         assert_eq!(answer.header(header::CACHE_CONTROL), kept, "{path}");
     }
 }
@@ -163,9 +288,17 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
     let site = Site::start(None).await;
     let page = site.get("/nothing/%3Cscript%3E").await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
-    assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"), "{page:?}");
+    assert!(
+        page.header(header::CONTENT_TYPE).starts_with("text/html"),
+        "{page:?}"
+    );
     assert!(page.body.contains("there is nothing at this address"));
-    assert!(site.get("/api/v1/nothing").await.sentence().contains("nothing at this address"));
+    assert!(
+        site.get("/api/v1/nothing")
+            .await
+            .sentence()
+            .contains("nothing at this address")
+    );
 
     let method = with_header(&site, "DELETE", "/api/v1/runs", header::ACCEPT, "*/*").await;
     assert_eq!(method.status, StatusCode::METHOD_NOT_ALLOWED);

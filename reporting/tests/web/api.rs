@@ -1,9 +1,9 @@
 //! The API and the pages over a real store: numbers, mistakes, hostile texts.
 
+use crate::site::{Site, load_test};
 use axum::http::{StatusCode, header};
 use greylag_reporting::Summary;
 use serde_json::{Value, json};
-use crate::site::{Site, load_test};
 
 const RUN: &str = "abcdefabcdef";
 const HOSTILE: &str = "</script><script>alert('x')</script>&\u{2028}\"";
@@ -11,13 +11,18 @@ const HOSTILE: &str = "</script><script>alert('x')</script>&\u{2028}\"";
 #[tokio::test]
 async fn page_progress_list_and_summary_say_the_same() {
     let site = Site::start(None).await;
-    site.finished_run(RUN, load_test("checkout"), "/cart", "500 Server Error").await;
+    site.finished_run(RUN, load_test("checkout"), "/cart", "500 Server Error")
+        .await;
     let path = |rest: &str| format!("/api/v1/runs/{RUN}{rest}");
 
-    let summary: Summary = serde_json::from_str(&site.get(&path("/summary")).await.body).expect("a summary");
+    let summary: Summary =
+        serde_json::from_str(&site.get(&path("/summary")).await.body).expect("a summary");
     let summary = serde_json::to_value(&summary).expect("a summary is JSON");
     let totals = &summary["totals"];
-    assert_eq!((&totals["requests"], &totals["failures"]), (&json!(50), &json!(10)));
+    assert_eq!(
+        (&totals["requests"], &totals["failures"]),
+        (&json!(50), &json!(10))
+    );
     assert_eq!(totals["rps"], json!(5.0));
     assert_eq!(totals["error_rate"], json!(0.2));
 
@@ -31,7 +36,10 @@ async fn page_progress_list_and_summary_say_the_same() {
     }
     for number in ["avg_ms", "min_ms", "max_ms", "p50_ms", "p95_ms", "p99_ms"] {
         assert_eq!(view["aggregated"][number], totals[number], "{number}");
-        assert_eq!(view["endpoints"][0][number], summary["endpoints"][0][number], "{number}");
+        assert_eq!(
+            view["endpoints"][0][number], summary["endpoints"][0][number],
+            "{number}"
+        );
     }
     assert_eq!(progress["elapsed_s"], json!(10.0));
     assert_eq!(progress["status"], json!("Finished"));
@@ -40,19 +48,39 @@ async fn page_progress_list_and_summary_say_the_same() {
     assert_eq!(view["about"]["can_stop"], json!(false));
 
     let tables = site.get(&path("/tables")).await;
-    assert!(tables.header(header::CONTENT_TYPE).starts_with("text/plain"));
-    assert!(tables.body.contains("/cart") && tables.body.contains("Aggregated"), "{}", tables.body);
+    assert!(
+        tables
+            .header(header::CONTENT_TYPE)
+            .starts_with("text/plain")
+    );
+    assert!(
+        tables.body.contains("/cart") && tables.body.contains("Aggregated"),
+        "{}",
+        tables.body
+    );
 
     let log = site.get(&path("/log")).await;
     assert_eq!(
         log.header(header::CONTENT_DISPOSITION),
         format!("attachment; filename=\"greylag-run-1-{RUN}.log\"")
     );
-    assert!(log.body.contains("agent-1/worker-0: saw 500 Server Error\n"), "{}", log.body);
+    assert!(
+        log.body
+            .contains("agent-1/worker-0: saw 500 Server Error\n"),
+        "{}",
+        log.body
+    );
 
     let page = site.get(&format!("/runs/{RUN}")).await;
     assert_eq!(page.status, StatusCode::OK);
-    for text in ["About This Test", "checkout", "Finished", "/cart", "Aggregated", "500 Server Error"] {
+    for text in [
+        "About This Test",
+        "checkout",
+        "Finished",
+        "/cart",
+        "Aggregated",
+        "500 Server Error",
+    ] {
         assert!(page.body.contains(text), "the page shows {text}");
     }
     let front = site.get("/").await;
@@ -89,33 +117,72 @@ async fn hostile_texts_are_only_texts() {
 #[tokio::test]
 async fn each_mistake_has_its_sentence_and_starts_nothing() {
     let site = Site::start(None).await;
-    site.coordinator.create_infrastructure("local").await.expect("created");
+    site.coordinator
+        .create_infrastructure("local")
+        .await
+        .expect("created");
     let host = "\"host\":\"http://127.0.0.1:9\"";
     for (body, status, words) in [
         ("{".to_owned(), 400, "is not the JSON of a load test"),
         ("[]".to_owned(), 400, "is not the JSON of a load test"),
-        (format!("{{{host},\"hots\":1}}"), 400, "unknown field `hots`"),
+        (
+            format!("{{{host},\"hots\":1}}"),
+            400,
+            "unknown field `hots`",
+        ),
         (format!("{{{host},\"users\":-1}}"), 400, "invalid value"),
-        (format!("{{{host},\"duration\":1.5}}"), 400, "a duration: whole seconds"),
+        (
+            format!("{{{host},\"duration\":1.5}}"),
+            400,
+            "a duration: whole seconds",
+        ),
         ("{}".to_owned(), 422, "no host is given"),
         (format!("{{{host},\"users\":0}}"), 422, "users is 0"),
         (format!("{{{host},\"workers\":0}}"), 422, "workers is 0"),
         (format!("{{{host},\"duration\":0}}"), 422, "duration is 0"),
-        (format!("{{{host},\"duration\":\"5x\"}}"), 422, "duration: `5x` is not a duration"),
-        (format!("{{{host},\"ramp_up\":60}}"), 422, "not shorter than the duration"),
+        (
+            format!("{{{host},\"duration\":\"5x\"}}"),
+            422,
+            "duration: `5x` is not a duration",
+        ),
+        (
+            format!("{{{host},\"ramp_up\":60}}"),
+            422,
+            "not shorter than the duration",
+        ),
         ("{\"host\":\"example\"}".to_owned(), 422, "is not a URL"),
-        (format!("{{{host},\"infrastructure\":\"nowhere\"}}"), 422, "no infrastructure named `nowhere`"),
-        (format!("{{{host}}}"), 409, "no agent is connected to infrastructure `local`"),
-        (format!("{{{host},\"name\":\"{}\"}}", "x".repeat(2 << 20)), 413, "the most is 1024 KiB"),
+        (
+            format!("{{{host},\"infrastructure\":\"nowhere\"}}"),
+            422,
+            "no infrastructure named `nowhere`",
+        ),
+        (
+            format!("{{{host}}}"),
+            409,
+            "no agent is connected to infrastructure `local`",
+        ),
+        (
+            format!("{{{host},\"name\":\"{}\"}}", "x".repeat(2 << 20)),
+            413,
+            "the most is 1024 KiB",
+        ),
     ] {
         let answer = site.post("/api/v1/runs", body.clone()).await;
         let shown: String = body.chars().take(80).collect();
         assert_eq!(answer.status.as_u16(), status, "{shown}: {}", answer.body);
-        assert!(answer.sentence().contains(words), "{shown}: {}", answer.body);
+        assert!(
+            answer.sentence().contains(words),
+            "{shown}: {}",
+            answer.body
+        );
     }
     for (body, status, words) in [
         ("{}", 400, "is not the JSON of an infrastructure"),
-        ("{\"name\":\"a/b\"}", 422, "is no name for an infrastructure"),
+        (
+            "{\"name\":\"a/b\"}",
+            422,
+            "is no name for an infrastructure",
+        ),
         ("{\"name\":\"local\"}", 409, "is there already"),
     ] {
         let answer = site.post("/api/v1/infrastructures", body).await;
@@ -125,19 +192,30 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
     for path in ["", "/summary", "/progress", "/tables", "/log", "/events"] {
         let answer = site.get(&format!("/api/v1/runs/nosuchrun{path}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
-        assert!(answer.sentence().contains("there is no run `nosuchrun`"), "{path}");
+        assert!(
+            answer.sentence().contains("there is no run `nosuchrun`"),
+            "{path}"
+        );
     }
     for query in ["limit=x", "offset=-1"] {
-        assert_eq!(site.get(&format!("/api/v1/runs?{query}")).await.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(
+            site.get(&format!("/api/v1/runs?{query}")).await.status,
+            StatusCode::BAD_REQUEST,
+            "{query}"
+        );
     }
-    assert_eq!(site.post("/api/v1/runs/nosuchrun/stop", "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        site.post("/api/v1/runs/nosuchrun/stop", "").await.status,
+        StatusCode::NOT_FOUND
+    );
     assert_eq!(site.get("/api/v1/runs").await.json()["runs"], json!([]));
 }
 
 #[tokio::test]
 async fn a_run_that_is_over_cannot_be_stopped() {
     let site = Site::start(None).await;
-    site.finished_run(RUN, load_test("checkout"), "/", "500").await;
+    site.finished_run(RUN, load_test("checkout"), "/", "500")
+        .await;
     let answer = site.post(&format!("/api/v1/runs/{RUN}/stop"), "").await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.sentence().contains("over already"), "{answer:?}");
@@ -146,11 +224,23 @@ async fn a_run_that_is_over_cannot_be_stopped() {
 #[tokio::test]
 async fn the_form_keeps_what_was_typed_beside_the_mistake() {
     let site = Site::start(None).await;
-    site.coordinator.create_infrastructure("local").await.expect("created");
+    site.coordinator
+        .create_infrastructure("local")
+        .await
+        .expect("created");
     for (form, sentence) in [
-        ("host=http%3A%2F%2Fa.example&users=many", "users is `many`; write a whole number"),
-        ("host=http%3A%2F%2Fa.example&users=5&ramp_up=2m", "not shorter than the duration"),
-        ("host=http%3A%2F%2Fa.example&duration=soon", "duration: `soon` is not a duration"),
+        (
+            "host=http%3A%2F%2Fa.example&users=many",
+            "users is `many`; write a whole number",
+        ),
+        (
+            "host=http%3A%2F%2Fa.example&users=5&ramp_up=2m",
+            "not shorter than the duration",
+        ),
+        (
+            "host=http%3A%2F%2Fa.example&duration=soon",
+            "duration: `soon` is not a duration",
+        ),
         ("host=http%3A%2F%2Fa.example", "no agent is connected"),
     ] {
         let answer = site.post_form("/runs", form).await;
@@ -174,7 +264,9 @@ async fn an_infrastructure_is_pending_until_somebody_comes() {
 #[tokio::test]
 async fn an_old_log_is_downloaded_whole() {
     let site = Site::start(None).await;
-    let run = site.finished_run(RUN, load_test("checkout"), "/", "500").await;
+    let run = site
+        .finished_run(RUN, load_test("checkout"), "/", "500")
+        .await;
     let lines = (0..4_500)
         .map(|number| greylag_infra::protocol::LogLine {
             at_us: 1_795_413_906_000_000,
@@ -182,7 +274,11 @@ async fn an_old_log_is_downloaded_whole() {
             text: format!("line {number}"),
         })
         .collect();
-    site.coordinator.store().append_log(&run.id, lines).await.expect("appended");
+    site.coordinator
+        .store()
+        .append_log(&run.id, lines)
+        .await
+        .expect("appended");
     let log = site.get(&format!("/api/v1/runs/{RUN}/log")).await.body;
     assert_eq!(log.lines().count(), 4_501);
     assert!(log.ends_with("coordinator: line 4499\n"));

@@ -2,4 +2,6 @@
 
 mod access;
 mod api;
+mod fake_agent;
+mod live;
 mod site;

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, IntervalData, LogLine, SampleData, Snapshot, UserChange,
 };
-use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::Interval;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
 use greylag_reporting::web::{Token, WebConfig, router};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The agent of runs that are written straight into the store.
-const AGENT: &str = "agent-1";
+pub(crate) const AGENT: &str = "agent-1";
 /// Largest answer read.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
@@ -27,7 +27,6 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Site {
     pub(crate) router: Router,
     pub(crate) coordinator: Coordinator,
-    pub(crate) shutdown: CancellationToken,
     _directory: TempDir,
 }
 
@@ -46,7 +45,10 @@ impl Answer {
 
     /// The sentence of an error of the API.
     pub(crate) fn sentence(&self) -> String {
-        self.json()["error"].as_str().expect("errors have a sentence").to_owned()
+        self.json()["error"]
+            .as_str()
+            .expect("errors have a sentence")
+            .to_owned()
     }
 
     pub(crate) fn header(&self, name: header::HeaderName) -> &str {
@@ -64,17 +66,21 @@ impl Site {
         })
         .await
         .expect("the coordinator starts");
-        let shutdown = CancellationToken::new();
         let listen: SocketAddr = ([127, 0, 0, 1], 8089).into();
         let config = WebConfig {
             token: token.map(|token| Token::new(token).expect("a valid token")),
         };
         let agents = agent_routes(coordinator.clone());
-        let router = router(coordinator.clone(), agents, config, listen, shutdown.clone());
+        let router = router(
+            coordinator.clone(),
+            agents,
+            config,
+            listen,
+            CancellationToken::new(),
+        );
         Self {
             router,
             coordinator,
-            shutdown,
             _directory: directory,
         }
     }
@@ -85,9 +91,16 @@ impl Site {
             .headers_mut()
             .entry(header::HOST)
             .or_insert("localhost:8089".parse().expect("a host"));
-        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router never fails");
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, MAX_ANSWER_BYTES).await.expect("the answer can be read");
+        let body = to_bytes(body, MAX_ANSWER_BYTES)
+            .await
+            .expect("the answer can be read");
         Answer {
             status: parts.status,
             headers: parts.headers,
@@ -96,13 +109,15 @@ impl Site {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+        self.send(Request::get(path).body(Body::empty()).expect("a request"))
+            .await
     }
 
     /// As a program: a body and no Origin.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         let body = Body::from(body.into());
-        self.send(Request::post(path).body(body).expect("a request")).await
+        self.send(Request::post(path).body(body).expect("a request"))
+            .await
     }
 
     /// As a browser on our own page.
@@ -115,8 +130,30 @@ impl Site {
         self.send(request).await
     }
 
-    /// A run of ten seconds that is over, with the requests of [`requests`], written straight into the store.
-    pub(crate) async fn finished_run(&self, id: &str, test: LoadTest, endpoint: &str, error: &str) -> RunRecord {
+    /// Waits until an agent is there.
+    pub(crate) async fn until_connected(&self, infrastructure: &str) {
+        let mut changes = self.coordinator.changes();
+        let connected = async {
+            while !self.coordinator.infrastructures().iter().any(|known| {
+                known.name == infrastructure && known.status == ConnectionStatus::Connected
+            }) {
+                changes.changed().await.expect("the coordinator lives");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), connected)
+            .await
+            .expect("an agent in time");
+    }
+
+    /// A run of ten seconds that is over, with the requests of [`requests`], written straight into the
+    /// store.
+    pub(crate) async fn finished_run(
+        &self,
+        id: &str,
+        test: LoadTest,
+        endpoint: &str,
+        error: &str,
+    ) -> RunRecord {
         let store = self.coordinator.store();
         let record = store
             .create_run(RunRecord {
@@ -168,7 +205,7 @@ pub(crate) fn load_test(name: &str) -> LoadTest {
 }
 
 /// Ten seconds with 4 good requests of 10 ms and 1 failed of 30 ms each.
-fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
+pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
     let mut intervals: Vec<IntervalData> = Vec::new();
     for second in 0..10 {
         let mut interval = Interval::default();
@@ -224,4 +261,3 @@ fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
         }),
     }
 }
-

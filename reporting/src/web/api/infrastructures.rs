@@ -30,16 +30,26 @@ pub(in crate::web) async fn create_infrastructure(
     State(state): State<WebState>,
     body: Bytes,
 ) -> Result<Response, WebError> {
-    let request: CreateRequest = json_body(&body, "an infrastructure, such as {\"name\": \"eu-west\"}")?;
-    state.coordinator.create_infrastructure(&request.name).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "name": request.name, "status": "Pending" }))).into_response())
+    let request: CreateRequest =
+        json_body(&body, "an infrastructure, such as {\"name\": \"eu-west\"}")?;
+    state
+        .coordinator
+        .create_infrastructure(&request.name)
+        .await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "name": request.name, "status": "Pending" })),
+    )
+        .into_response())
 }
 
 impl From<CreateInfrastructureError> for WebError {
     fn from(error: CreateInfrastructureError) -> Self {
         use greylag_infra::InfrastructureError;
         let status = match &error {
-            CreateInfrastructureError::Refused(InfrastructureError::Name(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            CreateInfrastructureError::Refused(InfrastructureError::Name(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             CreateInfrastructureError::Refused(_) => StatusCode::CONFLICT,
             CreateInfrastructureError::Store(cause) => {
                 tracing::error!(%cause, "an infrastructure could not be saved");

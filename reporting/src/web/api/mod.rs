@@ -1,5 +1,5 @@
-//! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<sentence>"}`. `greylag run` is a client of this and of
-//! nothing else.
+//! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<sentence>"}`. `greylag run` is a
+//! client of this and of nothing else.
 
 mod infrastructures;
 mod runs;
@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::WebError;
 
-/// Reads a JSON object, whatever the body's content type says (curl says `application/x-www-form-urlencoded`).
+/// Reads a JSON object, whatever the body's content type says (curl says
+/// `application/x-www-form-urlencoded`).
 ///
 /// # Errors
 /// 400 with the place of the mistake.

@@ -54,13 +54,19 @@ pub(in crate::web) async fn list_runs(
 }
 
 /// `POST /api/v1/runs`: 201 with where to find it.
-pub(in crate::web) async fn start_run(State(state): State<WebState>, body: Bytes) -> Result<Response, WebError> {
+pub(in crate::web) async fn start_run(
+    State(state): State<WebState>,
+    body: Bytes,
+) -> Result<Response, WebError> {
     let request: StartRequest = json_body(&body, "a load test")?;
     let run = start(&state, request).await?;
     let url = run_url(&run.id);
     Ok((
         StatusCode::CREATED,
-        [(header::LOCATION, HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")))],
+        [(
+            header::LOCATION,
+            HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")),
+        )],
         Json(json!({ "id": run.id, "number": run.number, "url": url })),
     )
         .into_response())
@@ -72,7 +78,11 @@ pub(in crate::web) async fn stop_run(
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     state.coordinator.stop_run(&id).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "Running", "stopping": true }))).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({ "id": id, "status": "Running", "stopping": true })),
+    )
+        .into_response())
 }
 
 /// `GET /api/v1/runs/{id}`: what its page shows.
@@ -91,7 +101,9 @@ pub(in crate::web) async fn summary(
 ) -> Result<Json<Summary>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let now_us = state.coordinator.now_us();
-    Ok(Json(state.coordinator.store().summary_of(&run, now_us).await?))
+    Ok(Json(
+        state.coordinator.store().summary_of(&run, now_us).await?,
+    ))
 }
 
 /// What a progress bar shows.
@@ -149,7 +161,8 @@ pub(in crate::web) async fn log(
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store().clone();
-    // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the pace.
+    // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
+    // pace.
     let pieces = stream::try_unfold(Some(0), move |after| {
         let (store, id) = (store.clone(), run.id.clone());
         async move {
@@ -157,13 +170,21 @@ pub(in crate::web) async fn log(
             log_piece(&store, &id, after).await.map(Some)
         }
     });
-    let mut response = text(Body::from_stream(pieces.map_err(|error: WebError| {
-        std::io::Error::other(format!("{error:?}"))
-    }).boxed()));
+    let mut response = text(Body::from_stream(
+        pieces
+            .map_err(|error: WebError| std::io::Error::other(format!("{error:?}")))
+            .boxed(),
+    ));
     // The test's name may hold anything, so it does not get into the header.
-    let file = format!("attachment; filename=\"greylag-run-{}-{}.log\"", run.number, letters_of(&id));
+    let file = format!(
+        "attachment; filename=\"greylag-run-{}-{}.log\"",
+        run.number,
+        letters_of(&id)
+    );
     if let Ok(file) = HeaderValue::try_from(file) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, file);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, file);
     }
     Ok(response)
 }
@@ -176,7 +197,12 @@ async fn log_piece(store: &Store, id: &str, after: u64) -> Result<(String, Optio
 }
 
 fn log_line(row: &LogRow) -> String {
-    format!("[{}] {}: {}\n", page_text::utc(row.at_us), row.source, row.text)
+    format!(
+        "[{}] {}: {}\n",
+        page_text::utc(row.at_us),
+        row.source,
+        row.text
+    )
 }
 
 fn letters_of(id: &str) -> String {

@@ -40,7 +40,12 @@ pub(in crate::web) async fn front_page(
     State(state): State<WebState>,
     Query(query): Query<FrontQuery>,
 ) -> Result<Response, WebError> {
-    let front = front_view(&state.coordinator, &state.run_rows, Some(query.test).filter(|test| !test.is_empty())).await?;
+    let front = front_view(
+        &state.coordinator,
+        &state.run_rows,
+        Some(query.test).filter(|test| !test.is_empty()),
+    )
+    .await?;
     let form = StartForm::empty(&StartDefaults::default());
     Ok(html(StatusCode::OK, &FrontPage { front, form }))
 }
@@ -65,5 +70,8 @@ pub(in crate::web) async fn start_from_form(
         error: Some(mistake.to_string()),
         ..form
     };
-    Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &FrontPage { front, form }))
+    Ok(html(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        &FrontPage { front, form },
+    ))
 }

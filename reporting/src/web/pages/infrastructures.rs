@@ -21,7 +21,10 @@ pub(in crate::web) async fn create_infrastructure_from_form(
     form: Result<Form<CreateForm>, FormRejection>,
 ) -> Result<Redirect, WebError> {
     let Form(form) = form?;
-    state.coordinator.create_infrastructure(form.name.trim()).await?;
+    state
+        .coordinator
+        .create_infrastructure(form.name.trim())
+        .await?;
     Ok(Redirect::to("/"))
 }
 
@@ -29,7 +32,10 @@ impl From<FormRejection> for WebError {
     fn from(rejection: FormRejection) -> Self {
         WebError::new(
             rejection.status(),
-            format!("the form was not understood ({}); send it from the page", rejection.body_text()),
+            format!(
+                "the form was not understood ({}); send it from the page",
+                rejection.body_text()
+            ),
         )
     }
 }

@@ -101,7 +101,9 @@ fn is_over_https(headers: &HeaderMap) -> bool {
 fn own_path(next: &str) -> &str {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_ours { next } else { "/" }
 }
 

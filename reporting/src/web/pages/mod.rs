@@ -1,10 +1,10 @@
 //! Pages: handlers that fill the templates in `reporting/templates/`.
 //!
-//! A template may use its struct's fields (in the handler's file), [`crate::page_text`] for how numbers and times read, and the
-//! files listed in `web/assets.rs` at `/assets/…`.
+//! A template may use its struct's fields (in the handler's file), [`crate::page_text`] for how numbers and
+//! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
-//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::forms::StartForm`]), `/runs/{id}/stop`,
-//! `/runs/{id}/again`, `/infrastructures` (`name`) and `/login` (`token`, `next`).
+//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::forms::StartForm`]),
+//! `/runs/{id}/stop`, `/runs/{id}/again`, `/infrastructures` (`name`) and `/login` (`token`, `next`).
 
 mod front;
 mod infrastructures;

@@ -11,7 +11,10 @@ pub(in crate::web) fn html(status: StatusCode, template: &impl Template) -> Resp
     match template.render() {
         Ok(body) => (
             status,
-            [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))],
+            [(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=utf-8"),
+            )],
             body,
         )
             .into_response(),

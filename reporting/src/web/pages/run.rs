@@ -34,8 +34,9 @@ pub(in crate::web) async fn run_page(
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let update = RunFeed::new(state.coordinator.clone(), id).next().await?;
-    let initial_json = serde_json::to_string(&json!({ "view": update.view, "delta": update.delta }))
-        .map_err(|error| WebError::internal("writing the page", &error))?;
+    let initial_json =
+        serde_json::to_string(&json!({ "view": update.view, "delta": update.delta }))
+            .map_err(|error| WebError::internal("writing the page", &error))?;
     let page = RunPage {
         page_title: format!(
             "{} #{} – {} – Greylag",

@@ -1,0 +1,77 @@
+//! An agent that does what it is told to, over a real WebSocket.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::protocol::{
+    AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator, decode,
+    encode,
+};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// How long a message may take to come.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Its connection.
+pub(crate) struct FakeAgent {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl FakeAgent {
+    /// Joins an infrastructure with one scenario.
+    pub(crate) async fn join(
+        coordinator: SocketAddr,
+        infrastructure: &str,
+        scenario: &str,
+    ) -> Self {
+        let (socket, _) = connect_async(format!("ws://{coordinator}{AGENT_SOCKET_PATH}"))
+            .await
+            .expect("the socket opens");
+        let mut agent = Self { socket };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            agent_id: crate::site::AGENT.into(),
+            name: crate::site::AGENT.into(),
+            infrastructure: infrastructure.into(),
+            version: "0.0.0".into(),
+            cores: 2,
+            scenarios: vec![ScenarioInfo {
+                name: scenario.into(),
+                description: String::new(),
+            }],
+            runs: Vec::new(),
+        };
+        agent.send(&ToCoordinator::Hello(hello)).await;
+        agent
+            .until(|message| matches!(message, ToAgent::Welcome(_)))
+            .await;
+        agent
+    }
+
+    pub(crate) async fn send(&mut self, message: &ToCoordinator) {
+        let frame = Message::Binary(encode(message).into());
+        self.socket
+            .send(frame)
+            .await
+            .expect("the coordinator listens");
+    }
+
+    /// Reads until a message is the wanted one.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&ToAgent) -> bool) {
+        loop {
+            let frame = tokio::time::timeout(DEADLINE, self.socket.next())
+                .await
+                .expect("a message in time")
+                .expect("the connection holds")
+                .expect("a frame");
+            if let Message::Binary(bytes) = frame
+                && wanted(&decode(&bytes).expect("a message"))
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Live events, and the server's end, with a run that goes on.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::http::{Request, StatusCode, header};
+use futures_util::StreamExt;
+use greylag_infra::protocol::{ToAgent, ToCoordinator};
+use greylag_reporting::coordinator::agent_routes;
+use greylag_reporting::web::{WebConfig, serve};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::fake_agent::FakeAgent;
+use crate::site::{Site, load_test, snapshot};
+
+/// How long anything awaited here may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// One browser's stream of events.
+struct Events {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl Events {
+    async fn open(site: &Site, path: &str) -> Self {
+        let request = Request::get(path)
+            .header(header::HOST, "localhost:8089")
+            .body(Body::empty())
+            .expect("a request");
+        let response = site
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router never fails");
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "text/event-stream"
+        );
+        Self {
+            body: response.into_body().into_data_stream(),
+            text: String::new(),
+        }
+    }
+
+    /// The next event's name and data; none at the end of the stream.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(|value| value.trim_start().to_owned())
+                };
+                let parsed = field("event:").map(|name| {
+                    let data = field("data:").expect("an event has data");
+                    (
+                        name,
+                        serde_json::from_str(&data).unwrap_or(Value::String(data)),
+                    )
+                });
+                self.text = rest.to_owned();
+                match parsed {
+                    Some(event) => return Some(event),
+                    None => continue,
+                }
+            }
+            let piece = timeout(DEADLINE, self.body.next())
+                .await
+                .expect("an event in time")?;
+            self.text
+                .push_str(std::str::from_utf8(&piece.expect("a piece")).expect("UTF-8"));
+        }
+    }
+
+    /// The next `view` and `delta`.
+    async fn pair(&mut self) -> (Value, Value) {
+        let (name, view) = self.next().await.expect("a view");
+        assert_eq!(name, "view");
+        let (name, delta) = self.next().await.expect("a delta");
+        assert_eq!(name, "delta");
+        (view, delta)
+    }
+}
+
+/// The server on a socket, for an agent.
+struct Socket {
+    address: std::net::SocketAddr,
+    ending: CancellationToken,
+    served: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn serve_on_socket(site: &Site) -> Socket {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let ending = CancellationToken::new();
+    let served = tokio::spawn(serve(
+        listener,
+        site.coordinator.clone(),
+        agent_routes(site.coordinator.clone()),
+        WebConfig::default(),
+        ending.clone(),
+    ));
+    Socket {
+        address,
+        ending,
+        served,
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_is_told_whole_and_ends() {
+    let site = Site::start(None).await;
+    site.finished_run("abcdefabcdef", load_test("checkout"), "/cart", "500")
+        .await;
+    let mut events = Events::open(&site, "/api/v1/runs/abcdefabcdef/events").await;
+    let (view, delta) = events.pair().await;
+    assert_eq!(view["cards"]["requests"], json!(50));
+    assert_eq!(delta["reset"], json!(true));
+    assert_eq!(delta["series"].as_array().map(Vec::len), Some(10));
+    assert_eq!(delta["samples"][0]["failed"], json!(true));
+    assert_eq!(delta["samples_of"], json!(50));
+    assert_eq!(delta["log"][0]["text"], json!("saw 500"));
+    assert_eq!(
+        events.next().await.map(|(name, _)| name).as_deref(),
+        Some("end")
+    );
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
+    let site = Site::start(None).await;
+    let socket = serve_on_socket(&site).await;
+    let mut agent = FakeAgent::join(socket.address, "local", "shop").await;
+    site.until_connected("local").await;
+
+    let started = site
+        .post(
+            "/api/v1/runs",
+            r#"{"host":"http://127.0.0.1:9","users":2,"duration":10,"ramp_up":2}"#,
+        )
+        .await;
+    assert_eq!(started.status, StatusCode::CREATED, "{started:?}");
+    let started = started.json();
+    assert_eq!(started["number"], json!(1));
+    let id = started["id"].as_str().expect("an id").to_owned();
+    assert_eq!(started["url"], json!(format!("/runs/{id}")));
+
+    let mut viewers = [
+        Events::open(&site, &format!("/api/v1/runs/{id}/events")).await,
+        Events::open(&site, &format!("/api/v1/runs/{id}/events")).await,
+    ];
+    let mut front = Events::open(&site, "/api/v1/events").await;
+    assert_eq!(
+        front.next().await.map(|(name, _)| name).as_deref(),
+        Some("change")
+    );
+    for viewer in &mut viewers {
+        let (view, delta) = viewer.pair().await;
+        assert_eq!(view["about"]["status"], json!("Running"));
+        assert_eq!(view["about"]["test_name"], json!("shop"));
+        assert_eq!(view["about"]["infrastructure_status"], json!("Connected"));
+        assert_eq!(view["about"]["can_stop"], json!(true));
+        assert_eq!(
+            (&delta["reset"], &delta["series"]),
+            (&json!(true), &json!([]))
+        );
+    }
+
+    agent
+        .until(|message| matches!(message, ToAgent::Prepare(_)))
+        .await;
+    agent
+        .send(&ToCoordinator::Ready { run_id: id.clone() })
+        .await;
+    agent
+        .until(|message| matches!(message, ToAgent::Start { .. }))
+        .await;
+    let mut last = snapshot(&id, "/cart", "500 Server Error");
+    let end = last.end.take();
+    agent.send(&ToCoordinator::Snapshot(Box::new(last))).await;
+    agent
+        .until(|message| matches!(message, ToAgent::Ack { .. }))
+        .await;
+
+    for viewer in &mut viewers {
+        let mut points = 0;
+        let (mut samples, mut lines) = (0, 0);
+        loop {
+            let (view, delta) = viewer.pair().await;
+            assert_eq!(delta["reset"], json!(false), "nothing was rewritten");
+            points += delta["series"].as_array().map_or(0, Vec::len);
+            samples += delta["samples"].as_array().map_or(0, Vec::len);
+            lines += delta["log"].as_array().map_or(0, |log| {
+                log.iter()
+                    .filter(|line| line["text"] == "saw 500 Server Error")
+                    .count()
+            });
+            if view["cards"]["requests"] == json!(50) {
+                assert_eq!(view["endpoints"][0]["failures"], json!(10));
+                break;
+            }
+        }
+        assert_eq!((points, samples, lines), (10, 1, 1), "each is told once");
+    }
+
+    // The end comes without further results; the browser is told and let go.
+    let over = greylag_infra::protocol::Snapshot {
+        run_id: id.clone(),
+        seq: 2,
+        end,
+        ..Default::default()
+    };
+    let stopped = site.post(&format!("/api/v1/runs/{id}/stop"), "").await;
+    assert_eq!(stopped.status, StatusCode::ACCEPTED, "{stopped:?}");
+    agent
+        .until(|message| matches!(message, ToAgent::Stop { .. }))
+        .await;
+    agent.send(&ToCoordinator::Snapshot(Box::new(over))).await;
+    for viewer in &mut viewers {
+        loop {
+            match viewer.next().await {
+                Some((name, view))
+                    if name == "view" && view["about"]["status"] == json!("Failed") =>
+                {
+                    assert_eq!(view["cards"]["requests"], json!(50));
+                    assert_eq!(view["about"]["can_stop"], json!(false));
+                    break;
+                }
+                Some(_) => {}
+                None => panic!("the stream ended before the run was told to be over"),
+            }
+        }
+        assert_eq!(
+            viewer.next().await.map(|(name, _)| name).as_deref(),
+            Some("delta")
+        );
+        assert_eq!(
+            viewer.next().await.map(|(name, _)| name).as_deref(),
+            Some("end")
+        );
+        assert_eq!(viewer.next().await, None);
+    }
+    let again = site.post_form(&format!("/runs/{id}/again"), "").await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "{again:?}");
+    let runs = site.get("/api/v1/runs").await.json();
+    assert_eq!(runs["runs"][0]["number"], json!(2));
+    assert_eq!(
+        again.header(header::LOCATION),
+        runs["runs"][0]["url"].as_str().expect("an address")
+    );
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_streams() {
+    let site = Site::start(None).await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let request = Request::get("/api/v1/events")
+            .header(header::HOST, "localhost:8089")
+            .body(Body::empty())
+            .expect("a request");
+        let response = site
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router never fails");
+        if response.status() != StatusCode::OK {
+            break response;
+        }
+        open.push(response);
+        assert!(open.len() < 10_000, "there is a limit");
+    };
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    open.pop();
+    Events::open(&site, "/api/v1/events").await;
+}
+
+#[tokio::test]
+async fn the_server_ends_with_its_streams() {
+    let site = Site::start(None).await;
+    let socket = serve_on_socket(&site).await;
+    let mut browser = TcpStream::connect(socket.address)
+        .await
+        .expect("a connection");
+    let request = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n",
+        socket.address
+    );
+    browser.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !String::from_utf8_lossy(&answer).contains("event: change") {
+        let mut piece = [0; 4096];
+        let read = timeout(DEADLINE, browser.read(&mut piece))
+            .await
+            .expect("in time")
+            .expect("a piece");
+        assert_ne!(
+            read,
+            0,
+            "the stream goes on: {}",
+            String::from_utf8_lossy(&answer)
+        );
+        answer.extend_from_slice(&piece[..read]);
+    }
+    socket.ending.cancel();
+    timeout(DEADLINE, browser.read_to_end(&mut answer))
+        .await
+        .expect("in time")
+        .expect("the rest");
+    let served = timeout(DEADLINE, socket.served)
+        .await
+        .expect("in time")
+        .expect("no panic");
+    assert!(served.is_ok(), "{served:?}");
+    assert!(
+        TcpStream::connect(socket.address).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_in_words() {
+    let site = Site::start(None).await;
+    let socket = serve_on_socket(&site).await;
+    let mut client = TcpStream::connect(socket.address)
+        .await
+        .expect("a connection");
+    let body = vec![b' '; 8 << 20];
+    let head = format!(
+        "POST /api/v1/runs HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        socket.address,
+        body.len()
+    );
+    client.write_all(head.as_bytes()).await.expect("sent");
+    client.write_all(&body).await.expect("all of it is taken");
+    let mut answer = String::new();
+    timeout(DEADLINE, client.read_to_string(&mut answer))
+        .await
+        .expect("in time")
+        .expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("the most is 1024 KiB"), "{answer}");
+}
+
+#[tokio::test]
+async fn headers_beyond_the_limit_harm_nobody_else() {
+    let site = Site::start(None).await;
+    let socket = serve_on_socket(&site).await;
+    let mut client = TcpStream::connect(socket.address)
+        .await
+        .expect("a connection");
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nX: {}\r\n\r\n",
+        socket.address,
+        "x".repeat(100_000)
+    );
+    // The server may close before everything is written.
+    let _ = client.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let closed = timeout(DEADLINE, client.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the connection is closed");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
+    assert_eq!(site.get("/").await.status, StatusCode::OK);
+}
