@@ -11,7 +11,16 @@ test("points are kept in order and replaced by second", () => {
   const data = new RunData();
   data.apply(delta([point(0), point(1), point(3)]));
   data.apply(delta([point(2), point(3, 30), point(4)]));
-  assert.deepEqual(data.points.map(({ second, requests }) => [second, requests]), [[0, 0], [1, 1], [2, 2], [3, 30], [4, 4]]);
+  assert.deepEqual(
+    data.points.map(({ second, requests }) => [second, requests]),
+    [
+      [0, 0],
+      [1, 1],
+      [2, 2],
+      [3, 30],
+      [4, 4],
+    ],
+  );
   data.apply(delta([point(7)], { reset: true, step_s: 10 }));
   assert.deepEqual(ratePoints(data.points, "requests"), [[7, 0.7]]);
   assert.equal(data.end(), 17);
@@ -29,7 +38,12 @@ test("thinning keeps failures", () => {
   const kept = thinned(samples, 300);
   assert.ok(kept.length <= 300);
   assert.equal(kept.filter(({ failed }) => failed).length, 10);
-  assert.ok(thinned(samples.map(() => ({ failed: true })), 300).length <= 300);
+  assert.ok(
+    thinned(
+      samples.map(() => ({ failed: true })),
+      300,
+    ).length <= 300,
+  );
 });
 
 test("the axis ends where the reader expects it", () => {
@@ -41,17 +55,44 @@ test("the axis ends where the reader expects it", () => {
 });
 
 test("an axis has marks where clocks have them", () => {
-  assert.deepEqual([[60, 7], [60, 3], [3_600, 7], [4_320, 8], [86_400, 8], [864_000, 4]].map(([span, most]) => axisStep(span, most)), [10, 30, 600, 600, 10_800, 259_200]);
+  assert.deepEqual(
+    [
+      [60, 7],
+      [60, 3],
+      [3_600, 7],
+      [4_320, 8],
+      [86_400, 8],
+      [864_000, 4],
+    ].map(([span, most]) => axisStep(span, most)),
+    [10, 30, 600, 600, 10_800, 259_200],
+  );
 });
 
 test("the planned profile is a ramp and a plateau, cut at the axis", () => {
-  assert.deepEqual(plannedPoints(50, 20, 60, 60), [[0, 0], [20, 50], [60, 50]]);
-  assert.deepEqual(plannedPoints(50, 20, 60, 10), [[0, 0], [10, 25]]);
-  assert.deepEqual(plannedPoints(50, 0, 60, 30), [[0, 50], [30, 50]]);
+  assert.deepEqual(plannedPoints(50, 20, 60, 60), [
+    [0, 0],
+    [20, 50],
+    [60, 50],
+  ]);
+  assert.deepEqual(plannedPoints(50, 20, 60, 10), [
+    [0, 0],
+    [10, 25],
+  ]);
+  assert.deepEqual(plannedPoints(50, 0, 60, 30), [
+    [0, 50],
+    [30, 50],
+  ]);
 });
 
 test("samples are grouped by endpoint and outcome; beyond the most they share one", () => {
   const sample = (name, failed = false) => ({ method: "GET", name, failed, at_s: 1, response_ms: 2 });
   const groups = groupSamples([sample("a"), sample("a", true), sample("b"), sample("c"), sample("a")], 2);
-  assert.deepEqual(groups.map(({ name, failed, points }) => [name, failed, points.length]), [["a", false, 2], ["a", true, 1], ["(other)", false, 2]]);
+  assert.deepEqual(
+    groups.map(({ name, failed, points }) => [name, failed, points.length]),
+    [
+      ["a", false, 2],
+      ["a", true, 1],
+      ["(other)", false, 2],
+    ],
+  );
 });

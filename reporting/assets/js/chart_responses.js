@@ -29,11 +29,18 @@ export class ResponsesChart extends Chart {
 
   constructor(run) {
     super("response-time-distribution", {
-      describe: () => `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures.`,
+      describe: () =>
+        `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures.`,
       table: {
         columns: ["Run time (s)", "Response time (ms)", "Endpoint", "Outcome"],
         texts: [2, 3],
-        rows: () => run.data.samples.map((sample) => [sample.at_s.toFixed(2), ms(sample.response_ms), `${sample.method} ${sample.name}`, sample.failed ? "Failure" : "Success"]),
+        rows: () =>
+          run.data.samples.map((sample) => [
+            sample.at_s.toFixed(2),
+            ms(sample.response_ms),
+            `${sample.method} ${sample.name}`,
+            sample.failed ? "Failure" : "Success",
+          ]),
       },
     });
     this.run = run;
@@ -94,9 +101,16 @@ export class ResponsesChart extends Chart {
     const label = `${method} ${name}`.trim() + (failed ? FAILURE : "");
     const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
     return {
-      id: label, name: label, type: "scatter", data: dots, animation: false,
-      symbol: failed ? "triangle" : "circle", symbolSize: failed ? 6 : 5, z: failed ? 3 : 2,
-      large: points.length > LARGE, largeThreshold: LARGE,
+      id: label,
+      name: label,
+      type: "scatter",
+      data: dots,
+      animation: false,
+      symbol: failed ? "triangle" : "circle",
+      symbolSize: failed ? 6 : 5,
+      z: failed ? 3 : 2,
+      large: points.length > LARGE,
+      largeThreshold: LARGE,
       itemStyle: { color: this.#colour(method, name, failed), opacity: failed ? 0.8 : 0.55 },
       emphasis: { scale: 1.6, itemStyle: { opacity: 1 } },
     };

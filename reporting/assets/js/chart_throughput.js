@@ -13,12 +13,19 @@ export class ThroughputChart extends Chart {
     super("total-requests-per-second", {
       describe: () => {
         const last = run.data.points.at(-1);
-        const now = last ? `; ${rate(last.requests / last.step)} requests and ${rate(last.failures / last.step)} errors per second at its end` : "";
+        const now = last
+          ? `; ${rate(last.requests / last.step)} requests and ${rate(last.failures / last.step)} errors per second at its end`
+          : "";
         return `Line chart of requests per second (green) and errors per second (red) over run time${now}.`;
       },
       table: {
         columns: ["Run time (s)", REQUESTS, ERRORS],
-        rows: () => run.data.points.map((point) => [point.second, rate(point.requests / point.step), rate(point.failures / point.step)]),
+        rows: () =>
+          run.data.points.map((point) => [
+            point.second,
+            rate(point.requests / point.step),
+            rate(point.failures / point.step),
+          ]),
       },
     });
     this.run = run;
@@ -31,8 +38,16 @@ export class ThroughputChart extends Chart {
     const most = data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
     setText(this.note, most > 0 ? `peak ${rate(most)}` : "");
     const line = (id, name, key, colour, area) => ({
-      id, name, type: "line", data: ratePoints(data.points, key), showSymbol: false, symbolSize: 5, sampling: "lttb",
-      itemStyle: { color: colour }, lineStyle: { color: colour, width: 1.8, cap: "round" }, areaStyle: { color: colour, opacity: area },
+      id,
+      name,
+      type: "line",
+      data: ratePoints(data.points, key),
+      showSymbol: false,
+      symbolSize: 5,
+      sampling: "lttb",
+      itemStyle: { color: colour },
+      lineStyle: { color: colour, width: 1.8, cap: "round" },
+      areaStyle: { color: colour, opacity: area },
     });
     return {
       end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
@@ -45,7 +60,10 @@ export class ThroughputChart extends Chart {
 
   #tip(items) {
     if (!items.length) return "";
-    return tip(`at ${clock(items[0].value[0])}`, items.map((item) => [item.color, item.seriesName, rate(item.value[1])]));
+    return tip(
+      `at ${clock(items[0].value[0])}`,
+      items.map((item) => [item.color, item.seriesName, rate(item.value[1])]),
+    );
   }
 }
 

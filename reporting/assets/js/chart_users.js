@@ -8,7 +8,8 @@ import { axisEnd, plannedPoints, userPoints } from "./series.js";
 export class UsersChart extends Chart {
   constructor(run) {
     super("active-users", {
-      describe: () => `Line chart of active users over run time: ${count(run.about.users)} planned, at most ${count(this.#most())} so far.`,
+      describe: () =>
+        `Line chart of active users over run time: ${count(run.about.users)} planned, at most ${count(this.#most())} so far.`,
       table: {
         columns: ["Run time (s)", "Active Users"],
         rows: () => run.data.points.map((point) => [point.second, count(point.users)]),
@@ -31,11 +32,38 @@ export class UsersChart extends Chart {
       end,
       legend: { show: false },
       grid: { top: 16 },
-      yAxis: { splitLine: { showMaxLine: false, lineStyle: { color: p.grid } },  max: (range) => Math.max(range.max, about.users) * 1.06, minInterval: 1, axisLabel: { showMaxLabel: false, formatter: count } },
+      yAxis: {
+        splitLine: { showMaxLine: false, lineStyle: { color: p.grid } },
+        max: (range) => Math.max(range.max, about.users) * 1.06,
+        minInterval: 1,
+        axisLabel: { showMaxLabel: false, formatter: count },
+      },
       tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
       series: [
-        { id: "planned", name: "Planned", type: "line", data: plannedPoints(about.users, about.ramp_up_s, about.duration_s, end), symbol: "none", silent: true, z: 1, animation: false, lineStyle: { color: p["line-strong"], width: 1.2, type: [4, 4] } },
-        { id: "users", name: "Active Users", type: "line", data: userPoints(data.points), showSymbol: false, symbolSize: 5, z: 2, sampling: "lttb", itemStyle: { color: p.accent }, lineStyle: { color: p.accent, width: 2, cap: "round" }, areaStyle: { color: p.accent, opacity: 0.09 } },
+        {
+          id: "planned",
+          name: "Planned",
+          type: "line",
+          data: plannedPoints(about.users, about.ramp_up_s, about.duration_s, end),
+          symbol: "none",
+          silent: true,
+          z: 1,
+          animation: false,
+          lineStyle: { color: p["line-strong"], width: 1.2, type: [4, 4] },
+        },
+        {
+          id: "users",
+          name: "Active Users",
+          type: "line",
+          data: userPoints(data.points),
+          showSymbol: false,
+          symbolSize: 5,
+          z: 2,
+          sampling: "lttb",
+          itemStyle: { color: p.accent },
+          lineStyle: { color: p.accent, width: 2, cap: "round" },
+          areaStyle: { color: p.accent, opacity: 0.09 },
+        },
       ],
     };
   }

@@ -64,7 +64,13 @@ export class Console {
   #add(row) {
     const text = h("span", { class: "text" }, row.text);
     const source = h("span", { class: "source", title: row.source }, row.source);
-    const element = h("div", { class: "line", "data-seq": row.seq, "data-level": level(row.text) }, h("time", { title: new Date(row.at_us / 1000).toISOString() }, timeOfDay(row.at_us)), source, text);
+    const element = h(
+      "div",
+      { class: "line", "data-seq": row.seq, "data-level": level(row.text) },
+      h("time", { title: new Date(row.at_us / 1000).toISOString() }, timeOfDay(row.at_us)),
+      source,
+      text,
+    );
     const line = { row, element, text, matches: false, marked: false };
     this.#lines.push(line);
     this.#match(line);
@@ -142,7 +148,8 @@ export function findAll(text, needle) {
   const lower = text.toLowerCase();
   const found = [];
   if (lower.length !== text.length) return lower.includes(needle) ? [[0, text.length]] : found;
-  for (let at = lower.indexOf(needle); at >= 0; at = lower.indexOf(needle, at + needle.length)) found.push([at, at + needle.length]);
+  for (let at = lower.indexOf(needle); at >= 0; at = lower.indexOf(needle, at + needle.length))
+    found.push([at, at + needle.length]);
   return found;
 }
 

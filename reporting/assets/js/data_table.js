@@ -26,11 +26,18 @@ export class DataTable {
     const rows = all.slice(-MAX_ROWS);
     if (!this.body) {
       this.body = h("tbody");
-      const head = h("tr", {}, ...this.columns.map((name, column) => h("th", { scope: "col", class: this.#class(column) }, name)));
+      const head = h(
+        "tr",
+        {},
+        ...this.columns.map((name, column) => h("th", { scope: "col", class: this.#class(column) }, name)),
+      );
       this.caption = h("caption", { class: "visually-hidden" });
       this.holder.replaceChildren(h("table", {}, this.caption, h("thead", {}, head), this.body));
     }
-    setText(this.caption, all.length > rows.length ? `The last ${rows.length} of ${all.length} rows` : `${rows.length} rows`);
+    setText(
+      this.caption,
+      all.length > rows.length ? `The last ${rows.length} of ${all.length} rows` : `${rows.length} rows`,
+    );
     rows.forEach((cells, index) => {
       let row = this.body.rows[index];
       if (!row) {

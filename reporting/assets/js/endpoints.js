@@ -65,20 +65,56 @@ export class Endpoints {
 
 class Row {
   static create({ method, name }) {
-    const cell = (label, field, classes = "num") => h("td", { class: classes, "data-label": label, "data-field": field });
+    const cell = (label, field, classes = "num") =>
+      h("td", { class: classes, "data-label": label, "data-field": field });
     const latency = cell("Latency (ms)", "latency", "latency");
-    const bar = svg("svg", { class: "latency-bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" });
-    for (const part of ["track", "p99", "p95", "p50"]) bar.append(svg("rect", { class: part, width: part === "track" ? BAR : 0, height: 6 }));
+    const bar = svg("svg", {
+      class: "latency-bar",
+      viewBox: "0 0 100 6",
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
+    for (const part of ["track", "p99", "p95", "p50"])
+      bar.append(svg("rect", { class: part, width: part === "track" ? BAR : 0, height: 6 }));
     const mark = (part, label, title) => h("span", { class: part }, h("abbr", { title }, label), " ", h("b"));
-    latency.append(bar, h("span", { class: "latency-numbers" }, mark("p50", "M", "Median"), mark("p95", "95", "95th percentile"), mark("p99", "99", "99th percentile")));
-    return new Row(h("tr", { "data-endpoint-method": method, "data-endpoint-name": name },
-      h("th", { scope: "row", "data-label": "Endpoint", title: `${method} ${name}`.trim() }, h("span", { class: "endpoint" }, h("span", { class: "method" }, method), h("span", { class: "endpoint-name" }, name))),
-      cell("Requests", "requests"), cell("Fails", "fails", "num fails"), latency, cell("Avg (ms)", "avg"), cell("Current RPS", "current-rps")));
+    latency.append(
+      bar,
+      h(
+        "span",
+        { class: "latency-numbers" },
+        mark("p50", "M", "Median"),
+        mark("p95", "95", "95th percentile"),
+        mark("p99", "99", "99th percentile"),
+      ),
+    );
+    return new Row(
+      h(
+        "tr",
+        { "data-endpoint-method": method, "data-endpoint-name": name },
+        h(
+          "th",
+          { scope: "row", "data-label": "Endpoint", title: `${method} ${name}`.trim() },
+          h(
+            "span",
+            { class: "endpoint" },
+            h("span", { class: "method" }, method),
+            h("span", { class: "endpoint-name" }, name),
+          ),
+        ),
+        cell("Requests", "requests"),
+        cell("Fails", "fails", "num fails"),
+        latency,
+        cell("Avg (ms)", "avg"),
+        cell("Current RPS", "current-rps"),
+      ),
+    );
   }
 
   constructor(element) {
     this.element = element;
-    this.cells = Object.fromEntries([...element.querySelectorAll("[data-field]")].map((cell) => [cell.dataset.field, cell]));
+    this.cells = Object.fromEntries(
+      [...element.querySelectorAll("[data-field]")].map((cell) => [cell.dataset.field, cell]),
+    );
   }
 
   show(row, scale) {
@@ -98,11 +134,19 @@ class Row {
   #latency(row, scale) {
     const cell = this.cells.latency;
     setAttribute(cell, "data-value", `${row.p50_ms} ${row.p95_ms} ${row.p99_ms}`);
-    setAttribute(cell, "title", `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; least ${ms(row.min_ms)} ms, greatest ${ms(row.max_ms)} ms`);
+    setAttribute(
+      cell,
+      "title",
+      `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; least ${ms(row.min_ms)} ms, greatest ${ms(row.max_ms)} ms`,
+    );
     for (const part of ["p50", "p95", "p99"]) {
       const value = row[`${part}_ms`];
       setText(cell.querySelector(`.latency-numbers .${part} b`), ms(value));
-      setAttribute(cell.querySelector(`rect.${part}`), "width", scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0);
+      setAttribute(
+        cell.querySelector(`rect.${part}`),
+        "width",
+        scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0,
+      );
     }
   }
 }
@@ -120,8 +164,9 @@ export function latencyScale(rows) {
 export function sorted(rows, sort) {
   if (!sort) return rows;
   const sign = sort.direction === "ascending" ? 1 : -1;
-  const compare = sort.column === "name"
-    ? (a, b) => a.name.localeCompare(b.name) || a.method.localeCompare(b.method)
-    : (a, b) => a[sort.column] - b[sort.column];
+  const compare =
+    sort.column === "name"
+      ? (a, b) => a.name.localeCompare(b.name) || a.method.localeCompare(b.method)
+      : (a, b) => a[sort.column] - b[sort.column];
   return [...rows].sort((a, b) => sign * compare(a, b));
 }

@@ -10,7 +10,14 @@ export function showErrors(errors) {
   errors.forEach((error, index) => {
     let row = body.rows[index];
     if (!row) {
-      row = h("tr", {}, h("td", {}, h("span", { class: "method" })), h("td", { class: "clip" }), h("td", { class: "error-text" }), h("td", { class: "num" }));
+      row = h(
+        "tr",
+        {},
+        h("td", {}, h("span", { class: "method" })),
+        h("td", { class: "clip" }),
+        h("td", { class: "error-text" }),
+        h("td", { class: "num" }),
+      );
       body.append(row);
     }
     const [method, name, text, occurrences] = row.cells;

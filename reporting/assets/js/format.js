@@ -34,8 +34,17 @@ export function percent(fraction) {
 /** Seconds as "1h 20m 5s"; parts of a second are dropped. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  const parts = [[Math.floor(whole / 3600), "h"], [Math.floor(whole / 60) % 60, "m"], [whole % 60, "s"]];
-  return parts.filter(([number]) => number > 0).map(([number, unit]) => `${number}${unit}`).join(" ") || "0s";
+  const parts = [
+    [Math.floor(whole / 3600), "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ];
+  return (
+    parts
+      .filter(([number]) => number > 0)
+      .map(([number, unit]) => `${number}${unit}`)
+      .join(" ") || "0s"
+  );
 }
 
 /** Seconds of run time for an axis: "45s", "1:30", "1:02:03". */

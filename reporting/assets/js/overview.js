@@ -33,11 +33,19 @@ export class Overview {
   }
 
   #showAbout(about) {
-    for (const [field, text] of [["test-name", about.test_name], ["host", about.host], ["scenario", about.scenario]]) {
+    for (const [field, text] of [
+      ["test-name", about.test_name],
+      ["host", about.host],
+      ["scenario", about.scenario],
+    ]) {
       setAttribute(show(field, text, text), "title", text);
     }
     show("infrastructure", about.infrastructure, about.infrastructure);
-    setAttribute(show("infrastructure-status", about.infrastructure_status, about.infrastructure_status), "data-status", about.infrastructure_status);
+    setAttribute(
+      show("infrastructure-status", about.infrastructure_status, about.infrastructure_status),
+      "data-status",
+      about.infrastructure_status,
+    );
     show("type", about.type, about.type);
     show("users", about.users, count(about.users));
     show("duration", about.duration_s, duration(about.duration_s));
@@ -102,7 +110,9 @@ function showWorkers(workers) {
     }
     setAttribute(row, "data-running", worker.running);
     setAttribute(row.cells[0], "title", worker.agent);
-    [worker.agent, String(worker.index), String(worker.pid), count(worker.users)].forEach((text, cell) => setText(row.cells[cell], text));
+    [worker.agent, String(worker.index), String(worker.pid), count(worker.users)].forEach((text, cell) =>
+      setText(row.cells[cell], text),
+    );
   });
   while (body.rows.length > workers.length) body.lastElementChild.remove();
 }

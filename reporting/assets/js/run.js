@@ -36,14 +36,15 @@ function showDelta(delta) {
 showView(initial.view);
 showDelta({ ...initial.delta, reset: true });
 // A run that is over has nothing to follow: the server sent all of it.
-if (run.about.status === "Running") live = new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
-  view(view) {
-    const wasRunning = run.about.status === "Running";
-    showView(view);
-    if (wasRunning && view.about.status !== "Running") for (const chart of charts) chart.redraw();
-  },
-  delta: showDelta,
-});
+if (run.about.status === "Running")
+  live = new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
+    view(view) {
+      const wasRunning = run.about.status === "Running";
+      showView(view);
+      if (wasRunning && view.about.status !== "Running") for (const chart of charts) chart.redraw();
+    },
+    delta: showDelta,
+  });
 
 // The charting library is by far the largest part; everything else does not wait for it.
 const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.all([

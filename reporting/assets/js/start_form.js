@@ -54,6 +54,9 @@ function draw(form) {
   if (shape) {
     ramp.setAttribute("x", Math.min(shape.rampX, BOX.right - 70).toFixed(1));
     ramp.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
-    setText(part("profile-text"), `${count(test.users)} users after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`);
+    setText(
+      part("profile-text"),
+      `${count(test.users)} users after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,
+    );
   }
 }

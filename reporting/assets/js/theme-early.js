@@ -9,8 +9,6 @@
     // Storage may be forbidden; then the system's preference stands.
   }
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
-  const dark = root.dataset.theme
-    ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.shown = dark ? "dark" : "light";
 })();
