@@ -12,6 +12,52 @@ pub struct DeclaredScenario {
     pub wait_time: Option<WaitTime>,
 }
 
+/// Most requests of a declared scenario.
+pub(crate) const MAX_REQUESTS: usize = 1_000;
+
+impl DeclaredScenario {
+    /// What of it cannot be run, if anything, as the rest of a sentence about the scenario.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        if self.requests.len() > MAX_REQUESTS {
+            return Some(format!(
+                "has {} requests; the most is {MAX_REQUESTS}",
+                self.requests.len()
+            ));
+        }
+        if self.requests.iter().all(|request| request.weight == 0) {
+            return Some("has no request with a weight above 0".to_owned());
+        }
+        (1..).zip(&self.requests).find_map(|(number, request)| {
+            let mistake = request.mistake()?;
+            Some(format!("has a mistake in request {number}: {mistake}"))
+        })
+    }
+}
+
+impl DeclaredRequest {
+    fn mistake(&self) -> Option<String> {
+        let shown = |text: &str| text.chars().take(60).collect::<String>();
+        // A token as in RFC 9110, section 5.6.2.
+        let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+        if self.method.is_empty() || !self.method.bytes().all(is_token) {
+            return Some(format!("`{}` is no HTTP method", shown(&self.method)));
+        }
+        let starts = ["/", "http://", "https://"];
+        if !starts.iter().any(|start| self.path.starts_with(start)) {
+            return Some(format!(
+                "the path `{}` does not begin with `/`",
+                shown(&self.path)
+            ));
+        }
+        match self.expect_status {
+            Some(status) if !(100..600).contains(&status) => Some(format!(
+                "expect_status {status} is no HTTP status; use 100 to 599"
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// One request of a declared scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeclaredRequest {

@@ -78,6 +78,8 @@ pub enum LoadTestError {
     Host { host: String, reason: String },
     #[error("a declared scenario needs at least one [[request]]")]
     NothingDeclared,
+    #[error("the declared scenario {0}")]
+    Declared(String),
 }
 
 impl LoadTest {
@@ -129,6 +131,9 @@ impl LoadTest {
         {
             return Err(LoadTestError::NothingDeclared);
         }
+        if let Some(mistake) = self.declared.as_ref().and_then(DeclaredScenario::mistake) {
+            return Err(LoadTestError::Declared(mistake));
+        }
         self.host_url().map(|_| ())
     }
 
@@ -176,6 +181,7 @@ impl LoadTest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declared::DeclaredRequest;
 
     fn valid() -> LoadTest {
         LoadTest {
@@ -195,6 +201,67 @@ mod tests {
     #[test]
     fn a_valid_test_passes() {
         assert_eq!(valid().check(), Ok(()));
+    }
+
+    #[test]
+    fn declared_requests_are_checked() {
+        let request = DeclaredRequest {
+            method: "GET".into(),
+            path: "/".into(),
+            name: None,
+            weight: 1,
+            headers: Vec::new(),
+            body: None,
+            expect_status: None,
+            expect_body: None,
+        };
+        type Change = fn(&mut DeclaredRequest);
+        let cases: [(Change, &str); 6] = [
+            (|_| {}, ""),
+            (|r| r.path = "https://elsewhere.example/".into(), ""),
+            (
+                |r| r.method = "NO GET".into(),
+                "request 2: `NO GET` is no HTTP method",
+            ),
+            (|r| r.method = String::new(), "no HTTP method"),
+            (|r| r.path = "cart".into(), "does not begin with `/`"),
+            (|r| r.expect_status = Some(99), "expect_status 99"),
+        ];
+        for (change, words) in cases {
+            let mut second = request.clone();
+            change(&mut second);
+            let declared = DeclaredScenario {
+                requests: vec![request.clone(), second],
+                wait_time: None,
+            };
+            let checked = LoadTest {
+                declared: Some(declared),
+                ..valid()
+            }
+            .check();
+            let message = checked
+                .err()
+                .map_or_else(String::new, |error| error.to_string());
+            assert!(
+                message.contains(words) && words.is_empty() == message.is_empty(),
+                "{message:?}"
+            );
+        }
+        let weightless = DeclaredRequest {
+            weight: 0,
+            ..request
+        };
+        let declared = DeclaredScenario {
+            requests: vec![weightless],
+            wait_time: None,
+        };
+        let error = LoadTest {
+            declared: Some(declared),
+            ..valid()
+        }
+        .check()
+        .unwrap_err();
+        assert!(error.to_string().contains("weight above 0"), "{error}");
     }
 
     #[test]

@@ -4,13 +4,11 @@ use std::ops::Range;
 
 use toml::{Table, Value};
 
-use crate::declared::{DeclaredRequest, DeclaredScenario, WaitTime};
+use crate::declared::{DeclaredRequest, DeclaredScenario, MAX_REQUESTS, WaitTime};
 use crate::durations::parse_duration;
 
 /// Largest file read, in bytes.
 pub const MAX_TEST_FILE_BYTES: usize = 1024 * 1024;
-/// Most `[[request]]` tables in a file.
-const MAX_REQUESTS: usize = 1_000;
 /// Longest wait between two tasks, in seconds.
 const MAX_WAIT_S: f64 = 86_400.0;
 
