@@ -105,7 +105,11 @@ fn write_tables(
     write_stats(out, aggregated)?;
 
     writeln!(out, "\nResponse time percentiles (approximated)")?;
-    write!(out, "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}", "Type", "Name", PERCENTILES[0].1)?;
+    write!(
+        out,
+        "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
+        "Type", "Name", PERCENTILES[0].1
+    )?;
     for (_, title) in &PERCENTILES[1..] {
         write!(out, " {title:>6}")?;
     }
@@ -127,7 +131,11 @@ fn write_tables(
 
     if !errors.is_empty() {
         let separator = format!("{}|{}", "-".repeat(18), "-".repeat(141));
-        writeln!(out, "Error report\n{:<18} {:<ERROR_WIDTH$}", "# occurrences", "Error")?;
+        writeln!(
+            out,
+            "Error report\n{:<18} {:<ERROR_WIDTH$}",
+            "# occurrences", "Error"
+        )?;
         writeln!(out, "{separator}")?;
         for (occurrences, error) in errors {
             writeln!(out, "{occurrences:<18} {error:<ERROR_WIDTH$}")?;
@@ -222,13 +230,49 @@ mod tests {
         // Locust's own table of percentiles rounds to two digits where its first table does not (121 and
         // 120): the golden file has the median of /slow as the second table has it.
         let rows = [
-            locust_row("GET", "/", [31, 0, 3, 1, 63], [8.55, 0.0], [1, 2, 2, 2, 4, 6, 64, 64, 64, 64, 64]),
-            locust_row("GET", "/api/order", [6, 6, 13, 1, 73], [1.66, 1.66], [1, 1, 2, 2, 73, 73, 73, 73, 73, 73, 73]),
-            locust_row("GET", "/redir", [8, 0, 3, 1, 7], [2.21, 0.0], [2, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7]),
-            locust_row("GET", "/slow?id=[id]", [14, 0, 132, 121, 185], [3.86, 0.0], [120, 120, 130, 130, 180, 190, 190, 190, 190, 190, 190]),
-            locust_row("GET", "/validated", [5, 5, 1, 1, 2], [1.38, 1.38], [1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]),
+            locust_row(
+                "GET",
+                "/",
+                [31, 0, 3, 1, 63],
+                [8.55, 0.0],
+                [1, 2, 2, 2, 4, 6, 64, 64, 64, 64, 64],
+            ),
+            locust_row(
+                "GET",
+                "/api/order",
+                [6, 6, 13, 1, 73],
+                [1.66, 1.66],
+                [1, 1, 2, 2, 73, 73, 73, 73, 73, 73, 73],
+            ),
+            locust_row(
+                "GET",
+                "/redir",
+                [8, 0, 3, 1, 7],
+                [2.21, 0.0],
+                [2, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7],
+            ),
+            locust_row(
+                "GET",
+                "/slow?id=[id]",
+                [14, 0, 132, 121, 185],
+                [3.86, 0.0],
+                [120, 120, 130, 130, 180, 190, 190, 190, 190, 190, 190],
+            ),
+            locust_row(
+                "GET",
+                "/validated",
+                [5, 5, 1, 1, 2],
+                [1.38, 1.38],
+                [1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2],
+            ),
         ];
-        let aggregated = locust_row("", "Aggregated", [64, 11, 32, 1, 185], [17.65, 3.03], [2, 4, 64, 120, 120, 130, 180, 190, 190, 190, 190]);
+        let aggregated = locust_row(
+            "",
+            "Aggregated",
+            [64, 11, 32, 1, 185],
+            [17.65, 3.03],
+            [2, 4, 64, 120, 120, 130, 180, 190, 190, 190, 190],
+        );
         let errors = [
             (6, "GET /api/order: HTTPError('405 Client Error: Method Not Allowed for url: /api/order')".to_owned()),
             (5, "GET /validated: Got wrong response".to_owned()),
@@ -255,13 +299,18 @@ mod tests {
             method: "PROPFINDALL".into(),
             name: format!("/\u{1b}]0;title\u{7}{}", "é".repeat(200)),
         };
-        let totals = RunTotals { endpoints: vec![(endpoint, interval)] };
+        let totals = RunTotals {
+            endpoints: vec![(endpoint, interval)],
+        };
         let text = console_tables(&totals, 0.0);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
         assert!(text.contains("goneforged line"));
         let row = text.lines().nth(2).unwrap();
         assert!(row.starts_with("PROPFIN… /ééé"), "{row}");
-        assert_eq!(row.chars().count(), text.lines().next().unwrap().chars().count());
+        assert_eq!(
+            row.chars().count(),
+            text.lines().next().unwrap().chars().count()
+        );
     }
 
     #[test]

@@ -357,19 +357,34 @@ mod tests {
             bytes[at] = to;
             BucketCounts::decode(&bytes)
         };
-        assert_eq!(BucketCounts::decode(&plain[..3]), Err(HistogramError::CutShort));
-        assert_eq!(BucketCounts::decode(&plain[..39]), Err(HistogramError::CutShort));
-        assert_eq!(BucketCounts::decode(&plain[..45]), Err(HistogramError::CutShort));
+        assert_eq!(
+            BucketCounts::decode(&plain[..3]),
+            Err(HistogramError::CutShort)
+        );
+        assert_eq!(
+            BucketCounts::decode(&plain[..39]),
+            Err(HistogramError::CutShort)
+        );
+        assert_eq!(
+            BucketCounts::decode(&plain[..45]),
+            Err(HistogramError::CutShort)
+        );
         assert_eq!(
             BucketCounts::decode(&compressed[..compressed.len() - 1]),
             Err(HistogramError::CutShort)
         );
-        assert_eq!(changed(&plain, 3, 0), Err(HistogramError::Cookie(0x1c84_9300)));
+        assert_eq!(
+            changed(&plain, 3, 0),
+            Err(HistogramError::Cookie(0x1c84_9300))
+        );
         assert_eq!(changed(&plain, 15, 2), Err(HistogramError::Range));
         assert_eq!(changed(&plain, 23, 2), Err(HistogramError::Range));
         assert_eq!(changed(&compressed, 8, 0), Err(HistogramError::Deflate));
         let too_high = BucketCounts::from_ascending(vec![(23_221, 1)]).encode();
-        assert_eq!(BucketCounts::decode(&too_high), Err(HistogramError::TooHigh));
+        assert_eq!(
+            BucketCounts::decode(&too_high),
+            Err(HistogramError::TooHigh)
+        );
     }
 
     #[test]

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::protocol::{
-    ErrorCount, IntervalData, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
-};
+use greylag_infra::protocol::{ErrorCount, IntervalData, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut};
 use hdrhistogram::Histogram;
 use serde_bytes::ByteBuf;
 
@@ -58,7 +56,9 @@ pub enum IntervalError {
     MoreFailuresThanRequests { failures: u64, requests: u64 },
     #[error("the interval has more times to first byte ({ttfb_count}) than requests ({requests})")]
     MoreFirstBytesThanRequests { ttfb_count: u64, requests: u64 },
-    #[error("the interval's least, greatest and sum of response times do not fit each other or its histogram")]
+    #[error(
+        "the interval's least, greatest and sum of response times do not fit each other or its histogram"
+    )]
     Times,
     #[error("the interval has numbers that no second can have")]
     TooLarge,

@@ -66,7 +66,10 @@ mod tests {
             ("\u{1b}[38;5;196mred\u{1b}[m", "red"),
             ("\u{9b}31mred", "red"),
             ("\u{1b}]0;title\u{7}after", "after"),
-            ("\u{1b}]8;;http://evil/\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+            (
+                "\u{1b}]8;;http://evil/\u{1b}\\link\u{1b}]8;;\u{1b}\\",
+                "link",
+            ),
             ("\u{1b}Pdevice\u{1b}\\after", "after"),
             ("\u{9d}0;title\u{9c}after", "after"),
             ("\u{1b}(Bafter", "after"),

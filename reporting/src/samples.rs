@@ -202,7 +202,12 @@ mod tests {
     }
 
     fn samples() -> impl Strategy<Value = Vec<SampleData>> {
-        let one = (0..5_u32, 0..1_000_000_u64, 0..10_000_000_u64, prop::bool::weighted(0.2));
+        let one = (
+            0..5_u32,
+            0..1_000_000_u64,
+            0..10_000_000_u64,
+            prop::bool::weighted(0.2),
+        );
         prop::collection::vec(one.prop_map(|(e, at, r, f)| sample(e, at, r, f)), 0..600)
     }
 

@@ -1,4 +1,8 @@
 //! Percentiles of what was merged are those of all samples, however they were spread over workers.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
 
 use std::time::Duration;
 
@@ -27,7 +31,10 @@ fn over_the_wire(interval: &Interval) -> Interval {
 
 fn assert_within_a_thousandth(merged: u64, exact: u64, what: &str) {
     let off = merged.abs_diff(exact) as f64;
-    assert!(off <= exact as f64 * 0.001, "{what}: {merged} instead of {exact} µs");
+    assert!(
+        off <= exact as f64 * 0.001,
+        "{what}: {merged} instead of {exact} µs"
+    );
 }
 
 proptest! {

@@ -1,4 +1,8 @@
 //! Any window is the sum of its seconds, whatever came when.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
 
 mod support;
 
@@ -23,7 +27,13 @@ struct Event {
 
 /// One agent's snapshots: mostly in order of time, some seconds late.
 fn agent_events() -> impl Strategy<Value = Vec<Vec<Event>>> {
-    let event = (0..60_u32, 0..3_usize, 1..5_000_000_u64, 0..4_usize, prop::bool::weighted(0.1));
+    let event = (
+        0..60_u32,
+        0..3_usize,
+        1..5_000_000_u64,
+        0..4_usize,
+        prop::bool::weighted(0.1),
+    );
     prop::collection::vec(prop::collection::vec(event, 0..12), 1..25).prop_map(|snapshots| {
         (0..)
             .zip(snapshots)
@@ -32,7 +42,11 @@ fn agent_events() -> impl Strategy<Value = Vec<Vec<Event>>> {
                     .into_iter()
                     .map(|(offset, endpoint, response_us, error, late)| Event {
                         // Snapshot by snapshot 40 s on, so that up to 1,000 s get rolled up behind it.
-                        second: if late { at * 7 % 50 + offset } else { at * 40 + offset },
+                        second: if late {
+                            at * 7 % 50 + offset
+                        } else {
+                            at * 40 + offset
+                        },
                         endpoint,
                         response_us,
                         error,
@@ -44,7 +58,11 @@ fn agent_events() -> impl Strategy<Value = Vec<Vec<Event>>> {
 }
 
 fn endpoints() -> [Endpoint; 3] {
-    [endpoint("GET", "/b"), endpoint("POST", "/b"), endpoint("GET", "/a")]
+    [
+        endpoint("GET", "/b"),
+        endpoint("POST", "/b"),
+        endpoint("GET", "/a"),
+    ]
 }
 
 /// What a window must hold of one endpoint.
@@ -58,7 +76,10 @@ struct Sum {
 fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
     let endpoints = endpoints();
     let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
-    for event in events.iter().filter(|event| (from..to).contains(&event.second)) {
+    for event in events
+        .iter()
+        .filter(|event| (from..to).contains(&event.second))
+    {
         let endpoint = &endpoints[event.endpoint];
         let sum = sums
             .entry((endpoint.name.clone(), endpoint.method.clone()))
@@ -74,7 +95,11 @@ fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
         .iter()
         .map(|(endpoint, _)| (endpoint.name.clone(), endpoint.method.clone()))
         .collect();
-    assert_eq!(names, sums.keys().cloned().collect::<Vec<_>>(), "[{from}, {to})");
+    assert_eq!(
+        names,
+        sums.keys().cloned().collect::<Vec<_>>(),
+        "[{from}, {to})"
+    );
     for ((endpoint, interval), (_, mut sum)) in totals.endpoints.iter().zip(sums) {
         sum.responses.sort_unstable();
         let requests = sum.responses.len() as u64;
@@ -90,7 +115,10 @@ fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
         for q in [0.5, 0.9, 0.99] {
             let index = ((requests as f64 * q) as usize).min(sum.responses.len() - 1);
             let (exact, value) = (sum.responses[index], interval.percentile_us(q).unwrap());
-            assert!(value.abs_diff(exact) as f64 <= exact as f64 * 0.001, "{what}: {value} {exact}");
+            assert!(
+                value.abs_diff(exact) as f64 <= exact as f64 * 0.001,
+                "{what}: {value} {exact}"
+            );
         }
     }
 }
@@ -121,7 +149,10 @@ async fn check_series(store: &Store, run_id: &str, events: &[Event], max_points:
         assert_eq!(point.requests, here.clone().count() as u64);
         assert_eq!(point.failures, failed.count() as u64);
         // one user started with each event and none stopped
-        let before = events.iter().filter(|event| event.second < point.second).count();
+        let before = events
+            .iter()
+            .filter(|event| event.second < point.second)
+            .count();
         assert_eq!(point.users, before as u64);
     }
     let middle = store.series(run_id, last / 2, max_points).await.unwrap();
@@ -142,7 +173,12 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                 .iter()
                 .map(|event| {
                     let endpoint = &endpoints[event.endpoint];
-                    (event.second, endpoint, event.response_us, ERRORS[event.error])
+                    (
+                        event.second,
+                        endpoint,
+                        event.response_us,
+                        ERRORS[event.error],
+                    )
                 })
                 .collect();
             let mut snapshot = snapshot(&record.id, at as u64 + 1, &requests);
@@ -154,13 +190,27 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                     stopped: 0,
                 })
                 .collect();
-            let outcome = store.save_snapshot(&record.id, agent, snapshot.clone()).await.unwrap();
+            let outcome = store
+                .save_snapshot(&record.id, agent, snapshot.clone())
+                .await
+                .unwrap();
             assert_eq!(outcome, SaveOutcome::Saved);
-            let again = store.save_snapshot(&record.id, agent, snapshot.clone()).await.unwrap();
+            let again = store
+                .save_snapshot(&record.id, agent, snapshot.clone())
+                .await
+                .unwrap();
             assert_eq!(again, SaveOutcome::Duplicate);
             snapshot.seq += 2;
-            let early = store.save_snapshot(&record.id, agent, snapshot).await.unwrap();
-            assert_eq!(early, SaveOutcome::Gap { expected: at as u64 + 2 });
+            let early = store
+                .save_snapshot(&record.id, agent, snapshot)
+                .await
+                .unwrap();
+            assert_eq!(
+                early,
+                SaveOutcome::Gap {
+                    expected: at as u64 + 2
+                }
+            );
             saved.extend(events.iter().cloned());
             if at == most / 2 {
                 // From here on the totals are kept in memory.

@@ -180,7 +180,9 @@ impl LiveRun {
         let endpoint = if full { other } else { endpoint.clone() };
         let number = to_sql(self.endpoints.len() as u64);
         connection
-            .prepare_cached("INSERT INTO endpoints (run, endpoint, method, name) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO endpoints (run, endpoint, method, name) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![self.key, number, endpoint.method, endpoint.name])?;
         self.endpoints_by_number.push(endpoint.clone());
         self.endpoints.insert(endpoint, number);
@@ -207,7 +209,9 @@ impl LiveRun {
         }
         let number = to_sql(self.errors.len() as u64);
         connection
-            .prepare_cached("INSERT INTO error_texts (run, error, endpoint, text) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO error_texts (run, error, endpoint, text) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![self.key, number, endpoint, key.1])?;
         self.errors_by_number.push(key.clone());
         self.errors.insert(key, number);

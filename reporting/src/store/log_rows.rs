@@ -44,8 +44,9 @@ pub(super) fn append(
         LogOrigin::Coordinator => (MAX_LOG_LINES + RESERVED_LINES, u64::MAX),
     };
     let mut dropped = dropped_before;
-    let mut statement = connection
-        .prepare_cached("INSERT INTO log (run, seq, at_us, source, text) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO log (run, seq, at_us, source, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     for line in lines {
         let text = cut(&line.text, MAX_LOG_LINE_BYTES);
         if count >= most_lines || bytes + text.len() as u64 > most_bytes {
@@ -78,7 +79,13 @@ pub(super) fn read(
     after_seq: u64,
     limit: usize,
 ) -> StoreResult<Vec<LogRow>> {
-    select(connection, "ORDER BY seq LIMIT ?3", run_id, after_seq, limit)
+    select(
+        connection,
+        "ORDER BY seq LIMIT ?3",
+        run_id,
+        after_seq,
+        limit,
+    )
 }
 
 /// At most `limit` lines after position `after_seq`, fit to be shown, in order: the last ones.
@@ -88,7 +95,13 @@ pub(super) fn read_last(
     after_seq: u64,
     limit: usize,
 ) -> StoreResult<Vec<LogRow>> {
-    let mut rows = select(connection, "ORDER BY seq DESC LIMIT ?3", run_id, after_seq, limit)?;
+    let mut rows = select(
+        connection,
+        "ORDER BY seq DESC LIMIT ?3",
+        run_id,
+        after_seq,
+        limit,
+    )?;
     rows.reverse();
     Ok(rows)
 }
@@ -104,14 +117,17 @@ fn select(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT seq, at_us, source, text FROM log WHERE run = ?1 AND seq > ?2 {order}"
     ))?;
-    let rows = statement.query_map(params![run, to_sql(after_seq), to_sql(limit as u64)], |row| {
-        Ok(LogRow {
-            seq: from_sql(row.get(0)?),
-            at_us: from_sql(row.get(1)?),
-            source: plain_text(&row.get::<_, String>(2)?),
-            text: plain_text(&row.get::<_, String>(3)?),
-        })
-    })?;
+    let rows = statement.query_map(
+        params![run, to_sql(after_seq), to_sql(limit as u64)],
+        |row| {
+            Ok(LogRow {
+                seq: from_sql(row.get(0)?),
+                at_us: from_sql(row.get(1)?),
+                source: plain_text(&row.get::<_, String>(2)?),
+                text: plain_text(&row.get::<_, String>(3)?),
+            })
+        },
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -137,7 +137,8 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
-        let query = move |connection: &rusqlite::Transaction<'_>| run_rows::list(connection, &filter);
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| run_rows::list(connection, &filter);
         self.inner.readers.run(query).await
     }
 
@@ -162,7 +163,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn infrastructures(&self) -> Result<Vec<String>, StoreError> {
-        self.inner.readers.run(|c| run_rows::infrastructures(c)).await
+        self.inner
+            .readers
+            .run(|c| run_rows::infrastructures(c))
+            .await
     }
 
     /// Keeps the name of an infrastructure; one that is known is left alone.
@@ -194,8 +198,7 @@ impl Store {
             .await
             .map_err(|_| StoreError::Closed)??;
         let (run_id, agent_id) = (run_id.to_owned(), agent_id.to_owned());
-        let saved =
-            move |state: &mut WriterState| save::save(state, &run_id, &agent_id, &checked);
+        let saved = move |state: &mut WriterState| save::save(state, &run_id, &agent_id, &checked);
         self.inner.writer.run(saved).await
     }
 
@@ -229,14 +232,18 @@ impl Store {
             if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
                 return Ok(Arc::clone(totals));
             }
-            let live = self.run(run_id).await?.is_some_and(|run| !run.phase.is_over());
+            let live = self
+                .run(run_id)
+                .await?
+                .is_some_and(|run| !run.phase.is_over());
             if live {
                 // On the writer's thread, so that no snapshot comes in between.
                 let read = move |state: &mut WriterState| state.live_totals(&id);
                 return self.inner.writer.run(read).await;
             }
         }
-        let query = move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
         self.inner.readers.run(query).await.map(Arc::new)
     }
 
@@ -334,7 +341,8 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn log_lines_dropped(&self, run_id: &str) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
         self.inner.readers.run(query).await
     }
 
@@ -344,7 +352,8 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn worker_rows(&self, run_id: &str) -> Result<Vec<WorkerRow>, StoreError> {
         let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
         self.inner.readers.run(query).await
     }
 
@@ -362,11 +371,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn summary_of(
-        &self,
-        record: &RunRecord,
-        now_us: u64,
-    ) -> Result<Summary, StoreError> {
+    pub async fn summary_of(&self, record: &RunRecord, now_us: u64) -> Result<Summary, StoreError> {
         let totals = self.totals(&record.id, None).await?;
         let series = self.series(&record.id, 0, usize::MAX).await?;
         let current = self.current_rps(record, now_us).await?;

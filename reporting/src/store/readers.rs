@@ -35,7 +35,11 @@ impl Readers {
         self: &Arc<Self>,
         query: impl FnOnce(&Transaction<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
         tokio::task::spawn_blocking(move || readers.query(query))
             .await
@@ -48,10 +52,7 @@ impl Readers {
         self.idle().clear();
     }
 
-    fn query<T>(
-        &self,
-        query: impl FnOnce(&Transaction<'_>) -> StoreResult<T>,
-    ) -> StoreResult<T> {
+    fn query<T>(&self, query: impl FnOnce(&Transaction<'_>) -> StoreResult<T>) -> StoreResult<T> {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,

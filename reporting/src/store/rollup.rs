@@ -24,7 +24,10 @@ pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Roll
     let mut rows = statement.query([run])?;
     while let Some(row) = rows.next()? {
         let level: i64 = row.get(0)?;
-        if let Some(until) = usize::try_from(level).ok().and_then(|at| rolled.get_mut(at)) {
+        if let Some(until) = usize::try_from(level)
+            .ok()
+            .and_then(|at| rolled.get_mut(at))
+        {
             *until = small_from_sql(row.get(1)?);
         }
     }
@@ -42,10 +45,10 @@ pub(super) fn add_pieces(
         add(connection, run, 0, *place, piece)?;
     }
     let mut below: Option<BTreeMap<Place, Piece>> = None;
-    for level in 1..LEVELS {
+    for (level, until) in rolled.iter().enumerate().skip(1) {
         let mut sums: BTreeMap<Place, Piece> = BTreeMap::new();
         for (place, piece) in below.as_ref().unwrap_or(pieces) {
-            if place.0 < rolled[level] {
+            if place.0 < *until {
                 sums.entry((bucket_of(place.0, level), place.1, place.2))
                     .or_default()
                     .merge(piece);
@@ -67,20 +70,22 @@ pub(super) fn roll(
     last_second: u32,
 ) -> StoreResult<Rolled> {
     let mut complete = last_second.saturating_sub(GRACE_S);
-    for level in 1..LEVELS {
+    for (level, until) in rolled.iter_mut().enumerate().skip(1) {
         complete = bucket_of(complete, level);
-        if complete <= rolled[level] {
+        if complete <= *until {
             break;
         }
-        let mut from = rolled[level];
+        let mut from = *until;
         while let Some(first) = next_bucket(connection, run, level - 1, from, complete)? {
             let bucket = bucket_of(first, level);
             from = bucket + width(level);
             roll_bucket(connection, run, level, bucket)?;
         }
-        rolled[level] = complete;
+        *until = complete;
         connection
-            .prepare_cached("INSERT OR REPLACE INTO rolled (run, level, until) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO rolled (run, level, until) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![run, to_sql(level as u64), complete])?;
     }
     Ok(rolled)
@@ -142,8 +147,13 @@ fn add(
             "SELECT {PIECE_COLUMNS} FROM intervals
              WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5"
         ))?;
-        let mut rows =
-            statement.query(params![run, to_sql(level as u64), place.0, place.1, place.2])?;
+        let mut rows = statement.query(params![
+            run,
+            to_sql(level as u64),
+            place.0,
+            place.1,
+            place.2
+        ])?;
         rows.next()?.map(|row| Piece::read(row, 0)).transpose()?
     };
     match known {

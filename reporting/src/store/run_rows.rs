@@ -149,7 +149,11 @@ pub(super) fn list(connection: &Connection, filter: &RunFilter) -> StoreResult<V
     ))?;
     let rows = statement
         .query_map(
-            params![filter.test, to_sql(limit as u64), to_sql(filter.offset as u64)],
+            params![
+                filter.test,
+                to_sql(limit as u64),
+                to_sql(filter.offset as u64)
+            ],
             RunRow::read,
         )?
         .collect::<Result<Vec<_>, _>>()?;
@@ -216,7 +220,8 @@ pub(super) fn workers(connection: &Connection, id: &str) -> StoreResult<Vec<Work
 
 /// Names of infrastructures, sorted.
 pub(super) fn infrastructures(connection: &Connection) -> StoreResult<Vec<String>> {
-    let mut statement = connection.prepare_cached("SELECT name FROM infrastructures ORDER BY name")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM infrastructures ORDER BY name")?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }

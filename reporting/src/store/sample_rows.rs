@@ -101,13 +101,19 @@ pub(super) fn read(
     let run = key_of(connection, run_id)?;
     let of = requests(connection, run)?;
     let last = last_second(connection, run)?.unwrap_or(0);
-    let level = level_for(last.saturating_sub(from_second).saturating_add(1), max_points);
+    let level = level_for(
+        last.saturating_sub(from_second).saturating_add(1),
+        max_points,
+    );
     let mut samples = Vec::new();
     let mut statement = connection.prepare_cached(
         "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
     )?;
-    let mut rows =
-        statement.query(params![run, to_sql(level as u64), bucket_of(from_second, level)])?;
+    let mut rows = statement.query(params![
+        run,
+        to_sql(level as u64),
+        bucket_of(from_second, level)
+    ])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(0)?.as_blob();
         let packed = packed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
@@ -148,7 +154,9 @@ fn level_for(seconds: u32, max_points: usize) -> usize {
 
 fn requests(connection: &Connection, run: i64) -> StoreResult<u64> {
     let sum: i64 = connection
-        .prepare_cached("SELECT coalesce(sum(requests), 0) FROM seconds WHERE run = ?1 AND level = ?2")?
+        .prepare_cached(
+            "SELECT coalesce(sum(requests), 0) FROM seconds WHERE run = ?1 AND level = ?2",
+        )?
         .query_row(params![run, to_sql(LEVELS as u64 - 1)], |row| row.get(0))?;
     Ok(from_sql(sum))
 }

@@ -16,9 +16,9 @@ use super::live::{LiveRun, WriterState, lock_totals};
 use super::log_rows::{self, LogOrigin};
 use super::piece::Piece;
 use super::rollup::{self, Place};
+use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
-use super::run_rows;
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

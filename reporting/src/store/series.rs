@@ -183,7 +183,10 @@ pub(super) fn current_rps(
     let mut rows = statement.query(params![run, start, end])?;
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
-        if let Some(endpoint) = usize::try_from(number).ok().and_then(|at| endpoints.get(at)) {
+        if let Some(endpoint) = usize::try_from(number)
+            .ok()
+            .and_then(|at| endpoints.get(at))
+        {
             let rate = from_sql(row.get(1)?) as f64 / f64::from(end - start);
             by_endpoint.insert(endpoint.clone(), rate);
         }

@@ -93,8 +93,12 @@ pub(super) fn read(
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4"
     ))?;
     for block in decompose(from, to, &read_rolled(connection, run)?) {
-        let mut rows =
-            statement.query(params![run, to_sql(block.level as u64), block.from, block.to])?;
+        let mut rows = statement.query(params![
+            run,
+            to_sql(block.level as u64),
+            block.from,
+            block.to
+        ])?;
         while let Some(row) = rows.next()? {
             Piece::read(row, 1)?.add_to(sums.entry(row.get(0)?).or_default());
         }
@@ -128,8 +132,12 @@ fn add_errors(
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 GROUP BY error",
     )?;
     for block in decompose(from, to, &ALL_ROLLED) {
-        let mut rows =
-            statement.query(params![run, to_sql(block.level as u64), block.from, block.to])?;
+        let mut rows = statement.query(params![
+            run,
+            to_sql(block.level as u64),
+            block.from,
+            block.to
+        ])?;
         while let Some(row) = rows.next()? {
             let number: i64 = row.get(0)?;
             let error = usize::try_from(number).ok().and_then(|at| texts.get(at));

@@ -8,10 +8,10 @@ use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::Interval;
 
 /// Run time zero of every run here, µs since 1970.
-pub const START_US: u64 = 1_800_000_000_000_000;
+pub(crate) const START_US: u64 = 1_800_000_000_000_000;
 
 /// A run that goes on, with these agents; worker k belongs to agent k.
-pub fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
+pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
     RunRecord {
         id: id.into(),
         number: 0,
@@ -44,7 +44,7 @@ pub fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
     }
 }
 
-pub fn endpoint(method: &str, name: &str) -> Endpoint {
+pub(crate) fn endpoint(method: &str, name: &str) -> Endpoint {
     Endpoint {
         method: method.into(),
         name: name.into(),
@@ -52,10 +52,10 @@ pub fn endpoint(method: &str, name: &str) -> Endpoint {
 }
 
 /// A request: second, endpoint, response time and error.
-pub type Request<'a> = (u32, &'a Endpoint, u64, Option<&'a str>);
+pub(crate) type Request<'a> = (u32, &'a Endpoint, u64, Option<&'a str>);
 
 /// A snapshot that holds these requests.
-pub fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snapshot {
+pub(crate) fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snapshot {
     let mut snapshot = Snapshot {
         run_id: run_id.into(),
         seq,
@@ -83,7 +83,7 @@ pub fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snapshot {
 }
 
 /// How an agent ends that reported so many requests.
-pub fn end(requests: u64, failures: u64) -> AgentEnd {
+pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
     AgentEnd {
         failure: None,
         requests,

@@ -1,0 +1,277 @@
+//! What comes over the wire is not trusted: names, texts, numbers, histograms, times.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod support;
+
+use greylag_infra::protocol::{
+    ErrorCount, IntervalData, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES, OTHER,
+    SampleData, Snapshot, UserChange, WorkerState,
+};
+use greylag_reporting::{Interval, Store, StoreError, other_endpoint};
+use serde_bytes::ByteBuf;
+use support::{endpoint, run, snapshot};
+
+async fn store_with_run() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.create_run(run("r", "test", &["a"])).await.unwrap();
+    (dir, store)
+}
+
+#[tokio::test]
+async fn long_and_strange_names_are_cut_and_kept() {
+    let (_dir, store) = store_with_run().await;
+    let names = [
+        "x".repeat(10_000),
+        "é".repeat(10_000),
+        "<script>alert(1)</script>".to_owned(),
+        "'; DROP TABLE runs; --".to_owned(),
+        "\u{1b}]0;title\u{7}\0".to_owned(),
+        String::new(),
+    ];
+    let endpoints: Vec<_> = names.iter().map(|name| endpoint(name, name)).collect();
+    let error = "e".repeat(10_000);
+    let requests: Vec<_> = endpoints
+        .iter()
+        .map(|e| (0, e, 1_000, Some(error.as_str())))
+        .collect();
+    let mut hostile = snapshot("r", 1, &requests);
+    hostile.samples = vec![SampleData {
+        endpoint: 4,
+        at_us: 0,
+        response_us: 1,
+        failed: false,
+    }];
+    // the worker's own cut is not relied upon
+    for interval in &mut hostile.intervals {
+        interval.errors = vec![ErrorCount {
+            error: error.clone(),
+            occurrences: 1,
+        }];
+    }
+    store.save_snapshot("r", "a", hostile).await.unwrap();
+    let totals = store.totals("r", None).await.unwrap();
+    assert_eq!(totals.endpoints.len(), names.len());
+    for (endpoint, interval) in &totals.endpoints {
+        assert!(endpoint.name.len() <= MAX_NAME_BYTES && endpoint.method.len() <= MAX_NAME_BYTES);
+        assert!(
+            interval
+                .errors
+                .keys()
+                .all(|text| text.len() <= MAX_ERROR_BYTES)
+        );
+    }
+    let samples = store.samples("r", 0, 10).await.unwrap();
+    assert_eq!(samples.points[0].name, "");
+}
+
+#[tokio::test]
+async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
+    let (dir, store) = store_with_run().await;
+    let endpoints: Vec<_> = (0..MAX_ENDPOINTS + 50)
+        .map(|n| endpoint("GET", &format!("/{n:04}")))
+        .collect();
+    let mut seq = 0;
+    for chunk in endpoints.chunks(300) {
+        seq += 1;
+        let requests: Vec<_> = chunk
+            .iter()
+            .map(|endpoint| (0, endpoint, 1_000, None))
+            .collect();
+        store
+            .save_snapshot("r", "a", snapshot("r", seq, &requests))
+            .await
+            .unwrap();
+    }
+    let texts: Vec<_> = (0..MAX_ERRORS + 70)
+        .map(|n| format!("error {n:04}"))
+        .collect();
+    for chunk in texts.chunks(300) {
+        seq += 1;
+        let requests: Vec<_> = chunk
+            .iter()
+            .map(|text| (1, &endpoints[0], 1_000, Some(text.as_str())))
+            .collect();
+        store
+            .save_snapshot("r", "a", snapshot("r", seq, &requests))
+            .await
+            .unwrap();
+        if seq == 6 {
+            store.totals("r", None).await.unwrap(); // the rest of the errors meets totals in memory
+        }
+    }
+    let check = async |store: &Store, window| {
+        let totals = store.totals("r", window).await.unwrap();
+        assert_eq!(totals.endpoints.len(), MAX_ENDPOINTS + 1);
+        assert_eq!(
+            totals.aggregated().requests,
+            (endpoints.len() + texts.len()) as u64
+        );
+        let of = |wanted| {
+            totals
+                .endpoints
+                .iter()
+                .find(|(known, _)| *known == wanted)
+                .unwrap()
+        };
+        assert_eq!(of(other_endpoint()).1.requests, 50);
+        let errors = &of(endpoints[0].clone()).1.errors;
+        assert_eq!(errors.len(), MAX_ERRORS + 1);
+        assert_eq!(errors[OTHER], 70);
+        assert_eq!(errors.values().sum::<u64>(), texts.len() as u64);
+    };
+    check(&store, None).await;
+    check(&store, Some(0..10)).await;
+    let log = store.log("r", 0, 10).await.unwrap();
+    assert_eq!(log.len(), 1, "one warning: {log:?}");
+    assert!(log[0].text.contains("more than 1000 endpoints"));
+    store.close().await;
+    check(&Store::open(dir.path()).unwrap(), None).await;
+}
+
+/// An interval of three requests.
+fn valid() -> IntervalData {
+    let mut interval = Interval::default();
+    for ms in [1, 20, 300] {
+        let response = std::time::Duration::from_millis(ms);
+        interval.record(response, Some(response), 10, None);
+    }
+    interval.to_wire(0, 0)
+}
+
+type Change = fn(&mut IntervalData);
+
+const BROKEN_INTERVALS: [(Change, &str); 13] = [
+    (
+        |i| i.requests = 4,
+        "the histogram counts 3 requests, the interval says 4",
+    ),
+    (|i| i.requests = u64::MAX, "numbers that no second can have"),
+    (|i| i.failures = 4, "4 failures in 3 requests"),
+    (|i| i.ttfb_count = 4, "more times to first byte"),
+    (|i| i.max_us = 999, "do not fit each other"),
+    (|i| i.min_us = i.max_us + 1, "do not fit each other"),
+    (|i| i.max_us = 3_600_000_000, "do not fit each other"),
+    (|i| i.sum_us = 1, "do not fit each other"),
+    (|i| i.sum_us = u64::MAX, "numbers that no second can have"),
+    (|i| i.bytes = u64::MAX, "numbers that no second can have"),
+    (
+        |i| i.histogram = ByteBuf::new(),
+        "the histogram counts 0 requests",
+    ),
+    (
+        |i| i.histogram = ByteBuf::from(vec![7; 100]),
+        "no HdrHistogram V2 encoding",
+    ),
+    (|i| i.histogram.truncate(20), "cut short"),
+];
+
+#[tokio::test]
+async fn broken_intervals_are_refused_and_change_nothing() {
+    let (_dir, store) = store_with_run().await;
+    let with = |interval| Snapshot {
+        run_id: "r".into(),
+        seq: 1,
+        endpoints: vec![endpoint("GET", "/")],
+        intervals: vec![valid(), interval],
+        ..Snapshot::default()
+    };
+    for (change, words) in BROKEN_INTERVALS {
+        let mut broken = valid();
+        change(&mut broken);
+        let error = Interval::from_wire(&broken).unwrap_err().to_string();
+        assert!(error.contains(words), "{error:?} should contain {words:?}");
+        let error = store
+            .save_snapshot("r", "a", with(broken))
+            .await
+            .unwrap_err();
+        assert!(error.is_invalid_input());
+        assert!(
+            error.to_string().contains(words),
+            "{error:?} should contain {words:?}"
+        );
+    }
+    assert!(store.totals("r", None).await.unwrap().endpoints.is_empty());
+    store.save_snapshot("r", "a", with(valid())).await.unwrap();
+    assert_eq!(
+        store.totals("r", None).await.unwrap().aggregated().requests,
+        6
+    );
+}
+
+#[tokio::test]
+async fn impossible_snapshots_are_refused() {
+    let (_dir, store) = store_with_run().await;
+    type Change = fn(&mut Snapshot);
+    let cases: [(Change, &str); 7] = [
+        (
+            |s| s.intervals[0].endpoint = 1,
+            "speaks of endpoint 1 and lists 1",
+        ),
+        (|s| s.intervals[0].second = u32::MAX, "cannot last longer"),
+        (|s| s.samples[0].endpoint = 9, "speaks of endpoint 9"),
+        (|s| s.samples[0].at_us = u64::MAX, "cannot last longer"),
+        (
+            |s| s.user_changes[0].started = u64::MAX,
+            "more users start or stop",
+        ),
+        (|s| s.user_changes[0].second = 100_000, "cannot last longer"),
+        (
+            |s| s.workers[0].index = 5,
+            "worker 5, which is not one of agent a",
+        ),
+    ];
+    let mut fine = snapshot("r", 1, &[(0, &endpoint("GET", "/"), 1_000, None)]);
+    fine.samples = vec![SampleData {
+        endpoint: 0,
+        at_us: 5,
+        response_us: 1_000,
+        failed: false,
+    }];
+    fine.user_changes = vec![UserChange {
+        second: 0,
+        started: 1,
+        stopped: 0,
+    }];
+    fine.workers = vec![WorkerState {
+        index: 0,
+        pid: 1,
+        users: 1,
+        running: true,
+    }];
+    for (change, words) in cases {
+        let mut broken = fine.clone();
+        change(&mut broken);
+        let error = store.save_snapshot("r", "a", broken).await.unwrap_err();
+        assert!(matches!(error, StoreError::InvalidSnapshot(_)), "{error}");
+        assert!(
+            error.to_string().contains(words),
+            "{error:?} should contain {words:?}"
+        );
+    }
+    store.save_snapshot("r", "a", fine).await.unwrap();
+}
+
+#[test]
+fn response_times_beyond_an_hour_are_kept_exactly_and_travel() {
+    let mut interval = Interval::default();
+    for seconds in [1, 7_200, 2] {
+        interval.record(std::time::Duration::from_secs(seconds), None, 0, None);
+    }
+    let back = Interval::from_wire(&interval.to_wire(0, 0)).unwrap();
+    assert_eq!(back.max_us, 7_200_000_000);
+    assert_eq!(back.percentile_us(1.0), Some(7_200_000_000));
+    assert_eq!(back.avg_us(), Some(7_203e6 / 3.0));
+    interval.reset();
+    assert!(interval.is_empty());
+    assert_eq!(interval.percentile_us(0.5), None);
+    assert_eq!(
+        Interval::from_wire(&interval.to_wire(0, 0))
+            .unwrap()
+            .requests,
+        0
+    );
+}

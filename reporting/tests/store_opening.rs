@@ -1,0 +1,148 @@
+//! Opening a data directory: what is refused, with which sentence, and what a crash leaves.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use greylag_reporting::{SaveOutcome, Store, StoreError};
+use support::{endpoint, run, snapshot};
+
+fn refusal(dir: &Path) -> String {
+    Store::open(dir)
+        .expect_err("it must be refused")
+        .to_string()
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused_until_it_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(refusal(dir.path()).contains("in use by another coordinator"));
+    store.close().await;
+    assert!(matches!(store.tests().await, Err(StoreError::Closed)));
+    assert!(matches!(
+        store.save_infrastructure("x").await,
+        Err(StoreError::Closed)
+    ));
+    let again = Store::open(dir.path()).unwrap();
+    drop(again);
+    Store::open(dir.path()).expect("dropping the last handle frees the directory");
+}
+
+#[test]
+fn what_is_no_directory_or_cannot_be_written_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(refusal(&file).contains("is a file"));
+    assert!(refusal(&file.join("below")).contains("cannot be written"));
+    Store::open(&dir.path().join("new/and/deep")).expect("missing directories are made");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_directory_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let closed = dir.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(closed.join("probe"), "").is_ok() {
+        return; // the superuser may write everywhere
+    }
+    assert!(refusal(&closed).contains("cannot be written"));
+}
+
+#[test]
+fn a_newer_schema_another_program_s_database_and_damage_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let database = dir.path().join("greylag.sqlite");
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    let newer = refusal(dir.path());
+    assert!(
+        newer.contains("made by a newer Greylag (schema 99"),
+        "{newer}"
+    );
+    let untouched: i64 = connection
+        .query_row("SELECT count(*) FROM runs", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(untouched, 0);
+
+    connection.pragma_update(None, "application_id", 1).unwrap();
+    assert!(refusal(dir.path()).contains("no database of Greylag"));
+    drop(connection);
+
+    fs::write(&database, "this is a letter, not a database. ".repeat(100)).unwrap();
+    assert!(refusal(dir.path()).contains("no database of Greylag or is damaged"));
+    fs::remove_file(&database).unwrap();
+    Store::open(dir.path()).expect("a fresh one is made");
+}
+
+/// What is on disk at this moment is what a killed process would leave.
+fn crash_image(dir: &Path) -> tempfile::TempDir {
+    let image = tempfile::tempdir().unwrap();
+    for file in ["greylag.sqlite", "greylag.sqlite-wal"] {
+        fs::copy(dir.join(file), image.path().join(file)).unwrap();
+    }
+    image
+}
+
+#[tokio::test]
+async fn a_crash_loses_nothing_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store
+        .create_run(run("r", "test", &["a", "b"]))
+        .await
+        .unwrap();
+    let get = endpoint("GET", "/");
+    let mut saved = 0;
+    for seq in 1..=60_u64 {
+        for agent in ["a", "b"] {
+            let second = seq as u32;
+            let requests = [
+                (second, &get, 1_000 * seq, None),
+                (second / 3, &get, 5_000, Some("late")),
+            ];
+            store
+                .save_snapshot("r", agent, snapshot("r", seq, &requests))
+                .await
+                .unwrap();
+            saved += 2;
+        }
+        if seq % 20 != 0 {
+            continue;
+        }
+        let image = crash_image(dir.path());
+        let after = Store::open(image.path()).unwrap();
+        let run = after.run("r").await.unwrap().unwrap();
+        assert!(run.agents.iter().all(|agent| agent.last_seq == seq));
+        for window in [None, Some(0..1_000)] {
+            let totals = after.totals("r", window).await.unwrap();
+            assert_eq!(totals.aggregated().requests, saved);
+            assert_eq!(totals.errors(), [(&get, "late", saved / 2)]);
+        }
+        // and it goes on where it was
+        let again = snapshot("r", seq, &[(1, &get, 1, None)]);
+        assert_eq!(
+            after.save_snapshot("r", "a", again).await.unwrap(),
+            SaveOutcome::Duplicate
+        );
+        let next = snapshot("r", seq + 1, &[(1, &get, 1, None)]);
+        assert_eq!(
+            after.save_snapshot("r", "a", next).await.unwrap(),
+            SaveOutcome::Saved
+        );
+        assert_eq!(
+            after.totals("r", None).await.unwrap().aggregated().requests,
+            saved + 1
+        );
+    }
+}

@@ -1,0 +1,495 @@
+//! Runs and what is kept of them: numbers, exactly-once snapshots, logs, samples, workers, summaries.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod support;
+
+use greylag_infra::protocol::{LogLine, SampleData, UserChange, WorkerState};
+use greylag_infra::{RunPhase, RunRecord};
+use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
+use support::{START_US, end, endpoint, run, snapshot};
+
+async fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+async fn create(store: &Store, id: &str, agents: &[&str]) -> RunRecord {
+    store.create_run(run(id, "checkout", agents)).await.unwrap()
+}
+
+fn line(text: &str) -> LogLine {
+    LogLine {
+        at_us: START_US,
+        source: "agent/worker-0".into(),
+        text: text.into(),
+    }
+}
+
+#[tokio::test]
+async fn runs_are_numbered_per_test_and_listed_newest_first() {
+    let (_dir, store) = store().await;
+    for (at, (id, test)) in (0..).zip([("r1", "a"), ("r2", "b"), ("r3", "a"), ("r4", "a")]) {
+        let mut record = run(id, test, &["x", "y"]);
+        record.created_at_us += at;
+        record.number = 77; // whatever is given, the store counts
+        let created = store.create_run(record.clone()).await.unwrap();
+        record.number = [1, 1, 2, 3][at as usize];
+        assert_eq!(created, record);
+        assert_eq!(store.run(id).await.unwrap(), Some(record));
+    }
+    assert!(matches!(
+        store.create_run(run("r1", "c", &["x"])).await,
+        Err(StoreError::RunExists(id)) if id == "r1"
+    ));
+    assert_eq!(store.run("r9").await.unwrap(), None);
+
+    let ids = async |filter: RunFilter| -> Vec<String> {
+        let runs = store.runs(filter).await.unwrap();
+        runs.into_iter().map(|run| run.id).collect()
+    };
+    assert_eq!(ids(RunFilter::default()).await, ["r4", "r3", "r2", "r1"]);
+    let of_a = RunFilter {
+        test: Some("a".into()),
+        limit: Some(2),
+        offset: 1,
+    };
+    assert_eq!(ids(of_a).await, ["r3", "r1"]);
+
+    let tests = store.tests().await.unwrap();
+    let tests: Vec<_> = tests
+        .iter()
+        .map(|test| (test.name.as_str(), test.runs))
+        .collect();
+    assert_eq!(tests, [("a", 3), ("b", 1)]);
+
+    let mut over = store.run("r1").await.unwrap().unwrap();
+    over.phase = RunPhase::Failed("agent x was lost".into());
+    over.ended_at_us = Some(START_US + 5_000_000);
+    store.update_run(&over).await.unwrap();
+    assert_eq!(store.run("r1").await.unwrap(), Some(over));
+    let unfinished = store.unfinished_runs().await.unwrap();
+    let unfinished: Vec<_> = unfinished.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(unfinished, ["r2", "r3", "r4"]);
+}
+
+#[tokio::test]
+async fn infrastructures_are_kept_once() {
+    let (_dir, store) = store().await;
+    for name in ["lab", "cloud", "lab"] {
+        store.save_infrastructure(name).await.unwrap();
+    }
+    assert_eq!(store.infrastructures().await.unwrap(), ["cloud", "lab"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
+    let (_dir, store) = store().await;
+    create(&store, "r", &["a", "b"]).await;
+    let get = endpoint("GET", "/");
+    let one = snapshot("r", 1, &[(0, &get, 1_000, None)]);
+
+    assert!(
+        store
+            .save_snapshot("x", "a", one.clone())
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
+    let stranger = store
+        .save_snapshot("r", "c", one.clone())
+        .await
+        .unwrap_err();
+    assert!(stranger.is_invalid_input(), "{stranger}");
+
+    assert_eq!(
+        store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+        SaveOutcome::Saved
+    );
+    assert_eq!(
+        store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+        SaveOutcome::Duplicate
+    );
+    assert_eq!(
+        store.save_snapshot("r", "b", one.clone()).await.unwrap(),
+        SaveOutcome::Saved
+    );
+    let third = snapshot("r", 3, &[(1, &get, 1_000, None)]);
+    assert_eq!(
+        store.save_snapshot("r", "a", third).await.unwrap(),
+        SaveOutcome::Gap { expected: 2 }
+    );
+    let mut last = snapshot("r", 2, &[(1, &get, 1_000, None)]);
+    last.end = Some(end(2, 0));
+    assert_eq!(
+        store.save_snapshot("r", "a", last.clone()).await.unwrap(),
+        SaveOutcome::Saved
+    );
+    assert_eq!(
+        store.save_snapshot("r", "a", last).await.unwrap(),
+        SaveOutcome::Duplicate
+    );
+    let more = snapshot("r", 3, &[(2, &get, 1_000, None)]);
+    let after_end = store.save_snapshot("r", "a", more).await.unwrap_err();
+    assert!(
+        matches!(after_end, StoreError::AfterEnd { .. }),
+        "{after_end}"
+    );
+
+    let record = store.run("r").await.unwrap().unwrap();
+    assert_eq!(record.agents[0].last_seq, 2);
+    assert_eq!(record.agents[0].end, Some(end(2, 0)));
+    assert_eq!(
+        (record.agents[1].last_seq, &record.agents[1].end),
+        (1, &None)
+    );
+    assert_eq!(
+        store.totals("r", None).await.unwrap().aggregated().requests,
+        3
+    );
+
+    // A record that does not know of the end does not undo it.
+    let mut stale = record.clone();
+    stale.agents[0].end = None;
+    stale.agents[0].last_seq = 0;
+    store.update_run(&stale).await.unwrap();
+    assert_eq!(store.run("r").await.unwrap(), Some(record));
+}
+
+#[tokio::test]
+async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
+    let (dir, store) = store().await;
+    create(&store, "r", &["a"]).await;
+    let (known, new) = (endpoint("GET", "/known"), endpoint("GET", "/new"));
+    let first = snapshot("r", 1, &[(0, &known, 1_000, None)]);
+    store.save_snapshot("r", "a", first).await.unwrap();
+    assert_eq!(
+        store.totals("r", None).await.unwrap().aggregated().requests,
+        1
+    );
+
+    // Fails as late as it can: when everything but the number of the snapshot is written.
+    let saboteur = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
+    saboteur
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE UPDATE OF last_seq ON run_agents
+             BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
+        )
+        .unwrap();
+    let second = snapshot(
+        "r",
+        2,
+        &[(1, &new, 2_000, Some("boom")), (2, &known, 3_000, None)],
+    );
+    let error = store
+        .save_snapshot("r", "a", second.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Database(_)) && !error.is_invalid_input());
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    for window in [None, Some(0..100)] {
+        let totals = store.totals("r", window).await.unwrap();
+        assert_eq!(totals.endpoints.len(), 1);
+        assert_eq!(totals.aggregated().requests, 1);
+    }
+    assert_eq!(store.series("r", 0, 100).await.unwrap().points.len(), 1);
+
+    saboteur.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(
+        store.save_snapshot("r", "a", second).await.unwrap(),
+        SaveOutcome::Saved
+    );
+    for window in [None, Some(0..100)] {
+        let totals = store.totals("r", window).await.unwrap();
+        assert_eq!(totals.endpoints.len(), 2);
+        assert_eq!(totals.aggregated().requests, 3);
+        assert_eq!(totals.errors(), [(&new, "boom", 1)]);
+    }
+}
+
+#[tokio::test]
+async fn two_runs_do_not_mix() {
+    let (_dir, store) = store().await;
+    let get = endpoint("GET", "/");
+    for (id, requests) in [("one", 3), ("two", 5)] {
+        create(&store, id, &["a"]).await;
+        for seq in 1..=requests {
+            let mut one = snapshot(id, seq, &[(seq as u32, &get, seq * 1_000, Some(id))]);
+            one.log = vec![line(id)];
+            one.samples = vec![SampleData {
+                endpoint: 0,
+                at_us: seq * 1_000_000,
+                response_us: seq * 1_000,
+                failed: true,
+            }];
+            one.workers = vec![WorkerState {
+                index: 0,
+                pid: requests as u32,
+                users: seq,
+                running: true,
+            }];
+            store.save_snapshot(id, "a", one).await.unwrap();
+        }
+    }
+    for (id, requests) in [("one", 3_u64), ("two", 5)] {
+        let totals = store.totals(id, None).await.unwrap();
+        assert_eq!(totals.aggregated().requests, requests);
+        assert_eq!(totals.errors(), [(&get, id, requests)]);
+        let log = store.log(id, 0, 100).await.unwrap();
+        assert!(log.iter().all(|row| row.text == id) && log.len() as u64 == requests);
+        let samples = store.samples(id, 0, 100).await.unwrap();
+        assert_eq!(
+            (samples.of, samples.points.len() as u64),
+            (requests, requests)
+        );
+        let workers = store.worker_rows(id).await.unwrap();
+        assert_eq!(
+            (workers.len(), workers[0].pid, workers[0].users),
+            (1, requests as u32, requests)
+        );
+        assert_eq!(workers[0].agent, "name of a");
+        let series = store.series(id, 0, 100).await.unwrap();
+        assert_eq!(series.points.len() as u64, requests + 1);
+    }
+    assert!(
+        store
+            .totals("three", None)
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
+    assert!(store.log("three", 0, 1).await.unwrap_err().is_unknown_run());
+}
+
+#[tokio::test]
+async fn users_are_those_active_when_a_second_begins() {
+    let (_dir, store) = store().await;
+    create(&store, "r", &["a", "b"]).await;
+    let changes = |changes: &[(u32, u64, u64)]| {
+        let mut snapshot = snapshot("r", 1, &[]);
+        snapshot.user_changes = changes
+            .iter()
+            .map(|(second, started, stopped)| UserChange {
+                second: *second,
+                started: *started,
+                stopped: *stopped,
+            })
+            .collect();
+        snapshot
+    };
+    store
+        .save_snapshot("r", "a", changes(&[(0, 2, 0), (1, 2, 0), (4, 0, 4)]))
+        .await
+        .unwrap();
+    store
+        .save_snapshot("r", "b", changes(&[(1, 1, 0), (3, 1, 1)]))
+        .await
+        .unwrap();
+    let series = store.series("r", 0, 100).await.unwrap();
+    let users: Vec<u64> = series.points.iter().map(|point| point.users).collect();
+    assert_eq!(users, [0, 2, 5, 5, 5]);
+    let coarse = store.series("r", 0, 3).await.unwrap();
+    let users: Vec<_> = coarse
+        .points
+        .iter()
+        .map(|point| (point.second, point.users))
+        .collect();
+    assert_eq!((coarse.step_s, users), (2, vec![(0, 0), (2, 5), (4, 5)]));
+}
+
+#[tokio::test]
+async fn the_log_is_bounded_counted_and_harmless() {
+    let (_dir, store) = store().await;
+    create(&store, "r", &["a"]).await;
+    let mut first = snapshot("r", 1, &[]);
+    first.log = vec![
+        line("\u{1b}[31m<script>\u{1b}[0m\r"),
+        line(&"x".repeat(100_000)),
+    ];
+    first.log_lines_dropped = 7;
+    store.save_snapshot("r", "a", first).await.unwrap();
+    let rows = store.log("r", 0, 10).await.unwrap();
+    assert_eq!((rows[0].seq, rows[0].text.as_str()), (1, "<script>"));
+    assert_eq!(rows[1].text.len(), 4_096);
+    assert_eq!(store.log("r", 1, 10).await.unwrap(), rows[1..]);
+    assert_eq!(store.log_lines_dropped("r").await.unwrap(), 7);
+
+    let mut flood = snapshot("r", 2, &[]);
+    flood.log = vec![line("short"); MAX_LOG_LINES as usize + 10];
+    store.save_snapshot("r", "a", flood).await.unwrap();
+    assert_eq!(store.log_lines_dropped("r").await.unwrap(), 7 + 12);
+    store
+        .append_log("r", vec![line("final tables")])
+        .await
+        .unwrap();
+    let last = store.last_log_lines("r", 0, 1).await.unwrap();
+    assert_eq!(
+        (last[0].seq, last[0].text.as_str()),
+        (MAX_LOG_LINES + 1, "final tables")
+    );
+}
+
+#[tokio::test]
+async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
+    let (_dir, store) = store().await;
+    create(&store, "r", &["a"]).await;
+    let get = endpoint("GET", "/");
+    for seq in 1..=400_u64 {
+        let mut one = snapshot("r", seq, &[(seq as u32, &get, 1_000, None)]);
+        one.samples = (0..30)
+            .map(|at| SampleData {
+                endpoint: 0,
+                at_us: seq * 1_000_000 + at * 30_000,
+                response_us: if (seq, at) == (123, 4) {
+                    9_999_999
+                } else {
+                    1_000 + at
+                },
+                failed: (seq, at) == (321, 7),
+            })
+            .collect();
+        store.save_snapshot("r", "a", one).await.unwrap();
+    }
+    for (from, most) in [(0, 500), (0, 50), (100, 500), (300, 10_000)] {
+        let samples = store.samples("r", from, most).await.unwrap();
+        assert_eq!(samples.of, 400);
+        let available = (401 - from.max(1) as usize) * 30;
+        assert!(samples.points.len() <= most);
+        assert!(
+            samples.points.len() >= most.min(available) / 2,
+            "{}",
+            samples.points.len()
+        );
+        assert!(
+            samples
+                .points
+                .iter()
+                .all(|point| point.at_s >= f64::from(from))
+        );
+        assert!(samples.points.is_sorted_by(|a, b| a.at_s <= b.at_s));
+        assert_eq!(
+            samples.points.iter().filter(|point| point.failed).count(),
+            1
+        );
+        let slowest = samples
+            .points
+            .iter()
+            .any(|point| point.response_ms == 9_999.999);
+        assert_eq!(slowest, from <= 123);
+    }
+}
+
+#[tokio::test]
+async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
+    let (_dir, store) = store().await;
+    let mut record = create(&store, "r", &["a"]).await;
+    let (get, post) = (endpoint("GET", "/"), endpoint("POST", "/"));
+    let mut requests = vec![(3, &post, 1_000, None)];
+    for second in 0..30 {
+        requests.extend(vec![(second, &get, 1_000, None); 1 + second as usize % 2]);
+    }
+    store
+        .save_snapshot("r", "a", snapshot("r", 1, &requests))
+        .await
+        .unwrap();
+    let at = |second: u64| START_US + second * 1_000_000 + 500_000;
+    let rates = async |record: &RunRecord, now_us| {
+        let current = store.current_rps(record, now_us).await.unwrap();
+        (current.of(&get), current.of(&post), current.total())
+    };
+    assert_eq!(rates(&record, at(1)).await, (0.0, 0.0, 0.0));
+    // seconds 0 to 3
+    assert_eq!(rates(&record, at(6)).await, (1.5, 0.25, 1.75));
+    // seconds 18 to 27
+    assert_eq!(rates(&record, at(30)).await, (1.5, 0.0, 1.5));
+    record.phase = RunPhase::Finished;
+    record.ended_at_us = Some(at(100));
+    // seconds 19 to 28: the last one that has results may not be full
+    assert_eq!(rates(&record, at(500)).await, (1.5, 0.0, 1.5));
+}
+
+#[tokio::test]
+async fn the_summary_has_the_published_form_and_the_exact_numbers() {
+    let (_dir, store) = store().await;
+    let mut record = run("run000000001", "checkout", &["a"]);
+    record.started_at_us = Some(1_795_326_540_250_000);
+    store.create_run(record.clone()).await.unwrap();
+    let (get, order) = (endpoint("GET", "/"), endpoint("POST", "/order"));
+    let task = endpoint("TASK", "Shopper.browse");
+    let refused = "405 Client Error: Method Not Allowed for url: /order";
+    let mut first = snapshot(
+        &record.id,
+        1,
+        &[
+            (0, &order, 2_500, Some(refused)),
+            (0, &get, 1_000, None),
+            (2, &get, 2_001, None),
+            (2, &get, 3_000, None),
+        ],
+    );
+    let mut panicked = greylag_reporting::Interval::default();
+    panicked.record_error("panicked at 'oh'", 3);
+    first.endpoints.push(task);
+    first.intervals.push(panicked.to_wire(1, 2));
+    first.user_changes = vec![UserChange {
+        second: 0,
+        started: 2,
+        stopped: 0,
+    }];
+    first.end = Some(end(4, 1));
+    store.save_snapshot(&record.id, "a", first).await.unwrap();
+    let before = store
+        .summary(&record.id, record.started_at_us.unwrap() + 4_000_000)
+        .await
+        .unwrap();
+    record.phase = RunPhase::Failed("agent a was lost".into());
+    record.ended_at_us = Some(record.started_at_us.unwrap() + 4_000_000);
+    store.update_run(&record).await.unwrap();
+    let summary = store.summary(&record.id, 0).await.unwrap();
+    assert_eq!(before.totals, summary.totals);
+    assert_eq!(before.run.status, "Running");
+
+    let expected = serde_json::json!({
+        "run": {
+            "id": "run000000001", "number": 1, "test": "checkout", "type": "Locust",
+            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost",
+            "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1,
+            "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
+        },
+        "totals": {
+            "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "avg_ms": 2.125,
+            "min_ms": 1.0, "max_ms": 3.0,
+            // the histogram counts 2.500 and 2.501 ms together
+            "p50_ms": 2.501, "p95_ms": 3.0, "p99_ms": 3.0,
+        },
+        "endpoints": [
+            {
+                "method": "GET", "name": "/", "requests": 3, "failures": 0, "avg_ms": 2.0,
+                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p95_ms": 3.0, "p99_ms": 3.0,
+                "current_rps": 0.5,
+            },
+            {
+                "method": "POST", "name": "/order", "requests": 1, "failures": 1, "avg_ms": 2.5,
+                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
+                "current_rps": 0.5,
+            },
+        ],
+        "errors": [
+            { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3 },
+            { "method": "POST", "name": "/order", "error": refused, "occurrences": 1 },
+        ],
+        "series": [
+            { "second": 0, "users": 0, "requests": 2, "failures": 1 },
+            { "second": 1, "users": 2, "requests": 0, "failures": 0 },
+            { "second": 2, "users": 2, "requests": 2, "failures": 0 },
+        ],
+    });
+    assert_eq!(serde_json::to_value(&summary).unwrap(), expected);
+    assert_eq!(
+        serde_json::from_value::<Summary>(expected).unwrap(),
+        summary
+    );
+}
