@@ -70,6 +70,6 @@ function focusPath(region) {
 
 dress();
 startForm();
-new Live("/api/v1/events", { front: refresh });
+new Live("/api/v1/events", { change: refresh });
 setInterval(() => !document.hidden && refresh(), AGE_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());
