@@ -38,7 +38,10 @@ impl AgentSocket {
         let address = format!("{}{AGENT_SOCKET_PATH}", url.replacen("http://", "ws://", 1));
         let mut request: Request<()> = address.into_client_request().map_err(Box::new)?;
         for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().expect("tests give valid header values"));
+            request.headers_mut().insert(
+                *name,
+                value.parse().expect("tests give valid header values"),
+            );
         }
         let (socket, _) = connect_async(request).await.map_err(Box::new)?;
         Ok(Self { socket })
@@ -51,7 +54,8 @@ impl AgentSocket {
 
     /// Sends a message.
     pub async fn send(&mut self, message: &ToCoordinator) {
-        self.send_frame(Message::Binary(protocol::encode(message).into())).await;
+        self.send_frame(Message::Binary(protocol::encode(message).into()))
+            .await;
     }
 
     /// The next message, or that the connection is closed.
@@ -63,7 +67,8 @@ impl AgentSocket {
             loop {
                 match self.socket.next().await {
                     Some(Ok(Message::Binary(frame))) => {
-                        let message = protocol::decode(&frame).expect("the coordinator sends messages");
+                        let message =
+                            protocol::decode(&frame).expect("the coordinator sends messages");
                         return Heard::Message(message);
                     }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Heard::Closed,
@@ -97,7 +102,10 @@ pub fn hello(agent_id: &str, infrastructure: &str) -> Hello {
         infrastructure: infrastructure.to_owned(),
         version: "0.0.0".to_owned(),
         cores: 1,
-        scenarios: vec![ScenarioInfo { name: "bare".to_owned(), description: String::new() }],
+        scenarios: vec![ScenarioInfo {
+            name: "bare".to_owned(),
+            description: String::new(),
+        }],
         runs: Vec::new(),
     }
 }

@@ -31,8 +31,12 @@ impl Answer {
     /// # Panics
     /// It is none.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body)
-            .unwrap_or_else(|error| panic!("the answer ({}) is no JSON ({error}): {}", self.status, self.body))
+        serde_json::from_str(&self.body).unwrap_or_else(|error| {
+            panic!(
+                "the answer ({}) is no JSON ({error}): {}",
+                self.status, self.body
+            )
+        })
     }
 
     /// The sentence of a JSON error.
@@ -49,7 +53,10 @@ impl Answer {
         let body = self.json();
         let object = body.as_object().expect("errors are objects");
         assert_eq!(object.len(), 1, "errors hold nothing but `error`: {body}");
-        body["error"].as_str().expect("`error` is a sentence").to_owned()
+        body["error"]
+            .as_str()
+            .expect("`error` is a sentence")
+            .to_owned()
     }
 }
 
@@ -65,7 +72,11 @@ impl Api {
             .timeout(Duration::from_secs(30))
             .build()
             .expect("an HTTP client");
-        Self { url: url.into().trim_end_matches('/').to_owned(), client, token: None }
+        Self {
+            url: url.into().trim_end_matches('/').to_owned(),
+            client,
+            token: None,
+        }
     }
 
     /// The same with a Bearer token.
@@ -95,7 +106,11 @@ impl Api {
 
     /// POST of a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        answer(path, self.request(Method::POST, path).json(body).send().await).await
+        answer(
+            path,
+            self.request(Method::POST, path).json(body).send().await,
+        )
+        .await
     }
 
     /// Starts a run and gives its id.
@@ -104,11 +119,22 @@ impl Api {
     /// It is refused.
     pub async fn start(&self, test: &Value) -> String {
         let answer = self.post("/api/v1/runs", test).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{test} was refused: {}", answer.body);
+        assert_eq!(
+            answer.status,
+            StatusCode::CREATED,
+            "{test} was refused: {}",
+            answer.body
+        );
         let body = answer.json();
-        assert!(body["number"].as_u64().is_some_and(|number| number > 0), "{body}");
+        assert!(
+            body["number"].as_u64().is_some_and(|number| number > 0),
+            "{body}"
+        );
         let url = body["url"].as_str().expect("a started run has a url");
-        let id = body["id"].as_str().expect("a started run has an id").to_owned();
+        let id = body["id"]
+            .as_str()
+            .expect("a started run has an id")
+            .to_owned();
         assert!(url.ends_with(&format!("/runs/{id}")), "{url}");
         id
     }
@@ -118,8 +144,15 @@ impl Api {
     /// # Panics
     /// It is refused.
     pub async fn stop(&self, id: &str) {
-        let answer = self.post(&format!("/api/v1/runs/{id}/stop"), &json!({})).await;
-        assert!(answer.status.is_success(), "stop was refused: {} {}", answer.status, answer.body);
+        let answer = self
+            .post(&format!("/api/v1/runs/{id}/stop"), &json!({}))
+            .await;
+        assert!(
+            answer.status.is_success(),
+            "stop was refused: {} {}",
+            answer.status,
+            answer.body
+        );
     }
 
     /// Where the run stands now; none when the coordinator cannot be reached.
@@ -156,12 +189,13 @@ impl Api {
         within: Duration,
         reached: impl Fn(&Value) -> bool,
     ) -> Value {
-        wait::until(&format!("{what} of run {id}"), within, async || {
-            match self.try_progress(id).await {
-                Some(progress) if reached(&progress) => Ok(progress),
-                Some(progress) => Err(progress.to_string()),
-                None => Err("the coordinator does not answer".to_owned()),
-            }
+        wait::until(&format!("{what} of run {id}"), within, async || match self
+            .try_progress(id)
+            .await
+        {
+            Some(progress) if reached(&progress) => Ok(progress),
+            Some(progress) => Err(progress.to_string()),
+            None => Err("the coordinator does not answer".to_owned()),
         })
         .await
     }
@@ -217,7 +251,11 @@ impl Api {
     pub async fn wait_for_agents(&self, infrastructure: &str, count: usize, within: Duration) {
         let what = format!("{count} agents connected to {infrastructure}");
         wait::until(&what, within, async || {
-            let Ok(response) = self.request(Method::GET, "/api/v1/infrastructures").send().await else {
+            let Ok(response) = self
+                .request(Method::GET, "/api/v1/infrastructures")
+                .send()
+                .await
+            else {
                 return Err("the coordinator does not answer".to_owned());
             };
             let body: Value = response.json().await.map_err(|error| error.to_string())?;
@@ -229,7 +267,11 @@ impl Api {
                 .flat_map(|one| one["agents"].as_array().into_iter().flatten())
                 .filter(|agent| agent["status"] == "Connected")
                 .count();
-            if connected == count { Ok(()) } else { Err(body.to_string()) }
+            if connected == count {
+                Ok(())
+            } else {
+                Err(body.to_string())
+            }
         })
         .await;
     }
@@ -247,6 +289,9 @@ fn word(value: &Value) -> String {
 pub async fn answer(path: &str, response: reqwest::Result<Response>) -> Answer {
     let response = response.unwrap_or_else(|error| panic!("no answer from {path}: {error:?}"));
     let status = response.status();
-    let body = response.text().await.unwrap_or_else(|error| panic!("a broken answer from {path}: {error:?}"));
+    let body = response
+        .text()
+        .await
+        .unwrap_or_else(|error| panic!("a broken answer from {path}: {error:?}"));
     Answer { status, body }
 }

@@ -46,7 +46,10 @@ impl Browser {
         let browser_program = find_program(&["chromium", "chromium-browser"]).expect(
             "these tests need Chromium, and it is not installed; on Debian: apt-get install chromium, on Ubuntu: apt-get install chromium-browser",
         );
-        let profile = tempfile::Builder::new().prefix("greylag-chromium-").tempdir().expect("a temporary directory");
+        let profile = tempfile::Builder::new()
+            .prefix("greylag-chromium-")
+            .tempdir()
+            .expect("a temporary directory");
         let mut command = Command::new(driver_program);
         command.arg("--port=0").env("TMPDIR", profile.path());
         let mut driver = Process::start("chromedriver", &mut command);
@@ -57,7 +60,10 @@ impl Browser {
                 digits.parse().ok()
             })
             .await;
-        let user_data = format!("--user-data-dir={}", profile.path().join("profile").display());
+        let user_data = format!(
+            "--user-data-dir={}",
+            profile.path().join("profile").display()
+        );
         let capabilities: Map<String, Value> = serde_json::from_value(json!({
             "browserName": "chrome",
             "goog:chromeOptions": {
@@ -77,8 +83,14 @@ impl Browser {
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
-            .unwrap_or_else(|error| panic!("Chromium does not start: {error}\n{}", driver.output()));
-        Self { client, _driver: driver, _profile: profile }
+            .unwrap_or_else(|error| {
+                panic!("Chromium does not start: {error}\n{}", driver.output())
+            });
+        Self {
+            client,
+            _driver: driver,
+            _profile: profile,
+        }
     }
 
     /// The WebDriver client.
@@ -91,7 +103,10 @@ impl Browser {
     /// # Panics
     /// It cannot be opened.
     pub async fn open(&self, url: &str) {
-        self.client.goto(url).await.unwrap_or_else(|error| panic!("cannot open {url}: {error}"));
+        self.client
+            .goto(url)
+            .await
+            .unwrap_or_else(|error| panic!("cannot open {url}: {error}"));
     }
 
     /// Looks at pages in this size (CSS pixels) and theme from now on.
@@ -102,9 +117,17 @@ impl Browser {
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile }),
         )
         .await;
-        let value = if theme == Theme::Dark { "dark" } else { "light" };
+        let value = if theme == Theme::Dark {
+            "dark"
+        } else {
+            "light"
+        };
         let feature = json!({ "name": "prefers-color-scheme", "value": value });
-        self.cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
+        self.cdp(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [feature] }),
+        )
+        .await;
     }
 
     /// Runs a function body in the page and gives what it returns.
@@ -172,7 +195,9 @@ impl Browser {
                 let message = &entry["message"];
                 let url = match message["method"].as_str()? {
                     "Network.requestWillBeSent" => &message["params"]["request"]["url"],
-                    "Network.webSocketCreated" | "Network.webTransportCreated" => &message["params"]["url"],
+                    "Network.webSocketCreated" | "Network.webTransportCreated" => {
+                        &message["params"]["url"]
+                    }
                     _ => return None,
                 };
                 Some(url.as_str()?.to_owned())
@@ -182,7 +207,10 @@ impl Browser {
 
     async fn log(&self, kind: &str) -> Vec<Value> {
         let entries = self.issue("se/log", json!({ "type": kind })).await;
-        entries.as_array().cloned().expect("ChromeDriver gives log entries")
+        entries
+            .as_array()
+            .cloned()
+            .expect("ChromeDriver gives log entries")
     }
 
     async fn issue(&self, endpoint: &'static str, body: Value) -> Value {

@@ -21,11 +21,19 @@ impl ChaosProxy {
     /// # Panics
     /// No port is free.
     pub async fn start(target: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port on 127.0.0.1");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let open = watch::Sender::new(true);
         let connections = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let (target, state, counter) = (target.to_owned(), open.subscribe(), Arc::clone(&connections));
+        let (target, state, counter) = (
+            target.to_owned(),
+            open.subscribe(),
+            Arc::clone(&connections),
+        );
         tokio::spawn(async move {
             while let Ok((incoming, _)) = listener.accept().await {
                 // While cut, a connection is closed as soon as it is there.
@@ -35,7 +43,11 @@ impl ChaosProxy {
                 }
             }
         });
-        Self { address, open, connections }
+        Self {
+            address,
+            open,
+            connections,
+        }
     }
 
     /// Address for the agent.

@@ -63,7 +63,8 @@ pub fn local_url(text: &str) -> Option<String> {
     text.match_indices(START).find_map(|(at, _)| {
         let rest = &text[at + START.len()..];
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        (!port.is_empty() && port != "0" && rest.len() > port.len()).then(|| format!("{START}{port}"))
+        (!port.is_empty() && port != "0" && rest.len() > port.len())
+            .then(|| format!("{START}{port}"))
     })
 }
 
@@ -86,10 +87,21 @@ impl Cluster {
 
     /// The same with further options of `greylag coordinator`.
     pub async fn start_with(greylag: &Greylag, options: &[&str]) -> Self {
-        let data = tempfile::Builder::new().prefix("greylag-data-").tempdir().expect("a temporary directory");
+        let data = tempfile::Builder::new()
+            .prefix("greylag-data-")
+            .tempdir()
+            .expect("a temporary directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let (coordinator, api) = start_coordinator(greylag, data.path(), "127.0.0.1:0", &options).await;
-        Self { greylag: greylag.clone(), data, options, coordinator, api, agents: Vec::new() }
+        let (coordinator, api) =
+            start_coordinator(greylag, data.path(), "127.0.0.1:0", &options).await;
+        Self {
+            greylag: greylag.clone(),
+            data,
+            options,
+            coordinator,
+            api,
+            agents: Vec::new(),
+        }
     }
 
     /// Client of the coordinator's API.
@@ -114,7 +126,13 @@ impl Cluster {
     }
 
     /// Starts an agent that finds the coordinator at another address, such as a proxy's.
-    pub fn start_agent_at(&mut self, url: &str, name: &str, infrastructure: &str, options: &[&str]) -> usize {
+    pub fn start_agent_at(
+        &mut self,
+        url: &str,
+        name: &str,
+        infrastructure: &str,
+        options: &[&str],
+    ) -> usize {
         let mut command = self.greylag.command([
             "agent",
             "--coordinator",
@@ -125,7 +143,8 @@ impl Cluster {
             name,
         ]);
         command.args(options).current_dir(self.data.path());
-        self.agents.push(Process::start(format!("agent {name}"), &mut command));
+        self.agents
+            .push(Process::start(format!("agent {name}"), &mut command));
         self.agents.len() - 1
     }
 
@@ -134,7 +153,9 @@ impl Cluster {
         for name in names {
             self.start_agent(name, infrastructure);
         }
-        self.api.wait_for_agents(infrastructure, names.len(), START_TIMEOUT).await;
+        self.api
+            .wait_for_agents(infrastructure, names.len(), START_TIMEOUT)
+            .await;
         self
     }
 
@@ -156,7 +177,8 @@ impl Cluster {
     /// Starts the coordinator again on the same port and data.
     pub async fn restart_coordinator(&mut self) {
         let listen = self.api.url().trim_start_matches("http://").to_owned();
-        let (coordinator, _) = start_coordinator(&self.greylag, self.data.path(), &listen, &self.options).await;
+        let (coordinator, _) =
+            start_coordinator(&self.greylag, self.data.path(), &listen, &self.options).await;
         self.coordinator = coordinator;
     }
 }
@@ -170,6 +192,8 @@ async fn start_coordinator(
     let mut command = greylag.command(["coordinator", "--listen", listen, "--data"]);
     command.arg(data).args(options).current_dir(data);
     let mut coordinator = Process::start("coordinator", &mut command);
-    let url = coordinator.wait_for_output("its URL", START_TIMEOUT, local_url).await;
+    let url = coordinator
+        .wait_for_output("its URL", START_TIMEOUT, local_url)
+        .await;
     (coordinator, Api::new(url))
 }

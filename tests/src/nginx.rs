@@ -53,7 +53,8 @@ pub struct Counts {
 
 impl AccessLog {
     fn read(path: &Path) -> Self {
-        let text = String::from_utf8_lossy(&fs::read(path).expect("nginx writes its log")).into_owned();
+        let text =
+            String::from_utf8_lossy(&fs::read(path).expect("nginx writes its log")).into_owned();
         let requests = text.lines().map(parse_line).collect();
         Self { requests }
     }
@@ -77,7 +78,9 @@ impl AccessLog {
     pub fn by_endpoint(&self) -> BTreeMap<(String, String), Counts> {
         let mut endpoints: BTreeMap<_, Counts> = BTreeMap::new();
         for request in &self.requests {
-            let counts = endpoints.entry((request.method.clone(), request.path.clone())).or_default();
+            let counts = endpoints
+                .entry((request.method.clone(), request.path.clone()))
+                .or_default();
             counts.requests += 1;
             counts.failures += u64::from(request.status >= 400);
         }
@@ -120,26 +123,44 @@ impl Nginx {
     }
 
     async fn try_start(program: &Path) -> Result<Self, String> {
-        let prefix = tempfile::Builder::new().prefix("greylag-nginx-").tempdir().expect("a temporary directory");
+        let prefix = tempfile::Builder::new()
+            .prefix("greylag-nginx-")
+            .tempdir()
+            .expect("a temporary directory");
         let port = free_port();
         fs::create_dir(prefix.path().join("www")).expect("the prefix is ours");
-        fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES]).expect("the prefix is ours");
+        fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES])
+            .expect("the prefix is ours");
         let config = prefix.path().join("nginx.conf");
         fs::write(&config, configuration(prefix.path(), port)).expect("the prefix is ours");
         let mut command = clean_command(program);
-        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config).arg("-e").arg(prefix.path().join("error.log"));
+        command
+            .arg("-p")
+            .arg(prefix.path())
+            .arg("-c")
+            .arg(&config)
+            .arg("-e")
+            .arg(prefix.path().join("error.log"));
         let mut process = Process::start("nginx", &mut command);
         let mut answered = false;
-        wait::until_true("nginx to listen or to give up", Duration::from_secs(10), || {
-            answered = TcpStream::connect(("127.0.0.1", port)).is_ok();
-            answered || !process.is_running()
-        })
+        wait::until_true(
+            "nginx to listen or to give up",
+            Duration::from_secs(10),
+            || {
+                answered = TcpStream::connect(("127.0.0.1", port)).is_ok();
+                answered || !process.is_running()
+            },
+        )
         .await;
         if !process.is_running() {
             let errors = fs::read_to_string(prefix.path().join("error.log")).unwrap_or_default();
             return Err(format!("{}\n{errors}", process.output()));
         }
-        Ok(Self { process, prefix, port })
+        Ok(Self {
+            process,
+            prefix,
+            port,
+        })
     }
 
     /// Base URL, without a slash at its end.
@@ -176,7 +197,11 @@ const SLOW_BYTES_PER_SECOND: usize = 4_000;
 fn configuration(prefix: &Path, port: u16) -> String {
     let prefix = prefix.display();
     // As root, nginx would give its worker to `nobody`, who may not read the prefix.
-    let user = if geteuid().is_root() { "user root;" } else { "" };
+    let user = if geteuid().is_root() {
+        "user root;"
+    } else {
+        ""
+    };
     let body = "x".repeat(99);
     format!(
         r#"{user}
@@ -216,5 +241,8 @@ http {{
 /// There is none.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
-    listener.local_addr().expect("a bound socket has an address").port()
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
 }

@@ -39,7 +39,10 @@ impl ProcessId {
     /// The process that has this id now, unless it has ended.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = stat(pid)?;
-        (!matches!(stat.state, 'Z' | 'X')).then_some(Self { pid, started: stat.started })
+        (!matches!(stat.state, 'Z' | 'X')).then_some(Self {
+            pid,
+            started: stat.started,
+        })
     }
 
     /// Whether it still runs.
@@ -78,7 +81,10 @@ impl ProcessId {
     /// The command line, arguments separated by spaces.
     pub fn command_line(self) -> String {
         let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).replace('\0', " ").trim().to_owned()
+        String::from_utf8_lossy(&bytes)
+            .replace('\0', " ")
+            .trim()
+            .to_owned()
     }
 }
 
@@ -87,7 +93,10 @@ pub fn descendants(pid: u32) -> Vec<ProcessId> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let entries = fs::read_dir("/proc").expect("these tests need Linux with /proc");
     for entry in entries.flatten() {
-        if let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        if let Some(child) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
             && let Some(stat) = stat(child)
         {
             children.entry(stat.parent).or_default().push(child);

@@ -25,7 +25,10 @@ impl Captured {
         thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
-                bytes.lock().expect("no reader panics").extend_from_slice(&buffer[..count]);
+                bytes
+                    .lock()
+                    .expect("no reader panics")
+                    .extend_from_slice(&buffer[..count]);
             }
         });
     }
@@ -75,7 +78,14 @@ impl Process {
         stdout.follow(child.stdout.take().expect("it is piped"));
         stderr.follow(child.stderr.take().expect("it is piped"));
         let id = ProcessId::of(child.id());
-        Self { what, child, id, stdout, stderr, orphans: Vec::new() }
+        Self {
+            what,
+            child,
+            id,
+            stdout,
+            stderr,
+            orphans: Vec::new(),
+        }
     }
 
     /// Its process id.
@@ -91,7 +101,12 @@ impl Process {
     /// Living descendants whose command line holds this argument.
     pub fn descendants_with(&self, argument: &str) -> Vec<ProcessId> {
         let mut found = self.descendants();
-        found.retain(|process| process.command_line().split(' ').any(|word| word == argument));
+        found.retain(|process| {
+            process
+                .command_line()
+                .split(' ')
+                .any(|word| word == argument)
+        });
         found
     }
 
@@ -107,7 +122,13 @@ impl Process {
 
     /// Both outputs, for messages and for looking things up.
     pub fn output(&self) -> String {
-        format!("--- {} stdout\n{}\n--- {} stderr\n{}", self.what, self.stdout(), self.what, self.stderr())
+        format!(
+            "--- {} stdout\n{}\n--- {} stderr\n{}",
+            self.what,
+            self.stdout(),
+            self.what,
+            self.stderr()
+        )
     }
 
     /// Waits until one of the outputs holds something that `find` finds.
@@ -167,7 +188,11 @@ impl Process {
         })
         .await;
         self.drain().await;
-        Ended { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
+        Ended {
+            code: status.code(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
     /// The readers may be a moment behind the end of the process. Descendants can hold the pipes open, so their
@@ -211,7 +236,10 @@ pub fn clean_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("GREYLAG_") || text == "RUST_LOG" || text.to_lowercase().ends_with("_proxy") {
+        if text.starts_with("GREYLAG_")
+            || text == "RUST_LOG"
+            || text.to_lowercase().ends_with("_proxy")
+        {
             command.env_remove(&name);
         }
     }

@@ -17,7 +17,9 @@ pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Co
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .expect("the data directory holds a database");
-    connection.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out can be set");
+    connection
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .expect("a time-out can be set");
     let mut query = connection
         .prepare(
             "SELECT e.method, e.name, sum(i.requests), sum(i.failures)
@@ -27,9 +29,13 @@ pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Co
         .expect("the tables are as in store/schema.rs");
     let rows = query
         .query_map([run_id], |row| {
-            let counts = Counts { requests: row.get::<_, i64>(2)?.cast_unsigned(), failures: row.get::<_, i64>(3)?.cast_unsigned() };
+            let counts = Counts {
+                requests: row.get::<_, i64>(2)?.cast_unsigned(),
+                failures: row.get::<_, i64>(3)?.cast_unsigned(),
+            };
             Ok(((row.get(0)?, row.get(1)?), counts))
         })
         .expect("the rows can be read");
-    rows.collect::<Result<_, _>>().expect("the rows can be read")
+    rows.collect::<Result<_, _>>()
+        .expect("the rows can be read")
 }

@@ -34,7 +34,11 @@ pub async fn until<T>(
 /// After `within`, with what was awaited.
 pub async fn until_true(what: &str, within: Duration, mut condition: impl FnMut() -> bool) {
     until(what, within, async || {
-        if condition() { Ok(()) } else { Err("it does not hold".to_owned()) }
+        if condition() {
+            Ok(())
+        } else {
+            Err("it does not hold".to_owned())
+        }
     })
     .await;
 }

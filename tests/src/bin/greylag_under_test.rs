@@ -18,14 +18,21 @@ fn per_process() -> Scenario {
 
     impl Worker {
         async fn request(&mut self, client: &mut Client) -> TaskResult {
-            client.get(format!("/by/{}", std::process::id())).send().await?;
+            client
+                .get(format!("/by/{}", std::process::id()))
+                .send()
+                .await?;
             Ok(())
         }
     }
 
     Scenario::new("per-process")
         .description("Requests /by/<id of the worker process>")
-        .user(FastHttpUser::<Worker>::new("Worker").wait_time(between(0.02, 0.06)).task(1, Worker::request))
+        .user(
+            FastHttpUser::<Worker>::new("Worker")
+                .wait_time(between(0.02, 0.06))
+                .task(1, Worker::request),
+        )
 }
 
 /// Names, errors and output that try to be more than text.
@@ -98,5 +105,9 @@ fn idle() -> Scenario {
 
     Scenario::new("idle")
         .description("One request, then an hour of waiting")
-        .user(FastHttpUser::<Idle>::new("Idle").wait_time(constant(3_600.0)).task(1, Idle::request))
+        .user(
+            FastHttpUser::<Idle>::new("Idle")
+                .wait_time(constant(3_600.0))
+                .task(1, Idle::request),
+        )
 }

@@ -26,7 +26,11 @@ fn per_process(host: &str, seconds: u64) -> serde_json::Value {
 
 /// Requests by process id, as the summary and as the witness have them.
 fn requests_by_process(summary: &Summary, log: &AccessLog) -> BTreeMap<u32, (u64, u64)> {
-    let pid = |path: &str| path.strip_prefix("/by/").and_then(|pid| pid.parse().ok()).expect("a path by process");
+    let pid = |path: &str| {
+        path.strip_prefix("/by/")
+            .and_then(|pid| pid.parse().ok())
+            .expect("a path by process")
+    };
     let mut requests: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     for endpoint in &summary.endpoints {
         requests.entry(pid(&endpoint.name)).or_default().0 += endpoint.requests;
@@ -40,7 +44,11 @@ fn requests_by_process(summary: &Summary, log: &AccessLog) -> BTreeMap<u32, (u64
 async fn wait_until_gone(workers: &[ProcessId], within: Duration) {
     wait::until("the workers to be gone", within, async || {
         let alive: Vec<_> = workers.iter().filter(|worker| worker.is_alive()).collect();
-        if alive.is_empty() { Ok(()) } else { Err(format!("alive: {alive:?}")) }
+        if alive.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("alive: {alive:?}"))
+        }
     })
     .await;
 }
@@ -49,20 +57,35 @@ async fn wait_until_gone(workers: &[ProcessId], within: Duration) {
 async fn coordinator_killed_and_restarted() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let mut cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east", "west"]).await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
     let changes = json!({ "users": 40, "workers": 4, "duration": 14 });
-    let id = cluster.api().start(&test(&nginx.url(), "lab", changes)).await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", changes))
+        .await;
     let seen = cluster.api().wait_for_requests(&id, 100, RUN_TIMEOUT).await;
     cluster.kill_coordinator().await;
     let at_kill = nginx.log_so_far().totals().requests;
     // The issue's own figure; load must go on meanwhile.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before_restart = nginx.log_so_far().totals().requests;
-    assert!(before_restart > at_kill, "the load goes on while the coordinator is down");
+    assert!(
+        before_restart > at_kill,
+        "the load goes on while the coordinator is down"
+    );
     cluster.restart_coordinator().await;
     let kept = cluster.api().summary(&id).await.totals.requests;
-    assert!(Some(kept) >= seen["requests"].as_u64(), "{kept} requests are kept of {seen}");
-    cluster.api().wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    assert!(
+        Some(kept) >= seen["requests"].as_u64(),
+        "{kept} requests are kept of {seen}"
+    );
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
     let log = nginx.finish().await;
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
 }
@@ -78,35 +101,65 @@ async fn agent_killed() {
     let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
     wait::until("requests of all four workers", RUN_TIMEOUT, async || {
         let summary = cluster.api().summary(&id).await;
-        if summary.endpoints.len() == 4 { Ok(()) } else { Err(format!("{:?}", summary.endpoints)) }
+        if summary.endpoints.len() == 4 {
+            Ok(())
+        } else {
+            Err(format!("{:?}", summary.endpoints))
+        }
     })
     .await;
     let (east, west) = (cluster.workers_of(0), cluster.workers_of(1));
-    assert_eq!((east.len(), west.len()), (2, 2), "two workers on each agent");
+    assert_eq!(
+        (east.len(), west.len()),
+        (2, 2),
+        "two workers on each agent"
+    );
     let before = cluster.api().summary(&id).await;
     cluster.agent(0).kill_9().await;
     wait_until_gone(&east, SHORT_LEASE_OVER).await;
 
-    let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
-    let reason = progress["failure_reason"].as_str().expect("a failed run says why");
-    assert!(reason.contains("east"), "the reason names the agent: {reason}");
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why");
+    assert!(
+        reason.contains("east"),
+        "the reason names the agent: {reason}"
+    );
     wait_until_gone(&west, SOON).await;
 
     let log = nginx.finish().await;
     let after = cluster.api().summary(&id).await;
     for was in &before.endpoints {
-        let is = after.endpoints.iter().find(|endpoint| endpoint.name == was.name);
+        let is = after
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.name == was.name);
         let is = is.map_or(0, |endpoint| endpoint.requests);
-        assert!(is >= was.requests, "{}: {is} of {} acknowledged requests are kept", was.name, was.requests);
+        assert!(
+            is >= was.requests,
+            "{}: {is} of {} acknowledged requests are kept",
+            was.name,
+            was.requests
+        );
     }
     let requests = requests_by_process(&after, &log);
     for worker in west {
         let (counted, logged) = requests[&worker.pid];
-        assert_eq!(counted, logged, "the other agent's workers are counted to the end");
+        assert_eq!(
+            counted, logged,
+            "the other agent's workers are counted to the end"
+        );
     }
     for worker in east {
         let (counted, logged) = requests[&worker.pid];
-        assert!(counted <= logged, "{counted} counted and only {logged} sent");
+        assert!(
+            counted <= logged,
+            "{counted} counted and only {logged} sent"
+        );
     }
 }
 
@@ -114,11 +167,18 @@ async fn agent_killed() {
 async fn worker_killed() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east", "west"]).await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
     let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
     wait::until("requests of all four workers", RUN_TIMEOUT, async || {
         let summary = cluster.api().summary(&id).await;
-        if summary.endpoints.len() == 4 { Ok(()) } else { Err(format!("{:?}", summary.endpoints)) }
+        if summary.endpoints.len() == 4 {
+            Ok(())
+        } else {
+            Err(format!("{:?}", summary.endpoints))
+        }
     })
     .await;
     let workers = [cluster.workers_of(0), cluster.workers_of(1)].concat();
@@ -126,13 +186,22 @@ async fn worker_killed() {
     let index = worker_index(&cluster, &id, victim.pid).await;
     victim.signal(Signal::KILL);
 
-    let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
-    let reason = progress["failure_reason"].as_str().expect("a failed run says why").to_lowercase();
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why")
+        .to_lowercase();
     assert!(
         reason.contains(&format!("worker {index}")) || reason.contains(&format!("worker-{index}")),
         "the reason names worker {index}: {reason}"
     );
-    assert!(reason.contains("signal 9") || reason.contains("sigkill"), "the reason names the signal: {reason}");
+    assert!(
+        reason.contains("signal 9") || reason.contains("sigkill"),
+        "the reason names the signal: {reason}"
+    );
     wait_until_gone(&workers, SOON).await;
 
     let log = nginx.finish().await;
@@ -140,7 +209,10 @@ async fn worker_killed() {
     assert_eq!(requests.len(), 4);
     for (pid, (counted, logged)) in requests {
         if pid == victim.pid {
-            assert!(0 < counted && counted <= logged, "{counted} counted, {logged} sent");
+            assert!(
+                0 < counted && counted <= logged,
+                "{counted} counted, {logged} sent"
+            );
         } else {
             assert_eq!(counted, logged, "the other workers are counted to the end");
         }
@@ -149,7 +221,11 @@ async fn worker_killed() {
 
 /// The number of a worker, as the page lists it.
 async fn worker_index(cluster: &Cluster, id: &str, pid: u32) -> u64 {
-    let view = cluster.api().get(&format!("/api/v1/runs/{id}")).await.json();
+    let view = cluster
+        .api()
+        .get(&format!("/api/v1/runs/{id}"))
+        .await
+        .json();
     let workers = view["workers"].as_array().expect("a list of workers");
     let worker = workers.iter().find(|worker| worker["pid"] == pid);
     worker.unwrap_or_else(|| panic!("no worker with process id {pid}: {workers:?}"))["index"]
@@ -161,15 +237,27 @@ async fn worker_index(cluster: &Cluster, id: &str, pid: u32) -> u64 {
 async fn run_stopped_by_the_user() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east", "west"]).await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
     // Some requests take a second: they are in flight when the run is stopped, and must be counted.
     let requests = [request("GET", "/", 5), request("GET", "/slow", 3)];
-    let changes = json!({ "duration": 600, "ramp_up": 0, "declared": declared(&requests, (0.02, 0.1)) });
-    let id = cluster.api().start(&test(&nginx.url(), "lab", changes)).await;
+    let changes =
+        json!({ "duration": 600, "ramp_up": 0, "declared": declared(&requests, (0.02, 0.1)) });
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", changes))
+        .await;
     cluster.api().wait_for_requests(&id, 100, RUN_TIMEOUT).await;
     cluster.api().stop(&id).await;
-    let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
-    let reason = progress["failure_reason"].as_str().expect("a failed run says why");
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why");
     assert!(reason.contains("stopped"), "{reason}");
     let workers = [cluster.workers_of(0), cluster.workers_of(1)].concat();
     wait_until_gone(&workers, SOON).await;
@@ -177,7 +265,10 @@ async fn run_stopped_by_the_user() {
     assert!(log.count(|request| request.path == "/slow").requests > 0);
     assert_eq!(log.totals().failures, 0, "requests in flight were let end");
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
-    let again = cluster.api().post(&format!("/api/v1/runs/{id}/stop"), &json!({})).await;
+    let again = cluster
+        .api()
+        .post(&format!("/api/v1/runs/{id}/stop"), &json!({}))
+        .await;
     assert!(again.status.is_client_error(), "{again:?}");
     assert!(again.error().contains("over"), "{again:?}");
 }
@@ -186,8 +277,18 @@ async fn run_stopped_by_the_user() {
 async fn sigterm_ends_agent_and_coordinator_cleanly() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let mut cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east", "west"]).await;
-    let id = cluster.api().start(&test(&nginx.url(), "lab", json!({ "duration": 600, "ramp_up": 0 }))).await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
+    let id = cluster
+        .api()
+        .start(&test(
+            &nginx.url(),
+            "lab",
+            json!({ "duration": 600, "ramp_up": 0 }),
+        ))
+        .await;
     cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
     let workers = [cluster.workers_of(0), cluster.workers_of(1)].concat();
     assert_eq!(workers.len(), 2);
@@ -195,9 +296,17 @@ async fn sigterm_ends_agent_and_coordinator_cleanly() {
     cluster.agent(0).signal(Signal::TERM);
     let ended = cluster.agent(0).wait(SOON).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
-    let reason = progress["failure_reason"].as_str().expect("a failed run says why");
-    assert!(reason.contains("east"), "the reason names the agent: {reason}");
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why");
+    assert!(
+        reason.contains("east"),
+        "the reason names the agent: {reason}"
+    );
     wait_until_gone(&workers, SOON).await;
     let log = nginx.finish().await;
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
@@ -207,7 +316,11 @@ async fn sigterm_ends_agent_and_coordinator_cleanly() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     cluster.agent(1).signal(Signal::TERM);
     let ended = cluster.agent(1).wait(SOON).await;
-    assert_eq!(ended.code, Some(0), "an agent without coordinator ends cleanly too: {ended:?}");
+    assert_eq!(
+        ended.code,
+        Some(0),
+        "an agent without coordinator ends cleanly too: {ended:?}"
+    );
 }
 
 /// A cluster whose one agent speaks through a proxy.
@@ -225,16 +338,29 @@ async fn connection_cut_and_restored() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let (cluster, proxy) = behind_proxy(&[]).await;
-    let id = cluster.api().start(&test(&nginx.url(), "lab", json!({ "duration": 12 }))).await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+        .await;
     for least in [50, 400] {
-        cluster.api().wait_for_requests(&id, least, RUN_TIMEOUT).await;
+        cluster
+            .api()
+            .wait_for_requests(&id, least, RUN_TIMEOUT)
+            .await;
         proxy.cut();
         cluster.api().wait_for_agents("lab", 0, SOON).await;
         proxy.restore();
         cluster.api().wait_for_agents("lab", 1, SOON).await;
     }
-    assert!(proxy.connections() >= 3, "{} connections", proxy.connections());
-    cluster.api().wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    assert!(
+        proxy.connections() >= 3,
+        "{} connections",
+        proxy.connections()
+    );
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
     let log = nginx.finish().await;
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
 }
@@ -244,14 +370,32 @@ async fn agent_cut_off_stops_its_load_within_the_lease() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let (cluster, proxy) = behind_proxy(&["--lease", SHORT_LEASE]).await;
-    let id = cluster.api().start(&test(&nginx.url(), "lab", json!({ "duration": 600, "ramp_up": 0 }))).await;
+    let id = cluster
+        .api()
+        .start(&test(
+            &nginx.url(),
+            "lab",
+            json!({ "duration": 600, "ramp_up": 0 }),
+        ))
+        .await;
     let seen = cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
     let workers = cluster.workers_of(0);
     assert_eq!(workers.len(), 2);
     proxy.cut();
     wait_until_gone(&workers, SHORT_LEASE_OVER).await;
-    let progress = cluster.api().wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
-    let reason = progress["failure_reason"].as_str().expect("a failed run says why");
-    assert!(reason.contains("remote"), "the reason names the agent: {reason}");
-    assert!(progress["requests"].as_u64() >= seen["requests"].as_u64(), "{progress} after {seen}");
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why");
+    assert!(
+        reason.contains("remote"),
+        "the reason names the agent: {reason}"
+    );
+    assert!(
+        progress["requests"].as_u64() >= seen["requests"].as_u64(),
+        "{progress} after {seen}"
+    );
 }

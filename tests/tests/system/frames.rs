@@ -1,8 +1,11 @@
 //! What reaches the agents' socket and is no agent's: it closes that connection, is counted and logged, and harms nobody.
 
+use std::time::Duration;
+
 use greylag_infra::protocol::{
-    self, Endpoint, Hello, IntervalData, MAX_FRAME_BYTES, PROTOCOL_VERSION, Snapshot, ToAgent, ToCoordinator,
+    self, Endpoint, Hello, MAX_FRAME_BYTES, PROTOCOL_VERSION, Snapshot, ToAgent, ToCoordinator,
 };
+use greylag_reporting::Interval;
 use greylag_tests::{AgentSocket, Cluster, Heard, Nginx, heavy, hello, wait};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -10,8 +13,12 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, test};
 
 async fn welcome(url: &str, agent_id: &str) -> AgentSocket {
-    let mut socket = AgentSocket::connect(url, &[]).await.expect("the socket is open to all without a token");
-    socket.send(&ToCoordinator::Hello(hello(agent_id, "elsewhere"))).await;
+    let mut socket = AgentSocket::connect(url, &[])
+        .await
+        .expect("the socket is open to all without a token");
+    socket
+        .send(&ToCoordinator::Hello(hello(agent_id, "elsewhere")))
+        .await;
     match socket.hear().await {
         Heard::Message(ToAgent::Welcome(welcome)) => assert_eq!(welcome.protocol, PROTOCOL_VERSION),
         other => panic!("a hello should be welcome: {other:?}"),
@@ -21,10 +28,18 @@ async fn welcome(url: &str, agent_id: &str) -> AgentSocket {
 
 /// Waits until the coordinator's log names the reason at least so often.
 async fn wait_for_reason(cluster: &mut Cluster, reason: &str, least: usize) {
-    wait::until(&format!("{least} x {reason} in the coordinator's log"), SOON, async || {
-        let output = cluster.coordinator().output();
-        if output.matches(reason).count() >= least { Ok(()) } else { Err(output) }
-    })
+    wait::until(
+        &format!("{least} x {reason} in the coordinator's log"),
+        SOON,
+        async || {
+            let output = cluster.coordinator().output();
+            if output.matches(reason).count() >= least {
+                Ok(())
+            } else {
+                Err(output)
+            }
+        },
+    )
     .await;
 }
 
@@ -32,9 +47,15 @@ async fn wait_for_reason(cluster: &mut Cluster, reason: &str, least: usize) {
 async fn bad_frames_close_their_connection_only() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let mut cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east"]).await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
     let url = cluster.api().url().to_owned();
-    let id = cluster.api().start(&test(&nginx.url(), "lab", json!({ "duration": 10 }))).await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 10 })))
+        .await;
     cluster.api().wait_for_requests(&id, 20, RUN_TIMEOUT).await;
 
     // Before the hello.
@@ -44,25 +65,36 @@ async fn bad_frames_close_their_connection_only() {
         Message::Binary(Vec::new().into()),
         Message::Binary(protocol::encode(&ToCoordinator::Ping { sent_at_us: 1 }).into()),
     ] {
-        let mut socket = AgentSocket::connect(&url, &[]).await.expect("the socket is open");
+        let mut socket = AgentSocket::connect(&url, &[])
+            .await
+            .expect("the socket is open");
         socket.send_frame(frame).await;
         socket.wait_until_closed().await;
     }
     // After it.
     let mut garbage = welcome(&url, "garbage").await;
-    garbage.send_frame(Message::Binary(vec![0xff; 1000].into())).await;
+    garbage
+        .send_frame(Message::Binary(vec![0xff; 1000].into()))
+        .await;
     garbage.wait_until_closed().await;
     let mut oversized = welcome(&url, "oversized").await;
-    oversized.send_frame(Message::Binary(vec![0; MAX_FRAME_BYTES + 1].into())).await;
+    oversized
+        .send_frame(Message::Binary(vec![0; MAX_FRAME_BYTES + 1].into()))
+        .await;
     oversized.wait_until_closed().await;
     let mut twice = welcome(&url, "twice").await;
-    twice.send(&ToCoordinator::Hello(hello("twice", "elsewhere"))).await;
+    twice
+        .send(&ToCoordinator::Hello(hello("twice", "elsewhere")))
+        .await;
     twice.wait_until_closed().await;
     wait_for_reason(&mut cluster, "malformed", 3).await;
     wait_for_reason(&mut cluster, "oversized", 1).await;
     wait_for_reason(&mut cluster, "no_hello", 1).await;
 
-    cluster.api().wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
     let log = nginx.finish().await;
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
 }
@@ -71,16 +103,28 @@ async fn bad_frames_close_their_connection_only() {
 async fn nobody_adds_to_the_results_of_others() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east"]).await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
     let url = cluster.api().url().to_owned();
-    let id = cluster.api().start(&test(&nginx.url(), "lab", json!({ "duration": 8 }))).await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 8 })))
+        .await;
     cluster.api().wait_for_requests(&id, 20, RUN_TIMEOUT).await;
+    let endpoint = Endpoint {
+        method: "GET".into(),
+        name: "/forged".into(),
+    };
+    let mut interval = Interval::default();
+    interval.record(Duration::from_millis(1), None, 0, None);
     let forged = |run_id: &str, seq: u64| {
         ToCoordinator::Snapshot(Box::new(Snapshot {
             run_id: run_id.to_owned(),
             seq,
-            endpoints: vec![Endpoint { method: "GET".into(), name: "/forged".into() }],
-            intervals: vec![IntervalData { requests: 1_000, ..IntervalData::default() }],
+            endpoints: vec![endpoint.clone()],
+            intervals: vec![interval.to_wire(1, 0)],
             ..Snapshot::default()
         }))
     };
@@ -93,7 +137,10 @@ async fn nobody_adds_to_the_results_of_others() {
         other => panic!("an unknown run should be abandoned: {other:?}"),
     }
     lost.send(&ToCoordinator::Ping { sent_at_us: 42 }).await;
-    assert!(matches!(lost.hear().await, Heard::Message(ToAgent::Pong { sent_at_us: 42, .. })));
+    assert!(matches!(
+        lost.hear().await,
+        Heard::Message(ToAgent::Pong { sent_at_us: 42, .. })
+    ));
     // A run of another agent: refused.
     for seq in [1, 7, u64::MAX] {
         let mut stranger = welcome(&url, "stranger").await;
@@ -101,7 +148,10 @@ async fn nobody_adds_to_the_results_of_others() {
         stranger.wait_until_closed().await;
     }
 
-    cluster.api().wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
     let log = nginx.finish().await;
     assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
 }
@@ -109,17 +159,32 @@ async fn nobody_adds_to_the_results_of_others() {
 #[tokio::test]
 async fn another_protocol_version_is_refused() {
     let mut cluster = Cluster::start(&greylag()).await;
-    let mut socket = AgentSocket::connect(cluster.api().url(), &[]).await.expect("the socket is open");
-    let newer = Hello { protocol: PROTOCOL_VERSION + 1, ..hello("newer", "lab") };
+    let mut socket = AgentSocket::connect(cluster.api().url(), &[])
+        .await
+        .expect("the socket is open");
+    let newer = Hello {
+        protocol: PROTOCOL_VERSION + 1,
+        ..hello("newer", "lab")
+    };
     socket.send(&ToCoordinator::Hello(newer)).await;
     match socket.hear().await {
         Heard::Message(ToAgent::Refused { reason }) => {
-            assert!(reason.contains(&format!("version {}", PROTOCOL_VERSION + 1)), "{reason}");
-            assert!(reason.contains("install the same"), "it says what to do: {reason}");
+            assert!(
+                reason.contains(&format!("version {}", PROTOCOL_VERSION + 1)),
+                "{reason}"
+            );
+            assert!(
+                reason.contains("install the same"),
+                "it says what to do: {reason}"
+            );
         }
         other => panic!("another version should be refused: {other:?}"),
     }
     socket.wait_until_closed().await;
     wait_for_reason(&mut cluster, "refused", 1).await;
-    assert_eq!(cluster.api().infrastructures().await, json!([]), "nobody joined");
+    assert_eq!(
+        cluster.api().infrastructures().await,
+        json!([]),
+        "nobody joined"
+    );
 }

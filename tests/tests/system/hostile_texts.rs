@@ -4,7 +4,7 @@ use fantoccini::Locator;
 use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy, wait};
 use serde_json::{Value, json};
 
-use crate::browser::look_from_all_sides;
+use crate::browser::{assert_quiet, look_from_all_sides};
 use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
 
 /// Control characters but line ends.
@@ -16,7 +16,10 @@ fn has_controls(text: &str) -> bool {
 async fn hostile_texts_are_harmless() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag()).await.with_agents("lab", &["east"]).await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
     let api = cluster.api();
     let changes = json!({
         "name": "<script>alert('test')</script>", "scenario": "hostile", "users": 4, "workers": 1,
@@ -32,16 +35,41 @@ async fn hostile_texts_are_harmless() {
 
     // Counted to the last one, whatever they are called: panics and prints are no requests.
     let summary = api.summary(&id).await;
-    assert_eq!(summary.totals.requests, nginx.finish().await.totals().requests);
-    let names: Vec<&str> = summary.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-    for name in ["<script>alert('name')</script>", "\"><img src=x onerror=alert('attribute')>", "error"] {
+    assert_eq!(
+        summary.totals.requests,
+        nginx.finish().await.totals().requests
+    );
+    let names: Vec<&str> = summary
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.as_str())
+        .collect();
+    for name in [
+        "<script>alert('name')</script>",
+        "\"><img src=x onerror=alert('attribute')>",
+        "error",
+    ] {
         assert!(names.contains(&name), "{name} is missing: {names:?}");
     }
-    let long = names.iter().find(|name| name.starts_with("long-")).expect("the long name");
-    assert!(long.len() <= 512 && long.ends_with('…'), "{} bytes", long.len());
+    let long = names
+        .iter()
+        .find(|name| name.starts_with("long-"))
+        .expect("the long name");
+    assert!(
+        long.len() <= 512 && long.ends_with('…'),
+        "{} bytes",
+        long.len()
+    );
     assert_eq!(summary.endpoints.len(), 6);
-    let panic = summary.errors.iter().find(|error| error.method == "TASK").expect("the panics are errors");
-    assert!(panic.name.contains("panics") && panic.error.contains("<script>alert('panic')</script>"), "{panic:?}");
+    let panic = summary
+        .errors
+        .iter()
+        .find(|error| error.method == "TASK")
+        .expect("the panics are errors");
+    assert!(
+        panic.name.contains("panics") && panic.error.contains("<script>alert('panic')</script>"),
+        "{panic:?}"
+    );
     assert!(panic.occurrences > 0);
 
     // In texts for terminals nothing can control one.
@@ -51,8 +79,14 @@ async fn hostile_texts_are_harmless() {
         let bad = text.lines().find(|line| has_controls(line));
         assert!(bad.is_none(), "{what} holds control characters: {bad:?}");
     }
-    assert!(log.contains("<script>alert('log')</script>") && log.contains("cleared"), "{log}");
-    assert!(log.contains("broken \u{fffd}") && log.contains("utf-8"), "invalid UTF-8 is shown as such: {log}");
+    assert!(
+        log.contains("<script>alert('log')</script>") && log.contains("cleared"),
+        "{log}"
+    );
+    assert!(
+        log.contains("broken \u{fffd}") && log.contains("utf-8"),
+        "invalid UTF-8 is shown as such: {log}"
+    );
     assert!(log.lines().all(|line| line.len() < 5_000), "lines are cut");
 
     for fresh in [false, true] {
@@ -62,7 +96,11 @@ async fn hostile_texts_are_harmless() {
         }
         assert_harmless(&browser).await;
     }
-    let panel = browser.client().find(Locator::Css("[data-role='console'] > summary")).await.expect("Console Logs");
+    let panel = browser
+        .client()
+        .find(Locator::Css("[data-role='console'] > summary"))
+        .await
+        .expect("Console Logs");
     panel.click().await.expect("the panel opens");
     wait::until("the hostile log line", SOON, async || {
         let shown = "return [...document.querySelectorAll('[data-role=\"log-lines\"] .text')]
@@ -77,24 +115,25 @@ async fn hostile_texts_are_harmless() {
     assert_harmless(&browser).await;
     look_from_all_sides(&browser, "hostile-front").await;
 
-    let severe: Vec<_> = browser
-        .console()
-        .await
-        .into_iter()
-        .filter(|(level, message)| level == "SEVERE" || message.contains("Content Security Policy"))
-        .collect();
-    assert!(severe.is_empty(), "{severe:?}");
+    assert_quiet(&browser, api.url(), None).await;
     browser.close().await;
 }
 
 /// No dialog is open, no element was made of a name, and the names are readable as text.
 async fn assert_harmless(browser: &Browser) {
-    assert!(browser.client().get_alert_text().await.is_err(), "a dialog is open");
+    assert!(
+        browser.client().get_alert_text().await.is_err(),
+        "a dialog is open"
+    );
     let script = "const strange = [...document.querySelectorAll('script')]
             .filter((script) => script.type !== 'application/json' && (!script.src || new URL(script.src).origin !== location.origin));
         const made = [...document.querySelectorAll('img, iframe, object, embed, [onerror], [onload]')];
         return [...strange, ...made].map((element) => element.outerHTML.slice(0, 200));";
-    assert_eq!(browser.eval(script).await, json!([]), "elements made of names");
+    assert_eq!(
+        browser.eval(script).await,
+        json!([]),
+        "elements made of names"
+    );
     let text: Value = browser.eval("return document.body.textContent;").await;
     let text = text.as_str().expect("text");
     assert!(text.contains("<script>alert('"), "the names are not shown");

@@ -66,56 +66,111 @@ pub(crate) fn endpoint_counts(summary: &Summary) -> BTreeMap<(String, String), C
         .endpoints
         .iter()
         .map(|endpoint| {
-            let counts = Counts { requests: endpoint.requests, failures: endpoint.failures };
+            let counts = Counts {
+                requests: endpoint.requests,
+                failures: endpoint.failures,
+            };
             ((endpoint.method.clone(), endpoint.name.clone()), counts)
         })
         .collect()
 }
 
 /// Checks that summary, page and store hold exactly what the witness saw, in all and per endpoint.
-pub(crate) async fn assert_equal_to_log(api: &Api, data: &Path, id: &str, log: &AccessLog) -> Summary {
+pub(crate) async fn assert_equal_to_log(
+    api: &Api,
+    data: &Path,
+    id: &str,
+    log: &AccessLog,
+) -> Summary {
     let summary = api.summary(id).await;
     let expected = log.totals();
     assert!(expected.requests > 0, "the witness saw nothing");
-    let totals = Counts { requests: summary.totals.requests, failures: summary.totals.failures };
+    let totals = Counts {
+        requests: summary.totals.requests,
+        failures: summary.totals.failures,
+    };
     assert_eq!(totals, expected, "totals of the summary, and nginx's log");
-    assert_eq!(endpoint_counts(&summary), log.by_endpoint(), "endpoints of the summary, and nginx's log");
-    assert_eq!(stored_counts(data, id), log.by_endpoint(), "the store, and nginx's log");
+    assert_eq!(
+        endpoint_counts(&summary),
+        log.by_endpoint(),
+        "endpoints of the summary, and nginx's log"
+    );
+    assert_eq!(
+        stored_counts(data, id),
+        log.by_endpoint(),
+        "the store, and nginx's log"
+    );
 
     let page = api.page(id).await;
-    assert_eq!(page_field(&page, "total-requests"), expected.requests.to_string(), "the page's card");
-    assert_eq!(page_endpoints(&page), log.by_endpoint(), "the page's rows, and nginx's log");
-    assert_eq!(page_aggregated(&page), expected, "the page's Aggregated row");
+    assert_eq!(
+        page_field(&page, "total-requests"),
+        expected.requests.to_string(),
+        "the page's card"
+    );
+    assert_eq!(
+        page_endpoints(&page),
+        log.by_endpoint(),
+        "the page's rows, and nginx's log"
+    );
+    assert_eq!(
+        page_aggregated(&page),
+        expected,
+        "the page's Aggregated row"
+    );
 
-    let series = summary.series.iter().fold(Counts::default(), |sum, point| Counts {
-        requests: sum.requests + point.requests,
-        failures: sum.failures + point.failures,
-    });
+    let series = summary
+        .series
+        .iter()
+        .fold(Counts::default(), |sum, point| Counts {
+            requests: sum.requests + point.requests,
+            failures: sum.failures + point.failures,
+        });
     assert_eq!(series, expected, "the sum of the series");
     let errors: u64 = summary.errors.iter().map(|error| error.occurrences).sum();
-    assert_eq!(errors, expected.failures, "the sum of the errors: {:?}", summary.errors);
+    assert_eq!(
+        errors, expected.failures,
+        "the sum of the errors: {:?}",
+        summary.errors
+    );
     summary
 }
 
 /// The `data-value` of a field in the page's HTML.
 pub(crate) fn page_field(html: &str, field: &str) -> String {
     let mark = format!("data-field=\"{field}\"");
-    let at = html.find(&mark).unwrap_or_else(|| panic!("the page has no field {field}"));
+    let at = html
+        .find(&mark)
+        .unwrap_or_else(|| panic!("the page has no field {field}"));
     attribute(&html[at..], "data-value")
 }
 
 fn attribute(html: &str, name: &str) -> String {
     let mark = format!("{name}=\"");
-    let at = html.find(&mark).unwrap_or_else(|| panic!("no {name} in {:.200}", html)) + mark.len();
+    let at = html
+        .find(&mark)
+        .unwrap_or_else(|| panic!("no {name} in {:.200}", html))
+        + mark.len();
     let end = html[at..].find('"').expect("attributes end") + at;
     unescape(&html[at..end])
 }
 
 fn unescape(text: &str) -> String {
     // Askama writes numeric references.
-    [("&#38;", "&"), ("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")]
-        .iter()
-        .fold(text.to_owned(), |text, (reference, character)| text.replace(reference, character))
+    [
+        ("&#38;", "&"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&amp;", "&"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (reference, character)| {
+        text.replace(reference, character)
+    })
 }
 
 fn page_rows(html: &str) -> Vec<((String, String), Counts)> {
@@ -123,9 +178,18 @@ fn page_rows(html: &str) -> Vec<((String, String), Counts)> {
         .skip(1)
         .map(|row| {
             let row = format!("data-endpoint-method={row}");
-            let endpoint = (attribute(&row, "data-endpoint-method"), attribute(&row, "data-endpoint-name"));
+            let endpoint = (
+                attribute(&row, "data-endpoint-method"),
+                attribute(&row, "data-endpoint-name"),
+            );
             let number = |field: &str| page_field(&row, field).parse().expect("a number");
-            (endpoint, Counts { requests: number("requests"), failures: number("fails") })
+            (
+                endpoint,
+                Counts {
+                    requests: number("requests"),
+                    failures: number("fails"),
+                },
+            )
         })
         .collect()
 }
@@ -137,7 +201,9 @@ fn page_endpoints(html: &str) -> BTreeMap<(String, String), Counts> {
 }
 
 fn page_aggregated(html: &str) -> Counts {
-    let (endpoint, counts) = page_rows(html).pop().expect("the page has an Aggregated row");
+    let (endpoint, counts) = page_rows(html)
+        .pop()
+        .expect("the page has an Aggregated row");
     assert_eq!(endpoint, (String::new(), "Aggregated".to_owned()));
     counts
 }
