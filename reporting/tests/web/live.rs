@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt;
-use greylag_infra::protocol::{ToAgent, ToCoordinator};
+use greylag_infra::protocol::{LogLine, Snapshot, ToAgent, ToCoordinator};
 use greylag_reporting::coordinator::agent_routes;
 use greylag_reporting::web::{WebConfig, serve};
 use serde_json::{Value, json};
@@ -213,10 +213,35 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         assert_eq!((points, samples, lines), (10, 1, 1), "each is told once");
     }
 
-    // The end comes without further results; the browser is told and let go.
-    let over = greylag_infra::protocol::Snapshot {
+    // What has been told is not told again with what comes next.
+    let more = Snapshot {
         run_id: id.clone(),
         seq: 2,
+        log: vec![LogLine {
+            at_us: 1_795_413_907_000_000,
+            source: "agent-1".into(),
+            text: "one more line".into(),
+        }],
+        ..Default::default()
+    };
+    agent.send(&ToCoordinator::Snapshot(Box::new(more))).await;
+    for viewer in &mut viewers {
+        loop {
+            let (_, delta) = viewer.pair().await;
+            assert_eq!(
+                (&delta["series"], &delta["samples"]),
+                (&json!([]), &json!([]))
+            );
+            if delta["log"][0]["text"] == json!("one more line") {
+                break;
+            }
+        }
+    }
+
+    // The end comes without further results; the browser is told and let go.
+    let over = Snapshot {
+        run_id: id.clone(),
+        seq: 3,
         end,
         ..Default::default()
     };
@@ -318,6 +343,12 @@ async fn the_server_ends_with_its_streams() {
         .await
         .expect("in time")
         .expect("the rest");
+    // The last chunk is there: the stream was ended, not cut off when the server's patience was.
+    assert!(
+        answer.ends_with(b"0\r\n\r\n"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     let served = timeout(DEADLINE, socket.served)
         .await
         .expect("in time")
