@@ -24,6 +24,7 @@ mod tests {
 
     use super::*;
     use crate::client::{Client, ClientShared};
+    use crate::engine::log_limit::LogLimit;
     use crate::engine::stop::StopSignal;
     use crate::recorder::RunContext;
     use crate::task::TaskResult;
@@ -65,6 +66,7 @@ mod tests {
         let context = Arc::new(RunContext {
             recorder: memory.clone(),
             stop: StopSignal::new(Duration::ZERO),
+            log: LogLimit::new(),
         });
         let options = user_type.client_options().clone();
         let shared = ClientShared::new(&server.url, options, context).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::log_limit::LogLimit;
 use crate::engine::stop::StopSignal;
 
 /// One timed request.
@@ -46,6 +47,7 @@ pub trait Recorder: Send + Sync + 'static {
 pub(crate) struct RunContext {
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) stop: StopSignal,
+    pub(crate) log: LogLimit,
 }
 
 /// Error text of a request whose future was dropped by the user's own code (time-out, `select!`).

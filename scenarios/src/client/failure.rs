@@ -140,6 +140,14 @@ pub(crate) const DISCONNECTED: &str =
 /// The server closed the connection in the middle of its answer.
 pub(crate) const CLOSED_EARLY: &str = "Connection closed before the whole response was received";
 
+/// Whether the server ended the connection without an answer.
+pub(crate) fn is_closing(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
+        || find::<io::Error>(error)
+            .is_some_and(|error| matches!(error.kind(), BrokenPipe | ConnectionReset))
+}
+
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut current = Some(error);
     while let Some(error) = current {

@@ -6,11 +6,10 @@
 //! the next request is handed over, which then goes out on a new connection.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderMap};
@@ -27,17 +26,13 @@ use tokio_rustls::TlsConnector;
 use super::ClientShared;
 use super::body::Collected;
 use super::exchange::Answer;
-use super::failure::{CONNECT_TIMED_OUT, Failure};
+use super::failure::{CONNECT_TIMED_OUT, Failure, is_closing};
+use super::race::may_race;
 use super::stream::Stream;
 use super::target::{Origin, Target};
 
 /// Connections kept per user, one per origin; the one unused longest makes room.
 const KEPT_CONNECTIONS: usize = 8;
-
-/// A connection unused for this long may have been closed by the server just when the next request
-/// went out; then that request is sent again if its method allows. A connection in steady use has
-/// no such excuse: its closing is the target's failure.
-const RACY_AFTER: Duration = Duration::from_secs(1);
 
 /// One user's connections.
 pub(super) struct FastTransport {
@@ -81,7 +76,7 @@ impl FastTransport {
         // Only a kept connection may turn out closed without fault; a copy to send again is needed
         // only where that can happen after the request was handed over.
         let spare = idle
-            .filter(|idle| *idle >= RACY_AFTER && is_idempotent(method))
+            .filter(|idle| may_race(*idle, method))
             .map(|_| request.clone());
         let response = match connection.send(request).await {
             Ok(response) => response,
@@ -251,23 +246,6 @@ async fn open(shared: &ClientShared, origin: &Origin) -> Result<Connection, Fail
         driver,
         closed: false,
     })
-}
-
-/// Whether the server ended the connection without an answer.
-fn is_closing(error: &hyper::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset};
-    error.is_incomplete_message()
-        || std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .is_some_and(|error| matches!(error.kind(), BrokenPipe | ConnectionReset))
-}
-
-/// Methods that may be sent again without harm (RFC 9110, 9.2.2).
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

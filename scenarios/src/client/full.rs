@@ -11,18 +11,24 @@ use hyper::ext::ReasonPhrase;
 use super::ClientShared;
 use super::body::Collected;
 use super::exchange::Answer;
-use super::failure::{CONNECT_TIMED_OUT, Failure};
+use super::failure::{CONNECT_TIMED_OUT, Failure, is_closing};
+use super::race::may_race;
 use super::target::Target;
 
 /// One user's connections through reqwest.
 pub(super) struct FullTransport {
     /// Made at the first request: idle users cost nothing.
     client: Option<reqwest::Client>,
+    /// When its last response was complete.
+    last_used: Option<Instant>,
 }
 
 impl FullTransport {
     pub(super) fn new() -> Self {
-        Self { client: None }
+        Self {
+            client: None,
+            last_used: None,
+        }
     }
 
     pub(super) async fn send(
@@ -45,12 +51,22 @@ impl FullTransport {
             // An empty body, and its length, as the fast transport sends it.
             *request.body_mut() = Some(Bytes::new().into());
         }
-        let mut response = client.execute(request).await.map_err(failure)?;
+        let spare = self
+            .last_used
+            .filter(|used| may_race(used.elapsed(), method))
+            .and_then(|_| request.try_clone());
+        let mut response = match (client.execute(request).await, spare) {
+            (Err(error), Some(spare)) if is_closing(&error) => {
+                client.execute(spare).await.map_err(failure)?
+            }
+            (answered, _) => answered.map_err(failure)?,
+        };
         let head_at = Instant::now();
         let mut collected = Collected::default();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             collected.push(chunk)?;
         }
+        self.last_used = Some(Instant::now());
         Ok(Answer {
             status: response.status(),
             reason: response.extensions_mut().remove::<ReasonPhrase>(),

@@ -7,13 +7,14 @@
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
 //! - `target`: base URL and path become an address, once per path.
 //! - `fast`, `full`: the transports; they carry one request to one answer.
-//! - `body`, `stream`, `tls`, `failure`: their parts.
+//! - `body`, `stream`, `tls`, `race`, `failure`: their parts.
 
 mod body;
 mod exchange;
 mod failure;
 mod fast;
 mod full;
+mod race;
 mod request;
 mod response;
 mod stream;

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::log_limit::LogLimit;
 use super::stop::StopSignal;
 use super::user;
 use crate::recorder::{Recorder, RunContext};
@@ -100,7 +101,7 @@ pub enum DriveError {
 
 /// Drives the users until `stop` is cancelled and every user has ended.
 ///
-/// One call at a time per process: goose keeps global state. Returns within 2 s of the stop
+/// One call at a time per process: goose keeps global state. Dropping the future stops the users, too. Returns within 2 s of the stop
 /// time-out, whatever the users await. SIGINT is ignored from the first call on, because Ctrl-C at
 /// a terminal reaches workers too, and whoever started this process decides about its end.
 ///
@@ -121,11 +122,13 @@ pub async fn drive(
     let context = Arc::new(RunContext {
         recorder,
         stop: StopSignal::new(load.stop_timeout),
+        log: LogLimit::new(),
     });
     let crew = Arc::new(
         user::Crew::new(scenario, load, Arc::clone(&context)).map_err(DriveError::Client)?,
     );
     let attack = attack(crew)?;
+    let _raised_in_the_end = RaiseOnDrop(Arc::clone(&context));
     let mut running = std::pin::pin!(attack.execute());
 
     let ended = tokio::select! {
@@ -159,6 +162,15 @@ fn refused(error: GooseError) -> DriveError {
         } => format!("{option} {value}: {detail}"),
         other => other.to_string(),
     })
+}
+
+/// goose's users are tasks of their own: without this they would go on when `drive` is dropped.
+struct RaiseOnDrop(Arc<RunContext>);
+
+impl Drop for RaiseOnDrop {
+    fn drop(&mut self) {
+        self.0.stop.raise();
+    }
 }
 
 fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {

@@ -265,12 +265,8 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 fn report(context: &RunContext, task: &str, outcome: &Outcome) {
     match outcome {
         Outcome::Done | Outcome::RequestFailed | Outcome::CutOff => {}
-        Outcome::Error(text) => {
-            tracing::error!(task, "{text}");
-            context.recorder.task_error(task, text);
-        }
-        Outcome::Panicked(text) => {
-            tracing::error!(task, "{text}");
+        Outcome::Error(text) | Outcome::Panicked(text) => {
+            context.log.error(task, text);
             context.recorder.task_error(task, text);
         }
     }

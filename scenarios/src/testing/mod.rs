@@ -9,6 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::client::{Client, ClientKind, ClientOptions, ClientShared};
+use crate::engine::log_limit::LogLimit;
 use crate::engine::stop::StopSignal;
 use crate::recorder::RunContext;
 
@@ -30,6 +31,7 @@ pub(crate) fn client_with(
     let context = Arc::new(RunContext {
         recorder: memory.clone(),
         stop: StopSignal::new(Duration::from_secs(1)),
+        log: LogLimit::new(),
     });
     let mut options = ClientOptions::new(kind);
     change(&mut options);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -66,6 +67,37 @@ async fn a_connection_dropped_under_a_request_in_steady_use_is_a_failure() {
             3,
             "{kind:?}: the target saw what was counted"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_dropped_under_a_request_after_a_pause_is_a_race() {
+    for kind in BOTH {
+        // Each connection answers once; the next request on it finds it closing.
+        let answered = std::sync::Mutex::new(std::collections::HashSet::new());
+        let server = Server::start(move |seen: &Seen| {
+            if answered.lock().unwrap().insert(seen.connection) {
+                ok()
+            } else {
+                Reply::WriteAndClose(Vec::new())
+            }
+        })
+        .await;
+        for (method, failures) in [(Method::GET, 0), (Method::POST, 1)] {
+            let (mut client, memory) = client(kind, &server.url);
+            client.get("/").send().await.unwrap();
+            // The pause itself is what is tested.
+            tokio::time::sleep(Duration::from_millis(1_050)).await;
+            let _ = client.request(method, "/").send().await;
+            let samples = memory.samples();
+            assert_eq!(
+                samples.len(),
+                2,
+                "one sample per request, sent again or not"
+            );
+            let failed = samples.iter().filter(|kept| kept.error.is_some()).count();
+            assert_eq!(failed, failures, "{kind:?} {samples:?}");
+        }
     }
 }
 
