@@ -87,6 +87,8 @@ pub enum RunEffect {
     },
     /// Add a line to the run's console log.
     Log(String),
+    /// Everything is in: add the final tables to the run's console log.
+    Report,
     /// The run is over; nothing more will happen.
     Over,
 }
@@ -191,7 +193,7 @@ impl RunLifecycle {
             effects.extend(run.fail(reason, now_us));
         }
         effects.extend(run.settle(now_us));
-        (run, effects)
+        (run, save_once(effects))
     }
 
     /// The run as it stands, to be saved when an effect says so.
@@ -229,7 +231,7 @@ impl RunLifecycle {
         };
         effects.extend(self.start_if_ready(now_us));
         effects.extend(self.settle(now_us));
-        effects
+        save_once(effects)
     }
 
     fn agent_ready(&mut self, agent_id: &str) -> Vec<RunEffect> {
@@ -456,6 +458,7 @@ impl RunLifecycle {
                 RunPhase::Failed(reason) => format!("run failed: {reason}"),
                 _ => "run finished".to_owned(),
             }),
+            RunEffect::Report,
             RunEffect::Save,
         ];
         effects.extend(
@@ -550,6 +553,24 @@ impl RunLifecycle {
     fn failing_deadline(&self, now_us: u64) -> u64 {
         now_us + self.record.test.stop_timeout_s * 1_000_000 + self.lease_us + END_GRACE_US
     }
+}
+
+/// A save saves the record as it is after all effects were decided, so of several only the last before a
+/// message is needed; an earlier one would show the end of a run before its report.
+fn save_once(effects: Vec<RunEffect>) -> Vec<RunEffect> {
+    let mut kept = Vec::with_capacity(effects.len());
+    let mut saved_later = false;
+    for effect in effects.into_iter().rev() {
+        match effect {
+            RunEffect::Save if saved_later => continue,
+            RunEffect::Save => saved_later = true,
+            RunEffect::Send { .. } => saved_later = false,
+            _ => {}
+        }
+        kept.push(effect);
+    }
+    kept.reverse();
+    kept
 }
 
 #[cfg(test)]

@@ -408,9 +408,6 @@ impl Owner {
             match &effect {
                 RunEffect::Save => {
                     let record = run.lifecycle.record();
-                    if record.phase.is_over() {
-                        run_end::log_tables(&coordinator, record).await;
-                    }
                     if let Err(error) = coordinator.store().update_run(record).await {
                         tracing::error!(%error, run = run_id, "cannot save the run; trying again");
                         run.pending.push_front(effect);
@@ -431,6 +428,9 @@ impl Owner {
                 RunEffect::Send { agent_id, message } => {
                     let (agent_id, message) = (agent_id.clone(), message.clone());
                     self.send(&agent_id, message);
+                }
+                RunEffect::Report => {
+                    run_end::log_tables(&coordinator, run.lifecycle.record()).await;
                 }
                 RunEffect::Over => run.over = true,
             }
