@@ -1,1 +1,373 @@
+//! The life of an agent's part of a run, with workers that only remember what they are told.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use greylag_infra::protocol::{AgentEnd, Snapshot, ToCoordinator, decode};
+use greylag_infra::{LoadTest, UserClass};
+
+use super::*;
+
+/// What the workers were told: index and message in short.
+type Told = Rc<RefCell<Vec<(u32, &'static str)>>>;
+
+struct FakeWorker {
+    index: u32,
+    told: Told,
+}
+
+impl WorkerHandle for FakeWorker {
+    fn pid(&self) -> u32 {
+        1_000 + self.index
+    }
+    fn say(&self, message: ToWorker) {
+        let word = match message {
+            ToWorker::Prepare { .. } => "prepare",
+            ToWorker::Start { .. } => "start",
+            ToWorker::Stop => "stop",
+        };
+        self.told.borrow_mut().push((self.index, word));
+    }
+    fn kill(&self) {
+        self.told.borrow_mut().push((self.index, "kill"));
+    }
+}
+
+struct Stage {
+    run: AgentRun<FakeWorker>,
+    told: Told,
+    began: Instant,
+    snapshots: Vec<Snapshot>,
+}
+
+impl Stage {
+    /// Two of the run's four workers are ours: 1 and 3. Four users of eight.
+    fn set() -> Self {
+        Self::set_with(|_| Ok(()))
+    }
+
+    fn set_with(can_start: impl Fn(u32) -> std::io::Result<()>) -> Self {
+        let test = LoadTest {
+            name: "t".into(),
+            host: "http://127.0.0.1".into(),
+            users: 8,
+            ramp_up_s: 0,
+            duration_s: 10,
+            workers: 4,
+            infrastructure: "local".into(),
+            scenario: "s".into(),
+            stop_timeout_s: 5,
+            declared: None,
+        };
+        let prepare = Prepare {
+            run_id: "run".into(),
+            test,
+            workers: vec![1, 3],
+        };
+        let classes = [UserClass {
+            name: "U".into(),
+            weight: 1.0,
+        }];
+        let spawned = SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes);
+        let told = Told::default();
+        let began = Instant::now();
+        let run = AgentRun::prepare(&prepare, "a", spawned, now(began, 0), |index, _| {
+            can_start(index)?;
+            let told = Rc::clone(&told);
+            Ok(FakeWorker { index, told })
+        });
+        Self {
+            run,
+            told,
+            began,
+            snapshots: Vec::new(),
+        }
+    }
+
+    fn now(&self, ms: u64) -> Now {
+        now(self.began, ms)
+    }
+
+    fn event(&mut self, ms: u64, worker: u32, event: WorkerEvent) {
+        let now = self.now(ms);
+        self.run.on_worker(worker, event, now);
+    }
+
+    fn tick(&mut self, ms: u64) {
+        let now = self.now(ms);
+        self.run.tick(now);
+    }
+
+    /// Both workers ready, run time zero at 1,000 ms, two users started in each worker.
+    fn drive(&mut self) {
+        self.event(10, 1, WorkerEvent::Ready);
+        assert!(!self.run.is_ready());
+        self.event(20, 3, WorkerEvent::Ready);
+        assert!(self.run.is_ready());
+        let zero = self.began + Duration::from_secs(1);
+        self.run.start(zero, 1_000_000, self.now(500));
+        for worker in [1, 3] {
+            self.event(2_030, worker, WorkerEvent::Report(users(0, 2, 0)));
+        }
+    }
+
+    fn end_worker(&mut self, ms: u64, worker: u32) {
+        let last_user_ended_us = (ms - 1_000) * 1_000;
+        let failure = None;
+        self.event(
+            ms,
+            worker,
+            WorkerEvent::End {
+                failure,
+                last_user_ended_us,
+            },
+        );
+        self.event(ms, worker, WorkerEvent::Exited { how: None });
+    }
+
+    fn told(&self) -> Vec<(u32, &'static str)> {
+        std::mem::take(&mut self.told.borrow_mut())
+    }
+
+    /// Receives and acknowledges what is due.
+    fn receive(&mut self) {
+        while let Some(frame) = self.run.outbox().next_to_send() {
+            let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+                panic!("runs send snapshots");
+            };
+            self.run.outbox().acknowledged(snapshot.seq);
+            self.snapshots.push(*snapshot);
+        }
+    }
+
+    /// The end, which must be there, and after which the run is forgotten.
+    fn end(&mut self) -> AgentEnd {
+        self.receive();
+        assert!(self.run.is_done() && !self.run.is_active());
+        self.snapshots.last().unwrap().end.clone().unwrap()
+    }
+
+    fn log(&self) -> Vec<&str> {
+        self.snapshots
+            .iter()
+            .flat_map(|snapshot| &snapshot.log)
+            .map(|line| line.text.as_str())
+            .collect()
+    }
+
+    fn stopped(&self) -> u64 {
+        let changes = self
+            .snapshots
+            .iter()
+            .flat_map(|snapshot| &snapshot.user_changes);
+        changes.map(|change| change.stopped).sum()
+    }
+}
+
+fn now(began: Instant, ms: u64) -> Now {
+    Now {
+        instant: began + Duration::from_millis(ms),
+        coordinator_us: ms * 1_000,
+    }
+}
+
+fn users(second: u32, started: u64, stopped: u64) -> Report {
+    Report {
+        user_changes: vec![UserChange {
+            second,
+            started,
+            stopped,
+        }],
+        ..Report::default()
+    }
+}
+
+#[test]
+fn a_run_goes_as_planned() {
+    let mut stage = Stage::set();
+    stage.drive();
+    assert_eq!(stage.told(), [(1, "start"), (3, "start")]);
+    stage.tick(2_200);
+    stage.receive();
+    assert!(
+        stage
+            .log()
+            .contains(&"All users spawned: {\"U\": 4} (4 total users)")
+    );
+    let states = &stage.snapshots.last().unwrap().workers;
+    let states: Vec<_> = states
+        .iter()
+        .map(|w| (w.index, w.pid, w.users, w.running))
+        .collect();
+    assert_eq!(states, [(1, 1_001, 2, true), (3, 1_003, 2, true)]);
+
+    stage.tick(11_010);
+    for worker in [1, 3] {
+        stage.event(11_050, worker, WorkerEvent::Report(users(10, 0, 2)));
+        stage.end_worker(11_060, worker);
+    }
+    let end = stage.end();
+    assert_eq!((end.failure, end.ended_at_us), (None, 10_060_000));
+    assert_eq!((stage.stopped(), stage.told().len()), (4, 0));
+}
+
+#[test]
+fn a_worker_that_dies_fails_the_part_and_stops_the_others() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
+    stage.event(4_500, 3, WorkerEvent::Exited { how });
+    assert_eq!(stage.told(), [(1, "stop")]);
+    stage.event(4_600, 1, WorkerEvent::Report(users(3, 0, 2)));
+    stage.end_worker(4_600, 1);
+    let end = stage.end();
+    let reason = "worker 3 on agent a was killed by signal 9 (SIGKILL)";
+    assert_eq!(end.failure.as_deref(), Some(reason));
+    assert!(stage.log().contains(&reason));
+    assert_eq!(
+        stage.stopped(),
+        4,
+        "users of the dead worker count as stopped"
+    );
+}
+
+#[test]
+fn a_worker_that_leaves_early_without_an_error_fails_the_part_too() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.event(3_000, 1, WorkerEvent::Exited { how: None });
+    stage.end_worker(3_100, 3);
+    assert_eq!(
+        stage.end().failure.unwrap(),
+        "worker 1 on agent a ended before its time"
+    );
+}
+
+#[test]
+fn a_worker_that_says_why_is_quoted() {
+    let mut stage = Stage::set();
+    let failure = Some("no scenario".to_owned());
+    stage.event(
+        5,
+        3,
+        WorkerEvent::End {
+            failure,
+            last_user_ended_us: 0,
+        },
+    );
+    stage.event(6, 3, WorkerEvent::Exited { how: None });
+    assert_eq!(stage.told(), [(1, "stop"), (3, "stop")]);
+    stage.end_worker(1_007, 1);
+    assert_eq!(
+        stage.end().failure.unwrap(),
+        "worker 3 on agent a failed: no scenario"
+    );
+}
+
+#[test]
+fn a_worker_that_cannot_be_started_ends_the_part() {
+    let mut stage = Stage::set_with(|index| match index {
+        3 => Err(std::io::Error::other("no such file")),
+        _ => Ok(()),
+    });
+    assert_eq!(stage.told(), [(1, "stop")]);
+    stage.end_worker(1_100, 1);
+    let failure = stage.end().failure.unwrap();
+    assert_eq!(
+        failure,
+        "worker 3 on agent a cannot be started: no such file"
+    );
+}
+
+#[test]
+fn a_stop_is_no_failure_of_the_agent() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    stage.run.stop(stage.now(3_000));
+    stage.run.stop(stage.now(3_001));
+    assert_eq!(stage.told(), [(1, "stop"), (3, "stop")]);
+    for worker in [1, 3] {
+        stage.end_worker(3_200, worker);
+    }
+    assert_eq!(stage.end().failure, None);
+}
+
+#[test]
+fn workers_that_do_not_stop_are_killed() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.run.stop(stage.now(3_000));
+    stage.told();
+    stage.end_worker(4_000, 1);
+    stage.tick(9_900);
+    assert_eq!(stage.told(), []);
+    stage.tick(10_000);
+    assert_eq!(stage.told(), [(3, "kill")]);
+    let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
+    stage.event(10_010, 3, WorkerEvent::Exited { how });
+    let failure = stage.end().failure.unwrap();
+    assert!(
+        failure.starts_with("worker 3 on agent a did not end within 2 s of the stop time-out (5s)")
+    );
+}
+
+#[test]
+fn the_deadline_runs_from_the_planned_end_too() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    stage.tick(11_000);
+    stage.tick(17_900);
+    assert_eq!(stage.told(), []);
+    stage.tick(18_000);
+    assert_eq!(stage.told(), [(1, "kill"), (3, "kill")]);
+}
+
+#[test]
+fn workers_that_do_not_get_ready_are_named() {
+    let mut stage = Stage::set();
+    stage.event(10, 1, WorkerEvent::Ready);
+    stage.tick(PREPARE_TIMEOUT.as_millis() as u64);
+    assert!(stage.told().contains(&(3, "kill")));
+    for worker in [1, 3] {
+        let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
+        stage.event(60_000, worker, WorkerEvent::Exited { how });
+    }
+    let failure = stage.end().failure.unwrap();
+    assert_eq!(failure, "worker 3 on agent a did not get ready within 45 s");
+}
+
+#[test]
+fn a_start_that_comes_again_is_harmless() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    stage.run.start(stage.began, 0, stage.now(2_500));
+    assert_eq!(stage.told(), []);
+}
+
+#[test]
+fn what_a_worker_prints_becomes_its_log_lines() {
+    let mut stage = Stage::set();
+    stage.event(10, 3, WorkerEvent::Line("hello".into()));
+    stage.event(10, 3, WorkerEvent::LinesDropped(7));
+    stage.tick(1_000);
+    stage.receive();
+    let lines: Vec<_> = stage
+        .snapshots
+        .iter()
+        .flat_map(|snapshot| &snapshot.log)
+        .collect();
+    let line = lines.iter().find(|line| line.text == "hello").unwrap();
+    assert_eq!((line.source.as_str(), line.at_us), ("a/worker-3", 10_000));
+    assert_eq!(
+        stage
+            .snapshots
+            .iter()
+            .map(|s| s.log_lines_dropped)
+            .sum::<u64>(),
+        7
+    );
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::LoadTest;
+use greylag_reporting::Summary;
 use greylag_reporting::web::Token;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
@@ -130,8 +131,8 @@ impl ApiClient {
             .map_err(|error| self.unreachable(&error))
     }
 
-    /// The summary, as the coordinator writes it.
-    pub(super) async fn summary(&self, id: &str) -> Result<serde_json::Value, ApiError> {
+    /// The summary.
+    pub(super) async fn summary(&self, id: &str) -> Result<Summary, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/summary")))
             .await
     }

@@ -99,7 +99,8 @@ async fn show_results(
     last: &Progress,
     summary: Option<&SummaryFile>,
 ) -> Result<(), Failure> {
-    say(api.tables(&run.id).await.map_err(Failure::failed)?);
+    let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
+    say(format_args!("{}\n", tables.trim_end()));
     match &last.failure_reason {
         Some(reason) => say(format_args!(
             "Run #{} {}: {reason}",

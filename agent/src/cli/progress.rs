@@ -79,10 +79,9 @@ fn elapsed_of(progress: &Progress) -> String {
 }
 
 fn numbers_of(progress: &Progress) -> String {
-    let rate = if progress.status == "Running" {
-        progress.current_rps
-    } else {
-        progress.rps
+    let rate = match progress.status.as_str() {
+        "Running" => progress.current_rps,
+        _ => progress.rps,
     };
     let error_percent = if progress.requests == 0 {
         0.0

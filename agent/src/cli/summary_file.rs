@@ -19,7 +19,7 @@ impl SummaryFile {
     }
 
     /// Writes the summary. The file has all of it or is not touched.
-    pub(super) fn write(&self, summary: &serde_json::Value) -> Result<(), Failure> {
+    pub(super) fn write(&self, summary: &impl serde::Serialize) -> Result<(), Failure> {
         let mut file = self.temporary()?;
         let written = serde_json::to_writer_pretty(&mut file, summary)
             .map_err(std::io::Error::from)

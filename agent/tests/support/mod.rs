@@ -1,0 +1,276 @@
+//! A coordinator made of a WebSocket server that does what a test says, and a target that counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use greylag::{Agent, AgentConfig, AgentHandle};
+use greylag_infra::protocol::{
+    Endpoint, Hello, PROTOCOL_VERSION, Prepare, Snapshot, ToAgent, ToCoordinator, Welcome, decode,
+    encode,
+};
+use greylag_infra::{DeclaredRequest, DeclaredScenario, LoadTest, WaitTime};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Name of the run in these tests.
+pub(crate) const RUN: &str = "run000000001";
+
+/// A server that counts its requests.
+pub(crate) struct Target {
+    pub(crate) url: String,
+    hits: Arc<AtomicU64>,
+}
+
+impl Target {
+    pub(crate) async fn start() -> Self {
+        let hits = Arc::new(AtomicU64::new(0));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let counted = Arc::clone(&hits);
+        let app = axum::Router::new().fallback(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { "hello" }
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, hits }
+    }
+
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::SeqCst)
+    }
+}
+
+/// A coordinator's listening socket.
+pub(crate) struct FakeCoordinator {
+    listener: TcpListener,
+    pub(crate) lease_ms: u64,
+}
+
+impl FakeCoordinator {
+    pub(crate) async fn start() -> Self {
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            lease_ms: 30_000,
+        }
+    }
+
+    /// An agent of this coordinator, with the real binary's workers.
+    pub(crate) fn agent(&self) -> AgentHandle {
+        let url = format!("http://{}", self.listener.local_addr().unwrap());
+        Agent::start(AgentConfig {
+            coordinator_url: url.parse().unwrap(),
+            infrastructure: "lab".into(),
+            name: "load-a".into(),
+            token: None,
+            scenarios: Vec::new(),
+            worker_command: vec![env!("CARGO_BIN_EXE_greylag").into(), "worker".into()],
+        })
+        .unwrap()
+    }
+
+    /// Accepts the agent and welcomes it.
+    pub(crate) async fn accept(&self) -> (Connection, Hello) {
+        let (mut connection, hello) = self.accept_only().await;
+        connection
+            .say(&ToAgent::Welcome(Welcome {
+                protocol: PROTOCOL_VERSION,
+                name: hello.name.clone(),
+                lease_ms: self.lease_ms,
+            }))
+            .await;
+        (connection, hello)
+    }
+
+    /// Accepts the agent and hears its hello.
+    pub(crate) async fn accept_only(&self) -> (Connection, Hello) {
+        let (stream, _) = tokio::time::timeout(PATIENCE, self.listener.accept())
+            .await
+            .expect("the agent dials")
+            .unwrap();
+        let mut connection = Connection(tokio_tungstenite::accept_async(stream).await.unwrap());
+        let Some(ToCoordinator::Hello(hello)) = connection.hear().await else {
+            panic!("the first frame is a hello");
+        };
+        (connection, hello)
+    }
+}
+
+/// One connection of the agent.
+pub(crate) struct Connection(WebSocketStream<TcpStream>);
+
+impl Connection {
+    pub(crate) async fn say(&mut self, message: &ToAgent) {
+        // The agent may have gone; what it does then is what the test looks at.
+        let _ = self.0.send(Message::Binary(encode(message).into())).await;
+    }
+
+    /// The next message that is no ping; pings are answered. None when the agent closed the connection.
+    pub(crate) async fn hear(&mut self) -> Option<ToCoordinator> {
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.0.next())
+                .await
+                .expect("the agent pings every second")?;
+            let Ok(Message::Binary(frame)) = frame else {
+                return None;
+            };
+            match decode(&frame).unwrap() {
+                ToCoordinator::Ping { sent_at_us } => {
+                    let pong = ToAgent::Pong {
+                        sent_at_us,
+                        coordinator_time_us: sent_at_us,
+                    };
+                    self.say(&pong).await;
+                }
+                message => return Some(message),
+            }
+        }
+    }
+
+    /// Prepares the run, waits until the agent is ready and starts it now.
+    pub(crate) async fn start_run(&mut self, test: &LoadTest) {
+        let prepare = Prepare {
+            run_id: RUN.into(),
+            test: test.clone(),
+            workers: (0..test.workers).collect(),
+        };
+        self.say(&ToAgent::Prepare(Box::new(prepare))).await;
+        loop {
+            match self.hear().await {
+                Some(ToCoordinator::Ready { run_id }) if run_id == RUN => break,
+                Some(ToCoordinator::Snapshot(snapshot)) => {
+                    assert_eq!(snapshot.end, None, "the run ended before its start");
+                    self.acknowledge(&snapshot).await;
+                }
+                other => panic!("the agent says {other:?} where Ready is due"),
+            }
+        }
+        self.say(&ToAgent::Start {
+            run_id: RUN.into(),
+            start_at_us: now_us(),
+        })
+        .await;
+    }
+
+    pub(crate) async fn acknowledge(&mut self, snapshot: &Snapshot) {
+        let ack = ToAgent::Ack {
+            run_id: RUN.into(),
+            seq: snapshot.seq,
+        };
+        self.say(&ack).await;
+    }
+
+    pub(crate) async fn next_snapshot(&mut self) -> Option<Snapshot> {
+        loop {
+            match self.hear().await? {
+                ToCoordinator::Snapshot(snapshot) => return Some(*snapshot),
+                ToCoordinator::Ready { .. } => {}
+                other => panic!("the agent says {other:?} where a snapshot is due"),
+            }
+        }
+    }
+
+    /// Saves and acknowledges until the run's end.
+    pub(crate) async fn receive_to_end(&mut self, saved: &mut Saved) {
+        while saved.end.is_none() {
+            let snapshot = self.next_snapshot().await.expect("the agent stays");
+            saved.save(&snapshot);
+            self.acknowledge(&snapshot).await;
+        }
+    }
+}
+
+/// What a coordinator has saved of a run.
+#[derive(Default)]
+pub(crate) struct Saved {
+    pub(crate) last_seq: u64,
+    pub(crate) requests: u64,
+    pub(crate) started: u64,
+    pub(crate) stopped: u64,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) log: Vec<String>,
+    pub(crate) pids: Vec<u32>,
+    pub(crate) end: Option<greylag_infra::protocol::AgentEnd>,
+}
+
+impl Saved {
+    /// Saves a snapshot unless it is there already.
+    pub(crate) fn save(&mut self, snapshot: &Snapshot) {
+        if snapshot.seq <= self.last_seq {
+            return;
+        }
+        assert_eq!(
+            snapshot.seq,
+            self.last_seq + 1,
+            "snapshots come without gaps"
+        );
+        self.last_seq = snapshot.seq;
+        self.requests += snapshot
+            .intervals
+            .iter()
+            .map(|data| data.requests)
+            .sum::<u64>();
+        self.started += snapshot
+            .user_changes
+            .iter()
+            .map(|change| change.started)
+            .sum::<u64>();
+        self.stopped += snapshot
+            .user_changes
+            .iter()
+            .map(|change| change.stopped)
+            .sum::<u64>();
+        self.log
+            .extend(snapshot.log.iter().map(|line| line.text.clone()));
+        for endpoint in &snapshot.endpoints {
+            if !self.endpoints.contains(endpoint) {
+                self.endpoints.push(endpoint.clone());
+            }
+        }
+        if !snapshot.workers.is_empty() {
+            self.pids = snapshot.workers.iter().map(|worker| worker.pid).collect();
+        }
+        self.end.clone_from(&snapshot.end);
+    }
+}
+
+/// Four users in two workers, who send a request every 10 ms or so.
+pub(crate) fn test_of(target: &Target, duration_s: u64) -> LoadTest {
+    let request = |method: &str, path: &str| DeclaredRequest {
+        method: method.into(),
+        path: path.into(),
+        name: None,
+        weight: 1,
+        headers: Vec::new(),
+        body: None,
+        expect_status: None,
+        expect_body: None,
+    };
+    LoadTest {
+        name: "t".into(),
+        host: target.url.clone(),
+        users: 4,
+        ramp_up_s: 0,
+        duration_s,
+        workers: 2,
+        infrastructure: "lab".into(),
+        scenario: "t".into(),
+        stop_timeout_s: 5,
+        declared: Some(DeclaredScenario {
+            requests: vec![request("GET", "/a"), request("POST", "/b")],
+            wait_time: Some(WaitTime::Constant(0.01)),
+        }),
+    }
+}
+
+pub(crate) fn now_us() -> u64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_micros() as u64
+}
