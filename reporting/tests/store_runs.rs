@@ -485,6 +485,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             { "second": 0, "users": 0, "requests": 2, "failures": 1 },
             { "second": 1, "users": 2, "requests": 0, "failures": 0 },
             { "second": 2, "users": 2, "requests": 2, "failures": 0 },
+            {"second": 3, "users": 0, "requests": 0, "failures": 0},
         ],
     });
     assert_eq!(serde_json::to_value(&summary).unwrap(), expected);

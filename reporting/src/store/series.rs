@@ -19,7 +19,8 @@ pub const CURRENT_RPS_WINDOW_S: u32 = 10;
 /// their way; Locust leaves out two as well.
 const CURRENT_RPS_LAG_S: u32 = 2;
 
-/// Users, requests and failures over time: every step from the first to the last, empty ones too.
+/// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a
+/// run that is over has one more at its end, when nobody is there any more.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// Seconds in one point.
@@ -42,7 +43,8 @@ impl CurrentRps {
 
     /// Of all endpoints together.
     pub fn total(&self) -> f64 {
-        self.by_endpoint.values().sum()
+        // Not sum(): that of nothing is -0.0.
+        self.by_endpoint.values().fold(0.0, |sum, rate| sum + rate)
     }
 }
 
@@ -61,7 +63,10 @@ pub(super) fn read(
             points: Vec::new(),
         });
     };
-    let (step, level) = step_for(last.saturating_add(1), max_points);
+    let is_over: bool = connection
+        .prepare_cached("SELECT is_over FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    let (step, level) = step_for(last.saturating_add(2), max_points);
     let first = from_second - from_second % step;
     if first > last {
         return Ok(Series {
@@ -97,6 +102,15 @@ pub(super) fn read(
         // Other workers' stops may be known before one worker's starts: never below zero.
         point.users = from_sql(users);
         users += change;
+    }
+    if is_over && let Some(end) = points.last() {
+        // An agent that was lost never told that its users stopped.
+        points.push(SeriesPoint {
+            second: end.second.saturating_add(step),
+            users: 0,
+            requests: 0,
+            failures: 0,
+        });
     }
     Ok(Series {
         step_s: step,
