@@ -111,7 +111,7 @@ async fn hostile_texts_are_only_texts() {
     let data: Value = serde_json::from_str(json).expect("it is JSON");
     assert_eq!(data["view"]["about"]["scenario"], json!(HOSTILE));
     assert_eq!(data["delta"]["reset"], json!(true));
-    assert_eq!(data["delta"]["series"].as_array().map(Vec::len), Some(10));
+    assert_eq!(data["delta"]["series"].as_array().map(Vec::len), Some(11));
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ async fn a_run_that_is_over_is_told_whole_and_ends() {
     let (view, delta) = events.pair().await;
     assert_eq!(view["cards"]["requests"], json!(50));
     assert_eq!(delta["reset"], json!(true));
-    assert_eq!(delta["series"].as_array().map(Vec::len), Some(10));
+    assert_eq!(delta["series"].as_array().map(Vec::len), Some(11));
     assert_eq!(delta["samples"][0]["failed"], json!(true));
     assert_eq!(delta["samples_of"], json!(50));
     assert_eq!(delta["log"][0]["text"], json!("saw 500"));
