@@ -8,7 +8,7 @@
 
 use std::io::{Read, Write};
 
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
 
 /// Greatest response time a histogram tells apart, in µs (1 h); longer ones count as this.
 pub(crate) const HIGHEST_US: u64 = 3_600_000_000;
@@ -46,6 +46,27 @@ pub enum HistogramError {
 /// The non-zero counts of a histogram of 1 µs to 1 h with [`DIGITS`] digits, by ascending position.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BucketCounts(Vec<(u32, u64)>);
+
+/// The counts of a histogram in an array that reaches as far as they do, for adding up many.
+#[derive(Debug, Default)]
+pub(crate) struct DenseCounts(Vec<u64>);
+
+impl DenseCounts {
+    /// Adds to the count of a position.
+    #[inline]
+    pub(crate) fn add(&mut self, position: u32, count: u64) {
+        let at = position as usize;
+        if at >= self.0.len() {
+            self.0.resize((at + 1).next_multiple_of(HALF as usize), 0);
+        }
+        self.0[at] = self.0[at].saturating_add(count);
+    }
+
+    /// The non-zero counts.
+    pub(crate) fn into_bucket_counts(self) -> BucketCounts {
+        BucketCounts((0..).zip(self.0).filter(|(_, count)| *count > 0).collect())
+    }
+}
 
 /// Position of the count that a value belongs to; values above [`HIGHEST_US`] count as that.
 pub(crate) fn position_of(value_us: u64) -> u32 {
@@ -156,31 +177,41 @@ impl BucketCounts {
 
     /// Reads either form; no bytes are no counts. Memory stays below 0.5 MB whatever the bytes are.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HistogramError> {
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        match be_u32(bytes, 0)? {
-            COOKIE => decode_plain(bytes),
-            COMPRESSED_COOKIE => {
-                let length = be_u32(bytes, 4)? as usize;
-                let body = &bytes[COMPRESSED_HEADER_BYTES..];
-                if body.len() != length {
-                    return Err(HistogramError::CutShort);
-                }
-                let largest =
-                    HEADER_BYTES + (position_of(HIGHEST_US) as usize + 1) * MAX_COUNT_BYTES;
-                let mut plain = Vec::with_capacity(2_048);
-                ZlibDecoder::new(body)
-                    .take(largest as u64 + 1)
-                    .read_to_end(&mut plain)
-                    .map_err(|_| HistogramError::Deflate)?;
-                if plain.len() > largest {
-                    return Err(HistogramError::Deflate);
-                }
-                decode_plain(&plain)
+        let mut counts = Vec::with_capacity(bytes.len().min(512));
+        visit_counts(bytes, |position, count| counts.push((position, count)))?;
+        Ok(Self(counts))
+    }
+}
+
+/// Reads either form like [`BucketCounts::decode`] and gives each position and count, in ascending order, to
+/// `visit`; some may have been given before an error is found.
+pub(crate) fn visit_counts(
+    bytes: &[u8],
+    visit: impl FnMut(u32, u64),
+) -> Result<(), HistogramError> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    match be_u32(bytes, 0)? {
+        COOKIE => visit_plain(bytes, visit),
+        COMPRESSED_COOKIE => {
+            let length = be_u32(bytes, 4)? as usize;
+            let body = &bytes[COMPRESSED_HEADER_BYTES..];
+            if body.len() != length {
+                return Err(HistogramError::CutShort);
             }
-            cookie => Err(HistogramError::Cookie(cookie)),
+            let largest = HEADER_BYTES + (position_of(HIGHEST_US) as usize + 1) * MAX_COUNT_BYTES;
+            let mut plain = Vec::with_capacity(2_048);
+            ZlibDecoder::new(body)
+                .take(largest as u64 + 1)
+                .read_to_end(&mut plain)
+                .map_err(|_| HistogramError::Deflate)?;
+            if plain.len() > largest {
+                return Err(HistogramError::Deflate);
+            }
+            visit_plain(&plain, visit)
         }
+        cookie => Err(HistogramError::Cookie(cookie)),
     }
 }
 
@@ -189,7 +220,7 @@ fn be_u32(bytes: &[u8], at: usize) -> Result<u32, HistogramError> {
     Ok(u32::from_be_bytes(field.try_into().expect("4 bytes")))
 }
 
-fn decode_plain(bytes: &[u8]) -> Result<BucketCounts, HistogramError> {
+fn visit_plain(bytes: &[u8], mut visit: impl FnMut(u32, u64)) -> Result<(), HistogramError> {
     let header = bytes
         .first_chunk::<HEADER_BYTES>()
         .ok_or(HistogramError::CutShort)?;
@@ -208,7 +239,6 @@ fn decode_plain(bytes: &[u8]) -> Result<BucketCounts, HistogramError> {
         return Err(HistogramError::CutShort);
     }
     let last = position_of(HIGHEST_US);
-    let mut counts = Vec::with_capacity(rest.len().min(512));
     let mut position: u32 = 0;
     while !rest.is_empty() {
         let count = take_count(&mut rest)?;
@@ -220,12 +250,12 @@ fn decode_plain(bytes: &[u8]) -> Result<BucketCounts, HistogramError> {
                 if position > last {
                     return Err(HistogramError::TooHigh);
                 }
-                counts.push((position, count.unsigned_abs()));
+                visit(position, count.unsigned_abs());
             }
             position = position.saturating_add(1);
         }
     }
-    Ok(BucketCounts(counts))
+    Ok(())
 }
 
 fn put_count(bytes: &mut Vec<u8>, count: i64) {
@@ -241,7 +271,19 @@ fn put_count(bytes: &mut Vec<u8>, count: i64) {
     bytes.push(left as u8); // the ninth byte holds all eight of its bits
 }
 
+#[inline]
 fn take_count(bytes: &mut &[u8]) -> Result<i64, HistogramError> {
+    // Most counts and most runs of zeros are one byte.
+    if let Some((&byte, rest)) = bytes.split_first()
+        && byte < 0x80
+    {
+        *bytes = rest;
+        return Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
+    take_long_count(bytes)
+}
+
+fn take_long_count(bytes: &mut &[u8]) -> Result<i64, HistogramError> {
     let mut value: u64 = 0;
     for index in 0..MAX_COUNT_BYTES {
         let (&byte, rest) = bytes.split_first().ok_or(HistogramError::Counts)?;

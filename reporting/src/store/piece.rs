@@ -7,12 +7,15 @@ use rusqlite::Row;
 
 use super::error::{StoreError, StoreResult};
 use super::integers::from_sql;
-use crate::histogram_codec::BucketCounts;
+use crate::histogram_codec::{BucketCounts, visit_counts};
 use crate::interval::{Interval, IntervalError, check_wire};
 
 /// Columns of a piece in the order [`Piece::read`] expects.
 pub(super) const PIECE_COLUMNS: &str =
     "requests, failures, bytes, min_us, max_us, sum_us, ttfb_sum_us, ttfb_count, histogram";
+
+/// Smaller histograms gain next to nothing from compression.
+const COMPRESSED_ABOVE_BYTES: usize = 256;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Piece {
@@ -49,11 +52,28 @@ impl Piece {
 
     /// Reads [`PIECE_COLUMNS`] beginning at column `first`.
     pub(super) fn read(row: &Row<'_>, first: usize) -> StoreResult<Self> {
+        let mut counts = Vec::new();
+        let numbers = Self::read_numbers(row, first, |position, count| {
+            counts.push((position, count));
+        })?;
+        Ok(Self {
+            counts: BucketCounts::from_ascending(counts),
+            ..numbers
+        })
+    }
+
+    /// As [`Self::read`], but gives the histogram's positions and counts to `visit` and keeps none: adding up
+    /// thousands of rows need not build a list for each.
+    pub(super) fn read_numbers(
+        row: &Row<'_>,
+        first: usize,
+        visit: impl FnMut(u32, u64),
+    ) -> StoreResult<Self> {
         let number = |index: usize| row.get(first + index).map(from_sql);
+        let unreadable = |error: &dyn std::error::Error| StoreError::Unreadable(error.to_string());
         let histogram = row.get_ref(first + 8)?;
-        let bytes = histogram
-            .as_blob()
-            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let bytes = histogram.as_blob().map_err(|error| unreadable(&error))?;
+        visit_counts(bytes, visit).map_err(|error| unreadable(&error))?;
         Ok(Self {
             requests: number(0)?,
             failures: number(1)?,
@@ -63,8 +83,7 @@ impl Piece {
             sum_us: number(5)?,
             ttfb_sum_us: number(6)?,
             ttfb_count: number(7)?,
-            counts: BucketCounts::decode(bytes)
-                .map_err(|error| StoreError::Unreadable(error.to_string()))?,
+            counts: BucketCounts::default(),
             compressed: None,
         })
     }
@@ -108,13 +127,16 @@ impl Piece {
         interval.count_all(&self.counts);
     }
 
-    /// The histogram's bytes for a row of this level: compressed where most of the space goes, plain where
-    /// most of the reading is.
+    /// The histogram's bytes for a row of this level: the larger ones of level 0 compressed, where most of the
+    /// space goes; the others plain, which are read several times as fast.
     pub(super) fn histogram(&self, level: usize) -> Vec<u8> {
-        match (&self.compressed, level) {
-            (Some(bytes), 0) => bytes.clone(),
-            (None, 0) => self.counts.encode_compressed(),
-            _ => self.counts.encode(),
+        let plain = self.counts.encode();
+        if level > 0 || plain.len() <= COMPRESSED_ABOVE_BYTES {
+            return plain;
+        }
+        match &self.compressed {
+            Some(bytes) => bytes.clone(),
+            None => self.counts.encode_compressed(),
         }
     }
 }

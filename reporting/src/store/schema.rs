@@ -104,7 +104,7 @@ const MIGRATIONS: [&str; 1] = ["
         sum_us INTEGER NOT NULL,
         ttfb_sum_us INTEGER NOT NULL,
         ttfb_count INTEGER NOT NULL,
-        histogram BLOB NOT NULL,           -- HdrHistogram V2, inside DEFLATE at level 0
+        histogram BLOB NOT NULL,           -- HdrHistogram V2, large ones of level 0 inside DEFLATE
         PRIMARY KEY (run, level, bucket, endpoint, agent)
     ) WITHOUT ROWID;
 

@@ -12,6 +12,7 @@ use super::live::{endpoints, error_texts, last_second};
 use super::piece::{PIECE_COLUMNS, Piece};
 use super::rollup::read_rolled;
 use super::run_rows::key_of;
+use crate::histogram_codec::DenseCounts;
 use crate::interval::Interval;
 use crate::windows::{ALL_ROLLED, decompose};
 
@@ -75,6 +76,13 @@ impl RunTotals {
     }
 }
 
+/// An endpoint's sum while rows are added up: the histogram's counts lie in a plain array meanwhile.
+#[derive(Default)]
+struct Sum {
+    interval: Interval,
+    counts: DenseCounts,
+}
+
 /// The sums over `[window.start, window.end)` seconds of run time, or the whole run.
 pub(super) fn read(
     connection: &Connection,
@@ -87,7 +95,7 @@ pub(super) fn read(
     };
     let window = window.unwrap_or(0..u32::MAX);
     let (from, to) = (window.start, window.end.min(last.saturating_add(1)));
-    let mut sums: HashMap<i64, Interval> = HashMap::new();
+    let mut sums: HashMap<i64, Sum> = HashMap::new();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT endpoint, {PIECE_COLUMNS} FROM intervals
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4"
@@ -100,9 +108,19 @@ pub(super) fn read(
             block.to
         ])?;
         while let Some(row) = rows.next()? {
-            Piece::read(row, 1)?.add_to(sums.entry(row.get(0)?).or_default());
+            let sum = sums.entry(row.get(0)?).or_default();
+            let counts = &mut sum.counts;
+            let piece = Piece::read_numbers(row, 1, |position, count| counts.add(position, count))?;
+            piece.add_to(&mut sum.interval);
         }
     }
+    let mut sums: HashMap<i64, Interval> = sums
+        .into_iter()
+        .map(|(endpoint, mut sum)| {
+            sum.interval.count_all(&sum.counts.into_bucket_counts());
+            (endpoint, sum.interval)
+        })
+        .collect();
     add_errors(connection, run, from, to, &mut sums)?;
     let mut totals = RunTotals::default();
     for (number, endpoint) in (0..).zip(endpoints(connection, run)?) {
