@@ -33,6 +33,8 @@ pub struct LoggedRequest {
     pub path: String,
     /// Status that was answered; 499 where the client went away first.
     pub status: u16,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_at_ms: u64,
 }
 
 /// What nginx served.
@@ -90,13 +92,18 @@ impl AccessLog {
 
 fn parse_line(line: &str) -> LoggedRequest {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [method, path, status] = fields.as_slice() else {
+    let [method, path, status, ended_at] = fields.as_slice() else {
         panic!("a line of another form in nginx's access log: {line:?}");
     };
     LoggedRequest {
         method: (*method).to_owned(),
         path: (*path).to_owned(),
         status: status.parse().expect("nginx logs a number as the status"),
+        // nginx writes seconds with three decimals.
+        ended_at_ms: ended_at
+            .replace('.', "")
+            .parse()
+            .expect("nginx logs a time"),
     }
 }
 
@@ -109,12 +116,24 @@ impl Nginx {
     /// # Panics
     /// nginx is not installed or does not start.
     pub async fn start() -> Self {
+        Self::start_with(true).await
+    }
+
+    /// The same without a log, for measurements.
+    ///
+    /// # Panics
+    /// nginx is not installed or does not start.
+    pub async fn start_unlogged() -> Self {
+        Self::start_with(false).await
+    }
+
+    async fn start_with(logged: bool) -> Self {
         let program = find_program(&["nginx"]).expect(
             "these tests need nginx, and it is not installed; on Debian and Ubuntu: apt-get install nginx-light",
         );
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Self::try_start(&program).await {
+            match Self::try_start(&program, logged).await {
                 Ok(nginx) => return nginx,
                 Err(output) => last = output,
             }
@@ -122,7 +141,7 @@ impl Nginx {
         panic!("nginx does not start on any of {PORT_ATTEMPTS} free ports\n{last}");
     }
 
-    async fn try_start(program: &Path) -> Result<Self, String> {
+    async fn try_start(program: &Path, logged: bool) -> Result<Self, String> {
         let prefix = tempfile::Builder::new()
             .prefix("greylag-nginx-")
             .tempdir()
@@ -132,7 +151,7 @@ impl Nginx {
         fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES])
             .expect("the prefix is ours");
         let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration(prefix.path(), port)).expect("the prefix is ours");
+        fs::write(&config, configuration(prefix.path(), port, logged)).expect("the prefix is ours");
         let mut command = clean_command(program);
         command
             .arg("-p")
@@ -180,7 +199,7 @@ impl Nginx {
         AccessLog::read(&self.log_path())
     }
 
-    /// Process ids of nginx and its worker.
+    /// Process id of nginx, the parent of its worker.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
@@ -194,8 +213,13 @@ impl Nginx {
 const SLOW_BODY_BYTES: usize = 4_500;
 const SLOW_BYTES_PER_SECOND: usize = 4_000;
 
-fn configuration(prefix: &Path, port: u16) -> String {
+fn configuration(prefix: &Path, port: u16, logged: bool) -> String {
     let prefix = prefix.display();
+    let log = if logged {
+        format!("{prefix}/access.log witness")
+    } else {
+        "off".to_owned()
+    };
     // As root, nginx would give its worker to `nobody`, who may not read the prefix.
     let user = if geteuid().is_root() {
         "user root;"
@@ -212,8 +236,8 @@ error_log {prefix}/error.log;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 12000; }}
 http {{
-    log_format witness '$request_method\t$request_uri\t$status';
-    access_log {prefix}/access.log witness;
+    log_format witness '$request_method\t$request_uri\t$status\t$msec';
+    access_log {log};
     client_body_temp_path {prefix}/body;
     proxy_temp_path {prefix}/proxy;
     fastcgi_temp_path {prefix}/fastcgi;

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use greylag_scenarios::prelude::*;
 
+// As in the product: it belongs to what is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
     scenarios.extend([per_process(), hostile(), idle()]);

@@ -1,0 +1,88 @@
+//! How long after its end a request is in the events that the page follows.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use greylag_tests::Nginx;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{median, pinned_cluster, start};
+
+const SECONDS: u64 = 30;
+
+/// Prints the delay from the end of each request (by nginx's clock, which is this machine's) to the event whose total
+/// includes it.
+pub(crate) async fn measure() {
+    let nginx = Nginx::start().await;
+    let cluster = pinned_cluster().await;
+    let test = json!({
+        "name": "delay", "host": nginx.url(), "infrastructure": "bench", "users": 10, "workers": 1, "ramp_up": 0,
+        "duration": SECONDS,
+        "declared": {
+            "requests": [{ "method": "GET", "path": "/", "weight": 1 }],
+            "wait_time": { "Between": [0.1, 0.5] },
+        },
+    });
+    let (id, _) = start(&cluster, &test).await;
+    let totals = follow(&cluster, &id).await;
+    let log = nginx.finish().await;
+
+    let mut delays = Vec::new();
+    let mut told = 0;
+    for (arrived_ms, total) in totals {
+        let total = total.min(log.requests.len());
+        for request in log.requests.get(told..total).unwrap_or_default() {
+            delays.push(arrived_ms.saturating_sub(request.ended_at_ms) as f64);
+        }
+        told = told.max(total);
+    }
+    assert_eq!(told, log.requests.len(), "the last event has them all");
+    let most = delays.iter().copied().fold(0.0, f64::max);
+    let mean = delays.iter().sum::<f64>() / delays.len() as f64;
+    println!(
+        "\nDelay from the end of a request to the browser's event, {} requests",
+        delays.len()
+    );
+    println!("| mean | median | most |\n|---|---|---|");
+    println!("| {mean:.0} ms | {:.0} ms | {most:.0} ms |", median(delays));
+}
+
+/// When each `view` event came, and the total it told.
+async fn follow(cluster: &greylag_tests::Cluster, id: &str) -> Vec<(u64, usize)> {
+    let path = format!("/api/v1/runs/{id}/events");
+    let request = cluster
+        .api()
+        .request(Method::GET, &path)
+        .timeout(Duration::from_secs(SECONDS + 60));
+    let mut stream = request
+        .send()
+        .await
+        .expect("an event stream")
+        .bytes_stream();
+    let mut text = String::new();
+    let mut totals = Vec::new();
+    while let Some(Ok(bytes)) = stream.next().await {
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("it is after 1970")
+            .as_millis();
+        text.push_str(&String::from_utf8_lossy(&bytes));
+        while let Some(end) = text.find("\n\n") {
+            let event: String = text.drain(..end + 2).collect();
+            if let Some(total) = total_of(&event) {
+                totals.push((u64::try_from(now_ms).expect("64 bits are enough"), total));
+            }
+        }
+    }
+    totals
+}
+
+fn total_of(event: &str) -> Option<usize> {
+    event
+        .lines()
+        .find(|line| line.trim_end() == "event: view")?;
+    let data = event.lines().find_map(|line| line.strip_prefix("data: "))?;
+    let view: Value = serde_json::from_str(data).ok()?;
+    usize::try_from(view["cards"]["requests"].as_u64()?).ok()
+}

@@ -1,0 +1,98 @@
+//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay]`. Needs nginx, wrk and taskset.
+//!
+//! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
+//!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
+//! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
+//! - `delay`: from the end of a request until a browser is told of it.
+
+mod cpu;
+mod delay;
+mod memory;
+mod plain_goose;
+
+use std::process::Command;
+use std::time::Duration;
+
+use greylag_tests::{Cluster, Greylag, ProcessId, descendants, wait};
+use serde_json::Value;
+
+/// The core of the target and of the coordinator.
+const TARGET_CORE: &str = "0";
+/// The core of whoever generates the load.
+const GENERATOR_CORE: &str = "1";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        match arguments.as_slice() {
+            [] => {
+                cpu::measure().await;
+                memory::measure().await;
+                delay::measure().await;
+            }
+            ["cpu"] => cpu::measure().await,
+            ["memory"] => memory::measure().await,
+            ["delay"] => delay::measure().await,
+            [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
+            other => {
+                panic!("unknown arguments {other:?}; use cpu, memory, delay or nothing for all")
+            }
+        }
+    });
+}
+
+/// A coordinator and one agent, each on its core.
+async fn pinned_cluster() -> Cluster {
+    let greylag = Greylag::at(env!("CARGO_BIN_EXE_greylag_under_test"));
+    let mut cluster = Cluster::start(&greylag)
+        .await
+        .with_agents("bench", &["bench"])
+        .await;
+    pin(cluster.coordinator().pid(), TARGET_CORE);
+    pin(cluster.agent(0).pid(), GENERATOR_CORE);
+    cluster
+}
+
+/// Binds a process, its threads and its children to a core; later children inherit it.
+fn pin(pid: u32, core: &str) {
+    let children = descendants(pid).into_iter().map(|child| child.pid);
+    for pid in children.chain([pid]) {
+        let done = Command::new("taskset")
+            .args(["-a", "-p", "-c", core, &pid.to_string()])
+            .output()
+            .expect("these measurements need taskset; on Debian: apt-get install util-linux");
+        assert!(
+            done.status.success(),
+            "taskset: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+}
+
+/// Starts a run on one worker and gives its id and the worker.
+async fn start(cluster: &Cluster, test: &Value) -> (String, ProcessId) {
+    let id = cluster.api().start(test).await;
+    let worker = wait::until("the worker", Duration::from_secs(30), async || {
+        cluster
+            .workers_of(0)
+            .first()
+            .copied()
+            .ok_or_else(|| "there is none".to_owned())
+    })
+    .await;
+    (id, worker)
+}
+
+/// The middle one of some numbers.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}

@@ -1,0 +1,8 @@
+//! Bad input: one clear sentence, exit code 2 (or 4xx with a JSON error), and nothing is started.
+
+mod coordinators;
+mod flags;
+mod http;
+mod places;
+mod refusal;
+mod test_files;

@@ -1,0 +1,7 @@
+//! The command line as people and scripts use it.
+
+mod demo;
+mod failed_runs;
+mod finished_runs;
+mod results;
+mod settings;
