@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{Endpoint, SampleData, Snapshot, UserChange};
+use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, Snapshot, UserChange};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::{Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Store};
 
@@ -78,8 +78,8 @@ async fn fill(
     requests: u32,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let mut times = Vec::new();
-    let mut random = 1_u64;
-    let mut interval = Interval::default();
+    let different = different_intervals(requests);
+    let mut next = different.iter().cycle();
     for second in 0..seconds {
         let mut snapshot = Snapshot {
             run_id: "r".into(),
@@ -96,16 +96,12 @@ async fn fill(
                 method: "GET".into(),
                 name: format!("/endpoint/{endpoint}"),
             });
-            interval.reset();
-            for _ in 0..requests {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                // 1 to about 250 ms, most of them short
-                let response = 1_000 + ((random >> 48) * ((random >> 32) & 0xffff)) / 17_000;
-                interval.record(Duration::from_micros(response), None, 100, None);
-            }
-            snapshot.intervals.push(interval.to_wire(second, endpoint));
+            let interval = next.next().expect("a cycle has no end").clone();
+            snapshot.intervals.push(IntervalData {
+                second,
+                endpoint,
+                ..interval
+            });
         }
         snapshot.samples = (0..MAX_SAMPLES_PER_SECOND as u64)
             .map(|at| SampleData {
@@ -130,6 +126,25 @@ async fn fill(
         times[times.len() - 1]
     );
     Ok(())
+}
+
+/// So many that those of one endpoint differ from second to second.
+fn different_intervals(requests: u32) -> Vec<IntervalData> {
+    let mut random = 1_u64;
+    let mut intervals = Vec::new();
+    for _ in 0..4_999 {
+        let mut interval = Interval::default();
+        for _ in 0..requests {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            // 1 to about 250 ms, most of them short
+            let response = 1_000 + ((random >> 48) * ((random >> 32) & 0xffff)) / 17_000;
+            interval.record(Duration::from_micros(response), None, 100, None);
+        }
+        intervals.push(interval.to_wire(0, 0));
+    }
+    intervals
 }
 
 /// Prints the median and the longest of some repetitions.
