@@ -1,5 +1,6 @@
 //! Why agent connections are closed: counted and logged, never felt by anyone else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,5 +73,13 @@ impl ConnectionFaults {
     /// How many connections were closed for this reason.
     pub fn get(&self, fault: ConnectionFault) -> u64 {
         self.counters[fault as usize].load(Ordering::Relaxed)
+    }
+
+    /// All counters by the reason's key.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        ConnectionFault::ALL
+            .into_iter()
+            .map(|fault| (fault.key(), self.get(fault)))
+            .collect()
     }
 }

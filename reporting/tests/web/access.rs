@@ -62,6 +62,13 @@ async fn with_a_token_nothing_is_shown_without_it() {
         }
         assert!(!answer.body.contains("secret-test"), "{path}");
     }
+    let bearer = format!("Bearer {TOKEN}");
+    let path = "/api/v1/infrastructures";
+    let counted = with_header(&site, "GET", path, header::AUTHORIZATION, &bearer).await;
+    assert_eq!(
+        counted.json()["closed_connections"]["unauthenticated"], 1,
+        "the agents' socket was asked for once: {counted:?}"
+    );
     for (path, body) in [
         ("/api/v1/runs", "{}"),
         ("/api/v1/infrastructures", "{\"name\":\"x\"}"),

@@ -20,9 +20,13 @@ struct CreateRequest {
     name: String,
 }
 
-/// `GET /api/v1/infrastructures`
+/// `GET /api/v1/infrastructures`, with the number of agents' connections that were closed for a fault, by
+/// reason, since the coordinator started.
 pub(in crate::web) async fn list_infrastructures(State(state): State<WebState>) -> Json<Value> {
-    Json(json!({ "infrastructures": *state.coordinator.infrastructures() }))
+    Json(json!({
+        "infrastructures": *state.coordinator.infrastructures(),
+        "closed_connections": state.coordinator.connection_faults().counts(),
+    }))
 }
 
 /// `POST /api/v1/infrastructures` `{name}`: Pending until its first agent comes.
