@@ -66,7 +66,8 @@ async fn with_a_token_nothing_is_shown_without_it() {
     let path = "/api/v1/infrastructures";
     let counted = with_header(&site, "GET", path, header::AUTHORIZATION, &bearer).await;
     assert_eq!(
-        counted.json()["closed_connections"]["unauthenticated"], 1,
+        counted.json()["closed_connections"]["unauthenticated"],
+        1,
         "the agents' socket was asked for once: {counted:?}"
     );
     for (path, body) in [
