@@ -1,5 +1,7 @@
 //! The coordinator as an agent sees it: a fake agent over a real WebSocket.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::Path;
 use std::time::Duration;
 
