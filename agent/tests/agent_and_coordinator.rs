@@ -1,6 +1,8 @@
 //! A real agent with real worker processes against a coordinator that loses connections, forgets to
 //! acknowledge and goes away.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use greylag::AgentError;

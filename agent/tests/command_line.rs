@@ -1,5 +1,7 @@
 //! The command line with bad input: one clear sentence, exit code 2, and nothing started.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -148,15 +148,13 @@ impl Owner {
         self.lease = Duration::from_millis(welcome.lease_ms);
         self.name = welcome.name;
         self.outgoing = Some(outgoing);
-        let ready: Vec<RunId> = self
-            .runs
-            .iter_mut()
-            .map(|(run_id, run)| {
-                run.outbox().reconnected();
-                (run_id, run.is_ready())
-            })
-            .filter_map(|(run_id, is_ready)| is_ready.then(|| run_id.clone()))
-            .collect();
+        let mut ready = Vec::new();
+        for (run_id, run) in &mut self.runs {
+            run.outbox().reconnected();
+            if run.is_ready() {
+                ready.push(run_id.clone());
+            }
+        }
         for run_id in ready {
             self.send_ready(run_id);
         }
@@ -215,11 +213,24 @@ impl Owner {
             return;
         }
         let now = self.now();
-        // A scenario that is unknown here is told by the workers.
-        let classes = scenario_of(&prepare.test, &self.config.scenarios)
-            .map(|scenario| classes_of(&scenario))
-            .unwrap_or_default();
-        let spawned = SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes);
+        let mistake = prepare.test.check().err();
+        // A test that makes no sense starts nothing; a scenario that is unknown here is told by the workers.
+        let spawned = match mistake {
+            Some(_) => SpawnedUsers::none(),
+            None => {
+                let classes = scenario_of(&prepare.test, &self.config.scenarios)
+                    .map(|scenario| classes_of(&scenario))
+                    .unwrap_or_default();
+                SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes)
+            }
+        };
+        let prepare = &Prepare {
+            workers: match mistake {
+                Some(_) => Vec::new(),
+                None => prepare.workers.clone(),
+            },
+            ..prepare.clone()
+        };
         let mut run = AgentRun::prepare(prepare, &self.name, spawned, now, |worker, message| {
             WorkerProcess::start(
                 &self.config.worker_command,
@@ -229,6 +240,12 @@ impl Owner {
                 self.worker_events.clone(),
             )
         });
+        if let Some(mistake) = mistake {
+            run.fail(
+                format!("agent {} cannot run the test: {mistake}", self.name),
+                now,
+            );
+        }
         if self.shutting_down.is_some() {
             run.fail(self.shutdown_reason(), now);
         }

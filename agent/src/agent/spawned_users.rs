@@ -13,6 +13,15 @@ pub(crate) struct SpawnedUsers {
 }
 
 impl SpawnedUsers {
+    /// The plan of nobody.
+    pub(crate) fn none() -> Self {
+        Self {
+            by_class: BTreeMap::new(),
+            planned: 0,
+            told: false,
+        }
+    }
+
     /// The plan for these workers of the run.
     pub(crate) fn planned_for(test: &LoadTest, workers: &[u32], classes: &[UserClass]) -> Self {
         let mut of_class = vec![0_u64; classes.len()];
