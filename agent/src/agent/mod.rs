@@ -20,6 +20,7 @@ mod owner;
 mod run;
 mod spawned_users;
 pub(crate) mod wall_clock;
+mod worker_exit;
 mod worker_process;
 
 use tokio::sync::{mpsc, watch};

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::codec::Framed;
 
 use super::log_lines::{LineLimit, LineSplitter};
+use super::worker_exit::describe_exit;
 use crate::worker::messages::{FromWorker, Report, ToWorker, codec, decode, encode};
 
 /// How long what a worker has sent and printed is read after its process has ended. Its own frames are
@@ -332,68 +332,9 @@ fn kill_group(group: Option<Pid>) {
     }
 }
 
-/// How a process ended, as the end of a sentence that begins with it; none for exit code 0.
-fn describe_exit(status: ExitStatus, last_error_line: &str) -> Option<String> {
-    /// Longest part of a worker's last words in the reason of a failed run.
-    const LAST_WORDS_BYTES: usize = 300;
-    if let Some(signal) = status.signal() {
-        let name = signal_name(signal).map_or(String::new(), |name| format!(" ({name})"));
-        return Some(format!("was killed by signal {signal}{name}"));
-    }
-    let code = status.code().filter(|code| *code != 0)?;
-    let words = greylag_infra::protocol::cut(last_error_line, LAST_WORDS_BYTES);
-    Some(if words.is_empty() {
-        format!("ended with exit code {code}")
-    } else {
-        format!("ended with exit code {code}: {words}")
-    })
-}
-
-/// The name of a signal that ends processes. These numbers are the same on every Unix that Rust runs on,
-/// but for SIGBUS, SIGSYS and the like, which go without.
-fn signal_name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exits_are_described() {
-        let exit = |raw| ExitStatus::from_raw(raw);
-        assert_eq!(describe_exit(exit(0), "x"), None);
-        assert_eq!(
-            describe_exit(exit(9), "x").unwrap(),
-            "was killed by signal 9 (SIGKILL)"
-        );
-        assert_eq!(
-            describe_exit(exit(64), "x").unwrap(),
-            "was killed by signal 64"
-        );
-        assert_eq!(
-            describe_exit(exit(101 << 8), "thread 'load' panicked").unwrap(),
-            "ended with exit code 101: thread 'load' panicked"
-        );
-        assert_eq!(
-            describe_exit(exit(1 << 8), "").unwrap(),
-            "ended with exit code 1"
-        );
-    }
 
     /// The events of a worker that is this shell script.
     async fn events_of(script: &str) -> Vec<WorkerEvent> {
