@@ -1,18 +1,39 @@
-//! A TCP proxy between agent and coordinator that can be cut and restored.
+//! A TCP proxy between agent and coordinator that loses what it is told to lose.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Forwards connections until it is cut.
+/// What the proxy does with what it hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    /// Forwards both ways.
+    Open,
+    /// The agent is heard, but hears nothing: what the coordinator says is held back.
+    Mute,
+    /// The agent speaks into the void: what it says is lost.
+    Void,
+    /// Connections break, and new ones too.
+    Cut,
+}
+
+/// Forwards connections of agents to a coordinator.
 #[derive(Debug)]
 pub struct ChaosProxy {
     address: SocketAddr,
-    open: watch::Sender<bool>,
-    connections: Arc<std::sync::atomic::AtomicU64>,
+    link: watch::Sender<Link>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    connections: AtomicU64,
+    lost_bytes: AtomicU64,
 }
 
 impl ChaosProxy {
@@ -27,26 +48,27 @@ impl ChaosProxy {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let open = watch::Sender::new(true);
-        let connections = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let (target, state, counter) = (
-            target.to_owned(),
-            open.subscribe(),
-            Arc::clone(&connections),
-        );
+        let link = watch::Sender::new(Link::Open);
+        let counters = Arc::new(Counters::default());
+        let (target, state, counted) = (target.to_owned(), link.subscribe(), Arc::clone(&counters));
         tokio::spawn(async move {
-            while let Ok((incoming, _)) = listener.accept().await {
+            while let Ok((agent, _)) = listener.accept().await {
                 // While cut, a connection is closed as soon as it is there.
-                if *state.borrow() {
-                    counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    tokio::spawn(forward(incoming, target.clone(), state.clone()));
+                if *state.borrow() != Link::Cut {
+                    counted.connections.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(forward(
+                        agent,
+                        target.clone(),
+                        state.clone(),
+                        Arc::clone(&counted),
+                    ));
                 }
             }
         });
         Self {
             address,
-            open,
-            connections,
+            link,
+            counters,
         }
     }
 
@@ -57,26 +79,83 @@ impl ChaosProxy {
 
     /// Breaks every connection and refuses new ones.
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.link.send_replace(Link::Cut);
+    }
+
+    /// The coordinator hears the agent, the agent hears nothing: acknowledgements do not come.
+    pub fn mute_coordinator(&self) {
+        self.link.send_replace(Link::Mute);
+    }
+
+    /// What the agent says from now on is lost.
+    pub fn lose_from_agent(&self) {
+        self.link.send_replace(Link::Void);
     }
 
     /// Forwards again.
     pub fn restore(&self) {
-        self.open.send_replace(true);
+        self.link.send_replace(Link::Open);
     }
 
     /// Connections forwarded so far.
     pub fn connections(&self) -> u64 {
-        self.connections.load(std::sync::atomic::Ordering::Relaxed)
+        self.counters.connections.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the agent's that were lost so far.
+    pub fn lost_bytes(&self) -> u64 {
+        self.counters.lost_bytes.load(Ordering::Relaxed)
     }
 }
 
-async fn forward(mut incoming: TcpStream, target: String, mut open: watch::Receiver<bool>) {
-    let Ok(mut outgoing) = TcpStream::connect(&target).await else {
+async fn forward(
+    agent: TcpStream,
+    target: String,
+    mut link: watch::Receiver<Link>,
+    counters: Arc<Counters>,
+) {
+    let Ok(coordinator) = TcpStream::connect(&target).await else {
         return;
     };
+    let (from_agent, to_agent) = agent.into_split();
+    let (from_coordinator, to_coordinator) = coordinator.into_split();
+    let (up, down) = (link.clone(), link.clone());
     tokio::select! {
-        _ = copy_bidirectional(&mut incoming, &mut outgoing) => {}
-        _ = open.wait_for(|open| !open) => {}
+        () = carry_up(from_agent, to_coordinator, up, &counters) => {}
+        () = carry_down(from_coordinator, to_agent, down) => {}
+        _ = link.wait_for(|link| *link == Link::Cut) => {}
+    }
+}
+
+async fn carry_up(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    link: watch::Receiver<Link>,
+    counters: &Counters,
+) {
+    let mut buffer = [0; 16_384];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if *link.borrow() == Link::Void {
+            counters
+                .lost_bytes
+                .fetch_add(count as u64, Ordering::Relaxed);
+        } else if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn carry_down(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut link: watch::Receiver<Link>,
+) {
+    let mut buffer = [0; 16_384];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if link.wait_for(|link| *link != Link::Mute).await.is_err()
+            || to.write_all(&buffer[..count]).await.is_err()
+        {
+            return;
+        }
     }
 }

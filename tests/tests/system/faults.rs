@@ -338,31 +338,52 @@ async fn connection_cut_and_restored() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let (cluster, proxy) = behind_proxy(&[]).await;
-    let id = cluster
-        .api()
-        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+    let api = cluster.api();
+    let id = api
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 600 })))
         .await;
-    for least in [50, 400] {
-        cluster
-            .api()
-            .wait_for_requests(&id, least, RUN_TIMEOUT)
-            .await;
+    let mut seen = requests_of(&api.wait_for_requests(&id, 50, RUN_TIMEOUT).await);
+    let reconnect = async || {
         proxy.cut();
-        cluster.api().wait_for_agents("lab", 0, SOON).await;
+        api.wait_for_agents("lab", 0, SOON).await;
         proxy.restore();
-        cluster.api().wait_for_agents("lab", 1, SOON).await;
-    }
+        api.wait_for_agents("lab", 1, SOON).await;
+    };
+    reconnect().await;
+    // Saved, but the agent does not know: it sends them again, and they must not be counted again.
+    seen = requests_of(&api.wait_for_requests(&id, seen + 100, RUN_TIMEOUT).await);
+    proxy.mute_coordinator();
+    seen = requests_of(&api.wait_for_requests(&id, seen + 300, RUN_TIMEOUT).await);
+    reconnect().await;
+    // Sent, but never arrived: the agent has to send them again.
+    api.wait_for_requests(&id, seen + 100, RUN_TIMEOUT).await;
+    proxy.lose_from_agent();
+    wait::until("snapshots to be lost", SOON, async || {
+        let lost = proxy.lost_bytes();
+        if lost > 4_000 {
+            Ok(())
+        } else {
+            Err(format!("{lost} bytes"))
+        }
+    })
+    .await;
+    reconnect().await;
+    assert_eq!(proxy.connections(), 4);
+    api.stop(&id).await;
+    let progress = api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
+    let reason = progress["failure_reason"]
+        .as_str()
+        .expect("a failed run says why");
     assert!(
-        proxy.connections() >= 3,
-        "{} connections",
-        proxy.connections()
+        reason.contains("stopped"),
+        "nothing else went wrong: {reason}"
     );
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
     let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_equal_to_log(api, cluster.data(), &id, &log).await;
+}
+
+fn requests_of(progress: &serde_json::Value) -> u64 {
+    progress["requests"].as_u64().expect("a number of requests")
 }
 
 #[tokio::test]
