@@ -12,6 +12,8 @@ pub struct DeclaredScenario {
     pub wait_time: Option<WaitTime>,
 }
 
+/// Longest wait between two tasks, in seconds.
+pub(crate) const MAX_WAIT_S: f64 = 86_400.0;
 /// Most requests of a declared scenario.
 pub(crate) const MAX_REQUESTS: usize = 1_000;
 
@@ -27,6 +29,14 @@ impl DeclaredScenario {
         if self.requests.iter().all(|request| request.weight == 0) {
             return Some("has no request with a weight above 0".to_owned());
         }
+        if self
+            .wait_time
+            .is_some_and(|wait_time| !wait_time.is_valid())
+        {
+            return Some(format!(
+                "has a wait time that is not from 0 to {MAX_WAIT_S} seconds, the lesser bound first"
+            ));
+        }
         (1..).zip(&self.requests).find_map(|(number, request)| {
             let mistake = request.mistake()?;
             Some(format!("has a mistake in request {number}: {mistake}"))
@@ -41,6 +51,20 @@ impl DeclaredRequest {
         let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
             return Some(format!("`{}` is no HTTP method", shown(&self.method)));
+        }
+        if self.method.eq_ignore_ascii_case("CONNECT") {
+            return Some("`CONNECT` opens a tunnel and is no request to measure".to_owned());
+        }
+        for (name, value) in &self.headers {
+            if name.is_empty() || !name.bytes().all(is_token) {
+                return Some(format!("`{}` is no name of a header", shown(name)));
+            }
+            if value.chars().any(|c| c.is_ascii_control() && c != '\t') {
+                return Some(format!(
+                    "the value of header `{}` has control characters",
+                    shown(name)
+                ));
+            }
         }
         let starts = ["/", "http://", "https://"];
         if !starts.iter().any(|start| self.path.starts_with(start)) {
@@ -91,4 +115,15 @@ pub enum WaitTime {
     Constant(f64),
     /// Uniform between the two.
     Between(f64, f64),
+}
+
+impl WaitTime {
+    /// Whether it is from 0 to [`MAX_WAIT_S`], the lesser bound first.
+    pub(crate) fn is_valid(self) -> bool {
+        let (least, most) = match self {
+            WaitTime::Constant(wait) => (wait, wait),
+            WaitTime::Between(least, most) => (least, most),
+        };
+        (0.0..=most).contains(&least) && most <= MAX_WAIT_S
+    }
 }

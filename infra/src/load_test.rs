@@ -49,9 +49,13 @@ pub struct LoadTest {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum LoadTestError {
     #[error(
-        "the test has no name; give it one of 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
+        "the test has no name that can be used; give it one of 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
     )]
     Name,
+    #[error(
+        "the scenario's name is longer than {MAX_TEST_NAME_BYTES} bytes or has control characters"
+    )]
+    Scenario,
     #[error("users is 0; give at least 1")]
     NoUsers,
     #[error("users is {0}; the most is {MAX_USERS}")]
@@ -93,6 +97,10 @@ impl LoadTest {
             || self.name.chars().any(char::is_control)
         {
             return Err(LoadTestError::Name);
+        }
+        if self.scenario.len() > MAX_TEST_NAME_BYTES || self.scenario.chars().any(char::is_control)
+        {
+            return Err(LoadTestError::Scenario);
         }
         match self.users {
             0 => return Err(LoadTestError::NoUsers),
@@ -181,7 +189,7 @@ impl LoadTest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declared::DeclaredRequest;
+    use crate::declared::{DeclaredRequest, WaitTime};
 
     fn valid() -> LoadTest {
         LoadTest {
@@ -216,8 +224,18 @@ mod tests {
             expect_body: None,
         };
         type Change = fn(&mut DeclaredRequest);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 10] = [
             (|_| {}, ""),
+            (|r| r.headers = vec![("x-a".into(), "ü\t1".into())], ""),
+            (
+                |r| r.headers = vec![("x a".into(), "1".into())],
+                "`x a` is no name of a header",
+            ),
+            (
+                |r| r.headers = vec![("x-a".into(), "1\r\n2".into())],
+                "header `x-a` has control characters",
+            ),
+            (|r| r.method = "connect".into(), "opens a tunnel"),
             (|r| r.path = "https://elsewhere.example/".into(), ""),
             (
                 |r| r.method = "NO GET".into(),
@@ -247,6 +265,19 @@ mod tests {
                 "{message:?}"
             );
         }
+        for wait_time in [
+            WaitTime::Constant(-1.0),
+            WaitTime::Constant(f64::NAN),
+            WaitTime::Between(2.0, 1.0),
+            WaitTime::Between(0.0, 1e9),
+        ] {
+            let declared = DeclaredScenario {
+                requests: vec![request.clone()],
+                wait_time: Some(wait_time),
+            };
+            let mistake = declared.mistake().unwrap_or_default();
+            assert!(mistake.contains("wait time"), "{wait_time:?}: {mistake}");
+        }
         let weightless = DeclaredRequest {
             weight: 0,
             ..request
@@ -267,7 +298,8 @@ mod tests {
     #[test]
     fn each_mistake_has_its_sentence() {
         type Change = fn(&mut LoadTest);
-        let cases: [(Change, &str); 12] = [
+        let cases: [(Change, &str); 13] = [
+            (|t| t.scenario = "x".repeat(201), "scenario's name"),
             (|t| t.name = " ".into(), "no name"),
             (|t| t.users = 0, "users is 0"),
             (|t| t.users = MAX_USERS + 1, "the most is"),

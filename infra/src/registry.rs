@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::protocol::{Hello, ScenarioInfo};
+use crate::protocol::{Hello, MAX_NAME_BYTES as MAX_TEXT_BYTES, ScenarioInfo, cut};
 
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
 /// Most agents kept per infrastructure; the longest disconnected are forgotten first.
 pub const MAX_AGENTS: usize = 1_000;
+/// Most scenarios kept of one agent.
+const MAX_SCENARIOS: usize = 1_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -144,6 +146,12 @@ impl Registry {
             Ok(()) | Err(InfrastructureError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
+        // The identity is one process's: it is in one infrastructure, the one it named last.
+        for (name, agents) in &mut self.infrastructures {
+            if *name != hello.infrastructure {
+                agents.remove(&hello.agent_id);
+            }
+        }
         let agents = self
             .infrastructures
             .get_mut(&hello.infrastructure)
@@ -171,8 +179,8 @@ impl Registry {
                 status: ConnectionStatus::Connected,
                 last_heard_us: now_us,
                 cores: hello.cores,
-                version: hello.version.clone(),
-                scenarios: hello.scenarios.clone(),
+                version: cut(&hello.version, MAX_NAME_BYTES).into_owned(),
+                scenarios: kept_scenarios(&hello.scenarios),
             },
         );
         while agents.len() > MAX_AGENTS {
@@ -254,6 +262,16 @@ impl Registry {
     }
 }
 
+/// What is kept of the scenarios an agent names: a hello may be as large as a frame, and every page shows them.
+fn kept_scenarios(named: &[ScenarioInfo]) -> Vec<ScenarioInfo> {
+    let kept = named.iter().take(MAX_SCENARIOS);
+    kept.map(|scenario| ScenarioInfo {
+        name: cut(&scenario.name, MAX_TEXT_BYTES).into_owned(),
+        description: cut(&scenario.description, MAX_TEXT_BYTES).into_owned(),
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +322,40 @@ mod tests {
         );
         assert!(registry.agent("1").is_none(), "replaced by the new process");
         assert_eq!(registry.connected_agents("load").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
+        let mut registry = Registry::default();
+        registry.join(&hello("1", "a", "load"), 0).unwrap();
+        registry.join(&hello("1", "a", "other"), 0).unwrap();
+        assert_eq!(registry.connected_agents("load").unwrap().len(), 0);
+        registry.left("1");
+        assert_eq!(registry.connected_agents("other").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_hello_is_bounded() {
+        let long = "x".repeat(2_000);
+        let scenario = ScenarioInfo {
+            name: long.clone(),
+            description: long.clone(),
+        };
+        let greedy = Hello {
+            version: long,
+            scenarios: vec![scenario; MAX_SCENARIOS + 1],
+            ..hello("1", "a", "load")
+        };
+        let mut registry = Registry::default();
+        registry.join(&greedy, 0).unwrap();
+        let agent = registry.agent("1").unwrap();
+        assert_eq!(agent.version.len(), MAX_NAME_BYTES);
+        assert_eq!(agent.scenarios.len(), MAX_SCENARIOS);
+        let kept = &agent.scenarios[0];
+        assert_eq!(
+            (kept.name.len(), kept.description.len()),
+            (MAX_TEXT_BYTES, MAX_TEXT_BYTES)
+        );
     }
 
     #[test]

@@ -283,8 +283,8 @@ impl RunLifecycle {
         };
         let name = self.name_of(agent_id);
         vec![RunEffect::Log(format!(
-            "agent {name} disconnected; it has {} s to come back",
-            self.lease_us / 1_000_000
+            "agent {name} disconnected; it is lost when nothing is heard from it for {} s",
+            self.lease_us as f64 / 1e6
         ))]
     }
 
@@ -476,11 +476,13 @@ impl RunLifecycle {
         effects
     }
 
-    /// When the last user ended if every agent said so, else now.
+    /// When the last user ended if every agent said so, else now, but not after the time at which agents end
+    /// by their own clocks: a coordinator that was away for a day does not make the load last a day.
     fn end_of_load(&self, now_us: u64) -> u64 {
         let Some(started) = self.record.started_at_us else {
             return now_us;
         };
+        let planned = self.running_deadline() - END_GRACE_US;
         self.record
             .agents
             .iter()
@@ -492,7 +494,7 @@ impl RunLifecycle {
             })
             .collect::<Option<Vec<_>>>()
             .and_then(|ends| ends.into_iter().max())
-            .map_or(now_us, |end| end.min(now_us.max(started)))
+            .map_or(now_us.min(planned), |end| end.min(now_us.max(started)))
     }
 
     fn prepare(&self, agent_id: &str) -> RunEffect {

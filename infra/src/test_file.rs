@@ -4,13 +4,11 @@ use std::ops::Range;
 
 use toml::{Table, Value};
 
-use crate::declared::{DeclaredRequest, DeclaredScenario, MAX_REQUESTS, WaitTime};
+use crate::declared::{DeclaredRequest, DeclaredScenario, MAX_REQUESTS, MAX_WAIT_S, WaitTime};
 use crate::durations::parse_duration;
 
 /// Largest file read, in bytes.
 pub const MAX_TEST_FILE_BYTES: usize = 1024 * 1024;
-/// Longest wait between two tasks, in seconds.
-const MAX_WAIT_S: f64 = 86_400.0;
 
 const KEYS: [&str; 11] = [
     "name",
@@ -205,6 +203,11 @@ impl Reader<'_> {
         match table.get(key) {
             None => Ok(None),
             Some(Value::Integer(number)) if *number >= 0 => Ok(Some(number.unsigned_abs())),
+            Some(Value::Integer(number)) => Err(self.at_key(
+                key,
+                from,
+                format!("`{key}` is {number}; give a whole number that is not below 0"),
+            )),
             Some(other) => Err(self.wrong_kind(key, from, "a whole number", other)),
         }
     }
@@ -241,11 +244,7 @@ impl Reader<'_> {
             },
             other => WaitTime::Constant(seconds(other).ok_or_else(wrong)?),
         };
-        let (low, high) = match wait {
-            WaitTime::Constant(wait) => (wait, wait),
-            WaitTime::Between(low, high) => (low, high),
-        };
-        if !(0.0..=high).contains(&low) || high > MAX_WAIT_S {
+        if !wait.is_valid() {
             return Err(self.at_key(
                 "wait_time",
                 0,
@@ -311,12 +310,12 @@ impl Reader<'_> {
             .map_err(|_| self.at_key("weight", from, "`weight` is too large"))?;
         let expect_status = match self.count(table, "expect_status", from)? {
             None => None,
-            Some(status @ 100..=999) => Some(status as u16),
+            Some(status @ 100..=599) => Some(status as u16),
             Some(status) => {
                 return Err(self.at_key(
                     "expect_status",
                     from,
-                    format!("`expect_status` is {status}; an HTTP status is from 100 to 999"),
+                    format!("`expect_status` is {status}; an HTTP status is from 100 to 599"),
                 ));
             }
         };
@@ -442,7 +441,7 @@ expect_body = "ok"
                 3,
                 "`users` must be a whole number, not string",
             ),
-            ("users = -1", 1, "whole number"),
+            ("users = -1", 1, "`users` is -1; give a whole number"),
             ("users = 1\nduration = \"soon\"", 2, "is not a duration"),
             ("users = 1\nduration =", 2, "not valid TOML"),
             (
@@ -458,7 +457,7 @@ expect_body = "ok"
             (
                 "[[request]]\npath = \"/\"\nexpect_status = 7",
                 3,
-                "from 100 to 999",
+                "from 100 to 599",
             ),
             (
                 "wait_time = 1\nscenario = \"shop\"",

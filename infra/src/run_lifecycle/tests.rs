@@ -214,6 +214,20 @@ fn a_restart_before_the_start_fails_and_one_after_it_goes_on() {
 }
 
 #[test]
+fn a_coordinator_that_was_away_for_a_day_does_not_make_the_load_last_a_day() {
+    const DAY_US: u64 = 86_400_000_000;
+    let saved = running().record().clone();
+    let (mut run, _) = RunLifecycle::recover(saved, LEASE_US, DAY_US);
+    let _ = run.handle(RunEvent::Tick, DAY_US + LEASE_US + 1);
+    assert!(matches!(run.record().phase, RunPhase::Failed(_)));
+    assert_eq!(
+        run.record().elapsed_s(2 * DAY_US),
+        70.0,
+        "duration and stop time-out"
+    );
+}
+
+#[test]
 fn a_restart_after_the_last_end_finishes_at_once() {
     let mut saved = running().record().clone();
     for agent in &mut saved.agents {
