@@ -279,6 +279,7 @@ impl Owner {
                     now,
                 );
             }
+            run.keep_alive(self.lease, now);
             run.tick(now);
         }
         if let Some(shutting_down) = &mut self.shutting_down

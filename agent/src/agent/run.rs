@@ -35,6 +35,9 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// has come.
 const SNAPSHOT_DELAY: Duration = Duration::from_millis(120);
 
+/// How often workers are told that their agent is well.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
 /// What a part of a run does to its workers.
 pub(crate) trait WorkerHandle {
     /// Process id.
@@ -82,6 +85,7 @@ pub(crate) struct AgentRun<W> {
     spawned: SpawnedUsers,
     outbox: Outbox,
     next_snapshot: Instant,
+    next_alive: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +133,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             spawned,
             outbox: Outbox::new(prepare.run_id.clone()),
             next_snapshot: now.instant,
+            next_alive: now.instant,
         };
         let count = prepare.workers.len();
         run.note(
@@ -333,6 +338,19 @@ impl<W: WorkerHandle> AgentRun<W> {
             self.fail(format!("{worker} {how}"), now);
         }
         self.settle(now);
+    }
+
+    /// Tells the workers from time to time that somebody controls them; they end by themselves when they
+    /// hear nothing for as long as `lease`.
+    pub(crate) fn keep_alive(&mut self, lease: Duration, now: Now) {
+        if self.phase == Phase::Over || now.instant < self.next_alive {
+            return;
+        }
+        self.next_alive = now.instant + ALIVE_EVERY;
+        let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Alive { lease_ms });
+        }
     }
 
     /// Looks at deadlines and makes the snapshot that is due.

@@ -23,6 +23,7 @@ impl WorkerHandle for FakeWorker {
     fn say(&self, message: ToWorker) {
         let word = match message {
             ToWorker::Prepare { .. } => "prepare",
+            ToWorker::Alive { .. } => "alive",
             ToWorker::Start { .. } => "start",
             ToWorker::Stop => "stop",
         };

@@ -30,6 +30,11 @@ pub(crate) enum ToWorker {
     },
     /// End the load now.
     Stop,
+    /// The agent is well. A worker that is told nothing for this long ends: its agent may be frozen.
+    Alive {
+        /// How long, in ms.
+        lease_ms: u64,
+    },
 }
 
 /// What a worker says to its agent.

@@ -9,8 +9,8 @@
 //!
 //! The users have a thread and a runtime of their own, so that encoding and sending results never delays a
 //! request by more than the processor does. What scenarios print, and what we log, goes to standard output
-//! and error, which the agent reads line by line. When the socket closes the agent has died, and nobody
-//! controls the load: the process ends at once.
+//! and error, which the agent reads line by line. When the socket closes the agent has died, and when
+//! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends.
 
 mod agent_socket;
 mod load;

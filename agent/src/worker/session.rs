@@ -11,7 +11,7 @@ use greylag_infra::protocol::Endpoint;
 use greylag_scenarios::Scenario;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ const FLUSH_DELAY: Duration = Duration::from_millis(30);
 /// How long after the stop time-out users that do not end are given up. The engine ends them before, if
 /// they give it the chance; with this the process ends within 2 s.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
+/// How long the agent may say nothing, until it says how long.
+const FIRST_LEASE: Duration = Duration::from_secs(60);
 /// How long the agent may take to accept the last frames.
 const LAST_FRAMES: Duration = Duration::from_secs(10);
 
@@ -35,6 +37,8 @@ const LAST_FRAMES: Duration = Duration::from_secs(10);
 pub(crate) enum SessionError {
     #[error("the agent is gone, so the load was stopped")]
     AgentGone,
+    #[error("the agent said nothing for {} s, so the load was stopped", .0.as_secs_f64())]
+    AgentSilent(Duration),
     #[error("the socket to the agent failed: {0}")]
     Socket(#[from] io::Error),
     #[error("the agent said something that is not understood: {0}")]
@@ -43,7 +47,11 @@ pub(crate) enum SessionError {
 
 /// Runs a session to its end.
 pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result<(), SessionError> {
-    let mut agent = Agent(Framed::new(UnixStream::from_std(socket)?, codec()));
+    let mut agent = Agent {
+        socket: Framed::new(UnixStream::from_std(socket)?, codec()),
+        lease: FIRST_LEASE,
+        heard_at: Instant::now(),
+    };
     let ToWorker::Prepare { test, worker } = agent.next().await? else {
         return Err(SessionError::Malformed(
             "its first frame is no Prepare".to_owned(),
@@ -59,21 +67,42 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
             Drive::start(agent, &test, worker, scenario, run_zero_us).await
         }
         ToWorker::Stop => agent.end(None, 0).await,
-        ToWorker::Prepare { .. } => Err(SessionError::Malformed("a second Prepare".to_owned())),
+        ToWorker::Prepare { .. } | ToWorker::Alive { .. } => {
+            Err(SessionError::Malformed("a second Prepare".to_owned()))
+        }
     }
 }
 
-/// The socket to the agent.
-struct Agent(Framed<UnixStream, LengthDelimitedCodec>);
+/// The socket to the agent, and for how long the agent may say nothing on it.
+struct Agent {
+    socket: Framed<UnixStream, LengthDelimitedCodec>,
+    lease: Duration,
+    heard_at: Instant,
+}
 
 impl Agent {
+    /// The next order.
     async fn next(&mut self) -> Result<ToWorker, SessionError> {
-        let frame = self.0.next().await.ok_or(SessionError::AgentGone)??;
-        decode(&frame).map_err(|error| SessionError::Malformed(error.to_string()))
+        loop {
+            let frame =
+                match timeout_at((self.heard_at + self.lease).into(), self.socket.next()).await {
+                    Ok(frame) => frame.ok_or(SessionError::AgentGone)??,
+                    Err(_) => return Err(SessionError::AgentSilent(self.lease)),
+                };
+            self.heard_at = Instant::now();
+            match decode(&frame).map_err(|error| SessionError::Malformed(error.to_string()))? {
+                ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
+                order => return Ok(order),
+            }
+        }
     }
 
+    /// An agent that does not read is as bad as one that does not speak.
     async fn send(&mut self, message: &FromWorker) -> Result<(), SessionError> {
-        Ok(self.0.send(encode(message)).await?)
+        match timeout(self.lease, self.socket.send(encode(message))).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(SessionError::AgentSilent(self.lease)),
+        }
     }
 
     async fn end(
