@@ -43,7 +43,9 @@ async fn upgrade(State(coordinator): State<Coordinator>, upgrade: WebSocketUpgra
 
 /// Why a conversation ended.
 enum End {
-    /// The agent closed the connection, or it broke.
+    /// The agent closed the connection in order.
+    Closed,
+    /// The connection broke.
     Gone,
     /// The coordinator replaced or dropped it.
     Dropped,
@@ -91,6 +93,9 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
         Err(_) => return,
     }
     let end = serve(&coordinator, &mut socket, queue, &agent_id).await;
+    if let End::Gone = end {
+        tracing::warn!(agent = %agent_name, "an agent's connection broke");
+    }
     coordinator
         .command(Command::AgentDisconnected {
             connection,
@@ -244,7 +249,8 @@ async fn receive(socket: &mut WebSocket) -> Result<ToCoordinator, End> {
                 let detail = "a text frame; messages are binary frames".to_owned();
                 return Err(End::Fault(ConnectionFault::Malformed, detail));
             }
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => return Err(End::Closed),
+            None => return Err(End::Gone),
             Some(Err(error)) => {
                 let text = error.to_string();
                 if text.contains("too long")
