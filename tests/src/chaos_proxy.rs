@@ -152,9 +152,12 @@ async fn carry_down(
 ) {
     let mut buffer = [0; 16_384];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        if link.wait_for(|link| *link != Link::Mute).await.is_err()
-            || to.write_all(&buffer[..count]).await.is_err()
-        {
+        // What was held back is lost when the connection is cut.
+        let goes_on = match link.wait_for(|link| *link != Link::Mute).await {
+            Ok(link) => *link != Link::Cut,
+            Err(_) => false,
+        };
+        if !goes_on || to.write_all(&buffer[..count]).await.is_err() {
             return;
         }
     }
