@@ -368,6 +368,55 @@ async fn an_agent_gone_for_longer_than_the_lease_fails_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_falls_silent_has_one_lease_and_not_two() {
+    const LEASE: Duration = Duration::from_secs(3);
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), LEASE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    assert!(matches!(
+        site.until_over(&run_id).await,
+        RunPhase::Failed(_)
+    ));
+    site.until_fault(ConnectionFault::Silent, 1).await;
+    let store = site.coordinator.store();
+    let log = store.log(&run_id, 0, 1_000).await.unwrap();
+    let at = |words: &str| {
+        let line = log.iter().find(|line| line.text.contains(words));
+        line.unwrap_or_else(|| panic!("{words}: {log:#?}")).at_us
+    };
+    let given_up_after = at("stopping: agent agent-a") - at("agent-a disconnected");
+    assert!(
+        u128::from(given_up_after) < LEASE.as_micros(),
+        "{given_up_after} µs after a whole lease of silence"
+    );
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_alone_wakes_no_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let mut changes = site.coordinator.changes();
+    let heard = || {
+        let infrastructures = site.coordinator.infrastructures();
+        let agents = infrastructures.iter().flat_map(|known| &known.agents);
+        agents.map(|agent| agent.last_heard_us).max().unwrap_or(0)
+    };
+    for _ in 0..2 {
+        changes.mark_unchanged();
+        let before = heard();
+        while heard() == before {
+            agent.send(&ToCoordinator::Ping { sent_at_us: 0 }).await;
+            assert!(matches!(agent.receive().await, Some(ToAgent::Pong { .. })));
+        }
+    }
+    assert!(!changes.has_changed().unwrap());
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_close_one_connection_and_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let site = Site::open(dir.path(), PATIENCE).await;

@@ -357,8 +357,12 @@ impl Owner {
             .registry
             .agent(agent_id)
             .map_or(agent_id, |agent| agent.name.as_str());
-        tracing::warn!(agent = %name, "agent disconnected");
-        let since_us = self.coordinator.now_us();
+        tracing::info!(agent = %name, "agent disconnected");
+        // Not now: of a connection that only fell silent a whole lease has gone by already.
+        let since_us = self
+            .registry
+            .agent(agent_id)
+            .map_or_else(|| self.coordinator.now_us(), |agent| agent.last_heard_us);
         let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
         for run_id in run_ids {
             let event = RunEvent::AgentLost {
@@ -375,6 +379,10 @@ impl Owner {
             self.advance(&run_id, RunEvent::Tick).await;
         }
         self.publish();
+        // Rates and times of a run change even while nothing comes in.
+        if !self.runs.is_empty() {
+            self.coordinator.changed();
+        }
     }
 
     async fn adopt(&mut self, run_id: RunId, lifecycle: RunLifecycle, effects: Vec<RunEffect>) {
@@ -466,7 +474,7 @@ impl Owner {
     fn publish(&self) {
         let view = Arc::new(self.registry.view());
         let status_changed = self.views.send_if_modified(|current| {
-            let changed = *current != view;
+            let changed = !same_but_for_heartbeats(current, &view);
             *current = view;
             changed
         });
@@ -478,6 +486,18 @@ impl Owner {
     fn lease_us(&self) -> u64 {
         u64::try_from(self.coordinator.shared.lease.as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether nothing changed but when agents were heard last, which alone is no news for the pages.
+fn same_but_for_heartbeats(old: &[InfrastructureView], new: &[InfrastructureView]) -> bool {
+    let unheard = |infrastructures: &[InfrastructureView]| {
+        let mut infrastructures = infrastructures.to_vec();
+        for agent in infrastructures.iter_mut().flat_map(|i| &mut i.agents) {
+            agent.last_heard_us = 0;
+        }
+        infrastructures
+    };
+    old.len() == new.len() && unheard(old) == unheard(new)
 }
 
 fn new_run_id() -> RunId {

@@ -17,7 +17,7 @@ const READERS: usize = 4;
 pub(super) struct Readers {
     dir: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -26,7 +26,7 @@ impl Readers {
         Self {
             dir,
             idle: Mutex::new(Vec::new()),
-            permits: Semaphore::new(READERS),
+            permits: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -35,15 +35,18 @@ impl Readers {
         self: &Arc<Self>,
         query: impl FnOnce(&Transaction<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let _permit = self
-            .permits
-            .acquire()
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
             .await
             .map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
-        tokio::task::spawn_blocking(move || readers.query(query))
-            .await
-            .map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(move || {
+            // A browser that hangs up ends the waiting but not the query, which goes on taking up its place.
+            let _permit = permit;
+            readers.query(query)
+        })
+        .await
+        .map_err(|_| StoreError::Closed)?
     }
 
     /// Refuses further reads and closes what is idle.
