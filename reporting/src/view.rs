@@ -162,7 +162,7 @@ pub struct RunDelta {
     pub samples_of: u64,
     /// Console log lines.
     pub log: Vec<LogRow>,
-    /// Log lines that came too fast and were left out, over the whole run.
+    /// Log lines that were left out (they came too fast, or a run keeps no more), over the whole run.
     pub log_lines_dropped: u64,
 }
 

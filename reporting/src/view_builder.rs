@@ -41,15 +41,15 @@ pub(crate) async fn run_view(
     let totals = store.totals(&run.id, None).await?;
     let current = store.current_rps(run, now_us).await?;
     let summary = Summary::of(run, &totals, &Series::default(), &current, now_us);
-    let workers = store.worker_rows(&run.id).await?;
-    let active_users = match run.phase.is_over() {
-        true => 0,
-        false => workers
-            .iter()
-            .filter(|worker| worker.running)
-            .map(|worker| worker.users)
-            .sum(),
-    };
+    let mut workers = store.worker_rows(&run.id).await?;
+    for worker in &mut workers {
+        // An agent that was lost never told that its workers ended.
+        worker.running &= !run.phase.is_over();
+        if !worker.running {
+            worker.users = 0;
+        }
+    }
+    let active_users = workers.iter().map(|worker| worker.users).sum();
     Ok(RunView {
         about: about_view(coordinator, run, now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),

@@ -52,7 +52,7 @@ export class Console {
     setText(part("log-count"), `${count(this.#lastSeq)} ${this.#lastSeq === 1 ? "line" : "lines"}`);
     const notice = part("log-dropped");
     notice.hidden = dropped === 0;
-    setText(notice, `${count(dropped)} lines came too fast and were left out.`);
+    setText(notice, `${count(dropped)} lines were left out: they came too fast, or there were more than are kept of a run.`);
     this.#showMatches();
     this.#stick();
   }

@@ -51,8 +51,9 @@ export class Overview {
     show("duration", about.duration_s, duration(about.duration_s));
     show("ramp-up-duration", about.ramp_up_s, duration(about.ramp_up_s));
     show("worker-count", about.worker_count, String(about.worker_count));
-    showStart(about.run_started_us);
+    showStart(about.run_started_us, about.status);
     setAttribute(show("status", about.status, about.status), "data-status", about.status);
+    document.title = `${about.test_name} #${about.number} – ${about.status} – Greylag`;
     const pill = part("status-pill");
     setText(pill, about.status);
     setAttribute(pill, "data-status", about.status);
@@ -89,9 +90,10 @@ export class Overview {
 }
 
 /** Local time, with UTC at hand. */
-function showStart(atUs) {
+function showStart(atUs, status) {
   const element = fields.get("run-started");
-  if (atUs === null || element.dataset.shown === String(atUs)) return;
+  if (atUs === null) return setText(element, status === "Running" ? "Starting workers…" : "Never");
+  if (element.dataset.shown === String(atUs)) return;
   setAttribute(element, "data-value", atUs);
   element.dataset.shown = String(atUs);
   const time = h("time", { datetime: new Date(atUs / 1000).toISOString(), title: utc(atUs) }, dayAndTime(atUs));

@@ -8,7 +8,7 @@ use axum::body::HttpBody;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -60,7 +60,8 @@ pub fn router(
         );
     let pages = Router::new()
         .route("/", get(pages::front_page))
-        .route("/runs", post(pages::start_from_form))
+        // A form with a mistake is answered at this address, and people ask for it again.
+        .route("/runs", get(to_front_page).post(pages::start_from_form))
         .route("/runs/{id}", get(pages::run_page))
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
         .route("/runs/{id}/again", post(pages::run_again))
@@ -101,6 +102,10 @@ pub(super) fn login_url(next: &str) -> String {
         "/login?next={}",
         utf8_percent_encode(next, NON_ALPHANUMERIC)
     )
+}
+
+async fn to_front_page() -> Redirect {
+    Redirect::to("/")
 }
 
 async fn nothing_here() -> WebError {

@@ -308,6 +308,8 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
             .contains("nothing at this address")
     );
 
+    let again = site.get("/runs").await;
+    assert_eq!(again.header(header::LOCATION), "/", "{again:?}");
     let method = with_header(&site, "DELETE", "/api/v1/runs", header::ACCEPT, "*/*").await;
     assert_eq!(method.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(method.header(header::ALLOW).contains("POST"));
