@@ -163,6 +163,35 @@ async fn agent_killed() {
     }
 }
 
+/// A frozen agent keeps its sockets open, so nothing but silence tells its workers that nobody controls them.
+#[tokio::test]
+async fn agent_frozen() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let mut cluster = Cluster::start_with(&greylag(), &["--lease", SHORT_LEASE])
+        .await
+        .with_agents("lab", &["east"])
+        .await;
+    let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
+    wait::until("requests of all four workers", RUN_TIMEOUT, async || {
+        let summary = cluster.api().summary(&id).await;
+        match summary.endpoints.len() {
+            4 => Ok(()),
+            _ => Err(format!("{:?}", summary.endpoints)),
+        }
+    })
+    .await;
+    let workers = cluster.workers_of(0);
+    cluster.agent(0).signal(Signal::STOP);
+    wait_until_gone(&workers, SHORT_LEASE_OVER).await;
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("east"), "{reason}");
+}
+
 #[tokio::test]
 async fn worker_killed() {
     let _turn = heavy().await;
