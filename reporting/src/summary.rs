@@ -20,7 +20,8 @@ pub struct Summary {
     pub endpoints: Vec<SummaryEndpoint>,
     /// Errors, the most frequent first.
     pub errors: Vec<SummaryError>,
-    /// Every second from the first to the last one with results.
+    /// Every second from the first to the last one with results; one more, with nobody there, once the run is
+    /// over.
     pub series: Vec<SummarySecond>,
 }
 

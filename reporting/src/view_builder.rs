@@ -49,7 +49,9 @@ pub(crate) async fn run_view(
             worker.users = 0;
         }
     }
-    let active_users = workers.iter().map(|worker| worker.users).sum();
+    let active_users = workers
+        .iter()
+        .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
     Ok(RunView {
         about: about_view(coordinator, run, now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),

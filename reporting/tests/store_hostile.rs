@@ -7,8 +7,8 @@
 mod support;
 
 use greylag_infra::protocol::{
-    ErrorCount, IntervalData, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES, OTHER,
-    SampleData, Snapshot, UserChange, WorkerState,
+    ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES,
+    OTHER, SampleData, Snapshot, UserChange, WorkerState,
 };
 use greylag_reporting::{Interval, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
@@ -200,6 +200,21 @@ async fn broken_intervals_are_refused_and_change_nothing() {
         store.totals("r", None).await.unwrap().aggregated().requests,
         6
     );
+}
+
+#[tokio::test]
+async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
+    let (_dir, store) = store_with_run().await;
+    let mut late = snapshot("r", 1, &[]);
+    late.log = vec![LogLine {
+        at_us: u64::MAX,
+        source: "agent".into(),
+        text: "late".into(),
+    }];
+    store.save_snapshot("r", "a", late).await.unwrap();
+    let log = store.log("r", 0, 10).await.unwrap();
+    // the greatest Date of ECMAScript is 8.64e15 ms
+    assert!(log[0].at_us / 1_000 < 8_640_000_000_000_000, "{log:?}");
 }
 
 #[tokio::test]

@@ -61,7 +61,21 @@ function replaceRegions(fresh) {
     region.replaceChildren(...document.adoptNode(next).childNodes);
     if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
   }
+  refreshChoices(fresh);
   dress();
+}
+
+/** Infrastructures and scenarios come and go while the form is open; what was chosen stays where it can. */
+function refreshChoices(fresh) {
+  for (const name of ["infrastructure", "scenario"]) {
+    const field = `[data-role="start-form"] [name="${name}"]`;
+    const [old, next] = [document.querySelector(field), fresh.querySelector(field)];
+    if (!old || !next || old === document.activeElement || old.outerHTML === next.outerHTML) continue;
+    const chosen = old.value;
+    old.replaceWith(document.adoptNode(next));
+    const offered = !next.options || [...next.options].some((option) => option.value === chosen);
+    if (chosen && offered) next.value = chosen;
+  }
 }
 
 function focusPath(region) {

@@ -18,7 +18,7 @@ pub(super) async fn log_tables(coordinator: &Coordinator, record: &RunRecord) {
     };
     let saved = totals.aggregated().requests;
     let mut lines: Vec<String> = Vec::new();
-    let reported: u64 = ends(record).map(|end| end.requests).sum();
+    let reported = ends(record).fold(0_u64, |sum, end| sum.saturating_add(end.requests));
     let every_agent_ended = record.agents.iter().all(|agent| agent.end.is_some());
     if every_agent_ended && reported != saved {
         let text = format!(

@@ -16,6 +16,9 @@ pub const MAX_LOG_BYTES: u64 = 32 << 20;
 /// Lines the coordinator may add beyond that: why a run failed, and the final tables.
 const RESERVED_LINES: u64 = 10_000;
 
+/// Latest time of a line, the end of the year 9999 in µs since 1970: browsers fail at much later ones.
+const LATEST_US: u64 = 253_402_300_799_999_999;
+
 /// Who a line is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogOrigin {
@@ -58,7 +61,7 @@ pub(super) fn append(
         statement.execute(params![
             run,
             to_sql(count),
-            to_sql(line.at_us),
+            to_sql(line.at_us.min(LATEST_US)),
             cut(&line.source, MAX_NAME_BYTES),
             text
         ])?;
