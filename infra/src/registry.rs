@@ -82,6 +82,8 @@ pub enum InfrastructureError {
     Exists(String),
     #[error("there are {MAX_INFRASTRUCTURES} infrastructures already; that is the most")]
     TooMany,
+    #[error("{MAX_AGENTS} agents are connected to infrastructure `{0}` already; that is the most")]
+    TooManyAgents(String),
 }
 
 /// Checks the name of an infrastructure (or an agent).
@@ -139,7 +141,7 @@ impl Registry {
     /// has that name.
     ///
     /// # Errors
-    /// The infrastructure's or agent's name is bad, or there are too many infrastructures.
+    /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
     pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<String, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         match self.create(&hello.infrastructure) {
@@ -156,12 +158,17 @@ impl Registry {
             .infrastructures
             .get_mut(&hello.infrastructure)
             .expect("the infrastructure was created above or is there already");
-        let taken: BTreeSet<&str> = agents
+        let others: Vec<&AgentView> = agents
             .values()
             .filter(|agent| agent.id != hello.agent_id)
             .filter(|agent| agent.status == ConnectionStatus::Connected)
-            .map(|agent| agent.name.as_str())
             .collect();
+        if others.len() >= MAX_AGENTS {
+            return Err(InfrastructureError::TooManyAgents(
+                hello.infrastructure.clone(),
+            ));
+        }
+        let taken: BTreeSet<&str> = others.iter().map(|agent| agent.name.as_str()).collect();
         let known = agents.get(&hello.agent_id).map(|agent| agent.name.clone());
         let name = known
             .into_iter()
@@ -356,6 +363,23 @@ mod tests {
             (kept.name.len(), kept.description.len()),
             (MAX_TEXT_BYTES, MAX_TEXT_BYTES)
         );
+    }
+
+    #[test]
+    fn connected_agents_are_bounded_and_those_gone_make_room() {
+        let mut registry = Registry::default();
+        for number in 0..MAX_AGENTS {
+            let id = number.to_string();
+            registry
+                .join(&hello(&id, &format!("a{id}"), "load"), 0)
+                .unwrap();
+        }
+        let one_more = hello("more", "more", "load");
+        assert!(registry.join(&one_more, 0).is_err());
+        registry.left("7");
+        assert_eq!(registry.join(&one_more, 1), Ok("more".into()));
+        assert!(registry.agent("7").is_none());
+        assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
     }
 
     #[test]
