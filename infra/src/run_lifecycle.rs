@@ -87,8 +87,8 @@ pub enum RunEffect {
     },
     /// Add a line to the run's console log.
     Log(String),
-    /// Everything is in: add the final tables to the run's console log.
-    Report,
+    /// Everything is in: compare what is saved with what the agents say they counted.
+    CheckCounts,
     /// The run is over; nothing more will happen.
     Over,
 }
@@ -458,7 +458,7 @@ impl RunLifecycle {
                 RunPhase::Failed(reason) => format!("run failed: {reason}"),
                 _ => "run finished".to_owned(),
             }),
-            RunEffect::Report,
+            RunEffect::CheckCounts,
             RunEffect::Save,
         ];
         effects.extend(
@@ -558,7 +558,7 @@ impl RunLifecycle {
 }
 
 /// A save saves the record as it is after all effects were decided, so of several only the last before a
-/// message is needed; an earlier one would show the end of a run before its report.
+/// message is needed; an earlier one would show the end of a run before its counts are checked.
 fn save_once(effects: Vec<RunEffect>) -> Vec<RunEffect> {
     let mut kept = Vec::with_capacity(effects.len());
     let mut saved_later = false;

@@ -323,12 +323,12 @@ proptest! {
             if after.phase.is_over() {
                 assert!(after.ended_at_us.is_some());
             }
-            let reports: Vec<_> = effects.iter().enumerate()
-                .filter(|(_, effect)| **effect == RunEffect::Report).map(|(at, _)| at).collect();
+            let checks: Vec<_> = effects.iter().enumerate()
+                .filter(|(_, effect)| **effect == RunEffect::CheckCounts).map(|(at, _)| at).collect();
             let over = after.phase.is_over() && !before.phase.is_over();
-            assert_eq!(reports.len(), usize::from(over));
+            assert_eq!(checks.len(), usize::from(over));
             if over && before.phase != RunPhase::Preparing && sent(effects).iter().all(|(_, what)| *what == "abandon") {
-                assert!(reports[0] < effects.iter().position(|e| *e == RunEffect::Save).unwrap());
+                assert!(checks[0] < effects.iter().position(|e| *e == RunEffect::Save).unwrap());
             }
         };
         for (event, later, restart) in history {

@@ -7,9 +7,9 @@
 mod agent_socket;
 mod clock;
 mod connection_faults;
+mod count_check;
 mod dispatch;
 mod owner;
-mod run_end;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use greylag_infra::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::dispatch::{MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
-use super::{ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError, run_end};
+use super::{ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError, count_check};
 
 /// How often lease and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -437,8 +437,8 @@ impl Owner {
                     let (agent_id, message) = (agent_id.clone(), message.clone());
                     self.send(&agent_id, message);
                 }
-                RunEffect::Report => {
-                    run_end::log_tables(&coordinator, run.lifecycle.record()).await;
+                RunEffect::CheckCounts => {
+                    count_check::check(&coordinator, run.lifecycle.record()).await;
                 }
                 RunEffect::Over => run.over = true,
             }

@@ -13,7 +13,7 @@ use crate::view::LogRow;
 pub const MAX_LOG_LINES: u64 = 100_000;
 /// Most bytes of console log lines kept of one run.
 pub const MAX_LOG_BYTES: u64 = 32 << 20;
-/// Lines the coordinator may add beyond that: why a run failed, and the final tables.
+/// Lines the coordinator may add beyond that: agents that come and go, and why a run failed.
 const RESERVED_LINES: u64 = 10_000;
 
 /// Latest time of a line, the end of the year 9999 in µs since 1970: browsers fail at much later ones.

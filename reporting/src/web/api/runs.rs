@@ -154,17 +154,20 @@ pub(in crate::web) async fn tables(
     Ok(text(view.console_tables.into()))
 }
 
-/// `GET /api/v1/runs/{id}/log`: the console log as a file to download.
+/// `GET /api/v1/runs/{id}/log`: the console log as a file to download, the three tables as they stand now at
+/// its end.
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
+    let tables = run_view(&state.coordinator, &run).await?.console_tables;
     let store = state.coordinator.store().clone();
     // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
     // pace.
+    let run_id = run.id.clone();
     let pieces = stream::try_unfold(Some(0), move |after| {
-        let (store, id) = (store.clone(), run.id.clone());
+        let (store, id) = (store.clone(), run_id.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
             log_piece(&store, &id, after).await.map(Some)
@@ -173,6 +176,7 @@ pub(in crate::web) async fn log(
     let mut response = text(Body::from_stream(
         pieces
             .map_err(|error: WebError| std::io::Error::other(format!("{error:?}")))
+            .chain(stream::once(async move { Ok(format!("\n{tables}")) }))
             .boxed(),
     ));
     // The test's name may hold anything, so it does not get into the header.
