@@ -189,10 +189,10 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(damaged)?;
-    // In WAL mode NORMAL survives the end of the process however it comes; only the machine's own end can
-    // lose the last moments.
+    // What is acknowledged is forgotten by its agent, so it must be on the disk: with NORMAL the machine's own
+    // end could lose the last moments, and the agent's next number would leave a gap for ever.
     connection
-        .pragma_update(None, "synchronous", "NORMAL")
+        .pragma_update(None, "synchronous", "FULL")
         .map_err(damaged)?;
     connection
         .pragma_update(None, "journal_size_limit", 64 << 20)
