@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::auth::{AccessDenied, bearer};
+use super::auth::{AccessDenied, Peer, bearer};
 use super::error::WebError;
 use super::router::login_url;
 use super::state::WebState;
@@ -53,7 +53,10 @@ pub(super) async fn require_access(
 ) -> Response {
     let access = &state.access;
     if bearer(request.headers()).is_some() {
-        return match access.check_bearer(request.headers()).await {
+        return match access
+            .check_bearer(request.headers(), Peer::of(request.extensions()))
+            .await
+        {
             Ok(()) => next.run(request).await,
             Err(denied) => denied.into_response(),
         };
@@ -79,7 +82,11 @@ pub(super) async fn require_bearer(
     request: Request,
     next: Next,
 ) -> Response {
-    match state.access.check_bearer(request.headers()).await {
+    match state
+        .access
+        .check_bearer(request.headers(), Peer::of(request.extensions()))
+        .await
+    {
         Ok(()) => next.run(request).await,
         Err(denied) => {
             state.coordinator.connection_faults().count(

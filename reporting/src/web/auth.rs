@@ -6,9 +6,10 @@
 //! compared in constant time, and wrong ones are answered slowly ([`WrongTokens`]).
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -73,6 +74,21 @@ impl fmt::Debug for Token {
     }
 }
 
+/// The address a connection comes from, put into each of its requests as an extension. Behind a proxy it is
+/// the proxy's: what headers say of others can be made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+impl Peer {
+    /// Of a request; those that came over no connection share one.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions
+            .get()
+            .copied()
+            .unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
+    }
+}
+
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AccessDenied {
@@ -86,8 +102,10 @@ pub(super) enum AccessDenied {
         "this is not the coordinator's token; give the one that `greylag coordinator` was started with"
     )]
     Wrong,
-    /// So many wrong ones are waiting for their answer that no more are looked at.
-    #[error("too many wrong tokens are being tried; try again in a few seconds")]
+    /// Another token, and so many wrong ones are waiting that there is no place in line for it.
+    #[error(
+        "this is not the coordinator's token, and too many wrong ones are being tried; give the one that `greylag coordinator` was started with"
+    )]
     TooMany,
 }
 
@@ -117,34 +135,36 @@ impl Access {
     /// Checks the Bearer token of a request.
     ///
     /// # Errors
-    /// See [`AccessDenied`]; [`AccessDenied::Wrong`] comes late on purpose.
-    pub(super) async fn check_bearer(&self, headers: &HeaderMap) -> Result<(), AccessDenied> {
+    /// See [`AccessDenied`]; that the token is wrong is said late on purpose.
+    pub(super) async fn check_bearer(
+        &self,
+        headers: &HeaderMap,
+        peer: Peer,
+    ) -> Result<(), AccessDenied> {
         if self.is_open() {
             return Ok(());
         }
         let Some(given) = bearer(headers) else {
             return Err(AccessDenied::Missing);
         };
-        self.check_token(given).await
+        self.check_token(given, peer).await
     }
 
     /// Checks a token that was sent in any way.
     ///
     /// # Errors
-    /// [`AccessDenied::Wrong`] (late, on purpose) or [`AccessDenied::TooMany`].
-    pub(super) async fn check_token(&self, given: &[u8]) -> Result<(), AccessDenied> {
+    /// [`AccessDenied::Wrong`] or [`AccessDenied::TooMany`], both late on purpose.
+    pub(super) async fn check_token(&self, given: &[u8], peer: Peer) -> Result<(), AccessDenied> {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let turn = self
-            .wrong
-            .take_turn()
-            .map_err(|TooManyWaiting| AccessDenied::TooMany)?;
         if bool::from(token.0.as_bytes().ct_eq(given)) {
             return Ok(());
         }
-        turn.wait().await;
-        Err(AccessDenied::Wrong)
+        Err(match self.wrong.wait(peer.0).await {
+            Ok(()) => AccessDenied::Wrong,
+            Err(TooManyWaiting) => AccessDenied::TooMany,
+        })
     }
 
     /// Whether the request has the cookie of a session that still holds.
@@ -227,6 +247,8 @@ fn unix_seconds() -> u64 {
 mod tests {
     use super::*;
 
+    const PEER: Peer = Peer(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
     fn access() -> Access {
         Access::new(Some(Token::new("correct-horse").unwrap()), 8089)
     }
@@ -259,7 +281,7 @@ mod tests {
         let access = access();
         let check = async |value: &str| {
             access
-                .check_bearer(&with(header::AUTHORIZATION, value))
+                .check_bearer(&with(header::AUTHORIZATION, value), PEER)
                 .await
         };
         assert_eq!(check("Bearer correct-horse").await, Ok(()));
@@ -277,9 +299,27 @@ mod tests {
             Err(AccessDenied::Missing)
         );
         assert_eq!(
-            access.check_bearer(&HeaderMap::new()).await,
+            access.check_bearer(&HeaderMap::new(), PEER).await,
             Err(AccessDenied::Missing)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_token_is_let_in_at_once_while_wrong_ones_wait() {
+        let access = access();
+        let wrong = futures_util::future::join_all((0..200).map(|sender| {
+            let peer = Peer([192, 0, 2, sender].into());
+            access.check_token(b"wrong", peer)
+        }));
+        let right = async {
+            let begun = tokio::time::Instant::now();
+            for peer in [PEER, Peer([192, 0, 2, 1].into())] {
+                assert_eq!(access.check_token(b"correct-horse", peer).await, Ok(()));
+            }
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        };
+        let (denied, ()) = tokio::join!(wrong, right);
+        assert!(denied.iter().all(Result::is_err));
     }
 
     #[test]

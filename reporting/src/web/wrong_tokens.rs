@@ -1,94 +1,145 @@
-//! Makes guessing slow: wrong tokens are answered one after the other, whoever sends them and over however
-//! many connections.
+//! Makes guessing slow: wrong tokens are answered one after the other, over however many connections they
+//! come.
 //!
-//! A right token is never kept waiting by wrong ones. Only while [`MAX_WAITING`] wrong ones wait is nothing
-//! looked at any more: an answer then would tell right from wrong at full speed.
+//! Only the answer to a wrong token waits. A right one is let in at once, whoever keeps wrong ones waiting, so
+//! that nobody shuts out agents and people. The price: who gives up on an answer that does not come at once can
+//! go on guessing, so a token must be long. Places in line are given per address, so that one sender does not
+//! take those of others who mistyped.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// Time from one answer to a wrong token to the next: at most five guesses a second.
+/// Time from one answer to a wrong token to the next: at most five a second.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Most requests with a wrong token that wait for their answer.
+/// Most wrong tokens in line.
 const MAX_WAITING: usize = 50;
+/// Most wrong tokens in line from one address.
+const MAX_WAITING_PER_ADDRESS: usize = 5;
+/// When a wrong token that has no place in line is answered: as late as if it were the last.
+const LONGEST_WAIT: Duration = PAUSE.saturating_mul(MAX_WAITING as u32);
 
-/// The queue of wrong tokens.
-#[derive(Debug)]
+/// The line of wrong tokens.
+#[derive(Debug, Default)]
 pub(super) struct WrongTokens {
-    turns: Arc<Semaphore>,
-    answering: Arc<Mutex<()>>,
+    /// When each is answered, in order, and where it came from. Times rather than waiting tasks, so that who
+    /// hangs up gives back nothing.
+    line: Mutex<VecDeque<(Instant, IpAddr)>>,
 }
 
-/// [`MAX_WAITING`] is reached.
-#[derive(Debug)]
+/// [`MAX_WAITING_PER_ADDRESS`] or [`MAX_WAITING`] was reached.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooManyWaiting;
 
-/// The right to have one token looked at.
-#[derive(Debug)]
-pub(super) struct Turn {
-    _permit: OwnedSemaphorePermit,
-    answering: Arc<Mutex<()>>,
-}
-
-impl Default for WrongTokens {
-    fn default() -> Self {
-        Self {
-            turns: Arc::new(Semaphore::new(MAX_WAITING)),
-            answering: Arc::default(),
-        }
-    }
-}
-
 impl WrongTokens {
-    /// To be taken before a token is looked at.
+    /// Waits until the answer to a wrong token from this address may be given.
     ///
     /// # Errors
-    /// Too many wrong ones wait.
-    pub(super) fn take_turn(&self) -> Result<Turn, TooManyWaiting> {
-        match Arc::clone(&self.turns).try_acquire_owned() {
-            Ok(permit) => Ok(Turn {
-                _permit: permit,
-                answering: Arc::clone(&self.answering),
-            }),
-            Err(_) => Err(TooManyWaiting),
+    /// Too many wrong ones were in line, which is said no sooner.
+    pub(super) async fn wait(&self, address: IpAddr) -> Result<(), TooManyWaiting> {
+        match self.take_place(network_of(address)) {
+            Some(at) => {
+                tokio::time::sleep_until(at).await;
+                Ok(())
+            }
+            None => {
+                tokio::time::sleep(LONGEST_WAIT).await;
+                Err(TooManyWaiting)
+            }
         }
+    }
+
+    fn take_place(&self, address: IpAddr) -> Option<Instant> {
+        let now = Instant::now();
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        while line.front().is_some_and(|(at, _)| *at <= now) {
+            line.pop_front();
+        }
+        let of_this = line.iter().filter(|(_, from)| *from == address).count();
+        if line.len() >= MAX_WAITING || of_this >= MAX_WAITING_PER_ADDRESS {
+            return None;
+        }
+        let at = line.back().map_or(now, |(last, _)| *last) + PAUSE;
+        line.push_back((at, address));
+        Some(at)
     }
 }
 
-impl Turn {
-    /// Waits until the answer to a wrong token may be given.
-    ///
-    /// A client that hangs up gives back its turn but not the time already waited by others: the lock is
-    /// held by one waiter at a time.
-    pub(super) async fn wait(self) {
-        let _answering = self.answering.lock().await;
-        tokio::time::sleep(PAUSE).await;
+/// What counts as one sender: an IPv4 address, or the /64 that one IPv6 host commonly has to itself.
+fn network_of(address: IpAddr) -> IpAddr {
+    const HOST_PART: u128 = (1 << 64) - 1;
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !HOST_PART).into(),
+        v4 => v4,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
 
     #[tokio::test(start_paused = true)]
-    async fn wrong_tokens_are_answered_one_after_the_other() {
+    async fn wrong_tokens_are_answered_one_after_the_other_whoever_sends_them() {
         let wrong = WrongTokens::default();
-        let begun = tokio::time::Instant::now();
-        let waits = (0..10).map(|_| wrong.take_turn().expect("ten may wait").wait());
-        futures_util::future::join_all(waits).await;
+        let begun = Instant::now();
+        join_all((0..10).map(|sender| wrong.wait(address(sender)))).await;
         assert_eq!(begun.elapsed(), PAUSE * 10);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_looked_at_while_too_many_wait() {
+    async fn one_sender_takes_few_places_and_learns_of_it_late() {
         let wrong = WrongTokens::default();
-        let waiting: Vec<_> = (0..MAX_WAITING)
-            .map(|_| wrong.take_turn().expect("up to the limit"))
-            .collect();
-        assert!(wrong.take_turn().is_err());
-        drop(waiting);
-        assert!(wrong.take_turn().is_ok());
+        let begun = Instant::now();
+        let greedy = async {
+            let answers = join_all((0..1_000).map(|_| wrong.wait(address(1)))).await;
+            assert!(answers[..MAX_WAITING_PER_ADDRESS].iter().all(Result::is_ok));
+            assert!(
+                answers[MAX_WAITING_PER_ADDRESS..]
+                    .iter()
+                    .all(Result::is_err)
+            );
+            assert_eq!(begun.elapsed(), LONGEST_WAIT);
+        };
+        let mistyped = async {
+            assert_eq!(wrong.wait(address(2)).await, Ok(()));
+            assert_eq!(begun.elapsed(), PAUSE * 6);
+        };
+        tokio::join!(greedy, mistyped);
+        assert_eq!(
+            wrong.wait(address(1)).await,
+            Ok(()),
+            "the line is empty again"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_line_is_bounded_and_hanging_up_gives_back_nothing() {
+        let wrong = WrongTokens::default();
+        let places = || {
+            (0..=u8::MAX)
+                .filter(|sender| wrong.take_place(address(*sender)).is_some())
+                .count()
+        };
+        assert_eq!(places(), MAX_WAITING);
+        assert_eq!(places(), 0, "nobody waits, but the places are taken");
+        tokio::time::advance(PAUSE).await;
+        assert_eq!(places(), 1);
+    }
+
+    #[test]
+    fn a_host_does_not_multiply_by_its_ipv6_addresses() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:2"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), address(1));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 }

@@ -4,12 +4,12 @@ use askama::Template;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::render::html;
-use crate::web::auth::AccessDenied;
+use crate::web::auth::{AccessDenied, Peer};
 use crate::web::error::WebError;
 use crate::web::state::WebState;
 
@@ -61,11 +61,13 @@ pub(in crate::web) async fn login_page(
 pub(in crate::web) async fn log_in(
     State(state): State<WebState>,
     headers: HeaderMap,
+    extensions: Extensions,
     form: Result<Form<LoginForm>, FormRejection>,
 ) -> Result<Response, WebError> {
     let Form(form) = form?;
     let next = own_path(&form.next).to_owned();
-    match state.access.check_token(form.token.trim().as_bytes()).await {
+    let token = form.token.trim().as_bytes();
+    match state.access.check_token(token, Peer::of(&extensions)).await {
         Ok(()) => {
             let mut response = Redirect::to(&next).into_response();
             if let Some(cookie) = state.access.session_cookie(is_over_https(&headers)) {
