@@ -16,11 +16,11 @@ async fn demo() {
         "demo",
         "--exit",
         "--users",
-        "5",
+        "40",
         "--duration",
         "6s",
         "--ramp-up",
-        "2s",
+        "1s",
         "--workers",
         "2",
         "--port",
@@ -48,7 +48,7 @@ async fn demo() {
             summary.run.workers,
             summary.run.duration_s
         ),
-        (5, 2, 6.0)
+        (40, 2, 6.0)
     );
     let refused: Vec<_> = summary
         .endpoints
