@@ -126,8 +126,9 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
     check(&store, None).await;
     check(&store, Some(0..10)).await;
     let log = store.log("r", 0, 10).await.unwrap();
-    assert_eq!(log.len(), 1, "one warning: {log:?}");
+    assert_eq!(log.len(), 2, "one warning of each: {log:?}");
     assert!(log[0].text.contains("more than 1000 endpoints"));
+    assert!(log[1].text.contains("more than 1000 different errors"));
     store.close().await;
     check(&Store::open(dir.path()).unwrap(), None).await;
 }

@@ -160,6 +160,36 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
 }
 
 #[tokio::test]
+async fn nothing_is_saved_to_a_run_that_is_over() {
+    let (dir, store) = store().await;
+    let mut record = create(&store, "r", &["a", "b"]).await;
+    let get = endpoint("GET", "/");
+    let one = snapshot("r", 1, &[(0, &get, 1_000, None)]);
+    store.save_snapshot("r", "a", one.clone()).await.unwrap();
+    record.phase = RunPhase::Failed("agent b was lost".into());
+    record.ended_at_us = Some(START_US + 10_000_000);
+    store.update_run(&record).await.unwrap();
+    let check = async |store: &Store| {
+        let before = store.summary("r", START_US).await.unwrap();
+        let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
+        let beyond_a_gap = snapshot("r", 5, &[(1, &get, 1_000, None)]);
+        for (agent, late) in [("a", two), ("a", beyond_a_gap), ("b", one.clone())] {
+            let refused = store.save_snapshot("r", agent, late).await.unwrap_err();
+            assert!(refused.is_unknown_run(), "{refused}");
+        }
+        assert_eq!(
+            store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+            SaveOutcome::Duplicate
+        );
+        assert_eq!(store.summary("r", START_US).await.unwrap(), before);
+        assert_eq!(before.totals.requests, 1);
+    };
+    check(&store).await;
+    store.close().await;
+    check(&Store::open(dir.path()).unwrap()).await;
+}
+
+#[tokio::test]
 async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     let (dir, store) = store().await;
     create(&store, "r", &["a"]).await;

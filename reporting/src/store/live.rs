@@ -110,6 +110,8 @@ pub(super) struct LiveRun {
     endpoints_by_number: Vec<Endpoint>,
     errors: HashMap<(i64, String), i64>,
     errors_by_number: Vec<(i64, String)>,
+    /// Whether an error did not fit any more.
+    errors_are_full: bool,
 }
 
 /// How long after its planned end and stop time-out a run may still have results, in seconds: clocks are set
@@ -157,6 +159,9 @@ impl LiveRun {
             rolled: rollup::read_rolled(connection, key)?,
             endpoints: (0..).zip(&endpoints).map(|(n, e)| (e.clone(), n)).collect(),
             endpoints_by_number: endpoints,
+            // Where an agent did so itself, it has warned.
+            errors_are_full: errors.len() >= MAX_ERRORS
+                && errors.iter().any(|(_, text)| text == OTHER),
             errors: (0..).zip(&errors).map(|(n, e)| (e.clone(), n)).collect(),
             errors_by_number: errors,
         })
@@ -190,21 +195,24 @@ impl LiveRun {
     }
 
     /// The number of an endpoint's error, a new one while there are fewer than [`MAX_ERRORS`] in the run,
-    /// then that of the endpoint's [`OTHER`].
+    /// then that of the endpoint's [`OTHER`]. Also whether this was the first of the run that did not fit.
     pub(super) fn error_number(
         &mut self,
         connection: &Connection,
         endpoint: i64,
         text: &str,
-    ) -> StoreResult<i64> {
+    ) -> StoreResult<(i64, bool)> {
         let mut key = (endpoint, text.to_owned());
         if let Some(number) = self.errors.get(&key) {
-            return Ok(*number);
+            return Ok((*number, false));
         }
-        if self.errors.len() >= MAX_ERRORS && text != OTHER {
+        let full = self.errors.len() >= MAX_ERRORS && text != OTHER;
+        let first_beyond = full && !self.errors_are_full;
+        if full {
+            self.errors_are_full = true;
             key.1 = OTHER.to_owned();
             if let Some(number) = self.errors.get(&key) {
-                return Ok(*number);
+                return Ok((*number, first_beyond));
             }
         }
         let number = to_sql(self.errors.len() as u64);
@@ -215,7 +223,7 @@ impl LiveRun {
             .execute(params![self.key, number, endpoint, key.1])?;
         self.errors_by_number.push(key.clone());
         self.errors.insert(key, number);
-        Ok(number)
+        Ok((number, first_beyond))
     }
 
     /// The endpoint with this number, as [`Self::endpoint_number`] gave it.

@@ -185,8 +185,9 @@ impl Store {
     /// the process and may be acknowledged. An error or any other outcome has changed nothing.
     ///
     /// # Errors
-    /// The run or the agent's part in it is not known, the agent has ended its part, the snapshot is not
-    /// valid, or the database failed (then it may be sent again).
+    /// The run or the agent's part in it is not known, the run is over and the snapshot no duplicate
+    /// ([`StoreError::UnknownRun`] too), the agent has ended its part, the snapshot is not valid, or the
+    /// database failed (then it may be sent again).
     pub async fn save_snapshot(
         &self,
         run_id: &str,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_NAME_BYTES,
-    SampleData, Snapshot, UserChange, WorkerState, cut,
+    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
+    MAX_NAME_BYTES, OTHER, SampleData, Snapshot, UserChange, WorkerState, cut,
 };
 use rusqlite::{Connection, params};
 
@@ -19,6 +19,7 @@ use super::rollup::{self, Place};
 use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
+use super::totals::RunTotals;
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +153,9 @@ pub(super) fn save(
         None => LiveRun::load(&state.connection, run_id)?,
     };
     if let Err(answer) = admit(&live, run_id, agent_id, snapshot) {
-        state.live.insert(run_id.to_owned(), live);
+        if !live.is_over {
+            state.live.insert(run_id.to_owned(), live);
+        }
         return answer;
     }
     // From here on `live` may get ahead of the database; it is put back only when both agree again.
@@ -160,25 +163,30 @@ pub(super) fn save(
     let written = write(&transaction, &mut live, agent_id, snapshot)?;
     transaction.commit()?;
 
-    if let Some(totals) = lock_totals(&state.totals).get_mut(run_id) {
-        let totals = Arc::make_mut(totals);
-        for (endpoint, piece) in &written.pieces {
-            if let Some(endpoint) = live.endpoint(*endpoint) {
-                piece.add_to(totals.entry(endpoint));
-            }
-        }
-        for (error, occurrences) in &written.errors {
-            if let Some((endpoint, text)) = live.error(*error)
-                && let Some(endpoint) = live.endpoint(endpoint)
-            {
-                totals.entry(endpoint).record_error(text, *occurrences);
-            }
-        }
+    // Taken out, so that nobody waits for the lock while the sums are changed (or copied, when a reader still
+    // has them). Who looks meanwhile asks this thread and gets them afterwards.
+    let totals = lock_totals(&state.totals).remove(run_id);
+    if let Some(mut totals) = totals {
+        add_to_totals(Arc::make_mut(&mut totals), &live, &written);
+        lock_totals(&state.totals).insert(run_id.to_owned(), totals);
     }
-    if !live.is_over {
-        state.live.insert(run_id.to_owned(), live);
-    }
+    state.live.insert(run_id.to_owned(), live);
     Ok(SaveOutcome::Saved)
+}
+
+fn add_to_totals(totals: &mut RunTotals, live: &LiveRun, written: &Written) {
+    for (endpoint, piece) in &written.pieces {
+        if let Some(endpoint) = live.endpoint(*endpoint) {
+            piece.add_to(totals.entry(endpoint));
+        }
+    }
+    for (error, occurrences) in &written.errors {
+        if let Some((endpoint, text)) = live.error(*error)
+            && let Some(endpoint) = live.endpoint(endpoint)
+        {
+            totals.entry(endpoint).record_error(text, *occurrences);
+        }
+    }
 }
 
 /// Whether the snapshot is the one that is due and fits the run; otherwise what to answer.
@@ -196,6 +204,10 @@ fn admit(
     };
     if snapshot.seq <= agent.last_seq {
         return Err(Ok(SaveOutcome::Duplicate));
+    }
+    if live.is_over {
+        // Final numbers never change: the agent is to forget the run.
+        return Err(Err(StoreError::UnknownRun(run_id.to_owned())));
     }
     if agent.ended {
         return Err(Err(StoreError::AfterEnd {
@@ -304,22 +316,26 @@ fn intern_endpoints(
         numbers.push(number);
         if first_beyond {
             let text = format!(
-                "this run has more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted under {}: group them with name(...)",
-                greylag_infra::protocol::OTHER
+                "this run has more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted under {OTHER}: group them with name(...)"
             );
-            tracing::warn!(run = live.key, "{text}");
-            let at_us = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_micros() as u64);
-            let line = LogLine {
-                at_us,
-                source: "coordinator".to_owned(),
-                text,
-            };
-            log_rows::append(connection, live.key, &[line], 0, LogOrigin::Coordinator)?;
+            warn(connection, live.key, text)?;
         }
     }
     Ok(numbers)
+}
+
+/// Says something to our log and to the run's.
+fn warn(connection: &Connection, run: i64, text: String) -> StoreResult<()> {
+    tracing::warn!(run, "{text}");
+    let at_us = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64);
+    let line = LogLine {
+        at_us,
+        source: "coordinator".to_owned(),
+        text,
+    };
+    log_rows::append(connection, run, &[line], 0, LogOrigin::Coordinator)
 }
 
 fn write_pieces(
@@ -341,7 +357,13 @@ fn write_pieces(
         }
         for error in &checked.errors {
             let text = cut(&error.error, MAX_ERROR_BYTES);
-            let number = live.error_number(connection, endpoint, &text)?;
+            let (number, first_beyond) = live.error_number(connection, endpoint, &text)?;
+            if first_beyond {
+                let text = format!(
+                    "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
+                );
+                warn(connection, live.key, text)?;
+            }
             let sum = errors.entry((checked.second, number)).or_default();
             *sum = sum.saturating_add(error.occurrences);
         }
