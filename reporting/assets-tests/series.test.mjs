@@ -26,13 +26,6 @@ test("points are kept in order and replaced by second", () => {
   assert.equal(data.end(), 17);
 });
 
-test("too many points ask for thinned ones, but not in circles", () => {
-  const many = Array.from({ length: 8_000 }, (_, second) => point(second));
-  const data = new RunData();
-  assert.equal(data.apply(delta(many, { reset: true })), false);
-  assert.equal(data.apply(delta([point(8_000)])), true);
-});
-
 test("thinning keeps failures", () => {
   const samples = Array.from({ length: 1_000 }, (_, index) => ({ failed: index % 100 === 0 }));
   const kept = thinned(samples, 300);

@@ -27,10 +27,9 @@ function showView(view) {
 }
 
 function showDelta(delta) {
-  const tooMuch = run.data.apply(delta);
+  run.data.apply(delta);
   log.append(delta.log, delta.log_lines_dropped);
   for (const chart of charts) chart.redraw();
-  if (tooMuch) live?.reconnect();
 }
 
 showView(initial.view);

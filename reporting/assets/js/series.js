@@ -1,7 +1,6 @@
 // The growing parts of a run as the browser keeps them. Pure: no DOM here.
 
-/** Most points and samples kept in the browser; beyond it the run asks the server for thinned ones. */
-export const MAX_POINTS = 7_200;
+/** Most samples kept in the browser. Points are as few as the server makes them. */
 export const MAX_SAMPLES = 12_000;
 
 export class RunData {
@@ -11,7 +10,7 @@ export class RunData {
   /** Grows with every change, so that charts know whether they are up to date. */
   version = 0;
 
-  /** Takes a RunDelta. Says whether there is too much now, so that a thinned copy should be asked for. */
+  /** Takes a RunDelta. */
   apply(delta) {
     if (delta.reset) {
       this.points = [];
@@ -22,7 +21,6 @@ export class RunData {
     this.samplesOf = delta.samples_of;
     this.samples = thinned(this.samples, MAX_SAMPLES);
     this.version += 1;
-    return !delta.reset && this.points.length > MAX_POINTS;
   }
 
   #mergePoints(series, step) {
