@@ -13,14 +13,18 @@ export class Live {
   #timer = 0;
   #over = false;
 
-  /** `handlers`: event name → function of the parsed JSON. The stream ends for good with the event `end`. */
-  constructor(url, handlers) {
+  /** `handlers`: event name → function of the parsed JSON. The stream ends for good with the event `end`. A `quiet` one
+   * is a side matter: it is indicated only while it is lost, and closed while the page is not seen, because browsers
+   * open few connections to one server and many such pages may be open. */
+  constructor(url, handlers, { quiet = false } = {}) {
     this.url = url;
     this.handlers = handlers;
+    this.quiet = quiet;
     this.indicator = document.querySelector("[data-live]");
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => event.persisted && !this.#over && this.reconnect());
-    this.reconnect();
+    if (quiet) document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.reconnect()));
+    if (!quiet || !document.hidden) this.reconnect();
   }
 
   /** Drops the connection and asks for everything anew. */
@@ -58,7 +62,7 @@ export class Live {
   #show(state) {
     if (!this.indicator) return;
     this.indicator.dataset.live = state;
-    this.indicator.hidden = state === "over";
+    this.indicator.hidden = state === "over" || (this.quiet && state === "live");
     setText(this.indicator.querySelector("[data-live-text]"), WORDS[state]);
   }
 }

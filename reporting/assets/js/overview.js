@@ -32,6 +32,10 @@ export class Overview {
     this.#tick();
   }
 
+  showConnection(status) {
+    setAttribute(show("infrastructure-status", status, status), "data-status", status);
+  }
+
   #showAbout(about) {
     for (const [field, text] of [
       ["test-name", about.test_name],
@@ -41,11 +45,7 @@ export class Overview {
       setAttribute(show(field, text, text), "title", text);
     }
     show("infrastructure", about.infrastructure, about.infrastructure);
-    setAttribute(
-      show("infrastructure-status", about.infrastructure_status, about.infrastructure_status),
-      "data-status",
-      about.infrastructure_status,
-    );
+    this.showConnection(about.infrastructure_status);
     show("type", about.type, about.type);
     show("users", about.users, count(about.users));
     show("duration", about.duration_s, duration(about.duration_s));

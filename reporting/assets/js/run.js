@@ -16,7 +16,6 @@ const overview = new Overview();
 const endpoints = new Endpoints();
 const log = new Console();
 let charts = [];
-let live = null;
 
 function showView(view) {
   run.about = view.about;
@@ -34,16 +33,37 @@ function showDelta(delta) {
 
 showView(initial.view);
 showDelta({ ...initial.delta, reset: true });
-// A run that is over has nothing to follow: the server sent all of it.
-if (run.about.status === "Running")
-  live = new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
+if (run.about.status === "Running") followRun();
+else followInfrastructure();
+
+function followRun() {
+  new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
     view(view) {
       const wasRunning = run.about.status === "Running";
       showView(view);
-      if (wasRunning && view.about.status !== "Running") for (const chart of charts) chart.redraw();
+      if (!wasRunning || view.about.status === "Running") return;
+      for (const chart of charts) chart.redraw();
+      followInfrastructure();
     },
     delta: showDelta,
   });
+}
+
+/** Of a run that is over only this still changes: its infrastructure comes and goes. */
+function followInfrastructure() {
+  let asked = Promise.resolve();
+  const ask = async () => {
+    const answer = await fetch("/api/v1/infrastructures");
+    if (!answer.ok) return;
+    const { infrastructures } = await answer.json();
+    const own = infrastructures.find(({ name }) => name === run.about.infrastructure);
+    if (own) overview.showConnection(own.status);
+  };
+  // One after the other, so that an old answer never follows a new one. When the coordinator is away, the stream's
+  // indicator says so, and there is a change when it is back.
+  const change = () => (asked = asked.then(ask).catch(() => {}));
+  new Live("/api/v1/events", { change }, { quiet: true });
+}
 
 // The charting library is by far the largest part; everything else does not wait for it.
 const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.all([
