@@ -26,6 +26,7 @@ export class Console {
     this.full = part("log-fullscreen");
     this.tables = document.querySelector('[data-field="console-tables"]');
     this.list.replaceChildren();
+    this.older = h("p", { class: "console-older" });
     this.panel.addEventListener("toggle", () => this.#stick());
     this.search.addEventListener("input", () => this.#searchSoon());
     this.follow.addEventListener("change", () => this.#stick());
@@ -43,10 +44,12 @@ export class Console {
       this.#lastSeq = fresh.at(-1).seq;
       const elements = fresh.map((row) => this.#add(row));
       this.list.append(...elements);
-      for (const line of this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES))) {
+      const oldest = this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES));
+      for (const line of oldest) {
         if (line.matches) this.#matches -= 1;
         line.element.remove();
       }
+      if (oldest.length > 0) this.#tellOfOlder();
       setText(part("log-last"), fresh.at(-1).text.slice(0, 300));
     }
     setText(part("log-count"), `${count(this.#lastSeq)} ${this.#lastSeq === 1 ? "line" : "lines"}`);
@@ -59,6 +62,13 @@ export class Console {
 
   showTables(text) {
     setText(this.tables, text);
+  }
+
+  /** Says at the top how many lines went before those that are here, in the words of the server. */
+  #tellOfOlder() {
+    const before = this.#lines[0].row.seq - 1;
+    setText(this.older, `… ${count(before)} older lines are in the download`);
+    if (!this.older.isConnected) this.list.prepend(this.older);
   }
 
   #add(row) {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::error::WebError;
 use super::state::find_run;
 use crate::coordinator::Coordinator;
+use crate::page_text::count;
 use crate::store::Series;
-use crate::view::{RunDelta, RunView, SamplePoint, SeriesPoint};
+use crate::view::{LogRow, RunDelta, RunView, SamplePoint, SeriesPoint};
 use crate::view_builder::run_view;
 
 /// Most points of the time series on a page; longer runs have wider points.
@@ -15,7 +16,7 @@ const MAX_SERIES_POINTS: usize = 1_200;
 const MAX_SAMPLES: usize = 4_000;
 /// Dots a browser may have collected before it is sent a thinned set anew.
 const SAMPLES_BEFORE_THINNING: usize = 2 * MAX_SAMPLES;
-/// Most log lines in one update; of more, the last ones.
+/// Most log lines in one update; of more, the last ones after a line that says so.
 const MAX_LOG_LINES: usize = 2_000;
 /// Seconds of run time for which late samples are looked for.
 const LATE_SAMPLES_S: u32 = 15;
@@ -80,9 +81,12 @@ impl RunFeed {
             sent.samples.first_wanted()
         };
         let samples = store.samples(&self.id, first_wanted, MAX_SAMPLES).await?;
-        let log = store
+        let mut log = store
             .last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES)
             .await?;
+        if let Some(notice) = notice_of_skipped(sent.log_seq, &log) {
+            log.insert(0, notice);
+        }
         sent.log_seq = log.last().map_or(sent.log_seq, |row| row.seq);
 
         let delta = RunDelta {
@@ -103,6 +107,25 @@ impl RunFeed {
             is_last: run.phase.is_over(),
         })
     }
+}
+
+/// A line in place of those between what the reader has and these, if there are any: a run's lines are
+/// numbered without gaps. It takes the number of the last one that it stands for.
+fn notice_of_skipped(last_sent: u64, log: &[LogRow]) -> Option<LogRow> {
+    let first = log.first()?;
+    let skipped = first
+        .seq
+        .checked_sub(last_sent + 1)
+        .filter(|skipped| *skipped > 0)?;
+    Some(LogRow {
+        seq: first.seq - 1,
+        at_us: first.at_us,
+        source: "coordinator".to_owned(),
+        text: match skipped {
+            1 => "… 1 older line is in the download".to_owned(),
+            _ => format!("… {} older lines are in the download", count(skipped)),
+        },
+    })
 }
 
 impl Sent {
@@ -241,6 +264,28 @@ mod tests {
         assert!(!sent.can_be_extended_to(&series(8, vec![point(0, 3), point(8, 2)])));
         assert!(!sent.can_be_extended_to(&series(1, vec![point(0, 1)])));
         assert!(!sent.can_be_extended_to(&series(1, vec![point(0, 1), point(2, 2)])));
+    }
+
+    #[test]
+    fn lines_left_out_are_told_in_their_place() {
+        let lines = |first: u64| -> Vec<LogRow> {
+            (first..first + 3)
+                .map(|seq| LogRow {
+                    seq,
+                    at_us: seq * 10,
+                    source: "agent".into(),
+                    text: "a line".into(),
+                })
+                .collect()
+        };
+        assert_eq!(notice_of_skipped(0, &lines(1)), None);
+        assert_eq!(notice_of_skipped(41, &lines(42)), None);
+        assert_eq!(notice_of_skipped(41, &[]), None);
+        let notice = notice_of_skipped(0, &lines(12_346)).expect("12,345 are left out");
+        assert_eq!((notice.seq, notice.at_us), (12_345, 123_460));
+        assert_eq!(notice.text, "… 12,345 older lines are in the download");
+        let notice = notice_of_skipped(40, &lines(42)).expect("one is left out");
+        assert_eq!(notice.text, "… 1 older line is in the download");
     }
 
     #[test]
