@@ -29,7 +29,7 @@ pub struct TestRow {
     pub name: String,
     /// Runs it has had.
     pub runs: u64,
-    /// Target of the newest run.
+    /// Target of the newest run, without the password it may hold.
     pub host: String,
     /// Scenario of the newest run.
     pub scenario: String,
@@ -58,7 +58,7 @@ pub struct RunRow {
     pub can_stop: bool,
     /// Infrastructure that ran it.
     pub infrastructure: String,
-    /// Target.
+    /// Target, without the password it may hold.
     pub host: String,
     /// Scenario.
     pub scenario: String,

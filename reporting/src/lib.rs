@@ -6,6 +6,7 @@ mod interval;
 mod page_text;
 mod plain_text;
 mod samples;
+mod shown_host;
 mod store;
 mod summary;
 mod view_builder;

@@ -41,7 +41,7 @@ pub struct AboutView {
     pub infrastructure_status: String,
     /// Always `Locust`.
     pub r#type: &'static str,
-    /// Target.
+    /// Target, without the password it may hold.
     pub host: String,
     /// Scenario.
     pub scenario: String,

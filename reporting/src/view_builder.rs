@@ -14,6 +14,7 @@ use crate::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults,
     TestRow,
 };
+use crate::shown_host::shown_host;
 use crate::store::{CurrentRps, RunFilter, Series, StoreError};
 use crate::summary::{Summary, SummaryEndpoint, SummaryTotals};
 use crate::view::{AboutView, CardsView, EndpointRow, ErrorRow, RunView};
@@ -87,7 +88,7 @@ fn about_view(coordinator: &Coordinator, run: &RunRecord, now_us: u64) -> AboutV
         infrastructure: run.test.infrastructure.clone(),
         infrastructure_status: infrastructure_status.word().to_owned(),
         r#type: "Locust",
-        host: run.test.host.clone(),
+        host: shown_host(&run.test),
         scenario: run.test.scenario.clone(),
         users: run.test.users,
         duration_s: run.test.duration_s,
@@ -179,7 +180,7 @@ pub(crate) async fn front_view(
             .map(|test| TestRow {
                 name: test.name,
                 runs: test.runs,
-                host: test.latest.host,
+                host: shown_host(&test.latest),
                 scenario: test.latest.scenario,
                 users: test.latest.users,
                 duration_s: test.latest.duration_s,
@@ -307,7 +308,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         failure_reason: run.phase.failure_reason().map(str::to_owned),
         can_stop: can_stop(run),
         infrastructure: run.test.infrastructure.clone(),
-        host: run.test.host.clone(),
+        host: shown_host(&run.test),
         scenario: run.test.scenario.clone(),
         users: run.test.users,
         duration_s: run.test.duration_s,

@@ -116,6 +116,32 @@ async fn hostile_texts_are_only_texts() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_host_is_not_shown_and_kept() {
+    let site = Site::start(None).await;
+    let mut test = load_test("checkout");
+    test.host = "https://tester:geheim@example.com".into();
+    site.finished_run(RUN, test.clone(), "/", "500").await;
+    for path in [
+        "/",
+        &format!("/runs/{RUN}"),
+        "/api/v1/runs",
+        &format!("/api/v1/runs/{RUN}"),
+        &format!("/api/v1/runs/{RUN}/events"),
+        &format!("/api/v1/runs/{RUN}/summary"),
+    ] {
+        let body = site.get(path).await.body;
+        assert!(!body.contains("geheim"), "{path}");
+        assert!(
+            path.ends_with("/summary") || body.contains("https://tester:…@example.com"),
+            "{path}"
+        );
+    }
+    // What a run of the same definition is started from.
+    let record = site.coordinator.store().run(RUN).await;
+    assert_eq!(record.expect("the store").expect("the run").test, test);
+}
+
+#[tokio::test]
 async fn each_mistake_has_its_sentence_and_starts_nothing() {
     let site = Site::start(None).await;
     site.coordinator
