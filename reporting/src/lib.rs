@@ -1,4 +1,4 @@
-//! What happened: intervals and their sums, the store, and the web server that shows them.
+#![doc = include_str!("../README.md")]
 
 mod console_tables;
 mod histogram_codec;
