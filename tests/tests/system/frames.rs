@@ -87,9 +87,14 @@ async fn bad_frames_close_their_connection_only() {
         .send(&ToCoordinator::Hello(hello("twice", "elsewhere")))
         .await;
     twice.wait_until_closed().await;
-    wait_for_reason(&mut cluster, "malformed", 3).await;
+    wait_for_reason(&mut cluster, "malformed", 5).await;
     wait_for_reason(&mut cluster, "oversized", 1).await;
     wait_for_reason(&mut cluster, "no_hello", 1).await;
+    let counted = cluster.api().get("/api/v1/infrastructures").await;
+    let counted: serde_json::Value = serde_json::from_str(&counted.body).expect("JSON");
+    for (reason, times) in [("malformed", 5), ("oversized", 1), ("no_hello", 1)] {
+        assert_eq!(counted["closed_connections"][reason], times, "{counted}");
+    }
 
     cluster
         .api()
