@@ -211,3 +211,16 @@ fn scenarios_are_listed() {
         "{listed}"
     );
 }
+
+#[test]
+fn a_switch_in_the_environment_is_on_in_any_usual_word() {
+    for word in ["1", "true", "yes"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_greylag"))
+            .args(["demo", "--users", "0"])
+            .env("GREYLAG_EXIT", word)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("users is 0"), "{word}: {said}");
+    }
+}

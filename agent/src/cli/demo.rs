@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use greylag_infra::LoadTest;
 use greylag_scenarios::Scenario;
 
@@ -54,7 +55,7 @@ pub(super) struct DemoOptions {
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
     /// End with the run instead of serving its page until Ctrl-C.
-    #[arg(long, env = "GREYLAG_EXIT")]
+    #[arg(long, env = "GREYLAG_EXIT", value_parser = FalseyValueParser::new())]
     exit: bool,
     /// Write the run's summary to this file as JSON.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
