@@ -23,8 +23,11 @@ pub(crate) mod wall_clock;
 mod worker_exit;
 mod worker_process;
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
@@ -36,6 +39,8 @@ use wall_clock::WallClock;
 const LINK_QUEUE: usize = 256;
 /// Events of workers that wait for the owner; workers wait when it is full.
 const WORKER_QUEUE: usize = 1_024;
+/// How long an agent that ends waits for its connection to send what is left and to close.
+const LINK_END: Duration = Duration::from_secs(2);
 
 /// Why an agent ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,8 +101,11 @@ impl Agent {
             async move {
                 let ended = owner.run(link_events, worker_events, shutdown, kill).await;
                 closing.cancel();
-                // The link closes the connection; whether it panicked makes no difference now.
-                let _ = link.await;
+                // The link sends the rest and closes the connection, unless the coordinator takes nothing.
+                let abort = link.abort_handle();
+                if timeout(LINK_END, link).await.is_err() {
+                    abort.abort();
+                }
                 ended
             }
         });
