@@ -52,6 +52,15 @@ pub(crate) struct Outbox {
     snapshot_bytes: usize,
 }
 
+/// Why a worker's report was not added.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    #[error(transparent)]
+    Interval(#[from] IntervalError),
+    #[error("an interval is of an endpoint that the report does not name")]
+    Endpoint,
+}
+
 #[derive(Debug)]
 struct Frame {
     seq: u64,
@@ -90,7 +99,11 @@ impl Outbox {
     ///
     /// # Errors
     /// When an interval is malformed or refers to an endpoint that is not in the report.
-    pub(crate) fn add_report(&mut self, report: &Report) -> Result<(), IntervalError> {
+    pub(crate) fn add_report(&mut self, report: &Report) -> Result<(), ReportError> {
+        let is_named = |position: u32| (position as usize) < report.endpoints.len();
+        if !report.intervals.iter().all(|data| is_named(data.endpoint)) {
+            return Err(ReportError::Endpoint);
+        }
         let intervals = report
             .intervals
             .iter()

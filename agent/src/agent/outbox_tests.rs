@@ -333,3 +333,19 @@ fn a_malformed_report_adds_nothing() {
     assert!(outbox.add_report(&bad).is_err());
     assert!(outbox.pending.is_empty());
 }
+
+#[test]
+fn a_report_that_does_not_name_its_endpoint_is_refused_whole() {
+    let mut wrong = report(
+        &[(0, 1, 5, false), (1, 1, 5, true)],
+        &mut Results::default(),
+    );
+    wrong.intervals[1].endpoint = 9;
+    let mut outbox = Outbox::new("run".into());
+    assert!(matches!(
+        outbox.add_report(&wrong),
+        Err(ReportError::Endpoint)
+    ));
+    outbox.cut();
+    assert!(outbox.next_to_send().is_none());
+}
