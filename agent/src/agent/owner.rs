@@ -224,14 +224,13 @@ impl Owner {
                 SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes)
             }
         };
-        let prepare = &Prepare {
-            workers: match mistake {
-                Some(_) => Vec::new(),
-                None => prepare.workers.clone(),
-            },
-            ..prepare.clone()
-        };
-        let mut run = AgentRun::prepare(prepare, &self.name, spawned, now, |worker, message| {
+        let mut prepare = prepare.clone();
+        if mistake.is_some() {
+            prepare.workers.clear();
+            // What was not admitted may be beyond what can be added to a time.
+            prepare.test.stop_timeout_s = 0;
+        }
+        let mut run = AgentRun::prepare(&prepare, &self.name, spawned, now, |worker, message| {
             WorkerProcess::start(
                 &self.config.worker_command,
                 run_id.clone(),
