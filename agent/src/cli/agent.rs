@@ -10,7 +10,7 @@ use url::Url;
 
 use super::failure::Failure;
 use super::signals::Signals;
-use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
+use crate::agent::{Agent, AgentConfig, AgentError, AgentHandle, machine_name, worker_command};
 
 /// Options of `greylag agent`.
 #[derive(Debug, Args)]
@@ -67,8 +67,10 @@ async fn end(agent: &mut AgentHandle, signals: &mut Signals) -> Result<ExitCode,
     end_of(agent.ended().await)
 }
 
-fn end_of(ended: Result<(), crate::agent::AgentError>) -> Result<ExitCode, Failure> {
-    ended
-        .map(|()| ExitCode::SUCCESS)
-        .map_err(Failure::bad_input)
+fn end_of(ended: Result<(), AgentError>) -> Result<ExitCode, Failure> {
+    match ended {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(refused @ AgentError::Refused(_)) => Err(Failure::bad_input(refused)),
+        Err(defect @ AgentError::Panicked) => Err(Failure::failed(defect)),
+    }
 }
