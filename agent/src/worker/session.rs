@@ -211,7 +211,7 @@ impl Drive {
                 Event::LoadEnded(Ok(Ok(()))) if stop.is_cancelled() => break None,
                 // Every user ended by itself; the run goes on for the time that was planned.
                 Event::LoadEnded(Ok(Ok(()))) => {
-                    self.wait_for_end(planned_end, &mut flushed).await?;
+                    self.wait_for_end(planned_end).await?;
                     break None;
                 }
                 Event::LoadEnded(Ok(Err(reason))) => break Some(reason),
@@ -233,12 +233,7 @@ impl Drive {
         self.agent.end(failure, last_user_ended_us).await
     }
 
-    async fn wait_for_end(
-        &mut self,
-        planned_end: Instant,
-        flushed: &mut u32,
-    ) -> Result<(), SessionError> {
-        *flushed = self.recorder.second_now();
+    async fn wait_for_end(&mut self, planned_end: Instant) -> Result<(), SessionError> {
         self.flush(None).await?;
         tokio::select! {
             message = self.agent.next() => message.map(drop),
