@@ -199,10 +199,7 @@ impl Link {
         match timeout(DIAL_TIMEOUT, dialled).await {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(SocketError::Http(response)))
-                if matches!(
-                    response.status(),
-                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-                ) =>
+                if response.status() == StatusCode::UNAUTHORIZED =>
             {
                 Err(End::Refused(match &self.config.token {
                     Some(_) => {
@@ -212,6 +209,11 @@ impl Link {
                     None => "the coordinator wants a token; give it with --token or GREYLAG_TOKEN"
                         .to_owned(),
                 }))
+            }
+            Ok(Err(SocketError::Http(response))) if response.status() == StatusCode::FORBIDDEN => {
+                Err(End::Refused(format!(
+                    "the coordinator does not go by the name in {url} (403 Forbidden); use the address it was started with, or start it with a token"
+                )))
             }
             Ok(Err(SocketError::Http(response))) => Err(End::Broken(format!(
                 "it answers {} where a Greylag coordinator would accept an agent",
