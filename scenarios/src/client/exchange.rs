@@ -100,6 +100,7 @@ pub(super) async fn exchange(
             left_origin = true;
             if let Some(own) = &mut own_headers {
                 own.remove(AUTHORIZATION);
+                own.remove(COOKIE);
                 own.remove(HOST);
             }
         }
@@ -115,10 +116,14 @@ fn assemble(headers: &mut HeaderMap, target: &Target, own: Option<&HeaderMap>, l
     if left_origin {
         // Credentials are for the origin they were given for.
         headers.remove(AUTHORIZATION);
+        headers.remove(COOKIE);
     }
     if let Some(own) = own {
-        for (name, value) in own {
-            headers.insert(name, value.clone());
+        for name in own.keys() {
+            headers.remove(name);
+            for value in own.get_all(name) {
+                headers.append(name, value.clone());
+            }
         }
     }
 }

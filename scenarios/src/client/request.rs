@@ -147,11 +147,10 @@ impl<'c, Judged> Request<'c, Judged> {
         self
     }
 
-    /// Sends all these headers.
+    /// Sends all these headers; each replaces those of the same name.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
-        for (name, value) in &headers {
-            self.set_header(name.clone(), value.clone());
-        }
+        // Extending replaces a name's values by all of its new ones.
+        self.headers.get_or_insert_default().extend(headers);
         self
     }
 

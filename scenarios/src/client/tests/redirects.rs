@@ -158,6 +158,7 @@ async fn credentials_stay_with_their_origin() {
             .get("/from")
             .bearer_auth("secret")
             .header("host", "own")
+            .header("cookie", "own=1")
             .send()
             .await
             .unwrap();
@@ -172,6 +173,13 @@ async fn credentials_stay_with_their_origin() {
                 .seen()
                 .iter()
                 .all(|seen| seen.header("authorization").is_none())
+        );
+        // The jar's cookie is of this machine, whatever the port; the request's own is for its origin.
+        assert!(
+            target
+                .seen()
+                .iter()
+                .all(|seen| seen.header("cookie") == Some("step=1"))
         );
         let own_host = format!("127.0.0.1:{}", target.url.port().unwrap());
         assert!(

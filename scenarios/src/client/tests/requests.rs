@@ -348,3 +348,25 @@ async fn a_request_that_cannot_be_made_is_no_failed_request() {
         assert!(server.seen().is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_header_may_have_several_values() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, _) = client(kind, &server.url);
+        client
+            .headers_mut()
+            .insert("x-many", HeaderValue::from_static("0"));
+        let mut headers = http::HeaderMap::new();
+        for value in ["1", "2"] {
+            headers.append("x-many", HeaderValue::from_static(value));
+        }
+        client.get("/").headers(headers).send().await.unwrap();
+        let seen = &server.seen()[0];
+        let values = seen.headers.iter().filter(|(name, _)| name == "x-many");
+        assert_eq!(
+            values.map(|(_, value)| value).collect::<Vec<_>>(),
+            ["1", "2"]
+        );
+    }
+}
