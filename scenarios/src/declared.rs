@@ -39,7 +39,8 @@ pub struct DeclaredRequest {
     pub headers: Vec<(String, String)>,
     /// Body to send.
     pub body: Option<String>,
-    /// The status that makes it a success, in place of "below 400" (100–599).
+    /// The status that makes it a success, in place of "below 400" (100–599). With one of 300 to 399
+    /// redirects are not followed.
     pub expect_status: Option<u16>,
     /// Text that the body must contain.
     pub expect_body: Option<String>,
@@ -193,7 +194,9 @@ impl<'a> TaskFn<'a, ()> for DeclaredTask {
 impl Checked {
     async fn send(&self, client: &mut Client) -> TaskResult {
         let mut request = client.request(self.method.clone(), self.path.as_str());
-        if self.method == Method::HEAD {
+        // A redirect that is expected would never be seen if it were followed.
+        let expects_redirect = self.expect_status.is_some_and(|status| status / 100 == 3);
+        if self.method == Method::HEAD || expects_redirect {
             request = request.allow_redirects(false);
         }
         if let Some(name) = &self.name {
@@ -310,12 +313,12 @@ mod tests {
     #[tokio::test]
     async fn expectations_decide() {
         let server = Server::start(|seen: &Seen| {
-            let status = if seen.target == "/missing" {
-                "404 Not Found"
-            } else {
-                "200 OK"
+            let status = match seen.target.as_str() {
+                "/missing" => "404 Not Found",
+                "/moved" => "302 Found",
+                _ => "200 OK",
             };
-            Reply::Write(respond(status, &[], b"hello goose"))
+            Reply::Write(respond(status, &[("location", "/")], b"hello goose"))
         })
         .await;
         // path, expected status, expected text, failure
@@ -328,6 +331,8 @@ mod tests {
                 Some("404 Client Error: Not Found for url: /missing"),
             ),
             ("/missing", Some(404), None, None),
+            ("/moved", Some(302), None, None),
+            ("/moved", Some(200), None, None),
             ("/", Some(201), None, Some("Expected status 201, got 200")),
             ("/", None, Some("goose"), None),
             (
