@@ -15,3 +15,8 @@ pub use cli::main;
 pub use demo_target::DemoTarget;
 /// What a scenario's file needs: `use greylag::prelude::*;`.
 pub use greylag_scenarios::prelude;
+
+/// The examples of the repository's README must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct RepositoryReadme;
