@@ -12,7 +12,12 @@ pub(crate) fn describe_exit(status: ExitStatus, last_error_line: &str) -> Option
         return Some(format!("was killed by signal {signal}{name}"));
     }
     let code = status.code().filter(|code| *code != 0)?;
-    let words = greylag_infra::protocol::cut(last_error_line, LAST_WORDS_BYTES);
+    // The reason is printed on terminals, which obey what is in it.
+    let visible: String = last_error_line
+        .chars()
+        .filter(|character| !character.is_control())
+        .collect();
+    let words = greylag_infra::protocol::cut(&visible, LAST_WORDS_BYTES);
     Some(if words.is_empty() {
         format!("ended with exit code {code}")
     } else {
@@ -59,6 +64,10 @@ mod tests {
         assert_eq!(
             describe_exit(exit(101 << 8), "thread 'load' panicked").unwrap(),
             "ended with exit code 101: thread 'load' panicked"
+        );
+        assert_eq!(
+            describe_exit(exit(1 << 8), "\u{1b}[2Jgone").unwrap(),
+            "ended with exit code 1: [2Jgone"
         );
         assert_eq!(
             describe_exit(exit(1 << 8), "").unwrap(),
