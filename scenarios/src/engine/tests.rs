@@ -377,13 +377,18 @@ impl Idle {
 
 #[tokio::test]
 async fn tasks_without_requests_yield() {
-    let memory = Arc::new(Memory::default());
-    let scenario =
-        Scenario::new("idle").user(FastHttpUser::<Idle>::new("Idle").task(1, Idle::nothing));
-    let timer = tokio::time::sleep(Duration::from_millis(100));
-    let host = Server::nobody().await;
-    drive_until(scenario, load(&host, [0, 0]), &memory, timer).await;
-    assert_eq!(memory.started.load(Ordering::SeqCst), 2);
+    // The second wait is over before anybody could sleep for it.
+    for wait in [0.0, 1e-9] {
+        let memory = Arc::new(Memory::default());
+        let idle = FastHttpUser::<Idle>::new("Idle")
+            .wait_time(constant(wait))
+            .task(1, Idle::nothing);
+        let timer = tokio::time::sleep(Duration::from_millis(100));
+        let host = Server::nobody().await;
+        let load = load(&host, [0, 0]);
+        drive_until(Scenario::new("idle").user(idle), load, &memory, timer).await;
+        assert_eq!(memory.started.load(Ordering::SeqCst), 2);
+    }
 }
 
 #[tokio::test]

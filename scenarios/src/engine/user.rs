@@ -165,16 +165,16 @@ impl Life<'_> {
             let ended = bounded(self.context, user.task(index, &mut self.client)).await;
             report(self.context, tasks.name(index), &ended.outcome);
             let wait = self.user_type.wait_time().draw(&mut self.random);
-            if !wait.is_zero() {
-                if wait_until(self.context, Instant::now().checked_add(wait)).await
-                    == Woken::Stopped
-                {
-                    break;
-                }
-            } else if !ended.paused {
-                // A task that never waited for anything (a refused connection, an empty task)
-                // would keep a single-threaded runtime to itself.
+            if !ended.paused {
+                // A task that never waited for anything (an empty task) would keep a single-threaded
+                // runtime to itself, also with a wait that is over before it is looked at.
                 tokio::task::yield_now().await;
+            }
+            if !wait.is_zero()
+                && wait_until(self.context, Instant::now().checked_add(wait)).await
+                    == Woken::Stopped
+            {
+                break;
             }
         }
         if let Some((name, run)) = user.on_stop(&mut self.client) {
