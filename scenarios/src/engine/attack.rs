@@ -36,7 +36,7 @@ const LAUNCH_RATE: &str = "1000000";
 
 /// How long after the stop time-out `drive` returns at the latest, whatever users do. The engine
 /// needs the last second of it: on_stop has one second, and goose looks for ended users every 500 ms.
-const STOP_GRACE: Duration = Duration::from_millis(1_900);
+const STOP_GRACE: Duration = Duration::from_millis(1_800);
 
 /// One user that this process shall run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

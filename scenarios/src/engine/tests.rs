@@ -212,6 +212,31 @@ impl Clumsy {
     }
 }
 
+/// A user whose state cannot be made ends; the others go on.
+#[tokio::test]
+async fn a_state_that_panics_is_reported() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let made = std::sync::atomic::AtomicBool::new(false);
+    let first_fails = move || {
+        if !made.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            panic!("no such account");
+        }
+        Clumsy::default()
+    };
+    let scenario = Scenario::new("state")
+        .user(FastHttpUser::<Clumsy>::with_state("Clumsy", first_fails).task(1, Clumsy::turn));
+    drive_until(
+        scenario,
+        load(&server.url, [0, 0]),
+        &memory,
+        server.has_seen(1),
+    )
+    .await;
+    let reported = ("Clumsy".to_owned(), "panicked: no such account".to_owned());
+    assert!(memory.task_errors().contains(&reported));
+}
+
 #[tokio::test]
 async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
     let server = ok().await;

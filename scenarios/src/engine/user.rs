@@ -11,7 +11,7 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -150,7 +150,15 @@ struct Life<'a> {
 
 impl Life<'_> {
     async fn run(&mut self) {
-        let mut user = self.user_type.new_user();
+        // Making a user's state is the scenario's code as much as its tasks are.
+        let made = catch_unwind(AssertUnwindSafe(|| self.user_type.new_user()));
+        let mut user = match made {
+            Ok(user) => user,
+            Err(panic) => {
+                let outcome = Outcome::of_panic(&*panic);
+                return report(self.context, self.user_type.name(), &outcome);
+            }
+        };
         if let Some((name, run)) = user.on_start(&mut self.client) {
             let ended = bounded(self.context, run).await;
             let failed = matches!(&ended.outcome, Outcome::Error(_) | Outcome::Panicked(_));
@@ -162,7 +170,9 @@ impl Life<'_> {
         while !self.context.stop.is_raised() {
             let tasks = self.user_type.task_table();
             let index = tasks.draw(&mut self.random);
-            let ended = bounded(self.context, user.task(index, &mut self.client)).await;
+            // Inside the future, so that a panic before the task's own future exists is caught too.
+            let task = async { user.task(index, &mut self.client).await };
+            let ended = bounded(self.context, task).await;
             report(self.context, tasks.name(index), &ended.outcome);
             let wait = self.user_type.wait_time().draw(&mut self.random);
             if !ended.paused {
@@ -198,6 +208,12 @@ enum Outcome {
     Panicked(String),
     /// The stop time-out was over; the task was dropped.
     CutOff,
+}
+
+impl Outcome {
+    fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        Self::Panicked(format!("panicked: {}", message(panic)))
+    }
 }
 
 struct Ended {
@@ -248,7 +264,7 @@ async fn caught(task: impl Future<Output = TaskResult>) -> Outcome {
         Ok(Ok(())) => Outcome::Done,
         Ok(Err(error)) if error.is_recorded() => Outcome::RequestFailed,
         Ok(Err(error)) => Outcome::Error(error.to_string()),
-        Err(panic) => Outcome::Panicked(format!("panicked: {}", message(&*panic))),
+        Err(panic) => Outcome::of_panic(&*panic),
     }
 }
 
