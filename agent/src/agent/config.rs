@@ -36,6 +36,11 @@ pub enum AgentConfigError {
     /// The address is of no use.
     #[error("`{0}` is no address of a coordinator; write it as http://name:port or https://name")]
     CoordinatorUrl(String),
+    /// The address holds a user or a password, which would be logged and never used.
+    #[error(
+        "the coordinator's address holds a user or password; leave it out and give the coordinator's secret with --token"
+    )]
+    Credentials,
     /// There is no program to start workers with.
     #[error("the command that starts workers is empty")]
     NoWorkerCommand,
@@ -60,6 +65,9 @@ impl AgentConfig {
         };
         if !url.has_host() {
             return Err(wrong());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(AgentConfigError::Credentials);
         }
         url.set_scheme(scheme).map_err(|()| wrong())?;
         let prefix = url.path().trim_end_matches('/').to_owned();
@@ -145,6 +153,18 @@ mod tests {
             scenarios: Vec::new(),
             worker_command: vec!["true".into()],
         }
+    }
+
+    #[test]
+    fn credentials_in_the_address_are_refused() {
+        let error = config("http://ada:secret@h:1")
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("--token") && !error.contains("secret@"),
+            "{error}"
+        );
     }
 
     #[test]

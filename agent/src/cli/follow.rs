@@ -72,7 +72,7 @@ pub(super) async fn follow(
             () = signals.next() => {
                 if stopped {
                     return Err(Failure::failed(format!(
-                        "left before the run had ended; it is at {}",
+                        "left before the run had ended; as long as its coordinator lives, it is at {}",
                         api.page(&run.url)
                     )));
                 }
