@@ -115,7 +115,7 @@ impl Editor {
 
 #[derive(Deserialize)]
 struct Statistics {
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only looked for in the response")]
     views: u64,
 }
 

@@ -181,7 +181,7 @@ struct Clumsy {
 
 #[derive(serde::Deserialize)]
 struct Never {
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only looked for in the response")]
     missing: u64,
 }
 
