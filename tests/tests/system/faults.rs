@@ -41,6 +41,18 @@ fn requests_by_process(summary: &Summary, log: &AccessLog) -> BTreeMap<u32, (u64
     requests
 }
 
+/// Waits until each of the four workers of a `per-process` run has been counted.
+async fn wait_for_all_workers(cluster: &Cluster, id: &str) {
+    wait::until("requests of all four workers", RUN_TIMEOUT, async || {
+        let summary = cluster.api().summary(id).await;
+        match summary.endpoints.len() {
+            4 => Ok(()),
+            _ => Err(format!("{:?}", summary.endpoints)),
+        }
+    })
+    .await;
+}
+
 pub(crate) async fn wait_until_gone(workers: &[ProcessId], within: Duration) {
     wait::until("the workers to be gone", within, async || {
         let alive: Vec<_> = workers.iter().filter(|worker| worker.is_alive()).collect();
@@ -99,15 +111,7 @@ async fn agent_killed() {
         .with_agents("lab", &["east", "west"])
         .await;
     let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
-    wait::until("requests of all four workers", RUN_TIMEOUT, async || {
-        let summary = cluster.api().summary(&id).await;
-        if summary.endpoints.len() == 4 {
-            Ok(())
-        } else {
-            Err(format!("{:?}", summary.endpoints))
-        }
-    })
-    .await;
+    wait_for_all_workers(&cluster, &id).await;
     let (east, west) = (cluster.workers_of(0), cluster.workers_of(1));
     assert_eq!(
         (east.len(), west.len()),
@@ -173,14 +177,7 @@ async fn agent_frozen() {
         .with_agents("lab", &["east"])
         .await;
     let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
-    wait::until("requests of all four workers", RUN_TIMEOUT, async || {
-        let summary = cluster.api().summary(&id).await;
-        match summary.endpoints.len() {
-            4 => Ok(()),
-            _ => Err(format!("{:?}", summary.endpoints)),
-        }
-    })
-    .await;
+    wait_for_all_workers(&cluster, &id).await;
     let workers = cluster.workers_of(0);
     cluster.agent(0).signal(Signal::STOP);
     wait_until_gone(&workers, SHORT_LEASE_OVER).await;
@@ -201,15 +198,7 @@ async fn worker_killed() {
         .with_agents("lab", &["east", "west"])
         .await;
     let id = cluster.api().start(&per_process(&nginx.url(), 60)).await;
-    wait::until("requests of all four workers", RUN_TIMEOUT, async || {
-        let summary = cluster.api().summary(&id).await;
-        if summary.endpoints.len() == 4 {
-            Ok(())
-        } else {
-            Err(format!("{:?}", summary.endpoints))
-        }
-    })
-    .await;
+    wait_for_all_workers(&cluster, &id).await;
     let workers = [cluster.workers_of(0), cluster.workers_of(1)].concat();
     let victim = workers[1];
     let index = worker_index(&cluster, &id, victim.pid).await;
