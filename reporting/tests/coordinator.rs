@@ -304,6 +304,28 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn counts_that_differ_from_the_agents_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 1, 7)).await,
+        ack(&run_id, 1)
+    );
+    assert_eq!(agent.snapshot(last(&run_id, 2, 8)).await, ack(&run_id, 2));
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    let log = site.coordinator.store().log(&run_id, 0, 100).await.unwrap();
+    assert!(
+        log.iter()
+            .any(|line| line.text.contains("counted 8 requests")
+                && line.text.contains("7 with 0 are saved")),
+        "{log:#?}"
+    );
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_coordinator_goes_on_with_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let site = Site::open(dir.path(), PATIENCE).await;
