@@ -15,8 +15,10 @@ pub mod protocol;
 pub use dealing::{ClassSequence, PlannedStart, UserClass, deal_workers, users_of_worker};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{DurationError, format_duration, parse_duration};
-pub use load_profile::LinearRamp;
-pub use load_test::{LoadTest, LoadTestError, MAX_DURATION, MAX_USERS, MAX_WORKERS};
+pub use load_profile::{LinearRamp, LoadProfile, ProfileStep, RateStep};
+pub use load_test::{
+    LoadTest, LoadTestError, MAX_DURATION, MAX_USERS, MAX_WORKERS, Selection, Stage,
+};
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, MAX_AGENTS,
     MAX_INFRASTRUCTURES, Registry, check_infrastructure_name,

@@ -1,6 +1,45 @@
-//! How many users are there when: the linear ramp as a pure function of time and count.
+//! How many users are there when: the load profile as a pure function of time.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How many users there are when, and how many iterations begin. Times are µs of run time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadProfile {
+    /// Changes of the number of users, ascending by `at_us`. A later step takes over from an earlier one
+    /// whose ramp is not over, from where it is. Before the first there are no users.
+    pub steps: Vec<ProfileStep>,
+    /// Changes of the arrival rate, likewise; empty when users pace themselves.
+    pub rates: Vec<RateStep>,
+    /// When the run ends.
+    pub ends_at_us: u64,
+}
+
+/// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProfileStep {
+    /// When it begins.
+    pub at_us: u64,
+    /// Users in the end.
+    pub users: u64,
+    /// How long it takes.
+    pub over_us: u64,
+}
+
+/// From `at_us` on the arrival rate goes linearly to `per_second`, within `over_us`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateStep {
+    /// When it begins.
+    pub at_us: u64,
+    /// New iterations per second in the end, over the whole run.
+    pub per_second: f64,
+    /// How long it takes.
+    pub over_us: u64,
+}
 
 /// A linear ramp from zero to `users` over `ramp_up`: user k (from 0) starts at `k * ramp_up / users`,
 /// whatever the number of workers.

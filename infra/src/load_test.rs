@@ -1,11 +1,13 @@
 //! A load test: the named definition that runs are made of.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::declared::DeclaredScenario;
+use crate::load_profile::{LoadProfile, ProfileStep, RateStep};
 
 /// Most users of one run.
 pub const MAX_USERS: u64 = 1_000_000;
@@ -19,7 +21,7 @@ const MAX_TEST_NAME_BYTES: usize = 200;
 const MAX_HOST_BYTES: usize = 2_000;
 
 /// The definition of a load test. Times are whole seconds, as Locust's are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadTest {
     /// Name; runs are numbered per name.
     pub name: String,
@@ -42,6 +44,51 @@ pub struct LoadTest {
     /// The requests of a declared scenario.
     #[serde(default)]
     pub declared: Option<DeclaredScenario>,
+    /// Users started per second, as Locust says it; takes the place of `ramp_up_s` where it is given.
+    #[serde(default)]
+    pub spawn_rate: Option<f64>,
+    /// Stages, which take the place of `users`, `ramp_up_s` and `duration_s`; those then hold the most users,
+    /// 0 and the sum of the stages' durations.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
+    /// New iterations per second over the whole run, whatever the target does; `users` are the most that may
+    /// be busy with them at once.
+    #[serde(default)]
+    pub arrival_rate: Option<f64>,
+    /// Which of the scenario's user types and tasks take part.
+    #[serde(default)]
+    pub selection: Selection,
+    /// The scenario's own options, as texts, by name.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// A part of a load profile: a ramp, then a plateau.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stage {
+    /// Users at the end of the stage's ramp; none leaves them as they are.
+    pub users: Option<u64>,
+    /// New iterations per second at the end of the ramp; none leaves the rate as it is.
+    pub arrival_rate: Option<f64>,
+    /// How long the ramp takes, in seconds; 0 is a jump.
+    pub ramp_s: u64,
+    /// How long the stage lasts, its ramp included, in seconds.
+    pub duration_s: u64,
+}
+
+/// Which of a scenario's user types and tasks take part in a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// User types by name; empty for all.
+    pub user_types: Vec<String>,
+    /// Only tasks with at least one of these tags; empty for all.
+    pub tags: Vec<String>,
+    /// No tasks with any of these tags; wins over `tags`.
+    pub exclude_tags: Vec<String>,
+    /// Every user type has weight 1 and every task is as likely as any other.
+    pub equal_weights: bool,
 }
 
 /// Why a load test cannot be run as it is defined. Each is one sentence for the user.
@@ -170,6 +217,51 @@ impl LoadTest {
         Ok(url)
     }
 
+    /// How many users there are when, as the definition says it.
+    pub fn profile(&self) -> LoadProfile {
+        let us = |seconds: u64| seconds.saturating_mul(1_000_000);
+        if self.stages.is_empty() {
+            return LoadProfile {
+                steps: vec![ProfileStep {
+                    at_us: 0,
+                    users: self.users,
+                    over_us: u64::try_from(self.ramp_up().as_micros()).unwrap_or(u64::MAX),
+                }],
+                rates: self
+                    .arrival_rate
+                    .map(|per_second| RateStep {
+                        at_us: 0,
+                        per_second,
+                        over_us: 0,
+                    })
+                    .into_iter()
+                    .collect(),
+                ends_at_us: us(self.duration_s),
+            };
+        }
+        let mut profile = LoadProfile::default();
+        for stage in &self.stages {
+            let at_us = profile.ends_at_us;
+            let over_us = us(stage.ramp_s);
+            if let Some(users) = stage.users {
+                profile.steps.push(ProfileStep {
+                    at_us,
+                    users,
+                    over_us,
+                });
+            }
+            if let Some(per_second) = stage.arrival_rate {
+                profile.rates.push(RateStep {
+                    at_us,
+                    per_second,
+                    over_us,
+                });
+            }
+            profile.ends_at_us = at_us.saturating_add(us(stage.duration_s));
+        }
+        profile
+    }
+
     /// Total duration, ramp included.
     pub fn duration(&self) -> Duration {
         Duration::from_secs(self.duration_s)
@@ -177,7 +269,12 @@ impl LoadTest {
 
     /// Time to ramp from zero to all users.
     pub fn ramp_up(&self) -> Duration {
-        Duration::from_secs(self.ramp_up_s)
+        match self.spawn_rate {
+            Some(rate) if rate > 0.0 => {
+                Duration::try_from_secs_f64(self.users as f64 / rate).unwrap_or(MAX_DURATION)
+            }
+            _ => Duration::from_secs(self.ramp_up_s),
+        }
     }
 
     /// How long requests in flight may take after the end.
@@ -203,6 +300,7 @@ mod tests {
             scenario: "shop".into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         }
     }
 

@@ -12,11 +12,12 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::run::RunId;
 
 /// Version of this protocol; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// Largest frame either side accepts, in bytes.
 pub const MAX_FRAME_BYTES: usize = 32 * 1024 * 1024;
 /// Snapshots of one run an agent sends before it waits for an acknowledgement.
@@ -52,6 +53,9 @@ pub enum ToCoordinator {
     Ready {
         /// The run.
         run_id: RunId,
+        /// What the scenario's own load shape says, if it has one and the test does not say otherwise.
+        #[serde(default)]
+        shape: Option<LoadProfile>,
     },
     /// Results since the last snapshot of this run.
     Snapshot(Box<Snapshot>),
@@ -82,6 +86,15 @@ pub enum ToAgent {
         run_id: RunId,
         /// Run time zero, µs since 1970.
         start_at_us: u64,
+        /// How many users there shall be when.
+        profile: LoadProfile,
+    },
+    /// The load profile has changed. Sent again it is harmless.
+    Profile {
+        /// The run.
+        run_id: RunId,
+        /// The whole profile, as it is now.
+        profile: LoadProfile,
     },
     /// End the load now: requests in flight may finish within the stop time-out.
     Stop {
@@ -131,13 +144,71 @@ pub struct Hello {
 }
 
 /// A scenario compiled into an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioInfo {
     /// Its name.
     pub name: String,
     /// One line about it.
     #[serde(default)]
     pub description: String,
+    /// Its user types, in the order in which they were added.
+    #[serde(default)]
+    pub user_types: Vec<UserTypeInfo>,
+    /// The tags its tasks have.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The options it declares.
+    #[serde(default)]
+    pub options: Vec<OptionInfo>,
+    /// Whether it has a load shape of its own, which takes the place of users, ramp-up and duration.
+    #[serde(default)]
+    pub has_shape: bool,
+}
+
+/// A user type an agent has compiled in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserTypeInfo {
+    /// Its name.
+    pub name: String,
+    /// Its weight.
+    pub weight: f64,
+    /// Exactly this many users, before any by weight; 0 for by weight.
+    pub fixed_count: u64,
+    /// Its own host, used when the test names none.
+    pub host: Option<String>,
+}
+
+/// An option that a scenario declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OptionInfo {
+    /// Its name, as on the command line without the dashes.
+    pub name: String,
+    /// What its values are.
+    pub kind: OptionKind,
+    /// Its value unless another is given.
+    pub default: String,
+    /// One sentence for people.
+    pub help: String,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+    /// The values there are, if only some are allowed.
+    pub choices: Vec<String>,
+}
+
+/// What an option's values are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OptionKind {
+    /// Any text.
+    #[default]
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Flag,
 }
 
 /// The coordinator's terms.
@@ -184,6 +255,8 @@ pub struct Snapshot {
     pub log_lines_dropped: u64,
     /// State of the agent's workers now; empty if unchanged.
     pub workers: Vec<WorkerState>,
+    /// Why the agent is stopping its load before its time, once it knows; the run is to stop everywhere.
+    pub failing: Option<String>,
     /// Set in the last snapshot of the run.
     pub end: Option<AgentEnd>,
 }
@@ -224,6 +297,19 @@ pub struct IntervalData {
     pub ttfb_count: u64,
     /// HDR histogram (1 µs to 1 h, 3 digits), V2 + DEFLATE; empty when there are no requests.
     pub histogram: ByteBuf,
+    /// Requests whose intended start is known; the next four and the histogram are about these, from the
+    /// intended start on.
+    pub intended_count: u64,
+    /// Least response time from the intended start.
+    pub intended_min_us: u64,
+    /// Greatest response time from the intended start.
+    pub intended_max_us: u64,
+    /// Sum of response times from the intended start.
+    pub intended_sum_us: u64,
+    /// HDR histogram of them, as `histogram`; empty when there are none.
+    pub intended_histogram: ByteBuf,
+    /// Requests that were timed only until the first byte of the answer (those of goose scenarios).
+    pub first_byte_only: u64,
     /// Errors by text.
     pub errors: Vec<ErrorCount>,
 }
@@ -237,8 +323,9 @@ pub struct ErrorCount {
     pub occurrences: u64,
 }
 
-/// Users that started and stopped within one second of run time.
+/// Users that started and stopped within one second of run time, and iterations of an arrival rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UserChange {
     /// Second of run time.
     pub second: u32,
@@ -246,6 +333,12 @@ pub struct UserChange {
     pub started: u64,
     /// Users stopped.
     pub stopped: u64,
+    /// Iterations that an arrival rate asked for and that began, late ones included.
+    pub arrivals: u64,
+    /// Of these, how many began late.
+    pub late_arrivals: u64,
+    /// Iterations that an arrival rate asked for and that never began, because every user was busy.
+    pub skipped_arrivals: u64,
 }
 
 /// One request for the scatter plot.

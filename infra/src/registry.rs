@@ -41,7 +41,7 @@ impl ConnectionStatus {
 }
 
 /// An infrastructure as others see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InfrastructureView {
     /// Its name.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct InfrastructureView {
 }
 
 /// An agent as others see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgentView {
     /// Identity of the process.
     pub id: String,
@@ -275,6 +275,7 @@ fn kept_scenarios(named: &[ScenarioInfo]) -> Vec<ScenarioInfo> {
     kept.map(|scenario| ScenarioInfo {
         name: cut(&scenario.name, MAX_TEXT_BYTES).into_owned(),
         description: cut(&scenario.description, MAX_TEXT_BYTES).into_owned(),
+        ..ScenarioInfo::default()
     })
     .collect()
 }
@@ -347,6 +348,7 @@ mod tests {
         let scenario = ScenarioInfo {
             name: long.clone(),
             description: long.clone(),
+            ..ScenarioInfo::default()
         };
         let greedy = Hello {
             version: long,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::protocol::AgentEnd;
 
@@ -27,6 +28,9 @@ pub struct RunRecord {
     pub ended_at_us: Option<u64>,
     /// The agents that take part, in dealing order.
     pub agents: Vec<RunAgent>,
+    /// How many users there are when, with the changes made while it runs.
+    #[serde(default)]
+    pub profile: LoadProfile,
 }
 
 /// One agent's part in a run.

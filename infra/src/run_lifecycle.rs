@@ -340,6 +340,7 @@ impl RunLifecycle {
                         message: ToAgent::Start {
                             run_id: self.record.id.clone(),
                             start_at_us,
+                            profile: self.record.profile.clone(),
                         },
                     });
                 }
@@ -432,6 +433,7 @@ impl RunLifecycle {
             message: ToAgent::Start {
                 run_id: self.record.id.clone(),
                 start_at_us,
+                profile: self.record.profile.clone(),
             },
         }));
         effects

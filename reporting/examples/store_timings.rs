@@ -88,6 +88,7 @@ async fn fill(
                 second,
                 started: 1,
                 stopped: 1,
+                ..UserChange::default()
             }],
             ..Snapshot::default()
         };
@@ -178,6 +179,7 @@ fn run(duration_s: u64) -> RunRecord {
             scenario: "none".into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         },
         phase: RunPhase::Running,
         created_at_us: 0,
@@ -190,5 +192,6 @@ fn run(duration_s: u64) -> RunRecord {
             last_seq: 0,
             end: None,
         }],
+        profile: greylag_infra::LoadProfile::default(),
     }
 }

@@ -240,6 +240,7 @@ impl Interval {
                     occurrences: *occurrences,
                 })
                 .collect(),
+            ..IntervalData::default()
         }
     }
 

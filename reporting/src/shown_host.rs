@@ -75,6 +75,7 @@ mod tests {
                 scenario: "shop".to_owned(),
                 stop_timeout_s: 0,
                 declared: None,
+                ..LoadTest::default()
             })
         };
         for host in [

@@ -100,6 +100,7 @@ fn hello(id: &str, runs: &[&str]) -> Hello {
         scenarios: vec![ScenarioInfo {
             name: "shop".into(),
             description: String::new(),
+            ..ScenarioInfo::default()
         }],
         runs: runs.iter().map(|run| (*run).into()).collect(),
     }
@@ -162,6 +163,7 @@ fn load_test() -> LoadTest {
         scenario: "shop".into(),
         stop_timeout_s: 1,
         declared: None,
+        ..LoadTest::default()
     }
 }
 
@@ -182,6 +184,7 @@ fn snapshot(run_id: &str, seq: u64, requests: u64) -> Snapshot {
             second: 0,
             started: 1,
             stopped: 0,
+            ..UserChange::default()
         }],
         ..Snapshot::default()
     }
@@ -220,6 +223,7 @@ async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
     agent
         .send(&ToCoordinator::Ready {
             run_id: run.id.clone(),
+            shape: None,
         })
         .await;
     let Some(ToAgent::Start { start_at_us, .. }) = agent.receive().await else {

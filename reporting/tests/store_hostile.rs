@@ -251,6 +251,7 @@ async fn impossible_snapshots_are_refused() {
         second: 0,
         started: 1,
         stopped: 0,
+        ..UserChange::default()
     }];
     fine.workers = vec![WorkerState {
         index: 0,

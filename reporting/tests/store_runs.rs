@@ -306,6 +306,7 @@ async fn users_are_those_active_when_a_second_begins() {
                 second: *second,
                 started: *started,
                 stopped: *stopped,
+                ..UserChange::default()
             })
             .collect();
         snapshot
@@ -468,6 +469,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         second: 0,
         started: 2,
         stopped: 0,
+        ..UserChange::default()
     }];
     first.end = Some(end(4, 1));
     store.save_snapshot(&record.id, "a", first).await.unwrap();

@@ -188,6 +188,7 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                     second: event.second,
                     started: 1,
                     stopped: 0,
+                    ..UserChange::default()
                 })
                 .collect();
             let outcome = store

@@ -1,6 +1,6 @@
 //! A classic locustfile, ported line by line from classic_locustfile.py.
 
-use greylag_scenarios::prelude::*;
+use greylag::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The demo's shop: people who look around, and some who try to buy.
 
-use greylag_scenarios::prelude::*;
+use greylag::prelude::*;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -20,15 +20,11 @@ mod tests {
     use std::collections::HashMap;
     use std::fmt::Write as _;
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::client::{Client, ClientShared};
-    use crate::engine::log_limit::LogLimit;
-    use crate::engine::stop::StopSignal;
-    use crate::recorder::RunContext;
     use crate::task::TaskResult;
-    use crate::testing::{Memory, Reply, Seen, Server};
+    use crate::testing::{Memory, Reply, Seen, Server, user_context};
     use crate::user_type::UserType;
 
     /// Made by the real Locust from the original: see classic_golden.py.
@@ -63,14 +59,9 @@ mod tests {
     /// Every task of a user type once, in the golden file's words.
     async fn protocol(user_type: &UserType, server: &Server) -> String {
         let memory = Arc::new(Memory::default());
-        let context = Arc::new(RunContext {
-            recorder: memory.clone(),
-            stop: StopSignal::new(Duration::ZERO),
-            log: LogLimit::new(),
-        });
         let options = user_type.client_options().clone();
-        let shared = ClientShared::new(&server.url, options, context).unwrap();
-        let mut client = Client::new(Arc::new(shared));
+        let shared = ClientShared::new(&server.url, options).unwrap();
+        let mut client = Client::new(Arc::new(shared), user_context(memory.clone()));
         let mut user = user_type.new_user();
         let mut text = String::new();
         let (mut seen, mut recorded) = (server.seen().len(), 0);

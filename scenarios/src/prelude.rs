@@ -1,7 +1,11 @@
-//! What a scenario's file needs: `use greylag_scenarios::prelude::*;`.
+//! What a scenario's file needs: `use greylag::prelude::*;`.
 
 pub use crate::client::{CaughtResponse, Client, JsonError, RequestError, Response};
+pub use crate::run::{Run, UserInfo};
 pub use crate::scenario::Scenario;
-pub use crate::task::{TaskError, TaskResult};
+pub use crate::task::{
+    TaskError, TaskResult, interrupt, interrupt_and_wait, reschedule, reschedule_immediately,
+    stop_test, stop_user,
+};
 pub use crate::user_type::{FastHttpUser, HttpUser, UserType};
 pub use crate::wait_time::{WaitTime, between, constant};

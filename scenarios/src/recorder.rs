@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::log_limit::LogLimit;
 use crate::engine::stop::StopSignal;
+use crate::events::Events;
+use crate::run::{Run, UserInfo};
 
 /// One timed request.
 ///
@@ -26,6 +28,22 @@ pub struct RequestSample<'a> {
     pub response_length: u64,
     /// Why the request counts as a failure; `None` for a success.
     pub error: Option<&'a str>,
+    /// The response time counted from the intended start, where the user is paced or an arrival rate sets
+    /// the pace; never less than `response_time`.
+    pub from_intended_start: Option<Duration>,
+    /// Whether `response_time` is only that until the first byte (requests of goose's own client).
+    pub first_byte_only: bool,
+}
+
+/// What became of an iteration that an arrival rate asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A user began it.
+    InTime,
+    /// A user began it, but later than intended, because all were busy.
+    Late,
+    /// Nobody began it: all users were busy for too long.
+    Skipped,
 }
 
 /// What a timing is given to. The worker's recorder implements it.
@@ -41,13 +59,38 @@ pub trait Recorder: Send + Sync + 'static {
     /// A task ended in an error that is not a failed request: an error by `?`, or a panic
     /// (`panicked: …`).
     fn task_error(&self, task: &str, error: &str);
+    /// An iteration of an arrival rate began or was skipped.
+    fn arrival(&self, _arrival: Arrival) {}
+    /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first
+    /// counts.
+    fn stop_test(&self, _reason: &str) {}
 }
 
-/// What all users of one run share: where samples go and whether the run is being stopped.
+/// What all users of one process share in a run.
 pub(crate) struct RunContext {
     pub(crate) recorder: Arc<dyn Recorder>,
-    pub(crate) stop: StopSignal,
     pub(crate) log: LogLimit,
+    pub(crate) run: Arc<Run>,
+    pub(crate) events: Arc<Events>,
+}
+
+/// What one user's life and its client share.
+pub(crate) struct UserContext {
+    pub(crate) run: Arc<RunContext>,
+    pub(crate) stop: Arc<StopSignal>,
+    pub(crate) info: UserInfo,
+}
+
+impl UserContext {
+    /// Hands a sample to whoever listens, then records it.
+    pub(crate) fn record(&self, sample: &RequestSample<'_>) {
+        if self.run.events.request.is_empty() {
+            return self.run.recorder.request(sample);
+        }
+        self.run.events.heard_request(sample, &self.info, |sample| {
+            self.run.recorder.request(sample);
+        });
+    }
 }
 
 /// Error text of a request whose future was dropped by the user's own code (time-out, `select!`).
@@ -58,25 +101,29 @@ const CUT_OFF: &str = "Aborted: the run ended before the response was complete";
 /// A request under way. Dropping it undecided records a failure, so that no request the target
 /// may have seen is ever missing from the counts.
 pub(crate) struct Pending<'a> {
-    context: &'a RunContext,
+    context: &'a UserContext,
     method: &'a str,
     name: &'a str,
     started_at: Instant,
+    /// How much later than intended the task began, for users with a pace.
+    delay: Option<Duration>,
     open: bool,
 }
 
 impl<'a> Pending<'a> {
     pub(crate) fn new(
-        context: &'a RunContext,
+        context: &'a UserContext,
         method: &'a str,
         name: &'a str,
         started_at: Instant,
+        delay: Option<Duration>,
     ) -> Self {
         Self {
             context,
             method,
             name,
             started_at,
+            delay,
             open: true,
         }
     }
@@ -90,7 +137,7 @@ impl<'a> Pending<'a> {
         error: Option<&str>,
     ) {
         self.open = false;
-        self.context.recorder.request(&RequestSample {
+        self.context.record(&RequestSample {
             method: self.method,
             name: self.name,
             started_at: self.started_at,
@@ -98,6 +145,8 @@ impl<'a> Pending<'a> {
             time_to_first_byte,
             response_length,
             error,
+            from_intended_start: self.delay.map(|delay| response_time + delay),
+            first_byte_only: false,
         });
     }
 
@@ -125,14 +174,17 @@ impl Drop for Pending<'_> {
         } else {
             GIVEN_UP
         };
-        self.context.recorder.request(&RequestSample {
+        let response_time = self.started_at.elapsed();
+        self.context.record(&RequestSample {
             method: self.method,
             name: self.name,
             started_at: self.started_at,
-            response_time: self.started_at.elapsed(),
+            response_time,
             time_to_first_byte: None,
             response_length: 0,
             error: Some(error),
+            from_intended_start: self.delay.map(|delay| response_time + delay),
+            first_byte_only: false,
         });
     }
 }

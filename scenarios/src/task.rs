@@ -14,12 +14,91 @@ pub type TaskResult = Result<(), TaskError>;
 /// and is not counted again; any other error is reported as an error of the task.
 pub struct TaskError(Box<dyn std::error::Error + Send + Sync + 'static>);
 
+/// What a task can ask for instead of going on: made by [`stop_user`], [`stop_test`], [`reschedule`],
+/// [`reschedule_immediately`], [`interrupt`] and [`interrupt_and_wait`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Flow {
+    /// Locust's `StopUser`.
+    #[error("the user stops")]
+    StopUser,
+    /// Locust's `StopTest`.
+    #[error("{0}")]
+    StopTest(String),
+    /// Locust's `RescheduleTask`.
+    #[error("the user picks another task after its wait time")]
+    Reschedule,
+    /// Locust's `RescheduleTaskImmediately`.
+    #[error("the user picks another task at once")]
+    RescheduleImmediately,
+    /// Locust's `InterruptTaskSet`.
+    #[error("the task set is left")]
+    Interrupt {
+        /// Whether the outer task set picks its next task at once.
+        immediately: bool,
+    },
+}
+
+/// Ends this user: `on_stop` runs, and it is not replaced. Locust's `StopUser`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn stop_user<T>() -> Result<T, TaskError> {
+    Err(Flow::StopUser.into())
+}
+
+/// Stops the whole test on every worker, for this reason. Locust's `StopTest`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn stop_test<T>(reason: impl Into<String>) -> Result<T, TaskError> {
+    Err(Flow::StopTest(reason.into()).into())
+}
+
+/// Ends this task; the user waits and picks the next one. Locust's `RescheduleTask`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn reschedule<T>() -> Result<T, TaskError> {
+    Err(Flow::Reschedule.into())
+}
+
+/// Ends this task; the user picks the next one without waiting. Locust's `RescheduleTaskImmediately`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn reschedule_immediately<T>() -> Result<T, TaskError> {
+    Err(Flow::RescheduleImmediately.into())
+}
+
+/// Leaves the task set the task is in; the one around it picks its next task at once. Locust's
+/// `self.interrupt()`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn interrupt<T>() -> Result<T, TaskError> {
+    Err(Flow::Interrupt { immediately: true }.into())
+}
+
+/// Leaves the task set the task is in; the one around it waits before its next task. Locust's
+/// `self.interrupt(reschedule=False)`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn interrupt_and_wait<T>() -> Result<T, TaskError> {
+    Err(Flow::Interrupt { immediately: false }.into())
+}
+
 impl TaskError {
     /// An error with a text of your own: `return Err(TaskError::new("no token in the page"))`.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Box::<dyn std::error::Error + Send + Sync>::from(
             message.into(),
         ))
+    }
+
+    /// What the task asks for, if this is no error at all.
+    pub(crate) fn flow(&self) -> Option<&Flow> {
+        self.0.downcast_ref()
     }
 
     /// Whether this is a request's failure that its sample carries already.

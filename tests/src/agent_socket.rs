@@ -105,6 +105,7 @@ pub fn hello(agent_id: &str, infrastructure: &str) -> Hello {
         scenarios: vec![ScenarioInfo {
             name: "bare".to_owned(),
             description: String::new(),
+            ..ScenarioInfo::default()
         }],
         runs: Vec::new(),
     }

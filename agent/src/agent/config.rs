@@ -98,6 +98,7 @@ impl AgentConfig {
                 .map(|scenario| ScenarioInfo {
                     name: scenario.name.clone(),
                     description: scenario.description.clone(),
+                    ..ScenarioInfo::default()
                 })
                 .collect(),
             runs: Vec::new(),

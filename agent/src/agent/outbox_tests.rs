@@ -161,7 +161,7 @@ proptest! {
                     outbox.add_report(&report(&requests, &mut results)).unwrap();
                 }
                 Step::Users { second, started, stopped } => {
-                    outbox.add_user_change(UserChange { second, started, stopped });
+                    outbox.add_user_change(UserChange { second, started, stopped, ..UserChange::default() });
                     let counts = users.entry(second).or_default();
                     counts.0 += started;
                     counts.1 += stopped;
@@ -239,6 +239,7 @@ fn a_long_absence_merges_seconds_and_loses_nothing() {
             second,
             started: 2,
             stopped: 1,
+            ..UserChange::default()
         });
         assert!(outbox.pending.user_changes.len() <= MAX_PENDING_USER_CHANGES);
     }

@@ -165,9 +165,11 @@ impl Owner {
         let now = self.now();
         match message {
             ToAgent::Prepare(prepare) => self.on_prepare(&prepare),
+            ToAgent::Profile { .. } => {}
             ToAgent::Start {
                 run_id,
                 start_at_us,
+                profile: _,
             } => {
                 // Our clock is carried on from the start of the agent, the workers' from the system's now.
                 let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
@@ -326,7 +328,13 @@ impl Owner {
 
     fn send_ready(&self, run_id: RunId) {
         if let Some(outgoing) = &self.outgoing {
-            let _ = outgoing.send(encode(&ToCoordinator::Ready { run_id }).into());
+            let _ = outgoing.send(
+                encode(&ToCoordinator::Ready {
+                    run_id,
+                    shape: None,
+                })
+                .into(),
+            );
         }
     }
 

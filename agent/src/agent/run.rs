@@ -330,6 +330,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 second: u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX),
                 started: 0,
                 stopped: left,
+                ..UserChange::default()
             });
         }
         if !ended {

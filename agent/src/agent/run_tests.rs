@@ -59,6 +59,7 @@ impl Stage {
             scenario: "s".into(),
             stop_timeout_s: 5,
             declared: None,
+            ..LoadTest::default()
         };
         let prepare = Prepare {
             run_id: "run".into(),
@@ -178,6 +179,7 @@ fn users(second: u32, started: u64, stopped: u64) -> Report {
             second,
             started,
             stopped,
+            ..UserChange::default()
         }],
         ..Report::default()
     }

@@ -89,6 +89,7 @@ mod tests {
             scenario: "s".into(),
             stop_timeout_s: 1,
             declared: None,
+            ..LoadTest::default()
         };
         let classes = [("B", 1.0), ("A", 3.0)].map(|(name, weight)| UserClass {
             name: name.into(),

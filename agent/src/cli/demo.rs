@@ -121,5 +121,6 @@ fn test_of(options: &DemoOptions, host: &str) -> LoadTest {
         scenario: DEMO_SCENARIO.to_owned(),
         stop_timeout_s: STOP_TIMEOUT_S,
         declared: None,
+        ..LoadTest::default()
     }
 }

@@ -217,6 +217,7 @@ fn test_of(options: &RunOptions, file: TestFile) -> Result<LoadTest, Failure> {
             .or(file.stop_timeout_s)
             .unwrap_or(DEFAULT_STOP_TIMEOUT_S),
         declared,
+        ..LoadTest::default()
     })
 }
 

@@ -103,6 +103,7 @@ impl Second {
             second: self.number,
             started: std::mem::take(&mut self.users_started),
             stopped: std::mem::take(&mut self.users_stopped),
+            ..UserChange::default()
         };
         if change.started > 0 || change.stopped > 0 {
             reports.open().user_changes.push(change);

@@ -94,6 +94,8 @@ fn request<'a>(
         time_to_first_byte: None,
         response_length: 10,
         error,
+        from_intended_start: None,
+        first_byte_only: false,
     }
 }
 

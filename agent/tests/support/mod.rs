@@ -142,7 +142,7 @@ impl Connection {
         self.say(&ToAgent::Prepare(Box::new(prepare))).await;
         loop {
             match self.hear().await {
-                Some(ToCoordinator::Ready { run_id }) if run_id == RUN => break,
+                Some(ToCoordinator::Ready { run_id, .. }) if run_id == RUN => break,
                 Some(ToCoordinator::Snapshot(snapshot)) => {
                     assert_eq!(snapshot.end, None, "the run ended before its start");
                     self.acknowledge(&snapshot).await;
@@ -153,6 +153,7 @@ impl Connection {
         self.say(&ToAgent::Start {
             run_id: RUN.into(),
             start_at_us: now_us(),
+            profile: test.profile(),
         })
         .await;
     }
@@ -265,6 +266,7 @@ pub(crate) fn test_of(target: &Target, duration_s: u64) -> LoadTest {
             requests: vec![request("GET", "/a"), request("POST", "/b")],
             wait_time: Some(WaitTime::Constant(0.01)),
         }),
+        ..LoadTest::default()
     }
 }
 

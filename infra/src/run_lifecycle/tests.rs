@@ -21,6 +21,7 @@ fn record(agents: &[&str]) -> RunRecord {
             scenario: "shop".into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         },
         phase: RunPhase::Preparing,
         created_at_us: 0,
@@ -36,6 +37,7 @@ fn record(agents: &[&str]) -> RunRecord {
                 end: None,
             })
             .collect(),
+        profile: crate::LoadProfile::default(),
     }
 }
 

@@ -159,7 +159,7 @@ async fn serve(
                     coordinator_time_us: coordinator.now_us(),
                 })
             }
-            ToCoordinator::Ready { run_id } => {
+            ToCoordinator::Ready { run_id, shape: _ } => {
                 coordinator
                     .command(Command::AgentReady {
                         agent_id: agent_id.to_owned(),

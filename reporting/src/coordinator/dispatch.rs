@@ -122,6 +122,7 @@ mod tests {
                 scenarios: vec![ScenarioInfo {
                     name: "shop".into(),
                     description: String::new(),
+                    ..ScenarioInfo::default()
                 }],
                 runs: vec![],
             };
@@ -142,6 +143,7 @@ mod tests {
             scenario: scenario.into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         }
     }
 

@@ -189,6 +189,7 @@ impl Owner {
             return Err(StartRefused::TooManyRuns);
         }
         let now_us = self.coordinator.now_us();
+        let profile = test.profile();
         let record = RunRecord {
             id: new_run_id(),
             number: 0,
@@ -198,6 +199,7 @@ impl Owner {
             started_at_us: None,
             ended_at_us: None,
             agents,
+            profile,
         };
         let record = self
             .coordinator

@@ -270,6 +270,7 @@ impl RunRow {
             created_at_us: from_sql(self.created_at_us),
             started_at_us: self.started_at_us.map(from_sql),
             ended_at_us: self.ended_at_us.map(from_sql),
+            profile: greylag_infra::LoadProfile::default(),
         })
     }
 }

@@ -116,6 +116,7 @@ impl StartRequest {
             scenario,
             stop_timeout_s: seconds(self.stop_timeout, "stop_timeout", defaults.stop_timeout_s)?,
             declared: self.declared,
+            ..LoadTest::default()
         };
         test.name = match self.name {
             Some(name) => name,
@@ -220,6 +221,7 @@ mod tests {
             scenario: "shop".into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         };
         assert_eq!(test, expected);
     }

@@ -26,6 +26,7 @@ pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
             scenario: "shop".into(),
             stop_timeout_s: 10,
             declared: None,
+            ..LoadTest::default()
         },
         phase: RunPhase::Running,
         created_at_us: START_US - 1_000_000,
@@ -41,6 +42,7 @@ pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
                 end: None,
             })
             .collect(),
+        profile: greylag_infra::LoadProfile::default(),
     }
 }
 

@@ -41,6 +41,7 @@ impl FakeAgent {
             scenarios: vec![ScenarioInfo {
                 name: scenario.into(),
                 description: String::new(),
+                ..ScenarioInfo::default()
             }],
             runs: Vec::new(),
         };

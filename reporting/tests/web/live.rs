@@ -180,7 +180,10 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         .until(|message| matches!(message, ToAgent::Prepare(_)))
         .await;
     agent
-        .send(&ToCoordinator::Ready { run_id: id.clone() })
+        .send(&ToCoordinator::Ready {
+            run_id: id.clone(),
+            shape: None,
+        })
         .await;
     agent
         .until(|message| matches!(message, ToAgent::Start { .. }))

@@ -171,6 +171,7 @@ impl Site {
                     last_seq: 0,
                     end: None,
                 }],
+                profile: greylag_infra::LoadProfile::default(),
             })
             .await
             .expect("the run is kept");
@@ -201,6 +202,7 @@ pub(crate) fn load_test(name: &str) -> LoadTest {
         scenario: "shop".into(),
         stop_timeout_s: 10,
         declared: None,
+        ..LoadTest::default()
     }
 }
 
@@ -228,16 +230,19 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
                 second: 0,
                 started: 1,
                 stopped: 0,
+                ..UserChange::default()
             },
             UserChange {
                 second: 1,
                 started: 1,
                 stopped: 0,
+                ..UserChange::default()
             },
             UserChange {
                 second: 9,
                 started: 0,
                 stopped: 2,
+                ..UserChange::default()
             },
         ],
         samples: vec![SampleData {

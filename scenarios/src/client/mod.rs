@@ -32,7 +32,8 @@ use http::{HeaderValue, Method};
 use std::borrow::Cow;
 use url::Url;
 
-use crate::recorder::RunContext;
+use crate::recorder::UserContext;
+use crate::run::{Run, UserInfo};
 use target::{Base, TargetCache};
 
 pub use failure::RequestError;
@@ -85,7 +86,6 @@ impl ClientOptions {
 
 /// What all clients of a user type share in one run.
 pub(crate) struct ClientShared {
-    context: Arc<RunContext>,
     options: Arc<ClientOptions>,
     base: Base,
     /// The headers of every request, `Host` for the base URL first.
@@ -94,11 +94,7 @@ pub(crate) struct ClientShared {
 }
 
 impl ClientShared {
-    pub(crate) fn new(
-        host: &Url,
-        options: Arc<ClientOptions>,
-        context: Arc<RunContext>,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(host: &Url, options: Arc<ClientOptions>) -> Result<Self, String> {
         let base = Base::new(host);
         let root = base
             .target("", None)
@@ -119,7 +115,6 @@ impl ClientShared {
         }
         let tls = tls::config(options.kind, options.accept_invalid_certs)?;
         Ok(Self {
-            context,
             options,
             base,
             headers: Arc::new(headers),
@@ -134,6 +129,9 @@ impl ClientShared {
 /// they are. Every request is timed and recorded when it ends.
 pub struct Client {
     shared: Arc<ClientShared>,
+    user: Arc<UserContext>,
+    /// How much later than intended the present task began, for users with a pace.
+    delay: Option<Duration>,
     headers: Arc<HeaderMap>,
     cookies: Option<Box<CookieStore>>,
     targets: TargetCache,
@@ -146,7 +144,7 @@ enum Transport {
 }
 
 impl Client {
-    pub(crate) fn new(shared: Arc<ClientShared>) -> Self {
+    pub(crate) fn new(shared: Arc<ClientShared>, user: Arc<UserContext>) -> Self {
         let transport = match shared.options.kind {
             ClientKind::Fast => Transport::Fast(fast::FastTransport::new()),
             ClientKind::Full => Transport::Full(full::FullTransport::new()),
@@ -157,7 +155,24 @@ impl Client {
             targets: TargetCache::new(),
             transport,
             shared,
+            user,
+            delay: None,
         }
+    }
+
+    /// Says how much later than intended the task that follows begins; `None` without a pace.
+    pub(crate) fn set_delay(&mut self, delay: Option<Duration>) {
+        self.delay = delay;
+    }
+
+    /// The run this user takes part in.
+    pub fn run(&self) -> &Arc<Run> {
+        &self.user.run.run
+    }
+
+    /// Who this user is among all users of the run.
+    pub fn user(&self) -> &UserInfo {
+        &self.user.info
     }
 
     /// A request with any method.

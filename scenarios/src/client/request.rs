@@ -114,14 +114,15 @@ impl Request<'_, Caught> {
     ///
     /// As for a request that is not caught.
     pub async fn send(mut self) -> Result<CaughtResponse, RequestError> {
-        let context = Arc::clone(&self.client.shared.context);
+        let context = Arc::clone(&self.client.user);
+        let delay = self.client.delay;
         let method = self.method.clone();
         let (pending, response) = self.run().await?;
         let name = pending.name().to_owned();
         let started_at = pending.started_at();
         pending.hand_over();
         Ok(CaughtResponse::new(
-            response, context, method, name, started_at,
+            response, context, delay, method, name, started_at,
         ))
     }
 }
@@ -251,6 +252,8 @@ impl<'c, Judged> Request<'c, Judged> {
             cookies,
             targets,
             transport,
+            user,
+            delay,
         } = &mut *self.client;
         let target = match &self.query {
             None => targets.get(&shared.base, &self.path),
@@ -260,7 +263,7 @@ impl<'c, Judged> Request<'c, Judged> {
         let target: &Arc<Target> = self.target.insert(target);
 
         let name = self.name.as_deref().unwrap_or_else(|| target.name());
-        let pending = Pending::new(&shared.context, self.method.as_str(), name, started_at);
+        let pending = Pending::new(user, self.method.as_str(), name, started_at, *delay);
         let route = Route {
             shared,
             headers,

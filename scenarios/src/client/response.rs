@@ -15,7 +15,7 @@ use url::Url;
 
 use super::exchange::Answer;
 use super::failure::status_failure;
-use crate::recorder::{RequestSample, RunContext};
+use crate::recorder::{RequestSample, UserContext};
 use crate::task::TaskResult;
 
 /// A whole response: head and decoded body.
@@ -123,7 +123,8 @@ pub struct JsonError(serde_json::Error);
 /// above is a failure).
 pub struct CaughtResponse {
     response: Response,
-    context: Arc<RunContext>,
+    context: Arc<UserContext>,
+    delay: Option<Duration>,
     method: Method,
     name: String,
     started_at: Instant,
@@ -139,7 +140,8 @@ enum Verdict {
 impl CaughtResponse {
     pub(super) fn new(
         response: Response,
-        context: Arc<RunContext>,
+        context: Arc<UserContext>,
+        delay: Option<Duration>,
         method: Method,
         name: String,
         started_at: Instant,
@@ -147,6 +149,7 @@ impl CaughtResponse {
         Self {
             response,
             context,
+            delay,
             method,
             name,
             started_at,
@@ -183,7 +186,7 @@ impl Drop for CaughtResponse {
             Verdict::Failure(error) => Some(error),
             Verdict::Undecided => self.response.status_failure(&self.name),
         };
-        self.context.recorder.request(&RequestSample {
+        self.context.record(&RequestSample {
             method: self.method.as_str(),
             name: &self.name,
             started_at: self.started_at,
@@ -191,6 +194,8 @@ impl Drop for CaughtResponse {
             time_to_first_byte: Some(self.response.time_to_first_byte),
             response_length: self.response.length(),
             error: error.as_deref(),
+            from_intended_start: self.delay.map(|delay| self.response.elapsed + delay),
+            first_byte_only: false,
         });
     }
 }

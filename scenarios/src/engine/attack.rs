@@ -27,7 +27,9 @@ use url::Url;
 use super::log_limit::LogLimit;
 use super::stop::StopSignal;
 use super::user;
+use crate::events::Events;
 use crate::recorder::{Recorder, RunContext};
+use crate::run::{Run, RunSettings};
 use crate::scenario::Scenario;
 
 /// How fast goose launches users, per second. They wait for their own start themselves, so this
@@ -119,27 +121,34 @@ pub async fn drive(
         stop.cancelled().await;
         return Ok(());
     }
+    let settings = RunSettings {
+        host: Some(load.host.clone()),
+        ..RunSettings::default()
+    };
     let context = Arc::new(RunContext {
+        run: Arc::new(Run::new(settings, Arc::clone(&recorder))),
         recorder,
-        stop: StopSignal::new(load.stop_timeout),
         log: LogLimit::new(),
+        events: Arc::new(Events::default()),
     });
+    let stop_signal = Arc::new(StopSignal::new(load.stop_timeout));
     let crew = Arc::new(
-        user::Crew::new(scenario, load, Arc::clone(&context)).map_err(DriveError::Client)?,
+        user::Crew::new(scenario, load, context, Arc::clone(&stop_signal))
+            .map_err(DriveError::Client)?,
     );
     let attack = attack(crew)?;
-    let _raised_in_the_end = RaiseOnDrop(Arc::clone(&context));
+    let _raised_in_the_end = RaiseOnDrop(Arc::clone(&stop_signal));
     let mut running = std::pin::pin!(attack.execute());
 
     let ended = tokio::select! {
         ended = &mut running => Some(ended),
         () = stop.cancelled() => None,
     };
-    context.stop.raise();
+    stop_signal.raise();
     let ended = match ended {
         Some(ended) => ended,
         None => {
-            let deadline = context.stop.deadline().unwrap_or_else(Instant::now);
+            let deadline = stop_signal.deadline().unwrap_or_else(Instant::now);
             match tokio::time::timeout_at(deadline + STOP_GRACE, running).await {
                 Ok(ended) => ended,
                 Err(_) => {
@@ -165,11 +174,11 @@ fn refused(error: GooseError) -> DriveError {
 }
 
 /// goose's users are tasks of their own: without this they would go on when `drive` is dropped.
-struct RaiseOnDrop(Arc<RunContext>);
+struct RaiseOnDrop(Arc<StopSignal>);
 
 impl Drop for RaiseOnDrop {
     fn drop(&mut self) {
-        self.0.stop.raise();
+        self.0.raise();
     }
 }
 

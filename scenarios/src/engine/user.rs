@@ -23,7 +23,9 @@ use url::Url;
 
 use super::attack::{Load, PlannedUser};
 use crate::client::{Client, ClientShared};
-use crate::recorder::RunContext;
+use crate::engine::stop::StopSignal;
+use crate::recorder::{RunContext, UserContext};
+use crate::run::UserInfo;
 use crate::scenario::Scenario;
 use crate::task::TaskResult;
 use crate::user_type::UserType;
@@ -31,6 +33,7 @@ use crate::user_type::UserType;
 /// Everybody this process runs.
 pub(super) struct Crew {
     context: Arc<RunContext>,
+    stop: Arc<StopSignal>,
     host: Url,
     started_at: Instant,
     planned: Vec<PlannedUser>,
@@ -43,21 +46,19 @@ impl Crew {
         scenario: &Scenario,
         load: Load,
         context: Arc<RunContext>,
+        stop: Arc<StopSignal>,
     ) -> Result<Self, String> {
         let user_types = scenario
             .user_types
             .iter()
             .map(|user_type| {
-                let shared = ClientShared::new(
-                    &load.host,
-                    Arc::clone(user_type.client_options()),
-                    Arc::clone(&context),
-                )?;
+                let shared = ClientShared::new(&load.host, Arc::clone(user_type.client_options()))?;
                 Ok((user_type.clone(), Arc::new(shared)))
             })
             .collect::<Result<_, String>>()?;
         Ok(Self {
             context,
+            stop,
             host: load.host,
             started_at: load.started_at,
             planned: load.users,
@@ -80,21 +81,25 @@ impl Crew {
         };
         let (user_type, shared) = &self.user_types[planned.user_type];
         let start = self.started_at.checked_add(planned.starts_after);
-        if self.wait_until(start).await == Woken::Stopped {
+        if wait_until(&self.stop, start).await == Woken::Stopped {
             return;
         }
         let _present = Present::new(&self.context);
+        let context = Arc::new(UserContext {
+            run: Arc::clone(&self.context),
+            stop: Arc::clone(&self.stop),
+            info: UserInfo {
+                index: planned.index,
+                user_type: user_type.name().into(),
+            },
+        });
         let mut user = Life {
-            context: &self.context,
+            context: &context,
             user_type,
-            client: Client::new(Arc::clone(shared)),
+            client: Client::new(Arc::clone(shared), Arc::clone(&context)),
             random: SmallRng::from_rng(&mut rand::rng()),
         };
         user.run().await;
-    }
-
-    async fn wait_until(&self, instant: Option<Instant>) -> Woken {
-        wait_until(&self.context, instant).await
     }
 }
 
@@ -105,10 +110,10 @@ enum Woken {
 }
 
 /// Sleeps until `instant` (for ever if it is beyond the clock) or until the run is stopped.
-async fn wait_until(context: &RunContext, instant: Option<Instant>) -> Woken {
-    let mut stopped = pin!(context.stop.raised());
+async fn wait_until(stop: &StopSignal, instant: Option<Instant>) -> Woken {
+    let mut stopped = pin!(stop.raised());
     stopped.as_mut().enable();
-    if context.stop.is_raised() {
+    if stop.is_raised() {
         return Woken::Stopped;
     }
     let Some(instant) = instant else {
@@ -142,7 +147,7 @@ impl Drop for Present<'_> {
 }
 
 struct Life<'a> {
-    context: &'a RunContext,
+    context: &'a UserContext,
     user_type: &'a UserType,
     client: Client,
     random: SmallRng,
@@ -181,7 +186,7 @@ impl Life<'_> {
                 tokio::task::yield_now().await;
             }
             if !wait.is_zero()
-                && wait_until(self.context, Instant::now().checked_add(wait)).await
+                && wait_until(&self.context.stop, Instant::now().checked_add(wait)).await
                     == Woken::Stopped
             {
                 break;
@@ -223,7 +228,7 @@ struct Ended {
 }
 
 /// Runs a task to its end, but not beyond the stop time-out once the run is stopped.
-async fn bounded(context: &RunContext, task: impl Future<Output = TaskResult>) -> Ended {
+async fn bounded(context: &UserContext, task: impl Future<Output = TaskResult>) -> Ended {
     let mut stopped = pin!(context.stop.raised());
     let mut deadline = pin!(None);
     let mut paused = false;
@@ -278,7 +283,8 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-fn report(context: &RunContext, task: &str, outcome: &Outcome) {
+fn report(context: &UserContext, task: &str, outcome: &Outcome) {
+    let context = &context.run;
     match outcome {
         Outcome::Done | Outcome::RequestFailed | Outcome::CutOff => {}
         Outcome::Error(text) | Outcome::Panicked(text) => {

@@ -11,7 +11,9 @@ use url::Url;
 use crate::client::{Client, ClientKind, ClientOptions, ClientShared};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::stop::StopSignal;
-use crate::recorder::RunContext;
+use crate::events::Events;
+use crate::recorder::{Recorder, RunContext, UserContext};
+use crate::run::{Run, RunSettings, UserInfo};
 
 pub(crate) use recorder::Memory;
 pub(crate) use server::{Reply, Seen, Server, respond};
@@ -28,15 +30,29 @@ pub(crate) fn client_with(
     change: impl FnOnce(&mut ClientOptions),
 ) -> (Client, Arc<Memory>) {
     let memory = Arc::new(Memory::default());
-    let context = Arc::new(RunContext {
-        recorder: memory.clone(),
-        stop: StopSignal::new(Duration::from_secs(1)),
-        log: LogLimit::new(),
-    });
+    let user = user_context(memory.clone());
     let mut options = ClientOptions::new(kind);
     change(&mut options);
-    let shared = ClientShared::new(host, Arc::new(options), context).unwrap();
-    (Client::new(Arc::new(shared)), memory)
+    let shared = ClientShared::new(host, Arc::new(options)).unwrap();
+    (Client::new(Arc::new(shared), user), memory)
+}
+
+/// A user outside of any run.
+pub(crate) fn user_context(recorder: Arc<dyn Recorder>) -> Arc<UserContext> {
+    let run = Run::new(RunSettings::default(), Arc::clone(&recorder));
+    Arc::new(UserContext {
+        run: Arc::new(RunContext {
+            recorder,
+            log: LogLimit::new(),
+            run: Arc::new(run),
+            events: Arc::new(Events::default()),
+        }),
+        stop: Arc::new(StopSignal::new(Duration::from_secs(1))),
+        info: UserInfo {
+            index: 0,
+            user_type: "Tester".into(),
+        },
+    })
 }
 
 /// Both transports, to prove that they behave alike.

@@ -1,0 +1,1 @@
+//! The attributes that make user types and task sets of impl blocks.

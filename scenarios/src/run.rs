@@ -1,0 +1,79 @@
+//! The run a scenario takes part in, as the scenario sees it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::recorder::Recorder;
+
+/// What a run was started with.
+#[derive(Debug, Clone, Default)]
+pub struct RunSettings {
+    /// Base URL of the target; `None` when every user type has its own.
+    pub host: Option<Url>,
+    /// This process among the workers of the run, from 0.
+    pub worker: u32,
+    /// Worker processes over the whole run.
+    pub workers: u32,
+    /// The most users the run was planned to have at once.
+    pub users: u64,
+    /// The scenario's own options, as texts, by name; those left out have their defaults.
+    pub options: BTreeMap<String, String>,
+}
+
+/// The run a scenario takes part in: `client.run()`.
+pub struct Run {
+    settings: RunSettings,
+    recorder: Arc<dyn Recorder>,
+}
+
+impl Run {
+    pub(crate) fn new(settings: RunSettings, recorder: Arc<dyn Recorder>) -> Self {
+        Self { settings, recorder }
+    }
+
+    /// Base URL of the target; `None` when every user type has its own.
+    pub fn host(&self) -> Option<&Url> {
+        self.settings.host.as_ref()
+    }
+
+    /// This process among the workers of the run, from 0.
+    pub fn worker(&self) -> u32 {
+        self.settings.worker
+    }
+
+    /// Worker processes over the whole run, at least 1.
+    pub fn workers(&self) -> u32 {
+        self.settings.workers.max(1)
+    }
+
+    /// The most users the run was planned to have at once.
+    pub fn users(&self) -> u64 {
+        self.settings.users
+    }
+
+    /// Stops the whole test, on every worker, for this reason.
+    pub fn stop_test(&self, reason: &str) {
+        self.recorder.stop_test(reason);
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who a user is among all users of the run: `client.user()`.
+#[derive(Debug, Clone)]
+pub struct UserInfo {
+    /// The user's number over the whole run and all workers, from 0. No two users that are active at the
+    /// same time have the same.
+    pub index: u64,
+    /// The name of its user type.
+    pub user_type: Arc<str>,
+}
