@@ -258,6 +258,7 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
         }],
         log_lines_dropped: 0,
         workers: Vec::new(),
+        failing: None,
         end: Some(AgentEnd {
             failure: None,
             requests: 50,
