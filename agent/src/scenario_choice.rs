@@ -1,8 +1,10 @@
 //! Which scenario a load test means, and which users it has.
 
-use greylag_infra::{DeclaredScenario, LinearRamp, LoadTest, UserClass, WaitTime, users_of_worker};
+use greylag_infra::{
+    DeclaredScenario, LinearRamp, LoadTest, PlannedStart, UserClass, WaitTime, users_of_worker,
+};
 use greylag_scenarios as scenarios;
-use greylag_scenarios::{PlannedUser, Scenario};
+use greylag_scenarios::Scenario;
 
 /// The scenario of a load test: the declared one, or the compiled-in one of that name.
 ///
@@ -42,19 +44,12 @@ pub(crate) fn names_of(compiled_in: &[Scenario]) -> String {
 }
 
 /// The users of one worker of the run.
-pub(crate) fn users_of(test: &LoadTest, scenario: &Scenario, worker: u32) -> Vec<PlannedUser> {
+pub(crate) fn users_of(test: &LoadTest, scenario: &Scenario, worker: u32) -> Vec<PlannedStart> {
     let ramp = LinearRamp {
         users: test.users,
         ramp_up: test.ramp_up(),
     };
     users_of_worker(&classes_of(scenario), &ramp, test.workers, worker)
-        .into_iter()
-        .map(|start| PlannedUser {
-            index: start.index,
-            user_type: start.class,
-            starts_after: start.starts_after,
-        })
-        .collect()
 }
 
 /// The user types of a scenario as classes to deal users from.
@@ -62,10 +57,7 @@ pub(crate) fn classes_of(scenario: &Scenario) -> Vec<UserClass> {
     scenario
         .user_types
         .iter()
-        .map(|user_type| UserClass {
-            name: user_type.name().to_owned(),
-            weight: user_type.weight(),
-        })
+        .map(|user_type| UserClass::weighted(user_type.name(), user_type.weight()))
         .collect()
 }
 

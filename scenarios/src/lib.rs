@@ -19,7 +19,7 @@ mod user_type;
 mod wait_time;
 
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
-pub use engine::{DriveError, Load, PlannedUser, drive};
+pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
 pub use events::RequestEvent;
 pub use recorder::{Arrival, Recorder, RequestSample};
 pub use run::{Run, RunSettings, UserInfo};

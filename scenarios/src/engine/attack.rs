@@ -1,8 +1,11 @@
-//! One goose attack that runs all planned users of this process.
+//! Goose attacks whose users are slots for ours.
 //!
-//! goose launches its users and spawns, schedules and joins them; each of them takes one of the
-//! planned users and lives its whole life in a single goose transaction, which waits by our own
-//! timer and our own stop signal (goose polls twice a second, and its users would wake up as often).
+//! goose launches its users and spawns, schedules and joins them. Each of them takes users of ours from the
+//! queue (`slots.rs`) and lives their whole lives in a single goose transaction, which waits by our own
+//! timer and our own stop signal (goose polls twice a second, and its users would wake up as often). The
+//! number of goose users of an attack is fixed; when more users come than there are slots, another attack
+//! with at least as many slots joins in.
+//!
 //! What of goose is switched off and why:
 //!
 //! - its metrics, reports and controllers: every request is timed and counted by us;
@@ -19,22 +22,29 @@ use std::time::Duration;
 use ::goose::client::GooseClientBuilder;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::{GooseUser, Scenario as GooseScenario, Transaction};
+use ::goose::metrics::GooseMetrics;
 use ::goose::{GooseAttack, GooseError};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
+use super::arrivals::{Arrivals, SKIP_EVERY};
 use super::log_limit::LogLimit;
-use super::stop::StopSignal;
-use super::user;
+use super::slots::{Assignment, Slots};
+use super::user::Crew;
 use crate::events::Events;
 use crate::recorder::{Recorder, RunContext};
 use crate::run::{Run, RunSettings};
 use crate::scenario::Scenario;
 
-/// How fast goose launches users, per second. They wait for their own start themselves, so this
-/// only has to be beyond what a machine can do.
+/// How fast goose launches users, per second. They wait for users of ours themselves, so this only has to
+/// be beyond what a machine can do.
 const LAUNCH_RATE: &str = "1000000";
+/// The fewest slots of an attack that joins in.
+const MIN_SLOTS: usize = 16;
 
 /// How long after the stop time-out `drive` returns at the latest, whatever users do. The engine
 /// needs the last second of it: on_stop has one second, and goose looks for ended users every 500 ms.
@@ -47,21 +57,34 @@ pub struct PlannedUser {
     pub index: u64,
     /// Which of the scenario's `user_types` it is.
     pub user_type: usize,
-    /// When it begins, counted from run time zero.
-    pub starts_after: Duration,
+}
+
+/// What the engine is told while it drives; each order is meant for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserOrder {
+    /// A user begins.
+    Start(PlannedUser),
+    /// The user with this index ends: a task under way may go on for the stop time-out, then `on_stop` runs.
+    /// Nothing happens if it has ended by itself.
+    Stop {
+        /// The user's number over the whole run.
+        index: u64,
+    },
 }
 
 /// What one process has to drive.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Load {
-    /// The base URL that paths of requests are appended to; http or https.
-    pub host: Url,
-    /// This process's users.
-    pub users: Vec<PlannedUser>,
-    /// Run time zero. May be in the future; users whose start is past begin at once.
-    pub started_at: Instant,
+    /// The run as the scenario sees it. Paths of requests are appended to its host (http or https), or to the
+    /// user type's own where there is none.
+    pub settings: RunSettings,
+    /// How many users there will be at once, as far as that is known; more may come.
+    pub users: usize,
     /// How long tasks under way may go on when the run is stopped.
     pub stop_timeout: Duration,
+    /// For an arrival rate: when iterations are intended to begin, each given when it is due. Users then
+    /// wait for iterations instead of for their wait times.
+    pub arrivals: Option<mpsc::Receiver<Instant>>,
 }
 
 /// Why a load cannot be driven.
@@ -101,7 +124,8 @@ pub enum DriveError {
     Engine(String),
 }
 
-/// Drives the users until `stop` is cancelled and every user has ended.
+/// Drives the users that `orders` names until `stop` is cancelled and every user has ended. Orders that can
+/// not be followed (an unknown user type) end the load.
 ///
 /// One call at a time per process: goose keeps global state. Dropping the future stops the users, too. Returns within 2 s of the stop
 /// time-out, whatever the users await. SIGINT is ignored from the first call on, because Ctrl-C at
@@ -109,56 +133,148 @@ pub enum DriveError {
 ///
 /// # Errors
 ///
-/// When the load does not fit the scenario, or the engine cannot be started; nothing was sent then.
+/// When the load does not fit the scenario, or the engine cannot be started.
 pub async fn drive(
     scenario: &Scenario,
     load: Load,
+    mut orders: mpsc::Receiver<UserOrder>,
     recorder: Arc<dyn Recorder>,
     stop: CancellationToken,
 ) -> Result<(), DriveError> {
     check(scenario, &load)?;
-    if load.users.is_empty() {
-        stop.cancelled().await;
-        return Ok(());
-    }
-    let settings = RunSettings {
-        host: Some(load.host.clone()),
-        ..RunSettings::default()
-    };
     let context = Arc::new(RunContext {
-        run: Arc::new(Run::new(settings, Arc::clone(&recorder))),
-        recorder,
+        run: Arc::new(Run::new(load.settings, Arc::clone(&recorder))),
+        recorder: Arc::clone(&recorder),
         log: LogLimit::new(),
         events: Arc::new(Events::default()),
     });
-    let stop_signal = Arc::new(StopSignal::new(load.stop_timeout));
-    let crew = Arc::new(
-        user::Crew::new(scenario, load, context, Arc::clone(&stop_signal))
-            .map_err(DriveError::Client)?,
-    );
-    let attack = attack(crew)?;
-    let _raised_in_the_end = RaiseOnDrop(Arc::clone(&stop_signal));
-    let mut running = std::pin::pin!(attack.execute());
-
-    let ended = tokio::select! {
-        ended = &mut running => Some(ended),
-        () = stop.cancelled() => None,
-    };
-    stop_signal.raise();
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            let deadline = stop_signal.deadline().unwrap_or_else(Instant::now);
-            match tokio::time::timeout_at(deadline + STOP_GRACE, running).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    tracing::warn!("the load engine did not end in time and was left behind");
-                    return Ok(());
+    let mut due = load.arrivals;
+    let arrivals = due.as_ref().map(|_| Arc::new(Arrivals::new(recorder)));
+    let crew = Crew::new(scenario, context, arrivals.clone()).map_err(DriveError::Client)?;
+    let engine = Arc::new(Engine {
+        crew,
+        slots: Slots::new(load.stop_timeout),
+    });
+    let _closed_in_the_end = CloseOnDrop(Arc::clone(&engine));
+    let mut attacks = Attacks::default();
+    attacks.add_slots(&engine, load.users)?;
+    let mut skip = tokio::time::interval(SKIP_EVERY);
+    let mut told_all = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = attacks.running.next() => {
+                // An attack of ours ends only when its slots are closed.
+                return ended.map(drop).map_err(refused);
+            }
+            order = orders.recv(), if !told_all => match order {
+                Some(UserOrder::Start(planned)) => {
+                    check_user(scenario, planned)?;
+                    engine.slots.start(planned);
+                    attacks.make_room(&engine)?;
+                }
+                Some(UserOrder::Stop { index }) => engine.slots.stop(index),
+                None => told_all = true,
+            },
+            Some(intended) = next_due(&mut due) => {
+                if let Some(arrivals) = &arrivals {
+                    arrivals.push(intended);
+                }
+            }
+            _ = skip.tick(), if arrivals.is_some() => {
+                if let Some(arrivals) = &arrivals {
+                    arrivals.skip_old();
                 }
             }
         }
+    }
+    engine.slots.close();
+    let deadline = Instant::now() + load.stop_timeout + STOP_GRACE;
+    let ending = async {
+        while let Some(ended) = attacks.running.next().await {
+            ended.map_err(refused)?;
+        }
+        Ok(())
     };
-    ended.map(drop).map_err(refused)
+    match tokio::time::timeout_at(deadline, ending).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            tracing::warn!("the load engine did not end in time and was left behind");
+            Ok(())
+        }
+    }
+}
+
+/// The next iteration that is due; pending for ever where there are none.
+async fn next_due(due: &mut Option<mpsc::Receiver<Instant>>) -> Option<Instant> {
+    match due {
+        Some(due) => match due.recv().await {
+            Some(intended) => Some(intended),
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// What goose's users work with.
+struct Engine {
+    crew: Crew,
+    slots: Slots,
+}
+
+impl Engine {
+    /// The life of a goose user: one user of ours after the other.
+    async fn work(&self) {
+        while let Some(assignment) = self.slots.next().await {
+            let ended = EndOnDrop {
+                slots: &self.slots,
+                assignment,
+            };
+            let (planned, stop) = (ended.assignment.planned, &ended.assignment.stop);
+            self.crew.live(planned, Arc::clone(stop)).await;
+        }
+    }
+}
+
+/// Whatever becomes of a user's life, its slot knows that it is over.
+struct EndOnDrop<'a> {
+    slots: &'a Slots,
+    assignment: Assignment,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.slots.ended(&self.assignment);
+    }
+}
+
+/// The attacks that run, and how many slots they have.
+#[derive(Default)]
+struct Attacks {
+    running: FuturesUnordered<BoxFuture<'static, Result<GooseMetrics, GooseError>>>,
+    slots: usize,
+}
+
+impl Attacks {
+    /// Adds slots when there are more users than slots.
+    fn make_room(&mut self, engine: &Arc<Engine>) -> Result<(), DriveError> {
+        let missing = engine.slots.present().saturating_sub(self.slots);
+        if missing == 0 {
+            return Ok(());
+        }
+        // Doubling keeps the number of attacks small, each of which wakes up twice a second.
+        self.add_slots(engine, missing.max(self.slots).max(MIN_SLOTS))
+    }
+
+    fn add_slots(&mut self, engine: &Arc<Engine>, slots: usize) -> Result<(), DriveError> {
+        if slots > 0 {
+            let attack = attack(Arc::clone(engine), slots)?;
+            self.running.push(Box::pin(attack.execute()));
+            self.slots += slots;
+        }
+        Ok(())
+    }
 }
 
 /// goose's reason; its sentence alone leaves out which option it means.
@@ -174,30 +290,24 @@ fn refused(error: GooseError) -> DriveError {
 }
 
 /// goose's users are tasks of their own: without this they would go on when `drive` is dropped.
-struct RaiseOnDrop(Arc<StopSignal>);
+struct CloseOnDrop(Arc<Engine>);
 
-impl Drop for RaiseOnDrop {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.0.raise();
+        self.0.slots.close();
     }
 }
 
 fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
-    if !matches!(load.host.scheme(), "http" | "https") || !load.host.has_host() {
+    if let Some(host) = &load.settings.host
+        && (!matches!(host.scheme(), "http" | "https") || !host.has_host())
+    {
         return Err(DriveError::Host {
-            host: load.host.to_string(),
+            host: host.to_string(),
         });
     }
-    for planned in &load.users {
-        let Some(user_type) = scenario.user_types.get(planned.user_type) else {
-            return Err(DriveError::NoSuchUserType {
-                index: planned.index,
-                user_type: planned.user_type,
-                scenario: scenario.name.clone(),
-                count: scenario.user_types.len(),
-            });
-        };
-        if user_type.task_table().total_weight() == 0 {
+    for user_type in &scenario.user_types {
+        if user_type.weight() > 0.0 && user_type.task_table().total_weight() == 0 {
             return Err(DriveError::NoTasks {
                 user_type: user_type.name().to_owned(),
             });
@@ -206,13 +316,27 @@ fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
     Ok(())
 }
 
-/// The attack: as many goose users as are planned, each with one transaction that is a user's life.
-fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
+fn check_user(scenario: &Scenario, planned: PlannedUser) -> Result<(), DriveError> {
+    if planned.user_type < scenario.user_types.len() {
+        return Ok(());
+    }
+    Err(DriveError::NoSuchUserType {
+        index: planned.index,
+        user_type: planned.user_type,
+        scenario: scenario.name.clone(),
+        count: scenario.user_types.len(),
+    })
+}
+
+/// An attack with this many slots: goose users with one transaction each, which is all of their lives.
+fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> {
+    /// goose wants a host; its own client, which would use it, is never asked.
+    const UNUSED_HOST: &str = "http://127.0.0.1/";
     ignore_sigint();
 
     let mut configuration = GooseConfiguration::default();
-    configuration.host = Some(crew.host().to_string());
-    configuration.users = Some(crew.len());
+    configuration.host = Some(UNUSED_HOST.to_owned());
+    configuration.users = Some(slots);
     configuration.increase_rate = Some(LAUNCH_RATE.to_owned());
     configuration.iterations = Some(1);
     configuration.no_metrics = true;
@@ -223,11 +347,10 @@ fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
     configuration.no_error_summary = true;
     configuration.no_telnet = true;
     configuration.quiet = 2;
-    let life = Transaction::new(Arc::new(move |goose_user: &mut GooseUser| {
-        let crew = Arc::clone(&crew);
-        let number = goose_user.weighted_users_index;
+    let work = Transaction::new(Arc::new(move |_: &mut GooseUser| {
+        let engine = Arc::clone(&engine);
         Box::pin(async move {
-            crew.live(number).await;
+            engine.work().await;
             Ok(())
         })
     }));
@@ -235,7 +358,7 @@ fn attack(crew: Arc<user::Crew>) -> Result<GooseAttack, DriveError> {
         .map_err(refused)?
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
         .map_err(refused)?
-        .register_scenario(GooseScenario::new("greylag").register_transaction(life)))
+        .register_scenario(GooseScenario::new("greylag").register_transaction(work)))
 }
 
 /// Takes SIGINT before goose does.

@@ -5,54 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{DriveError, Load, PlannedUser, drive};
+use super::{DriveError, Load, PlannedUser, UserOrder, drive};
+use crate::RunSettings;
 use crate::prelude::*;
-use crate::testing::{Memory, Reply, Seen, Server, respond};
-
-fn load(host: &Url, starts: impl IntoIterator<Item = u64>) -> Load {
-    let planned = |(index, after): (usize, u64)| PlannedUser {
-        index: index as u64,
-        user_type: 0,
-        starts_after: Duration::from_millis(after),
-    };
-    Load {
-        host: host.clone(),
-        users: starts.into_iter().enumerate().map(planned).collect(),
-        started_at: Instant::now(),
-        stop_timeout: Duration::from_millis(300),
-    }
-}
-
-/// Drives until `until` resolves, then stops; returns how long the stop took.
-async fn drive_until(
-    scenario: Scenario,
-    load: Load,
-    memory: &Arc<Memory>,
-    until: impl Future<Output = ()>,
-) -> Duration {
-    let stop = CancellationToken::new();
-    let mut driving = tokio::spawn({
-        let (memory, stop) = (memory.clone(), stop.clone());
-        async move { drive(&scenario, load, memory, stop).await }
-    });
-    tokio::select! {
-        ended = &mut driving => panic!("ended before it was stopped: {ended:?}"),
-        () = until => {}
-    }
-    let stopped_at = Instant::now();
-    stop.cancel();
-    driving.await.unwrap().unwrap();
-    assert_eq!(
-        memory.started.load(Ordering::SeqCst),
-        memory.stopped.load(Ordering::SeqCst),
-        "every user that began has ended"
-    );
-    stopped_at.elapsed()
-}
+use crate::testing::{Memory, Reply, Seen, Server, drive_plan, drive_until, plan, respond};
 
 async fn ok() -> Server {
     Server::start(|_: &Seen| Reply::Write(respond("200 OK", &[], b"{}"))).await
@@ -95,7 +56,7 @@ async fn a_user_starts_walks_and_stops() {
     );
     drive_until(
         scenario,
-        load(&server.url, [0]),
+        plan(&server.url, [0]),
         &memory,
         server.has_seen(50),
     )
@@ -128,10 +89,10 @@ async fn users_begin_when_planned() {
             .wait_time(constant(60.0)),
     );
     // Zero is a little ahead, as in a worker: goose launches its users meanwhile.
-    let mut load = load(&server.url, [0, 200, 400, 600, 60_000]);
-    load.started_at = Instant::now() + Duration::from_millis(300);
-    let zero = load.started_at.into_std();
-    drive_until(scenario, load, &memory, server.has_seen(4)).await;
+    let mut plan = plan(&server.url, [0, 200, 400, 600, 60_000]);
+    plan.started_at = Instant::now() + Duration::from_millis(300);
+    let zero = plan.started_at.into_std();
+    drive_until(scenario, plan, &memory, server.has_seen(4)).await;
     let mut starts = memory.starts();
     starts.sort();
     assert_eq!(starts.len(), 4, "the fifth was never due");
@@ -157,7 +118,7 @@ async fn weights_are_drawn_independently() {
     );
     drive_until(
         scenario,
-        load(&server.url, [0, 0]),
+        plan(&server.url, [0, 0]),
         &memory,
         server.has_seen(2_000),
     )
@@ -228,7 +189,7 @@ async fn a_state_that_panics_is_reported() {
         .user(FastHttpUser::<Clumsy>::with_state("Clumsy", first_fails).task(1, Clumsy::turn));
     drive_until(
         scenario,
-        load(&server.url, [0, 0]),
+        plan(&server.url, [0, 0]),
         &memory,
         server.has_seen(1),
     )
@@ -245,7 +206,7 @@ async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
         Scenario::new("fail").user(FastHttpUser::<Clumsy>::new("Clumsy").task(1, Clumsy::turn));
     drive_until(
         scenario,
-        load(&server.url, [0]),
+        plan(&server.url, [0]),
         &memory,
         server.has_seen(8),
     )
@@ -301,7 +262,7 @@ async fn users_that_hang_are_dropped_at_the_stop_time_out() {
     );
     let took = drive_until(
         scenario,
-        load(&server.url, [0; 5]),
+        plan(&server.url, [0; 5]),
         &memory,
         server.has_seen(5),
     )
@@ -332,9 +293,9 @@ async fn a_request_under_way_may_end_within_the_stop_time_out() {
             .task(1, Walker::step)
             .on_stop(Walker::bye),
     );
-    let mut load = load(&server.url, [0]);
-    load.stop_timeout = Duration::from_secs(20);
-    let took = drive_until(scenario, load, &memory, server.has_seen(1)).await;
+    let mut plan = plan(&server.url, [0]);
+    plan.stop_timeout = Duration::from_secs(20);
+    let took = drive_until(scenario, plan, &memory, server.has_seen(1)).await;
     assert!(
         took < Duration::from_secs(10),
         "{took:?}: nobody waits for the time-out to pass"
@@ -353,9 +314,9 @@ async fn waiting_users_end_at_once() {
             .wait_time(constant(3_600.0))
             .on_stop(Walker::bye),
     );
-    let mut load = load(&server.url, [0, 0, 0, 3_600_000]);
-    load.stop_timeout = Duration::from_secs(30);
-    let took = drive_until(scenario, load, &memory, server.has_seen(3)).await;
+    let mut plan = plan(&server.url, [0, 0, 0, 3_600_000]);
+    plan.stop_timeout = Duration::from_secs(30);
+    let took = drive_until(scenario, plan, &memory, server.has_seen(3)).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(
         memory
@@ -379,7 +340,7 @@ async fn a_dead_target_does_not_starve_the_runtime() {
     let scenario =
         Scenario::new("walk").user(FastHttpUser::<Walker>::new("Walker").task(1, Walker::step));
     let timer = tokio::time::sleep(Duration::from_millis(200));
-    drive_until(scenario, load(&nobody, [0; 20]), &memory, timer).await;
+    drive_until(scenario, plan(&nobody, [0; 20]), &memory, timer).await;
     assert_eq!(
         memory.started.load(Ordering::SeqCst),
         20,
@@ -410,14 +371,14 @@ async fn tasks_without_requests_yield() {
             .task(1, Idle::nothing);
         let timer = tokio::time::sleep(Duration::from_millis(100));
         let host = Server::nobody().await;
-        let load = load(&host, [0, 0]);
-        drive_until(Scenario::new("idle").user(idle), load, &memory, timer).await;
+        let plan = plan(&host, [0, 0]);
+        drive_until(Scenario::new("idle").user(idle), plan, &memory, timer).await;
         assert_eq!(memory.started.load(Ordering::SeqCst), 2);
     }
 }
 
 #[tokio::test]
-async fn an_error_in_on_start_ends_the_user_and_the_run_ends_with_its_users() {
+async fn an_error_in_on_start_ends_the_user() {
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("idle").user(
         FastHttpUser::<Idle>::new("Idle")
@@ -425,10 +386,12 @@ async fn an_error_in_on_start_ends_the_user_and_the_run_ends_with_its_users() {
             .task(1, Idle::nothing),
     );
     let host = Server::nobody().await;
-    let stop = CancellationToken::new();
-    drive(&scenario, load(&host, [0, 0]), memory.clone(), stop)
-        .await
-        .unwrap();
+    let both = async {
+        while memory.task_errors().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    drive_until(scenario, plan(&host, [0, 0]), &memory, both).await;
     let error = ("Idle::broken_start".to_owned(), "no password".to_owned());
     assert_eq!(memory.task_errors(), [error.clone(), error]);
     assert_eq!(memory.stopped.load(Ordering::SeqCst), 2);
@@ -445,7 +408,7 @@ async fn a_multi_threaded_runtime_does_as_well() {
     );
     drive_until(
         scenario,
-        load(&server.url, [0; 8]),
+        plan(&server.url, [0; 8]),
         &memory,
         server.has_seen(200),
     )
@@ -459,12 +422,12 @@ async fn a_load_that_does_not_fit_is_refused() {
     let memory = Arc::new(Memory::default());
     let lazy = Scenario::new("lazy").user(FastHttpUser::<Idle>::new("Lazy").task(0, Idle::nothing));
     let stop = CancellationToken::new();
-    let error = drive(&lazy, load(&host, [0]), memory.clone(), stop.clone())
+    let error = drive_plan(&lazy, &plan(&host, [0]), &memory, stop.clone())
         .await
         .unwrap_err();
     assert!(matches!(error, DriveError::NoTasks { .. }), "{error}");
     let nobody = Scenario::new("empty");
-    let error = drive(&nobody, load(&host, [0]), memory.clone(), stop.clone())
+    let error = drive_plan(&nobody, &plan(&host, [0]), &memory, stop.clone())
         .await
         .unwrap_err();
     assert!(
@@ -472,9 +435,79 @@ async fn a_load_that_does_not_fit_is_refused() {
         "{error}"
     );
     let ftp = "ftp://127.0.0.1".parse().unwrap();
-    let error = drive(&lazy, load(&ftp, [0]), memory.clone(), stop)
+    let error = drive_plan(&lazy, &plan(&ftp, [0]), &memory, stop)
         .await
         .unwrap_err();
     assert!(matches!(error, DriveError::Host { .. }), "{error}");
     assert_eq!(memory.started.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn more_users_than_slots_get_their_turn() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .wait_time(constant(60.0)),
+    );
+    let mut plan = plan(&server.url, [0; 40]);
+    plan.users = 1;
+    let all = async {
+        while memory.started.load(Ordering::SeqCst) < 40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    drive_until(scenario, plan, &memory, all).await;
+    assert_eq!(memory.started.load(Ordering::SeqCst), 40);
+}
+
+#[tokio::test]
+async fn one_user_stops_while_others_go_on_and_its_index_can_begin_again() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .wait_time(constant(60.0))
+            .on_stop(Walker::bye),
+    );
+    let (orders, receiver) = mpsc::channel(16);
+    let start = |index| {
+        UserOrder::Start(PlannedUser {
+            index,
+            user_type: 0,
+        })
+    };
+    let load = Load {
+        settings: RunSettings {
+            host: Some(server.url.clone()),
+            ..RunSettings::default()
+        },
+        users: 2,
+        stop_timeout: Duration::from_secs(1),
+        arrivals: None,
+    };
+    let stop = CancellationToken::new();
+    let driving = tokio::spawn({
+        let (memory, stop) = (memory.clone(), stop.clone());
+        async move { drive(&scenario, load, receiver, memory, stop).await }
+    });
+    orders.send(start(0)).await.unwrap();
+    orders.send(start(1)).await.unwrap();
+    server.has_seen(2).await;
+    orders.send(UserOrder::Stop { index: 1 }).await.unwrap();
+    server.has_seen(3).await;
+    assert_eq!(server.seen()[2].target, "/bye/1");
+    orders.send(start(1)).await.unwrap();
+    server.has_seen(4).await;
+    assert_eq!(
+        server.seen()[3].target,
+        "/step",
+        "a new user, not the old one"
+    );
+    assert_eq!(memory.started.load(Ordering::SeqCst), 3);
+    stop.cancel();
+    driving.await.unwrap().unwrap();
+    assert_eq!(memory.stopped.load(Ordering::SeqCst), 3);
 }

@@ -19,9 +19,9 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
-use url::Url;
 
-use super::attack::{Load, PlannedUser};
+use super::arrivals::Arrivals;
+use super::attack::PlannedUser;
 use crate::client::{Client, ClientShared};
 use crate::engine::stop::StopSignal;
 use crate::recorder::{RunContext, UserContext};
@@ -33,10 +33,8 @@ use crate::user_type::UserType;
 /// Everybody this process runs.
 pub(super) struct Crew {
     context: Arc<RunContext>,
-    stop: Arc<StopSignal>,
-    host: Url,
-    started_at: Instant,
-    planned: Vec<PlannedUser>,
+    /// The iterations of an arrival rate, where there is one.
+    arrivals: Option<Arc<Arrivals>>,
     /// The scenario's user types, each with what its users' clients share.
     user_types: Vec<(UserType, Arc<ClientShared>)>,
 }
@@ -44,50 +42,35 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) fn new(
         scenario: &Scenario,
-        load: Load,
         context: Arc<RunContext>,
-        stop: Arc<StopSignal>,
+        arrivals: Option<Arc<Arrivals>>,
     ) -> Result<Self, String> {
+        let host = context.run.host().ok_or("no host is given")?;
         let user_types = scenario
             .user_types
             .iter()
             .map(|user_type| {
-                let shared = ClientShared::new(&load.host, Arc::clone(user_type.client_options()))?;
+                let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
                 Ok((user_type.clone(), Arc::new(shared)))
             })
             .collect::<Result<_, String>>()?;
         Ok(Self {
             context,
-            stop,
-            host: load.host,
-            started_at: load.started_at,
-            planned: load.users,
+            arrivals,
             user_types,
         })
     }
 
-    pub(super) fn host(&self) -> &Url {
-        &self.host
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.planned.len()
-    }
-
-    /// The whole life of the planned user with this number.
-    pub(super) async fn live(&self, number: usize) {
-        let Some(planned) = self.planned.get(number) else {
-            return;
-        };
-        let (user_type, shared) = &self.user_types[planned.user_type];
-        let start = self.started_at.checked_add(planned.starts_after);
-        if wait_until(&self.stop, start).await == Woken::Stopped {
+    /// The whole life of a user, until it ends by itself or `stop` is raised.
+    pub(super) async fn live(&self, planned: PlannedUser, stop: Arc<StopSignal>) {
+        if stop.is_raised() {
             return;
         }
+        let (user_type, shared) = &self.user_types[planned.user_type];
         let _present = Present::new(&self.context);
         let context = Arc::new(UserContext {
             run: Arc::clone(&self.context),
-            stop: Arc::clone(&self.stop),
+            stop,
             info: UserInfo {
                 index: planned.index,
                 user_type: user_type.name().into(),

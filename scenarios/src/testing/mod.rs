@@ -1,5 +1,6 @@
 //! What the tests of this crate share: a recorder that keeps everything, and servers to talk to.
 
+mod driving;
 mod recorder;
 mod server;
 
@@ -15,6 +16,7 @@ use crate::events::Events;
 use crate::recorder::{Recorder, RunContext, UserContext};
 use crate::run::{Run, RunSettings, UserInfo};
 
+pub(crate) use driving::{drive_plan, drive_until, plan};
 pub(crate) use recorder::Memory;
 pub(crate) use server::{Reply, Seen, Server, respond};
 

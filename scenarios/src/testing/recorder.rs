@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::recorder::{Recorder, RequestSample};
+use crate::recorder::{Arrival, Recorder, RequestSample};
 
 /// A sample, kept.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub(crate) struct Kept {
     pub(crate) time_to_first_byte: Option<Duration>,
     pub(crate) length: u64,
     pub(crate) error: Option<String>,
+    pub(crate) from_intended_start: Option<Duration>,
 }
 
 /// Keeps everything.
@@ -26,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) started: AtomicUsize,
     pub(crate) stopped: AtomicUsize,
     starts: Mutex<Vec<Instant>>,
+    arrivals: Mutex<Vec<Arrival>>,
+    stop_reasons: Mutex<Vec<String>>,
 }
 
 impl Memory {
@@ -53,6 +56,15 @@ impl Memory {
         self.task_errors.lock().unwrap().clone()
     }
 
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        self.arrivals.lock().unwrap().clone()
+    }
+
+    /// What `stop_test` was called with.
+    pub(crate) fn stop_reasons(&self) -> Vec<String> {
+        self.stop_reasons.lock().unwrap().clone()
+    }
+
     pub(crate) fn starts(&self) -> Vec<Instant> {
         self.starts.lock().unwrap().clone()
     }
@@ -68,6 +80,7 @@ impl Recorder for Memory {
             time_to_first_byte: sample.time_to_first_byte,
             length: sample.response_length,
             error: sample.error.map(str::to_owned),
+            from_intended_start: sample.from_intended_start,
         });
     }
 
@@ -78,6 +91,14 @@ impl Recorder for Memory {
 
     fn user_stopped(&self) {
         self.stopped.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn arrival(&self, arrival: Arrival) {
+        self.arrivals.lock().unwrap().push(arrival);
+    }
+
+    fn stop_test(&self, reason: &str) {
+        self.stop_reasons.lock().unwrap().push(reason.to_owned());
     }
 
     fn task_error(&self, task: &str, error: &str) {

@@ -1,0 +1,170 @@
+//! Users to be, and the goose users that wait to be them.
+//!
+//! A goose user is a slot: it takes a user from the queue, lives its whole life, and takes the next one. So
+//! users can come and go at any time, while goose launches and joins what it was told to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::attack::PlannedUser;
+use super::stop::StopSignal;
+
+/// What goose users take users from, and who is active.
+pub(super) struct Slots {
+    stop_timeout: Duration,
+    state: Mutex<State>,
+    queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Assignment>>,
+}
+
+struct State {
+    /// Gone once the run is being stopped. As many wait in it at most as users were asked for.
+    queue: Option<mpsc::UnboundedSender<Assignment>>,
+    /// Users that wait for a slot or live, by a number of their own.
+    present: HashMap<u64, Arc<StopSignal>>,
+    /// The user that was started last under each index.
+    by_index: HashMap<u64, u64>,
+    next_number: u64,
+}
+
+/// A user that is to live now.
+pub(super) struct Assignment {
+    number: u64,
+    pub(super) planned: PlannedUser,
+    pub(super) stop: Arc<StopSignal>,
+}
+
+impl Slots {
+    pub(super) fn new(stop_timeout: Duration) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            stop_timeout,
+            state: Mutex::new(State {
+                queue: Some(sender),
+                present: HashMap::new(),
+                by_index: HashMap::new(),
+                next_number: 0,
+            }),
+            queue: tokio::sync::Mutex::new(receiver),
+        }
+    }
+
+    /// Puts a user into the queue. Once the run is being stopped this does nothing.
+    pub(super) fn start(&self, planned: PlannedUser) {
+        let mut state = self.lock();
+        let Some(queue) = state.queue.clone() else {
+            return;
+        };
+        let number = state.next_number;
+        state.next_number += 1;
+        let stop = Arc::new(StopSignal::new(self.stop_timeout));
+        state.present.insert(number, Arc::clone(&stop));
+        state.by_index.insert(planned.index, number);
+        // The receiver lives as long as we do.
+        let _ = queue.send(Assignment {
+            number,
+            planned,
+            stop,
+        });
+    }
+
+    /// Asks the user with this index to stop, if it is there.
+    pub(super) fn stop(&self, index: u64) {
+        let mut state = self.lock();
+        let Some(number) = state.by_index.remove(&index) else {
+            return;
+        };
+        let stop = state.present.get(&number).map(Arc::clone);
+        drop(state);
+        if let Some(stop) = stop {
+            stop.raise();
+        }
+    }
+
+    /// Asks everybody to stop and takes nobody any more.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.queue = None;
+        let present: Vec<_> = state.present.values().map(Arc::clone).collect();
+        drop(state);
+        for stop in present {
+            stop.raise();
+        }
+    }
+
+    /// Users that wait for a slot or live.
+    pub(super) fn present(&self) -> usize {
+        self.lock().present.len()
+    }
+
+    /// The next user for a slot; `None` when the run is being stopped.
+    pub(super) async fn next(&self) -> Option<Assignment> {
+        self.queue.lock().await.recv().await
+    }
+
+    /// Forgets a user that has ended.
+    pub(super) fn ended(&self, assignment: &Assignment) {
+        let mut state = self.lock();
+        state.present.remove(&assignment.number);
+        let index = assignment.planned.index;
+        if state.by_index.get(&index) == Some(&assignment.number) {
+            state.by_index.remove(&index);
+        }
+    }
+
+    /// A panic while it is held leaves maps that are still good.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(index: u64) -> PlannedUser {
+        PlannedUser {
+            index,
+            user_type: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_reaches_the_one_user_of_that_index() {
+        let slots = Slots::new(Duration::from_secs(1));
+        slots.start(user(7));
+        slots.start(user(8));
+        let seven = slots.next().await.unwrap();
+        slots.stop(7);
+        slots.stop(9);
+        let eight = slots.next().await.unwrap();
+        assert!(seven.stop.is_raised() && !eight.stop.is_raised());
+        // The next user of the same index is another one, also before the first has ended.
+        slots.start(user(7));
+        slots.ended(&seven);
+        let again = slots.next().await.unwrap();
+        assert!(!again.stop.is_raised());
+        slots.stop(7);
+        assert!(again.stop.is_raised());
+        assert_eq!(slots.present(), 2);
+    }
+
+    #[tokio::test]
+    async fn closed_slots_stop_everybody_and_take_nobody() {
+        let slots = Slots::new(Duration::from_secs(1));
+        slots.start(user(1));
+        slots.start(user(2));
+        let first = slots.next().await.unwrap();
+        slots.close();
+        slots.start(user(3));
+        assert!(first.stop.is_raised());
+        let waiting = slots.next().await.unwrap();
+        assert!(waiting.stop.is_raised());
+        assert!(slots.next().await.is_none());
+        slots.ended(&first);
+        slots.ended(&waiting);
+        assert_eq!(slots.present(), 0);
+    }
+}
