@@ -1,17 +1,49 @@
 //! What a scenario can listen to.
+//!
+//! - here: the listeners that users call as they go, from any thread: requests, errors of tasks.
+//! - `of_the_run`: the handlers that a worker process awaits: init, start, stop, quitting.
 
+mod of_the_run;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::recorder::RequestSample;
 use crate::run::UserInfo;
 
+pub(crate) use of_the_run::{Handler, SpawnedHandler, handler, panic_message, spawned_handler};
+pub use of_the_run::{START_EVENT_TIME, STOP_EVENT_TIME};
+
 /// Hears every sample, and may rename it.
 pub(crate) type RequestListener = Arc<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;
 
-/// What a scenario listens to.
-#[derive(Default)]
-pub(crate) struct Events {
+/// Hears every error of a task.
+pub(crate) type UserErrorListener = Arc<dyn Fn(&UserErrorEvent<'_>) + Send + Sync>;
+
+/// What a scenario listens to: [`Scenario::events`](crate::Scenario::events), for the process that runs it.
+#[derive(Default, Clone)]
+pub struct Events {
     pub(crate) request: Vec<RequestListener>,
+    pub(crate) user_error: Vec<UserErrorListener>,
+    pub(crate) init: Vec<Handler>,
+    pub(crate) test_start: Vec<Handler>,
+    pub(crate) test_stop: Vec<Handler>,
+    pub(crate) worker_start: Vec<Handler>,
+    pub(crate) worker_stop: Vec<Handler>,
+    pub(crate) spawning_complete: Vec<SpawnedHandler>,
+    pub(crate) quitting: Vec<Handler>,
+}
+
+/// An error of a task that is no failed request, or a panic. Locust's `user_error`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UserErrorEvent<'a> {
+    /// The task's name.
+    pub task: &'a str,
+    /// What went wrong; `panicked: …` for a panic.
+    pub error: &'a str,
+    /// Whose task it was.
+    pub user: &'a UserInfo,
 }
 
 /// A request that has ended, before it is recorded.
@@ -46,12 +78,27 @@ impl Events {
             name: None,
         };
         for listener in &self.request {
-            listener(&mut event);
+            // A sample may be recorded while a panic unwinds already; a second one would end the process.
+            let heard = catch_unwind(AssertUnwindSafe(|| listener(&mut event)));
+            if let Err(panic) = heard {
+                self.complain("on_request", &panic_message(&*panic));
+            }
         }
         let name = event.name;
         record(&RequestSample {
             name: name.as_deref().unwrap_or(sample.name),
             ..*sample
         });
+    }
+
+    /// Tells the listeners of a task's error.
+    pub(crate) fn heard_user_error(&self, task: &str, error: &str, user: &UserInfo) {
+        let event = UserErrorEvent { task, error, user };
+        for listener in &self.user_error {
+            let heard = catch_unwind(AssertUnwindSafe(|| listener(&event)));
+            if let Err(panic) = heard {
+                self.complain("on_user_error", &panic_message(&*panic));
+            }
+        }
     }
 }

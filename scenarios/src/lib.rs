@@ -8,8 +8,11 @@ mod declared;
 mod engine;
 mod events;
 pub mod examples;
+mod load_shape;
+mod options;
 pub mod prelude;
 mod recorder;
+mod rows;
 mod run;
 mod scenario;
 mod task;
@@ -20,8 +23,16 @@ mod wait_time;
 
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
-pub use events::RequestEvent;
+pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
+pub use load_shape::{
+    LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
+    ShapeTick, ShapeTime,
+};
+pub use options::{
+    CustomOption, CustomOptionKind, MAX_OPTION_NAME, MAX_OPTION_VALUE, OptionError, Options,
+};
 pub use recorder::{Arrival, Recorder, RequestSample};
+pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{Run, RunSettings, UserInfo};
 pub use scenario::Scenario;
 pub use task::{

@@ -1,6 +1,10 @@
 //! What a scenario's file needs: `use greylag::prelude::*;`.
 
 pub use crate::client::{CaughtResponse, Client, JsonError, RequestError, Response};
+pub use crate::events::{RequestEvent, UserErrorEvent};
+pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
+pub use crate::options::{CustomOption, Options};
+pub use crate::rows::Rows;
 pub use crate::run::{Run, UserInfo};
 pub use crate::scenario::Scenario;
 pub use crate::task::{

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::options::{CustomOption, Options};
 use crate::recorder::Recorder;
 
 /// What a run was started with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RunSettings {
     /// Base URL of the target; `None` when every user type has its own.
     pub host: Option<Url>,
@@ -23,15 +24,42 @@ pub struct RunSettings {
     pub options: BTreeMap<String, String>,
 }
 
-/// The run a scenario takes part in: `client.run()`.
+/// Shows which options were given, not their values: some may be secret.
+impl fmt::Debug for RunSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunSettings")
+            .field("host", &self.host.as_ref().map(Url::as_str))
+            .field("worker", &self.worker)
+            .field("workers", &self.workers)
+            .field("users", &self.users)
+            .field("options", &self.options.keys())
+            .finish()
+    }
+}
+
+/// The run a scenario takes part in: `client.run()`, and what listeners to events are given.
 pub struct Run {
     settings: RunSettings,
+    options: Options,
     recorder: Arc<dyn Recorder>,
 }
 
 impl Run {
+    /// A run of a scenario without options of its own.
     pub(crate) fn new(settings: RunSettings, recorder: Arc<dyn Recorder>) -> Self {
-        Self { settings, recorder }
+        Self::with_options(settings, &[], recorder)
+    }
+
+    pub(crate) fn with_options(
+        settings: RunSettings,
+        declared: &[CustomOption],
+        recorder: Arc<dyn Recorder>,
+    ) -> Self {
+        Self {
+            options: Options::new(declared, &settings.options),
+            settings,
+            recorder,
+        }
     }
 
     /// Base URL of the target; `None` when every user type has its own.
@@ -54,6 +82,15 @@ impl Run {
         self.settings.users
     }
 
+    /// What was given for the options that the scenario declares. Locust's `environment.parsed_options`.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn recorder(&self) -> &Arc<dyn Recorder> {
+        &self.recorder
+    }
+
     /// Stops the whole test, on every worker, for this reason.
     pub fn stop_test(&self, reason: &str) {
         self.recorder.stop_test(reason);
@@ -64,6 +101,7 @@ impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
             .field("settings", &self.settings)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
