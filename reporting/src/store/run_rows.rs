@@ -36,7 +36,7 @@ pub struct TestRecord {
 }
 
 const COLUMNS: &str =
-    "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us";
+    "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us, profile";
 
 /// Row number of a run.
 pub(super) fn key_of(connection: &Connection, id: &str) -> StoreResult<i64> {
@@ -62,8 +62,8 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     record.number = from_sql(latest) + 1;
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             record.id,
@@ -75,6 +75,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             to_sql(record.created_at_us),
             record.started_at_us.map(to_sql),
             record.ended_at_us.map(to_sql),
+            json(&record.profile),
         ])?;
     let key = connection.last_insert_rowid();
     let mut statement = connection.prepare_cached(
@@ -94,13 +95,14 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     Ok(record)
 }
 
-/// Keeps a run's phase and times and its agents' ends. An end that is known is not forgotten; the numbers
+/// Keeps a run's definition, profile, phase and times and its agents' ends. An end that is known is not forgotten; the numbers
 /// of the last snapshots are left alone: they are written with the snapshots.
 pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
     let key = key_of(connection, &record.id)?;
     connection
         .prepare_cached(
-            "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5 WHERE run = ?1",
+            "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5,
+             definition = ?6, profile = ?7 WHERE run = ?1",
         )?
         .execute(params![
             key,
@@ -108,6 +110,8 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             record.phase.is_over(),
             record.started_at_us.map(to_sql),
             record.ended_at_us.map(to_sql),
+            json(&record.test),
+            json(&record.profile),
         ])?;
     for (position, agent) in (0_i64..).zip(&record.agents) {
         if let Some(end) = &agent.end {
@@ -243,6 +247,8 @@ struct RunRow {
     created_at_us: i64,
     started_at_us: Option<i64>,
     ended_at_us: Option<i64>,
+    /// None for runs of a version that kept no profile.
+    profile: Option<String>,
 }
 
 impl RunRow {
@@ -256,21 +262,27 @@ impl RunRow {
             created_at_us: row.get(5)?,
             started_at_us: row.get(6)?,
             ended_at_us: row.get(7)?,
+            profile: row.get(8)?,
         })
     }
 
     fn into_record(self, connection: &Connection) -> StoreResult<RunRecord> {
         let phase: RunPhase = from_json(&self.phase)?;
+        let test: LoadTest = from_json(&self.definition)?;
+        let profile = match &self.profile {
+            Some(profile) => from_json(profile)?,
+            None => test.profile(),
+        };
         Ok(RunRecord {
             agents: agents(connection, self.key)?,
             id: self.id,
             number: from_sql(self.number),
-            test: from_json(&self.definition)?,
+            test,
             phase,
             created_at_us: from_sql(self.created_at_us),
             started_at_us: self.started_at_us.map(from_sql),
             ended_at_us: self.ended_at_us.map(from_sql),
-            profile: greylag_infra::LoadProfile::default(),
+            profile,
         })
     }
 }

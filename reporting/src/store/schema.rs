@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
     CREATE TABLE runs (
@@ -147,6 +147,9 @@ const MIGRATIONS: [&str; 1] = ["
         text TEXT NOT NULL,
         PRIMARY KEY (run, seq)
     ) WITHOUT ROWID;
+",
+"
+    ALTER TABLE runs ADD COLUMN profile TEXT;  -- LoadProfile as JSON; NULL: as the definition says
 "];
 
 /// The schema this version writes.
