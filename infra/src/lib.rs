@@ -12,12 +12,18 @@ mod test_file;
 
 pub mod protocol;
 
-pub use dealing::{ClassSequence, PlannedStart, UserClass, deal_workers, users_of_worker};
+pub use dealing::{
+    ClassSequence, PlannedStart, UserClass, deal_workers, equal_weights, users_of_worker,
+};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{DurationError, format_duration, parse_duration};
-pub use load_profile::{LinearRamp, LoadProfile, ProfileStep, RateStep};
+pub use load_profile::{
+    Arrival, ArrivalTimes, LinearRamp, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep,
+    RateStep, UserChanges, UserPlan, UserTurn, own_users,
+};
 pub use load_test::{
-    LoadTest, LoadTestError, MAX_DURATION, MAX_USERS, MAX_WORKERS, Selection, Stage,
+    LoadTest, LoadTestError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS, MAX_WORKERS, Selection,
+    Stage,
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, MAX_AGENTS,

@@ -1,8 +1,23 @@
-//! How many users are there when: the load profile as a pure function of time.
+//! How many users there are when, and how many iterations begin: the load profile as a pure function of time.
+//!
+//! Users are *slots*: slot i (an index over the whole run) is active exactly while the profile asks for more
+//! than i users, so the last to come is the first to go. Worker w of W owns the slots i with i % W == w.
+//! Everything follows from the profile alone, so any number of workers agree without talking.
+
+mod arrivals;
+mod user_plan;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::load_test::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS};
+
+pub use arrivals::{Arrival, ArrivalTimes};
+pub use user_plan::{UserChanges, UserPlan, UserTurn, own_users};
+
+/// Most steps of a profile, and most changes of its rate: a change each second for nearly three hours.
+pub const MAX_PROFILE_STEPS: usize = 10_000;
 
 /// How many users there are when, and how many iterations begin. Times are µs of run time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +33,9 @@ pub struct LoadProfile {
 }
 
 /// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
+///
+/// With n users before, up: user k (from n) starts at `at_us + (k - n) * over_us / (users - n)`. Down: user k
+/// (from n - 1) stops at `at_us + (n - 1 - k) * over_us / (n - users)`. The first starts or stops at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProfileStep {
@@ -41,6 +59,126 @@ pub struct RateStep {
     pub over_us: u64,
 }
 
+/// Why a profile cannot be used. Each is one sentence for the user.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ProfileError {
+    #[error("the load profile has {0} steps; the most is {MAX_PROFILE_STEPS}")]
+    TooManySteps(usize),
+    #[error("the steps of the load profile are not in the order of their times")]
+    NotAscending,
+    #[error("the load profile asks for {0} users; the most is {MAX_USERS}")]
+    TooManyUsers(u64),
+    #[error("the load profile never asks for a user")]
+    NoUsers,
+    #[error(
+        "the load profile asks for {0} new iterations per second; give a rate from 0 to {MAX_ARRIVAL_RATE}"
+    )]
+    Rate(f64),
+    #[error(
+        "the load profile ends after {0} s; it must end after more than 0 s and within 30 days"
+    )]
+    End(f64),
+}
+
+impl LoadProfile {
+    /// Users that shall be active at a time, over the whole run. None from the end on.
+    pub fn users_at(&self, at_us: u64) -> u64 {
+        self.user_plan().users_at(at_us)
+    }
+
+    /// The most users there are at any time.
+    pub fn most_users(&self) -> u64 {
+        self.user_plan().most_users()
+    }
+
+    /// The same, prepared for being asked often.
+    pub fn user_plan(&self) -> UserPlan {
+        UserPlan::new(self)
+    }
+
+    /// New iterations per second at a time, over the whole run. None from the end on.
+    pub fn rate_at(&self, at_us: u64) -> f64 {
+        arrivals::rate_at(self, at_us)
+    }
+
+    /// Whether iterations begin at a rate, whatever the target does.
+    pub fn has_arrivals(&self) -> bool {
+        !self.rates.is_empty()
+    }
+
+    /// The intended starts of a worker's iterations, beginning with the first that is due at `from_us` or
+    /// later. Iteration j is due when the integral of the rate passes j (the first at once), and worker w of
+    /// W owns the iterations j with j % W == w.
+    pub fn arrival_times(&self, worker: u32, workers: u32, from_us: u64) -> ArrivalTimes {
+        ArrivalTimes::new(self, worker, workers, from_us)
+    }
+
+    /// When the run ends, counted from its start.
+    pub fn ends_at(&self) -> Duration {
+        Duration::from_micros(self.ends_at_us)
+    }
+
+    /// The profile with a change at `at_us`, which replaces all steps that were to begin then or later.
+    ///
+    /// # Errors
+    /// Too many users, or too many steps.
+    pub fn with_change(
+        &self,
+        at_us: u64,
+        users: u64,
+        over_us: u64,
+    ) -> Result<LoadProfile, ProfileError> {
+        if users > MAX_USERS {
+            return Err(ProfileError::TooManyUsers(users));
+        }
+        let mut changed = self.clone();
+        changed.steps.retain(|step| step.at_us < at_us);
+        if changed.steps.len() >= MAX_PROFILE_STEPS {
+            return Err(ProfileError::TooManySteps(changed.steps.len() + 1));
+        }
+        changed.steps.push(ProfileStep {
+            at_us,
+            users,
+            over_us,
+        });
+        Ok(changed)
+    }
+
+    /// Checks a profile that somebody else made. The first mistake is returned.
+    ///
+    /// # Errors
+    /// See [`ProfileError`].
+    pub fn check(&self) -> Result<(), ProfileError> {
+        let most = self.steps.len().max(self.rates.len());
+        if most > MAX_PROFILE_STEPS {
+            return Err(ProfileError::TooManySteps(most));
+        }
+        if self.ends_at_us == 0 || self.ends_at() > MAX_DURATION {
+            return Err(ProfileError::End(self.ends_at().as_secs_f64()));
+        }
+        if !self.steps.is_sorted_by_key(|step| step.at_us)
+            || !self.rates.is_sorted_by_key(|rate| rate.at_us)
+        {
+            return Err(ProfileError::NotAscending);
+        }
+        for step in &self.steps {
+            if step.users > MAX_USERS {
+                return Err(ProfileError::TooManyUsers(step.users));
+            }
+        }
+        for rate in &self.rates {
+            if !(0.0..=MAX_ARRIVAL_RATE).contains(&rate.per_second) {
+                return Err(ProfileError::Rate(rate.per_second));
+            }
+        }
+        if self.most_users() == 0 {
+            return Err(ProfileError::NoUsers);
+        }
+        Ok(())
+    }
+}
+
 /// A linear ramp from zero to `users` over `ramp_up`: user k (from 0) starts at `k * ramp_up / users`,
 /// whatever the number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,38 +199,7 @@ impl LinearRamp {
         // A ramp is at most `MAX_DURATION`, so its nanoseconds fit; saturating keeps a wrong index harmless.
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
-
-    /// The ideal line: active users at `elapsed` since run time zero, as a fraction.
-    pub fn ideal_at(&self, elapsed: Duration) -> f64 {
-        if elapsed >= self.ramp_up {
-            return self.users as f64;
-        }
-        self.users as f64 * elapsed.as_secs_f64() / self.ramp_up.as_secs_f64()
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_ramp_of_zero_starts_everyone_at_once() {
-        let ramp = LinearRamp {
-            users: 5,
-            ramp_up: Duration::ZERO,
-        };
-        assert!((0..5).all(|k| ramp.start_of(k) == Duration::ZERO));
-        assert_eq!(ramp.ideal_at(Duration::ZERO), 5.0);
-    }
-
-    proptest! {
-        #[test]
-        fn started_users_follow_the_line(users in 1u64..2000, ramp_ms in 1u64..100_000, at in 0.0f64..1.2) {
-            let ramp = LinearRamp { users, ramp_up: Duration::from_millis(ramp_ms) };
-            let elapsed = Duration::from_millis(ramp_ms).mul_f64(at);
-            let started = (0..users).filter(|k| ramp.start_of(*k) < elapsed).count() as f64;
-            prop_assert!((started - ramp.ideal_at(elapsed)).abs() <= 1.0 + 1e-6);
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,8 @@ use crate::load_profile::{LoadProfile, ProfileStep, RateStep};
 pub const MAX_USERS: u64 = 1_000_000;
 /// Most worker processes of one run.
 pub const MAX_WORKERS: u32 = 1_000;
+/// Most new iterations per second of one run.
+pub const MAX_ARRIVAL_RATE: f64 = 1e6;
 /// Longest duration of one run (30 days).
 pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Longest name of a test, in bytes.

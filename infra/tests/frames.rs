@@ -21,7 +21,7 @@ fn frames_are_maps_with_named_fields() {
 
 #[test]
 fn unknown_fields_are_ignored_and_missing_ones_default() {
-    let hello = decode(b"\x81\xa5Hello\x82\xa8protocol\x01\xa6future\xc3").expect("a hello");
+    let hello = decode(b"\x81\xa5Hello\x82\xa8protocol\x02\xa6future\xc3").expect("a hello");
     let expected = Hello {
         protocol: PROTOCOL_VERSION,
         agent_id: String::new(),

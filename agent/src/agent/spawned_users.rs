@@ -91,10 +91,7 @@ mod tests {
             declared: None,
             ..LoadTest::default()
         };
-        let classes = [("B", 1.0), ("A", 3.0)].map(|(name, weight)| UserClass {
-            name: name.into(),
-            weight,
-        });
+        let classes = [("B", 1.0), ("A", 3.0)].map(|(name, weight)| UserClass::weighted(name, weight));
         let mut all = SpawnedUsers::planned_for(&test, &[0, 1], &classes);
         assert_eq!(all.news(7), None);
         assert_eq!(
