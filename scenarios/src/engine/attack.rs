@@ -35,9 +35,8 @@ use super::arrivals::{Arrivals, SKIP_EVERY};
 use super::log_limit::LogLimit;
 use super::slots::{Assignment, Slots};
 use super::user::Crew;
-use crate::events::Events;
 use crate::recorder::{Recorder, RunContext};
-use crate::run::{Run, RunSettings};
+use crate::run::RunSettings;
 use crate::scenario::Scenario;
 
 /// How fast goose launches users, per second. They wait for users of ours themselves, so this only has to
@@ -143,10 +142,10 @@ pub async fn drive(
 ) -> Result<(), DriveError> {
     check(scenario, &load)?;
     let context = Arc::new(RunContext {
-        run: Arc::new(Run::new(load.settings, Arc::clone(&recorder))),
+        run: scenario.run(load.settings, Arc::clone(&recorder)),
         recorder: Arc::clone(&recorder),
         log: LogLimit::new(),
-        events: Arc::new(Events::default()),
+        events: scenario.events(),
     });
     let mut due = load.arrivals;
     let arrivals = due.as_ref().map(|_| Arc::new(Arrivals::new(recorder)));
