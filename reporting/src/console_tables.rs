@@ -301,6 +301,7 @@ mod tests {
         };
         let totals = RunTotals {
             endpoints: vec![(endpoint, interval)],
+            ..RunTotals::default()
         };
         let text = console_tables(&totals, 0.0);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'));

@@ -19,13 +19,15 @@ pub mod web;
 
 pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;
-pub use interval::{Interval, IntervalError};
+pub use interval::{Interval, IntervalError, Sums, Times};
 pub use plain_text::plain_text;
 pub use samples::{MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples};
 pub use store::{
-    CURRENT_RPS_WINDOW_S, CurrentRps, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, RunFilter,
-    RunTotals, Samples, SaveOutcome, Series, Store, StoreError, TestRecord, other_endpoint,
+    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY,
+    RunFilter, RunTotals, Samples, SaveOutcome, Series, Store, StoreError, TestRecord,
+    other_endpoint,
 };
 pub use summary::{
-    Summary, SummaryEndpoint, SummaryError, SummaryRun, SummarySecond, SummaryTotals,
+    Summary, SummaryArrivals, SummaryEndpoint, SummaryError, SummaryIntended, SummaryRun,
+    SummarySecond, SummaryTotals,
 };

@@ -3,11 +3,11 @@
 //! Times are milliseconds with µs precision, rates are per second, `error_rate` is a fraction. A run without
 //! requests has zeros.
 
-use greylag_infra::RunRecord;
+use greylag_infra::{LoadTest, RunRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::interval::Interval;
-use crate::store::{CurrentRps, RunTotals, Series};
+use crate::store::{Arrivals, CurrentRps, RunTotals, Series};
 
 /// A run as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,41 @@ pub struct SummaryTotals {
     pub p50_ms: f64,
     pub p95_ms: f64,
     pub p99_ms: f64,
+    /// Response times from the intended start; null when no request has one (users without a pace).
+    #[serde(default)]
+    pub intended: Option<SummaryIntended>,
+    /// Requests that were timed only until the first byte of the answer.
+    #[serde(default)]
+    pub first_byte_only: u64,
+    /// Iterations of an arrival rate; null for a run without one.
+    #[serde(default)]
+    pub arrivals: Option<SummaryArrivals>,
+}
+
+/// Response times from the moment at which a paced user or an arrival rate meant the request to begin. They
+/// include how late it began, so that a target that stalls cannot hide it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct SummaryIntended {
+    /// Requests that have an intended start.
+    pub requests: u64,
+    pub avg_ms: f64,
+    pub min_ms: f64,
+    pub max_ms: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Iterations that an arrival rate asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryArrivals {
+    /// Those that began, late ones included.
+    pub started: u64,
+    /// Of these, those that began late.
+    pub late: u64,
+    /// Those that never began, because every user was busy.
+    pub skipped: u64,
 }
 
 /// The requests of one endpoint.
@@ -89,6 +124,12 @@ pub struct SummaryEndpoint {
     pub p99_ms: f64,
     /// See [`crate::CURRENT_RPS_WINDOW_S`].
     pub current_rps: f64,
+    /// As in the totals.
+    #[serde(default)]
+    pub intended: Option<SummaryIntended>,
+    /// Requests that were timed only until the first byte of the answer.
+    #[serde(default)]
+    pub first_byte_only: u64,
 }
 
 /// One kind of error.
@@ -137,12 +178,15 @@ impl Summary {
                 failure_reason: record.phase.failure_reason().map(str::to_owned),
                 users: record.test.users,
                 duration_s: record.test.duration_s,
-                ramp_up_s: record.test.ramp_up_s,
+                ramp_up_s: ramp_up_s(&record.test),
                 workers: record.test.workers,
                 started_at: record.started_at_us.map(rfc3339),
                 elapsed_s,
             },
-            totals: totals_of(&totals.aggregated(), elapsed_s),
+            totals: SummaryTotals {
+                arrivals: arrivals_of(record, totals.arrivals),
+                ..totals_of(&totals.aggregated(), elapsed_s)
+            },
             endpoints: totals
                 .requested()
                 .map(|(endpoint, interval)| SummaryEndpoint {
@@ -157,6 +201,8 @@ impl Summary {
                     p95_ms: percentile_ms(interval, 0.95),
                     p99_ms: percentile_ms(interval, 0.99),
                     current_rps: current.of(endpoint),
+                    intended: intended_of(interval),
+                    first_byte_only: interval.first_byte_only,
                 })
                 .collect(),
             errors: totals
@@ -195,7 +241,38 @@ fn totals_of(sum: &Interval, elapsed_s: f64) -> SummaryTotals {
         p50_ms: percentile_ms(sum, 0.50),
         p95_ms: percentile_ms(sum, 0.95),
         p99_ms: percentile_ms(sum, 0.99),
+        intended: intended_of(sum),
+        first_byte_only: sum.first_byte_only,
+        arrivals: None,
     }
+}
+
+fn intended_of(interval: &Interval) -> Option<SummaryIntended> {
+    let times = interval.intended;
+    let percentile = |q| interval.intended_percentile_us(q).map_or(0.0, ms);
+    (times.count > 0).then(|| SummaryIntended {
+        requests: times.count,
+        avg_ms: times.avg_us().unwrap_or(0.0).round() / 1e3,
+        min_ms: ms(times.min_us),
+        max_ms: ms(times.max_us),
+        p50_ms: percentile(0.50),
+        p95_ms: percentile(0.95),
+        p99_ms: percentile(0.99),
+    })
+}
+
+fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals> {
+    let has_rate = record.test.arrival_rate.is_some() || !record.profile.rates.is_empty();
+    (has_rate || !arrivals.is_empty()).then_some(SummaryArrivals {
+        started: arrivals.started,
+        late: arrivals.late,
+        skipped: arrivals.skipped,
+    })
+}
+
+/// The ramp-up of a test in whole seconds, also of one that has a spawn rate.
+pub(crate) fn ramp_up_s(test: &LoadTest) -> u64 {
+    test.ramp_up().as_secs_f64().round() as u64
 }
 
 /// A count over the elapsed seconds, 0 before any have.

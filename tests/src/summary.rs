@@ -50,6 +50,33 @@ pub struct Totals {
     pub p50_ms: f64,
     pub p95_ms: f64,
     pub p99_ms: f64,
+    pub intended: Option<Intended>,
+    pub first_byte_only: u64,
+    pub arrivals: Option<Arrivals>,
+}
+
+/// Response times from the intended start; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Intended {
+    pub requests: u64,
+    pub avg_ms: f64,
+    pub min_ms: f64,
+    pub max_ms: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Iterations of an arrival rate.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Arrivals {
+    pub started: u64,
+    pub late: u64,
+    pub skipped: u64,
 }
 
 /// One endpoint; times in milliseconds.
@@ -68,6 +95,8 @@ pub struct Endpoint {
     pub p95_ms: f64,
     pub p99_ms: f64,
     pub current_rps: f64,
+    pub intended: Option<Intended>,
+    pub first_byte_only: u64,
 }
 
 /// One kind of error.

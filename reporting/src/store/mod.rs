@@ -44,7 +44,7 @@ pub use self::run_rows::{MAX_RUNS_PER_QUERY, RunFilter, TestRecord};
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
 pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
-pub use self::totals::RunTotals;
+pub use self::totals::{Arrivals, RunTotals};
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].
 #[derive(Debug, Clone)]

@@ -172,10 +172,11 @@ fn write(
     (bucket, endpoint, agent): Place,
     piece: &Piece,
 ) -> StoreResult<()> {
+    let sums = &piece.sums;
     connection
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO intervals (run, level, bucket, endpoint, agent, {PIECE_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
         ))?
         .execute(params![
             run,
@@ -183,15 +184,21 @@ fn write(
             bucket,
             endpoint,
             agent,
-            to_sql(piece.requests),
-            to_sql(piece.failures),
-            to_sql(piece.bytes),
-            to_sql(piece.min_us),
-            to_sql(piece.max_us),
-            to_sql(piece.sum_us),
-            to_sql(piece.ttfb_sum_us),
-            to_sql(piece.ttfb_count),
+            to_sql(sums.requests),
+            to_sql(sums.failures),
+            to_sql(sums.bytes),
+            to_sql(sums.min_us),
+            to_sql(sums.max_us),
+            to_sql(sums.sum_us),
+            to_sql(sums.ttfb_sum_us),
+            to_sql(sums.ttfb_count),
             piece.histogram(level),
+            to_sql(sums.intended.count),
+            to_sql(sums.intended.min_us),
+            to_sql(sums.intended.max_us),
+            to_sql(sums.intended.sum_us),
+            piece.intended_histogram(level),
+            to_sql(sums.first_byte_only),
         ])?;
     Ok(())
 }

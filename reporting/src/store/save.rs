@@ -19,7 +19,7 @@ use super::rollup::{self, Place};
 use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
-use super::totals::RunTotals;
+use super::totals::{Arrivals, RunTotals};
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ struct CheckedPiece {
     errors: Vec<ErrorCount>,
 }
 
-/// Most users that start or stop in one second.
+/// Most users that start or stop in one second, and most iterations of an arrival rate.
 const MAX_USER_CHANGES: u64 = 1 << 32;
 
 impl CheckedSnapshot {
@@ -108,12 +108,7 @@ impl CheckedSnapshot {
             known(sample.endpoint)?;
         }
         for change in &snapshot.user_changes {
-            if change.started.max(change.stopped) > MAX_USER_CHANGES {
-                return Err(StoreError::InvalidSnapshot(format!(
-                    "more users start or stop in second {} than there can be",
-                    change.second
-                )));
-            }
+            check_change(change)?;
         }
         Ok(Self {
             seq: snapshot.seq,
@@ -139,6 +134,25 @@ impl CheckedSnapshot {
                     .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
             )
     }
+}
+
+fn check_change(change: &UserChange) -> StoreResult<()> {
+    let refuse = |what: &str| {
+        Err(StoreError::InvalidSnapshot(format!(
+            "{what} in second {} than there can be",
+            change.second
+        )))
+    };
+    if change.started.max(change.stopped) > MAX_USER_CHANGES {
+        return refuse("more users start or stop");
+    }
+    if change.arrivals.max(change.skipped_arrivals) > MAX_USER_CHANGES {
+        return refuse("more iterations begin or are skipped");
+    }
+    if change.late_arrivals > change.arrivals {
+        return refuse("more iterations begin late");
+    }
+    Ok(())
 }
 
 /// Saves a snapshot in one transaction, or changes nothing.
@@ -187,6 +201,7 @@ fn add_to_totals(totals: &mut RunTotals, live: &LiveRun, written: &Written) {
             totals.entry(endpoint).record_error(text, *occurrences);
         }
     }
+    totals.arrivals.merge(written.arrivals);
 }
 
 /// Whether the snapshot is the one that is due and fits the run; otherwise what to answer.
@@ -242,6 +257,7 @@ fn admit(
 struct Written {
     pieces: Vec<(i64, Piece)>,
     errors: Vec<(i64, u64)>,
+    arrivals: Arrivals,
 }
 
 /// Writes everything.
@@ -254,8 +270,8 @@ fn write(
     let run = live.key;
     let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
     let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
-    let written = write_pieces(connection, live, agent, snapshot, &numbers)?;
-    write_seconds(connection, run, snapshot)?;
+    let mut written = write_pieces(connection, live, agent, snapshot, &numbers)?;
+    written.arrivals = write_seconds(connection, run, snapshot)?;
 
     let samples = snapshot
         .samples
@@ -349,7 +365,7 @@ fn write_pieces(
     let mut errors: BTreeMap<(u32, i64), u64> = BTreeMap::new();
     for checked in &snapshot.pieces {
         let endpoint = numbers[checked.endpoint];
-        if checked.piece.requests > 0 {
+        if checked.piece.sums.requests > 0 {
             pieces
                 .entry((checked.second, endpoint, agent))
                 .and_modify(|sum| sum.merge(&checked.piece))
@@ -379,23 +395,36 @@ fn write_pieces(
             .into_iter()
             .map(|((_, error), occurrences)| (error, occurrences))
             .collect(),
+        arrivals: Arrivals::default(),
     })
 }
 
-fn write_seconds(connection: &Connection, run: i64, snapshot: &CheckedSnapshot) -> StoreResult<()> {
+/// Writes what each second adds to a run; says what all of them add to its arrivals.
+fn write_seconds(
+    connection: &Connection,
+    run: i64,
+    snapshot: &CheckedSnapshot,
+) -> StoreResult<Arrivals> {
     let mut seconds: BTreeMap<u32, SecondChange> = BTreeMap::new();
     for checked in &snapshot.pieces {
         let second = seconds.entry(checked.second).or_default();
-        second.requests += checked.piece.requests;
-        second.failures += checked.piece.failures;
+        second.requests += checked.piece.sums.requests;
+        second.failures += checked.piece.sums.failures;
     }
     for change in &snapshot.user_changes {
         let second = seconds.entry(change.second).or_default();
         second.started += change.started;
         second.stopped += change.stopped;
+        second.arrivals.merge(Arrivals {
+            started: change.arrivals,
+            late: change.late_arrivals,
+            skipped: change.skipped_arrivals,
+        });
     }
+    let mut arrivals = Arrivals::default();
     for (second, change) in seconds {
         add_second(connection, run, second, change)?;
+        arrivals.merge(change.arrivals);
     }
-    Ok(())
+    Ok(arrivals)
 }

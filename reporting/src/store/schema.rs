@@ -22,7 +22,8 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = [
+    "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
     CREATE TABLE runs (
@@ -148,9 +149,22 @@ const MIGRATIONS: [&str; 2] = ["
         PRIMARY KEY (run, seq)
     ) WITHOUT ROWID;
 ",
-"
+    "
     ALTER TABLE runs ADD COLUMN profile TEXT;  -- LoadProfile as JSON; NULL: as the definition says
-"];
+",
+    // Response times from the intended start, requests timed to the first byte only, arrival rates.
+    "
+    ALTER TABLE intervals ADD COLUMN intended_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_min_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_max_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_sum_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_histogram BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE intervals ADD COLUMN first_byte_only INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN late_arrivals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN skipped_arrivals INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// The schema this version writes.
 const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -10,6 +10,7 @@ use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::live::{endpoints, last_second};
 use super::run_rows::key_of;
+use super::totals::Arrivals;
 use crate::view::SeriesPoint;
 use crate::windows::{ALL_ROLLED, LEVELS, decompose, step_for, width};
 
@@ -142,11 +143,14 @@ pub(super) fn add_second(
     change: SecondChange,
 ) -> StoreResult<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO seconds (run, level, bucket, requests, failures, started, stopped)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO seconds (run, level, bucket, requests, failures, started, stopped,
+             arrivals, late_arrivals, skipped_arrivals)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT DO UPDATE SET
              requests = requests + excluded.requests, failures = failures + excluded.failures,
-             started = started + excluded.started, stopped = stopped + excluded.stopped",
+             started = started + excluded.started, stopped = stopped + excluded.stopped,
+             arrivals = arrivals + excluded.arrivals, late_arrivals = late_arrivals + excluded.late_arrivals,
+             skipped_arrivals = skipped_arrivals + excluded.skipped_arrivals",
     )?;
     for level in 0..LEVELS {
         statement.execute(params![
@@ -157,6 +161,9 @@ pub(super) fn add_second(
             to_sql(change.failures),
             to_sql(change.started),
             to_sql(change.stopped),
+            to_sql(change.arrivals.started),
+            to_sql(change.arrivals.late),
+            to_sql(change.arrivals.skipped),
         ])?;
     }
     Ok(())
@@ -169,6 +176,7 @@ pub(super) struct SecondChange {
     pub(super) failures: u64,
     pub(super) started: u64,
     pub(super) stopped: u64,
+    pub(super) arrivals: Arrivals,
 }
 
 /// The current rate at `now_us`; of a run that is over, that of its last full seconds with results.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
 use super::live::{endpoints, error_texts, last_second};
-use super::piece::{PIECE_COLUMNS, Piece};
+use super::piece::{PIECE_COLUMNS, read_sums};
 use super::rollup::read_rolled;
 use super::run_rows::key_of;
 use crate::histogram_codec::DenseCounts;
@@ -22,6 +22,33 @@ pub struct RunTotals {
     /// Sorted by name, then method. An endpoint with errors but no requests is a task, not a request: it
     /// belongs into lists of errors only.
     pub endpoints: Vec<(Endpoint, Interval)>,
+    /// Iterations of an arrival rate; all 0 when users pace themselves.
+    pub arrivals: Arrivals,
+}
+
+/// Iterations that an arrival rate asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Those that began, late ones included.
+    pub started: u64,
+    /// Of these, those that began late.
+    pub late: u64,
+    /// Those that never began, because every user was busy.
+    pub skipped: u64,
+}
+
+impl Arrivals {
+    /// Adds others.
+    pub(super) fn merge(&mut self, other: Arrivals) {
+        self.started = self.started.saturating_add(other.started);
+        self.late = self.late.saturating_add(other.late);
+        self.skipped = self.skipped.saturating_add(other.skipped);
+    }
+
+    /// Whether an arrival rate has asked for nothing yet.
+    pub fn is_empty(&self) -> bool {
+        *self == Arrivals::default()
+    }
 }
 
 impl RunTotals {
@@ -81,6 +108,7 @@ impl RunTotals {
 struct Sum {
     interval: Interval,
     counts: DenseCounts,
+    intended_counts: DenseCounts,
 }
 
 /// The sums over `[window.start, window.end)` seconds of run time, or the whole run.
@@ -109,20 +137,30 @@ pub(super) fn read(
         ])?;
         while let Some(row) = rows.next()? {
             let sum = sums.entry(row.get(0)?).or_default();
-            let counts = &mut sum.counts;
-            let piece = Piece::read_numbers(row, 1, |position, count| counts.add(position, count))?;
-            piece.add_to(&mut sum.interval);
+            let (counts, intended_counts) = (&mut sum.counts, &mut sum.intended_counts);
+            let sums = read_sums(
+                row,
+                1,
+                |position, count| counts.add(position, count),
+                |position, count| intended_counts.add(position, count),
+            )?;
+            sum.interval.add_sums(&sums);
         }
     }
     let mut sums: HashMap<i64, Interval> = sums
         .into_iter()
         .map(|(endpoint, mut sum)| {
             sum.interval.count_all(&sum.counts.into_bucket_counts());
+            sum.interval
+                .count_all_intended(&sum.intended_counts.into_bucket_counts());
             (endpoint, sum.interval)
         })
         .collect();
     add_errors(connection, run, from, to, &mut sums)?;
-    let mut totals = RunTotals::default();
+    let mut totals = RunTotals {
+        arrivals: arrivals(connection, run, from, to)?,
+        ..RunTotals::default()
+    };
     for (number, endpoint) in (0..).zip(endpoints(connection, run)?) {
         if let Some(interval) = sums.remove(&number).filter(|sum| !sum.is_empty()) {
             totals.endpoints.push((endpoint, interval));
@@ -132,6 +170,27 @@ pub(super) fn read(
         .endpoints
         .sort_by(|(a, _), (b, _)| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
     Ok(totals)
+}
+
+fn arrivals(connection: &Connection, run: i64, from: u32, to: u32) -> StoreResult<Arrivals> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(sum(arrivals), 0), coalesce(sum(late_arrivals), 0), coalesce(sum(skipped_arrivals), 0)
+         FROM seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
+    )?;
+    let mut sum = Arrivals::default();
+    for block in decompose(from, to, &ALL_ROLLED) {
+        sum.merge(statement.query_row(
+            params![run, to_sql(block.level as u64), block.from, block.to],
+            |row| {
+                Ok(Arrivals {
+                    started: from_sql(row.get(0)?),
+                    late: from_sql(row.get(1)?),
+                    skipped: from_sql(row.get(2)?),
+                })
+            },
+        )?);
+    }
+    Ok(sum)
 }
 
 fn add_errors(
