@@ -1,1 +1,324 @@
 //! The attributes that make user types and task sets of impl blocks.
+//!
+//! They read the block, give it back without their helper attributes, and add an implementation of
+//! a trait in `greylag::macro_support` that makes the calls to the builders which one could also
+//! write by hand. All they know is how the block is written; what cannot be right is told at the
+//! place where it stands, everything else is the compiler's.
+//!
+//! - `arguments`: `weight = 2, tags("api")`.
+//! - `block`, `task`, `signature`: an impl block taken apart.
+//! - `user`, `task_set`, `markov`: what is particular to each attribute.
+//! - `expand`: the builder calls.
+
+mod arguments;
+mod block;
+mod errors;
+mod expand;
+mod markov;
+mod signature;
+mod task;
+mod task_set;
+mod user;
+
+use proc_macro::TokenStream;
+use quote::quote;
+use task_set::Order;
+
+/// Makes users on the full client (reqwest) of an impl block. Locust's `HttpUser`.
+///
+/// `greylag::main!(WebsiteUser)` or `Scenario::new("…").user_type::<WebsiteUser>()` takes the type
+/// then. Every argument may be left out:
+///
+/// | Argument | Meaning |
+/// |---|---|
+/// | `weight = 3` | how many of these users there are in proportion to other types: a number, 0 or more; 1 if not given |
+/// | `fixed_count = 1` | exactly this many, dealt before the weights count |
+/// | `wait_time = between(1.0, 3.0)` | how long a user waits after each task; no wait if not given |
+/// | `host = "http://…"` | the host of these users instead of the test's |
+/// | `tags("api")` | tags of all its tasks |
+/// | `state = Self::new()` | the state a user begins with, evaluated for each; `Default::default()` if not given |
+/// | `request_timeout`, `connect_timeout` | a `Duration`; 60 s if not given |
+/// | `max_redirects = 5` | how many redirects are followed before the request fails; 30 if not given |
+/// | `accept_invalid_certs = true` | whether every TLS certificate is good enough; `false` if not given |
+/// | `with = \|user\| …` | any other method of the builder |
+///
+/// In the block:
+///
+/// - [`#[task]`](macro@task) on `async fn name(&mut self, client: &mut Client) -> TaskResult` is a task,
+///   and on `type Name = Set;` a nested task set;
+/// - `async fn on_start` and `async fn on_stop`, written like tasks, run before the first and after the last one;
+/// - `fn wait_time(&mut self) -> Duration` says the wait time of each user by itself;
+/// - everything else is an ordinary method.
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// #[derive(Default)]
+/// struct WebsiteUser {
+///     visits: u64,
+/// }
+///
+/// #[http_user(weight = 3, wait_time = between(1.0, 3.0))]
+/// impl WebsiteUser {
+///     async fn on_start(&mut self, client: &mut Client) -> TaskResult {
+///         client.post("/login").form(&[("user", "ada")]).send().await?;
+///         Ok(())
+///     }
+///
+///     #[task]
+///     async fn homepage(&mut self, client: &mut Client) -> TaskResult {
+///         self.visits += 1;
+///         client.get("/").send().await?;
+///         Ok(())
+///     }
+///
+///     #[task(weight = 2, tags("api"))]
+///     async fn products(&mut self, client: &mut Client) -> TaskResult {
+///         client.get("/api/products").send().await?;
+///         Ok(())
+///     }
+/// }
+///
+/// let scenario = Scenario::new("website").user_type::<WebsiteUser>();
+/// assert_eq!(scenario.user_types[0].weight(), 3.0);
+/// ```
+#[proc_macro_attribute]
+pub fn http_user(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    user::expand("http_user", "HttpUser", arguments.into(), item.into()).into()
+}
+
+/// Makes users on the fast client of an impl block. Locust's `FastHttpUser`.
+///
+/// It takes what [`#[http_user]`](macro@http_user) takes and reads the block as that does.
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// struct Reader {
+///     page: u64,
+/// }
+///
+/// #[fast_http_user(state = Reader { page: 1 }, wait_time = constant(1.0), max_redirects = 0)]
+/// impl Reader {
+///     #[task]
+///     async fn next(&mut self, client: &mut Client) -> TaskResult {
+///         client.get(format!("/pages/{}", self.page)).name("/pages/[n]").send().await?;
+///         self.page += 1;
+///         Ok(())
+///     }
+/// }
+/// # Scenario::new("read").user_type::<Reader>();
+/// ```
+#[proc_macro_attribute]
+pub fn fast_http_user(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    user::expand(
+        "fast_http_user",
+        "FastHttpUser",
+        arguments.into(),
+        item.into(),
+    )
+    .into()
+}
+
+/// Makes a task set of an impl block: tasks of their own that a user does until one of them
+/// interrupts it. Locust's `TaskSet`.
+///
+/// Arguments: `user = WebsiteUser` (needed: whose task set it is), and as
+/// [`#[http_user]`](macro@http_user) takes them `wait_time` (instead of the user's), `state` and `tags`.
+/// Its functions see the user's state too:
+/// `async fn name(&mut self, user: &mut WebsiteUser, client: &mut Client) -> TaskResult`. The set begins
+/// with a new state each time a user enters it.
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// #[derive(Default)]
+/// struct WebsiteUser {
+///     seen: u64,
+/// }
+///
+/// #[http_user]
+/// impl WebsiteUser {
+///     #[task(weight = 3)]
+///     type Browse = Browsing;
+///
+///     #[task]
+///     async fn homepage(&mut self, client: &mut Client) -> TaskResult {
+///         client.get("/").send().await?;
+///         Ok(())
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Browsing;
+///
+/// #[task_set(user = WebsiteUser, wait_time = between(0.5, 1.0))]
+/// impl Browsing {
+///     #[task(weight = 10)]
+///     async fn look(&mut self, user: &mut WebsiteUser, client: &mut Client) -> TaskResult {
+///         user.seen += 1;
+///         client.get("/shelf").send().await?;
+///         Ok(())
+///     }
+///
+///     #[task]
+///     async fn leave(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+///         interrupt()
+///     }
+/// }
+/// # Scenario::new("website").user_type::<WebsiteUser>();
+/// ```
+#[proc_macro_attribute]
+pub fn task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    task_set::expand(Order::Random, arguments.into(), item.into()).into()
+}
+
+/// Makes a task set of an impl block whose tasks run in the order in which they are written, over
+/// and over. Locust's `SequentialTaskSet`.
+///
+/// It takes what [`#[task_set]`](macro@task_set) takes. A task of weight 3 runs three times in a row, and a
+/// nested task set has its turn where its `type` stands.
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Buyer;
+///
+/// #[http_user]
+/// impl Buyer {
+///     #[task]
+///     type Buy = Checkout;
+/// }
+///
+/// #[derive(Default)]
+/// struct Checkout {
+///     token: String,
+/// }
+///
+/// #[sequential_task_set(user = Buyer)]
+/// impl Checkout {
+///     #[task]
+///     async fn begin(&mut self, _: &mut Buyer, client: &mut Client) -> TaskResult {
+///         self.token = client.post("/checkout").send().await?.text().into_owned();
+///         Ok(())
+///     }
+///
+///     #[task]
+///     async fn pay(&mut self, _: &mut Buyer, client: &mut Client) -> TaskResult {
+///         client.post("/pay").form(&[("token", &self.token)]).send().await?;
+///         interrupt()
+///     }
+/// }
+/// # Scenario::new("shop").user_type::<Buyer>();
+/// ```
+#[proc_macro_attribute]
+pub fn sequential_task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    task_set::expand(Order::Sequential, arguments.into(), item.into()).into()
+}
+
+/// Makes a task set of an impl block in which each task says what may come next. Locust's
+/// `MarkovTaskSet`.
+///
+/// It takes what [`#[task_set]`](macro@task_set) takes, but no tags. It begins with the task that is
+/// written first; each task has [`#[transitions]`](macro@transitions), and no weight.
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Visitor;
+///
+/// #[http_user]
+/// impl Visitor {
+///     #[task]
+///     type Stroll = Strolling;
+/// }
+///
+/// #[derive(Default)]
+/// struct Strolling;
+///
+/// #[markov_task_set(user = Visitor)]
+/// impl Strolling {
+///     #[task]
+///     #[transitions(shelf = 3, leave)]
+///     async fn entrance(&mut self, _: &mut Visitor, client: &mut Client) -> TaskResult {
+///         client.get("/").send().await?;
+///         Ok(())
+///     }
+///
+///     #[task]
+///     #[transitions(entrance, leave)]
+///     async fn shelf(&mut self, _: &mut Visitor, client: &mut Client) -> TaskResult {
+///         client.get("/shelf").send().await?;
+///         Ok(())
+///     }
+///
+///     #[task]
+///     #[transitions(entrance)]
+///     async fn leave(&mut self, _: &mut Visitor, _: &mut Client) -> TaskResult {
+///         interrupt()
+///     }
+/// }
+/// # Scenario::new("shop").user_type::<Visitor>();
+/// ```
+#[proc_macro_attribute]
+pub fn markov_task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    task_set::expand(Order::Markov, arguments.into(), item.into()).into()
+}
+
+/// Marks a task within an impl block of a user or a task set. Locust's `@task`.
+///
+/// On an async function, or on `type Browse = Browsing;` for a nested task set. Arguments:
+/// `weight = 2` (a whole number, 1 or more: how often it is picked in proportion to the others, or in
+/// a sequential task set how often it runs in a row; 1 if not given) and `tags("api", "slow")` (what
+/// `--tags` and `--exclude-tags` select it by; of a task set, all tasks in it).
+///
+/// ```
+/// use greylag::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Reader;
+///
+/// #[fast_http_user]
+/// impl Reader {
+///     #[task(weight = 2, tags("api"))]
+///     async fn news(&mut self, client: &mut Client) -> TaskResult {
+///         client.get("/api/news").send().await?;
+///         Ok(())
+///     }
+/// }
+/// # Scenario::new("read").user_type::<Reader>();
+/// ```
+#[proc_macro_attribute]
+pub fn task(_: TokenStream, item: TokenStream) -> TokenStream {
+    misplaced(
+        "#[task] has a meaning within an impl block with #[http_user], #[fast_http_user] or one of the task set attributes: write that before the impl block",
+        item,
+    )
+}
+
+/// Says which tasks of a Markov task set may follow this one, beside its `#[task]`. Locust's
+/// `@transitions`.
+///
+/// `#[transitions(shelf = 3, leave)]`: names of tasks of the same set with their weights, whole
+/// numbers of 1 or more; 1 if not given. See [`#[markov_task_set]`](macro@markov_task_set).
+#[proc_macro_attribute]
+pub fn transitions(_: TokenStream, item: TokenStream) -> TokenStream {
+    misplaced(
+        "#[transitions] has a meaning within an impl block with #[markov_task_set] only: write that before the impl block",
+        item,
+    )
+}
+
+/// Our attributes are taken out of the blocks they belong to; those that are left are elsewhere.
+fn misplaced(sentence: &str, item: TokenStream) -> TokenStream {
+    let error = syn::Error::new(proc_macro2::Span::call_site(), sentence).into_compile_error();
+    let item = proc_macro2::TokenStream::from(item);
+    // A type within an inherent impl is an error of its own, which would only distract.
+    let item = match syn::parse2::<syn::ImplItemType>(item.clone()) {
+        Ok(_) => proc_macro2::TokenStream::new(),
+        Err(_) => item,
+    };
+    quote!(#error #item).into()
+}
