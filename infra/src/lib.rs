@@ -31,7 +31,7 @@ pub use registry::{
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
 pub use run_lifecycle::{
-    END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent, RunLifecycle, START_DELAY_US,
-    StopRefused,
+    CHANGE_DELAY_US, ChangeRefused, END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent,
+    RunLifecycle, START_DELAY_US, StopRefused,
 };
 pub use test_file::{MAX_TEST_FILE_BYTES, TestFile, TestFileError};

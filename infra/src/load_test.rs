@@ -264,6 +264,12 @@ impl LoadTest {
         profile
     }
 
+    /// Whether the definition itself says how the load goes, so that a load shape in the scenario's code does
+    /// not count.
+    pub fn has_own_profile(&self) -> bool {
+        !self.stages.is_empty() || self.arrival_rate.is_some()
+    }
+
     /// Total duration, ramp included.
     pub fn duration(&self) -> Duration {
         Duration::from_secs(self.duration_s)

@@ -22,86 +22,28 @@
 //! sent again what it may have missed, and resends what was not acknowledged. If not, the run fails and
 //! names it. A coordinator that was restarted treats all agents as absent since its start. The first reason
 //! to fail is the one that is kept.
+//!
+//! The load itself is the record's profile. It changes once at most before the start (a load shape that comes
+//! with an agent's `Ready`) and as often as somebody likes while Running: saved, then sent whole to everyone.
+
+mod event;
+mod load_change;
 
 use std::collections::BTreeMap;
 
+use crate::load_profile::LoadProfile;
 use crate::protocol::{AgentEnd, Prepare, ToAgent};
 use crate::run::{RunPhase, RunRecord};
+
+pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused};
+pub use load_change::CHANGE_DELAY_US;
 
 /// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
 pub const START_DELAY_US: u64 = 500_000;
 /// How long agents may take to start their workers, in µs.
 pub const PREPARE_TIMEOUT_US: u64 = 60_000_000;
-/// How much longer than duration and stop time-out an agent may take to report its end, in µs.
+/// How much longer than the load profile and stop time-out an agent may take to report its end, in µs.
 pub const END_GRACE_US: u64 = 30_000_000;
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunEvent {
-    /// An agent's workers are up.
-    AgentReady {
-        /// Identity of the agent.
-        agent_id: String,
-    },
-    /// An agent's last snapshot is saved.
-    AgentEnded {
-        /// Identity of the agent.
-        agent_id: String,
-        /// How its part ended.
-        end: AgentEnd,
-    },
-    /// An agent's connection ended.
-    AgentLost {
-        /// Identity of the agent.
-        agent_id: String,
-        /// When it was heard last.
-        since_us: u64,
-    },
-    /// An agent connected again.
-    AgentReturned {
-        /// Identity of the agent.
-        agent_id: String,
-        /// Whether it still holds this run.
-        holds_run: bool,
-    },
-    /// Someone asked to stop the run; the text says who (`stopped by user`).
-    StopAsked {
-        /// Becomes the failure reason.
-        reason: String,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// What the coordinator must do, in this order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RunEffect {
-    /// Save [`RunLifecycle::record`].
-    Save,
-    /// Send to an agent if it is connected.
-    Send {
-        /// Identity of the agent.
-        agent_id: String,
-        /// The message.
-        message: ToAgent,
-    },
-    /// Add a line to the run's console log.
-    Log(String),
-    /// Everything is in: compare what is saved with what the agents say they counted.
-    CheckCounts,
-    /// The run is over; nothing more will happen.
-    Over,
-}
-
-/// Why a run cannot be stopped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum StopRefused {
-    #[error("there is no run `{0}`; look at the list of runs for its id")]
-    Unknown(String),
-    #[error("the run is over already ({0})")]
-    Over(&'static str),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
@@ -125,6 +67,8 @@ pub struct RunLifecycle {
     lease_us: u64,
     /// When the present phase must be over, µs since 1970.
     deadline_us: u64,
+    /// Whether a load shape of the scenario's own has come.
+    has_shape: bool,
 }
 
 impl RunLifecycle {
@@ -140,6 +84,7 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: now_us + PREPARE_TIMEOUT_US,
+            has_shape: false,
         };
         let effects = run
             .record
@@ -171,6 +116,7 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: 0,
+            has_shape: false,
         };
         let mut effects = vec![RunEffect::Log(
             "coordinator restarted; waiting for the agents to come back".to_owned(),
@@ -219,7 +165,7 @@ impl RunLifecycle {
             return Vec::new();
         }
         let mut effects = match event {
-            RunEvent::AgentReady { agent_id } => self.agent_ready(&agent_id),
+            RunEvent::AgentReady { agent_id, shape } => self.agent_ready(&agent_id, shape, now_us),
             RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
             RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
             RunEvent::AgentReturned {
@@ -227,6 +173,7 @@ impl RunLifecycle {
                 holds_run,
             } => self.agent_returned(&agent_id, holds_run, now_us),
             RunEvent::StopAsked { reason } => self.fail(reason, now_us),
+            RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now_us),
             RunEvent::Tick => self.tick(now_us),
         };
         effects.extend(self.start_if_ready(now_us));
@@ -234,11 +181,16 @@ impl RunLifecycle {
         save_once(effects)
     }
 
-    fn agent_ready(&mut self, agent_id: &str) -> Vec<RunEffect> {
+    fn agent_ready(
+        &mut self,
+        agent_id: &str,
+        shape: Option<LoadProfile>,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
         if let Some(presence @ Presence::Preparing) = self.presence.get_mut(agent_id) {
             *presence = Presence::Ready;
         }
-        Vec::new()
+        shape.map_or_else(Vec::new, |shape| self.take_shape(agent_id, shape, now_us))
     }
 
     fn agent_ended(&mut self, agent_id: &str, end: AgentEnd, now_us: u64) -> Vec<RunEffect> {
@@ -548,9 +500,9 @@ impl RunLifecycle {
     }
 
     fn running_deadline(&self) -> u64 {
-        let test = &self.record.test;
         self.record.started_at_us.unwrap_or(0)
-            + (test.duration_s + test.stop_timeout_s) * 1_000_000
+            + self.record.profile.ends_at_us
+            + self.record.test.stop_timeout_s * 1_000_000
             + END_GRACE_US
     }
 

@@ -11,7 +11,8 @@ use axum::response::Response;
 use axum::routing::any;
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_FRAME_BYTES, Snapshot, ToAgent, ToCoordinator,
+    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES, Snapshot,
+    ToAgent, ToCoordinator, cut,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -159,11 +160,12 @@ async fn serve(
                     coordinator_time_us: coordinator.now_us(),
                 })
             }
-            ToCoordinator::Ready { run_id, shape: _ } => {
+            ToCoordinator::Ready { run_id, shape } => {
                 coordinator
                     .command(Command::AgentReady {
                         agent_id: agent_id.to_owned(),
                         run_id,
+                        shape,
                     })
                     .await;
                 None
@@ -194,12 +196,24 @@ async fn save(
     snapshot: Snapshot,
 ) -> Result<Option<ToAgent>, End> {
     let (run_id, seq, end) = (snapshot.run_id.clone(), snapshot.seq, snapshot.end.clone());
+    let failing = snapshot
+        .failing
+        .as_deref()
+        .map(|reason| cut(reason, MAX_ERROR_BYTES).into_owned());
     match coordinator
         .store()
         .save_snapshot(&run_id, agent_id, snapshot)
         .await
     {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
+            if let Some(reason) = failing {
+                coordinator
+                    .command(Command::AgentFailing {
+                        run_id: run_id.clone(),
+                        reason,
+                    })
+                    .await;
+            }
             // A duplicate's end was saved too, but the life cycle may not have heard of it before a restart;
             // hearing it twice is harmless.
             if let Some(end) = end {

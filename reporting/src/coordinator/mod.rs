@@ -15,7 +15,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::{InfrastructureError, InfrastructureView, LoadTest, RunRecord, StopRefused};
+use greylag_infra::{
+    ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, RunRecord, StopRefused,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::{Store, StoreError};
@@ -62,6 +64,17 @@ pub enum StopRunError {
     /// Unknown, or over.
     #[error(transparent)]
     Refused(#[from] StopRefused),
+    /// The coordinator is ending.
+    #[error("the coordinator is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a run's users cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeUsersError {
+    /// Unknown, not running, or out of bounds.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefused),
     /// The coordinator is ending.
     #[error("the coordinator is shutting down")]
     ShuttingDown,
@@ -135,6 +148,28 @@ impl Coordinator {
         })
         .await;
         answer.await.unwrap_or(Err(StopRunError::ShuttingDown))
+    }
+
+    /// Changes the number of users of a running run: from a moment ahead it goes linearly to `users`, within
+    /// `over`. Stages that were to begin later are dropped; when the run ends stays.
+    ///
+    /// # Errors
+    /// There is no such run, it is not running, or there are too many users.
+    pub async fn change_users(
+        &self,
+        id: &str,
+        users: u64,
+        over: Duration,
+    ) -> Result<(), ChangeUsersError> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::ChangeUsers {
+            run_id: id.to_owned(),
+            users,
+            over,
+            reply,
+        })
+        .await;
+        answer.await.unwrap_or(Err(ChangeUsersError::ShuttingDown))
     }
 
     /// Creates an infrastructure before its first agent comes.

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, Hello, LogLine, PROTOCOL_VERSION, ToAgent, Welcome};
 use greylag_infra::{
-    InfrastructureView, LoadTest, Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase,
-    RunRecord, StopRefused,
+    ChangeRefused, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
+    RunLifecycle, RunPhase, RunRecord, StopRefused,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::dispatch::{MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
-use super::{ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError, count_check};
+use super::{
+    ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError,
+    count_check,
+};
 
 /// How often lease and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -32,6 +35,12 @@ pub(super) enum Command {
         run_id: RunId,
         reply: oneshot::Sender<Result<(), StopRunError>>,
     },
+    ChangeUsers {
+        run_id: RunId,
+        users: u64,
+        over: Duration,
+        reply: oneshot::Sender<Result<(), ChangeUsersError>>,
+    },
     CreateInfrastructure {
         name: String,
         reply: oneshot::Sender<Result<(), CreateInfrastructureError>>,
@@ -49,6 +58,12 @@ pub(super) enum Command {
     AgentReady {
         agent_id: String,
         run_id: RunId,
+        shape: Option<LoadProfile>,
+    },
+    /// The agent stops its load before its time; its snapshot that says so is saved.
+    AgentFailing {
+        run_id: RunId,
+        reason: String,
     },
     AgentEnded {
         agent_id: String,
@@ -145,6 +160,15 @@ impl Owner {
                 let answer = self.stop_run(&run_id).await;
                 let _ = reply.send(answer);
             }
+            Command::ChangeUsers {
+                run_id,
+                users,
+                over,
+                reply,
+            } => {
+                let answer = self.change_users(&run_id, users, over).await;
+                let _ = reply.send(answer);
+            }
             Command::CreateInfrastructure { name, reply } => {
                 let answer = self.create_infrastructure(&name).await;
                 let _ = reply.send(answer);
@@ -161,9 +185,16 @@ impl Owner {
             Command::AgentHeard { agent_id } => {
                 self.registry.heard(&agent_id, self.coordinator.now_us());
             }
-            Command::AgentReady { agent_id, run_id } => {
-                self.advance(&run_id, RunEvent::AgentReady { agent_id })
+            Command::AgentReady {
+                agent_id,
+                run_id,
+                shape,
+            } => {
+                self.advance(&run_id, RunEvent::AgentReady { agent_id, shape })
                     .await;
+            }
+            Command::AgentFailing { run_id, reason } => {
+                self.advance(&run_id, RunEvent::StopAsked { reason }).await;
             }
             Command::AgentEnded {
                 agent_id,
@@ -228,6 +259,28 @@ impl Owner {
         run.lifecycle.may_stop()?;
         let reason = "stopped by the user before its time".to_owned();
         self.advance(run_id, RunEvent::StopAsked { reason }).await;
+        Ok(())
+    }
+
+    async fn change_users(
+        &mut self,
+        run_id: &str,
+        users: u64,
+        over: Duration,
+    ) -> Result<(), ChangeUsersError> {
+        let Some(run) = self.runs.get(run_id) else {
+            let known = self.coordinator.store().run(run_id).await.ok().flatten();
+            return Err(match known {
+                Some(record) => ChangeRefused::Over(record.phase.status().word()),
+                None => ChangeRefused::Unknown(run_id.chars().take(60).collect()),
+            }
+            .into());
+        };
+        let over_us = u64::try_from(over.as_micros()).unwrap_or(u64::MAX);
+        let now_us = self.coordinator.now_us();
+        run.lifecycle.may_change_users(users, over_us, now_us)?;
+        self.advance(run_id, RunEvent::ChangeUsers { users, over_us })
+            .await;
         Ok(())
     }
 

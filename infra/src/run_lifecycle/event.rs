@@ -1,0 +1,104 @@
+//! What happens to a run, what is to be done about it, and what is refused.
+
+use crate::load_profile::{LoadProfile, ProfileError};
+use crate::load_test::{MAX_DURATION, MAX_USERS};
+use crate::protocol::{AgentEnd, ToAgent};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEvent {
+    /// An agent's workers are up.
+    AgentReady {
+        /// Identity of the agent.
+        agent_id: String,
+        /// What its scenario's own load shape says, if that is to count.
+        shape: Option<LoadProfile>,
+    },
+    /// An agent's last snapshot is saved.
+    AgentEnded {
+        /// Identity of the agent.
+        agent_id: String,
+        /// How its part ended.
+        end: AgentEnd,
+    },
+    /// An agent's connection ended.
+    AgentLost {
+        /// Identity of the agent.
+        agent_id: String,
+        /// When it was heard last.
+        since_us: u64,
+    },
+    /// An agent connected again.
+    AgentReturned {
+        /// Identity of the agent.
+        agent_id: String,
+        /// Whether it still holds this run.
+        holds_run: bool,
+    },
+    /// Someone asked to stop the run; the text says who (`stopped by user`).
+    StopAsked {
+        /// Becomes the failure reason.
+        reason: String,
+    },
+    /// Someone asked for another number of users. What [`RunLifecycle::may_change_users`](super::RunLifecycle::may_change_users) refuses does nothing.
+    ChangeUsers {
+        /// Users in the end.
+        users: u64,
+        /// How long it takes to get there, in µs.
+        over_us: u64,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What the coordinator must do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEffect {
+    /// Save [`RunLifecycle::record`](super::RunLifecycle::record).
+    Save,
+    /// Send to an agent if it is connected.
+    Send {
+        /// Identity of the agent.
+        agent_id: String,
+        /// The message.
+        message: ToAgent,
+    },
+    /// Add a line to the run's console log.
+    Log(String),
+    /// Everything is in: compare what is saved with what the agents say they counted.
+    CheckCounts,
+    /// The run is over; nothing more will happen.
+    Over,
+}
+
+/// Why a run cannot be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum StopRefused {
+    #[error("there is no run `{0}`; look at the list of runs for its id")]
+    Unknown(String),
+    #[error("the run is over already ({0})")]
+    Over(&'static str),
+}
+
+/// Why a run's users cannot be changed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ChangeRefused {
+    #[error("there is no run `{0}`; look at the list of runs for its id")]
+    Unknown(String),
+    #[error("the run has not started yet; change its users once it is running")]
+    NotYet,
+    #[error("the run is being stopped; its users cannot be changed any more")]
+    Stopping,
+    #[error("the run is over ({0}); its users cannot be changed any more")]
+    Over(&'static str),
+    #[error("the run ends in a moment; its users cannot be changed any more")]
+    Ending,
+    #[error("users is {0}; the most is {MAX_USERS}")]
+    TooManyUsers(u64),
+    #[error("the change takes {0} s; the longest is {most} s", most = MAX_DURATION.as_secs())]
+    TooSlow(f64),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+}

@@ -1,0 +1,129 @@
+//! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
+
+use super::{ChangeRefused, RunEffect, RunLifecycle};
+use crate::load_profile::LoadProfile;
+use crate::load_test::{LoadTestError, MAX_DURATION, MAX_USERS};
+use crate::protocol::ToAgent;
+use crate::run::RunPhase;
+
+/// How far ahead of the decision a change of users lies, so that every agent hears of it before, in µs.
+pub const CHANGE_DELAY_US: u64 = 300_000;
+
+impl RunLifecycle {
+    /// Whether the run's users may be changed now.
+    ///
+    /// # Errors
+    /// It is not running, or the change is out of bounds.
+    pub fn may_change_users(
+        &self,
+        users: u64,
+        over_us: u64,
+        now_us: u64,
+    ) -> Result<(), ChangeRefused> {
+        self.changed_profile(users, over_us, now_us).map(|_| ())
+    }
+
+    fn changed_profile(
+        &self,
+        users: u64,
+        over_us: u64,
+        now_us: u64,
+    ) -> Result<LoadProfile, ChangeRefused> {
+        let record = &self.record;
+        let started_at_us = match (&record.phase, record.started_at_us) {
+            (RunPhase::Preparing, _) | (RunPhase::Running, None) => {
+                return Err(ChangeRefused::NotYet);
+            }
+            (RunPhase::Failing(_), _) => return Err(ChangeRefused::Stopping),
+            (RunPhase::Finished | RunPhase::Failed(_), _) => {
+                return Err(ChangeRefused::Over(record.phase.status().word()));
+            }
+            (RunPhase::Running, Some(started_at_us)) => started_at_us,
+        };
+        if users > MAX_USERS {
+            return Err(ChangeRefused::TooManyUsers(users));
+        }
+        if u128::from(over_us) > MAX_DURATION.as_micros() {
+            return Err(ChangeRefused::TooSlow(over_us as f64 / 1e6));
+        }
+        let at_us = (now_us + CHANGE_DELAY_US).saturating_sub(started_at_us);
+        if at_us >= record.profile.ends_at_us {
+            return Err(ChangeRefused::Ending);
+        }
+        Ok(record.profile.with_change(at_us, users, over_us)?)
+    }
+
+    /// A refused change does nothing: who asked was told by [`RunLifecycle::may_change_users`].
+    pub(super) fn change_users(&mut self, users: u64, over_us: u64, now_us: u64) -> Vec<RunEffect> {
+        let Ok(profile) = self.changed_profile(users, over_us, now_us) else {
+            return Vec::new();
+        };
+        self.record.profile = profile;
+        let how = match over_us {
+            0 => "at once".to_owned(),
+            over_us => format!("within {}s", over_us as f64 / 1e6),
+        };
+        let mut effects = vec![
+            RunEffect::Log(format!(
+                "users change to {users} {how}, asked for by the user"
+            )),
+            RunEffect::Save,
+        ];
+        effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
+            agent_id: agent_id.clone(),
+            message: ToAgent::Profile {
+                run_id: self.record.id.clone(),
+                profile: self.record.profile.clone(),
+            },
+        }));
+        effects
+    }
+
+    /// Lets the scenario's own load shape take the place of users, ramp-up and duration. All agents work out
+    /// the same shape; the one of worker 0 is asked, and asked once.
+    pub(super) fn take_shape(
+        &mut self,
+        agent_id: &str,
+        mut shape: LoadProfile,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
+        let has_worker_0 = self
+            .record
+            .agents
+            .iter()
+            .any(|agent| agent.id == agent_id && agent.workers.contains(&0));
+        let test = &mut self.record.test;
+        if self.record.phase != RunPhase::Preparing
+            || self.has_shape
+            || !has_worker_0
+            || test.has_own_profile()
+        {
+            return Vec::new();
+        }
+        self.has_shape = true;
+        if let Err(error) = shape.check() {
+            return self.fail(format!("the scenario's load shape: {error}"), now_us);
+        }
+        if test.duration_s > 0 {
+            shape.ends_at_us = shape.ends_at_us.min(test.duration_s * 1_000_000);
+        }
+        test.users = shape.most_users();
+        test.duration_s = shape.ends_at_us.div_ceil(1_000_000);
+        test.ramp_up_s = 0;
+        test.spawn_rate = None;
+        let (users, workers) = (test.users, test.workers);
+        self.record.profile = shape;
+        let mut effects = vec![
+            RunEffect::Log(format!(
+                "the scenario's load shape rules: at most {users} users, {}s",
+                self.record.profile.ends_at().as_secs_f64()
+            )),
+            RunEffect::Save,
+        ];
+        if u64::from(workers) > users {
+            let error = LoadTestError::MoreWorkersThanUsers { workers, users };
+            effects.extend(self.fail(format!("the scenario's load shape: {error}"), now_us));
+        }
+        effects
+    }
+}
