@@ -22,8 +22,8 @@ pub use load_profile::{
     RateStep, UserChanges, UserPlan, UserTurn, own_users,
 };
 pub use load_test::{
-    LoadTest, LoadTestError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS, MAX_WORKERS, Selection,
-    Stage,
+    LoadTest, LoadTestError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_OPTION_NAME_BYTES,
+    MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_STAGES, MAX_USERS, MAX_WORKERS, Selection, Stage,
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, MAX_AGENTS,
