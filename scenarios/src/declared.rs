@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::client::{Client, check_path, is_absolute};
 use crate::scenario::Scenario;
 use crate::task::{TaskFn, TaskResult};
-use crate::user_type::FastHttpUser;
+use crate::user_builder::FastHttpUser;
 use crate::wait_time::WaitTime;
 
 /// Most requests a scenario may declare.
@@ -306,7 +306,8 @@ mod tests {
             wait_time: None,
         };
         let scenario = Scenario::declared("mine", declared).unwrap();
-        let tasks: Vec<_> = scenario.user_types[0].tasks().collect();
+        let tasks = scenario.user_types[0].tasks().iter();
+        let tasks: Vec<_> = tasks.map(|task| (task.name(), task.weight())).collect();
         assert_eq!(tasks, [("GET /", 1), ("POST buy", 3)]);
     }
 

@@ -93,8 +93,8 @@ mod tests {
         if let Some((name, run)) = user.on_start(&mut client) {
             note(&name, run.await);
         }
-        for (index, (name, _)) in user_type.tasks().enumerate() {
-            note(name, user.task(index, &mut client).await);
+        for (index, task) in user_type.tasks().iter().enumerate() {
+            note(task.name(), user.task(index, &mut client).await);
         }
         if let Some((name, run)) = user.on_stop(&mut client) {
             note(&name, run.await);
@@ -136,9 +136,8 @@ mod tests {
     #[test]
     fn the_port_has_the_originals_tasks_and_weights() {
         let weights = |user_type: &UserType| {
-            let tasks = user_type
-                .tasks()
-                .map(|(name, weight)| format!("{name} {weight}"));
+            let tasks = user_type.tasks().iter();
+            let tasks = tasks.map(|task| format!("{} {}", task.name(), task.weight()));
             tasks.collect::<Vec<_>>()
         };
         let types = classic::scenario().user_types;

@@ -3,21 +3,28 @@
 // Macros and examples name the crate a user depends on.
 extern crate self as greylag;
 
+mod behaviour;
 pub mod client;
 mod declared;
 mod engine;
 mod events;
 pub mod examples;
 mod load_shape;
+mod markov;
 mod options;
 pub mod prelude;
 mod recorder;
 mod rows;
 mod run;
 mod scenario;
+mod selection;
 mod task;
+mod task_options;
+mod task_set;
+mod task_table;
 #[cfg(test)]
 mod testing;
+mod user_builder;
 mod user_type;
 mod wait_time;
 
@@ -35,9 +42,16 @@ pub use recorder::{Arrival, Recorder, RequestSample};
 pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{Run, RunSettings, UserInfo};
 pub use scenario::Scenario;
+pub use selection::{Selection, SelectionError};
 pub use task::{
-    TaskError, TaskFn, TaskResult, interrupt, interrupt_and_wait, reschedule,
+    TaskError, TaskFn, TaskResult, TaskSetFn, interrupt, interrupt_and_wait, reschedule,
     reschedule_immediately, stop_test, stop_user,
 };
-pub use user_type::{ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder, UserType};
-pub use wait_time::{WaitTime, between, constant};
+pub use task_options::TaskOptions;
+pub use task_set::{TaskSet, TaskSetBuilder};
+pub use task_table::{TaskEntry, TaskOrder};
+pub use user_builder::{ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder};
+pub use user_type::{UserType, UserTypeError};
+pub use wait_time::{
+    WaitTime, between, constant, constant_pacing, constant_throughput, poisson,
+};

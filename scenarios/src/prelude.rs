@@ -11,5 +11,10 @@ pub use crate::task::{
     TaskError, TaskResult, interrupt, interrupt_and_wait, reschedule, reschedule_immediately,
     stop_test, stop_user,
 };
-pub use crate::user_type::{FastHttpUser, HttpUser, UserType};
-pub use crate::wait_time::{WaitTime, between, constant};
+pub use crate::task_options::TaskOptions;
+pub use crate::task_set::{TaskSet, TaskSetBuilder};
+pub use crate::user_builder::{FastHttpUser, HttpUser};
+pub use crate::user_type::UserType;
+pub use crate::wait_time::{
+    WaitTime, between, constant, constant_pacing, constant_throughput, poisson,
+};

@@ -156,6 +156,30 @@ where
     }
 }
 
+/// An async function that can be a task of a task set: `T` is the task set's own state, `S` the user's.
+/// `async fn(&mut T, &mut S, &mut Client) -> TaskResult`, usually a method of `T`.
+pub trait TaskSetFn<'a, T: 'a, S: 'a>: Send + Sync + 'static {
+    /// The task under way.
+    type Run: Future<Output = TaskResult> + Send + 'a;
+
+    /// Starts the task.
+    fn run(&self, set: &'a mut T, user: &'a mut S, client: &'a mut Client) -> Self::Run;
+}
+
+impl<'a, T, S, F, R> TaskSetFn<'a, T, S> for F
+where
+    T: 'a,
+    S: 'a,
+    F: Fn(&'a mut T, &'a mut S, &'a mut Client) -> R + Send + Sync + 'static,
+    R: Future<Output = TaskResult> + Send + 'a,
+{
+    type Run = R;
+
+    fn run(&self, set: &'a mut T, user: &'a mut S, client: &'a mut Client) -> R {
+        self(set, user, client)
+    }
+}
+
 /// The name of a task's function as its author wrote it: the last two segments of its path
 /// (`Shopper::products`).
 pub(crate) fn function_name<F>() -> String {

@@ -3,15 +3,21 @@
 //! - `attack`: hands the users to goose, one attack per process. The only place that knows goose.
 //! - `slots`: users to be, and the goose users that wait to be them.
 //! - `arrivals`: the iterations an arrival rate asks for.
-//! - `user`: the life of one user, from its start to its `on_stop`.
+//! - `user`: the users of this process, from what is planned to who lives.
+//! - `life`: the life of one user, from its `on_start` to its `on_stop`.
+//! - `task_run`: one run of a task: bounded by a stop, its panics caught, its errors reported.
+//! - `pace`: when the tasks of a paced user are intended to begin.
 //! - `stop`: the stop of a run as users see it.
 //! - `log_limit`: keeps errors of tasks from flooding the log.
 
 mod arrivals;
 mod attack;
+mod life;
 pub(crate) mod log_limit;
+mod pace;
 mod slots;
 pub(crate) mod stop;
+mod task_run;
 #[cfg(test)]
 mod tests;
 mod user;
