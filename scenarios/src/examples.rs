@@ -6,13 +6,20 @@ use crate::scenario::Scenario;
 #[path = "../examples/classic.rs"]
 #[allow(unreachable_pub)]
 mod classic;
+#[path = "../examples/login_journey.rs"]
+#[allow(unreachable_pub)]
+mod login_journey;
 #[path = "../examples/shop.rs"]
 #[allow(unreachable_pub)]
 mod shop;
 
-/// All compiled-in scenarios: `shop` (the demo's users) and `classic` (a ported locustfile).
+/// All compiled-in scenarios: `shop` (the demo's users) and the ported locustfiles.
 pub fn all() -> Vec<Scenario> {
-    vec![shop::scenario(), classic::scenario()]
+    vec![
+        shop::scenario(),
+        classic::scenario(),
+        login_journey::scenario(),
+    ]
 }
 
 #[cfg(test)]
@@ -201,7 +208,7 @@ mod tests {
             all()
                 .iter()
                 .map(|scenario| &*scenario.name)
-                .eq(["shop", "classic"])
+                .eq(["shop", "classic", "login_journey"])
         );
     }
 }

@@ -1,0 +1,179 @@
+//! The real Locust, in a virtual environment under the target directory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use greylag_tests::{Process, clean_command, find_program};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// How long installing may take: some fifty packages over a slow line.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+/// How much longer than its run time Locust may take to start and to end.
+const RUN_MARGIN: Duration = Duration::from_secs(60);
+/// Without it these tests cannot run, and a user who has none of it must learn how to go on.
+const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
+     (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \
+     without them skip these tests: cargo test --workspace -- --skip conformance";
+
+/// What Locust says it did (`report.py`).
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Report {
+    pub(super) exit_code: i32,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) errors: Vec<ErrorCount>,
+    pub(super) exceptions: Vec<Exception>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Endpoint {
+    pub(super) method: String,
+    pub(super) name: String,
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ErrorCount {
+    pub(super) method: String,
+    pub(super) name: String,
+    pub(super) error: String,
+    pub(super) occurrences: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Exception {
+    pub(super) message: String,
+    pub(super) count: u64,
+}
+
+/// The Python of the virtual environment; made at the first call.
+pub(super) async fn python() -> &'static Path {
+    static PYTHON: OnceCell<PathBuf> = OnceCell::const_new();
+    PYTHON.get_or_init(install).await
+}
+
+/// This directory.
+pub(super) fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+async fn install() -> PathBuf {
+    let requirements = here().join("requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements).expect("it is beside this file");
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("locust");
+    let python = environment.join("bin/python");
+    // Written last: an installation that was cut off, or is of other versions, is made anew.
+    let installed = environment.join("installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|has| has == wanted) {
+        return python;
+    }
+    let Some(system) = find_program(&["python3"]) else {
+        panic!("there is no python3 here: {HOW_TO_SKIP}");
+    };
+    step(
+        "python3 -m venv",
+        clean_command(system)
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment),
+    )
+    .await;
+    step(
+        "pip install",
+        clean_command(&python)
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(["--disable-pip-version-check", "--requirement"])
+            .arg(&requirements),
+    )
+    .await;
+    std::fs::write(&installed, wanted).expect("the environment was just made");
+    python
+}
+
+async fn step(what: &str, command: &mut Command) {
+    let ended = Process::start(what, command).wait(INSTALL_TIMEOUT).await;
+    assert!(
+        ended.code == Some(0),
+        "{what} failed: {HOW_TO_SKIP}\n{}\n{}",
+        ended.stdout,
+        ended.stderr
+    );
+}
+
+/// Runs locustfiles without a page to their end.
+pub(super) async fn run(
+    locustfiles: &[PathBuf],
+    arguments: &[String],
+    run_time: Duration,
+    ends_when_idle: bool,
+) -> Report {
+    let directory = TempDir::new().expect("a temporary directory");
+    let report = directory.path().join("report.json");
+    let mut files: Vec<_> = locustfiles.to_vec();
+    files.push(here().join("report.py"));
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+
+    let mut command = command().await;
+    command
+        .args(["-m", "locust", "--headless", "--only-summary", "-f"])
+        .arg(files.join(","))
+        .args(["--run-time", &format!("{}s", run_time.as_secs())])
+        .args(arguments)
+        .current_dir(directory.path())
+        .env("LOCUST_REPORT", &report);
+    if ends_when_idle {
+        command.env("LOCUST_ENDS_WHEN_IDLE", "1");
+    }
+    let ended = Process::start("locust", &mut command)
+        .wait(run_time + RUN_MARGIN)
+        .await;
+    let written = std::fs::read_to_string(&report).unwrap_or_else(|error| {
+        panic!(
+            "Locust wrote no report ({error})\n{}\n{}",
+            ended.stdout, ended.stderr
+        )
+    });
+    let report: Report = serde_json::from_str(&written).expect("report.py writes this");
+    assert_eq!(ended.code, Some(report.exit_code), "{}", ended.stderr);
+    report
+}
+
+/// Runs a Python script with Locust at hand and gives its output.
+pub(super) async fn script(name: &str) -> String {
+    let mut command = command().await;
+    command.arg(here().join(name));
+    let ended = Process::start(name, &mut command).wait(RUN_MARGIN).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended.stdout
+}
+
+/// Python that sees no settings of the caller and leaves nothing behind.
+async fn command() -> Command {
+    let mut command = clean_command(python().await);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LOCUST_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+impl Report {
+    /// How many exceptions had each message.
+    pub(super) fn exceptions(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for exception in &self.exceptions {
+            *counts.entry(exception.message.clone()).or_default() += exception.count;
+        }
+        counts
+    }
+}

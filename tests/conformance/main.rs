@@ -1,0 +1,13 @@
+//! Greylag beside the real Locust: the same users, written in both, against the same recording server. See `README.md`.
+
+// One name around all tests, so that `-- --skip conformance` leaves them out.
+#[path = "."]
+mod conformance {
+    mod apps;
+    mod compare;
+    mod examples;
+    mod locust;
+    mod pair;
+    mod recording_server;
+    mod statistics;
+}
