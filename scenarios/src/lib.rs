@@ -10,6 +10,8 @@ mod engine;
 mod events;
 pub mod examples;
 mod load_shape;
+#[doc(hidden)]
+pub mod macro_support;
 mod markov;
 mod options;
 pub mod prelude;

@@ -18,3 +18,9 @@ pub use crate::user_type::UserType;
 pub use crate::wait_time::{
     WaitTime, between, constant, constant_pacing, constant_throughput, poisson,
 };
+
+pub use greylag_macros::{
+    fast_http_user, http_user, markov_task_set, sequential_task_set, task, task_set, transitions,
+};
+pub use std::process::ExitCode;
+pub use std::time::Duration;

@@ -35,6 +35,13 @@ pub(crate) struct Hook {
     pub(crate) cfg: Vec<Attribute>,
 }
 
+/// A wait time of the owner's own.
+pub(crate) struct WaitTime {
+    pub(crate) hook: Hook,
+    /// A task set's may look at the user, too.
+    pub(crate) sees_user: bool,
+}
+
 /// The parts of an impl block.
 pub(crate) struct Block {
     /// The block without our attributes and without the types that name nested task sets.
@@ -45,7 +52,7 @@ pub(crate) struct Block {
     pub(crate) tasks: Vec<Task>,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
-    pub(crate) wait_time: Option<Hook>,
+    pub(crate) wait_time: Option<WaitTime>,
 }
 
 impl Block {
@@ -186,8 +193,11 @@ impl Block {
                 self.on_stop = Some(hook);
             }
         } else if name == "wait_time" {
-            signature::check_wait_time(function, errors);
-            self.wait_time = Some(hook);
+            signature::check_wait_time(function, &self.owner, errors);
+            self.wait_time = Some(WaitTime {
+                hook,
+                sees_user: function.sig.inputs.len() > 1,
+            });
         }
     }
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Expr, Ident, LitStr};
 
 use crate::arguments::Arguments;
-use crate::block::{Block, Hook};
+use crate::block::{Block, Hook, Owner, WaitTime};
 use crate::errors::Errors;
 use crate::task::{Body, Task};
 
@@ -54,16 +54,23 @@ fn wait_time(block: &Block, arguments: &Arguments, errors: &mut Errors) -> Token
             TokenStream::new()
         }
         (Some(expression), None) => call("wait_time", expression),
-        (None, Some(Hook { name, cfg })) => {
-            let state = Ident::new("state", Span::mixed_site());
-            let call = call(
-                "wait_time_fn",
-                quote_spanned!(name.span()=> |#state: &mut Self| #state.#name()),
-            );
-            quote!(#(#cfg)* #call)
-        }
+        (None, Some(own)) => wait_time_fn(block, own),
         (None, None) => TokenStream::new(),
     }
+}
+
+/// The closure lets `wait_time` take `&self`, and see the user or not.
+fn wait_time_fn(block: &Block, own: &WaitTime) -> TokenStream {
+    let Hook { name, cfg } = &own.hook;
+    let state = Ident::new("state", Span::mixed_site());
+    let user = Ident::new("user", Span::mixed_site());
+    let function = match (&block.owner, own.sees_user) {
+        (Owner::User, _) => quote_spanned!(name.span()=> |#state: &mut Self| #state.#name()),
+        (_, false) => quote_spanned!(name.span()=> |#state: &mut Self, _| #state.#name()),
+        (_, true) => quote_spanned!(name.span()=> |#state: &mut Self, #user| #state.#name(#user)),
+    };
+    let call = call("wait_time_fn", function);
+    quote!(#(#cfg)* #call)
 }
 
 fn hook(method: &str, hook: Option<&Hook>) -> TokenStream {

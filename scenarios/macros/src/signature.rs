@@ -28,12 +28,22 @@ pub(crate) fn check_hook(function: &ImplItemFn, owner: &Owner, errors: &mut Erro
     check(function, &what, owner, errors);
 }
 
-/// Checks `fn wait_time(&mut self) -> Duration`.
-pub(crate) fn check_wait_time(function: &ImplItemFn, errors: &mut Errors) {
+/// Checks `fn wait_time(&mut self) -> Duration`; a task set's may see the user.
+pub(crate) fn check_wait_time(function: &ImplItemFn, owner: &Owner, errors: &mut Errors) {
     let signature = &function.sig;
-    let right = signature.asyncness.is_none()
-        && matches!(signature.inputs.first(), Some(FnArg::Receiver(receiver)) if receiver.reference.is_some())
-        && signature.inputs.len() == 1
+    let mut inputs = signature.inputs.iter();
+    let receiver = matches!(
+        inputs.next(),
+        Some(FnArg::Receiver(receiver)) if receiver.reference.is_some()
+    );
+    let most = match owner {
+        Owner::User => 0,
+        Owner::TaskSet { .. } | Owner::MarkovTaskSet { .. } => 1,
+    };
+    let right = receiver
+        && inputs.len() <= most
+        && inputs.all(|input| mutable_reference(input).is_some())
+        && signature.asyncness.is_none()
         && signature.generics.params.is_empty()
         && !matches!(signature.output, ReturnType::Default);
     if !right {

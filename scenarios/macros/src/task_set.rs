@@ -47,13 +47,14 @@ impl Order {
         }
     }
 
-    /// The builder's constructor.
-    fn constructor(self) -> &'static str {
-        match self {
-            Self::Random => "new",
-            Self::Sequential => "sequential",
-            Self::Markov => "markov",
-        }
+    /// The builder's `TaskOrder`.
+    fn variant(self) -> Ident {
+        let name = match self {
+            Self::Random => "Random",
+            Self::Sequential => "Sequential",
+            Self::Markov => "Markov",
+        };
+        Ident::new(name, Span::mixed_site())
     }
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn expand(order: Order, arguments: TokenStream, input: TokenStream) -
     };
     let name = &block.name;
     let ty = &block.item.self_ty;
-    let constructor = Ident::new(order.constructor(), Span::mixed_site());
+    let order = order.variant();
     let builder = expand::builder();
     let state = expand::state(&block, &arguments);
     let definition = |body: TokenStream| {
@@ -114,8 +115,11 @@ pub(crate) fn expand(order: Order, arguments: TokenStream, input: TokenStream) -
         }
     };
     let implementation = definition(quote! {
-        let #builder =
-            ::greylag::macro_support::TaskSetBuilder::<Self, #user>::#constructor(#name, #state);
+        let #builder = ::greylag::macro_support::TaskSetBuilder::<Self, #user>::with_state(
+            #name,
+            ::greylag::macro_support::TaskOrder::#order,
+            #state,
+        );
         #body
         ::core::convert::Into::into(#builder)
     });

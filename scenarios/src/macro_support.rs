@@ -1,0 +1,73 @@
+//! What the attributes of `greylag-macros` expand to: nobody else should name it.
+
+use std::cell::Cell;
+
+use crate::scenario::Scenario;
+pub use crate::task_options::TaskOptions;
+pub use crate::task_set::{TaskSet, TaskSetBuilder};
+pub use crate::task_table::TaskOrder;
+pub use crate::user_builder::{FastHttpUser, HttpUser, UserBuilder};
+pub use crate::user_type::UserType;
+
+/// How deep task sets may be nested; a set that contains itself would go on for ever.
+const DEEPEST_NESTING: usize = 64;
+
+/// A type that is a user type because its impl block says so.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no user type",
+    label = "no user type",
+    note = "write `#[http_user]` or `#[fast_http_user]` before `impl {Self}`"
+)]
+pub trait UserTypeDef: Sized + Send + 'static {
+    /// The user type.
+    fn user_type() -> UserType;
+}
+
+/// A type that is a task set because its impl block says so.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no task set",
+    label = "no task set",
+    note = "write `#[task_set(user = …)]`, `#[sequential_task_set(user = …)]` or `#[markov_task_set(user = …)]` before `impl {Self}`"
+)]
+pub trait TaskSetDef: Sized + Send + 'static {
+    /// Whose task set it is.
+    type User;
+
+    /// The task set.
+    fn task_set() -> TaskSet<Self::User>;
+}
+
+impl Scenario {
+    /// Adds a user type that `#[http_user]` or `#[fast_http_user]` made.
+    pub fn user_type<U: UserTypeDef>(self) -> Self {
+        self.user(U::user_type())
+    }
+}
+
+/// A task set within another or within a user type.
+///
+/// # Panics
+/// When it is nested too deep, which is when it contains itself.
+pub fn nested<T: TaskSetDef>() -> TaskSet<T::User> {
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    let depth = DEPTH.get();
+    assert!(
+        depth < DEEPEST_NESTING,
+        "the task set {} contains itself, or is nested more than {DEEPEST_NESTING} deep",
+        std::any::type_name::<T>()
+    );
+    DEPTH.set(depth + 1);
+    let set = T::task_set();
+    DEPTH.set(depth);
+    set
+}
+
+/// A builder after `with = |user| …`.
+pub fn configured<S, C>(
+    builder: UserBuilder<S, C>,
+    with: impl FnOnce(UserBuilder<S, C>) -> UserBuilder<S, C>,
+) -> UserBuilder<S, C> {
+    with(builder)
+}
