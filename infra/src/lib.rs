@@ -5,9 +5,11 @@ mod declared;
 mod durations;
 mod load_profile;
 mod load_test;
+mod nearest;
 mod registry;
 mod run;
 mod run_lifecycle;
+mod scenario_fit;
 mod test_file;
 
 pub mod protocol;
@@ -34,4 +36,5 @@ pub use run_lifecycle::{
     CHANGE_DELAY_US, ChangeRefused, END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent,
     RunLifecycle, START_DELAY_US, StopRefused,
 };
+pub use scenario_fit::MisfitError;
 pub use test_file::{MAX_TEST_FILE_BYTES, TestFile, TestFileError};

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::protocol::{Hello, MAX_NAME_BYTES as MAX_TEXT_BYTES, ScenarioInfo, cut};
+use crate::load_test::MAX_OPTIONS;
+use crate::protocol::{
+    Hello, MAX_NAME_BYTES as MAX_TEXT_BYTES, OptionInfo, ScenarioInfo, UserTypeInfo, cut,
+};
 
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
@@ -15,6 +18,8 @@ pub const MAX_INFRASTRUCTURES: usize = 1_000;
 pub const MAX_AGENTS: usize = 1_000;
 /// Most scenarios kept of one agent.
 const MAX_SCENARIOS: usize = 1_000;
+/// Most user types, tags, or choices of an option kept of one scenario.
+const MAX_SCENARIO_PARTS: usize = 1_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -273,11 +278,56 @@ impl Registry {
 fn kept_scenarios(named: &[ScenarioInfo]) -> Vec<ScenarioInfo> {
     let kept = named.iter().take(MAX_SCENARIOS);
     kept.map(|scenario| ScenarioInfo {
-        name: cut(&scenario.name, MAX_TEXT_BYTES).into_owned(),
-        description: cut(&scenario.description, MAX_TEXT_BYTES).into_owned(),
-        ..ScenarioInfo::default()
+        name: kept_text(&scenario.name),
+        description: kept_text(&scenario.description),
+        user_types: kept_parts(&scenario.user_types, kept_user_type),
+        tags: kept_parts(&scenario.tags, |tag| kept_text(tag)),
+        options: scenario
+            .options
+            .iter()
+            .take(MAX_OPTIONS)
+            .map(kept_option)
+            .collect(),
+        has_shape: scenario.has_shape,
     })
     .collect()
+}
+
+fn kept_user_type(named: &UserTypeInfo) -> UserTypeInfo {
+    UserTypeInfo {
+        name: kept_text(&named.name),
+        // What is no number is unequal to itself and would look like news for ever.
+        weight: if named.weight.is_finite() {
+            named.weight
+        } else {
+            0.0
+        },
+        fixed_count: named.fixed_count,
+        host: named.host.as_deref().map(kept_text),
+    }
+}
+
+fn kept_option(named: &OptionInfo) -> OptionInfo {
+    OptionInfo {
+        name: kept_text(&named.name),
+        kind: named.kind,
+        default: if named.secret {
+            String::new()
+        } else {
+            kept_text(&named.default)
+        },
+        help: kept_text(&named.help),
+        secret: named.secret,
+        choices: kept_parts(&named.choices, |choice| kept_text(choice)),
+    }
+}
+
+fn kept_parts<T, U>(named: &[T], keep: impl Fn(&T) -> U) -> Vec<U> {
+    named.iter().take(MAX_SCENARIO_PARTS).map(keep).collect()
+}
+
+fn kept_text(text: &str) -> String {
+    cut(text, MAX_TEXT_BYTES).into_owned()
 }
 
 #[cfg(test)]
@@ -345,14 +395,45 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_hello_is_bounded() {
         let long = "x".repeat(2_000);
+        let option = OptionInfo {
+            name: long.clone(),
+            default: long.clone(),
+            help: long.clone(),
+            choices: vec![long.clone(); 2],
+            ..OptionInfo::default()
+        };
+        let user_type = UserTypeInfo {
+            name: long.clone(),
+            weight: f64::NAN,
+            host: Some(long.clone()),
+            ..UserTypeInfo::default()
+        };
         let scenario = ScenarioInfo {
             name: long.clone(),
             description: long.clone(),
+            options: vec![
+                option.clone(),
+                OptionInfo {
+                    secret: true,
+                    ..option
+                },
+            ],
+            user_types: vec![user_type],
+            tags: vec![long.clone()],
+            has_shape: true,
+        };
+        let many = ScenarioInfo {
+            options: vec![OptionInfo::default(); MAX_OPTIONS + 1],
+            user_types: vec![UserTypeInfo::default(); MAX_SCENARIO_PARTS + 1],
+            tags: vec![String::new(); MAX_SCENARIO_PARTS + 1],
             ..ScenarioInfo::default()
         };
         let greedy = Hello {
             version: long,
-            scenarios: vec![scenario; MAX_SCENARIOS + 1],
+            scenarios: [many]
+                .into_iter()
+                .chain(vec![scenario; MAX_SCENARIOS])
+                .collect(),
             ..hello("1", "a", "load")
         };
         let mut registry = Registry::default();
@@ -360,11 +441,29 @@ mod tests {
         let agent = registry.agent("1").unwrap();
         assert_eq!(agent.version.len(), MAX_NAME_BYTES);
         assert_eq!(agent.scenarios.len(), MAX_SCENARIOS);
-        let kept = &agent.scenarios[0];
+        let many = &agent.scenarios[0];
         assert_eq!(
-            (kept.name.len(), kept.description.len()),
-            (MAX_TEXT_BYTES, MAX_TEXT_BYTES)
+            (many.options.len(), many.user_types.len(), many.tags.len()),
+            (MAX_OPTIONS, MAX_SCENARIO_PARTS, MAX_SCENARIO_PARTS)
         );
+        let kept = &agent.scenarios[1];
+        let (user_type, option) = (&kept.user_types[0], &kept.options[0]);
+        for text in [
+            &kept.name,
+            &kept.description,
+            &kept.tags[0],
+            &user_type.name,
+            user_type.host.as_ref().unwrap(),
+            &option.name,
+            &option.default,
+            &option.help,
+            &option.choices[1],
+        ] {
+            assert_eq!(text.len(), MAX_TEXT_BYTES);
+        }
+        assert_eq!(user_type.weight, 0.0, "what is no number is not kept");
+        assert_eq!(kept.options[1].default, "", "a secret is not kept");
+        assert!(kept.has_shape);
     }
 
     #[test]

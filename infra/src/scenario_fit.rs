@@ -1,0 +1,383 @@
+//! Whether a load test fits the scenario it names: options, tags, user types and hosts.
+
+use crate::dealing::UserClass;
+use crate::load_test::LoadTest;
+use crate::nearest::nearest;
+use crate::protocol::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+
+/// Most names listed in a sentence.
+const MAX_SHOWN: usize = 20;
+/// Longest text of the user's that is repeated in a sentence, in characters.
+const MAX_SHOWN_CHARS: usize = 60;
+
+/// Why a load test does not fit its scenario. Each is one sentence for the user; values of secret options are
+/// never in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum MisfitError {
+    #[error("scenario `{scenario}` has no {what} `{name}`; {hint}")]
+    Unknown {
+        scenario: String,
+        what: &'static str,
+        name: String,
+        hint: String,
+    },
+    #[error("option `{name}` must be {wanted}{}", given.as_ref().map_or_else(String::new, |given| format!(", not `{given}`")))]
+    OptionValue {
+        name: String,
+        wanted: String,
+        /// What was given, unless it is secret.
+        given: Option<String>,
+    },
+    #[error(
+        "There are no users with weight > 0 in scenario `{0}`; give a user type that takes part a weight above 0 or a fixed count"
+    )]
+    NoUsers(String),
+    #[error(
+        "no host is given and user type `{0}` has none of its own; give the target's base URL, such as http://127.0.0.1:8080"
+    )]
+    NoHost(String),
+    #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
+    NoHostAtAll,
+    #[error("the requests are listed in the test itself, which has no {0}; leave them out")]
+    Declared(&'static str),
+}
+
+impl LoadTest {
+    /// Checks what can be known of the scenario: that it has the options, tags and user types the test names,
+    /// that some user type gets users, and that there is a host for each of them. Whether a task is left when
+    /// tags are selected only the agent knows.
+    ///
+    /// # Errors
+    /// See [`MisfitError`]; the first is returned.
+    pub fn check_fits(&self, scenario: &ScenarioInfo) -> Result<(), MisfitError> {
+        let unknown = |what, name: &str, known: Vec<&str>| MisfitError::Unknown {
+            scenario: shown(&scenario.name),
+            what,
+            name: shown(name),
+            hint: hint(name, &known),
+        };
+        for (name, value) in &self.options {
+            let Some(option) = scenario.options.iter().find(|option| option.name == *name) else {
+                let known = scenario.options.iter().map(|option| option.name.as_str());
+                return Err(unknown("option", name, known.collect()));
+            };
+            option.check(value)?;
+        }
+        for tag in self
+            .selection
+            .tags
+            .iter()
+            .chain(&self.selection.exclude_tags)
+        {
+            if !scenario.tags.contains(tag) {
+                let known = scenario.tags.iter().map(String::as_str);
+                return Err(unknown("task with tag", tag, known.collect()));
+            }
+        }
+        for name in &self.selection.user_types {
+            if !scenario.user_types.iter().any(|known| known.name == *name) {
+                let known = scenario.user_types.iter().map(|known| known.name.as_str());
+                return Err(unknown("user type", name, known.collect()));
+            }
+        }
+        let taking_part: Vec<&UserTypeInfo> = self.user_types_of(scenario).collect();
+        if taking_part.is_empty() && !scenario.user_types.is_empty() {
+            return Err(MisfitError::NoUsers(shown(&scenario.name)));
+        }
+        if self.host.is_empty() {
+            if taking_part.is_empty() {
+                return Err(MisfitError::NoHostAtAll);
+            }
+            let homeless = taking_part
+                .iter()
+                .find(|user_type| user_type.host.is_none());
+            if let Some(user_type) = homeless {
+                return Err(MisfitError::NoHost(shown(&user_type.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a test that lists its requests itself: there is nothing to select from and no option to give.
+    ///
+    /// # Errors
+    /// [`MisfitError::Declared`].
+    pub fn check_fits_declared(&self) -> Result<(), MisfitError> {
+        let selection = &self.selection;
+        if !self.options.is_empty() {
+            return Err(MisfitError::Declared("options"));
+        }
+        if !selection.tags.is_empty() || !selection.exclude_tags.is_empty() {
+            return Err(MisfitError::Declared("tags"));
+        }
+        if !selection.user_types.is_empty() {
+            return Err(MisfitError::Declared("user types to choose from"));
+        }
+        Ok(())
+    }
+
+    /// What to tell when fewer users will start than are asked for, because all user types that take part
+    /// have fixed counts.
+    pub fn too_few_to_deal(&self, scenario: &ScenarioInfo) -> Option<String> {
+        let mut fixed = 0_u64;
+        for user_type in self.user_types_of(scenario) {
+            if user_type.fixed_count == 0 {
+                return None;
+            }
+            fixed = fixed.saturating_add(user_type.fixed_count);
+        }
+        let users = self.most_users();
+        (fixed > 0 && fixed < users).then(|| {
+            format!(
+                "all user types have fixed counts, {fixed} users together: of {users} users no more than these start"
+            )
+        })
+    }
+
+    /// The user types that take part and get users.
+    fn user_types_of<'a>(
+        &'a self,
+        scenario: &'a ScenarioInfo,
+    ) -> impl Iterator<Item = &'a UserTypeInfo> {
+        let selected = &self.selection.user_types;
+        scenario
+            .user_types
+            .iter()
+            .filter(move |known| selected.is_empty() || selected.contains(&known.name))
+            .filter(|known| {
+                UserClass {
+                    name: String::new(),
+                    weight: known.weight,
+                    fixed_count: known.fixed_count,
+                }
+                .gets_users()
+            })
+    }
+}
+
+impl OptionInfo {
+    /// Whether a text can be the option's value.
+    ///
+    /// # Errors
+    /// [`MisfitError::OptionValue`], which shows the value unless the option is secret.
+    pub fn check(&self, value: &str) -> Result<(), MisfitError> {
+        let refuse = |wanted: String| {
+            Err(MisfitError::OptionValue {
+                name: shown(&self.name),
+                wanted,
+                given: (!self.secret).then(|| shown(value)),
+            })
+        };
+        let is_of_kind = match self.kind {
+            OptionKind::Text => true,
+            OptionKind::Integer => value.parse::<i64>().is_ok(),
+            OptionKind::Number => value.parse::<f64>().is_ok_and(f64::is_finite),
+            OptionKind::Flag => value.parse::<bool>().is_ok(),
+        };
+        if !is_of_kind {
+            return refuse(self.kind.words().to_owned());
+        }
+        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == value) {
+            return refuse(if self.secret {
+                "one of the choices that the scenario declares".to_owned()
+            } else {
+                let choices = self.choices.iter().map(String::as_str).collect::<Vec<_>>();
+                format!("one of {}", list(&choices))
+            });
+        }
+        Ok(())
+    }
+}
+
+impl OptionKind {
+    /// For a sentence: `a whole number`.
+    pub fn words(self) -> &'static str {
+        match self {
+            OptionKind::Text => "a text",
+            OptionKind::Integer => "a whole number",
+            OptionKind::Number => "a number",
+            OptionKind::Flag => "true or false",
+        }
+    }
+}
+
+fn hint(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{}`?", shown(nearest)),
+        None if known.is_empty() => "it has none at all".to_owned(),
+        None => format!("there are {}", list(known)),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    let mut names: Vec<String> = names.iter().map(|name| shown(name)).collect();
+    if names.len() > MAX_SHOWN {
+        names.truncate(MAX_SHOWN);
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_SHOWN_CHARS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user_type(name: &str, weight: f64, fixed_count: u64, host: Option<&str>) -> UserTypeInfo {
+        UserTypeInfo {
+            name: name.into(),
+            weight,
+            fixed_count,
+            host: host.map(Into::into),
+        }
+    }
+
+    fn option(name: &str, kind: OptionKind) -> OptionInfo {
+        OptionInfo {
+            name: name.into(),
+            kind,
+            ..OptionInfo::default()
+        }
+    }
+
+    fn scenario() -> ScenarioInfo {
+        ScenarioInfo {
+            name: "shop".into(),
+            tags: vec!["api".into(), "slow".into()],
+            user_types: vec![
+                user_type("Web", 3.0, 0, Some("http://a")),
+                user_type("Admin", 0.0, 2, None),
+                user_type("Nobody", 0.0, 0, None),
+            ],
+            options: vec![
+                option("count", OptionKind::Integer),
+                option("ratio", OptionKind::Number),
+                option("dry-run", OptionKind::Flag),
+                OptionInfo {
+                    secret: true,
+                    ..option("pin", OptionKind::Integer)
+                },
+                OptionInfo {
+                    choices: vec!["red".into(), "blue".into()],
+                    ..option("colour", OptionKind::Text)
+                },
+            ],
+            ..ScenarioInfo::default()
+        }
+    }
+
+    fn test() -> LoadTest {
+        LoadTest {
+            host: "http://a".into(),
+            users: 9,
+            ..LoadTest::default()
+        }
+    }
+
+    fn given(name: &str, value: &str) -> LoadTest {
+        LoadTest {
+            options: [(name.to_owned(), value.to_owned())].into(),
+            ..test()
+        }
+    }
+
+    fn selecting(user_types: &[&str]) -> LoadTest {
+        let mut test = test();
+        test.selection.user_types = user_types.iter().map(|name| (*name).into()).collect();
+        test
+    }
+
+    #[test]
+    fn what_fits_is_taken() {
+        for test in [
+            test(),
+            given("count", "-3"),
+            given("ratio", "1e3"),
+            given("dry-run", "true"),
+            given("pin", "1234"),
+            given("colour", "blue"),
+            selecting(&["Admin"]),
+            LoadTest {
+                host: String::new(),
+                ..selecting(&["Web", "Nobody"])
+            },
+        ] {
+            assert_eq!(test.check_fits(&scenario()), Ok(()), "{test:?}");
+        }
+        assert_eq!(test().check_fits(&ScenarioInfo::default()), Ok(()));
+    }
+
+    #[test]
+    fn each_misfit_has_its_sentence() {
+        let tagged = |tags: &[&str], excluded: &[&str]| {
+            let mut test = test();
+            test.selection.tags = tags.iter().map(|tag| (*tag).into()).collect();
+            test.selection.exclude_tags = excluded.iter().map(|tag| (*tag).into()).collect();
+            test
+        };
+        let homeless = LoadTest {
+            host: String::new(),
+            ..test()
+        };
+        for (test, words) in [
+            (
+                given("cuont", "1"),
+                "no option `cuont`; did you mean `count`?",
+            ),
+            (
+                given("zzz", "1"),
+                "there are count, ratio, dry-run, pin, colour",
+            ),
+            (given("count", "1.5"), "must be a whole number, not `1.5`"),
+            (given("ratio", "inf"), "must be a number, not `inf`"),
+            (given("dry-run", "yes"), "true or false, not `yes`"),
+            (
+                given("pin", "s3cr3t"),
+                "option `pin` must be a whole number",
+            ),
+            (given("colour", "green"), "one of red, blue, not `green`"),
+            (
+                tagged(&["zz"], &[]),
+                "no task with tag `zz`; there are api, slow",
+            ),
+            (tagged(&["api"], &["slwo"]), "did you mean `slow`?"),
+            (
+                selecting(&["web"]),
+                "no user type `web`; did you mean `Web`?",
+            ),
+            (
+                selecting(&["Nobody"]),
+                "There are no users with weight > 0 in scenario `shop`",
+            ),
+            (homeless, "user type `Admin` has none of its own"),
+        ] {
+            let message = test.check_fits(&scenario()).unwrap_err().to_string();
+            assert!(message.contains(words), "{message:?}: {words:?}");
+            assert!(!message.contains("s3cr3t"), "{message:?} tells a secret");
+        }
+        let nowhere = LoadTest::default();
+        let error = nowhere.check_fits(&ScenarioInfo::default()).unwrap_err();
+        assert_eq!(error, MisfitError::NoHostAtAll);
+    }
+
+    #[test]
+    fn a_test_with_its_own_requests_has_nothing_to_select() {
+        assert_eq!(test().check_fits_declared(), Ok(()));
+        assert!(given("a", "b").check_fits_declared().is_err());
+        assert!(selecting(&["Web"]).check_fits_declared().is_err());
+    }
+
+    #[test]
+    fn too_few_fixed_users_are_told() {
+        assert_eq!(test().too_few_to_deal(&scenario()), None);
+        let told = selecting(&["Admin"]).too_few_to_deal(&scenario()).unwrap();
+        assert!(told.contains("2 users together: of 9"), "{told}");
+    }
+}
