@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { RunData, axisEnd, axisStep, groupSamples, plannedPoints, ratePoints, thinned } = await load("series.js");
+const { RunData, axisEnd, axisStep, groupSamples, ratePoints, thinned } = await load("series.js");
 
 const point = (second, requests = second) => ({ second, users: 1, requests, failures: 0 });
 const delta = (series, more = {}) => ({ reset: false, series, step_s: 1, samples: [], samples_of: 0, ...more });
@@ -59,22 +59,6 @@ test("an axis has marks where clocks have them", () => {
     ].map(([span, most]) => axisStep(span, most)),
     [10, 30, 600, 600, 10_800, 259_200],
   );
-});
-
-test("the planned profile is a ramp and a plateau, cut at the axis", () => {
-  assert.deepEqual(plannedPoints(50, 20, 60, 60), [
-    [0, 0],
-    [20, 50],
-    [60, 50],
-  ]);
-  assert.deepEqual(plannedPoints(50, 20, 60, 10), [
-    [0, 0],
-    [10, 25],
-  ]);
-  assert.deepEqual(plannedPoints(50, 0, 60, 30), [
-    [0, 50],
-    [30, 50],
-  ]);
 });
 
 test("samples are grouped by endpoint and outcome; beyond the most they share one", () => {

@@ -3,6 +3,7 @@
 //! Units as in [`crate::view`]: `_us` are µs since 1970 on the coordinator's clock, `_s` seconds, `_ms`
 //! milliseconds of response time, rates are per second and error rates fractions 0–1.
 
+use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
 
 /// The front page.
@@ -20,6 +21,13 @@ pub struct FrontView {
     pub scenarios: Vec<ScenarioRow>,
     /// What an empty form means.
     pub defaults: StartDefaults,
+}
+
+impl FrontView {
+    /// Whether no scenario brings the hosts it needs.
+    pub(crate) fn always_needs_host(&self) -> bool {
+        !self.scenarios.iter().any(|scenario| scenario.has_hosts)
+    }
 }
 
 /// One test: a name that runs are numbered by.
@@ -127,12 +135,64 @@ pub struct AgentRow {
 }
 
 /// One scenario compiled into an agent's binary.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScenarioRow {
     /// Its name.
     pub name: String,
     /// One line about it.
     pub description: String,
+    /// Its user types.
+    pub user_types: Vec<String>,
+    /// The tags of its tasks.
+    pub tags: Vec<String>,
+    /// Whether it has a load shape of its own, which takes the place of users, ramp-up and duration.
+    pub has_shape: bool,
+    /// Whether each of its user types brings a host, so that the test need not name one.
+    pub has_hosts: bool,
+    /// The options it declares.
+    pub options: Vec<OptionRow>,
+}
+
+/// One option that a scenario declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OptionRow {
+    /// Its name.
+    pub name: String,
+    /// How the form asks for it.
+    pub kind: OptionField,
+    /// Its value unless another is given; empty for a secret.
+    pub default: String,
+    /// One sentence for people.
+    pub help: String,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+    /// The values there are, if only some are allowed.
+    pub choices: Vec<String>,
+}
+
+/// How a form asks for an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionField {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Yes or no.
+    Flag,
+}
+
+impl From<OptionKind> for OptionField {
+    fn from(kind: OptionKind) -> Self {
+        match kind {
+            OptionKind::Text => Self::Text,
+            OptionKind::Integer => Self::Integer,
+            OptionKind::Number => Self::Number,
+            OptionKind::Flag => Self::Flag,
+        }
+    }
 }
 
 /// What a start without these values means, in the API and in the form.

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod about_view;
 mod console_tables;
 mod histogram_codec;
 mod interval;
+mod known_scenarios;
 mod page_text;
 mod plain_text;
 mod samples;

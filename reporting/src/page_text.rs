@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+use crate::summary::SummaryIntended;
 use crate::view::RunView;
 
 /// `12345` → `12,345`.
@@ -182,6 +183,47 @@ pub(crate) fn latency_scale(view: &RunView) -> f64 {
         .chain([&view.aggregated])
         .map(|row| row.p99_ms)
         .fold(0.0, f64::max)
+}
+
+/// What is told about an endpoint's times from the intended start when one points at them.
+pub(crate) fn intended_title(intended: &Option<SummaryIntended>) -> String {
+    intended.map_or_else(
+        || "No request has an intended start".to_owned(),
+        |times| {
+            format!(
+                "From the intended start: average {} ms, median {} ms, 95th percentile {} ms, 99th percentile {} ms; greatest {} ms; of {} requests",
+                ms(times.avg_ms),
+                ms(times.p50_ms),
+                ms(times.p95_ms),
+                ms(times.p99_ms),
+                ms(times.max_ms),
+                count(times.requests)
+            )
+        },
+    )
+}
+
+/// The numbers below the 95th percentile from the intended start.
+pub(crate) fn intended_details(times: &SummaryIntended) -> String {
+    format!(
+        "avg {} · M {} · 99 {}",
+        ms(times.avg_ms),
+        ms(times.p50_ms),
+        ms(times.p99_ms)
+    )
+}
+
+/// What the mark of an endpoint means whose requests were not timed to their end.
+pub(crate) fn first_byte_title(first_byte_only: &u64, requests: &u64) -> String {
+    if first_byte_only >= requests {
+        "Timed to the first byte of the answer only".to_owned()
+    } else {
+        format!(
+            "{} of {} requests were timed to the first byte of the answer only",
+            count(first_byte_only),
+            count(requests)
+        )
+    }
 }
 
 /// The points of an SVG polyline over a box of `width` x `height`, scaled to the greatest value.

@@ -4,7 +4,10 @@
 //! All times are milliseconds of response time (floats with µs precision) unless the field's name says
 //! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
 
+use greylag_infra::LoadProfile;
 use serde::Serialize;
+
+use crate::summary::{SummaryArrivals, SummaryIntended};
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come as
 /// [`RunDelta`]s.
@@ -45,11 +48,15 @@ pub struct AboutView {
     pub host: String,
     /// Scenario.
     pub scenario: String,
-    /// Users.
+    /// Users: the most that are planned at any time.
     pub users: u64,
+    /// Users that the change of the load profile that is in force now leads to.
+    pub users_wanted: u64,
+    /// How many users are planned when, with the changes made while the run went on.
+    pub profile: LoadProfile,
     /// Duration in seconds.
     pub duration_s: u64,
-    /// Ramp Up Duration in seconds.
+    /// Ramp Up Duration in seconds; 0 for stages and load shapes, which have their own.
     pub ramp_up_s: u64,
     /// Worker Count.
     pub worker_count: u32,
@@ -63,8 +70,21 @@ pub struct AboutView {
     pub failure_reason: Option<String>,
     /// Whether the Stop button works.
     pub can_stop: bool,
+    /// Whether the number of users can be changed now.
+    pub can_change_users: bool,
+    /// What else the run was asked to do.
+    pub settings: Vec<SettingRow>,
     /// The coordinator's clock at this view.
     pub now_us: u64,
+}
+
+/// One setting of a run beyond those that every run has, as a text. Secrets are not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingRow {
+    /// What it is.
+    pub label: String,
+    /// What it was set to; several lines where it is a list.
+    pub value: String,
 }
 
 /// The four cards, and what stands in smaller print on them.
@@ -90,6 +110,10 @@ pub struct CardsView {
     pub p99_ms: f64,
     /// Users active now.
     pub active_users: u64,
+    /// Response times from the intended start; none when no request has one.
+    pub intended: Option<SummaryIntended>,
+    /// Iterations of an arrival rate; none for a run without one.
+    pub arrivals: Option<SummaryArrivals>,
 }
 
 /// One row of Endpoint Statistics.
@@ -117,6 +141,10 @@ pub struct EndpointRow {
     pub p99_ms: f64,
     /// Current RPS; 0 once the run has ended and its last seconds had none.
     pub current_rps: f64,
+    /// Response times from the intended start; none when no request has one.
+    pub intended: Option<SummaryIntended>,
+    /// Requests that were timed only until the first byte of the answer.
+    pub first_byte_only: u64,
 }
 
 /// One kind of error.

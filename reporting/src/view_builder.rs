@@ -3,21 +3,22 @@
 //! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page,
 //! progress, console tables and summary cannot disagree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
 
+use crate::about_view::{about_view, can_stop, peak_users};
 use crate::console_tables::console_tables;
 use crate::coordinator::Coordinator;
 use crate::front_view::{
-    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, ScenarioRow, StartDefaults,
-    TestRow,
+    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, StartDefaults, TestRow,
 };
+use crate::known_scenarios;
 use crate::shown_host::shown_host;
 use crate::store::{CurrentRps, RunFilter, Series, StoreError};
-use crate::summary::{Summary, SummaryEndpoint, SummaryTotals};
-use crate::view::{AboutView, CardsView, EndpointRow, ErrorRow, RunView};
+use crate::summary::{Summary, SummaryEndpoint, SummaryTotals, ramp_up_s};
+use crate::view::{CardsView, EndpointRow, ErrorRow, RunView};
 use crate::web::run_url;
 
 /// Runs on the front page.
@@ -54,7 +55,7 @@ pub(crate) async fn run_view(
         .iter()
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
     Ok(RunView {
-        about: about_view(coordinator, run, now_us),
+        about: about_view(run, &coordinator.infrastructures(), now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
         console_tables: console_tables(&totals, run.elapsed_s(now_us)),
@@ -73,42 +74,6 @@ pub(crate) async fn run_view(
     })
 }
 
-fn about_view(coordinator: &Coordinator, run: &RunRecord, now_us: u64) -> AboutView {
-    let infrastructure_status = coordinator
-        .infrastructures()
-        .iter()
-        .find(|infrastructure| infrastructure.name == run.test.infrastructure)
-        .map_or(ConnectionStatus::Pending, |infrastructure| {
-            infrastructure.status
-        });
-    AboutView {
-        id: run.id.clone(),
-        number: run.number,
-        test_name: run.test.name.clone(),
-        infrastructure: run.test.infrastructure.clone(),
-        infrastructure_status: infrastructure_status.word().to_owned(),
-        r#type: "Locust",
-        host: shown_host(&run.test),
-        scenario: run.test.scenario.clone(),
-        users: run.test.users,
-        duration_s: run.test.duration_s,
-        ramp_up_s: run.test.ramp_up_s,
-        worker_count: run.test.workers,
-        run_started_us: run.started_at_us,
-        time_elapsed_s: run.elapsed_s(now_us),
-        status: run.phase.status().word(),
-        failure_reason: run.phase.failure_reason().map(str::to_owned),
-        can_stop: can_stop(run),
-        now_us,
-    }
-}
-
-/// Whether stopping would change anything.
-fn can_stop(run: &RunRecord) -> bool {
-    use greylag_infra::RunPhase;
-    matches!(run.phase, RunPhase::Preparing | RunPhase::Running)
-}
-
 fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> CardsView {
     CardsView {
         requests: totals.requests,
@@ -121,6 +86,8 @@ fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> Ca
         p95_ms: totals.p95_ms,
         p99_ms: totals.p99_ms,
         active_users,
+        intended: totals.intended,
+        arrivals: totals.arrivals,
     }
 }
 
@@ -137,6 +104,8 @@ fn aggregated_row(totals: &SummaryTotals, current_rps: f64) -> EndpointRow {
         p95_ms: totals.p95_ms,
         p99_ms: totals.p99_ms,
         current_rps,
+        intended: totals.intended,
+        first_byte_only: totals.first_byte_only,
     }
 }
 
@@ -153,6 +122,8 @@ fn endpoint_row(endpoint: SummaryEndpoint) -> EndpointRow {
         p95_ms: endpoint.p95_ms,
         p99_ms: endpoint.p99_ms,
         current_rps: endpoint.current_rps,
+        intended: endpoint.intended,
+        first_byte_only: endpoint.first_byte_only,
     }
 }
 
@@ -187,24 +158,10 @@ pub(crate) async fn front_view(
             })
             .collect(),
         runs: rows.of(coordinator, filter).await?,
-        scenarios: scenario_rows(&infrastructures),
+        scenarios: known_scenarios::offered(&infrastructures),
         infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
         defaults: StartDefaults::default(),
     })
-}
-
-/// Scenarios of all connected agents, by name.
-fn scenario_rows(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
-    infrastructures
-        .iter()
-        .flat_map(|infrastructure| &infrastructure.agents)
-        .filter(|agent| agent.status == ConnectionStatus::Connected)
-        .flat_map(|agent| &agent.scenarios)
-        .map(|scenario| (scenario.name.clone(), scenario.description.clone()))
-        .collect::<BTreeMap<_, _>>()
-        .into_iter()
-        .map(|(name, description)| ScenarioRow { name, description })
-        .collect()
 }
 
 fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow {
@@ -310,9 +267,9 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         infrastructure: run.test.infrastructure.clone(),
         host: shown_host(&run.test),
         scenario: run.test.scenario.clone(),
-        users: run.test.users,
+        users: peak_users(run),
         duration_s: run.test.duration_s,
-        ramp_up_s: run.test.ramp_up_s,
+        ramp_up_s: ramp_up_s(&run.test),
         workers: run.test.workers,
         created_us: run.created_at_us,
         started_us: run.started_at_us,

@@ -3,7 +3,8 @@
 import { Chart, tip } from "./chart.js";
 import { setText } from "./dom.js";
 import { clock, count } from "./format.js";
-import { axisEnd, plannedPoints, userPoints } from "./series.js";
+import { idealLine } from "./load_profile.js";
+import { axisEnd, userPoints } from "./series.js";
 
 export class UsersChart extends Chart {
   constructor(run) {
@@ -44,7 +45,7 @@ export class UsersChart extends Chart {
           id: "planned",
           name: "Planned",
           type: "line",
-          data: plannedPoints(about.users, about.ramp_up_s, about.duration_s, end),
+          data: idealLine(about.profile, end),
           symbol: "none",
           silent: true,
           z: 1,

@@ -26,6 +26,7 @@ export class Endpoints {
   show(endpoints, aggregated) {
     this.#endpoints = endpoints;
     const scale = latencyScale([...endpoints, aggregated]);
+    setAttribute(this.table, "data-intended", aggregated.intended !== null);
     const gone = new Set(this.#rows.keys());
     for (const endpoint of endpoints) {
       const id = key(endpoint.method, endpoint.name);
@@ -87,6 +88,8 @@ class Row {
         mark("p99", "99", "99th percentile"),
       ),
     );
+    const intended = cell("p95 from intended start", "intended", "num intended");
+    intended.append(h("b"), h("small"));
     return new Row(
       h(
         "tr",
@@ -104,6 +107,7 @@ class Row {
         cell("Requests", "requests"),
         cell("Fails", "fails", "num fails"),
         latency,
+        intended,
         cell("Avg (ms)", "avg"),
         cell("Current RPS", "current-rps"),
       ),
@@ -124,6 +128,36 @@ class Row {
     this.#cell("avg", row.avg_ms, ms(row.avg_ms));
     this.#cell("current-rps", row.current_rps, rate(row.current_rps));
     this.#latency(row, scale);
+    this.#intended(row.intended);
+    this.#firstByte(row);
+  }
+
+  #intended(times) {
+    const cell = this.cells.intended;
+    setAttribute(cell, "data-value", times?.p95_ms ?? 0);
+    setAttribute(cell, "title", intendedTitle(times));
+    setText(cell.querySelector("b"), times ? ms(times.p95_ms) : "–");
+    setText(
+      cell.querySelector("small"),
+      times ? `avg ${ms(times.avg_ms)} · M ${ms(times.p50_ms)} · 99 ${ms(times.p99_ms)}` : "",
+    );
+  }
+
+  #firstByte({ first_byte_only: some, requests }) {
+    const holder = this.element.querySelector(".endpoint");
+    let mark = holder.querySelector(".first-byte");
+    if (some === 0) return mark?.remove();
+    if (!mark) {
+      mark = h("abbr", { class: "first-byte" }, "first byte");
+      holder.append(mark);
+    }
+    setAttribute(
+      mark,
+      "title",
+      some >= requests
+        ? "Timed to the first byte of the answer only"
+        : `${count(some)} of ${count(requests)} requests were timed to the first byte of the answer only`,
+    );
   }
 
   #cell(field, value, text) {
@@ -151,6 +185,15 @@ class Row {
   }
 }
 
+function intendedTitle(times) {
+  if (!times) return "No request has an intended start";
+  return (
+    `From the intended start: average ${ms(times.avg_ms)} ms, median ${ms(times.p50_ms)} ms, ` +
+    `95th percentile ${ms(times.p95_ms)} ms, 99th percentile ${ms(times.p99_ms)} ms; ` +
+    `greatest ${ms(times.max_ms)} ms; of ${count(times.requests)} requests`
+  );
+}
+
 function key(method, name) {
   return JSON.stringify([method, name]);
 }
@@ -167,6 +210,11 @@ export function sorted(rows, sort) {
   const compare =
     sort.column === "name"
       ? (a, b) => a.name.localeCompare(b.name) || a.method.localeCompare(b.method)
-      : (a, b) => a[sort.column] - b[sort.column];
+      : (a, b) => valueOf(a, sort.column) - valueOf(b, sort.column);
   return [...rows].sort((a, b) => sign * compare(a, b));
+}
+
+/** The number of a column: "requests", or "intended.p95_ms" for one that is deeper and may be missing. */
+function valueOf(row, column) {
+  return column.split(".").reduce((value, name) => value?.[name], row) ?? -1;
 }

@@ -1,6 +1,7 @@
 // The front page: the start form, local times, the chosen test, and regions kept live by fetching the page again
 // whenever the coordinator says that something changed.
 
+import { refreshOptions } from "./scenario_options.js";
 import { startForm } from "./start_form.js";
 import { Live } from "./live.js";
 import { dayAndTime } from "./format.js";
@@ -76,6 +77,9 @@ function refreshChoices(fresh) {
     const offered = !next.options || [...next.options].some((option) => option.value === chosen);
     if (chosen && offered) next.value = chosen;
   }
+  refreshOptions(fresh);
+  // The drawing and the groups of options follow what is chosen now.
+  document.querySelector('[data-role="start-form"]')?.dispatchEvent(new Event("input"));
 }
 
 function focusPath(region) {

@@ -39,7 +39,7 @@ export class Overview {
   #showAbout(about) {
     for (const [field, text] of [
       ["test-name", about.test_name],
-      ["host", about.host],
+      ["host", about.host || "each user type's own"],
       ["scenario", about.scenario],
     ]) {
       setAttribute(show(field, text, text), "title", text);
@@ -77,6 +77,8 @@ export class Overview {
     show("p99", cards.p99_ms, ms(cards.p99_ms));
     show("active-users", cards.active_users, count(cards.active_users));
     setAttribute(part("error-card"), "data-failing", cards.failures > 0);
+    showIntended(cards.intended);
+    showArrivals(cards.arrivals);
   }
 
   #tick() {
@@ -87,6 +89,27 @@ export class Overview {
     show("time-elapsed", seconds, duration(seconds));
     setAttribute(part("progress"), "width", Math.min(100, (seconds / about.duration_s) * 100).toFixed(2));
   }
+}
+
+/** The second line of the response time's card: only of runs that have intended starts. */
+function showIntended(times) {
+  part("intended-line").hidden = !times;
+  for (const field of ["avg", "p95", "p99"]) {
+    const value = times?.[`${field}_ms`] ?? 0;
+    show(`intended-${field}`, value, ms(value));
+  }
+}
+
+/** Iterations of an arrival rate: only of runs that have one. */
+function showArrivals(arrivals) {
+  const { started, late, skipped } = arrivals ?? { started: 0, late: 0, skipped: 0 };
+  const card = part("arrivals");
+  card.hidden = !arrivals;
+  setAttribute(card, "data-skipping", skipped > 0);
+  show("arrivals-started", started, count(started));
+  show("arrivals-late", late, count(late));
+  show("arrivals-skipped", skipped, count(skipped));
+  part("arrivals-warning").hidden = skipped === 0;
 }
 
 /** Local time, with UTC at hand. */

@@ -1,5 +1,6 @@
 // The run page: takes what the server rendered, then keeps it live.
 
+import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
 import { Endpoints } from "./endpoints.js";
 import { Live } from "./live.js";
@@ -13,6 +14,7 @@ const initial = JSON.parse(document.getElementById("initial").textContent);
 /** What the charts read. */
 const run = { about: initial.view.about, data: new RunData() };
 const overview = new Overview();
+const changeUsers = new ChangeUsers(id);
 const endpoints = new Endpoints();
 const log = new Console();
 let charts = [];
@@ -20,6 +22,7 @@ let charts = [];
 function showView(view) {
   run.about = view.about;
   overview.show(view);
+  changeUsers.show(view.about);
   endpoints.show(view.endpoints, view.aggregated);
   showErrors(view.errors);
   log.showTables(view.console_tables);

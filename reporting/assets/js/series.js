@@ -95,15 +95,6 @@ export function axisStep(spanS, most) {
   return STEPS_S.find((step) => step >= least) ?? Math.ceil(least / DAY_S) * DAY_S;
 }
 
-/** The planned load: [second, users] corners of ramp and plateau, cut at `end`. */
-export function plannedPoints(users, rampS, durationS, end) {
-  const until = Math.min(durationS, end);
-  const corners = [[0, rampS > 0 ? 0 : users]];
-  if (rampS > 0) corners.push(rampS <= until ? [rampS, users] : [until, (users * until) / rampS]);
-  if (until > rampS) corners.push([until, users]);
-  return corners;
-}
-
 /** Samples by endpoint and outcome, in order of first appearance: [{method, name, failed, points: [[s, ms]]}]; beyond
  * `mostGroups` the rest is one group per outcome, named "(other)". */
 export function groupSamples(samples, mostGroups) {

@@ -3,6 +3,7 @@
 import { part, setText } from "./dom.js";
 import { count, duration, parseDuration } from "./format.js";
 import { profileMistake, profileShape } from "./load_profile.js";
+import { showOptions } from "./scenario_options.js";
 
 const BOX = { left: 6, right: 294, top: 18, bottom: 66 };
 
@@ -32,12 +33,26 @@ function value(form, name) {
   return field.value.trim() || field.placeholder;
 }
 
+/** Seconds of the ramp-up: from the spawn rate where one is given. */
+function ramp(form, users) {
+  const rate = form.elements.spawn_rate.value.trim();
+  if (!rate) return parseDuration(value(form, "ramp_up"));
+  return Number(rate) > 0 ? users / Number(rate) : null;
+}
+
 function draw(form) {
+  const { shape: decidesItself } = showOptions(form);
+  part("profile").closest("figure").hidden = decidesItself;
+  if (decidesItself) {
+    part("form-hint").hidden = true;
+    return;
+  }
+  const users = Number(value(form, "users"));
   const test = {
-    users: Number(value(form, "users")),
+    users,
     workers: Number(value(form, "workers")),
     durationS: parseDuration(value(form, "duration")),
-    rampS: parseDuration(value(form, "ramp_up")),
+    rampS: ramp(form, users),
   };
   const mistake = profileMistake(test);
   const hint = part("form-hint");
@@ -47,13 +62,13 @@ function draw(form) {
   const drawing = part("profile");
   drawing.querySelector(".profile-line").setAttribute("d", shape?.line ?? "");
   drawing.querySelector(".profile-area").setAttribute("d", shape?.area ?? "");
-  const ramp = drawing.querySelector(".profile-ramp");
+  const rampText = drawing.querySelector(".profile-ramp");
   setText(drawing.querySelector(".profile-users"), shape ? `${count(test.users)} users` : "");
   setText(drawing.querySelector(".profile-end"), shape ? duration(test.durationS) : "");
-  setText(ramp, shape && test.rampS > 0 ? duration(test.rampS) : "");
+  setText(rampText, shape && test.rampS > 0 ? duration(test.rampS) : "");
   if (shape) {
-    ramp.setAttribute("x", Math.min(shape.rampX, BOX.right - 70).toFixed(1));
-    ramp.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
+    rampText.setAttribute("x", Math.min(shape.rampX, BOX.right - 70).toFixed(1));
+    rampText.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
     setText(
       part("profile-text"),
       `${count(test.users)} users after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,

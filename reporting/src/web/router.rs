@@ -48,6 +48,7 @@ pub fn router(
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
         .route("/api/v1/runs/{id}", get(api::run))
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))
+        .route("/api/v1/runs/{id}/users", post(api::change_users))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/tables", get(api::tables))
@@ -64,6 +65,7 @@ pub fn router(
         .route("/runs", get(to_front_page).post(pages::start_from_form))
         .route("/runs/{id}", get(pages::run_page))
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
+        .route("/runs/{id}/users", post(pages::change_users_from_page))
         .route("/runs/{id}/again", post(pages::run_again))
         .route(
             "/infrastructures",

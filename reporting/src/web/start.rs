@@ -3,13 +3,14 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::{ConnectionStatus, RunRecord};
+use greylag_infra::RunRecord;
 
 use super::error::WebError;
-use super::forms::StartRequest;
+use super::start_request::StartRequest;
 use super::state::WebState;
 use crate::coordinator::StartRefused;
 use crate::front_view::StartDefaults;
+use crate::known_scenarios;
 
 /// Why a run was not started.
 #[derive(Debug)]
@@ -40,17 +41,12 @@ impl StartMistake {
     /// failures.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            StartMistake::Request(_)
-            | StartMistake::Refused(
-                StartRefused::Invalid(_)
-                | StartRefused::UnknownInfrastructure { .. }
-                | StartRefused::UnknownScenario { .. },
-            ) => StatusCode::UNPROCESSABLE_ENTITY,
             StartMistake::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
                 StatusCode::CONFLICT
             }
             StartMistake::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             StartMistake::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+            StartMistake::Request(_) | StartMistake::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }
@@ -73,23 +69,10 @@ pub(super) async fn start_run(
     request: StartRequest,
 ) -> Result<RunRecord, StartMistake> {
     let test = request
-        .into_load_test(&StartDefaults::default(), |infrastructure| {
-            first_scenario(state, infrastructure)
+        .into_load_test(&StartDefaults::default(), |infrastructure, scenario| {
+            let infrastructures = state.coordinator.infrastructures();
+            known_scenarios::find(&infrastructures, infrastructure, scenario).cloned()
         })
         .map_err(StartMistake::Request)?;
     Ok(state.coordinator.start_run(test).await?)
-}
-
-/// The first scenario that a connected agent of this infrastructure has compiled in.
-fn first_scenario(state: &WebState, infrastructure: &str) -> Option<String> {
-    state
-        .coordinator
-        .infrastructures()
-        .iter()
-        .filter(|known| known.name == infrastructure)
-        .flat_map(|known| &known.agents)
-        .filter(|agent| agent.status == ConnectionStatus::Connected)
-        .flat_map(|agent| &agent.scenarios)
-        .map(|scenario| scenario.name.clone())
-        .next()
 }

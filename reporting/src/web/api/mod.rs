@@ -5,7 +5,9 @@ mod infrastructures;
 mod runs;
 
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
-pub(super) use runs::{list_runs, log, progress, run, start_run, stop_run, summary, tables};
+pub(super) use runs::{
+    change_users, list_runs, log, progress, run, start_run, stop_run, summary, tables,
+};
 
 use std::fmt::Display;
 

@@ -17,10 +17,11 @@ use crate::page_text;
 use crate::store::{RunFilter, Store};
 use crate::view::{LogRow, RunView};
 use crate::view_builder::run_view;
+use crate::web::change_users::{ChangeRequest, change_users as change};
 use crate::web::error::WebError;
-use crate::web::forms::StartRequest;
 use crate::web::router::run_url;
 use crate::web::start::start_run as start;
+use crate::web::start_request::StartRequest;
 use crate::web::state::{WebState, find_run};
 
 /// Runs listed when no number is asked for.
@@ -83,6 +84,20 @@ pub(in crate::web) async fn stop_run(
         Json(json!({ "id": id, "status": "Running", "stopping": true })),
     )
         .into_response())
+}
+
+/// `POST /api/v1/runs/{id}/users` `{users, ramp_up | spawn_rate}`: 202, users come and go from now on.
+pub(in crate::web) async fn change_users(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, WebError> {
+    let request: ChangeRequest = json_body(
+        &body,
+        "a change of users, such as {\"users\": 50, \"ramp_up\": \"30s\"}",
+    )?;
+    let change = change(&state, &id, &request).await?;
+    Ok((StatusCode::ACCEPTED, Json(change)).into_response())
 }
 
 /// `GET /api/v1/runs/{id}`: what its page shows.

@@ -12,9 +12,9 @@ use super::render::html;
 use crate::front_view::{FrontView, StartDefaults};
 use crate::view_builder::front_view;
 use crate::web::error::WebError;
-use crate::web::forms::StartForm;
 use crate::web::router::run_url;
 use crate::web::start::{StartMistake, start_run};
+use crate::web::start_form::StartForm;
 use crate::web::state::WebState;
 
 /// Fills `templates/front.html`.
@@ -55,7 +55,7 @@ pub(in crate::web) async fn start_from_form(
     State(state): State<WebState>,
     form: Result<Form<StartForm>, FormRejection>,
 ) -> Result<Response, WebError> {
-    let Form(form) = form?;
+    let Form(mut form) = form?;
     let started = match form.to_request() {
         Ok(request) => start_run(&state, request).await,
         Err(sentence) => Err(StartMistake::Request(sentence)),
@@ -66,10 +66,7 @@ pub(in crate::web) async fn start_from_form(
         Err(mistake) => mistake,
     };
     let front = front_view(&state.coordinator, &state.run_rows, None).await?;
-    let form = StartForm {
-        error: Some(mistake.to_string()),
-        ..form
-    };
+    form.error = Some(mistake.to_string());
     Ok(html(
         StatusCode::UNPROCESSABLE_ENTITY,
         &FrontPage { front, form },

@@ -3,8 +3,8 @@
 //! A template may use its struct's fields (in the handler's file), [`crate::page_text`] for how numbers and
 //! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
-//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::forms::StartForm`]),
-//! `/runs/{id}/stop`, `/runs/{id}/again`, `/infrastructures` (`name`) and `/login` (`token`, `next`).
+//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::start_form::StartForm`]),
+//! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again`, `/infrastructures` (`name`) and `/login` (`token`, `next`).
 
 mod front;
 mod infrastructures;
@@ -16,4 +16,4 @@ pub(super) use front::{front_page, start_from_form};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, login_page};
 pub(super) use render::{ErrorPage, html};
-pub(super) use run::{run_again, run_page, stop_run_from_page};
+pub(super) use run::{change_users_from_page, run_again, run_page, stop_run_from_page};

@@ -1,6 +1,8 @@
 //! The run page and its buttons.
 
 use askama::Template;
+use axum::Form;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
@@ -8,6 +10,7 @@ use serde_json::json;
 
 use super::render::html;
 use crate::view::{RunDelta, RunView};
+use crate::web::change_users::{ChangeForm, change_users};
 use crate::web::error::WebError;
 use crate::web::router::run_url;
 use crate::web::run_feed::RunFeed;
@@ -55,6 +58,17 @@ pub(in crate::web) async fn stop_run_from_page(
     Path(id): Path<String>,
 ) -> Result<Redirect, WebError> {
     state.coordinator.stop_run(&id).await?;
+    Ok(Redirect::to(&run_url(&id)))
+}
+
+/// `POST /runs/{id}/users`: back to the run's page, where users come and go.
+pub(in crate::web) async fn change_users_from_page(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Result<Redirect, WebError> {
+    let Form(form) = form?;
+    change_users(&state, &id, &form.to_request()?).await?;
     Ok(Redirect::to(&run_url(&id)))
 }
 

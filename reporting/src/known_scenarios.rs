@@ -1,0 +1,119 @@
+//! What the agents that have been here say about their scenarios.
+
+use std::collections::BTreeMap;
+
+use greylag_infra::protocol::{OptionInfo, ScenarioInfo};
+use greylag_infra::{ConnectionStatus, InfrastructureView};
+
+use crate::front_view::{OptionRow, ScenarioRow};
+
+/// Scenarios of all connected agents, by name. Of several of one name the first agent's counts.
+pub(crate) fn offered(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
+    let mut rows: BTreeMap<&str, ScenarioRow> = BTreeMap::new();
+    for infrastructure in infrastructures {
+        for scenario in connected(infrastructure) {
+            rows.entry(&scenario.name).or_insert_with(|| ScenarioRow {
+                name: scenario.name.clone(),
+                description: scenario.description.clone(),
+                user_types: scenario
+                    .user_types
+                    .iter()
+                    .map(|user_type| user_type.name.clone())
+                    .collect(),
+                tags: scenario.tags.clone(),
+                has_shape: scenario.has_shape,
+                has_hosts: has_hosts(scenario),
+                options: scenario.options.iter().map(option_row).collect(),
+            });
+        }
+    }
+    rows.into_values().collect()
+}
+
+/// A scenario that a connected agent of this infrastructure has; the first one without a name.
+pub(crate) fn find<'a>(
+    infrastructures: &'a [InfrastructureView],
+    infrastructure: &str,
+    scenario: Option<&str>,
+) -> Option<&'a ScenarioInfo> {
+    infrastructures
+        .iter()
+        .filter(|known| known.name == infrastructure)
+        .flat_map(connected)
+        .find(|known| scenario.is_none_or(|name| known.name == name))
+}
+
+/// Whether a scenario has a load shape of its own, as far as any agent has said.
+pub(crate) fn has_shape(
+    infrastructures: &[InfrastructureView],
+    infrastructure: &str,
+    scenario: &str,
+) -> bool {
+    every(infrastructures, infrastructure, scenario).any(|known| known.has_shape)
+}
+
+/// Whether an option's value may be shown: some agent of the infrastructure declares it, and none says that it
+/// is secret. What nobody here knows any more (after a restart of the coordinator, say) is not shown.
+pub(crate) fn is_public(
+    infrastructures: &[InfrastructureView],
+    infrastructure: &str,
+    scenario: &str,
+    option: &str,
+) -> bool {
+    let mut declared = every(infrastructures, infrastructure, scenario)
+        .flat_map(|known| &known.options)
+        .filter(|known| known.name == option)
+        .peekable();
+    declared.peek().is_some() && declared.all(|known| !known.secret)
+}
+
+/// What every agent of this infrastructure, connected or not, says about a scenario.
+fn every<'a>(
+    infrastructures: &'a [InfrastructureView],
+    infrastructure: &str,
+    scenario: &str,
+) -> impl Iterator<Item = &'a ScenarioInfo> {
+    infrastructures
+        .iter()
+        .filter(move |known| known.name == infrastructure)
+        .flat_map(|known| &known.agents)
+        .flat_map(|agent| &agent.scenarios)
+        .filter(move |known| known.name == scenario)
+}
+
+fn connected(infrastructure: &InfrastructureView) -> impl Iterator<Item = &ScenarioInfo> {
+    infrastructure
+        .agents
+        .iter()
+        .filter(|agent| agent.status == ConnectionStatus::Connected)
+        .flat_map(|agent| &agent.scenarios)
+}
+
+/// Whether every user type brings a host, so that the test need not name one.
+fn has_hosts(scenario: &ScenarioInfo) -> bool {
+    !scenario.user_types.is_empty()
+        && scenario
+            .user_types
+            .iter()
+            .all(|user_type| user_type.host.is_some())
+}
+
+fn option_row(option: &OptionInfo) -> OptionRow {
+    OptionRow {
+        name: option.name.clone(),
+        kind: option.kind.into(),
+        // The default of a secret is a secret.
+        default: if option.secret {
+            String::new()
+        } else {
+            option.default.clone()
+        },
+        help: option.help.clone(),
+        secret: option.secret,
+        choices: if option.secret {
+            Vec::new()
+        } else {
+            option.choices.clone()
+        },
+    }
+}
