@@ -165,6 +165,11 @@ impl Client {
         self.delay = delay;
     }
 
+    #[cfg(test)]
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
     /// The run this user takes part in.
     pub fn run(&self) -> &Arc<Run> {
         &self.user.run.run

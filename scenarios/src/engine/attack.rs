@@ -38,6 +38,7 @@ use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
 use crate::run::RunSettings;
 use crate::scenario::Scenario;
+use crate::user_type::UserTypeError;
 
 /// How fast goose launches users, per second. They wait for users of ours themselves, so this only has to
 /// be beyond what a machine can do.
@@ -92,6 +93,18 @@ pub enum DriveError {
     /// A user type has nothing to do.
     #[error("user type {user_type:?} has no task with a weight above 0: add one with .task(1, …)")]
     NoTasks {
+        /// The user type's name.
+        user_type: String,
+    },
+    /// A user type cannot work as it was written.
+    #[error(transparent)]
+    UserType(#[from] UserTypeError),
+    /// There is nothing to send requests to.
+    #[error(
+        "user type {user_type:?} has no host: you must specify the base host, for the load test with --host or \
+         for the user type with .host(…)"
+    )]
+    NoHost {
         /// The user type's name.
         user_type: String,
     },
@@ -305,11 +318,15 @@ fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
             host: host.to_string(),
         });
     }
+    scenario.check()?;
     for user_type in &scenario.user_types {
-        if user_type.weight() > 0.0 && user_type.task_table().total_weight() == 0 {
-            return Err(DriveError::NoTasks {
-                user_type: user_type.name().to_owned(),
-            });
+        let name = || user_type.name().to_owned();
+        if load.settings.host.is_none() && user_type.host().is_none() {
+            return Err(DriveError::NoHost { user_type: name() });
+        }
+        let takes_part = user_type.weight() > 0.0 || user_type.fixed_count() > 0;
+        if takes_part && !user_type.task_table().has_work() {
+            return Err(DriveError::NoTasks { user_type: name() });
         }
     }
     Ok(())

@@ -418,3 +418,7 @@ async fn wait_until(stop: &StopSignal, instant: Option<Instant>) -> Woken {
         () = tokio::time::sleep_until(instant) => Woken::InTime,
     }
 }
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

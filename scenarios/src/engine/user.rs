@@ -35,7 +35,7 @@ impl Crew {
                     .run
                     .host()
                     .or(user_type.host())
-                    .ok_or_else(|| no_host(user_type))?;
+                    .ok_or("no host is given")?;
                 let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
                 Ok((user_type.clone(), Arc::new(shared)))
             })
@@ -65,15 +65,6 @@ impl Crew {
         let client = Client::new(Arc::clone(shared), Arc::clone(&context));
         life::live(&context, user_type, client, self.arrivals.as_deref()).await;
     }
-}
-
-/// Locust's words, as far as they fit.
-fn no_host(user_type: &UserType) -> String {
-    format!(
-        "you must specify the base host, either for user type {:?} with .host(…), or for the load test with \
-         --host",
-        user_type.name()
-    )
 }
 
 /// Counts a user as active for as long as it lives, also when it is dropped.
