@@ -93,17 +93,27 @@ impl ApiClient {
         test: &LoadTest,
         scenario: Option<&str>,
     ) -> Result<StartedRun, ApiError> {
+        let ramp_up = (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
+        let selection = &test.selection;
         let body = json!({
             "name": if test.name.is_empty() { None } else { Some(&test.name) },
-            "host": test.host,
+            "host": if test.host.is_empty() { None } else { Some(&test.host) },
             "users": test.users,
-            "ramp_up": test.ramp_up_s,
-            "duration": test.duration_s,
+            "ramp_up": ramp_up,
+            "spawn_rate": test.spawn_rate,
+            "duration": test.stages.is_empty().then_some(test.duration_s),
+            "stages": test.stages,
+            "arrival_rate": test.arrival_rate,
             "workers": test.workers,
             "infrastructure": test.infrastructure,
             "scenario": scenario,
             "stop_timeout": test.stop_timeout_s,
             "declared": test.declared,
+            "user_types": selection.user_types,
+            "tags": selection.tags,
+            "exclude_tags": selection.exclude_tags,
+            "equal_weights": selection.equal_weights,
+            "options": test.options,
         });
         let request = self.request(Method::POST, "/api/v1/runs").json(&body);
         self.json(request).await
@@ -115,6 +125,19 @@ impl ApiClient {
         self.send(request).await.map(drop)
     }
 
+    /// Asks for another number of users, to be reached within this many seconds.
+    pub(super) async fn change_users(
+        &self,
+        id: &str,
+        users: u64,
+        within_s: u64,
+    ) -> Result<(), ApiError> {
+        let request = self
+            .request(Method::POST, &format!("/api/v1/runs/{id}/users"))
+            .json(&json!({ "users": users, "ramp_up": within_s }));
+        self.send(request).await.map(drop)
+    }
+
     /// How a run stands.
     pub(super) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/progress")))
@@ -123,8 +146,16 @@ impl ApiClient {
 
     /// The three console tables.
     pub(super) async fn tables(&self, id: &str) -> Result<String, ApiError> {
-        let request = self.request(Method::GET, &format!("/api/v1/runs/{id}/tables"));
-        let response = self.send(request).await?;
+        self.text(&format!("/api/v1/runs/{id}/tables")).await
+    }
+
+    /// One of the CSV files: `stats`, `failures`, `exceptions`, `stats_history` or `stats_history?full=1`.
+    pub(super) async fn csv(&self, id: &str, kind: &str) -> Result<String, ApiError> {
+        self.text(&format!("/api/v1/runs/{id}/csv/{kind}")).await
+    }
+
+    async fn text(&self, path: &str) -> Result<String, ApiError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
         response
             .text()
             .await

@@ -9,8 +9,8 @@ use greylag_infra::LoadTest;
 use greylag_scenarios::Scenario;
 
 use super::failure::Failure;
-use super::follow::Outcome;
-use super::local::{LOCAL_INFRASTRUCTURE, Local};
+use super::follow::{Following, Outcome};
+use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
 use super::{DEFAULT_DATA, say, seconds};
@@ -77,15 +77,18 @@ pub(super) async fn demo(
 
     let mut test = test_of(&options, "http://127.0.0.1");
     test.check().map_err(Failure::bad_input)?;
-    let summary = options.summary.map(SummaryFile::new).transpose()?;
+    let mut following = Following {
+        summary: options.summary.map(SummaryFile::new).transpose()?,
+        ..Following::default()
+    };
     let mut signals = Signals::take()?;
-    let local = Local::start(options.data, options.port, scenarios).await?;
+    let local = Local::start(options.data, LocalPage::Open { port: options.port }, scenarios).await?;
     let target = DemoTarget::start().map_err(|error| {
         Failure::failed(format!("the demo's target cannot be started: {error}"))
     })?;
     test.host = target.url();
 
-    let outcome = match local.run(&test, summary.as_ref(), &mut signals).await {
+    let outcome = match local.run(&test, &mut following, &mut signals).await {
         Ok(outcome) => outcome,
         Err(failure) => {
             local.abandon().await;

@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use greylag_reporting::Summary;
+
 use super::api_client::{ApiClient, ApiError, Progress, StartedRun};
+use super::csv_files::CsvFiles;
 use super::failure::Failure;
+use super::keys::Keys;
 use super::progress::ProgressDisplay;
 use super::say;
 use super::signals::Signals;
@@ -20,6 +24,8 @@ const WAIT_FOR_COORDINATOR: Duration = Duration::from_secs(120);
 pub(super) enum Outcome {
     /// As planned.
     Finished,
+    /// As planned, but requests failed or tasks ended in errors; the exit code for that.
+    FinishedWithErrors(u8),
     /// Otherwise, by itself.
     Failed,
     /// Otherwise, because of a signal to us.
@@ -30,19 +36,35 @@ impl Outcome {
     pub(super) fn exit_code(self) -> ExitCode {
         match self {
             Outcome::Finished => ExitCode::SUCCESS,
+            Outcome::FinishedWithErrors(code) => ExitCode::from(code),
             Outcome::Failed | Outcome::Stopped => ExitCode::FAILURE,
         }
     }
+}
+
+/// What is made of a run beside showing it.
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    /// Where the summary goes.
+    pub(super) summary: Option<SummaryFile>,
+    /// Where Locust's CSV files go.
+    pub(super) csv: Option<CsvFiles>,
+    /// Shows no progress, only the results.
+    pub(super) only_summary: bool,
+    /// Exit code for a run that finished, but with failed requests or errors of tasks.
+    pub(super) exit_code_on_error: Option<u8>,
 }
 
 /// Shows a run until it has ended, then its results. A signal stops the run, a second one leaves it.
 pub(super) async fn follow(
     api: &ApiClient,
     run: &StartedRun,
-    summary: Option<&SummaryFile>,
+    following: &mut Following,
     signals: &mut Signals,
 ) -> Result<Outcome, Failure> {
-    let mut display = ProgressDisplay::new();
+    let mut display = ProgressDisplay::new(following.only_summary);
+    let mut keys = Keys::take();
+    let mut users = 0;
     let mut stopped = false;
     let mut away_since: Option<Instant> = None;
     let last = loop {
@@ -52,8 +74,12 @@ pub(super) async fn follow(
                     display.note("The coordinator is back.");
                 }
                 display.show(&progress);
+                users = progress.users;
                 if progress.status != "Running" {
                     break progress;
+                }
+                if let Some(csv) = &mut following.csv {
+                    csv.keep(api, &run.id).await?;
                 }
             }
             Err(ApiError::Refused(reason)) => return Err(Failure::failed(reason)),
@@ -69,6 +95,13 @@ pub(super) async fn follow(
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
+            change = Keys::next(&mut keys) => {
+                users = users.saturating_add_signed(change);
+                display.note(&format!("Going to {users} users."));
+                if let Err(error) = api.change_users(&run.id, users, 0).await {
+                    display.note(&error.to_string());
+                }
+            }
             () = signals.next() => {
                 if stopped {
                     return Err(Failure::failed(format!(
@@ -85,9 +118,15 @@ pub(super) async fn follow(
         }
     };
     display.end(Some(&last));
-    show_results(api, run, &last, summary).await?;
-    Ok(match last.status.as_str() {
-        "Finished" => Outcome::Finished,
+    drop(keys);
+    if let Some(csv) = &following.csv {
+        csv.finish(api, &run.id).await?;
+    }
+    let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+    show_results(api, run, &last, &summary, following.summary.as_ref()).await?;
+    Ok(match (last.status.as_str(), following.exit_code_on_error) {
+        ("Finished", Some(code)) if !summary.errors.is_empty() => Outcome::FinishedWithErrors(code),
+        ("Finished", _) => Outcome::Finished,
         _ if stopped => Outcome::Stopped,
         _ => Outcome::Failed,
     })
@@ -97,7 +136,8 @@ async fn show_results(
     api: &ApiClient,
     run: &StartedRun,
     last: &Progress,
-    summary: Option<&SummaryFile>,
+    summary: &Summary,
+    file: Option<&SummaryFile>,
 ) -> Result<(), Failure> {
     let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
     say(format_args!("{}\n", tables.trim_end()));
@@ -113,9 +153,8 @@ async fn show_results(
             last.status.to_lowercase()
         )),
     }
-    if let Some(file) = summary {
-        let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
-        file.write(&summary)?;
+    match file {
+        Some(file) => file.write(summary),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use greylag_infra::LoadTest;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
-use greylag_reporting::web::{WebConfig, serve};
+use greylag_reporting::web::{Token, WebConfig, serve};
 use greylag_scenarios::Scenario;
+use rand::Rng as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,9 @@ use url::Url;
 use super::api_client::ApiClient;
 use super::coordinator::cannot_listen;
 use super::failure::Failure;
-use super::follow::{Outcome, follow};
+use super::follow::{Following, Outcome, follow};
 use super::say;
 use super::signals::Signals;
-use super::summary_file::SummaryFile;
 use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
 
 /// The infrastructure that this machine is.
@@ -26,9 +26,22 @@ pub(super) const LOCAL_INFRASTRUCTURE: &str = "local";
 /// Where the page is unless the port is taken; as Locust's.
 const DEFAULT_PORT: u16 = 8089;
 
+/// Whether the page can be looked at while a test runs here.
+pub(super) enum LocalPage {
+    /// On this port, or the usual one, or any that is free.
+    Open {
+        /// The port.
+        port: Option<u16>,
+    },
+    /// Nobody can: the port is any, and the token is told to nobody.
+    Closed,
+}
+
 /// A coordinator and its one agent.
 pub(super) struct Local {
     url: Url,
+    /// A secret nobody is told, when nobody shall look at the page.
+    token: Option<Token>,
     coordinator: Coordinator,
     agent: AgentHandle,
     server: JoinHandle<std::io::Result<()>>,
@@ -39,10 +52,13 @@ impl Local {
     /// Starts both and waits until they know each other.
     pub(super) async fn start(
         data_dir: PathBuf,
-        port: Option<u16>,
+        page: LocalPage,
         scenarios: Vec<Scenario>,
     ) -> Result<Self, Failure> {
-        let listener = listen(port).await?;
+        let (listener, token) = match page {
+            LocalPage::Open { port } => (listen(port).await?, None),
+            LocalPage::Closed => (listen(Some(0)).await?, Some(secret()?)),
+        };
         let address = listener.local_addr().map_err(Failure::failed)?;
         let url = Url::parse(&format!("http://{address}")).map_err(Failure::failed)?;
         let coordinator = Coordinator::start(CoordinatorConfig {
@@ -56,14 +72,16 @@ impl Local {
             listener,
             coordinator.clone(),
             agent_routes(coordinator.clone()),
-            WebConfig::default(),
+            WebConfig {
+                token: token.clone(),
+            },
             ending.clone(),
         ));
         let mut agent = Agent::start(AgentConfig {
             coordinator_url: url.clone(),
             infrastructure: LOCAL_INFRASTRUCTURE.to_owned(),
             name: machine_name(),
-            token: None,
+            token: token.as_ref().map(|token| token.expose().to_owned()),
             scenarios,
             worker_command: worker_command().map_err(|error| {
                 Failure::failed(format!("this program cannot be found: {error}"))
@@ -73,6 +91,7 @@ impl Local {
         agent.connected().await.map_err(Failure::failed)?;
         Ok(Self {
             url,
+            token,
             coordinator,
             agent,
             server,
@@ -84,21 +103,25 @@ impl Local {
     pub(super) async fn run(
         &self,
         test: &LoadTest,
-        summary: Option<&SummaryFile>,
+        following: &mut Following,
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
-        let api = ApiClient::new(self.url.clone(), None).map_err(Failure::failed)?;
+        let api =
+            ApiClient::new(self.url.clone(), self.token.clone()).map_err(Failure::failed)?;
         let run = api
             .start_run(test, Some(&test.scenario))
             .await
             .map_err(Failure::bad_input)?;
-        say(format_args!(
-            "Run #{} of {}: {}",
-            run.number,
-            test.name,
-            api.page(&run.url)
-        ));
-        follow(&api, &run, summary, signals).await
+        match &self.token {
+            None => say(format_args!(
+                "Run #{} of {}: {}",
+                run.number,
+                test.name,
+                api.page(&run.url)
+            )),
+            Some(_) => say(format_args!("Run #{} of {}", run.number, test.name)),
+        }
+        follow(&api, &run, following, signals).await
     }
 
     /// Where the page is.
@@ -130,6 +153,17 @@ impl Local {
         }
         self.coordinator.shutdown().await;
     }
+}
+
+/// A token that cannot be guessed.
+fn secret() -> Result<Token, Failure> {
+    const LETTERS: usize = 40;
+    let letters: String = rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(LETTERS)
+        .map(char::from)
+        .collect();
+    letters.parse().map_err(Failure::failed)
 }
 
 /// The port that was asked for, or the usual one, or any that is free.

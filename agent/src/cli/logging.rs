@@ -17,7 +17,11 @@ const CALM: &str = "warn";
 pub(super) fn init(level: Option<&str>, command: &Command) -> Result<(), Failure> {
     let default = match command {
         Command::Coordinator(_) | Command::Agent(_) | Command::Worker => TALKATIVE,
-        Command::Demo(_) | Command::Run(_) | Command::Scenarios => CALM,
+        Command::Demo(_)
+        | Command::Run(_)
+        | Command::New(_)
+        | Command::Scenarios
+        | Command::Users(_) => CALM,
     };
     let filter = match level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| {

@@ -3,21 +3,28 @@
 mod agent;
 mod api_client;
 mod coordinator;
+mod csv_files;
+mod custom_options;
 mod demo;
 mod failure;
 mod follow;
+mod keys;
 mod local;
 mod logging;
+mod new;
 mod progress;
 mod run;
 mod scenarios;
 mod signals;
 mod summary_file;
+mod test_options;
+mod users;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_infra::{DurationError, parse_duration};
 use greylag_scenarios::Scenario;
 
@@ -44,10 +51,14 @@ enum Command {
     Demo(demo::DemoOptions),
     /// Run a load test, here or on a coordinator's agents.
     Run(Box<run::RunOptions>),
+    /// Change the number of users of a run that goes on.
+    Users(users::UsersOptions),
     /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
     Coordinator(coordinator::CoordinatorOptions),
     /// Generate load for a coordinator, until Ctrl-C or SIGTERM.
     Agent(agent::AgentOptions),
+    /// Make a crate for users of your own.
+    New(new::NewOptions),
     /// List the scenarios that are compiled in.
     Scenarios,
     /// Drive users for the agent that started this process.
@@ -67,7 +78,20 @@ enum Command {
 ///
 /// Exit codes: 0 finished, 1 failed, 2 bad input.
 pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
-    let command_line = CommandLine::parse();
+    let with_options = |run| custom_options::add(run, &scenarios);
+    let matches = CommandLine::command()
+        .mut_subcommand("run", with_options)
+        .get_matches();
+    let command_line =
+        CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let custom = match matches.subcommand_matches("run") {
+        Some(run) => custom_options::given(run, &scenarios),
+        None => Ok(BTreeMap::new()),
+    };
+    let custom = match custom {
+        Ok(custom) => custom,
+        Err(failure) => return failure.report(),
+    };
     if let Err(failure) = logging::init(command_line.log_level.as_deref(), &command_line.command) {
         return failure.report();
     }
@@ -75,9 +99,11 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ended = match command_line.command {
         Command::Demo(options) => in_runtime(demo::demo(options, scenarios)),
-        Command::Run(options) => in_runtime(run::run(*options, scenarios)),
+        Command::Run(options) => in_runtime(run::run(*options, custom, scenarios)),
+        Command::Users(options) => in_runtime(users::users(options)),
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
+        Command::New(options) => new::new(&options),
         Command::Scenarios => {
             scenarios::list(&scenarios);
             Ok(ExitCode::SUCCESS)

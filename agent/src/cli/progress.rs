@@ -14,10 +14,15 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(super) enum ProgressDisplay {
     Bar(ProgressBar),
     Lines { last: Option<Instant> },
+    /// Nothing but what must be said.
+    Silent,
 }
 
 impl ProgressDisplay {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(silent: bool) -> Self {
+        if silent {
+            return Self::Silent;
+        }
         if !std::io::stderr().is_terminal() {
             return Self::Lines { last: None };
         }
@@ -42,6 +47,7 @@ impl ProgressDisplay {
                     eprintln!("{elapsed}  {rest}");
                 }
             }
+            Self::Silent => {}
         }
     }
 
@@ -49,7 +55,7 @@ impl ProgressDisplay {
     pub(super) fn note(&self, text: &str) {
         match self {
             Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Self::Lines { .. } => eprintln!("{text}"),
+            Self::Lines { .. } | Self::Silent => eprintln!("{text}"),
         }
     }
 
@@ -57,6 +63,7 @@ impl ProgressDisplay {
     pub(super) fn end(self, last: Option<&Progress>) {
         match self {
             Self::Bar(bar) => bar.abandon(),
+            Self::Silent => {}
             Self::Lines { .. } => {
                 if let Some(progress) = last {
                     eprintln!("{}  {}", elapsed_of(progress), numbers_of(progress));

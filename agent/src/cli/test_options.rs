@@ -1,0 +1,274 @@
+//! What a load test is made of on the command line: flags over a test file over defaults.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use greylag_infra::{LoadTest, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection, TestFile};
+use greylag_scenarios::Scenario;
+
+use super::failure::Failure;
+use super::local::LOCAL_INFRASTRUCTURE;
+use super::seconds;
+
+/// Users unless something else is said.
+const DEFAULT_USERS: u64 = 10;
+/// Duration in seconds unless something else is said.
+const DEFAULT_DURATION_S: u64 = 60;
+/// Ramp-up in seconds unless something else is said.
+const DEFAULT_RAMP_UP_S: u64 = 10;
+/// The default ramp-up takes at most this part of the duration.
+const RAMP_UP_SHARE: u64 = 6;
+/// Time for requests in flight in seconds unless something else is said.
+const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
+
+/// What a test file says under the same names; flags win over it.
+#[derive(Debug, Args)]
+pub(super) struct TestOptions {
+    /// A test file (TOML); its keys are name, host, users, ramp_up, spawn_rate, duration, arrival_rate, workers,
+    /// infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
+    /// [options], [[stage]] and [[request]] tables. Flags win over it.
+    #[arg(env = "GREYLAG_FILE", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Name of the test; runs are numbered per name [default: the file's name, else the scenario's].
+    #[arg(long, env = "GREYLAG_NAME")]
+    name: Option<String>,
+    /// Base URL of the target, such as http://127.0.0.1:8080. Wins over hosts that user types name.
+    #[arg(short = 'H', long, env = "GREYLAG_HOST", value_name = "URL")]
+    host: Option<String>,
+    /// Peak concurrent users [default: 10; Locust: 1].
+    #[arg(short, long, env = "GREYLAG_USERS", value_name = "N")]
+    users: Option<u64>,
+    /// Users started per second, instead of --ramp-up; Locust's option of the same name.
+    #[arg(
+        short = 'r',
+        long,
+        env = "GREYLAG_SPAWN_RATE",
+        value_name = "RATE",
+        conflicts_with = "ramp_up"
+    )]
+    spawn_rate: Option<f64>,
+    /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts everyone at once
+    /// [default: 10s, but at most a sixth of the duration].
+    #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
+    ramp_up: Option<u64>,
+    /// Total duration, ramp-up included; Locust's --run-time. For a scenario with a load shape the longest it
+    /// may take [default: 60s].
+    #[arg(short = 't', long, visible_alias = "run-time", env = "GREYLAG_DURATION", value_name = "DURATION", value_parser = seconds)]
+    duration: Option<u64>,
+    /// New iterations per second over the whole run, whatever the target does; --users is then the most users
+    /// that may be busy with them.
+    #[arg(long, env = "GREYLAG_ARRIVAL_RATE", value_name = "RATE")]
+    arrival_rate: Option<f64>,
+    /// Worker processes over the whole run; Locust's --processes [default: 1].
+    #[arg(
+        short,
+        long,
+        visible_alias = "processes",
+        env = "GREYLAG_WORKERS",
+        value_name = "N"
+    )]
+    workers: Option<u32>,
+    /// A compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
+    #[arg(long, env = "GREYLAG_SCENARIO", value_name = "NAME")]
+    scenario: Option<String>,
+    /// Only these user types of the scenario; in Locust they are named without an option.
+    #[arg(long, env = "GREYLAG_USER_TYPES", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    user_types: Vec<String>,
+    /// Every user type has weight 1 and every task is as likely as any other.
+    #[arg(long, env = "GREYLAG_EQUAL_WEIGHTS")]
+    equal_weights: bool,
+    /// Only tasks with at least one of these tags.
+    #[arg(short = 'T', long, env = "GREYLAG_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
+    tags: Vec<String>,
+    /// No tasks with any of these tags; wins over --tags.
+    #[arg(short = 'E', long, env = "GREYLAG_EXCLUDE_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
+    exclude_tags: Vec<String>,
+    /// A value for an option that the scenario declares; for scenarios of a coordinator's agents. Options of
+    /// scenarios that are compiled in here have flags of their own.
+    #[arg(
+        short = 'o',
+        long = "option",
+        value_name = "NAME=VALUE",
+        env = "GREYLAG_OPTIONS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    options: Vec<String>,
+    /// The infrastructure that generates the load, with --coordinator [default: local].
+    #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]
+    infrastructure: Option<String>,
+    /// How long tasks and requests under way may take after the end [default: 10s; Locust: 0].
+    #[arg(short = 's', long, env = "GREYLAG_STOP_TIMEOUT", value_name = "DURATION", value_parser = seconds)]
+    stop_timeout: Option<u64>,
+}
+
+/// A test as it was asked for: complete, but for what only the one who runs it can know.
+pub(super) struct AskedTest {
+    /// Name and scenario may be empty.
+    pub(super) test: LoadTest,
+    /// What was said about time and number of users, for a scenario with a load shape to ignore or keep.
+    pub(super) duration_given: bool,
+    pub(super) users_given: bool,
+}
+
+impl TestOptions {
+    /// Reads the test file, if one is named, and puts everything together. `custom` are the values given by
+    /// flags of the scenarios' own options.
+    pub(super) fn ask(&self, custom: BTreeMap<String, String>) -> Result<AskedTest, Failure> {
+        let file = match &self.file {
+            Some(path) => read_file(path)?,
+            None => TestFile::default(),
+        };
+        self.put_together(file, custom)
+    }
+
+    fn put_together(
+        &self,
+        file: TestFile,
+        custom: BTreeMap<String, String>,
+    ) -> Result<AskedTest, Failure> {
+        // A scenario that is named wins over requests that are declared.
+        let declared = match self.scenario {
+            Some(_) => None,
+            None => file.declared,
+        };
+        let name = self.name.clone().or(file.name).unwrap_or_default();
+        let scenario = match (&self.scenario, file.scenario, &declared) {
+            (Some(scenario), _, _) => scenario.clone(),
+            (None, Some(scenario), _) => scenario,
+            (None, None, Some(_)) => name.clone(),
+            (None, None, None) => String::new(),
+        };
+        // Flags about the number of users take the place of all that the file says about it.
+        let flags_say_users = self.users.is_some()
+            || self.ramp_up.is_some()
+            || self.spawn_rate.is_some()
+            || self.duration.is_some()
+            || self.arrival_rate.is_some();
+        let stages = if flags_say_users {
+            Vec::new()
+        } else {
+            file.stages
+        };
+        let duration = self.duration.or(file.duration_s);
+        let duration_s = if stages.is_empty() {
+            duration.unwrap_or(DEFAULT_DURATION_S)
+        } else {
+            stages.iter().map(|stage| stage.duration_s).sum()
+        };
+        let spawn_rate = match self.ramp_up {
+            Some(_) => None,
+            None => self.spawn_rate.or(file.spawn_rate),
+        };
+        let ramp_up = match spawn_rate {
+            Some(_) => None,
+            None => self.ramp_up.or(file.ramp_up_s),
+        };
+        let users = self.users.or(file.users);
+        let staged_users = stages.iter().filter_map(|stage| stage.users).max();
+        let or_of_file = |flag: &Vec<String>, file: Option<Vec<String>>| {
+            if flag.is_empty() {
+                file.unwrap_or_default()
+            } else {
+                flag.clone()
+            }
+        };
+        let mut options = file.options;
+        for text in &self.options {
+            let (name, value) = text.split_once('=').ok_or_else(|| {
+                Failure::bad_input("--option needs a name and a value: --option NAME=VALUE")
+            })?;
+            options.insert(name.trim().to_owned(), value.to_owned());
+        }
+        options.extend(custom);
+        let test = LoadTest {
+            name,
+            host: self.host.clone().or(file.host).unwrap_or_default(),
+            users: users.or(staged_users).unwrap_or(DEFAULT_USERS),
+            ramp_up_s: match (spawn_rate, stages.is_empty()) {
+                (None, true) => {
+                    ramp_up.unwrap_or(DEFAULT_RAMP_UP_S.min(duration_s / RAMP_UP_SHARE))
+                }
+                _ => 0,
+            },
+            duration_s,
+            workers: self.workers.or(file.workers).unwrap_or(1),
+            infrastructure: self
+                .infrastructure
+                .clone()
+                .or(file.infrastructure)
+                .unwrap_or_else(|| LOCAL_INFRASTRUCTURE.to_owned()),
+            scenario,
+            stop_timeout_s: self
+                .stop_timeout
+                .or(file.stop_timeout_s)
+                .unwrap_or(DEFAULT_STOP_TIMEOUT_S),
+            declared,
+            spawn_rate,
+            stages,
+            arrival_rate: self.arrival_rate.or(file.arrival_rate),
+            selection: Selection {
+                user_types: or_of_file(&self.user_types, file.user_types),
+                tags: or_of_file(&self.tags, file.tags),
+                exclude_tags: or_of_file(&self.exclude_tags, file.exclude_tags),
+                equal_weights: self.equal_weights || file.equal_weights.unwrap_or_default(),
+            },
+            options,
+        };
+        Ok(AskedTest {
+            test,
+            duration_given: duration.is_some(),
+            users_given: users.is_some() || ramp_up.is_some() || spawn_rate.is_some(),
+        })
+    }
+}
+
+impl AskedTest {
+    /// Leaves time and number of users to the scenario's load shape, if it has one and the test says nothing
+    /// that takes its place. Returns a sentence about what is ignored.
+    pub(super) fn leave_to_shape(&mut self, scenario: &Scenario) -> Option<String> {
+        let test = &mut self.test;
+        if !scenario.has_shape() || !test.stages.is_empty() || test.arrival_rate.is_some() {
+            return None;
+        }
+        if !self.duration_given {
+            test.duration_s = MAX_DURATION.as_secs();
+        }
+        // Until the shape has been asked; a test has at least one user per worker.
+        test.users = u64::from(test.workers.max(1));
+        test.ramp_up_s = 0;
+        test.spawn_rate = None;
+        self.users_given.then(|| {
+            format!(
+                "The load shape of scenario {} says how many users there are; --users, --ramp-up and --spawn-rate are ignored.",
+                scenario.name
+            )
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<TestFile, Failure> {
+    let cannot_read = |error: std::io::Error| {
+        Failure::bad_input(format!(
+            "the test file {} cannot be read: {error}",
+            path.display()
+        ))
+    };
+    let size = std::fs::metadata(path).map_err(cannot_read)?.len();
+    if size > MAX_TEST_FILE_BYTES as u64 {
+        return Err(Failure::bad_input(format!(
+            "the test file {} is larger than {MAX_TEST_FILE_BYTES} bytes",
+            path.display()
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(cannot_read)?;
+    let mut file = TestFile::parse(&text)
+        .map_err(|error| Failure::bad_input(format!("{}, {error}", path.display())))?;
+    if file.name.is_none() {
+        file.name = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+    }
+    Ok(file)
+}

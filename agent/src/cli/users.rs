@@ -1,0 +1,52 @@
+//! `greylag users`: more or fewer users for a run that goes on.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use greylag_reporting::web::Token;
+use url::Url;
+
+use super::api_client::ApiClient;
+use super::failure::Failure;
+use super::{say, seconds};
+
+/// Options of `greylag users`.
+#[derive(Debug, Args)]
+pub(super) struct UsersOptions {
+    /// The run: the last part of its page's address.
+    run: String,
+    /// How many users there shall be.
+    users: u64,
+    /// How long the change takes, linearly; 0s is at once.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = seconds)]
+    within: u64,
+    /// The coordinator that runs it.
+    #[arg(
+        long,
+        env = "GREYLAG_COORDINATOR",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8089"
+    )]
+    coordinator: Url,
+    /// The coordinator's token.
+    #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+}
+
+/// Changes the users of a run.
+pub(super) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
+    if options.run.is_empty() || !options.run.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(Failure::bad_input(
+            "a run is named by the letters and digits at the end of its page's address",
+        ));
+    }
+    let api = ApiClient::new(options.coordinator, options.token).map_err(Failure::bad_input)?;
+    api.change_users(&options.run, options.users, options.within)
+        .await
+        .map_err(Failure::bad_input)?;
+    say(format_args!(
+        "Run {} goes to {} users within {} s.",
+        options.run, options.users, options.within
+    ));
+    Ok(ExitCode::SUCCESS)
+}
