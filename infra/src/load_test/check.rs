@@ -351,7 +351,7 @@ impl LoadTest {
 
 impl Stage {
     /// What of it cannot be, as the rest of a sentence about the stage.
-    fn mistake(&self, users_before: u64) -> Option<String> {
+    pub(crate) fn mistake(&self, users_before: u64) -> Option<String> {
         if self.duration_s == 0 {
             return Some("has no duration; give at least 1s".to_owned());
         }
