@@ -1,6 +1,7 @@
 //! What a scenario can listen to.
 //!
-//! - here: the listeners that users call as they go, from any thread: requests, errors of tasks.
+//! - here and in `request_event`: the listeners that users call as they go, from any thread: errors of tasks,
+//!   requests.
 //! - `of_the_run`: the handlers that a worker process awaits: init, start, stop, quitting.
 
 mod of_the_run;
@@ -8,14 +9,12 @@ mod of_the_run;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::recorder::RequestSample;
 use crate::run::UserInfo;
 
+pub use crate::request_event::RequestEvent;
+pub(crate) use crate::request_event::RequestListener;
 pub(crate) use of_the_run::{Handler, SpawnedHandler, handler, panic_message, spawned_handler};
 pub use of_the_run::{START_EVENT_TIME, STOP_EVENT_TIME};
-
-/// Hears every sample, and may rename it.
-pub(crate) type RequestListener = Arc<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;
 
 /// Hears every error of a task.
 pub(crate) type UserErrorListener = Arc<dyn Fn(&UserErrorEvent<'_>) + Send + Sync>;
@@ -46,51 +45,7 @@ pub struct UserErrorEvent<'a> {
     pub user: &'a UserInfo,
 }
 
-/// A request that has ended, before it is recorded.
-#[derive(Debug)]
-pub struct RequestEvent<'a> {
-    /// What is going to be recorded.
-    pub sample: &'a RequestSample<'a>,
-    /// Whose request it was.
-    pub user: &'a UserInfo,
-    name: Option<String>,
-}
-
-impl RequestEvent<'_> {
-    /// Records the request under this name.
-    pub fn rename(&mut self, name: impl Into<String>) {
-        self.name = Some(name.into());
-    }
-}
-
 impl Events {
-    /// Tells the listeners of a request and hands what is to be recorded to `record`.
-    #[cold]
-    pub(crate) fn heard_request(
-        &self,
-        sample: &RequestSample<'_>,
-        user: &UserInfo,
-        record: impl FnOnce(&RequestSample<'_>),
-    ) {
-        let mut event = RequestEvent {
-            sample,
-            user,
-            name: None,
-        };
-        for listener in &self.request {
-            // A sample may be recorded while a panic unwinds already; a second one would end the process.
-            let heard = catch_unwind(AssertUnwindSafe(|| listener(&mut event)));
-            if let Err(panic) = heard {
-                self.complain("on_request", &panic_message(&*panic));
-            }
-        }
-        let name = event.name;
-        record(&RequestSample {
-            name: name.as_deref().unwrap_or(sample.name),
-            ..*sample
-        });
-    }
-
     /// Tells the listeners of a task's error.
     pub(crate) fn heard_user_error(&self, task: &str, error: &str, user: &UserInfo) {
         let event = UserErrorEvent { task, error, user };

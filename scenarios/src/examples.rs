@@ -204,11 +204,10 @@ mod tests {
             failure,
         ];
         assert_eq!(recorded, expected.map(|line| format!("  > {line}")));
-        assert!(
-            all()
-                .iter()
-                .map(|scenario| &*scenario.name)
-                .eq(["shop", "classic", "login_journey"])
-        );
+        assert!(all().iter().map(|scenario| &*scenario.name).eq([
+            "shop",
+            "classic",
+            "login_journey"
+        ]));
     }
 }

@@ -13,9 +13,11 @@ mod load_shape;
 #[doc(hidden)]
 pub mod macro_support;
 mod markov;
+mod measure;
 mod options;
 pub mod prelude;
 mod recorder;
+mod request_event;
 mod rows;
 mod run;
 mod scenario;
@@ -27,6 +29,7 @@ mod task_table;
 #[cfg(test)]
 mod testing;
 mod user_builder;
+mod user_client_options;
 mod user_type;
 mod wait_time;
 
@@ -37,6 +40,7 @@ pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
 };
+pub use measure::{Measure, Recorded};
 pub use options::{
     CustomOption, CustomOptionKind, MAX_OPTION_NAME, MAX_OPTION_VALUE, OptionError, Options,
 };
@@ -54,6 +58,4 @@ pub use task_set::{TaskSet, TaskSetBuilder};
 pub use task_table::{TaskEntry, TaskOrder};
 pub use user_builder::{ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder};
 pub use user_type::{UserType, UserTypeError};
-pub use wait_time::{
-    WaitTime, between, constant, constant_pacing, constant_throughput, poisson,
-};
+pub use wait_time::{WaitTime, between, constant, constant_pacing, constant_throughput, poisson};

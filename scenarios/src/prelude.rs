@@ -1,8 +1,12 @@
 //! What a scenario's file needs: `use greylag::prelude::*;`.
 
-pub use crate::client::{CaughtResponse, Client, JsonError, RequestError, Response};
+pub use crate::client::{
+    CaughtResponse, CaughtStreamedResponse, Client, JsonError, Multipart, RequestError, Response,
+    ResponseError, RestResponse, StreamedResponse, ensure,
+};
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
+pub use crate::measure::Measure;
 pub use crate::options::{CustomOption, Options};
 pub use crate::rows::Rows;
 pub use crate::run::{Run, UserInfo};
@@ -22,5 +26,6 @@ pub use crate::wait_time::{
 pub use greylag_macros::{
     fast_http_user, http_user, markov_task_set, sequential_task_set, task, task_set, transitions,
 };
+pub use http::Method;
 pub use std::process::ExitCode;
 pub use std::time::Duration;

@@ -1,18 +1,26 @@
 //! What a user does: a task, what it returns, and how an async method becomes one.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 
-use crate::client::{Client, RequestError};
+use crate::client::{Client, RequestError, ResponseError};
+use crate::measure::Recorded;
 
 /// What every task returns: `Ok(())`, or an error that `?` passed on.
 pub type TaskResult = Result<(), TaskError>;
 
 /// Why a task ended early.
 ///
-/// Made by `?` from any error. A [`RequestError`] in it was recorded as a failed request already
-/// and is not counted again; any other error is reported as an error of the task.
-pub struct TaskError(Box<dyn std::error::Error + Send + Sync + 'static>);
+/// Made by `?` from any error. A [`RequestError`] in it, and what a measured block returned
+/// ([`Recorded`]), was recorded as a failed request already and is not counted again; any other error is
+/// reported as an error of the task.
+pub struct TaskError {
+    error: Box<dyn std::error::Error + Send + Sync + 'static>,
+    at: &'static Location<'static>,
+    recorded: bool,
+}
 
 /// What a task can ask for instead of going on: made by [`stop_user`], [`stop_test`], [`reschedule`],
 /// [`reschedule_immediately`], [`interrupt`] and [`interrupt_and_wait`].
@@ -90,35 +98,75 @@ pub fn interrupt_and_wait<T>() -> Result<T, TaskError> {
 
 impl TaskError {
     /// An error with a text of your own: `return Err(TaskError::new("no token in the page"))`.
+    #[track_caller]
     pub fn new(message: impl Into<String>) -> Self {
-        Self(Box::<dyn std::error::Error + Send + Sync>::from(
-            message.into(),
-        ))
+        Self {
+            error: message.into().into(),
+            at: Location::caller(),
+            recorded: false,
+        }
     }
 
     /// What the task asks for, if this is no error at all.
     pub(crate) fn flow(&self) -> Option<&Flow> {
-        self.0.downcast_ref()
+        self.error.downcast_ref()
+    }
+
+    /// The error as the type it was made from.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
+
+    /// The line of the `?` (or of [`TaskError::new`]) that made it.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.at
     }
 
     /// Whether this is a request's failure that its sample carries already.
     pub(crate) fn is_recorded(&self) -> bool {
-        self.0
-            .downcast_ref::<RequestError>()
-            .is_some_and(RequestError::is_recorded)
+        self.recorded
+            || self
+                .downcast_ref::<RequestError>()
+                .is_some_and(RequestError::is_recorded)
+            || self
+                .downcast_ref::<ResponseError>()
+                .is_some_and(ResponseError::is_recorded)
     }
 }
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for TaskError {
+    #[track_caller]
     fn from(error: E) -> Self {
-        Self(Box::new(error))
+        Self {
+            error: Box::new(error),
+            at: Location::caller(),
+            recorded: false,
+        }
     }
+}
+
+/// What a measured block returned is counted already. What it asks for (`stop_user()` and the like) is
+/// still asked for.
+impl<E: Into<TaskError>> From<Recorded<E>> for TaskError {
+    #[track_caller]
+    fn from(Recorded(error): Recorded<E>) -> Self {
+        let mut error = error.into();
+        error.recorded = error.flow().is_none();
+        error
+    }
+}
+
+/// What an error asks for, whatever its type, if it is a task's error that asks for something.
+pub(crate) fn asks(error: &dyn Any) -> bool {
+    error
+        .downcast_ref::<TaskError>()
+        .is_some_and(|error| error.flow().is_some())
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
+        write!(f, "{}", self.error)?;
+        let mut cause = self.error.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::behaviour::{Hook, Step, UserFunctions, user_fn};
@@ -62,7 +61,7 @@ pub struct UserBuilder<S, C> {
     wait: Wait,
     entries: Vec<TaskEntry>,
     functions: UserFunctions<S>,
-    client: ClientOptions,
+    pub(crate) client: ClientOptions,
     choice: PhantomData<fn() -> C>,
 }
 
@@ -186,36 +185,6 @@ impl<S: Send + 'static, C: ClientChoice> UserBuilder<S, C> {
         let table = Arc::clone(set.table());
         self.entries.push(TaskEntry::new(&options, Some(table)));
         self.functions.steps.push(Step::Set(set));
-        self
-    }
-
-    /// Longest time for a whole request, from `send()` to the end of the body (60 s if not set).
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.client.request_timeout = timeout;
-        self
-    }
-
-    /// Longest time for making a connection, TLS included (60 s if not set).
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.client.connect_timeout = timeout;
-        self
-    }
-
-    /// How many redirects are followed before the request fails (30 if not set).
-    pub fn max_redirects(mut self, redirects: usize) -> Self {
-        self.client.max_redirects = redirects;
-        self
-    }
-
-    /// Accepts every TLS certificate, also invalid ones. The default is to check them.
-    pub fn accept_invalid_certs(mut self, accept: bool) -> Self {
-        self.client.accept_invalid_certs = accept;
-        self
-    }
-
-    /// Sends a header with every request unless the request sets it itself.
-    pub fn default_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.client.headers.insert(name, value);
         self
     }
 }

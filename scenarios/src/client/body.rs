@@ -13,7 +13,8 @@ pub(crate) const LARGEST_BODY: usize = 64 << 20;
 
 /// The failure of a body beyond [`LARGEST_BODY`].
 pub(crate) const TOO_LARGE: Failure = Failure::new("Response body is larger than 64 MiB");
-const NOT_DECODABLE: Failure = Failure::new("Response body cannot be decompressed");
+/// The failure of a body that is not encoded as its head says.
+pub(crate) const NOT_DECODABLE: Failure = Failure::new("Response body cannot be decompressed");
 
 /// Collects the chunks of a body; one chunk, the usual case, is not copied.
 #[derive(Default)]

@@ -14,6 +14,7 @@ use hyper::ext::ReasonPhrase;
 use url::Url;
 
 use super::body::decode;
+use super::body_stream::Unread;
 use super::failure::Failure;
 use super::target::Target;
 use super::{ClientShared, Transport};
@@ -27,10 +28,23 @@ pub(super) struct Answer {
     /// The reason phrase where it is not the usual one.
     pub(super) reason: Option<ReasonPhrase>,
     pub(super) body: Bytes,
+    /// The body of a streamed response, in place of `body`.
+    pub(super) unread: Option<Unread>,
     /// When the head was complete.
     pub(super) head_at: Instant,
     /// Who answered.
     pub(super) target: Arc<Target>,
+    /// How many redirects led there.
+    pub(super) redirects: usize,
+}
+
+/// What is read of a response before it is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Everything.
+    Whole,
+    /// The head; the body is left to be read.
+    Head,
 }
 
 /// The parts of a client that an exchange needs.
@@ -41,7 +55,8 @@ pub(super) struct Route<'c> {
     pub(super) transport: &'c mut Transport,
 }
 
-/// Sends a request, follows its redirects as python-requests does, and reads and decodes the body.
+/// Sends a request, follows its redirects as python-requests does, and reads and decodes the body unless
+/// it is left to be read.
 pub(super) async fn exchange(
     route: Route<'_>,
     target: &Arc<Target>,
@@ -49,6 +64,7 @@ pub(super) async fn exchange(
     mut own_headers: Option<HeaderMap>,
     mut body: Bytes,
     follow: bool,
+    reading: Reading,
 ) -> Result<Answer, Failure> {
     let mut method = method.clone();
     let mut target = Arc::clone(target);
@@ -62,12 +78,26 @@ pub(super) async fn exchange(
         }
         let mut answer = match route.transport {
             Transport::Fast(fast) => {
-                fast.send(route.shared, &method, &target, headers, body.clone())
-                    .await?
+                fast.send(
+                    route.shared,
+                    &method,
+                    &target,
+                    headers,
+                    body.clone(),
+                    reading,
+                )
+                .await?
             }
             Transport::Full(full) => {
-                full.send(route.shared, &method, &target, headers, body.clone())
-                    .await?
+                full.send(
+                    route.shared,
+                    &method,
+                    &target,
+                    headers,
+                    body.clone(),
+                    reading,
+                )
+                .await?
             }
         };
         if answer.headers.contains_key(SET_COOKIE) {
@@ -76,6 +106,7 @@ pub(super) async fn exchange(
         let location = match answer.headers.get(LOCATION) {
             Some(location) if follow && is_redirect(answer.status) => location,
             _ => {
+                answer.redirects = redirects;
                 answer.body = decode(&answer.headers, answer.body).await?;
                 return Ok(answer);
             }
@@ -85,6 +116,10 @@ pub(super) async fn exchange(
         }
         redirects += 1;
         let next = redirected(&target, location)?;
+        if let Some(unread) = answer.unread.take() {
+            // A redirect's own body is read as usual, and its connection kept.
+            unread.read_whole().await?;
+        }
         if turns_into_get(answer.status, &method) {
             method = Method::GET;
         }
@@ -117,6 +152,9 @@ fn assemble(headers: &mut HeaderMap, target: &Target, own: Option<&HeaderMap>, l
         // Credentials are for the origin they were given for.
         headers.remove(AUTHORIZATION);
         headers.remove(COOKIE);
+    }
+    if let Some(authorization) = &target.authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
     if let Some(own) = own {
         for name in own.keys() {
@@ -172,5 +210,8 @@ fn turns_into_get(status: StatusCode, method: &Method) -> bool {
 fn redirected(from: &Target, location: &HeaderValue) -> Result<Target, Failure> {
     let location = String::from_utf8_lossy(location.as_bytes());
     let url = from.url.join(&location).map_err(|_| BAD_REDIRECT)?;
-    Target::new(url).map_err(|_| BAD_REDIRECT)
+    let mut next = Target::new(url).map_err(|_| BAD_REDIRECT)?;
+    // python-requests takes no credentials from a redirect.
+    next.authorization = None;
+    Ok(next)
 }

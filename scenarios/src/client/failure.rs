@@ -9,6 +9,8 @@ use std::io;
 
 use http::StatusCode;
 
+use super::ClientKind;
+
 /// A failed transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure(Cow<'static, str>);
@@ -174,23 +176,39 @@ fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) 
     error
 }
 
-/// The failure text of a status, as python-requests words it; `None` for a status that is none.
+/// Whether a status is a success by the rule of Locust's user class of this client: `HttpUser` fails
+/// 400 to 599, `FastHttpUser` everything that is not in a short list.
+pub(crate) fn is_success(kind: ClientKind, status: StatusCode) -> bool {
+    let code = status.as_u16();
+    match kind {
+        ClientKind::Full => !(400..600).contains(&code),
+        ClientKind::Fast => {
+            matches!(code, 200..=208 | 226 | 301 | 302 | 303 | 304 | 307 | 308)
+        }
+    }
+}
+
+/// The failure text of a status, as python-requests words it; `None` for a success.
 ///
 /// `reason` is the reason phrase of the answer, `name` stands in for the URL so that requests of one
 /// name group.
 pub(crate) fn status_failure(
+    kind: ClientKind,
     status: StatusCode,
     reason: Option<&str>,
     name: &str,
 ) -> Option<String> {
-    let kind = match status.as_u16() {
-        400..=499 => "Client",
-        500..=599 => "Server",
-        _ => return None,
+    if is_success(kind, status) {
+        return None;
+    }
+    let what = match status.as_u16() {
+        400..=499 => "Client Error",
+        500..=599 => "Server Error",
+        _ => "Unexpected Status",
     };
     let reason = reason.or(status.canonical_reason()).unwrap_or("");
     Some(format!(
-        "{} {kind} Error: {reason} for url: {name}",
+        "{} {what}: {reason} for url: {name}",
         status.as_u16()
     ))
 }

@@ -7,7 +7,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -25,7 +25,8 @@ use tokio_rustls::TlsConnector;
 
 use super::ClientShared;
 use super::body::Collected;
-use super::exchange::Answer;
+use super::body_stream::Unread;
+use super::exchange::{Answer, Reading};
 use super::failure::{CONNECT_TIMED_OUT, Failure, is_closing};
 use super::race::may_race;
 use super::stream::Stream;
@@ -37,6 +38,18 @@ const KEPT_CONNECTIONS: usize = 8;
 /// One user's connections.
 pub(super) struct FastTransport {
     kept: Vec<Kept>,
+    /// Where connections come back to whose response was streamed; made with the first of them.
+    returned: Option<Arc<Returned>>,
+}
+
+/// Connections whose streamed response has been read to its end.
+type Returned = Mutex<Vec<(Origin, Connection)>>;
+
+fn lock(returned: &Returned) -> MutexGuard<'_, Vec<(Origin, Connection)>> {
+    // Nothing can panic while it is held; and a connection more or less does no harm.
+    returned
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 struct Kept {
@@ -53,7 +66,37 @@ struct Connection {
 
 impl FastTransport {
     pub(super) fn new() -> Self {
-        Self { kept: Vec::new() }
+        Self {
+            kept: Vec::new(),
+            returned: None,
+        }
+    }
+
+    /// A transport beside this one; it gets the connections that this one has twice.
+    pub(super) fn fork(&mut self) -> Self {
+        let mut fork = Self::new();
+        let (mut own, mut origins) = (Vec::new(), Vec::new());
+        for kept in self.kept.drain(..) {
+            if origins.contains(&kept.origin) {
+                fork.kept.push(kept);
+            } else {
+                origins.push(kept.origin.clone());
+                own.push(kept);
+            }
+        }
+        self.kept = own;
+        fork
+    }
+
+    /// Takes the idle connections of a fork back.
+    pub(super) fn join(&mut self, fork: Self) {
+        for kept in fork.kept {
+            self.keep(kept.origin, kept.connection);
+        }
+    }
+
+    fn returned(&mut self) -> &Arc<Returned> {
+        self.returned.get_or_insert_default()
     }
 
     pub(super) async fn send(
@@ -63,6 +106,7 @@ impl FastTransport {
         target: &Arc<Target>,
         headers: HeaderMap,
         body: Bytes,
+        reading: Reading,
     ) -> Result<Answer, Failure> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method.clone();
@@ -97,6 +141,23 @@ impl FastTransport {
         };
         let head_at = Instant::now();
         let (mut head, body) = response.into_parts();
+        if reading == Reading::Head {
+            let body = FastBody {
+                body,
+                back: (!says_close(&head.headers)).then(|| Arc::clone(self.returned())),
+                kept: Some((target.origin.clone(), connection)),
+            };
+            return Ok(Answer {
+                status: head.status,
+                reason: head.extensions.remove::<ReasonPhrase>(),
+                headers: head.headers,
+                body: Bytes::new(),
+                unread: Some(Unread::fast(body)),
+                head_at,
+                target: Arc::clone(target),
+                redirects: 0,
+            });
+        }
         let body = connection.read(body).await?;
         if !connection.closed && !says_close(&head.headers) {
             self.keep(target.origin.clone(), connection);
@@ -106,13 +167,21 @@ impl FastTransport {
             reason: head.extensions.remove::<ReasonPhrase>(),
             headers: head.headers,
             body,
+            unread: None,
             head_at,
             target: Arc::clone(target),
+            redirects: 0,
         })
     }
 
     /// The kept connection to `origin`, if it is still open.
     async fn take(&mut self, origin: &Origin) -> Option<(Connection, Instant)> {
+        if let Some(returned) = &self.returned {
+            let back = std::mem::take(&mut *lock(returned));
+            for (origin, connection) in back {
+                self.keep(origin, connection);
+            }
+        }
         let index = self.kept.iter().position(|kept| kept.origin == *origin)?;
         let Kept {
             mut connection,
@@ -134,6 +203,53 @@ impl FastTransport {
             connection,
             since: Instant::now(),
         });
+    }
+}
+
+/// The body of a streamed response, with the connection it comes from.
+pub(super) struct FastBody {
+    body: Incoming,
+    /// Where the connection goes when the body has been read; `None` when it ends with the body.
+    back: Option<Arc<Returned>>,
+    kept: Option<(Origin, Connection)>,
+}
+
+impl FastBody {
+    /// The next piece; `None` at the end.
+    pub(super) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Failure>>> {
+        loop {
+            let Some((_, connection)) = &mut self.kept else {
+                return Poll::Ready(None);
+            };
+            // The body is fed by the connection: first that, then look what came.
+            connection.drive(cx);
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(chunk)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.kept = None;
+                    return Poll::Ready(Some(Err(Failure::http_body(&error))));
+                }
+                Poll::Ready(None) => {
+                    if let (Some(back), Some((origin, connection))) = (&self.back, self.kept.take())
+                        && !connection.closed
+                    {
+                        let mut back = lock(back);
+                        if back.len() < KEPT_CONNECTIONS {
+                            back.push((origin, connection));
+                        }
+                    }
+                    return Poll::Ready(None);
+                }
+            }
+        }
     }
 }
 

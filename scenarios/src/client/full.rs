@@ -10,7 +10,8 @@ use hyper::ext::ReasonPhrase;
 
 use super::ClientShared;
 use super::body::Collected;
-use super::exchange::Answer;
+use super::body_stream::Unread;
+use super::exchange::{Answer, Reading};
 use super::failure::{CONNECT_TIMED_OUT, Failure, is_closing};
 use super::race::may_race;
 use super::target::Target;
@@ -31,6 +32,14 @@ impl FullTransport {
         }
     }
 
+    /// The same connections, for requests at the same time.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            last_used: self.last_used,
+        }
+    }
+
     pub(super) async fn send(
         &mut self,
         shared: &ClientShared,
@@ -38,6 +47,7 @@ impl FullTransport {
         target: &Arc<Target>,
         headers: HeaderMap,
         body: Bytes,
+        reading: Reading,
     ) -> Result<Answer, Failure> {
         let client = match &self.client {
             Some(client) => client,
@@ -62,6 +72,20 @@ impl FullTransport {
             (answered, _) => answered.map_err(failure)?,
         };
         let head_at = Instant::now();
+        if reading == Reading::Head {
+            self.last_used = Some(head_at);
+            let (mut head, body) = http::Response::from(response).into_parts();
+            return Ok(Answer {
+                status: head.status,
+                reason: head.extensions.remove::<ReasonPhrase>(),
+                headers: head.headers,
+                body: Bytes::new(),
+                unread: Some(Unread::full(body)),
+                head_at,
+                target: Arc::clone(target),
+                redirects: 0,
+            });
+        }
         let mut collected = Collected::default();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             collected.push(chunk)?;
@@ -72,18 +96,24 @@ impl FullTransport {
             reason: response.extensions_mut().remove::<ReasonPhrase>(),
             headers: std::mem::take(response.headers_mut()),
             body: collected.finish(),
+            unread: None,
             head_at,
             target: Arc::clone(target),
+            redirects: 0,
         })
     }
 }
 
 fn build(shared: &ClientShared) -> Result<reqwest::Client, Failure> {
-    reqwest::Client::builder()
+    // Proxies of the environment are never used: what a load test does is said in the test.
+    let mut builder = reqwest::Client::builder().no_proxy();
+    if let Some(proxy) = &shared.options.proxy {
+        builder = builder.proxy(proxy.clone());
+    }
+    builder
         .tls_backend_preconfigured(rustls::ClientConfig::clone(&shared.tls))
         .connect_timeout(shared.options.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
         .no_gzip()
         .no_brotli()
         .no_deflate()
@@ -92,7 +122,7 @@ fn build(shared: &ClientShared) -> Result<reqwest::Client, Failure> {
         .map_err(failure)
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+pub(super) fn failure(error: reqwest::Error) -> Failure {
     if error.is_connect() && error.is_timeout() {
         return CONNECT_TIMED_OUT;
     }

@@ -3,30 +3,41 @@
 //! One `Client` stands in front of two transports, so that what a scenario sees and what is
 //! recorded cannot depend on which it uses:
 //!
-//! - `request`, `response`: what a scenario says and gets; timing and recording.
+//! - `request`, `request_parts`, `multipart`: what a scenario says; timing and recording.
+//! - `response`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
+//! - `session`, `cookies`, `context`: what a user keeps between two requests.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
 //! - `target`: base URL and path become an address, once per path.
 //! - `fast`, `full`: the transports; they carry one request to one answer.
-//! - `body`, `stream`, `tls`, `race`, `failure`: their parts.
+//! - `body`, `body_stream`, `stream`, `tls`, `race`, `failure`: their parts.
 
 mod body;
+mod body_stream;
+mod context;
+mod cookies;
 mod exchange;
 mod failure;
 mod fast;
 mod full;
+mod judged;
+mod multipart;
 mod race;
 mod request;
+mod request_parts;
 mod response;
+mod rest;
+mod session;
 mod stream;
+mod streamed;
 mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use cookie_store::{CookieStore, RawCookie};
+use cookie_store::CookieStore;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, USER_AGENT};
 use http::{HeaderValue, Method};
 use std::borrow::Cow;
@@ -36,10 +47,17 @@ use crate::recorder::UserContext;
 use crate::run::{Run, UserInfo};
 use target::{Base, TargetCache};
 
+pub use context::RequestContext;
 pub use failure::RequestError;
-pub use request::{Caught, Plain, Request};
-pub use response::{CaughtResponse, JsonError, Response};
-pub(crate) use target::is_absolute;
+pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};
+pub use multipart::{LARGEST_FILE, Multipart};
+pub use request::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
+pub use response::{JsonError, Response};
+pub use rest::RestResponse;
+pub use session::Renamed;
+pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
+pub(crate) use target::{Target, is_absolute};
+pub(crate) use tls::TlsExtras;
 
 /// Which transport the users of a type get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +87,11 @@ pub(crate) struct ClientOptions {
     pub(crate) max_redirects: usize,
     pub(crate) accept_invalid_certs: bool,
     pub(crate) headers: HeaderMap,
+    pub(crate) tls: TlsExtras,
+    /// Of the full client only.
+    pub(crate) proxy: Option<reqwest::Proxy>,
+    /// What is wrong with the options: users of the type cannot be started.
+    pub(crate) invalid: Option<String>,
 }
 
 impl ClientOptions {
@@ -80,6 +103,9 @@ impl ClientOptions {
             max_redirects: MAX_REDIRECTS,
             accept_invalid_certs: false,
             headers: HeaderMap::new(),
+            tls: TlsExtras::default(),
+            proxy: None,
+            invalid: None,
         }
     }
 }
@@ -95,6 +121,9 @@ pub(crate) struct ClientShared {
 
 impl ClientShared {
     pub(crate) fn new(host: &Url, options: Arc<ClientOptions>) -> Result<Self, String> {
+        if let Some(reason) = &options.invalid {
+            return Err(reason.clone());
+        }
         let base = Base::new(host);
         let root = base
             .target("", None)
@@ -113,7 +142,7 @@ impl ClientShared {
         for (name, value) in &options.headers {
             headers.insert(name, value.clone());
         }
-        let tls = tls::config(options.kind, options.accept_invalid_certs)?;
+        let tls = tls::config(options.kind, options.accept_invalid_certs, &options.tls)?;
         Ok(Self {
             options,
             base,
@@ -125,8 +154,15 @@ impl ClientShared {
 
 /// The HTTP client of one user: its cookies, its connections, its headers.
 ///
-/// Paths are appended to the load test's host; absolute `http://` and `https://` URLs are used as
-/// they are. Every request is timed and recorded when it ends.
+/// Paths are appended to the load test's host as Locust does it, text to text; absolute `http://` and
+/// `https://` URLs, in any case, are used as they are. User and password in the host or in an absolute URL are
+/// sent as HTTP Basic authentication. Every request is timed and recorded when it ends, its redirects with
+/// it.
+///
+/// What a request is grouped under: its [`name`](Request::name), else what the client is
+/// [`renamed`](Client::renamed) to, else, as in Locust, on the fast client the path or URL exactly as it was
+/// passed (without [`query`](Request::query)), on the full client path and query of the first request,
+/// percent-encoded and without the host.
 pub struct Client {
     shared: Arc<ClientShared>,
     user: Arc<UserContext>,
@@ -136,6 +172,10 @@ pub struct Client {
     cookies: Option<Box<CookieStore>>,
     targets: TargetCache,
     transport: Transport,
+    /// What requests without a name of their own are grouped under.
+    request_name: Option<Box<str>>,
+    /// What listeners are told about every request.
+    context: RequestContext,
 }
 
 enum Transport {
@@ -157,6 +197,8 @@ impl Client {
             shared,
             user,
             delay: None,
+            request_name: None,
+            context: RequestContext::default(),
         }
     }
 
@@ -225,30 +267,32 @@ impl Client {
         Arc::make_mut(&mut self.headers)
     }
 
-    /// The value of the cookie that would be sent to the host's root under this name.
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies
-            .as_ref()?
-            .get_request_values(self.shared.base.url())
-            .find(|(cookie, _)| *cookie == name)
-            .map(|(_, value)| value)
+    /// A request of a JSON API, whose response has its JSON read: Locust's `rest()`. Sends
+    /// `Content-Type` and `Accept: application/json` unless the request says otherwise.
+    pub fn rest<'c>(
+        &'c mut self,
+        method: Method,
+        path: impl Into<Cow<'c, str>>,
+    ) -> Request<'c, Rest> {
+        self.request(method, path).into_kind()
     }
 
-    /// Sets a cookie for the host, as if it had sent it.
-    pub fn set_cookie(&mut self, name: &str, value: &str) {
-        let cookie = RawCookie::build((name.to_owned(), value.to_owned()))
-            .path("/")
-            .build();
-        // A cookie that the store refuses (another domain, expired) cannot be built here.
-        let _ = self
-            .cookies
-            .get_or_insert_default()
-            .insert_raw(&cookie, self.shared.base.url());
-    }
-
-    /// Forgets all cookies.
-    pub fn clear_cookies(&mut self) {
-        self.cookies = None;
+    /// The same with the time appended as `_=<ms>`, so that no cache answers it; its name says `_=...`.
+    /// Locust's `rest_()`.
+    pub fn rest_uncached<'c>(
+        &'c mut self,
+        method: Method,
+        path: impl Into<Cow<'c, str>>,
+    ) -> Request<'c, Rest> {
+        let path = path.into();
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let name = format!("{path}{joint}_=...");
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.rest(method, path)
+            .query(&[("_", now.as_millis())])
+            .name(name)
     }
 }
 

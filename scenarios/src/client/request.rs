@@ -1,4 +1,4 @@
-//! A request as a scenario says it, and what sending it records.
+//! A request, what kind of response it gives, and what sending it records.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::Serialize;
+use http::header::HeaderMap;
 
-use super::Client;
-use super::exchange::{Route, exchange};
+use super::context::RequestContext;
+use super::exchange::{Answer, Reading, Route, exchange};
 use super::failure::{Failure, RequestError};
-use super::response::{CaughtResponse, Response};
-use super::target::{Target, basic};
-use crate::recorder::Pending;
+use super::judged::{CaughtResponse, CaughtStreamedResponse, Judged};
+use super::response::Response;
+use super::rest::RestResponse;
+use super::streamed::StreamedResponse;
+use super::target::Target;
+use super::{Client, ClientKind};
+use crate::recorder::{Begun, Ended, OwnSample, Pending};
 
 /// Failure of a request that took longer than its time-out.
 const TIMED_OUT: Failure =
@@ -29,23 +32,36 @@ pub enum Plain {}
 #[derive(Debug)]
 pub enum Caught {}
 
+/// Marks a request whose body is left to be read ([`Request::stream`]).
+#[derive(Debug)]
+pub enum Streamed {}
+
+/// Marks a streamed request that the scenario judges.
+#[derive(Debug)]
+pub enum CaughtStreamed {}
+
+/// Marks a request of a JSON API ([`Client::rest`]).
+#[derive(Debug)]
+pub enum Rest {}
+
 /// A request to be sent. Nothing happens before `send()`.
 #[must_use = "a request does nothing until it is sent: add .send().await"]
-pub struct Request<'c, Judged = Plain> {
-    client: &'c mut Client,
-    method: Method,
-    path: Cow<'c, str>,
-    name: Option<Cow<'c, str>>,
-    query: Option<String>,
-    headers: Option<HeaderMap>,
-    body: Bytes,
-    timeout: Option<Duration>,
-    allow_redirects: bool,
+pub struct Request<'c, Kind = Plain> {
+    pub(super) client: &'c mut Client,
+    pub(super) method: Method,
+    pub(super) path: Cow<'c, str>,
+    pub(super) name: Option<Cow<'c, str>>,
+    pub(super) query: Option<String>,
+    pub(super) headers: Option<HeaderMap>,
+    pub(super) body: Bytes,
+    pub(super) timeout: Option<Duration>,
+    pub(super) allow_redirects: bool,
+    pub(super) context: RequestContext,
     /// What is wrong with the request, found while it was put together.
-    invalid: Option<String>,
+    pub(super) invalid: Option<String>,
     /// Where it goes, once that is known; kept here so that its name can be borrowed.
     target: Option<Arc<Target>>,
-    judged: PhantomData<fn() -> Judged>,
+    kind: PhantomData<fn() -> Kind>,
 }
 
 impl<'c> Request<'c> {
@@ -60,14 +76,118 @@ impl<'c> Request<'c> {
             body: Bytes::new(),
             timeout: None,
             allow_redirects: true,
+            context: RequestContext::default(),
             invalid: None,
             target: None,
-            judged: PhantomData,
+            kind: PhantomData,
         }
     }
 
-    /// Leaves the verdict to the scenario: the response has `success()` and `failure("…")`.
+    /// Leaves the verdict to the scenario: the response has `success()` and `failure("…")`. Locust's
+    /// `catch_response=True`.
     pub fn catch(self) -> Request<'c, Caught> {
+        self.into_kind()
+    }
+
+    /// Leaves the body to be read by the scenario, in pieces or lines and untimed: the response time
+    /// ends with the head, the response length is what the head says (0 if nothing). Locust's
+    /// `stream=True`.
+    pub fn stream(self) -> Request<'c, Streamed> {
+        self.into_kind()
+    }
+
+    /// Sends the request, reads the whole response and records the sample.
+    ///
+    /// A status that counts as a failure is recorded as one and is no error here: the response is
+    /// returned. Which do: on the full client 400 to 599, on the fast one everything but 200 to 208, 226,
+    /// 301 to 304, 307 and 308 (Locust's rules for `HttpUser` and `FastHttpUser`).
+    ///
+    /// # Errors
+    ///
+    /// When there is no response (connection, TLS, time-out, malformed answer): recorded as a failure
+    /// already. When the request cannot be made as it was put together: nothing is recorded.
+    pub async fn send(mut self) -> Result<Response, RequestError> {
+        let kind = self.client.shared.options.kind;
+        let (pending, answer) = self.run(Reading::Whole).await?;
+        let response = Response::new(kind, answer, pending.started_at(), Instant::now());
+        let error = response.status_failure(pending.name());
+        pending.finish(&response.ended(), error.as_deref());
+        Ok(response)
+    }
+}
+
+impl<'c> Request<'c, Caught> {
+    /// Leaves the body to be read by the scenario, see [`Request::stream`].
+    pub fn stream(self) -> Request<'c, CaughtStreamed> {
+        self.into_kind()
+    }
+
+    /// Sends the request and reads the whole response. The sample is recorded when the response is
+    /// judged or dropped, with the response time measured here.
+    ///
+    /// # Errors
+    ///
+    /// As for a request that is not caught.
+    pub async fn send(mut self) -> Result<CaughtResponse, RequestError> {
+        self.run_caught().await
+    }
+}
+
+impl<'c> Request<'c, Streamed> {
+    /// Leaves the verdict to the scenario, see [`Request::catch`].
+    pub fn catch(self) -> Request<'c, CaughtStreamed> {
+        self.into_kind()
+    }
+
+    /// Sends the request, reads the head of the response and records the sample.
+    ///
+    /// # Errors
+    ///
+    /// As for a request that is not streamed.
+    pub async fn send(mut self) -> Result<StreamedResponse, RequestError> {
+        let kind = self.client.shared.options.kind;
+        let limit = self.limit();
+        let (pending, answer) = self.run(Reading::Head).await?;
+        let response = StreamedResponse::new(kind, answer, pending.started_at(), limit);
+        let error = response.head().status_failure(pending.name());
+        pending.finish(&response.ended(), error.as_deref());
+        Ok(response)
+    }
+}
+
+impl Request<'_, CaughtStreamed> {
+    /// Sends the request and reads the head of the response. The sample is recorded when the response
+    /// is judged or dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for a request that is not caught.
+    pub async fn send(mut self) -> Result<CaughtStreamedResponse, RequestError> {
+        let kind = self.client.shared.options.kind;
+        let limit = self.limit();
+        let (own, answer) = self.run_owned(Reading::Head).await?;
+        let response = StreamedResponse::new(kind, answer, own.started_at, limit);
+        let ended = response.ended();
+        Ok(Judged::new(response, OwnSample { ended, ..own }))
+    }
+}
+
+impl Request<'_, Rest> {
+    /// Sends the request, reads the whole response and its JSON. The sample is recorded when the
+    /// response is judged or dropped; a body that is not JSON is a failure.
+    ///
+    /// # Errors
+    ///
+    /// As for a request that is not caught.
+    pub async fn send(mut self) -> Result<RestResponse, RequestError> {
+        self.send_json();
+        self.accept_json();
+        Ok(RestResponse::new(self.run_caught().await?))
+    }
+}
+
+impl<'c, Kind> Request<'c, Kind> {
+    pub(super) fn into_kind<Other>(self) -> Request<'c, Other> {
         Request {
             client: self.client,
             method: self.method,
@@ -78,174 +198,61 @@ impl<'c> Request<'c> {
             body: self.body,
             timeout: self.timeout,
             allow_redirects: self.allow_redirects,
+            context: self.context,
             invalid: self.invalid,
             target: None,
-            judged: PhantomData,
+            kind: PhantomData,
         }
     }
 
-    /// Sends the request, reads the whole response and records the sample.
-    ///
-    /// A status of 400 or above is recorded as a failure and is no error here: the response is
-    /// returned.
-    ///
-    /// # Errors
-    ///
-    /// When there is no response (connection, TLS, time-out, malformed answer): recorded as a failure
-    /// already. When the request cannot be made as it was put together: nothing is recorded.
-    pub async fn send(mut self) -> Result<Response, RequestError> {
-        let (pending, response) = self.run().await?;
-        let error = response.status_failure(pending.name());
-        pending.finish(
-            response.elapsed(),
-            Some(response.time_to_first_byte()),
-            response.length(),
-            error.as_deref(),
-        );
-        Ok(response)
+    fn limit(&self) -> Duration {
+        self.timeout
+            .unwrap_or(self.client.shared.options.request_timeout)
     }
-}
 
-impl Request<'_, Caught> {
-    /// Sends the request and reads the whole response. The sample is recorded when the response is
-    /// judged or dropped, with the response time measured here.
-    ///
-    /// # Errors
-    ///
-    /// As for a request that is not caught.
-    pub async fn send(mut self) -> Result<CaughtResponse, RequestError> {
-        let context = Arc::clone(&self.client.user);
-        let delay = self.client.delay;
-        let method = self.method.clone();
-        let (pending, response) = self.run().await?;
-        let name = pending.name().to_owned();
-        let started_at = pending.started_at();
+    async fn run_caught(&mut self) -> Result<CaughtResponse, RequestError> {
+        let kind = self.client.shared.options.kind;
+        let (own, answer) = self.run_owned(Reading::Whole).await?;
+        let response = Response::new(kind, answer, own.started_at, Instant::now());
+        let ended = response.ended();
+        Ok(Judged::new(response, OwnSample { ended, ..own }))
+    }
+
+    /// Sends the request and reads the response. A failure is recorded; a response's sample is
+    /// handed over, to be completed.
+    async fn run_owned(&mut self, reading: Reading) -> Result<(OwnSample, Answer), RequestError> {
+        let (pending, answer) = self.run(reading).await?;
+        let (name, started_at) = (pending.name().to_owned(), pending.started_at());
         pending.hand_over();
-        Ok(CaughtResponse::new(
-            response, context, delay, method, name, started_at,
-        ))
-    }
-}
-
-impl<'c, Judged> Request<'c, Judged> {
-    /// Groups the request under this name instead of its path and query.
-    pub fn name(mut self, name: impl Into<Cow<'c, str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Sends a header; one of the client's of the same name is replaced.
-    pub fn header<N, V>(mut self, name: N, value: V) -> Self
-    where
-        N: TryInto<HeaderName>,
-        V: TryInto<HeaderValue>,
-    {
-        match (name.try_into(), value.try_into()) {
-            (Ok(name), Ok(value)) => self.set_header(name, value),
-            (Err(_), _) => self.refuse("a header's name is not valid"),
-            (_, Err(_)) => self.refuse("a header's value is not valid"),
-        }
-        self
-    }
-
-    /// Sends all these headers; each replaces those of the same name.
-    pub fn headers(mut self, headers: HeaderMap) -> Self {
-        // Extending replaces a name's values by all of its new ones.
-        self.headers.get_or_insert_default().extend(headers);
-        self
-    }
-
-    /// Authenticates with user and password (HTTP Basic).
-    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
-        self.set_header(AUTHORIZATION, basic(user, password));
-        self
-    }
-
-    /// Authenticates with a token (`Authorization: Bearer …`).
-    pub fn bearer_auth(self, token: &str) -> Self {
-        self.header(AUTHORIZATION, format!("Bearer {token}"))
-    }
-
-    /// Appends parameters to the URL: pairs, a map or a struct.
-    pub fn query<T: Serialize + ?Sized>(mut self, parameters: &T) -> Self {
-        match serde_urlencoded::to_string(parameters) {
-            Ok(encoded) => match &mut self.query {
-                Some(query) => {
-                    query.push('&');
-                    query.push_str(&encoded);
-                }
-                None => self.query = Some(encoded),
+        let own = OwnSample {
+            user: Arc::clone(&self.client.user),
+            method: method_name(&self.method),
+            name,
+            started_at,
+            delay: self.client.delay,
+            target: self.target.take(),
+            context: self
+                .client
+                .context
+                .merged(std::mem::take(&mut self.context)),
+            ended: Ended {
+                response_time: Duration::ZERO,
+                time_to_first_byte: None,
+                response_length: 0,
+                status: Some(answer.status),
             },
-            Err(error) => self.refuse(format!("the query cannot be encoded: {error}")),
-        }
-        self
-    }
-
-    /// Sends a form: pairs, a map or a struct.
-    pub fn form<T: Serialize + ?Sized>(mut self, fields: &T) -> Self {
-        match serde_urlencoded::to_string(fields) {
-            Ok(encoded) => {
-                self.body = encoded.into();
-                self.set_type("application/x-www-form-urlencoded");
-            }
-            Err(error) => self.refuse(format!("the form cannot be encoded: {error}")),
-        }
-        self
-    }
-
-    /// Sends a value as JSON.
-    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(encoded) => {
-                self.body = encoded.into();
-                self.set_type("application/json");
-            }
-            Err(error) => self.refuse(format!("the value cannot be encoded as JSON: {error}")),
-        }
-        self
-    }
-
-    /// Sends a body of bytes or text; a content type is yours to set.
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    /// Longest time for this request, from `send()` to the end of the body.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Whether redirects are followed; they are, except for HEAD.
-    pub fn allow_redirects(mut self, allow: bool) -> Self {
-        self.allow_redirects = allow;
-        self
-    }
-
-    fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
-        self.headers.get_or_insert_default().insert(name, value);
-    }
-
-    /// Says what the body is, unless the scenario did.
-    fn set_type(&mut self, content_type: &'static str) {
-        self.headers
-            .get_or_insert_default()
-            .entry(CONTENT_TYPE)
-            .or_insert(HeaderValue::from_static(content_type));
-    }
-
-    fn refuse(&mut self, reason: impl Into<String>) {
-        self.invalid.get_or_insert_with(|| reason.into());
+        };
+        Ok((own, answer))
     }
 
     /// Sends the request and reads the response. A failure is recorded; a response is not yet.
-    async fn run(&mut self) -> Result<(Pending<'_>, Response), RequestError> {
+    async fn run(&mut self, reading: Reading) -> Result<(Pending<'_>, Answer), RequestError> {
         let started_at = Instant::now();
         if let Some(reason) = self.invalid.take() {
             let (method, path) = (&self.method, &self.path);
             return Err(RequestError::invalid(format!("{method} {path}: {reason}")));
         }
+        let limit = self.limit();
         let Client {
             shared,
             headers,
@@ -254,6 +261,8 @@ impl<'c, Judged> Request<'c, Judged> {
             transport,
             user,
             delay,
+            request_name,
+            context,
         } = &mut *self.client;
         let target = match &self.query {
             None => targets.get(&shared.base, &self.path),
@@ -262,15 +271,32 @@ impl<'c, Judged> Request<'c, Judged> {
         .map_err(RequestError::invalid)?;
         let target: &Arc<Target> = self.target.insert(target);
 
-        let name = self.name.as_deref().unwrap_or_else(|| target.name());
-        let pending = Pending::new(user, self.method.as_str(), name, started_at, *delay);
+        let name = match (&self.name, request_name) {
+            (Some(name), _) => name,
+            (None, Some(name)) => &**name,
+            // User and password have no place in the statistics.
+            (None, None) if target.authorization.is_some() => target.name(),
+            (None, None) if shared.options.kind == ClientKind::Fast && !self.path.is_empty() => {
+                &self.path
+            }
+            (None, None) => target.name(),
+        };
+        let pending = Pending::new(Begun {
+            user,
+            method: self.method.as_str(),
+            name,
+            started_at,
+            delay: *delay,
+            target,
+            user_context: context,
+            own_context: &self.context,
+        });
         let route = Route {
             shared,
             headers,
             cookies,
             transport,
         };
-        let limit = self.timeout.unwrap_or(shared.options.request_timeout);
         let exchange = exchange(
             route,
             target,
@@ -278,19 +304,37 @@ impl<'c, Judged> Request<'c, Judged> {
             self.headers.take(),
             std::mem::take(&mut self.body),
             self.allow_redirects,
+            reading,
         );
         match tokio::time::timeout(limit, exchange)
             .await
             .unwrap_or(Err(TIMED_OUT))
         {
-            Ok(answer) => {
-                let response = Response::new(answer, started_at, Instant::now());
-                Ok((pending, response))
-            }
+            Ok(answer) => Ok((pending, answer)),
             Err(failure) => {
-                pending.finish(started_at.elapsed(), None, 0, Some(failure.text()));
+                let ended = Ended {
+                    response_time: started_at.elapsed(),
+                    time_to_first_byte: None,
+                    response_length: 0,
+                    status: None,
+                };
+                pending.finish(&ended, Some(failure.text()));
                 Err(RequestError::recorded(failure.text().to_owned()))
             }
         }
     }
+}
+
+/// A method's name, without a copy for the usual ones.
+fn method_name(method: &Method) -> Cow<'static, str> {
+    Cow::Borrowed(match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        ref other => return Cow::Owned(other.as_str().to_owned()),
+    })
 }

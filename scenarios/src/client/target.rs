@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) uri: Uri,
     /// The `Host` header.
     pub(crate) host: HeaderValue,
+    /// What a URL with user and password asks to send.
+    pub(crate) authorization: Option<HeaderValue>,
     pub(crate) origin: Origin,
 }
 
@@ -47,6 +49,12 @@ impl Target {
             }
         };
         url.set_fragment(None);
+        let authorization = basic_authorization(&url);
+        if authorization.is_some() {
+            // Both fail only for URLs without a host, which have no user either.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(format!("{url} has no host"));
         };
@@ -62,11 +70,12 @@ impl Target {
             },
             uri,
             host: header,
+            authorization,
             url,
         })
     }
 
-    /// Path and query: the name of a request that has no other.
+    /// Path and query, percent-encoded.
     pub(crate) fn name(&self) -> &str {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
@@ -76,8 +85,11 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Base {
     url: Url,
-    /// The URL without user, query, fragment and trailing slash.
+    /// What a path is appended to: the URL without user, query and fragment. A path of `/`, which every
+    /// URL has, is left out.
     prefix: String,
+    /// Whether a path needs a slash before it if it has none.
+    bare: bool,
     authorization: Option<HeaderValue>,
 }
 
@@ -90,10 +102,17 @@ impl Base {
         let _ = url.set_password(None);
         url.set_query(None);
         url.set_fragment(None);
-        let prefix = url.as_str().trim_end_matches('/').to_owned();
+        let bare = url.path() == "/";
+        let prefix = url.as_str();
+        let prefix = if bare {
+            prefix.strip_suffix('/').unwrap_or(prefix)
+        } else {
+            prefix
+        };
         Self {
+            prefix: prefix.to_owned(),
+            bare,
             url,
-            prefix,
             authorization,
         }
     }
@@ -107,12 +126,14 @@ impl Base {
         self.authorization.clone()
     }
 
-    /// The address of `path`: itself if it is an absolute http(s) URL, else appended to the host.
+    /// The address of `path`: itself if it is an absolute http(s) URL, else appended to the host as
+    /// Locust does it, text to text: a host with a path gets no slash added or taken away. After a host
+    /// without one a path begins with a slash, whether it is written or not.
     pub(crate) fn target(&self, path: &str, query: Option<&str>) -> Result<Target, String> {
         let mut url = if is_absolute(path) {
             Url::parse(path)
         } else {
-            let slash = if path.is_empty() || path.starts_with(['/', '?']) {
+            let slash = if !self.bare || path.is_empty() || path.starts_with(['/', '?', '#']) {
                 ""
             } else {
                 "/"

@@ -1,13 +1,10 @@
 //! Connections: kept, replaced, given up, encrypted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::TlsAcceptor;
 
+use super::certificates::self_signed;
 use crate::client::ClientKind;
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 
@@ -154,20 +151,6 @@ async fn more_origins_than_connections_are_kept() {
         }
     }
     assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
-}
-
-fn self_signed() -> TlsAcceptor {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 #[tokio::test]

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::client::ClientKind;
 use crate::client::failure::status_failure;
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 
 #[tokio::test]
-async fn a_status_of_400_or_above_is_a_failure_and_no_error() {
+async fn a_failing_status_is_a_failure_and_no_error() {
     // status line, failure text; the reason phrase is the server's, as in python-requests
-    let cases = [
+    let on_both = [
         ("200 OK", None),
-        ("300 Multiple Choices", None),
-        ("399 Odd", None),
+        ("226 IM Used", None),
         (
             "400 Bad Request",
             Some("400 Client Error: Bad Request for url: /x?y"),
@@ -31,10 +31,28 @@ async fn a_status_of_400_or_above_is_a_failure_and_no_error() {
             Some("500 Server Error: Internal Server Error for url: /x?y"),
         ),
         ("599 Odd", Some("599 Server Error: Odd for url: /x?y")),
-        ("600 Odd", None),
     ];
+    let on_one = |kind| match kind {
+        ClientKind::Full => [
+            ("209 Odd", None),
+            ("300 Multiple Choices", None),
+            ("399 Odd", None),
+            ("600 Odd", None),
+            ("999 Odd", None),
+        ],
+        ClientKind::Fast => [
+            ("209 Odd", Some("209 Unexpected Status: Odd for url: /x?y")),
+            (
+                "300 Multiple Choices",
+                Some("300 Unexpected Status: Multiple Choices for url: /x?y"),
+            ),
+            ("399 Odd", Some("399 Unexpected Status: Odd for url: /x?y")),
+            ("600 Odd", Some("600 Unexpected Status: Odd for url: /x?y")),
+            ("999 Odd", Some("999 Unexpected Status: Odd for url: /x?y")),
+        ],
+    };
     for kind in BOTH {
-        for (status, failure) in cases {
+        for (status, failure) in on_both.into_iter().chain(on_one(kind)) {
             let server =
                 Server::start(move |_: &Seen| Reply::Write(respond(status, &[], b"body"))).await;
             let (mut client, memory) = client(kind, &server.url);
@@ -49,11 +67,19 @@ async fn a_status_of_400_or_above_is_a_failure_and_no_error() {
 }
 
 #[test]
-fn every_status_is_judged_as_python_requests_does() {
+fn every_status_is_judged_as_locust_does() {
+    let fast: Vec<u16> = (200..=208)
+        .chain([226, 301, 302, 303, 304, 307, 308])
+        .collect();
     for code in 100..1000 {
         let status = StatusCode::from_u16(code).unwrap();
-        let failure = status_failure(status, None, "/");
-        assert_eq!(failure.is_some(), (400..600).contains(&code), "{code}");
+        let fails = |kind| status_failure(kind, status, None, "/").is_some();
+        assert_eq!(
+            fails(ClientKind::Full),
+            (400..600).contains(&code),
+            "{code}"
+        );
+        assert_eq!(fails(ClientKind::Fast), !fast.contains(&code), "{code}");
     }
 }
 
@@ -130,12 +156,16 @@ async fn nobody_there_and_no_such_host() {
             .await
             .unwrap_err();
         let lines = memory.lines();
+        let name = match kind {
+            ClientKind::Fast => "http://no-such-host.invalid/x",
+            ClientKind::Full => "/x",
+        };
         assert_eq!(
             lines[0],
             "GET / -> ConnectionRefusedError(111, 'Connection refused')"
         );
         assert!(
-            lines[1].starts_with("GET /x -> Host name not resolved: "),
+            lines[1].starts_with(&format!("GET {name} -> Host name not resolved: ")),
             "{lines:?}"
         );
     }

@@ -1,8 +1,16 @@
 //! Both transports against small servers: the same cases, the same outcome.
 
 mod bodies;
+mod certificates;
 mod connections;
 mod failures;
+mod forms;
+mod listeners;
+mod measures;
+mod proxies;
 mod redirects;
 mod requests;
+mod rest;
+mod sessions;
+mod streams;
 mod verdicts;

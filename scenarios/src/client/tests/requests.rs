@@ -89,16 +89,23 @@ async fn both_clients_send_the_same_requests() {
             .seen()
             .into_iter()
             .map(|mut seen| {
+                if seen.target == "/json" {
+                    // As in Locust only the fast client asks for JSON in return.
+                    let accepts =
+                        ["application/json", "*/*"][usize::from(kind == ClientKind::Full)];
+                    assert_eq!(seen.header("accept"), Some(accepts));
+                    seen.headers.retain(|(name, _)| name != "accept");
+                }
                 for (_, value) in &mut seen.headers {
                     *value = value.replace(&port, ":port");
                 }
                 comparable(seen)
             })
             .collect();
-        sent.push((seen, memory.lines()));
+        sent.push(seen);
     }
     assert_eq!(sent[0], sent[1]);
-    let (seen, lines) = &sent[0];
+    let seen = &sent[0];
     let by_target = |target: &str| seen.iter().find(|seen| seen.target == target).unwrap();
 
     let plain = &seen[0];
@@ -110,7 +117,6 @@ async fn both_clients_send_the_same_requests() {
     assert_eq!(plain.header("content-length"), None);
 
     by_target("/q?a=1&b=x+y&c=%C3%BC");
-    assert!(lines.contains(&"GET /q?a=1&b=x+y&c=%C3%BC".to_owned()));
     let form = by_target("/form");
     assert_eq!(form.body, "user=ada+%26+co");
     assert_eq!(
@@ -160,59 +166,55 @@ async fn head_and_bodiless_posts_are_alike() {
 }
 
 #[tokio::test]
-async fn paths_are_appended_to_the_host_and_name_the_request() {
+async fn paths_are_appended_to_the_host_text_to_text() {
     for kind in BOTH {
         let server = Server::start(ok).await;
         let cases = [
-            // host's path, path, target on the wire (and the name)
+            // host's path, path, target on the wire
             ("", "/a", "/a"),
             ("", "", "/"),
             ("", "a", "/a"),
             ("", "?x=1", "/?x=1"),
+            ("", "//a", "//a"),
             ("/", "/a", "/a"),
             ("/api", "/a", "/api/a"),
-            ("/api/", "/a", "/api/a"),
+            ("/api", "v1", "/apiv1"),
+            ("/api/", "/a", "/api//a"),
+            ("/api/", "a", "/api/a"),
             ("/api", "?x=1", "/api?x=1"),
+            ("/api", "", "/api"),
             ("", "/ü b", "/%C3%BC%20b"),
             ("", "/a#part", "/a"),
         ];
         for (base, path, target) in cases {
             let host = server.url.join(base).unwrap();
-            let (mut client, memory) = client(kind, &host);
+            let (mut client, _) = client(kind, &host);
             client.get(path).send().await.unwrap();
             assert_eq!(
                 server.seen().last().unwrap().target,
                 target,
                 "{base} {path}"
             );
-            assert_eq!(memory.only().name, target);
         }
         let (mut client, memory) = client(kind, &"http://host.invalid".parse().unwrap());
-        client
-            .get(format!("{}there?x", server.url))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(memory.only().name, "/there?x");
+        let url = server.url.as_str().replace("http:", "HTTP:");
+        client.get(format!("{url}there?x")).send().await.unwrap();
+        assert_eq!(server.seen().last().unwrap().target, "/there?x");
         assert_eq!(memory.only().length, 4);
     }
 }
 
 #[tokio::test]
-async fn a_name_groups_and_a_query_does_not_reach_it() {
-    let server = Server::start(ok).await;
-    let (mut client, memory) = client(ClientKind::Fast, &server.url);
-    for id in 0..3 {
-        let path = format!("/products/{id}");
-        client
-            .get(&path)
-            .name("/products/[id]")
-            .query(&[("n", id)])
-            .send()
-            .await
-            .unwrap();
+async fn user_and_password_of_a_url_are_sent_and_never_a_name() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, memory) = client(kind, &"http://host.invalid".parse().unwrap());
+        let url = server.url.as_str().replace("http://", "http://ada:p%20w@");
+        client.get(format!("{url}x?y")).send().await.unwrap();
+        let seen = &server.seen()[0];
+        assert_eq!(seen.header("authorization"), Some("Basic YWRhOnAgdw=="));
+        assert_eq!(memory.lines(), ["GET /x?y"]);
     }
-    assert_eq!(memory.lines(), ["GET /products/[id]"; 3]);
 }
 
 #[tokio::test]
@@ -244,53 +246,6 @@ async fn user_and_password_of_the_host_are_sent_as_basic_auth() {
             Some("Basic YWRhOnAgdw==")
         );
         assert_eq!(memory.only().name, "/x");
-    }
-}
-
-#[tokio::test]
-async fn cookies_are_kept_per_user() {
-    for kind in BOTH {
-        let server = Server::start(|seen: &Seen| {
-            let headers: &[(&str, &str)] = match seen.target.as_str() {
-                "/login" => &[
-                    ("set-cookie", "session=abc; Path=/"),
-                    ("set-cookie", "admin=1; Path=/admin"),
-                    ("set-cookie", "elsewhere=1; Domain=example.com"),
-                    ("set-cookie", "gone=1; Max-Age=0"),
-                ],
-                "/logout" => &[("set-cookie", "session=; Max-Age=0; Path=/")],
-                _ => &[],
-            };
-            String::from_utf8(respond("200 OK", headers, b"")).unwrap()
-        })
-        .await;
-        let (mut one, _) = client(kind, &server.url);
-        let (mut other, _) = client(kind, &server.url);
-        one.get("/login").send().await.unwrap();
-        assert_eq!(one.cookie("session"), Some("abc"));
-        let cookie_of = |server: &Server| {
-            let seen = server.seen();
-            seen.last().unwrap().header("cookie").map(str::to_owned)
-        };
-        one.get("/").send().await.unwrap();
-        assert_eq!(cookie_of(&server).as_deref(), Some("session=abc"));
-        one.get("/admin").send().await.unwrap();
-        let both = cookie_of(&server).unwrap();
-        assert!(
-            both.contains("session=abc") && both.contains("admin=1"),
-            "{both}"
-        );
-        other.get("/").send().await.unwrap();
-        assert_eq!(cookie_of(&server), None);
-        one.get("/").header("cookie", "own=1").send().await.unwrap();
-        assert_eq!(cookie_of(&server).as_deref(), Some("own=1"));
-        one.get("/logout").send().await.unwrap();
-        one.set_cookie("mine", "2");
-        one.get("/").send().await.unwrap();
-        assert_eq!(cookie_of(&server).as_deref(), Some("mine=2"));
-        one.clear_cookies();
-        one.get("/").send().await.unwrap();
-        assert_eq!(cookie_of(&server), None);
     }
 }
 

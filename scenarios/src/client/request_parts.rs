@@ -1,0 +1,165 @@
+//! What can be said about a request before it is sent.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use super::ClientKind;
+use super::multipart::Multipart;
+use super::request::Request;
+use super::target::basic;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+impl<'c, Kind> Request<'c, Kind> {
+    /// Groups the request under this name, whatever its address and the client's
+    /// [`renamed`](super::Client::renamed) say.
+    pub fn name(mut self, name: impl Into<Cow<'c, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Says something about the request to those who listen to requests; over what the user says under
+    /// the same key ([`Client::context_mut`](super::Client::context_mut)).
+    pub fn context(mut self, key: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
+        self.context.set(key, value);
+        self
+    }
+
+    /// Sends a header; one of the client's of the same name is replaced.
+    pub fn header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => self.set_header(name, value),
+            (Err(_), _) => self.refuse("a header's name is not valid"),
+            (_, Err(_)) => self.refuse("a header's value is not valid"),
+        }
+        self
+    }
+
+    /// Sends all these headers; each replaces those of the same name.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        // Extending replaces a name's values by all of its new ones.
+        self.headers.get_or_insert_default().extend(headers);
+        self
+    }
+
+    /// Authenticates with user and password (HTTP Basic).
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        self.set_header(AUTHORIZATION, basic(user, password));
+        self
+    }
+
+    /// Authenticates with a token (`Authorization: Bearer …`).
+    pub fn bearer_auth(self, token: &str) -> Self {
+        self.header(AUTHORIZATION, format!("Bearer {token}"))
+    }
+
+    /// Appends parameters to the URL: pairs, a map or a struct.
+    pub fn query<T: Serialize + ?Sized>(mut self, parameters: &T) -> Self {
+        match serde_urlencoded::to_string(parameters) {
+            Ok(encoded) => match &mut self.query {
+                Some(query) => {
+                    query.push('&');
+                    query.push_str(&encoded);
+                }
+                None => self.query = Some(encoded),
+            },
+            Err(error) => self.refuse(format!("the query cannot be encoded: {error}")),
+        }
+        self
+    }
+
+    /// Sends a form: pairs, a map or a struct.
+    pub fn form<T: Serialize + ?Sized>(mut self, fields: &T) -> Self {
+        match serde_urlencoded::to_string(fields) {
+            Ok(encoded) => {
+                self.body = encoded.into();
+                self.set_type("application/x-www-form-urlencoded");
+            }
+            Err(error) => self.refuse(format!("the form cannot be encoded: {error}")),
+        }
+        self
+    }
+
+    /// Sends text fields and files.
+    pub fn multipart(mut self, form: Multipart) -> Self {
+        let (content_type, body) = form.encode();
+        self.body = body;
+        self.set_header(CONTENT_TYPE, content_type);
+        self
+    }
+
+    /// Sends a value as JSON. As in Locust, the fast client asks for JSON in return, too (`Accept`),
+    /// unless the request says otherwise.
+    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(encoded) => {
+                self.body = encoded.into();
+                self.set_type("application/json");
+                if self.client.shared.options.kind == ClientKind::Fast {
+                    self.accept_json();
+                }
+            }
+            Err(error) => self.refuse(format!("the value cannot be encoded as JSON: {error}")),
+        }
+        self
+    }
+
+    /// Sends a body of bytes or text; a content type is yours to set.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Longest time for this request, from `send()` to the end of the body; of a streamed one to the
+    /// end of the head, and then for each piece of the body.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether redirects are followed; they are, except for HEAD.
+    pub fn allow_redirects(mut self, allow: bool) -> Self {
+        self.allow_redirects = allow;
+        self
+    }
+
+    pub(super) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.get_or_insert_default().insert(name, value);
+    }
+
+    /// Says what the body is, unless the scenario did.
+    fn set_type(&mut self, content_type: &'static str) {
+        self.headers
+            .get_or_insert_default()
+            .entry(CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static(content_type));
+    }
+
+    /// Asks for JSON, unless the scenario did.
+    pub(super) fn accept_json(&mut self) {
+        self.headers
+            .get_or_insert_default()
+            .entry(ACCEPT)
+            .or_insert(JSON);
+    }
+
+    /// Says that the body is JSON, unless the scenario said what it is.
+    pub(super) fn send_json(&mut self) {
+        self.headers
+            .get_or_insert_default()
+            .entry(CONTENT_TYPE)
+            .or_insert(JSON);
+    }
+
+    pub(super) fn refuse(&mut self, reason: impl Into<String>) {
+        self.invalid.get_or_insert_with(|| reason.into());
+    }
+}

@@ -1,0 +1,180 @@
+//! What a user's client is beside its requests: names, context, copies for requests at the same time.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::{
+    Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, Transport,
+};
+use crate::recorder::{Ended, OwnSample, Recorder, UserContext};
+use crate::run::RunSettings;
+
+impl Client {
+    /// Groups all further requests that have no name of their own under this one; `None` ends it. Locust's
+    /// `client.request_name`.
+    pub fn set_request_name(&mut self, name: Option<&str>) {
+        self.request_name = name.map(Box::from);
+    }
+
+    /// The client under another name, for a block of requests: Locust's `rename_request`.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn checkout(client: &mut Client) -> TaskResult {
+    /// {
+    ///     let mut client = client.renamed("checkout");
+    ///     client.post("/basket/7/address").send().await?;
+    ///     client.post("/basket/7/payment").send().await?;
+    /// } // from here on requests have their own names again
+    /// client.get("/").send().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn renamed(&mut self, name: &str) -> Renamed<'_> {
+        let before = self.request_name.replace(Box::from(name));
+        Renamed {
+            client: self,
+            before,
+        }
+    }
+
+    /// What listeners are told about every request of this user; a request may add to it
+    /// ([`Request::context`](super::Request::context)). Locust's `User.context()`.
+    pub fn context_mut(&mut self) -> &mut RequestContext {
+        &mut self.context
+    }
+
+    /// The same user once more, for requests at the same time: a client with connections of its own
+    /// and a copy of headers, cookies, context and name. It can be kept, moved to another task, or
+    /// [`join`](Self::join)ed again.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn page(client: &mut Client) -> TaskResult {
+    /// let mut beside = client.fork();
+    /// let (style, script) = tokio::join!(
+    ///     client.get("/style.css").send(),
+    ///     beside.get("/script.js").send(),
+    /// );
+    /// client.join(beside);
+    /// style?;
+    /// script?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fork(&mut self) -> Self {
+        let transport = match &mut self.transport {
+            Transport::Fast(fast) => Transport::Fast(fast.fork()),
+            Transport::Full(full) => Transport::Full(full.fork()),
+        };
+        Self {
+            shared: Arc::clone(&self.shared),
+            user: Arc::clone(&self.user),
+            delay: self.delay,
+            headers: Arc::clone(&self.headers),
+            cookies: self.cookies.clone(),
+            targets: TargetCache::new(),
+            transport,
+            request_name: self.request_name.clone(),
+            context: self.context.clone(),
+        }
+    }
+
+    /// Takes over the cookies that a fork was given by servers, and its idle connections.
+    pub fn join(&mut self, fork: Self) {
+        if let Some(given) = fork.cookies {
+            let store = self.cookies.get_or_insert_default();
+            for cookie in given.iter_unexpired() {
+                // The store refuses only what it could not have had before.
+                let _ = store.insert(cookie.clone(), self.shared.base.url());
+            }
+        }
+        if let (Transport::Fast(own), Transport::Fast(fork)) = (&mut self.transport, fork.transport)
+        {
+            own.join(fork);
+        }
+    }
+
+    /// A client outside of any run, for tests of a scenario's own functions: what its requests give is
+    /// handed to `recorder`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when the host is not one that can be requested.
+    pub fn outside_a_run(
+        kind: ClientKind,
+        host: &Url,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, String> {
+        let shared = ClientShared::new(host, Arc::new(ClientOptions::new(kind)))?;
+        let settings = RunSettings {
+            host: Some(host.clone()),
+            workers: 1,
+            users: 1,
+            ..RunSettings::default()
+        };
+        let user = UserContext::outside_a_run(settings, recorder);
+        Ok(Self::new(Arc::new(shared), Arc::new(user)))
+    }
+
+    /// A sample of this user that begins now.
+    pub(crate) fn own_sample(
+        &self,
+        method: std::borrow::Cow<'static, str>,
+        name: String,
+    ) -> OwnSample {
+        OwnSample {
+            user: Arc::clone(&self.user),
+            method,
+            name,
+            started_at: Instant::now(),
+            delay: self.delay,
+            target: None,
+            context: self.context.clone(),
+            ended: Ended {
+                response_time: Duration::ZERO,
+                time_to_first_byte: None,
+                response_length: 0,
+                status: None,
+            },
+        }
+    }
+}
+
+/// A client under another name: [`Client::renamed`]. Its drop ends it.
+pub struct Renamed<'c> {
+    client: &'c mut Client,
+    before: Option<Box<str>>,
+}
+
+impl Deref for Renamed<'_> {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client
+    }
+}
+
+impl DerefMut for Renamed<'_> {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client
+    }
+}
+
+impl Drop for Renamed<'_> {
+    fn drop(&mut self) {
+        self.client.request_name = self.before.take();
+    }
+}
+
+impl fmt::Debug for Renamed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Renamed")
+            .field(&self.client.request_name)
+            .finish()
+    }
+}

@@ -1,0 +1,163 @@
+//! Responses that are read while they come.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+
+use super::ClientKind;
+use super::body_stream::BodyStream;
+use super::exchange::Answer;
+use super::response::Response;
+use crate::recorder::Ended;
+
+/// Longest line that is read, in bytes. A longer one ends the stream with an error.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+/// A response whose body is read by the scenario: [`Request::stream`](super::Request::stream).
+///
+/// It has everything of a [`Response`] but the body, which is empty there. Reading takes
+/// [`chunk`](Self::chunk) or [`line`](Self::line); neither is timed. On the fast client the connection
+/// serves again when the body has been read to its end; dropped before, it is closed.
+pub struct StreamedResponse {
+    head: Response,
+    /// What the head says about the length.
+    length: u64,
+    body: BodyStream,
+    /// What was read beyond the last line.
+    rest: BytesMut,
+    /// How much of `rest` is known to have no end of a line.
+    looked_at: usize,
+    limit: Duration,
+}
+
+impl StreamedResponse {
+    pub(super) fn new(
+        kind: ClientKind,
+        mut answer: Answer,
+        started_at: Instant,
+        limit: Duration,
+    ) -> Self {
+        let body = match answer.unread.take() {
+            Some(unread) => BodyStream::new(unread, &answer.headers),
+            None => BodyStream::Ended,
+        };
+        let length = answer
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
+        let head_at = answer.head_at;
+        Self {
+            head: Response::new(kind, answer, started_at, head_at),
+            length,
+            body,
+            rest: BytesMut::new(),
+            looked_at: 0,
+            limit,
+        }
+    }
+
+    pub(super) fn head(&self) -> &Response {
+        &self.head
+    }
+
+    pub(super) fn ended(&self) -> Ended {
+        Ended {
+            response_length: self.length,
+            ..self.head.ended()
+        }
+    }
+
+    /// The next piece of the decoded body, `None` at its end. Its size is up to server and network. Dropping
+    /// the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the body cannot be read or decoded, or nothing came for as long as the request was allowed to
+    /// take. The request is recorded without regard to it; catch it and use
+    /// [`require`](super::Judged::require) where it shall be the request's failure.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, StreamError> {
+        if !self.rest.is_empty() {
+            self.looked_at = 0;
+            return Ok(Some(self.rest.split().freeze()));
+        }
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, StreamError> {
+        match tokio::time::timeout(self.limit, self.body.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(failure)) => Err(StreamError(failure.text().to_owned())),
+            Err(_) => {
+                self.body = BodyStream::Ended;
+                Err(StreamError(
+                    "Request time-out: no more of the response came within the time allowed"
+                        .to_owned(),
+                ))
+            }
+        }
+    }
+
+    /// The next line of the decoded body without its end, `None` after the last; bytes that are no UTF-8
+    /// are replaced. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`chunk`](Self::chunk), and when a line is longer than [`LONGEST_LINE`].
+    pub async fn line(&mut self) -> Result<Option<String>, StreamError> {
+        loop {
+            let unseen = self.rest.get(self.looked_at..).unwrap_or_default();
+            if let Some(end) = unseen.iter().position(|byte| *byte == b'\n') {
+                let line = self.rest.split_to(self.looked_at + end + 1);
+                self.looked_at = 0;
+                return Ok(Some(text(&line)));
+            }
+            self.looked_at = self.rest.len();
+            if self.rest.len() > LONGEST_LINE {
+                self.body = BodyStream::Ended;
+                self.rest.clear();
+                self.looked_at = 0;
+                return Err(StreamError(format!(
+                    "A line of the response is longer than {LONGEST_LINE} bytes"
+                )));
+            }
+            match self.read().await? {
+                Some(chunk) => self.rest.extend_from_slice(&chunk),
+                None if self.rest.is_empty() => return Ok(None),
+                None => {
+                    self.looked_at = 0;
+                    return Ok(Some(text(&self.rest.split())));
+                }
+            }
+        }
+    }
+}
+
+/// A line without its end.
+fn text(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8_lossy(line).into_owned()
+}
+
+impl Deref for StreamedResponse {
+    type Target = Response;
+
+    fn deref(&self) -> &Response {
+        &self.head
+    }
+}
+
+impl fmt::Debug for StreamedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head.fmt(f)
+    }
+}
+
+/// Why a streamed body could not be read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StreamError(String);

@@ -1,0 +1,97 @@
+//! What is timed that is no request.
+
+use std::io;
+use std::time::Duration;
+
+use crate::client::{Client, ClientKind};
+use crate::measure::Recorded;
+use crate::task::{TaskError, stop_user};
+use crate::testing::{Memory, Server, client};
+
+async fn measuring() -> (Client, std::sync::Arc<Memory>) {
+    client(ClientKind::Fast, &Server::nobody().await)
+}
+
+#[tokio::test]
+async fn a_measure_is_recorded_once_however_it_ends() {
+    let (client, memory) = measuring().await;
+    client.measure("WS", "echo").success(5);
+    client.measure("WS", "echo").failure("no echo");
+    drop(client.measure("WS", "echo"));
+    let mut late = client.measure(String::from("DB"), "?");
+    late.first_byte();
+    late.set_name("select");
+    late.success(0);
+    let gone = "WS echo -> Aborted: the task gave up before the response was complete";
+    assert_eq!(
+        memory.lines(),
+        ["WS echo", "WS echo -> no echo", gone, "DB select"]
+    );
+    let samples = memory.samples();
+    assert_eq!(samples[0].length, 5);
+    assert_eq!(samples[0].time_to_first_byte, None);
+    assert!(samples[3].time_to_first_byte.unwrap() <= samples[3].response_time);
+}
+
+#[tokio::test]
+async fn a_block_is_timed_and_its_result_returned() {
+    let (client, memory) = measuring().await;
+    let pause = Duration::from_millis(20);
+    let block = async {
+        tokio::time::sleep(pause).await;
+        Ok::<u8, io::Error>(7)
+    };
+    assert_eq!(client.measure("DB", "query").run(block).await.unwrap(), 7);
+    assert!(memory.only().response_time >= pause);
+
+    let failing = async { Err::<(), _>(io::Error::other("no table")) };
+    let Recorded(error) = client
+        .measure("DB", "query")
+        .run(failing)
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "no table");
+    assert_eq!(memory.lines(), ["DB query", "DB query -> no table"]);
+}
+
+#[tokio::test]
+async fn a_recorded_error_is_no_error_of_the_task_too() {
+    let (client, memory) = measuring().await;
+    let measured = async |error: TaskError| -> TaskError {
+        let block = async { Err::<(), TaskError>(error) };
+        let ended = async {
+            client.measure("DB", "query").run(block).await?;
+            Ok::<(), TaskError>(())
+        };
+        ended.await.unwrap_err()
+    };
+    let error = measured(TaskError::new("mine")).await;
+    assert!(error.is_recorded());
+    assert_eq!(error.to_string(), "mine");
+    // What is asked for is no failure, and is still asked for.
+    let error = measured(stop_user::<()>().unwrap_err()).await;
+    assert!(!error.is_recorded() && error.flow().is_some());
+    assert_eq!(memory.lines(), ["DB query -> mine", "DB query"]);
+}
+
+#[tokio::test]
+async fn a_measure_belongs_to_whoever_has_it() {
+    let (mut client, memory) = measuring().await;
+    client.set_delay(Some(Duration::from_secs(3)));
+    let measure = client.measure("WS", "push");
+    let elsewhere = tokio::spawn(async move { measure.success(1) });
+    drop(client);
+    elsewhere.await.unwrap();
+    assert_eq!(memory.lines(), ["WS push"]);
+}
+
+#[tokio::test]
+async fn a_block_given_up_is_a_failure() {
+    let (client, memory) = measuring().await;
+    let never = std::future::pending::<Result<(), io::Error>>();
+    let run = client.measure("WS", "push").run(never);
+    let moment = Duration::from_millis(10);
+    assert!(tokio::time::timeout(moment, run).await.is_err());
+    let error = memory.only().error.unwrap();
+    assert!(error.starts_with("Aborted: "), "{error}");
+}

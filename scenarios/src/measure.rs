@@ -1,0 +1,154 @@
+//! Samples of other protocols: anything a user does can be timed and counted like a request.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::recorder::OwnSample;
+use crate::task::asks;
+
+impl Client {
+    /// Times something that is no HTTP request of this client, from now on: a message over a WebSocket, a
+    /// query, a file. It is recorded beside the requests, with `kind` in the place of the method.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn receive() -> Result<String, std::io::Error> { Ok("pong".to_owned()) }
+    /// # async fn ping(client: &mut Client) -> TaskResult {
+    /// let echo = client.measure("WS", "echo");
+    /// match receive().await {
+    ///     Ok(text) => echo.success(text.len() as u64),
+    ///     Err(error) => echo.failure(error),
+    /// }
+    /// // or, for a future that gives a Result:
+    /// let text = client.measure("WS", "echo").run(receive()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn measure(&self, kind: impl Into<Cow<'static, str>>, name: impl Into<String>) -> Measure {
+        Measure {
+            sample: Some(self.own_sample(kind.into(), name.into())),
+        }
+    }
+}
+
+/// Something under way that is timed: [`Client::measure`]. Owns what it needs, so it can be kept or
+/// moved to another task.
+///
+/// Dropped without `success` or `failure` it is recorded as a failure (`Aborted: …`), like a
+/// request.
+#[must_use = "what is measured has to end: call success(…), failure(…) or run(…)"]
+pub struct Measure {
+    /// Taken when it is recorded.
+    sample: Option<OwnSample>,
+}
+
+impl Measure {
+    /// It went well, and gave this many bytes (0 where that means nothing).
+    pub fn success(mut self, response_length: u64) {
+        if let Some(sample) = &mut self.sample {
+            sample.ended.response_length = response_length;
+        }
+        self.end(None);
+    }
+
+    /// It failed. Failures are counted by their text: leave out what differs each time.
+    pub fn failure(mut self, error: impl fmt::Display) {
+        let text = error.to_string();
+        self.end(Some(&text));
+    }
+
+    /// Says something about it to those who listen to requests.
+    pub fn context(mut self, key: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
+        if let Some(sample) = &mut self.sample {
+            sample.context.set(key, value);
+        }
+        self
+    }
+
+    /// Records it under another name, for one that is known only later.
+    pub fn set_name(&mut self, name: impl Into<String>) {
+        if let Some(sample) = &mut self.sample {
+            sample.name = name.into();
+        }
+    }
+
+    /// Says that the first byte of an answer has come; the time to it is recorded, too.
+    pub fn first_byte(&mut self) {
+        if let Some(sample) = &mut self.sample {
+            sample.ended.time_to_first_byte = Some(sample.started_at.elapsed());
+        }
+    }
+
+    /// Times `block`, from here to its end, with no length: `Ok` is a success, an error a failure
+    /// with its text.
+    ///
+    /// # Errors
+    ///
+    /// The block's own, marked as recorded: by `?` it ends the task and is not counted again as an error
+    /// of the task. (Locust swallows it here.) What the block asks for, `stop_user()` and the like, is no
+    /// failure.
+    pub async fn run<T, E>(
+        mut self,
+        block: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Recorded<E>>
+    where
+        E: fmt::Display + 'static,
+    {
+        if let Some(sample) = &mut self.sample {
+            sample.started_at = Instant::now();
+        }
+        match block.await {
+            Ok(value) => {
+                self.end(None);
+                Ok(value)
+            }
+            Err(error) => {
+                if asks(&error) {
+                    self.end(None);
+                } else {
+                    self.end(Some(&error.to_string()));
+                }
+                Err(Recorded(error))
+            }
+        }
+    }
+
+    fn end(&mut self, error: Option<&str>) {
+        if let Some(mut sample) = self.sample.take() {
+            sample.ended.response_time = sample.started_at.elapsed();
+            sample.record(error);
+        }
+    }
+}
+
+impl Drop for Measure {
+    fn drop(&mut self) {
+        if let Some(sample) = &self.sample {
+            let text = sample.user.abort_text();
+            self.end(Some(text));
+        }
+    }
+}
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.sample.as_ref().map(|sample| &sample.name);
+        f.debug_struct("Measure")
+            .field("name", &name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error that is counted already, as the failure of what was measured. `?` makes a
+/// [`TaskError`](crate::TaskError) of it that is not counted again; `.0` is the error itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded<E>(pub E);
+
+impl<E: fmt::Display> fmt::Display for Recorded<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,85 @@
+//! What a user type says about its users' client.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::user_builder::{Full, UserBuilder};
+
+impl<S, C> UserBuilder<S, C> {
+    /// Longest time for a whole request, from `send()` to the end of the body (60 s if not set).
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.client.request_timeout = timeout;
+        self
+    }
+
+    /// Longest time for making a connection, TLS included (60 s if not set).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.client.connect_timeout = timeout;
+        self
+    }
+
+    /// How many redirects are followed before the request fails (30 if not set).
+    pub fn max_redirects(mut self, redirects: usize) -> Self {
+        self.client.max_redirects = redirects;
+        self
+    }
+
+    /// Accepts every TLS certificate, also invalid ones. The default is to check them, on both clients.
+    /// (Locust's `FastHttpUser` does not check them unless told to.)
+    pub fn accept_invalid_certs(mut self, accept: bool) -> Self {
+        self.client.accept_invalid_certs = accept;
+        self
+    }
+
+    /// Trusts the certificates in this PEM text as authorities, beside the system's.
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.client.tls.authorities.push(pem.into());
+        self
+    }
+
+    /// Shows this certificate to servers that ask for one: the chain and its private key as PEM texts, which
+    /// may be the same text.
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        private_key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.client.tls.identity = Some((chain.into(), private_key.into()));
+        self
+    }
+
+    /// Sends a header with every request unless the request sets it itself.
+    pub fn default_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.client.headers.insert(name, value);
+        self
+    }
+}
+
+impl<S> UserBuilder<S, Full> {
+    /// Sends every request by this proxy: an `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`
+    /// URL, with user and password if it asks for them. Only the full client has proxies; without one, none
+    /// is used, whatever the environment says.
+    pub fn proxy(mut self, url: &str) -> Self {
+        match proxy(url) {
+            Ok(proxy) => self.client.proxy = Some(proxy),
+            Err(reason) => self.client.invalid = Some(reason),
+        }
+        self
+    }
+}
+
+/// The proxy of a URL, or a sentence that does not show its password.
+pub(crate) fn proxy(url: &str) -> Result<reqwest::Proxy, String> {
+    let refused = |reason: &str| {
+        format!(
+            "the proxy {reason}: write http://, https://, socks4://, socks5:// or socks5h://, a host and a port"
+        )
+    };
+    let parsed = url::Url::parse(url).map_err(|_| refused("is no URL"))?;
+    let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    if !schemes.contains(&parsed.scheme()) || !parsed.has_host() {
+        return Err(refused("has no scheme that can be used, or no host"));
+    }
+    reqwest::Proxy::all(url).map_err(|_| refused("cannot be used"))
+}
