@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::client::Client;
+use crate::goose_scenario::GooseLife;
 use crate::task::{TaskFn, TaskResult, TaskSetFn, function_name};
 use crate::task_set::TaskSet;
 
@@ -116,6 +117,10 @@ impl<S> UserFunctions<S> {
 /// Makes users of one type, whatever their state.
 pub(crate) trait MakeUser: Send + Sync {
     fn new_user(self: Arc<Self>) -> Box<dyn UserRun>;
+    /// The goose scenario that its users run, instead of functions.
+    fn goose(&self) -> Option<&GooseLife> {
+        None
+    }
 }
 
 impl<S: Send + 'static> MakeUser for UserFunctions<S> {

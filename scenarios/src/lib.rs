@@ -9,6 +9,7 @@ mod declared;
 mod engine;
 mod events;
 pub mod examples;
+mod goose_scenario;
 mod load_shape;
 #[doc(hidden)]
 pub mod macro_support;
@@ -35,6 +36,8 @@ mod wait_time;
 
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
+/// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
+pub use ::goose;
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
 pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,

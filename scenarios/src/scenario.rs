@@ -26,9 +26,9 @@ pub struct Scenario {
     pub user_types: Vec<UserType>,
     /// The options it declares.
     pub options: Vec<CustomOption>,
-    events: Arc<Events>,
-    data: Vec<&'static dyn DataSource>,
-    shape: Option<ShapeFactory>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) data: Vec<&'static dyn DataSource>,
+    pub(crate) shape: Option<ShapeFactory>,
 }
 
 impl Scenario {
@@ -217,7 +217,7 @@ impl Scenario {
     }
 
     /// Checks everything that can be known before load starts, and reads the test data: declared and given
-    /// options, names of user types, data files. Reads files, so it may block.
+    /// options, user types (as [`Scenario::check`] does), data files. Reads files, so it may block.
     ///
     /// # Errors
     /// The first thing that is wrong, as a sentence.
@@ -225,16 +225,7 @@ impl Scenario {
         options::check_declarations(&self.options).map_err(|error| error.to_string())?;
         self.check_options(&settings.options)
             .map_err(|error| error.to_string())?;
-        let mut names = std::collections::BTreeSet::new();
-        for user_type in &self.user_types {
-            if !names.insert(user_type.name()) {
-                return Err(format!(
-                    "scenario {:?} has two user types named {:?}: give one of them another name",
-                    self.name,
-                    user_type.name()
-                ));
-            }
-        }
+        self.check().map_err(|error| error.to_string())?;
         for source in &self.data {
             source.prepare(settings)?;
         }

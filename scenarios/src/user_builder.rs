@@ -223,7 +223,7 @@ impl<S: Send + 'static, C: ClientChoice> From<UserBuilder<S, C>> for UserType {
     }
 }
 
-fn base_url(host: &str) -> Result<Url, String> {
+pub(crate) fn base_url(host: &str) -> Result<Url, String> {
     Url::parse(host)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::behaviour::{MakeUser, UserRun};
 use crate::client::ClientOptions;
+use crate::goose_scenario::GooseLife;
 use crate::scenario::Scenario;
 use crate::task_table::{TaskEntry, TaskTable};
 
@@ -106,6 +107,11 @@ impl UserType {
 
     pub(crate) fn client_options(&self) -> &Arc<ClientOptions> {
         &self.0.client
+    }
+
+    /// The goose scenario that its users run, instead of tasks.
+    pub(crate) fn goose_life(&self) -> Option<&GooseLife> {
+        self.0.functions.goose()
     }
 
     pub(crate) fn new_user(&self) -> Box<dyn UserRun> {

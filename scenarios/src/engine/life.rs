@@ -385,7 +385,7 @@ fn misplaced(flow: &Flow) -> String {
 }
 
 /// The intended start of the next iteration; `None` once the user is to stop.
-async fn next_arrival(stop: &StopSignal, arrivals: &Arrivals) -> Option<Instant> {
+pub(crate) async fn next_arrival(stop: &StopSignal, arrivals: &Arrivals) -> Option<Instant> {
     let mut stopped = pin!(stop.raised());
     stopped.as_mut().enable();
     if stop.is_raised() {

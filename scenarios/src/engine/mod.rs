@@ -1,6 +1,6 @@
 //! Drives the users of a run.
 //!
-//! - `attack`: hands the users to goose, one attack per process. The only place that knows goose.
+//! - `attack`: hands the users to goose: the only place that knows of its attacks.
 //! - `slots`: users to be, and the goose users that wait to be them.
 //! - `arrivals`: the iterations an arrival rate asks for.
 //! - `user`: the users of this process, from what is planned to who lives.
@@ -22,4 +22,8 @@ mod task_run;
 mod tests;
 mod user;
 
+pub(crate) use arrivals::Arrivals;
 pub use attack::{DriveError, Load, PlannedUser, UserOrder, drive};
+pub(crate) use life::next_arrival;
+pub(crate) use pace::lateness;
+pub(crate) use task_run::report;

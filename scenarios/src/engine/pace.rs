@@ -52,7 +52,7 @@ fn later(instant: Instant, period: Duration) -> Instant {
 }
 
 /// How much later than intended something begins now, for somebody who had time to sleep until then or not.
-pub(super) fn lateness(intended: Instant, slept: bool) -> Duration {
+pub(crate) fn lateness(intended: Instant, slept: bool) -> Duration {
     let late = Instant::now().saturating_duration_since(intended);
     if slept && late <= TIMER_RESOLUTION {
         Duration::ZERO

@@ -62,6 +62,9 @@ impl Crew {
                 user_type: user_type.name().into(),
             },
         });
+        if let Some(goose) = user_type.goose_life() {
+            return goose.live(&context, self.arrivals.as_deref()).await;
+        }
         let client = Client::new(Arc::clone(shared), Arc::clone(&context));
         life::live(&context, user_type, client, self.arrivals.as_deref()).await;
     }

@@ -1,1 +1,195 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::scenario::Scenario;
+
+fn scenario() -> Scenario {
+    Scenario::new("options")
+        .option(CustomOption::text("api-key").secret().default("k-default"))
+        .option(
+            CustomOption::integer("page-size")
+                .default(20)
+                .help("Rows per page"),
+        )
+        .option(CustomOption::number("share"))
+        .option(CustomOption::flag("verbose"))
+        .option(CustomOption::text("plan").choices(["free", "paid"]))
+}
+
+fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn refusal(pairs: &[(&str, &str)]) -> String {
+    scenario()
+        .check_options(&given(pairs))
+        .expect_err("refused")
+        .to_string()
+}
+
+#[test]
+fn what_is_not_given_has_its_default() {
+    let options = Options::new(&scenario().options, &BTreeMap::new());
+    assert_eq!(options.text("api-key"), Ok("k-default"));
+    assert_eq!(options.integer("page-size"), Ok(20));
+    assert_eq!(options.number("share"), Ok(0.0));
+    assert_eq!(options.flag("verbose"), Ok(false));
+    assert_eq!(options.text("plan"), Ok("free"), "the first choice");
+}
+
+#[test]
+fn what_is_given_is_read_by_its_kind() {
+    let given = given(&[
+        ("api-key", "s3cret"),
+        ("page-size", "-5"),
+        ("share", "0.25"),
+        ("verbose", "true"),
+        ("plan", "paid"),
+    ]);
+    assert_eq!(scenario().check_options(&given), Ok(()));
+    let options = Options::new(&scenario().options, &given);
+    assert_eq!(options.text("api-key"), Ok("s3cret"));
+    assert_eq!(options.integer("page-size"), Ok(-5));
+    assert_eq!(options.number("share"), Ok(0.25));
+    assert_eq!(options.flag("verbose"), Ok(true));
+    assert_eq!(options.text("plan"), Ok("paid"));
+}
+
+#[test]
+fn what_cannot_be_given_is_refused_in_one_sentence() {
+    let cases: [(&[(&str, &str)], &str); 8] = [
+        (
+            &[("page-siez", "1")],
+            "the scenario has no option \"page-siez\"; did you mean \"page-size\"?",
+        ),
+        (
+            &[("zzz", "1")],
+            "the scenario has no option \"zzz\": it declares api-key, page-size, share, verbose, plan",
+        ),
+        (
+            &[("page-size", "many")],
+            "option page-size must be a whole number, not \"many\"",
+        ),
+        (
+            &[("page-size", "1.5")],
+            "option page-size must be a whole number, not \"1.5\"",
+        ),
+        (
+            &[("share", "inf")],
+            "option share must be a number, not \"inf\"",
+        ),
+        (
+            &[("share", "NaN")],
+            "option share must be a number, not \"NaN\"",
+        ),
+        (
+            &[("verbose", "yes")],
+            "option verbose must be true or false, not \"yes\"",
+        ),
+        (
+            &[("plan", "gold")],
+            "option plan must be one of free, paid, not \"gold\"",
+        ),
+    ];
+    for (pairs, sentence) in cases {
+        assert_eq!(refusal(pairs), sentence);
+    }
+    let long = "x".repeat(MAX_OPTION_VALUE + 1);
+    assert!(refusal(&[("api-key", &long)]).ends_with("at most 65536 are possible"));
+    let none = Scenario::new("plain").check_options(&given(&[("a", "1")]));
+    assert_eq!(
+        none.expect_err("refused").to_string(),
+        "the scenario has no option \"a\": it declares none"
+    );
+}
+
+#[test]
+fn code_that_reads_an_option_wrongly_gets_a_sentence() {
+    let options = Options::new(&scenario().options, &BTreeMap::new());
+    let sentence = |error: OptionError| error.to_string();
+    assert_eq!(
+        options.integer("plan").map_err(sentence),
+        Err("option plan is declared as a text, but read as a whole number".to_owned())
+    );
+    assert_eq!(
+        options.text("paln").map_err(sentence),
+        Err("the scenario has no option \"paln\"; did you mean \"plan\"?".to_owned())
+    );
+    // A value that was never checked is an error, no panic.
+    let unchecked = Options::new(&scenario().options, &given(&[("page-size", "x")]));
+    assert_eq!(
+        unchecked.integer("page-size").map_err(sentence),
+        Err("option page-size must be a whole number, not \"x\"".to_owned())
+    );
+}
+
+#[test]
+fn a_wrong_declaration_is_refused_before_load() {
+    let refusal = |options: &[CustomOption]| {
+        check_declarations(options)
+            .expect_err("refused")
+            .to_string()
+    };
+    for name in [
+        "",
+        "Api",
+        "api_key",
+        "1st",
+        "-a",
+        "a-",
+        "ä",
+        &"a".repeat(65),
+    ] {
+        let sentence = refusal(&[CustomOption::text(name)]);
+        assert!(
+            sentence.contains("cannot be the name of an option"),
+            "{sentence}"
+        );
+    }
+    assert_eq!(
+        refusal(&[CustomOption::text("a"), CustomOption::flag("a")]),
+        "option a is declared twice: options of a scenario must differ in name"
+    );
+    assert_eq!(
+        refusal(&[CustomOption::integer("size").default("big")]),
+        "option size is declared wrongly: option size must be a whole number, not \"big\""
+    );
+    assert_eq!(
+        refusal(&[CustomOption::text("plan").default("gold").choices(["free"])]),
+        "option plan is declared wrongly: option plan must be one of free, not \"gold\""
+    );
+    assert_eq!(check_declarations(&scenario().options), Ok(()));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let declared = [
+        CustomOption::text("api-key").secret().default("s3cret"),
+        CustomOption::integer("pin").secret(),
+        CustomOption::text("mode")
+            .secret()
+            .choices(["s3cret-a", "s3cret-b"]),
+    ];
+    let texts = given(&[("api-key", "s3cret")]);
+    let shown = [
+        format!("{declared:?}"),
+        format!("{:?}", Options::new(&declared, &texts)),
+        check_given(&declared, &given(&[("pin", "s3cret")]))
+            .expect_err("no number")
+            .to_string(),
+        check_given(&declared, &given(&[("mode", "s3cret")]))
+            .expect_err("no choice")
+            .to_string(),
+        format!(
+            "{:?}",
+            crate::run::RunSettings {
+                options: texts,
+                ..Default::default()
+            }
+        ),
+    ];
+    for text in shown {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}

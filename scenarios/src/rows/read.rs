@@ -71,12 +71,23 @@ fn csv_rows<T: DeserializeOwned>(
     for row in reader.deserialize() {
         let row = row.map_err(|error| RowsError::Row {
             file: name.to_owned(),
-            line: error.position().map_or(1, csv::Position::line),
+            line: error.position().map_or(1, |at| line_of(at, bytes)),
             reason: reason(&error),
         })?;
         push(name, &mut rows, row)?;
     }
     Ok(rows)
+}
+
+/// The line a row begins in: its position may be that of empty lines before it.
+fn line_of(at: &csv::Position, bytes: &[u8]) -> u64 {
+    let from = usize::try_from(at.byte()).map_or(bytes.len(), |from| from.min(bytes.len()));
+    let empty = bytes[from..]
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .filter(|byte| **byte == b'\n')
+        .count();
+    at.line() + empty as u64
 }
 
 /// The reason alone: the csv crate's own sentences count bytes and records, too.

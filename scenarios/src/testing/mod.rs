@@ -41,13 +41,21 @@ pub(crate) fn client_with(
 
 /// A user outside of any run.
 pub(crate) fn user_context(recorder: Arc<dyn Recorder>) -> Arc<UserContext> {
+    user_context_with(recorder, Arc::default())
+}
+
+/// The same, heard by a scenario's listeners.
+pub(crate) fn user_context_with(
+    recorder: Arc<dyn Recorder>,
+    events: Arc<Events>,
+) -> Arc<UserContext> {
     let run = Run::new(RunSettings::default(), Arc::clone(&recorder));
     Arc::new(UserContext {
         run: Arc::new(RunContext {
             recorder,
             log: LogLimit::new(),
             run: Arc::new(run),
-            events: Arc::new(Events::default()),
+            events,
         }),
         stop: Arc::new(StopSignal::new(Duration::from_secs(1))),
         info: UserInfo {

@@ -17,12 +17,14 @@ pub(crate) struct Kept {
     pub(crate) length: u64,
     pub(crate) error: Option<String>,
     pub(crate) from_intended_start: Option<Duration>,
+    pub(crate) first_byte_only: bool,
 }
 
 /// Keeps everything.
 #[derive(Default)]
 pub(crate) struct Memory {
     samples: Mutex<Vec<Kept>>,
+    news: tokio::sync::Notify,
     task_errors: Mutex<Vec<(String, String)>>,
     pub(crate) started: AtomicUsize,
     pub(crate) stopped: AtomicUsize,
@@ -34,6 +36,17 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn samples(&self) -> Vec<Kept> {
         self.samples.lock().unwrap().clone()
+    }
+
+    /// Waits until this many samples were recorded.
+    pub(crate) async fn has_samples(&self, count: usize) {
+        loop {
+            let news = self.news.notified();
+            if self.samples.lock().unwrap().len() >= count {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// The only sample there is.
@@ -81,7 +94,9 @@ impl Recorder for Memory {
             length: sample.response_length,
             error: sample.error.map(str::to_owned),
             from_intended_start: sample.from_intended_start,
+            first_byte_only: sample.first_byte_only,
         });
+        self.news.notify_waiters();
     }
 
     fn user_started(&self) {

@@ -1,0 +1,55 @@
+//! goose's HTTP client: one per process, cookies per user.
+//!
+//! goose makes a client for each user, which costs 109 kB and 2.5 ms each, because cookies belong to the client.
+//! Here all users share one client and so its connections, as goose's users do without cookies; each has its
+//! cookies for itself all the same, because the client asks for those of the task it runs in. A request that a
+//! transaction sends from a task that it spawned itself has no cookies. A transaction can still give its user a
+//! client of its own by `set_client_builder`, as in goose.
+
+use std::sync::{Arc, LazyLock};
+
+use ::goose::client::GooseClientConfig;
+use http::HeaderValue;
+use reqwest::cookie::{CookieStore, Jar};
+use url::Url;
+
+tokio::task_local! {
+    static COOKIES: Jar;
+}
+
+/// Runs a user's life with cookies of its own.
+pub(super) async fn with_own_cookies<R>(life: impl Future<Output = R>) -> R {
+    COOKIES.scope(Jar::default(), life).await
+}
+
+/// The cookies of the user whose task asks.
+struct OwnCookies;
+
+impl CookieStore for OwnCookies {
+    fn set_cookies(&self, headers: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
+        // Outside of a user's task there is nobody to keep them for.
+        let _ = COOKIES.try_with(|jar| jar.set_cookies(headers, url));
+    }
+
+    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
+        COOKIES.try_with(|jar| jar.cookies(url)).ok().flatten()
+    }
+}
+
+/// The client, set up as goose sets up its own.
+pub(super) fn shared() -> Result<reqwest::Client, String> {
+    static CLIENT: LazyLock<Result<reqwest::Client, String>> = LazyLock::new(|| {
+        let like_goose = GooseClientConfig::default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(&like_goose.user_agent)
+            .gzip(like_goose.gzip)
+            .cookie_provider(Arc::new(OwnCookies));
+        if let Some(timeout) = like_goose.timeout {
+            builder = builder.timeout(timeout);
+        }
+        builder
+            .build()
+            .map_err(|error| format!("goose's HTTP client cannot be set up: {error}"))
+    });
+    CLIENT.clone()
+}
