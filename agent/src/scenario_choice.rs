@@ -1,16 +1,52 @@
-//! Which scenario a load test means, and which users it has.
+//! Which scenario a load test means, which of it takes part, and what the run is started with.
 
-use greylag_infra::{
-    DeclaredScenario, LinearRamp, LoadTest, PlannedStart, UserClass, WaitTime, users_of_worker,
-};
+use greylag_infra::{DeclaredScenario, LoadTest, UserClass, WaitTime};
 use greylag_scenarios as scenarios;
-use greylag_scenarios::Scenario;
+use greylag_scenarios::{RunSettings, Scenario, Selection};
 
-/// The scenario of a load test: the declared one, or the compiled-in one of that name.
+/// What of a scenario takes part in a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// The scenario, with the user types and tasks that were selected.
+    pub(crate) scenario: Scenario,
+    /// Its user types as classes to deal users from, in the same order.
+    pub(crate) classes: Vec<UserClass>,
+}
+
+/// What a load test means: the declared scenario, or the compiled-in one of its name, and of it what the
+/// test selects.
 ///
 /// # Errors
-/// A sentence, when the name is unknown here or the declared requests are wrong.
+/// A sentence: the name is unknown here, the declared requests are wrong, the scenario is wrong in itself, an
+/// option is not declared or its value no such value, or the selection leaves nobody and nothing.
+pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice, String> {
+    let whole = whole_scenario_of(test, compiled_in)?;
+    whole.check().map_err(|error| error.to_string())?;
+    whole
+        .check_options(&test.options)
+        .map_err(|error| error.to_string())?;
+    let selection = Selection {
+        user_types: test.selection.user_types.clone(),
+        tags: test.selection.tags.clone(),
+        exclude_tags: test.selection.exclude_tags.clone(),
+        equal_weights: test.selection.equal_weights,
+    };
+    let scenario = whole
+        .select(&selection)
+        .map_err(|error| error.to_string())?;
+    let classes = classes_of(&scenario);
+    Ok(Choice { scenario, classes })
+}
+
+/// The scenario of a load test, with what the test selects of it.
+///
+/// # Errors
+/// As those of [`choose`].
 pub(crate) fn scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, String> {
+    choose(test, compiled_in).map(|choice| choice.scenario)
+}
+
+fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, String> {
     if let Some(declared) = &test.declared {
         return Scenario::declared(&test.scenario, convert(declared))
             .map_err(|error| error.to_string());
@@ -22,8 +58,27 @@ pub(crate) fn scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<S
         .ok_or_else(|| unknown_scenario(&test.scenario, compiled_in))
 }
 
+/// What a worker's run is started with.
+///
+/// # Errors
+/// A sentence, when the host is no URL.
+pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, String> {
+    let host = if test.host.is_empty() {
+        None
+    } else {
+        Some(test.host_url().map_err(|error| error.to_string())?)
+    };
+    Ok(RunSettings {
+        host,
+        worker,
+        workers: test.workers,
+        users: test.users,
+        options: test.options.clone(),
+    })
+}
+
 /// The sentence about a scenario that is not compiled in.
-pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
+fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
     let shown: String = name.chars().take(100).collect();
     format!(
         "scenario `{shown}` is unknown; compiled in are {}",
@@ -32,7 +87,7 @@ pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
 }
 
 /// The names of scenarios as a list for a sentence.
-pub(crate) fn names_of(compiled_in: &[Scenario]) -> String {
+fn names_of(compiled_in: &[Scenario]) -> String {
     if compiled_in.is_empty() {
         return "none".to_owned();
     }
@@ -43,21 +98,16 @@ pub(crate) fn names_of(compiled_in: &[Scenario]) -> String {
     names.join(", ")
 }
 
-/// The users of one worker of the run.
-pub(crate) fn users_of(test: &LoadTest, scenario: &Scenario, worker: u32) -> Vec<PlannedStart> {
-    let ramp = LinearRamp {
-        users: test.users,
-        ramp_up: test.ramp_up(),
-    };
-    users_of_worker(&classes_of(scenario), &ramp, test.workers, worker)
-}
-
 /// The user types of a scenario as classes to deal users from.
-pub(crate) fn classes_of(scenario: &Scenario) -> Vec<UserClass> {
+fn classes_of(scenario: &Scenario) -> Vec<UserClass> {
     scenario
         .user_types
         .iter()
-        .map(|user_type| UserClass::weighted(user_type.name(), user_type.weight()))
+        .map(|user_type| UserClass {
+            name: user_type.name().to_owned(),
+            weight: user_type.weight(),
+            fixed_count: user_type.fixed_count(),
+        })
         .collect()
 }
 
@@ -81,5 +131,129 @@ fn convert(declared: &DeclaredScenario) -> scenarios::DeclaredScenario {
             WaitTime::Constant(seconds) => scenarios::constant(seconds),
             WaitTime::Between(min, max) => scenarios::between(min, max),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_scenarios::client::Client;
+    use greylag_scenarios::{CustomOption, FastHttpUser, TaskOptions, TaskResult};
+
+    use super::*;
+
+    async fn nothing(_: &mut (), _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+
+    fn shop() -> Scenario {
+        let user = |name: &str, tag: &str| {
+            FastHttpUser::<()>::new(name)
+                .task_with(TaskOptions::new("work").tags([tag.to_owned()]), nothing)
+        };
+        Scenario::new("shop")
+            .user(user("Buyer", "buy").weight(3.0))
+            .user(user("Admin", "admin").fixed_count(2))
+            .user(user("Nobody", "none").weight(0.0))
+            .option(CustomOption::integer("pages"))
+    }
+
+    fn chosen(change: impl Fn(&mut LoadTest)) -> Result<Vec<(String, f64, u64)>, String> {
+        let mut test = LoadTest {
+            scenario: "shop".into(),
+            ..LoadTest::default()
+        };
+        change(&mut test);
+        let choice = choose(&test, &[shop()])?;
+        assert_eq!(choice.scenario.user_types.len(), choice.classes.len());
+        Ok(choice
+            .classes
+            .into_iter()
+            .map(|class| (class.name, class.weight, class.fixed_count))
+            .collect())
+    }
+
+    fn names(change: impl Fn(&mut LoadTest)) -> Vec<String> {
+        let classes = chosen(change).unwrap();
+        classes.into_iter().map(|(name, ..)| name).collect()
+    }
+
+    #[test]
+    fn a_selection_leaves_what_it_names() {
+        assert_eq!(names(|_| ()), ["Buyer", "Admin"]);
+        assert_eq!(
+            names(|test| test.selection.user_types = vec!["Admin".into()]),
+            ["Admin"]
+        );
+        assert_eq!(
+            names(|test| test.selection.tags = vec!["buy".into()]),
+            ["Buyer"]
+        );
+        assert_eq!(
+            names(|test| test.selection.exclude_tags = vec!["buy".into()]),
+            ["Admin"]
+        );
+        let equal = chosen(|test| test.selection.equal_weights = true).unwrap();
+        assert_eq!(equal, [("Buyer".into(), 1.0, 0), ("Admin".into(), 1.0, 2)]);
+    }
+
+    #[test]
+    fn each_mistake_is_a_sentence() {
+        type Change = fn(&mut LoadTest);
+        let cases: [(Change, &str); 7] = [
+            (|test| test.scenario = "shoop".into(), "`shoop` is unknown"),
+            (
+                |test| test.selection.user_types = vec!["Buyers".into()],
+                "no user type \"Buyers\"",
+            ),
+            (
+                |test| test.selection.user_types = vec!["Nobody".into()],
+                "no users with weight > 0",
+            ),
+            (
+                |test| test.selection.tags = vec!["nothing".into()],
+                "is left after selecting by tags",
+            ),
+            (
+                |test| test.options = [("page".into(), "1".into())].into(),
+                "has no option \"page\"",
+            ),
+            (
+                |test| test.options = [("pages".into(), "many".into())].into(),
+                "must be a whole number",
+            ),
+            (
+                |test| test.declared = Some(DeclaredScenario::default()),
+                "request",
+            ),
+        ];
+        for (change, words) in cases {
+            let reason = chosen(change).unwrap_err();
+            assert!(
+                reason.contains(words),
+                "{reason:?} should contain {words:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_run_is_started_with_the_tests_settings() {
+        let mut test = LoadTest {
+            host: "http://127.0.0.1:1/base".into(),
+            workers: 3,
+            users: 7,
+            options: [("pages".into(), "2".into())].into(),
+            ..LoadTest::default()
+        };
+        let settings = settings_of(&test, 1).unwrap();
+        assert_eq!(settings.host.unwrap().path(), "/base");
+        assert_eq!(
+            (settings.worker, settings.workers, settings.users),
+            (1, 3, 7)
+        );
+        assert_eq!(settings.options["pages"], "2");
+        test.host = String::new();
+        assert_eq!(settings_of(&test, 0).unwrap().host, None);
+        test.host = "nonsense".into();
+        assert!(settings_of(&test, 0).unwrap_err().contains("is not a URL"));
     }
 }

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::thread::available_parallelism;
 
-use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo};
+use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION};
 use greylag_scenarios::Scenario;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use url::Url;
+
+use super::scenario_info::scenario_info;
 
 /// Letters and digits of an agent's identity.
 const ID_LENGTH: usize = 12;
@@ -92,15 +94,7 @@ impl AgentConfig {
             infrastructure: self.infrastructure.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
-            scenarios: self
-                .scenarios
-                .iter()
-                .map(|scenario| ScenarioInfo {
-                    name: scenario.name.clone(),
-                    description: scenario.description.clone(),
-                    ..ScenarioInfo::default()
-                })
-                .collect(),
+            scenarios: self.scenarios.iter().map(scenario_info).collect(),
             runs: Vec::new(),
         }
     }

@@ -38,6 +38,9 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that is silent for so long is broken: the coordinator answers a ping each second.
 const SILENCE: Duration = Duration::from_secs(10);
+/// A connection that lasts for so long is sound: the next one that is lost is dialled again at once, while
+/// one that is accepted and dropped time and again is dialled less and less often.
+const SOUND_AFTER: Duration = Duration::from_secs(3);
 /// How long the closing of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -136,7 +139,7 @@ impl Link {
             Ok(connected) => connected,
             Err(end) => return end,
         };
-        self.backoff.reset();
+        let connected_at = Instant::now();
         self.last_cause = None;
         tracing::info!(
             "connected to {} as {}",
@@ -153,6 +156,9 @@ impl Link {
             return End::Closed;
         }
         let end = self.converse(&mut socket, queue).await;
+        if connected_at.elapsed() >= SOUND_AFTER {
+            self.backoff.reset();
+        }
         if matches!(end, End::Closed) {
             let _ = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
         }

@@ -18,6 +18,8 @@ mod log_lines;
 mod outbox;
 mod owner;
 mod run;
+mod scenario_info;
+mod shape;
 mod spawned_users;
 pub(crate) mod wall_clock;
 mod worker_exit;

@@ -20,7 +20,7 @@ use greylag_infra::protocol::{
 use greylag_reporting::{Interval, IntervalError, MAX_SAMPLES_PER_SECOND, thin_samples};
 
 use crate::vocabulary::{Overflowed, Vocabulary};
-use crate::worker::messages::{Report, interval_bytes};
+use crate::worker::messages::{Report, add_change, interval_bytes};
 
 /// Seconds that are kept apart while they are pending; beyond, each two neighbours become one. Samples are
 /// chosen anew then, so that there are never more of them than of as many seconds.
@@ -75,6 +75,7 @@ struct Pending {
     log: VecDeque<LogLine>,
     log_lines_dropped: u64,
     workers: Vec<WorkerState>,
+    failing: Option<String>,
     end: Option<AgentEnd>,
 }
 
@@ -210,6 +211,11 @@ impl Outbox {
         self.pending.workers = workers;
     }
 
+    /// The load is being stopped before its time, for this reason; it is in the next snapshot.
+    pub(crate) fn set_failing(&mut self, reason: String) {
+        self.pending.failing = Some(reason);
+    }
+
     /// Sentences about caps that have been passed since this was last asked.
     pub(crate) fn take_overflow_news(&mut self) -> Vec<String> {
         let overflowed = self.vocabulary.overflowed();
@@ -280,6 +286,7 @@ impl Pending {
         self.is_counted_out()
             && self.log_lines_dropped == 0
             && self.workers.is_empty()
+            && self.failing.is_none()
             && self.end.is_none()
     }
 
@@ -294,6 +301,7 @@ impl Pending {
     fn take(&mut self, budget: usize, vocabulary: &[std::sync::Arc<Endpoint>]) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
+            failing: self.failing.take(),
             log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
             ..Snapshot::default()
         };
@@ -379,11 +387,6 @@ fn merge_into(endpoints: &mut BTreeMap<u32, Interval>, endpoint: u32, interval: 
             occupied.get_mut().merge(&interval);
         }
     }
-}
-
-fn add_change(kept: &mut UserChange, added: UserChange) {
-    kept.started += added.started;
-    kept.stopped += added.stopped;
 }
 
 /// Halves a map: each second of two neighbours goes into the first.

@@ -13,11 +13,9 @@ use super::*;
 enum Step {
     /// A worker's report with requests (second, endpoint, response time in ms, failed).
     Report(Vec<(u32, u8, u16, bool)>),
-    Users {
-        second: u32,
-        started: u64,
-        stopped: u64,
-    },
+    /// Second and counts of users and arrivals.
+    Users(u32, Users),
+    Failing,
     Log,
     Cut,
     /// Sends what is due; the coordinator saves this many of the frames that arrive.
@@ -31,14 +29,43 @@ fn step() -> impl Strategy<Value = Step> {
     let request = (0u32..20, 0u8..5, 1u16..2_000, any::<bool>());
     prop_oneof![
         4 => prop::collection::vec(request, 0..8).prop_map(Step::Report),
-        1 => (0u32..20, 0u64..5, 0u64..5)
-            .prop_map(|(second, started, stopped)| Step::Users { second, started, stopped }),
+        1 => (0u32..20, prop::array::uniform5(0u64..5))
+            .prop_map(|(second, users)| Step::Users(second, users)),
+        1 => Just(Step::Failing),
         1 => Just(Step::Log),
         4 => Just(Step::Cut),
         3 => (0usize..4).prop_map(Step::Deliver),
         2 => Just(Step::Acknowledge),
         2 => Just(Step::Reconnect),
     ]
+}
+
+/// Counts of one second: started, stopped, arrivals, late and skipped ones.
+type Users = [u64; 5];
+
+fn change(second: u32, [started, stopped, arrivals, late, skipped]: Users) -> UserChange {
+    UserChange {
+        second,
+        started,
+        stopped,
+        arrivals,
+        late_arrivals: late,
+        skipped_arrivals: skipped,
+    }
+}
+
+fn add_users(users: &mut BTreeMap<u32, Users>, change: UserChange) {
+    let counts = users.entry(change.second).or_default();
+    let added = [
+        change.started,
+        change.stopped,
+        change.arrivals,
+        change.late_arrivals,
+        change.skipped_arrivals,
+    ];
+    for (count, added) in counts.iter_mut().zip(added) {
+        *count += added;
+    }
 }
 
 /// What is counted of one second and endpoint.
@@ -56,7 +83,8 @@ type Results = BTreeMap<(u32, String), Counts>;
 struct Coordinator {
     saved_seq: u64,
     results: Results,
-    users: BTreeMap<u32, (u64, u64)>,
+    users: BTreeMap<u32, Users>,
+    failing: u32,
     log: Vec<String>,
     frames: BTreeMap<u64, Bytes>,
     end: Option<AgentEnd>,
@@ -90,10 +118,9 @@ impl Coordinator {
             }
         }
         for change in &snapshot.user_changes {
-            let users = self.users.entry(change.second).or_default();
-            users.0 += change.started;
-            users.1 += change.stopped;
+            add_users(&mut self.users, *change);
         }
+        self.failing += u32::from(snapshot.failing.is_some());
         self.log
             .extend(snapshot.log.iter().map(|line| line.text.clone()));
         self.end = snapshot.end;
@@ -153,18 +180,23 @@ proptest! {
     ) {
         let mut outbox = Outbox { snapshot_bytes: budget, ..Outbox::new("run".into()) };
         let mut coordinator = Coordinator::default();
-        let (mut results, mut users) = (Results::new(), BTreeMap::<u32, (u64, u64)>::new());
+        let (mut results, mut users) = (Results::new(), BTreeMap::<u32, Users>::new());
+        let mut is_failing = false;
         let mut lines = 0;
         for step in steps {
             match step {
                 Step::Report(requests) => {
                     outbox.add_report(&report(&requests, &mut results)).unwrap();
                 }
-                Step::Users { second, started, stopped } => {
-                    outbox.add_user_change(UserChange { second, started, stopped, ..UserChange::default() });
-                    let counts = users.entry(second).or_default();
-                    counts.0 += started;
-                    counts.1 += stopped;
+                Step::Users(second, counts) => {
+                    outbox.add_user_change(change(second, counts));
+                    add_users(&mut users, change(second, counts));
+                }
+                Step::Failing => {
+                    if !is_failing {
+                        outbox.set_failing("because".into());
+                    }
+                    is_failing = true;
                 }
                 Step::Log => {
                     outbox.add_log(line(lines.to_string()));
@@ -201,6 +233,7 @@ proptest! {
         let failures = results.values().map(|counts| counts.failures).sum::<u64>();
         prop_assert_eq!(&coordinator.results, &results);
         prop_assert_eq!(&coordinator.users, &users);
+        prop_assert_eq!(coordinator.failing, u32::from(is_failing));
         prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
         prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some("because".into()), requests, failures, ended_at_us: 7 }));
     }
@@ -255,7 +288,7 @@ fn a_long_absence_merges_seconds_and_loses_nothing() {
         .flat_map(|counts| counts.errors.values())
         .sum();
     assert_eq!((requests, errors), (5_000, 5_000_u64.div_ceil(3)));
-    let started: u64 = coordinator.users.values().map(|users| users.0).sum();
+    let started: u64 = coordinator.users.values().map(|users| users[0]).sum();
     assert_eq!(started, 6 * MAX_PENDING_USER_CHANGES as u64);
 }
 

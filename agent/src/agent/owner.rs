@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use greylag_infra::RunId;
 use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
+use greylag_infra::{LoadProfile, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::clock_offset::ClockOffset;
 use super::link::LinkEvent;
-use super::run::{AgentRun, Now};
+use super::run::{AgentRun, Now, Plan};
+use super::shape;
 use super::spawned_users::SpawnedUsers;
-use super::wall_clock::{WallClock, system_time_us};
+use super::wall_clock::{WallClock, micros, system_time_us};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
-use crate::scenario_choice::{classes_of, scenario_of};
+use crate::scenario_choice::{Choice, choose, settings_of};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// Lease until the coordinator has named one.
 const FIRST_LEASE: Duration = Duration::from_secs(30);
+/// Evaluated load shapes that wait for the owner.
+const SHAPE_QUEUE: usize = 8;
 /// How long after its workers have ended an agent that is shut down waits for acknowledgements.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
 
@@ -40,7 +43,16 @@ pub(super) struct Owner {
     connected: watch::Sender<bool>,
     held: watch::Sender<Vec<RunId>>,
     worker_events: mpsc::Sender<FromWorkerProcess>,
+    shape_events: mpsc::Sender<EvaluatedShape>,
+    evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
     shutting_down: Option<ShuttingDown>,
+}
+
+/// What a scenario's load shape says about a run.
+#[derive(Debug)]
+struct EvaluatedShape {
+    run_id: RunId,
+    shape: Result<(LoadProfile, Option<String>), String>,
 }
 
 /// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
@@ -52,6 +64,7 @@ struct ShuttingDown {
 enum Event {
     Link(LinkEvent),
     Worker(FromWorkerProcess),
+    Shape(EvaluatedShape),
     Tick,
     Shutdown,
     Kill,
@@ -65,6 +78,7 @@ impl Owner {
         held: watch::Sender<Vec<RunId>>,
         worker_events: mpsc::Sender<FromWorkerProcess>,
     ) -> Self {
+        let (shape_events, evaluated_shapes) = mpsc::channel(SHAPE_QUEUE);
         Self {
             name: config.name.clone(),
             config,
@@ -77,6 +91,8 @@ impl Owner {
             connected,
             held,
             worker_events,
+            shape_events,
+            evaluated_shapes,
             shutting_down: None,
         }
     }
@@ -97,6 +113,7 @@ impl Owner {
                 () = shutdown.cancelled(), if self.shutting_down.is_none() => Event::Shutdown,
                 Some(event) = link_events.recv() => Event::Link(event),
                 _ = ticks.tick() => Event::Tick,
+                Some(shape) = self.evaluated_shapes.recv() => Event::Shape(shape),
                 Some(event) = worker_events.recv() => Event::Worker(event),
             };
             match event {
@@ -106,6 +123,7 @@ impl Owner {
                 }
                 Event::Link(event) => self.on_link(event),
                 Event::Worker(event) => self.on_worker(event),
+                Event::Shape(evaluated) => self.on_shape(evaluated),
                 Event::Tick => self.on_tick(),
                 Event::Shutdown => self.on_shutdown(),
                 Event::Kill => {
@@ -165,22 +183,25 @@ impl Owner {
         let now = self.now();
         match message {
             ToAgent::Prepare(prepare) => self.on_prepare(&prepare),
-            ToAgent::Profile { .. } => {}
+            ToAgent::Profile { run_id, profile } => {
+                if let Some(run) = self.runs.get_mut(&run_id) {
+                    run.change_profile(profile, now);
+                }
+            }
             ToAgent::Start {
                 run_id,
                 start_at_us,
-                profile: _,
+                profile,
             } => {
                 // Our clock is carried on from the start of the agent, the workers' from the system's now.
                 let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
                 let run_zero_us = match run_zero.checked_duration_since(now.instant) {
-                    Some(ahead) => system_time_us() + super::wall_clock::micros(ahead),
-                    None => system_time_us().saturating_sub(super::wall_clock::micros(
-                        now.instant.saturating_duration_since(run_zero),
-                    )),
+                    Some(ahead) => system_time_us() + micros(ahead),
+                    None => system_time_us()
+                        .saturating_sub(micros(now.instant.saturating_duration_since(run_zero))),
                 };
                 if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.start(run_zero, run_zero_us, now);
+                    run.start(run_zero, run_zero_us, profile, now);
                 }
             }
             ToAgent::Stop { run_id } => {
@@ -215,24 +236,19 @@ impl Owner {
             return;
         }
         let now = self.now();
-        let mistake = prepare.test.check().err();
-        // A test that makes no sense starts nothing; a scenario that is unknown here is told by the workers.
-        let spawned = match mistake {
-            Some(_) => SpawnedUsers::none(),
-            None => {
-                let classes = scenario_of(&prepare.test, &self.config.scenarios)
-                    .map(|scenario| classes_of(&scenario))
-                    .unwrap_or_default();
-                SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes)
+        let chosen = self.choose(prepare);
+        let mut prepare = prepare.clone();
+        let plan = match &chosen {
+            Ok(choice) => self.plan_of(&prepare, choice),
+            // What cannot be run starts nothing.
+            Err(_) => {
+                prepare.workers.clear();
+                // What was not admitted may be beyond what can be added to a time.
+                prepare.test.stop_timeout_s = 0;
+                Plan::of_nobody()
             }
         };
-        let mut prepare = prepare.clone();
-        if mistake.is_some() {
-            prepare.workers.clear();
-            // What was not admitted may be beyond what can be added to a time.
-            prepare.test.stop_timeout_s = 0;
-        }
-        let mut run = AgentRun::prepare(&prepare, &self.name, spawned, now, |worker, message| {
+        let mut run = AgentRun::prepare(&prepare, &self.name, plan, now, |worker, message| {
             WorkerProcess::start(
                 &self.config.worker_command,
                 run_id.clone(),
@@ -241,7 +257,7 @@ impl Owner {
                 self.worker_events.clone(),
             )
         });
-        if let Some(mistake) = mistake {
+        if let Err(mistake) = chosen {
             run.fail(
                 format!("agent {} cannot run the test: {mistake}", self.name),
                 now,
@@ -252,6 +268,68 @@ impl Owner {
         }
         self.runs.insert(run_id.clone(), run);
         self.publish_held();
+    }
+
+    /// What the test means here.
+    ///
+    /// # Errors
+    /// A sentence, when it makes no sense or this agent's scenarios cannot run it.
+    fn choose(&self, prepare: &Prepare) -> Result<Choice, String> {
+        prepare.test.check().map_err(|error| error.to_string())?;
+        choose(&prepare.test, &self.config.scenarios)
+    }
+
+    /// What is known of our part before workers are started. The agent that has worker 0 asks the scenario's
+    /// load shape, if the run follows it.
+    fn plan_of(&self, prepare: &Prepare, choice: &Choice) -> Plan {
+        let (test, workers) = (&prepare.test, &prepare.workers);
+        let events = choice.scenario.events();
+        let longest = |of_worker: &dyn Fn(u32) -> Duration| {
+            workers
+                .iter()
+                .map(|worker| of_worker(*worker))
+                .max()
+                .unwrap_or_default()
+        };
+        let awaits_shape = workers.contains(&0) && shape::follows_shape(test, &choice.scenario);
+        if awaits_shape {
+            self.ask_shape(prepare, choice);
+        }
+        Plan {
+            spawned: SpawnedUsers::new(test.workers, workers, choice.classes.clone()),
+            longest_start: longest(&|worker| events.longest_start(worker)),
+            longest_stop: longest(&|worker| events.longest_stop(worker)),
+            awaits_shape,
+        }
+    }
+
+    fn ask_shape(&self, prepare: &Prepare, choice: &Choice) {
+        let (run_id, test) = (prepare.run_id.clone(), &prepare.test);
+        let duration = test.duration();
+        let scenario = choice.scenario.clone();
+        let settings = settings_of(test, 0);
+        let answer = self.shape_events.clone();
+        tokio::spawn(async move {
+            let shape = match settings {
+                Ok(settings) => shape::evaluate(scenario, settings, duration).await,
+                Err(reason) => Err(reason),
+            };
+            // An agent that has ended has no use for it.
+            let _ = answer.send(EvaluatedShape { run_id, shape }).await;
+        });
+    }
+
+    fn on_shape(&mut self, evaluated: EvaluatedShape) {
+        let now = self.now();
+        let EvaluatedShape { run_id, shape } = evaluated;
+        let Some(run) = self.runs.get_mut(&run_id) else {
+            return;
+        };
+        let was_ready = run.is_ready();
+        run.on_shape(shape, now);
+        if run.is_ready() && !was_ready {
+            self.send_ready(run_id);
+        }
     }
 
     fn on_worker(&mut self, event: FromWorkerProcess) {
@@ -327,14 +405,9 @@ impl Owner {
     }
 
     fn send_ready(&self, run_id: RunId) {
+        let shape = self.runs.get(&run_id).and_then(|run| run.shape().cloned());
         if let Some(outgoing) = &self.outgoing {
-            let _ = outgoing.send(
-                encode(&ToCoordinator::Ready {
-                    run_id,
-                    shape: None,
-                })
-                .into(),
-            );
+            let _ = outgoing.send(encode(&ToCoordinator::Ready { run_id, shape }).into());
         }
     }
 

@@ -1,7 +1,7 @@
 //! An agent's part of one run.
 //!
 //! ```text
-//!              all workers ready            planned end, Stop, or a failure       all workers exited
+//!        all workers ready, shape known     planned end, Stop, or a failure       all workers exited
 //!   Preparing ───────────────────► Ready ──► Driving ──────────────► Stopping ──────────────────► Over
 //!       │                            │ Start                            ▲                           │ all
 //!       └────────── Stop, failure ───┴──────────────────────────────────┘                           │ acknowledged
@@ -16,8 +16,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use greylag_infra::RunId;
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
+use greylag_infra::{LoadProfile, RunId};
 
 use super::outbox::Outbox;
 use super::spawned_users::SpawnedUsers;
@@ -25,9 +25,10 @@ use super::wall_clock::micros;
 use super::worker_process::WorkerEvent;
 use crate::worker::messages::{Report, ToWorker};
 
-/// How long workers may take to get ready.
+/// How long workers may take to get ready, the scenario's own events not included.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
-/// How long after the stop time-out a worker that still runs is killed.
+/// How long after the stop time-out a worker that still runs is killed, the scenario's own events not
+/// included.
 const KILL_AFTER: Duration = Duration::from_secs(2);
 /// How often a snapshot is made of what is pending.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
@@ -60,6 +61,31 @@ impl WorkerHandle for super::worker_process::WorkerProcess {
     }
 }
 
+/// What an agent knows of a run beyond its definition.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Its users.
+    pub(crate) spawned: SpawnedUsers,
+    /// How much longer the scenario's own events may make the preparation of a worker.
+    pub(crate) longest_start: Duration,
+    /// How much longer they may make its end.
+    pub(crate) longest_stop: Duration,
+    /// Whether the run waits for the scenario's load shape, which is evaluated here.
+    pub(crate) awaits_shape: bool,
+}
+
+impl Plan {
+    /// That of an agent that starts no worker.
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            spawned: SpawnedUsers::none(),
+            longest_start: Duration::ZERO,
+            longest_stop: Duration::ZERO,
+            awaits_shape: false,
+        }
+    }
+}
+
 /// The present moment, as the agent's owner sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
@@ -74,9 +100,14 @@ pub(crate) struct AgentRun<W> {
     id: RunId,
     agent: String,
     stop_timeout: Duration,
-    duration: Duration,
+    prepare_timeout: Duration,
+    /// How long after the stop time-out a worker that still runs is killed.
+    kill_after: Duration,
     phase: Phase,
     run_zero: Option<Instant>,
+    /// As it is now; known from the start on.
+    profile: LoadProfile,
+    shape: Shape,
     failure: Option<String>,
     /// When the last user ended, µs of run time.
     last_user_ended_us: u64,
@@ -97,6 +128,14 @@ enum Phase {
     Over,
 }
 
+/// The scenario's load shape, where the run follows it and we evaluate it.
+#[derive(Debug)]
+enum Shape {
+    None,
+    Awaited,
+    Known(LoadProfile),
+}
+
 #[derive(Debug)]
 struct Worker<W> {
     handle: Option<W>,
@@ -112,7 +151,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     pub(crate) fn prepare(
         prepare: &Prepare,
         agent: &str,
-        spawned: SpawnedUsers,
+        plan: Plan,
         now: Now,
         mut start_worker: impl FnMut(u32, ToWorker) -> std::io::Result<W>,
     ) -> Self {
@@ -121,16 +160,23 @@ impl<W: WorkerHandle> AgentRun<W> {
             id: prepare.run_id.clone(),
             agent: agent.to_owned(),
             stop_timeout: test.stop_timeout(),
-            duration: test.duration(),
+            prepare_timeout: PREPARE_TIMEOUT + plan.longest_start,
+            kill_after: KILL_AFTER + plan.longest_stop,
             phase: Phase::Preparing {
-                until: now.instant + PREPARE_TIMEOUT,
+                until: now.instant + PREPARE_TIMEOUT + plan.longest_start,
             },
             run_zero: None,
+            profile: LoadProfile::default(),
+            shape: if plan.awaits_shape {
+                Shape::Awaited
+            } else {
+                Shape::None
+            },
             failure: None,
             last_user_ended_us: 0,
             workers: BTreeMap::new(),
             workers_changed: false,
-            spawned,
+            spawned: plan.spawned,
             outbox: Outbox::new(prepare.run_id.clone()),
             next_snapshot: now.instant,
             next_alive: now.instant,
@@ -177,32 +223,96 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase == Phase::Ready
     }
 
+    /// What the scenario's load shape says, where the run follows it and we evaluated it.
+    pub(crate) fn shape(&self) -> Option<&LoadProfile> {
+        match &self.shape {
+            Shape::Known(profile) => Some(profile),
+            Shape::None | Shape::Awaited => None,
+        }
+    }
+
+    /// The load shape has been evaluated: what it says with a remark for the log, or why it cannot be run.
+    pub(crate) fn on_shape(
+        &mut self,
+        shape: Result<(LoadProfile, Option<String>), String>,
+        now: Now,
+    ) {
+        match shape {
+            Ok((profile, remark)) => {
+                if let Some(remark) = remark {
+                    self.note(now, remark);
+                }
+                self.shape = Shape::Known(profile);
+                self.check_ready(now);
+            }
+            Err(reason) => self.fail(reason, now),
+        }
+    }
+
     /// Whether load is generated or about to be.
     pub(crate) fn is_active(&self) -> bool {
         self.phase != Phase::Over
     }
 
-    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock. Harmless when
-    /// the load has started already.
-    pub(crate) fn start(&mut self, run_zero: Instant, run_zero_us: u64, now: Now) {
+    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock, and the users are
+    /// those of this profile. When the load has started already only the profile counts.
+    pub(crate) fn start(
+        &mut self,
+        run_zero: Instant,
+        run_zero_us: u64,
+        profile: LoadProfile,
+        now: Now,
+    ) {
         if self.phase != Phase::Ready {
+            self.change_profile(profile, now);
+            return;
+        }
+        if let Err(error) = profile.check() {
+            self.fail(error.to_string(), now);
             return;
         }
         self.phase = Phase::Driving;
         self.run_zero = Some(run_zero);
         self.next_snapshot = run_zero + SNAPSHOT_DELAY;
         for worker in self.workers.values() {
-            worker.say(|| ToWorker::Start { run_zero_us });
+            worker.say(|| ToWorker::Start {
+                run_zero_us,
+                profile: profile.clone(),
+            });
         }
-        let users = self.spawned.planned();
-        let workers = self.workers.len();
-        self.note(
-            now,
-            format!(
-                "Ramping up to {users} users in {workers} worker process{}",
-                plural(workers, "es")
-            ),
-        );
+        self.spawned.follow(&profile);
+        self.profile = profile;
+        self.announce(now);
+    }
+
+    /// The load profile is this from now on. Harmless when it is so already, or when there is no load.
+    pub(crate) fn change_profile(&mut self, profile: LoadProfile, now: Now) {
+        if self.phase != Phase::Driving || profile == self.profile {
+            return;
+        }
+        if let Err(error) = profile.check() {
+            self.fail(error.to_string(), now);
+            return;
+        }
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Profile {
+                profile: profile.clone(),
+            });
+        }
+        self.spawned.follow(&profile);
+        self.profile = profile;
+        self.announce(now);
+    }
+
+    /// Says where the ramps stand.
+    fn announce(&mut self, now: Now) {
+        let run_time = self.run_time(now);
+        let started = self.workers.values().map(|worker| worker.started).sum();
+        let mut news = self.spawned.begun(run_time);
+        news.extend(self.spawned.spawned(started, run_time));
+        for sentence in news {
+            self.note(now, sentence);
+        }
     }
 
     /// Ends the load: requests in flight may finish within the stop time-out.
@@ -213,7 +323,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         self.note(now, "Stopping the users".to_owned());
         self.phase = Phase::Stopping {
-            kill_at: now.instant + self.stop_timeout + KILL_AFTER,
+            kill_at: now.instant + self.stop_timeout + self.kill_after,
         };
         for worker in self.workers.values() {
             worker.say(|| ToWorker::Stop);
@@ -221,16 +331,22 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.settle(now);
     }
 
-    /// Ends the load because of a failure; the first one is kept.
+    /// Ends the load because of a failure; the first one is kept, and told at once, so that the run stops
+    /// everywhere.
     pub(crate) fn fail(&mut self, reason: String, now: Now) {
         if self.phase == Phase::Over {
             return;
         }
-        if self.failure.is_none() {
+        let is_first = self.failure.is_none();
+        if is_first {
             self.note(now, reason.clone());
-            self.failure = Some(reason);
+            self.failure = Some(reason.clone());
         }
         self.stop(now);
+        if is_first && self.phase != Phase::Over {
+            self.outbox.set_failing(reason);
+            self.snapshot();
+        }
     }
 
     /// Kills what still runs.
@@ -247,6 +363,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         match event {
             WorkerEvent::Ready => self.on_ready(index, now),
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
+            WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
             WorkerEvent::End {
                 failure,
                 last_user_ended_us,
@@ -271,7 +388,8 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     fn check_ready(&mut self, now: Now) {
-        let all_ready = self.workers.values().all(|worker| worker.ready);
+        let all_ready = self.workers.values().all(|worker| worker.ready)
+            && !matches!(self.shape, Shape::Awaited);
         if all_ready && matches!(self.phase, Phase::Preparing { .. }) {
             self.phase = Phase::Ready;
             self.note(now, "All workers are ready".to_owned());
@@ -295,13 +413,26 @@ impl<W: WorkerHandle> AgentRun<W> {
             worker.stopped += change.stopped;
             self.workers_changed = true;
         }
-        let started = self.workers.values().map(|worker| worker.started).sum();
-        if let Some(sentence) = self.spawned.news(started) {
-            self.note(now, sentence);
-        }
+        self.announce(now);
         for news in self.outbox.take_overflow_news() {
             self.note(now, news);
         }
+    }
+
+    /// The scenario's words become the reason of the failure, which is printed on terminals.
+    fn on_stop_test(&mut self, reason: &str, now: Now) {
+        let visible: String = reason
+            .chars()
+            .map(|character| match character {
+                character if character.is_control() => ' ',
+                character => character,
+            })
+            .collect();
+        let reason = match visible.trim() {
+            "" => "stopped by the scenario".to_owned(),
+            visible => format!("stopped by the scenario: {visible}"),
+        };
+        self.fail(reason, now);
     }
 
     fn on_end(&mut self, index: u32, failure: Option<String>, now: Now) {
@@ -368,12 +499,15 @@ impl<W: WorkerHandle> AgentRun<W> {
                     "worker {} on agent {} did not get ready within {} s",
                     late.join(", "),
                     self.agent,
-                    PREPARE_TIMEOUT.as_secs()
+                    self.prepare_timeout.as_secs()
                 );
                 self.fail(reason, now);
                 self.kill();
             }
-            Phase::Driving => self.watch_planned_end(now),
+            Phase::Driving => {
+                self.announce(now);
+                self.watch_planned_end(now);
+            }
             Phase::Stopping { kill_at } if now.instant >= kill_at => self.kill_late_workers(now),
             _ => {}
         }
@@ -393,11 +527,13 @@ impl<W: WorkerHandle> AgentRun<W> {
         let Some(run_zero) = self.run_zero else {
             return;
         };
-        if now.instant < run_zero + self.duration {
+        // A checked profile ends within days.
+        let planned_end = run_zero + self.profile.ends_at();
+        if now.instant < planned_end {
             return;
         }
         self.phase = Phase::Stopping {
-            kill_at: run_zero + self.duration + self.stop_timeout + KILL_AFTER,
+            kill_at: planned_end + self.stop_timeout + self.kill_after,
         };
         self.note(now, "The duration is over, stopping the users".to_owned());
     }
@@ -413,7 +549,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             let reason = format!(
                 "{} did not end within {} s of the stop time-out ({}s) and was killed",
                 self.worker_name(index),
-                KILL_AFTER.as_secs(),
+                self.kill_after.as_secs(),
                 self.stop_timeout.as_secs()
             );
             self.fail(reason, now);

@@ -25,6 +25,7 @@ impl WorkerHandle for FakeWorker {
             ToWorker::Prepare { .. } => "prepare",
             ToWorker::Alive { .. } => "alive",
             ToWorker::Start { .. } => "start",
+            ToWorker::Profile { .. } => "profile",
             ToWorker::Stop => "stop",
         };
         self.told.borrow_mut().push((self.index, word));
@@ -38,16 +39,17 @@ struct Stage {
     run: AgentRun<FakeWorker>,
     told: Told,
     began: Instant,
+    profile: LoadProfile,
     snapshots: Vec<Snapshot>,
 }
 
 impl Stage {
     /// Two of the run's four workers are ours: 1 and 3. Four users of eight.
     fn set() -> Self {
-        Self::set_with(|_| Ok(()))
+        Self::set_with(false, |_| Ok(()))
     }
 
-    fn set_with(can_start: impl Fn(u32) -> std::io::Result<()>) -> Self {
+    fn set_with(awaits_shape: bool, can_start: impl Fn(u32) -> std::io::Result<()>) -> Self {
         let test = LoadTest {
             name: "t".into(),
             host: "http://127.0.0.1".into(),
@@ -66,14 +68,19 @@ impl Stage {
             test,
             workers: vec![1, 3],
         };
-        let classes = [UserClass {
-            name: "U".into(),
-            weight: 1.0,
-        }];
-        let spawned = SpawnedUsers::planned_for(&prepare.test, &prepare.workers, &classes);
+        let plan = Plan {
+            spawned: SpawnedUsers::new(
+                prepare.test.workers,
+                &prepare.workers,
+                vec![UserClass::weighted("U", 1.0)],
+            ),
+            awaits_shape,
+            ..Plan::of_nobody()
+        };
         let told = Told::default();
         let began = Instant::now();
-        let run = AgentRun::prepare(&prepare, "a", spawned, now(began, 0), |index, _| {
+        let profile = prepare.test.profile();
+        let run = AgentRun::prepare(&prepare, "a", plan, now(began, 0), |index, _| {
             can_start(index)?;
             let told = Rc::clone(&told);
             Ok(FakeWorker { index, told })
@@ -82,6 +89,7 @@ impl Stage {
             run,
             told,
             began,
+            profile,
             snapshots: Vec::new(),
         }
     }
@@ -107,7 +115,8 @@ impl Stage {
         self.event(20, 3, WorkerEvent::Ready);
         assert!(self.run.is_ready());
         let zero = self.began + Duration::from_secs(1);
-        self.run.start(zero, 1_000_000, self.now(500));
+        let now = self.now(500);
+        self.run.start(zero, 1_000_000, self.profile.clone(), now);
         for worker in [1, 3] {
             self.event(2_030, worker, WorkerEvent::Report(users(0, 2, 0)));
         }
@@ -270,7 +279,7 @@ fn a_worker_that_says_why_is_quoted() {
 
 #[test]
 fn a_worker_that_cannot_be_started_ends_the_part() {
-    let mut stage = Stage::set_with(|index| match index {
+    let mut stage = Stage::set_with(false, |index| match index {
         3 => Err(std::io::Error::other("no such file")),
         _ => Ok(()),
     });
@@ -347,7 +356,8 @@ fn a_start_that_comes_again_is_harmless() {
     let mut stage = Stage::set();
     stage.drive();
     stage.told();
-    stage.run.start(stage.began, 0, stage.now(2_500));
+    let (profile, now) = (stage.profile.clone(), stage.now(2_500));
+    stage.run.start(stage.began, 0, profile, now);
     assert_eq!(stage.told(), []);
 }
 
@@ -373,4 +383,123 @@ fn what_a_worker_prints_becomes_its_log_lines() {
             .sum::<u64>(),
         7
     );
+}
+
+#[test]
+fn a_failure_is_told_at_once_and_only_the_first() {
+    let mut stage = Stage::set();
+    stage.drive();
+    let reason = "no \u{1b}[31mtoken\nleft ".to_owned();
+    stage.event(2_500, 3, WorkerEvent::StopTest { reason });
+    // Nothing else happens, and no second is over.
+    stage.receive();
+    let failing = "stopped by the scenario: no  [31mtoken left";
+    assert_eq!(
+        stage.snapshots.last().unwrap().failing.as_deref(),
+        Some(failing)
+    );
+    assert!(stage.told().contains(&(1, "stop")));
+    let reason = "another".to_owned();
+    stage.event(2_600, 1, WorkerEvent::StopTest { reason });
+    for worker in [1, 3] {
+        stage.end_worker(2_700, worker);
+    }
+    assert_eq!(stage.end().failure.as_deref(), Some(failing));
+    let told = stage
+        .snapshots
+        .iter()
+        .filter(|snapshot| snapshot.failing.is_some());
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    let changed = LoadProfile {
+        ends_at_us: 20_000_000,
+        ..stage.profile.with_change(3_000_000, 4, 0).unwrap()
+    };
+    for _ in 0..2 {
+        let now = stage.now(3_500);
+        stage.run.change_profile(changed.clone(), now);
+    }
+    assert_eq!(stage.told(), [(1, "profile"), (3, "profile")]);
+    // Sent again with the start after a reconnect.
+    let now = stage.now(3_600);
+    let zero = stage.began + Duration::from_secs(1);
+    stage.run.start(zero, 1_000_000, changed, now);
+    assert_eq!(stage.told(), []);
+    stage.tick(4_100);
+    stage.receive();
+    let log = stage.log();
+    assert!(log.contains(&"Ramping down to 2 users in 2 worker processes"));
+    assert!(log.contains(&"All users spawned: {\"U\": 2} (2 total users)"));
+    stage.tick(11_100);
+    stage.tick(20_900);
+    stage.receive();
+    let over = "The duration is over, stopping the users";
+    assert!(!stage.log().contains(&over));
+    stage.tick(21_000);
+    stage.tick(22_200);
+    stage.receive();
+    assert!(stage.log().contains(&over));
+}
+
+#[test]
+fn a_profile_that_makes_no_sense_fails_the_part() {
+    let mut stage = Stage::set();
+    stage.drive();
+    let endless = LoadProfile {
+        ends_at_us: u64::MAX,
+        ..stage.profile.clone()
+    };
+    let now = stage.now(2_500);
+    stage.run.change_profile(endless, now);
+    for worker in [1, 3] {
+        stage.end_worker(2_700, worker);
+    }
+    assert!(stage.end().failure.unwrap().contains("30 days"));
+}
+
+#[test]
+fn a_run_waits_for_its_load_shape() {
+    let mut stage = Stage::set_with(true, |_| Ok(()));
+    for worker in [1, 3] {
+        stage.event(10, worker, WorkerEvent::Ready);
+    }
+    assert!(!stage.run.is_ready() && stage.run.shape().is_none());
+    let (shape, now) = (stage.profile.clone(), stage.now(20));
+    let remark = Some("it was cut".to_owned());
+    stage.run.on_shape(Ok((shape.clone(), remark)), now);
+    assert!(stage.run.is_ready());
+    assert_eq!(stage.run.shape(), Some(&shape));
+    stage.tick(30);
+    stage.receive();
+    assert!(stage.log().contains(&"it was cut"));
+}
+
+#[test]
+fn a_load_shape_that_cannot_be_run_fails_the_part() {
+    let mut stage = Stage::set_with(true, |_| Ok(()));
+    let now = stage.now(20);
+    stage.run.on_shape(Err("it never ends".to_owned()), now);
+    for worker in [1, 3] {
+        stage.end_worker(1_100, worker);
+    }
+    assert_eq!(stage.end().failure.as_deref(), Some("it never ends"));
+}
+
+#[test]
+fn the_scenarios_events_have_their_time() {
+    let mut stage = Stage::set();
+    stage.run.kill_after += Duration::from_secs(10);
+    stage.drive();
+    stage.run.stop(stage.now(3_000));
+    stage.told();
+    stage.tick(19_900);
+    assert_eq!(stage.told(), []);
+    stage.tick(20_000);
+    assert_eq!(stage.told(), [(1, "kill"), (3, "kill")]);
 }

@@ -4,16 +4,18 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::RunId;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -36,6 +38,11 @@ pub(crate) enum WorkerEvent {
     Ready,
     /// Results.
     Report(Report),
+    /// Its scenario asks to stop the whole test, for this reason.
+    StopTest {
+        /// In the scenario's words.
+        reason: String,
+    },
     /// It has sent all results.
     End {
         /// Why it did not end as planned.
@@ -153,7 +160,10 @@ impl Attendant {
             self.read_lines(child.stderr.take(), &output, true),
         ];
         self.say(&prepare).await;
-        let status = self.until_exit(&mut child).await;
+        let status = match self.until_exit(&child).await {
+            Ok(()) => child.wait().await,
+            Err(error) => Err(error),
+        };
         let drained = Instant::now() + DRAIN;
         while let Ok(Some(frame)) = tokio::time::timeout_at(drained, self.socket.next()).await {
             let Ok(frame) = frame else { break };
@@ -176,20 +186,24 @@ impl Attendant {
         self.tell(WorkerEvent::Exited { how }).await;
     }
 
-    /// Carries orders and frames until the process is gone.
-    async fn until_exit(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
-        let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+    /// Carries orders and frames until the process has ended, and then kills what it has started and left
+    /// behind. The process is left to be waited for, so that until then its number is its own.
+    async fn until_exit(&mut self, child: &Child) -> io::Result<()> {
+        let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
+            return Ok(());
+        };
+        // Before the first look, so that no end is missed.
+        let mut child_ended = signal(SignalKind::child())?;
         let (mut listening, mut ordered) = (true, true);
-        loop {
+        while !has_ended(pid)? {
             tokio::select! {
-                status = child.wait() => return status,
+                _ = child_ended.recv() => {}
                 order = self.ordered.recv(), if ordered => match order {
                     Some(Order::Say(message)) => self.say(&message).await,
-                    // The process has not been waited for, so its number is still its own.
-                    Some(Order::Kill) => kill_group(group),
+                    Some(Order::Kill) => kill_group(pid),
                     None => {
                         ordered = false;
-                        kill_group(group);
+                        kill_group(pid);
                     }
                 },
                 frame = self.socket.next(), if listening => match frame {
@@ -198,6 +212,8 @@ impl Attendant {
                 },
             }
         }
+        kill_group(pid);
+        Ok(())
     }
 
     async fn say(&mut self, message: &ToWorker) {
@@ -211,6 +227,7 @@ impl Attendant {
         let event = match decode(frame) {
             Ok(FromWorker::Ready) => WorkerEvent::Ready,
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
+            Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
             Ok(FromWorker::End {
                 failure,
                 last_user_ended_us,
@@ -325,8 +342,14 @@ async fn tell(
     let _ = events.send(event).await;
 }
 
-fn kill_group(group: Option<Pid>) {
-    let Some(group) = group else { return };
+/// Whether our child has ended; it can still be waited for.
+fn has_ended(pid: Pid) -> io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status = retry_on_intr(|| waitid(WaitId::Pid(pid), options))?;
+    Ok(status.is_some())
+}
+
+fn kill_group(group: Pid) {
     if let Err(error) = kill_process_group(group, Signal::KILL) {
         tracing::debug!("a worker's process group cannot be killed: {error}");
     }
@@ -387,9 +410,11 @@ mod tests {
         assert!(dropped > 0);
     }
 
-    #[tokio::test]
-    async fn a_kill_ends_the_process_and_what_it_started() {
-        let command = ["/bin/sh", "-c", "sleep 600 & echo $!; wait"].map(OsString::from);
+    /// A worker with a child of its own that says its process id in its first line.
+    async fn with_grandchild(
+        script: &str,
+    ) -> (WorkerProcess, mpsc::Receiver<FromWorkerProcess>, Pid) {
+        let command = ["/bin/sh", "-c", script].map(OsString::from);
         let (events, mut received) = mpsc::channel(16);
         let process =
             WorkerProcess::start(&command, "run".into(), 0, ToWorker::Stop, events).unwrap();
@@ -397,19 +422,25 @@ mod tests {
         else {
             panic!("the script prints a line first");
         };
-        process.kill();
+        let pid = Pid::from_raw(grandchild.trim().parse().unwrap()).unwrap();
+        (process, received, pid)
+    }
+
+    /// How a worker ended, after which its child must be gone.
+    async fn end_of_both(
+        mut received: mpsc::Receiver<FromWorkerProcess>,
+        grandchild: Pid,
+    ) -> Option<String> {
         let mut last = None;
         while let Some(event) = received.recv().await {
             last = Some(event.event);
         }
-        let Some(WorkerEvent::Exited { how: Some(how) }) = last else {
+        let Some(WorkerEvent::Exited { how }) = last else {
             panic!("the last event is {last:?}");
         };
-        assert_eq!(how, "was killed by signal 9 (SIGKILL)");
-        let pid = Pid::from_raw(grandchild.trim().parse().unwrap()).unwrap();
         // The orphan is gone, or dead and not yet collected by init.
         let alive = || {
-            std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
+            std::fs::read_to_string(format!("/proc/{}/stat", grandchild.as_raw_nonzero()))
                 .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
         };
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -417,5 +448,21 @@ mod tests {
             assert!(Instant::now() < deadline, "the orphan lives");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        how
+    }
+
+    #[tokio::test]
+    async fn a_kill_ends_the_process_and_what_it_started() {
+        let (process, received, grandchild) = with_grandchild("sleep 600 & echo $!; wait").await;
+        process.kill();
+        let how = end_of_both(received, grandchild).await.unwrap();
+        assert_eq!(how, "was killed by signal 9 (SIGKILL)");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_by_itself_leaves_nobody_behind() {
+        let (_process, received, grandchild) =
+            with_grandchild("sleep 600 >/dev/null 2>&1 & echo $!; exit 0").await;
+        assert_eq!(end_of_both(received, grandchild).await, None);
     }
 }

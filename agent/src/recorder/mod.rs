@@ -7,11 +7,12 @@
 mod second;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::Endpoint;
-use greylag_scenarios::{Recorder, RequestSample};
+use greylag_infra::protocol::{Endpoint, MAX_ERROR_BYTES, cut};
+use greylag_scenarios::{Arrival, Recorder, RequestSample};
+use tokio::sync::Notify;
 
 use crate::vocabulary::{Overflowed, TASK_METHOD, Vocabulary};
 pub(crate) use second::{Reports, Second};
@@ -24,8 +25,17 @@ const MAX_SPARE: usize = 3;
 
 /// Records what the users of one worker do.
 pub(crate) struct RunRecorder {
-    run_zero: Instant,
+    /// Unknown while the run is prepared; what is recorded then is of second 0.
+    run_zero: OnceLock<Instant>,
     state: Mutex<State>,
+    stop_test: StopTest,
+}
+
+/// Whether and why the scenario asked to stop the whole test: the first reason stays.
+#[derive(Debug, Default)]
+struct StopTest {
+    reason: OnceLock<String>,
+    asked: Notify,
 }
 
 #[derive(Default)]
@@ -51,11 +61,27 @@ pub(crate) struct Taken {
 }
 
 impl RunRecorder {
-    /// A recorder that counts seconds from `run_zero`.
-    pub(crate) fn new(run_zero: Instant) -> Self {
+    /// A recorder of a run that has not begun.
+    pub(crate) fn new() -> Self {
         Self {
-            run_zero,
+            run_zero: OnceLock::new(),
             state: Mutex::default(),
+            stop_test: StopTest::default(),
+        }
+    }
+
+    /// Counts seconds from this instant on; the first call counts.
+    pub(crate) fn begin(&self, run_zero: Instant) {
+        let _ = self.run_zero.set(run_zero);
+    }
+
+    /// Waits until the scenario asks to stop the whole test. Resolves once, to the first reason; one waiter.
+    pub(crate) async fn stop_test_asked(&self) -> String {
+        loop {
+            self.stop_test.asked.notified().await;
+            if let Some(reason) = self.stop_test.reason.get() {
+                return reason.clone();
+            }
         }
     }
 
@@ -95,7 +121,13 @@ impl RunRecorder {
     }
 
     fn run_time(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.run_zero)
+        self.run_time_of(Instant::now())
+    }
+
+    fn run_time_of(&self, instant: Instant) -> Duration {
+        self.run_zero.get().map_or(Duration::ZERO, |run_zero| {
+            instant.saturating_duration_since(*run_zero)
+        })
     }
 
     /// A user's panic cannot leave the counts half written: nothing in here calls back.
@@ -149,7 +181,7 @@ impl Recorder for RunRecorder {
             .started_at
             .checked_add(sample.response_time)
             .unwrap_or(sample.started_at);
-        let at = ended.saturating_duration_since(self.run_zero);
+        let at = self.run_time_of(ended);
         let mut state = self.lock();
         let State {
             vocabulary,
@@ -168,14 +200,14 @@ impl Recorder for RunRecorder {
 
     fn user_started(&self) {
         let number = self.second_now();
-        self.lock().seconds.at(number).users_started += 1;
+        self.lock().seconds.at(number).users.started += 1;
     }
 
     fn user_stopped(&self) {
         let now = self.run_time();
         let mut state = self.lock();
         state.last_user_ended = now;
-        state.seconds.at(whole_seconds(now)).users_stopped += 1;
+        state.seconds.at(whole_seconds(now)).users.stopped += 1;
     }
 
     fn task_error(&self, task: &str, error: &str) {
@@ -190,6 +222,28 @@ impl Recorder for RunRecorder {
         vocabulary.error(endpoint, error, |error| {
             seconds.at(number).task_error(endpoint, error);
         });
+    }
+
+    fn arrival(&self, arrival: Arrival) {
+        let number = self.second_now();
+        let mut state = self.lock();
+        let users = &mut state.seconds.at(number).users;
+        match arrival {
+            Arrival::InTime => users.arrivals += 1,
+            Arrival::Late => {
+                users.arrivals += 1;
+                users.late_arrivals += 1;
+            }
+            Arrival::Skipped => users.skipped_arrivals += 1,
+        }
+    }
+
+    fn stop_test(&self, reason: &str) {
+        let reason = cut(reason, MAX_ERROR_BYTES).into_owned();
+        if self.stop_test.reason.set(reason).is_ok() {
+            // Kept for a waiter that is not there yet.
+            self.stop_test.asked.notify_one();
+        }
     }
 }
 

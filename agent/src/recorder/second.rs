@@ -8,14 +8,14 @@ use greylag_reporting::{Interval, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
 use crate::agent::wall_clock::micros;
-use crate::worker::messages::{REPORT_BYTES, Report, interval_bytes};
+use crate::worker::messages::{REPORT_BYTES, Report, add_change, interval_bytes};
 
 /// What ended in one second. Its memory is used again for later seconds.
 #[derive(Default)]
 pub(crate) struct Second {
     number: u32,
-    pub(super) users_started: u64,
-    pub(super) users_stopped: u64,
+    /// Users and arrivals; its own second is not used.
+    pub(super) users: UserChange,
     /// By number of the endpoint; none until it is first met by this piece of memory.
     cells: Vec<Option<Box<Cell>>>,
     /// Endpoints whose cell is not empty.
@@ -48,12 +48,19 @@ impl Second {
         sample: &RequestSample<'_>,
         error: Option<&str>,
     ) {
-        self.cell(endpoint).interval.record(
+        let interval = &mut self.cell(endpoint).interval;
+        interval.record(
             sample.response_time,
             sample.time_to_first_byte,
             sample.response_length,
             error,
         );
+        if let Some(from_intended_start) = sample.from_intended_start {
+            interval.record_intended(from_intended_start);
+        }
+        if sample.first_byte_only {
+            interval.count_first_byte_only();
+        }
         self.samples.record(SampleData {
             endpoint,
             at_us: micros(at),
@@ -69,8 +76,7 @@ impl Second {
 
     /// Adds another second's counts to this one and empties the other.
     pub(super) fn merge(&mut self, other: &mut Second) {
-        self.users_started += std::mem::take(&mut other.users_started);
-        self.users_stopped += std::mem::take(&mut other.users_stopped);
+        add_change(&mut self.users, std::mem::take(&mut other.users));
         for endpoint in std::mem::take(&mut other.touched) {
             let cell = self.cell(endpoint);
             let added = other.cell(endpoint);
@@ -99,14 +105,12 @@ impl Second {
     /// Moves everything into reports (the last of `reports` is filled first) and leaves the second empty.
     /// `endpoints` holds all endpoints by number.
     pub(crate) fn empty_into(&mut self, reports: &mut Reports, endpoints: &[Arc<Endpoint>]) {
-        let change = UserChange {
-            second: self.number,
-            started: std::mem::take(&mut self.users_started),
-            stopped: std::mem::take(&mut self.users_stopped),
-            ..UserChange::default()
-        };
-        if change.started > 0 || change.stopped > 0 {
-            reports.open().user_changes.push(change);
+        let users = std::mem::take(&mut self.users);
+        if users != UserChange::default() {
+            reports.open().user_changes.push(UserChange {
+                second: self.number,
+                ..users
+            });
         }
         for number in std::mem::take(&mut self.touched) {
             let Some(cell) = self.cells[number as usize].as_deref_mut() else {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER};
+use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER, UserChange};
 use greylag_reporting::Interval;
 use proptest::prelude::*;
 
 use super::*;
+use crate::worker::messages::add_change;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -16,24 +17,42 @@ enum Step {
         ended_ms: u32,
         response_ms: u32,
         error: Option<u8>,
+        /// How much later than intended it began, in ms.
+        delay_ms: Option<u32>,
+        first_byte_only: bool,
     },
     TaskError(u8),
+    Arrival(u8),
     /// Takes out the seconds before this one.
     Take(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0u8..6, 0u32..200_000, 0u32..5_000, prop::option::of(0u8..4)).prop_map(
-            |(endpoint, ended_ms, response_ms, error)| Step::Request { endpoint, ended_ms, response_ms, error }
+        8 => (
+            0u8..6, 0u32..200_000, 0u32..5_000, prop::option::of(0u8..4),
+            prop::option::of(0u32..5_000), any::<bool>(),
+        ).prop_map(
+            |(endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only)| Step::Request {
+                endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only,
+            }
         ),
         1 => (0u8..3).prop_map(Step::TaskError),
+        1 => (0u8..3).prop_map(Step::Arrival),
         1 => (0u32..200).prop_map(Step::Take),
     ]
 }
 
-/// Counts of one endpoint in one second: requests, sum of ms, errors.
-type Counts = (u64, u64, BTreeMap<String, u64>);
+/// Counts of one endpoint in one second.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Counts {
+    requests: u64,
+    sum_ms: u64,
+    errors: BTreeMap<String, u64>,
+    intended: u64,
+    intended_sum_ms: u64,
+    first_byte_only: u64,
+}
 type Results = BTreeMap<(u32, String), Counts>;
 
 /// Takes seconds out and reads what was encoded.
@@ -42,7 +61,7 @@ fn take(
     before: Option<u32>,
     endpoints: &mut Vec<Arc<Endpoint>>,
     results: &mut Results,
-    users: &mut (u64, u64),
+    users: &mut UserChange,
 ) {
     let mut taken = recorder.take(before, endpoints);
     let mut reports = Reports::default();
@@ -63,15 +82,17 @@ fn take(
                     format!("{} {}", endpoint.method, endpoint.name),
                 ))
                 .or_default();
-            counts.0 += interval.requests;
-            counts.1 += interval.sum_us / 1_000;
+            counts.requests += interval.requests;
+            counts.sum_ms += interval.sum_us / 1_000;
             for (error, occurrences) in &interval.errors {
-                *counts.2.entry(error.clone()).or_default() += occurrences;
+                *counts.errors.entry(error.clone()).or_default() += occurrences;
             }
+            counts.intended += data.intended_count;
+            counts.intended_sum_ms += data.intended_sum_us / 1_000;
+            counts.first_byte_only += data.first_byte_only;
         }
         for change in report.user_changes {
-            users.0 += change.started;
-            users.1 += change.stopped;
+            add_change(users, change);
         }
         let samples = report.samples.len() as u64;
         assert!(samples <= report.intervals.iter().map(|data| data.requests).sum());
@@ -104,6 +125,12 @@ fn run_zero() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
+fn begun(run_zero: Instant) -> RunRecorder {
+    let recorder = RunRecorder::new();
+    recorder.begin(run_zero);
+    recorder
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -111,13 +138,14 @@ proptest! {
     #[test]
     fn counts_are_exact(steps in prop::collection::vec(step(), 0..300)) {
         let run_zero = run_zero();
-        let recorder = RunRecorder::new(run_zero);
+        let recorder = begun(run_zero);
         let (mut results, mut model) = (Results::new(), Results::new());
-        let (mut endpoints, mut users) = (Vec::new(), (0, 0));
+        let (mut endpoints, mut users) = (Vec::new(), UserChange::default());
+        let mut arrived = UserChange::default();
         let mut open = std::collections::BTreeSet::new();
         for step in &steps {
             match step {
-                Step::Request { endpoint, ended_ms, response_ms, error } => {
+                Step::Request { endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only } => {
                     let second = ended_ms / 1_000;
                     // Beyond the cap seconds merge; that is another test.
                     if open.len() >= MAX_SECONDS && !open.contains(&second) {
@@ -126,13 +154,23 @@ proptest! {
                     open.insert(second);
                     let name = format!("/{endpoint}");
                     let error = error.map(|error| format!("error {error}"));
-                    recorder.request(&request(run_zero, &name, *ended_ms, *response_ms, error.as_deref()));
+                    let from_intended_ms = delay_ms.map(|delay_ms| delay_ms + response_ms);
+                    recorder.request(&RequestSample {
+                        from_intended_start: from_intended_ms.map(|ms| Duration::from_millis(ms.into())),
+                        first_byte_only: *first_byte_only,
+                        ..request(run_zero, &name, *ended_ms, *response_ms, error.as_deref())
+                    });
                     let counts = model.entry((second, format!("GET {name}"))).or_default();
-                    counts.0 += 1;
-                    counts.1 += u64::from(*response_ms);
+                    counts.requests += 1;
+                    counts.sum_ms += u64::from(*response_ms);
                     if let Some(error) = error {
-                        *counts.2.entry(error).or_default() += 1;
+                        *counts.errors.entry(error).or_default() += 1;
                     }
+                    if let Some(ms) = from_intended_ms {
+                        counts.intended += 1;
+                        counts.intended_sum_ms += u64::from(ms);
+                    }
+                    counts.first_byte_only += u64::from(*first_byte_only);
                 }
                 Step::TaskError(task) => {
                     if open.len() >= MAX_SECONDS && !open.contains(&0) {
@@ -142,7 +180,22 @@ proptest! {
                     // The tests' run time zero is in the future, so these are in second 0.
                     recorder.task_error(&format!("User.{task}"), "oh");
                     let counts = model.entry((0, format!("TASK User.{task}"))).or_default();
-                    *counts.2.entry("oh".into()).or_default() += 1;
+                    *counts.errors.entry("oh".into()).or_default() += 1;
+                }
+                Step::Arrival(arrival) => {
+                    if open.len() >= MAX_SECONDS && !open.contains(&0) {
+                        continue;
+                    }
+                    open.insert(0);
+                    let (arrival, began, late, skipped) = [
+                        (Arrival::InTime, 1, 0, 0),
+                        (Arrival::Late, 1, 1, 0),
+                        (Arrival::Skipped, 0, 0, 1),
+                    ][usize::from(*arrival)];
+                    recorder.arrival(arrival);
+                    arrived.arrivals += began;
+                    arrived.late_arrivals += late;
+                    arrived.skipped_arrivals += skipped;
                 }
                 Step::Take(before) => {
                     open.retain(|second| second >= before);
@@ -152,13 +205,26 @@ proptest! {
         }
         take(&recorder, None, &mut endpoints, &mut results, &mut users);
         prop_assert_eq!(results, model);
+        prop_assert_eq!(users, arrived);
     }
+}
+
+#[tokio::test]
+async fn the_first_reason_to_stop_the_test_is_kept() {
+    let recorder = begun(run_zero());
+    {
+        let mut asked = std::pin::pin!(recorder.stop_test_asked());
+        assert!(futures_util::poll!(asked.as_mut()).is_pending());
+    }
+    recorder.stop_test("no token left");
+    recorder.stop_test("another");
+    assert_eq!(recorder.stop_test_asked().await, "no token left");
 }
 
 #[test]
 fn seconds_that_nobody_takes_merge_without_loss() {
     let run_zero = run_zero();
-    let recorder = RunRecorder::new(run_zero);
+    let recorder = begun(run_zero);
     for second in 0..1_000 {
         recorder.request(&request(
             run_zero,
@@ -168,14 +234,18 @@ fn seconds_that_nobody_takes_merge_without_loss() {
             (second % 2 == 0).then_some("no"),
         ));
     }
-    let (mut results, mut endpoints, mut users) = (Results::new(), Vec::new(), (0, 0));
+    let (mut results, mut endpoints, mut users) =
+        (Results::new(), Vec::new(), UserChange::default());
     take(&recorder, None, &mut endpoints, &mut results, &mut users);
     assert_eq!(results.len(), MAX_SECONDS);
-    assert_eq!(results.values().map(|counts| counts.0).sum::<u64>(), 1_000);
+    assert_eq!(
+        results.values().map(|counts| counts.requests).sum::<u64>(),
+        1_000
+    );
     assert_eq!(
         results
             .values()
-            .map(|counts| counts.2.get("no").unwrap_or(&0))
+            .map(|counts| counts.errors.get("no").unwrap_or(&0))
             .sum::<u64>(),
         500
     );
@@ -183,20 +253,21 @@ fn seconds_that_nobody_takes_merge_without_loss() {
 
 #[test]
 fn users_are_counted() {
-    let recorder = RunRecorder::new(run_zero());
+    let recorder = begun(run_zero());
     for _ in 0..3 {
         recorder.user_started();
     }
     recorder.user_stopped();
-    let (mut results, mut endpoints, mut users) = (Results::new(), Vec::new(), (0, 0));
+    let (mut results, mut endpoints, mut users) =
+        (Results::new(), Vec::new(), UserChange::default());
     take(&recorder, None, &mut endpoints, &mut results, &mut users);
-    assert_eq!(users, (3, 1));
+    assert_eq!((users.started, users.stopped), (3, 1));
 }
 
 #[test]
 fn names_and_errors_beyond_the_caps_are_counted_together() {
     let run_zero = run_zero();
-    let recorder = RunRecorder::new(run_zero);
+    let recorder = begun(run_zero);
     let errors = MAX_ERRORS + 50;
     for number in 0..MAX_ENDPOINTS + 50 {
         recorder.request(&request(run_zero, &format!("/{number}"), 10, 5, None));
@@ -210,12 +281,13 @@ fn names_and_errors_beyond_the_caps_are_counted_together() {
             Some(&format!("error {number}")),
         ));
     }
-    let (mut results, mut endpoints, mut users) = (Results::new(), Vec::new(), (0, 0));
+    let (mut results, mut endpoints, mut users) =
+        (Results::new(), Vec::new(), UserChange::default());
     take(&recorder, None, &mut endpoints, &mut results, &mut users);
-    assert_eq!(results[&(0, format!(" {OTHER}"))].0, 50);
-    assert_eq!(results[&(0, "GET /0".to_owned())].2[OTHER], 51);
+    assert_eq!(results[&(0, format!(" {OTHER}"))].requests, 50);
+    assert_eq!(results[&(0, "GET /0".to_owned())].errors[OTHER], 51);
     assert_eq!(
-        results.values().map(|counts| counts.0).sum::<u64>(),
+        results.values().map(|counts| counts.requests).sum::<u64>(),
         (MAX_ENDPOINTS + 50 + errors) as u64
     );
 }
@@ -224,8 +296,9 @@ fn names_and_errors_beyond_the_caps_are_counted_together() {
 #[test]
 fn counts_from_many_threads_add_up() {
     let run_zero = run_zero();
-    let recorder = Arc::new(RunRecorder::new(run_zero));
-    let (mut results, mut endpoints, mut users) = (Results::new(), Vec::new(), (0, 0));
+    let recorder = Arc::new(begun(run_zero));
+    let (mut results, mut endpoints, mut users) =
+        (Results::new(), Vec::new(), UserChange::default());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..3)
             .map(|thread| {
@@ -248,5 +321,8 @@ fn counts_from_many_threads_add_up() {
         }
     });
     take(&recorder, None, &mut endpoints, &mut results, &mut users);
-    assert_eq!(results.values().map(|counts| counts.0).sum::<u64>(), 15_000);
+    assert_eq!(
+        results.values().map(|counts| counts.requests).sum::<u64>(),
+        15_000
+    );
 }

@@ -1,93 +1,201 @@
-//! The load thread: users on a runtime of their own.
+//! The load thread: the scenario's code on a runtime of its own, from the test data to the last event.
+//!
+//! ```text
+//!   data, on_init, on_test_start, on_worker_start ─► Ready ─► go ─► users ─► UsersEnded ─► on_…_stop, on_quitting ─► Over
+//!                          └─ a mistake ─► Refused ──────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Everything is prepared before the worker says that it is ready, so on_test_start of worker 0 is over before
+//! any worker of the run starts users, and users start in time however long the preparation took.
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
-use greylag_infra::{LoadTest, PlannedStart};
-use greylag_scenarios::{Load, PlannedUser, Recorder, RunSettings, Scenario, UserOrder, drive};
-use tokio::sync::{mpsc, oneshot};
+use greylag_infra::{LoadProfile, own_users};
+use greylag_scenarios::{Load, Recorder, Run, RunSettings, drive};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::scenario_choice::users_of;
+use super::clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
+use crate::scenario_choice::Choice;
 
-/// Orders waiting for the engine.
-const ORDERS: usize = 256;
-
-/// The end of a load: nothing, or why it could not be driven.
-pub(super) type LoadEnd = Result<(), String>;
-
-/// Starts the users of this worker on a thread of their own. The receiver gets the end; it is closed
-/// without one when the thread panics.
-///
-/// # Errors
-/// A sentence, when the host is no URL or the thread cannot be started.
-pub(super) fn start(
-    test: &LoadTest,
-    worker: u32,
-    scenario: Scenario,
-    run_zero: Instant,
-    recorder: Arc<dyn Recorder>,
-    stop: CancellationToken,
-) -> Result<oneshot::Receiver<LoadEnd>, String> {
-    let users = users_of(test, &scenario, worker);
-    let load = Load {
-        settings: RunSettings {
-            host: Some(test.host_url().map_err(|error| error.to_string())?),
-            worker,
-            workers: test.workers,
-            users: test.users,
-            options: test.options.clone(),
-        },
-        users: users.len(),
-        stop_timeout: test.stop_timeout(),
-        arrivals: None,
-    };
-    let (ended, end) = oneshot::channel();
-    thread::Builder::new()
-        .name("load".to_owned())
-        .spawn(move || {
-            let result = drive_to_end(&scenario, load, users, run_zero, recorder, stop);
-            // Nobody listens any more when the session has given us up.
-            let _ = ended.send(result);
-        })
-        .map_err(|error| format!("the load thread cannot be started: {error}"))?;
-    Ok(end)
+/// What a load thread drives.
+pub(super) struct Part {
+    pub(super) choice: Choice,
+    pub(super) settings: RunSettings,
+    pub(super) stop_timeout: Duration,
+    pub(super) recorder: Arc<dyn Recorder>,
+    /// Ends what is under way: preparation, or the users.
+    pub(super) stop: CancellationToken,
 }
 
-fn drive_to_end(
-    scenario: &Scenario,
-    load: Load,
-    users: Vec<PlannedStart>,
-    run_zero: Instant,
-    recorder: Arc<dyn Recorder>,
-    stop: CancellationToken,
-) -> LoadEnd {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the load runtime cannot be started: {error}"))?;
-    let result = runtime
-        .block_on(async {
-            let (sender, orders) = mpsc::channel(ORDERS);
-            let clock = tokio::spawn(async move {
-                for user in users {
-                    tokio::time::sleep_until((run_zero + user.starts_after).into()).await;
-                    let planned = PlannedUser {
-                        index: user.index,
-                        user_type: user.class,
-                    };
-                    if sender.send(UserOrder::Start(planned)).await.is_err() {
-                        break;
+/// The order to start users.
+pub(super) struct Go {
+    pub(super) run_zero: Instant,
+    pub(super) profile: watch::Receiver<LoadProfile>,
+}
+
+/// What a load thread tells. Its channel is closed without [`LoadEvent::Over`] when the thread panics.
+#[derive(Debug)]
+pub(super) enum LoadEvent {
+    /// Everything is prepared.
+    Ready,
+    /// It cannot be prepared: a sentence.
+    Refused(String),
+    /// All users have ended; or why they could not be driven.
+    UsersEnded(Result<(), String>),
+    /// The scenario has nothing more to do.
+    Over,
+}
+
+/// A running load thread.
+pub(super) struct LoadThread {
+    pub(super) events: mpsc::UnboundedReceiver<LoadEvent>,
+    /// Starts the users; when it is dropped without, there are none.
+    pub(super) go: Option<oneshot::Sender<Go>>,
+}
+
+impl LoadThread {
+    /// Starts the thread, which begins to prepare.
+    ///
+    /// # Errors
+    /// A sentence, when the thread cannot be started.
+    pub(super) fn start(part: Part) -> Result<Self, String> {
+        // At most the four events above are ever in it.
+        let (tell, events) = mpsc::unbounded_channel();
+        let (go, started) = oneshot::channel();
+        thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                match runtime {
+                    Ok(runtime) => {
+                        runtime.block_on(live(part, &tell, started));
+                        // Whatever a scenario left behind on the runtime is not waited for.
+                        runtime.shutdown_background();
+                    }
+                    Err(error) => {
+                        let reason = format!("the load runtime cannot be started: {error}");
+                        let _ = tell.send(LoadEvent::Refused(reason));
                     }
                 }
-            });
-            let ended = drive(scenario, load, orders, recorder, stop).await;
-            clock.abort();
-            ended
+                // Nobody listens any more when the session has given us up.
+                let _ = tell.send(LoadEvent::Over);
+            })
+            .map_err(|error| format!("the load thread cannot be started: {error}"))?;
+        Ok(Self {
+            events,
+            go: Some(go),
         })
-        .map_err(|error| error.to_string());
-    // Whatever a scenario left behind on the runtime is not waited for.
-    runtime.shutdown_background();
-    result
+    }
+}
+
+async fn live(part: Part, tell: &mpsc::UnboundedSender<LoadEvent>, started: oneshot::Receiver<Go>) {
+    let scenario = &part.choice.scenario;
+    let run = scenario.run(part.settings.clone(), Arc::clone(&part.recorder));
+    let mut begun = false;
+    let prepared = tokio::select! {
+        prepared = prepare(&part, &run, &mut begun) => prepared,
+        () = part.stop.cancelled() => Ok(()),
+    };
+    let _ = tell.send(match prepared {
+        Ok(()) => LoadEvent::Ready,
+        Err(reason) => LoadEvent::Refused(reason),
+    });
+    let go = tokio::select! {
+        biased;
+        () = part.stop.cancelled() => None,
+        go = started => go.ok(),
+    };
+    let ended = match go {
+        Some(go) => drive_users(&part, &run, go).await,
+        None => Ok(()),
+    };
+    let _ = tell.send(LoadEvent::UsersEnded(ended));
+    if begun {
+        let events = scenario.events();
+        events.worker_stopped(&run).await;
+        events.test_stopped(&run).await;
+        events.quitting(&run).await;
+    }
+}
+
+/// `begun` is set when what is begun has to be ended by the scenario's last events.
+async fn prepare(part: &Part, run: &Arc<Run>, begun: &mut bool) -> Result<(), String> {
+    let scenario = &part.choice.scenario;
+    // Reads files, which may block: nobody else is on this thread yet.
+    scenario.prepare(&part.settings)?;
+    let events = scenario.events();
+    events.init(run).await?;
+    *begun = true;
+    events.test_started(run).await;
+    events.worker_started(run).await;
+    Ok(())
+}
+
+async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> {
+    let (worker, workers) = (run.worker(), run.workers());
+    let profile = go.profile.borrow().clone();
+    let most_users = profile.most_users();
+    let own = own_users(most_users, worker, workers);
+    let clock = Clock {
+        run_zero: go.run_zero,
+        worker,
+        workers,
+        profile: go.profile,
+    };
+    let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
+    let (spawned, spawning_completed) = mpsc::unbounded_channel();
+    let (arrivals, arriving) = if profile.has_arrivals() {
+        let (arrivals, arriving) = mpsc::channel(ARRIVAL_QUEUE);
+        (Some(arrivals), Some(arriving))
+    } else {
+        (None, None)
+    };
+    let load = Load {
+        settings: RunSettings {
+            users: most_users,
+            ..part.settings.clone()
+        },
+        users: usize::try_from(own).unwrap_or(usize::MAX),
+        stop_timeout: part.stop_timeout,
+        arrivals: arriving,
+    };
+    let recorder = Arc::clone(&part.recorder);
+    let keep_arrivals = {
+        let (clock, recorder) = (clock.clone(), Arc::clone(&recorder));
+        async move {
+            if let Some(arrivals) = arrivals {
+                clock.keep_arrivals(arrivals, recorder).await;
+            }
+        }
+    };
+    // In one task with the engine, so that a panic of the clock ends the load and does not stop it silently.
+    let beside = async {
+        tokio::join!(
+            clock.keep_users(&part.choice.classes, orders, spawned),
+            keep_arrivals,
+            tell_spawning(part, run, spawning_completed),
+        );
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        ended = drive(&part.choice.scenario, load, ordered, recorder, part.stop.clone()) => {
+            ended.map_err(|error| error.to_string())
+        }
+        () = beside => Ok(()),
+    }
+}
+
+/// One after the other, and beside the clock: a handler that takes its time delays no user.
+async fn tell_spawning(part: &Part, run: &Arc<Run>, mut completed: mpsc::UnboundedReceiver<u64>) {
+    let events = part.choice.scenario.events();
+    while let Some(users) = completed.recv().await {
+        events.spawning_completed(run, users).await;
+    }
 }

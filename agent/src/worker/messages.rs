@@ -2,8 +2,8 @@
 //! is a worker's standard input. Both are the same binary, so there are no versions.
 
 use bytes::Bytes;
-use greylag_infra::LoadTest;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
+use greylag_infra::{LoadProfile, LoadTest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
@@ -27,6 +27,13 @@ pub(crate) enum ToWorker {
     Start {
         /// Run time zero on this machine's wall clock, µs since 1970.
         run_zero_us: u64,
+        /// How many users there shall be when, over the whole run.
+        profile: LoadProfile,
+    },
+    /// The load profile has changed.
+    Profile {
+        /// The whole profile, as it is now.
+        profile: LoadProfile,
     },
     /// End the load now.
     Stop,
@@ -44,6 +51,11 @@ pub(crate) enum FromWorker {
     Ready,
     /// Results since the last report.
     Report(Report),
+    /// The scenario asks to stop the whole test, for this reason.
+    StopTest {
+        /// In the scenario's words.
+        reason: String,
+    },
     /// Last frame: all results have been sent.
     End {
         /// Why it did not end as planned.
@@ -91,10 +103,32 @@ pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, rmp_serde::
     rmp_serde::from_slice(frame)
 }
 
+/// Adds what happened in one second to what happened in another, whose number stays.
+pub(crate) fn add_change(kept: &mut UserChange, added: UserChange) {
+    // Every count is named, so that one that is new cannot be forgotten.
+    let UserChange {
+        second: _,
+        started,
+        stopped,
+        arrivals,
+        late_arrivals,
+        skipped_arrivals,
+    } = added;
+    for (kept, added) in [
+        (&mut kept.started, started),
+        (&mut kept.stopped, stopped),
+        (&mut kept.arrivals, arrivals),
+        (&mut kept.late_arrivals, late_arrivals),
+        (&mut kept.skipped_arrivals, skipped_arrivals),
+    ] {
+        *kept = kept.saturating_add(added);
+    }
+}
+
 /// About how many bytes an interval takes in a frame.
 pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
     /// Names and numbers of the fields.
-    const FIELDS: usize = 250;
+    const FIELDS: usize = 400;
     /// Names and numbers of an error's fields.
     const ERROR_FIELDS: usize = 40;
     let errors: usize = interval
@@ -102,5 +136,5 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
         .iter()
         .map(|error| error.error.len() + ERROR_FIELDS)
         .sum();
-    FIELDS + interval.histogram.len() + errors
+    FIELDS + interval.histogram.len() + interval.intended_histogram.len() + errors
 }

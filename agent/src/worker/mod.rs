@@ -2,20 +2,25 @@
 //!
 //! ```text
 //!  agent --(socket that is our standard input)--> session, on the main thread
-//!                                                    | starts, stops        ^ takes finished seconds
-//!                                                    v                      |
+//!                                                    | starts, stops,       ^ takes finished seconds
+//!                                                    v load profile         |
 //!                                                load thread --timings--> recorder
+//!                                       (clock --orders--> engine)
 //! ```
 //!
-//! The users have a thread and a runtime of their own, so that encoding and sending results never delays a
+//! The clock walks the load profile and tells the engine when each user starts and stops. The users have a
+//! thread and a runtime of their own, so that encoding and sending results never delays a
 //! request by more than the processor does. What scenarios print, and what we log, goes to standard output
 //! and error, which the agent reads line by line. When the socket closes the agent has died, and when
 //! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends.
 
+mod agent_link;
 mod agent_socket;
+mod clock;
 mod load;
 pub(crate) mod messages;
 mod session;
+pub(crate) mod slot_classes;
 
 use std::process::ExitCode;
 

@@ -1,25 +1,22 @@
 //! A worker's life as its agent sees it: prepare, ready, start, reports, end.
 
-use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
-use greylag_infra::LoadTest;
+use greylag_infra::LoadProfile;
 use greylag_infra::protocol::Endpoint;
 use greylag_scenarios::Scenario;
-use tokio::net::UnixStream;
-use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout, timeout_at};
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::load::{self, LoadEnd};
-use super::messages::{FromWorker, ToWorker, codec, decode, encode};
+use super::agent_link::{AgentLink, SessionError};
+use super::load::{Go, LoadEvent, LoadThread, Part};
+use super::messages::{FromWorker, ToWorker};
 use crate::agent::wall_clock::{micros, system_time_us};
 use crate::recorder::{Reports, RunRecorder};
-use crate::scenario_choice::scenario_of;
+use crate::scenario_choice::{choose, settings_of};
 use crate::vocabulary::Overflowed;
 
 /// How long after a second has ended it is sent, so that requests that ended in it have been counted.
@@ -27,218 +24,237 @@ const FLUSH_DELAY: Duration = Duration::from_millis(30);
 /// How long after the stop time-out users that do not end are given up. The engine ends them before, if
 /// they give it the chance; with this the process ends within 2 s.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
-/// How long the agent may say nothing, until it says how long.
-const FIRST_LEASE: Duration = Duration::from_secs(60);
 /// How long the agent may take to accept the last frames.
 const LAST_FRAMES: Duration = Duration::from_secs(10);
 
-/// Why a session ended without an end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionError {
-    #[error("the agent is gone, so the load was stopped")]
-    AgentGone,
-    #[error("the agent said nothing for {} s, so the load was stopped", .0.as_secs_f64())]
-    AgentSilent(Duration),
-    #[error("the socket to the agent failed: {0}")]
-    Socket(#[from] io::Error),
-    #[error("the agent said something that is not understood: {0}")]
-    Malformed(String),
-}
-
 /// Runs a session to its end.
 pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result<(), SessionError> {
-    let mut agent = Agent {
-        socket: Framed::new(UnixStream::from_std(socket)?, codec()),
-        lease: FIRST_LEASE,
-        heard_at: Instant::now(),
-    };
+    let mut agent = AgentLink::new(socket)?;
     let ToWorker::Prepare { test, worker } = agent.next().await? else {
         return Err(SessionError::Malformed(
             "its first frame is no Prepare".to_owned(),
         ));
     };
-    let scenario = match scenario_of(&test, scenarios) {
-        Ok(scenario) => scenario,
+    let recorder = Arc::new(RunRecorder::new());
+    let stop = CancellationToken::new();
+    let started = choose(&test, scenarios).and_then(|choice| {
+        let longest_stop = choice.scenario.events().longest_stop(worker);
+        let part = Part {
+            settings: settings_of(&test, worker)?,
+            choice,
+            stop_timeout: test.stop_timeout(),
+            recorder: Arc::clone(&recorder) as _,
+            stop: stop.clone(),
+        };
+        Ok((LoadThread::start(part)?, longest_stop))
+    });
+    let (load, longest_stop) = match started {
+        Ok(started) => started,
         Err(reason) => return agent.end(Some(reason), 0).await,
     };
-    agent.send(&FromWorker::Ready).await?;
-    match agent.next().await? {
-        ToWorker::Start { run_zero_us } => {
-            Drive::start(agent, &test, worker, scenario, run_zero_us).await
-        }
-        ToWorker::Stop => agent.end(None, 0).await,
-        ToWorker::Prepare { .. } | ToWorker::Alive { .. } => {
-            Err(SessionError::Malformed("a second Prepare".to_owned()))
-        }
-    }
+    let session = Session {
+        agent,
+        recorder,
+        endpoints: Vec::new(),
+        overflowed: Overflowed::default(),
+        load,
+        stop,
+        stop_timeout: test.stop_timeout(),
+        longest_stop,
+        prepared: false,
+        run: None,
+        users_ended: false,
+        failure: None,
+        give_up_at: None,
+    };
+    session.run().await
 }
 
-/// The socket to the agent, and for how long the agent may say nothing on it.
-struct Agent {
-    socket: Framed<UnixStream, LengthDelimitedCodec>,
-    lease: Duration,
-    heard_at: Instant,
-}
-
-impl Agent {
-    /// The next order.
-    async fn next(&mut self) -> Result<ToWorker, SessionError> {
-        loop {
-            let frame =
-                match timeout_at((self.heard_at + self.lease).into(), self.socket.next()).await {
-                    Ok(frame) => frame.ok_or(SessionError::AgentGone)??,
-                    Err(_) => return Err(SessionError::AgentSilent(self.lease)),
-                };
-            self.heard_at = Instant::now();
-            match decode(&frame).map_err(|error| SessionError::Malformed(error.to_string()))? {
-                ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
-                order => return Ok(order),
-            }
-        }
-    }
-
-    /// An agent that does not read is as bad as one that does not speak.
-    async fn send(&mut self, message: &FromWorker) -> Result<(), SessionError> {
-        match timeout(self.lease, self.socket.send(encode(message))).await {
-            Ok(sent) => Ok(sent?),
-            Err(_) => Err(SessionError::AgentSilent(self.lease)),
-        }
-    }
-
-    async fn end(
-        mut self,
-        failure: Option<String>,
-        last_user_ended_us: u64,
-    ) -> Result<(), SessionError> {
-        let end = FromWorker::End {
-            failure,
-            last_user_ended_us,
-        };
-        timeout(LAST_FRAMES, self.send(&end))
-            .await
-            .map_err(|_| SessionError::AgentGone)?
-    }
-}
-
-/// A load that is being driven.
-struct Drive {
-    agent: Agent,
+/// A load thread and its agent, and what goes between them.
+struct Session {
+    agent: AgentLink,
     recorder: Arc<RunRecorder>,
     endpoints: Vec<Arc<Endpoint>>,
     overflowed: Overflowed,
+    load: LoadThread,
+    stop: CancellationToken,
+    stop_timeout: Duration,
+    /// How long the scenario may take after its last user.
+    longest_stop: Duration,
+    prepared: bool,
+    /// The run, once it has been started.
+    run: Option<Running>,
+    users_ended: bool,
+    failure: Option<String>,
+    /// When the load thread is left behind.
+    give_up_at: Option<Instant>,
+}
+
+struct Running {
     run_zero: Instant,
+    profile: watch::Sender<LoadProfile>,
+    /// Seconds that have been sent.
+    flushed: u32,
+}
+
+impl Running {
+    fn planned_end(&self) -> Instant {
+        let ends_at = self.profile.borrow().ends_at();
+        self.run_zero.checked_add(ends_at).unwrap_or(self.run_zero)
+    }
+
+    fn flush_at(&self) -> Instant {
+        self.run_zero + Duration::from_secs(u64::from(self.flushed) + 1) + FLUSH_DELAY
+    }
 }
 
 /// Why the loop below woke up.
 enum Event {
-    FlushDue,
-    PlannedEnd,
     Message(ToWorker),
-    LoadEnded(Result<LoadEnd, oneshot::error::RecvError>),
+    Load(Option<LoadEvent>),
+    StopTestAsked(String),
+    PlannedEnd,
     GiveUp,
+    FlushDue,
 }
 
-impl Drive {
-    async fn start(
-        agent: Agent,
-        test: &LoadTest,
-        worker: u32,
-        scenario: Scenario,
-        run_zero_us: u64,
-    ) -> Result<(), SessionError> {
-        let run_zero = instant_of(run_zero_us);
-        let recorder = Arc::new(RunRecorder::new(run_zero));
-        let stop = CancellationToken::new();
-        let load = load::start(
-            test,
-            worker,
-            scenario,
-            run_zero,
-            Arc::clone(&recorder) as _,
-            stop.clone(),
-        );
-        let load = match load {
-            Ok(load) => load,
-            Err(reason) => return agent.end(Some(reason), 0).await,
-        };
-        let drive = Self {
-            agent,
-            recorder,
-            endpoints: Vec::new(),
-            overflowed: Overflowed::default(),
-            run_zero,
-        };
-        drive.run(test, load, stop).await
-    }
-
-    async fn run(
-        mut self,
-        test: &LoadTest,
-        mut load: oneshot::Receiver<LoadEnd>,
-        stop: CancellationToken,
-    ) -> Result<(), SessionError> {
-        let planned_end = self.run_zero + test.duration();
-        let mut give_up_at = planned_end + test.stop_timeout() + GIVE_UP_AFTER;
-        let mut flushed = 0;
-        let failure = loop {
-            let flush_at =
-                self.run_zero + Duration::from_secs(u64::from(flushed) + 1) + FLUSH_DELAY;
+impl Session {
+    async fn run(mut self) -> Result<(), SessionError> {
+        loop {
+            let planned_end = self.run.as_ref().map(Running::planned_end);
+            let flush_at = self.run.as_ref().map(Running::flush_at);
             let event = tokio::select! {
                 biased;
                 message = self.agent.next() => Event::Message(message?),
-                ended = &mut load => Event::LoadEnded(ended),
-                () = sleep_until(planned_end.into()), if !stop.is_cancelled() => Event::PlannedEnd,
-                () = sleep_until(give_up_at.into()) => Event::GiveUp,
-                () = sleep_until(flush_at.into()) => Event::FlushDue,
+                event = self.load.events.recv() => Event::Load(event),
+                reason = self.recorder.stop_test_asked() => Event::StopTestAsked(reason),
+                () = until(planned_end), if !self.stop.is_cancelled() => Event::PlannedEnd,
+                () = until(self.give_up_at) => Event::GiveUp,
+                () = until(flush_at) => Event::FlushDue,
             };
             match event {
-                Event::FlushDue => {
-                    flushed = self.recorder.second_now();
-                    self.flush(Some(flushed)).await?;
+                Event::Message(message) => self.on_message(message)?,
+                Event::Load(Some(LoadEvent::Over)) => break,
+                Event::Load(Some(event)) => self.on_load(event).await?,
+                Event::Load(None) => {
+                    self.fail("the load thread panicked; its words are in the log".to_owned());
+                    break;
                 }
-                Event::PlannedEnd => stop.cancel(),
-                Event::Message(ToWorker::Stop) => {
-                    if !stop.is_cancelled() {
-                        give_up_at = Instant::now() + test.stop_timeout() + GIVE_UP_AFTER;
-                        stop.cancel();
+                Event::StopTestAsked(reason) => {
+                    self.agent.send(&FromWorker::StopTest { reason }).await?;
+                }
+                Event::PlannedEnd => self.stop_users(),
+                Event::GiveUp => {
+                    self.give_up();
+                    break;
+                }
+                Event::FlushDue => {
+                    let second = self.recorder.second_now();
+                    self.flush(Some(second)).await?;
+                    if let Some(run) = &mut self.run {
+                        run.flushed = second;
                     }
                 }
-                Event::Message(_) => {
-                    return Err(SessionError::Malformed(
-                        "a second Prepare or Start".to_owned(),
-                    ));
-                }
-                Event::LoadEnded(Ok(Ok(()))) if stop.is_cancelled() => break None,
-                // Every user ended by itself; the run goes on for the time that was planned.
-                Event::LoadEnded(Ok(Ok(()))) => {
-                    self.wait_for_end(planned_end).await?;
-                    break None;
-                }
-                Event::LoadEnded(Ok(Err(reason))) => break Some(reason),
-                Event::LoadEnded(Err(_)) => {
-                    break Some("the load thread panicked; its words are in the log".to_owned());
-                }
-                Event::GiveUp => {
-                    break Some(format!(
-                        "users did not end within the stop time-out of {}s",
-                        test.stop_timeout_s
-                    ));
-                }
             }
-        };
+        }
         timeout(LAST_FRAMES, self.flush(None))
             .await
             .map_err(|_| SessionError::AgentGone)??;
         let last_user_ended_us = micros(self.recorder.last_user_ended());
-        self.agent.end(failure, last_user_ended_us).await
+        self.agent.end(self.failure, last_user_ended_us).await
     }
 
-    async fn wait_for_end(&mut self, planned_end: Instant) -> Result<(), SessionError> {
-        self.flush(None).await?;
-        tokio::select! {
-            message = self.agent.next() => message.map(drop),
-            () = sleep_until(planned_end.into()) => Ok(()),
+    fn on_message(&mut self, message: ToWorker) -> Result<(), SessionError> {
+        match message {
+            ToWorker::Start {
+                run_zero_us,
+                profile,
+            } => {
+                let Some(go) = self.load.go.take().filter(|_| self.prepared) else {
+                    return Err(SessionError::Malformed("a Start out of turn".to_owned()));
+                };
+                let run_zero = instant_of(run_zero_us);
+                self.recorder.begin(run_zero);
+                let (profile, followed) = watch::channel(profile);
+                // A thread that is gone has told so, or will.
+                let _ = go.send(Go {
+                    run_zero: run_zero.into(),
+                    profile: followed,
+                });
+                self.run = Some(Running {
+                    run_zero,
+                    profile,
+                    flushed: 0,
+                });
+            }
+            ToWorker::Profile { profile } => {
+                if let Some(run) = &self.run {
+                    run.profile.send_replace(profile);
+                }
+            }
+            ToWorker::Stop => self.stop_users(),
+            ToWorker::Prepare { .. } | ToWorker::Alive { .. } => {
+                return Err(SessionError::Malformed("a second Prepare".to_owned()));
+            }
         }
+        Ok(())
+    }
+
+    async fn on_load(&mut self, event: LoadEvent) -> Result<(), SessionError> {
+        match event {
+            LoadEvent::Ready if self.stop.is_cancelled() => {}
+            LoadEvent::Ready => {
+                self.prepared = true;
+                self.agent.send(&FromWorker::Ready).await?;
+            }
+            LoadEvent::Refused(reason) => {
+                self.fail(reason);
+                self.stop_users();
+            }
+            LoadEvent::UsersEnded(ended) => {
+                self.users_ended = true;
+                match ended {
+                    Err(reason) => self.fail(reason),
+                    Ok(()) if !self.stop.is_cancelled() => {
+                        self.fail("the load engine ended before its time".to_owned());
+                    }
+                    Ok(()) => {}
+                }
+                self.stop.cancel();
+                self.give_up_at = Some(Instant::now() + self.longest_stop + GIVE_UP_AFTER);
+            }
+            // Ends the loop before it comes here.
+            LoadEvent::Over => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the users, or the preparation; the first time counts.
+    fn stop_users(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.stop.cancel();
+            self.give_up_at = Some(Instant::now() + self.stop_timeout + GIVE_UP_AFTER);
+        }
+    }
+
+    fn give_up(&mut self) {
+        if self.users_ended {
+            tracing::warn!("the scenario's last event handlers did not end and were left behind");
+            return;
+        }
+        if self.run.is_none() {
+            tracing::warn!("the scenario's preparation did not end and was left behind");
+            return;
+        }
+        self.fail(format!(
+            "users did not end within the stop time-out of {}s",
+            self.stop_timeout.as_secs()
+        ));
+    }
+
+    /// The first reason is the one that is kept.
+    fn fail(&mut self, reason: String) {
+        self.failure.get_or_insert(reason);
     }
 
     /// Sends the seconds before `second`, or all there are.
@@ -260,6 +276,14 @@ impl Drive {
     }
 }
 
+/// Sleeps until an instant, for ever for none.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The instant at which this machine's wall clock shows `at_us`. Asked once, so a step of the wall clock
 /// during the run moves nothing.
 fn instant_of(at_us: u64) -> Instant {
@@ -272,3 +296,7 @@ fn instant_of(at_us: u64) -> Instant {
     };
     instant.unwrap_or(now)
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

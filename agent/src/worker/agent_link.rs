@@ -1,0 +1,90 @@
+//! A worker's connection to its agent, and for how long the agent may say nothing on it.
+
+use std::io;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::UnixStream;
+use tokio::time::{timeout, timeout_at};
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+
+use super::messages::{FromWorker, ToWorker, codec, decode, encode};
+
+/// How long the agent may say nothing, until it says how long.
+const FIRST_LEASE: Duration = Duration::from_secs(60);
+/// How long the agent may take to accept the last frame.
+const LAST_FRAME: Duration = Duration::from_secs(10);
+
+/// Why a session ended without an end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error("the agent is gone, so the load was stopped")]
+    AgentGone,
+    #[error("the agent said nothing for {} s, so the load was stopped", .0.as_secs_f64())]
+    AgentSilent(Duration),
+    #[error("the socket to the agent failed: {0}")]
+    Socket(#[from] io::Error),
+    #[error("the agent said something that is not understood: {0}")]
+    Malformed(String),
+}
+
+/// The socket to the agent.
+pub(super) struct AgentLink {
+    socket: Framed<UnixStream, LengthDelimitedCodec>,
+    lease: Duration,
+    heard_at: Instant,
+}
+
+impl AgentLink {
+    /// Speaks to the agent on this socket.
+    ///
+    /// # Errors
+    /// When the socket cannot be used.
+    pub(super) fn new(socket: StdUnixStream) -> Result<Self, SessionError> {
+        Ok(Self {
+            socket: Framed::new(UnixStream::from_std(socket)?, codec()),
+            lease: FIRST_LEASE,
+            heard_at: Instant::now(),
+        })
+    }
+
+    /// The next order. May be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Result<ToWorker, SessionError> {
+        loop {
+            let frame =
+                match timeout_at((self.heard_at + self.lease).into(), self.socket.next()).await {
+                    Ok(frame) => frame.ok_or(SessionError::AgentGone)??,
+                    Err(_) => return Err(SessionError::AgentSilent(self.lease)),
+                };
+            self.heard_at = Instant::now();
+            match decode(&frame).map_err(|error| SessionError::Malformed(error.to_string()))? {
+                ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
+                order => return Ok(order),
+            }
+        }
+    }
+
+    /// An agent that does not read is as bad as one that does not speak.
+    pub(super) async fn send(&mut self, message: &FromWorker) -> Result<(), SessionError> {
+        match timeout(self.lease, self.socket.send(encode(message))).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(SessionError::AgentSilent(self.lease)),
+        }
+    }
+
+    /// Sends the last frame.
+    pub(super) async fn end(
+        mut self,
+        failure: Option<String>,
+        last_user_ended_us: u64,
+    ) -> Result<(), SessionError> {
+        let end = FromWorker::End {
+            failure,
+            last_user_ended_us,
+        };
+        timeout(LAST_FRAME, self.send(&end))
+            .await
+            .map_err(|_| SessionError::AgentGone)?
+    }
+}

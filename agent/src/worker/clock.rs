@@ -1,0 +1,230 @@
+//! The worker's clock: tells the engine when users start and stop and when iterations are due, as the load
+//! profile says, and follows the profile when it changes.
+//!
+//! What is due when is decided by the profile (`UserPlan`, `ArrivalTimes`); here is only the waiting. Both
+//! loops end when the engine takes nothing any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greylag_infra::{LoadProfile, ProfileStep, UserClass, UserPlan, UserTurn};
+use greylag_scenarios::{Arrival, PlannedUser, Recorder, UserOrder};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::slot_classes::SlotClasses;
+use crate::agent::wall_clock::micros;
+
+/// Orders that wait for the engine at most; the clock waits when it does not keep up.
+pub(super) const ORDER_QUEUE: usize = 1_024;
+/// How long the engine is given to take its orders, before it is looked at again.
+const ENGINE_TURN: Duration = Duration::from_millis(1);
+/// Iterations that wait for the engine at most; what is due beyond them is skipped.
+pub(super) const ARRIVAL_QUEUE: usize = 8_192;
+
+/// Which part of a run a clock is for.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    /// Run time zero; may be in the future.
+    pub(super) run_zero: Instant,
+    /// This worker among all of the run.
+    pub(super) worker: u32,
+    /// Workers of the run.
+    pub(super) workers: u32,
+    /// The profile as it is now.
+    pub(super) profile: watch::Receiver<LoadProfile>,
+}
+
+impl Clock {
+    /// Starts and stops this worker's users when they are due. Each time a step of the profile has been
+    /// followed to its end here, the users it asks for over the whole run go to `spawned`.
+    pub(super) async fn keep_users(
+        mut self,
+        classes: &[UserClass],
+        orders: mpsc::Sender<UserOrder>,
+        spawned: mpsc::UnboundedSender<u64>,
+    ) {
+        let (worker, workers) = (self.worker, self.workers);
+        let mut slots = SlotClasses::new(classes, workers, &[worker]);
+        let mut steps = Steps::new(&self.profile.borrow_and_update());
+        let mut active = 0_u64;
+        loop {
+            let now_us = self.run_time_us();
+            let turn = steps.plan.next_change_of(worker, workers, active, now_us);
+            if let Some(users) = steps.completed(now_us, turn) {
+                while orders.capacity() < orders.max_capacity() && !orders.is_closed() {
+                    sleep(ENGINE_TURN).await;
+                }
+                let _ = spawned.send(users);
+            }
+            let next = turn.map(|turn| turn.at_us);
+            let wake_us = next.into_iter().chain(steps.next_begin(now_us)).min();
+            match (self.until_changed(wake_us, orders.closed()).await, turn) {
+                (Woken::Closed, _) => return,
+                (Woken::Changed, _) => steps.change(&self.profile.borrow_and_update()),
+                (Woken::Due, Some(turn)) if Some(turn.at_us) == wake_us => {
+                    // Slots of ours are taken and left in order, so it is the next one or the last.
+                    let order = if turn.starts {
+                        active += 1;
+                        let slot = usize::try_from(active - 1).unwrap_or(usize::MAX);
+                        // After fixed counts alone the rest of the slots stay empty.
+                        slots.class_of(slot).map(|user_type| {
+                            UserOrder::Start(PlannedUser {
+                                index: turn.index,
+                                user_type,
+                            })
+                        })
+                    } else {
+                        active -= 1;
+                        Some(UserOrder::Stop { index: turn.index })
+                    };
+                    if let Some(order) = order
+                        && orders.send(order).await.is_err()
+                    {
+                        return;
+                    }
+                }
+                // A step begins in which nothing may change here.
+                (Woken::Due, _) => {}
+            }
+        }
+    }
+
+    /// Hands over the intended starts of this worker's iterations when they are due. What the engine has no
+    /// room for is skipped.
+    pub(super) async fn keep_arrivals(
+        mut self,
+        arrivals: mpsc::Sender<Instant>,
+        recorder: Arc<dyn Recorder>,
+    ) {
+        let (worker, workers) = (self.worker, self.workers);
+        let times = |profile: &LoadProfile, from_us| {
+            profile.arrival_times(worker, workers, from_us).peekable()
+        };
+        let mut due = times(&self.profile.borrow_and_update(), 0);
+        let mut handed_over_us = 0;
+        loop {
+            let next = due.peek().map(|arrival| arrival.at_us);
+            match (self.until_changed(next, arrivals.closed()).await, next) {
+                (Woken::Closed, _) => return,
+                (Woken::Changed, _) | (_, None) => {
+                    due = times(&self.profile.borrow_and_update(), handed_over_us);
+                }
+                (Woken::Due, Some(at_us)) => {
+                    due.next();
+                    handed_over_us = at_us + 1;
+                    let intended = self.instant_of(at_us);
+                    if arrivals.capacity() == 0 {
+                        // The engine may only have had no turn: we share its thread.
+                        tokio::task::yield_now().await;
+                    }
+                    if let Err(mpsc::error::TrySendError::Full(_)) = arrivals.try_send(intended) {
+                        recorder.arrival(Arrival::Skipped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until this run time (for ever for none), a change of the profile, or the end of the engine.
+    async fn until_changed(
+        &mut self,
+        at_us: Option<u64>,
+        closed: impl Future<Output = ()>,
+    ) -> Woken {
+        let due = at_us.map(|at_us| self.instant_of(at_us));
+        // Without a timer for what is due already: a jump starts many users at one moment.
+        if let Some(due) = due
+            && due <= Instant::now()
+            && !self.profile.has_changed().unwrap_or(false)
+        {
+            return Woken::Due;
+        }
+        let profile = &mut self.profile;
+        let changed = async {
+            if profile.changed().await.is_err() {
+                // Nobody changes it any more.
+                std::future::pending().await
+            }
+        };
+        let is_due = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = closed => Woken::Closed,
+            () = changed => Woken::Changed,
+            () = is_due => Woken::Due,
+        }
+    }
+
+    fn run_time_us(&self) -> u64 {
+        micros(Instant::now().saturating_duration_since(self.run_zero))
+    }
+
+    fn instant_of(&self, at_us: u64) -> Instant {
+        let far = Duration::from_secs(u64::from(u32::MAX));
+        // Beyond a century it does not matter when.
+        self.run_zero
+            .checked_add(Duration::from_micros(at_us).min(far))
+            .unwrap_or(self.run_zero)
+    }
+}
+
+/// The steps of a profile, and which of them have been followed to their end here.
+struct Steps {
+    plan: UserPlan,
+    steps: Vec<ProfileStep>,
+    /// The beginning of the last step that is completed here.
+    completed_us: Option<u64>,
+}
+
+impl Steps {
+    fn new(profile: &LoadProfile) -> Self {
+        Self {
+            plan: profile.user_plan(),
+            steps: profile.steps.clone(),
+            completed_us: None,
+        }
+    }
+
+    fn change(&mut self, profile: &LoadProfile) {
+        self.plan = profile.user_plan();
+        self.steps.clone_from(&profile.steps);
+    }
+
+    /// When the first step after now begins.
+    fn next_begin(&self, now_us: u64) -> Option<u64> {
+        let next = self.steps.partition_point(|step| step.at_us <= now_us);
+        self.steps.get(next).map(|step| step.at_us)
+    }
+
+    /// The users that the step of now asks for, once nothing more is to change here because of it. A step that
+    /// another takes over from is never completed.
+    fn completed(&mut self, now_us: u64, next: Option<UserTurn>) -> Option<u64> {
+        let ruling = self.steps.partition_point(|step| step.at_us <= now_us);
+        let step = self.steps[..ruling].last()?;
+        let ends_us = self.next_begin(now_us).unwrap_or(u64::MAX);
+        let is_reached = step.at_us.saturating_add(step.over_us) <= ends_us;
+        let is_followed = next.is_none_or(|turn| turn.at_us >= ends_us);
+        if !is_reached || !is_followed || self.completed_us >= Some(step.at_us) {
+            return None;
+        }
+        self.completed_us = Some(step.at_us);
+        Some(step.users)
+    }
+}
+
+/// Why a clock goes on.
+enum Woken {
+    Due,
+    Changed,
+    Closed,
+}
+
+#[cfg(test)]
+#[path = "clock_tests.rs"]
+mod tests;

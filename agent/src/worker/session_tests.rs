@@ -1,0 +1,286 @@
+//! Whole sessions with scenarios of code, and an agent that is a test.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::{SinkExt, StreamExt};
+use greylag_infra::{LoadTest, ProfileStep};
+use greylag_scenarios::client::Client;
+use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test};
+use tokio::net::UnixStream;
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+
+use super::super::messages::{Report, codec, decode, encode};
+use super::*;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// goose keeps global state: one load at a time in a process.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// What happened, in order.
+type Story = Arc<Mutex<Vec<String>>>;
+
+/// Users of the scenarios here that have begun, over all tests.
+static USERS: AtomicU64 = AtomicU64::new(0);
+
+/// The agent of a session that runs on a thread of its own, as in a process.
+struct AgentSide {
+    socket: Framed<UnixStream, LengthDelimitedCodec>,
+    session: std::thread::JoinHandle<Result<(), SessionError>>,
+    reports: Vec<Report>,
+}
+
+impl AgentSide {
+    async fn prepare(scenario: Scenario, worker: u32) -> Self {
+        let (ours, theirs) = StdUnixStream::pair().unwrap();
+        for socket in [&ours, &theirs] {
+            socket.set_nonblocking(true).unwrap();
+        }
+        let name = scenario.name.clone();
+        let session = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(run(theirs, &[scenario]))
+        });
+        let mut agent = Self {
+            socket: Framed::new(UnixStream::from_std(ours).unwrap(), codec()),
+            session,
+            reports: Vec::new(),
+        };
+        let test = LoadTest {
+            name: "t".into(),
+            host: "http://127.0.0.1:9".into(),
+            users: 2,
+            duration_s: 600,
+            workers: 2,
+            scenario: name,
+            stop_timeout_s: 1,
+            ..LoadTest::default()
+        };
+        let test = Box::new(test);
+        agent.say(&ToWorker::Prepare { test, worker }).await;
+        agent
+    }
+
+    async fn say(&mut self, message: &ToWorker) {
+        self.socket.send(encode(message)).await.unwrap();
+    }
+
+    /// The next message that is no report.
+    async fn hear(&mut self) -> FromWorker {
+        loop {
+            let frame = timeout(PATIENCE, self.socket.next()).await;
+            let frame = frame.expect("the worker says something").unwrap().unwrap();
+            match decode(&frame).unwrap() {
+                FromWorker::Report(report) => self.reports.push(report),
+                message => return message,
+            }
+        }
+    }
+
+    async fn start(&mut self, profile: LoadProfile) {
+        assert!(matches!(self.hear().await, FromWorker::Ready));
+        let run_zero_us = system_time_us();
+        self.say(&ToWorker::Start {
+            run_zero_us,
+            profile,
+        })
+        .await;
+    }
+
+    /// The failure it ends with.
+    async fn end(&mut self) -> Option<String> {
+        match self.hear().await {
+            FromWorker::End { failure, .. } => failure,
+            other => panic!("the worker says {other:?} where its end is due"),
+        }
+    }
+
+    fn started(&self) -> u64 {
+        let changes = self.reports.iter().flat_map(|report| &report.user_changes);
+        changes.map(|change| change.started).sum()
+    }
+}
+
+fn users(users: u64, duration_s: u64) -> LoadProfile {
+    LoadProfile {
+        steps: vec![ProfileStep {
+            at_us: 0,
+            users,
+            over_us: 0,
+        }],
+        ends_at_us: duration_s * 1_000_000,
+        ..LoadProfile::default()
+    }
+}
+
+fn told(story: &Story) -> Vec<String> {
+    story.lock().unwrap().clone()
+}
+
+async fn until_told(story: &Story, words: &str) {
+    let began = Instant::now();
+    while !told(story).iter().any(|line| line == words) {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{words:?} not in {:?}",
+            told(story)
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A scenario that writes down its events; its users do nothing but be there.
+fn told_to(story: &Story) -> Scenario {
+    macro_rules! tell {
+        ($words:expr) => {{
+            let story = Arc::clone(story);
+            move |_| {
+                story.lock().unwrap().push($words.to_owned());
+                async { TaskResult::Ok(()) }
+            }
+        }};
+    }
+    async fn idle(_: &mut (), _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+    let spawned = Arc::clone(story);
+    Scenario::new("told")
+        .user(
+            FastHttpUser::<()>::with_state("Idler", || {
+                USERS.fetch_add(1, Ordering::SeqCst);
+            })
+            .wait_time(constant(0.01))
+            .named_task("idle", 1, idle),
+        )
+        .on_init(tell!("init"))
+        .on_test_start(tell!("test start"))
+        .on_worker_start(tell!("worker start"))
+        .on_worker_stop(tell!("worker stop"))
+        .on_test_stop(tell!("test stop"))
+        .on_quitting(tell!("quitting"))
+        .on_spawning_complete(move |_, users| {
+            spawned.lock().unwrap().push(format!("spawned {users}"));
+            async { Ok(()) }
+        })
+}
+
+#[tokio::test]
+async fn events_come_in_their_order_and_the_profile_is_followed() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let (began, before) = (Instant::now(), USERS.load(Ordering::SeqCst));
+    let story = Story::default();
+    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    let first = users(2, 600);
+    agent.start(first.clone()).await;
+    let prepared = ["init", "test start", "worker start"];
+    assert_eq!(told(&story)[..3], prepared);
+    until_told(&story, "spawned 2").await;
+    let changed = first.with_change(1_000, 10, 0).unwrap();
+    agent.say(&ToWorker::Profile { profile: changed }).await;
+    until_told(&story, "spawned 10").await;
+    // The first user of two, and with the change the five of ten.
+    while USERS.load(Ordering::SeqCst) < before + 5 {
+        assert!(began.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    agent.say(&ToWorker::Stop).await;
+    assert_eq!(agent.end().await, None);
+    assert_eq!(agent.started(), 5);
+    assert_eq!(
+        told(&story),
+        [
+            "init",
+            "test start",
+            "worker start",
+            "spawned 2",
+            "spawned 10",
+            "worker stop",
+            "test stop",
+            "quitting"
+        ]
+    );
+    agent.session.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn other_workers_hear_nothing_of_the_tests_events() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let story = Story::default();
+    let mut agent = AgentSide::prepare(told_to(&story), 1).await;
+    // Ends by its own clock.
+    agent.start(users(2, 1)).await;
+    assert_eq!(agent.end().await, None);
+    assert_eq!(
+        told(&story),
+        [
+            "init",
+            "worker start",
+            "spawned 2",
+            "worker stop",
+            "quitting"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stop_before_the_start_ends_what_was_begun() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let story = Story::default();
+    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    assert!(matches!(agent.hear().await, FromWorker::Ready));
+    agent.say(&ToWorker::Stop).await;
+    assert_eq!(agent.end().await, None);
+    assert_eq!(agent.started(), 0);
+    assert_eq!(told(&story)[3..], ["worker stop", "test stop", "quitting"]);
+}
+
+#[tokio::test]
+async fn a_scenario_that_cannot_be_prepared_is_never_ready() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let scenario =
+        told_to(&Story::default()).on_init(|_| async { Err(TaskError::new("no database")) });
+    let mut agent = AgentSide::prepare(scenario, 0).await;
+    let failure = agent.end().await.unwrap();
+    assert!(failure.contains("no database"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_scenario_can_stop_the_test() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    async fn stop(_: &mut (), _: &mut Client) -> TaskResult {
+        stop_test("nothing left to buy")
+    }
+    let scenario = Scenario::new("stopper")
+        .user(FastHttpUser::<()>::new("Stopper").named_task("stop", 1, stop));
+    let mut agent = AgentSide::prepare(scenario, 0).await;
+    agent.start(users(2, 600)).await;
+    match agent.hear().await {
+        FromWorker::StopTest { reason } => assert_eq!(reason, "nothing left to buy"),
+        other => panic!("the worker says {other:?}"),
+    }
+    agent.say(&ToWorker::Stop).await;
+    assert_eq!(agent.end().await, None, "the agent knows why already");
+}
+
+#[tokio::test]
+async fn users_that_hang_are_given_up() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    async fn block(_: &mut (), _: &mut Client) -> TaskResult {
+        // Blocks the load thread, as no task should.
+        std::thread::sleep(Duration::from_secs(30));
+        Ok(())
+    }
+    let scenario = Scenario::new("blocker")
+        .user(FastHttpUser::<()>::new("Blocker").named_task("block", 1, block));
+    let mut agent = AgentSide::prepare(scenario, 0).await;
+    agent.start(users(2, 600)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    agent.say(&ToWorker::Stop).await;
+    let failure = agent.end().await.unwrap();
+    assert!(failure.contains("stop time-out of 1s"), "{failure}");
+}

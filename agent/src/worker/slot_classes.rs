@@ -1,0 +1,121 @@
+//! Which class of users is dealt to which slot.
+
+use greylag_infra::{ClassSequence, UserClass};
+
+/// The classes of the slots that belong to some of a run's workers, found as far as they are asked for.
+///
+/// Slot i of the run gets the i-th class of the dealing sequence and belongs to worker i % workers. A slot
+/// keeps its class however often it is used.
+#[derive(Debug, Clone)]
+pub(crate) struct SlotClasses {
+    sequence: ClassSequence,
+    /// By worker of the run: whether its slots are ours.
+    is_ours: Vec<bool>,
+    /// The next slot of the run that is dealt.
+    next: usize,
+    /// By slot of ours, in order: the position of its class.
+    classes: Vec<u32>,
+}
+
+impl SlotClasses {
+    /// The slots of `ours` among `workers` workers.
+    pub(crate) fn new(classes: &[UserClass], workers: u32, ours: &[u32]) -> Self {
+        let mut is_ours = vec![false; workers as usize];
+        for worker in ours {
+            if let Some(is_ours) = is_ours.get_mut(*worker as usize) {
+                *is_ours = true;
+            }
+        }
+        Self {
+            sequence: ClassSequence::new(classes),
+            is_ours,
+            next: 0,
+            classes: Vec::new(),
+        }
+    }
+
+    /// Positions of the classes of the first `count` slots of ours; fewer if there is nobody to deal.
+    pub(crate) fn first(&mut self, count: usize) -> &[u32] {
+        if !self.is_ours.contains(&true) {
+            return &[];
+        }
+        while self.classes.len() < count
+            && let Some(class) = self.sequence.next()
+        {
+            if self.is_ours[self.next % self.is_ours.len()] {
+                // A scenario does not have 2^32 user types.
+                self.classes.push(class as u32);
+            }
+            self.next += 1;
+        }
+        &self.classes[..count.min(self.classes.len())]
+    }
+
+    /// Position of the class of this slot of ours, counted from 0 among ours; none if there is nobody to deal.
+    pub(crate) fn class_of(&mut self, slot: usize) -> Option<usize> {
+        let class = self.first(slot.saturating_add(1)).get(slot)?;
+        Some(*class as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn classes(weights: &[f64]) -> Vec<UserClass> {
+        weights
+            .iter()
+            .enumerate()
+            .map(|(number, weight)| UserClass::weighted(format!("C{number}"), *weight))
+            .collect()
+    }
+
+    #[test]
+    fn nobody_to_deal_is_no_endless_search() {
+        assert_eq!(
+            SlotClasses::new(&classes(&[0.0]), 2, &[1]).class_of(3),
+            None
+        );
+        assert_eq!(SlotClasses::new(&classes(&[1.0]), 2, &[]).class_of(3), None);
+        assert_eq!(
+            SlotClasses::new(&classes(&[1.0]), 0, &[0]).class_of(0),
+            None
+        );
+        assert_eq!(
+            SlotClasses::new(&classes(&[1.0]), 2, &[7]).class_of(0),
+            None
+        );
+        let fixed = UserClass {
+            fixed_count: 2,
+            ..UserClass::weighted("F", 0.0)
+        };
+        let mut slots = SlotClasses::new(&[fixed], 1, &[0]);
+        assert_eq!((slots.class_of(1), slots.class_of(2)), (Some(0), None));
+        assert_eq!(slots.first(9).len(), 2);
+    }
+
+    proptest! {
+        /// Each worker's slots are every so manieth of the whole run's, whatever they are asked in.
+        #[test]
+        fn workers_share_one_sequence(
+            weights in prop::collection::vec(0.1f64..9.0, 1..4),
+            workers in 1u32..6,
+            asked in prop::collection::vec(0usize..50, 1..10),
+        ) {
+            let classes = classes(&weights);
+            let whole: Vec<usize> = ClassSequence::new(&classes).take(50 * 6).collect();
+            for worker in 0..workers {
+                let mut own = SlotClasses::new(&classes, workers, &[worker]);
+                for slot in &asked {
+                    let expected = whole[slot * workers as usize + worker as usize];
+                    prop_assert_eq!(own.class_of(*slot), Some(expected));
+                }
+            }
+            let all: Vec<u32> = (0..workers).collect();
+            let mut all = SlotClasses::new(&classes, workers, &all);
+            let first: Vec<usize> = all.first(30).iter().map(|class| *class as usize).collect();
+            prop_assert_eq!(&first[..], &whole[..30]);
+        }
+    }
+}
