@@ -2,9 +2,10 @@
 //! "WHEN CHANGING THE PROTOCOL" at the top of `protocol.rs`.
 
 use greylag_infra::protocol::{
-    FrameError, Hello, MAX_FRAME_BYTES, PROTOCOL_VERSION, Snapshot, ToAgent, ToCoordinator, cut,
-    decode, encode,
+    FrameError, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION, ScenarioInfo,
+    Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
 };
+use greylag_infra::{LoadProfile, ProfileStep, RateStep};
 
 #[test]
 fn frames_are_maps_with_named_fields() {
@@ -17,6 +18,82 @@ fn frames_are_maps_with_named_fields() {
     assert_eq!(decode::<ToAgent>(frame).expect("a frame"), ack);
     let ping = ToCoordinator::Ping { sent_at_us: 300 };
     assert_eq!(encode(&ping), b"\x81\xa4Ping\x81\xaasent_at_us\xcd\x01\x2c");
+}
+
+/// What version 2 added: a start and a change carry the whole load profile, an agent says its scenario's.
+#[test]
+fn load_profiles_travel_whole() {
+    let profile = LoadProfile {
+        steps: vec![ProfileStep {
+            at_us: 5,
+            users: 7,
+            over_us: 9,
+        }],
+        rates: vec![RateStep {
+            at_us: 0,
+            per_second: 0.5,
+            over_us: 0,
+        }],
+        ends_at_us: 60,
+    };
+    let encoded = b"\x83\xa5steps\x91\x83\xa5at_us\x05\xa5users\x07\xa7over_us\x09\
+        \xa5rates\x91\x83\xa5at_us\x00\xaaper_second\xcb\x3f\xe0\0\0\0\0\0\0\xa7over_us\x00\xaaends_at_us\x3c";
+    let frame = |head: &[u8], tail: &[u8]| [head, encoded, tail].concat();
+    let start = ToAgent::Start {
+        run_id: "r1".into(),
+        start_at_us: 1,
+        profile: profile.clone(),
+    };
+    let bytes = frame(
+        b"\x81\xa5Start\x83\xa6run_id\xa2r1\xabstart_at_us\x01\xa7profile",
+        b"",
+    );
+    assert_eq!(encode(&start), bytes);
+    assert_eq!(decode::<ToAgent>(&bytes).expect("a start"), start);
+    let change = ToAgent::Profile {
+        run_id: "r1".into(),
+        profile: profile.clone(),
+    };
+    let bytes = frame(b"\x81\xa7Profile\x82\xa6run_id\xa2r1\xa7profile", b"");
+    assert_eq!(encode(&change), bytes);
+    assert_eq!(decode::<ToAgent>(&bytes).expect("a profile"), change);
+    let ready = ToCoordinator::Ready {
+        run_id: "r1".into(),
+        shape: Some(profile),
+    };
+    let bytes = frame(b"\x81\xa5Ready\x82\xa6run_id\xa2r1\xa5shape", b"");
+    assert_eq!(encode(&ready), bytes);
+    assert_eq!(decode::<ToCoordinator>(&bytes).expect("a ready"), ready);
+    let without = decode(b"\x81\xa5Ready\x81\xa6run_id\xa2r1").expect("a ready");
+    assert!(matches!(without, ToCoordinator::Ready { shape: None, .. }));
+}
+
+#[test]
+fn a_hello_says_what_the_scenarios_offer() {
+    let scenario = ScenarioInfo {
+        name: "s".into(),
+        description: String::new(),
+        user_types: vec![UserTypeInfo {
+            name: "U".into(),
+            weight: 1.0,
+            fixed_count: 2,
+            host: None,
+        }],
+        tags: vec!["t".into()],
+        options: vec![OptionInfo {
+            name: "o".into(),
+            kind: OptionKind::Flag,
+            ..OptionInfo::default()
+        }],
+        has_shape: true,
+    };
+    let frame = b"\x86\xa4name\xa1s\xabdescription\xa0\xaauser_types\x91\x84\xa4name\xa1U\xa6weight\xcb\x3f\xf0\0\0\0\0\0\0\
+        \xabfixed_count\x02\xa4host\xc0\xa4tags\x91\xa1t\xa7options\x91\x86\xa4name\xa1o\xa4kind\xa4Flag\
+        \xa7default\xa0\xa4help\xa0\xa6secret\xc2\xa7choices\x90\xa9has_shape\xc3";
+    assert_eq!(encode(&scenario), frame);
+    assert_eq!(decode::<ScenarioInfo>(frame).expect("a scenario"), scenario);
+    let short = decode::<ScenarioInfo>(b"\x81\xa4name\xa1s").expect("a scenario");
+    assert!(short.user_types.is_empty() && !short.has_shape);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use greylag_infra::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::dispatch::{MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
+use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError,
     count_check,
@@ -215,7 +215,8 @@ impl Owner {
     }
 
     async fn start_run(&mut self, test: LoadTest) -> Result<RunRecord, StartRefused> {
-        let agents = choose_agents(&test, &self.registry)?;
+        let test = test.settled();
+        let Chosen { agents, warnings } = choose_agents(&test, &self.registry)?;
         if self.runs.len() >= MAX_RUNS_AT_ONCE {
             return Err(StartRefused::TooManyRuns);
         }
@@ -242,7 +243,8 @@ impl Owner {
                 StartRefused::Store(error)
             })?;
         tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run begins");
-        let (lifecycle, effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
+        let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
+        effects.extend(warnings.into_iter().map(RunEffect::Log));
         self.adopt(record.id.clone(), lifecycle, effects).await;
         Ok(record)
     }
