@@ -153,7 +153,11 @@ fn argument(input: ParseStream<'_>, attribute: &str, known: &[Known]) -> syn::Re
                 return Err(wrong_form());
             }
             match known.form {
-                Form::Type => Value::Type(input.parse()?),
+                Form::Type => {
+                    let place = input.span();
+                    let given = input.parse();
+                    Value::Type(given.map_err(|_| syn::Error::new(place, wrong_form()))?)
+                }
                 _ => Value::Expression(input.parse()?),
             }
         }

@@ -1,0 +1,22 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[markov_task_set(user = WebsiteUser)]
+impl Browsing {
+    #[task]
+    #[transitions(leave)]
+    async fn entrance(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+
+    #[task]
+    async fn leave(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[markov_task_set(user = WebsiteUser)]
+impl Browsing {
+    #[task]
+    #[transitions(shelf)]
+    async fn entrance(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+
+
+    async fn shelf(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

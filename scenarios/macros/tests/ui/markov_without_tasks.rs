@@ -1,0 +1,16 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[markov_task_set(user = WebsiteUser)]
+impl Browsing {
+
+    async fn entrance(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

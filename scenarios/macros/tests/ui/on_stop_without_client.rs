@@ -1,0 +1,21 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[task_set(user = WebsiteUser)]
+impl Browsing {
+    #[task]
+    async fn look(&mut self, _: &mut WebsiteUser, client: &mut Client) -> TaskResult {
+        client.get("/").send().await?;
+        Ok(())
+    }
+
+    async fn on_stop(&mut self) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

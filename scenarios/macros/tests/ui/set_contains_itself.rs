@@ -1,0 +1,20 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[task_set(user = WebsiteUser)]
+impl Browsing {
+    #[task]
+    async fn look(&mut self, _: &mut WebsiteUser, client: &mut Client) -> TaskResult {
+        client.get("/").send().await?;
+        Ok(())
+    }
+
+    #[task]
+    type Again = Browsing;
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use greylag::prelude::*;
+
+struct WebsiteUser;
+
+#[derive(Default)]
+struct Browsing;
+
+#[task_set(user = WebsiteUser)]
+impl Browsing {
+    #[task]
+    async fn look(&mut self, _: &mut Client, _: &mut WebsiteUser) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

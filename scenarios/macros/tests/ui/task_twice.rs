@@ -1,0 +1,15 @@
+use greylag::prelude::*;
+
+#[derive(Default)]
+struct WebsiteUser;
+
+#[fast_http_user]
+impl WebsiteUser {
+    #[task]
+    #[task]
+    async fn homepage(&mut self, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

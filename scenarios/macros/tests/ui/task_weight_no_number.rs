@@ -1,0 +1,14 @@
+use greylag::prelude::*;
+
+#[derive(Default)]
+struct WebsiteUser;
+
+#[fast_http_user]
+impl WebsiteUser {
+    #[task(weight = "2")]
+    async fn homepage(&mut self, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use greylag::prelude::*;
+
+#[derive(Default)]
+struct WebsiteUser;
+
+#[fast_http_user]
+impl WebsiteUser {
+    #[task]
+    async fn homepage(&mut self, _: &Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn main() {}
