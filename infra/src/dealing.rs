@@ -1,10 +1,8 @@
-//! Who gets what: workers over agents, users over workers, classes over users. All round-robin over the
-//! whole run, so that the sum over any number of workers is what one process would do.
+//! Who gets what: workers over agents, classes over users. Both over the whole run, so that the sum over any
+//! number of workers is what one process would do. (Users are dealt over workers by their index: see
+//! `load_profile.rs`.)
 
 use std::cmp::Ordering;
-use std::time::Duration;
-
-use crate::load_profile::LinearRamp;
 
 /// A class of users and its weight among the others.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,36 +150,6 @@ pub fn deal_workers(workers: u32, agents: usize) -> Vec<Vec<u32>> {
     dealt
 }
 
-/// A user as dealt to a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlannedStart {
-    /// Index over the whole run, from 0.
-    pub index: u64,
-    /// Position of the user's class.
-    pub class: usize,
-    /// When it starts, counted from run time zero.
-    pub starts_after: Duration,
-}
-
-/// The users of one worker: every `workers`-th user of the run, beginning with the worker's own index.
-/// Empty when no class has a weight.
-pub fn users_of_worker(
-    classes: &[UserClass],
-    ramp: &LinearRamp,
-    workers: u32,
-    worker: u32,
-) -> Vec<PlannedStart> {
-    (0..ramp.users)
-        .zip(ClassSequence::new(classes))
-        .filter(|(index, _)| workers > 0 && index % u64::from(workers) == u64::from(worker))
-        .map(|(index, class)| PlannedStart {
-            index,
-            class,
-            starts_after: ramp.start_of(index),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,25 +294,6 @@ mod tests {
             }
             prop_assert_eq!(dealt, counts);
             prop_assert_eq!(sequence.next(), Some(classes.len() - 1));
-        }
-
-        /// Whatever the number of workers, together they hold each user exactly once, with the class and the
-        /// start it would have in one process.
-        #[test]
-        fn the_sum_over_workers_is_the_whole_run(
-            users in 1u64..300, workers in 1u32..20, ramp_s in 0u64..100,
-            weights in prop::collection::vec(0.1f64..10.0, 1..5),
-        ) {
-            let classes: Vec<_> = weights.iter().enumerate()
-                .map(|(i, weight)| UserClass::weighted(format!("C{i}"), *weight))
-                .collect();
-            let ramp = LinearRamp { users, ramp_up: Duration::from_secs(ramp_s) };
-            let whole = users_of_worker(&classes, &ramp, 1, 0);
-            let mut parts: Vec<_> = (0..workers)
-                .flat_map(|worker| users_of_worker(&classes, &ramp, workers, worker))
-                .collect();
-            parts.sort_by_key(|user| user.index);
-            prop_assert_eq!(parts, whole);
         }
     }
 }

@@ -14,14 +14,12 @@ mod test_file;
 
 pub mod protocol;
 
-pub use dealing::{
-    ClassSequence, PlannedStart, UserClass, deal_workers, equal_weights, users_of_worker,
-};
+pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{DurationError, format_duration, parse_duration};
 pub use load_profile::{
-    Arrival, ArrivalTimes, LinearRamp, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep,
-    RateStep, UserChanges, UserPlan, UserTurn, own_users,
+    Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
+    UserChanges, UserPlan, UserTurn, own_users,
 };
 pub use load_test::{
     LoadTest, LoadTestError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_OPTION_NAME_BYTES,

@@ -179,27 +179,5 @@ impl LoadProfile {
     }
 }
 
-/// A linear ramp from zero to `users` over `ramp_up`: user k (from 0) starts at `k * ramp_up / users`,
-/// whatever the number of workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinearRamp {
-    /// Users at the end of the ramp.
-    pub users: u64,
-    /// How long the ramp takes; zero starts everyone at once.
-    pub ramp_up: Duration,
-}
-
-impl LinearRamp {
-    /// When user `index` (from 0, over the whole run) starts, counted from run time zero.
-    pub fn start_of(&self, index: u64) -> Duration {
-        if self.users == 0 {
-            return Duration::ZERO;
-        }
-        let nanos = self.ramp_up.as_nanos() * u128::from(index) / u128::from(self.users);
-        // A ramp is at most `MAX_DURATION`, so its nanoseconds fit; saturating keeps a wrong index harmless.
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-}
-
 #[cfg(test)]
 mod tests;

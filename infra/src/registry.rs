@@ -3,23 +3,19 @@
 //! An infrastructure is Pending until its first agent comes, then Connected while at least one agent is
 //! connected, else Disconnected. Agents are processes: one that is restarted is another agent.
 
+mod kept_scenarios;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::load_test::MAX_OPTIONS;
-use crate::protocol::{
-    Hello, MAX_NAME_BYTES as MAX_TEXT_BYTES, OptionInfo, ScenarioInfo, UserTypeInfo, cut,
-};
+use crate::protocol::{Hello, ScenarioInfo, cut};
+use kept_scenarios::kept_scenarios;
 
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
 /// Most agents kept per infrastructure; the longest disconnected are forgotten first.
 pub const MAX_AGENTS: usize = 1_000;
-/// Most scenarios kept of one agent.
-const MAX_SCENARIOS: usize = 1_000;
-/// Most user types, tags, or choices of an option kept of one scenario.
-const MAX_SCENARIO_PARTS: usize = 1_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -274,228 +270,5 @@ impl Registry {
     }
 }
 
-/// What is kept of the scenarios an agent names: a hello may be as large as a frame, and every page shows them.
-fn kept_scenarios(named: &[ScenarioInfo]) -> Vec<ScenarioInfo> {
-    let kept = named.iter().take(MAX_SCENARIOS);
-    kept.map(|scenario| ScenarioInfo {
-        name: kept_text(&scenario.name),
-        description: kept_text(&scenario.description),
-        user_types: kept_parts(&scenario.user_types, kept_user_type),
-        tags: kept_parts(&scenario.tags, |tag| kept_text(tag)),
-        options: scenario
-            .options
-            .iter()
-            .take(MAX_OPTIONS)
-            .map(kept_option)
-            .collect(),
-        has_shape: scenario.has_shape,
-    })
-    .collect()
-}
-
-fn kept_user_type(named: &UserTypeInfo) -> UserTypeInfo {
-    UserTypeInfo {
-        name: kept_text(&named.name),
-        // What is no number is unequal to itself and would look like news for ever.
-        weight: if named.weight.is_finite() {
-            named.weight
-        } else {
-            0.0
-        },
-        fixed_count: named.fixed_count,
-        host: named.host.as_deref().map(kept_text),
-    }
-}
-
-fn kept_option(named: &OptionInfo) -> OptionInfo {
-    OptionInfo {
-        name: kept_text(&named.name),
-        kind: named.kind,
-        default: if named.secret {
-            String::new()
-        } else {
-            kept_text(&named.default)
-        },
-        help: kept_text(&named.help),
-        secret: named.secret,
-        choices: kept_parts(&named.choices, |choice| kept_text(choice)),
-    }
-}
-
-fn kept_parts<T, U>(named: &[T], keep: impl Fn(&T) -> U) -> Vec<U> {
-    named.iter().take(MAX_SCENARIO_PARTS).map(keep).collect()
-}
-
-fn kept_text(text: &str) -> String {
-    cut(text, MAX_TEXT_BYTES).into_owned()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::PROTOCOL_VERSION;
-
-    fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
-        Hello {
-            protocol: PROTOCOL_VERSION,
-            agent_id: id.into(),
-            name: name.into(),
-            infrastructure: infrastructure.into(),
-            version: "0".into(),
-            cores: 2,
-            scenarios: vec![],
-            runs: vec![],
-        }
-    }
-
-    #[test]
-    fn an_infrastructure_is_pending_then_connected_then_disconnected() {
-        let mut registry = Registry::default();
-        registry.create("load").unwrap();
-        assert_eq!(registry.view()[0].status, ConnectionStatus::Pending);
-        registry.join(&hello("1", "a", "load"), 5).unwrap();
-        assert_eq!(registry.view()[0].status, ConnectionStatus::Connected);
-        registry.left("1");
-        assert_eq!(registry.view()[0].status, ConnectionStatus::Disconnected);
-        assert_eq!(registry.view()[0].agents[0].last_heard_us, 5);
-        registry.join(&hello("1", "a", "load"), 9).unwrap();
-        assert_eq!(registry.view()[0].status, ConnectionStatus::Connected);
-    }
-
-    #[test]
-    fn two_agents_of_one_name_are_told_apart() {
-        let mut registry = Registry::default();
-        assert_eq!(registry.join(&hello("1", "a", "load"), 0).unwrap(), "a");
-        assert_eq!(registry.join(&hello("2", "a", "load"), 0).unwrap(), "a-2");
-        assert_eq!(
-            registry.join(&hello("2", "a", "load"), 0).unwrap(),
-            "a-2",
-            "after a reconnect"
-        );
-        registry.left("1");
-        assert_eq!(
-            registry.join(&hello("3", "a", "load"), 0).unwrap(),
-            "a",
-            "the name is free again"
-        );
-        assert!(registry.agent("1").is_none(), "replaced by the new process");
-        assert_eq!(registry.connected_agents("load").unwrap().len(), 2);
-    }
-
-    #[test]
-    fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
-        let mut registry = Registry::default();
-        registry.join(&hello("1", "a", "load"), 0).unwrap();
-        registry.join(&hello("1", "a", "other"), 0).unwrap();
-        assert_eq!(registry.connected_agents("load").unwrap().len(), 0);
-        registry.left("1");
-        assert_eq!(registry.connected_agents("other").unwrap().len(), 0);
-    }
-
-    #[test]
-    fn what_is_kept_of_a_hello_is_bounded() {
-        let long = "x".repeat(2_000);
-        let option = OptionInfo {
-            name: long.clone(),
-            default: long.clone(),
-            help: long.clone(),
-            choices: vec![long.clone(); 2],
-            ..OptionInfo::default()
-        };
-        let user_type = UserTypeInfo {
-            name: long.clone(),
-            weight: f64::NAN,
-            host: Some(long.clone()),
-            ..UserTypeInfo::default()
-        };
-        let scenario = ScenarioInfo {
-            name: long.clone(),
-            description: long.clone(),
-            options: vec![
-                option.clone(),
-                OptionInfo {
-                    secret: true,
-                    ..option
-                },
-            ],
-            user_types: vec![user_type],
-            tags: vec![long.clone()],
-            has_shape: true,
-        };
-        let many = ScenarioInfo {
-            options: vec![OptionInfo::default(); MAX_OPTIONS + 1],
-            user_types: vec![UserTypeInfo::default(); MAX_SCENARIO_PARTS + 1],
-            tags: vec![String::new(); MAX_SCENARIO_PARTS + 1],
-            ..ScenarioInfo::default()
-        };
-        let greedy = Hello {
-            version: long,
-            scenarios: [many]
-                .into_iter()
-                .chain(vec![scenario; MAX_SCENARIOS])
-                .collect(),
-            ..hello("1", "a", "load")
-        };
-        let mut registry = Registry::default();
-        registry.join(&greedy, 0).unwrap();
-        let agent = registry.agent("1").unwrap();
-        assert_eq!(agent.version.len(), MAX_NAME_BYTES);
-        assert_eq!(agent.scenarios.len(), MAX_SCENARIOS);
-        let many = &agent.scenarios[0];
-        assert_eq!(
-            (many.options.len(), many.user_types.len(), many.tags.len()),
-            (MAX_OPTIONS, MAX_SCENARIO_PARTS, MAX_SCENARIO_PARTS)
-        );
-        let kept = &agent.scenarios[1];
-        let (user_type, option) = (&kept.user_types[0], &kept.options[0]);
-        for text in [
-            &kept.name,
-            &kept.description,
-            &kept.tags[0],
-            &user_type.name,
-            user_type.host.as_ref().unwrap(),
-            &option.name,
-            &option.default,
-            &option.help,
-            &option.choices[1],
-        ] {
-            assert_eq!(text.len(), MAX_TEXT_BYTES);
-        }
-        assert_eq!(user_type.weight, 0.0, "what is no number is not kept");
-        assert_eq!(kept.options[1].default, "", "a secret is not kept");
-        assert!(kept.has_shape);
-    }
-
-    #[test]
-    fn connected_agents_are_bounded_and_those_gone_make_room() {
-        let mut registry = Registry::default();
-        for number in 0..MAX_AGENTS {
-            let id = number.to_string();
-            registry
-                .join(&hello(&id, &format!("a{id}"), "load"), 0)
-                .unwrap();
-        }
-        let one_more = hello("more", "more", "load");
-        assert!(registry.join(&one_more, 0).is_err());
-        registry.left("7");
-        assert_eq!(registry.join(&one_more, 1), Ok("more".into()));
-        assert!(registry.agent("7").is_none());
-        assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
-    }
-
-    #[test]
-    fn bad_names_are_refused() {
-        let mut registry = Registry::default();
-        for name in ["", " ", "a/b", "<script>", &"x".repeat(101), "a\nb"] {
-            assert!(registry.create(name).is_err(), "{name:?}");
-            assert!(registry.join(&hello("1", "a", name), 0).is_err());
-            assert!(registry.join(&hello("1", name, "load"), 0).is_err());
-        }
-        registry.create("load").ok();
-        assert_eq!(
-            registry.create("load"),
-            Err(InfrastructureError::Exists("load".into()))
-        );
-        assert_eq!(registry.connected_agents("nowhere"), None);
-    }
-}
+mod tests;
