@@ -3,6 +3,7 @@
 //! Intervals add up: seconds to windows, workers to agents to runs, endpoints to the Aggregated row. Every
 //! number anywhere is read from such a sum, percentiles from its histograms, last.
 
+mod sparse;
 mod sums;
 mod wire;
 
@@ -16,6 +17,7 @@ use hdrhistogram::Histogram;
 use self::sums::micros;
 use crate::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, value_at};
 
+pub(crate) use self::sparse::SparseInterval;
 pub use self::sums::{Sums, Times};
 pub use self::wire::IntervalError;
 pub(crate) use self::wire::check_wire;

@@ -2,6 +2,7 @@
 
 mod about_view;
 mod console_tables;
+mod csv_files;
 mod histogram_codec;
 mod interval;
 mod known_scenarios;

@@ -67,6 +67,55 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn times_from_the_intended_start_travel_and_merge(
+        parts in prop::collection::vec(
+            prop::collection::vec((1..4_000_000_000_u64, prop::option::of(0..4_000_000_000_u64), any::<bool>()), 0..40),
+            1..6,
+        ),
+    ) {
+        let mut merged = Interval::default();
+        for part in &parts {
+            let mut interval = Interval::default();
+            for (response_us, delay_us, first_byte) in part {
+                interval.record(Duration::from_micros(*response_us), None, 0, None);
+                if let Some(delay_us) = delay_us {
+                    interval.record_intended(Duration::from_micros(response_us + delay_us));
+                }
+                if *first_byte {
+                    interval.count_first_byte_only();
+                }
+            }
+            merged.merge(&over_the_wire(&interval));
+        }
+        let merged = over_the_wire(&merged);
+        let all = parts.concat();
+        let mut intended: Vec<u64> = all.iter().filter_map(|(us, delay, _)| Some(us + (*delay)?)).collect();
+        intended.sort_unstable();
+        prop_assert_eq!(merged.first_byte_only, all.iter().filter(|(.., first)| *first).count() as u64);
+        prop_assert_eq!(merged.intended.count, intended.len() as u64);
+        prop_assert_eq!(merged.intended.sum_us, intended.iter().sum::<u64>());
+        prop_assert_eq!(merged.intended.min_us, intended.first().copied().unwrap_or(0));
+        prop_assert_eq!(merged.intended.max_us, intended.last().copied().unwrap_or(0));
+        for q in QUANTILES {
+            match merged.intended_percentile_us(q) {
+                None => prop_assert!(intended.is_empty()),
+                // What is longer than an hour counts as that, but for the last one.
+                Some(value) => assert_within_a_thousandth(
+                    value.min(3_600_000_000),
+                    percentile(&intended, q).min(3_600_000_000),
+                    &format!("{q}"),
+                ),
+            }
+        }
+        // Memory that is used again tells nothing of before.
+        let mut again = merged.clone();
+        again.reset();
+        prop_assert!(again.intended_percentile_us(0.5).is_none() && again.to_wire(0, 0).intended_histogram.is_empty());
+    }
+}
+
 /// Response time number `i` of 10,000 on a healthy agent, in µs: the first 90 % rise evenly from 3 to 30 ms,
 /// the last 10 % from 30 to 47.11 ms.
 fn base_us(i: u64) -> u64 {

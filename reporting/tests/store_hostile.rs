@@ -140,12 +140,16 @@ fn valid() -> IntervalData {
         let response = std::time::Duration::from_millis(ms);
         interval.record(response, Some(response), 10, None);
     }
+    for ms in [5, 400] {
+        interval.record_intended(std::time::Duration::from_millis(ms));
+    }
+    interval.count_first_byte_only();
     interval.to_wire(0, 0)
 }
 
 type Change = fn(&mut IntervalData);
 
-const BROKEN_INTERVALS: [(Change, &str); 13] = [
+const BROKEN_INTERVALS: [(Change, &str); 24] = [
     (
         |i| i.requests = 4,
         "the histogram counts 3 requests, the interval says 4",
@@ -168,6 +172,44 @@ const BROKEN_INTERVALS: [(Change, &str); 13] = [
         "no HdrHistogram V2 encoding",
     ),
     (|i| i.histogram.truncate(20), "cut short"),
+    (
+        |i| i.intended_count = 3,
+        "intended start counts 2 requests, the interval says 3",
+    ),
+    (|i| i.intended_count = 4, "more intended starts (4)"),
+    (|i| i.intended_count = u64::MAX, "more intended starts"),
+    (
+        |i| i.intended_count = 0,
+        "intended start counts 2 requests, the interval says 0",
+    ),
+    (
+        |i| i.intended_histogram = ByteBuf::new(),
+        "intended start counts 0 requests",
+    ),
+    (
+        |i| i.intended_histogram = ByteBuf::from(vec![7; 100]),
+        "no HdrHistogram V2 encoding",
+    ),
+    (
+        |i| i.intended_min_us = 4_000,
+        "from the intended start do not fit each other",
+    ),
+    (
+        |i| i.intended_sum_us = 1,
+        "from the intended start do not fit each other",
+    ),
+    (
+        |i| i.intended_max_us = u64::MAX,
+        "numbers that no second can have",
+    ),
+    (
+        |i| i.intended_sum_us = u64::MAX,
+        "numbers that no second can have",
+    ),
+    (
+        |i| i.first_byte_only = 4,
+        "timed to the first byte only (4)",
+    ),
 ];
 
 #[tokio::test]
@@ -222,7 +264,7 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
 async fn impossible_snapshots_are_refused() {
     let (_dir, store) = store_with_run().await;
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 7] = [
+    let cases: [(Change, &str); 10] = [
         (
             |s| s.intervals[0].endpoint = 1,
             "speaks of endpoint 1 and lists 1",
@@ -235,6 +277,18 @@ async fn impossible_snapshots_are_refused() {
             "more users start or stop",
         ),
         (|s| s.user_changes[0].second = 100_000, "cannot last longer"),
+        (
+            |s| s.user_changes[0].arrivals = u64::MAX,
+            "more iterations begin or are skipped in second 0",
+        ),
+        (
+            |s| s.user_changes[0].skipped_arrivals = u64::MAX,
+            "more iterations begin or are skipped in second 0",
+        ),
+        (
+            |s| s.user_changes[0].late_arrivals = 1,
+            "more iterations begin late in second 0",
+        ),
         (
             |s| s.workers[0].index = 5,
             "worker 5, which is not one of agent a",

@@ -7,12 +7,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use greylag_infra::protocol::{Endpoint, UserChange};
 use greylag_infra::{RunPhase, RunRecord};
-use greylag_reporting::{RunTotals, SaveOutcome, Store};
+use greylag_reporting::{Arrivals, Interval, RunTotals, SaveOutcome, Store};
 use proptest::prelude::*;
-use support::{endpoint, run, snapshot};
+use support::{Request, endpoint, run, snapshot_with};
 
 const AGENTS: [&str; 2] = ["a", "b"];
 const ERRORS: [Option<&str>; 4] = [None, None, Some("500 Server Error"), Some("timed out")];
@@ -57,6 +58,35 @@ fn agent_events() -> impl Strategy<Value = Vec<Vec<Event>>> {
     })
 }
 
+/// Of a request that has one, its response time from the intended start: those of one endpoint, of another
+/// endpoint some.
+fn intended_us(endpoint: &Endpoint, response_us: u64) -> Option<u64> {
+    let has = endpoint.name == "/a" || (endpoint.method == "POST" && response_us % 2 == 1);
+    has.then_some(response_us * 3 + 1)
+}
+
+fn is_first_byte_only(response_us: u64) -> bool {
+    response_us.is_multiple_of(3)
+}
+
+fn more(interval: &mut Interval, (_, endpoint, response_us, _): &Request<'_>) {
+    if let Some(us) = intended_us(endpoint, *response_us) {
+        interval.record_intended(Duration::from_micros(us));
+    }
+    if is_first_byte_only(*response_us) {
+        interval.count_first_byte_only();
+    }
+}
+
+/// What each event adds to the arrivals.
+fn arrivals_of(event: &Event) -> Arrivals {
+    Arrivals {
+        started: event.response_us % 5,
+        late: event.response_us % 5 / 2,
+        skipped: event.endpoint as u64,
+    }
+}
+
 fn endpoints() -> [Endpoint; 3] {
     [
         endpoint("GET", "/b"),
@@ -69,6 +99,8 @@ fn endpoints() -> [Endpoint; 3] {
 #[derive(Debug, Default, PartialEq)]
 struct Sum {
     responses: Vec<u64>,
+    intended: Vec<u64>,
+    first_byte_only: u64,
     failures: u64,
     errors: BTreeMap<String, u64>,
 }
@@ -76,6 +108,7 @@ struct Sum {
 fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
     let endpoints = endpoints();
     let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
+    let mut arrivals = Arrivals::default();
     for event in events
         .iter()
         .filter(|event| (from..to).contains(&event.second))
@@ -85,11 +118,19 @@ fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
             .entry((endpoint.name.clone(), endpoint.method.clone()))
             .or_default();
         sum.responses.push(event.response_us);
+        sum.intended
+            .extend(intended_us(endpoint, event.response_us));
+        sum.first_byte_only += u64::from(is_first_byte_only(event.response_us));
+        let more = arrivals_of(event);
+        arrivals.started += more.started;
+        arrivals.late += more.late;
+        arrivals.skipped += more.skipped;
         if let Some(error) = ERRORS[event.error] {
             sum.failures += 1;
             *sum.errors.entry(error.to_owned()).or_default() += 1;
         }
     }
+    assert_eq!(totals.arrivals, arrivals, "[{from}, {to})");
     let names: Vec<_> = totals
         .endpoints
         .iter()
@@ -112,14 +153,36 @@ fn check_window(totals: &RunTotals, events: &[Event], from: u32, to: u32) {
         assert_eq!(interval.min_us, sum.responses[0], "{what}");
         assert_eq!(interval.max_us, *sum.responses.last().unwrap(), "{what}");
         assert_eq!(interval.errors, sum.errors, "{what}");
-        for q in [0.5, 0.9, 0.99] {
-            let index = ((requests as f64 * q) as usize).min(sum.responses.len() - 1);
-            let (exact, value) = (sum.responses[index], interval.percentile_us(q).unwrap());
-            assert!(
-                value.abs_diff(exact) as f64 <= exact as f64 * 0.001,
-                "{what}: {value} {exact}"
-            );
-        }
+        assert_eq!(interval.first_byte_only, sum.first_byte_only, "{what}");
+        check_percentiles(&sum.responses, |q| interval.percentile_us(q), &what);
+        sum.intended.sort_unstable();
+        let intended = interval.intended;
+        assert_eq!(intended.count, sum.intended.len() as u64, "{what}");
+        assert_eq!(intended.sum_us, sum.intended.iter().sum::<u64>(), "{what}");
+        let ends = (sum.intended.first(), sum.intended.last());
+        assert_eq!(intended.min_us, *ends.0.unwrap_or(&0), "{what}");
+        assert_eq!(intended.max_us, *ends.1.unwrap_or(&0), "{what}");
+        check_percentiles(
+            &sum.intended,
+            |q| interval.intended_percentile_us(q),
+            &format!("from the intended start, {what}"),
+        );
+    }
+}
+
+fn check_percentiles(sorted: &[u64], percentile: impl Fn(f64) -> Option<u64>, what: &str) {
+    for q in [0.5, 0.9, 0.99] {
+        let value = percentile(q);
+        let Some(last) = sorted.len().checked_sub(1) else {
+            assert_eq!(value, None, "{what}");
+            continue;
+        };
+        let exact = sorted[((sorted.len() as f64 * q) as usize).min(last)];
+        let value = value.unwrap();
+        assert!(
+            value.abs_diff(exact) as f64 <= exact as f64 * 0.001,
+            "{what}: {value} {exact}"
+        );
     }
 }
 
@@ -181,14 +244,19 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                     )
                 })
                 .collect();
-            let mut snapshot = snapshot(&record.id, at as u64 + 1, &requests);
+            let mut snapshot = snapshot_with(&record.id, at as u64 + 1, &requests, more);
             snapshot.user_changes = events
                 .iter()
-                .map(|event| UserChange {
-                    second: event.second,
-                    started: 1,
-                    stopped: 0,
-                    ..UserChange::default()
+                .map(|event| {
+                    let arrivals = arrivals_of(event);
+                    UserChange {
+                        second: event.second,
+                        started: 1,
+                        stopped: 0,
+                        arrivals: arrivals.started,
+                        late_arrivals: arrivals.late,
+                        skipped_arrivals: arrivals.skipped,
+                    }
                 })
                 .collect();
             let outcome = store

@@ -6,6 +6,7 @@
 //! few of either (`totals.rs`, `../windows.rs`).
 
 mod error;
+mod history;
 mod integers;
 mod live;
 mod lock;
@@ -38,6 +39,7 @@ use crate::summary::Summary;
 use crate::view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
+pub(crate) use self::history::{ErrorHistory, HistoryPart, HistorySecond};
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, RunFilter, TestRecord};
@@ -344,6 +346,33 @@ impl Store {
         let id = run_id.to_owned();
         let query =
             move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `count` seconds of a run from `from` on, up to the last one that has anything.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn history(
+        &self,
+        run_id: &str,
+        from: u32,
+        count: u32,
+    ) -> Result<HistoryPart, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            history::read(connection, &id, from, count)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// What is known about each error of a run, the most frequent first.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn errors(&self, run_id: &str) -> Result<Vec<ErrorHistory>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| history::errors(connection, &id);
         self.inner.readers.run(query).await
     }
 

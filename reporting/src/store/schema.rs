@@ -259,3 +259,112 @@ fn open_error(path: &Path, error: rusqlite::Error) -> StoreError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
+    use rusqlite::params;
+
+    use super::*;
+    use crate::interval::Interval;
+    use crate::store::{Arrivals, SaveOutcome, Store};
+
+    fn interval(paced: bool) -> Interval {
+        let mut interval = Interval::default();
+        for ms in [10, 20] {
+            interval.record(Duration::from_millis(ms), None, 100, None);
+            if paced {
+                interval.record_intended(Duration::from_millis(ms * 2));
+            }
+        }
+        interval
+    }
+
+    /// A database as the first version made it, with a run that goes on.
+    fn first_schema(dir: &Path) {
+        let connection = Connection::open(dir.join(DATABASE_FILE)).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let definition = r#"{"name": "old", "host": "http://127.0.0.1:8080", "users": 5, "ramp_up_s": 2,
+            "duration_s": 600, "workers": 1, "infrastructure": "local", "scenario": "shop", "stop_timeout_s": 10,
+            "declared": null}"#;
+        connection
+            .execute(
+                "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, last_second)
+                 VALUES ('r', 'old', 1, ?1, '\"Running\"', 0, 1, 2, 0)",
+                [definition],
+            )
+            .unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO run_agents VALUES (1, 0, 'a', 'a', '[0]', 1, NULL);
+                 INSERT INTO endpoints VALUES (1, 0, 'GET', '/');
+                 INSERT INTO seconds VALUES (1, 0, 0, 2, 0, 3, 0), (1, 1, 0, 2, 0, 3, 0), (1, 2, 0, 2, 0, 3, 0),
+                     (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);",
+            )
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO intervals VALUES (1, 0, 0, 0, 0, 2, 0, 200, 10000, 20000, 30000, 0, 0, ?1)",
+                params![interval(false).bucket_counts().encode()],
+            )
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        first_schema(dir.path());
+        let store = Store::open(dir.path()).unwrap();
+        let totals = store.totals("r", None).await.unwrap();
+        let all = totals.aggregated();
+        assert_eq!((all.requests, all.sum_us), (2, 30_000));
+        assert_eq!((all.intended.count, all.first_byte_only), (0, 0));
+        assert_eq!(totals.arrivals, Arrivals::default());
+        let record = store.run("r").await.unwrap().unwrap();
+        assert_eq!(record.profile, record.test.profile());
+
+        let snapshot = Snapshot {
+            run_id: "r".into(),
+            seq: 2,
+            endpoints: vec![Endpoint {
+                method: "GET".into(),
+                name: "/".into(),
+            }],
+            intervals: vec![interval(true).to_wire(0, 0)],
+            user_changes: vec![UserChange {
+                second: 0,
+                arrivals: 4,
+                late_arrivals: 1,
+                skipped_arrivals: 2,
+                ..UserChange::default()
+            }],
+            ..Snapshot::default()
+        };
+        let saved = store.save_snapshot("r", "a", snapshot).await.unwrap();
+        assert_eq!(saved, SaveOutcome::Saved);
+        // as it is kept up in memory, and as it is read
+        for window in [None, Some(0..10)] {
+            let totals = store.totals("r", window).await.unwrap();
+            let all = totals.aggregated();
+            assert_eq!((all.requests, all.intended.count), (4, 2));
+            assert_eq!(all.intended.sum_us, 60_000);
+            assert_eq!(all.intended_percentile_us(1.0), Some(40_000));
+            assert_eq!(
+                totals.arrivals,
+                Arrivals {
+                    started: 4,
+                    late: 1,
+                    skipped: 2
+                }
+            );
+        }
+        let summary = store.summary("r", 5_000_002).await.unwrap();
+        assert_eq!(summary.totals.intended.unwrap().p99_ms, 40.0);
+    }
+}

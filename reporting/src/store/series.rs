@@ -120,7 +120,7 @@ pub(super) fn read(
 }
 
 /// Users active at the instant `second`: started before it and not stopped before it.
-fn users_before(connection: &Connection, run: i64, second: u32) -> StoreResult<i64> {
+pub(super) fn users_before(connection: &Connection, run: i64, second: u32) -> StoreResult<i64> {
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(sum(started - stopped), 0) FROM seconds
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",

@@ -58,13 +58,24 @@ pub(crate) type Request<'a> = (u32, &'a Endpoint, u64, Option<&'a str>);
 
 /// A snapshot that holds these requests.
 pub(crate) fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snapshot {
+    snapshot_with(run_id, seq, requests, |_, _| {})
+}
+
+/// A snapshot that holds these requests, with what `more` says about each beyond its response time.
+pub(crate) fn snapshot_with(
+    run_id: &str,
+    seq: u64,
+    requests: &[Request<'_>],
+    more: impl Fn(&mut Interval, &Request<'_>),
+) -> Snapshot {
     let mut snapshot = Snapshot {
         run_id: run_id.into(),
         seq,
         ..Snapshot::default()
     };
     let mut intervals: std::collections::BTreeMap<(u32, usize), Interval> = Default::default();
-    for (second, endpoint, response_us, error) in requests {
+    for request in requests {
+        let (second, endpoint, response_us, error) = request;
         let at = snapshot
             .endpoints
             .iter()
@@ -76,6 +87,7 @@ pub(crate) fn snapshot(run_id: &str, seq: u64, requests: &[Request<'_>]) -> Snap
         let response = Duration::from_micros(*response_us);
         let interval = intervals.entry((*second, at)).or_default();
         interval.record(response, Some(response / 2), 100, *error);
+        more(interval, request);
     }
     snapshot.intervals = intervals
         .iter()

@@ -21,11 +21,24 @@ pub(crate) struct FakeAgent {
 }
 
 impl FakeAgent {
-    /// Joins an infrastructure with one scenario.
+    /// Joins an infrastructure with one scenario that has nothing but a name.
     pub(crate) async fn join(
         coordinator: SocketAddr,
         infrastructure: &str,
         scenario: &str,
+    ) -> Self {
+        let scenario = ScenarioInfo {
+            name: scenario.into(),
+            ..ScenarioInfo::default()
+        };
+        Self::join_with(coordinator, infrastructure, vec![scenario]).await
+    }
+
+    /// Joins an infrastructure with these scenarios.
+    pub(crate) async fn join_with(
+        coordinator: SocketAddr,
+        infrastructure: &str,
+        scenarios: Vec<ScenarioInfo>,
     ) -> Self {
         let (socket, _) = connect_async(format!("ws://{coordinator}{AGENT_SOCKET_PATH}"))
             .await
@@ -38,11 +51,7 @@ impl FakeAgent {
             infrastructure: infrastructure.into(),
             version: "0.0.0".into(),
             cores: 2,
-            scenarios: vec![ScenarioInfo {
-                name: scenario.into(),
-                description: String::new(),
-                ..ScenarioInfo::default()
-            }],
+            scenarios,
             runs: Vec::new(),
         };
         agent.send(&ToCoordinator::Hello(hello)).await;
@@ -60,18 +69,19 @@ impl FakeAgent {
             .expect("the coordinator listens");
     }
 
-    /// Reads until a message is the wanted one.
-    pub(crate) async fn until(&mut self, wanted: impl Fn(&ToAgent) -> bool) {
+    /// Reads until a message is the wanted one, which it returns.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&ToAgent) -> bool) -> ToAgent {
         loop {
             let frame = tokio::time::timeout(DEADLINE, self.socket.next())
                 .await
                 .expect("a message in time")
                 .expect("the connection holds")
                 .expect("a frame");
-            if let Message::Binary(bytes) = frame
-                && wanted(&decode(&bytes).expect("a message"))
-            {
-                return;
+            if let Message::Binary(bytes) = frame {
+                let message = decode(&bytes).expect("a message");
+                if wanted(&message) {
+                    return message;
+                }
             }
         }
     }

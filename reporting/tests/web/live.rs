@@ -92,13 +92,13 @@ impl Events {
 }
 
 /// The server on a socket, for an agent.
-struct Socket {
-    address: std::net::SocketAddr,
+pub(crate) struct Socket {
+    pub(crate) address: std::net::SocketAddr,
     ending: CancellationToken,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
-async fn serve_on_socket(site: &Site) -> Socket {
+pub(crate) async fn serve_on_socket(site: &Site) -> Socket {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let ending = CancellationToken::new();

@@ -2,6 +2,9 @@
 
 mod access;
 mod api;
+mod csv;
 mod fake_agent;
 mod live;
+mod running;
+mod shown;
 mod site;

@@ -1,9 +1,11 @@
 //! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<sentence>"}`. `greylag run` is a
 //! client of this and of nothing else.
 
+mod csv;
 mod infrastructures;
 mod runs;
 
+pub(super) use csv::csv_file;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use runs::{
     change_users, list_runs, log, progress, run, start_run, stop_run, summary, tables,

@@ -224,7 +224,7 @@ fn log_line(row: &LogRow) -> String {
     )
 }
 
-fn letters_of(id: &str) -> String {
+pub(super) fn letters_of(id: &str) -> String {
     id.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
