@@ -13,16 +13,15 @@
 //! dropped, with its request; the `on_stop` of every level that was entered runs in every case, the
 //! innermost first, for what is left of the stop time-out and a second more.
 
+mod waiting;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::time::Duration;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
 use super::pace::{Pace, lateness};
-use super::stop::StopSignal;
 use super::task_run::{Limit, Outcome, bounded, report, report_panic, stop_test};
 use crate::behaviour::UserRun;
 use crate::client::Client;
@@ -30,6 +29,9 @@ use crate::recorder::UserContext;
 use crate::task::Flow;
 use crate::task_table::{Cursor, TaskTable, Wait};
 use crate::user_type::UserType;
+use waiting::Woken;
+
+pub(crate) use waiting::next_arrival;
 
 /// What is said to a task that interrupts what it is not in.
 const NOT_IN_A_TASK_SET: &str = "interrupt() was called outside of a task set: only the tasks of a task \
@@ -97,12 +99,6 @@ enum Next {
     Leave { immediately: bool },
     /// Ends.
     End,
-}
-
-#[derive(PartialEq)]
-enum Woken {
-    InTime,
-    Stopped,
 }
 
 struct Life<'a> {
@@ -304,78 +300,6 @@ impl<'a> Life<'a> {
     }
 }
 
-/// Waiting.
-impl Life<'_> {
-    /// The level whose wait time is used now: the innermost if it has its own, else the user's (not that of
-    /// a task set in between), as in Locust.
-    fn wait_owner(&self) -> usize {
-        match self.levels.last().map(|level| level.table.wait()) {
-            None | Some(Wait::OfTheUser) => 0,
-            Some(Wait::Time(_) | Wait::Function) => self.levels.len() - 1,
-        }
-    }
-
-    /// Begins to use the wait time of another level. Whatever came before was not paced by it, so the task
-    /// that follows now is in time.
-    fn enter_pace(&mut self) {
-        if self.arrivals.is_some() {
-            return;
-        }
-        let owner = self.wait_owner();
-        let delay = self.levels[owner].pace.as_mut().map(|pace| {
-            pace.not_before(Instant::now());
-            Duration::ZERO
-        });
-        self.client.set_delay(delay);
-    }
-
-    /// Waits between two tasks.
-    async fn wait(&mut self) -> Woken {
-        if self.arrivals.is_some() && self.levels.len() == 1 {
-            return Woken::InTime;
-        }
-        let owner = self.wait_owner();
-        let level = &mut self.levels[owner];
-        if let Some(pace) = &mut level.pace {
-            let intended = pace.take();
-            return self.wait_for(intended).await;
-        }
-        let wait = match level.table.wait() {
-            Wait::Time(wait_time) => wait_time.draw(&mut self.random),
-            Wait::OfTheUser | Wait::Function => {
-                let asked = catch_unwind(AssertUnwindSafe(|| match owner {
-                    0 => self.user.user_wait_time(),
-                    _ => self.user.set_wait_time(),
-                }));
-                match asked {
-                    Ok(wait) => wait,
-                    Err(panic) => {
-                        // Asked again it would panic again: Locust's user dies of it, too.
-                        let task = format!("wait_time of {}", level.table.name());
-                        report_panic(self.context, &task, &*panic);
-                        return Woken::Stopped;
-                    }
-                }
-            }
-        };
-        if wait.is_zero() {
-            return Woken::InTime;
-        }
-        wait_until(&self.context.stop, Instant::now().checked_add(wait)).await
-    }
-
-    /// Waits for the intended start of a task and tells the client how late it is.
-    async fn wait_for(&mut self, intended: Instant) -> Woken {
-        let sleeps = intended > Instant::now();
-        let woken = wait_until(&self.context.stop, Some(intended)).await;
-        // In an arrival rate's iteration it is the iteration that is late or not.
-        if self.arrivals.is_none() {
-            self.client.set_delay(Some(lateness(intended, sleeps)));
-        }
-        woken
-    }
-}
-
 /// The sentence for what a function cannot ask for.
 fn misplaced(flow: &Flow) -> String {
     match flow {
@@ -384,41 +308,5 @@ fn misplaced(flow: &Flow) -> String {
     }
 }
 
-/// The intended start of the next iteration; `None` once the user is to stop.
-pub(crate) async fn next_arrival(stop: &StopSignal, arrivals: &Arrivals) -> Option<Instant> {
-    let mut stopped = pin!(stop.raised());
-    stopped.as_mut().enable();
-    if stop.is_raised() {
-        return None;
-    }
-    tokio::select! {
-        biased;
-        () = stopped => None,
-        intended = arrivals.next() => intended,
-    }
-}
-
-/// Sleeps until `instant` (for ever if it is beyond the clock) or until the user is to stop.
-async fn wait_until(stop: &StopSignal, instant: Option<Instant>) -> Woken {
-    let mut stopped = pin!(stop.raised());
-    stopped.as_mut().enable();
-    if stop.is_raised() {
-        return Woken::Stopped;
-    }
-    let Some(instant) = instant else {
-        stopped.await;
-        return Woken::Stopped;
-    };
-    if instant <= Instant::now() {
-        return Woken::InTime;
-    }
-    tokio::select! {
-        biased;
-        () = stopped => Woken::Stopped,
-        () = tokio::time::sleep_until(instant) => Woken::InTime,
-    }
-}
-
 #[cfg(test)]
-#[path = "life_tests.rs"]
 mod tests;

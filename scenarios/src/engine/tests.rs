@@ -435,10 +435,31 @@ async fn a_load_that_does_not_fit_is_refused() {
         "{error}"
     );
     let ftp = "ftp://127.0.0.1".parse().unwrap();
-    let error = drive_plan(&lazy, &plan(&ftp, [0]), &memory, stop)
+    let error = drive_plan(&lazy, &plan(&ftp, [0]), &memory, stop.clone())
         .await
         .unwrap_err();
     assert!(matches!(error, DriveError::Host { .. }), "{error}");
+    let endless = FastHttpUser::<Idle>::new("Endless")
+        .wait_time(constant_throughput(0.0))
+        .task(1, Idle::nothing);
+    let endless = Scenario::new("endless").user(endless);
+    let error = drive_plan(&endless, &plan(&host, [0]), &memory, stop.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DriveError::UserType(_)), "{error}");
+    let homeless =
+        Scenario::new("homeless").user(FastHttpUser::<Idle>::new("Lost").task(1, Idle::nothing));
+    let load = Load {
+        settings: RunSettings::default(),
+        users: 1,
+        stop_timeout: Duration::ZERO,
+        arrivals: None,
+    };
+    let (_orders, receiver) = mpsc::channel(1);
+    let error = drive(&homeless, load, receiver, memory.clone(), stop)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DriveError::NoHost { .. }), "{error}");
     assert_eq!(memory.started.load(Ordering::SeqCst), 0);
 }
 

@@ -1,0 +1,226 @@
+//! What tasks, `on_start` and `on_stop` can ask for, and what becomes of errors.
+
+use super::*;
+use crate::task_table::TaskOrder;
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_asks_for_is_done() {
+    let script = [RESCHEDULE, IMMEDIATELY, IMMEDIATELY, DONE, STOP_USER];
+    let told = tell(60_000, |user| {
+        user.wait_time(constant(1.0))
+            .with(say("task").takes(100).ends(&script))
+            .on_stop(say("bye"))
+    })
+    .await;
+    assert_eq!(
+        told.text(),
+        "task@0 task@1100 task@1200 task@1300 task@2400 bye@2500"
+    );
+    assert!(told.errors.is_empty(), "none of it is an error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_test_reaches_the_recorder_and_ends_the_user() {
+    let told = tell(60_000, |user| {
+        let set = Sets::<()>::new("Set")
+            .with(say("task").ends(&[DONE, STOP_TEST]))
+            .on_stop(say("stop"));
+        user.wait_time(constant(1.0))
+            .task_set(named("Set"), set)
+            .on_stop(say("bye"))
+    })
+    .await;
+    assert_eq!(told.text(), "task@0 task@1000 stop@1000 bye@1000");
+    assert_eq!(told.memory.stop_reasons(), ["no stock left"]);
+    assert!(told.errors.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_and_panics_in_a_task_set_are_reported_and_it_goes_on() {
+    let told = tell(2_500, |user| {
+        let set = Sets::<()>::new("Set").with(say("task").ends(&[FAIL, PANIC, DONE]));
+        user.wait_time(constant(1.0)).task_set(named("Set"), set)
+    })
+    .await;
+    assert_eq!(told.text(), "task@0 task@1000 task@2000");
+    assert_eq!(
+        told.errors,
+        ["task: my own words", "task: panicked: dropped the basket"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_task_set_can_be_interrupted() {
+    let told = tell(1_500, |user| {
+        user.wait_time(constant(1.0))
+            .with(say("task").ends(&[INTERRUPT, DONE]))
+    })
+    .await;
+    assert_eq!(told.text(), "task@0 task@1000", "it waits, and goes on");
+    assert!(told.errors[0].starts_with("task: interrupt() was called outside of a task set"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_start_of_a_user_decides_whether_it_begins() {
+    // What on_start does, what happens, what is reported.
+    let cases: [(End, &str, &str); 7] = [
+        (DONE, "hello@0 task@0 bye@500", ""),
+        (FAIL, "hello@0", "hello: my own words"),
+        (PANIC, "hello@0", "hello: panicked: dropped the basket"),
+        (STOP_USER, "hello@0 bye@0", ""),
+        (STOP_TEST, "hello@0 bye@0", ""),
+        (
+            INTERRUPT,
+            "hello@0",
+            "hello: interrupt() was called outside of a task set",
+        ),
+        (
+            RESCHEDULE,
+            "hello@0",
+            "hello: reschedule() has no meaning here",
+        ),
+    ];
+    for (end, happens, reported) in cases {
+        let told = tell(500, |user| {
+            user.wait_time(constant(1.0))
+                .on_start(say("hello").ends(&[end]))
+                .with(say("task"))
+                .on_stop(say("bye"))
+        })
+        .await;
+        assert_eq!(told.text(), happens);
+        // on_start is named for its function, which is a type here.
+        let errors = told.errors.join("").replace("tests::Say", "hello");
+        assert!(errors.starts_with(reported), "{errors}");
+        assert_eq!(errors.is_empty(), reported.is_empty(), "{errors}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_start_of_a_task_set_decides_whether_it_is_entered() {
+    let cases: [(&[End], &str); 7] = [
+        (
+            &[INTERRUPT, DONE],
+            "start@0 start@0 task@0 stop@900 bye@900",
+        ),
+        (
+            &[IMMEDIATELY, DONE],
+            "start@0 start@0 task@0 stop@900 bye@900",
+        ),
+        (
+            &[INTERRUPT_AND_WAIT, DONE],
+            "start@0 start@500 task@500 stop@900 bye@900",
+        ),
+        (
+            &[RESCHEDULE, DONE],
+            "start@0 start@500 task@500 stop@900 bye@900",
+        ),
+        (&[FAIL, DONE], "start@0 start@500 task@500 stop@900 bye@900"),
+        (
+            &[PANIC, DONE],
+            "start@0 start@500 task@500 stop@900 bye@900",
+        ),
+        (&[STOP_USER], "start@0 bye@0"),
+    ];
+    for (script, happens) in cases {
+        let told = tell(900, |user| {
+            let set = Sets::<()>::new("Set")
+                .wait_time(constant(60.0))
+                .on_start(say("start").ends(script))
+                .with(say("task"))
+                .on_stop(say("stop"));
+            user.wait_time(constant(0.5))
+                .task_set(named("Set"), set)
+                .on_stop(say("bye"))
+        })
+        .await;
+        assert_eq!(told.text(), happens);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_stop_runs_for_every_level_innermost_first() {
+    let nested = |last: Say, stop: Say| {
+        let deep = Sets::<()>::new("Deep").with(last).on_stop(stop);
+        let set = Sets::<()>::new("Set")
+            .task_set(named("Deep"), deep)
+            .on_stop(say("stop"));
+        move |user: Users| {
+            user.wait_time(constant(9.0))
+                .task_set(named("Set"), set)
+                .on_stop(say("bye"))
+        }
+    };
+    let stopped = tell(700, nested(say("task"), say("deep"))).await;
+    assert_eq!(
+        stopped.text(),
+        "task@0 deep@700 stop@700 bye@700",
+        "waiting: at once"
+    );
+    let busy = tell(700, nested(say("task").takes(900), say("deep"))).await;
+    assert_eq!(
+        busy.text(),
+        "task@0 deep@900 stop@900 bye@900",
+        "a task may end in time"
+    );
+    let stuck = tell(700, nested(say("task").takes(90_000), say("deep"))).await;
+    assert_eq!(
+        stuck.text(),
+        "task@0 deep@1700 stop@1700 bye@1700",
+        "or is dropped"
+    );
+    let ended = tell(
+        700,
+        nested(say("task").ends(&[STOP_USER]), say("deep").takes(50)),
+    )
+    .await;
+    assert_eq!(ended.text(), "task@0 deep@0 stop@50 bye@50");
+    let failed = tell(
+        700,
+        nested(say("task").ends(&[STOP_USER]), say("deep").ends(&[PANIC])),
+    )
+    .await;
+    assert_eq!(
+        failed.text(),
+        "task@0 deep@0 stop@0 bye@0",
+        "whatever it does"
+    );
+    assert_eq!(failed.errors.len(), 1);
+    // An on_stop that hangs has what is left and a second; then the next one begins.
+    let hangs = tell(700, nested(say("task"), say("deep").takes(90_000))).await;
+    assert_eq!(hangs.text(), "task@0 deep@700 stop@2700 bye@2700");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_on_stop_after_an_interrupt_has_its_time_and_may_end_the_user() {
+    let told = tell(60_000, |user| {
+        let set = Sets::<()>::new("Set")
+            .with(say("task").ends(&[INTERRUPT]))
+            .on_stop(say("stop").takes(5_000).ends(&[DONE, FAIL, STOP_USER]));
+        user.task_set(named("Set"), set).on_stop(say("bye"))
+    })
+    .await;
+    assert_eq!(
+        told.text(),
+        "task@0 stop@0 task@5000 stop@5000 task@10000 stop@10000 bye@15000"
+    );
+    assert_eq!(told.errors.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_set_whose_state_panics_is_a_failed_task() {
+    let told = tell(1_500, |user| {
+        let made = AtomicUsize::new(0);
+        let state = move || assert_ne!(made.fetch_add(1, Ordering::Relaxed), 0, "no such account");
+        let set = Sets::with_state("Set", TaskOrder::Random, state)
+            .with(say("task"))
+            .on_stop(say("stop"));
+        user.wait_time(constant(1.0))
+            .task_set(named("Accounts"), set)
+    })
+    .await;
+    assert_eq!(told.text(), "task@1000 stop@1500");
+    assert_eq!(told.errors.len(), 1);
+    assert!(told.errors[0].starts_with("Accounts: panicked: "));
+    assert!(told.errors[0].contains("no such account"));
+}
