@@ -1,5 +1,8 @@
 //! Unmodified goose scenarios, written as in goose's documentation, against a small server.
 
+mod against_goose;
+mod driven;
+
 use std::sync::Arc;
 use std::time::Duration;
 
