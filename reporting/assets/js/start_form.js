@@ -63,7 +63,9 @@ function draw(form) {
   drawing.querySelector(".profile-line").setAttribute("d", shape?.line ?? "");
   drawing.querySelector(".profile-area").setAttribute("d", shape?.area ?? "");
   const rampText = drawing.querySelector(".profile-ramp");
-  setText(drawing.querySelector(".profile-users"), shape ? `${count(test.users)} users` : "");
+  const arrivals = form.elements.arrival_rate.value.trim();
+  const what = arrivals ? `${arrivals} iterations per second` : `${count(test.users)} users`;
+  setText(drawing.querySelector(".profile-users"), shape ? what : "");
   setText(drawing.querySelector(".profile-end"), shape ? duration(test.durationS) : "");
   setText(rampText, shape && test.rampS > 0 ? duration(test.rampS) : "");
   if (shape) {
@@ -71,7 +73,7 @@ function draw(form) {
     rampText.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
     setText(
       part("profile-text"),
-      `${count(test.users)} users after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,
+      `${what} after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,
     );
   }
 }
