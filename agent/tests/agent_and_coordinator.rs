@@ -175,6 +175,75 @@ async fn an_abandoned_run_is_killed_and_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn users_come_and_go_while_the_run_goes_on() {
+    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
+    let agent = coordinator.agent();
+    let (mut connection, _) = coordinator.accept().await;
+    let test = test_of(&target, 600);
+    connection.start_run(&test).await;
+    let mut saved = Saved::default();
+    let mut profile = test.profile();
+    // Changes are told some time after they are due: they count at once.
+    for (at_us, users, started, stopped) in [(10_000, 10, 10, 0), (20_000, 3, 10, 7)] {
+        profile = profile.with_change(at_us, users, 0).unwrap();
+        let message = ToAgent::Profile {
+            run_id: RUN.into(),
+            profile: profile.clone(),
+        };
+        connection.say(&message).await;
+        while (saved.started, saved.stopped) != (started, stopped) {
+            let snapshot = connection.next_snapshot().await.unwrap();
+            if saved.last_seq == 0 {
+                saved.last_seq = snapshot.seq - 1;
+            }
+            saved.save(&snapshot);
+            connection.acknowledge(&snapshot).await;
+            assert_eq!(saved.end, None);
+        }
+    }
+    for line in [
+        "Ramping up to 10 users in 2 worker processes",
+        "Ramping down to 3 users in 2 worker processes",
+    ] {
+        assert!(
+            saved.log.iter().any(|told| told == line),
+            "{line:?} not in {:?}",
+            saved.log
+        );
+    }
+    connection.say(&ToAgent::Stop { run_id: RUN.into() }).await;
+    connection.receive_to_end(&mut saved).await;
+    assert_eq!((saved.started, saved.stopped), (10, 10));
+    let end = saved.end.unwrap();
+    assert_eq!((end.failure, end.requests), (None, target.hits()));
+    agent.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_that_leaves_nobody_starts_no_worker() {
+    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
+    let agent = coordinator.agent();
+    let (mut connection, _) = coordinator.accept().await;
+    let mut test = test_of(&target, 5);
+    test.selection.user_types = vec!["Nobody".into()];
+    let prepare = greylag_infra::protocol::Prepare {
+        run_id: RUN.into(),
+        test,
+        workers: vec![0, 1],
+    };
+    connection.say(&ToAgent::Prepare(Box::new(prepare))).await;
+    let mut saved = Saved::default();
+    connection.receive_to_end(&mut saved).await;
+    let failure = saved.end.unwrap().failure.unwrap();
+    assert!(
+        failure.starts_with("agent load-a cannot run the test: ") && failure.contains("Nobody"),
+        "{failure}"
+    );
+    assert!(saved.pids.is_empty());
+    agent.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scenario_that_is_unknown_fails_the_part() {
     let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
     let agent = coordinator.agent();

@@ -23,6 +23,7 @@ mod shape;
 mod spawned_users;
 pub(crate) mod wall_clock;
 mod worker_exit;
+mod worker_output;
 mod worker_process;
 
 use std::time::Duration;

@@ -275,8 +275,16 @@ impl Owner {
     /// # Errors
     /// A sentence, when it makes no sense or this agent's scenarios cannot run it.
     fn choose(&self, prepare: &Prepare) -> Result<Choice, String> {
-        prepare.test.check().map_err(|error| error.to_string())?;
-        choose(&prepare.test, &self.config.scenarios)
+        let test = &prepare.test;
+        let choice = choose(test, &self.config.scenarios)?;
+        // What the shape says is checked when it has said it.
+        let checked = if shape::follows_shape(test, &choice.scenario) {
+            test.check_with_shape()
+        } else {
+            test.check()
+        };
+        checked.map_err(|error| error.to_string())?;
+        Ok(choice)
     }
 
     /// What is known of our part before workers are started. The agent that has worker 0 asks the scenario's

@@ -13,6 +13,10 @@
 //! the other workers; what they counted is sent all the same. Stopping has a deadline, at which what is left
 //! is killed.
 
+mod deadlines;
+mod following;
+mod worker;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -24,6 +28,8 @@ use super::spawned_users::SpawnedUsers;
 use super::wall_clock::micros;
 use super::worker_process::WorkerEvent;
 use crate::worker::messages::{Report, ToWorker};
+use worker::Worker;
+pub(crate) use worker::WorkerHandle;
 
 /// How long workers may take to get ready, the scenario's own events not included.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -35,31 +41,6 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// How long after a second of run time has ended its snapshot is made, so that every worker's report of it
 /// has come.
 const SNAPSHOT_DELAY: Duration = Duration::from_millis(120);
-
-/// How often workers are told that their agent is well.
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
-
-/// What a part of a run does to its workers.
-pub(crate) trait WorkerHandle {
-    /// Process id.
-    fn pid(&self) -> u32;
-    /// Says something to the worker.
-    fn say(&self, message: ToWorker);
-    /// Kills the worker.
-    fn kill(&self);
-}
-
-impl WorkerHandle for super::worker_process::WorkerProcess {
-    fn pid(&self) -> u32 {
-        self.pid()
-    }
-    fn say(&self, message: ToWorker) {
-        self.say(message);
-    }
-    fn kill(&self) {
-        self.kill();
-    }
-}
 
 /// What an agent knows of a run beyond its definition.
 #[derive(Debug)]
@@ -134,16 +115,6 @@ enum Shape {
     None,
     Awaited,
     Known(LoadProfile),
-}
-
-#[derive(Debug)]
-struct Worker<W> {
-    handle: Option<W>,
-    pid: u32,
-    ready: bool,
-    ended: bool,
-    started: u64,
-    stopped: u64,
 }
 
 impl<W: WorkerHandle> AgentRun<W> {
@@ -223,96 +194,9 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase == Phase::Ready
     }
 
-    /// What the scenario's load shape says, where the run follows it and we evaluated it.
-    pub(crate) fn shape(&self) -> Option<&LoadProfile> {
-        match &self.shape {
-            Shape::Known(profile) => Some(profile),
-            Shape::None | Shape::Awaited => None,
-        }
-    }
-
-    /// The load shape has been evaluated: what it says with a remark for the log, or why it cannot be run.
-    pub(crate) fn on_shape(
-        &mut self,
-        shape: Result<(LoadProfile, Option<String>), String>,
-        now: Now,
-    ) {
-        match shape {
-            Ok((profile, remark)) => {
-                if let Some(remark) = remark {
-                    self.note(now, remark);
-                }
-                self.shape = Shape::Known(profile);
-                self.check_ready(now);
-            }
-            Err(reason) => self.fail(reason, now),
-        }
-    }
-
     /// Whether load is generated or about to be.
     pub(crate) fn is_active(&self) -> bool {
         self.phase != Phase::Over
-    }
-
-    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock, and the users are
-    /// those of this profile. When the load has started already only the profile counts.
-    pub(crate) fn start(
-        &mut self,
-        run_zero: Instant,
-        run_zero_us: u64,
-        profile: LoadProfile,
-        now: Now,
-    ) {
-        if self.phase != Phase::Ready {
-            self.change_profile(profile, now);
-            return;
-        }
-        if let Err(error) = profile.check() {
-            self.fail(error.to_string(), now);
-            return;
-        }
-        self.phase = Phase::Driving;
-        self.run_zero = Some(run_zero);
-        self.next_snapshot = run_zero + SNAPSHOT_DELAY;
-        for worker in self.workers.values() {
-            worker.say(|| ToWorker::Start {
-                run_zero_us,
-                profile: profile.clone(),
-            });
-        }
-        self.spawned.follow(&profile);
-        self.profile = profile;
-        self.announce(now);
-    }
-
-    /// The load profile is this from now on. Harmless when it is so already, or when there is no load.
-    pub(crate) fn change_profile(&mut self, profile: LoadProfile, now: Now) {
-        if self.phase != Phase::Driving || profile == self.profile {
-            return;
-        }
-        if let Err(error) = profile.check() {
-            self.fail(error.to_string(), now);
-            return;
-        }
-        for worker in self.workers.values() {
-            worker.say(|| ToWorker::Profile {
-                profile: profile.clone(),
-            });
-        }
-        self.spawned.follow(&profile);
-        self.profile = profile;
-        self.announce(now);
-    }
-
-    /// Says where the ramps stand.
-    fn announce(&mut self, now: Now) {
-        let run_time = self.run_time(now);
-        let started = self.workers.values().map(|worker| worker.started).sum();
-        let mut news = self.spawned.begun(run_time);
-        news.extend(self.spawned.spawned(started, run_time));
-        for sentence in news {
-            self.note(now, sentence);
-        }
     }
 
     /// Ends the load: requests in flight may finish within the stop time-out.
@@ -472,94 +356,6 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.settle(now);
     }
 
-    /// Tells the workers from time to time that somebody controls them; they end by themselves when they
-    /// hear nothing for as long as `lease`.
-    pub(crate) fn keep_alive(&mut self, lease: Duration, now: Now) {
-        if self.phase == Phase::Over || now.instant < self.next_alive {
-            return;
-        }
-        self.next_alive = now.instant + ALIVE_EVERY;
-        let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        for worker in self.workers.values() {
-            worker.say(|| ToWorker::Alive { lease_ms });
-        }
-    }
-
-    /// Looks at deadlines and makes the snapshot that is due.
-    pub(crate) fn tick(&mut self, now: Now) {
-        match self.phase {
-            Phase::Preparing { until } if now.instant >= until => {
-                let late: Vec<String> = self
-                    .workers
-                    .iter()
-                    .filter(|(_, worker)| !worker.ready)
-                    .map(|(index, _)| index.to_string())
-                    .collect();
-                let reason = format!(
-                    "worker {} on agent {} did not get ready within {} s",
-                    late.join(", "),
-                    self.agent,
-                    self.prepare_timeout.as_secs()
-                );
-                self.fail(reason, now);
-                self.kill();
-            }
-            Phase::Driving => {
-                self.announce(now);
-                self.watch_planned_end(now);
-            }
-            Phase::Stopping { kill_at } if now.instant >= kill_at => self.kill_late_workers(now),
-            _ => {}
-        }
-        if now.instant >= self.next_snapshot {
-            // From run time zero on, so that a snapshot holds whole seconds.
-            while self.next_snapshot <= now.instant {
-                self.next_snapshot += SNAPSHOT_EVERY;
-            }
-            self.snapshot();
-        } else if self.phase == Phase::Over {
-            self.snapshot();
-        }
-    }
-
-    /// The workers end by themselves at the planned end; from then on the deadline runs.
-    fn watch_planned_end(&mut self, now: Now) {
-        let Some(run_zero) = self.run_zero else {
-            return;
-        };
-        // A checked profile ends within days.
-        let planned_end = run_zero + self.profile.ends_at();
-        if now.instant < planned_end {
-            return;
-        }
-        self.phase = Phase::Stopping {
-            kill_at: planned_end + self.stop_timeout + self.kill_after,
-        };
-        self.note(now, "The duration is over, stopping the users".to_owned());
-    }
-
-    fn kill_late_workers(&mut self, now: Now) {
-        let late: Vec<u32> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| worker.handle.is_some() && !worker.ended)
-            .map(|(index, _)| *index)
-            .collect();
-        for index in late {
-            let reason = format!(
-                "{} did not end within {} s of the stop time-out ({}s) and was killed",
-                self.worker_name(index),
-                self.kill_after.as_secs(),
-                self.stop_timeout.as_secs()
-            );
-            self.fail(reason, now);
-        }
-        self.kill();
-        self.phase = Phase::Stopping {
-            kill_at: now.instant + KILL_AFTER,
-        };
-    }
-
     /// Ends the part when nothing runs any more.
     fn settle(&mut self, now: Now) {
         let stopping = matches!(self.phase, Phase::Stopping { .. } | Phase::Driving);
@@ -631,14 +427,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             source,
             text: cut(&text, MAX_LOG_LINE_BYTES).into_owned(),
         });
-    }
-}
-
-impl<W: WorkerHandle> Worker<W> {
-    fn say(&self, message: impl Fn() -> ToWorker) {
-        if let Some(handle) = &self.handle {
-            handle.say(message());
-        }
     }
 }
 

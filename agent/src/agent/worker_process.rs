@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -21,8 +20,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::Framed;
 
-use super::log_lines::{LineLimit, LineSplitter};
+use super::log_lines::LineSplitter;
 use super::worker_exit::describe_exit;
+use super::worker_output::Output;
 use crate::worker::messages::{FromWorker, Report, ToWorker, codec, decode, encode};
 
 /// How long what a worker has sent and printed is read after its process has ended. Its own frames are
@@ -175,12 +175,12 @@ impl Attendant {
                 abort.abort();
             }
         }
-        let dropped = output.lock().limit.take_dropped();
+        let dropped = output.take_dropped();
         if dropped > 0 {
             self.tell(WorkerEvent::LinesDropped(dropped)).await;
         }
         let how = match status {
-            Ok(status) => describe_exit(status, &output.lock().last_error_line),
+            Ok(status) => describe_exit(status, &output.last_error_line()),
             Err(error) => Some(format!("could not be waited for: {error}")),
         };
         self.tell(WorkerEvent::Exited { how }).await;
@@ -281,49 +281,6 @@ impl Attendant {
                 }
             }
         }))
-    }
-}
-
-/// What both streams of a worker's output share.
-#[derive(Debug, Clone, Default)]
-struct Output(Arc<Mutex<OutputState>>);
-
-#[derive(Debug)]
-struct OutputState {
-    began: Instant,
-    limit: LineLimit,
-    last_error_line: String,
-}
-
-impl Default for OutputState {
-    fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            limit: LineLimit::default(),
-            last_error_line: String::new(),
-        }
-    }
-}
-
-impl Output {
-    fn lock(&self) -> std::sync::MutexGuard<'_, OutputState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a line is kept, and how many were dropped before it in a second that is over.
-    fn admit(&self, line: &str, is_error: bool) -> (bool, u64) {
-        let mut output = self.lock();
-        if is_error && !line.trim().is_empty() {
-            output.last_error_line = line.trim().to_owned();
-        }
-        let second = output.began.elapsed().as_secs();
-        let admitted = output.limit.admit(second);
-        let dropped = if admitted {
-            output.limit.take_dropped()
-        } else {
-            0
-        };
-        (admitted, dropped)
     }
 }
 

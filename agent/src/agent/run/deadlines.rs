@@ -1,0 +1,99 @@
+//! What becomes of a part of a run as time passes.
+
+use std::time::Duration;
+
+use super::{AgentRun, KILL_AFTER, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
+use crate::worker::messages::ToWorker;
+
+/// How often workers are told that their agent is well.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+impl<W: WorkerHandle> AgentRun<W> {
+    /// Tells the workers from time to time that somebody controls them; they end by themselves when they
+    /// hear nothing for as long as `lease`.
+    pub(crate) fn keep_alive(&mut self, lease: Duration, now: Now) {
+        if self.phase == Phase::Over || now.instant < self.next_alive {
+            return;
+        }
+        self.next_alive = now.instant + ALIVE_EVERY;
+        let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Alive { lease_ms });
+        }
+    }
+
+    /// Looks at deadlines and makes the snapshot that is due.
+    pub(crate) fn tick(&mut self, now: Now) {
+        match self.phase {
+            Phase::Preparing { until } if now.instant >= until => {
+                let late: Vec<String> = self
+                    .workers
+                    .iter()
+                    .filter(|(_, worker)| !worker.ready)
+                    .map(|(index, _)| index.to_string())
+                    .collect();
+                let reason = format!(
+                    "worker {} on agent {} did not get ready within {} s",
+                    late.join(", "),
+                    self.agent,
+                    self.prepare_timeout.as_secs()
+                );
+                self.fail(reason, now);
+                self.kill();
+            }
+            Phase::Driving => {
+                self.announce(now);
+                self.watch_planned_end(now);
+            }
+            Phase::Stopping { kill_at } if now.instant >= kill_at => self.kill_late_workers(now),
+            _ => {}
+        }
+        if now.instant >= self.next_snapshot {
+            // From run time zero on, so that a snapshot holds whole seconds.
+            while self.next_snapshot <= now.instant {
+                self.next_snapshot += SNAPSHOT_EVERY;
+            }
+            self.snapshot();
+        } else if self.phase == Phase::Over {
+            self.snapshot();
+        }
+    }
+
+    /// The workers end by themselves at the planned end; from then on the deadline runs.
+    fn watch_planned_end(&mut self, now: Now) {
+        let Some(run_zero) = self.run_zero else {
+            return;
+        };
+        // A checked profile ends within days.
+        let planned_end = run_zero + self.profile.ends_at();
+        if now.instant < planned_end {
+            return;
+        }
+        self.phase = Phase::Stopping {
+            kill_at: planned_end + self.stop_timeout + self.kill_after,
+        };
+        self.note(now, "The duration is over, stopping the users".to_owned());
+    }
+
+    fn kill_late_workers(&mut self, now: Now) {
+        let late: Vec<u32> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.handle.is_some() && !worker.ended)
+            .map(|(index, _)| *index)
+            .collect();
+        for index in late {
+            let reason = format!(
+                "{} did not end within {} s of the stop time-out ({}s) and was killed",
+                self.worker_name(index),
+                self.kill_after.as_secs(),
+                self.stop_timeout.as_secs()
+            );
+            self.fail(reason, now);
+        }
+        self.kill();
+        self.phase = Phase::Stopping {
+            kill_at: now.instant + KILL_AFTER,
+        };
+    }
+}

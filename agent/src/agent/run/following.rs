@@ -1,0 +1,97 @@
+//! A part of a run and its load profile: the load shape before the start, the start, and changes since.
+
+use std::time::Instant;
+
+use greylag_infra::LoadProfile;
+
+use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
+use crate::worker::messages::ToWorker;
+
+impl<W: WorkerHandle> AgentRun<W> {
+    /// What the scenario's load shape says, where the run follows it and we evaluated it.
+    pub(crate) fn shape(&self) -> Option<&LoadProfile> {
+        match &self.shape {
+            Shape::Known(profile) => Some(profile),
+            Shape::None | Shape::Awaited => None,
+        }
+    }
+
+    /// The load shape has been evaluated: what it says with a remark for the log, or why it cannot be run.
+    pub(crate) fn on_shape(
+        &mut self,
+        shape: Result<(LoadProfile, Option<String>), String>,
+        now: Now,
+    ) {
+        match shape {
+            Ok((profile, remark)) => {
+                if let Some(remark) = remark {
+                    self.note(now, remark);
+                }
+                self.shape = Shape::Known(profile);
+                self.check_ready(now);
+            }
+            Err(reason) => self.fail(reason, now),
+        }
+    }
+
+    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock, and the users are
+    /// those of this profile. When the load has started already only the profile counts.
+    pub(crate) fn start(
+        &mut self,
+        run_zero: Instant,
+        run_zero_us: u64,
+        profile: LoadProfile,
+        now: Now,
+    ) {
+        if self.phase != Phase::Ready {
+            self.change_profile(profile, now);
+            return;
+        }
+        if let Err(error) = profile.check() {
+            self.fail(error.to_string(), now);
+            return;
+        }
+        self.phase = Phase::Driving;
+        self.run_zero = Some(run_zero);
+        self.next_snapshot = run_zero + SNAPSHOT_DELAY;
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Start {
+                run_zero_us,
+                profile: profile.clone(),
+            });
+        }
+        self.spawned.follow(&profile);
+        self.profile = profile;
+        self.announce(now);
+    }
+
+    /// The load profile is this from now on. Harmless when it is so already, or when there is no load.
+    pub(crate) fn change_profile(&mut self, profile: LoadProfile, now: Now) {
+        if self.phase != Phase::Driving || profile == self.profile {
+            return;
+        }
+        if let Err(error) = profile.check() {
+            self.fail(error.to_string(), now);
+            return;
+        }
+        for worker in self.workers.values() {
+            worker.say(|| ToWorker::Profile {
+                profile: profile.clone(),
+            });
+        }
+        self.spawned.follow(&profile);
+        self.profile = profile;
+        self.announce(now);
+    }
+
+    /// Says where the ramps stand.
+    pub(super) fn announce(&mut self, now: Now) {
+        let run_time = self.run_time(now);
+        let started = self.workers.values().map(|worker| worker.started).sum();
+        let mut news = self.spawned.begun(run_time);
+        news.extend(self.spawned.spawned(started, run_time));
+        for sentence in news {
+            self.note(now, sentence);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A worker as its part of a run sees it.
+
+use crate::agent::worker_process::WorkerProcess;
+use crate::worker::messages::ToWorker;
+
+/// What a part of a run does to its workers.
+pub(crate) trait WorkerHandle {
+    /// Process id.
+    fn pid(&self) -> u32;
+    /// Says something to the worker.
+    fn say(&self, message: ToWorker);
+    /// Kills the worker.
+    fn kill(&self);
+}
+
+impl WorkerHandle for WorkerProcess {
+    fn pid(&self) -> u32 {
+        self.pid()
+    }
+    fn say(&self, message: ToWorker) {
+        self.say(message);
+    }
+    fn kill(&self) {
+        self.kill();
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Worker<W> {
+    pub(super) handle: Option<W>,
+    pub(super) pid: u32,
+    pub(super) ready: bool,
+    pub(super) ended: bool,
+    pub(super) started: u64,
+    pub(super) stopped: u64,
+}
+
+impl<W: WorkerHandle> Worker<W> {
+    pub(super) fn say(&self, message: impl Fn() -> ToWorker) {
+        if let Some(handle) = &self.handle {
+            handle.say(message());
+        }
+    }
+}
