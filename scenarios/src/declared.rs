@@ -39,7 +39,7 @@ pub struct DeclaredRequest {
     pub headers: Vec<(String, String)>,
     /// Body to send.
     pub body: Option<String>,
-    /// The status that makes it a success, in place of "below 400" (100–599). With one of 300 to 399
+    /// The status that makes it a success, in place of the fast client's rule (100–599). With one of 300 to 399
     /// redirects are not followed.
     pub expect_status: Option<u16>,
     /// Text that the body must contain.

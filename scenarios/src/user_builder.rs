@@ -205,6 +205,7 @@ impl<S: Send + 'static, C: ClientChoice> From<UserBuilder<S, C>> for UserType {
             Ok(host) => (host, None),
             Err(problem) => (None, Some(problem)),
         };
+        let problem = problem.or_else(|| builder.client.problem());
         let tasks = TaskTable::new(
             builder.name,
             builder.entries,

@@ -29,7 +29,7 @@ pub(super) struct Answer {
     pub(super) reason: Option<ReasonPhrase>,
     pub(super) body: Bytes,
     /// The body of a streamed response, in place of `body`.
-    pub(super) unread: Option<Unread>,
+    pub(super) unread: Option<Box<Unread>>,
     /// When the head was complete.
     pub(super) head_at: Instant,
     /// Who answered.

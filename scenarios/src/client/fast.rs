@@ -152,7 +152,7 @@ impl FastTransport {
                 reason: head.extensions.remove::<ReasonPhrase>(),
                 headers: head.headers,
                 body: Bytes::new(),
-                unread: Some(Unread::fast(body)),
+                unread: Some(Box::new(Unread::fast(body))),
                 head_at,
                 target: Arc::clone(target),
                 redirects: 0,

@@ -80,7 +80,7 @@ impl FullTransport {
                 reason: head.extensions.remove::<ReasonPhrase>(),
                 headers: head.headers,
                 body: Bytes::new(),
-                unread: Some(Unread::full(body)),
+                unread: Some(Box::new(Unread::full(body))),
                 head_at,
                 target: Arc::clone(target),
                 redirects: 0,

@@ -108,6 +108,13 @@ impl ClientOptions {
             invalid: None,
         }
     }
+
+    /// What is wrong with the options, in one sentence.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.invalid
+            .clone()
+            .or_else(|| self.tls.problem(self.kind, self.accept_invalid_certs))
+    }
 }
 
 /// What all clients of a user type share in one run.

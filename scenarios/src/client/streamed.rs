@@ -41,7 +41,7 @@ impl StreamedResponse {
         limit: Duration,
     ) -> Self {
         let body = match answer.unread.take() {
-            Some(unread) => BodyStream::new(unread, &answer.headers),
+            Some(unread) => BodyStream::new(*unread, &answer.headers),
             None => BodyStream::Ended,
         };
         let length = answer

@@ -27,6 +27,14 @@ impl TlsExtras {
     fn is_empty(&self) -> bool {
         self.identity.is_none() && self.authorities.is_empty()
     }
+
+    /// Why nothing can be encrypted with them, in one sentence.
+    pub(super) fn problem(&self, kind: ClientKind, accept_invalid: bool) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        build(kind, accept_invalid, self).err()
+    }
 }
 
 /// The process's configuration for a transport; with `accept_invalid` certificates go unchecked. A user

@@ -229,7 +229,7 @@ async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
     let lines = memory.lines();
     assert_eq!(
         lines[5],
-        "GET /refused -> ConnectionRefusedError(111, 'Connection refused')"
+        "GET http://127.0.0.1:1/refused -> ConnectionRefusedError(111, 'Connection refused')"
     );
     assert_eq!(
         lines.iter().filter(|line| line.contains("refused")).count(),

@@ -83,10 +83,13 @@ async fn a_client_shows_its_certificate() {
 #[test]
 fn certificates_that_are_none_are_refused_with_a_sentence() {
     let sentence = |user_type: UserType| {
+        // Found before a run begins, and by one that begins all the same.
+        let found = user_type.check().unwrap_err().to_string();
         let host = "https://localhost".parse().unwrap();
-        ClientShared::new(&host, Arc::clone(user_type.client_options()))
-            .err()
-            .unwrap()
+        let options = Arc::clone(user_type.client_options());
+        let refused = ClientShared::new(&host, options).err().unwrap();
+        assert_eq!(found, format!("user type \"u\": {refused}"));
+        refused
     };
     let ada = certificate("ada");
     let fast = || FastHttpUser::<()>::new("u");

@@ -6,8 +6,18 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-use crate::client::LONGEST_LINE;
+use crate::client::{CaughtStreamedResponse, LONGEST_LINE, StreamedResponse};
 use crate::testing::{BOTH, Reply, Seen, Server, client, respond};
+
+#[test]
+fn streams_can_be_read_by_tasks_that_move_between_threads() {
+    fn moves(_: impl Send) {}
+    let _read = |mut caught: CaughtStreamedResponse, mut plain: StreamedResponse| {
+        moves(caught.line());
+        moves(plain.chunk());
+        moves((caught, plain));
+    };
+}
 
 #[tokio::test]
 async fn the_sample_ends_with_the_head() {
