@@ -1,7 +1,11 @@
+mod load_change;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
+use crate::protocol::AgentEnd;
 use crate::run::RunAgent;
 
 const LEASE_US: u64 = 30_000_000;
@@ -275,65 +279,6 @@ fn change(users: u64, over_us: u64) -> RunEvent {
     RunEvent::ChangeUsers { users, over_us }
 }
 
-#[test]
-fn users_change_while_running_and_who_returns_hears_of_it() {
-    let mut run = running();
-    let started = run.record().started_at_us.unwrap();
-    let now = started + 10_000_000;
-    let _ = run.handle(lost("b", now), now);
-    let effects = run.handle(change(25, 5_000_000), now);
-    assert_eq!(
-        effects[..2],
-        [
-            RunEffect::Log("users change to 25 within 5s, asked for by the user".into()),
-            RunEffect::Save
-        ]
-    );
-    assert_eq!(
-        sent(&effects),
-        [("a".into(), "profile"), ("b".into(), "profile")]
-    );
-    let profile = &run.record().profile;
-    let at_us = 10_000_000 + CHANGE_DELAY_US;
-    assert_eq!(profile.users_at(at_us - 1), 10);
-    assert_eq!(profile.users_at(at_us + 5_000_000), 25);
-    let profile = profile.clone();
-    let effects = run.handle(returned("b"), now + 1_000_000);
-    assert!(
-        effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: told, .. }, .. } if *told == profile)),
-        "{effects:?}"
-    );
-}
-
-#[test]
-fn a_change_before_run_time_zero_is_the_whole_profile() {
-    let mut run = running();
-    let _ = run.handle(change(3, 0), 3);
-    assert_eq!(run.record().profile.steps.len(), 1);
-    assert_eq!(run.record().profile.users_at(0), 3);
-}
-
-#[test]
-fn each_change_that_is_refused_says_why() {
-    let refused = |run: &RunLifecycle, users, over_us, now| {
-        run.may_change_users(users, over_us, now)
-            .unwrap_err()
-            .to_string()
-    };
-    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE_US, 0);
-    assert!(refused(&run, 1, 0, 0).contains("not started yet"));
-    assert!(run.handle(change(1, 0), 0).is_empty());
-    let _ = run.handle(ready("a"), 0);
-    assert_eq!(run.may_change_users(0, 0, 1_000), Ok(()));
-    assert!(refused(&run, 2_000_000, 0, 0).contains("the most is 1000000"));
-    assert!(refused(&run, 1, u64::MAX, 0).contains("the longest is"));
-    assert!(refused(&run, 1, 0, 61_000_000).contains("ends in a moment"));
-    let _ = run.handle(RunEvent::StopAsked { reason: "x".into() }, 5);
-    assert!(refused(&run, 1, 0, 5).contains("being stopped"));
-    let _ = run.handle(ended("a", None), 6);
-    assert!(refused(&run, 1, 0, 7).contains("over (Failed)"));
-}
-
 fn shaped(agent: &str, shape: LoadProfile) -> RunEvent {
     RunEvent::AgentReady {
         agent_id: agent.into(),
@@ -347,62 +292,6 @@ fn shape(users: u64, ends_at_s: u64) -> LoadProfile {
         ..LoadProfile::default()
     };
     base.with_change(0, users, 0).unwrap()
-}
-
-/// As `record`, but worker 0 is agent b's.
-fn record_for_shapes() -> RunRecord {
-    let mut record = record(&["a", "b"]);
-    record.agents[0].workers = vec![1];
-    record
-}
-
-#[test]
-fn the_load_shape_of_worker_0_rules_and_is_saved_before_the_start() {
-    let mut without_duration = record_for_shapes();
-    without_duration.test.duration_s = 0;
-    for (record, ends_at_s) in [(record_for_shapes(), 60), (without_duration, 90)] {
-        let (mut run, _) = RunLifecycle::begin(record, LEASE_US, 0);
-        assert!(run.handle(shaped("a", shape(99, 99)), 1).is_empty());
-        let effects = run.handle(shaped("b", shape(50, 90)), 2);
-        let Some(RunEffect::Send {
-            message: ToAgent::Start { profile, .. },
-            ..
-        }) = effects.last()
-        else {
-            panic!("the run should start: {effects:?}");
-        };
-        assert!(effects.contains(&RunEffect::Save));
-        assert_eq!(*profile, shape(50, ends_at_s), "cut at the duration");
-        let test = &run.record().test;
-        assert_eq!((test.users, test.duration_s), (50, ends_at_s));
-        assert_eq!(run.record().profile, *profile);
-        let _ = run.handle(RunEvent::Tick, 60_000_000);
-        assert_eq!(run.record().phase, RunPhase::Running);
-    }
-}
-
-#[test]
-fn a_test_with_stages_takes_no_shape() {
-    let mut record = record_for_shapes();
-    record.test.stages = vec![crate::Stage::default()];
-    let before = record.profile.clone();
-    let (mut run, _) = RunLifecycle::begin(record, LEASE_US, 0);
-    assert!(run.handle(shaped("b", shape(50, 90)), 2).is_empty());
-    assert_eq!(run.record().profile, before);
-}
-
-#[test]
-fn a_shape_that_cannot_be_run_fails_the_run() {
-    for (shape, words) in [
-        (shape(0, 90), "never asks for a user"),
-        (shape(5, 0), "ends after 0 s"),
-        (shape(3, 90), "workers is 4 but users only 3"),
-    ] {
-        let (mut run, _) = RunLifecycle::begin(record_for_shapes(), LEASE_US, 0);
-        let _ = run.handle(shaped("b", shape), 2);
-        let reason = run.record().phase.failure_reason().unwrap_or_default();
-        assert!(reason.contains(words), "{reason:?}: {words:?}");
-    }
 }
 
 fn any_event() -> impl Strategy<Value = RunEvent> {

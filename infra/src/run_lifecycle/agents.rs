@@ -1,0 +1,185 @@
+//! What becomes of a run when its agents get ready, end, are lost, return or are silent.
+
+use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
+use crate::load_profile::LoadProfile;
+use crate::protocol::{AgentEnd, ToAgent};
+use crate::run::RunPhase;
+
+impl RunLifecycle {
+    pub(super) fn agent_ready(
+        &mut self,
+        agent_id: &str,
+        shape: Option<LoadProfile>,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
+        if let Some(presence @ Presence::Preparing) = self.presence.get_mut(agent_id) {
+            *presence = Presence::Ready;
+        }
+        shape.map_or_else(Vec::new, |shape| self.take_shape(agent_id, shape, now_us))
+    }
+
+    pub(super) fn agent_ended(
+        &mut self,
+        agent_id: &str,
+        end: AgentEnd,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
+        let Some(agent) = self
+            .record
+            .agents
+            .iter_mut()
+            .find(|agent| agent.id == agent_id)
+        else {
+            return Vec::new();
+        };
+        if agent.end.is_some() {
+            return Vec::new();
+        }
+        let failure = end.failure.clone();
+        let started = self.record.started_at_us.is_some();
+        let name = agent.name.clone();
+        agent.end = Some(end);
+        self.presence.insert(agent_id.to_owned(), Presence::Ended);
+        let mut effects = vec![RunEffect::Save];
+        match failure {
+            Some(reason) => effects.extend(self.fail(reason, now_us)),
+            None if !started => effects
+                .extend(self.fail(format!("agent {name} ended before the run started"), now_us)),
+            None => {}
+        }
+        effects
+    }
+
+    pub(super) fn agent_lost(&mut self, agent_id: &str, since_us: u64) -> Vec<RunEffect> {
+        let Some(presence) = self.presence.get_mut(agent_id) else {
+            return Vec::new();
+        };
+        let was_ready = match *presence {
+            Presence::Preparing => false,
+            Presence::Ready => true,
+            Presence::Absent { .. } | Presence::Ended | Presence::GivenUp => return Vec::new(),
+        };
+        *presence = Presence::Absent {
+            since_us,
+            was_ready,
+        };
+        let name = self.name_of(agent_id);
+        vec![RunEffect::Log(format!(
+            "agent {name} disconnected; it is lost when nothing is heard from it for {} s",
+            self.lease_us as f64 / 1e6
+        ))]
+    }
+
+    pub(super) fn agent_returned(
+        &mut self,
+        agent_id: &str,
+        holds_run: bool,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
+        let Some(presence) = self.presence.get_mut(agent_id) else {
+            return Vec::new();
+        };
+        let was_absent = matches!(presence, Presence::Absent { .. });
+        match *presence {
+            Presence::Ended => return Vec::new(),
+            Presence::GivenUp => {
+                return vec![RunEffect::Send {
+                    agent_id: agent_id.to_owned(),
+                    message: ToAgent::Abandon {
+                        run_id: self.record.id.clone(),
+                    },
+                }];
+            }
+            Presence::Absent {
+                was_ready: true, ..
+            }
+            | Presence::Ready => {
+                *presence = Presence::Ready;
+            }
+            Presence::Absent {
+                was_ready: false, ..
+            }
+            | Presence::Preparing => {
+                *presence = Presence::Preparing;
+            }
+        }
+        let name = self.name_of(agent_id);
+        let mut effects = Vec::new();
+        if was_absent {
+            effects.push(RunEffect::Log(format!("agent {name} is connected again")));
+        }
+        match &self.record.phase {
+            RunPhase::Preparing => {
+                // It may have lost the order to prepare; sent twice it is harmless, and answered again.
+                self.presence
+                    .insert(agent_id.to_owned(), Presence::Preparing);
+                effects.push(self.prepare(agent_id));
+            }
+            _ if !holds_run => {
+                self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
+                effects
+                    .extend(self.fail(format!("agent {name} came back without the run"), now_us));
+            }
+            RunPhase::Running => {
+                if let Some(start_at_us) = self.record.started_at_us {
+                    effects.push(RunEffect::Send {
+                        agent_id: agent_id.to_owned(),
+                        message: ToAgent::Start {
+                            run_id: self.record.id.clone(),
+                            start_at_us,
+                            profile: self.record.profile.clone(),
+                        },
+                    });
+                }
+            }
+            _ => effects.push(self.stop(agent_id)),
+        }
+        effects
+    }
+
+    pub(super) fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
+        let overdue: Vec<(String, u64)> = self
+            .presence
+            .iter()
+            .filter_map(|(id, presence)| match presence {
+                Presence::Absent { since_us, .. }
+                    if now_us.saturating_sub(*since_us) > self.lease_us =>
+                {
+                    Some((id.clone(), now_us - since_us))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut effects = Vec::new();
+        for (agent_id, silence_us) in overdue {
+            self.presence.insert(agent_id.clone(), Presence::GivenUp);
+            let reason = format!(
+                "agent {} of infrastructure {} was lost: nothing heard from it for {:.0} s",
+                self.name_of(&agent_id),
+                self.record.test.infrastructure,
+                silence_us as f64 / 1e6
+            );
+            effects.extend(self.fail(reason, now_us));
+        }
+        if now_us > self.deadline_us {
+            let late = self.late_agents();
+            let reason = match self.record.phase {
+                RunPhase::Preparing => format!(
+                    "{late} did not start its workers within {} s",
+                    PREPARE_TIMEOUT_US / 1_000_000
+                ),
+                _ => format!("{late} did not report the end of its load in time"),
+            };
+            let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
+            effects.extend(self.fail(reason, now_us));
+            if was_failing {
+                for presence in self.presence.values_mut() {
+                    if *presence != Presence::Ended {
+                        *presence = Presence::GivenUp;
+                    }
+                }
+            }
+        }
+        effects
+    }
+}
