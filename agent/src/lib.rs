@@ -3,6 +3,7 @@
 mod agent;
 mod cli;
 mod demo_target;
+mod main_macro;
 mod recorder;
 mod scenario_choice;
 mod vocabulary;
@@ -15,6 +16,13 @@ pub use cli::main;
 pub use demo_target::DemoTarget;
 /// What a scenario's file needs: `use greylag::prelude::*;`.
 pub use greylag_scenarios::prelude;
+
+/// What macros expand to; nobody else should name it.
+#[doc(hidden)]
+pub mod macro_support {
+    pub use greylag_scenarios::macro_support::*;
+    pub use mimalloc::MiMalloc;
+}
 
 /// The examples of the repository's README must compile.
 #[cfg(doctest)]

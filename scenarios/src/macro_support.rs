@@ -44,11 +44,16 @@ impl Scenario {
     }
 }
 
-/// A task set within another or within a user type.
+/// The state of users and task sets that say nothing about it.
+pub fn default_state<T: Default>() -> T {
+    T::default()
+}
+
+/// A task set within another or within a user type, of the same user.
 ///
 /// # Panics
 /// When it is nested too deep, which is when it contains itself.
-pub fn nested<T: TaskSetDef>() -> TaskSet<T::User> {
+pub fn nested<T: TaskSetDef<User = U>, U>() -> TaskSet<U> {
     thread_local! {
         static DEPTH: Cell<usize> = const { Cell::new(0) };
     }

@@ -27,7 +27,7 @@ pub(crate) fn state(block: &Block, arguments: &Arguments) -> TokenStream {
         Some(state) => quote!(|| -> Self { #state }),
         None => {
             let span = syn::spanned::Spanned::span(&block.item.self_ty);
-            quote_spanned!(span=> <Self as ::core::default::Default>::default)
+            quote_spanned!(span=> ::greylag::macro_support::default_state::<Self>)
         }
     }
 }
@@ -103,7 +103,13 @@ fn one_task(block: &Block, task: &Task, tags_of_all: &[LitStr]) -> TokenStream {
         }
         Body::TaskSet(set) => {
             let span = syn::spanned::Spanned::span(set);
-            let nested = quote_spanned!(span=> ::greylag::macro_support::nested::<#set>());
+            let user = match &block.owner {
+                Owner::TaskSet { user: Some(user) } | Owner::MarkovTaskSet { user: Some(user) } => {
+                    quote!(#user)
+                }
+                _ => quote!(Self),
+            };
+            let nested = quote_spanned!(span=> ::greylag::macro_support::nested::<#set, #user>());
             call("task_set", quote!(#options, #nested))
         }
     };
