@@ -268,3 +268,22 @@ fn percentile(times: Times, histogram: &Histogram<u64>, q: f64) -> Option<u64> {
     let value = histogram.median_equivalent(histogram.value_at_quantile(quantile));
     Some(value.clamp(times.min_us, times.max_us))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_without_a_pace_need_no_memory_for_it() {
+        let mut interval = Interval::default();
+        interval.record(Duration::from_millis(1), None, 0, None);
+        interval.merge(&interval.clone());
+        let mut read = Interval::from_wire(&interval.to_wire(0, 0)).unwrap();
+        let mut paced = Interval::default();
+        paced.record_intended(Duration::from_millis(1));
+        paced.reset();
+        read.merge(&paced);
+        read.reset();
+        assert!(interval.intended_histogram.is_none() && read.intended_histogram.is_none());
+    }
+}

@@ -7,11 +7,12 @@ use axum::http::{Request, StatusCode, header};
 const TOKEN: &str = "correct-horse";
 
 /// Paths that need the token: pages, API and the agents' socket.
-const PROTECTED: [&str; 8] = [
+const PROTECTED: [&str; 9] = [
     "/",
     "/runs/x",
     "/api/v1/runs",
     "/api/v1/runs/x/summary",
+    "/api/v1/runs/x/csv/stats",
     "/api/v1/runs/x/events",
     "/api/v1/events",
     "/api/v1/infrastructures",
@@ -74,6 +75,7 @@ async fn with_a_token_nothing_is_shown_without_it() {
         ("/api/v1/runs", "{}"),
         ("/api/v1/infrastructures", "{\"name\":\"x\"}"),
         ("/api/v1/runs/abcdefabcdef/stop", ""),
+        ("/api/v1/runs/abcdefabcdef/users", "{\"users\":1}"),
     ] {
         assert_eq!(
             site.post(path, body).await.status,
@@ -85,6 +87,7 @@ async fn with_a_token_nothing_is_shown_without_it() {
         "/runs",
         "/runs/abcdefabcdef/again",
         "/runs/abcdefabcdef/stop",
+        "/runs/abcdefabcdef/users",
         "/infrastructures",
     ] {
         let answer = site.post_form(path, "name=x").await;
