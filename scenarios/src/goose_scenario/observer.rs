@@ -183,7 +183,9 @@ impl<'c> Observer<'c> {
     }
 
     fn release_until(&mut self, now: Instant) {
-        while let Some(held) = self.held.pop_front_if(|held| held.until <= now) {
+        while self.held.front().is_some_and(|held| held.until <= now)
+            && let Some(held) = self.held.pop_front()
+        {
             self.record(&held.metric);
         }
     }
