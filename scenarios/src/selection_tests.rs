@@ -208,6 +208,14 @@ fn what_cannot_work_is_told_before_load_starts() {
         sentence.contains("no Markov tasks defined in task set \"Set\""),
         "{sentence}"
     );
+    let chain = TaskSetBuilder::<(), ()>::markov("Chain")
+        .task_with(options("a", 1, &[]), Nothing::inner)
+        .transitions("a", [("a", 1)]);
+    let sentence = refused(user().task_set(options("Chain", 1, &["api"]), chain));
+    assert!(
+        sentence.ends_with("Tags detected on Chain of task set \"User\": api"),
+        "{sentence}"
+    );
     // Also deep inside, and for another order.
     let wrong: TaskSet<()> = TaskSetBuilder::<(), ()>::new("Wrong")
         .transitions("a", [("a", 1)])

@@ -29,8 +29,8 @@ impl TaskOptions {
         self
     }
 
-    /// Adds tags, by which a run can select tasks. Those of a task set hold for all tasks in it; in a
-    /// Markov task set they are refused before load starts.
+    /// Adds tags, by which a run can select tasks. Those of a task set hold for all tasks in it. In a
+    /// Markov task set, and on one, they are refused before load starts.
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tags.extend(tags.into_iter().map(Into::into));
         self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use crate::markov::Chain;
+use crate::markov::{Chain, MarkovError};
 use crate::task_options::TaskOptions;
 use crate::wait_time::WaitTime;
 
@@ -202,12 +202,27 @@ impl TaskTable {
             Wait::OfTheUser | Wait::Function => None,
         };
         let inside = || {
-            self.entries
-                .iter()
-                .filter_map(TaskEntry::set)
-                .find_map(Self::first_problem)
+            self.entries.iter().find_map(|entry| {
+                let set = entry.set()?;
+                self.useless_tags(entry, set)
+                    .or_else(|| set.first_problem())
+            })
         };
         self.problem.clone().or_else(bad_wait).or_else(inside)
+    }
+
+    /// Tags of a Markov task set would select nothing: it is kept whole whatever is selected.
+    fn useless_tags(&self, entry: &TaskEntry, set: &Self) -> Option<String> {
+        let tags: Vec<&str> = entry.tags().collect();
+        if tags.is_empty() || !matches!(set.order, Order::Markov(_)) {
+            return None;
+        }
+        let error = MarkovError::Tags {
+            set: self.name.clone(),
+            task: entry.name.clone(),
+            tags: tags.join(", "),
+        };
+        Some(error.to_string())
     }
 
     /// Everything worth a warning, before load starts.

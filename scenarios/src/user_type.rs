@@ -78,13 +78,14 @@ impl UserType {
         tags
     }
 
-    /// Checks everything that would fail or never end while running: Markov task sets, wait times, the host.
+    /// Checks what would fail while running: Markov task sets, wait times, the host, the client's options.
     ///
     /// # Errors
     ///
     /// With the first thing that is wrong.
     pub fn check(&self) -> Result<(), UserTypeError> {
-        match self.0.tasks.first_problem() {
+        let problem = self.0.tasks.first_problem();
+        match problem.or_else(|| self.0.client.invalid.clone()) {
             None => Ok(()),
             Some(reason) => Err(self.refused(reason)),
         }

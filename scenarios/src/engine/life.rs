@@ -293,6 +293,8 @@ impl<'a> Life<'a> {
 
     /// Runs what is left of `on_stop`s, the innermost first.
     async fn end(&mut self) {
+        // Nobody intended when these begin.
+        self.client.set_delay(None);
         while self.levels.len() > 1 {
             self.stop_level().await;
         }
