@@ -20,7 +20,7 @@ pub(super) fn init(level: Option<&str>, command: &Command) -> Result<(), Failure
         Command::Demo(_)
         | Command::Run(_)
         | Command::New(_)
-        | Command::Scenarios
+        | Command::Scenarios(_)
         | Command::Users(_) => CALM,
     };
     let filter = match level {

@@ -60,7 +60,7 @@ enum Command {
     /// Make a crate for users of your own.
     New(new::NewOptions),
     /// List the scenarios that are compiled in.
-    Scenarios,
+    Scenarios(scenarios::ScenariosOptions),
     /// Drive users for the agent that started this process.
     #[command(hide = true)]
     Worker,
@@ -104,8 +104,8 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
         Command::New(options) => new::new(&options),
-        Command::Scenarios => {
-            scenarios::list(&scenarios);
+        Command::Scenarios(options) => {
+            scenarios::list(&options, &scenarios);
             Ok(ExitCode::SUCCESS)
         }
         Command::Worker => return crate::worker::run(&scenarios),

@@ -11,3 +11,4 @@ mod frames;
 mod hostile_texts;
 mod ramp;
 mod support;
+mod vocabulary;

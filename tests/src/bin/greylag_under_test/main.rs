@@ -1,5 +1,7 @@
 //! The product's command line with scenarios that no user would write.
 
+mod vocabulary;
+
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -12,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
     scenarios.extend([per_process(), hostile(), idle()]);
+    scenarios.extend(vocabulary::all());
     greylag::main(scenarios)
 }
 

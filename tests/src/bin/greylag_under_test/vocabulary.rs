@@ -1,0 +1,352 @@
+//! Scenarios that show on the wire what Locust's vocabulary does over all workers.
+
+use std::time::Duration;
+
+use greylag::prelude::*;
+use serde::Deserialize;
+
+/// All of them.
+pub(crate) fn all() -> Vec<Scenario> {
+    vec![
+        dealt(),
+        paced(),
+        shaped(),
+        endless(),
+        eventful(),
+        unique_rows(),
+        rows_once(),
+        optional(),
+        stopping(),
+        tagged(),
+        own_host(),
+        slow(),
+    ]
+}
+
+/// One request when a user begins, with its type and index, and one when it stops.
+#[derive(Default)]
+struct Ant;
+
+#[fast_http_user(weight = 3, wait_time = constant(3600.0))]
+impl Ant {
+    async fn on_start(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "is").await
+    }
+    async fn on_stop(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "was").await
+    }
+    #[task]
+    async fn nothing(&mut self, _client: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Bee;
+
+#[fast_http_user(wait_time = constant(3600.0))]
+impl Bee {
+    async fn on_start(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "is").await
+    }
+    async fn on_stop(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "was").await
+    }
+    #[task]
+    async fn nothing(&mut self, _client: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Cat;
+
+#[fast_http_user(fixed_count = 2, wait_time = constant(3600.0))]
+impl Cat {
+    async fn on_start(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "is").await
+    }
+    async fn on_stop(&mut self, client: &mut Client) -> TaskResult {
+        present(client, "was").await
+    }
+    #[task]
+    async fn nothing(&mut self, _client: &mut Client) -> TaskResult {
+        Ok(())
+    }
+}
+
+async fn present(client: &mut Client, verb: &str) -> TaskResult {
+    let user = client.user().clone();
+    let path = format!("/{verb}/{}/{}", user.user_type, user.index);
+    client.get(path).name(format!("/{verb}")).send().await?;
+    Ok(())
+}
+
+fn dealt() -> Scenario {
+    Scenario::new("dealt")
+        .description("Each user says its type and index when it begins and when it stops")
+        .user_type::<Ant>()
+        .user_type::<Bee>()
+        .user_type::<Cat>()
+}
+
+/// A request every tenth of a second.
+#[derive(Default)]
+struct Metronome;
+
+#[fast_http_user(wait_time = constant_pacing(0.1))]
+impl Metronome {
+    #[task]
+    async fn tick(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/tick").send().await?;
+        Ok(())
+    }
+}
+
+fn paced() -> Scenario {
+    Scenario::new("paced")
+        .description("A request every tenth of a second")
+        .user_type::<Metronome>()
+}
+
+/// 4 users, then 9, then 2, then the end.
+#[derive(Default)]
+struct Steps;
+
+impl LoadShape for Steps {
+    fn tick(&mut self, now: &ShapeTime) -> Option<ShapeTick> {
+        let users = match now.run_time.as_secs() {
+            0..=1 => 4,
+            2..=4 => 9,
+            5..=7 => 2,
+            _ => return None,
+        };
+        Some(ShapeTick::users(users).within(Duration::from_secs(1)))
+    }
+}
+
+fn shaped() -> Scenario {
+    Scenario::new("shaped")
+        .description("Has a load shape of its own")
+        .user_type::<Ant>()
+        .shape(|| Steps)
+}
+
+struct Endless;
+
+impl LoadShape for Endless {
+    fn tick(&mut self, _now: &ShapeTime) -> Option<ShapeTick> {
+        Some(ShapeTick::users(1).spawn_rate(1.0))
+    }
+}
+
+fn endless() -> Scenario {
+    Scenario::new("endless")
+        .description("Has a load shape that never ends")
+        .user_type::<Ant>()
+        .shape(|| Endless)
+}
+
+fn eventful() -> Scenario {
+    Scenario::new("eventful")
+        .description("Says when something happens")
+        .user_type::<Metronome>()
+        .on_init(|run| async move { said("init", &run) })
+        .on_test_start(|run| async move { said("test_start", &run) })
+        .on_test_stop(|run| async move { said("test_stop", &run) })
+        .on_worker_start(|run| async move { said("worker_start", &run) })
+        .on_worker_stop(|run| async move { said("worker_stop", &run) })
+        .on_spawning_complete(|run, _users| async move { said("spawning_complete", &run) })
+        .on_quitting(|run| async move { said("quitting", &run) })
+        .on_request(|event| event.rename("/renamed"))
+}
+
+fn said(event: &str, run: &Run) -> TaskResult {
+    println!("EVENT {event} on worker {}", run.worker());
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Account {
+    name: String,
+}
+
+const ACCOUNTS: &str = "name\nann\nbob\ncay\ndan\neve\nfay\ngus\nhal\nian\njoy\n";
+static UNIQUE: Rows<Account> = Rows::csv_text(ACCOUNTS).unique();
+static ONCE: Rows<Account> = Rows::csv_text(ACCOUNTS).once();
+
+#[derive(Default)]
+struct Owner;
+
+#[fast_http_user(wait_time = constant(0.1))]
+impl Owner {
+    #[task]
+    async fn login(&mut self, client: &mut Client) -> TaskResult {
+        let name = &UNIQUE.next(client)?.name;
+        let path = format!("/login/{name}/{}", client.user().index);
+        client.get(path).name("/login").send().await?;
+        Ok(())
+    }
+}
+
+fn unique_rows() -> Scenario {
+    Scenario::new("unique-rows")
+        .description("Each user has an account of its own")
+        .user_type::<Owner>()
+        .data(&UNIQUE)
+}
+
+#[derive(Default)]
+struct Taker;
+
+#[fast_http_user(wait_time = constant(0.1))]
+impl Taker {
+    #[task]
+    async fn take(&mut self, client: &mut Client) -> TaskResult {
+        let name = &ONCE.next(client)?.name;
+        client
+            .get(format!("/take/{name}"))
+            .name("/take")
+            .send()
+            .await?;
+        Ok(())
+    }
+}
+
+fn rows_once() -> Scenario {
+    Scenario::new("rows-once")
+        .description("Each row is taken once")
+        .user_type::<Taker>()
+        .data(&ONCE)
+}
+
+#[derive(Default)]
+struct Chooser;
+
+#[fast_http_user(wait_time = constant(0.2))]
+impl Chooser {
+    #[task]
+    async fn ask(&mut self, client: &mut Client) -> TaskResult {
+        let options = client.run().options();
+        let path = format!(
+            "/option/{}/{}/{}",
+            options.text("mode")?,
+            options.integer("rows")?,
+            options.flag("fast")?
+        );
+        let key = options.text("api-key")?.to_owned();
+        client
+            .get(path)
+            .query(&[("key", key)])
+            .name("/option")
+            .send()
+            .await?;
+        Ok(())
+    }
+}
+
+fn optional() -> Scenario {
+    Scenario::new("optional")
+        .description("Has options of its own")
+        .user_type::<Chooser>()
+        .option(
+            CustomOption::text("mode")
+                .choices(["read", "write"])
+                .help("What users do."),
+        )
+        .option(
+            CustomOption::integer("rows")
+                .default(10)
+                .help("How many rows."),
+        )
+        .option(CustomOption::flag("fast"))
+        .option(CustomOption::text("api-key").default("none").secret())
+}
+
+#[derive(Default)]
+struct Stopper;
+
+#[fast_http_user(wait_time = constant(0.05))]
+impl Stopper {
+    #[task]
+    async fn work(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/work").send().await?;
+        if client.user().index == 3 {
+            return stop_test("user 3 has seen enough");
+        }
+        Ok(())
+    }
+}
+
+fn stopping() -> Scenario {
+    Scenario::new("stopping")
+        .description("Stops the test by itself")
+        .user_type::<Stopper>()
+}
+
+#[derive(Default)]
+struct Tagged;
+
+#[fast_http_user(wait_time = constant(0.05))]
+impl Tagged {
+    #[task(tags("read"))]
+    async fn read(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/read").send().await?;
+        Ok(())
+    }
+    #[task(tags("write", "slow"))]
+    async fn write(&mut self, client: &mut Client) -> TaskResult {
+        client.post("/write").send().await?;
+        Ok(())
+    }
+    #[task]
+    async fn plain(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/plain").send().await?;
+        Ok(())
+    }
+}
+
+fn tagged() -> Scenario {
+    Scenario::new("tagged")
+        .description("Has tags")
+        .user_type::<Tagged>()
+}
+
+/// Its host is nobody's: only a test that names another reaches one.
+#[derive(Default)]
+struct Homebody;
+
+#[fast_http_user(host = "http://127.0.0.1:9", wait_time = constant(0.1))]
+impl Homebody {
+    #[task]
+    async fn knock(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/knock").send().await?;
+        Ok(())
+    }
+}
+
+fn own_host() -> Scenario {
+    Scenario::new("own-host")
+        .description("Users with a host of their own")
+        .user_type::<Homebody>()
+}
+
+/// Needs half a second for each iteration.
+#[derive(Default)]
+struct Sloth;
+
+#[fast_http_user]
+impl Sloth {
+    #[task]
+    async fn think(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/").send().await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(())
+    }
+}
+
+fn slow() -> Scenario {
+    Scenario::new("slow")
+        .description("Half a second per iteration")
+        .user_type::<Sloth>()
+}
