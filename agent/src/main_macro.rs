@@ -6,28 +6,40 @@
 /// use greylag::prelude::*;
 ///
 /// #[derive(Default)]
-/// struct WebsiteUser;
+/// struct WebsiteUser { basket: Vec<u64> }
 ///
 /// #[http_user(weight = 3, wait_time = between(1.0, 3.0))]
 /// impl WebsiteUser {
+///     async fn on_start(&mut self, client: &mut Client) -> TaskResult {
+///         client.post("/login").form(&[("user", "ada")]).send().await?;
+///         Ok(())
+///     }
+///
 ///     #[task]
 ///     async fn homepage(&mut self, client: &mut Client) -> TaskResult {
 ///         client.get("/").send().await?;
 ///         Ok(())
 ///     }
-/// }
 ///
-/// #[derive(Default)]
-/// struct AdminUser;
-///
-/// #[fast_http_user(fixed_count = 1)]
-/// impl AdminUser {
-///     #[task]
-///     async fn orders(&mut self, client: &mut Client) -> TaskResult {
-///         client.get("/admin/orders").send().await?;
-///         Ok(())
+///     #[task(weight = 2, tags("api"))]
+///     async fn products(&mut self, client: &mut Client) -> TaskResult {
+///         let page = client.get("/api/products").name("/api/products").catch().send().await?;
+///         if page.json::<Vec<Product>>()?.is_empty() { return page.failure("empty catalogue"); }
+///         page.success()
 ///     }
 /// }
+/// # #[derive(serde::Deserialize)]
+/// # struct Product {}
+/// # #[derive(Default)]
+/// # struct AdminUser;
+/// # #[fast_http_user(fixed_count = 1)]
+/// # impl AdminUser {
+/// #     #[task]
+/// #     async fn orders(&mut self, client: &mut Client) -> TaskResult {
+/// #         client.get("/admin/orders").send().await?;
+/// #         Ok(())
+/// #     }
+/// # }
 ///
 /// fn main() -> ExitCode {
 ///     greylag::main!(WebsiteUser, AdminUser)

@@ -50,8 +50,9 @@ pub(crate) struct Block {
     /// The type's own name, without its path.
     pub(crate) name: String,
     pub(crate) tasks: Vec<Task>,
-    pub(crate) on_start: Option<Hook>,
-    pub(crate) on_stop: Option<Hook>,
+    /// More than one only when conditions choose between them.
+    pub(crate) on_start: Vec<Hook>,
+    pub(crate) on_stop: Vec<Hook>,
     pub(crate) wait_time: Option<WaitTime>,
 }
 
@@ -88,8 +89,8 @@ impl Block {
             owner,
             name,
             tasks: Vec::new(),
-            on_start: None,
-            on_stop: None,
+            on_start: Vec::new(),
+            on_stop: Vec::new(),
             wait_time: None,
         };
         block.read_items(errors);
@@ -188,9 +189,9 @@ impl Block {
         if name == "on_start" || name == "on_stop" {
             signature::check_hook(function, &self.owner, errors);
             if name == "on_start" {
-                self.on_start = Some(hook);
+                self.on_start.push(hook);
             } else {
-                self.on_stop = Some(hook);
+                self.on_stop.push(hook);
             }
         } else if name == "wait_time" {
             signature::check_wait_time(function, &self.owner, errors);

@@ -35,8 +35,8 @@ pub(crate) fn state(block: &Block, arguments: &Arguments) -> TokenStream {
 /// The calls for the wait time, the hooks and the tasks.
 pub(crate) fn body(block: &Block, arguments: &Arguments, errors: &mut Errors) -> TokenStream {
     let wait_time = wait_time(block, arguments, errors);
-    let on_start = hook("on_start", block.on_start.as_ref());
-    let on_stop = hook("on_stop", block.on_stop.as_ref());
+    let on_start = hooks("on_start", &block.on_start);
+    let on_stop = hooks("on_stop", &block.on_stop);
     let tags = arguments.texts("tags");
     let tasks = block.tasks.iter().map(|task| one_task(block, task, tags));
     let transitions = block.tasks.iter().map(|task| transitions(block, task));
@@ -73,12 +73,12 @@ fn wait_time_fn(block: &Block, own: &WaitTime) -> TokenStream {
     quote!(#(#cfg)* #call)
 }
 
-fn hook(method: &str, hook: Option<&Hook>) -> TokenStream {
-    let Some(Hook { name, cfg }) = hook else {
-        return TokenStream::new();
-    };
-    let call = call(method, quote_spanned!(name.span()=> Self::#name));
-    quote!(#(#cfg)* #call)
+fn hooks(method: &str, hooks: &[Hook]) -> TokenStream {
+    let calls = hooks.iter().map(|Hook { name, cfg }| {
+        let call = call(method, quote_spanned!(name.span()=> Self::#name));
+        quote!(#(#cfg)* #call)
+    });
+    calls.collect()
 }
 
 /// The name a task has in the results: `WebsiteUser::products`.
