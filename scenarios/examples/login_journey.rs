@@ -1,6 +1,6 @@
 //! Members sign in, carry a token and a session cookie, and sign out; strangers do not get in.
 //!
-//! Ported from login_journey_locustfile.py.
+//! Ported from login_journey_locustfile.py, beside it.
 
 use greylag::prelude::*;
 use serde::Deserialize;
@@ -12,21 +12,20 @@ struct Member {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Login {
     token: String,
 }
 
+#[http_user(weight = 3, wait_time = between(0.5, 1.5))]
 impl Member {
     async fn on_start(&mut self, client: &mut Client) -> TaskResult {
-        self.name = format!("member-{}", client.user().index);
-        let login = client
-            .post("/login")
-            .json(&json!({ "user": self.name, "password": "swordfish" }))
-            .send()
-            .await?;
-        carry(client, &login)
+        self.name = format!("member-{}", client.user().index + 1);
+        let account = json!({ "user": self.name, "password": "swordfish" });
+        let login = client.post("/login").json(&account).send().await?;
+        carry(client, login.json()?)
     }
 
+    #[task(weight = 5)]
     async fn timeline(&mut self, client: &mut Client) -> TaskResult {
         for page in 1..3 {
             client
@@ -39,6 +38,7 @@ impl Member {
         Ok(())
     }
 
+    #[task(weight = 3)]
     async fn message(&mut self, client: &mut Client) -> TaskResult {
         let number = rand::random_range(1..=50);
         client
@@ -49,15 +49,17 @@ impl Member {
         Ok(())
     }
 
+    #[task]
     async fn write(&mut self, client: &mut Client) -> TaskResult {
         let message = json!({ "from": self.name, "text": "See you at the lake" });
         client.post("/messages").json(&message).send().await?;
         Ok(())
     }
 
+    #[task]
     async fn renew_token(&mut self, client: &mut Client) -> TaskResult {
         let renewed = client.post("/token").send().await?;
-        carry(client, &renewed)
+        carry(client, renewed.json()?)
     }
 
     async fn on_stop(&mut self, client: &mut Client) -> TaskResult {
@@ -67,39 +69,38 @@ impl Member {
 }
 
 /// From now on every request of this user has the token.
-fn carry(client: &mut Client, response: &Response) -> TaskResult {
-    let Token { token } = response.json()?;
+fn carry(client: &mut Client, login: Login) -> TaskResult {
+    let bearer = format!("Bearer {}", login.token);
     client
         .headers_mut()
-        .insert("authorization", format!("Bearer {token}").parse()?);
+        .insert("authorization", bearer.parse()?);
     Ok(())
 }
 
 #[derive(Default)]
 struct Stranger;
 
+#[fast_http_user(wait_time = between(1.0, 2.0))]
 impl Stranger {
+    #[task(weight = 2)]
     async fn front_page(&mut self, client: &mut Client) -> TaskResult {
         client.get("/").send().await?;
         Ok(())
     }
 
+    #[task]
     async fn wrong_password(&mut self, client: &mut Client) -> TaskResult {
         let guess = json!({ "user": "nobody", "password": "guess" });
-        let response = client
-            .post("/login")
-            .json(&guess)
-            .name("/login (wrong)")
-            .catch()
-            .send()
-            .await?;
-        if response.status() == 401 {
-            return response.success();
+        let request = client.post("/login").json(&guess).name("/login (wrong)");
+        let response = request.catch().send().await?;
+        let status = response.status().as_u16();
+        match status {
+            401 => response.success(),
+            _ => response.failure(format!("let in with a wrong password: {status}")),
         }
-        let status = response.status();
-        response.failure(format!("let in with a wrong password: {status}"))
     }
 
+    #[task]
     async fn members_only(&mut self, client: &mut Client) -> TaskResult {
         client
             .get("/timeline")
@@ -114,22 +115,6 @@ impl Stranger {
 pub fn scenario() -> Scenario {
     Scenario::new("login_journey")
         .description("Members sign in, carry a token, and sign out; strangers do not get in")
-        .user(
-            HttpUser::<Member>::new("Member")
-                .weight(3.0)
-                .wait_time(between(0.5, 1.5))
-                .on_start(Member::on_start)
-                .task(5, Member::timeline)
-                .task(3, Member::message)
-                .task(1, Member::write)
-                .task(1, Member::renew_token)
-                .on_stop(Member::on_stop),
-        )
-        .user(
-            FastHttpUser::<Stranger>::new("Stranger")
-                .wait_time(between(1.0, 2.0))
-                .task(2, Stranger::front_page)
-                .task(1, Stranger::wrong_password)
-                .task(1, Stranger::members_only),
-        )
+        .user_type::<Member>()
+        .user_type::<Stranger>()
 }

@@ -3,12 +3,18 @@
 use crate::scenario::Scenario;
 
 // In a crate of their own, as users write them, their `pub` is reachable.
+#[path = "../examples/checkout.rs"]
+#[allow(unreachable_pub)]
+mod checkout;
 #[path = "../examples/classic.rs"]
 #[allow(unreachable_pub)]
 mod classic;
 #[path = "../examples/login_journey.rs"]
 #[allow(unreachable_pub)]
 mod login_journey;
+#[path = "../examples/rest_crud.rs"]
+#[allow(unreachable_pub)]
+mod rest_crud;
 #[path = "../examples/shop.rs"]
 #[allow(unreachable_pub)]
 mod shop;
@@ -19,6 +25,8 @@ pub fn all() -> Vec<Scenario> {
         shop::scenario(),
         classic::scenario(),
         login_journey::scenario(),
+        rest_crud::scenario(),
+        checkout::scenario(),
     ]
 }
 

@@ -90,10 +90,10 @@ impl From<&Summary> for Results {
     }
 }
 
-/// Locust shows an error as Python would make it again: `HTTPError('404 …')`. Greylag shows the text of the two kinds that
-/// are nothing but a text.
+/// Locust shows an error as Python would make it again: `HTTPError('404 …')`. Greylag shows the text alone of those kinds
+/// that are nothing but a text.
 fn without_class(error: &str) -> String {
-    for class in ["HTTPError", "CatchResponseError"] {
+    for class in ["HTTPError", "CatchResponseError", "ResponseError"] {
         for quote in ['\'', '"'] {
             let text = error
                 .strip_prefix(&format!("{class}({quote}"))

@@ -103,30 +103,30 @@ async fn step(what: &str, command: &mut Command) {
     );
 }
 
-/// Runs locustfiles without a page to their end.
+/// Locust with these locustfiles, to be run in this directory; further options are to be added.
+pub(super) async fn command(directory: &Path, locustfiles: &[PathBuf]) -> Command {
+    let report = here().join("report.py");
+    let files: Vec<_> = locustfiles
+        .iter()
+        .chain([&report])
+        .map(|file| file.display().to_string())
+        .collect();
+    let mut command = python_command().await;
+    command
+        .args(["-m", "locust", "--locustfile", &files.join(",")])
+        .current_dir(directory);
+    command
+}
+
+/// Runs Locust to its end.
 pub(super) async fn run(
-    locustfiles: &[PathBuf],
-    arguments: &[String],
+    mut command: Command,
+    directory: &Path,
     run_time: Duration,
     ends_when_idle: bool,
 ) -> Report {
-    let directory = TempDir::new().expect("a temporary directory");
-    let report = directory.path().join("report.json");
-    let mut files: Vec<_> = locustfiles.to_vec();
-    files.push(here().join("report.py"));
-    let files: Vec<_> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-
-    let mut command = command().await;
-    command
-        .args(["-m", "locust", "--headless", "--only-summary", "-f"])
-        .arg(files.join(","))
-        .args(["--run-time", &format!("{}s", run_time.as_secs())])
-        .args(arguments)
-        .current_dir(directory.path())
-        .env("LOCUST_REPORT", &report);
+    let report = directory.join("report.json");
+    command.env("LOCUST_REPORT", &report);
     if ends_when_idle {
         command.env("LOCUST_ENDS_WHEN_IDLE", "1");
     }
@@ -146,7 +146,7 @@ pub(super) async fn run(
 
 /// Runs a Python script with Locust at hand and gives its output.
 pub(super) async fn script(name: &str) -> String {
-    let mut command = command().await;
+    let mut command = python_command().await;
     command.arg(here().join(name));
     let ended = Process::start(name, &mut command).wait(RUN_MARGIN).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -154,7 +154,7 @@ pub(super) async fn script(name: &str) -> String {
 }
 
 /// Python that sees no settings of the caller and leaves nothing behind.
-async fn command() -> Command {
+async fn python_command() -> Command {
     let mut command = clean_command(python().await);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LOCUST_") {

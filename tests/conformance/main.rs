@@ -4,10 +4,15 @@
 #[path = "."]
 mod conformance {
     mod apps;
+    mod behaviours;
     mod compare;
+    mod dealing;
     mod examples;
     mod locust;
     mod pair;
     mod recording_server;
     mod statistics;
+    mod stopping;
+    mod tags;
+    mod timing;
 }

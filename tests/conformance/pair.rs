@@ -1,10 +1,11 @@
 //! One pair: a locustfile run by Locust and its port run by Greylag, each against a server of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use greylag_tests::summary::Summary;
-use greylag_tests::{Ended, Greylag, heavy};
+use greylag_tests::{Greylag, heavy};
 use tempfile::TempDir;
 
 use super::compare::Results;
@@ -13,6 +14,8 @@ use super::recording_server::{App, Seen, Server};
 
 /// How much longer than its duration a run of Greylag may take to start and to end.
 const RUN_MARGIN: Duration = Duration::from_secs(60);
+/// What the names of CSV files begin with.
+const CSV: &str = "results";
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -25,7 +28,9 @@ pub(super) struct Pair {
     pub(super) duration: Duration,
     /// Whether all users end by themselves, and Locust's run with them.
     pub(super) ends_when_idle: bool,
-    /// Further options, which both command lines have.
+    /// How long tasks may take after the end, in seconds.
+    pub(super) stop_timeout: &'static str,
+    /// Further options, which both command lines have too.
     pub(super) options: &'static [&'static str],
 }
 
@@ -36,6 +41,11 @@ pub(super) struct Outcome {
     pub(super) system: &'static str,
     pub(super) results: Results,
     pub(super) seen: Vec<Seen>,
+    pub(super) exit_code: i32,
+    /// Why the run failed, where that is said.
+    pub(super) failure_reason: Option<String>,
+    /// The first line of each of the files that `--csv` wrote, by the end of its name.
+    pub(super) csv_heads: BTreeMap<String, String>,
 }
 
 /// What came of both.
@@ -44,7 +54,6 @@ pub(super) struct Both {
     pub(super) locust: Outcome,
     pub(super) report: locust::Report,
     pub(super) greylag: Outcome,
-    pub(super) ended: Ended,
 }
 
 impl Both {
@@ -63,6 +72,29 @@ impl Pair {
             users,
             duration: Duration::from_secs(seconds),
             ends_when_idle: false,
+            stop_timeout: "10",
+            options: &[],
+        }
+    }
+
+    /// A pair of `pairs/`.
+    pub(super) fn here(
+        locustfiles: &[&str],
+        scenario: &'static str,
+        users: u64,
+        seconds: u64,
+    ) -> Self {
+        let pairs = locust::here().join("pairs");
+        let locustfiles = locustfiles
+            .iter()
+            .map(|name| pairs.join(format!("{name}.py")));
+        Self {
+            locustfiles: locustfiles.collect(),
+            scenario,
+            users,
+            duration: Duration::from_secs(seconds),
+            ends_when_idle: false,
+            stop_timeout: "10",
             options: &[],
         }
     }
@@ -71,27 +103,34 @@ impl Pair {
     pub(super) async fn run<A: App>(&self, app: impl Fn() -> A) -> Both {
         let _turn = heavy().await;
         let (locust, report) = self.run_locust(app()).await;
-        let (greylag, ended) = self.run_greylag(app()).await;
+        let greylag = self.run_greylag(app()).await;
         Both {
             locust,
             report,
             greylag,
-            ended,
         }
+    }
+
+    /// The options that both command lines have, spelled as Locust spells them.
+    fn options(&self, url: &str) -> Vec<String> {
+        let users = self.users.to_string();
+        let run_time = format!("{}s", self.duration.as_secs());
+        let mut options = vec!["--headless", "--only-summary", "--csv", CSV, "--host", url];
+        options.extend(["--users", &users, "--spawn-rate", &users]);
+        options.extend(["--run-time", &run_time, "--stop-timeout", self.stop_timeout]);
+        options.extend(self.options);
+        options.into_iter().map(str::to_owned).collect()
     }
 
     async fn run_locust(&self, app: impl App) -> (Outcome, locust::Report) {
         locust::python().await;
         let server = Server::start(app).await;
-        let users = self.users.to_string();
-        let url = server.url();
-        let mut arguments = vec!["--host", &url, "--users", &users, "--spawn-rate", &users];
-        arguments.extend(["--stop-timeout", "10"]);
-        arguments.extend(self.options);
-        let arguments: Vec<_> = arguments.into_iter().map(str::to_owned).collect();
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut command = locust::command(directory.path(), &self.locustfiles).await;
+        command.args(self.options(&server.url()));
         let report = locust::run(
-            &self.locustfiles,
-            &arguments,
+            command,
+            directory.path(),
             self.duration,
             self.ends_when_idle,
         )
@@ -100,27 +139,20 @@ impl Pair {
             system: "Locust",
             results: Results::from(&report),
             seen: server.seen(),
+            exit_code: report.exit_code,
+            failure_reason: None,
+            csv_heads: csv_heads(directory.path()),
         };
         (outcome, report)
     }
 
-    async fn run_greylag(&self, app: impl App) -> (Outcome, Ended) {
+    async fn run_greylag(&self, app: impl App) -> Outcome {
         let server = Server::start(app).await;
         let directory = TempDir::new().expect("a temporary directory");
-        let users = self.users.to_string();
-        let url = server.url();
-        let duration = format!("{}s", self.duration.as_secs());
-        let mut arguments = vec!["run", "--scenario", self.scenario, "--host", &url];
-        arguments.extend([
-            "--users",
-            &users,
-            "--ramp-up",
-            "0s",
-            "--duration",
-            &duration,
-        ]);
-        arguments.extend(["--stop-timeout", "10s", "--summary", "summary.json"]);
-        arguments.extend(self.options);
+        let options = self.options(&server.url());
+        let mut arguments = vec!["run", "--scenario", self.scenario];
+        arguments.extend(["--summary", "summary.json"]);
+        arguments.extend(options.iter().map(String::as_str));
         let greylag = Greylag::at(env!("CARGO_BIN_EXE_greylag_conformance"));
         let ended = greylag
             .run_in(directory.path(), &arguments, self.duration + RUN_MARGIN)
@@ -133,11 +165,24 @@ impl Pair {
                 )
             });
         let summary: Summary = serde_json::from_str(&written).expect("the promised summary");
-        let outcome = Outcome {
+        Outcome {
             system: "Greylag",
             results: Results::from(&summary),
             seen: server.seen(),
-        };
-        (outcome, ended)
+            exit_code: ended.code.expect("no signal ended it"),
+            failure_reason: summary.run.failure_reason,
+            csv_heads: csv_heads(directory.path()),
+        }
     }
+}
+
+fn csv_heads(directory: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(directory).expect("it is there");
+    let files = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let name = path.file_name()?.to_str()?.strip_prefix(CSV)?.to_owned();
+        let text = std::fs::read_to_string(&path).ok()?;
+        Some((name, text.lines().next().unwrap_or_default().to_owned()))
+    });
+    files.collect()
 }

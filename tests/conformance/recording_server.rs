@@ -56,6 +56,8 @@ pub(super) enum Reply {
     Write(Vec<u8>),
     /// Write this and close.
     WriteAndClose(Vec<u8>),
+    /// Write this after a while and keep the connection.
+    WriteAfter(Duration, Vec<u8>),
     /// Close so that the client sees a reset.
     Reset,
     /// Write this, then nothing until the server ends.
@@ -126,9 +128,15 @@ async fn converse(
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream, connection, started).await? {
         let reply = app.answer(&request);
+        let is_head = request.method == "HEAD";
         seen.lock().expect("no handler panics").push(request);
         match reply {
+            Reply::Write(bytes) if is_head => stream.write_all(head_of(&bytes)).await?,
             Reply::Write(bytes) => stream.write_all(&bytes).await?,
+            Reply::WriteAfter(pause, bytes) => {
+                tokio::time::sleep(pause).await;
+                stream.write_all(&bytes).await?;
+            }
             Reply::WriteAndClose(bytes) => {
                 stream.write_all(&bytes).await?;
                 return stream.shutdown().await;
@@ -141,6 +149,12 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+/// An answer without its body.
+fn head_of(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    &answer[..end.map_or(answer.len(), |end| end + 4)]
 }
 
 async fn read(
@@ -195,7 +209,9 @@ async fn line(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Strin
 pub(super) fn respond(status: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     let mut text = format!("HTTP/1.1 {status}\r\n");
     // These have no body, and must not say that they had (RFC 9110, 8.6).
-    if !status.starts_with("204") && !status.starts_with("304") {
+    let has_body = !status.starts_with("204") && !status.starts_with("304");
+    let body = if has_body { body } else { "" };
+    if has_body {
         text += &format!("content-length: {}\r\n", body.len());
     }
     for (name, value) in headers {

@@ -1,9 +1,11 @@
 //! What stands behind the recording server: one small application for each pair.
 
+mod behaviours;
 mod checkout;
 mod members;
 mod notes;
 
+pub(super) use behaviours::BehavioursApp;
 pub(super) use checkout::CheckoutApp;
 pub(super) use members::{EVERY_MISSING, MembersApp};
 pub(super) use notes::NotesApp;

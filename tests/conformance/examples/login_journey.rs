@@ -42,6 +42,9 @@ async fn login_journey() {
             .map(str::to_owned)
         )
     );
+    // The files of `--csv` have the same columns, so that what reads one reads the other.
+    assert_eq!(both.locust.csv_heads.len(), 4);
+    assert_eq!(both.locust.csv_heads, both.greylag.csv_heads);
     for outcome in both.each() {
         members_carry_what_they_were_given(outcome);
         members_mix_their_tasks(outcome);

@@ -1,0 +1,247 @@
+//! What is sent: methods, targets, headers, bodies, cookies, redirects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{both, lines, of};
+use crate::conformance::pair::Outcome;
+use crate::conformance::recording_server::Seen;
+
+/// Headers that differ on purpose, or say nothing of their own.
+const LEFT_OUT: [&str; 4] = [
+    "user-agent",      // each says who it is
+    "accept-encoding", // each says what it can decode
+    "connection",      // HTTP/1.1 keeps connections without being asked
+    "content-length",  // the bodies are compared
+];
+/// Sent by Locust's `HttpUser` and by both of Greylag's clients.
+const ACCEPT_ALL: (&str, &str) = ("accept", "*/*");
+/// A user's cookie of this name is looked at in a test of its own.
+const SECURE: &str = "secure=8";
+
+/// A request in the words that both systems should have in common.
+fn normal(seen: &Seen) -> String {
+    let mut headers = BTreeMap::new();
+    for (name, value) in &seen.headers {
+        let value = match name.as_str() {
+            "host" => value.split(':').next().unwrap_or_default().to_owned(),
+            "cookie" => {
+                let pairs: BTreeSet<_> = value.split("; ").filter(|pair| *pair != SECURE).collect();
+                pairs.into_iter().collect::<Vec<_>>().join("; ")
+            }
+            // FastHttpUser adds it where a form is sent.
+            "content-type" => value.replace("; charset=utf-8", ""),
+            _ => value.clone(),
+        };
+        if !LEFT_OUT.contains(&name.as_str()) && (name.as_str(), value.as_str()) != ACCEPT_ALL {
+            headers.insert(name.as_str(), value);
+        }
+    }
+    let body = match headers.get("content-type").map(String::as_str) {
+        Some("application/json") if !seen.body.is_empty() => {
+            let value: Value = serde_json::from_str(&seen.body).expect("it says that it is JSON");
+            value.to_string()
+        }
+        Some("application/x-www-form-urlencoded") => fields(&seen.body),
+        // FastHttpUser says of every text what it is.
+        Some("text/plain") if seen.body == "plain" => {
+            headers.remove("content-type");
+            seen.body.clone()
+        }
+        _ => seen.body.clone(),
+    };
+    let target = match seen.target.split_once("?q=wild") {
+        // Which letters are escaped is each one's choice, what is meant is not.
+        Some((path, _)) => format!("{path}?{}", fields(&seen.target[path.len() + 1..])),
+        None => seen.target.clone(),
+    };
+    format!("{} {target} {headers:?} {body}", seen.method)
+}
+
+fn fields(encoded: &str) -> String {
+    let fields = form_urlencoded::parse(encoded.as_bytes());
+    fields
+        .map(|(name, value)| format!("[{name}={value}]"))
+        .collect()
+}
+
+/// The requests of a class in those words; ports and the class's own name are those of the run.
+fn normal_lines(outcome: &Outcome, class: &str) -> Vec<String> {
+    let own = of(outcome, class).into_iter();
+    // An empty query is looked at in a test of its own.
+    let own = own.filter(|seen| !matches!(seen.target.rsplit('/').next(), Some("path" | "path?")));
+    own.map(|seen| normal(seen).replace(class, "User"))
+        .collect()
+}
+
+fn assert_same(what: &str, locust: &[String], greylag: &[String]) {
+    assert!(!locust.is_empty(), "{what}: Locust asked nothing");
+    let pairs = locust.iter().zip(greylag);
+    let different: Vec<_> = pairs
+        .filter(|(locust, greylag)| locust != greylag)
+        .map(|(locust, greylag)| format!("  Locust  {locust}\n  Greylag {greylag}"))
+        .collect();
+    assert!(different.is_empty(), "{what}\n{}", different.join("\n"));
+    assert_eq!(locust.len(), greylag.len(), "{what}: {:?}", greylag.last());
+}
+
+#[tokio::test]
+async fn requests_look_alike() {
+    let both = both().await;
+    for class in [
+        "SendingHttp",
+        "SendingFast",
+        "NamingHttp",
+        "CatchingHttp",
+        "CatchingFast",
+    ] {
+        let lines = |outcome| normal_lines(outcome, class);
+        assert_same(class, &lines(&both.locust), &lines(&both.greylag));
+    }
+    // On purpose: dot segments are resolved as by HttpUser and by the URL standard; FastHttpUser sends them.
+    let without_dots = |outcome| {
+        let mut lines = normal_lines(outcome, "NamingFast");
+        lines.retain(|line| !line.contains("dots"));
+        lines
+    };
+    assert_same(
+        "NamingFast",
+        &without_dots(&both.locust),
+        &without_dots(&both.greylag),
+    );
+    let dots = |outcome, class| {
+        let lines = lines(outcome, class);
+        lines
+            .into_iter()
+            .find(|line| line.contains("dots"))
+            .expect("asked for once")
+    };
+    assert_eq!(dots(&both.locust, "NamingFast"), "GET /a/../dots/./x");
+    assert_eq!(dots(&both.greylag, "NamingFast"), "GET /dots/x");
+}
+
+#[tokio::test]
+async fn an_empty_query_is_not_sent() {
+    let both = both().await;
+    for class in ["NamingHttp", "NamingFast"] {
+        for outcome in both.each() {
+            let lines = lines(outcome, class);
+            let paths = lines.iter().filter(|line| *line == "GET /path");
+            assert_eq!(paths.count(), 2, "{} {class}: {lines:?}", outcome.system);
+        }
+    }
+}
+
+/// A request whose method wants a body says that it has none (RFC 9110, 8.6).
+#[tokio::test]
+async fn a_missing_body_has_a_length() {
+    let both = both().await;
+    for class in ["SendingHttp", "SendingFast"] {
+        for outcome in both.each() {
+            for method in ["POST", "PUT"] {
+                let nothing = format!("/{class}/nothing");
+                let requests = of(outcome, class);
+                let request = requests
+                    .iter()
+                    .find(|seen| seen.method == method && seen.target == nothing)
+                    .expect("it was sent");
+                let length = request.header("content-length");
+                assert_eq!(length, Some("0"), "{} {class} {method}", outcome.system);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_that_differ_on_purpose() {
+    let both = both().await;
+    let header = |outcome, class: &str, name| {
+        let seen = of(outcome, class)[0].header(name).map(str::to_owned);
+        seen.unwrap_or_default()
+    };
+    for class in ["SendingHttp", "SendingFast"] {
+        assert!(header(&both.greylag, class, "user-agent").starts_with("greylag/"));
+        assert_eq!(
+            header(&both.greylag, class, "accept-encoding"),
+            "gzip, deflate, br"
+        );
+        assert_eq!(header(&both.greylag, class, "accept"), "*/*");
+    }
+    assert!(header(&both.locust, "SendingHttp", "user-agent").starts_with("python-requests/"));
+    assert!(
+        header(&both.locust, "SendingFast", "user-agent").starts_with("python/gevent-http-client")
+    );
+    assert_eq!(header(&both.locust, "SendingHttp", "accept"), "*/*");
+    assert_eq!(header(&both.locust, "SendingFast", "accept"), "");
+}
+
+#[tokio::test]
+async fn a_user_keeps_one_connection() {
+    let both = both().await;
+    for outcome in both.each() {
+        for class in [
+            "SendingHttp",
+            "SendingFast",
+            "NamingHttp",
+            "CatchingFast",
+            "SequentialFlow",
+        ] {
+            let connections: BTreeSet<_> = of(outcome, class)
+                .iter()
+                .map(|seen| seen.connection)
+                .collect();
+            assert_eq!(connections.len(), 1, "{} {class}", outcome.system);
+        }
+    }
+}
+
+#[tokio::test]
+async fn cookies_are_kept_and_sent_alike() {
+    let both = both().await;
+    for class in ["CookiesHttp", "CookiesFast"] {
+        let lines = |outcome| normal_lines(outcome, class);
+        assert_same(class, &lines(&both.locust), &lines(&both.greylag));
+    }
+}
+
+#[tokio::test]
+async fn a_secure_cookie_is_not_sent_in_the_clear() {
+    let both = both().await;
+    for class in ["CookiesHttp", "CookiesFast"] {
+        for outcome in both.each() {
+            let requests = of(outcome, class);
+            let sent = requests
+                .iter()
+                .filter(|seen| seen.cookie("secure").is_some());
+            assert_eq!(sent.count(), 0, "{} {class}", outcome.system);
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_followed_as_http_user_follows_them() {
+    let both = both().await;
+    let expected = normal_lines(&both.locust, "RedirectsHttp");
+    for class in ["RedirectsHttp", "RedirectsFast"] {
+        assert_same(class, &expected, &normal_lines(&both.greylag, class));
+    }
+    // On purpose: one rule for both clients. What Locust's FastHttpUser does otherwise:
+    let fast = lines(&both.locust, "RedirectsFast");
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
+        assert!(
+            fast.contains(&format!("GET /landed/301/{method}")),
+            "{fast:#?}"
+        );
+    }
+    assert!(fast.contains(&"HEAD /never".to_owned()), "{fast:#?}");
+    let again = |lines: &[String]| {
+        lines
+            .iter()
+            .filter(|line| *line == "GET /close/before")
+            .count()
+    };
+    assert!(again(&fast) > 1, "{fast:#?}");
+    assert_eq!(again(&lines(&both.greylag, "RedirectsFast")), 1);
+}

@@ -1,0 +1,51 @@
+//! Users as Locust's own dispatcher deals them: by weight, fixed counts first, over several workers.
+
+use greylag_infra::{ClassSequence, UserClass};
+use serde::Deserialize;
+
+use super::locust;
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    classes: Vec<Class>,
+    workers: usize,
+    dealt: Vec<Dealt>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Class {
+    name: String,
+    weight: f64,
+    fixed_count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dealt {
+    class: String,
+    worker: usize,
+}
+
+#[tokio::test]
+async fn users_are_dealt_alike() {
+    let cases: Vec<Case> =
+        serde_json::from_str(&locust::script("dealing.py").await).expect("dealing.py prints this");
+    assert!(cases.len() >= 100);
+    for case in cases {
+        let class = |class: &Class| UserClass {
+            name: class.name.clone(),
+            weight: class.weight,
+            fixed_count: class.fixed_count,
+        };
+        let classes: Vec<_> = case.classes.iter().map(class).collect();
+        let ours: Vec<_> = ClassSequence::new(&classes)
+            .take(case.dealt.len())
+            .map(|class| classes[class].name.as_str())
+            .collect();
+        let theirs: Vec<_> = case.dealt.iter().map(|user| user.class.as_str()).collect();
+        assert_eq!(ours, theirs, "{case:?}");
+        // Greylag's user i is of worker i % workers.
+        let workers: Vec<_> = case.dealt.iter().map(|user| user.worker).collect();
+        let in_turn: Vec<_> = (0..workers.len()).map(|user| user % case.workers).collect();
+        assert_eq!(in_turn, workers, "{case:?}");
+    }
+}
