@@ -6,6 +6,8 @@
 //! milliseconds the same way, so that 100% and Max agree. What Locust does not measure comes after its tables, and
 //! only where there is something to tell.
 
+mod beyond_locust;
+
 use std::fmt::Write;
 
 use crate::interval::Interval;
@@ -30,12 +32,6 @@ const PERCENTILES: [(f64, &str); 11] = [
     (0.9999, "99.99%"),
     (1.0, "100%"),
 ];
-
-/// Those of the table of times from the intended start.
-const INTENDED_PERCENTILES: [(f64, &str); 4] =
-    [(0.50, "50%"), (0.95, "95%"), (0.99, "99%"), (1.0, "100%")];
-/// Endpoints that are named in one line.
-const MAX_NAMES_TOLD: usize = 20;
 
 /// One line of the first two tables. Times in whole ms.
 struct Row {
@@ -70,90 +66,8 @@ pub fn console_tables(totals: &RunTotals, elapsed_s: f64) -> String {
         .collect();
     let mut text = String::new();
     write_tables(&mut text, &rows, &aggregated, &errors).expect("writing to memory cannot fail");
-    write_more(&mut text, totals).expect("writing to memory cannot fail");
+    beyond_locust::write(&mut text, totals).expect("writing to memory cannot fail");
     text
-}
-
-/// Response times from the intended start, what was timed to the first byte only, and an arrival rate's
-/// iterations.
-fn write_more(out: &mut String, totals: &RunTotals) -> std::fmt::Result {
-    let all = totals.aggregated();
-    if all.intended.count > 0 {
-        write!(
-            out,
-            "Response time from the intended start\n{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
-            "Type", "Name", "Avg"
-        )?;
-        for (_, title) in INTENDED_PERCENTILES {
-            write!(out, " {title:>6}")?;
-        }
-        writeln!(out, " {:>6}", "# reqs")?;
-        let separator = format!(
-            "--------|{}|--------{}",
-            "-".repeat(PERCENTILES_NAME_WIDTH),
-            "|------".repeat(INTENDED_PERCENTILES.len() + 1)
-        );
-        writeln!(out, "{separator}")?;
-        for (endpoint, interval) in totals.requested() {
-            if interval.intended.count > 0 {
-                write_intended(out, &endpoint.method, &endpoint.name, interval)?;
-            }
-        }
-        writeln!(out, "{separator}")?;
-        write_intended(out, "", "Aggregated", &all)?;
-        writeln!(out)?;
-    }
-    if all.first_byte_only > 0 {
-        let names: Vec<String> = totals
-            .requested()
-            .filter(|(_, interval)| interval.first_byte_only > 0)
-            .map(|(endpoint, _)| plain_text(&format!("{} {}", endpoint.method, endpoint.name)))
-            .collect();
-        let more = match names.len().saturating_sub(MAX_NAMES_TOLD) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let told = names[..names.len().min(MAX_NAMES_TOLD)].join(", ");
-        writeln!(out, "Timed to the first byte only: {told}{more}\n")?;
-    }
-    let arrivals = totals.arrivals;
-    if !arrivals.is_empty() {
-        write!(
-            out,
-            "Arrivals: {} started, {} of them late, {} skipped",
-            arrivals.started, arrivals.late, arrivals.skipped
-        )?;
-        if arrivals.skipped > 0 {
-            write!(out, " because all users were busy")?;
-        }
-        writeln!(out, "\n")?;
-    }
-    Ok(())
-}
-
-fn write_intended(
-    out: &mut String,
-    method: &str,
-    name: &str,
-    interval: &Interval,
-) -> std::fmt::Result {
-    let ms = |us: u64| (us + 500) / 1_000;
-    let times = interval.intended;
-    write!(
-        out,
-        "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
-        method_column(&plain_text(method)),
-        shortened(&plain_text(name), PERCENTILES_NAME_WIDTH),
-        ms(times.avg_us().unwrap_or(0.0).round() as u64)
-    )?;
-    for (q, _) in INTENDED_PERCENTILES {
-        write!(
-            out,
-            " {:>6}",
-            ms(interval.intended_percentile_us(q).unwrap_or(0))
-        )?;
-    }
-    writeln!(out, " {:>6}", times.count)
 }
 
 fn row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> Row {

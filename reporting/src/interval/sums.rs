@@ -101,11 +101,6 @@ impl Sums {
         self.max_us = times.max_us;
         self.sum_us = times.sum_us;
     }
-
-    /// Whether no request's time is more than that to its first byte, though there are requests.
-    pub fn is_first_byte_only(&self) -> bool {
-        self.first_byte_only > 0 && self.first_byte_only >= self.requests
-    }
 }
 
 /// A duration in µs.

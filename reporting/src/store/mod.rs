@@ -5,6 +5,7 @@
 //! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
 //! few of either (`totals.rs`, `../windows.rs`).
 
+mod checked_snapshot;
 mod error;
 mod history;
 mod integers;
@@ -29,11 +30,11 @@ use std::sync::Arc;
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::{LogLine, Snapshot};
 
+use self::checked_snapshot::CheckedSnapshot;
 use self::live::{LiveTotals, WriterState, lock_totals};
 use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
-use self::save::CheckedSnapshot;
 use self::writer::Writer;
 use crate::summary::Summary;
 use crate::view::{LogRow, WorkerRow};
