@@ -2,7 +2,7 @@
 
 /// Runs the command line with these user types: the whole `main` of a load test.
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// use greylag::prelude::*;
 ///
 /// #[derive(Default)]
@@ -52,7 +52,7 @@
 ///
 /// For several scenarios, or one with events, options or a load shape, say which:
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// use greylag::prelude::*;
 /// # #[derive(Default)]
 /// # struct Buyer;
