@@ -267,6 +267,21 @@ async fn a_scenario_that_is_unknown_fails_the_part() {
     agent.shutdown().await.unwrap();
 }
 
+/// A coordinator that accepts and drops is no better than one that is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_do_not_last_are_dialled_less_and_less_often() {
+    let coordinator = FakeCoordinator::start().await;
+    let agent = coordinator.agent();
+    for _ in 0..4 {
+        drop(coordinator.accept().await);
+    }
+    let dropped = std::time::Instant::now();
+    let (_connection, _) = coordinator.accept().await;
+    // The fourth wait is at least half of 800 ms; the first would be at most 100 ms.
+    assert!(dropped.elapsed() >= std::time::Duration::from_millis(400));
+    agent.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_final() {
     let coordinator = FakeCoordinator::start().await;
