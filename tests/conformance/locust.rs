@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use greylag_tests::{Process, clean_command, find_program};
 use serde::Deserialize;
-use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// How long installing may take: some fifty packages over a slow line.

@@ -42,6 +42,8 @@ async fn login_journey() {
             .map(str::to_owned)
         )
     );
+    // On purpose: requests failed, which is the target's affair unless `--exit-code-on-error` says otherwise.
+    assert_eq!((both.locust.exit_code, both.greylag.exit_code), (1, 0));
     // The files of `--csv` have the same columns, so that what reads one reads the other.
     assert_eq!(both.locust.csv_heads.len(), 4);
     assert_eq!(both.locust.csv_heads, both.greylag.csv_heads);
