@@ -40,8 +40,9 @@ pub use load_change::CHANGE_DELAY_US;
 
 /// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
 pub const START_DELAY_US: u64 = 500_000;
-/// How long agents may take to start their workers, in µs.
-pub const PREPARE_TIMEOUT_US: u64 = 60_000_000;
+/// How long agents may take to start their workers, in µs: longer than an agent waits itself, which gives the
+/// scenario's start events a minute each.
+pub const PREPARE_TIMEOUT_US: u64 = 240_000_000;
 /// How much longer than the load profile and stop time-out an agent may take to report its end, in µs.
 pub const END_GRACE_US: u64 = 30_000_000;
 

@@ -19,6 +19,8 @@ use super::failure::Failure;
 use super::target::Target;
 use super::{ClientShared, Transport};
 
+/// Length of a body that is not there.
+const NOTHING: HeaderValue = HeaderValue::from_static("0");
 const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
 
 /// What came back.
@@ -73,6 +75,9 @@ pub(super) async fn exchange(
     loop {
         let mut headers = route.headers.clone();
         assemble(&mut headers, &target, own_headers.as_ref(), left_origin);
+        if body.is_empty() && expects_body(&method) && !headers.contains_key(TRANSFER_ENCODING) {
+            headers.entry(CONTENT_LENGTH).or_insert(NOTHING);
+        }
         if let Some(cookies) = route.cookies {
             add_cookies(&mut headers, cookies, &target.url);
         }
@@ -166,12 +171,25 @@ fn assemble(headers: &mut HeaderMap, target: &Target, own: Option<&HeaderMap>, l
     }
 }
 
+/// Whether a server may wait for a body unless it is told that there is none (RFC 9110, section 8.6); as
+/// python-requests has it.
+fn expects_body(method: &Method) -> bool {
+    !matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    )
+}
+
 fn add_cookies(headers: &mut HeaderMap, cookies: &CookieStore, url: &Url) {
     if headers.contains_key(COOKIE) {
         return;
     }
     let mut line = String::new();
-    for (name, value) in cookies.get_request_values(url) {
+    // The store takes loopback for secure, as browsers do; Python's cookie jar does not.
+    let is_secure = url.scheme() == "https";
+    let matching = cookies.matches(url).into_iter();
+    for cookie in matching.filter(|cookie| is_secure || cookie.secure() != Some(true)) {
+        let (name, value) = cookie.name_value();
         if !line.is_empty() {
             line.push_str("; ");
         }

@@ -35,7 +35,15 @@ impl Failure {
             return Self::tls(tls);
         }
         let Some(code) = error.raw_os_error() else {
+            // reqwest's connector wraps what went wrong in an error without a kind.
+            let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref());
+            if let Some(wrapped) = wrapped {
+                return Self::io(wrapped);
+            }
             let text = error.to_string();
+            if text == HANDSHAKE_EOF {
+                return Self::handshake(error);
+            }
             if let Some(reason) = text.strip_prefix("failed to lookup address information: ") {
                 return Self(format!("Host name not resolved: {reason}").into());
             }
@@ -133,6 +141,8 @@ impl Failure {
     }
 }
 
+/// What tokio-rustls says when a connection is closed in the middle of a handshake.
+const HANDSHAKE_EOF: &str = "tls handshake eof";
 /// No connection within the time-out for connecting.
 pub(crate) const CONNECT_TIMED_OUT: Failure =
     Failure::new("Connect time-out: no connection within the time allowed");

@@ -259,9 +259,11 @@ impl Client {
         self.request(Method::DELETE, path)
     }
 
-    /// A HEAD request; its redirects are not followed unless it says so.
+    /// A HEAD request. As in Locust the full client does not follow its redirects unless it says so, and the
+    /// fast client does.
     pub fn head<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
-        self.request(Method::HEAD, path).allow_redirects(false)
+        let follows = self.shared.options.kind == ClientKind::Fast;
+        self.request(Method::HEAD, path).allow_redirects(follows)
     }
 
     /// An OPTIONS request.

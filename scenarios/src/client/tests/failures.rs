@@ -215,3 +215,16 @@ async fn connecting_ends_at_its_own_time_out() {
         assert_eq!(memory.lines(), [line], "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_in_one_way() {
+    let plain = Server::start(|_: &Seen| Reply::WriteAndClose(Vec::new())).await;
+    let mut url = plain.url.clone();
+    url.set_scheme("https").unwrap();
+    for kind in BOTH {
+        let (mut client, memory) = client(kind, &url);
+        client.get("/").send().await.unwrap_err();
+        let error = memory.only().error.unwrap();
+        assert!(error.starts_with("TLS failure: "), "{kind:?}: {error}");
+    }
+}

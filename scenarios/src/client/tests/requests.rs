@@ -325,3 +325,39 @@ async fn a_header_may_have_several_values() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_missing_body_has_a_length_where_one_is_expected() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, _) = client(kind, &server.url);
+        for method in ["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            client.request(method, "/").send().await.unwrap();
+        }
+        let lengths: Vec<_> = server
+            .seen()
+            .iter()
+            .map(|seen| seen.header("content-length").map(str::to_owned))
+            .collect();
+        let nothing = Some("0".to_owned());
+        let (with, without) = (nothing, None);
+        let expected = [&without, &without, &with, &with, &with, &with];
+        assert!(lengths.iter().eq(expected), "{kind:?}: {lengths:?}");
+    }
+}
+
+#[tokio::test]
+async fn secure_cookies_do_not_go_out_in_the_clear() {
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| {
+            let cookies = [("set-cookie", "a=1; Secure"), ("set-cookie", "b=2")];
+            String::from_utf8(respond("200 OK", &cookies, b"fine")).unwrap()
+        })
+        .await;
+        let (mut client, _) = client(kind, &server.url);
+        client.get("/").send().await.unwrap();
+        client.get("/").send().await.unwrap();
+        assert_eq!(server.seen()[1].header("cookie"), Some("b=2"), "{kind:?}");
+    }
+}
