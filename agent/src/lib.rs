@@ -14,8 +14,16 @@ pub use agent::{
 };
 pub use cli::main;
 pub use demo_target::DemoTarget;
+/// The engine, for scenarios written for goose itself: `Scenario::new("…").goose(…)`.
+pub use greylag_scenarios::goose;
 /// What a scenario's file needs: `use greylag::prelude::*;`.
 pub use greylag_scenarios::prelude;
+/// What testing a scenario's own functions needs: [`Client::outside_a_run`](prelude::Client::outside_a_run).
+pub use greylag_scenarios::{Recorder, RequestSample, client::ClientKind};
+/// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
+pub use serde;
+/// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.
+pub use serde_json;
 
 /// What macros expand to; nobody else should name it.
 #[doc(hidden)]
