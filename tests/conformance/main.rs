@@ -8,6 +8,7 @@ mod conformance {
     mod compare;
     mod dealing;
     mod examples;
+    mod joining;
     mod locust;
     mod pair;
     mod recording_server;

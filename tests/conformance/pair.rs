@@ -28,6 +28,10 @@ pub(super) struct Pair {
     pub(super) duration: Duration,
     /// Whether all users end by themselves, and Locust's run with them.
     pub(super) ends_when_idle: bool,
+    /// User and password in the host's address, with an `@`.
+    pub(super) host_user: &'static str,
+    /// What the host's address has behind its port.
+    pub(super) host_path: &'static str,
     /// How long tasks may take after the end, in seconds.
     pub(super) stop_timeout: &'static str,
     /// Further options, which both command lines have too.
@@ -72,6 +76,8 @@ impl Pair {
             users,
             duration: Duration::from_secs(seconds),
             ends_when_idle: false,
+            host_user: "",
+            host_path: "",
             stop_timeout: "10",
             options: &[],
         }
@@ -94,6 +100,8 @@ impl Pair {
             users,
             duration: Duration::from_secs(seconds),
             ends_when_idle: false,
+            host_user: "",
+            host_path: "",
             stop_timeout: "10",
             options: &[],
         }
@@ -112,10 +120,12 @@ impl Pair {
     }
 
     /// The options that both command lines have, spelled as Locust spells them.
-    fn options(&self, url: &str) -> Vec<String> {
+    fn options(&self, server: &Server) -> Vec<String> {
+        let (user, port, path) = (self.host_user, server.port, self.host_path);
+        let url = format!("http://{user}127.0.0.1:{port}{path}");
         let users = self.users.to_string();
         let run_time = format!("{}s", self.duration.as_secs());
-        let mut options = vec!["--headless", "--only-summary", "--csv", CSV, "--host", url];
+        let mut options = vec!["--headless", "--only-summary", "--csv", CSV, "--host", &url];
         options.extend(["--users", &users, "--spawn-rate", &users]);
         options.extend(["--run-time", &run_time, "--stop-timeout", self.stop_timeout]);
         options.extend(self.options);
@@ -127,7 +137,7 @@ impl Pair {
         let server = Server::start(app).await;
         let directory = TempDir::new().expect("a temporary directory");
         let mut command = locust::command(directory.path(), &self.locustfiles).await;
-        command.args(self.options(&server.url()));
+        command.args(self.options(&server));
         let report = locust::run(
             command,
             directory.path(),
@@ -149,7 +159,7 @@ impl Pair {
     async fn run_greylag(&self, app: impl App) -> Outcome {
         let server = Server::start(app).await;
         let directory = TempDir::new().expect("a temporary directory");
-        let options = self.options(&server.url());
+        let options = self.options(&server);
         let mut arguments = vec!["run", "--scenario", self.scenario];
         arguments.extend(["--summary", "summary.json"]);
         arguments.extend(options.iter().map(String::as_str));

@@ -91,10 +91,6 @@ impl Server {
         Self { port, seen, task }
     }
 
-    pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("no handler panics").clone()
     }

@@ -4,6 +4,7 @@
 mod catching;
 mod cookies;
 mod flows;
+mod joining;
 mod naming;
 mod redirects;
 mod sending;
@@ -42,6 +43,10 @@ fn main() -> ExitCode {
         .user_type::<statuses::StatusesHttp>()
         .user_type::<transport::TransportFast>()
         .user_type::<transport::TransportHttp>();
+    let joining = Scenario::new("joining")
+        .description("Paths behind a host that has a path, a user and a password of its own")
+        .user_type::<joining::JoiningFast>()
+        .user_type::<joining::JoiningHttp>();
     let stopping = Scenario::new("stopping")
         .description("One user stops the test, another is in the middle of something")
         .user_type::<stopping::Bystander>()
@@ -61,6 +66,6 @@ fn main() -> ExitCode {
         .user_type::<timing::Throughput>()
         .user_type::<timing::Walk>();
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([behaviours, stopping, tags, timing]);
+    scenarios.extend([behaviours, joining, stopping, tags, timing]);
     greylag::main(scenarios)
 }
