@@ -1,5 +1,6 @@
 //! Chromium, driven through ChromeDriver, with everything it logs.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::process::Process;
 use crate::wait;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often ChromeDriver is started until its port is free.
+const DRIVER_ATTEMPTS: usize = 5;
 
 /// How the page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,30 @@ pub struct Browser {
     _profile: TempDir,
 }
 
+/// Starts ChromeDriver on a port of its own choice. It takes one that is free for IPv6 and ends if somebody
+/// else has the same for IPv4, so it may take more than one start.
+async fn start_driver(program: &Path, directory: &Path) -> (Process, u16) {
+    for _ in 0..DRIVER_ATTEMPTS {
+        let mut command = Command::new(program);
+        command.arg("--port=0").env("TMPDIR", directory);
+        let mut driver = Process::start("chromedriver", &mut command);
+        let port: Option<u16> = driver
+            .wait_for_output("its port", START_TIMEOUT, |output| {
+                if output.contains("port not available") {
+                    return Some(None);
+                }
+                let rest = output.split_once("started successfully on port ")?.1;
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                digits.parse().ok().map(Some)
+            })
+            .await;
+        if let Some(port) = port {
+            return (driver, port);
+        }
+    }
+    panic!("ChromeDriver found no free port in {DRIVER_ATTEMPTS} attempts");
+}
+
 impl Browser {
     /// Starts ChromeDriver and a headless Chromium.
     ///
@@ -50,16 +77,7 @@ impl Browser {
             .prefix("greylag-chromium-")
             .tempdir()
             .expect("a temporary directory");
-        let mut command = Command::new(driver_program);
-        command.arg("--port=0").env("TMPDIR", profile.path());
-        let mut driver = Process::start("chromedriver", &mut command);
-        let port: u16 = driver
-            .wait_for_output("its port", START_TIMEOUT, |output| {
-                let rest = output.split_once("started successfully on port ")?.1;
-                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                digits.parse().ok()
-            })
-            .await;
+        let (driver, port) = start_driver(&driver_program, profile.path()).await;
         let user_data = format!(
             "--user-data-dir={}",
             profile.path().join("profile").display()
