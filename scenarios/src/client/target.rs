@@ -49,6 +49,10 @@ impl Target {
             }
         };
         url.set_fragment(None);
+        if url.query() == Some("") {
+            // As Locust's clients have it.
+            url.set_query(None);
+        }
         let authorization = basic_authorization(&url);
         if authorization.is_some() {
             // Both fail only for URLs without a host, which have no user either.

@@ -361,3 +361,20 @@ async fn secure_cookies_do_not_go_out_in_the_clear() {
         assert_eq!(server.seen()[1].header("cookie"), Some("b=2"), "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn an_empty_query_is_not_sent() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, _) = client(kind, &server.url);
+        client.get("/path?").send().await.unwrap();
+        client
+            .get("/path?#top")
+            .query(&[("a", "1")])
+            .send()
+            .await
+            .unwrap();
+        let targets: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
+        assert_eq!(targets, ["/path", "/path?a=1"], "{kind:?}");
+    }
+}
