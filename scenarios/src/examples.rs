@@ -215,7 +215,9 @@ mod tests {
         assert!(all().iter().map(|scenario| &*scenario.name).eq([
             "shop",
             "classic",
-            "login_journey"
+            "login_journey",
+            "rest_crud",
+            "checkout"
         ]));
     }
 }
