@@ -22,16 +22,14 @@ pub(super) struct Slots {
 struct State {
     /// Gone once the run is being stopped. As many wait in it at most as users were asked for.
     queue: Option<mpsc::UnboundedSender<Assignment>>,
-    /// Users that wait for a slot or live, by a number of their own.
+    /// Users that wait for a slot or live, by their index.
     present: HashMap<u64, Arc<StopSignal>>,
-    /// The user that was started last under each index.
-    by_index: HashMap<u64, u64>,
-    next_number: u64,
+    /// Users that begin when the one of their index, which has been asked to stop, has ended.
+    successors: HashMap<u64, PlannedUser>,
 }
 
 /// A user that is to live now.
 pub(super) struct Assignment {
-    number: u64,
     pub(super) planned: PlannedUser,
     pub(super) stop: Arc<StopSignal>,
 }
@@ -44,39 +42,31 @@ impl Slots {
             state: Mutex::new(State {
                 queue: Some(sender),
                 present: HashMap::new(),
-                by_index: HashMap::new(),
-                next_number: 0,
+                successors: HashMap::new(),
             }),
             queue: tokio::sync::Mutex::new(receiver),
         }
     }
 
-    /// Puts a user into the queue. Once the run is being stopped this does nothing.
+    /// Puts a user into the queue, when its index is free: what belongs to an index (a row of test data, say) is
+    /// never two users'. Once the run is being stopped this does nothing.
     pub(super) fn start(&self, planned: PlannedUser) {
         let mut state = self.lock();
-        let Some(queue) = state.queue.clone() else {
-            return;
-        };
-        let number = state.next_number;
-        state.next_number += 1;
-        let stop = Arc::new(StopSignal::new(self.stop_timeout));
-        state.present.insert(number, Arc::clone(&stop));
-        state.by_index.insert(planned.index, number);
-        // The receiver lives as long as we do.
-        let _ = queue.send(Assignment {
-            number,
-            planned,
-            stop,
-        });
+        if state.present.contains_key(&planned.index) {
+            state.successors.insert(planned.index, planned);
+        } else {
+            state.enqueue(planned, self.stop_timeout);
+        }
     }
 
     /// Asks the user with this index to stop, if it is there.
     pub(super) fn stop(&self, index: u64) {
         let mut state = self.lock();
-        let Some(number) = state.by_index.remove(&index) else {
+        if state.successors.remove(&index).is_some() {
+            // The one before it was asked already.
             return;
-        };
-        let stop = state.present.get(&number).map(Arc::clone);
+        }
+        let stop = state.present.get(&index).map(Arc::clone);
         drop(state);
         if let Some(stop) = stop {
             stop.raise();
@@ -104,13 +94,13 @@ impl Slots {
         self.queue.lock().await.recv().await
     }
 
-    /// Forgets a user that has ended.
+    /// Forgets a user that has ended; the next one of its index may begin.
     pub(super) fn ended(&self, assignment: &Assignment) {
         let mut state = self.lock();
-        state.present.remove(&assignment.number);
         let index = assignment.planned.index;
-        if state.by_index.get(&index) == Some(&assignment.number) {
-            state.by_index.remove(&index);
+        state.present.remove(&index);
+        if let Some(successor) = state.successors.remove(&index) {
+            state.enqueue(successor, self.stop_timeout);
         }
     }
 
@@ -120,8 +110,27 @@ impl Slots {
     }
 }
 
+impl State {
+    fn enqueue(&mut self, planned: PlannedUser, stop_timeout: Duration) {
+        let Some(queue) = &self.queue else {
+            return;
+        };
+        let stop = Arc::new(StopSignal::new(stop_timeout));
+        // The receiver lives as long as we do.
+        let _ = queue.send(Assignment {
+            planned,
+            stop: Arc::clone(&stop),
+        });
+        self.present.insert(planned.index, stop);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
     use super::*;
 
     fn user(index: u64) -> PlannedUser {
@@ -141,14 +150,37 @@ mod tests {
         slots.stop(9);
         let eight = slots.next().await.unwrap();
         assert!(seven.stop.is_raised() && !eight.stop.is_raised());
-        // The next user of the same index is another one, also before the first has ended.
+        // The next user of the same index is another one, and waits until the first has ended.
         slots.start(user(7));
+        assert!(poll!(pin!(slots.next())).is_pending());
         slots.ended(&seven);
         let again = slots.next().await.unwrap();
         assert!(!again.stop.is_raised());
         slots.stop(7);
         assert!(again.stop.is_raised());
         assert_eq!(slots.present(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_successor_that_is_stopped_before_it_could_begin_never_does() {
+        let slots = Slots::new(Duration::from_secs(1));
+        slots.start(user(7));
+        let first = slots.next().await.unwrap();
+        slots.stop(7);
+        slots.start(user(7));
+        slots.stop(7);
+        slots.ended(&first);
+        assert!(poll!(pin!(slots.next())).is_pending());
+        assert_eq!(slots.present(), 0);
+        slots.start(user(7));
+        let last = slots.next().await.unwrap();
+        slots.stop(7);
+        slots.start(user(7));
+        // Nobody begins any more once the run is being stopped.
+        slots.close();
+        slots.ended(&last);
+        assert!(slots.next().await.is_none());
+        assert_eq!(slots.present(), 0);
     }
 
     #[tokio::test]
