@@ -17,6 +17,8 @@ const TIMER_RESOLUTION: Duration = Duration::from_millis(2);
 pub(super) struct Pace {
     period: Duration,
     next: Instant,
+    /// When the task under way began, if it did not begin by this schedule.
+    entered: Option<Instant>,
 }
 
 impl Pace {
@@ -25,22 +27,29 @@ impl Pace {
         Self {
             period,
             next: later(born, period),
+            entered: None,
         }
     }
 
-    /// What came until now was no task of this schedule, and late is nobody for it.
-    pub(super) fn not_before(&mut self, now: Instant) {
-        self.next = self.next.max(now);
+    /// What came until now was no task of this schedule, nor begins the next one by it: what that delays is
+    /// nobody's lateness.
+    pub(super) fn enter(&mut self, now: Instant) {
+        self.entered = Some(now);
     }
 
     /// Begins anew with a task that starts now.
     pub(super) fn restart(&mut self, now: Instant) {
         self.next = later(now, self.period);
+        self.entered = None;
     }
 
-    /// The intended start of the next task.
-    pub(super) fn take(&mut self) -> Instant {
-        let intended = self.next;
+    /// The intended start of the next task, for somebody whose task has ended now.
+    pub(super) fn take(&mut self, now: Instant) -> Instant {
+        let intended = match self.entered.take() {
+            // In time as long as the first task did not itself take more than a period.
+            Some(entered) => self.next.max(now.min(later(entered, self.period))),
+            None => self.next,
+        };
         self.next = later(intended, self.period);
         intended
     }
@@ -90,15 +99,19 @@ mod tests {
     proptest! {
         #[test]
         fn without_overruns_the_waits_are_locusts(
-            period in 1..1_000_000i64, parts in prop::collection::vec(0.0..=1.0f64, 1..40)
+            period in 1..1_000_000i64, on_start in 0..3_000_000i64,
+            parts in prop::collection::vec(0.0..=1.0f64, 1..40)
         ) {
             let born = Instant::now();
             let mut pace = Pace::new(micros(period), born);
             let mut locust = Locust { period, last_run: 0, last_wait: 0 };
-            let mut now = 0;
+            let mut now = on_start;
+            pace.enter(born + micros(now));
             for part in parts {
                 now += (part * period as f64) as i64;
-                let wait = pace.take().saturating_duration_since(born + micros(now));
+                let intended = pace.take(born + micros(now));
+                prop_assert!(intended >= born + micros(now), "nobody is late");
+                let wait = intended.saturating_duration_since(born + micros(now));
                 prop_assert_eq!(wait, micros(locust.wait(now)));
                 now += i64::try_from(wait.as_micros()).unwrap();
             }
@@ -114,7 +127,7 @@ mod tests {
             let mut now = 0;
             for (number, task) in (1..).zip(tasks) {
                 now += task;
-                let intended = pace.take();
+                let intended = pace.take(at(now));
                 prop_assert_eq!(intended, at(number * period));
                 // A user waits for its schedule, or runs behind it.
                 now = now.max(number * period);
@@ -127,14 +140,18 @@ mod tests {
         let born = Instant::now();
         let second = Duration::from_secs(1);
         let mut pace = Pace::new(second, born);
-        // on_start took longer than a period.
-        pace.not_before(born + 3 * second);
-        assert_eq!(pace.take(), born + 3 * second);
-        pace.not_before(born + 3 * second);
-        assert_eq!(pace.take(), born + 4 * second);
-        pace.restart(born + 9 * second);
-        assert_eq!(pace.take(), born + 10 * second);
+        let at = |seconds| born + seconds * second;
+        // on_start took longer than a period, the first task half of one.
+        pace.enter(at(3));
+        assert_eq!(pace.take(at(3) + second / 2), at(3) + second / 2);
+        assert_eq!(pace.take(at(4)), at(4) + second / 2);
+        // A first task that stalls is as late as any other.
+        pace.enter(at(6));
+        assert_eq!(pace.take(at(9)), at(7));
+        assert_eq!(pace.take(at(9)), at(8));
+        pace.restart(at(9));
+        assert_eq!(pace.take(at(9)), at(10));
         let mut never = Pace::new(Duration::MAX, born);
-        never.take();
+        never.take(born);
     }
 }

@@ -37,7 +37,7 @@ impl Life<'_> {
         }
         let owner = self.wait_owner();
         let delay = self.levels[owner].pace.as_mut().map(|pace| {
-            pace.not_before(Instant::now());
+            pace.enter(Instant::now());
             Duration::ZERO
         });
         self.client.set_delay(delay);
@@ -51,7 +51,7 @@ impl Life<'_> {
         let owner = self.wait_owner();
         let level = &mut self.levels[owner];
         if let Some(pace) = &mut level.pace {
-            let intended = pace.take();
+            let intended = pace.take(Instant::now());
             return self.wait_for(intended).await;
         }
         let wait = match level.table.wait() {

@@ -71,7 +71,7 @@ async fn the_schedule_begins_with_the_user_and_on_start_makes_nobody_late() {
     .await;
     assert_eq!(
         beyond.text(),
-        "hello@0 task@3400+0 task@3500+100 task@4400+0 task@5400+0"
+        "hello@0 task@3400+0 task@3500+0 task@4500+0 task@5500+0"
     );
 }
 
