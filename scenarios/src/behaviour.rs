@@ -28,7 +28,8 @@ pub(crate) trait UserRun: Send {
     fn user_wait_time(&mut self) -> Duration;
 }
 
-/// A function's name and its run.
+/// A function's name and its run. The function is called within the run, so that a panic before its own future
+/// exists is caught like any other.
 pub(crate) type NamedRun<'a> = (String, BoxFuture<'a, TaskResult>);
 
 type UserFn<S> =
@@ -146,7 +147,9 @@ impl<S: Send + 'static> UserRun for User<S> {
             return set.on_start(&mut self.state, client);
         }
         let hook = self.functions.on_start.as_ref()?;
-        Some((hook.name.clone(), (hook.function)(&mut self.state, client)))
+        let (function, state) = (&hook.function, &mut self.state);
+        let run = async move { function(state, client).await };
+        Some((hook.name.clone(), Box::pin(run)))
     }
 
     fn task<'a>(&'a mut self, index: usize, client: &'a mut Client) -> BoxFuture<'a, TaskResult> {
@@ -161,7 +164,9 @@ impl<S: Send + 'static> UserRun for User<S> {
             return set.on_stop(&mut self.state, client);
         }
         let hook = self.functions.on_stop.as_ref()?;
-        Some((hook.name.clone(), (hook.function)(&mut self.state, client)))
+        let (function, state) = (&hook.function, &mut self.state);
+        let run = async move { function(state, client).await };
+        Some((hook.name.clone(), Box::pin(run)))
     }
 
     fn enter(&mut self, index: usize) {
@@ -247,8 +252,9 @@ struct Set<T, S> {
 impl<T: Send + 'static, S: Send + 'static> SetRun<S> for Set<T, S> {
     fn on_start<'a>(&'a mut self, user: &'a mut S, client: &'a mut Client) -> Option<NamedRun<'a>> {
         let hook = self.functions.on_start.as_ref()?;
-        let run = (hook.function)(&mut self.state, user, client);
-        Some((hook.name.clone(), run))
+        let (function, state) = (&hook.function, &mut self.state);
+        let run = async move { function(state, user, client).await };
+        Some((hook.name.clone(), Box::pin(run)))
     }
 
     fn task<'a>(
@@ -262,8 +268,9 @@ impl<T: Send + 'static, S: Send + 'static> SetRun<S> for Set<T, S> {
 
     fn on_stop<'a>(&'a mut self, user: &'a mut S, client: &'a mut Client) -> Option<NamedRun<'a>> {
         let hook = self.functions.on_stop.as_ref()?;
-        let run = (hook.function)(&mut self.state, user, client);
-        Some((hook.name.clone(), run))
+        let (function, state) = (&hook.function, &mut self.state);
+        let run = async move { function(state, user, client).await };
+        Some((hook.name.clone(), Box::pin(run)))
     }
 
     fn inner(&self, index: usize) -> &TaskSet<S> {

@@ -24,17 +24,28 @@ pub struct RunSettings {
     pub options: BTreeMap<String, String>,
 }
 
-/// Shows which options were given, not their values: some may be secret.
+/// Shows which options were given, not their values: some may be secret. So is the password of the host.
 impl fmt::Debug for RunSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.host.as_ref().map(without_password);
         f.debug_struct("RunSettings")
-            .field("host", &self.host.as_ref().map(Url::as_str))
+            .field("host", &host.as_ref().map(Url::as_str))
             .field("worker", &self.worker)
             .field("workers", &self.workers)
             .field("users", &self.users)
             .field("options", &self.options.keys())
             .finish()
     }
+}
+
+/// The URL with `***` in place of a password.
+pub(crate) fn without_password(url: &Url) -> Url {
+    let mut shown = url.clone();
+    if shown.password().is_some() {
+        // Fails only for URLs without a host, which have no password.
+        let _ = shown.set_password(Some("***"));
+    }
+    shown
 }
 
 /// The run a scenario takes part in: `client.run()`, and what listeners to events are given.
@@ -114,4 +125,19 @@ pub struct UserInfo {
     pub index: u64,
     /// The name of its user type.
     pub user_type: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_the_host_is_not_shown() {
+        let settings = RunSettings {
+            host: Some("http://ada:hunter2@shop.test/".parse().unwrap()),
+            ..RunSettings::default()
+        };
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("http://ada:***@shop.test/"), "{shown}");
+    }
 }

@@ -36,7 +36,7 @@ use super::log_limit::LogLimit;
 use super::slots::{Assignment, Slots};
 use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
-use crate::run::RunSettings;
+use crate::run::{RunSettings, without_password};
 use crate::scenario::Scenario;
 use crate::user_type::UserTypeError;
 
@@ -50,6 +50,9 @@ const MIN_SLOTS: usize = 16;
 /// needs the last second of it: on_stop has one second, and goose looks for ended users every 500 ms.
 const STOP_GRACE: Duration = Duration::from_millis(1_800);
 
+/// The longest stop time-out; longer ones are cut to it (a year, beyond any run and within every clock).
+const LONGEST_STOP_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// One user that this process shall run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedUser {
@@ -62,7 +65,7 @@ pub struct PlannedUser {
 /// What the engine is told while it drives; each order is meant for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserOrder {
-    /// A user begins.
+    /// A user begins; while one of the same index is still ending, as soon as that has ended.
     Start(PlannedUser),
     /// The user with this index ends: a task under way may go on for the stop time-out, then `on_stop` runs.
     /// Nothing happens if it has ended by itself.
@@ -125,7 +128,7 @@ pub enum DriveError {
     /// The host is not a base URL for HTTP.
     #[error("host {host:?} is no http:// or https:// URL with a host name")]
     Host {
-        /// The host as given.
+        /// The host as given, but for its password.
         host: String,
     },
     /// The HTTP client could not be set up.
@@ -160,12 +163,13 @@ pub async fn drive(
         log: LogLimit::new(),
         events: scenario.events(),
     });
+    let stop_timeout = load.stop_timeout.min(LONGEST_STOP_TIMEOUT);
     let mut due = load.arrivals;
     let arrivals = due.as_ref().map(|_| Arc::new(Arrivals::new(recorder)));
     let crew = Crew::new(scenario, context, arrivals.clone()).map_err(DriveError::Client)?;
     let engine = Arc::new(Engine {
         crew,
-        slots: Slots::new(load.stop_timeout),
+        slots: Slots::new(stop_timeout),
     });
     let _closed_in_the_end = CloseOnDrop(Arc::clone(&engine));
     let mut attacks = Attacks::default();
@@ -202,7 +206,7 @@ pub async fn drive(
         }
     }
     engine.slots.close();
-    let deadline = Instant::now() + load.stop_timeout + STOP_GRACE;
+    let deadline = Instant::now() + stop_timeout + STOP_GRACE;
     let ending = async {
         while let Some(ended) = attacks.running.next().await {
             ended.map_err(refused)?;
@@ -315,7 +319,7 @@ fn check(scenario: &Scenario, load: &Load) -> Result<(), DriveError> {
         && (!matches!(host.scheme(), "http" | "https") || !host.has_host())
     {
         return Err(DriveError::Host {
-            host: host.to_string(),
+            host: without_password(host).into(),
         });
     }
     scenario.check()?;

@@ -532,3 +532,57 @@ async fn one_user_stops_while_others_go_on_and_its_index_can_begin_again() {
     driving.await.unwrap().unwrap();
     assert_eq!(memory.stopped.load(Ordering::SeqCst), 3);
 }
+
+/// A user whose state panics when it is dropped, once.
+struct Fragile(bool);
+
+impl Fragile {
+    async fn step(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/step").send().await?;
+        if self.0 { stop_user() } else { Ok(()) }
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert!(!self.0, "broke in the end");
+    }
+}
+
+/// Neither its slot nor its end is lost, and the next user has its turn.
+#[tokio::test]
+async fn a_state_that_panics_when_it_is_dropped_is_reported() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let made = std::sync::atomic::AtomicBool::new(false);
+    let first_breaks = move || Fragile(!made.swap(true, Ordering::Relaxed));
+    let scenario = Scenario::new("fragile").user(
+        FastHttpUser::<Fragile>::with_state("Fragile", first_breaks)
+            .task(1, Fragile::step)
+            .wait_time(constant(60.0)),
+    );
+    let mut plan = plan(&server.url, [0, 300]);
+    plan.users = 1;
+    drive_until(scenario, plan, &memory, server.has_seen(2)).await;
+    let reported = (
+        "Fragile".to_owned(),
+        "panicked: broke in the end".to_owned(),
+    );
+    assert_eq!(memory.task_errors(), [reported]);
+}
+
+#[tokio::test]
+async fn a_stop_time_out_beyond_the_clock_is_no_panic() {
+    let server = ok().await;
+    let memory = Arc::new(Memory::default());
+    let scenario = Scenario::new("walk").user(
+        FastHttpUser::<Walker>::new("Walker")
+            .task(1, Walker::step)
+            .wait_time(constant(60.0))
+            .on_stop(Walker::bye),
+    );
+    let mut plan = plan(&server.url, [0]);
+    plan.stop_timeout = Duration::MAX;
+    drive_until(scenario, plan, &memory, server.has_seen(1)).await;
+    assert_eq!(memory.lines(), ["GET /step", "GET /bye"]);
+}

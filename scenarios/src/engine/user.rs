@@ -1,11 +1,15 @@
 //! The users of this process: from what is planned to who lives.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use super::arrivals::Arrivals;
 use super::attack::PlannedUser;
 use super::life;
 use super::stop::StopSignal;
+use super::task_run::report_panic;
 use crate::client::{Client, ClientShared};
 use crate::recorder::{RunContext, UserContext};
 use crate::run::UserInfo;
@@ -62,11 +66,19 @@ impl Crew {
                 user_type: user_type.name().into(),
             },
         });
-        if let Some(goose) = user_type.goose_life() {
-            return goose.live(&context, self.arrivals.as_deref()).await;
+        let arrivals = self.arrivals.as_deref();
+        let life = async {
+            if let Some(goose) = user_type.goose_life() {
+                return goose.live(&context, arrivals).await;
+            }
+            let client = Client::new(Arc::clone(shared), Arc::clone(&context));
+            life::live(&context, user_type, client, arrivals).await;
+        };
+        // What functions of the scenario panic with is caught where they are called. What is left is states and
+        // tasks that panic while they are dropped: that must not take the slot along.
+        if let Err(panic) = AssertUnwindSafe(life).catch_unwind().await {
+            report_panic(&context, user_type.name(), &*panic);
         }
-        let client = Client::new(Arc::clone(shared), Arc::clone(&context));
-        life::live(&context, user_type, client, self.arrivals.as_deref()).await;
     }
 }
 

@@ -224,3 +224,38 @@ async fn a_task_set_whose_state_panics_is_a_failed_task() {
     assert!(told.errors[0].starts_with("Accounts: panicked: "));
     assert!(told.errors[0].contains("no such account"));
 }
+
+/// Functions written as such, not as async functions, can panic before there is a future.
+#[tokio::test(start_paused = true)]
+async fn hooks_that_panic_at_once_are_reported_like_others() {
+    fn at_once(_: &mut Diary, _: &mut Client) -> BoxFuture<'static, TaskResult> {
+        panic!("at once")
+    }
+    fn of_a_set(_: &mut (), _: &mut Diary, _: &mut Client) -> BoxFuture<'static, TaskResult> {
+        panic!("at once")
+    }
+    let started = tell(500, |user| {
+        user.on_start(at_once).with(say("task")).on_stop(say("bye"))
+    })
+    .await;
+    assert_eq!(started.text(), "");
+    assert_eq!(started.errors.len(), 1);
+    let entered = tell(500, |user| {
+        let set = Sets::<()>::new("Set").on_start(of_a_set).with(say("task"));
+        user.wait_time(constant(0.3))
+            .task_set(named("Set"), set)
+            .on_stop(say("bye"))
+    })
+    .await;
+    assert_eq!(entered.text(), "bye@500");
+    assert_eq!(entered.errors.len(), 2);
+    let stopped = tell(500, |user| {
+        let set = Sets::<()>::new("Set")
+            .with(say("task").ends(&[STOP_USER]))
+            .on_stop(of_a_set);
+        user.task_set(named("Set"), set).on_stop(at_once)
+    })
+    .await;
+    assert_eq!(stopped.text(), "task@0");
+    assert_eq!(stopped.errors.len(), 2);
+}
