@@ -53,7 +53,7 @@ pub(crate) struct Block {
     /// More than one only when conditions choose between them.
     pub(crate) on_start: Vec<Hook>,
     pub(crate) on_stop: Vec<Hook>,
-    pub(crate) wait_time: Option<WaitTime>,
+    pub(crate) wait_time: Vec<WaitTime>,
 }
 
 impl Block {
@@ -91,7 +91,7 @@ impl Block {
             tasks: Vec::new(),
             on_start: Vec::new(),
             on_stop: Vec::new(),
-            wait_time: None,
+            wait_time: Vec::new(),
         };
         block.read_items(errors);
         if block.tasks.is_empty() && errors.is_empty() {
@@ -195,7 +195,7 @@ impl Block {
             }
         } else if name == "wait_time" {
             signature::check_wait_time(function, &self.owner, errors);
-            self.wait_time = Some(WaitTime {
+            self.wait_time.push(WaitTime {
                 hook,
                 sees_user: function.sig.inputs.len() > 1,
             });

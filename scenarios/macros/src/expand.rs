@@ -45,17 +45,16 @@ pub(crate) fn body(block: &Block, arguments: &Arguments, errors: &mut Errors) ->
 
 fn wait_time(block: &Block, arguments: &Arguments, errors: &mut Errors) -> TokenStream {
     let given = arguments.expression("wait_time");
-    match (given, &block.wait_time) {
-        (Some(expression), Some(_)) => {
+    match (given, block.wait_time.as_slice()) {
+        (Some(expression), [_, ..]) => {
             errors.add(
                 expression,
                 "the wait time is given twice, here and as `fn wait_time`: remove one of the two",
             );
             TokenStream::new()
         }
-        (Some(expression), None) => call("wait_time", expression),
-        (None, Some(own)) => wait_time_fn(block, own),
-        (None, None) => TokenStream::new(),
+        (Some(expression), []) => call("wait_time", expression),
+        (None, own) => own.iter().map(|own| wait_time_fn(block, own)).collect(),
     }
 }
 

@@ -120,7 +120,7 @@ impl Task {
             for (name, sentence) in [
                 (
                     "tags",
-                    "tasks of a Markov task set have no tags, because leaving one out would break the chain: tag the set where it is nested",
+                    "tasks of a Markov task set have no tags, because leaving one out would break the chain: remove them, it always runs whole",
                 ),
                 (
                     "weight",

@@ -81,7 +81,7 @@ pub(crate) fn expand(order: Order, arguments: TokenStream, input: TokenStream) -
     {
         errors.push(syn::Error::new(
             span,
-            "tasks of a Markov task set have no tags, because leaving one out would break the chain: tag the set where it is nested",
+            "tasks of a Markov task set have no tags, because leaving one out would break the chain: remove them, it always runs whole",
         ));
     }
     let owner = match order {

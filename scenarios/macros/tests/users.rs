@@ -262,13 +262,37 @@ fn task_sets_are_tasks_at_their_place() {
     );
 }
 
+#[derive(Default)]
+struct Conditional;
+
+#[http_user]
+impl Conditional {
+    #[task]
+    async fn look(&mut self, _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+
+    // Whichever is compiled is called.
+    #[cfg(not(any()))]
+    #[deny(dead_code)]
+    fn wait_time(&mut self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    #[cfg(any())]
+    fn wait_time(&mut self) -> Duration {
+        no_such_function()
+    }
+}
+
 #[test]
 fn a_scenario_takes_the_type() {
     let scenario = Scenario::new("all")
         .user_type::<Plain>()
-        .user_type::<Full>();
+        .user_type::<Full>()
+        .user_type::<Conditional>();
     let names: Vec<&str> = scenario.user_types.iter().map(UserType::name).collect();
-    assert_eq!(names, ["Plain", "Full"]);
+    assert_eq!(names, ["Plain", "Full", "Conditional"]);
 }
 
 /// Two task sets that contain each other.
