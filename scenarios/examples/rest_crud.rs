@@ -11,10 +11,12 @@ struct Editor {
     notes: Vec<u64>,
 }
 
-#[fast_http_user(wait_time = between(0.2, 0.6))]
+#[fast_http_user(
+    wait_time = between(0.2, 0.6),
+    with = |user| user.default_header("X-Client", "editor"),
+)]
 impl Editor {
     async fn on_start(&mut self, client: &mut Client) -> TaskResult {
-        client.headers_mut().insert("x-client", "editor".parse()?);
         self.create(client).await
     }
 

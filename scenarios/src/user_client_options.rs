@@ -49,9 +49,26 @@ impl<S, C> UserBuilder<S, C> {
         self
     }
 
-    /// Sends a header with every request unless the request sets it itself.
-    pub fn default_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.client.headers.insert(name, value);
+    /// Sends a header with every request unless the request sets it itself: `.default_header("X-Client", "editor")`.
+    /// One that is not valid is refused before load starts.
+    pub fn default_header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                self.client.headers.insert(name, value);
+            }
+            (Err(_), _) => {
+                self.client.invalid = Some("the name of a default header is not valid".to_owned());
+            }
+            (Ok(name), Err(_)) => {
+                self.client.invalid = Some(format!(
+                    "the value of the default header {name} is not valid: visible ASCII characters are"
+                ));
+            }
+        }
         self
     }
 }

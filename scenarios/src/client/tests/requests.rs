@@ -378,3 +378,20 @@ async fn an_empty_query_is_not_sent() {
         assert_eq!(targets, ["/path", "/path?a=1"], "{kind:?}");
     }
 }
+
+#[test]
+fn default_headers_that_are_none_are_refused_before_load() {
+    use crate::prelude::*;
+    async fn nothing(_: &mut (), _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+    let with = |name: &str, value: &str| {
+        let user = FastHttpUser::<()>::new("User").task(1, nothing);
+        UserType::from(user.default_header(name, value)).check()
+    };
+    assert!(with("X-Client", "editor").is_ok());
+    for (name, value) in [("X Client", "editor"), ("X-Client", "a\nb")] {
+        let sentence = with(name, value).unwrap_err().to_string();
+        assert!(sentence.contains("default header"), "{sentence}");
+    }
+}
