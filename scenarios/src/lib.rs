@@ -34,10 +34,10 @@ mod user_client_options;
 mod user_type;
 mod wait_time;
 
-pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
-pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
+pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
+pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
 pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
@@ -52,6 +52,10 @@ pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{Run, RunSettings, UserInfo};
 pub use scenario::Scenario;
 pub use selection::{Selection, SelectionError};
+/// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
+pub use serde;
+/// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.
+pub use serde_json;
 pub use task::{
     TaskError, TaskFn, TaskResult, TaskSetFn, interrupt, interrupt_and_wait, reschedule,
     reschedule_immediately, stop_test, stop_user,

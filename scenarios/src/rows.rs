@@ -1,9 +1,12 @@
 //! Test data: the rows of a file, dealt to users.
 //!
 //! ```
+//! # extern crate greylag_scenarios as greylag;
 //! use greylag::prelude::*;
+//! use greylag::serde::Deserialize;
 //!
-//! #[derive(serde::Deserialize)]
+//! #[derive(Deserialize)]
+//! #[serde(crate = "greylag::serde")]
 //! struct Account {
 //!     name: String,
 //!     password: String,
