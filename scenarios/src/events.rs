@@ -9,6 +9,7 @@ mod of_the_run;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::engine::log_limit::LogLimit;
 use crate::run::UserInfo;
 
 pub use crate::request_event::RequestEvent;
@@ -47,12 +48,19 @@ pub struct UserErrorEvent<'a> {
 
 impl Events {
     /// Tells the listeners of a task's error.
-    pub(crate) fn heard_user_error(&self, task: &str, error: &str, user: &UserInfo) {
+    pub(crate) fn heard_user_error(
+        &self,
+        log: &LogLimit,
+        task: &str,
+        error: &str,
+        user: &UserInfo,
+    ) {
         let event = UserErrorEvent { task, error, user };
         for listener in &self.user_error {
             let heard = catch_unwind(AssertUnwindSafe(|| listener(&event)));
             if let Err(panic) = heard {
-                self.complain("on_user_error", &panic_message(&*panic));
+                // Limited: a listener that panics may do so with every error.
+                log.error("on_user_error", &panic_message(&*panic));
             }
         }
     }

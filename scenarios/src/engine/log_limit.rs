@@ -125,7 +125,11 @@ impl Drop for Counter {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::resume_unwind;
+
     use super::*;
+    use crate::run::UserInfo;
+    use crate::scenario::Scenario;
 
     #[test]
     fn a_second_has_its_lines_and_the_next_says_how_many_were_left_out() {
@@ -154,5 +158,21 @@ mod tests {
         assert_eq!(limit.0.lock().left_out, 5);
         tokio::time::sleep(SECOND + Duration::from_millis(10)).await;
         assert_eq!(limit.0.lock().left_out, 0, "it has been told");
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_panics_with_every_error_is_limited_too() {
+        let limit = LogLimit::new();
+        let user = UserInfo {
+            index: 0,
+            user_type: "User".into(),
+        };
+        // Without the panic hook, which would take its time.
+        let scenario = Scenario::new("x").on_user_error(|_| resume_unwind(Box::new("listener")));
+        for _ in 0..ERRORS_PER_SECOND + 5 {
+            let events = scenario.events();
+            events.heard_user_error(&limit, "task", "text", &user);
+        }
+        assert_eq!(limit.0.lock().left_out, 5);
     }
 }

@@ -114,7 +114,8 @@ async fn caught(task: impl Future<Output = TaskResult>) -> Outcome {
 /// An error of a task, or of what belongs to one: the one way to the listeners, the log and the results.
 pub(crate) fn report(context: &UserContext, task: &str, error: &str) {
     let run = &context.run;
-    run.events.heard_user_error(task, error, &context.info);
+    run.events
+        .heard_user_error(&run.log, task, error, &context.info);
     run.log.error(task, error);
     run.recorder.task_error(task, error);
 }

@@ -172,7 +172,7 @@ impl Events {
     }
 
     /// Logs what Locust logs.
-    pub(crate) fn complain(&self, event: &str, error: &str) {
+    fn complain(&self, event: &str, error: &str) {
         tracing::error!(event, "Uncaught exception in event handler: {error}");
     }
 }
