@@ -563,7 +563,11 @@ async fn a_state_that_panics_when_it_is_dropped_is_reported() {
     );
     let mut plan = plan(&server.url, [0, 300]);
     plan.users = 1;
-    drive_until(scenario, plan, &memory, server.has_seen(2)).await;
+    let both = async {
+        let seen = tokio::time::timeout(Duration::from_secs(30), server.has_seen(2));
+        seen.await.expect("the second user has its turn");
+    };
+    drive_until(scenario, plan, &memory, both).await;
     let reported = (
         "Fragile".to_owned(),
         "panicked: broke in the end".to_owned(),
