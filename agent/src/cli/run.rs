@@ -45,7 +45,7 @@ pub(super) struct RunOptions {
     /// Directory in which results are kept when the test runs here [default: ./greylag-data].
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Write the run's summary to this file as JSON.
+    /// Write the run's summary to this file as JSON, in place of Locust's --json-file.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
     summary: Option<PathBuf>,
     /// Keep Locust's CSV files up to date while the test runs: PREFIX_stats.csv, PREFIX_stats_history.csv,

@@ -25,12 +25,13 @@ const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
 /// What a test file says under the same names; flags win over it.
 #[derive(Debug, Args)]
 pub(super) struct TestOptions {
-    /// A test file (TOML); its keys are name, host, users, ramp_up, spawn_rate, duration, arrival_rate, workers,
-    /// infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
+    /// A test file (TOML), in place of Locust's --config; its keys are name, host, users, ramp_up, spawn_rate,
+    /// duration, arrival_rate, workers, infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
     /// [options], [[stage]] and [[request]] tables. Flags win over it.
     #[arg(env = "GREYLAG_FILE", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Name of the test; runs are numbered per name [default: the file's name, else the scenario's].
+    /// Name of the test; runs are numbered per name; Locust's --profile [default: the file's name, else the
+    /// scenario's].
     #[arg(long, env = "GREYLAG_NAME")]
     name: Option<String>,
     /// Base URL of the target, such as http://127.0.0.1:8080. Wins over hosts that user types name.
@@ -75,7 +76,7 @@ pub(super) struct TestOptions {
     /// Only these user types of the scenario; in Locust they are named without an option.
     #[arg(long, env = "GREYLAG_USER_TYPES", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     user_types: Vec<String>,
-    /// Every user type has weight 1 and every task is as likely as any other.
+    /// Every user type has weight 1, and every task is as likely as the others beside it.
     #[arg(long, env = "GREYLAG_EQUAL_WEIGHTS")]
     equal_weights: bool,
     /// Only tasks with at least one of these tags.
