@@ -150,6 +150,19 @@ impl LoadProfile {
     /// # Errors
     /// See [`ProfileError`].
     pub fn check(&self) -> Result<(), ProfileError> {
+        self.check_bounds()?;
+        if self.most_users() == 0 {
+            return Err(ProfileError::NoUsers);
+        }
+        Ok(())
+    }
+
+    /// As [`LoadProfile::check`], for a run that goes on: that there are no users is in order, because
+    /// somebody may take them all away, at once or before they came.
+    ///
+    /// # Errors
+    /// See [`ProfileError`].
+    pub fn check_bounds(&self) -> Result<(), ProfileError> {
         let most = self.steps.len().max(self.rates.len());
         if most > MAX_PROFILE_STEPS {
             return Err(ProfileError::TooManySteps(most));
@@ -171,9 +184,6 @@ impl LoadProfile {
             if !(0.0..=MAX_ARRIVAL_RATE).contains(&rate.per_second) {
                 return Err(ProfileError::Rate(rate.per_second));
             }
-        }
-        if self.most_users() == 0 {
-            return Err(ProfileError::NoUsers);
         }
         Ok(())
     }

@@ -464,6 +464,18 @@ fn a_profile_that_makes_no_sense_fails_the_part() {
 }
 
 #[test]
+fn all_users_may_be_taken_away_before_they_came() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.told();
+    let empty = stage.profile.with_change(0, 0, 0).unwrap();
+    assert_eq!(empty.most_users(), 0);
+    let now = stage.now(1_100);
+    stage.run.change_profile(empty, now);
+    assert_eq!(stage.told(), [(1, "profile"), (3, "profile")]);
+}
+
+#[test]
 fn a_run_waits_for_its_load_shape() {
     let mut stage = Stage::set_with(true, |_| Ok(()));
     for worker in [1, 3] {

@@ -47,7 +47,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             self.change_profile(profile, now);
             return;
         }
-        if let Err(error) = profile.check() {
+        if let Err(error) = profile.check_bounds() {
             self.fail(error.to_string(), now);
             return;
         }
@@ -70,7 +70,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         if self.phase != Phase::Driving || profile == self.profile {
             return;
         }
-        if let Err(error) = profile.check() {
+        if let Err(error) = profile.check_bounds() {
             self.fail(error.to_string(), now);
             return;
         }
