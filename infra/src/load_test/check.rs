@@ -140,6 +140,10 @@ impl LoadTest {
             return self.check();
         }
         self.check_texts()?;
+        // It counts for nothing, but is kept and shown.
+        if self.users > MAX_USERS {
+            return Err(LoadTestError::TooManyUsers(self.users));
+        }
         if self.duration_s > MAX_DURATION.as_secs() {
             return Err(LoadTestError::TooLong(self.duration_s));
         }

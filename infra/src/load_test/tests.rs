@@ -363,6 +363,15 @@ fn with_a_shape_in_code_users_and_duration_may_be_left_out() {
     };
     assert!(test.check().is_err());
     assert_eq!(test.check_with_shape(), Ok(()));
+    let crowded = LoadTest {
+        users: u64::MAX,
+        ..test.clone()
+    };
+    assert_eq!(
+        crowded.check_with_shape(),
+        Err(LoadTestError::TooManyUsers(u64::MAX)),
+        "it is kept with the run"
+    );
     let test = LoadTest {
         arrival_rate: Some(1.0),
         ..test
