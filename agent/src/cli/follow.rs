@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a coordinator that went away is waited for; agents end their load before.
 const WAIT_FOR_COORDINATOR: Duration = Duration::from_secs(120);
 
+/// How long after a key the number of users it asked for counts rather than the reported one, which is late.
+const KEY_COUNTS: Duration = Duration::from_secs(3);
+
 /// How following a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -65,6 +68,7 @@ pub(super) async fn follow(
     let mut display = ProgressDisplay::new(following.only_summary);
     let mut keys = Keys::take();
     let mut users = 0;
+    let mut asked_at: Option<Instant> = None;
     let mut stopped = false;
     let mut away_since: Option<Instant> = None;
     let last = loop {
@@ -74,7 +78,9 @@ pub(super) async fn follow(
                     display.note("The coordinator is back.");
                 }
                 display.show(&progress);
-                users = progress.users;
+                if asked_at.is_none_or(|at| at.elapsed() > KEY_COUNTS) {
+                    users = progress.users;
+                }
                 if progress.status != "Running" {
                     break progress;
                 }
@@ -97,6 +103,7 @@ pub(super) async fn follow(
             () = tokio::time::sleep(LOOK_EVERY) => {}
             change = Keys::next(&mut keys) => {
                 users = users.saturating_add_signed(change);
+                asked_at = Some(Instant::now());
                 display.note(&format!("Going to {users} users."));
                 if let Err(error) = api.change_users(&run.id, users, 0).await {
                     display.note(&error.to_string());

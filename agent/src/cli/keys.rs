@@ -4,7 +4,8 @@
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use tokio::sync::mpsc;
 
 /// Keys waiting to be handled; more than that are dropped.
@@ -21,6 +22,10 @@ impl Keys {
     pub(super) fn take() -> Option<Self> {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        // In the background (`greylag run … &`) the system stops whoever touches the terminal.
+        if tcgetpgrp(stdin.as_fd()).ok()? != getpgrp() {
             return None;
         }
         let before = tcgetattr(stdin.as_fd()).ok()?;
