@@ -21,6 +21,23 @@ const HISTORY_SHARE: u32 = 10;
 /// The history is written at most this often.
 const HISTORY_EVERY: Duration = Duration::from_secs(5);
 
+/// Why a file could not be written.
+enum CsvError {
+    /// There is nothing to write.
+    Api(ApiError),
+    /// There is nowhere to write it.
+    Write(Failure),
+}
+
+impl From<CsvError> for Failure {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Api(error) => Failure::failed(error),
+            CsvError::Write(failure) => failure,
+        }
+    }
+}
+
 /// The files of one run.
 #[derive(Debug)]
 pub(super) struct CsvFiles {
@@ -56,8 +73,20 @@ impl CsvFiles {
         Ok(files)
     }
 
-    /// Writes what is due.
+    /// Writes what is due, while the run goes on.
+    ///
+    /// # Errors
+    /// The files cannot be written, or the coordinator refuses to give them.
     pub(super) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
+        match self.write_due(api, run_id).await {
+            Ok(()) => Ok(()),
+            // The follower of the run tells that nobody answers, and waits.
+            Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn write_due(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
         if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
             return Ok(());
         }
@@ -74,14 +103,17 @@ impl CsvFiles {
     }
 
     /// Writes everything, once the run has ended.
+    ///
+    /// # Errors
+    /// The files cannot be written, or not all of them could be had.
     pub(super) async fn finish(&self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
         for (kind, ending) in FILES {
             self.fetch(api, run_id, kind, ending).await?;
         }
-        self.history(api, run_id).await
+        Ok(self.history(api, run_id).await?)
     }
 
-    async fn history(&self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
+    async fn history(&self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
         let (kind, ending) = HISTORY;
         if self.full_history {
             return self
@@ -97,13 +129,9 @@ impl CsvFiles {
         run_id: &str,
         kind: &str,
         ending: &str,
-    ) -> Result<(), Failure> {
-        match api.csv(run_id, kind).await {
-            Ok(text) => self.write(ending, &text),
-            // The follower of the run tells that nobody answers, and waits.
-            Err(ApiError::Unreachable { .. }) => Ok(()),
-            Err(error) => Err(Failure::failed(error)),
-        }
+    ) -> Result<(), CsvError> {
+        let text = api.csv(run_id, kind).await.map_err(CsvError::Api)?;
+        self.write(ending, &text).map_err(CsvError::Write)
     }
 
     /// A reader sees the old file or the new one, never half of one.
@@ -153,6 +181,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(written).unwrap(), "c\r\n");
         let entries = std::fs::read_dir(directory.path().join("new")).unwrap();
         assert_eq!(entries.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_is_away_is_waited_for_but_never_means_that_all_is_written() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let api = ApiClient::new(url.parse().unwrap(), None).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
+        assert!(files.keep(&api, "r").await.is_ok());
+        assert!(files.finish(&api, "r").await.is_err());
     }
 
     #[test]
