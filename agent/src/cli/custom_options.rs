@@ -24,7 +24,7 @@ pub(super) fn add(command: Command, scenarios: &[Scenario]) -> Command {
         .collect();
     let flags: Vec<Arg> = distinct(scenarios)
         .into_iter()
-        .filter(|(name, _)| !taken.contains(name))
+        .filter(|(name, _)| !taken.contains(name) && is_flag_name(name))
         .map(|(_, declared)| flag(&declared))
         .collect();
     command.args(flags)
@@ -57,6 +57,12 @@ pub(super) fn given(
     Ok(given)
 }
 
+/// Whether a name can be a flag's. One that cannot is refused with a sentence when its scenario is checked.
+fn is_flag_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 /// Options by name, each with the scenarios that declare it.
 fn distinct(scenarios: &[Scenario]) -> BTreeMap<String, Vec<(&str, &CustomOption)>> {
     let mut by_name: BTreeMap<String, Vec<(&str, &CustomOption)>> = BTreeMap::new();
@@ -73,12 +79,13 @@ fn distinct(scenarios: &[Scenario]) -> BTreeMap<String, Vec<(&str, &CustomOption
 
 fn flag(declared: &[(&str, &CustomOption)]) -> Arg {
     let (_, first) = declared[0];
+    let is_secret = declared.iter().any(|(_, option)| option.secret);
     let scenarios: Vec<&str> = declared.iter().map(|(scenario, _)| *scenario).collect();
     let mut help = first.help.trim_end_matches('.').to_owned();
     if !help.is_empty() {
         help.push(' ');
     }
-    let default = match (first.secret, first.default.as_str()) {
+    let default = match (is_secret, first.default.as_str()) {
         (_, "") => String::new(),
         (true, _) => "; default: not shown".to_owned(),
         (false, default) => format!("; default: {default}"),
@@ -93,7 +100,7 @@ fn flag(declared: &[(&str, &CustomOption)]) -> Arg {
             "GREYLAG_{}",
             first.name.to_uppercase().replace('-', "_")
         ))
-        .hide_env_values(first.secret);
+        .hide_env_values(is_secret);
     match first.kind {
         // As Locust's and everybody's flags: `--verbose` alone means yes.
         CustomOptionKind::Flag => arg
@@ -101,7 +108,7 @@ fn flag(declared: &[(&str, &CustomOption)]) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        _ if !first.choices.is_empty() && declared.len() == 1 && !first.secret => arg
+        _ if !first.choices.is_empty() && declared.len() == 1 && !is_secret => arg
             .value_name("CHOICE")
             .value_parser(PossibleValuesParser::new(&first.choices)),
         CustomOptionKind::Integer | CustomOptionKind::Number => {
@@ -146,6 +153,18 @@ mod tests {
         assert!(parse(&["run"]).unwrap().is_empty());
         // Ours stays ours.
         assert!(parse(&["run", "--host", "x"]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_no_flag_leaves_the_command_line_usable_and_a_secret_of_one_is_one_of_all() {
+        let scenarios = vec![
+            Scenario::new("a").option(CustomOption::text("--mode")).option(CustomOption::text("key").default("top")),
+            Scenario::new("b").option(CustomOption::text("key").default("top").secret()),
+        ];
+        let mut command = add(Command::new("run"), &scenarios);
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("--key") && !help.contains("top") && !help.contains("mode"), "{help}");
+        assert!(add(Command::new("run"), &scenarios).try_get_matches_from(["run"]).is_ok());
     }
 
     #[test]
