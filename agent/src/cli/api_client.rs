@@ -87,11 +87,13 @@ impl ApiClient {
         format!("{}{path}", self.base.as_str().trim_end_matches('/'))
     }
 
-    /// Starts a run. What is not given in the test takes the coordinator's default.
+    /// Starts a run. What is not given in the test takes the coordinator's default; so does a duration that
+    /// nobody gave, which a load shape in the scenario's code must not be cut at.
     pub(super) async fn start_run(
         &self,
         test: &LoadTest,
         scenario: Option<&str>,
+        duration_given: bool,
     ) -> Result<StartedRun, ApiError> {
         let ramp_up = (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
         let selection = &test.selection;
@@ -101,7 +103,7 @@ impl ApiClient {
             "users": test.users,
             "ramp_up": ramp_up,
             "spawn_rate": test.spawn_rate,
-            "duration": test.stages.is_empty().then_some(test.duration_s),
+            "duration": (duration_given && test.stages.is_empty()).then_some(test.duration_s),
             "stages": test.stages,
             "arrival_rate": test.arrival_rate,
             "workers": test.workers,

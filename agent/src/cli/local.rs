@@ -109,7 +109,7 @@ impl Local {
         let api =
             ApiClient::new(self.url.clone(), self.token.clone()).map_err(Failure::failed)?;
         let run = api
-            .start_run(test, Some(&test.scenario))
+            .start_run(test, Some(&test.scenario), true)
             .await
             .map_err(Failure::bad_input)?;
         match &self.token {

@@ -82,8 +82,14 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     let matches = CommandLine::command()
         .mut_subcommand("run", with_options)
         .get_matches();
-    let command_line =
+    let mut command_line =
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Command::Run(options), Some(run)) =
+        (&mut command_line.command, matches.subcommand_matches("run"))
+        && let Err(failure) = options.prefer_flags(run)
+    {
+        return failure.report();
+    }
     let custom = match matches.subcommand_matches("run") {
         Some(run) => custom_options::given(run, &scenarios),
         None => Ok(BTreeMap::new()),

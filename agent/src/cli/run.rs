@@ -1,10 +1,12 @@
 //! `greylag run`: one load test, from flags or a file, here or on a coordinator's agents.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use greylag_infra::LoadTest;
 use greylag_reporting::web::Token;
 use greylag_scenarios::Scenario;
@@ -17,7 +19,7 @@ use super::follow::{Following, follow};
 use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
-use super::test_options::{AskedTest, TestOptions};
+use super::test_options::{AskedTest, TestOptions, contradiction};
 use super::{DEFAULT_DATA, say};
 use crate::scenario_choice::scenario_of;
 
@@ -37,7 +39,7 @@ pub(super) struct RunOptions {
     #[arg(short = 'P', long, visible_alias = "web-port", env = "GREYLAG_PORT")]
     port: Option<u16>,
     /// Nobody can look at the page while the test runs here. The test starts at once with and without.
-    #[arg(long, env = "GREYLAG_HEADLESS", conflicts_with_all = ["coordinator", "port"])]
+    #[arg(long, env = "GREYLAG_HEADLESS")]
     headless: bool,
     /// Show no progress, only the tables at the end.
     #[arg(long, env = "GREYLAG_ONLY_SUMMARY")]
@@ -60,6 +62,41 @@ pub(super) struct RunOptions {
     exit_code_on_error: Option<u8>,
 }
 
+impl RunOptions {
+    /// Settings from the environment give way to flags of the command line that contradict them.
+    ///
+    /// # Errors
+    /// Both are flags, or both of the environment.
+    pub(super) fn prefer_flags(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
+        self.test.prefer_flags(matches)?;
+        match contradiction(matches, "headless", "coordinator") {
+            Some(Ordering::Greater) => self.coordinator = None,
+            Some(Ordering::Less) => self.headless = false,
+            Some(Ordering::Equal) => return Err(cannot_stand_beside("headless", "coordinator")),
+            None => {}
+        }
+        match contradiction(matches, "headless", "port") {
+            Some(Ordering::Greater) => self.port = None,
+            Some(Ordering::Less) => self.headless = false,
+            Some(Ordering::Equal) => return Err(cannot_stand_beside("headless", "port")),
+            None => {}
+        }
+        for here in ["port", "data"] {
+            let is_flag = matches.value_source(here) == Some(ValueSource::CommandLine);
+            if self.coordinator.is_some() && is_flag {
+                return Err(cannot_stand_beside(here, "coordinator"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cannot_stand_beside(here: &str, other: &str) -> Failure {
+    Failure::bad_input(format!(
+        "--{here} is for a test that runs here and cannot be used with --{other}; leave one of the two out"
+    ))
+}
+
 /// Runs a load test and follows it to its end. `custom` are the scenarios' own options as given by flags.
 pub(super) async fn run(
     options: RunOptions,
@@ -67,6 +104,9 @@ pub(super) async fn run(
     scenarios: Vec<Scenario>,
 ) -> Result<ExitCode, Failure> {
     let mut asked = options.test.ask(custom)?;
+    if asked.stages_left_out {
+        eprintln!("The stages of the test file are left out: flags say how the load goes.");
+    }
     let scenario = (!asked.test.scenario.is_empty()).then(|| asked.test.scenario.clone());
     if options.coordinator.is_none() {
         if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
@@ -77,7 +117,7 @@ pub(super) async fn run(
         }
         choose_local_scenario(&mut asked, &scenarios)?;
     }
-    let test = asked.test;
+    let (test, duration_given) = (asked.test, asked.duration_given);
     let named = !test.name.is_empty();
     let checked = LoadTest {
         name: if named {
@@ -102,7 +142,7 @@ pub(super) async fn run(
     if let Some(url) = options.coordinator {
         let api = ApiClient::new(url, options.token).map_err(Failure::bad_input)?;
         let run = api
-            .start_run(&test, scenario.as_deref())
+            .start_run(&test, scenario.as_deref(), duration_given)
             .await
             .map_err(Failure::bad_input)?;
         say(format_args!(

@@ -1,9 +1,11 @@
 //! What a load test is made of on the command line: flags over a test file over defaults.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use greylag_infra::{LoadTest, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection, TestFile};
 use greylag_scenarios::Scenario;
 
@@ -41,13 +43,7 @@ pub(super) struct TestOptions {
     #[arg(short, long, env = "GREYLAG_USERS", value_name = "N")]
     users: Option<u64>,
     /// Users started per second, instead of --ramp-up; Locust's option of the same name.
-    #[arg(
-        short = 'r',
-        long,
-        env = "GREYLAG_SPAWN_RATE",
-        value_name = "RATE",
-        conflicts_with = "ramp_up"
-    )]
+    #[arg(short = 'r', long, env = "GREYLAG_SPAWN_RATE", value_name = "RATE")]
     spawn_rate: Option<f64>,
     /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts everyone at once
     /// [default: 10s, but at most a sixth of the duration].
@@ -111,6 +107,8 @@ pub(super) struct AskedTest {
     /// What was said about time and number of users, for a scenario with a load shape to ignore or keep.
     pub(super) duration_given: bool,
     pub(super) users_given: bool,
+    /// Whether the file's stages are left out because flags say how the load goes.
+    pub(super) stages_left_out: bool,
 }
 
 impl TestOptions {
@@ -129,6 +127,7 @@ impl TestOptions {
         file: TestFile,
         custom: BTreeMap<String, String>,
     ) -> Result<AskedTest, Failure> {
+        self.refuse_swallowed_file()?;
         // A scenario that is named wins over requests that are declared.
         let declared = match self.scenario {
             Some(_) => None,
@@ -141,12 +140,15 @@ impl TestOptions {
             (None, None, Some(_)) => name.clone(),
             (None, None, None) => String::new(),
         };
-        // Flags about the number of users take the place of all that the file says about it.
-        let flags_say_users = self.users.is_some()
+        // Flags about the load take the place of the file's stages. Beside arrival rates users are only the most
+        // that may be busy, which stages do not say.
+        let has_rates = file.stages.iter().any(|stage| stage.arrival_rate.is_some());
+        let flags_say_users = (self.users.is_some() && !has_rates)
             || self.ramp_up.is_some()
             || self.spawn_rate.is_some()
             || self.duration.is_some()
             || self.arrival_rate.is_some();
+        let stages_left_out = flags_say_users && !file.stages.is_empty();
         let stages = if flags_say_users {
             Vec::new()
         } else {
@@ -158,9 +160,10 @@ impl TestOptions {
         } else {
             stages.iter().map(|stage| stage.duration_s).sum()
         };
-        let spawn_rate = match self.ramp_up {
-            Some(_) => None,
-            None => self.spawn_rate.or(file.spawn_rate),
+        let spawn_rate = match (self.ramp_up, self.arrival_rate) {
+            (None, None) => self.spawn_rate.or(file.spawn_rate),
+            (None, Some(_)) => self.spawn_rate,
+            (Some(_), _) => None,
         };
         let ramp_up = match spawn_rate {
             Some(_) => None,
@@ -221,8 +224,55 @@ impl TestOptions {
             test,
             duration_given: duration.is_some(),
             users_given: users.is_some() || ramp_up.is_some() || spawn_rate.is_some(),
+            stages_left_out,
         })
     }
+
+    /// `-T a b FILE` takes FILE for a tag, and the run would be another than the one that was meant.
+    fn refuse_swallowed_file(&self) -> Result<(), Failure> {
+        let lists = [
+            ("--tags", &self.tags),
+            ("--exclude-tags", &self.exclude_tags),
+            ("--user-types", &self.user_types),
+        ];
+        for (flag, texts) in lists {
+            if let Some(file) = texts.iter().find(|text| text.ends_with(".toml")) {
+                return Err(Failure::bad_input(format!(
+                    "{flag} takes all that follows it, so `{file}` is not taken for the test file; write the file before {flag}, or after --"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Settings from the environment give way to flags of the command line that contradict them.
+    ///
+    /// # Errors
+    /// Both are flags, or both of the environment.
+    pub(super) fn prefer_flags(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
+        match contradiction(matches, "spawn_rate", "ramp_up") {
+            Some(Ordering::Greater) => self.ramp_up = None,
+            Some(Ordering::Less) => self.spawn_rate = None,
+            Some(Ordering::Equal) => {
+                return Err(Failure::bad_input(
+                    "--spawn-rate and --ramp-up are both given; keep one of the two",
+                ));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Which of two options counts that are both given and exclude each other: `Greater` for the first, `Less` for
+/// the second, because it is a flag and the other of the environment, and `Equal` when that cannot be said.
+pub(super) fn contradiction(matches: &ArgMatches, first: &str, second: &str) -> Option<Ordering> {
+    let is_flag = |id| match matches.value_source(id) {
+        Some(ValueSource::CommandLine) => Some(true),
+        Some(ValueSource::EnvVariable) => Some(false),
+        _ => None,
+    };
+    Some(is_flag(first)?.cmp(&is_flag(second)?))
 }
 
 impl AskedTest {
@@ -273,3 +323,7 @@ fn read_file(path: &Path) -> Result<TestFile, Failure> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+#[path = "test_options_tests.rs"]
+mod tests;

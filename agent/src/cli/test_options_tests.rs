@@ -1,0 +1,81 @@
+//! What becomes of flags and a test file together.
+
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    test: TestOptions,
+}
+
+fn asked(flags: &[&str], file: &str) -> AskedTest {
+    let line = Line::try_parse_from(["run"].iter().chain(flags)).unwrap();
+    let file = TestFile::parse(file).unwrap();
+    line.test.put_together(file, BTreeMap::new()).unwrap()
+}
+
+const RATES: &str = r#"
+host = "http://a"
+users = 50
+[[stage]]
+arrival_rate = 20
+duration = "5m"
+"#;
+
+const STAGES: &str = r#"
+[[stage]]
+users = 5
+duration = "1m"
+[[stage]]
+users = 9
+duration = "1m"
+"#;
+
+#[test]
+fn users_beside_arrival_rates_keep_the_stages() {
+    let more = asked(&["--users", "100"], RATES);
+    assert_eq!((more.test.users, more.test.stages.len()), (100, 1));
+    assert!(!more.stages_left_out);
+    let other = asked(&["--users", "100"], STAGES);
+    assert_eq!((other.test.users, other.test.stages.len()), (100, 0));
+    assert!(other.stages_left_out, "it is told");
+    let whole = asked(&[], STAGES);
+    assert_eq!((whole.test.users, whole.test.duration_s), (9, 120));
+    assert!(!whole.stages_left_out);
+}
+
+#[test]
+fn an_arrival_rate_flag_takes_the_place_of_the_files_spawn_rate() {
+    let test = asked(
+        &["--arrival-rate", "7"],
+        "host = \"http://a\"\nspawn_rate = 2",
+    )
+    .test;
+    assert_eq!((test.arrival_rate, test.spawn_rate), (Some(7.0), None));
+}
+
+#[test]
+fn a_file_behind_a_list_is_no_tag() {
+    for flag in ["-T", "-E", "--user-types"] {
+        let line = Line::try_parse_from(["run", flag, "a", "b", "test.toml"]).unwrap();
+        let refused = line
+            .test
+            .ask(BTreeMap::new())
+            .err()
+            .map(|failure| format!("{failure:?}"));
+        assert!(
+            refused.is_some_and(|reason| reason.contains("`test.toml`")),
+            "{flag}"
+        );
+    }
+    for line in [
+        ["run", "test.toml", "-T", "a", "b"],
+        ["run", "-T", "a,b", "--", "test.toml"],
+    ] {
+        let line = Line::try_parse_from(line).unwrap();
+        assert_eq!(line.test.tags, ["a", "b"]);
+        assert_eq!(line.test.file, Some(PathBuf::from("test.toml")));
+    }
+}
