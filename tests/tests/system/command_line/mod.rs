@@ -5,3 +5,4 @@ mod failed_runs;
 mod finished_runs;
 mod results;
 mod settings;
+mod vocabulary;
