@@ -1,6 +1,8 @@
 //! Which scenario a load test means, which of it takes part, and what the run is started with.
 
-use greylag_infra::{DeclaredScenario, LoadTest, UserClass, WaitTime};
+use std::time::Duration;
+
+use greylag_infra::{DeclaredScenario, LoadTest, MAX_DURATION, UserClass, WaitTime};
 use greylag_scenarios as scenarios;
 use greylag_scenarios::{RunSettings, Scenario, Selection};
 
@@ -56,6 +58,20 @@ fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenar
         .find(|scenario| scenario.name == test.scenario)
         .cloned()
         .ok_or_else(|| unknown_scenario(&test.scenario, compiled_in))
+}
+
+/// Whether a run follows its scenario's load shape: stages and an arrival rate say how much load there is
+/// themselves.
+pub(crate) fn follows_shape(test: &LoadTest, scenario: &Scenario) -> bool {
+    scenario.has_shape() && test.stages.is_empty() && test.arrival_rate.is_none()
+}
+
+/// How long a load shape is asked for, in a test of this duration.
+pub(crate) fn shape_ceiling(test_duration: Duration) -> Duration {
+    match test_duration {
+        Duration::ZERO => MAX_DURATION,
+        given => given.min(MAX_DURATION),
+    }
 }
 
 /// What a worker's run is started with.

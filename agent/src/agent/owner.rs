@@ -18,7 +18,7 @@ use super::spawned_users::SpawnedUsers;
 use super::wall_clock::{WallClock, micros, system_time_us};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
-use crate::scenario_choice::{Choice, choose, settings_of};
+use crate::scenario_choice::{Choice, choose, follows_shape, settings_of};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -278,7 +278,7 @@ impl Owner {
         let test = &prepare.test;
         let choice = choose(test, &self.config.scenarios)?;
         // What the shape says is checked when it has said it.
-        let checked = if shape::follows_shape(test, &choice.scenario) {
+        let checked = if follows_shape(test, &choice.scenario) {
             test.check_with_shape()
         } else {
             test.check()
@@ -299,7 +299,7 @@ impl Owner {
                 .max()
                 .unwrap_or_default()
         };
-        let awaits_shape = workers.contains(&0) && shape::follows_shape(test, &choice.scenario);
+        let awaits_shape = workers.contains(&0) && follows_shape(test, &choice.scenario);
         if awaits_shape {
             self.ask_shape(prepare, choice);
         }

@@ -5,21 +5,16 @@
 
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, LoadTest, MAX_DURATION, ProfileStep};
+use greylag_infra::{LoadProfile, MAX_DURATION, ProfileStep};
 use greylag_scenarios::{RunSettings, Scenario, ShapePlan};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::wall_clock::micros;
+use crate::scenario_choice::shape_ceiling;
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);
-
-/// Whether a run follows its scenario's load shape: stages and an arrival rate say how much load there is
-/// themselves.
-pub(super) fn follows_shape(test: &LoadTest, scenario: &Scenario) -> bool {
-    scenario.has_shape() && test.stages.is_empty() && test.arrival_rate.is_none()
-}
 
 /// Asks the shape. With the profile comes a remark for the run's log, if there is one to make.
 ///
@@ -31,10 +26,7 @@ pub(super) async fn evaluate(
     test_duration: Duration,
 ) -> Result<(LoadProfile, Option<String>), String> {
     let name = scenario.name.clone();
-    let ceiling = match test_duration {
-        Duration::ZERO => MAX_DURATION,
-        given => given.min(MAX_DURATION),
-    };
+    let ceiling = shape_ceiling(test_duration);
     // A thread that outlives the time-out is left behind; it has nothing to tell any more.
     let asked = spawn_blocking(move || scenario.evaluate_shape(ceiling, &settings));
     match timeout(LONGEST, asked).await {

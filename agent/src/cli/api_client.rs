@@ -95,7 +95,8 @@ impl ApiClient {
         scenario: Option<&str>,
         duration_given: bool,
     ) -> Result<StartedRun, ApiError> {
-        let ramp_up = (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
+        let ramp_up =
+            (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
         let selection = &test.selection;
         let body = json!({
             "name": if test.name.is_empty() { None } else { Some(&test.name) },

@@ -20,7 +20,11 @@ pub(super) fn add(command: Command, scenarios: &[Scenario]) -> Command {
         .get_arguments()
         .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
         .map(str::to_owned)
-        .chain(["help".to_owned(), "version".to_owned(), "log-level".to_owned()])
+        .chain([
+            "help".to_owned(),
+            "version".to_owned(),
+            "log-level".to_owned(),
+        ])
         .collect();
     let flags: Vec<Arg> = distinct(scenarios)
         .into_iter()
@@ -125,7 +129,12 @@ mod tests {
     fn scenarios() -> Vec<Scenario> {
         vec![
             Scenario::new("a")
-                .option(CustomOption::text("api-key").help("The shop's key.").default("top").secret())
+                .option(
+                    CustomOption::text("api-key")
+                        .help("The shop's key.")
+                        .default("top")
+                        .secret(),
+                )
                 .option(CustomOption::integer("rows").default(3))
                 .option(CustomOption::flag("fast"))
                 .option(CustomOption::text("host")),
@@ -145,10 +154,28 @@ mod tests {
 
     #[test]
     fn options_are_flags_of_their_own() {
-        let all = ["run", "--api-key", "k", "--rows=-4", "--fast", "--mode", "read"];
+        let all = [
+            "run",
+            "--api-key",
+            "k",
+            "--rows=-4",
+            "--fast",
+            "--mode",
+            "read",
+        ];
         let given = parse(&all).unwrap();
-        let expected = [("api-key", "k"), ("fast", "true"), ("mode", "read"), ("rows", "-4")];
-        assert!(given.iter().map(|(n, v)| (n.as_str(), v.as_str())).eq(expected));
+        let expected = [
+            ("api-key", "k"),
+            ("fast", "true"),
+            ("mode", "read"),
+            ("rows", "-4"),
+        ];
+        assert!(
+            given
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()))
+                .eq(expected)
+        );
         assert_eq!(parse(&["run", "--fast=false"]).unwrap()["fast"], "false");
         assert!(parse(&["run"]).unwrap().is_empty());
         // Ours stays ours.
@@ -158,24 +185,47 @@ mod tests {
     #[test]
     fn a_name_that_is_no_flag_leaves_the_command_line_usable_and_a_secret_of_one_is_one_of_all() {
         let scenarios = vec![
-            Scenario::new("a").option(CustomOption::text("--mode")).option(CustomOption::text("key").default("top")),
+            Scenario::new("a")
+                .option(CustomOption::text("--mode"))
+                .option(CustomOption::text("key").default("top")),
             Scenario::new("b").option(CustomOption::text("key").default("top").secret()),
         ];
         let mut command = add(Command::new("run"), &scenarios);
         let help = command.render_long_help().to_string();
-        assert!(help.contains("--key") && !help.contains("top") && !help.contains("mode"), "{help}");
-        assert!(add(Command::new("run"), &scenarios).try_get_matches_from(["run"]).is_ok());
+        assert!(
+            help.contains("--key") && !help.contains("top") && !help.contains("mode"),
+            "{help}"
+        );
+        assert!(
+            add(Command::new("run"), &scenarios)
+                .try_get_matches_from(["run"])
+                .is_ok()
+        );
     }
 
     #[test]
     fn wrong_values_are_refused_and_secrets_not_told() {
-        assert!(parse(&["run", "--mode", "neither"]).unwrap_err().contains("read, write"));
-        assert!(parse(&["run", "--fast=perhaps"]).unwrap_err().contains("true or false"));
+        assert!(
+            parse(&["run", "--mode", "neither"])
+                .unwrap_err()
+                .contains("read, write")
+        );
+        assert!(
+            parse(&["run", "--fast=perhaps"])
+                .unwrap_err()
+                .contains("true or false")
+        );
         // A text for scenario b, whatever it is.
         assert_eq!(parse(&["run", "--rows", "many"]).unwrap()["rows"], "many");
         let mut command = add(Command::new("run"), &scenarios());
         let help = command.render_long_help().to_string();
-        assert!(help.contains("The shop's key [scenario a; default: not shown]"), "{help}");
-        assert!(help.contains("[scenario a, b; default: 3]") && !help.contains("top"), "{help}");
+        assert!(
+            help.contains("The shop's key [scenario a; default: not shown]"),
+            "{help}"
+        );
+        assert!(
+            help.contains("[scenario a, b; default: 3]") && !help.contains("top"),
+            "{help}"
+        );
     }
 }

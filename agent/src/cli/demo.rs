@@ -82,7 +82,12 @@ pub(super) async fn demo(
         ..Following::default()
     };
     let mut signals = Signals::take()?;
-    let local = Local::start(options.data, LocalPage::Open { port: options.port }, scenarios).await?;
+    let local = Local::start(
+        options.data,
+        LocalPage::Open { port: options.port },
+        scenarios,
+    )
+    .await?;
     let target = DemoTarget::start().map_err(|error| {
         Failure::failed(format!("the demo's target cannot be started: {error}"))
     })?;

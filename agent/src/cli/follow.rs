@@ -146,8 +146,11 @@ async fn show_results(
     summary: &Summary,
     file: Option<&SummaryFile>,
 ) -> Result<(), Failure> {
-    let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
-    say(format_args!("{}\n", tables.trim_end()));
+    // A run that failed before its load began has nothing to show but why.
+    if last.failure_reason.is_none() || summary.totals.requests > 0 || !summary.errors.is_empty() {
+        let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
+        say(format_args!("{}\n", tables.trim_end()));
+    }
     match &last.failure_reason {
         Some(reason) => say(format_args!(
             "Run #{} {}: {reason}",

@@ -38,7 +38,10 @@ impl Keys {
         // Nothing can wake a thread that reads a terminal; it ends with the process.
         std::thread::spawn(move || {
             for key in std::io::stdin().lock().bytes().map_while(Result::ok) {
-                if matches!(sender.try_send(key), Err(mpsc::error::TrySendError::Closed(_))) {
+                if matches!(
+                    sender.try_send(key),
+                    Err(mpsc::error::TrySendError::Closed(_))
+                ) {
                     break;
                 }
             }
@@ -87,7 +90,10 @@ mod tests {
 
     #[test]
     fn keys_are_locusts() {
-        let changes: Vec<_> = b"wWsSx\n".iter().filter_map(|key| change_of(*key)).collect();
+        let changes: Vec<_> = b"wWsSx\n"
+            .iter()
+            .filter_map(|key| change_of(*key))
+            .collect();
         assert_eq!(changes, [1, 10, -1, -10]);
     }
 }

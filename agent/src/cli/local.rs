@@ -106,8 +106,7 @@ impl Local {
         following: &mut Following,
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
-        let api =
-            ApiClient::new(self.url.clone(), self.token.clone()).map_err(Failure::failed)?;
+        let api = ApiClient::new(self.url.clone(), self.token.clone()).map_err(Failure::failed)?;
         let run = api
             .start_run(test, Some(&test.scenario), true)
             .await

@@ -13,7 +13,9 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Shows progress.
 pub(super) enum ProgressDisplay {
     Bar(ProgressBar),
-    Lines { last: Option<Instant> },
+    Lines {
+        last: Option<Instant>,
+    },
     /// Nothing but what must be said.
     Silent,
 }

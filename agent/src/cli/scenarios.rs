@@ -41,7 +41,10 @@ pub(super) fn list(options: &ScenariosOptions, scenarios: &[Scenario]) {
             say("    has a load shape of its own");
         }
         for option in &scenario.options {
-            say(format_args!("    --{} ({}) {}", option.name, option.kind, option.help));
+            say(format_args!(
+                "    --{} ({}) {}",
+                option.name, option.kind, option.help
+            ));
         }
     }
 }

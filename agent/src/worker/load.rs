@@ -25,6 +25,8 @@ use crate::scenario_choice::Choice;
 pub(super) struct Part {
     pub(super) choice: Choice,
     pub(super) settings: RunSettings,
+    /// Until when the scenario's load shape is asked, if it says how many users there are.
+    pub(super) shape_ceiling: Option<Duration>,
     pub(super) stop_timeout: Duration,
     pub(super) recorder: Arc<dyn Recorder>,
     /// Ends what is under way: preparation, or the users.
@@ -94,7 +96,25 @@ impl LoadThread {
     }
 }
 
-async fn live(part: Part, tell: &mpsc::UnboundedSender<LoadEvent>, started: oneshot::Receiver<Go>) {
+async fn live(
+    mut part: Part,
+    tell: &mpsc::UnboundedSender<LoadEvent>,
+    started: oneshot::Receiver<Go>,
+) {
+    let scenario = &part.choice.scenario;
+    // The agent asks the shape, too, and tells what is wrong with it; here its users are needed, because test
+    // data is checked against them before they come.
+    if let Some(ceiling) = part.shape_ceiling
+        && let Ok(plan) = scenario.evaluate_shape(ceiling, &part.settings)
+    {
+        part.settings.users = plan
+            .changes
+            .iter()
+            .map(|change| change.users)
+            .max()
+            .unwrap_or(0);
+    }
+    let part = part;
     let scenario = &part.choice.scenario;
     let run = scenario.run(part.settings.clone(), Arc::clone(&part.recorder));
     let mut begun = false;

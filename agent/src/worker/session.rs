@@ -16,7 +16,7 @@ use super::load::{Go, LoadEvent, LoadThread, Part};
 use super::messages::{FromWorker, ToWorker};
 use crate::agent::wall_clock::{micros, system_time_us};
 use crate::recorder::{Reports, RunRecorder};
-use crate::scenario_choice::{choose, settings_of};
+use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
 
 /// How long after a second has ended it is sent, so that requests that ended in it have been counted.
@@ -41,6 +41,8 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
         let longest_stop = choice.scenario.events().longest_stop(worker);
         let part = Part {
             settings: settings_of(&test, worker)?,
+            shape_ceiling: follows_shape(&test, &choice.scenario)
+                .then(|| shape_ceiling(test.duration())),
             choice,
             stop_timeout: test.stop_timeout(),
             recorder: Arc::clone(&recorder) as _,

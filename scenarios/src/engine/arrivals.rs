@@ -45,15 +45,16 @@ impl Arrivals {
 
     /// Gives up the iterations that have waited for too long.
     pub(super) fn skip_old(&self) {
-        while self.lock().front().is_some_and(Self::is_old) {
-            // A user that holds the permit already counts the iteration itself.
-            let Ok(permit) = self.permits.try_acquire() else {
+        // A user that holds the permit looks at the iteration itself.
+        while let Ok(permit) = self.permits.try_acquire() {
+            let mut due = self.lock();
+            if !due.front().is_some_and(Self::is_old) {
                 return;
-            };
-            permit.forget();
-            if self.lock().pop_front().is_some() {
-                self.recorder.arrival(Arrival::Skipped);
             }
+            due.pop_front();
+            drop(due);
+            permit.forget();
+            self.recorder.arrival(Arrival::Skipped);
         }
     }
 

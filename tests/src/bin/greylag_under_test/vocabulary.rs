@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         tagged(),
         own_host(),
         slow(),
+        shaped_rows(),
     ]
 }
 
@@ -349,4 +350,21 @@ fn slow() -> Scenario {
     Scenario::new("slow")
         .description("Half a second per iteration")
         .user_type::<Sloth>()
+}
+
+/// One user more than there are accounts.
+struct Eleven;
+
+impl LoadShape for Eleven {
+    fn tick(&mut self, now: &ShapeTime) -> Option<ShapeTick> {
+        (now.run_time.as_secs() < 2).then(|| ShapeTick::users(11))
+    }
+}
+
+fn shaped_rows() -> Scenario {
+    Scenario::new("shaped-rows")
+        .description("Its load shape asks for more users than there are accounts")
+        .user_type::<Owner>()
+        .data(&UNIQUE)
+        .shape(|| Eleven)
 }

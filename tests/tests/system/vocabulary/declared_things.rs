@@ -38,17 +38,24 @@ async fn no_two_users_share_a_unique_row_and_each_row_is_given_once() {
         "once per user: {errors:?}"
     );
 
-    // Fewer rows than users is known before load starts.
-    let few = json!({ "scenario": "unique-rows", "users": 11, "workers": 2, "ramp_up": 0, "duration": 2 });
-    let nginx = Nginx::start().await;
-    let id = cluster.api().start(&test(&nginx.url(), "lab", few)).await;
-    let progress = cluster
-        .api()
-        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
-        .await;
-    let reason = progress["failure_reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("10") && reason.contains("11"), "{reason}");
-    assert_eq!(nginx.finish().await.totals().requests, 0);
+    // Fewer rows than users is known before load starts, also when a load shape says how many there are.
+    for changes in [
+        json!({ "scenario": "unique-rows", "users": 11, "workers": 2, "ramp_up": 0, "duration": 2 }),
+        json!({ "scenario": "shaped-rows", "users": null, "workers": 2, "ramp_up": null, "duration": null }),
+    ] {
+        let nginx = Nginx::start().await;
+        let id = cluster
+            .api()
+            .start(&test(&nginx.url(), "lab", changes))
+            .await;
+        let progress = cluster
+            .api()
+            .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+            .await;
+        let reason = progress["failure_reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("10") && reason.contains("11"), "{reason}");
+        assert_eq!(nginx.finish().await.totals().requests, 0);
+    }
 }
 
 #[tokio::test]
