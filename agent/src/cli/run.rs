@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use greylag_infra::LoadTest;
 use greylag_reporting::web::Token;
-use greylag_scenarios::Scenario;
+use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
 use super::api_client::ApiClient;
@@ -198,6 +198,12 @@ fn choose_local_scenario(asked: &mut AskedTest, scenarios: &[Scenario]) -> Resul
         test.name.clone_from(&test.scenario);
     }
     let scenario = scenario_of(test, scenarios).map_err(Failure::bad_input)?;
+    let homeless = |user_type: &UserType| user_type.host().is_none();
+    if test.host.is_empty() && scenario.user_types.iter().any(homeless) {
+        return Err(Failure::bad_input(
+            "no host is given; name the target with --host URL, as `host` in a test file, or as the host of each user type",
+        ));
+    }
     if let Some(ignored) = asked.leave_to_shape(&scenario) {
         eprintln!("{ignored}");
     }
