@@ -69,7 +69,8 @@ impl Crew {
         let arrivals = self.arrivals.as_deref();
         let life = async {
             if let Some(goose) = user_type.goose_life() {
-                return goose.live(&context, arrivals).await;
+                // In a box, so that the users who are not goose's have no room for it in their lives.
+                return Box::pin(goose.live(&context, arrivals)).await;
             }
             let client = Client::new(Arc::clone(shared), Arc::clone(&context));
             life::live(&context, user_type, client, arrivals).await;
@@ -95,5 +96,35 @@ impl<'a> Present<'a> {
 impl Drop for Present<'_> {
     fn drop(&mut self) {
         self.0.recorder.user_stopped();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::*;
+    use crate::testing::{Memory, user_context};
+
+    /// What a user's life may take, in bytes: every idle user holds one.
+    const LIFE_BYTES: usize = 2_048;
+
+    #[test]
+    fn a_life_is_small() {
+        async fn nothing(_: &mut (), _: &mut Client) -> TaskResult {
+            Ok(())
+        }
+        let user = FastHttpUser::<()>::new("User")
+            .host("http://127.0.0.1:1")
+            .task(1, nothing);
+        let scenario = Scenario::new("idle").user(user);
+        let context = user_context(Arc::new(Memory::default()));
+        let crew = Crew::new(&scenario, Arc::clone(&context.run), None).unwrap();
+        let planned = PlannedUser {
+            index: 0,
+            user_type: 0,
+        };
+        let life = crew.live(planned, Arc::clone(&context.stop));
+        let bytes = size_of_val(&life);
+        assert!(bytes <= LIFE_BYTES, "{bytes} bytes");
     }
 }
