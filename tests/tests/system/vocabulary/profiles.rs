@@ -5,7 +5,7 @@ use greylag_tests::{Nginx, heavy};
 use serde_json::{Value, json};
 
 use super::{behind, cluster, finish};
-use crate::support::{declared, request, test};
+use crate::support::{declared, page_field, request, test};
 
 fn users_at(summary: &Summary, second: u32) -> u64 {
     summary
@@ -133,5 +133,9 @@ async fn an_arrival_rate_does_not_wait_for_the_target_and_tells_what_it_skipped(
     );
     assert!(arrivals.late > 5, "{arrivals:?}");
     let page = cluster.api().page(&id).await;
-    assert!(page.contains("skipped"), "the page tells of it");
+    assert_eq!(
+        page_field(&page, "arrivals-skipped"),
+        arrivals.skipped.to_string(),
+        "the page tells of it"
+    );
 }
