@@ -3,6 +3,7 @@
 mod dealing;
 mod declared;
 mod durations;
+mod generator_notice;
 mod load_profile;
 mod load_test;
 mod nearest;
@@ -17,6 +18,9 @@ pub mod protocol;
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{DurationError, format_duration, parse_duration};
+pub use generator_notice::{
+    GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,
+};
 pub use load_profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
     UserChanges, UserPlan, UserTurn, own_users,

@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::run::RunId;
@@ -257,6 +258,8 @@ pub struct Snapshot {
     pub workers: Vec<WorkerState>,
     /// Why the agent is stopping its load before its time, once it knows; the run is to stop everywhere.
     pub failing: Option<String>,
+    /// What the generator itself ran short of since the last snapshot.
+    pub notices: Vec<GeneratorNotice>,
     /// Set in the last snapshot of the run.
     pub end: Option<AgentEnd>,
 }

@@ -5,7 +5,7 @@ use greylag_infra::protocol::{
     FrameError, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION, ScenarioInfo,
     Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
 };
-use greylag_infra::{LoadProfile, ProfileStep, RateStep};
+use greylag_infra::{GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep};
 
 #[test]
 fn frames_are_maps_with_named_fields() {
@@ -94,6 +94,25 @@ fn a_hello_says_what_the_scenarios_offer() {
     assert_eq!(decode::<ScenarioInfo>(frame).expect("a scenario"), scenario);
     let short = decode::<ScenarioInfo>(b"\x81\xa4name\xa1s").expect("a scenario");
     assert!(short.user_types.is_empty() && !short.has_shape);
+}
+
+/// What the generator ran short of, in a snapshot.
+#[test]
+fn notices_travel_with_named_kinds() {
+    let notice = GeneratorNotice {
+        kind: NoticeKind::NameResolution,
+        worker: Some(1),
+        subject: "h".into(),
+        first_second: 2,
+        last_second: 3,
+        count: 4,
+        worst: 5,
+    };
+    let frame =
+        b"\x87\xa4kind\xafname_resolution\xa6worker\x01\xa7subject\xa1h\xacfirst_second\x02\
+        \xablast_second\x03\xa5count\x04\xa5worst\x05";
+    assert_eq!(encode(&notice), frame);
+    assert_eq!(decode::<GeneratorNotice>(frame).expect("a notice"), notice);
 }
 
 #[test]

@@ -32,5 +32,5 @@ pub use store::{
 };
 pub use summary::{
     Summary, SummaryArrivals, SummaryEndpoint, SummaryError, SummaryIntended, SummaryRun,
-    SummarySecond, SummaryTotals,
+    SummarySecond, SummaryTotals, SummaryWarning,
 };

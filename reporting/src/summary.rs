@@ -3,10 +3,11 @@
 //! Times are milliseconds with µs precision, rates are per second, `error_rate` is a fraction. A run without
 //! requests has zeros.
 
-use greylag_infra::{LoadTest, RunRecord};
+use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::interval::Interval;
+use crate::plain_text::plain_text;
 use crate::store::{Arrivals, CurrentRps, RunTotals, Series};
 
 /// A run as it stands.
@@ -20,6 +21,9 @@ pub struct Summary {
     pub endpoints: Vec<SummaryEndpoint>,
     /// Errors, the most frequent first.
     pub errors: Vec<SummaryError>,
+    /// What the load generator itself ran short of: what it says about the numbers of these seconds.
+    #[serde(default)]
+    pub warnings: Vec<SummaryWarning>,
     /// Every second from the first to the last one with results; one more, with nobody there, once the run is
     /// over.
     pub series: Vec<SummarySecond>,
@@ -143,6 +147,57 @@ pub struct SummaryError {
     pub occurrences: u64,
 }
 
+/// One thing that the load generator itself ran short of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryWarning {
+    /// What: `cpu`, `file_descriptors`, …; see [`NoticeKind`].
+    pub kind: NoticeKind,
+    /// Global index of the worker; null for several workers together.
+    pub worker: Option<u32>,
+    /// The agent that runs the worker.
+    pub agent: Option<String>,
+    /// The host or task it is about; empty where the kind has none.
+    pub subject: String,
+    /// First second of run time; 0 for what was known before the start.
+    pub first_second: u32,
+    /// Last second of run time.
+    pub last_second: u32,
+    /// How often, or how many; see the kind.
+    pub count: u64,
+    /// The worst value; see the kind.
+    pub worst: u64,
+    /// All of it in words.
+    pub message: String,
+}
+
+impl SummaryWarning {
+    /// The notices of a run, with the names of its agents.
+    pub(crate) fn all(record: &RunRecord, notices: &[GeneratorNotice]) -> Vec<Self> {
+        let agent_of = |worker: u32| {
+            let mut agents = record.agents.iter();
+            agents.find(|agent| agent.workers.contains(&worker))
+        };
+        notices
+            .iter()
+            .map(|notice| {
+                let agent = notice.worker.and_then(agent_of);
+                let agent = agent.map(|agent| plain_text(&agent.name));
+                Self {
+                    kind: notice.kind,
+                    worker: notice.worker,
+                    subject: plain_text(&notice.subject),
+                    first_second: notice.first_second,
+                    last_second: notice.last_second,
+                    count: notice.count,
+                    worst: notice.worst,
+                    message: plain_text(&notice.message(agent.as_deref())),
+                    agent,
+                }
+            })
+            .collect()
+    }
+}
+
 /// One second of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummarySecond {
@@ -157,13 +212,14 @@ pub struct SummarySecond {
 }
 
 impl Summary {
-    /// The summary of a run at `now_us` (µs since 1970) from its whole-run totals and its series in steps of
-    /// one second.
+    /// The summary of a run at `now_us` (µs since 1970) from its whole-run totals, its series in steps of
+    /// one second and its notices.
     pub fn of(
         record: &RunRecord,
         totals: &RunTotals,
         series: &Series,
         current: &CurrentRps,
+        notices: &[GeneratorNotice],
         now_us: u64,
     ) -> Self {
         let elapsed_s = record.elapsed_s(now_us);
@@ -215,6 +271,7 @@ impl Summary {
                     occurrences,
                 })
                 .collect(),
+            warnings: SummaryWarning::all(record, notices),
             series: series
                 .points
                 .iter()

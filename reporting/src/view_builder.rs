@@ -42,7 +42,8 @@ pub(crate) async fn run_view(
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
     let current = store.current_rps(run, now_us).await?;
-    let summary = Summary::of(run, &totals, &Series::default(), &current, now_us);
+    let notices = store.notices(&run.id).await?;
+    let summary = Summary::of(run, &totals, &Series::default(), &current, &notices, now_us);
     let mut workers = store.worker_rows(&run.id).await?;
     for worker in &mut workers {
         // An agent that was lost never told that its workers ended.
@@ -58,7 +59,7 @@ pub(crate) async fn run_view(
         about: about_view(run, &coordinator.infrastructures(), now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
-        console_tables: console_tables(&totals, run.elapsed_s(now_us)),
+        console_tables: console_tables(&totals, &summary.warnings, run.elapsed_s(now_us)),
         endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
         errors: summary
             .errors
@@ -70,6 +71,7 @@ pub(crate) async fn run_view(
                 occurrences: error.occurrences,
             })
             .collect(),
+        warnings: summary.warnings,
         workers,
     })
 }
@@ -252,6 +254,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         &totals,
         &Series::default(),
         &CurrentRps::default(),
+        &[],
         now_us,
     )
     .totals;

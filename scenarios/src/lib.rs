@@ -47,7 +47,7 @@ pub use measure::{Measure, Recorded};
 pub use options::{
     CustomOption, CustomOptionKind, MAX_OPTION_NAME, MAX_OPTION_VALUE, OptionError, Options,
 };
-pub use recorder::{Arrival, Recorder, RequestSample};
+pub use recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};
 pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{Run, RunSettings, UserInfo};
 pub use scenario::Scenario;

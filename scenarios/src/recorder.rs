@@ -53,6 +53,28 @@ pub enum Arrival {
     Skipped,
 }
 
+/// Something of the load generator's own that ran short. The run's results say so beside the numbers, so that
+/// it is not mistaken for the target's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratorLimit<'a> {
+    /// A request failed because no more files could be opened (EMFILE, ENFILE).
+    FileDescriptors,
+    /// A request failed because every local port was in use (EADDRNOTAVAIL).
+    Ports,
+    /// A request failed because this name did not resolve.
+    NameResolution {
+        /// The name.
+        host: &'a str,
+    },
+    /// A task kept this process's other users waiting.
+    BlockedLoop {
+        /// User type and task.
+        task: &'a str,
+        /// For how long.
+        held_up: Duration,
+    },
+}
+
 /// What a timing is given to. The worker's recorder implements it.
 ///
 /// Called by the users themselves, from any thread of the runtime, once per event.
@@ -68,6 +90,8 @@ pub trait Recorder: Send + Sync + 'static {
     fn task_error(&self, task: &str, error: &str);
     /// An iteration of an arrival rate began or was skipped.
     fn arrival(&self, _arrival: Arrival) {}
+    /// The load generator itself ran short of something. Called once for each request or occurrence.
+    fn generator_limit(&self, _limit: GeneratorLimit<'_>) {}
     /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first
     /// counts.
     fn stop_test(&self, _reason: &str) {}

@@ -12,6 +12,7 @@ pub struct Summary {
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
+    pub warnings: Vec<Warning>,
     pub series: Vec<Point>,
 }
 
@@ -108,6 +109,22 @@ pub struct ErrorCount {
     pub name: String,
     pub error: String,
     pub occurrences: u64,
+}
+
+/// What the load generator itself ran short of.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Warning {
+    pub kind: String,
+    pub worker: Option<u32>,
+    pub agent: Option<String>,
+    pub subject: String,
+    pub first_second: u32,
+    pub last_second: u32,
+    pub count: u64,
+    pub worst: u64,
+    pub message: String,
 }
 
 /// One second of run time.

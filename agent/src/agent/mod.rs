@@ -14,6 +14,7 @@ mod backoff;
 mod clock_offset;
 mod config;
 mod link;
+mod local_ports;
 mod log_lines;
 mod outbox;
 mod owner;

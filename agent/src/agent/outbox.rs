@@ -12,11 +12,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use greylag_infra::RunId;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, MAX_UNACKNOWLEDGED, SampleData, Snapshot, ToCoordinator,
     UserChange, WorkerState, encode,
 };
+use greylag_infra::{GeneratorNotice, GeneratorNotices, RunId};
 use greylag_reporting::{Interval, IntervalError, MAX_SAMPLES_PER_SECOND, thin_samples};
 
 use crate::vocabulary::{Overflowed, Vocabulary};
@@ -41,6 +41,8 @@ pub(crate) struct Outbox {
     run_id: RunId,
     vocabulary: Vocabulary,
     reported_overflow: Overflowed,
+    /// All there were in this run, so that each is news once.
+    notices: GeneratorNotices,
     pending: Pending,
     unacknowledged: VecDeque<Frame>,
     /// How many of `unacknowledged`, from the front, went out on the present connection.
@@ -76,6 +78,7 @@ struct Pending {
     log_lines_dropped: u64,
     workers: Vec<WorkerState>,
     failing: Option<String>,
+    notices: GeneratorNotices,
     end: Option<AgentEnd>,
 }
 
@@ -85,6 +88,7 @@ impl Outbox {
             run_id,
             vocabulary: Vocabulary::default(),
             reported_overflow: Overflowed::default(),
+            notices: GeneratorNotices::default(),
             pending: Pending::default(),
             unacknowledged: VecDeque::new(),
             sent: 0,
@@ -216,6 +220,12 @@ impl Outbox {
         self.pending.failing = Some(reason);
     }
 
+    /// Adds what a worker, or this machine, ran short of. Returns the notice if it is the first of its kind.
+    pub(crate) fn add_notice(&mut self, notice: GeneratorNotice) -> Option<GeneratorNotice> {
+        self.pending.notices.add(notice.clone());
+        self.notices.add(notice).cloned()
+    }
+
     /// Sentences about caps that have been passed since this was last asked.
     pub(crate) fn take_overflow_news(&mut self) -> Vec<String> {
         let overflowed = self.vocabulary.overflowed();
@@ -287,6 +297,7 @@ impl Pending {
             && self.log_lines_dropped == 0
             && self.workers.is_empty()
             && self.failing.is_none()
+            && self.notices.is_empty()
             && self.end.is_none()
     }
 
@@ -303,9 +314,11 @@ impl Pending {
             workers: std::mem::take(&mut self.workers),
             failing: self.failing.take(),
             log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
+            notices: self.notices.take(),
             ..Snapshot::default()
         };
-        let mut size = snapshot.workers.len() * SMALL_BYTES;
+        // Both are bounded to far below the budget.
+        let mut size = (snapshot.workers.len() + snapshot.notices.len()) * SMALL_BYTES;
         let mut positions = Positions::default();
 
         while size < budget

@@ -383,3 +383,33 @@ fn a_report_that_does_not_name_its_endpoint_is_refused_whole() {
     outbox.cut();
     assert!(outbox.next_to_send().is_none());
 }
+
+#[test]
+fn notices_are_merged_until_they_are_sent_and_news_once() {
+    let mut outbox = Outbox::new("run".into());
+    let notice = |second: u32| GeneratorNotice {
+        worker: Some(1),
+        first_second: second,
+        last_second: second,
+        count: 1,
+        ..GeneratorNotice::default()
+    };
+    assert!(outbox.add_notice(notice(3)).is_some());
+    assert!(outbox.add_notice(notice(4)).is_none());
+    let sent = |outbox: &mut Outbox| {
+        outbox.cut();
+        let frame = outbox.next_to_send().expect("a snapshot");
+        match decode(&frame).unwrap() {
+            ToCoordinator::Snapshot(snapshot) => snapshot.notices,
+            other => panic!("{other:?} is not a snapshot"),
+        }
+    };
+    let merged = GeneratorNotice {
+        first_second: 3,
+        count: 2,
+        ..notice(4)
+    };
+    assert_eq!(sent(&mut outbox), [merged]);
+    assert!(outbox.add_notice(notice(5)).is_none(), "it is known");
+    assert_eq!(sent(&mut outbox), [notice(5)]);
+}

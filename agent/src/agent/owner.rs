@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock_offset::ClockOffset;
 use super::link::LinkEvent;
+use super::local_ports::local_ports;
 use super::run::{AgentRun, Now, Plan};
 use super::shape;
 use super::spawned_users::SpawnedUsers;
@@ -308,6 +309,7 @@ impl Owner {
             longest_start: longest(&|worker| events.longest_start(worker)),
             longest_stop: longest(&|worker| events.longest_stop(worker)),
             awaits_shape,
+            local_ports: local_ports(),
         }
     }
 

@@ -21,8 +21,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
-use greylag_infra::{LoadProfile, RunId};
+use greylag_infra::{GeneratorNotice, LoadProfile, RunId, own_users};
 
+use super::local_ports::too_few_ports;
 use super::outbox::Outbox;
 use super::spawned_users::SpawnedUsers;
 use super::wall_clock::micros;
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) longest_stop: Duration,
     /// Whether the run waits for the scenario's load shape, which is evaluated here.
     pub(crate) awaits_shape: bool,
+    /// Local ports of this machine, if it says.
+    pub(crate) local_ports: Option<u64>,
 }
 
 impl Plan {
@@ -63,6 +66,7 @@ impl Plan {
             longest_start: Duration::ZERO,
             longest_stop: Duration::ZERO,
             awaits_shape: false,
+            local_ports: None,
         }
     }
 }
@@ -92,6 +96,9 @@ pub(crate) struct AgentRun<W> {
     failure: Option<String>,
     /// When the last user ended, µs of run time.
     last_user_ended_us: u64,
+    /// Workers over the whole run.
+    all_workers: u32,
+    local_ports: Option<u64>,
     workers: BTreeMap<u32, Worker<W>>,
     workers_changed: bool,
     spawned: SpawnedUsers,
@@ -145,6 +152,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             },
             failure: None,
             last_user_ended_us: 0,
+            all_workers: test.workers,
+            local_ports: plan.local_ports,
             workers: BTreeMap::new(),
             workers_changed: false,
             spawned: plan.spawned,
@@ -171,6 +180,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 }
             }
         }
+        run.check_ports(&test.profile(), now);
         run.settle(now);
         run.check_ready(now);
         run
@@ -297,9 +307,41 @@ impl<W: WorkerHandle> AgentRun<W> {
             worker.stopped += change.stopped;
             self.workers_changed = true;
         }
+        for notice in &report.notices {
+            let notice = GeneratorNotice {
+                worker: Some(index),
+                ..notice.clone()
+            };
+            self.add_notice(notice, now);
+        }
         self.announce(now);
         for news in self.outbox.take_overflow_news() {
             self.note(now, news);
+        }
+    }
+
+    /// Notes that a profile has more users here than this machine has local ports.
+    fn check_ports(&mut self, profile: &LoadProfile, now: Now) {
+        let (Some(ports), Some(first_worker)) =
+            (self.local_ports, self.workers.keys().next().copied())
+        else {
+            return;
+        };
+        let most_users = profile.most_users();
+        let users = self
+            .workers
+            .keys()
+            .map(|worker| own_users(most_users, *worker, self.all_workers))
+            .sum();
+        if let Some(notice) = too_few_ports(users, ports, first_worker) {
+            self.add_notice(notice, now);
+        }
+    }
+
+    /// Adds a notice to the results; the first of its kind is a line of the log, too.
+    fn add_notice(&mut self, notice: GeneratorNotice, now: Now) {
+        if let Some(news) = self.outbox.add_notice(notice) {
+            self.note(now, format!("Warning: {}", news.message(Some(&self.agent))));
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use greylag_infra::protocol::{AgentEnd, Snapshot, ToCoordinator, decode};
-use greylag_infra::{LoadTest, UserClass};
+use greylag_infra::{LoadTest, NoticeKind, UserClass};
 
 use super::*;
 
@@ -75,6 +75,7 @@ impl Stage {
                 vec![UserClass::weighted("U", 1.0)],
             ),
             awaits_shape,
+            local_ports: Some(3),
             ..Plan::of_nobody()
         };
         let told = Told::default();
@@ -514,4 +515,58 @@ fn the_scenarios_events_have_their_time() {
     assert_eq!(stage.told(), []);
     stage.tick(20_000);
     assert_eq!(stage.told(), [(1, "kill"), (3, "kill")]);
+}
+
+#[test]
+fn what_a_worker_ran_short_of_is_logged_once_and_sent() {
+    let mut stage = Stage::set();
+    stage.drive();
+    for second in [0, 1] {
+        let report = Report {
+            notices: vec![GeneratorNotice {
+                kind: NoticeKind::NameResolution,
+                // Whatever it says, it is the worker that it came from.
+                worker: Some(99),
+                subject: "nowhere.test".into(),
+                first_second: second,
+                last_second: second,
+                count: 5,
+                worst: 0,
+            }],
+            ..Report::default()
+        };
+        stage.event(2_050, 3, WorkerEvent::Report(report));
+    }
+    stage.tick(2_500);
+    stage.receive();
+    let snapshots = || stage.snapshots.iter();
+    let lines: Vec<&str> = snapshots()
+        .flat_map(|snapshot| &snapshot.log)
+        .map(|line| line.text.as_str())
+        .filter(|text| text.starts_with("Warning: "))
+        .collect();
+    // Four users here, and three local ports.
+    let [ports, name] = lines[..] else {
+        panic!("two warnings: {lines:?}");
+    };
+    assert!(
+        ports.contains("agent a has 3 local ports but up to 4 users"),
+        "{ports}"
+    );
+    assert!(
+        name.contains("second 0: worker 3 on agent a could not resolve the name `nowhere.test`"),
+        "{name}"
+    );
+    let told: Vec<_> = snapshots()
+        .flat_map(|snapshot| &snapshot.notices)
+        .map(|notice| (notice.kind, notice.worker, notice.last_second, notice.count))
+        .collect();
+    assert!(
+        told.contains(&(NoticeKind::FewPorts, Some(1), 0, 4)),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&(NoticeKind::NameResolution, Some(3), 1, 10)),
+        "{told:?}"
+    );
 }

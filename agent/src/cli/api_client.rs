@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use greylag_infra::LoadTest;
-use greylag_reporting::Summary;
 use greylag_reporting::web::Token;
+use greylag_reporting::{Summary, SummaryWarning};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -53,6 +53,9 @@ pub(super) struct Progress {
     pub(super) rps: f64,
     pub(super) current_rps: f64,
     pub(super) p95_ms: f64,
+    /// What the load generator itself ran short of.
+    #[serde(default)]
+    pub(super) warnings: Vec<SummaryWarning>,
 }
 
 /// A client of one coordinator.

@@ -1,9 +1,11 @@
 //! Following a run to its end: progress, the tables, the summary, the exit code.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use greylag_reporting::Summary;
+use greylag_infra::NoticeKind;
+use greylag_reporting::{Summary, SummaryWarning};
 
 use super::api_client::{ApiClient, ApiError, Progress, StartedRun};
 use super::csv_files::CsvFiles;
@@ -71,6 +73,7 @@ pub(super) async fn follow(
     let mut asked_at: Option<Instant> = None;
     let mut stopped = false;
     let mut away_since: Option<Instant> = None;
+    let mut said = SaidWarnings::default();
     let last = loop {
         match api.progress(&run.id).await {
             Ok(progress) => {
@@ -78,6 +81,9 @@ pub(super) async fn follow(
                     display.note("The coordinator is back.");
                 }
                 display.show(&progress);
+                for warning in said.news(&progress.warnings) {
+                    display.note(&format!("Warning: {warning}"));
+                }
                 if asked_at.is_none_or(|at| at.elapsed() > KEY_COUNTS) {
                     users = progress.users;
                 }
@@ -137,6 +143,24 @@ pub(super) async fn follow(
         _ if stopped => Outcome::Stopped,
         _ => Outcome::Failed,
     })
+}
+
+/// Which warnings have been shown: each once, when it first appears; all of them stand below the tables.
+#[derive(Debug, Default)]
+struct SaidWarnings(HashSet<(NoticeKind, Option<u32>, String)>);
+
+impl SaidWarnings {
+    /// The messages of those that have not been shown.
+    fn news<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
+        warnings
+            .iter()
+            .filter(|warning| {
+                self.0
+                    .insert((warning.kind, warning.worker, warning.subject.clone()))
+            })
+            .map(|warning| warning.message.as_str())
+            .collect()
+    }
 }
 
 async fn show_results(

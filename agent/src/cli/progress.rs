@@ -120,6 +120,7 @@ mod tests {
             rps: 2.0,
             current_rps: 4.25,
             p95_ms: 131.4,
+            warnings: Vec::new(),
         };
         assert_eq!(elapsed_of(&progress), "01:15 of 1:01:40");
         assert_eq!(

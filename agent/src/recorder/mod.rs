@@ -10,8 +10,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{Endpoint, MAX_ERROR_BYTES, cut};
-use greylag_scenarios::{Arrival, Recorder, RequestSample};
+use greylag_infra::protocol::{Endpoint, MAX_ERROR_BYTES, MAX_NAME_BYTES, cut};
+use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind};
+use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
 use tokio::sync::Notify;
 
 use crate::vocabulary::{Overflowed, TASK_METHOD, Vocabulary};
@@ -42,6 +43,8 @@ struct StopTest {
 struct State {
     vocabulary: Vocabulary,
     seconds: Seconds,
+    /// Of no worker in particular: whoever takes them out knows which this is.
+    notices: GeneratorNotices,
     last_user_ended: Duration,
 }
 
@@ -58,6 +61,8 @@ pub(crate) struct Taken {
     pub(crate) seconds: Vec<Second>,
     /// What went beyond its cap so far.
     pub(crate) overflowed: Overflowed,
+    /// What the generator ran short of since this was last asked, without the number of the worker.
+    pub(crate) notices: Vec<GeneratorNotice>,
 }
 
 impl RunRecorder {
@@ -109,7 +114,13 @@ impl RunRecorder {
         Taken {
             seconds,
             overflowed: state.vocabulary.overflowed(),
+            notices: state.notices.take(),
         }
+    }
+
+    /// Adds what the worker found out about itself.
+    pub(crate) fn notice(&self, notice: GeneratorNotice) {
+        self.lock().notices.add(notice);
     }
 
     /// Gives the memory of seconds back, once they have been emptied.
@@ -236,6 +247,29 @@ impl Recorder for RunRecorder {
             }
             Arrival::Skipped => users.skipped_arrivals += 1,
         }
+    }
+
+    fn generator_limit(&self, limit: GeneratorLimit<'_>) {
+        let second = self.second_now();
+        let (kind, subject, worst) = match limit {
+            GeneratorLimit::FileDescriptors => (NoticeKind::FileDescriptors, "", 0),
+            GeneratorLimit::Ports => (NoticeKind::Ports, "", 0),
+            GeneratorLimit::NameResolution { host } => (NoticeKind::NameResolution, host, 0),
+            GeneratorLimit::BlockedLoop { task, held_up } => (
+                NoticeKind::BlockedLoop,
+                task,
+                u64::try_from(held_up.as_millis()).unwrap_or(u64::MAX),
+            ),
+        };
+        self.notice(GeneratorNotice {
+            kind,
+            worker: None,
+            subject: cut(subject, MAX_NAME_BYTES).into_owned(),
+            first_second: second,
+            last_second: second,
+            count: 1,
+            worst,
+        });
     }
 
     fn stop_test(&self, reason: &str) {

@@ -8,12 +8,13 @@
 //! Everything is prepared before the worker says that it is ready, so on_test_start of worker 0 is over before
 //! any worker of the run starts users, and users start in time however long the preparation took.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use greylag_infra::{LoadProfile, own_users};
 use greylag_scenarios::{Load, Recorder, Run, RunSettings, drive};
+use rustix::thread::{Pid, gettid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,8 @@ pub(super) enum LoadEvent {
 /// A running load thread.
 pub(super) struct LoadThread {
     pub(super) events: mpsc::UnboundedReceiver<LoadEvent>,
+    /// The kernel's number of the thread, once it runs.
+    pub(super) thread: Arc<OnceLock<Pid>>,
     /// Starts the users; when it is dropped without, there are none.
     pub(super) go: Option<oneshot::Sender<Go>>,
 }
@@ -68,9 +71,13 @@ impl LoadThread {
         // At most the four events above are ever in it.
         let (tell, events) = mpsc::unbounded_channel();
         let (go, started) = oneshot::channel();
+        let thread = Arc::new(OnceLock::new());
+        let own_number = Arc::clone(&thread);
         thread::Builder::new()
             .name("load".to_owned())
             .spawn(move || {
+                // Set here only.
+                let _ = own_number.set(gettid());
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
@@ -91,6 +98,7 @@ impl LoadThread {
             .map_err(|error| format!("the load thread cannot be started: {error}"))?;
         Ok(Self {
             events,
+            thread,
             go: Some(go),
         })
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
-use greylag_infra::{LoadProfile, LoadTest};
+use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
@@ -73,11 +73,16 @@ pub(crate) struct Report {
     pub(crate) intervals: Vec<IntervalData>,
     pub(crate) user_changes: Vec<UserChange>,
     pub(crate) samples: Vec<SampleData>,
+    /// What the worker ran short of.
+    pub(crate) notices: Vec<GeneratorNotice>,
 }
 
 impl Report {
     pub(crate) fn is_empty(&self) -> bool {
-        self.intervals.is_empty() && self.user_changes.is_empty() && self.samples.is_empty()
+        self.intervals.is_empty()
+            && self.user_changes.is_empty()
+            && self.samples.is_empty()
+            && self.notices.is_empty()
     }
 }
 

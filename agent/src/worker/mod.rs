@@ -17,6 +17,8 @@
 mod agent_link;
 mod agent_socket;
 mod clock;
+mod core_watch;
+mod limits;
 mod load;
 pub(crate) mod messages;
 mod session;
@@ -35,7 +37,7 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    raise_file_limit();
+    limits::raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,23 +54,4 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
-}
-
-/// Every user holds a connection, so the process may open as many files as the system lets it.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current == limit.maximum {
-        return;
-    }
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(
-            "the limit of open files stays at {:?}: {error}",
-            limit.current
-        );
-    }
 }

@@ -4,16 +4,18 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greylag_infra::LoadProfile;
 use greylag_infra::protocol::Endpoint;
+use greylag_infra::{LoadProfile, own_users};
 use greylag_scenarios::Scenario;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::agent_link::{AgentLink, SessionError};
+use super::core_watch::CoreWatch;
+use super::limits::too_few_files;
 use super::load::{Go, LoadEvent, LoadThread, Part};
-use super::messages::{FromWorker, ToWorker};
+use super::messages::{FromWorker, Report, ToWorker};
 use crate::agent::wall_clock::{micros, system_time_us};
 use crate::recorder::{Reports, RunRecorder};
 use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
@@ -56,6 +58,8 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
     };
     let session = Session {
         agent,
+        worker,
+        workers: test.workers,
         recorder,
         endpoints: Vec::new(),
         overflowed: Overflowed::default(),
@@ -64,17 +68,22 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
         stop_timeout: test.stop_timeout(),
         longest_stop,
         prepared: false,
+        core_watch: None,
         run: None,
         users_ended: false,
         failure: None,
         give_up_at: None,
     };
+    session.check_files(&test.profile());
     session.run().await
 }
 
 /// A load thread and its agent, and what goes between them.
 struct Session {
     agent: AgentLink,
+    /// Global index of this worker, and how many there are.
+    worker: u32,
+    workers: u32,
     recorder: Arc<RunRecorder>,
     endpoints: Vec<Arc<Endpoint>>,
     overflowed: Overflowed,
@@ -84,6 +93,8 @@ struct Session {
     /// How long the scenario may take after its last user.
     longest_stop: Duration,
     prepared: bool,
+    /// Watches the load thread while it drives users.
+    core_watch: Option<CoreWatch>,
     /// The run, once it has been started.
     run: Option<Running>,
     users_ended: bool,
@@ -152,6 +163,13 @@ impl Session {
                 }
                 Event::FlushDue => {
                     let second = self.recorder.second_now();
+                    for notice in self
+                        .core_watch
+                        .iter_mut()
+                        .flat_map(|watch| watch.look(second))
+                    {
+                        self.recorder.notice(notice);
+                    }
                     self.flush(Some(second)).await?;
                     if let Some(run) = &mut self.run {
                         run.flushed = second;
@@ -177,6 +195,8 @@ impl Session {
                 };
                 let run_zero = instant_of(run_zero_us);
                 self.recorder.begin(run_zero);
+                self.check_files(&profile);
+                self.core_watch = self.load.thread.get().copied().and_then(CoreWatch::start);
                 let (profile, followed) = watch::channel(profile);
                 // A thread that is gone has told so, or will.
                 let _ = go.send(Go {
@@ -190,6 +210,7 @@ impl Session {
                 });
             }
             ToWorker::Profile { profile } => {
+                self.check_files(&profile);
                 if let Some(run) = &self.run {
                     run.profile.send_replace(profile);
                 }
@@ -207,6 +228,8 @@ impl Session {
             LoadEvent::Ready if self.stop.is_cancelled() => {}
             LoadEvent::Ready => {
                 self.prepared = true;
+                // What is known before the start is said before it.
+                self.flush(Some(0)).await?;
                 self.agent.send(&FromWorker::Ready).await?;
             }
             LoadEvent::Refused(reason) => {
@@ -229,6 +252,14 @@ impl Session {
             LoadEvent::Over => {}
         }
         Ok(())
+    }
+
+    /// Notes that a profile has more users than this process may have connections.
+    fn check_files(&self, profile: &LoadProfile) {
+        let own = own_users(profile.most_users(), self.worker, self.workers);
+        if let Some(notice) = too_few_files(own) {
+            self.recorder.notice(notice);
+        }
     }
 
     /// Ends the users, or the preparation; the first time counts.
@@ -271,7 +302,14 @@ impl Session {
             second.empty_into(&mut reports, &self.endpoints);
         }
         self.recorder.give_back(taken.seconds);
-        for report in reports.finish() {
+        let mut reports = reports.finish();
+        if !taken.notices.is_empty() {
+            reports.push(Report {
+                notices: taken.notices,
+                ..Report::default()
+            });
+        }
+        for report in reports {
             self.agent.send(&FromWorker::Report(report)).await?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use super::{PERCENTILES_NAME_WIDTH, method_column, shortened};
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
 use crate::store::RunTotals;
+use crate::summary::SummaryWarning;
 
 /// Those of the table of times from the intended start.
 const INTENDED_PERCENTILES: [(f64, &str); 4] =
@@ -13,9 +14,13 @@ const INTENDED_PERCENTILES: [(f64, &str); 4] =
 /// Endpoints that are named in one line.
 const MAX_NAMES_TOLD: usize = 20;
 
-/// Response times from the intended start, what was timed to the first byte only, and an arrival rate's
-/// iterations.
-pub(super) fn write(out: &mut String, totals: &RunTotals) -> std::fmt::Result {
+/// Response times from the intended start, what was timed to the first byte only, an arrival rate's
+/// iterations, and what the load generator itself ran short of.
+pub(super) fn write(
+    out: &mut String,
+    totals: &RunTotals,
+    warnings: &[SummaryWarning],
+) -> std::fmt::Result {
     let all = totals.aggregated();
     if all.intended.count > 0 {
         write!(
@@ -66,6 +71,13 @@ pub(super) fn write(out: &mut String, totals: &RunTotals) -> std::fmt::Result {
             write!(out, " because all users were busy")?;
         }
         writeln!(out, "\n")?;
+    }
+    if !warnings.is_empty() {
+        writeln!(out, "Limits of the load generator")?;
+        for warning in warnings {
+            writeln!(out, "- {}", warning.message)?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

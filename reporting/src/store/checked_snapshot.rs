@@ -1,5 +1,6 @@
 //! What is checked of a snapshot before the database is asked.
 
+use greylag_infra::GeneratorNotice;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorCount, LogLine, MAX_NAME_BYTES, SampleData, Snapshot, UserChange,
     WorkerState, cut,
@@ -19,6 +20,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) log: Vec<LogLine>,
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
+    pub(super) notices: Vec<GeneratorNotice>,
     pub(super) end: Option<AgentEnd>,
 }
 
@@ -85,6 +87,9 @@ impl CheckedSnapshot {
         for change in &snapshot.user_changes {
             check_change(change)?;
         }
+        for notice in &snapshot.notices {
+            check_notice(notice)?;
+        }
         Ok(Self {
             seq: snapshot.seq,
             endpoints,
@@ -94,6 +99,7 @@ impl CheckedSnapshot {
             log: snapshot.log,
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
+            notices: snapshot.notices,
             end: snapshot.end,
         })
     }
@@ -110,6 +116,20 @@ impl CheckedSnapshot {
                     .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
             )
     }
+}
+
+fn check_notice(notice: &GeneratorNotice) -> StoreResult<()> {
+    if notice.first_second > notice.last_second {
+        return Err(StoreError::InvalidSnapshot(
+            "a notice ends before it begins".to_owned(),
+        ));
+    }
+    if notice.count.max(notice.worst) > crate::interval::MAX_COUNT {
+        return Err(StoreError::InvalidSnapshot(
+            "a notice counts more than there can be".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 fn check_change(change: &UserChange) -> StoreResult<()> {

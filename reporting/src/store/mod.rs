@@ -12,6 +12,7 @@ mod integers;
 mod live;
 mod lock;
 mod log_rows;
+mod notice_rows;
 mod piece;
 mod readers;
 mod rollup;
@@ -27,8 +28,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use greylag_infra::RunRecord;
 use greylag_infra::protocol::{LogLine, Snapshot};
+use greylag_infra::{GeneratorNotice, RunRecord};
 
 use self::checked_snapshot::CheckedSnapshot;
 use self::live::{LiveTotals, WriterState, lock_totals};
@@ -388,6 +389,17 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
+    /// What the generator itself ran short of, by kind, worker and subject.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn notices(&self, run_id: &str) -> Result<Vec<GeneratorNotice>, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| notice_rows::read(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
     /// The summary of a run as it stands at `now_us`.
     ///
     /// # Errors
@@ -406,6 +418,9 @@ impl Store {
         let totals = self.totals(&record.id, None).await?;
         let series = self.series(&record.id, 0, usize::MAX).await?;
         let current = self.current_rps(record, now_us).await?;
-        Ok(Summary::of(record, &totals, &series, &current, now_us))
+        let notices = self.notices(&record.id).await?;
+        Ok(Summary::of(
+            record, &totals, &series, &current, &notices, now_us,
+        ))
     }
 }

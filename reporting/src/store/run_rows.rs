@@ -307,11 +307,11 @@ pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAg
     Ok(agents)
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("records have string keys and finite numbers only")
 }
 
-fn from_json<T: DeserializeOwned>(text: &str) -> StoreResult<T> {
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 

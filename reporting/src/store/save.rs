@@ -14,6 +14,7 @@ use super::error::{StoreError, StoreResult};
 use super::integers::to_sql;
 use super::live::{LiveRun, WriterState, lock_totals};
 use super::log_rows::{self, LogOrigin};
+use super::notice_rows;
 use super::piece::Piece;
 use super::rollup::{self, Place};
 use super::run_rows;
@@ -114,20 +115,22 @@ fn admit(
     if snapshot.seq != expected {
         return Err(Ok(SaveOutcome::Gap { expected }));
     }
-    if let Some(second) = snapshot.seconds().max().filter(|s| *s >= live.end_of_time) {
+    let last_noticed = snapshot.notices.iter().map(|notice| notice.last_second);
+    let last = snapshot.seconds().chain(last_noticed).max();
+    if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
         return Err(Err(StoreError::InvalidSnapshot(format!(
             "it speaks of second {second}, but the run cannot last longer than {}",
             live.end_of_time
         ))));
     }
-    if let Some(worker) = snapshot
-        .workers
-        .iter()
-        .find(|worker| !agent.workers.contains(&worker.index))
+    let named = snapshot.workers.iter().map(|worker| worker.index);
+    let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
+    if let Some(worker) = named
+        .chain(noticed)
+        .find(|worker| !agent.workers.contains(worker))
     {
         return Err(Err(StoreError::InvalidSnapshot(format!(
-            "it speaks of worker {}, which is not one of agent {agent_id}",
-            worker.index
+            "it speaks of worker {worker}, which is not one of agent {agent_id}"
         ))));
     }
     Ok(())
@@ -171,6 +174,7 @@ fn write(
         snapshot.log_lines_dropped,
         LogOrigin::Agent,
     )?;
+    notice_rows::add(connection, run, &snapshot.notices)?;
     for worker in &snapshot.workers {
         connection
             .prepare_cached(

@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -164,6 +164,20 @@ const MIGRATIONS: [&str; 3] = [
     ALTER TABLE seconds ADD COLUMN late_arrivals INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE seconds ADD COLUMN skipped_arrivals INTEGER NOT NULL DEFAULT 0;
 ",
+    // What the generator itself ran short of.
+    "
+    CREATE TABLE notices (
+        run INTEGER NOT NULL,
+        kind TEXT NOT NULL,                -- NoticeKind as JSON
+        worker INTEGER NOT NULL,           -- global index, -1 for several together
+        subject TEXT NOT NULL,
+        first_second INTEGER NOT NULL,
+        last_second INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        worst INTEGER NOT NULL,
+        PRIMARY KEY (run, kind, worker, subject)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// The schema this version writes.
@@ -265,6 +279,7 @@ mod tests {
     use std::time::Duration;
 
     use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
+    use greylag_infra::{GeneratorNotice, NoticeKind};
     use rusqlite::params;
 
     use super::*;
@@ -326,9 +341,17 @@ mod tests {
         assert_eq!((all.requests, all.sum_us), (2, 30_000));
         assert_eq!((all.intended.count, all.first_byte_only), (0, 0));
         assert_eq!(totals.arrivals, Arrivals::default());
+        assert_eq!(store.notices("r").await.unwrap(), []);
         let record = store.run("r").await.unwrap().unwrap();
         assert_eq!(record.profile, record.test.profile());
 
+        let notice = GeneratorNotice {
+            kind: NoticeKind::Ports,
+            worker: Some(0),
+            last_second: 4,
+            count: 2,
+            ..GeneratorNotice::default()
+        };
         let snapshot = Snapshot {
             run_id: "r".into(),
             seq: 2,
@@ -344,10 +367,12 @@ mod tests {
                 skipped_arrivals: 2,
                 ..UserChange::default()
             }],
+            notices: vec![notice.clone()],
             ..Snapshot::default()
         };
         let saved = store.save_snapshot("r", "a", snapshot).await.unwrap();
         assert_eq!(saved, SaveOutcome::Saved);
+        assert_eq!(store.notices("r").await.unwrap(), [notice]);
         // as it is kept up in memory, and as it is read
         for window in [None, Some(0..10)] {
             let totals = store.totals("r", window).await.unwrap();

@@ -55,6 +55,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/start_form.js",
         "js/theme-early.js",
         "js/theme.js",
+        "js/warnings.js",
         "vendor/echarts/echarts.esm.min.js",
     ]
 });

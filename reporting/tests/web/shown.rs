@@ -1,9 +1,9 @@
-//! Times from the intended start, arrivals and first bytes: shown where there are any, and only there.
+//! Times from the intended start, arrivals, first bytes and the generator's own limits: shown where there are any, and only there.
 
 use std::time::Duration;
 
 use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
-use greylag_infra::{RunPhase, RunRecord};
+use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord};
 use greylag_reporting::Interval;
 use serde_json::{Value, json};
 
@@ -51,6 +51,15 @@ async fn mixed_run(site: &Site) {
             late_arrivals: 7,
             skipped_arrivals: 3,
             ..UserChange::default()
+        }],
+        notices: vec![GeneratorNotice {
+            kind: NoticeKind::BlockedLoop,
+            worker: Some(0),
+            subject: "Shopper.<buy>".into(),
+            first_second: 12,
+            last_second: 40,
+            count: 3,
+            worst: 100,
         }],
         ..Snapshot::default()
     };
@@ -121,6 +130,49 @@ async fn page_summary_and_tables_say_the_same() {
     );
 }
 
+/// What the generator ran short of stands beside the numbers, wherever these are shown.
+#[tokio::test]
+async fn limits_of_the_generator_are_shown_everywhere() {
+    let site = Site::start(None).await;
+    mixed_run(&site).await;
+    let get = async |path: &str| site.get(&format!("/api/v1/runs/{RUN}{path}")).await;
+    let summary = get("/summary").await.json();
+    let warning = &summary["warnings"][0];
+    let message = warning["message"].as_str().expect("a message");
+    assert_eq!(
+        (&warning["kind"], &warning["worker"], &warning["agent"]),
+        (&json!("blocked_loop"), &json!(0), &json!(AGENT))
+    );
+    assert_eq!(
+        (&warning["subject"], &warning["count"], &warning["worst"]),
+        (&json!("Shopper.<buy>"), &json!(3), &json!(100))
+    );
+    assert!(
+        message.starts_with(&format!(
+            "seconds 12 to 40: `Shopper.<buy>` blocked worker 0 on agent {AGENT} 3 times, for up to 100 ms"
+        )),
+        "{message}"
+    );
+    for path in ["", "/progress"] {
+        assert_eq!(
+            get(path).await.json()["warnings"],
+            summary["warnings"],
+            "{path}"
+        );
+    }
+    let tables = get("/tables").await.body;
+    assert!(
+        tables.contains(&format!("Limits of the load generator\n- {message}\n")),
+        "{tables}"
+    );
+    let page = site.get(&format!("/runs/{RUN}")).await.body;
+    assert!(page.contains("data-role=\"warnings\">"));
+    assert!(
+        page.contains("`Shopper.&#60;buy&#62;` blocked worker 0"),
+        "{page}"
+    );
+}
+
 #[tokio::test]
 async fn a_run_without_any_of_it_shows_none_of_it() {
     let site = Site::start(None).await;
@@ -134,7 +186,7 @@ async fn a_run_without_any_of_it_shows_none_of_it() {
         assert_eq!(summary["totals"][nothing], Value::Null, "{nothing}");
     }
     let tables = site.get(&format!("/api/v1/runs/{RUN}/tables")).await.body;
-    for word in ["intended", "first byte", "Arrivals"] {
+    for word in ["intended", "first byte", "Arrivals", "Limits"] {
         assert!(!tables.contains(word), "{word}");
     }
     let page = site.get(&format!("/runs/{RUN}")).await.body;
@@ -143,6 +195,7 @@ async fn a_run_without_any_of_it_shows_none_of_it() {
         "data-intended=\"false\"",
         "data-role=\"arrivals\" data-skipping=\"false\" hidden",
         "data-role=\"arrivals-warning\" hidden",
+        "data-role=\"warnings\" hidden",
     ] {
         assert!(page.contains(part), "{part}");
     }

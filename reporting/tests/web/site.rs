@@ -259,6 +259,7 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
         log_lines_dropped: 0,
         workers: Vec::new(),
         failing: None,
+        notices: Vec::new(),
         end: Some(AgentEnd {
             failure: None,
             requests: 50,

@@ -8,6 +8,7 @@ mod connections;
 mod exactly_once;
 mod faults;
 mod frames;
+mod generator_limits;
 mod hostile_texts;
 mod ramp;
 mod support;

@@ -60,6 +60,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 profile: profile.clone(),
             });
         }
+        self.check_ports(&profile, now);
         self.spawned.follow(&profile);
         self.profile = profile;
         self.announce(now);
@@ -79,6 +80,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 profile: profile.clone(),
             });
         }
+        self.check_ports(&profile, now);
         self.spawned.follow(&profile);
         self.profile = profile;
         self.announce(now);

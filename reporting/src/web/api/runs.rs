@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::json_body;
-use crate::Summary;
 use crate::coordinator::StopRunError;
 use crate::front_view::RunRow;
 use crate::page_text;
@@ -23,6 +22,7 @@ use crate::web::router::run_url;
 use crate::web::start::start_run as start;
 use crate::web::start_request::StartRequest;
 use crate::web::state::{WebState, find_run};
+use crate::{Summary, SummaryWarning};
 
 /// Runs listed when no number is asked for.
 const DEFAULT_LISTED: usize = 50;
@@ -135,6 +135,7 @@ pub(in crate::web) struct Progress {
     rps: f64,
     current_rps: f64,
     p95_ms: f64,
+    warnings: Vec<SummaryWarning>,
 }
 
 /// `GET /api/v1/runs/{id}/progress`
@@ -143,7 +144,12 @@ pub(in crate::web) async fn progress(
     Path(id): Path<String>,
 ) -> Result<Json<Progress>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    let RunView { about, cards, .. } = run_view(&state.coordinator, &run).await?;
+    let RunView {
+        about,
+        cards,
+        warnings,
+        ..
+    } = run_view(&state.coordinator, &run).await?;
     Ok(Json(Progress {
         status: about.status,
         failure_reason: about.failure_reason,
@@ -156,6 +162,7 @@ pub(in crate::web) async fn progress(
         rps: cards.rps,
         current_rps: cards.current_rps,
         p95_ms: cards.p95_ms,
+        warnings,
     }))
 }
 

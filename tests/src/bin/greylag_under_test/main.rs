@@ -13,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([per_process(), hostile(), idle()]);
+    scenarios.extend([per_process(), hostile(), idle(), computing()]);
     scenarios.extend(vocabulary::all());
     greylag::main(scenarios)
 }
@@ -117,4 +117,25 @@ fn idle() -> Scenario {
                 .wait_time(constant(3_600.0))
                 .task(1, Idle::request),
         )
+}
+
+/// Users that compute all the time, to use up a worker's core.
+fn computing() -> Scenario {
+    #[derive(Default)]
+    struct Computing;
+
+    impl Computing {
+        async fn compute(&mut self, client: &mut Client) -> TaskResult {
+            let began = std::time::Instant::now();
+            while began.elapsed() < std::time::Duration::from_millis(5) {
+                std::hint::spin_loop();
+            }
+            client.get("/").send().await?;
+            Ok(())
+        }
+    }
+
+    Scenario::new("computing")
+        .description("5 ms of computing before each request")
+        .user(FastHttpUser::<Computing>::new("Computing").task(1, Computing::compute))
 }

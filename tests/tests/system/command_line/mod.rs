@@ -3,6 +3,6 @@
 mod demo;
 mod failed_runs;
 mod finished_runs;
-mod results;
+pub(crate) mod results;
 mod settings;
 mod vocabulary;

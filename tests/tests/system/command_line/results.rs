@@ -27,7 +27,7 @@ pub(super) fn assert_tables(stdout: &str, texts: &[&str]) {
     );
 }
 
-pub(super) fn read_summary(path: &Path) -> (Summary, Value) {
+pub(crate) fn read_summary(path: &Path) -> (Summary, Value) {
     let text =
         fs::read_to_string(path).unwrap_or_else(|error| panic!("no summary was written: {error}"));
     let summary =

@@ -1,0 +1,65 @@
+//! What the generator itself ran short of in a run, as rows.
+
+use greylag_infra::{GeneratorNotice, GeneratorNotices};
+use rusqlite::{Connection, params};
+
+use super::error::StoreResult;
+use super::integers::{from_sql, small_from_sql, to_sql};
+use super::run_rows::{from_json, json, key_of};
+
+/// Several workers together, in the column of the worker.
+const NO_WORKER: i64 = -1;
+
+/// Adds notices to those of a run, merged and bounded as [`GeneratorNotices`] does.
+pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) -> StoreResult<()> {
+    if added.is_empty() {
+        return Ok(());
+    }
+    let mut notices: GeneratorNotices = of_run(connection, run)?.into_iter().collect();
+    for notice in added {
+        notices.add(notice.clone());
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO notices (run, kind, worker, subject, first_second, last_second, count, worst)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for notice in notices.iter() {
+        statement.execute(params![
+            run,
+            json(&notice.kind),
+            notice.worker.map_or(NO_WORKER, i64::from),
+            notice.subject,
+            notice.first_second,
+            notice.last_second,
+            to_sql(notice.count),
+            to_sql(notice.worst),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The notices of a run, by kind, worker and subject.
+pub(super) fn read(connection: &Connection, id: &str) -> StoreResult<Vec<GeneratorNotice>> {
+    of_run(connection, key_of(connection, id)?)
+}
+
+fn of_run(connection: &Connection, run: i64) -> StoreResult<Vec<GeneratorNotice>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, worker, subject, first_second, last_second, count, worst FROM notices WHERE run = ?1",
+    )?;
+    let mut rows = statement.query([run])?;
+    let mut notices = GeneratorNotices::default();
+    while let Some(row) = rows.next()? {
+        let worker: i64 = row.get(1)?;
+        notices.add(GeneratorNotice {
+            kind: from_json(&row.get::<_, String>(0)?)?,
+            worker: (worker != NO_WORKER).then(|| small_from_sql(worker)),
+            subject: row.get(2)?,
+            first_second: small_from_sql(row.get(3)?),
+            last_second: small_from_sql(row.get(4)?),
+            count: from_sql(row.get(5)?),
+            worst: from_sql(row.get(6)?),
+        });
+    }
+    Ok(notices.take())
+}
