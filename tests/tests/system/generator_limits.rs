@@ -34,7 +34,12 @@ async fn too_few_files_for_the_users_are_said_before_the_start() {
     let (summary, _) = read_summary(&directory.path().join("summary.json"));
     let warning = &summary.warnings[0];
     assert_eq!(
-        (warning.kind.as_str(), warning.worker, warning.count, warning.worst),
+        (
+            warning.kind.as_str(),
+            warning.worker,
+            warning.count,
+            warning.worst
+        ),
         ("few_file_descriptors", Some(0), 190, 200),
         "{warning:?}"
     );
@@ -74,10 +79,15 @@ async fn a_worker_at_the_end_of_its_core_is_said_beside_the_numbers() {
         .find(|warning| ["cpu", "cpu_wait"].contains(&warning.kind.as_str()))
         .unwrap_or_else(|| panic!("no such warning: {:?}", summary.warnings));
     assert_eq!(warning.worker, Some(0));
-    assert!(warning.count >= 3 && warning.last_second < 10, "{warning:?}");
+    assert!(
+        warning.count >= 3 && warning.last_second < 10,
+        "{warning:?}"
+    );
     assert!(ended.stdout.contains(&warning.message), "{}", ended.stdout);
     assert!(
-        warning.message.contains("include the generator's own delay"),
+        warning
+            .message
+            .contains("include the generator's own delay"),
         "{warning:?}"
     );
 }
