@@ -23,6 +23,6 @@ pub use chaos_proxy::ChaosProxy;
 pub use cluster::{Cluster, Greylag, START_TIMEOUT, local_url};
 pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
 pub use one_at_a_time::heavy;
-pub use proc_fs::{ProcessId, descendants, find_program};
+pub use proc_fs::{ProcessId, cpu_seconds_of_ended_children, descendants, find_program};
 pub use process::{Ended, Process, clean_command};
 pub use store_file::stored_counts;

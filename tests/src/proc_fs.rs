@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// USER_HZ is 100 on every Linux architecture in use (time(7)).
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// One process, told from a later one with the same id by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -20,6 +23,7 @@ struct Stat {
     state: char,
     parent: u32,
     cpu_ticks: u64,
+    ended_children_ticks: u64,
     started: u64,
 }
 
@@ -27,11 +31,13 @@ fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in brackets may hold anything; fields are counted from behind it (proc(5)).
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Stat {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
-        cpu_ticks: fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?,
-        started: fields.get(19)?.parse().ok()?,
+        cpu_ticks: ticks(11)? + ticks(12)?,
+        ended_children_ticks: ticks(13)? + ticks(14)?,
+        started: ticks(19)?,
     })
 }
 
@@ -62,8 +68,6 @@ impl ProcessId {
 
     /// Processor time used so far, user and system, in seconds.
     pub fn cpu_seconds(self) -> f64 {
-        /// USER_HZ is 100 on every Linux architecture in use (time(7)).
-        const TICKS_PER_SECOND: f64 = 100.0;
         stat(self.pid).map_or(0.0, |stat| stat.cpu_ticks as f64 / TICKS_PER_SECOND)
     }
 
@@ -86,6 +90,14 @@ impl ProcessId {
             .trim()
             .to_owned()
     }
+}
+
+/// Processor time of all children of this process that have ended and were waited for, and of theirs, user and
+/// system, in seconds.
+pub fn cpu_seconds_of_ended_children() -> f64 {
+    stat(std::process::id()).map_or(0.0, |stat| {
+        stat.ended_children_ticks as f64 / TICKS_PER_SECOND
+    })
 }
 
 /// All living children of a process, their children, and so on.

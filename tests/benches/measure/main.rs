@@ -1,12 +1,15 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay]`. Needs nginx, wrk and taskset.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | iteration]`. Needs nginx, wrk and taskset.
 //!
 //! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
 //!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
 //! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
 //! - `delay`: from the end of a request until a browser is told of it.
+//! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
+//!   runs only when it is named.
 
 mod cpu;
 mod delay;
+mod iteration;
 mod memory;
 mod plain_goose;
 
@@ -41,9 +44,10 @@ fn main() {
             ["cpu"] => cpu::measure().await,
             ["memory"] => memory::measure().await,
             ["delay"] => delay::measure().await,
+            ["iteration"] => iteration::measure().await,
             [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
             other => {
-                panic!("unknown arguments {other:?}; use cpu, memory, delay or nothing for all")
+                panic!("unknown arguments {other:?}; use cpu, memory, delay, iteration, or nothing for the first three")
             }
         }
     });
