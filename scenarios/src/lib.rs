@@ -36,6 +36,7 @@ mod wait_time;
 
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
+pub use client::{TlsConfigError, tls_client_config};
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};

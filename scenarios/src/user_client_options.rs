@@ -32,7 +32,8 @@ impl<S, C> UserBuilder<S, C> {
         self
     }
 
-    /// Trusts the certificates in this PEM text as authorities, beside the system's.
+    /// Trusts the certificates in this PEM text beside the system's: as authorities, and where a server shows
+    /// one of them itself (a self-signed certificate), as that server's. Names and dates are checked all the same.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client.tls.authorities.push(pem.into());
         self

@@ -10,18 +10,47 @@ use std::io;
 use http::StatusCode;
 
 use super::ClientKind;
+use super::shortage::Shortage;
+use super::tls::is_authority;
+use crate::recorder::GeneratorLimit;
 
 /// A failed transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure(Cow<'static, str>);
+pub(crate) struct Failure {
+    text: Cow<'static, str>,
+    shortage: Option<Shortage>,
+}
 
 impl Failure {
     pub(crate) const fn new(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self {
+            text: Cow::Borrowed(text),
+            shortage: None,
+        }
+    }
+
+    fn owned(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            text: text.into(),
+            shortage: None,
+        }
+    }
+
+    /// A failure of this machine, not of the target.
+    pub(super) fn shortage(shortage: Shortage) -> Self {
+        Self {
+            text: shortage.to_string().into(),
+            shortage: Some(shortage),
+        }
     }
 
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What this machine ran out of, if that is the reason.
+    pub(crate) fn generator_limit(&self) -> Option<GeneratorLimit<'_>> {
+        self.shortage.as_ref().map(Shortage::limit)
     }
 
     /// What an input/output error is called in Python: `ConnectionRefusedError(111, 'Connection
@@ -45,7 +74,10 @@ impl Failure {
                 return Self::handshake(error);
             }
             if let Some(reason) = text.strip_prefix("failed to lookup address information: ") {
-                return Self(format!("Host name not resolved: {reason}").into());
+                return Self::shortage(Shortage::NameResolution {
+                    host: "this host".into(),
+                    reason: reason.into(),
+                });
             }
             return match error.kind() {
                 UnexpectedEof | ConnectionReset | BrokenPipe => Self::new(CLOSED_EARLY),
@@ -54,9 +86,12 @@ impl Failure {
                 InvalidInput | InvalidData => {
                     Self::new("Malformed response: the chunks are not valid")
                 }
-                kind => Self(format!("OSError('{kind}')").into()),
+                kind => Self::owned(format!("OSError('{kind}')")),
             };
         };
+        if let Some(shortage) = Shortage::of(error) {
+            return Self::shortage(shortage);
+        }
         let class = match error.kind() {
             ConnectionRefused => "ConnectionRefusedError",
             ConnectionReset => "ConnectionResetError",
@@ -68,11 +103,11 @@ impl Failure {
         };
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
-        Self(format!("{class}({code}, '{text}')").into())
+        Self::owned(format!("{class}({code}, '{text}')"))
     }
 
     pub(crate) fn too_many_redirects(allowed: usize) -> Self {
-        Self(format!("TooManyRedirects('Exceeded {allowed} redirects.')").into())
+        Self::owned(format!("TooManyRedirects('Exceeded {allowed} redirects.')"))
     }
 
     /// A handshake that ended early is not an answer cut short.
@@ -102,11 +137,12 @@ impl Failure {
                     "certificate is not yet valid".into()
                 }
                 Certificate::UnknownIssuer => "certificate of an unknown issuer".into(),
-                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                    "certificate is not for this host".into()
+                Certificate::NotValidForNameContext { presented, .. } => {
+                    not_for_this_host(presented)
                 }
+                Certificate::NotValidForName => "certificate is not for this host".into(),
                 Certificate::Revoked => "certificate was revoked".into(),
-                Certificate::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                reason if is_authority(reason) => {
                     "certificate authority used as a server's certificate".into()
                 }
                 _ => "certificate is not valid".into(),
@@ -115,7 +151,7 @@ impl Failure {
             rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
             _ => "handshake failed".into(),
         };
-        Self(format!("TLS failure: {reason}").into())
+        Self::owned(format!("TLS failure: {reason}"))
     }
 
     /// Any error of an HTTP library, by its innermost cause that says something.
@@ -136,9 +172,42 @@ impl Failure {
             Some(error) if error.is_parse() => Self::new("Malformed response: this is not HTTP/1"),
             Some(error) if error.is_closed() => Self::new(DISCONNECTED),
             Some(_) => Self::new(CLOSED_EARLY),
-            None => Self(innermost(error).to_string().into()),
+            None => Self::owned(innermost(error).to_string()),
         }
     }
+}
+
+/// Most names of a certificate that a failure text shows, and the longest of them.
+const SHOWN_NAMES: usize = 3;
+const SHOWN_NAME_CHARS: usize = 80;
+
+/// Says which hosts a certificate is for. What names none has a common name at most, which no client
+/// looks at any more.
+fn not_for_this_host(presented: &[String]) -> Cow<'static, str> {
+    if presented.is_empty() {
+        return "certificate is not for this host: it has no subject alternative name (a common name is not enough)".into();
+    }
+    let mut names: Vec<String> = presented
+        .iter()
+        .take(SHOWN_NAMES)
+        .map(|name| bare_name(name).chars().take(SHOWN_NAME_CHARS).collect())
+        .collect();
+    if presented.len() > SHOWN_NAMES {
+        names.push("…".to_owned());
+    }
+    format!(
+        "certificate is not for this host, it is for {}",
+        names.join(", ")
+    )
+    .into()
+}
+
+/// The name in what rustls gives, which has its kind around it: `DnsName("host")`, `IpAddress(127.0.0.1)`.
+fn bare_name(presented: &str) -> &str {
+    let inner = presented
+        .split_once('(')
+        .and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.unwrap_or(presented).trim_matches('"')
 }
 
 /// What tokio-rustls says when a connection is closed in the middle of a handshake.

@@ -27,6 +27,7 @@ mod request_parts;
 mod response;
 mod rest;
 mod session;
+mod shortage;
 mod stream;
 mod streamed;
 mod target;
@@ -58,6 +59,7 @@ pub use session::Renamed;
 pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
 pub(crate) use target::{Target, is_absolute};
 pub(crate) use tls::TlsExtras;
+pub use tls::{TlsConfigError, tls_client_config};
 
 /// Which transport the users of a type get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

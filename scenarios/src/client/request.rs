@@ -319,6 +319,9 @@ impl<'c, Kind> Request<'c, Kind> {
                     status: None,
                 };
                 pending.finish(&ended, Some(failure.text()));
+                if let Some(limit) = failure.generator_limit() {
+                    user.run.recorder.generator_limit(limit);
+                }
                 Err(RequestError::recorded(failure.text().to_owned()))
             }
         }

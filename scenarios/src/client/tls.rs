@@ -6,10 +6,12 @@
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use super::ClientKind;
@@ -67,9 +69,7 @@ fn build(
     let verifier: Arc<dyn ServerCertVerifier> = if accept_invalid {
         Arc::new(AcceptAny(provider))
     } else {
-        let verifier = Verifier::new_with_extra_roots(authorities(extras)?, provider)
-            .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
-        Arc::new(verifier)
+        Arc::new(Trusting::new(authorities(&extras.authorities)?, provider)?)
     };
     let builder = builder
         .dangerous()
@@ -93,9 +93,35 @@ fn build(
     Ok(config)
 }
 
-fn authorities(extras: &TlsExtras) -> Result<Vec<CertificateDer<'static>>, String> {
+/// A configuration for connections to a coordinator or any other server: trusts the system's authorities and
+/// the certificates in these PEM texts, each as an authority and as a server's own certificate (a self-signed
+/// one, for example). Offers no application protocol.
+///
+/// # Errors
+///
+/// When a text has no certificate in it that can be used.
+pub fn tls_client_config(authorities_pem: &[Vec<u8>]) -> Result<ClientConfig, TlsConfigError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = authorities(authorities_pem)
+        .and_then(|trusted| Trusting::new(trusted, Arc::clone(&provider)))
+        .map_err(TlsConfigError)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsConfigError(format!("TLS cannot be set up: {error}")))?;
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsConfigError(String);
+
+fn authorities(texts: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut all = Vec::new();
-    for pem in &extras.authorities {
+    for pem in texts {
         all.extend(certificates(pem, "the additional root certificate")?);
     }
     Ok(all)
@@ -112,6 +138,85 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
         ));
     }
     Ok(all)
+}
+
+/// Checks certificates as usual, and accepts one that is itself among the trusted ones: it needs no issuer, and
+/// may be marked as an authority, as `openssl req -x509` marks those it makes.
+#[derive(Debug)]
+struct Trusting {
+    usual: Verifier,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Trusting {
+    fn new(
+        trusted: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
+        let usual = Verifier::new_with_extra_roots(trusted.iter().cloned(), provider)
+            .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
+        Ok(Self { usual, trusted })
+    }
+}
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let usual =
+            self.usual
+                .verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        match &usual {
+            Err(rustls::Error::InvalidCertificate(reason))
+                if self.trusted.iter().any(|one| one == end_entity)
+                    && lacks_only_issuer(reason) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            _ => usual,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate was refused for its issuer or for being an authority. Both are looked at after its dates,
+/// so they are right; its names are looked at last, so they are still to be checked.
+fn lacks_only_issuer(reason: &CertificateError) -> bool {
+    *reason == CertificateError::UnknownIssuer || is_authority(reason)
+}
+
+/// Whether an authority's own certificate was shown by a server. rustls has no kind of its own for it.
+pub(super) fn is_authority(reason: &CertificateError) -> bool {
+    matches!(reason, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
 
 /// Accepts every certificate; signatures are still checked against it.

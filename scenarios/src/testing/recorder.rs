@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::recorder::{Arrival, Recorder, RequestSample};
+use crate::recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};
 
 /// A sample, kept.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ pub(crate) struct Memory {
     starts: Mutex<Vec<Instant>>,
     arrivals: Mutex<Vec<Arrival>>,
     stop_reasons: Mutex<Vec<String>>,
+    generator_limits: Mutex<Vec<String>>,
 }
 
 impl Memory {
@@ -78,6 +79,11 @@ impl Memory {
         self.stop_reasons.lock().unwrap().clone()
     }
 
+    /// What the load generator ran short of.
+    pub(crate) fn generator_limits(&self) -> Vec<String> {
+        self.generator_limits.lock().unwrap().clone()
+    }
+
     pub(crate) fn starts(&self) -> Vec<Instant> {
         self.starts.lock().unwrap().clone()
     }
@@ -110,6 +116,13 @@ impl Recorder for Memory {
 
     fn arrival(&self, arrival: Arrival) {
         self.arrivals.lock().unwrap().push(arrival);
+    }
+
+    fn generator_limit(&self, limit: GeneratorLimit<'_>) {
+        self.generator_limits
+            .lock()
+            .unwrap()
+            .push(format!("{limit:?}"));
     }
 
     fn stop_test(&self, reason: &str) {

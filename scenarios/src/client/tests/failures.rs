@@ -165,9 +165,14 @@ async fn nobody_there_and_no_such_host() {
             "GET / -> ConnectionRefusedError(111, 'Connection refused')"
         );
         assert!(
-            lines[1].starts_with(&format!("GET {name} -> Host name not resolved: ")),
+            lines[1].starts_with(&format!(
+                "GET {name} -> Load generator: name does not resolve: "
+            )),
             "{lines:?}"
         );
+        let limits = memory.generator_limits();
+        assert_eq!(limits.len(), 1, "{kind:?} {limits:?}");
+        assert!(limits[0].starts_with("NameResolution"), "{limits:?}");
     }
 }
 

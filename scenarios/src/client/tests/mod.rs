@@ -13,4 +13,5 @@ mod requests;
 mod rest;
 mod sessions;
 mod streams;
+mod trust;
 mod verdicts;
