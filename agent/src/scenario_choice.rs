@@ -94,7 +94,7 @@ pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, S
 }
 
 /// The sentence about a scenario that is not compiled in.
-fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
+pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
     let shown: String = name.chars().take(100).collect();
     format!(
         "scenario `{shown}` is unknown; compiled in are {}",

@@ -8,14 +8,37 @@ use std::process::{Command, Output};
 
 /// Runs the real binary in an empty directory without any settings of ours.
 fn greylag(directory: &Path, arguments: &[&str]) -> Output {
+    greylag_with(directory, arguments, &[])
+}
+
+/// The same with these variables.
+fn greylag_with(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greylag"));
     command.args(arguments).current_dir(directory);
     for (name, _) in std::env::vars() {
-        if name.starts_with("GREYLAG_") {
+        if name.starts_with("GREYLAG_") || name.starts_with("LOCUST_") {
             command.env_remove(name);
         }
     }
-    command.output().unwrap()
+    command
+        .env("HOME", directory)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// Asserts that these variables are refused with these words.
+fn assert_variables_refused(arguments: &[&str], variables: &[(&str, &str)], words: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = greylag_with(directory.path(), arguments, variables);
+    let said = String::from_utf8_lossy(&output.stderr);
+    for words in words {
+        assert!(
+            said.contains(words),
+            "{arguments:?} {variables:?} should say {words:?} and says {said:?}"
+        );
+    }
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
 }
 
 /// Asserts that this is refused with these words, and that nothing was left behind.
@@ -70,7 +93,10 @@ fn numbers_and_durations_are_checked() {
             vec!["--summary", "no/such/dir/x.json"],
             "cannot be written to no/such/dir/x.json",
         ),
-        (vec!["--log-level", "greylag=loud"], "is no log level"),
+        (
+            vec!["--log-level", "greylag=loud"],
+            "is not a valid log level",
+        ),
     ] {
         assert_refused(&run(&more), words);
     }
@@ -138,7 +164,7 @@ fn coordinators_are_guarded() {
     assert_refused(&["coordinator", "--listen", "0.0.0.0:0"], "--token");
     assert_refused(
         &["coordinator", "--listen", "nonsense"],
-        "is no address to listen on",
+        "is not an address to listen on",
     );
     assert_refused(
         &["coordinator", "--listen", "127.0.0.1:0", "--lease", "0"],
@@ -213,14 +239,130 @@ fn scenarios_are_listed() {
 }
 
 #[test]
-fn a_switch_in_the_environment_is_on_in_any_usual_word() {
-    for word in ["1", "true", "yes"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_greylag"))
-            .args(["demo", "--users", "0"])
-            .env("GREYLAG_EXIT", word)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("users is 0"), "{word}: {said}");
+fn a_switch_in_the_environment_is_on_or_off_in_any_usual_word() {
+    let switches = [
+        ("demo", "GREYLAG_EXIT"),
+        ("run", "GREYLAG_HEADLESS"),
+        ("run", "GREYLAG_ONLY_SUMMARY"),
+        ("run", "GREYLAG_EQUAL_WEIGHTS"),
+        ("run", "GREYLAG_CSV_FULL_HISTORY"),
+        ("run", "LOCUST_HEADLESS"),
+    ];
+    for (subcommand, name) in switches {
+        for word in [
+            "1", "true", "TRUE", "yes", "on", "0", "no", "off", "FALSE", "",
+        ] {
+            let arguments = [subcommand, "--users", "0", "--host", "http://127.0.0.1:9"];
+            let arguments = if subcommand == "run" {
+                &arguments[..]
+            } else {
+                &arguments[..3]
+            };
+            assert_variables_refused(arguments, &[(name, word)], &["users is 0"]);
+        }
+        let words = [name, "'perhaps'", "1, yes, on, true, 0, no, off or false"];
+        assert_variables_refused(&[subcommand], &[(name, "perhaps")], &words);
     }
+}
+
+/// What compose files and CI systems write for variables they do not have.
+#[test]
+fn a_variable_that_is_empty_is_not_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "users = 0\nhost = \"http://127.0.0.1:9\"\n[[request]]\npath = \"/\"\n";
+    std::fs::write(directory.path().join("own.toml"), file).unwrap();
+    let help = greylag(directory.path(), &["run", "--help"]);
+    let help = String::from_utf8_lossy(&help.stdout);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let names: Vec<&str> = help
+        .split("[env: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(['=', ']']).next())
+        .collect();
+    assert!(names.len() > 25, "{names:?}");
+    let empty: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+    let output = greylag_with(directory.path(), &["run", "own.toml"], &empty);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("users is 0"), "{said}");
+    assert!(!said.contains("shop"), "{said}");
+
+    let scenario = [("GREYLAG_SCENARIO", "shop")];
+    let output = greylag_with(directory.path(), &["run", "own.toml"], &scenario);
+    let said = String::from_utf8_lossy(&output.stderr);
+    for words in ["GREYLAG_SCENARIO", "`shop`", "own.toml", "[[request]]"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(2));
+    for name in [
+        "GREYLAG_COORDINATOR",
+        "GREYLAG_TOKEN",
+        "GREYLAG_LOG_LEVEL",
+        "RUST_LOG",
+    ] {
+        let arguments = ["agent", "--infrastructure", "lab"];
+        assert_variables_refused(&arguments, &[(name, "")], &["--coordinator"]);
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let line = [
+        "run",
+        "--html",
+        "r.html",
+        "--expect-workers=4",
+        "-r",
+        "fast",
+        "--master",
+    ];
+    let variables = [("GREYLAG_USERS", "many"), ("GREYLAG_RUN_TIME", "soon")];
+    let words = [
+        "6 problems",
+        "--html: ",
+        "--expect-workers: ",
+        "--master: ",
+        "'fast' for --spawn-rate",
+        "'many' of GREYLAG_USERS",
+        "'soon' of GREYLAG_RUN_TIME",
+    ];
+    assert_variables_refused(&line, &variables, &words);
+}
+
+#[test]
+fn what_locusts_users_list_first_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let listed = greylag(directory.path(), &["run", "--scenario", "shop", "--list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.starts_with("Available Users:\n    "), "{listed}");
+    let ratio = greylag(directory.path(), &["--show-task-ratio", "--headless"]);
+    let ratio = String::from_utf8_lossy(&ratio.stdout).into_owned();
+    assert!(ratio.contains('%'), "{ratio}");
+    assert_refused(
+        &["run", "--scenario", "none", "-l"],
+        "scenario `none` is unknown",
+    );
+}
+
+#[test]
+fn the_log_goes_where_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = [
+        "coordinator",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        "file",
+        "--logfile",
+        "greylag.log",
+        "--loglevel",
+        "WARNING",
+    ];
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    assert_refused_in(directory.path(), &arguments, "file");
+    assert!(directory.path().join("greylag.log").exists());
+    assert_refused(&["scenarios", "--log-file", "no/such/x"], "no/such/x");
+    assert_refused(
+        &["scenarios", "-L", "loud=quiet"],
+        "is not a valid log level",
+    );
 }

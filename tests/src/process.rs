@@ -237,6 +237,7 @@ pub fn clean_command(program: impl AsRef<OsStr>) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("GREYLAG_")
+            || text.starts_with("LOCUST_")
             || text == "RUST_LOG"
             || text.to_lowercase().ends_with("_proxy")
         {

@@ -72,6 +72,7 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         agent_routes(coordinator.clone()),
         WebConfig {
             token: options.token,
+            ..WebConfig::default()
         },
         ending.clone(),
     );
@@ -97,13 +98,14 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
 /// The sentence about an address that cannot be listened on.
 pub(super) fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     let cure = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "; end what uses it, or give another port",
+        std::io::ErrorKind::AddrInUse => "; stop what is using it or choose another port",
         _ => "",
     };
     Failure::bad_input(format!("cannot listen on {address}: {error}{cure}"))
 }
 
-async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
+/// The address that a text such as `127.0.0.1:8089` names.
+pub(super) async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
     let resolved = lookup_host(listen)
         .await
         .map(|mut addresses| addresses.next());
@@ -113,7 +115,7 @@ async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
             "`{listen}` has no address to listen on"
         ))),
         Err(error) => Err(Failure::bad_input(format!(
-            "`{listen}` is no address to listen on ({error}); write it as 127.0.0.1:8089"
+            "`{listen}` is not an address to listen on ({error}); write it as 127.0.0.1:8089"
         ))),
     }
 }

@@ -1,35 +1,50 @@
 //! Flags for the options that compiled-in scenarios declare: `--api-key VALUE` beside our own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use greylag_scenarios::{CustomOption, CustomOptionKind, Scenario};
 
 use super::failure::Failure;
+use super::locust_options;
+use super::settings::{Sources, boolish};
 
+/// Long names of the program's own flags, which every subcommand has.
+const OF_THE_PROGRAM: [&str; 5] = ["help", "version", "log-level", "log-file", "skip-log-setup"];
 /// Heading of these flags in the help.
 const HEADING: &str = "Options of the scenarios";
 /// Identifiers of these flags begin with this, so that they cannot be mistaken for ours.
-const PREFIX: &str = "option:";
+pub(super) const PREFIX: &str = "option:";
 
 /// Adds a flag for each option that a scenario declares. One that has the name of a flag of ours is left out
 /// and can be given as `--option NAME=VALUE`.
 pub(super) fn add(command: Command, scenarios: &[Scenario]) -> Command {
-    let taken: Vec<String> = command
-        .get_arguments()
-        .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
+    let own = command.get_arguments().flat_map(|arg| {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long().into_iter().chain(aliases)
+    });
+    let taken: Vec<String> = own
         .map(str::to_owned)
-        .chain([
-            "help".to_owned(),
-            "version".to_owned(),
-            "log-level".to_owned(),
-        ])
+        .chain(locust_options::longs().map(str::to_owned))
+        .chain(OF_THE_PROGRAM.map(str::to_owned))
+        .collect();
+    let taken_variables: Vec<OsString> = command
+        .get_arguments()
+        .filter_map(Arg::get_env)
+        .map(OsString::from)
         .collect();
     let flags: Vec<Arg> = distinct(scenarios)
         .into_iter()
         .filter(|(name, _)| !taken.contains(name) && is_flag_name(name))
         .map(|(_, declared)| flag(&declared))
+        .map(|flag| match flag.get_env() {
+            Some(name) if taken_variables.iter().any(|taken| taken == name) => {
+                flag.env(Resettable::Reset)
+            }
+            _ => flag,
+        })
         .collect();
     command.args(flags)
 }
@@ -40,25 +55,39 @@ pub(super) fn add(command: Command, scenarios: &[Scenario]) -> Command {
 /// A value that none of the scenarios with this option takes.
 pub(super) fn given(
     matches: &ArgMatches,
+    sources: &Sources,
     scenarios: &[Scenario],
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut given = BTreeMap::new();
+    let mut problems = Vec::new();
     for (name, declared) in distinct(scenarios) {
         let id = format!("{PREFIX}{name}");
         let Ok(Some(value)) = matches.try_get_one::<String>(&id) else {
             continue;
         };
+        let is_flag = declared
+            .iter()
+            .all(|(_, option)| option.kind == CustomOptionKind::Flag);
+        let value = match boolish(value) {
+            Some(on) if is_flag => on.to_string(),
+            _ => value.clone(),
+        };
         let refusals: Vec<String> = declared
             .iter()
-            .filter_map(|(_, option)| option.check(value).err())
+            .filter_map(|(_, option)| option.check(&value).err())
             .map(|error| error.to_string())
             .collect();
         if refusals.len() == declared.len() {
-            return Err(Failure::bad_input(refusals.join("; ")));
+            let place = sources.name(&id).unwrap_or_default();
+            problems.push(format!("{place}: {}", refusals.join("; ")));
+        } else {
+            given.insert(name, value);
         }
-        given.insert(name, value.clone());
     }
-    Ok(given)
+    match Failure::of_problems(&problems) {
+        Some(failure) => Err(failure),
+        None => Ok(given),
+    }
 }
 
 /// Whether a name can be a flag's. One that cannot is refused with a sentence when its scenario is checked.
@@ -149,7 +178,7 @@ mod tests {
         let matches = add(command, &scenarios())
             .try_get_matches_from(line)
             .map_err(|error| error.to_string())?;
-        given(&matches, &scenarios()).map_err(|failure| format!("{failure:?}"))
+        given(&matches, &Sources::default(), &scenarios()).map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]
@@ -177,6 +206,7 @@ mod tests {
                 .eq(expected)
         );
         assert_eq!(parse(&["run", "--fast=false"]).unwrap()["fast"], "false");
+        assert_eq!(parse(&["run", "--fast=Yes"]).unwrap()["fast"], "true");
         assert!(parse(&["run"]).unwrap().is_empty());
         // Ours stays ours.
         assert!(parse(&["run", "--host", "x"]).unwrap().is_empty());

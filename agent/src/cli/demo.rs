@@ -1,10 +1,10 @@
 //! `greylag demo`: a whole load test against a target of its own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use greylag_infra::LoadTest;
 use greylag_scenarios::Scenario;
 
@@ -54,8 +54,8 @@ pub(super) struct DemoOptions {
     /// Directory in which results are kept.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
-    /// End with the run instead of serving its page until Ctrl-C.
-    #[arg(long, env = "GREYLAG_EXIT", value_parser = FalseyValueParser::new())]
+    /// Exit when the run ends instead of serving its page until Ctrl-C.
+    #[arg(long, env = "GREYLAG_EXIT")]
     exit: bool,
     /// Write the run's summary to this file as JSON.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
@@ -84,7 +84,8 @@ pub(super) async fn demo(
     let mut signals = Signals::take()?;
     let local = Local::start(
         options.data,
-        LocalPage::Open { port: options.port },
+        LocalPage::on_port(options.port, None),
+        BTreeMap::new(),
         scenarios,
     )
     .await?;
@@ -102,7 +103,7 @@ pub(super) async fn demo(
     };
     if !options.exit && outcome != Outcome::Stopped {
         say(format_args!(
-            "The results stay at {} until Ctrl-C.",
+            "Results are served at {} until you press Ctrl-C.",
             local.url()
         ));
         signals.next().await;

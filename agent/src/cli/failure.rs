@@ -24,6 +24,22 @@ impl Failure {
         }
     }
 
+    /// What was asked for cannot be done, for one or more reasons; none if there are no problems.
+    pub(super) fn of_problems(problems: &[String]) -> Option<Self> {
+        let message = match problems {
+            [] => return None,
+            [only] => only.clone(),
+            all => {
+                let lines: Vec<String> = all
+                    .iter()
+                    .map(|problem| format!("\n  - {problem}"))
+                    .collect();
+                format!("{} problems:{}", all.len(), lines.concat())
+            }
+        };
+        Some(Self::bad_input(message))
+    }
+
     /// It was begun and did not end well.
     pub(super) fn failed(sentence: impl Display) -> Self {
         Self {

@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a coordinator that went away is waited for; agents end their load before.
 const WAIT_FOR_COORDINATOR: Duration = Duration::from_secs(120);
 
+/// How often `--print-stats` prints, as Locust does.
+const PRINT_STATS_EVERY: Duration = Duration::from_secs(2);
 /// How long after a key the number of users it asked for counts rather than the reported one, which is late.
 const KEY_COUNTS: Duration = Duration::from_secs(3);
 
@@ -56,6 +58,8 @@ pub(super) struct Following {
     pub(super) csv: Option<CsvFiles>,
     /// Shows no progress, only the results.
     pub(super) only_summary: bool,
+    /// Shows Locust's table now and then in place of the progress.
+    pub(super) print_stats: bool,
     /// Exit code for a run that finished, but with failed requests or errors of tasks.
     pub(super) exit_code_on_error: Option<u8>,
 }
@@ -67,7 +71,8 @@ pub(super) async fn follow(
     following: &mut Following,
     signals: &mut Signals,
 ) -> Result<Outcome, Failure> {
-    let mut display = ProgressDisplay::new(following.only_summary);
+    let mut display = ProgressDisplay::new(following.only_summary || following.print_stats);
+    let mut printed_at = Instant::now();
     let mut keys = Keys::take();
     let mut users = 0;
     let mut asked_at: Option<Instant> = None;
@@ -92,6 +97,12 @@ pub(super) async fn follow(
                 }
                 if let Some(csv) = &mut following.csv {
                     csv.keep(api, &run.id).await?;
+                }
+                if following.print_stats && printed_at.elapsed() >= PRINT_STATS_EVERY {
+                    printed_at = Instant::now();
+                    if let Ok(tables) = api.tables(&run.id).await {
+                        display.note(first_table(&tables));
+                    }
                 }
             }
             Err(ApiError::Refused(reason)) => return Err(Failure::failed(reason)),
@@ -161,6 +172,11 @@ impl SaidWarnings {
             .map(|warning| warning.message.as_str())
             .collect()
     }
+}
+
+/// Locust's table of requests; the others follow after an empty line.
+fn first_table(tables: &str) -> &str {
+    tables.split_once("\n\n").map_or(tables, |(first, _)| first)
 }
 
 async fn show_results(

@@ -1,6 +1,7 @@
 //! Coordinator and agent in this one process, for `run` and `demo`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use greylag_infra::LoadTest;
@@ -17,31 +18,45 @@ use super::api_client::ApiClient;
 use super::coordinator::cannot_listen;
 use super::failure::Failure;
 use super::follow::{Following, Outcome, follow};
+use super::page_options::DEFAULT_PORT;
 use super::say;
 use super::signals::Signals;
 use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
 
 /// The infrastructure that this machine is.
 pub(super) const LOCAL_INFRASTRUCTURE: &str = "local";
-/// Where the page is unless the port is taken; as Locust's.
-const DEFAULT_PORT: u16 = 8089;
-
 /// Whether the page can be looked at while a test runs here.
 pub(super) enum LocalPage {
-    /// On this port, or the usual one, or any that is free.
+    /// It can.
     Open {
-        /// The port.
-        port: Option<u16>,
+        /// Where it is.
+        address: SocketAddr,
+        /// Whether any other port will do when that one is taken.
+        may_move: bool,
+        /// What browsers and programs need, if it is reachable from other machines.
+        token: Option<Token>,
     },
-    /// Nobody can: the port is any, and the token is told to nobody.
+    /// It cannot: the port is any, and the token is a secret of this process.
     Closed,
+}
+
+impl LocalPage {
+    /// On a port of this machine, or the usual one, or any that is free.
+    pub(super) fn on_port(port: Option<u16>, token: Option<Token>) -> Self {
+        Self::Open {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(DEFAULT_PORT))),
+            may_move: port.is_none(),
+            token,
+        }
+    }
 }
 
 /// A coordinator and its one agent.
 pub(super) struct Local {
     url: Url,
-    /// A secret nobody is told, when nobody shall look at the page.
     token: Option<Token>,
+    /// Whether the page can be looked at.
+    is_open: bool,
     coordinator: Coordinator,
     agent: AgentHandle,
     server: JoinHandle<std::io::Result<()>>,
@@ -49,17 +64,33 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Starts both and waits until they know each other.
+    /// Starts both and waits until they know each other. `start_form` are texts that the page's start form has at
+    /// first.
     pub(super) async fn start(
         data_dir: PathBuf,
         page: LocalPage,
+        start_form: BTreeMap<String, String>,
         scenarios: Vec<Scenario>,
     ) -> Result<Self, Failure> {
+        let is_open = matches!(page, LocalPage::Open { .. });
         let (listener, token) = match page {
-            LocalPage::Open { port } => (listen(port).await?, None),
-            LocalPage::Closed => (listen(Some(0)).await?, Some(secret()?)),
+            LocalPage::Open {
+                address,
+                may_move,
+                token,
+            } => (listen(address, may_move).await?, token),
+            LocalPage::Closed => {
+                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                (listen(any, false).await?, Some(secret()?))
+            }
         };
-        let address = listener.local_addr().map_err(Failure::failed)?;
+        let mut address = listener.local_addr().map_err(Failure::failed)?;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
         let url = Url::parse(&format!("http://{address}")).map_err(Failure::failed)?;
         let coordinator = Coordinator::start(CoordinatorConfig {
             data_dir,
@@ -74,6 +105,7 @@ impl Local {
             agent_routes(coordinator.clone()),
             WebConfig {
                 token: token.clone(),
+                start_form,
             },
             ending.clone(),
         ));
@@ -92,6 +124,7 @@ impl Local {
         Ok(Self {
             url,
             token,
+            is_open,
             coordinator,
             agent,
             server,
@@ -111,16 +144,32 @@ impl Local {
             .start_run(test, Some(&test.scenario), true)
             .await
             .map_err(Failure::bad_input)?;
-        match &self.token {
-            None => say(format_args!(
+        if self.is_open {
+            say(format_args!(
                 "Run #{} of {}: {}",
                 run.number,
                 test.name,
                 api.page(&run.url)
-            )),
-            Some(_) => say(format_args!("Run #{} of {}", run.number, test.name)),
+            ));
+        } else {
+            say(format_args!("Run #{} of {}", run.number, test.name));
         }
         follow(&api, &run, following, signals).await
+    }
+
+    /// Waits until agent or server have ended by themselves, which they should not.
+    pub(super) async fn ended(&mut self) -> Failure {
+        tokio::select! {
+            ended = self.agent.ended() => match ended {
+                Ok(()) => Failure::failed("the agent ended"),
+                Err(error) => Failure::failed(format!("the agent ended: {error}")),
+            },
+            served = &mut self.server => Failure::failed(match served {
+                Ok(Ok(())) => "the web server ended".to_owned(),
+                Ok(Err(error)) => format!("the web server ended: {error}"),
+                Err(error) => format!("the web server ended: {error}"),
+            }),
+        }
     }
 
     /// Where the page is.
@@ -165,19 +214,12 @@ fn secret() -> Result<Token, Failure> {
     letters.parse().map_err(Failure::failed)
 }
 
-/// The port that was asked for, or the usual one, or any that is free.
-async fn listen(port: Option<u16>) -> Result<TcpListener, Failure> {
-    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    if let Some(port) = port {
-        let address = at(port);
-        return TcpListener::bind(address)
-            .await
-            .map_err(|error| cannot_listen(address, &error));
-    }
-    match TcpListener::bind(at(DEFAULT_PORT)).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(at(0))
-            .await
-            .map_err(|error| cannot_listen(at(0), &error)),
-    }
+/// The address that was asked for, or any other port there if that will do.
+async fn listen(address: SocketAddr, may_move: bool) -> Result<TcpListener, Failure> {
+    let first = TcpListener::bind(address).await;
+    let bound = match first {
+        Err(_) if may_move => TcpListener::bind(SocketAddr::new(address.ip(), 0)).await,
+        other => other,
+    };
+    bound.map_err(|error| cannot_listen(address, &error))
 }

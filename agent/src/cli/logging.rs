@@ -1,8 +1,12 @@
 //! What the program says about itself, on standard error.
 
+use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::Command;
 use super::failure::Failure;
@@ -13,28 +17,53 @@ const TALKATIVE: &str =
 /// Commands that show a result tell only what is wrong.
 const CALM: &str = "warn";
 
+/// Locust's names of levels that have other names here.
+const LOCUSTS_LEVELS: [(&str, &str); 2] = [("warning", "warn"), ("critical", "error")];
+
 /// Sets up logging for a command. A worker's lines get their time and their place from its agent.
-pub(super) fn init(level: Option<&str>, command: &Command) -> Result<(), Failure> {
+pub(super) fn init(
+    level: Option<&str>,
+    file: Option<&Path>,
+    command: &Command,
+) -> Result<(), Failure> {
     let default = match command {
         Command::Coordinator(_) | Command::Agent(_) | Command::Worker => TALKATIVE,
         Command::Demo(_)
         | Command::Run(_)
+        | Command::Serve(_)
         | Command::New(_)
         | Command::Scenarios(_)
         | Command::Users(_) => CALM,
     };
     let filter = match level {
-        Some(level) => EnvFilter::try_new(level).map_err(|error| {
-            Failure::bad_input(format!(
-                "`{level}` is no log level ({error}); use error, warn, info, debug or trace"
-            ))
-        })?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)),
+        Some(level) => {
+            let lower = level.to_lowercase();
+            let ours = LOCUSTS_LEVELS.iter().find(|(theirs, _)| *theirs == lower);
+            let wanted = ours.map_or(level, |(_, ours)| ours);
+            EnvFilter::try_new(wanted).map_err(|error| {
+                Failure::bad_input(format!(
+                    "`{level}` is not a valid log level ({error}); use error, warn, info, debug or trace"
+                ))
+            })?
+        }
+        // An empty variable is not set.
+        None => match std::env::var("RUST_LOG") {
+            Ok(directives) if !directives.trim().is_empty() => {
+                EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new(default))
+            }
+            _ => EnvFilter::new(default),
+        },
+    };
+    let file = file.map(open).transpose()?;
+    let colours = file.is_none() && std::io::stderr().is_terminal();
+    let writer = match file {
+        Some(file) => BoxMakeWriter::new(Arc::new(file)),
+        None => BoxMakeWriter::new(std::io::stderr),
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(writer)
+        .with_ansi(colours)
         .with_target(false);
     // A scenario crate's main may have set up its own before us, and keeps it.
     let _ = match command {
@@ -42,4 +71,17 @@ pub(super) fn init(level: Option<&str>, command: &Command) -> Result<(), Failure
         _ => subscriber.try_init(),
     };
     Ok(())
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| {
+            Failure::bad_input(format!(
+                "the log cannot be written to {}: {error}",
+                path.display()
+            ))
+        })
 }

@@ -10,18 +10,25 @@ mod failure;
 mod follow;
 mod keys;
 mod local;
+mod locust_options;
 mod logging;
 mod new;
+mod page_options;
 mod progress;
 mod run;
 mod scenarios;
+mod serve;
+mod settings;
 mod signals;
+mod start_form;
 mod summary_file;
 mod test_options;
 mod users;
+mod worker_count;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -29,6 +36,7 @@ use greylag_infra::{DurationError, parse_duration};
 use greylag_scenarios::Scenario;
 
 use failure::Failure;
+use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved};
 
 /// Where results are kept unless something else is said.
 const DEFAULT_DATA: &str = "./greylag-data";
@@ -37,10 +45,29 @@ const DEFAULT_DATA: &str = "./greylag-data";
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 struct CommandLine {
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as
-    /// `greylag=debug`. RUST_LOG does the same.
-    #[arg(long, global = true, env = "GREYLAG_LOG_LEVEL", value_name = "LEVEL")]
+    /// Log level for standard error: error, warn, info, debug, trace, or a filter such as `greylag=debug` (or
+    /// set RUST_LOG).
+    #[arg(
+        short = 'L',
+        long,
+        alias = "loglevel",
+        global = true,
+        env = "GREYLAG_LOG_LEVEL",
+        value_name = "LEVEL"
+    )]
     log_level: Option<String>,
+    /// Append the log to this file instead of writing it to standard error.
+    #[arg(
+        long,
+        alias = "logfile",
+        global = true,
+        env = "GREYLAG_LOG_FILE",
+        value_name = "FILE"
+    )]
+    log_file: Option<PathBuf>,
+    /// Do not set up logging: the program's own `main` did.
+    #[arg(long, global = true, env = "GREYLAG_SKIP_LOG_SETUP")]
+    skip_log_setup: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +78,8 @@ enum Command {
     Demo(demo::DemoOptions),
     /// Run a load test, here or on a coordinator's agents.
     Run(Box<run::RunOptions>),
+    /// Serve the web page with an agent on this machine and wait for Start, until Ctrl-C or SIGTERM.
+    Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a run that goes on.
     Users(users::UsersOptions),
     /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
@@ -78,34 +107,46 @@ enum Command {
 ///
 /// Exit codes: 0 finished, 1 failed, 2 bad input.
 pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
-    let with_options = |run| custom_options::add(run, &scenarios);
-    let matches = CommandLine::command()
-        .mut_subcommand("run", with_options)
-        .get_matches();
-    let mut command_line =
-        CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    if let (Command::Run(options), Some(run)) =
-        (&mut command_line.command, matches.subcommand_matches("run"))
-        && let Err(failure) = options.prefer_flags(run)
-    {
-        return failure.report();
-    }
-    let custom = match matches.subcommand_matches("run") {
-        Some(run) => custom_options::given(run, &scenarios),
-        None => Ok(BTreeMap::new()),
+    let words = std::env::args_os().collect();
+    let surroundings = Surroundings::of_process();
+    let Resolved {
+        matches,
+        sources,
+        notes,
+    } = match settings::resolve(&command(&scenarios), words, &surroundings) {
+        Ok(resolved) => resolved,
+        Err(Unresolved::Shown(shown)) => shown.exit(),
+        Err(Unresolved::Refused(failure)) => return failure.report(),
+    };
+    let command_line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let custom = match matches.subcommand() {
+        Some((name, of_subcommand)) if LIKE_LOCUST.contains(&name) => {
+            custom_options::given(of_subcommand, &sources, &scenarios)
+        }
+        _ => Ok(BTreeMap::new()),
     };
     let custom = match custom {
         Ok(custom) => custom,
         Err(failure) => return failure.report(),
     };
-    if let Err(failure) = logging::init(command_line.log_level.as_deref(), &command_line.command) {
+    for note in notes {
+        eprintln!("{note}");
+    }
+    if !command_line.skip_log_setup
+        && let Err(failure) = logging::init(
+            command_line.log_level.as_deref(),
+            command_line.log_file.as_deref(),
+            &command_line.command,
+        )
+    {
         return failure.report();
     }
     // Whoever set a provider before us has set one that works.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ended = match command_line.command {
         Command::Demo(options) => in_runtime(demo::demo(options, scenarios)),
-        Command::Run(options) => in_runtime(run::run(*options, custom, scenarios)),
+        Command::Run(options) => in_runtime(run::run(*options, custom, &sources, scenarios)),
+        Command::Serve(options) => in_runtime(serve::serve(*options, custom, &sources, scenarios)),
         Command::Users(options) => in_runtime(users::users(options)),
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
@@ -117,6 +158,16 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Worker => return crate::worker::run(&scenarios),
     };
     ended.unwrap_or_else(|failure| failure.report())
+}
+
+/// The command line with what the scenarios add to it.
+fn command(scenarios: &[Scenario]) -> clap::Command {
+    let extended = |subcommand| custom_options::add(settings::add_words(subcommand), scenarios);
+    LIKE_LOCUST
+        .iter()
+        .fold(CommandLine::command(), |command, name| {
+            command.mut_subcommand(name, extended)
+        })
 }
 
 fn in_runtime(

@@ -1,14 +1,11 @@
 //! `greylag run`: one load test, from flags or a file, here or on a coordinator's agents.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::Args;
 use greylag_infra::LoadTest;
-use greylag_reporting::web::Token;
 use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
@@ -17,9 +14,12 @@ use super::csv_files::CsvFiles;
 use super::failure::Failure;
 use super::follow::{Following, follow};
 use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use super::page_options::PageOptions;
+use super::scenarios::{list_tasks_of, list_users};
+use super::settings::Sources;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
-use super::test_options::{AskedTest, TestOptions, contradiction};
+use super::test_options::{AskedTest, TestOptions};
 use super::{DEFAULT_DATA, say};
 use crate::scenario_choice::scenario_of;
 
@@ -29,24 +29,26 @@ use crate::scenario_choice::scenario_of;
 pub(super) struct RunOptions {
     #[command(flatten)]
     test: TestOptions,
-    /// Let this coordinator run the test on its agents, and follow it; without, everything runs here.
+    /// Run on this coordinator's agents and follow the run; otherwise everything runs locally.
     #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
     coordinator: Option<Url>,
-    /// The coordinator's token.
-    #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
-    token: Option<Token>,
-    /// Port of the page while the test runs here; Locust's --web-port [default: 8089, or any that is free].
-    #[arg(short = 'P', long, visible_alias = "web-port", env = "GREYLAG_PORT")]
-    port: Option<u16>,
-    /// Nobody can look at the page while the test runs here. The test starts at once with and without.
+    #[command(flatten)]
+    page: PageOptions,
+    /// Serve no web page. (The test starts immediately either way.)
     #[arg(long, env = "GREYLAG_HEADLESS")]
     headless: bool,
     /// Show no progress, only the tables at the end.
     #[arg(long, env = "GREYLAG_ONLY_SUMMARY")]
     only_summary: bool,
-    /// Directory in which results are kept when the test runs here [default: ./greylag-data].
-    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    /// Show Locust's table every 2 s in place of the progress.
+    #[arg(long, env = "GREYLAG_PRINT_STATS")]
+    print_stats: bool,
+    /// List the user types and exit.
+    #[arg(short = 'l', long)]
+    list: bool,
+    /// Show the tasks with how often each is picked, and exit.
+    #[arg(long)]
+    show_task_ratio: bool,
     /// Write the run's summary to this file as JSON, in place of Locust's --json-file.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -55,63 +57,47 @@ pub(super) struct RunOptions {
     #[arg(long, env = "GREYLAG_CSV", value_name = "PREFIX")]
     csv: Option<PathBuf>,
     /// The history has a row for each endpoint, not only for all together.
-    #[arg(long, env = "GREYLAG_CSV_FULL_HISTORY", requires = "csv")]
+    #[arg(long, env = "GREYLAG_CSV_FULL_HISTORY")]
     csv_full_history: bool,
     /// Exit code for a run that finished but had failed requests or errors of tasks [default: 0; Locust: 1].
     #[arg(long, env = "GREYLAG_EXIT_CODE_ON_ERROR", value_name = "CODE")]
     exit_code_on_error: Option<u8>,
 }
 
-impl RunOptions {
-    /// Settings from the environment give way to flags of the command line that contradict them.
-    ///
-    /// # Errors
-    /// Both are flags, or both of the environment.
-    pub(super) fn prefer_flags(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
-        self.test.prefer_flags(matches)?;
-        match contradiction(matches, "headless", "coordinator") {
-            Some(Ordering::Greater) => self.coordinator = None,
-            Some(Ordering::Less) => self.headless = false,
-            Some(Ordering::Equal) => return Err(cannot_stand_beside("headless", "coordinator")),
-            None => {}
-        }
-        match contradiction(matches, "headless", "port") {
-            Some(Ordering::Greater) => self.port = None,
-            Some(Ordering::Less) => self.headless = false,
-            Some(Ordering::Equal) => return Err(cannot_stand_beside("headless", "port")),
-            None => {}
-        }
-        for here in ["port", "data"] {
-            let is_flag = matches.value_source(here) == Some(ValueSource::CommandLine);
-            if self.coordinator.is_some() && is_flag {
-                return Err(cannot_stand_beside(here, "coordinator"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn cannot_stand_beside(here: &str, other: &str) -> Failure {
-    Failure::bad_input(format!(
-        "--{here} is for a test that runs here and cannot be used with --{other}; leave one of the two out"
-    ))
-}
-
 /// Runs a load test and follows it to its end. `custom` are the scenarios' own options as given by flags.
 pub(super) async fn run(
     options: RunOptions,
     custom: BTreeMap<String, String>,
+    sources: &Sources,
     scenarios: Vec<Scenario>,
 ) -> Result<ExitCode, Failure> {
-    let mut asked = options.test.ask(custom)?;
+    if options.list || options.show_task_ratio {
+        let shown = options.test.named_among(&scenarios)?;
+        if options.list {
+            list_users(&shown);
+        } else {
+            list_tasks_of(&shown);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut asked = options.test.ask(custom, sources)?;
     if asked.stages_left_out {
         eprintln!("The stages of the test file are left out: flags say how the load goes.");
+    }
+    if options.coordinator.is_some() && options.test.is_per_core() {
+        return Err(Failure::bad_input(format!(
+            "{} is -1, one worker per core of this machine, and the run is on a coordinator's agents; give the number over all of them",
+            sources.name("workers").unwrap_or("--workers")
+        )));
     }
     let scenario = (!asked.test.scenario.is_empty()).then(|| asked.test.scenario.clone());
     if options.coordinator.is_none() {
         if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
             return Err(Failure::bad_input(format!(
-                "infrastructure `{}` is of a coordinator; name that with --coordinator, or leave the infrastructure out to run here",
+                "{} needs --coordinator: infrastructure `{}` is not this machine; leave it out to run here",
+                sources
+                    .name("infrastructure")
+                    .unwrap_or("`infrastructure` of the test file"),
                 asked.test.infrastructure
             )));
         }
@@ -135,12 +121,13 @@ pub(super) async fn run(
         summary: options.summary.map(SummaryFile::new).transpose()?,
         csv: csv.transpose()?,
         only_summary: options.only_summary,
+        print_stats: options.print_stats,
         exit_code_on_error: options.exit_code_on_error,
     };
     let mut signals = Signals::take()?;
 
     if let Some(url) = options.coordinator {
-        let api = ApiClient::new(url, options.token).map_err(Failure::bad_input)?;
+        let api = ApiClient::new(url, options.page.token).map_err(Failure::bad_input)?;
         let run = api
             .start_run(&test, scenario.as_deref(), duration_given)
             .await
@@ -156,13 +143,17 @@ pub(super) async fn run(
             .exit_code());
     }
 
-    let data = options.data.unwrap_or_else(|| DEFAULT_DATA.into());
+    let data = options
+        .page
+        .data
+        .clone()
+        .unwrap_or_else(|| DEFAULT_DATA.into());
     let page = if options.headless {
         LocalPage::Closed
     } else {
-        LocalPage::Open { port: options.port }
+        options.page.open(false).await?
     };
-    let local = Local::start(data, page, scenarios).await?;
+    let local = Local::start(data, page, BTreeMap::new(), scenarios).await?;
     let ended = local.run(&test, &mut following, &mut signals).await;
     match ended {
         Ok(outcome) => {

@@ -49,6 +49,33 @@ pub(super) fn list(options: &ScenariosOptions, scenarios: &[Scenario]) {
     }
 }
 
+/// Locust's `--list`: the names of user types.
+pub(super) fn list_users(scenarios: &[&Scenario]) {
+    for scenario in scenarios {
+        match scenarios {
+            [_] => say("Available Users:"),
+            _ => say(format_args!(
+                "Available Users of scenario {}:",
+                scenario.name
+            )),
+        }
+        for user_type in &scenario.user_types {
+            say(format_args!("    {}", user_type.name()));
+        }
+    }
+}
+
+/// Locust's `--show-task-ratio`: each user type with its tasks.
+pub(super) fn list_tasks_of(scenarios: &[&Scenario]) {
+    for scenario in scenarios {
+        say(&scenario.name);
+        for user_type in &scenario.user_types {
+            say(format_args!("    {}", user_type.name()));
+            list_tasks(user_type.tasks(), 2);
+        }
+    }
+}
+
 /// Tasks as `50.0% name [tags]`, those of a set below it.
 fn list_tasks(tasks: &[TaskEntry], depth: usize) {
     let total: u64 = tasks.iter().map(|task| u64::from(task.weight())).sum();

@@ -1,17 +1,18 @@
 //! What a load test is made of on the command line: flags over a test file over defaults.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::Args;
 use greylag_infra::{LoadTest, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection, TestFile};
 use greylag_scenarios::Scenario;
 
 use super::failure::Failure;
 use super::local::LOCAL_INFRASTRUCTURE;
 use super::seconds;
+use super::settings::Sources;
+use super::worker_count::WorkerCount;
+use crate::scenario_choice::unknown_scenario;
 
 /// Users unless something else is said.
 const DEFAULT_USERS: u64 = 10;
@@ -27,49 +28,55 @@ const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
 /// What a test file says under the same names; flags win over it.
 #[derive(Debug, Args)]
 pub(super) struct TestOptions {
-    /// A test file (TOML), in place of Locust's --config; its keys are name, host, users, ramp_up, spawn_rate,
+    /// A test file (TOML); may be given without the option, too. Its keys are name, host, users, ramp_up, spawn_rate,
     /// duration, arrival_rate, workers, infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
     /// [options], [[stage]] and [[request]] tables. Flags win over it.
-    #[arg(env = "GREYLAG_FILE", value_name = "FILE")]
+    #[arg(
+        short = 'f',
+        long,
+        alias = "locustfile",
+        env = "GREYLAG_FILE",
+        value_name = "FILE"
+    )]
     file: Option<PathBuf>,
-    /// Name of the test; runs are numbered per name; Locust's --profile [default: the file's name, else the
-    /// scenario's].
-    #[arg(long, env = "GREYLAG_NAME")]
+    /// Name of the test; runs are numbered per name [default: the file's name, else the scenario's].
+    #[arg(long, visible_alias = "profile", env = "GREYLAG_NAME")]
     name: Option<String>,
     /// Base URL of the target, such as http://127.0.0.1:8080. Wins over hosts that user types name.
     #[arg(short = 'H', long, env = "GREYLAG_HOST", value_name = "URL")]
     host: Option<String>,
     /// Peak concurrent users [default: 10; Locust: 1].
     #[arg(short, long, env = "GREYLAG_USERS", value_name = "N")]
-    users: Option<u64>,
+    pub(super) users: Option<u64>,
     /// Users started per second, instead of --ramp-up; Locust's option of the same name.
     #[arg(short = 'r', long, env = "GREYLAG_SPAWN_RATE", value_name = "RATE")]
     spawn_rate: Option<f64>,
     /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts everyone at once
     /// [default: 10s, but at most a sixth of the duration].
     #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
-    ramp_up: Option<u64>,
-    /// Total duration, ramp-up included; Locust's --run-time. For a scenario with a load shape the longest it
+    pub(super) ramp_up: Option<u64>,
+    /// Total duration, ramp-up included. For a scenario with a load shape the longest it
     /// may take [default: 60s].
     #[arg(short = 't', long, visible_alias = "run-time", env = "GREYLAG_DURATION", value_name = "DURATION", value_parser = seconds)]
-    duration: Option<u64>,
-    /// New iterations per second over the whole run, whatever the target does; --users is then the most users
-    /// that may be busy with them.
+    pub(super) duration: Option<u64>,
+    /// New iterations per second over the whole run, regardless of how fast the target responds; --users caps the
+    /// iterations in progress.
     #[arg(long, env = "GREYLAG_ARRIVAL_RATE", value_name = "RATE")]
     arrival_rate: Option<f64>,
-    /// Worker processes over the whole run; Locust's --processes [default: 1].
+    /// Worker processes over the whole run; -1 is one per core of this machine [default: 1].
     #[arg(
         short,
         long,
         visible_alias = "processes",
         env = "GREYLAG_WORKERS",
-        value_name = "N"
+        value_name = "N",
+        allow_negative_numbers = true
     )]
-    workers: Option<u32>,
+    pub(super) workers: Option<WorkerCount>,
     /// A compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
     #[arg(long, env = "GREYLAG_SCENARIO", value_name = "NAME")]
     scenario: Option<String>,
-    /// Only these user types of the scenario; in Locust they are named without an option.
+    /// Only these user types of the scenario; may be given without the option, too.
     #[arg(long, env = "GREYLAG_USER_TYPES", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     user_types: Vec<String>,
     /// Every user type has weight 1, and every task is as likely as the others beside it.
@@ -82,22 +89,22 @@ pub(super) struct TestOptions {
     #[arg(short = 'E', long, env = "GREYLAG_EXCLUDE_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
     exclude_tags: Vec<String>,
     /// A value for an option that the scenario declares; for scenarios of a coordinator's agents. Options of
-    /// scenarios that are compiled in here have flags of their own.
+    /// scenarios that are compiled in here have flags of their own. The variable separates them by commas; `\,` is
+    /// a comma in a value.
     #[arg(
         short = 'o',
         long = "option",
         value_name = "NAME=VALUE",
         env = "GREYLAG_OPTIONS",
-        hide_env_values = true,
-        value_delimiter = ','
+        hide_env_values = true
     )]
     options: Vec<String>,
     /// The infrastructure that generates the load, with --coordinator [default: local].
     #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]
     infrastructure: Option<String>,
-    /// How long tasks and requests under way may take after the end [default: 10s; Locust: 0].
+    /// Grace period for tasks and requests still running at the end [default: 10s; Locust: 0].
     #[arg(short = 's', long, env = "GREYLAG_STOP_TIMEOUT", value_name = "DURATION", value_parser = seconds)]
-    stop_timeout: Option<u64>,
+    pub(super) stop_timeout: Option<u64>,
 }
 
 /// A test as it was asked for: complete, but for what only the one who runs it can know.
@@ -114,12 +121,33 @@ pub(super) struct AskedTest {
 impl TestOptions {
     /// Reads the test file, if one is named, and puts everything together. `custom` are the values given by
     /// flags of the scenarios' own options.
-    pub(super) fn ask(&self, custom: BTreeMap<String, String>) -> Result<AskedTest, Failure> {
+    ///
+    /// # Errors
+    /// The file cannot be read, or what is given contradicts itself; `sources` are for the names in the message.
+    pub(super) fn ask(
+        &self,
+        custom: BTreeMap<String, String>,
+        sources: &Sources,
+    ) -> Result<AskedTest, Failure> {
+        self.ask_with_file(custom, sources).map(|(_, asked)| asked)
+    }
+
+    /// The same, with what the file says.
+    ///
+    /// # Errors
+    /// As those of [`TestOptions::ask`].
+    pub(super) fn ask_with_file(
+        &self,
+        custom: BTreeMap<String, String>,
+        sources: &Sources,
+    ) -> Result<(TestFile, AskedTest), Failure> {
         let file = match &self.file {
             Some(path) => read_file(path)?,
             None => TestFile::default(),
         };
-        self.put_together(file, custom)
+        self.refuse_two_scenarios(&file, sources)?;
+        let asked = self.put_together(file.clone(), custom)?;
+        Ok((file, asked))
     }
 
     fn put_together(
@@ -128,11 +156,7 @@ impl TestOptions {
         custom: BTreeMap<String, String>,
     ) -> Result<AskedTest, Failure> {
         self.refuse_swallowed_file()?;
-        // A scenario that is named wins over requests that are declared.
-        let declared = match self.scenario {
-            Some(_) => None,
-            None => file.declared,
-        };
+        let declared = file.declared;
         let name = self.name.clone().or(file.name).unwrap_or_default();
         let scenario = match (&self.scenario, file.scenario, &declared) {
             (Some(scenario), _, _) => scenario.clone(),
@@ -197,7 +221,9 @@ impl TestOptions {
                 _ => 0,
             },
             duration_s,
-            workers: self.workers.or(file.workers).unwrap_or(1),
+            workers: self.workers.map_or(file.workers.unwrap_or(1), |count| {
+                count.over_users(users.or(staged_users).unwrap_or(DEFAULT_USERS))
+            }),
             infrastructure: self
                 .infrastructure
                 .clone()
@@ -245,34 +271,40 @@ impl TestOptions {
         Ok(())
     }
 
-    /// Settings from the environment give way to flags of the command line that contradict them.
+    /// A scenario that is named beside requests that are declared: one of the two would be left out silently.
+    fn refuse_two_scenarios(&self, file: &TestFile, sources: &Sources) -> Result<(), Failure> {
+        let (Some(scenario), Some(_)) = (&self.scenario, &file.declared) else {
+            return Ok(());
+        };
+        let given = sources.name("scenario").unwrap_or("--scenario");
+        let path = self.file.as_deref().unwrap_or(Path::new("the test file"));
+        Err(Failure::bad_input(format!(
+            "{given} names scenario `{scenario}`, and {} declares requests of its own ([[request]]); leave one of the two out",
+            path.display()
+        )))
+    }
+
+    /// The scenario that is named, or all of them.
     ///
     /// # Errors
-    /// Both are flags, or both of the environment.
-    pub(super) fn prefer_flags(&mut self, matches: &ArgMatches) -> Result<(), Failure> {
-        match contradiction(matches, "spawn_rate", "ramp_up") {
-            Some(Ordering::Greater) => self.ramp_up = None,
-            Some(Ordering::Less) => self.spawn_rate = None,
-            Some(Ordering::Equal) => {
-                return Err(Failure::bad_input(
-                    "--spawn-rate and --ramp-up are both given; keep one of the two",
-                ));
-            }
-            None => {}
+    /// There is none of that name.
+    pub(super) fn named_among<'a>(
+        &self,
+        scenarios: &'a [Scenario],
+    ) -> Result<Vec<&'a Scenario>, Failure> {
+        let Some(name) = &self.scenario else {
+            return Ok(scenarios.iter().collect());
+        };
+        match scenarios.iter().find(|scenario| scenario.name == *name) {
+            Some(scenario) => Ok(vec![scenario]),
+            None => Err(Failure::bad_input(unknown_scenario(name, scenarios))),
         }
-        Ok(())
     }
-}
 
-/// Which of two options counts that are both given and exclude each other: `Greater` for the first, `Less` for
-/// the second, because it is a flag and the other of the environment, and `Equal` when that cannot be said.
-pub(super) fn contradiction(matches: &ArgMatches, first: &str, second: &str) -> Option<Ordering> {
-    let is_flag = |id| match matches.value_source(id) {
-        Some(ValueSource::CommandLine) => Some(true),
-        Some(ValueSource::EnvVariable) => Some(false),
-        _ => None,
-    };
-    Some(is_flag(first)?.cmp(&is_flag(second)?))
+    /// Whether the number of workers is that of this machine's cores.
+    pub(super) fn is_per_core(&self) -> bool {
+        self.workers == Some(WorkerCount::PerCore)
+    }
 }
 
 impl AskedTest {

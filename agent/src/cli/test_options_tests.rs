@@ -57,12 +57,12 @@ fn an_arrival_rate_flag_takes_the_place_of_the_files_spawn_rate() {
 }
 
 #[test]
-fn a_file_behind_a_list_is_no_tag() {
+fn a_file_behind_a_list_is_not_a_tag() {
     for flag in ["-T", "-E", "--user-types"] {
         let line = Line::try_parse_from(["run", flag, "a", "b", "test.toml"]).unwrap();
         let refused = line
             .test
-            .ask(BTreeMap::new())
+            .ask(BTreeMap::new(), &Sources::default())
             .err()
             .map(|failure| format!("{failure:?}"));
         assert!(
@@ -70,12 +70,31 @@ fn a_file_behind_a_list_is_no_tag() {
             "{flag}"
         );
     }
-    for line in [
-        ["run", "test.toml", "-T", "a", "b"],
-        ["run", "-T", "a,b", "--", "test.toml"],
-    ] {
-        let line = Line::try_parse_from(line).unwrap();
-        assert_eq!(line.test.tags, ["a", "b"]);
-        assert_eq!(line.test.file, Some(PathBuf::from("test.toml")));
-    }
+}
+
+#[test]
+fn a_scenario_beside_declared_requests_is_refused() {
+    let file = "host = \"http://a\"\n[[request]]\npath = \"/\"\n";
+    let file = TestFile::parse(file).unwrap();
+    let line = Line::try_parse_from(["run", "--scenario", "shop"]).unwrap();
+    let refused = line.test.refuse_two_scenarios(&file, &Sources::default());
+    let reason = format!("{:?}", refused.unwrap_err());
+    assert!(
+        reason.contains("`shop`") && reason.contains("[[request]]"),
+        "{reason}"
+    );
+    let line = Line::try_parse_from(["run"]).unwrap();
+    assert!(
+        line.test
+            .refuse_two_scenarios(&file, &Sources::default())
+            .is_ok()
+    );
+    assert!(
+        line.test
+            .put_together(file, BTreeMap::new())
+            .unwrap()
+            .test
+            .declared
+            .is_some()
+    );
 }

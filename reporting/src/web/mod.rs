@@ -31,3 +31,4 @@ pub use listen::{ListenRefused, check_listen_address};
 pub use router::router;
 pub(crate) use router::run_url;
 pub use server::{WebConfig, serve};
+pub use start_form::option_field;

@@ -20,9 +20,11 @@ use super::error::{WebError, render_errors};
 use super::same_origin::SameOrigin;
 use super::security_headers::add_security_headers;
 use super::server::WebConfig;
+use super::start_form::StartForm;
 use super::state::WebState;
 use super::{api, assets, events, pages};
 use crate::coordinator::Coordinator;
+use crate::front_view::StartDefaults;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -42,7 +44,8 @@ pub fn router(
 ) -> Router {
     let same_origin = SameOrigin::new(listen, config.token.is_some());
     let access = Access::new(config.token, listen.port());
-    let state = WebState::new(coordinator, access, same_origin, shutdown);
+    let start_form = StartForm::filled(&StartDefaults::default(), &config.start_form);
+    let state = WebState::new(coordinator, access, same_origin, start_form, shutdown);
 
     let api = Router::new()
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))

@@ -1,5 +1,6 @@
 //! The server on its socket: connections, their limits, and an orderly end.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct WebConfig {
     /// The secret that agents, API and pages need; without one the server listens on loopback addresses
     /// only.
     pub token: Option<Token>,
+    /// Texts that the start form has at first, by the names of its fields.
+    pub start_form: BTreeMap<String, String>,
 }
 
 /// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being

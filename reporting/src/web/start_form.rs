@@ -31,24 +31,34 @@ pub(crate) struct StartForm {
     /// Options of all scenarios ([`option_field`]), of which those of the chosen one count.
     #[serde(flatten)]
     others: BTreeMap<String, String>,
+    /// Whether the form is what the page is for, so that it is not folded away.
+    #[serde(skip)]
+    pub(crate) is_open: bool,
     /// One sentence about the mistake in the values.
     #[serde(skip)]
     pub(crate) error: Option<String>,
 }
 
 /// Name of the field of a scenario's option. Scenarios may have options of the same name.
-pub(crate) fn option_field(scenario: &str, option: &str) -> String {
+pub fn option_field(scenario: &str, option: &str) -> String {
     // With the length, so that no name can be taken for a part of another.
     format!("option:{}:{scenario}:{option}", scenario.len())
 }
 
 impl StartForm {
-    /// The form before anybody wrote into it: empty fields show their defaults in grey.
-    pub(super) fn empty(defaults: &StartDefaults) -> Self {
-        Self {
-            infrastructure: defaults.infrastructure.to_owned(),
-            ..Self::default()
+    /// The form before anybody wrote into it: with these texts by the names of its fields, and empty fields, which
+    /// show their defaults in grey.
+    pub(super) fn filled(defaults: &StartDefaults, texts: &BTreeMap<String, String>) -> Self {
+        let fields = texts
+            .iter()
+            .map(|(name, text)| (name.clone(), serde_json::Value::String(text.clone())));
+        let mut form: Self =
+            serde_json::from_value(fields.collect()).expect("every field of the form is a text");
+        form.is_open = !texts.is_empty();
+        if form.infrastructure.is_empty() {
+            defaults.infrastructure.clone_into(&mut form.infrastructure);
         }
+        form
     }
 
     /// What was typed for an option.
@@ -153,6 +163,22 @@ mod tests {
                     .contains(&format!("`{users}`"))
             );
         }
+    }
+
+    #[test]
+    fn a_form_can_be_filled_before_anybody_writes_into_it() {
+        let texts = [
+            ("host".to_owned(), "http://a".to_owned()),
+            ("equal_weights".to_owned(), "on".to_owned()),
+            (option_field("shop", "rows"), "3".to_owned()),
+        ];
+        let form = StartForm::filled(&StartDefaults::default(), &texts.into());
+        assert_eq!((form.host.as_str(), form.users.as_str()), ("http://a", ""));
+        assert_eq!(form.option_text("shop", "rows"), "3");
+        assert!(form.is_open && form.equal_weights.is_some());
+        assert_eq!(form.infrastructure, "local");
+        let empty = StartForm::filled(&StartDefaults::default(), &BTreeMap::new());
+        assert!(!empty.is_open && empty.host.is_empty());
     }
 
     #[test]

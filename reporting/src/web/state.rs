@@ -10,6 +10,7 @@ use super::auth::Access;
 use super::error::WebError;
 use super::events::MAX_EVENT_STREAMS;
 use super::same_origin::SameOrigin;
+use super::start_form::StartForm;
 use crate::coordinator::Coordinator;
 use crate::view_builder::RunRows;
 
@@ -22,6 +23,8 @@ pub(super) struct WebState {
     /// One permit for each browser that is sent live events.
     pub(super) event_streams: Arc<Semaphore>,
     pub(super) run_rows: Arc<RunRows>,
+    /// The start form before anybody wrote into it.
+    pub(super) start_form: Arc<StartForm>,
     /// Cancelled when the server ends.
     pub(super) shutdown: CancellationToken,
 }
@@ -31,6 +34,7 @@ impl WebState {
         coordinator: Coordinator,
         access: Access,
         same_origin: SameOrigin,
+        start_form: StartForm,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -39,6 +43,7 @@ impl WebState {
             same_origin: Arc::new(same_origin),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             run_rows: Arc::default(),
+            start_form: Arc::new(start_form),
             shutdown,
         }
     }

@@ -69,6 +69,7 @@ impl Site {
         let listen: SocketAddr = ([127, 0, 0, 1], 8089).into();
         let config = WebConfig {
             token: token.map(|token| Token::new(token).expect("a valid token")),
+            ..WebConfig::default()
         };
         let agents = agent_routes(coordinator.clone());
         let router = router(

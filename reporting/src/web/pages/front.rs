@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::render::html;
-use crate::front_view::{FrontView, StartDefaults};
+use crate::front_view::FrontView;
 use crate::view_builder::front_view;
 use crate::web::error::WebError;
 use crate::web::router::run_url;
@@ -46,7 +46,7 @@ pub(in crate::web) async fn front_page(
         Some(query.test).filter(|test| !test.is_empty()),
     )
     .await?;
-    let form = StartForm::empty(&StartDefaults::default());
+    let form = StartForm::clone(&state.start_form);
     Ok(html(StatusCode::OK, &FrontPage { front, form }))
 }
 

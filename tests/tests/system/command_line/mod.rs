@@ -3,6 +3,9 @@
 mod demo;
 mod failed_runs;
 mod finished_runs;
+mod locust_lines;
+mod locust_options;
 pub(crate) mod results;
+mod serve;
 mod settings;
 mod vocabulary;

@@ -1,0 +1,56 @@
+//! `greylag serve`: coordinator, an agent on this machine, and the page, which waits for Start; Locust's usual mode.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Args;
+use greylag_scenarios::Scenario;
+
+use super::failure::Failure;
+use super::local::Local;
+use super::page_options::PageOptions;
+use super::settings::Sources;
+use super::signals::Signals;
+use super::start_form::start_form_of;
+use super::test_options::TestOptions;
+use super::{DEFAULT_DATA, say};
+
+/// Options of `greylag serve`. What is said about the test stands in the page's start form.
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    #[command(flatten)]
+    test: TestOptions,
+    #[command(flatten)]
+    page: PageOptions,
+}
+
+/// Serves until Ctrl-C or SIGTERM; a second one does not wait for requests in flight.
+pub(super) async fn serve(
+    options: ServeOptions,
+    custom: BTreeMap<String, String>,
+    sources: &Sources,
+    scenarios: Vec<Scenario>,
+) -> Result<ExitCode, Failure> {
+    let start_form = start_form_of(&options.test, custom, sources, &scenarios)?;
+    let mut signals = Signals::take()?;
+    let page = options.page.open(true).await?;
+    let data = options.page.data.unwrap_or_else(|| DEFAULT_DATA.into());
+    let mut local = Local::start(data, page, start_form, scenarios).await?;
+    say(format_args!("Greylag is at {}", local.url()));
+    say("Start a test on the page; Ctrl-C ends everything.");
+    let ended_early = tokio::select! {
+        () = signals.next() => None,
+        failure = local.ended() => Some(failure),
+    };
+    if let Some(failure) = ended_early {
+        local.abandon().await;
+        return Err(failure);
+    }
+    let mut ending = std::pin::pin!(local.end());
+    tokio::select! {
+        () = &mut ending => Ok(ExitCode::SUCCESS),
+        () = signals.next() => Err(Failure::failed(
+            "interrupted again before the last results were saved",
+        )),
+    }
+}

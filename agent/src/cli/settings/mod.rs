@@ -1,0 +1,269 @@
+//! Where settings come from: flags win over variables `GREYLAG_…`, these over Locust's variables `LOCUST_…`, these
+//! over Locust's configuration files. clap only ever gets the settings that won, written as flags, so every rule
+//! about variables (an empty one is not set, switches in any usual spelling) is in one place for all subcommands.
+
+mod config_file;
+mod contradictions;
+mod files;
+mod lenient;
+mod origin;
+mod values;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::failure::Failure;
+use super::locust_options;
+use lenient::Typed;
+
+pub(super) use origin::{Origin, Rank, Sources};
+pub(super) use values::boolish;
+
+/// Subcommands that take what Locust's command line takes.
+pub(super) const LIKE_LOCUST: [&str; 2] = ["run", "serve"];
+
+/// What a process finds around it.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    /// Environment variables that are set and not empty.
+    pub(super) variables: BTreeMap<String, OsString>,
+    /// The directory whose `locust.conf` and `pyproject.toml` are read.
+    pub(super) directory: PathBuf,
+    /// The directory whose `.locust.conf` is read.
+    pub(super) home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process. A variable that is set to nothing, as compose files and CI systems write it, is not set.
+    pub(super) fn of_process() -> Self {
+        let variables: BTreeMap<String, OsString> = std::env::vars_os()
+            .filter(|(_, value)| !is_blank(value))
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
+        Self {
+            home: variables.get("HOME").map(PathBuf::from),
+            directory: PathBuf::from("."),
+            variables,
+        }
+    }
+}
+
+/// A command line that is complete and whose values are right.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// What the subcommands are made of.
+    pub(super) matches: ArgMatches,
+    /// Where each setting came from.
+    pub(super) sources: Sources,
+    /// What the user should know, a line each.
+    pub(super) notes: Vec<String>,
+}
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(super) enum Unresolved {
+    /// clap shows it: help, the version, an unknown subcommand.
+    Shown(clap::Error),
+    /// Everything that is wrong.
+    Refused(Failure),
+}
+
+/// A setting: values and where they came from.
+#[derive(Debug, Clone)]
+struct Setting {
+    origin: Origin,
+    values: Vec<OsString>,
+}
+
+/// Settings by the identifier of their argument, and what there is to say about them.
+#[derive(Debug, Default)]
+struct Settings {
+    by_id: BTreeMap<String, Setting>,
+    problems: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// Resolves a command line, the program's name first.
+///
+/// # Errors
+/// See [`Unresolved`].
+pub(super) fn resolve(
+    command: &Command,
+    words: Vec<OsString>,
+    surroundings: &Surroundings,
+) -> Result<Resolved, Unresolved> {
+    let program = words.first().cloned().unwrap_or_default();
+    let (subcommand, settings) = match lenient::place_of_subcommand(command, &words) {
+        None => collect(command, words, surroundings)?,
+        // Locust's form: the page waits for Start, unless there is none.
+        Some(place) => {
+            let with = |subcommand: &str| {
+                let mut words = words.clone();
+                words.insert(place, subcommand.into());
+                collect(command, words, surroundings)
+            };
+            let (subcommand, settings) = with("run")?;
+            let runs = ["headless", "coordinator"];
+            if runs.iter().any(|id| settings.by_id.contains_key(*id)) {
+                (subcommand, settings)
+            } else {
+                with("serve")?
+            }
+        }
+    };
+    let Settings {
+        mut by_id,
+        mut problems,
+        notes,
+    } = settings;
+    let arguments = arguments_of(command, &subcommand);
+    contradictions::resolve(&mut by_id, &mut problems);
+    for arg in &arguments {
+        if let Some(setting) = by_id.get(arg.get_id().as_str())
+            && let Err(problem) = values::check(arg, setting)
+        {
+            problems.push(problem);
+        }
+    }
+    if let Some(failure) = Failure::of_problems(&problems) {
+        return Err(Unresolved::Refused(failure));
+    }
+    let written = write_as_flags(program, &subcommand, &arguments, &by_id);
+    let matches = without_variables(command)
+        .try_get_matches_from(written)
+        .map_err(Unresolved::Shown)?;
+    let origins = by_id.into_iter().map(|(id, setting)| (id, setting.origin));
+    Ok(Resolved {
+        matches,
+        sources: Sources::new(origins),
+        notes,
+    })
+}
+
+/// Everything that was given for a subcommand, by whatever way.
+fn collect(
+    command: &Command,
+    words: Vec<OsString>,
+    surroundings: &Surroundings,
+) -> Result<(String, Settings), Unresolved> {
+    let Typed {
+        subcommand,
+        given,
+        mut problems,
+    } = lenient::parse(command, words)?;
+    let arguments = arguments_of(command, &subcommand);
+    let mut settings = Settings::default();
+    for (id, values) in given {
+        if let Some(problem) = locust_options::refusal(&id, &subcommand) {
+            problems.push(problem);
+            continue;
+        }
+        let Some(arg) = arguments.iter().find(|arg| arg.get_id() == id.as_str()) else {
+            continue;
+        };
+        let origin = Origin::flag(arg);
+        settings.by_id.insert(id, Setting { origin, values });
+    }
+    settings.problems = problems;
+    variables::add(&arguments, surroundings, &subcommand, &mut settings);
+    if LIKE_LOCUST.contains(&subcommand.as_str()) {
+        files::add(&arguments, surroundings, &subcommand, &mut settings);
+    }
+    for arg in arguments.iter().filter(|arg| is_switch(arg)) {
+        values::settle_switch(arg, &mut settings);
+    }
+    Ok((subcommand, settings))
+}
+
+/// The arguments of a subcommand, those of the whole program included.
+fn arguments_of(command: &Command, subcommand: &str) -> Vec<Arg> {
+    let own = command
+        .find_subcommand(subcommand)
+        .into_iter()
+        .flat_map(Command::get_arguments);
+    command
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .chain(own)
+        .cloned()
+        .collect()
+}
+
+/// Adds what is typed without an option, and Locust's `--config`; both are sorted into test file, user types and
+/// settings before anything is made of them.
+pub(super) fn add_words(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("words")
+                .value_name("FILE | USER_TYPE")
+                .action(ArgAction::Append)
+                .num_args(0..)
+                .help(
+                    "A test file (TOML); other words are the user types that take part, as in Locust",
+                ),
+        )
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .env("GREYLAG_CONFIG")
+                .help("A test file, or a configuration file of Locust's (key = value, or [tool.locust] of TOML)"),
+        )
+}
+
+fn without_variables(command: &Command) -> Command {
+    let reset = |arg: Arg| arg.env(clap::builder::Resettable::Reset);
+    command
+        .clone()
+        .mut_args(reset)
+        .mut_subcommands(|subcommand| subcommand.mut_args(reset))
+}
+
+/// The settings as a command line that says the same by flags alone.
+fn write_as_flags(
+    program: OsString,
+    subcommand: &str,
+    arguments: &[Arg],
+    by_id: &BTreeMap<String, Setting>,
+) -> Vec<OsString> {
+    let mut words = vec![program, subcommand.into()];
+    let mut positionals = vec![OsString::from("--")];
+    for arg in arguments {
+        let Some(setting) = by_id.get(arg.get_id().as_str()) else {
+            continue;
+        };
+        match arg.get_long() {
+            Some(long) => words.extend(as_flags(long, is_switch(arg), &setting.values)),
+            None => positionals.extend(setting.values.iter().cloned()),
+        }
+    }
+    words.append(&mut positionals);
+    words
+}
+
+fn as_flags(long: &str, is_switch: bool, values: &[OsString]) -> Vec<OsString> {
+    if is_switch {
+        return vec![format!("--{long}").into()];
+    }
+    let flag = |value: &OsString| {
+        let mut word = OsString::from(format!("--{long}="));
+        word.push(value);
+        word
+    };
+    values.iter().map(flag).collect()
+}
+
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+fn is_blank(value: &OsStr) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests;
