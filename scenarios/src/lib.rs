@@ -44,7 +44,7 @@ pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
 };
-pub use measure::{Measure, Recorded};
+pub use measure::{Measure, Recorded, Timing};
 pub use options::{
     CustomOption, CustomOptionKind, MAX_OPTION_NAME, MAX_OPTION_VALUE, OptionError, Options,
 };

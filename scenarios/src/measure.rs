@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::recorder::OwnSample;
@@ -32,14 +32,88 @@ impl Client {
             sample: Some(self.own_sample(kind.into(), name.into())),
         }
     }
+
+    /// Records something that was timed elsewhere and has just ended: by a library of another protocol, or by the
+    /// target itself. It is a success of no length unless what this returns says otherwise.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # fn call() -> (Duration, Result<String, String>) { (Duration::ZERO, Ok(String::new())) }
+    /// # async fn query(client: &mut Client) -> TaskResult {
+    /// client.record("JOB", "render", Duration::from_millis(120));
+    ///
+    /// let (took, answer) = call();
+    /// match answer {
+    ///     Ok(text) => client.record("RPC", "answer", took).success(text.len() as u64),
+    ///     Err(error) => client.record("RPC", "answer", took).failure(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn record(
+        &self,
+        kind: impl Into<Cow<'static, str>>,
+        name: impl Into<String>,
+        response_time: Duration,
+    ) -> Timing {
+        let mut sample = self.own_sample(kind.into(), name.into());
+        sample.ended.response_time = response_time;
+        if let Some(began) = sample.started_at.checked_sub(response_time) {
+            sample.started_at = began;
+        }
+        Timing {
+            sample,
+            error: None,
+        }
+    }
+}
+
+/// Something that was timed elsewhere: [`Client::record`]. It is recorded when this is dropped, which without
+/// another word is at the end of its line.
+pub struct Timing {
+    sample: OwnSample,
+    error: Option<String>,
+}
+
+impl Timing {
+    /// It went well, and gave this many bytes.
+    pub fn success(mut self, response_length: u64) {
+        self.sample.ended.response_length = response_length;
+    }
+
+    /// It failed. Failures are counted by their text: leave out what differs each time.
+    pub fn failure(mut self, error: impl fmt::Display) {
+        self.error = Some(error.to_string());
+    }
+
+    /// Says something about it to those who listen to requests.
+    pub fn context(mut self, key: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
+        self.sample.context.set(key, value);
+        self
+    }
+}
+
+impl Drop for Timing {
+    fn drop(&mut self) {
+        self.sample.record(self.error.as_deref());
+    }
+}
+
+impl fmt::Debug for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timing")
+            .field("name", &self.sample.name)
+            .field("response_time", &self.sample.ended.response_time)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Something under way that is timed: [`Client::measure`]. Owns what it needs, so it can be kept or
 /// moved to another task.
 ///
-/// Dropped without `success` or `failure` it is recorded as a failure (`Aborted: …`), like a
-/// request.
-#[must_use = "what is measured has to end: call success(…), failure(…) or run(…)"]
+/// Dropped without `success`, `failure` or [`discard`](Self::discard) it is recorded as a failure (`Aborted: …`),
+/// like a request.
+#[must_use = "what is measured has to end: call success(…), failure(…), discard() or run(…)"]
 pub struct Measure {
     /// Taken when it is recorded.
     sample: Option<OwnSample>,
@@ -58,6 +132,11 @@ impl Measure {
     pub fn failure(mut self, error: impl fmt::Display) {
         let text = error.to_string();
         self.end(Some(&text));
+    }
+
+    /// Lets it go: nothing is recorded, as if it had never begun.
+    pub fn discard(mut self) {
+        self.sample = None;
     }
 
     /// Says something about it to those who listen to requests.

@@ -2,7 +2,7 @@
 
 pub use crate::client::{
     CaughtResponse, CaughtStreamedResponse, Client, JsonError, Multipart, RequestError, Response,
-    ResponseError, RestResponse, StreamedResponse, ensure,
+    ResponseError, RestResponse, ServerSentEvent, Status, StreamError, StreamedResponse, ensure,
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
@@ -27,5 +27,6 @@ pub use greylag_macros::{
     fast_http_user, http_user, markov_task_set, sequential_task_set, task, task_set, transitions,
 };
 pub use http::Method;
+pub use serde_json::{Value, json};
 pub use std::process::ExitCode;
 pub use std::time::Duration;

@@ -5,8 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::StatusCode;
-
+use crate::client::Status;
 use crate::events::panic_message;
 use crate::recorder::{Details, RequestSample, RunContext};
 use crate::run::UserInfo;
@@ -50,8 +49,8 @@ impl RequestEvent<'_> {
     }
 
     /// The final response's status; `None` when there was no response.
-    pub fn status(&self) -> Option<StatusCode> {
-        self.details.status
+    pub fn status(&self) -> Option<Status> {
+        self.details.status.map(Status::from)
     }
 
     /// Why it counts as a failure; `None` for a success.

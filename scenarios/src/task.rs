@@ -13,7 +13,8 @@ pub type TaskResult = Result<(), TaskError>;
 
 /// Why a task ended early.
 ///
-/// Made by `?` from any error. A [`RequestError`] in it, and what a measured block returned
+/// Made by `?` from any error, and from text: `return Err("no token".into())`, `Err(format!("no {thing}"))?`,
+/// `token.ok_or("no token")?`. A [`RequestError`] in it, and what a measured block returned
 /// ([`Recorded`]), was recorded as a failed request already and is not counted again; any other error is
 /// reported as an error of the task.
 pub struct TaskError {
@@ -97,7 +98,7 @@ pub fn interrupt_and_wait<T>() -> Result<T, TaskError> {
 }
 
 impl TaskError {
-    /// An error with a text of your own: `return Err(TaskError::new("no token in the page"))`.
+    /// An error with a text of your own; `"no token in the page".into()` is the same.
     #[track_caller]
     pub fn new(message: impl Into<String>) -> Self {
         Self {
@@ -134,11 +135,12 @@ impl TaskError {
     }
 }
 
-impl<E: std::error::Error + Send + Sync + 'static> From<E> for TaskError {
+/// From any error, boxed ones too, and from text.
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for TaskError {
     #[track_caller]
     fn from(error: E) -> Self {
         Self {
-            error: Box::new(error),
+            error: error.into(),
             at: Location::caller(),
             recorded: false,
         }
@@ -289,5 +291,41 @@ mod tests {
         let error = TaskError::from(Outer(std::io::Error::other("inner")));
         assert_eq!(error.to_string(), "outer: inner");
         assert_eq!(TaskError::new("mine").to_string(), "mine");
+    }
+
+    #[test]
+    fn text_is_an_error_and_knows_its_line() {
+        fn early() -> TaskResult {
+            return Err("no stock".into());
+        }
+        fn formatted() -> TaskResult {
+            Err(format!("no {}", "token"))?;
+            Ok(())
+        }
+        fn missing() -> TaskResult {
+            let token: Option<u64> = None;
+            token.ok_or("no token")?;
+            Ok(())
+        }
+        fn boxed() -> TaskResult {
+            let error: Box<dyn std::error::Error + Send + Sync> = "boxed".into();
+            Err(error)?;
+            Ok(())
+        }
+        let here = line!();
+        let mut before = 0;
+        for (task, text) in [
+            (early as fn() -> TaskResult, "no stock"),
+            (formatted, "no token"),
+            (missing, "no token"),
+            (boxed, "boxed"),
+        ] {
+            let error = task().unwrap_err();
+            assert_eq!(error.to_string(), text);
+            let at = error.location();
+            assert_eq!(at.file(), file!(), "{text}");
+            assert!(before < at.line() && at.line() < here, "{at}");
+            before = at.line();
+        }
     }
 }

@@ -200,7 +200,7 @@ pub fn task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// impl Checkout {
 ///     #[task]
 ///     async fn begin(&mut self, _: &mut Buyer, client: &mut Client) -> TaskResult {
-///         self.token = client.post("/checkout").send().await?.text().into_owned();
+///         self.token = client.post("/checkout").send().await?.text().to_owned();
 ///         Ok(())
 ///     }
 ///

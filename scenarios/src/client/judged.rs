@@ -1,8 +1,8 @@
 //! Responses whose verdict the scenario gives.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::{AsyncFnOnce, Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::context::RequestContext;
@@ -28,7 +28,9 @@ pub type CaughtStreamedResponse = Judged<StreamedResponse>;
 pub struct Judged<R: Answered> {
     response: R,
     sample: OwnSample,
-    verdict: Verdict,
+    /// Behind a lock, so that a verdict can name the response it is about: `page.failure(format!("… {}",
+    /// page.url()))`.
+    verdict: Mutex<Verdict>,
 }
 
 enum Verdict {
@@ -65,31 +67,53 @@ impl<R: Answered> Judged<R> {
         Self {
             response,
             sample,
-            verdict: Verdict::Undecided,
+            verdict: Mutex::new(Verdict::Undecided),
         }
     }
 
-    /// The request was a success, whatever its status. Returns `Ok(())`, to end a task with.
-    pub fn success(mut self) -> TaskResult {
+    /// The request was a success, whatever its status. Returns `Ok(())`, to end a task with; to go on, use
+    /// [`mark_success`](Self::mark_success). A later verdict replaces it.
+    #[must_use = "end the task with it: `return page.success();`. To go on, write `page.mark_success();`"]
+    pub fn success(&self) -> TaskResult {
         self.mark_success();
         Ok(())
     }
 
     /// The request was a failure, recorded with this text. Returns `Ok(())`, to end a task with: the
-    /// failure is counted, and it is no error of the task.
-    pub fn failure(mut self, error: impl fmt::Display) -> TaskResult {
+    /// failure is counted, and it is no error of the task. To go on, use
+    /// [`mark_failure`](Self::mark_failure). A later verdict replaces it.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn homepage(client: &mut Client) -> TaskResult {
+    /// let page = client.get("/").catch().send().await?;
+    /// if !page.text().contains("Welcome") {
+    ///     return page.failure(format!("no welcome at {}", page.url()));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "end the task with it: `return page.failure(\"…\");`. To go on, write `page.mark_failure(\"…\");`"]
+    pub fn failure(&self, error: impl fmt::Display) -> TaskResult {
         self.mark_failure(error);
         Ok(())
     }
 
     /// The request was a success, unless a later verdict says otherwise.
-    pub fn mark_success(&mut self) {
-        self.verdict = Verdict::Success;
+    pub fn mark_success(&self) {
+        *self.verdict() = Verdict::Success;
     }
 
     /// The request was a failure with this text, unless a later verdict says otherwise.
-    pub fn mark_failure(&mut self, error: impl fmt::Display) {
-        self.verdict = Verdict::Failure(error.to_string());
+    pub fn mark_failure(&self, error: impl fmt::Display) {
+        // Before the lock is taken: showing the error may look at the response.
+        let text = error.to_string();
+        *self.verdict() = Verdict::Failure(text);
+    }
+
+    fn verdict(&self) -> MutexGuard<'_, Verdict> {
+        // It is held for an assignment only, which leaves nothing half done.
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes a value on, or makes an error the request's failure:
@@ -99,10 +123,7 @@ impl<R: Answered> Judged<R> {
     ///
     /// The error's text, recorded as the request's failure and therefore not counted again when `?` ends
     /// the task with it.
-    pub fn require<T, E: fmt::Display>(
-        &mut self,
-        result: Result<T, E>,
-    ) -> Result<T, ResponseError> {
+    pub fn require<T, E: fmt::Display>(&self, result: Result<T, E>) -> Result<T, ResponseError> {
         result.map_err(|error| {
             let text = error.to_string();
             self.mark_failure(&text);
@@ -147,7 +168,7 @@ impl<R: Answered> Judged<R> {
         self.judged(outcome)
     }
 
-    fn judged(mut self, outcome: TaskResult) -> TaskResult {
+    fn judged(self, outcome: TaskResult) -> TaskResult {
         let Err(error) = outcome else {
             return Ok(());
         };
@@ -162,7 +183,7 @@ impl<R: Answered> Judged<R> {
     }
 
     pub(super) fn is_judged(&self) -> bool {
-        !matches!(self.verdict, Verdict::Undecided)
+        !matches!(*self.verdict(), Verdict::Undecided)
     }
 
     /// Nothing if the request is a success, by the verdict or else by its status: Locust's
@@ -172,22 +193,19 @@ impl<R: Answered> Judged<R> {
     ///
     /// The failure; it is recorded, and not counted again when `?` ends the task with it.
     pub fn error_for_status(&self) -> Result<(), ResponseError> {
-        match self.error() {
+        let failure = match &*self.verdict() {
+            Verdict::Success => None,
+            Verdict::Failure(text) => Some(text.clone()),
+            Verdict::Undecided => self.failure_by_status(),
+        };
+        match failure {
             None => Ok(()),
-            Some(text) => Err(ResponseError::recorded(text.into_owned())),
+            Some(text) => Err(ResponseError::recorded(text)),
         }
     }
 
-    /// The failure as it would be recorded now.
-    fn error(&self) -> Option<Cow<'_, str>> {
-        match &self.verdict {
-            Verdict::Success => None,
-            Verdict::Failure(error) => Some(Cow::Borrowed(error)),
-            Verdict::Undecided => {
-                let failure = self.response.head().status_failure(&self.sample.name);
-                failure.map(Cow::Owned)
-            }
-        }
+    fn failure_by_status(&self) -> Option<String> {
+        self.response.head().status_failure(&self.sample.name)
     }
 
     /// The name it is going to be recorded under.
@@ -233,8 +251,12 @@ impl DerefMut for CaughtStreamedResponse {
 
 impl<R: Answered> Drop for Judged<R> {
     fn drop(&mut self) {
-        let error = self.error();
-        self.sample.record(error.as_deref());
+        let failure = match std::mem::replace(&mut *self.verdict(), Verdict::Undecided) {
+            Verdict::Success => None,
+            Verdict::Failure(text) => Some(text),
+            Verdict::Undecided => self.failure_by_status(),
+        };
+        self.sample.record(failure.as_deref());
     }
 }
 

@@ -4,13 +4,17 @@
 //! recorded cannot depend on which it uses:
 //!
 //! - `request`, `request_parts`, `multipart`: what a scenario says; timing and recording.
-//! - `response`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
+//! - `response`, `status`, `json`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
+//! - `kinds`, `all`, `path`: `.await` on a request, requests at the same time, what a path is written as.
+//! - `server_sent`: server-sent events of a stream.
 //! - `session`, `cookies`, `context`: what a user keeps between two requests.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
+//! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
 //! - `target`: base URL and path become an address, once per path.
 //! - `fast`, `full`: the transports; they carry one request to one answer.
 //! - `body`, `body_stream`, `stream`, `tls`, `race`, `failure`: their parts.
 
+mod all;
 mod body;
 mod body_stream;
 mod context;
@@ -19,15 +23,21 @@ mod exchange;
 mod failure;
 mod fast;
 mod full;
+mod json;
 mod judged;
+mod kinds;
+mod locust_names;
 mod multipart;
+mod path;
 mod race;
 mod request;
 mod request_parts;
 mod response;
 mod rest;
+mod server_sent;
 mod session;
 mod shortage;
+mod status;
 mod stream;
 mod streamed;
 mod target;
@@ -41,21 +51,26 @@ use std::time::{Duration, SystemTime};
 use cookie_store::CookieStore;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, USER_AGENT};
 use http::{HeaderValue, Method};
-use std::borrow::Cow;
 use url::Url;
 
 use crate::recorder::UserContext;
 use crate::run::{Run, UserInfo};
 use target::{Base, TargetCache};
 
+pub use all::REQUESTS_AT_ONCE;
 pub use context::RequestContext;
 pub use failure::RequestError;
+pub use json::{JsonError, ReadJson};
 pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};
+pub use kinds::RequestKind;
 pub use multipart::{LARGEST_FILE, Multipart};
+pub use path::IntoPath;
 pub use request::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
-pub use response::{JsonError, Response};
+pub use response::Response;
 pub use rest::RestResponse;
+pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
 pub use session::Renamed;
+pub use status::Status;
 pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
 pub(crate) use target::{Target, is_absolute};
 pub(crate) use tls::TlsExtras;
@@ -232,44 +247,44 @@ impl Client {
     }
 
     /// A request with any method.
-    pub fn request<'c>(&'c mut self, method: Method, path: impl Into<Cow<'c, str>>) -> Request<'c> {
-        Request::new(self, method, path.into())
+    pub fn request<'c>(&'c mut self, method: Method, path: impl IntoPath<'c>) -> Request<'c> {
+        Request::new(self, method, path.into_path())
     }
 
     /// A GET request.
-    pub fn get<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn get<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::GET, path)
     }
 
     /// A POST request.
-    pub fn post<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn post<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::POST, path)
     }
 
     /// A PUT request.
-    pub fn put<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn put<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::PUT, path)
     }
 
     /// A PATCH request.
-    pub fn patch<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn patch<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::PATCH, path)
     }
 
     /// A DELETE request.
-    pub fn delete<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn delete<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::DELETE, path)
     }
 
     /// A HEAD request. As in Locust the full client does not follow its redirects unless it says so, and the
     /// fast client does.
-    pub fn head<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn head<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         let follows = self.shared.options.kind == ClientKind::Fast;
         self.request(Method::HEAD, path).allow_redirects(follows)
     }
 
     /// An OPTIONS request.
-    pub fn options<'c>(&'c mut self, path: impl Into<Cow<'c, str>>) -> Request<'c> {
+    pub fn options<'c>(&'c mut self, path: impl IntoPath<'c>) -> Request<'c> {
         self.request(Method::OPTIONS, path)
     }
 
@@ -280,11 +295,7 @@ impl Client {
 
     /// A request of a JSON API, whose response has its JSON read: Locust's `rest()`. Sends
     /// `Content-Type` and `Accept: application/json` unless the request says otherwise.
-    pub fn rest<'c>(
-        &'c mut self,
-        method: Method,
-        path: impl Into<Cow<'c, str>>,
-    ) -> Request<'c, Rest> {
+    pub fn rest<'c>(&'c mut self, method: Method, path: impl IntoPath<'c>) -> Request<'c, Rest> {
         self.request(method, path).into_kind()
     }
 
@@ -293,9 +304,9 @@ impl Client {
     pub fn rest_uncached<'c>(
         &'c mut self,
         method: Method,
-        path: impl Into<Cow<'c, str>>,
+        path: impl IntoPath<'c>,
     ) -> Request<'c, Rest> {
-        let path = path.into();
+        let path = path.into_path();
         let joint = if path.contains('?') { '&' } else { '?' };
         let name = format!("{path}{joint}_=...");
         let now = SystemTime::now()

@@ -13,7 +13,7 @@ use super::context::RequestContext;
 use super::exchange::{Answer, Reading, Route, exchange};
 use super::failure::{Failure, RequestError};
 use super::judged::{CaughtResponse, CaughtStreamedResponse, Judged};
-use super::response::Response;
+use super::response::{Asked, Response};
 use super::rest::RestResponse;
 use super::streamed::StreamedResponse;
 use super::target::Target;
@@ -44,8 +44,9 @@ pub enum CaughtStreamed {}
 #[derive(Debug)]
 pub enum Rest {}
 
-/// A request to be sent. Nothing happens before `send()`.
-#[must_use = "a request does nothing until it is sent: add .send().await"]
+/// A request to be sent. Nothing happens before it is: `client.get("/").send().await?`, or shorter
+/// `client.get("/").await?`, which is the same for one allocation more.
+#[must_use = "a request does nothing until it is sent: add `.send().await?`"]
 pub struct Request<'c, Kind = Plain> {
     pub(super) client: &'c mut Client,
     pub(super) method: Method,
@@ -112,7 +113,7 @@ impl<'c> Request<'c> {
         let response = Response::new(kind, answer, pending.started_at(), Instant::now());
         let error = response.status_failure(pending.name());
         pending.finish(&response.ended(), error.as_deref());
-        Ok(response)
+        Ok(response.to(self.asked()))
     }
 }
 
@@ -151,7 +152,7 @@ impl<'c> Request<'c, Streamed> {
         let response = StreamedResponse::new(kind, answer, pending.started_at(), limit);
         let error = response.head().status_failure(pending.name());
         pending.finish(&response.ended(), error.as_deref());
-        Ok(response)
+        Ok(response.to(self.asked()))
     }
 }
 
@@ -168,7 +169,10 @@ impl Request<'_, CaughtStreamed> {
         let (own, answer) = self.run_owned(Reading::Head).await?;
         let response = StreamedResponse::new(kind, answer, own.started_at, limit);
         let ended = response.ended();
-        Ok(Judged::new(response, OwnSample { ended, ..own }))
+        Ok(Judged::new(
+            response.to(self.asked()),
+            OwnSample { ended, ..own },
+        ))
     }
 }
 
@@ -215,7 +219,20 @@ impl<'c, Kind> Request<'c, Kind> {
         let (own, answer) = self.run_owned(Reading::Whole).await?;
         let response = Response::new(kind, answer, own.started_at, Instant::now());
         let ended = response.ended();
-        Ok(Judged::new(response, OwnSample { ended, ..own }))
+        Ok(Judged::new(
+            response.to(self.asked()),
+            OwnSample { ended, ..own },
+        ))
+    }
+
+    /// Which request it was, for errors about its response. Ends the request: it takes what is needed.
+    fn asked(&mut self) -> Asked {
+        let name = self.name.take().map(|name| name.into_owned().into());
+        Asked {
+            method: std::mem::take(&mut self.method),
+            name: name.or_else(|| self.client.request_name.clone()),
+            target: self.target.take(),
+        }
     }
 
     /// Sends the request and reads the response. A failure is recorded; a response's sample is
@@ -230,7 +247,7 @@ impl<'c, Kind> Request<'c, Kind> {
             name,
             started_at,
             delay: self.client.delay,
-            target: self.target.take(),
+            target: self.target.clone(),
             context: self
                 .client
                 .context

@@ -1,20 +1,23 @@
 //! The response as a scenario sees it.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::Method;
 use http::header::HeaderMap;
 use hyper::ext::ReasonPhrase;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use super::ClientKind;
 use super::exchange::Answer;
 use super::failure::{is_success, status_failure};
+use super::json::{self, JsonError, ReadJson};
 use super::judged::ResponseError;
+use super::status::Status;
+use super::target::Target;
 use crate::recorder::Ended;
 
 /// A whole response: head and decoded body.
@@ -23,6 +26,29 @@ pub struct Response {
     answer: Answer,
     elapsed: Duration,
     time_to_first_byte: Duration,
+    asked: Asked,
+    /// The body as text where it is not valid UTF-8, once that was asked for.
+    replaced: OnceLock<Box<str>>,
+    /// The body's JSON, once a value was picked from it.
+    parsed: OnceLock<Box<Value>>,
+}
+
+/// Which request was answered, for errors about the response.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    /// The name it was given, if any.
+    pub(super) name: Option<Box<str>>,
+    /// Where it went before any redirect.
+    pub(super) target: Option<Arc<Target>>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = || self.target.as_ref().map(|target| target.name());
+        let name = self.name.as_deref().or_else(target);
+        write!(f, "{} {}", self.method, name.unwrap_or_default())
+    }
 }
 
 impl Response {
@@ -37,18 +63,31 @@ impl Response {
             elapsed: ended_at.duration_since(started_at),
             time_to_first_byte: answer.head_at.saturating_duration_since(started_at),
             answer,
+            asked: Asked::default(),
+            replaced: OnceLock::new(),
+            parsed: OnceLock::new(),
         }
     }
 
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.answer.status
+    /// Says which request this answers.
+    pub(super) fn to(mut self, asked: Asked) -> Self {
+        self.asked = asked;
+        self
+    }
+
+    pub(super) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The status: `page.status() == 404`, and `{}` prints `404`.
+    pub fn status(&self) -> Status {
+        self.answer.status.into()
     }
 
     /// Whether the status makes the request a success: on the full client everything but 400 to 599, on the
     /// fast one 200 to 208, 226, 301 to 304, 307 and 308.
     pub fn is_ok(&self) -> bool {
-        is_success(self.kind, self.status())
+        is_success(self.kind, self.answer.status)
     }
 
     /// The headers.
@@ -76,19 +115,46 @@ impl Response {
         &self.answer.body
     }
 
-    /// The body as text; bytes that are no UTF-8 are replaced.
-    pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.answer.body)
+    /// The body as text; bytes that are not valid UTF-8 are replaced (`�`).
+    pub fn text(&self) -> &str {
+        match std::str::from_utf8(&self.answer.body) {
+            Ok(text) => text,
+            Err(_) => self
+                .replaced
+                .get_or_init(|| String::from_utf8_lossy(&self.answer.body).into()),
+        }
     }
 
-    /// The body, read as JSON.
+    /// The whole body, read as JSON: `page.json::<Value>()?["token"]` for any JSON, or a type of your own,
+    /// `let products: Vec<Product> = page.json()?`. For a single value [`pick`](Self::pick) is shorter.
     ///
     /// # Errors
     ///
-    /// When it is not the JSON that was asked for. By `?` this becomes an error of the task, not
-    /// a failed request; catch the request and write `page.require(page.json())?` if it shall be one.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        serde_json::from_slice(&self.answer.body).map_err(JsonError)
+    /// When it is not the JSON that is expected; the error names the request. By `?` this becomes an error of
+    /// the task, not a failed request; catch the request and write `page.require(page.json())?` to make it one.
+    // The type parameter's name is what the compiler suggests where no type is given.
+    pub fn json<Value: ReadJson>(&self) -> Result<Value, JsonError> {
+        json::read(&self.answer.body, || self.asked.to_string())
+    }
+
+    /// The value at one place of the body's JSON: `let id: u64 = page.pick("/items/0/id")?`, Python's
+    /// `page.json()["items"][0]["id"]`. The place is a JSON pointer (RFC 6901): keys and indices, each after a
+    /// slash; `~1` is a slash within a key, `~0` a tilde.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not JSON, when there is nothing at the place, or when it is not of the expected type; the
+    /// error names the request, the place and what is there instead, and `?` adds file and line. It is an error of
+    /// the task; catch the request and write `page.require(page.pick("/token"))?` to make it the request's failure.
+    pub fn pick<Value: ReadJson>(&self, pointer: &str) -> Result<Value, JsonError> {
+        let whole = match self.parsed.get() {
+            Some(whole) => whole,
+            None => {
+                let whole = self.json()?;
+                self.parsed.get_or_init(|| whole)
+            }
+        };
+        json::pick(whole, pointer, || self.asked.to_string())
     }
 
     /// Nothing if the status makes the request a success: Locust's `raise_for_status()`.
@@ -125,7 +191,7 @@ impl Response {
             response_time: self.elapsed,
             time_to_first_byte: Some(self.time_to_first_byte),
             response_length: self.length(),
-            status: Some(self.status()),
+            status: Some(self.answer.status),
         }
     }
 
@@ -148,8 +214,3 @@ impl fmt::Debug for Response {
             .finish_non_exhaustive()
     }
 }
-
-/// A body that is not the JSON that was asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("the response is not the JSON asked for: {0}")]
-pub struct JsonError(serde_json::Error);

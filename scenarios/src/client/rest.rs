@@ -25,7 +25,7 @@ pub struct RestResponse {
 }
 
 impl RestResponse {
-    pub(super) fn new(mut caught: CaughtResponse) -> Self {
+    pub(super) fn new(caught: CaughtResponse) -> Self {
         let mut js = Value::Null;
         if !caught.bytes().is_empty() {
             match serde_json::from_slice(caught.bytes()) {
@@ -33,8 +33,8 @@ impl RestResponse {
                 Err(error) => {
                     let text = format!(
                         "Could not parse response as JSON. {}, response code {}, error {error}",
-                        start(&caught.text(), SHOWN_OF_BAD_JSON),
-                        caught.status().as_u16(),
+                        start(caught.text(), SHOWN_OF_BAD_JSON),
+                        caught.status(),
                     );
                     caught.mark_failure(text);
                 }
@@ -84,8 +84,7 @@ impl RestResponse {
                     return Err(error);
                 } else {
                     let at = error.location();
-                    let body = self.caught.text();
-                    let body = start(&body, SHOWN_OF_BODY);
+                    let body = start(self.caught.text(), SHOWN_OF_BODY);
                     format!(
                         "{error} at {}:{}. Response was {body}",
                         at.file(),
@@ -105,20 +104,10 @@ impl RestResponse {
         match text.strip_suffix(',') {
             None => text,
             Some(text) => {
-                let body = self.caught.text();
-                format!("{text}, response was {}", start(&body, SHOWN_OF_BODY))
+                let body = start(self.caught.text(), SHOWN_OF_BODY);
+                format!("{text}, response was {body}")
             }
         }
-    }
-
-    /// The request was a success, whatever its status and body. Returns `Ok(())`, to end a task with.
-    pub fn success(self) -> TaskResult {
-        self.caught.success()
-    }
-
-    /// The request was a failure, recorded with this text. Returns `Ok(())`, to end a task with.
-    pub fn failure(self, error: impl fmt::Display) -> TaskResult {
-        self.caught.failure(error)
     }
 }
 

@@ -8,9 +8,13 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 
 use super::ClientKind;
+use super::body::Collected;
 use super::body_stream::BodyStream;
 use super::exchange::Answer;
-use super::response::Response;
+use super::failure::Failure;
+use super::json::{self, JsonError, ReadJson};
+use super::response::{Asked, Response};
+use super::server_sent::{LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
 use crate::recorder::Ended;
 
 /// Longest line that is read, in bytes. A longer one ends the stream with an error.
@@ -18,9 +22,10 @@ pub const LONGEST_LINE: usize = 1 << 20;
 
 /// A response whose body is read by the scenario: [`Request::stream`](super::Request::stream).
 ///
-/// It has everything of a [`Response`] but the body, which is empty there. Reading takes
-/// [`chunk`](Self::chunk) or [`line`](Self::line); neither is timed. On the fast client the connection
-/// serves again when the body has been read to its end; dropped before, it is closed.
+/// It has everything of a [`Response`] but the body, which is read here: in pieces ([`chunk`](Self::chunk)), lines
+/// ([`line`](Self::line)) or server-sent events ([`event`](Self::event)) while they come, or what is left of it as a
+/// whole ([`bytes`](Self::bytes), [`text`](Self::text), [`json`](Self::json)). None of this is timed. On the fast
+/// client the connection serves again when the body has been read to its end; dropped before, it is closed.
 pub struct StreamedResponse {
     head: Response,
     /// What the head says about the length.
@@ -30,6 +35,8 @@ pub struct StreamedResponse {
     rest: BytesMut,
     /// How much of `rest` is known to have no end of a line.
     looked_at: usize,
+    /// What was read of an event, once one was asked for.
+    events: Option<Box<Parser>>,
     limit: Duration,
 }
 
@@ -56,8 +63,15 @@ impl StreamedResponse {
             body,
             rest: BytesMut::new(),
             looked_at: 0,
+            events: None,
             limit,
         }
+    }
+
+    /// Says which request this answers.
+    pub(super) fn to(mut self, asked: Asked) -> Self {
+        self.head = self.head.to(asked);
+        self
     }
 
     pub(super) fn head(&self) -> &Response {
@@ -90,7 +104,7 @@ impl StreamedResponse {
     async fn read(&mut self) -> Result<Option<Bytes>, StreamError> {
         match tokio::time::timeout(self.limit, self.body.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(failure)) => Err(StreamError(failure.text().to_owned())),
+            Ok(Err(failure)) => Err(failure.into()),
             Err(_) => {
                 self.body = BodyStream::Ended;
                 Err(StreamError(
@@ -115,15 +129,7 @@ impl StreamedResponse {
                 self.looked_at = 0;
                 return Ok(Some(text(&line)));
             }
-            self.looked_at = self.rest.len();
-            if self.rest.len() > LONGEST_LINE {
-                self.body = BodyStream::Ended;
-                self.rest.clear();
-                self.looked_at = 0;
-                return Err(StreamError(format!(
-                    "A line of the response is longer than {LONGEST_LINE} bytes"
-                )));
-            }
+            self.keep_start_of_line()?;
             match self.read().await? {
                 Some(chunk) => self.rest.extend_from_slice(&chunk),
                 None if self.rest.is_empty() => return Ok(None),
@@ -133,6 +139,107 @@ impl StreamedResponse {
                 }
             }
         }
+    }
+
+    /// Remembers that what is left has no end of a line, if it is not too long for one.
+    fn keep_start_of_line(&mut self) -> Result<(), StreamError> {
+        self.looked_at = self.rest.len();
+        if self.rest.len() > LONGEST_LINE {
+            self.end();
+            return Err(StreamError(format!(
+                "A line of the response is longer than {LONGEST_LINE} bytes"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Reads nothing more.
+    fn end(&mut self) {
+        self.body = BodyStream::Ended;
+        self.rest.clear();
+        self.looked_at = 0;
+    }
+
+    /// The next server-sent event of the decoded body (`text/event-stream`), `None` after the last. One that the
+    /// end of the body cuts off is none. Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn until_sold(client: &mut Client) -> TaskResult {
+    /// let mut prices = client.get("/prices").stream().send().await?;
+    /// while let Some(event) = prices.event().await? {
+    ///     if event.event() == "sold" {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`chunk`](Self::chunk), when a line is longer than [`LONGEST_LINE`] and when an event's data is larger
+    /// than [`LARGEST_EVENT`].
+    pub async fn event(&mut self) -> Result<Option<ServerSentEvent>, StreamError> {
+        loop {
+            let parser = self.events.get_or_insert_default();
+            match parser.next(&mut self.rest, self.looked_at) {
+                Ok(Some(event)) => {
+                    self.looked_at = 0;
+                    return Ok(Some(event));
+                }
+                Ok(None) => self.keep_start_of_line()?,
+                Err(TooLarge) => {
+                    self.end();
+                    return Err(StreamError(format!(
+                        "The data of an event is larger than {LARGEST_EVENT} bytes"
+                    )));
+                }
+            }
+            match self.read().await? {
+                Some(chunk) => self.rest.extend_from_slice(&chunk),
+                None => {
+                    self.end();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// What is left of the decoded body, read to its end.
+    ///
+    /// # Errors
+    ///
+    /// As for [`chunk`](Self::chunk), and when it is larger than a body that is not streamed may be.
+    pub async fn bytes(&mut self) -> Result<Bytes, StreamError> {
+        let mut collected = Collected::default();
+        while let Some(chunk) = self.chunk().await? {
+            if let Err(failure) = collected.push(chunk) {
+                self.end();
+                return Err(failure.into());
+            }
+        }
+        Ok(collected.finish())
+    }
+
+    /// What is left of the decoded body as text, read to its end; bytes that are not valid UTF-8 are replaced (`�`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`bytes`](Self::bytes).
+    pub async fn text(&mut self) -> Result<String, StreamError> {
+        let bytes = self.bytes().await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What is left of the decoded body as JSON, read to its end; see [`Response::json`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`bytes`](Self::bytes), and when it is not the JSON that is expected.
+    pub async fn json<Value: ReadJson>(&mut self) -> Result<Value, StreamError> {
+        let bytes = self.bytes().await?;
+        json::read(&bytes, || self.head.asked().to_string()).map_err(StreamError::from)
     }
 }
 
@@ -157,7 +264,19 @@ impl fmt::Debug for StreamedResponse {
     }
 }
 
-/// Why a streamed body could not be read to its end.
+/// Why a streamed body could not be read, to its end or as what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StreamError(String);
+
+impl From<Failure> for StreamError {
+    fn from(failure: Failure) -> Self {
+        Self(failure.text().to_owned())
+    }
+}
+
+impl From<JsonError> for StreamError {
+    fn from(error: JsonError) -> Self {
+        Self(error.to_string())
+    }
+}

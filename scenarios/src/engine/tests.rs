@@ -218,7 +218,7 @@ async fn a_task_that_fails_is_reported_and_its_user_goes_on() {
         texts[..2],
         ["panicked: dropped the basket", "panicked: plainly"]
     );
-    assert!(texts[2].starts_with("the response is not the JSON asked for: "));
+    assert!(texts[2].contains(": the response is not the expected JSON: "));
     assert_eq!(texts[3], "my own words");
     assert_eq!(texts[4], "GET /: a header's name is not valid");
     assert_eq!(

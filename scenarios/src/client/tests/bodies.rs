@@ -213,7 +213,7 @@ async fn json_and_text_are_read() {
         assert_eq!(response.header("content-type"), Some("application/json"));
         let error = response.json::<String>().unwrap_err().to_string();
         assert!(
-            error.starts_with("the response is not the JSON asked for: "),
+            error.starts_with("GET /: the response is not the expected JSON: "),
             "{error}"
         );
         assert_eq!(

@@ -78,6 +78,7 @@ async fn listeners_are_told_everything() {
         let mut caught = caught.send().await.unwrap();
         caught.context_mut().set("basket", 7);
         caught.success().unwrap();
+        drop(caught);
         client.context_mut().clear();
         client.measure("WS", "echo").context("a", "b").success(3);
         client

@@ -1,7 +1,7 @@
 //! What is timed that is no request.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, ClientKind};
 use crate::measure::Recorded;
@@ -83,6 +83,51 @@ async fn a_measure_belongs_to_whoever_has_it() {
     drop(client);
     elsewhere.await.unwrap();
     assert_eq!(memory.lines(), ["WS push"]);
+}
+
+#[tokio::test]
+async fn a_measure_can_be_let_go() {
+    let (client, memory) = measuring().await;
+    client.measure("WS", "push").discard();
+    let mut started = client.measure("WS", "push");
+    started.first_byte();
+    started.discard();
+    client.measure("WS", "echo").success(0);
+    assert_eq!(memory.lines(), ["WS echo"]);
+}
+
+#[tokio::test]
+async fn a_time_measured_elsewhere_is_recorded() {
+    let (client, memory) = measuring().await;
+    let took = Duration::from_millis(1_500);
+    let before = Instant::now();
+    client.record("JOB", "render", took);
+    client.record("RPC", "answer", took).success(12);
+    client
+        .record("RPC", "answer", took)
+        .context("tenant", 7)
+        .failure(format!("no {}", "answer"));
+    // Longer than this machine has been running.
+    client.record("JOB", "render", Duration::MAX);
+    assert_eq!(
+        memory.lines(),
+        [
+            "JOB render",
+            "RPC answer",
+            "RPC answer -> no answer",
+            "JOB render"
+        ]
+    );
+    let samples = memory.samples();
+    let lengths = samples.iter().map(|sample| sample.length);
+    assert_eq!(lengths.collect::<Vec<_>>(), [0, 12, 0, 0]);
+    assert!(
+        samples[..3]
+            .iter()
+            .all(|sample| sample.response_time == took)
+    );
+    assert!(samples[0].started_at + took >= before);
+    assert!(samples[0].started_at + took <= Instant::now());
 }
 
 #[tokio::test]

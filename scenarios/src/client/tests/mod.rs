@@ -3,6 +3,7 @@
 mod bodies;
 mod certificates;
 mod connections;
+mod everyday;
 mod failures;
 mod forms;
 mod listeners;

@@ -56,6 +56,7 @@ async fn what_is_not_json_is_a_failure_unless_the_scenario_says_otherwise() {
             .unwrap();
         let page = client.rest(Method::GET, "/html").send().await.unwrap();
         page.success().unwrap();
+        drop(page);
         let lines = memory.lines();
         let start = "GET /html -> Could not parse response as JSON. <html> not JSON</html>, response code 200, error ";
         assert!(lines[0].starts_with(start), "{lines:?}");

@@ -219,3 +219,82 @@ async fn a_caught_stream_is_judged_when_it_has_been_read() {
         assert_eq!(memory.samples()[0].length, 10);
     }
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_stream_is_read_as_a_whole() {
+    for kind in BOTH {
+        let server = Server::start(|seen: &Seen| match seen.target.as_str() {
+            "/cut" => {
+                Reply::WriteAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[1,".to_vec())
+            }
+            "/latin" => Reply::Write(respond("200 OK", &[], b"caf\xe9")),
+            _ => Reply::Write(respond("200 OK", &[], b"[1,\n2]")),
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        let mut stream = client.get("/").stream().send().await.unwrap();
+        assert_eq!(stream.json::<Vec<u8>>().await.unwrap(), [1, 2]);
+        assert_eq!(stream.text().await.unwrap(), "", "it has been read");
+        let mut stream = client.get("/").catch().stream().send().await.unwrap();
+        assert_eq!(stream.line().await.unwrap().unwrap(), "[1,");
+        assert_eq!(stream.bytes().await.unwrap().as_ref(), b"2]");
+        drop(stream);
+        let mut stream = client.get("/latin").stream().send().await.unwrap();
+        assert_eq!(stream.text().await.unwrap(), "caf\u{fffd}");
+        let request = client.get("/").name("numbers").stream();
+        let error = request
+            .send()
+            .await
+            .unwrap()
+            .json::<u8>()
+            .await
+            .unwrap_err();
+        let text = "GET numbers: the response is not the expected JSON: ";
+        assert!(error.to_string().starts_with(text), "{error}");
+        let mut stream = client.get("/cut").stream().send().await.unwrap();
+        let error = stream.text().await.unwrap_err().to_string();
+        assert!(error.starts_with("Connection closed before"), "{error}");
+        assert_eq!(memory.samples().len(), 5);
+        assert!(memory.samples().iter().all(|sample| sample.error.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn server_sent_events_are_read_as_they_come() {
+    for kind in BOTH {
+        // The stream stays open: each event is there before the next one.
+        let server = Server::start(|seen: &Seen| {
+            let stream = "\u{feff}: hello\r\n\r\nevent: price\r\ndata: 7\r\ndata: EUR\r\nid: 4\r\n\r\ndata: late\n\ndata: cut off";
+            match seen.target.as_str() {
+                "/open" => Reply::Hang(format!("HTTP/1.1 200 OK\r\n\r\n{stream}").into_bytes()),
+                "/long" => Reply::Hang(format!("HTTP/1.1 200 OK\r\n\r\ndata: {}", "x".repeat(LONGEST_LINE)).into_bytes()),
+                _ => Reply::Write(respond("200 OK", &[], stream.as_bytes())),
+            }
+        })
+        .await;
+        let (mut client, _) = client(kind, &server.url);
+        for path in ["/open", "/whole"] {
+            let mut stream = client.get(path).stream().send().await.unwrap();
+            let first = stream.event().await.unwrap().unwrap();
+            assert_eq!(
+                (first.event(), first.data(), first.id()),
+                ("price", "7\nEUR", "4")
+            );
+            let second = stream.event().await.unwrap().unwrap();
+            assert_eq!(
+                (second.event(), second.data(), second.id()),
+                ("message", "late", "4")
+            );
+            if path == "/whole" {
+                assert_eq!(stream.event().await.unwrap(), None);
+                assert_eq!(stream.event().await.unwrap(), None);
+            }
+        }
+        let mut stream = client.get("/long").stream().send().await.unwrap();
+        let error = stream.event().await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("A line of the response is longer"),
+            "{error}"
+        );
+    }
+}

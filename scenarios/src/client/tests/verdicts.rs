@@ -25,8 +25,10 @@ async fn the_scenario_decides() {
         let (mut client, memory) = client(kind, &server.url);
         let page = client.get("/").catch().send().await.unwrap();
         page.failure("empty catalogue").unwrap();
+        drop(page);
         let page = client.get("/bad").catch().send().await.unwrap();
         page.success().unwrap();
+        drop(page);
         assert_eq!(memory.lines(), ["GET / -> empty catalogue", "GET /bad"]);
     }
 }
@@ -54,6 +56,7 @@ async fn it_is_recorded_when_decided_with_the_time_at_the_end_of_the_body() {
         // Another request of the same user may come in between.
         client.get("/other").send().await.unwrap();
         page.success().unwrap();
+        drop(page);
         let samples = memory.samples();
         assert_eq!(samples[1].response_time, elapsed);
         assert!(samples[1].started_at < samples[0].started_at);
@@ -91,9 +94,10 @@ async fn the_last_verdict_wins_and_everything_can_be_rewritten() {
             (kept.length, kept.response_time),
             (7, Duration::from_secs(9))
         );
-        let mut page = client.get("/bad").catch().send().await.unwrap();
+        let page = client.get("/bad").catch().send().await.unwrap();
         page.mark_failure("no");
         page.success().unwrap();
+        drop(page);
         assert_eq!(memory.samples()[1].error, None);
     }
 }
@@ -103,11 +107,11 @@ async fn the_error_for_the_status_honours_the_verdict() {
     for kind in BOTH {
         let server = server().await;
         let (mut client, memory) = client(kind, &server.url);
-        let mut good = client.get("/").catch().send().await.unwrap();
+        let good = client.get("/").catch().send().await.unwrap();
         good.error_for_status().unwrap();
         good.mark_failure("mine");
         assert_eq!(good.error_for_status().unwrap_err().to_string(), "mine");
-        let mut bad = client.get("/bad").catch().send().await.unwrap();
+        let bad = client.get("/bad").catch().send().await.unwrap();
         let error = bad.error_for_status().unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -196,7 +200,7 @@ async fn other_errors_go_on_and_the_request_is_still_counted() {
         ended
             .unwrap_err()
             .0
-            .starts_with("the response is not the JSON")
+            .starts_with("GET n: the response is not the expected JSON: ")
     );
     assert_eq!(lines, [format!("GET n -> {bad}")], "by the normal rule");
 }
@@ -204,7 +208,7 @@ async fn other_errors_go_on_and_the_request_is_still_counted() {
 #[tokio::test]
 async fn what_is_required_is_the_failure_and_no_second_error() {
     let (ended, lines) = outcome("n", async |client| {
-        let mut page = client.get("/").catch().send().await?;
+        let page = client.get("/").catch().send().await?;
         let _: u8 = page.require(page.json())?;
         page.success()
     })

@@ -1,0 +1,18 @@
+// As in the crates that `greylag new` makes.
+#![deny(unused_must_use)]
+
+use greylag::prelude::*;
+
+#[derive(Default)]
+struct Visitor;
+
+#[fast_http_user]
+impl Visitor {
+    #[task]
+    async fn visit(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/").send();
+        Ok(())
+    }
+}
+
+fn main() {}
