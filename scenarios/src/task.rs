@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn text_is_an_error_and_knows_its_line() {
         fn early() -> TaskResult {
-            return Err("no stock".into());
+            Err("no stock".into())
         }
         fn formatted() -> TaskResult {
             Err(format!("no {}", "token"))?;

@@ -5,7 +5,8 @@
 //!
 //! - `request`, `request_parts`, `multipart`: what a scenario says; timing and recording.
 //! - `response`, `status`, `json`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
-//! - `kinds`, `all`, `path`: `.await` on a request, requests at the same time, what a path is written as.
+//! - `kinds`, `all`, `path`, `headers`: `.await` on a request, requests at the same time, what paths and headers are
+//!   written as.
 //! - `server_sent`: server-sent events of a stream.
 //! - `session`, `cookies`, `context`: what a user keeps between two requests.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
@@ -23,6 +24,7 @@ mod exchange;
 mod failure;
 mod fast;
 mod full;
+mod headers;
 mod json;
 mod judged;
 mod kinds;
@@ -60,6 +62,7 @@ use target::{Base, TargetCache};
 pub use all::REQUESTS_AT_ONCE;
 pub use context::RequestContext;
 pub use failure::RequestError;
+pub use headers::IntoHeaders;
 pub use json::{JsonError, ReadJson};
 pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};
 pub use kinds::RequestKind;

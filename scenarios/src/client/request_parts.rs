@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::ClientKind;
+use super::headers::{IntoHeaders, NAME_NOT_VALID, VALUE_NOT_VALID};
 use super::multipart::Multipart;
 use super::request::Request;
 use super::target::basic;
@@ -37,16 +38,20 @@ impl<'c, Kind> Request<'c, Kind> {
     {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => self.set_header(name, value),
-            (Err(_), _) => self.refuse("a header's name is not valid"),
-            (_, Err(_)) => self.refuse("a header's value is not valid"),
+            (Err(_), _) => self.refuse(NAME_NOT_VALID),
+            (_, Err(_)) => self.refuse(VALUE_NOT_VALID),
         }
         self
     }
 
-    /// Sends all these headers; each replaces those of the same name.
-    pub fn headers(mut self, headers: HeaderMap) -> Self {
-        // Extending replaces a name's values by all of its new ones.
-        self.headers.get_or_insert_default().extend(headers);
+    /// Sends all these headers, `.headers([("X-Tenant", "7"), ("X-Step", "2")])`; each replaces those of the same
+    /// name.
+    pub fn headers(mut self, headers: impl IntoHeaders) -> Self {
+        match headers.into_headers() {
+            // Extending replaces a name's values by all of its new ones.
+            Ok(headers) => self.headers.get_or_insert_default().extend(headers),
+            Err(reason) => self.refuse(reason),
+        }
         self
     }
 

@@ -7,9 +7,8 @@ struct Visitor;
 impl Visitor {
     #[task]
     async fn visit(&mut self, client: &mut Client) -> TaskResult {
-        client.get("/").headers(&[("X-Token", "1")]).send().await?;
         client.headers.insert("X-Token", "1");
-        client.headers().insert("X-Token", "1");
+        client.headers().clear();
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ struct Visitor;
 impl Visitor {
     #[task]
     async fn visit(&mut self, client: &mut Client) -> TaskResult {
-        let (style, script) = futures(client.get("/style.css").send(), client.get("/shop.js").send());
+        let _both = futures(client.get("/style.css").send(), client.get("/shop.js").send());
         Ok(())
     }
 }

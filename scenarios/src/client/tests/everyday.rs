@@ -255,6 +255,33 @@ async fn paths_are_texts_of_any_kind() {
 }
 
 #[tokio::test]
+async fn headers_are_pairs() {
+    let tried = tried(async |client| {
+        let pairs = [("X-Tenant", "7"), ("Accept", "text/csv")];
+        client.get("/").headers(&pairs[..]).await?;
+        client
+            .get("/")
+            .headers([("X-Tenant", String::from("7"))])
+            .await?;
+        let error = client
+            .get("/")
+            .headers([("X Tenant", "7")])
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "GET /: a header's name is not valid");
+        let error = client.get("/").headers([("X", "7\n")]).await.unwrap_err();
+        assert_eq!(error.to_string(), "GET /: a header's value is not valid");
+        Ok(())
+    });
+    for (outcome, _, seen) in tried.await {
+        outcome.unwrap();
+        assert_eq!(seen.len(), 2);
+        assert!(seen.iter().all(|seen| seen.header("x-tenant") == Some("7")));
+        assert_eq!(seen[0].header("accept"), Some("text/csv"));
+    }
+}
+
+#[tokio::test]
 async fn all_kinds_of_requests_are_awaited() {
     let tried = tried(async |client| {
         assert_eq!(client.get("/missing").await?.status(), 404);
