@@ -3,12 +3,14 @@
 //! Times are milliseconds with µs precision, rates are per second, `error_rate` is a fraction. A run without
 //! requests has zeros.
 
-use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunRecord};
+#[cfg(feature = "coordinator")]
+mod build;
+
+use greylag_infra::NoticeKind;
 use serde::{Deserialize, Serialize};
 
-use crate::interval::Interval;
-use crate::plain_text::plain_text;
-use crate::store::{Arrivals, CurrentRps, RunTotals, Series};
+#[cfg(feature = "coordinator")]
+pub(crate) use build::{avg_ms, ms, per_second, ramp_up_s};
 
 /// A run as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,34 +172,6 @@ pub struct SummaryWarning {
     pub message: String,
 }
 
-impl SummaryWarning {
-    /// The notices of a run, with the names of its agents.
-    pub(crate) fn all(record: &RunRecord, notices: &[GeneratorNotice]) -> Vec<Self> {
-        let agent_of = |worker: u32| {
-            let mut agents = record.agents.iter();
-            agents.find(|agent| agent.workers.contains(&worker))
-        };
-        notices
-            .iter()
-            .map(|notice| {
-                let agent = notice.worker.and_then(agent_of);
-                let agent = agent.map(|agent| plain_text(&agent.name));
-                Self {
-                    kind: notice.kind,
-                    worker: notice.worker,
-                    subject: plain_text(&notice.subject),
-                    first_second: notice.first_second,
-                    last_second: notice.last_second,
-                    count: notice.count,
-                    worst: notice.worst,
-                    message: plain_text(&notice.message(agent.as_deref())),
-                    agent,
-                }
-            })
-            .collect()
-    }
-}
-
 /// One second of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummarySecond {
@@ -209,201 +183,4 @@ pub struct SummarySecond {
     pub requests: u64,
     /// Failures among them.
     pub failures: u64,
-}
-
-impl Summary {
-    /// The summary of a run at `now_us` (µs since 1970) from its whole-run totals, its series in steps of
-    /// one second and its notices.
-    pub fn of(
-        record: &RunRecord,
-        totals: &RunTotals,
-        series: &Series,
-        current: &CurrentRps,
-        notices: &[GeneratorNotice],
-        now_us: u64,
-    ) -> Self {
-        let elapsed_s = record.elapsed_s(now_us);
-        Self {
-            run: SummaryRun {
-                id: record.id.clone(),
-                number: record.number,
-                test: record.test.name.clone(),
-                r#type: "Locust".to_owned(),
-                infrastructure: record.test.infrastructure.clone(),
-                status: record.phase.status().word().to_owned(),
-                failure_reason: record.phase.failure_reason().map(str::to_owned),
-                users: record.test.users,
-                duration_s: record.test.duration_s,
-                ramp_up_s: ramp_up_s(&record.test),
-                workers: record.test.workers,
-                started_at: record.started_at_us.map(rfc3339),
-                elapsed_s,
-            },
-            totals: SummaryTotals {
-                arrivals: arrivals_of(record, totals.arrivals),
-                ..totals_of(&totals.aggregated(), elapsed_s)
-            },
-            endpoints: totals
-                .requested()
-                .map(|(endpoint, interval)| SummaryEndpoint {
-                    method: endpoint.method.clone(),
-                    name: endpoint.name.clone(),
-                    requests: interval.requests,
-                    failures: interval.failures,
-                    avg_ms: avg_ms(interval),
-                    min_ms: ms(interval.min_us),
-                    max_ms: ms(interval.max_us),
-                    p50_ms: percentile_ms(interval, 0.50),
-                    p95_ms: percentile_ms(interval, 0.95),
-                    p99_ms: percentile_ms(interval, 0.99),
-                    current_rps: current.of(endpoint),
-                    intended: intended_of(interval),
-                    first_byte_only: interval.first_byte_only,
-                })
-                .collect(),
-            errors: totals
-                .errors()
-                .into_iter()
-                .map(|(endpoint, error, occurrences)| SummaryError {
-                    method: endpoint.method.clone(),
-                    name: endpoint.name.clone(),
-                    error: error.to_owned(),
-                    occurrences,
-                })
-                .collect(),
-            warnings: SummaryWarning::all(record, notices),
-            series: series
-                .points
-                .iter()
-                .map(|point| SummarySecond {
-                    second: point.second,
-                    users: point.users,
-                    requests: point.requests,
-                    failures: point.failures,
-                })
-                .collect(),
-        }
-    }
-}
-
-fn totals_of(sum: &Interval, elapsed_s: f64) -> SummaryTotals {
-    SummaryTotals {
-        requests: sum.requests,
-        failures: sum.failures,
-        rps: per_second(sum.requests, elapsed_s),
-        error_rate: sum.error_rate(),
-        avg_ms: avg_ms(sum),
-        min_ms: ms(sum.min_us),
-        max_ms: ms(sum.max_us),
-        p50_ms: percentile_ms(sum, 0.50),
-        p95_ms: percentile_ms(sum, 0.95),
-        p99_ms: percentile_ms(sum, 0.99),
-        intended: intended_of(sum),
-        first_byte_only: sum.first_byte_only,
-        arrivals: None,
-    }
-}
-
-fn intended_of(interval: &Interval) -> Option<SummaryIntended> {
-    let times = interval.intended;
-    let percentile = |q| interval.intended_percentile_us(q).map_or(0.0, ms);
-    (times.count > 0).then(|| SummaryIntended {
-        requests: times.count,
-        avg_ms: times.avg_us().unwrap_or(0.0).round() / 1e3,
-        min_ms: ms(times.min_us),
-        max_ms: ms(times.max_us),
-        p50_ms: percentile(0.50),
-        p95_ms: percentile(0.95),
-        p99_ms: percentile(0.99),
-    })
-}
-
-fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals> {
-    let has_rate = record.test.arrival_rate.is_some() || !record.profile.rates.is_empty();
-    (has_rate || !arrivals.is_empty()).then_some(SummaryArrivals {
-        started: arrivals.started,
-        late: arrivals.late,
-        skipped: arrivals.skipped,
-    })
-}
-
-/// The ramp-up of a test in whole seconds, also of one that has a spawn rate.
-pub(crate) fn ramp_up_s(test: &LoadTest) -> u64 {
-    test.ramp_up().as_secs_f64().round() as u64
-}
-
-/// A count over the elapsed seconds, 0 before any have.
-pub(crate) fn per_second(count: u64, elapsed_s: f64) -> f64 {
-    if elapsed_s > 0.0 {
-        count as f64 / elapsed_s
-    } else {
-        0.0
-    }
-}
-
-/// µs as ms.
-pub(crate) fn ms(us: u64) -> f64 {
-    us as f64 / 1e3
-}
-
-/// The mean in ms to the µs, 0 without requests.
-pub(crate) fn avg_ms(interval: &Interval) -> f64 {
-    interval.avg_us().unwrap_or(0.0).round() / 1e3
-}
-
-/// A percentile in ms, 0 without requests.
-pub(crate) fn percentile_ms(interval: &Interval, q: f64) -> f64 {
-    interval.percentile_us(q).map_or(0.0, ms)
-}
-
-/// µs since 1970 as RFC 3339 in UTC, with µs where there are any.
-fn rfc3339(us: u64) -> String {
-    let (seconds, fraction) = (us / 1_000_000, us % 1_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days to a date: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, for dates
-    // after 1970. Years begin in March there.
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let fraction = match fraction {
-        0 => String::new(),
-        fraction => format!(".{fraction:06}"),
-    };
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{fraction}Z",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rfc_3339() {
-        let cases = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
-            (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
-            (1_709_251_200_000_000, "2024-03-01T00:00:00Z"),
-            (1_795_326_540_250_000, "2026-11-22T05:49:00.250000Z"),
-            (4_102_444_799_000_000, "2099-12-31T23:59:59Z"),
-        ];
-        for (us, text) in cases {
-            assert_eq!(rfc3339(us), text);
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use greylag_infra::check_infrastructure_name;
-use greylag_reporting::web::Token;
+use greylag_reporting::Token;
 use greylag_scenarios::Scenario;
 use url::Url;
 

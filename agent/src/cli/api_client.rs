@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::LoadTest;
-use greylag_reporting::web::Token;
+use greylag_reporting::Token;
 use greylag_reporting::{Summary, SummaryWarning};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;

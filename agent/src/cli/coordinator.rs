@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
-use greylag_reporting::web::{Token, WebConfig, check_listen_address, serve};
+use greylag_reporting::web::{WebConfig, check_listen_address, serve};
 use tokio::net::{TcpListener, lookup_host};
 use tokio_util::sync::CancellationToken;
 

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use greylag_infra::LoadTest;
+use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
-use greylag_reporting::web::{Token, WebConfig, serve};
+use greylag_reporting::web::{WebConfig, serve};
 use greylag_scenarios::Scenario;
 use rand::Rng as _;
 use tokio::net::TcpListener;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use greylag_reporting::web::{Token, check_listen_address};
+use greylag_reporting::Token;
+use greylag_reporting::web::check_listen_address;
 
 use super::coordinator::resolve;
 use super::failure::Failure;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_reporting::web::Token;
+use greylag_reporting::Token;
 use url::Url;
 
 use super::api_client::ApiClient;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::auth::Token;
+use crate::token::Token;
 
 /// The address is open to others and there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

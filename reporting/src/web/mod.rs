@@ -26,7 +26,6 @@ mod state;
 mod values;
 mod wrong_tokens;
 
-pub use auth::{MAX_TOKEN_BYTES, Token, TokenError};
 pub use listen::{ListenRefused, check_listen_address};
 pub use router::router;
 pub(crate) use router::run_url;

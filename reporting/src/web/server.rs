@@ -17,10 +17,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Peer, Token};
+use super::auth::Peer;
 use super::listen::check_listen_address;
 use super::router::router;
 use crate::coordinator::Coordinator;
+use crate::token::Token;
 
 /// Most connections at once, agents' sockets not counted; further ones wait in the kernel.
 const MAX_CONNECTIONS: usize = 2_000;

@@ -11,8 +11,9 @@ use greylag_infra::protocol::{
 };
 use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::Interval;
+use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
-use greylag_reporting::web::{Token, WebConfig, router};
+use greylag_reporting::web::{WebConfig, router};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;

@@ -1,0 +1,73 @@
+//! The secret of a coordinator, as programs and people give it.
+
+use std::fmt;
+
+/// Longest token, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 500;
+
+/// A coordinator's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// Why a text cannot be a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a token has 1 to {MAX_TOKEN_BYTES} letters, digits and signs without spaces (it is sent in an HTTP header)"
+)]
+pub struct TokenError;
+
+impl Token {
+    /// Takes a text as the token.
+    ///
+    /// # Errors
+    /// It is empty, longer than [`MAX_TOKEN_BYTES`], or holds anything but visible ASCII characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, TokenError> {
+        let text = text.into();
+        if text.is_empty()
+            || text.len() > MAX_TOKEN_BYTES
+            || !text.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return Err(TokenError);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text, to be sent as a Bearer token.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Token {
+    type Err = TokenError;
+
+    fn from_str(text: &str) -> Result<Self, TokenError> {
+        Self::new(text)
+    }
+}
+
+/// Never shows the secret, so that it cannot get into a log.
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_fit_into_a_header() {
+        for bad in [
+            "",
+            "two words",
+            "line\nbreak",
+            "ümlaut",
+            &"x".repeat(MAX_TOKEN_BYTES + 1),
+        ] {
+            assert_eq!(Token::new(bad), Err(TokenError), "{bad:?}");
+        }
+        assert!(!format!("{:?}", Token::new("secret").unwrap()).contains("secret"));
+    }
+}
