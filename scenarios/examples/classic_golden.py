@@ -14,7 +14,6 @@ import re
 from locust.env import Environment  # first: it makes sockets cooperative
 import classic_locustfile
 import gevent.server
-import json
 
 HERE = pathlib.Path(__file__).parent
 ROUTES = {}
@@ -23,13 +22,6 @@ for line in (HERE / "classic_routes.txt").read_text().splitlines():
         head, headers, body = (part.strip() for part in line.split("|"))
         method, target, status = head.split(" ", 2)
         ROUTES[method, target] = (status, headers, body)
-
-
-def compact(body):
-    try:
-        return json.dumps(json.loads(body), separators=(",", ":"))
-    except ValueError:
-        return body
 
 
 def serve(socket, _):
@@ -42,7 +34,7 @@ def serve(socket, _):
             headers[name.lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", 0))).decode()
         cookie = headers.get("cookie", "-")
-        print(f"  < {method} {target} cookie {cookie} body {compact(body) or '-'}")
+        print(f"  < {method} {target} cookie {cookie} body {body or '-'}")
         status, extra, answer = ROUTES[method, target]
         extra = extra + "\r\n" if extra else ""
         length = "" if status.startswith("204") else f"content-length: {len(answer)}\r\n"

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::client::{Client, check_path, is_absolute};
+use crate::client::{Client, RequestBody, check_path, is_absolute};
 use crate::scenario::Scenario;
 use crate::task::{TaskFn, TaskResult};
 use crate::user_builder::FastHttpUser;
@@ -123,7 +122,7 @@ struct Checked {
     path: String,
     name: Option<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Option<RequestBody>,
     expect_status: Option<u16>,
     expect_body: Option<String>,
 }
@@ -175,7 +174,7 @@ impl DeclaredTask {
             path: request.path,
             name: request.name.filter(|name| !name.is_empty()),
             headers,
-            body: request.body.map(Bytes::from).unwrap_or_default(),
+            body: request.body.map(RequestBody::from),
             expect_status: request.expect_status,
             expect_body: request.expect_body,
         })))
@@ -205,8 +204,8 @@ impl Checked {
         if !self.headers.is_empty() {
             request = request.headers(self.headers.clone());
         }
-        if !self.body.is_empty() {
-            request = request.body(self.body.clone());
+        if let Some(body) = &self.body {
+            request = request.body(body.clone());
         }
         if self.expect_status.is_none() && self.expect_body.is_none() {
             request.send().await?;

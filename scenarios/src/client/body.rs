@@ -57,7 +57,7 @@ pub(crate) async fn decode(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Fa
     }
     let mut encodings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
-        let value = value.to_str().map_err(|_| NOT_DECODABLE)?;
+        let value = String::from_utf8_lossy(value.as_bytes());
         encodings.extend(value.split(',').map(|one| one.trim().to_ascii_lowercase()));
     }
     let mut body = body;

@@ -1,23 +1,23 @@
 //! One request on any transport: redirects, cookies and decompression.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use cookie_store::CookieStore;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, LOCATION, SET_COOKIE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, LOCATION,
     TRANSFER_ENCODING,
 };
 use http::{HeaderValue, Method, StatusCode};
 use hyper::ext::ReasonPhrase;
-use url::Url;
 
 use super::body::decode;
 use super::body_stream::Unread;
+use super::cookies::{self, Jar};
 use super::failure::Failure;
 use super::target::Target;
-use super::{ClientShared, Transport};
+use super::{ClientKind, ClientShared, Transport};
 
 /// Length of a body that is not there.
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
@@ -53,7 +53,7 @@ pub(super) enum Reading {
 pub(super) struct Route<'c> {
     pub(super) shared: &'c ClientShared,
     pub(super) headers: &'c HeaderMap,
-    pub(super) cookies: &'c mut Option<Box<CookieStore>>,
+    pub(super) cookies: &'c mut Option<Box<Jar>>,
     pub(super) transport: &'c mut Transport,
 }
 
@@ -78,9 +78,7 @@ pub(super) async fn exchange(
         if body.is_empty() && expects_body(&method) && !headers.contains_key(TRANSFER_ENCODING) {
             headers.entry(CONTENT_LENGTH).or_insert(NOTHING);
         }
-        if let Some(cookies) = route.cookies {
-            add_cookies(&mut headers, cookies, &target.url);
-        }
+        cookies::add(route.cookies, &mut headers, &target);
         let mut answer = match route.transport {
             Transport::Fast(fast) => {
                 fast.send(
@@ -105,10 +103,9 @@ pub(super) async fn exchange(
                 .await?
             }
         };
-        if answer.headers.contains_key(SET_COOKIE) {
-            keep_cookies(route.cookies, &answer.headers, &target.url);
-        }
-        let location = match answer.headers.get(LOCATION) {
+        cookies::keep(route.cookies, &answer.headers, &target);
+        let kind = route.shared.options.kind;
+        let location = match location(&answer.headers, kind) {
             Some(location) if follow && is_redirect(answer.status) => location,
             _ => {
                 answer.redirects = redirects;
@@ -120,7 +117,9 @@ pub(super) async fn exchange(
             return Err(Failure::too_many_redirects(redirects));
         }
         redirects += 1;
-        let next = redirected(&target, location)?;
+        let next = target
+            .redirected(&location, kind)
+            .map_err(|_| BAD_REDIRECT)?;
         if let Some(unread) = answer.unread.take() {
             // A redirect's own body is read as usual, and its connection kept.
             unread.read_whole().await?;
@@ -180,38 +179,6 @@ fn expects_body(method: &Method) -> bool {
     )
 }
 
-fn add_cookies(headers: &mut HeaderMap, cookies: &CookieStore, url: &Url) {
-    if headers.contains_key(COOKIE) {
-        return;
-    }
-    let mut line = String::new();
-    // The store takes loopback for secure, as browsers do; Python's cookie jar does not.
-    let is_secure = url.scheme() == "https";
-    let matching = cookies.matches(url).into_iter();
-    for cookie in matching.filter(|cookie| is_secure || cookie.secure() != Some(true)) {
-        let (name, value) = cookie.name_value();
-        if !line.is_empty() {
-            line.push_str("; ");
-        }
-        line.push_str(name);
-        line.push('=');
-        line.push_str(value);
-    }
-    if let (false, Ok(value)) = (line.is_empty(), HeaderValue::try_from(line)) {
-        headers.insert(COOKIE, value);
-    }
-}
-
-fn keep_cookies(cookies: &mut Option<Box<CookieStore>>, headers: &HeaderMap, url: &Url) {
-    let store = cookies.get_or_insert_default();
-    for cookie in headers.get_all(SET_COOKIE) {
-        if let Ok(cookie) = cookie.to_str() {
-            // A cookie that is malformed or not this server's to set is ignored, as browsers do.
-            let _ = store.parse(cookie, url);
-        }
-    }
-}
-
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -225,11 +192,19 @@ fn turns_into_get(status: StatusCode, method: &Method) -> bool {
     }
 }
 
-fn redirected(from: &Target, location: &HeaderValue) -> Result<Target, Failure> {
-    let location = String::from_utf8_lossy(location.as_bytes());
-    let url = from.url.join(&location).map_err(|_| BAD_REDIRECT)?;
-    let mut next = Target::new(url).map_err(|_| BAD_REDIRECT)?;
-    // python-requests takes no credentials from a redirect.
-    next.authorization = None;
-    Ok(next)
+/// Where an answer leads, if anywhere. As by Locust's clients an empty location is none; of several ones
+/// python-requests makes one, and geventhttpclient follows none.
+fn location(headers: &HeaderMap, kind: ClientKind) -> Option<Cow<'_, [u8]>> {
+    let mut all = headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
+    let first = all.next()?;
+    let rest: Vec<_> = all.collect();
+    let location = match (rest.is_empty(), kind) {
+        (true, _) => Cow::Borrowed(first),
+        (false, ClientKind::Full) => {
+            let all: Vec<_> = std::iter::once(first).chain(rest).collect();
+            Cow::Owned(all.join(&b", "[..]))
+        }
+        (false, ClientKind::Fast) => return None,
+    };
+    (!location.trim_ascii().is_empty()).then_some(location)
 }

@@ -3,7 +3,8 @@
 //! One `Client` stands in front of two transports, so that what a scenario sees and what is
 //! recorded cannot depend on which it uses:
 //!
-//! - `request`, `request_parts`, `multipart`: what a scenario says; timing and recording.
+//! - `request`, `request_parts`, `request_body`, `multipart`, `python_json`: what a scenario says; timing and
+//!   recording.
 //! - `response`, `status`, `json`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
 //! - `kinds`, `all`, `path`, `headers`: `.await` on a request, requests at the same time, what paths and headers are
 //!   written as.
@@ -19,7 +20,7 @@ mod all;
 mod body;
 mod body_stream;
 mod context;
-mod cookies;
+pub(crate) mod cookies;
 mod exchange;
 mod failure;
 mod fast;
@@ -31,8 +32,10 @@ mod kinds;
 mod locust_names;
 mod multipart;
 mod path;
+mod python_json;
 mod race;
 mod request;
+mod request_body;
 mod request_parts;
 mod response;
 mod rest;
@@ -50,7 +53,6 @@ mod tls;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cookie_store::CookieStore;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, USER_AGENT};
 use http::{HeaderValue, Method};
 use url::Url;
@@ -69,6 +71,7 @@ pub use kinds::RequestKind;
 pub use multipart::{LARGEST_FILE, Multipart};
 pub use path::IntoPath;
 pub use request::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
+pub use request_body::RequestBody;
 pub use response::Response;
 pub use rest::RestResponse;
 pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
@@ -151,7 +154,7 @@ impl ClientShared {
         if let Some(reason) = &options.invalid {
             return Err(reason.clone());
         }
-        let base = Base::new(host);
+        let base = Base::new(host, options.kind);
         let root = base
             .target("", None)
             .map_err(|error| format!("the host {host} cannot be used: {error}"))?;
@@ -161,7 +164,10 @@ impl ClientShared {
             USER_AGENT,
             HeaderValue::from_static(concat!("greylag/", env!("CARGO_PKG_VERSION"))),
         );
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if options.kind == ClientKind::Full {
+            // As python-requests; geventhttpclient says nothing.
+            headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        }
         headers.insert(ACCEPT_ENCODING, ENCODINGS);
         if let Some(authorization) = base.authorization() {
             headers.insert(AUTHORIZATION, authorization);
@@ -196,7 +202,7 @@ pub struct Client {
     /// How much later than intended the present task began, for users with a pace.
     delay: Option<Duration>,
     headers: Arc<HeaderMap>,
-    cookies: Option<Box<CookieStore>>,
+    cookies: Option<Box<cookies::Jar>>,
     targets: TargetCache,
     transport: Transport,
     /// What requests without a name of their own are grouped under.
@@ -324,5 +330,7 @@ impl Client {
 /// Whether a path (or absolute URL) can be requested; if not, the sentence that says why.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
     let host = Url::parse("http://localhost").expect("a constant, valid URL");
-    Base::new(&host).target(path, None).map(drop)
+    Base::new(&host, ClientKind::Full)
+        .target(path, None)
+        .map(drop)
 }

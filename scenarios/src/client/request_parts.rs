@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::ClientKind;
 use super::headers::{IntoHeaders, NAME_NOT_VALID, VALUE_NOT_VALID};
 use super::multipart::Multipart;
+use super::python_json;
 use super::request::Request;
+use super::request_body::RequestBody;
 use super::target::basic;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -68,7 +69,7 @@ impl<'c, Kind> Request<'c, Kind> {
 
     /// Appends parameters to the URL: pairs, a map or a struct.
     pub fn query<T: Serialize + ?Sized>(mut self, parameters: &T) -> Self {
-        match serde_urlencoded::to_string(parameters) {
+        match encoded(parameters) {
             Ok(encoded) => match &mut self.query {
                 Some(query) => {
                     query.push('&');
@@ -83,10 +84,13 @@ impl<'c, Kind> Request<'c, Kind> {
 
     /// Sends a form: pairs, a map or a struct.
     pub fn form<T: Serialize + ?Sized>(mut self, fields: &T) -> Self {
-        match serde_urlencoded::to_string(fields) {
+        match encoded(fields) {
             Ok(encoded) => {
                 self.body = encoded.into();
-                self.set_type("application/x-www-form-urlencoded");
+                self.set_usual_type(match self.kind() {
+                    ClientKind::Fast => "application/x-www-form-urlencoded; charset=utf-8",
+                    ClientKind::Full => "application/x-www-form-urlencoded",
+                });
             }
             Err(error) => self.refuse(format!("the form cannot be encoded: {error}")),
         }
@@ -101,15 +105,18 @@ impl<'c, Kind> Request<'c, Kind> {
         self
     }
 
-    /// Sends a value as JSON. As in Locust, the fast client asks for JSON in return, too (`Accept`),
-    /// unless the request says otherwise.
+    /// Sends a value as JSON, written as by Python's `json.dumps`. As in Locust, the fast client asks for JSON in
+    /// return, too (`Accept`), unless the request says otherwise.
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match serde_json::to_vec(value) {
+        match python_json::dumps(value) {
             Ok(encoded) => {
                 self.body = encoded.into();
-                self.set_type("application/json");
-                if self.client.shared.options.kind == ClientKind::Fast {
-                    self.accept_json();
+                match self.kind() {
+                    ClientKind::Fast => {
+                        self.set_type("application/json");
+                        self.accept_json();
+                    }
+                    ClientKind::Full => self.set_usual_type("application/json"),
                 }
             }
             Err(error) => self.refuse(format!("the value cannot be encoded as JSON: {error}")),
@@ -117,9 +124,14 @@ impl<'c, Kind> Request<'c, Kind> {
         self
     }
 
-    /// Sends a body of bytes or text; a content type is yours to set.
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
+    /// Sends text or bytes as they are. What they are is yours to say; as in Locust the fast client says it where
+    /// neither the request nor the client does ([`RequestBody`]).
+    pub fn body(mut self, body: impl Into<RequestBody>) -> Self {
+        let body = body.into();
+        if self.kind() == ClientKind::Fast && !body.bytes.is_empty() {
+            self.set_usual_type(body.content_type());
+        }
+        self.body = body.bytes;
         self
     }
 
@@ -148,6 +160,17 @@ impl<'c, Kind> Request<'c, Kind> {
             .or_insert(HeaderValue::from_static(content_type));
     }
 
+    /// Says what the body is, unless the scenario did or the client always does.
+    fn set_usual_type(&mut self, content_type: &'static str) {
+        if !self.client.headers.contains_key(CONTENT_TYPE) {
+            self.set_type(content_type);
+        }
+    }
+
+    fn kind(&self) -> ClientKind {
+        self.client.shared.options.kind
+    }
+
     /// Asks for JSON, unless the scenario did.
     pub(super) fn accept_json(&mut self) {
         self.headers
@@ -167,4 +190,14 @@ impl<'c, Kind> Request<'c, Kind> {
     pub(super) fn refuse(&mut self, reason: impl Into<String>) {
         self.invalid.get_or_insert_with(|| reason.into());
     }
+}
+
+/// Fields as of a form, written as by Python: `~` stays, `*` does not.
+fn encoded<T: Serialize + ?Sized>(fields: &T) -> Result<String, serde_urlencoded::ser::Error> {
+    // A `%` of the fields themselves is `%25` here.
+    let encoded = serde_urlencoded::to_string(fields)?;
+    if encoded.contains(['*', '%']) {
+        return Ok(encoded.replace("%7E", "~").replace('*', "%2A"));
+    }
+    Ok(encoded)
 }

@@ -95,9 +95,9 @@ impl Response {
         &self.answer.headers
     }
 
-    /// The value of a header, if it is there and is text.
+    /// The value of a header as text, if it is there and is UTF-8; [`headers`](Self::headers) has the bytes of any.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().get(name)?.to_str().ok()
+        std::str::from_utf8(self.headers().get(name)?.as_bytes()).ok()
     }
 
     /// The URL that answered: after redirects the last one.

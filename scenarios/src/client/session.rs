@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, Transport,
+    cookies,
 };
 use crate::recorder::{Ended, OwnSample, Recorder, UserContext};
 use crate::run::RunSettings;
@@ -76,7 +77,7 @@ impl Client {
             user: Arc::clone(&self.user),
             delay: self.delay,
             headers: Arc::clone(&self.headers),
-            cookies: self.cookies.clone(),
+            cookies: self.cookies.as_ref().map(|jar| Box::new(jar.fork())),
             targets: TargetCache::new(),
             transport,
             request_name: self.request_name.clone(),
@@ -84,14 +85,12 @@ impl Client {
         }
     }
 
-    /// Takes over the cookies that a fork was given by servers, and its idle connections.
+    /// Takes over the cookies that a fork was given by servers or lost since it was made, and its idle connections.
     pub fn join(&mut self, fork: Self) {
         if let Some(given) = fork.cookies {
-            let store = self.cookies.get_or_insert_default();
-            for cookie in given.iter_unexpired() {
-                // The store refuses only what it could not have had before.
-                let _ = store.insert(cookie.clone(), self.shared.base.url());
-            }
+            self.cookies
+                .get_or_insert_default()
+                .join(*given, cookies::now());
         }
         if let (Transport::Fast(own), Transport::Fast(fork)) = (&mut self.transport, fork.transport)
         {

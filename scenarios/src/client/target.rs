@@ -1,11 +1,21 @@
 //! Where a request goes: base URL and path become an address, parsed once per path.
 
+mod encoding;
+#[cfg(test)]
+mod golden;
+mod redirect;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
-use url::{Position, Url};
+use url::{Host, Position, Url};
+
+use super::ClientKind;
+use super::cookies::Site;
 
 /// Paths remembered per user. Users repeat few paths; those that differ each time cost one parse.
 const CACHED_TARGETS: usize = 16;
@@ -24,6 +34,7 @@ pub(crate) struct Origin {
 /// An address to send a request to.
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// The address as the URL standard writes it, which resolves dot segments.
     pub(crate) url: Url,
     /// Path and query, as the request line has them.
     pub(crate) uri: Uri,
@@ -32,13 +43,29 @@ pub(crate) struct Target {
     /// What a URL with user and password asks to send.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) origin: Origin,
+    /// Whether the host is an address and not a name.
+    is_address: bool,
 }
 
 impl Target {
+    /// An address: scheme, `://` and authority; the path as it is sent; the query as it was written.
+    ///
     /// # Errors
     ///
-    /// A sentence, when the URL is not one that HTTP can be spoken to.
-    pub(crate) fn new(mut url: Url) -> Result<Self, String> {
+    /// Why HTTP cannot be spoken to it.
+    fn new(
+        origin: &[u8],
+        mut sent: String,
+        query: Option<&[u8]>,
+        kind: ClientKind,
+    ) -> Result<Self, String> {
+        // An empty query is not sent: as Locust's clients have it.
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            sent.push('?');
+            encoding::push_query(&mut sent, query, kind);
+        }
+        let origin = String::from_utf8_lossy(origin);
+        let mut url = Url::parse(&format!("{origin}{sent}")).map_err(|error| error.to_string())?;
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -48,40 +75,83 @@ impl Target {
                 ));
             }
         };
-        url.set_fragment(None);
-        if url.query() == Some("") {
-            // As Locust's clients have it.
-            url.set_query(None);
-        }
         let authorization = basic_authorization(&url);
         if authorization.is_some() {
             // Both fail only for URLs without a host, which have no user either.
             let _ = url.set_username("");
             let _ = url.set_password(None);
         }
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(format!("{url} has no host"));
         };
-        let uri = Uri::try_from(&url[Position::BeforePath..Position::AfterQuery])
-            .map_err(|error| format!("{url} cannot be requested: {error}"))?;
+        let cannot = |error: &dyn std::fmt::Display| format!("{url} cannot be requested: {error}");
         let header = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])
-            .map_err(|error| format!("{url} cannot be requested: {error}"))?;
+            .map_err(|error| cannot(&error))?;
         Ok(Self {
             origin: Origin {
                 https,
-                host: host.to_owned(),
+                host: host.to_string(),
                 port,
             },
-            uri,
+            is_address: !matches!(host, Host::Domain(_)),
+            uri: Uri::try_from(sent).map_err(|error| cannot(&error))?,
             host: header,
             authorization,
             url,
         })
     }
 
-    /// Path and query, percent-encoded.
+    /// Path and query, as they are sent.
     pub(crate) fn name(&self) -> &str {
-        &self.url[Position::BeforePath..Position::AfterQuery]
+        self.uri.path_and_query().map_or("/", PathAndQuery::as_str)
+    }
+
+    /// What cookies need to know of it.
+    pub(super) fn site(&self) -> Site<'_> {
+        Site {
+            host: &self.origin.host,
+            is_address: self.is_address,
+            path: self.uri.path(),
+            is_secure: self.origin.https,
+        }
+    }
+}
+
+/// The parts of a URL as it was written: RFC 3986, appendix B, except that `\` ends an authority, as urllib3 has it.
+struct Parts<'t> {
+    /// Scheme, `://` and authority.
+    origin: &'t [u8],
+    path: &'t [u8],
+    query: Option<&'t [u8]>,
+}
+
+impl<'t> Parts<'t> {
+    fn of(url: &'t [u8]) -> Self {
+        let authority = url.windows(3).position(|bytes| bytes == b"://");
+        let authority = authority.map_or(url.len(), |at| at + 3);
+        let length = url[authority..]
+            .iter()
+            .position(|byte| b"/\\?#".contains(byte));
+        let (origin, rest) = url.split_at(length.map_or(url.len(), |length| authority + length));
+        let (path, query) = split_query(rest);
+        Self {
+            origin,
+            path,
+            query,
+        }
+    }
+}
+
+/// Path and query, if there is one that is not empty; without a fragment.
+fn split_query(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let end = rest.iter().position(|byte| *byte == b'#');
+    let rest = &rest[..end.unwrap_or(rest.len())];
+    match rest.iter().position(|byte| *byte == b'?') {
+        None => (rest, None),
+        Some(at) => (
+            &rest[..at],
+            Some(&rest[at + 1..]).filter(|query| !query.is_empty()),
+        ),
     }
 }
 
@@ -89,16 +159,16 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Base {
     url: Url,
-    /// What a path is appended to: the URL without user, query and fragment. A path of `/`, which every
-    /// URL has, is left out.
-    prefix: String,
-    /// Whether a path needs a slash before it if it has none.
-    bare: bool,
+    kind: ClientKind,
+    /// Scheme, host and port, without user and password.
+    origin: String,
+    /// What a path is appended to. A path of `/`, which every URL has, is left out.
+    path: String,
     authorization: Option<HeaderValue>,
 }
 
 impl Base {
-    pub(crate) fn new(host: &Url) -> Self {
+    pub(crate) fn new(host: &Url, kind: ClientKind) -> Self {
         let mut url = host.clone();
         let authorization = basic_authorization(host);
         // Both fail only for URLs without a host, which have no user either.
@@ -106,23 +176,19 @@ impl Base {
         let _ = url.set_password(None);
         url.set_query(None);
         url.set_fragment(None);
-        let bare = url.path() == "/";
-        let prefix = url.as_str();
-        let prefix = if bare {
-            prefix.strip_suffix('/').unwrap_or(prefix)
-        } else {
-            prefix
-        };
+        let path = if url.path() == "/" { "" } else { url.path() };
         Self {
-            prefix: prefix.to_owned(),
-            bare,
+            kind,
+            origin: url[..Position::BeforePath].to_owned(),
+            path: path.to_owned(),
             url,
             authorization,
         }
     }
 
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
+    /// What cookies need to know of the host itself.
+    pub(super) fn site(&self) -> Site<'_> {
+        Site::from(&self.url)
     }
 
     /// The `Authorization` of a host written with user and password.
@@ -134,25 +200,33 @@ impl Base {
     /// Locust does it, text to text: a host with a path gets no slash added or taken away. After a host
     /// without one a path begins with a slash, whether it is written or not.
     pub(crate) fn target(&self, path: &str, query: Option<&str>) -> Result<Target, String> {
-        let mut url = if is_absolute(path) {
-            Url::parse(path)
+        let joined;
+        let Parts {
+            origin,
+            path: written,
+            query: own,
+        } = if is_absolute(path) {
+            Parts::of(path.as_bytes())
         } else {
-            let slash = if !self.bare || path.is_empty() || path.starts_with(['/', '?', '#']) {
-                ""
-            } else {
-                "/"
-            };
-            Url::parse(&format!("{}{slash}{path}", self.prefix))
-        }
-        .map_err(|error| format!("{path:?} is not a path or URL that can be requested: {error}"))?;
-        if let Some(query) = query.filter(|query| !query.is_empty()) {
-            let joined = match url.query().filter(|own| !own.is_empty()) {
-                Some(own) => format!("{own}&{query}"),
-                None => query.to_owned(),
-            };
-            url.set_query(Some(&joined));
-        }
-        Target::new(url)
+            let (path, query) = split_query(path.as_bytes());
+            joined = [self.path.as_bytes(), path].concat();
+            Parts {
+                origin: self.origin.as_bytes(),
+                path: &joined,
+                query,
+            }
+        };
+        let both;
+        let query = match (own, query.filter(|query| !query.is_empty())) {
+            (Some(own), Some(query)) => {
+                both = [own, b"&", query.as_bytes()].concat();
+                Some(&both[..])
+            }
+            (own, query) => query.map(str::as_bytes).or(own),
+        };
+        Target::new(origin, encoding::path(written, self.kind), query, self.kind).map_err(|error| {
+            format!("{path:?} is not a path or URL that can be requested: {error}")
+        })
     }
 }
 
@@ -170,15 +244,31 @@ fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let user = percent_decode_str(url.username()).decode_utf8_lossy();
-    let password = percent_decode_str(url.password().unwrap_or("")).decode_utf8_lossy();
-    Some(basic(&user, &password))
+    // Escapes that are not UTF-8 mean the bytes they say.
+    let part = |text| {
+        let bytes = Cow::from(percent_decode_str(text));
+        std::str::from_utf8(&bytes).map_or_else(|_| bytes.to_vec(), credential)
+    };
+    Some(basic_of(
+        &part(url.username()),
+        &part(url.password().unwrap_or_default()),
+    ))
 }
 
-/// The value of `Authorization` for user and password (RFC 7617).
+/// The value of `Authorization` for user and password (RFC 7617). As by python-requests both are sent as Latin-1; as
+/// UTF-8 where that has not all their characters (which is an error there).
 pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
+    basic_of(&credential(user), &credential(password))
+}
+
+fn credential(text: &str) -> Vec<u8> {
+    let latin1: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    latin1.unwrap_or_else(|_| text.as_bytes().to_vec())
+}
+
+fn basic_of(user: &[u8], password: &[u8]) -> HeaderValue {
     let credentials =
-        base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        base64::engine::general_purpose::STANDARD.encode([user, b":", password].concat());
     let mut value = HeaderValue::try_from(format!("Basic {credentials}"))
         .expect("base64 is always a valid header value");
     value.set_sensitive(true);

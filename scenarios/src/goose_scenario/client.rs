@@ -6,20 +6,23 @@
 //! transaction sends from a task that it spawned itself has no cookies. A transaction can still give its user a
 //! client of its own by `set_client_builder`, as in goose.
 
+use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
 use ::goose::client::GooseClientConfig;
 use http::HeaderValue;
-use reqwest::cookie::{CookieStore, Jar};
+use reqwest::cookie::CookieStore;
 use url::Url;
 
+use crate::client::cookies::{self, Jar, Site};
+
 tokio::task_local! {
-    static COOKIES: Jar;
+    static COOKIES: RefCell<Jar>;
 }
 
 /// Runs a user's life with cookies of its own.
 pub(super) async fn with_own_cookies<R>(life: impl Future<Output = R>) -> R {
-    COOKIES.scope(Jar::default(), life).await
+    COOKIES.scope(RefCell::default(), life).await
 }
 
 /// The cookies of the user whose task asks.
@@ -28,11 +31,17 @@ struct OwnCookies;
 impl CookieStore for OwnCookies {
     fn set_cookies(&self, headers: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
         // Outside of a user's task there is nobody to keep them for.
-        let _ = COOKIES.try_with(|jar| jar.set_cookies(headers, url));
+        let _ = COOKIES.try_with(|jar| {
+            for header in headers {
+                let mut jar = jar.borrow_mut();
+                jar.keep(header.as_bytes(), Site::from(url), cookies::now());
+            }
+        });
     }
 
     fn cookies(&self, url: &Url) -> Option<HeaderValue> {
-        COOKIES.try_with(|jar| jar.cookies(url)).ok().flatten()
+        let line = COOKIES.try_with(|jar| jar.borrow_mut().header(Site::from(url), cookies::now));
+        HeaderValue::from_maybe_shared(line.ok()??).ok()
     }
 }
 

@@ -213,10 +213,7 @@ async fn converse(
 }
 
 async fn read(stream: &mut (impl AsyncBufReadExt + Unpin), connection: usize) -> Option<Seen> {
-    let mut line = String::new();
-    if stream.read_line(&mut line).await.ok()? == 0 {
-        return None;
-    }
+    let line = line(stream).await?;
     let mut parts = line.split_whitespace();
     let mut seen = Seen {
         method: parts.next()?.to_owned(),
@@ -224,12 +221,7 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin), connection: usize) ->
         connection,
         ..Seen::default()
     };
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
+    while let Some((name, value)) = self::line(stream).await?.split_once(':') {
         seen.headers
             .push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
@@ -242,6 +234,17 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin), connection: usize) ->
         seen.body = String::from_utf8_lossy(&body).into_owned();
     }
     Some(seen)
+}
+
+/// A line without its end; bytes that are not UTF-8 become a character each. `None` at the end.
+async fn line(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Option<String> {
+    let mut bytes = Vec::new();
+    if stream.read_until(b'\n', &mut bytes).await.ok()? == 0 {
+        return None;
+    }
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    Some(text.trim_end().to_owned())
 }
 
 /// A response with a body and its length.

@@ -3,6 +3,7 @@
 mod bodies;
 mod certificates;
 mod connections;
+mod cookies;
 mod everyday;
 mod failures;
 mod forms;
@@ -14,5 +15,6 @@ mod requests;
 mod rest;
 mod sessions;
 mod streams;
+mod targets;
 mod trust;
 mod verdicts;

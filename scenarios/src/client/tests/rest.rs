@@ -35,7 +35,7 @@ async fn json_goes_out_and_comes_back() {
         assert_eq!(*empty.js(), Value::Null);
         drop(empty);
         let seen = server.seen();
-        assert_eq!(seen[0].body, "{\"a\":1}");
+        assert_eq!(seen[0].body, "{\"a\": 1}");
         for seen in [&seen[0], &seen[2]] {
             assert_eq!(seen.header("accept"), Some("application/json"));
             assert_eq!(seen.header("content-type"), Some("application/json"));
