@@ -15,5 +15,6 @@ mod conformance {
     mod statistics;
     mod stopping;
     mod tags;
+    mod targets;
     mod timing;
 }

@@ -190,15 +190,16 @@ async fn read(
     Ok(Some(seen))
 }
 
-/// A line without its end; `None` at the end of the connection or when it is no text.
+/// A line without its end, with a character for each byte where it is not UTF-8; `None` at the end of the connection.
 async fn line(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let mut limited = stream.take(MAX_PART as u64);
     if limited.read_until(b'\n', &mut bytes).await? == 0 {
         return Ok(None);
     }
-    let text = String::from_utf8(bytes).ok();
-    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// An answer with a body and its length.

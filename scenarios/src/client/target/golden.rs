@@ -77,9 +77,11 @@ fn allowed(target: &str) -> String {
         let is_escape =
             character == '%' && next.len() >= 2 && next[..2].iter().all(u8::is_ascii_hexdigit);
         in_query |= character == '?';
-        if character.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(character) {
-            out.push(character);
-        } else if is_escape || (character == '?' && in_query) {
+        let is_allowed = character.is_ascii_alphanumeric()
+            || "-._~!$&'()*+,;=:@/".contains(character)
+            || is_escape
+            || (character == '?' && in_query);
+        if is_allowed {
             out.push(character);
         } else {
             let mut bytes = [0; 4];
