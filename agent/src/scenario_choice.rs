@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use greylag_infra::{DeclaredScenario, LoadTest, MAX_DURATION, UserClass, WaitTime};
+use greylag_infra::{
+    ClientSettings, DeclaredScenario, LoadTest, MAX_DURATION, UserClass, WaitTime,
+};
 use greylag_scenarios as scenarios;
-use greylag_scenarios::{RunSettings, Scenario, Selection};
+use greylag_scenarios::client::ClientKind;
+use greylag_scenarios::{ClientOverrides, RunSettings, Scenario, Selection};
 
 /// What of a scenario takes part in a run.
 #[derive(Debug, Clone)]
@@ -22,7 +25,9 @@ pub(crate) struct Choice {
 /// A sentence: the name is unknown here, the declared requests are wrong, the scenario is wrong in itself, an
 /// option is not declared or its value no such value, or the selection leaves nobody and nothing.
 pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice, String> {
-    let whole = whole_scenario_of(test, compiled_in)?;
+    let whole = whole_scenario_of(test, compiled_in)?
+        .with_client(&client_overrides(&test.client))
+        .map_err(|error| error.to_string())?;
     whole.check().map_err(|error| error.to_string())?;
     whole
         .check_options(&test.options)
@@ -125,6 +130,31 @@ fn classes_of(scenario: &Scenario) -> Vec<UserClass> {
             fixed_count: user_type.fixed_count(),
         })
         .collect()
+}
+
+fn client_overrides(client: &ClientSettings) -> ClientOverrides {
+    ClientOverrides {
+        kind: client.kind.map(|kind| match kind {
+            greylag_infra::ClientKind::Fast => ClientKind::Fast,
+            greylag_infra::ClientKind::Full => ClientKind::Full,
+        }),
+        accept_invalid_certs: client.accept_invalid_certs,
+        root_certificate: client.root_certificate.clone(),
+        client_certificate: client
+            .client_certificate
+            .as_ref()
+            .map(|secret| secret.expose().to_owned()),
+        proxy: client
+            .proxy
+            .as_ref()
+            .map(|secret| secret.expose().to_owned()),
+        request_timeout: client.request_timeout,
+        connect_timeout: client.connect_timeout,
+        max_redirects: client
+            .max_redirects
+            .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+        headers: client.headers.clone(),
+    }
 }
 
 fn convert(declared: &DeclaredScenario) -> scenarios::DeclaredScenario {

@@ -13,73 +13,101 @@ pub struct DeclaredScenario {
 }
 
 /// Longest wait between two tasks, in seconds.
-pub(crate) const MAX_WAIT_S: f64 = 86_400.0;
+const MAX_WAIT_S: f64 = 86_400.0;
+/// What a wait time must be, as the end of a sentence.
+pub(crate) const WAIT_TIME_RANGE: &str = "from 0 to 86400 seconds, the lesser bound first";
 /// Most requests of a declared scenario.
 pub(crate) const MAX_REQUESTS: usize = 1_000;
 
 impl DeclaredScenario {
-    /// What of it cannot be run, if anything, as the rest of a sentence about the scenario.
-    pub(crate) fn mistake(&self) -> Option<String> {
+    /// What of it cannot be run, each as the rest of a sentence about the scenario.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
         if self.requests.len() > MAX_REQUESTS {
-            return Some(format!(
+            return vec![format!(
                 "has {} requests; the most is {MAX_REQUESTS}",
                 self.requests.len()
-            ));
+            )];
         }
+        let mut mistakes = Vec::new();
         if self.requests.iter().all(|request| request.weight == 0) {
-            return Some("has no request with a weight above 0".to_owned());
+            mistakes.push("has no request with a weight above 0".to_owned());
         }
         if self
             .wait_time
             .is_some_and(|wait_time| !wait_time.is_valid())
         {
-            return Some(format!(
-                "has a wait time that is not from 0 to {MAX_WAIT_S} seconds, the lesser bound first"
-            ));
+            mistakes.push(format!("has a wait time that is not {WAIT_TIME_RANGE}"));
         }
-        (1..).zip(&self.requests).find_map(|(number, request)| {
-            let mistake = request.mistake()?;
-            Some(format!("has a mistake in request {number}: {mistake}"))
-        })
+        for (number, request) in (1..).zip(&self.requests) {
+            let of_request = request.mistakes().into_iter();
+            mistakes.extend(
+                of_request
+                    .map(|(_, mistake)| format!("has an error in request {number}: {mistake}")),
+            );
+        }
+        mistakes
     }
 }
 
 impl DeclaredRequest {
-    fn mistake(&self) -> Option<String> {
-        let shown = |text: &str| text.chars().take(60).collect::<String>();
-        // A token as in RFC 9110, section 5.6.2.
-        let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+    /// What of it cannot be sent: the key, and what is wrong with it.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
-            return Some(format!("`{}` is no HTTP method", shown(&self.method)));
-        }
-        if self.method.eq_ignore_ascii_case("CONNECT") {
-            return Some("`CONNECT` opens a tunnel and is no request to measure".to_owned());
-        }
-        for (name, value) in &self.headers {
-            if name.is_empty() || !name.bytes().all(is_token) {
-                return Some(format!("`{}` is no name of a header", shown(name)));
-            }
-            if value.chars().any(|c| c.is_ascii_control() && c != '\t') {
-                return Some(format!(
-                    "the value of header `{}` has control characters",
-                    shown(name)
-                ));
-            }
-        }
-        let starts = ["/", "http://", "https://"];
-        if !starts.iter().any(|start| self.path.starts_with(start)) {
-            return Some(format!(
-                "the path `{}` does not begin with `/`",
-                shown(&self.path)
+            mistakes.push((
+                "method",
+                format!("`{}` is not a valid HTTP method", shown(&self.method)),
             ));
         }
-        match self.expect_status {
-            Some(status) if !(100..600).contains(&status) => Some(format!(
-                "expect_status {status} is no HTTP status; use 100 to 599"
-            )),
-            _ => None,
+        if self.method.eq_ignore_ascii_case("CONNECT") {
+            mistakes.push((
+                "method",
+                "`CONNECT` opens a tunnel and is not a request to measure".to_owned(),
+            ));
         }
+        mistakes.extend(header_mistakes(&self.headers).map(|mistake| ("headers", mistake)));
+        let starts = ["/", "http://", "https://"];
+        if !starts.iter().any(|start| self.path.starts_with(start)) {
+            mistakes.push((
+                "path",
+                format!("the path `{}` does not begin with `/`", shown(&self.path)),
+            ));
+        }
+        if let Some(status) = self.expect_status
+            && !(100..600).contains(&status)
+        {
+            mistakes.push((
+                "expect_status",
+                format!("expect_status {status} is not a valid HTTP status; use 100 to 599"),
+            ));
+        }
+        mistakes
     }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// A character of a token as in RFC 9110, section 5.6.2.
+fn is_token(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c)
+}
+
+/// What is wrong with headers, of a request or of a client.
+pub(crate) fn header_mistakes(headers: &[(String, String)]) -> impl Iterator<Item = String> {
+    headers.iter().filter_map(|(name, value)| {
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Some(format!("`{}` is not a valid header name", shown(name)));
+        }
+        let is_bad = |c: char| c.is_ascii_control() && c != '\t';
+        value.chars().any(is_bad).then(|| {
+            format!(
+                "the value of header `{}` has control characters",
+                shown(name)
+            )
+        })
+    })
 }
 
 /// One request of a declared scenario.

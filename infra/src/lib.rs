@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod client_settings;
 mod dealing;
 mod declared;
 mod durations;
@@ -11,13 +12,16 @@ mod registry;
 mod run;
 mod run_lifecycle;
 mod scenario_fit;
-mod test_file;
+mod test_draft;
 
 pub mod protocol;
 
+pub use client_settings::{ClientKind, ClientSettings, MAX_CERTIFICATE_BYTES, Secret};
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
-pub use durations::{DurationError, format_duration, parse_duration};
+pub use durations::{
+    DurationError, duration_of_number, format_duration, parse_duration, parse_whole_seconds,
+};
 pub use generator_notice::{
     GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,
 };
@@ -26,7 +30,7 @@ pub use load_profile::{
     UserChanges, UserPlan, UserTurn, own_users,
 };
 pub use load_test::{
-    LoadTest, LoadTestError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_OPTION_NAME_BYTES,
+    LoadTest, LoadTestError, LoadTestErrors, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_OPTION_NAME_BYTES,
     MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_STAGES, MAX_USERS, MAX_WORKERS, Selection, Stage,
 };
 pub use registry::{
@@ -39,4 +43,4 @@ pub use run_lifecycle::{
     RunLifecycle, START_DELAY_US, StopRefused,
 };
 pub use scenario_fit::MisfitError;
-pub use test_file::{MAX_TEST_FILE_BYTES, TestFile, TestFileError};
+pub use test_draft::{DraftError, DraftErrors, MAX_TEST_FILE_BYTES, TestDraft};

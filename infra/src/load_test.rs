@@ -1,16 +1,20 @@
 //! A load test: the named definition that runs are made of.
 
 mod check;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client_settings::ClientSettings;
 use crate::declared::DeclaredScenario;
 use crate::load_profile::{LoadProfile, ProfileStep, RateStep};
 
-pub use check::{LoadTestError, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS};
+pub use check::{
+    LoadTestError, LoadTestErrors, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
+};
 
 /// Most users of one run.
 pub const MAX_USERS: u64 = 1_000_000;
@@ -49,7 +53,8 @@ pub struct LoadTest {
     /// The requests of a declared scenario.
     #[serde(default)]
     pub declared: Option<DeclaredScenario>,
-    /// Users started per second, as Locust says it; takes the place of `ramp_up_s` where it is given.
+    /// Users started per second, as Locust says it; takes the place of `ramp_up_s` where it is given. User k (from
+    /// 0) starts at k / rate.
     #[serde(default)]
     pub spawn_rate: Option<f64>,
     /// Stages, which take the place of `ramp_up_s` and `duration_s`, and of `users` unless they say arrival
@@ -66,6 +71,9 @@ pub struct LoadTest {
     /// The scenario's own options, as texts, by name.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// Settings of the users' HTTP client, which win over those of user types.
+    #[serde(default)]
+    pub client: ClientSettings,
 }
 
 /// A part of a load profile: a ramp, then a plateau. It says users or an arrival rate, and all stages of a test
@@ -157,6 +165,7 @@ impl LoadTest {
             let at_us = profile.ends_at_us;
             let ramp = stage.ramp(users);
             let over_us = u64::try_from(ramp.as_micros()).unwrap_or(u64::MAX);
+            let ends_at_us = at_us.saturating_add(us(stage.duration_s));
             if let Some(target) = stage.users {
                 profile.steps.push(ProfileStep {
                     at_us,
@@ -165,6 +174,11 @@ impl LoadTest {
                 });
                 users = target;
             }
+            profile.ends_at_us = ends_at_us;
+            if stage.users.is_some() && over_us > us(stage.duration_s) {
+                // The next stage takes over from where this one's ramp is then.
+                users = profile.users_at(ends_at_us.saturating_sub(1));
+            }
             if let Some(per_second) = stage.arrival_rate {
                 profile.rates.push(RateStep {
                     at_us,
@@ -172,7 +186,6 @@ impl LoadTest {
                     over_us,
                 });
             }
-            profile.ends_at_us = at_us.saturating_add(us(stage.duration_s));
         }
         profile
     }
@@ -209,7 +222,7 @@ impl Stage {
 
 fn ramp_of(users: u64, spawn_rate: Option<f64>, ramp_s: u64) -> Duration {
     match spawn_rate {
-        // A rate that is none is refused by `check`; here it must only do no harm.
+        // An invalid rate is refused by `check`; here it must only do no harm.
         Some(rate) if rate > 0.0 => {
             Duration::try_from_secs_f64(users as f64 / rate).unwrap_or(Duration::MAX)
         }

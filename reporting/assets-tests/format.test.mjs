@@ -20,7 +20,10 @@ test("run time on an axis", () => {
 
 test("durations are read as the server reads them", () => {
   assert.deepEqual(["90", "90s", "3m", "1h20m", " 3h30m10s "].map(parseDuration), [90, 90, 180, 4800, 12_610]);
-  assert.deepEqual(["", "m", "10s5m", "1.5h", "-3", "1d"].map(parseDuration), Array(6).fill(null));
+  assert.deepEqual(["1.5h", "2000ms", "1h 20m 5s", "2.0", "1.5s500ms"].map(parseDuration), [5400, 2, 4805, 2, 2]);
+  assert.deepEqual(["", "m", "10s5m", "500ms1s", "-3", "1d", ".5s", "5.", "1h20", "1e3"].map(parseDuration), Array(10).fill(null));
+  // The form's durations are whole seconds.
+  assert.deepEqual(["1.5", "500ms", "1.5s"].map(parseDuration), Array(3).fill(null));
 });
 
 test("another year is named", () => {

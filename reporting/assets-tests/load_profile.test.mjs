@@ -13,7 +13,9 @@ test("a ramp and a plateau", () => {
     rampX: 50,
   });
   assert.equal(profileShape({ ...valid, rampS: 0 }, box).line, "M0 0L0.0 0L100 0L100 50");
-  assert.equal(profileShape({ ...valid, rampS: 10 }, box), null);
+  // A ramp of twice the duration is cut half-way up.
+  assert.equal(profileShape({ ...valid, rampS: 20 }, box).line, "M0 50L100.0 25L100 25L100 50");
+  assert.equal(profileShape({ ...valid, durationS: 0 }, box), null);
 });
 
 test("each mistake has its sentence", () => {
@@ -21,11 +23,10 @@ test("each mistake has its sentence", () => {
   for (const [change, words] of [
     [{ users: 0 }, "Users"],
     [{ users: NaN }, "Users"],
-    [{ workers: 11 }, "one worker per user"],
+    [{ workers: 11 }, "more workers than users"],
     [{ durationS: null }, "duration"],
     [{ rampS: null }, "ramp-up"],
     [{ durationS: 0, rampS: 0 }, "one second"],
-    [{ rampS: 10 }, "shorter"],
   ]) {
     assert.match(profileMistake({ ...valid, ...change }), new RegExp(words, "i"));
   }

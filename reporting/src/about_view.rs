@@ -129,6 +129,12 @@ fn settings(
     if selection.equal_weights {
         tell("Weights", "all equal".to_owned());
     }
+    for (label, value) in test.client.shown() {
+        tell(label, value);
+    }
+    for warning in test_warnings(run, is_shaped) {
+        tell("Warning", warning);
+    }
     for (name, value) in &test.options {
         let may_be_shown =
             known_scenarios::is_public(infrastructures, &test.infrastructure, &test.scenario, name);
@@ -136,6 +142,14 @@ fn settings(
         tell(&format!("Option {name}"), shown.to_owned());
     }
     rows
+}
+
+/// What the definition was warned about, unless a load shape took its place.
+fn test_warnings(run: &RunRecord, is_shaped: bool) -> Vec<String> {
+    if is_shaped {
+        return Vec::new();
+    }
+    run.test.warnings()
 }
 
 /// One line for each stage.

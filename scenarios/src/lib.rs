@@ -5,6 +5,7 @@ extern crate self as greylag;
 
 mod behaviour;
 pub mod client;
+mod client_overrides;
 mod declared;
 mod engine;
 mod events;
@@ -37,6 +38,7 @@ mod wait_time;
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
 pub use client::{TlsConfigError, tls_client_config};
+pub use client_overrides::ClientOverrides;
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive};
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};

@@ -91,7 +91,7 @@ impl UserType {
         }
     }
 
-    fn refused(&self, reason: impl Into<String>) -> UserTypeError {
+    pub(crate) fn refused(&self, reason: impl Into<String>) -> UserTypeError {
         UserTypeError {
             user_type: self.name().to_owned(),
             reason: reason.into(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::LoadTest;
+use greylag_infra::{ClientSettings, LoadTest};
 use greylag_reporting::Token;
 use greylag_reporting::{Summary, SummaryWarning};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -38,6 +38,9 @@ pub(super) struct StartedRun {
     pub(super) number: u64,
     /// Path of its page.
     pub(super) url: String,
+    /// What is allowed and seldom meant.
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
 }
 
 /// How a run stands.
@@ -120,6 +123,7 @@ impl ApiClient {
             "exclude_tags": selection.exclude_tags,
             "equal_weights": selection.equal_weights,
             "options": test.options,
+            "client": client_json(&test.client),
         });
         let request = self.request(Method::POST, "/api/v1/runs").json(&body);
         self.json(request).await
@@ -230,6 +234,22 @@ impl ApiClient {
             cause: cause.to_string(),
         }
     }
+}
+
+/// The client's settings under the names that test files have.
+fn client_json(client: &ClientSettings) -> serde_json::Value {
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    json!({
+        "kind": client.kind,
+        "accept_invalid_certs": client.accept_invalid_certs,
+        "root_certificate": client.root_certificate,
+        "client_certificate": client.client_certificate,
+        "proxy": client.proxy,
+        "request_timeout": seconds(client.request_timeout),
+        "connect_timeout": seconds(client.connect_timeout),
+        "max_redirects": client.max_redirects,
+        "headers": client.headers,
+    })
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -20,6 +20,7 @@ use super::coordinator::cannot_listen;
 use super::failure::Failure;
 use super::follow::{Following, Outcome, follow};
 use super::page_options::DEFAULT_PORT;
+use super::run::warn_about;
 use super::say;
 use super::signals::Signals;
 use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
@@ -155,6 +156,7 @@ impl Local {
         } else {
             say(format_args!("Run #{} of {}", run.number, test.name));
         }
+        warn_about(&run);
         follow(&api, &run, following, signals).await
     }
 

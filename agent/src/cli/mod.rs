@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use greylag_infra::{DurationError, parse_duration};
+use greylag_infra::{DurationError, parse_whole_seconds};
 use greylag_scenarios::Scenario;
 
 use failure::Failure;
@@ -182,9 +182,9 @@ fn in_runtime(
     ended
 }
 
-/// Reads a duration as Locust writes it, in seconds.
+/// Reads a duration in whole seconds.
 fn seconds(text: &str) -> Result<u64, DurationError> {
-    parse_duration(text).map(|duration| duration.as_secs())
+    parse_whole_seconds(text)
 }
 
 /// Prints a line to standard output. A reader that has gone away (`| head`) is no failure.

@@ -9,7 +9,7 @@ use greylag_infra::LoadTest;
 use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
-use super::api_client::ApiClient;
+use super::api_client::{ApiClient, StartedRun};
 use super::csv_files::CsvFiles;
 use super::failure::Failure;
 use super::follow::{Following, follow};
@@ -138,6 +138,7 @@ pub(super) async fn run(
             label(&test),
             api.page(&run.url)
         ));
+        warn_about(&run);
         return Ok(follow(&api, &run, &mut following, &mut signals)
             .await?
             .exit_code());
@@ -164,6 +165,13 @@ pub(super) async fn run(
             local.abandon().await;
             Err(failure)
         }
+    }
+}
+
+/// Says what is allowed and seldom meant.
+pub(super) fn warn_about(run: &StartedRun) {
+    for warning in &run.warnings {
+        eprintln!("Warning: {warning}");
     }
 }
 

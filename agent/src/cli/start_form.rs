@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::TestFile;
+use greylag_infra::{ClientSettings, TestDraft};
 use greylag_reporting::web::option_field;
 use greylag_scenarios::Scenario;
 
@@ -92,10 +92,12 @@ pub(super) fn start_form_of(
     Ok(form)
 }
 
-fn refuse_what_has_no_field(file: &TestFile) -> Result<(), Failure> {
+fn refuse_what_has_no_field(file: &TestDraft) -> Result<(), Failure> {
+    let has_client = file.client != ClientSettings::default();
     let what = match (&file.declared, file.stages.is_empty()) {
         (Some(_), _) => "[[request]]",
         (None, false) => "[[stage]]",
+        (None, true) if has_client => "[client]",
         (None, true) => return Ok(()),
     };
     Err(Failure::bad_input(format!(

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use greylag_infra::{LoadTest, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection, TestFile};
+use greylag_infra::{
+    DraftErrors, LoadTest, MAX_CERTIFICATE_BYTES, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection,
+    TestDraft,
+};
 use greylag_scenarios::Scenario;
 
 use super::failure::Failure;
@@ -30,7 +33,7 @@ const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
 pub(super) struct TestOptions {
     /// A test file (TOML); may be given without the option, too. Its keys are name, host, users, ramp_up, spawn_rate,
     /// duration, arrival_rate, workers, infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
-    /// [options], [[stage]] and [[request]] tables. Flags win over it.
+    /// [options], [client], [[stage]] and [[request]] tables. Flags win over it.
     #[arg(
         short = 'f',
         long,
@@ -140,10 +143,10 @@ impl TestOptions {
         &self,
         custom: BTreeMap<String, String>,
         sources: &Sources,
-    ) -> Result<(TestFile, AskedTest), Failure> {
+    ) -> Result<(TestDraft, AskedTest), Failure> {
         let file = match &self.file {
             Some(path) => read_file(path)?,
-            None => TestFile::default(),
+            None => TestDraft::default(),
         };
         self.refuse_two_scenarios(&file, sources)?;
         let asked = self.put_together(file.clone(), custom)?;
@@ -152,7 +155,7 @@ impl TestOptions {
 
     fn put_together(
         &self,
-        file: TestFile,
+        file: TestDraft,
         custom: BTreeMap<String, String>,
     ) -> Result<AskedTest, Failure> {
         self.refuse_swallowed_file()?;
@@ -235,6 +238,7 @@ impl TestOptions {
                 .or(file.stop_timeout_s)
                 .unwrap_or(DEFAULT_STOP_TIMEOUT_S),
             declared,
+            client: file.client,
             spawn_rate,
             stages,
             arrival_rate: self.arrival_rate.or(file.arrival_rate),
@@ -272,7 +276,7 @@ impl TestOptions {
     }
 
     /// A scenario that is named beside requests that are declared: one of the two would be left out silently.
-    fn refuse_two_scenarios(&self, file: &TestFile, sources: &Sources) -> Result<(), Failure> {
+    fn refuse_two_scenarios(&self, file: &TestDraft, sources: &Sources) -> Result<(), Failure> {
         let (Some(scenario), Some(_)) = (&self.scenario, &file.declared) else {
             return Ok(());
         };
@@ -331,7 +335,7 @@ impl AskedTest {
     }
 }
 
-fn read_file(path: &Path) -> Result<TestFile, Failure> {
+fn read_file(path: &Path) -> Result<TestDraft, Failure> {
     let cannot_read = |error: std::io::Error| {
         Failure::bad_input(format!(
             "the test file {} cannot be read: {error}",
@@ -346,14 +350,54 @@ fn read_file(path: &Path) -> Result<TestFile, Failure> {
         )));
     }
     let text = std::fs::read_to_string(path).map_err(cannot_read)?;
-    let mut file = TestFile::parse(&text)
-        .map_err(|error| Failure::bad_input(format!("{}, {error}", path.display())))?;
+    let mut file =
+        TestDraft::from_toml(&text).map_err(|errors| Failure::bad_input(in_file(path, &errors)))?;
+    read_certificates(path, &mut file)?;
     if file.name.is_none() {
         file.name = path
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());
     }
     Ok(file)
+}
+
+/// The errors of a file, each with its place.
+fn in_file(path: &Path, errors: &DraftErrors) -> String {
+    let name = path.display();
+    let lines: Vec<_> = errors
+        .to_string()
+        .lines()
+        .map(|line| format!("{name}, {line}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// Puts certificates in place of the files that the test file names, so that agents elsewhere have them. Their
+/// paths are relative to the test file.
+fn read_certificates(path: &Path, file: &mut TestDraft) -> Result<(), Failure> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    for (key, text) in file.client.files_mut() {
+        let certificate = directory.join(&*text);
+        let wrong = |reason: &dyn std::fmt::Display| {
+            Failure::bad_input(format!(
+                "{}: the file {} of `client.{key}` {reason}",
+                path.display(),
+                certificate.display()
+            ))
+        };
+        let cannot_read = |error: std::io::Error| wrong(&format_args!("cannot be read: {error}"));
+        let size = std::fs::metadata(&certificate).map_err(cannot_read)?.len();
+        if size > MAX_CERTIFICATE_BYTES as u64 {
+            return Err(wrong(&format_args!(
+                "is larger than {MAX_CERTIFICATE_BYTES} bytes"
+            )));
+        }
+        *text = std::fs::read_to_string(&certificate).map_err(cannot_read)?;
+        if !text.contains("-----BEGIN ") {
+            return Err(wrong(&"is not PEM: it has no `-----BEGIN …` line"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ struct Line {
 
 fn asked(flags: &[&str], file: &str) -> AskedTest {
     let line = Line::try_parse_from(["run"].iter().chain(flags)).unwrap();
-    let file = TestFile::parse(file).unwrap();
+    let file = TestDraft::from_toml(file).unwrap();
     line.test.put_together(file, BTreeMap::new()).unwrap()
 }
 
@@ -75,7 +75,7 @@ fn a_file_behind_a_list_is_not_a_tag() {
 #[test]
 fn a_scenario_beside_declared_requests_is_refused() {
     let file = "host = \"http://a\"\n[[request]]\npath = \"/\"\n";
-    let file = TestFile::parse(file).unwrap();
+    let file = TestDraft::from_toml(file).unwrap();
     let line = Line::try_parse_from(["run", "--scenario", "shop"]).unwrap();
     let refused = line.test.refuse_two_scenarios(&file, &Sources::default());
     let reason = format!("{:?}", refused.unwrap_err());

@@ -1,9 +1,10 @@
 //! What makes a load test invalid, as far as it can be known without the registry.
 
+use std::fmt;
+
 use url::Url;
 
 use super::{LoadTest, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS, Stage};
-use crate::declared::DeclaredScenario;
 
 /// Longest name of a test, in bytes.
 const MAX_TEST_NAME_BYTES: usize = 200;
@@ -15,12 +16,53 @@ pub const MAX_OPTIONS: usize = 100;
 pub const MAX_OPTION_NAME_BYTES: usize = 64;
 /// Longest value of an option, in bytes.
 pub const MAX_OPTION_VALUE_BYTES: usize = 65_536;
+/// Longest stop timeout, in seconds.
+const MAX_STOP_TIMEOUT_S: u64 = 86_400;
 /// Most user types, and most tags, that a test selects.
 const MAX_SELECTED: usize = 1_000;
 /// Longest name of a user type or tag, in bytes.
 const MAX_SELECTED_BYTES: usize = 200;
 
-/// Why a load test cannot be run as it is defined. Each is one sentence for the user.
+/// All that makes a load test invalid: at least one error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadTestErrors(Vec<LoadTestError>);
+
+impl LoadTestErrors {
+    fn check(errors: Vec<LoadTestError>) -> Result<(), Self> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(errors))
+        }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &LoadTestError> {
+        self.0.iter()
+    }
+}
+
+impl From<LoadTestError> for LoadTestErrors {
+    fn from(error: LoadTestError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for LoadTestErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.0.iter().enumerate() {
+            if number > 0 {
+                formatter.write_str("\n")?;
+            }
+            error.fmt(formatter)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadTestErrors {}
+
+/// What makes a load test invalid. Each is one message for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum LoadTestError {
@@ -46,23 +88,12 @@ pub enum LoadTestError {
     NoDuration,
     #[error("duration is {0}s; the longest is 30 days")]
     TooLong(u64),
-    #[error(
-        "ramp-up ({ramp_up_s}s) is not shorter than the duration ({duration_s}s); shorten the ramp-up or lengthen the duration"
-    )]
-    RampNotShorter { ramp_up_s: u64, duration_s: u64 },
+    #[error("ramp-up is {0}s; the maximum is 30 days")]
+    RampTooLong(u64),
     #[error("spawn rate is {0}; give users per second, a number above 0")]
     SpawnRate(f64),
     #[error("both ramp-up and spawn rate are given; keep one of the two")]
     RampAndSpawnRate,
-    #[error(
-        "{users} users at a spawn rate of {rate} per second need {needed_s}s, but the duration is {duration_s}s; raise the spawn rate or lengthen the duration"
-    )]
-    SpawnTooSlow {
-        users: u64,
-        rate: f64,
-        needed_s: f64,
-        duration_s: u64,
-    },
     #[error(
         "arrival rate is {0}; give new iterations per second, a number above 0 and at most {MAX_ARRIVAL_RATE}"
     )]
@@ -91,12 +122,14 @@ pub enum LoadTestError {
     StagesAnd(&'static str),
     #[error("there are {count} {what}; the most is {most}")]
     TooMany {
+        key: &'static str,
         what: &'static str,
         count: usize,
         most: usize,
     },
-    #[error("`{text}` is no {what}; use 1 to {most} bytes without control characters")]
+    #[error("`{text}` is not a valid {what}; use 1 to {most} bytes without control characters")]
     Text {
+        key: &'static str,
         what: &'static str,
         text: String,
         most: usize,
@@ -117,137 +150,173 @@ pub enum LoadTestError {
     NothingDeclared,
     #[error("the declared scenario {0}")]
     Declared(String),
+    #[error("`client.{key}` {mistake}")]
+    Client { key: &'static str, mistake: String },
+}
+
+impl LoadTestError {
+    /// The key of a test file, and of the API's JSON, that is wrong.
+    pub fn key(&self) -> &'static str {
+        use LoadTestError as E;
+        match self {
+            E::Name => "name",
+            E::Scenario => "scenario",
+            E::NoUsers | E::TooManyUsers(_) | E::NoUsersForArrivals => "users",
+            E::NoWorkers | E::TooManyWorkers(_) | E::MoreWorkersThanUsers { .. } => "workers",
+            E::NoDuration | E::TooLong(_) => "duration",
+            E::RampTooLong(_) => "ramp_up",
+            E::SpawnRate(_) | E::RampAndSpawnRate | E::ArrivalAndSpawnRate => "spawn_rate",
+            E::ArrivalRate(_) => "arrival_rate",
+            E::TooManyStages(_)
+            | E::Stage { .. }
+            | E::NoLoad
+            | E::MixedStages
+            | E::StagesAnd(_) => "stage",
+            E::TooMany { key, .. } | E::Text { key, .. } => key,
+            E::OptionValue(_) => "options",
+            E::StopTimeout(_) => "stop_timeout",
+            E::Host { .. } | E::NoHost => "host",
+            E::NothingDeclared | E::Declared(_) => "request",
+            E::Client { .. } => "client",
+        }
+    }
 }
 
 impl LoadTest {
-    /// Checks everything that can be known without the registry. The first mistake is returned.
+    /// Checks everything that can be known without the registry.
     ///
     /// # Errors
-    /// See [`LoadTestError`].
-    pub fn check(&self) -> Result<(), LoadTestError> {
-        self.check_texts()?;
-        self.check_load()?;
-        self.check_workers(self.most_users())
+    /// All that is wrong.
+    pub fn check(&self) -> Result<(), LoadTestErrors> {
+        let mut errors = self.errors_in_texts();
+        let in_load = self.errors_in_load();
+        // How many users there are is known only where the load is valid.
+        let users = if in_load.is_empty() {
+            self.most_users()
+        } else {
+            MAX_USERS
+        };
+        errors.extend(in_load);
+        errors.extend(self.error_in_workers(users));
+        LoadTestErrors::check(errors)
     }
 
     /// As [`LoadTest::check`], for a scenario that has a load shape in its code. That says how many users
     /// there are and may say when the run ends, unless the test has stages or an arrival rate.
     ///
     /// # Errors
-    /// See [`LoadTestError`].
-    pub fn check_with_shape(&self) -> Result<(), LoadTestError> {
+    /// All that is wrong.
+    pub fn check_with_shape(&self) -> Result<(), LoadTestErrors> {
         if self.has_own_profile() {
             return self.check();
         }
-        self.check_texts()?;
+        let mut errors = self.errors_in_texts();
         // It counts for nothing, but is kept and shown.
         if self.users > MAX_USERS {
-            return Err(LoadTestError::TooManyUsers(self.users));
+            errors.push(LoadTestError::TooManyUsers(self.users));
         }
         if self.duration_s > MAX_DURATION.as_secs() {
-            return Err(LoadTestError::TooLong(self.duration_s));
+            errors.push(LoadTestError::TooLong(self.duration_s));
         }
-        self.check_workers(MAX_USERS)
+        errors.extend(self.error_in_workers(MAX_USERS));
+        LoadTestErrors::check(errors)
     }
 
-    fn check_texts(&self) -> Result<(), LoadTestError> {
+    fn errors_in_texts(&self) -> Vec<LoadTestError> {
+        let mut errors = Vec::new();
         if self.name.trim().is_empty()
             || self.name.len() > MAX_TEST_NAME_BYTES
             || self.name.chars().any(char::is_control)
         {
-            return Err(LoadTestError::Name);
+            errors.push(LoadTestError::Name);
         }
         if self.scenario.len() > MAX_TEST_NAME_BYTES || self.scenario.chars().any(char::is_control)
         {
-            return Err(LoadTestError::Scenario);
+            errors.push(LoadTestError::Scenario);
         }
-        if self.stop_timeout_s > 86_400 {
-            return Err(LoadTestError::StopTimeout(self.stop_timeout_s));
+        if self.stop_timeout_s > MAX_STOP_TIMEOUT_S {
+            errors.push(LoadTestError::StopTimeout(self.stop_timeout_s));
         }
-        self.check_selection()?;
-        self.check_options()?;
+        errors.extend(self.errors_in_selection());
+        errors.extend(self.errors_in_options());
+        errors.extend(self.errors_in_client());
         if let Some(declared) = &self.declared {
             if declared.requests.is_empty() {
-                return Err(LoadTestError::NothingDeclared);
+                errors.push(LoadTestError::NothingDeclared);
+            } else {
+                let mistakes = declared.mistakes();
+                errors.extend(mistakes.into_iter().map(LoadTestError::Declared));
             }
-            if let Some(mistake) = DeclaredScenario::mistake(declared) {
-                return Err(LoadTestError::Declared(mistake));
-            }
-            // Nobody else could name one.
-            return self.host_url().map(|_| ());
+            // No user type could name one.
+            errors.extend(self.host_url().err());
+        } else {
+            errors.extend(self.host_if_any().err());
         }
-        self.host_if_any().map(|_| ())
+        errors
     }
 
-    fn check_load(&self) -> Result<(), LoadTestError> {
+    fn errors_in_load(&self) -> Vec<LoadTestError> {
+        let mut errors = Vec::new();
         if !self.stages.is_empty() {
-            self.check_stages()?;
+            errors.extend(self.errors_in_stages());
         } else if self.users == 0 {
-            return Err(match self.arrival_rate {
+            errors.push(match self.arrival_rate {
                 None => LoadTestError::NoUsers,
                 Some(_) => LoadTestError::NoUsersForArrivals,
             });
         }
-        if self.most_users() > MAX_USERS {
-            return Err(LoadTestError::TooManyUsers(self.most_users()));
+        if self.most_users() > MAX_USERS && self.stages.is_empty() {
+            errors.push(LoadTestError::TooManyUsers(self.most_users()));
         }
         match self.planned_duration_s() {
-            0 => return Err(LoadTestError::NoDuration),
-            n if n > MAX_DURATION.as_secs() => return Err(LoadTestError::TooLong(n)),
+            // A stage without a duration was named already.
+            0 if self.stages.is_empty() => errors.push(LoadTestError::NoDuration),
+            n if n > MAX_DURATION.as_secs() => errors.push(LoadTestError::TooLong(n)),
             _ => {}
         }
         if !self.stages.is_empty() {
-            return Ok(());
+            return errors;
         }
-        if self.ramp_up_s >= self.duration_s {
-            return Err(LoadTestError::RampNotShorter {
-                ramp_up_s: self.ramp_up_s,
-                duration_s: self.duration_s,
-            });
+        if self.ramp_up_s > MAX_DURATION.as_secs() {
+            errors.push(LoadTestError::RampTooLong(self.ramp_up_s));
         }
         if let Some(rate) = self.arrival_rate {
             if !(rate > 0.0 && rate <= MAX_ARRIVAL_RATE) {
-                return Err(LoadTestError::ArrivalRate(rate));
+                errors.push(LoadTestError::ArrivalRate(rate));
             }
             if self.spawn_rate.is_some() {
-                return Err(LoadTestError::ArrivalAndSpawnRate);
+                errors.push(LoadTestError::ArrivalAndSpawnRate);
             }
         }
         if let Some(rate) = self.spawn_rate {
             if !(rate > 0.0 && rate.is_finite()) {
-                return Err(LoadTestError::SpawnRate(rate));
+                errors.push(LoadTestError::SpawnRate(rate));
             }
             if self.ramp_up_s > 0 {
-                return Err(LoadTestError::RampAndSpawnRate);
-            }
-            if self.ramp_up() > self.duration() {
-                return Err(LoadTestError::SpawnTooSlow {
-                    users: self.users,
-                    rate,
-                    needed_s: self.ramp_up().as_secs_f64(),
-                    duration_s: self.duration_s,
-                });
+                errors.push(LoadTestError::RampAndSpawnRate);
             }
         }
-        Ok(())
+        errors
     }
 
-    fn check_stages(&self) -> Result<(), LoadTestError> {
+    fn errors_in_stages(&self) -> Vec<LoadTestError> {
         if self.stages.len() > MAX_STAGES {
-            return Err(LoadTestError::TooManyStages(self.stages.len()));
+            return vec![LoadTestError::TooManyStages(self.stages.len())];
         }
+        let mut errors = Vec::new();
         if self.arrival_rate.is_some() {
-            return Err(LoadTestError::StagesAnd("arrival rate"));
+            errors.push(LoadTestError::StagesAnd("arrival rate"));
         }
         if self.spawn_rate.is_some() {
-            return Err(LoadTestError::StagesAnd("spawn rate"));
+            errors.push(LoadTestError::StagesAnd("spawn rate"));
         }
-        let mut users = 0;
         for (number, stage) in (1..).zip(&self.stages) {
-            if let Some(mistake) = stage.mistake(users) {
-                return Err(LoadTestError::Stage { number, mistake });
-            }
-            users = stage.users.unwrap_or(users);
+            let mistakes = stage.mistakes();
+            errors.extend(
+                mistakes
+                    .into_iter()
+                    .map(|mistake| LoadTestError::Stage { number, mistake }),
+            );
         }
         let says_users = self.stages.iter().any(|stage| stage.users.is_some());
         let mut rates = self
@@ -257,60 +326,101 @@ impl LoadTest {
             .peekable();
         let says_rates = rates.peek().is_some();
         if says_users && says_rates {
-            return Err(LoadTestError::MixedStages);
+            errors.push(LoadTestError::MixedStages);
+            return errors;
         }
         if says_rates && self.users == 0 {
-            return Err(LoadTestError::NoUsersForArrivals);
+            errors.push(LoadTestError::NoUsersForArrivals);
         }
         let has_load = if says_rates {
             rates.any(|rate| rate > 0.0)
         } else {
             says_users && self.most_users() > 0
         };
-        if has_load {
-            Ok(())
-        } else {
-            Err(LoadTestError::NoLoad)
+        if !has_load {
+            errors.push(LoadTestError::NoLoad);
         }
+        errors
     }
 
-    fn check_workers(&self, users: u64) -> Result<(), LoadTestError> {
+    fn error_in_workers(&self, users: u64) -> Option<LoadTestError> {
         match self.workers {
-            0 => Err(LoadTestError::NoWorkers),
-            n if n > MAX_WORKERS => Err(LoadTestError::TooManyWorkers(n)),
+            0 => Some(LoadTestError::NoWorkers),
+            n if n > MAX_WORKERS => Some(LoadTestError::TooManyWorkers(n)),
             n if u64::from(n) > users => {
-                Err(LoadTestError::MoreWorkersThanUsers { workers: n, users })
+                Some(LoadTestError::MoreWorkersThanUsers { workers: n, users })
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
-    fn check_selection(&self) -> Result<(), LoadTestError> {
+    fn errors_in_selection(&self) -> Vec<LoadTestError> {
         let selection = &self.selection;
-        for (what, things, texts) in [
-            ("name of a user type", "user types", &selection.user_types),
-            ("tag", "tags", &selection.tags),
-            ("tag", "excluded tags", &selection.exclude_tags),
+        let mut errors = Vec::new();
+        for (key, what, things, texts) in [
+            (
+                "user_types",
+                "name of a user type",
+                "user types",
+                &selection.user_types,
+            ),
+            ("tags", "tag", "tags", &selection.tags),
+            (
+                "exclude_tags",
+                "tag",
+                "excluded tags",
+                &selection.exclude_tags,
+            ),
         ] {
-            at_most(things, texts.len(), MAX_SELECTED)?;
-            for text in texts {
-                check_text(what, text, MAX_SELECTED_BYTES)?;
+            match too_many(key, things, texts.len(), MAX_SELECTED) {
+                Some(error) => errors.push(error),
+                None => errors.extend(
+                    texts
+                        .iter()
+                        .filter_map(|text| bad_text(key, what, text, MAX_SELECTED_BYTES)),
+                ),
             }
         }
-        Ok(())
+        errors
     }
 
-    fn check_options(&self) -> Result<(), LoadTestError> {
-        at_most("options", self.options.len(), MAX_OPTIONS)?;
+    fn errors_in_client(&self) -> Vec<LoadTestError> {
+        let client = &self.client;
+        let mut mistakes = client.mistakes();
+        mistakes.extend(client.unread_file());
+        if self.declared.is_none() && client.kind.is_some() {
+            mistakes.push((
+                "kind",
+                "is for declared requests; user types are written for their client".to_owned(),
+            ));
+        }
+        if self.declared.is_some() && client.proxy.is_some() && client.kind.is_none() {
+            mistakes.push((
+                "proxy",
+                "needs the full client: set kind = \"full\"".to_owned(),
+            ));
+        }
+        let errors = mistakes.into_iter();
+        errors
+            .map(|(key, mistake)| LoadTestError::Client { key, mistake })
+            .collect()
+    }
+
+    fn errors_in_options(&self) -> Vec<LoadTestError> {
+        if let Some(error) = too_many("options", "options", self.options.len(), MAX_OPTIONS) {
+            return vec![error];
+        }
+        let mut errors = Vec::new();
         for (name, value) in &self.options {
-            check_text("name of an option", name, MAX_OPTION_NAME_BYTES)?;
+            let what = "name of an option";
+            errors.extend(bad_text("options", what, name, MAX_OPTION_NAME_BYTES));
             // A certificate has several lines.
             let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
             if value.len() > MAX_OPTION_VALUE_BYTES || value.chars().any(is_bad) {
-                return Err(LoadTestError::OptionValue(name.clone()));
+                errors.push(LoadTestError::OptionValue(name.clone()));
             }
         }
-        Ok(())
+        errors
     }
 
     /// The host as a URL with `http` or `https` and a host name, or none when each user type has its own.
@@ -354,61 +464,74 @@ impl LoadTest {
 }
 
 impl Stage {
-    /// What of it cannot be, as the rest of a sentence about the stage.
-    pub(crate) fn mistake(&self, users_before: u64) -> Option<String> {
+    /// What of it cannot be, each as the rest of a sentence about the stage.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
         if self.duration_s == 0 {
-            return Some("has no duration; give at least 1s".to_owned());
+            mistakes.push("has no duration; give at least 1s".to_owned());
         }
         if let Some(users) = self.users
             && users > MAX_USERS
         {
-            return Some(format!("has {users} users; the most is {MAX_USERS}"));
+            mistakes.push(format!("has {users} users; the most is {MAX_USERS}"));
         }
         if let Some(rate) = self.arrival_rate
             && !(0.0..=MAX_ARRIVAL_RATE).contains(&rate)
         {
-            return Some(format!(
+            mistakes.push(format!(
                 "has an arrival rate of {rate}; give new iterations per second, from 0 to {MAX_ARRIVAL_RATE}"
+            ));
+        }
+        if self.ramp_s > MAX_DURATION.as_secs() {
+            mistakes.push(format!(
+                "has a ramp of {}s; the maximum is 30 days",
+                self.ramp_s
             ));
         }
         if let Some(rate) = self.spawn_rate {
             if !(rate > 0.0 && rate.is_finite()) {
-                return Some(format!(
+                mistakes.push(format!(
                     "has a spawn rate of {rate}; give users per second, a number above 0"
                 ));
             }
             if self.ramp_s > 0 {
-                return Some("has a ramp and a spawn rate; keep one of the two".to_owned());
+                mistakes.push("has a ramp and a spawn rate; keep one of the two".to_owned());
             }
             if self.users.is_none() {
-                return Some(
+                mistakes.push(
                     "has a spawn rate but no users; say how many users there are at its end"
                         .to_owned(),
                 );
             }
         }
-        let ramp_s = self.ramp(users_before).as_secs_f64();
-        (ramp_s > self.duration_s as f64).then(|| {
-            format!(
-                "has a ramp of {ramp_s}s but lasts only {}s; shorten the ramp or lengthen the stage",
-                self.duration_s
-            )
-        })
+        mistakes
     }
 }
 
-fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), LoadTestError> {
-    if count <= most {
-        return Ok(());
-    }
-    Err(LoadTestError::TooMany { what, count, most })
+fn too_many(
+    key: &'static str,
+    what: &'static str,
+    count: usize,
+    most: usize,
+) -> Option<LoadTestError> {
+    (count > most).then_some(LoadTestError::TooMany {
+        key,
+        what,
+        count,
+        most,
+    })
 }
 
-fn check_text(what: &'static str, text: &str, most: usize) -> Result<(), LoadTestError> {
-    if !text.trim().is_empty() && text.len() <= most && !text.chars().any(char::is_control) {
-        return Ok(());
-    }
-    Err(LoadTestError::Text {
+fn bad_text(
+    key: &'static str,
+    what: &'static str,
+    text: &str,
+    most: usize,
+) -> Option<LoadTestError> {
+    let is_good =
+        !text.trim().is_empty() && text.len() <= most && !text.chars().any(char::is_control);
+    (!is_good).then(|| LoadTestError::Text {
+        key,
         what,
         text: text.chars().filter(|c| !c.is_control()).take(60).collect(),
         most,

@@ -91,8 +91,11 @@ export function utc(atUs) {
  * is none. */
 export function parseDuration(text) {
   const trimmed = text.trim();
-  if (/^\d+$/.test(trimmed)) return Number(trimmed);
-  const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(trimmed);
+  const decimal = String.raw`(\d+(?:\.\d{1,9})?)`;
+  const units = ["h", "m", "s", "ms"].map((unit) => `(?:${decimal}\\s*${unit}(?![a-z])\\s*)?`).join("");
+  const parts = new RegExp(`^(?:${decimal}|${units})$`).exec(trimmed);
   if (!trimmed || !parts) return null;
-  return Number(parts[1] ?? 0) * 3600 + Number(parts[2] ?? 0) * 60 + Number(parts[3] ?? 0);
+  const [plain, h, m, s, ms] = parts.slice(1).map((part) => Number(part ?? 0));
+  const thousandths = (plain + h * 3600 + m * 60 + s) * 1000 + ms;
+  return thousandths % 1000 === 0 ? thousandths / 1000 : null;
 }

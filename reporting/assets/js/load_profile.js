@@ -28,22 +28,24 @@ export function idealLine({ steps, ends_at_us: endsAtUs }, endS) {
 }
 
 /** Corners in a box of `width` x `height`: the line, the closed area, and where the ramp ends; null when the numbers
- * make no test. */
+ * make no test. A ramp that is longer than the test is cut at its end. */
 export function profileShape({ users, rampS, durationS }, { left, right, top, bottom }) {
-  if (!(users > 0 && durationS > 0 && rampS >= 0 && rampS < durationS)) return null;
-  const rampX = left + ((right - left) * rampS) / durationS;
-  const line = `M${left} ${rampS > 0 ? bottom : top}L${rampX.toFixed(1)} ${top}L${right} ${top}L${right} ${bottom}`;
-  return { line, area: `M${left} ${bottom}L${rampX.toFixed(1)} ${top}L${right} ${top}L${right} ${bottom}Z`, rampX };
+  if (!(users > 0 && durationS > 0 && rampS >= 0)) return null;
+  const done = rampS > durationS ? durationS / rampS : 1;
+  const rampX = left + ((right - left) * rampS * done) / durationS;
+  const peak = (bottom - (bottom - top) * done).toFixed(1).replace(/\.0$/, "");
+  const corners = `L${rampX.toFixed(1)} ${peak}L${right} ${peak}L${right} ${bottom}`;
+  const line = `M${left} ${rampS > 0 ? bottom : peak}${corners}`;
+  return { line, area: `M${left} ${bottom}${corners}Z`, rampX };
 }
 
 /** What is wrong with the numbers of a test, as one sentence; null when nothing is. */
 export function profileMistake({ users, workers, rampS, durationS }) {
   if (!Number.isInteger(users) || users < 1) return "Users must be a whole number of at least 1.";
   if (!Number.isInteger(workers) || workers < 1) return "Workers must be a whole number of at least 1.";
-  if (workers > users) return "There can be at most one worker per user.";
-  if (durationS === null) return "The duration reads like 90, 90s, 3m or 1h20m.";
-  if (rampS === null) return "The ramp-up reads like 90, 90s, 3m or 1h20m; 0 starts everyone at once.";
+  if (workers > users) return "Use no more workers than users.";
+  if (durationS === null) return "Enter the duration in whole seconds: 90, 90s, 3m or 1h20m.";
+  if (rampS === null) return "Enter the ramp-up in whole seconds: 90, 90s, 3m or 1h20m; 0 starts all users immediately.";
   if (durationS < 1) return "The duration must be at least one second.";
-  if (rampS >= durationS) return "The ramp-up must be shorter than the duration.";
   return null;
 }

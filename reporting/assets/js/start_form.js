@@ -71,9 +71,12 @@ function draw(form) {
   if (shape) {
     rampText.setAttribute("x", Math.min(shape.rampX, BOX.right - 70).toFixed(1));
     rampText.setAttribute("text-anchor", shape.rampX > BOX.left + 24 ? "middle" : "start");
+    const cut = test.rampS > test.durationS;
     setText(
       part("profile-text"),
-      `${what} after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,
+      cut
+        ? `${what} after a linear ramp of ${duration(test.rampS)}, which the end at ${duration(test.durationS)} cuts short.`
+        : `${what} after a linear ramp of ${duration(test.rampS)}, until the end at ${duration(test.durationS)}.`,
     );
   }
 }

@@ -2,7 +2,7 @@
 
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
-    AgentView, LoadTest, LoadTestError, MisfitError, Registry, RunAgent, deal_workers,
+    AgentView, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, deal_workers,
 };
 
 use crate::store::StoreError;
@@ -15,7 +15,7 @@ pub(super) const MAX_RUNS_AT_ONCE: usize = 100;
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StartRefused {
     #[error(transparent)]
-    Invalid(#[from] LoadTestError),
+    Invalid(#[from] LoadTestErrors),
     #[error(transparent)]
     Misfit(#[from] MisfitError),
     #[error("there is no infrastructure named `{name}`; {known}")]
@@ -55,11 +55,13 @@ pub(super) fn choose_agents(test: &LoadTest, registry: &Registry) -> Result<Chos
             .flatten()
             .filter_map(|agent| scenario_of(test, agent))
             .any(|scenario| scenario.has_shape);
-    if has_shape {
+    let mut warnings = if has_shape {
         test.check_with_shape()?;
+        Vec::new()
     } else {
         test.check()?;
-    }
+        test.warnings()
+    };
     let connected = connected.ok_or_else(|| StartRefused::UnknownInfrastructure {
         name: test.infrastructure.clone(),
         known: known_names(
@@ -79,12 +81,12 @@ pub(super) fn choose_agents(test: &LoadTest, registry: &Registry) -> Result<Chos
         .zip(dealt)
         .filter(|(_, workers)| !workers.is_empty())
         .collect();
-    let warnings = if test.declared.is_some() {
+    if test.declared.is_some() {
         test.check_fits_declared()?;
-        Vec::new()
     } else {
-        check_scenarios(test, chosen.iter().map(|(agent, _)| *agent))?
-    };
+        let agents = chosen.iter().map(|(agent, _)| *agent);
+        warnings.extend(check_scenarios(test, agents)?);
+    }
     let agents = chosen
         .into_iter()
         .map(|(agent, workers)| RunAgent {

@@ -69,7 +69,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             record.id,
             record.test.name,
             to_sql(record.number),
-            json(&record.test),
+            definition_of(&record),
             json(&record.phase),
             record.phase.is_over(),
             to_sql(record.created_at_us),
@@ -110,7 +110,7 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             record.phase.is_over(),
             record.started_at_us.map(to_sql),
             record.ended_at_us.map(to_sql),
-            json(&record.test),
+            definition_of(record),
             json(&record.profile),
         ])?;
     for (position, agent) in (0_i64..).zip(&record.agents) {
@@ -119,6 +119,16 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
         }
     }
     Ok(())
+}
+
+/// The definition as it is kept: with its secrets only as long as the run needs them.
+fn definition_of(record: &RunRecord) -> String {
+    if !record.phase.is_over() {
+        return json(&record.test);
+    }
+    let mut test = record.test.clone();
+    test.client = test.client.without_secrets();
+    json(&test)
 }
 
 /// Keeps how an agent's part ended.

@@ -82,7 +82,7 @@ fn over(
 ) -> Result<Duration, String> {
     match (&request.ramp_up, request.spawn_rate) {
         (Some(_), Some(_)) => Err("ramp_up and spawn_rate are both given; give one of them".into()),
-        (Some(ramp_up), None) => Ok(Duration::from_secs(ramp_up.seconds("ramp_up")?)),
+        (Some(ramp_up), None) => ramp_up.duration("ramp_up"),
         (None, None) => Ok(Duration::ZERO),
         (None, Some(rate)) => {
             let refused =

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::RunRecord;
+use greylag_infra::{LoadTestErrors, RunRecord, TestDraft};
 
 use super::error::WebError;
-use super::start_request::StartRequest;
+use super::start_request::{FieldError, InvalidTest, complete};
 use super::state::WebState;
 use crate::coordinator::StartRefused;
 use crate::front_view::StartDefaults;
@@ -16,7 +16,7 @@ use crate::known_scenarios;
 #[derive(Debug)]
 pub(super) enum StartMistake {
     /// What was sent makes no test.
-    Request(String),
+    Request(InvalidTest),
     /// The coordinator cannot run it.
     Refused(StartRefused),
 }
@@ -24,7 +24,7 @@ pub(super) enum StartMistake {
 impl fmt::Display for StartMistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartMistake::Request(sentence) => formatter.write_str(sentence),
+            StartMistake::Request(invalid) => invalid.fmt(formatter),
             StartMistake::Refused(refused) => refused.fmt(formatter),
         }
     }
@@ -46,6 +46,7 @@ impl StartMistake {
             }
             StartMistake::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             StartMistake::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+            StartMistake::Request(invalid) if invalid.is_malformed => StatusCode::BAD_REQUEST,
             StartMistake::Request(_) | StartMistake::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -56,23 +57,55 @@ impl From<StartMistake> for WebError {
         if let StartMistake::Refused(StartRefused::Store(cause)) = &mistake {
             tracing::error!(%cause, "a run could not be saved");
         }
-        WebError::new(mistake.status(), mistake.to_string())
+        let errors = match &mistake {
+            StartMistake::Request(invalid) => invalid.errors.clone(),
+            StartMistake::Refused(StartRefused::Invalid(invalid)) => field_errors(invalid),
+            StartMistake::Refused(_) => Vec::new(),
+        };
+        WebError::new(mistake.status(), mistake.to_string()).with_errors(errors)
     }
 }
 
-/// Completes the request by the defaults and starts the run.
+fn field_errors(invalid: &LoadTestErrors) -> Vec<FieldError> {
+    invalid
+        .iter()
+        .map(|error| FieldError::new(error.key(), error.to_string()))
+        .collect()
+}
+
+/// Starts the run of a body in JSON.
 ///
 /// # Errors
-/// See [`StartMistake`]; its text is a sentence for the user.
+/// See [`StartMistake`].
+pub(super) async fn start_run_of_json(
+    state: &WebState,
+    body: &[u8],
+) -> Result<RunRecord, StartMistake> {
+    let (draft, errors) = TestDraft::from_json(body);
+    let found = errors.map(InvalidTest::from);
+    match found {
+        Some(invalid) if invalid.is_malformed => Err(StartMistake::Request(invalid)),
+        found => {
+            let found = found.map_or_else(Vec::new, |invalid| invalid.errors);
+            start_run(state, draft, found).await
+        }
+    }
+}
+
+/// Completes a draft by the defaults and starts the run. `found` are errors that were met while it was read.
+///
+/// # Errors
+/// See [`StartMistake`]; its text is for the user.
 pub(super) async fn start_run(
     state: &WebState,
-    request: StartRequest,
+    draft: TestDraft,
+    found: Vec<FieldError>,
 ) -> Result<RunRecord, StartMistake> {
-    let test = request
-        .into_load_test(&StartDefaults::default(), |infrastructure, scenario| {
-            let infrastructures = state.coordinator.infrastructures();
-            known_scenarios::find(&infrastructures, infrastructure, scenario).cloned()
-        })
-        .map_err(StartMistake::Request)?;
+    let defaults = StartDefaults::default();
+    let test = complete(draft, found, &defaults, |infrastructure, scenario| {
+        let infrastructures = state.coordinator.infrastructures();
+        known_scenarios::find(&infrastructures, infrastructure, scenario).cloned()
+    })
+    .map_err(StartMistake::Request)?;
     Ok(state.coordinator.start_run(test).await?)
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use greylag_infra::{TestDraft, parse_whole_seconds};
 use serde::Deserialize;
 
-use super::start_request::StartRequest;
-use super::values::{DurationValue, OptionText, decimal, names, typed, whole_number};
+use super::start_request::FieldError;
+use super::values::{decimal, names, typed, whole_number};
 use crate::front_view::{OptionRow, StartDefaults};
 
 /// Texts, whatever they should be. An empty field takes its default.
@@ -34,7 +35,7 @@ pub(crate) struct StartForm {
     /// Whether the form is what the page is for, so that it is not folded away.
     #[serde(skip)]
     pub(crate) is_open: bool,
-    /// One sentence about the mistake in the values.
+    /// What is wrong with the values, a line for each error.
     #[serde(skip)]
     pub(crate) error: Option<String>,
 }
@@ -91,45 +92,71 @@ impl StartForm {
             .any(|text| !text.trim().is_empty())
     }
 
-    /// The same as a program would send it.
-    ///
-    /// # Errors
-    /// One sentence about the first field that is no number.
-    pub(super) fn to_request(&self) -> Result<StartRequest, String> {
-        Ok(StartRequest {
+    /// The same as a program would send it, with the fields that are wrong left out and told.
+    pub(super) fn to_draft(&self) -> (TestDraft, Vec<FieldError>) {
+        let mut errors = Errors::default();
+        let list = |text: &str| Some(names(text)).filter(|names| !names.is_empty());
+        let draft = TestDraft {
             name: typed(&self.name),
             host: typed(&self.host),
-            users: whole_number(&self.users, "users")?,
-            ramp_up: DurationValue::typed(&self.ramp_up),
-            spawn_rate: decimal(&self.spawn_rate, "spawn_rate")?,
-            duration: DurationValue::typed(&self.duration),
-            stages: Vec::new(),
-            arrival_rate: decimal(&self.arrival_rate, "arrival_rate")?,
-            workers: whole_number(&self.workers, "workers")?,
+            users: errors.or_none("users", whole_number(&self.users, "users")),
+            ramp_up_s: errors.or_none("ramp_up", seconds(&self.ramp_up, "ramp_up")),
+            spawn_rate: errors.or_none("spawn_rate", decimal(&self.spawn_rate, "spawn_rate")),
+            duration_s: errors.or_none("duration", seconds(&self.duration, "duration")),
+            arrival_rate: errors
+                .or_none("arrival_rate", decimal(&self.arrival_rate, "arrival_rate")),
+            workers: errors.or_none("workers", whole_number(&self.workers, "workers")),
             infrastructure: typed(&self.infrastructure),
             scenario: typed(&self.scenario),
-            stop_timeout: DurationValue::typed(&self.stop_timeout),
-            declared: None,
-            user_types: names(&self.user_types),
-            tags: names(&self.tags),
-            exclude_tags: names(&self.exclude_tags),
-            equal_weights: self.equal_weights.is_some(),
+            stop_timeout_s: errors
+                .or_none("stop_timeout", seconds(&self.stop_timeout, "stop_timeout")),
+            user_types: list(&self.user_types),
+            tags: list(&self.tags),
+            exclude_tags: list(&self.exclude_tags),
+            equal_weights: Some(self.equal_weights.is_some()),
             options: self.options(),
-        })
+            ..TestDraft::default()
+        };
+        if draft.ramp_up_s.is_some() && draft.spawn_rate.is_some() {
+            let message = "`ramp_up` and `spawn_rate` are both given; keep one of the two";
+            errors.0.push(FieldError::new("spawn_rate", message));
+        }
+        (draft, errors.0)
     }
 
     /// Those of the chosen scenario; spaces around them may be meant.
-    fn options(&self) -> BTreeMap<String, OptionText> {
+    fn options(&self) -> BTreeMap<String, String> {
         let prefix = option_field(self.scenario.trim(), "");
         self.others
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .filter_map(|(field, value)| {
                 let name = field.strip_prefix(&prefix)?;
-                Some((name.to_owned(), OptionText(value.clone())))
+                Some((name.to_owned(), value.clone()))
             })
             .collect()
     }
+}
+
+#[derive(Default)]
+struct Errors(Vec<FieldError>);
+
+impl Errors {
+    fn or_none<T>(&mut self, field: &str, read: Result<Option<T>, String>) -> Option<T> {
+        read.unwrap_or_else(|message| {
+            self.0.push(FieldError::new(field, message));
+            None
+        })
+    }
+}
+
+/// A duration in whole seconds that was typed.
+fn seconds(text: &str, field: &str) -> Result<Option<u64>, String> {
+    let Some(text) = typed(text) else {
+        return Ok(None);
+    };
+    let read = parse_whole_seconds(&text);
+    read.map(Some).map_err(|error| format!("{field}: {error}"))
 }
 
 #[cfg(test)]
@@ -144,25 +171,31 @@ mod tests {
             duration: "2m".into(),
             ..StartForm::default()
         };
-        let request = form.to_request().unwrap();
-        let expected = StartRequest {
+        let expected = TestDraft {
             host: Some("http://a.example".into()),
             users: Some(7),
-            duration: Some(DurationValue::Text("2m".into())),
-            ..StartRequest::default()
+            duration_s: Some(120),
+            equal_weights: Some(false),
+            ..TestDraft::default()
         };
-        assert_eq!(request, expected);
+        assert_eq!(form.to_draft(), (expected, Vec::new()));
         for users in ["1e3", "-1", "1.5", "zehn", "99999999999999999999"] {
             let form = StartForm {
                 users: users.into(),
                 ..StartForm::default()
             };
-            assert!(
-                form.to_request()
-                    .unwrap_err()
-                    .contains(&format!("`{users}`"))
-            );
+            let (_, errors) = form.to_draft();
+            assert!(errors[0].message.contains(&format!("`{users}`")));
         }
+        let form = StartForm {
+            users: "many".into(),
+            duration: "1.5s".into(),
+            workers: "-1".into(),
+            ..StartForm::default()
+        };
+        let (_, errors) = form.to_draft();
+        let fields: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
+        assert_eq!(fields, ["users", "duration", "workers"]);
     }
 
     #[test]
@@ -198,13 +231,14 @@ mod tests {
             .into(),
             ..StartForm::default()
         };
-        let request = form.to_request().unwrap();
-        assert_eq!(request.tags, ["api", "slow", "new"]);
-        assert_eq!(request.spawn_rate, Some(2.5));
-        assert!(request.equal_weights && form.has_advanced());
+        let (draft, errors) = form.to_draft();
+        assert_eq!(errors, []);
+        assert_eq!(draft.tags.unwrap(), ["api", "slow", "new"]);
+        assert_eq!(draft.spawn_rate, Some(2.5));
+        assert!(draft.equal_weights == Some(true) && form.has_advanced());
         assert_eq!(
-            request.options,
-            [("token".to_owned(), OptionText(" x ".to_owned()))].into()
+            draft.options,
+            [("token".to_owned(), " x ".to_owned())].into()
         );
         assert_eq!(form.option_text("shop:2", "token"), "y");
     }

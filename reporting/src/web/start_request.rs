@@ -1,211 +1,187 @@
-//! What programs send to start a run, and how it becomes a [`LoadTest`].
+//! How what programs and the form say becomes a [`LoadTest`].
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use greylag_infra::protocol::ScenarioInfo;
-use greylag_infra::{DeclaredScenario, LoadTest, LoadTestError, MAX_DURATION, Selection, Stage};
-use serde::Deserialize;
+use greylag_infra::{DraftErrors, LoadTest, LoadTestError, MAX_DURATION, TestDraft};
 
-use super::values::{DurationValue, OptionText};
 use crate::front_view::StartDefaults;
 
 /// Label of a declared scenario that has no name.
 const DECLARED_LABEL: &str = "declared";
 
-/// Body of `POST /api/v1/runs`. What is left out takes its default ([`StartDefaults`]).
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct StartRequest {
-    /// Name of the test; by default the scenario's, of a declared scenario that of the host.
-    pub(super) name: Option<String>,
-    /// Base URL of the target; may be left out only when every user type of the scenario has a host.
-    pub(super) host: Option<String>,
-    /// Peak concurrent users.
-    pub(super) users: Option<u64>,
-    /// Seconds, or Locust's text.
-    pub(super) ramp_up: Option<DurationValue>,
-    /// Users started per second, instead of `ramp_up`.
-    pub(super) spawn_rate: Option<f64>,
-    /// Seconds, or Locust's text. Of a scenario with a load shape the most it may take.
-    pub(super) duration: Option<DurationValue>,
-    /// Instead of users, ramp-up and duration.
-    pub(super) stages: Vec<StageRequest>,
-    /// New iterations per second, whatever the target does.
-    pub(super) arrival_rate: Option<f64>,
-    /// Worker processes.
-    pub(super) workers: Option<u32>,
-    /// Name of the infrastructure.
-    pub(super) infrastructure: Option<String>,
-    /// Name of the scenario; by default the first one known.
-    pub(super) scenario: Option<String>,
-    /// Seconds, or Locust's text.
-    pub(super) stop_timeout: Option<DurationValue>,
-    /// Requests of a declared scenario.
-    pub(super) declared: Option<DeclaredScenario>,
-    /// User types that take part; all when empty.
-    pub(super) user_types: Vec<String>,
-    /// Only tasks with one of these tags; all when empty.
-    pub(super) tags: Vec<String>,
-    /// No tasks with one of these tags.
-    pub(super) exclude_tags: Vec<String>,
-    /// Whether user types and tasks are all as likely as each other.
-    pub(super) equal_weights: bool,
-    /// The scenario's own options by name.
-    pub(super) options: BTreeMap<String, OptionText>,
+/// Why what was sent makes no test: every error at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InvalidTest {
+    pub(super) errors: Vec<FieldError>,
+    /// Whether the body as such could not be read.
+    pub(super) is_malformed: bool,
 }
 
-/// One of [`StartRequest::stages`]. Durations are seconds, or Locust's text.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct StageRequest {
-    /// Users at the end of the ramp; as before when left out.
-    users: Option<u64>,
-    /// New iterations per second at the end of the ramp; as before when left out.
-    arrival_rate: Option<f64>,
-    /// How long the ramp takes; 0 when left out.
-    #[serde(alias = "ramp_s")]
-    ramp: Option<DurationValue>,
-    /// Users started or stopped per second, instead of `ramp`.
-    spawn_rate: Option<f64>,
-    /// How long the stage lasts, its ramp included.
-    #[serde(alias = "duration_s")]
-    duration: Option<DurationValue>,
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldError {
+    /// Where it is, such as `declared.requests[0].path`; empty for the whole.
+    pub(super) path: String,
+    /// What is wrong there and what to do.
+    pub(super) message: String,
 }
 
-impl StartRequest {
-    /// The test that is meant. `find` knows scenarios by infrastructure and name (the first one without a
-    /// name). What only the coordinator can know (infrastructure, scenario, agents) is checked when the run is
-    /// started.
-    ///
-    /// # Errors
-    /// One sentence about the first mistake.
-    pub(super) fn into_load_test(
-        self,
-        defaults: &StartDefaults,
-        find: impl FnOnce(&str, Option<&str>) -> Option<ScenarioInfo>,
-    ) -> Result<LoadTest, String> {
-        let infrastructure = self
-            .infrastructure
-            .unwrap_or_else(|| defaults.infrastructure.to_owned());
-        let known = match self.declared {
-            Some(_) => None,
-            None => find(&infrastructure, self.scenario.as_deref()),
-        };
-        let scenario = match (self.scenario, &self.declared, &known) {
-            (Some(scenario), _, _) => scenario,
-            (None, Some(_), _) => DECLARED_LABEL.to_owned(),
-            // Without any, the coordinator's refusal says what is missing (an infrastructure, an agent).
-            (None, None, known) => known.as_ref().map_or_else(String::new, |k| k.name.clone()),
-        };
-        let host = match self.host {
-            Some(host) => host,
-            None if known.as_ref().is_some_and(every_user_type_has_a_host) => String::new(),
-            None => {
-                return Err(LoadTestError::NoHost.to_string());
+impl FieldError {
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// One line for each.
+impl fmt::Display for InvalidTest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.errors.iter().enumerate() {
+            if number > 0 {
+                formatter.write_str("\n")?;
             }
-        };
-        let has_shape = known.is_some_and(|known| known.has_shape);
-        let is_shaped = has_shape && self.stages.is_empty() && self.arrival_rate.is_none();
-        let mut test = LoadTest {
-            host,
-            users: self.users.unwrap_or(defaults.users),
-            workers: self.workers.unwrap_or(defaults.workers),
-            infrastructure,
-            scenario,
-            stop_timeout_s: seconds(
-                self.stop_timeout.as_ref(),
-                "stop_timeout",
-                defaults.stop_timeout_s,
-            )?,
-            declared: self.declared,
-            spawn_rate: self.spawn_rate,
-            arrival_rate: self.arrival_rate,
-            selection: Selection {
-                user_types: self.user_types,
-                tags: self.tags,
-                exclude_tags: self.exclude_tags,
-                equal_weights: self.equal_weights,
-            },
-            options: self
-                .options
-                .into_iter()
-                .map(|(name, OptionText(value))| (name, value))
-                .collect(),
-            ..LoadTest::default()
-        };
-        if !self.stages.is_empty() {
-            let other = [
-                ("ramp_up", self.ramp_up.is_some()),
-                ("spawn_rate", self.spawn_rate.is_some()),
-                ("duration", self.duration.is_some()),
-            ];
-            if let Some((name, _)) = other.into_iter().find(|(_, given)| *given) {
-                return Err(format!(
-                    "stages and {name} are given; stages say themselves how users change and how long it takes, so leave out {name}"
-                ));
-            }
-            test.stages = self
-                .stages
+            formatter.write_str(&error.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<DraftErrors> for InvalidTest {
+    fn from(errors: DraftErrors) -> Self {
+        Self {
+            is_malformed: errors.are_of_syntax(),
+            errors: errors
                 .iter()
-                .enumerate()
-                .map(|(index, stage)| stage.to_stage(index))
-                .collect::<Result<_, _>>()?;
-            test = test.settled();
-        } else {
-            if self.spawn_rate.is_some() && self.ramp_up.is_some() {
-                return Err("ramp_up and spawn_rate are both given; give one of them".to_owned());
-            }
-            test.ramp_up_s = match self.spawn_rate {
-                Some(_) => 0,
-                None => seconds(self.ramp_up.as_ref(), "ramp_up", defaults.ramp_up_s)?,
-            };
-            let longest = if is_shaped {
-                MAX_DURATION.as_secs()
-            } else {
-                defaults.duration_s
-            };
-            test.duration_s = seconds(self.duration.as_ref(), "duration", longest)?;
+                .map(|error| FieldError::new(&error.path, error.to_string()))
+                .collect(),
         }
-        if is_shaped {
-            // The shape brings its own number of users later.
-            test.ramp_up_s = 0;
-            test.spawn_rate = None;
-        }
-        test.name = match self.name {
-            Some(name) => name,
-            None => default_name(&test).map_err(|error| error.to_string())?,
-        };
-        let checked = if has_shape {
-            test.check_with_shape()
-        } else {
-            test.check()
-        };
-        checked.map_err(|error| error.to_string())?;
-        Ok(test)
     }
 }
 
-impl StageRequest {
-    fn to_stage(&self, index: usize) -> Result<Stage, String> {
-        let field = |name: &str| format!("stages[{index}].{name}");
-        let duration = self.duration.as_ref().ok_or_else(|| {
-            format!(
-                "{} is not given; say how long the stage lasts",
-                field("duration")
-            )
-        })?;
-        Ok(Stage {
-            users: self.users,
-            arrival_rate: self.arrival_rate,
-            ramp_s: seconds(self.ramp.as_ref(), &field("ramp"), 0)?,
-            spawn_rate: self.spawn_rate,
-            duration_s: duration.seconds(&field("duration"))?,
-        })
+/// The test that is meant: what is left out takes its default ([`StartDefaults`]). `found` are the errors that
+/// were met while the draft was read; those of the whole are told with them. `find` knows scenarios by
+/// infrastructure and name (the first one without a name). What only the coordinator can know (infrastructure,
+/// scenario, agents) is checked when the run is started.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn complete(
+    draft: TestDraft,
+    found: Vec<FieldError>,
+    defaults: &StartDefaults,
+    find: impl FnOnce(&str, Option<&str>) -> Option<ScenarioInfo>,
+) -> Result<LoadTest, InvalidTest> {
+    let mut errors = Errors {
+        read: found,
+        checked: Vec::new(),
+    };
+    let selection = draft.selection();
+    let infrastructure = draft
+        .infrastructure
+        .unwrap_or_else(|| defaults.infrastructure.to_owned());
+    let known = match draft.declared {
+        Some(_) => None,
+        None => find(&infrastructure, draft.scenario.as_deref()),
+    };
+    let scenario = match (draft.scenario, &draft.declared, &known) {
+        (Some(scenario), _, _) => scenario,
+        (None, Some(_), _) => DECLARED_LABEL.to_owned(),
+        // Without any, the coordinator's refusal says what is missing (an infrastructure, an agent).
+        (None, None, known) => known.as_ref().map_or_else(String::new, |k| k.name.clone()),
+    };
+    if draft.host.is_none() && !known.as_ref().is_some_and(every_user_type_has_a_host) {
+        errors.add(&LoadTestError::NoHost);
     }
+    let has_shape = known.is_some_and(|known| known.has_shape);
+    let is_shaped = has_shape && draft.stages.is_empty() && draft.arrival_rate.is_none();
+    let mut test = LoadTest {
+        host: draft.host.unwrap_or_default(),
+        users: draft.users.unwrap_or(defaults.users),
+        workers: draft.workers.unwrap_or(defaults.workers),
+        infrastructure,
+        scenario,
+        stop_timeout_s: draft.stop_timeout_s.unwrap_or(defaults.stop_timeout_s),
+        declared: draft.declared,
+        spawn_rate: draft.spawn_rate,
+        arrival_rate: draft.arrival_rate,
+        selection,
+        options: draft.options,
+        client: draft.client,
+        stages: draft.stages,
+        ..LoadTest::default()
+    };
+    if test.stages.is_empty() {
+        test.ramp_up_s = match draft.spawn_rate {
+            Some(_) => 0,
+            None => draft.ramp_up_s.unwrap_or(defaults.ramp_up_s),
+        };
+        let longest = if is_shaped {
+            MAX_DURATION.as_secs()
+        } else {
+            defaults.duration_s
+        };
+        test.duration_s = draft.duration_s.unwrap_or(longest);
+        if draft.ramp_up_s.is_none() && !is_shaped {
+            // The default must not be what cuts a short test off.
+            test.ramp_up_s = test.ramp_up_s.min(test.duration_s / DEFAULT_RAMP_UP_PART);
+        }
+    } else {
+        test = test.settled();
+    }
+    if is_shaped {
+        // The shape brings its own number of users later.
+        test.ramp_up_s = 0;
+        test.spawn_rate = None;
+    }
+    test.name = draft.name.unwrap_or_else(|| default_name(&test));
+    let checked = if has_shape {
+        test.check_with_shape()
+    } else {
+        test.check()
+    };
+    if let Err(invalid) = checked {
+        for error in invalid.iter() {
+            errors.add(error);
+        }
+    }
+    let Errors { read, checked } = errors;
+    let errors = [read, checked].concat();
+    if errors.is_empty() {
+        return Ok(test);
+    }
+    Err(InvalidTest {
+        errors,
+        is_malformed: false,
+    })
 }
 
-fn seconds(value: Option<&DurationValue>, field: &str, default: u64) -> Result<u64, String> {
-    value.map_or(Ok(default), |value| value.seconds(field))
+/// The default ramp-up takes at most this part of the duration.
+const DEFAULT_RAMP_UP_PART: u64 = 6;
+
+/// What was found while reading, and what the check of the whole adds.
+struct Errors {
+    read: Vec<FieldError>,
+    checked: Vec<FieldError>,
+}
+
+impl Errors {
+    /// Adds an error unless one of the same field was read, of which it may be a consequence.
+    fn add(&mut self, error: &LoadTestError) {
+        let key = error.key();
+        let is_of_key = |known: &FieldError| {
+            let field = known.path.split(['.', '[']).next().unwrap_or_default();
+            field == key
+                || field.strip_suffix('s') == Some(key)
+                || (key == "request" && field == "declared")
+        };
+        let error = FieldError::new(key, error.to_string());
+        if !self.read.iter().any(is_of_key) && !self.checked.contains(&error) {
+            self.checked.push(error);
+        }
+    }
 }
 
 fn every_user_type_has_a_host(scenario: &ScenarioInfo) -> bool {
@@ -214,11 +190,14 @@ fn every_user_type_has_a_host(scenario: &ScenarioInfo) -> bool {
 }
 
 /// The scenario's name, or that of the host where the scenario has none of its own.
-fn default_name(test: &LoadTest) -> Result<String, LoadTestError> {
+fn default_name(test: &LoadTest) -> String {
     if test.declared.is_none() && !test.scenario.is_empty() {
-        return Ok(test.scenario.clone());
+        return test.scenario.clone();
     }
-    Ok(test.host_url()?.host_str().unwrap_or_default().to_owned())
+    let host = test.host_url().ok();
+    let name = host.and_then(|url| url.host_str().map(str::to_owned));
+    // Without a host there is an error about it, and the name need not have one, too.
+    name.unwrap_or_else(|| DECLARED_LABEL.to_owned())
 }
 
 #[cfg(test)]
@@ -234,10 +213,15 @@ mod tests {
     }
 
     fn complete_with(json: &str, known: &ScenarioInfo) -> Result<LoadTest, String> {
-        let request: StartRequest = serde_json::from_str(json).expect("a request");
-        request.into_load_test(&StartDefaults::default(), |infrastructure, _| {
-            (infrastructure == "local").then(|| known.clone())
-        })
+        let (draft, errors) = TestDraft::from_json(json.as_bytes());
+        let found = errors.map_or_else(Vec::new, |errors| InvalidTest::from(errors).errors);
+        super::complete(
+            draft,
+            found,
+            &StartDefaults::default(),
+            |infrastructure, _| (infrastructure == "local").then(|| known.clone()),
+        )
+        .map_err(|invalid| invalid.to_string())
     }
 
     fn complete(json: &str) -> Result<LoadTest, String> {
@@ -319,19 +303,19 @@ mod tests {
         for (json, words) in [
             (
                 r#"{"host": "http://a", "ramp_up": 1, "spawn_rate": 2}"#,
-                "ramp_up and spawn_rate are both given",
+                "`ramp_up` and `spawn_rate` are both given",
             ),
             (
                 r#"{"host": "http://a", "duration": 9, "stages": [{"users": 1, "duration": 9}]}"#,
-                "stages and duration are given",
+                "stages and `duration` are both given",
             ),
             (
                 r#"{"host": "http://a", "stages": [{"users": 1}]}"#,
-                "stages[0].duration is not given",
+                "stages[0].duration: this stage has no `duration`",
             ),
             (
                 r#"{"host": "http://a", "stages": [{"users": 1, "duration": "x"}]}"#,
-                "stages[0].duration: `x` is not a duration",
+                "stages[0].duration: `duration`: `x` is not a duration",
             ),
         ] {
             let sentence = complete(json).unwrap_err();
@@ -360,13 +344,51 @@ mod tests {
         .unwrap();
         let texts: Vec<_> = test.options.values().map(String::as_str).collect();
         assert_eq!(texts, ["x", "2.5", "true", "-1"]);
-        let error = serde_json::from_str::<StartRequest>(r#"{"options": {"a": ["geheim"]}}"#)
-            .unwrap_err()
-            .to_string();
+        let error = complete(r#"{"host": "http://a", "options": {"a": ["geheim"]}}"#).unwrap_err();
         assert!(
             error.contains("must be a text") && !error.contains("geheim"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn everything_is_told_at_once_and_nothing_twice() {
+        let errors = complete(
+            r#"{"hots": "http://a", "users": 0, "workers": "two", "duration": "5x",
+                "declared": {"requests": [{"path": "/", "metod": "GET"}]}}"#,
+        )
+        .unwrap_err();
+        for words in [
+            "`hots` is not a valid key of a load test; did you mean `host`?",
+            "users is 0",
+            "`workers` must be a whole number",
+            "`5x` is not a duration",
+            "did you mean `method`?",
+            "no host is given",
+        ] {
+            assert!(errors.contains(words), "{words}: {errors}");
+        }
+        assert_eq!(errors.lines().count(), 6, "{errors}");
+        for json in [
+            r#"{"host": "nonsense"}"#,
+            r#"{"host": 5}"#,
+            r#"{"host": "http://a", "stages": [{"users": 1}]}"#,
+            r#"{"host": "http://a", "client": {"proxy": "http://p:1"}, "declared": {"requests": [{"path": "/"}]}}"#,
+            r#"{"host": "http://a", "declared": {"requests": [{"path": "x"}]}}"#,
+            r#"{"host": "http://a", "declared": {"requests": []}}"#,
+            r#"{"host": "http://a", "client": {"root_certificate": "ca.pem"}}"#,
+        ] {
+            let errors = complete(json).unwrap_err();
+            assert_eq!(errors.lines().count(), 1, "{json}: {errors}");
+        }
+    }
+
+    #[test]
+    fn the_default_ramp_up_is_shorter_than_a_short_test() {
+        let test = complete(r#"{"host": "http://a", "duration": 6}"#).unwrap();
+        assert_eq!((test.duration_s, test.ramp_up_s), (6, 1));
+        let test = complete(r#"{"host": "http://a", "duration": 6, "ramp_up": 10}"#).unwrap();
+        assert_eq!((test.ramp_up_s, test.warnings().len()), (10, 1));
     }
 
     #[test]

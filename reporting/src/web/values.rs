@@ -1,16 +1,15 @@
-//! Values as people and programs write them: durations, numbers, texts of options.
+//! Values as people and programs write them: durations and numbers.
 
 use std::time::Duration;
 
-use greylag_infra::parse_duration;
+use greylag_infra::{duration_of_number, parse_duration};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A duration as JSON may hold it: whole seconds, or Locust's text, which is read later so that the mistake
-/// can be told with the field's name.
+/// A duration as JSON may hold it: seconds, or a text, which is read later so that the error can name the field.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum DurationValue {
-    Seconds(u64),
+    Seconds(f64),
     Text(String),
 }
 
@@ -21,10 +20,14 @@ impl<'de> Deserialize<'de> for DurationValue {
             type Value = DurationValue;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a duration: whole seconds, or a text such as \"1h20m\"")
+                formatter.write_str("a duration: seconds, or a text such as \"1h20m\" or \"500ms\"")
             }
 
             fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<DurationValue, E> {
+                Ok(DurationValue::Seconds(seconds as f64))
+            }
+
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<DurationValue, E> {
                 Ok(DurationValue::Seconds(seconds))
             }
 
@@ -37,41 +40,21 @@ impl<'de> Deserialize<'de> for DurationValue {
 }
 
 impl DurationValue {
-    /// In seconds.
+    /// The duration, which may have parts of a second.
     ///
     /// # Errors
-    /// One sentence that names the field.
-    pub(super) fn seconds(&self, field: &str) -> Result<u64, String> {
+    /// One message that names the field.
+    pub(super) fn duration(&self, field: &str) -> Result<Duration, String> {
         match self {
-            DurationValue::Seconds(seconds) => Ok(*seconds),
-            DurationValue::Text(text) => parse_duration(text)
-                .map(|duration: Duration| duration.as_secs())
-                .map_err(|error| format!("{field}: {error}")),
+            DurationValue::Seconds(seconds) => duration_of_number(*seconds),
+            DurationValue::Text(text) => parse_duration(text),
         }
+        .map_err(|error| format!("{field}: {error}"))
     }
 
     /// What was typed into a field; none if nothing was.
     pub(super) fn typed(text: &str) -> Option<Self> {
         typed(text).map(DurationValue::Text)
-    }
-}
-
-/// The value of an option: its text, or what JSON has for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OptionText(pub(super) String);
-
-impl<'de> Deserialize<'de> for OptionText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde_json::Value;
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(text)),
-            Value::Bool(flag) => Ok(Self(flag.to_string())),
-            Value::Number(number) => Ok(Self(number.to_string())),
-            // The value is not repeated: it may be a secret.
-            Value::Null | Value::Array(_) | Value::Object(_) => Err(de::Error::custom(
-                "the value of an option must be a text, a number, true or false",
-            )),
-        }
     }
 }
 

@@ -154,14 +154,14 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         ("[]".to_owned(), 400, "is not the JSON of a load test"),
         (
             format!("{{{host},\"hots\":1}}"),
-            400,
-            "unknown field `hots`",
+            422,
+            "`hots` is not a valid key of a load test; did you mean `host`?",
         ),
-        (format!("{{{host},\"users\":-1}}"), 400, "invalid value"),
+        (format!("{{{host},\"users\":-1}}"), 422, "`users` is -1"),
         (
             format!("{{{host},\"duration\":1.5}}"),
-            400,
-            "a duration: whole seconds",
+            422,
+            "whole number of seconds",
         ),
         ("{}".to_owned(), 422, "no host is given"),
         (format!("{{{host},\"users\":0}}"), 422, "users is 0"),
@@ -170,12 +170,19 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         (
             format!("{{{host},\"duration\":\"5x\"}}"),
             422,
-            "duration: `5x` is not a duration",
+            "`duration`: `5x` is not a duration",
         ),
         (
-            format!("{{{host},\"ramp_up\":60}}"),
+            format!("{{{host},\"ramp_up\":\"31d\"}}"),
             422,
-            "not shorter than the duration",
+            "`31d` is not a duration",
+        ),
+        (
+            format!(
+                "{{{host},\"users\":0,\"declared\":{{\"requests\":[{{\"path\":\"/\",\"metod\":1}}]}}}}"
+            ),
+            422,
+            "did you mean `method`?",
         ),
         ("{\"host\":\"example\"}".to_owned(), 422, "is not a URL"),
         (

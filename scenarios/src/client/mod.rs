@@ -102,7 +102,7 @@ const MAX_REDIRECTS: usize = 30;
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br");
 
 /// What a user type says about its client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ClientOptions {
     pub(crate) kind: ClientKind,
     pub(crate) request_timeout: Duration,

@@ -17,7 +17,7 @@ use rustls_platform_verifier::Verifier;
 use super::ClientKind;
 
 /// What a user type says about TLS beside whether certificates are checked.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct TlsExtras {
     /// A certificate chain and its private key in PEM, to show to servers that ask for one.
     pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,

@@ -5,6 +5,56 @@ use serde_json::json;
 
 use crate::support::{RUN_TIMEOUT, declared, greylag, request, test};
 
+/// What Locust does with the same flags: one user from the start, and a run of 3 s.
+#[tokio::test]
+async fn a_ramp_may_be_longer_than_the_run() {
+    let nginx = Nginx::start().await;
+    let url = nginx.url();
+    let run = async |users: &str, rate: &str| {
+        let flags = ["run", "--headless", "--scenario", "shop", "-H", &url];
+        let load = ["-u", users, "-r", rate, "-t", "3s"];
+        let ended = greylag()
+            .run(&[&flags[..], &load].concat(), RUN_TIMEOUT)
+            .await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    };
+    let ended = run("1", "0.1").await;
+    assert!(!ended.stderr.contains("Warning"), "{ended:?}");
+    let ended = run("10", "1").await;
+    assert!(
+        ended.stderr.contains(
+            "Warning: The ramp takes 10s but the run ends after 3s: there are 3 users then, not 10."
+        ),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_ramp_that_does_not_end_is_told_by_the_api_and_the_page() {
+    let nginx = Nginx::start().await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
+    let api = cluster.api();
+    let changes = json!({ "users": 10, "ramp_up": null, "spawn_rate": 1, "duration": 3 });
+    let answer = api
+        .post("/api/v1/runs", &test(&nginx.url(), "lab", changes))
+        .await
+        .json();
+    let warning = answer["warnings"][0].as_str().expect("a warning");
+    assert!(
+        warning.contains("there are 3 users then, not 10"),
+        "{warning}"
+    );
+    let id = answer["id"].as_str().expect("an id");
+    assert!(api.page(id).await.contains(warning), "the page tells it");
+    api.wait_for_status(id, "Finished", RUN_TIMEOUT).await;
+    let series = api.summary(id).await.series;
+    assert_eq!(series.iter().map(|point| point.users).max(), Some(3));
+}
+
 #[tokio::test]
 async fn users_follow_the_line_within_two() {
     const USERS: u64 = 40;

@@ -19,8 +19,7 @@ use crate::view_builder::run_view;
 use crate::web::change_users::{ChangeRequest, change_users as change};
 use crate::web::error::WebError;
 use crate::web::router::run_url;
-use crate::web::start::start_run as start;
-use crate::web::start_request::StartRequest;
+use crate::web::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
 use crate::{Summary, SummaryWarning};
 
@@ -59,16 +58,16 @@ pub(in crate::web) async fn start_run(
     State(state): State<WebState>,
     body: Bytes,
 ) -> Result<Response, WebError> {
-    let request: StartRequest = json_body(&body, "a load test")?;
-    let run = start(&state, request).await?;
+    let run = start_run_of_json(&state, &body).await?;
     let url = run_url(&run.id);
+    let warnings = run.test.warnings();
     Ok((
         StatusCode::CREATED,
         [(
             header::LOCATION,
             HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")),
         )],
-        Json(json!({ "id": run.id, "number": run.number, "url": url })),
+        Json(json!({ "id": run.id, "number": run.number, "url": url, "warnings": warnings })),
     )
         .into_response())
 }

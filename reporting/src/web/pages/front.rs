@@ -13,7 +13,7 @@ use crate::front_view::FrontView;
 use crate::view_builder::front_view;
 use crate::web::error::WebError;
 use crate::web::router::run_url;
-use crate::web::start::{StartMistake, start_run};
+use crate::web::start::start_run;
 use crate::web::start_form::StartForm;
 use crate::web::state::WebState;
 
@@ -56,11 +56,8 @@ pub(in crate::web) async fn start_from_form(
     form: Result<Form<StartForm>, FormRejection>,
 ) -> Result<Response, WebError> {
     let Form(mut form) = form?;
-    let started = match form.to_request() {
-        Ok(request) => start_run(&state, request).await,
-        Err(sentence) => Err(StartMistake::Request(sentence)),
-    };
-    let mistake = match started {
+    let (draft, found) = form.to_draft();
+    let mistake = match start_run(&state, draft, found).await {
         Ok(run) => return Ok(Redirect::to(&run_url(&run.id)).into_response()),
         Err(mistake) if mistake.status().is_server_error() => return Err(mistake.into()),
         Err(mistake) => mistake,

@@ -23,8 +23,20 @@ async fn refused_over_http() {
             "duration is 0",
         ),
         (
-            with(json!({ "ramp_up": 6 })),
-            "not shorter than the duration",
+            with(json!({ "ramp_up": "500ms" })),
+            "whole number of seconds",
+        ),
+        (
+            with(json!({ "declared": { "requests": [{ "path": "/", "metod": "GET" }] } })),
+            "did you mean `method`?",
+        ),
+        (
+            with(json!({ "users": 0, "wrokers": 2, "duration": "1d" })),
+            "users is 0",
+        ),
+        (
+            with(json!({ "users": 0, "wrokers": 2, "duration": "1d" })),
+            "did you mean `workers`?",
         ),
         (with(json!({ "users": 1_000_001 })), "the most is"),
         (

@@ -4,7 +4,34 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::refusal::refused_run;
+use super::refusal::{REFUSED_WITHIN, refused_run};
+use crate::support::greylag;
+
+#[tokio::test]
+async fn everything_wrong_in_a_file_is_told_at_once() {
+    let directory = TempDir::new().expect("a directory");
+    let text = "host = \"nonsense\"\nuser = 3\nwait_time = \"soon\"\nstop_timeout = \"500ms\"\n\n\
+                [client]\nknd = \"full\"\nrequest_timeout = 0\n\n\
+                [[request]]\npath = \"/\"\nmetod = \"GET\"\n";
+    fs::write(directory.path().join("test.toml"), text).expect("the directory is ours");
+    let ended = greylag()
+        .run_in(directory.path(), &["run", "test.toml"], REFUSED_WITHIN)
+        .await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    for (line, words) in lines.iter().zip([
+        "test.toml, line 1: host `nonsense` is not a URL",
+        "test.toml, line 2: `user` is not a valid key of this file; did you mean `users`?",
+        "test.toml, line 3: `wait_time`: `soon` is not a duration",
+        "test.toml, line 4: `stop_timeout`: `500ms` is not a whole number of seconds",
+        "test.toml, line 7: `knd` is not a valid key of [client]; did you mean `kind`?",
+        "test.toml, line 8: `request_timeout` must be above 0",
+        "test.toml, line 12: `metod` is not a valid key of a request; did you mean `method`?",
+    ]) {
+        assert!(line.contains(words), "{line:?} should contain {words:?}");
+    }
+    assert_eq!(lines.len(), 7, "{}", ended.stderr);
+}
 
 #[tokio::test]
 async fn mistakes_in_test_files() {

@@ -1,0 +1,41 @@
+//! The `[client]` table.
+
+use super::section::Section;
+use crate::client_settings::{ClientKind, ClientSettings, Secret};
+
+const KEYS: [&str; 9] = [
+    "kind",
+    "accept_invalid_certs",
+    "root_certificate",
+    "client_certificate",
+    "proxy",
+    "request_timeout",
+    "connect_timeout",
+    "max_redirects",
+    "headers",
+];
+
+pub(super) fn client(outermost: &Section<'_>) -> ClientSettings {
+    let Some(section) = outermost.section("client", "[client]") else {
+        return ClientSettings::default();
+    };
+    section.refuse_other_keys(&KEYS);
+    let settings = ClientSettings {
+        kind: section.choice(
+            "kind",
+            &[("fast", ClientKind::Fast), ("full", ClientKind::Full)],
+        ),
+        accept_invalid_certs: section.flag("accept_invalid_certs"),
+        root_certificate: section.text("root_certificate"),
+        client_certificate: section.text("client_certificate").map(Secret::new),
+        proxy: section.text("proxy").map(Secret::new),
+        request_timeout: section.duration("request_timeout"),
+        connect_timeout: section.duration("connect_timeout"),
+        max_redirects: section.small("max_redirects"),
+        headers: section.pairs("headers"),
+    };
+    for (key, mistake) in settings.mistakes() {
+        section.wrong(key, format!("`{key}` {mistake}"));
+    }
+    settings
+}

@@ -1,0 +1,141 @@
+//! What is wrong with a test file or the JSON of a load test: everything at once, each with its place.
+
+use std::cell::RefCell;
+use std::fmt;
+
+/// Most errors that are told; a text with more is another kind of text.
+const MAX_ERRORS: usize = 50;
+
+/// Everything that is wrong with a description of a load test: at least one error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftErrors {
+    errors: Vec<DraftError>,
+    /// Beyond [`MAX_ERRORS`].
+    more: usize,
+}
+
+/// One error: a message, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftError {
+    /// Line from 1, of a test file.
+    pub line: Option<usize>,
+    /// Where in the structure, such as `declared.requests[0].path`; empty for the whole.
+    pub path: String,
+    /// What is wrong there and what to do.
+    pub message: String,
+    /// Whether the text as such cannot be read: broken TOML or JSON.
+    pub is_syntax: bool,
+}
+
+impl fmt::Display for DraftError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "line {line}: {}", self.message),
+            // The message names a key of the outermost level itself.
+            None if self.path.contains(['.', '[']) => {
+                write!(formatter, "{}: {}", self.path, self.message)
+            }
+            None => formatter.write_str(&self.message),
+        }
+    }
+}
+
+impl DraftErrors {
+    /// Each of them, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &DraftError> {
+        self.errors.iter()
+    }
+
+    /// Whether the text as such cannot be read: broken TOML or JSON.
+    pub fn are_of_syntax(&self) -> bool {
+        self.errors.iter().any(|error| error.is_syntax)
+    }
+}
+
+impl fmt::Display for DraftErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.errors.iter().enumerate() {
+            if number > 0 {
+                formatter.write_str("\n")?;
+            }
+            error.fmt(formatter)?;
+        }
+        if self.more > 0 {
+            write!(formatter, "\nand {} more errors", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for DraftErrors {}
+
+/// Collects errors while a text is read.
+pub(super) struct Problems<'a> {
+    /// The TOML text; none for JSON, which has no lines that people know.
+    text: Option<&'a str>,
+    found: RefCell<Vec<(usize, DraftError)>>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn of_toml(text: &'a str) -> Self {
+        Self {
+            text: Some(text),
+            found: RefCell::default(),
+        }
+    }
+
+    pub(super) fn of_json() -> Self {
+        Self {
+            text: None,
+            found: RefCell::default(),
+        }
+    }
+
+    /// Adds an error at a place: an offset in the text, and a path.
+    pub(super) fn add(&self, at: usize, path: &str, message: impl Into<String>) {
+        self.push(at, path, message.into(), false);
+    }
+
+    /// Adds an error of the text as such.
+    pub(super) fn add_syntax(&self, at: usize, message: impl Into<String>) {
+        self.push(at, "", message.into(), true);
+    }
+
+    fn push(&self, at: usize, path: &str, message: String, is_syntax: bool) {
+        let line = self.text.map(|text| {
+            let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+            before.iter().filter(|byte| **byte == b'\n').count() + 1
+        });
+        let error = DraftError {
+            line,
+            path: path.to_owned(),
+            message,
+            is_syntax,
+        };
+        self.found.borrow_mut().push((at, error));
+    }
+
+    /// Whether something is wrong with a key of the outermost level, or below it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.found.borrow().iter().any(|(_, error)| {
+            error
+                .path
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
+    pub(super) fn into_errors(self) -> Option<DraftErrors> {
+        let mut found = self.found.into_inner();
+        if found.is_empty() {
+            return None;
+        }
+        found.sort_by_key(|(at, _)| *at);
+        let more = found.len().saturating_sub(MAX_ERRORS);
+        let errors = found.into_iter().map(|(_, error)| error).take(MAX_ERRORS);
+        Some(DraftErrors {
+            errors: errors.collect(),
+            more,
+        })
+    }
+}

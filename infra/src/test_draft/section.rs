@@ -1,0 +1,469 @@
+//! Values out of one table of a description. What is wrong is added to the problems, and reading goes on.
+
+use std::time::Duration;
+
+use super::errors::Problems;
+use super::tree::{Entry, Node, Table, Value};
+use crate::durations::{DurationError, duration_of_number, parse_duration, whole_seconds};
+use crate::nearest::nearest;
+
+/// Other names of keys: lists are named in the singular in TOML (`[[stage]]`) and in the plural in JSON.
+const ALIASES: [(&str, &str); 4] = [
+    ("stages", "stage"),
+    ("requests", "request"),
+    ("ramp_s", "ramp"),
+    ("duration_s", "duration"),
+];
+
+/// One table while it is read.
+pub(super) struct Section<'a> {
+    table: &'a Table,
+    /// Where it is in the structure; empty for the outermost.
+    path: String,
+    /// Where it begins in the text.
+    at: usize,
+    /// What it is, for messages: `a stage`.
+    what: &'static str,
+    problems: &'a Problems<'a>,
+}
+
+fn canonical(key: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+    alias.map_or(key, |(_, name)| name)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn outermost(
+        table: &'a Table,
+        what: &'static str,
+        problems: &'a Problems<'a>,
+    ) -> Self {
+        Self {
+            table,
+            path: String::new(),
+            at: 0,
+            what,
+            problems,
+        }
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        match (self.path.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
+        }
+    }
+
+    /// Adds a problem of a key of this table, whether it is there or not; of the table itself for an empty key.
+    pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
+        let entry = self.table.0.iter().find(|e| canonical(&e.key) == key);
+        match entry {
+            Some(entry) => self
+                .problems
+                .add(entry.at, &self.path_of(&entry.key), message),
+            None => self.problems.add(self.at, &self.path_of(key), message),
+        }
+    }
+
+    fn wrong_kind(&self, key: &str, wanted: &str, found: &Value) {
+        self.wrong(
+            key,
+            format!("`{key}` must be {wanted}, not {}", found.kind()),
+        );
+    }
+
+    /// Adds a problem for each key that is not one of these, and for each that is given under two names.
+    pub(super) fn refuse_other_keys(&self, known: &[&str]) {
+        for (position, entry) in self.table.0.iter().enumerate() {
+            let key = canonical(&entry.key);
+            let path = self.path_of(&entry.key);
+            if !known.contains(&key) {
+                let name = shown(&entry.key);
+                let what = self.what;
+                let message = match nearest(&entry.key, known.iter().copied()) {
+                    Some(nearest) => {
+                        format!("`{name}` is not a valid key of {what}; did you mean `{nearest}`?")
+                    }
+                    None => format!(
+                        "`{name}` is not a valid key of {what}; the keys are {}",
+                        known.join(", ")
+                    ),
+                };
+                self.problems.add(entry.at, &path, message);
+            }
+            let earlier = self.table.0[..position].iter();
+            if let Some(other) = earlier.into_iter().find(|e| canonical(&e.key) == key) {
+                let message = format!(
+                    "`{}` and `{}` mean the same; keep one of the two",
+                    other.key, entry.key
+                );
+                self.problems.add(entry.at, &path, message);
+            }
+        }
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        let mut entries = self.table.0.iter();
+        entries.find(|entry| canonical(&entry.key) == key && entry.node.value != Value::Null)
+    }
+
+    /// Whether the key is given.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Whether one of these keys is neither given nor meant by another one that is none of them.
+    pub(super) fn lacks(&self, key: &str, known: &[&str]) -> bool {
+        let means_it = |entry: &Entry| {
+            !known.contains(&canonical(&entry.key))
+                && nearest(&entry.key, known.iter().copied()) == Some(key)
+        };
+        !self.has(key) && !self.table.0.iter().any(means_it)
+    }
+
+    /// Whether something is wrong with the key, or below it.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.entry(key)
+            .is_some_and(|entry| self.problems.has(&self.path_of(&entry.key)))
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match &self.entry(key)?.node.value {
+            Value::Text(text) => Some(text.clone()),
+            other => {
+                self.wrong_kind(key, "a text in quotes", other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn whole(&self, key: &str) -> Option<u64> {
+        match &self.entry(key)?.node.value {
+            Value::Whole(number) => match u64::try_from(*number) {
+                Ok(number) => Some(number),
+                Err(_) if *number < 0 => {
+                    let message =
+                        format!("`{key}` is {number}; give a whole number that is not below 0");
+                    self.wrong(key, message);
+                    None
+                }
+                Err(_) => {
+                    self.wrong(key, format!("`{key}` is too large"));
+                    None
+                }
+            },
+            other => {
+                self.wrong_kind(key, "a whole number", other);
+                None
+            }
+        }
+    }
+
+    /// A whole number that fits into 32 bits.
+    pub(super) fn small(&self, key: &str) -> Option<u32> {
+        let number = self.whole(key)?;
+        if let Ok(number) = u32::try_from(number) {
+            return Some(number);
+        }
+        self.wrong(key, format!("`{key}` is too large"));
+        None
+    }
+
+    pub(super) fn number(&self, key: &str) -> Option<f64> {
+        match &self.entry(key)?.node.value {
+            Value::Whole(number) => Some(*number as f64),
+            Value::Decimal(number) => Some(*number),
+            other => {
+                self.wrong_kind(key, "a number", other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        match &self.entry(key)?.node.value {
+            Value::Flag(flag) => Some(*flag),
+            other => {
+                self.wrong_kind(key, "true or false", other);
+                None
+            }
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let choice = choices.iter().find(|(name, _)| *name == text);
+        if choice.is_none() {
+            let names: Vec<_> = choices
+                .iter()
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
+            let message = format!("`{key}` is `{}`; use {}", shown(&text), names.join(" or "));
+            self.wrong(key, message);
+        }
+        choice.map(|(_, value)| *value)
+    }
+
+    /// A list of texts; a single one may stand without the brackets.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
+        const WANTED: &str = "a list of texts such as [\"a\", \"b\"]";
+        match &self.entry(key)?.node.value {
+            Value::Text(text) => Some(vec![text.clone()]),
+            Value::List(values) => {
+                let mut texts = Vec::new();
+                for value in values {
+                    match &value.value {
+                        Value::Text(text) => texts.push(text.clone()),
+                        other => self.wrong(
+                            key,
+                            format!(
+                                "`{key}` must be {WANTED}, and one of its values is {}",
+                                other.kind()
+                            ),
+                        ),
+                    }
+                }
+                Some(texts)
+            }
+            other => {
+                self.wrong_kind(key, WANTED, other);
+                None
+            }
+        }
+    }
+
+    /// A duration that may have parts of a second.
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
+        self.read_duration(key).map(|(duration, _)| duration)
+    }
+
+    /// A duration that must be a whole number of seconds.
+    pub(super) fn seconds(&self, key: &str) -> Option<u64> {
+        let (duration, text) = self.read_duration(key)?;
+        match whole_seconds(duration, &text) {
+            Ok(seconds) => Some(seconds),
+            Err(error) => {
+                self.wrong(key, format!("`{key}`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn read_duration(&self, key: &str) -> Option<(Duration, String)> {
+        match duration_of(&self.entry(key)?.node) {
+            Ok(read) => Some(read),
+            Err(NoDuration::Invalid(error)) => {
+                self.wrong(key, format!("`{key}`: {error}"));
+                None
+            }
+            Err(NoDuration::Kind(kind)) => {
+                let message =
+                    format!("`{key}` must be a duration such as \"90s\" or 90, not {kind}");
+                self.wrong(key, message);
+                None
+            }
+        }
+    }
+
+    /// One duration or two: the bounds of a wait.
+    pub(super) fn one_or_two_durations(&self, key: &str) -> Option<(Duration, Option<Duration>)> {
+        const FORMS: &str = "seconds (`1.5`), a duration (`\"500ms\"`) or two of them to wait between (`[1, \"2.5s\"]`)";
+        let node = &self.entry(key)?.node;
+        let wrong = |found: &str| {
+            self.wrong(key, format!("`{key}` must be {FORMS}, not {found}"));
+            None
+        };
+        let read = |node: &Node| match duration_of(node) {
+            Ok((duration, _)) => Some(duration),
+            Err(NoDuration::Invalid(error)) => {
+                self.wrong(key, format!("`{key}`: {error}"));
+                None
+            }
+            Err(NoDuration::Kind(kind)) => wrong(kind),
+        };
+        match &node.value {
+            Value::List(bounds) => match bounds.as_slice() {
+                [low, high] => {
+                    let (low, high) = (read(low), read(high));
+                    Some((low?, Some(high?)))
+                }
+                _ => wrong("a list of another length").map(|never: Duration| (never, None)),
+            },
+            // As earlier versions of the API had it: {"Constant": 1} and {"Between": [1, 2]}.
+            Value::Table(Table(entries)) => match entries.as_slice() {
+                [entry] if entry.key == "Constant" => read(&entry.node).map(|wait| (wait, None)),
+                [entry] if entry.key == "Between" => match &entry.node.value {
+                    Value::List(bounds) if bounds.len() == 2 => {
+                        let (low, high) = (read(&bounds[0]), read(&bounds[1]));
+                        Some((low?, Some(high?)))
+                    }
+                    other => wrong(other.kind()).map(|never| (never, None)),
+                },
+                _ => wrong("a table").map(|never| (never, None)),
+            },
+            _ => read(node).map(|duration| (duration, None)),
+        }
+    }
+
+    /// The value of an option of a scenario: a text, or what can be written as one.
+    pub(super) fn scalars(&self, key: &str) -> Vec<(String, String)> {
+        let Some(inner) = self.section(key, "the options") else {
+            return Vec::new();
+        };
+        let mut scalars = Vec::new();
+        for entry in &inner.table.0 {
+            let text = match &entry.node.value {
+                Value::Text(text) => text.clone(),
+                Value::Whole(number) => number.to_string(),
+                Value::Decimal(number) => number.to_string(),
+                Value::Flag(flag) => flag.to_string(),
+                // The value is not repeated: it may be a secret.
+                other => {
+                    let name = shown(&entry.key);
+                    let message = format!(
+                        "`{name}` must be a text, a number, true or false, not {}",
+                        other.kind()
+                    );
+                    self.problems
+                        .add(entry.at, &inner.path_of(&entry.key), message);
+                    continue;
+                }
+            };
+            scalars.push((entry.key.clone(), text));
+        }
+        scalars
+    }
+
+    /// Names and texts: a table, or a list of pairs, which may have a name more than once.
+    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String)> {
+        const WANTED: &str =
+            "a table such as { accept = \"application/json\" }, or a list of pairs of texts";
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        match &entry.node.value {
+            Value::Table(table) => {
+                for Entry {
+                    key: name, node, ..
+                } in &table.0
+                {
+                    match &node.value {
+                        Value::Text(text) => pairs.push((name.clone(), text.clone())),
+                        other => self.wrong(
+                            key,
+                            format!(
+                                "`{}` of `{key}` must be a text in quotes, not {}",
+                                shown(name),
+                                other.kind()
+                            ),
+                        ),
+                    }
+                }
+            }
+            Value::List(list) => {
+                for node in list {
+                    match &node.value {
+                        Value::List(pair) => match pair.as_slice() {
+                            [
+                                Node {
+                                    value: Value::Text(name),
+                                    ..
+                                },
+                                Node {
+                                    value: Value::Text(text),
+                                    ..
+                                },
+                            ] => pairs.push((name.clone(), text.clone())),
+                            _ => self.wrong(key, format!("`{key}` must be {WANTED}")),
+                        },
+                        other => self.wrong_kind(key, WANTED, other),
+                    }
+                }
+            }
+            other => self.wrong_kind(key, WANTED, other),
+        }
+        pairs
+    }
+
+    /// A table below this one.
+    pub(super) fn section(&self, key: &str, what: &'static str) -> Option<Section<'a>> {
+        let entry = self.entry(key)?;
+        match &entry.node.value {
+            Value::Table(table) => Some(Section {
+                table,
+                path: self.path_of(&entry.key),
+                at: entry.at,
+                what,
+                problems: self.problems,
+            }),
+            other => {
+                self.wrong_kind(key, &format!("a table such as [{key}]"), other);
+                None
+            }
+        }
+    }
+
+    /// The tables of a list below this one, such as [[stage]].
+    pub(super) fn sections(&self, key: &str, what: &'static str, most: usize) -> Vec<Section<'a>> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let wanted = format!("a list of tables ([[{key}]])");
+        let Value::List(list) = &entry.node.value else {
+            self.wrong_kind(key, &wanted, &entry.node.value);
+            return Vec::new();
+        };
+        if list.len() > most {
+            let message = format!("`{key}` has {} tables; the most is {most}", list.len());
+            self.wrong(key, message);
+            return Vec::new();
+        }
+        let mut sections = Vec::new();
+        for (index, node) in list.iter().enumerate() {
+            match &node.value {
+                Value::Table(table) => sections.push(Section {
+                    table,
+                    path: format!("{}[{index}]", self.path_of(&entry.key)),
+                    at: node.at,
+                    what,
+                    problems: self.problems,
+                }),
+                other => self.wrong_kind(key, &wanted, other),
+            }
+        }
+        sections
+    }
+}
+
+enum NoDuration {
+    Invalid(DurationError),
+    /// Neither text nor number but this.
+    Kind(&'static str),
+}
+
+/// A duration and how it was written.
+fn duration_of(node: &Node) -> Result<(Duration, String), NoDuration> {
+    let of_number = |number: f64| {
+        duration_of_number(number)
+            .map(|duration| (duration, number.to_string()))
+            .map_err(NoDuration::Invalid)
+    };
+    match &node.value {
+        Value::Text(text) => parse_duration(text)
+            .map(|duration| (duration, text.clone()))
+            .map_err(NoDuration::Invalid),
+        Value::Whole(number) => match u64::try_from(*number) {
+            Ok(seconds) => Ok((Duration::from_secs(seconds), number.to_string())),
+            Err(_) => of_number(*number as f64),
+        },
+        Value::Decimal(number) => of_number(*number),
+        other => Err(NoDuration::Kind(other.kind())),
+    }
+}

@@ -1,0 +1,123 @@
+//! What a load test says about the clients of all its user types.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::client::{ClientKind, ClientOptions};
+use crate::scenario::Scenario;
+use crate::user_client_options::proxy;
+use crate::user_type::{Definition, UserType, UserTypeError};
+
+/// Settings of the client that win over those of every user type; none leaves the user type's own.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientOverrides {
+    /// Which client.
+    pub kind: Option<ClientKind>,
+    /// Whether certificates of servers go unchecked.
+    pub accept_invalid_certs: Option<bool>,
+    /// PEM text of certificates to trust beside the system's and the user type's.
+    pub root_certificate: Option<String>,
+    /// PEM text of a certificate chain and its private key, for servers that ask for one.
+    pub client_certificate: Option<String>,
+    /// URL of a proxy; of the full client only.
+    pub proxy: Option<String>,
+    /// Longest time for a whole request.
+    pub request_timeout: Option<Duration>,
+    /// Longest time for making a connection.
+    pub connect_timeout: Option<Duration>,
+    /// How many redirects are followed.
+    pub max_redirects: Option<usize>,
+    /// Headers of every request, each in place of the user type's default header of its name.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Shows neither certificates, proxies nor headers, which may hold secrets.
+impl fmt::Debug for ClientOverrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOverrides")
+            .field("kind", &self.kind)
+            .field("accept_invalid_certs", &self.accept_invalid_certs)
+            .field("request_timeout", &self.request_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("max_redirects", &self.max_redirects)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scenario {
+    /// The scenario with these settings for the clients of all its user types.
+    ///
+    /// # Errors
+    ///
+    /// When a user type cannot have them: a proxy is of the full client only, users of goose scenarios have
+    /// goose's own client, or a setting is not valid. The first is named with its user type.
+    pub fn with_client(mut self, overrides: &ClientOverrides) -> Result<Self, UserTypeError> {
+        if *overrides == ClientOverrides::default() {
+            return Ok(self);
+        }
+        for user_type in &mut self.user_types {
+            if user_type.goose_life().is_some() {
+                return Err(user_type.refused(
+                    "its users run a goose scenario and have goose's own client, which the test's client settings do not reach; leave them out or select other user types",
+                ));
+            }
+            let mut options = ClientOptions::clone(user_type.client_options());
+            overrides
+                .apply_to(&mut options)
+                .map_err(|reason| user_type.refused(reason))?;
+            if let Some(problem) = options.problem() {
+                return Err(user_type.refused(problem));
+            }
+            *user_type = UserType::new(Definition {
+                client: Arc::new(options),
+                ..user_type.definition().clone()
+            });
+        }
+        Ok(self)
+    }
+}
+
+impl ClientOverrides {
+    fn apply_to(&self, options: &mut ClientOptions) -> Result<(), String> {
+        if let Some(kind) = self.kind {
+            options.kind = kind;
+        }
+        if let Some(accept) = self.accept_invalid_certs {
+            options.accept_invalid_certs = accept;
+        }
+        if let Some(pem) = &self.root_certificate {
+            options.tls.authorities.push(pem.clone().into_bytes());
+        }
+        if let Some(pem) = &self.client_certificate {
+            let pem = pem.clone().into_bytes();
+            options.tls.identity = Some((pem.clone(), pem));
+        }
+        if let Some(url) = &self.proxy {
+            if options.kind == ClientKind::Fast {
+                return Err("the test names a proxy, and only the full client has proxies".into());
+            }
+            options.proxy = Some(proxy(url)?);
+        }
+        if let Some(timeout) = self.request_timeout {
+            options.request_timeout = timeout;
+        }
+        if let Some(timeout) = self.connect_timeout {
+            options.connect_timeout = timeout;
+        }
+        if let Some(redirects) = self.max_redirects {
+            options.max_redirects = redirects;
+        }
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name)
+                .map_err(|_| format!("{name:?} is not a valid header name"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| {
+                format!("the value of the default header {name} has characters that cannot be sent")
+            })?;
+            options.headers.insert(name, value);
+        }
+        Ok(())
+    }
+}
