@@ -80,7 +80,7 @@ fn mistakes_name_the_line_and_the_cure() {
         (
             "[[request]]\npath = \"/\"\nexpect_status = 7",
             3,
-            "from 100 to 599",
+            "use 100 to 599",
         ),
         (
             "wait_time = 1\nname = \"shop\"",
