@@ -268,8 +268,8 @@ async fn the_form_keeps_what_was_typed_beside_the_mistake() {
             "users is `many`; write a whole number",
         ),
         (
-            "host=http%3A%2F%2Fa.example&users=5&ramp_up=2m",
-            "not shorter than the duration",
+            "host=http%3A%2F%2Fa.example&users=5&ramp_up=1500ms",
+            "ramp_up: `1500ms` is not a whole number of seconds",
         ),
         (
             "host=http%3A%2F%2Fa.example&duration=soon",
