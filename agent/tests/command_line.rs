@@ -124,7 +124,7 @@ fn test_files_are_checked_with_file_and_line() {
     for (text, words) in [
         (
             "host = \"http://127.0.0.1:9\"\nuser = 5\n",
-            "shop.toml, line 2: `user` is no key of this file; did you mean `users`?",
+            "shop.toml, line 2: `user` is not a valid key of this file; did you mean `users`?",
         ),
         ("users =", "line 1: this is not valid TOML"),
         (

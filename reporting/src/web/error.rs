@@ -13,19 +13,16 @@ use serde_json::json;
 
 use super::pages::{ErrorPage, html};
 use super::router::MAX_BODY_BYTES;
-use super::start_request::FieldError;
 use crate::store::StoreError;
 
 /// Longest sentence that a library's own error answer may bring, in bytes.
 const MAX_FOREIGN_SENTENCE_BYTES: usize = 1_000;
 
-/// A status and a message for the user.
+/// A status and a message for the user, of a line for each thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WebError {
     status: StatusCode,
     sentence: String,
-    /// The same for programs, field by field; empty where no field is wrong.
-    errors: Vec<FieldError>,
 }
 
 impl WebError {
@@ -34,13 +31,7 @@ impl WebError {
         Self {
             status,
             sentence: sentence.into(),
-            errors: Vec::new(),
         }
-    }
-
-    /// With what is wrong field by field.
-    pub(super) fn with_errors(self, errors: Vec<FieldError>) -> Self {
-        Self { errors, ..self }
     }
 
     /// Our own failure: the cause goes to the log.
@@ -119,13 +110,7 @@ pub(super) async fn render_errors(request: Request, next: Next) -> Response {
         }
     };
     let mut rendered = if for_program {
-        let mut body = json!({ "error": error.sentence });
-        if !error.errors.is_empty() {
-            let errors = error.errors.iter();
-            let errors = errors.map(|e| json!({ "path": e.path, "message": e.message }));
-            body["errors"] = errors.collect();
-        }
-        (status, Json(body)).into_response()
+        (status, Json(json!({ "error": error.sentence }))).into_response()
     } else {
         html(
             status,

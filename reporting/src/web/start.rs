@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::{LoadTestErrors, RunRecord, TestDraft};
+use greylag_infra::{RunRecord, TestDraft};
 
 use super::error::WebError;
 use super::start_request::{FieldError, InvalidTest, complete};
@@ -57,20 +57,8 @@ impl From<StartMistake> for WebError {
         if let StartMistake::Refused(StartRefused::Store(cause)) = &mistake {
             tracing::error!(%cause, "a run could not be saved");
         }
-        let errors = match &mistake {
-            StartMistake::Request(invalid) => invalid.errors.clone(),
-            StartMistake::Refused(StartRefused::Invalid(invalid)) => field_errors(invalid),
-            StartMistake::Refused(_) => Vec::new(),
-        };
-        WebError::new(mistake.status(), mistake.to_string()).with_errors(errors)
+        WebError::new(mistake.status(), mistake.to_string())
     }
-}
-
-fn field_errors(invalid: &LoadTestErrors) -> Vec<FieldError> {
-    invalid
-        .iter()
-        .map(|error| FieldError::new(error.key(), error.to_string()))
-        .collect()
 }
 
 /// Starts the run of a body in JSON.
