@@ -7,7 +7,7 @@
 mod support;
 
 use greylag_infra::protocol::{LogLine, SampleData, UserChange, WorkerState};
-use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord};
+use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, Secret};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
 use support::{START_US, end, endpoint, run, snapshot};
 
@@ -593,4 +593,22 @@ async fn notices_that_cannot_be_are_refused() {
         let error = store.save_snapshot("r", "x", snapshot).await.unwrap_err();
         assert!(error.is_invalid_input(), "{invalid:?}: {error}");
     }
+}
+
+#[tokio::test]
+async fn secrets_of_the_client_are_kept_only_as_long_as_the_run_needs_them() {
+    let (_dir, store) = store().await;
+    let mut record = run("r1", "a", &["x"]);
+    record.test.client.client_certificate = Some(Secret::new("-----BEGIN geheim"));
+    record.test.client.proxy = Some(Secret::new("http://ada:geheim@proxy.example"));
+    record = store.create_run(record).await.unwrap();
+    // A coordinator that is started again finds the whole definition.
+    assert_eq!(store.run("r1").await.unwrap(), Some(record.clone()));
+    record.phase = RunPhase::Finished;
+    store.update_run(&record).await.unwrap();
+    let kept = store.run("r1").await.unwrap().unwrap().test;
+    assert_eq!(kept.client.client_certificate, Some(Secret::default()));
+    assert_eq!(kept.client.proxy, Some(Secret::default()));
+    let refused = kept.check().unwrap_err().to_string();
+    assert!(refused.contains("is not kept after a run"), "{refused}");
 }

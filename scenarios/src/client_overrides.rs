@@ -121,3 +121,76 @@ impl ClientOverrides {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+    use crate::task::TaskResult;
+    use crate::user_builder::{FastHttpUser, HttpUser};
+
+    async fn nothing(_: &mut (), _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+
+    fn scenario() -> Scenario {
+        let fast = FastHttpUser::<()>::new("Fast").task(1, nothing);
+        let full = HttpUser::<()>::new("Full").task(1, nothing);
+        Scenario::new("both")
+            .user(fast.max_redirects(7).default_header("x-a", "own"))
+            .user(full.request_timeout(Duration::from_secs(5)))
+    }
+
+    #[test]
+    fn what_is_said_wins_and_the_rest_stays() {
+        let changed = scenario()
+            .with_client(&ClientOverrides {
+                accept_invalid_certs: Some(true),
+                connect_timeout: Some(Duration::from_millis(500)),
+                max_redirects: Some(3),
+                headers: vec![("X-A".into(), "test".into()), ("x-b".into(), "1".into())],
+                ..ClientOverrides::default()
+            })
+            .unwrap();
+        for user_type in &changed.user_types {
+            let options = user_type.client_options();
+            assert!(options.accept_invalid_certs);
+            assert_eq!(options.connect_timeout, Duration::from_millis(500));
+            assert_eq!(options.max_redirects, 3);
+            assert_eq!(options.headers["x-a"], "test");
+            assert_eq!(options.headers["x-b"], "1");
+        }
+        let kinds = changed.user_types.iter().map(|t| t.client_options().kind);
+        assert!(kinds.eq([ClientKind::Fast, ClientKind::Full]));
+        let own = changed.user_types[1].client_options().request_timeout;
+        assert_eq!(own, Duration::from_secs(5));
+        let same = scenario().with_client(&ClientOverrides::default()).unwrap();
+        assert_eq!(same.user_types[0].client_options().max_redirects, 7);
+    }
+
+    #[test]
+    fn what_a_user_type_cannot_have_names_it() {
+        let refused = |overrides: ClientOverrides| {
+            scenario().with_client(&overrides).unwrap_err().to_string()
+        };
+        let proxy = refused(ClientOverrides {
+            proxy: Some("http://ada:geheim@proxy:1".into()),
+            ..ClientOverrides::default()
+        });
+        assert!(proxy.contains("\"Fast\"") && proxy.contains("only the full client"));
+        assert!(!proxy.contains("geheim"), "{proxy}");
+        let pem = refused(ClientOverrides {
+            root_certificate: Some("no PEM".into()),
+            ..ClientOverrides::default()
+        });
+        assert!(pem.contains("root certificate"), "{pem}");
+        let all_full = ClientOverrides {
+            kind: Some(ClientKind::Full),
+            proxy: Some("http://proxy:1".into()),
+            ..ClientOverrides::default()
+        };
+        assert!(scenario().with_client(&all_full).is_ok());
+        let shown = format!("{all_full:?}");
+        assert!(!shown.contains("proxy:1"), "{shown}");
+    }
+}

@@ -127,13 +127,26 @@ impl Nginx {
         Self::start_with(false).await
     }
 
+    /// Starts nginx on this port of 127.0.0.1 with the directives of one `server` block, after `listen` with the
+    /// port and `parameters`. `$connection_upgrade` is what `Connection` must be for a WebSocket or none.
+    ///
+    /// # Panics
+    /// nginx is not installed or does not start.
+    pub async fn start_server(port: u16, parameters: &str, directives: &str) -> Self {
+        let server = format!("listen 127.0.0.1:{port} {parameters};\n{directives}");
+        match Self::try_start_on(&program(), port, true, &server).await {
+            Ok(nginx) => nginx,
+            Err(output) => panic!("nginx does not start on port {port}\n{output}"),
+        }
+    }
+
     async fn start_with(logged: bool) -> Self {
-        let program = find_program(&["nginx"]).expect(
-            "these tests need nginx, and it is not installed; on Debian and Ubuntu: apt-get install nginx-light",
-        );
+        let program = program();
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Self::try_start(&program, logged).await {
+            let port = free_port();
+            let server = target(port);
+            match Self::try_start_on(&program, port, logged, &server).await {
                 Ok(nginx) => return nginx,
                 Err(output) => last = output,
             }
@@ -141,17 +154,22 @@ impl Nginx {
         panic!("nginx does not start on any of {PORT_ATTEMPTS} free ports\n{last}");
     }
 
-    async fn try_start(program: &Path, logged: bool) -> Result<Self, String> {
+    async fn try_start_on(
+        program: &Path,
+        port: u16,
+        logged: bool,
+        server: &str,
+    ) -> Result<Self, String> {
         let prefix = tempfile::Builder::new()
             .prefix("greylag-nginx-")
             .tempdir()
             .expect("a temporary directory");
-        let port = free_port();
         fs::create_dir(prefix.path().join("www")).expect("the prefix is ours");
         fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES])
             .expect("the prefix is ours");
         let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration(prefix.path(), port, logged)).expect("the prefix is ours");
+        fs::write(&config, configuration(prefix.path(), logged, server))
+            .expect("the prefix is ours");
         let mut command = clean_command(program);
         command
             .arg("-p")
@@ -213,7 +231,25 @@ impl Nginx {
 const SLOW_BODY_BYTES: usize = 4_500;
 const SLOW_BYTES_PER_SECOND: usize = 4_000;
 
-fn configuration(prefix: &Path, port: u16, logged: bool) -> String {
+fn program() -> PathBuf {
+    find_program(&["nginx"]).expect(
+        "these tests need nginx, and it is not installed; on Debian and Ubuntu: apt-get install nginx-light",
+    )
+}
+
+/// The server block of the target.
+fn target(port: u16) -> String {
+    let body = "x".repeat(99);
+    format!(
+        r#"listen 127.0.0.1:{port} backlog=4096;
+        location / {{ return 200 "{body}\n"; }}
+        location = /missing {{ return 404 "nothing here\n"; }}
+        location = /not-allowed {{ return 405 "not that way\n"; }}
+        location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}"#
+    )
+}
+
+fn configuration(prefix: &Path, logged: bool, server: &str) -> String {
     let prefix = prefix.display();
     let log = if logged {
         format!("{prefix}/access.log witness")
@@ -226,7 +262,6 @@ fn configuration(prefix: &Path, port: u16, logged: bool) -> String {
     } else {
         ""
     };
-    let body = "x".repeat(99);
     format!(
         r#"{user}
 daemon off;
@@ -246,13 +281,10 @@ http {{
     keepalive_requests 100000000;
     keepalive_timeout 600s;
     default_type text/plain;
+    map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
         root {prefix}/www;
-        location / {{ return 200 "{body}\n"; }}
-        location = /missing {{ return 404 "nothing here\n"; }}
-        location = /not-allowed {{ return 405 "not that way\n"; }}
-        location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}
+        {server}
     }}
 }}
 "#

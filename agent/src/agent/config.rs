@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION};
 use greylag_scenarios::Scenario;
 use rand::Rng;
 use rand::distr::Alphanumeric;
+use rustls::ClientConfig;
 use url::Url;
 
 use super::scenario_info::scenario_info;
@@ -26,6 +28,8 @@ pub struct AgentConfig {
     pub name: String,
     /// The coordinator's token, if it wants one.
     pub token: Option<String>,
+    /// How servers are checked at https and wss addresses; by default by the system's authorities.
+    pub tls: Option<Arc<ClientConfig>>,
     /// The scenarios that its workers know.
     pub scenarios: Vec<Scenario>,
     /// Program and arguments that start a worker, by default [`worker_command`].
@@ -145,6 +149,7 @@ mod tests {
             infrastructure: "local".into(),
             name: "a".into(),
             token: Some("secret-token".into()),
+            tls: None,
             scenarios: Vec::new(),
             worker_command: vec!["true".into()],
         }

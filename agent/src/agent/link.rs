@@ -6,6 +6,7 @@
 //!     └─ token refused: the end
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,13 +18,16 @@ use greylag_infra::protocol::{
 use http::{HeaderValue, StatusCode, header};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -74,6 +78,8 @@ pub(crate) struct LinkConfig {
     /// The WebSocket's address (ws or wss).
     pub(crate) socket_url: Url,
     pub(crate) token: Option<String>,
+    /// How the server is checked at a wss address; by default by the system's authorities.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 /// Keeps a connection until `closing` is cancelled. `hello` is asked for anew for every connection.
@@ -201,7 +207,8 @@ impl Link {
         let limits = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES));
-        let dialled = connect_async_with_config(request, Some(limits), true);
+        let connector = self.config.tls.clone().map(Connector::Rustls);
+        let dialled = connect_async_tls_with_config(request, Some(limits), true, connector);
         match timeout(DIAL_TIMEOUT, dialled).await {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(SocketError::Http(response)))

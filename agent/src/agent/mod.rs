@@ -79,6 +79,7 @@ impl Agent {
         let link_config = LinkConfig {
             socket_url: config.socket_url()?,
             token: config.token.clone(),
+            tls: config.tls.clone(),
         };
         let clock = WallClock::start();
         let (connected, is_connected) = watch::channel(false);

@@ -1,5 +1,6 @@
 //! The coordinator's HTTP API, as `run` and `demo` use it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::{ClientSettings, LoadTest};
@@ -9,6 +10,9 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
+
+use super::ca;
+use super::failure::Failure;
 
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,6 +42,9 @@ pub(super) struct StartedRun {
     pub(super) number: u64,
     /// Path of its page.
     pub(super) url: String,
+    /// Address of its page for browsers, where the coordinator knows it.
+    #[serde(default)]
+    pub(super) page: Option<String>,
     /// What is allowed and seldom meant.
     #[serde(default)]
     pub(super) warnings: Vec<String>,
@@ -69,17 +76,25 @@ pub(super) struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client of the coordinator at this address.
-    pub(super) fn new(base: Url, token: Option<Token>) -> Result<Self, ApiError> {
+    /// A client of the coordinator at this address, which trusts the certificates in the file `ca`, too.
+    ///
+    /// # Errors
+    /// The file cannot be used, or no client can be made.
+    pub(super) fn new(base: Url, token: Option<Token>, ca: Option<&Path>) -> Result<Self, Failure> {
         let mut builder = Client::builder()
             .timeout(ANSWER_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT);
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| ApiError::Unreachable {
-            url: base.to_string(),
-            cause: innermost(&error),
+        if let Some(file) = ca {
+            builder = builder.tls_backend_preconfigured(ca::trusting(file)?);
+        }
+        let client = builder.build().map_err(|error| {
+            Failure::bad_input(ApiError::Unreachable {
+                url: base.to_string(),
+                cause: innermost(&error),
+            })
         })?;
         Ok(Self {
             client,
@@ -88,8 +103,13 @@ impl ApiClient {
         })
     }
 
-    /// The address of a page of the coordinator.
-    pub(super) fn page(&self, path: &str) -> String {
+    /// The address of a run's page, as browsers find it.
+    pub(super) fn page_of(&self, run: &StartedRun) -> String {
+        run.page.clone().unwrap_or_else(|| self.page(&run.url))
+    }
+
+    /// The address of a path of the coordinator.
+    fn page(&self, path: &str) -> String {
         format!("{}{path}", self.base.as_str().trim_end_matches('/'))
     }
 

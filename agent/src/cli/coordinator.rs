@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
-use greylag_reporting::web::{WebConfig, check_listen_address, serve};
+use greylag_reporting::web::{
+    BasePath, PublicAddress, PublicUrl, WebConfig, check_listen_address, serve,
+};
 use tokio::net::{TcpListener, lookup_host};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +41,13 @@ pub(super) struct CoordinatorOptions {
     /// Secret that agents, the API and the page need.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
+    /// The address that browsers use when a proxy stands in front, such as https://load.example/greylag: its
+    /// origin is accepted, and links are made of it.
+    #[arg(long, env = "GREYLAG_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+    /// The path below which browsers see the coordinator, such as /greylag [default: that of --public-url].
+    #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
+    base_path: Option<BasePath>,
     /// How long an agent may not be heard, and may hear nothing, before its load ends.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
@@ -52,6 +61,8 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
             options.lease
         )));
     }
+    let public =
+        PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
     let mut signals = Signals::take()?;
     let address = resolve(&options.listen).await?;
     check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
@@ -73,11 +84,19 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         agent_routes(coordinator.clone()),
         WebConfig {
             token: options.token,
+            public: public.clone(),
             ..WebConfig::default()
         },
         ending.clone(),
     );
-    say(format_args!("Greylag is at http://{address}"));
+    let base = public.base_path().as_str();
+    match public.url() {
+        Some(url) => {
+            say(format_args!("Listening on http://{address}{base}"));
+            say(format_args!("Greylag is at {url}"));
+        }
+        None => say(format_args!("Greylag is at http://{address}{base}")),
+    }
     let mut server = std::pin::pin!(server);
     let served = tokio::select! {
         served = &mut server => served,

@@ -188,7 +188,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let api = ApiClient::new(url.parse().unwrap(), None).unwrap();
+        let api = ApiClient::new(url.parse().unwrap(), None, None).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
         assert!(files.keep(&api, "r").await.is_ok());

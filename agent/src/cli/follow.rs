@@ -130,7 +130,7 @@ pub(super) async fn follow(
                 if stopped {
                     return Err(Failure::failed(format!(
                         "left before the run had ended; as long as its coordinator lives, it is at {}",
-                        api.page(&run.url)
+                        api.page_of(run)
                     )));
                 }
                 stopped = true;

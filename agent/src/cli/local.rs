@@ -108,6 +108,7 @@ impl Local {
             WebConfig {
                 token: token.clone(),
                 start_form,
+                ..WebConfig::default()
             },
             ending.clone(),
         ));
@@ -116,6 +117,7 @@ impl Local {
             infrastructure: LOCAL_INFRASTRUCTURE.to_owned(),
             name: machine_name(),
             token: token.as_ref().map(|token| token.expose().to_owned()),
+            tls: None,
             scenarios,
             worker_command: worker_command().map_err(|error| {
                 Failure::failed(format!("this program cannot be found: {error}"))
@@ -141,7 +143,7 @@ impl Local {
         following: &mut Following,
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
-        let api = ApiClient::new(self.url.clone(), self.token.clone()).map_err(Failure::failed)?;
+        let api = ApiClient::new(self.url.clone(), self.token.clone(), None)?;
         let run = api
             .start_run(test, Some(&test.scenario), true)
             .await
@@ -151,7 +153,7 @@ impl Local {
                 "Run #{} of {}: {}",
                 run.number,
                 test.name,
-                api.page(&run.url)
+                api.page_of(&run)
             ));
         } else {
             say(format_args!("Run #{} of {}", run.number, test.name));

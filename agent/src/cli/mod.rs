@@ -2,6 +2,7 @@
 
 mod agent;
 mod api_client;
+mod ca;
 mod coordinator;
 mod csv_files;
 mod custom_options;

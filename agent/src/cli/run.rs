@@ -32,6 +32,10 @@ pub(super) struct RunOptions {
     /// Run on this coordinator's agents and follow the run; otherwise everything runs locally.
     #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
     coordinator: Option<Url>,
+    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
+    /// authority, or a self-signed certificate.
+    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     #[command(flatten)]
     page: PageOptions,
     /// Serve no web page. (The test starts immediately either way.)
@@ -127,7 +131,7 @@ pub(super) async fn run(
     let mut signals = Signals::take()?;
 
     if let Some(url) = options.coordinator {
-        let api = ApiClient::new(url, options.page.token).map_err(Failure::bad_input)?;
+        let api = ApiClient::new(url, options.page.token, options.ca.as_deref())?;
         let run = api
             .start_run(&test, scenario.as_deref(), duration_given)
             .await
@@ -136,7 +140,7 @@ pub(super) async fn run(
             "Run #{} of {}: {}",
             run.number,
             label(&test),
-            api.page(&run.url)
+            api.page_of(&run)
         ));
         warn_about(&run);
         return Ok(follow(&api, &run, &mut following, &mut signals)

@@ -1,5 +1,6 @@
 //! `greylag users`: more or fewer users for a run that goes on.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -31,6 +32,10 @@ pub(super) struct UsersOptions {
     /// The coordinator's token.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
+    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
+    /// authority, or a self-signed certificate.
+    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 /// Changes the users of a run.
@@ -40,7 +45,7 @@ pub(super) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
             "a run is named by the letters and digits at the end of its page's address",
         ));
     }
-    let api = ApiClient::new(options.coordinator, options.token).map_err(Failure::bad_input)?;
+    let api = ApiClient::new(options.coordinator, options.token, options.ca.as_deref())?;
     api.change_users(&options.run, options.users, options.within)
         .await
         .map_err(Failure::bad_input)?;

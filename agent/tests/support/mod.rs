@@ -68,6 +68,7 @@ impl FakeCoordinator {
             infrastructure: "lab".into(),
             name: "load-a".into(),
             token: None,
+            tls: None,
             scenarios: Vec::new(),
             worker_command: vec![env!("CARGO_BIN_EXE_greylag").into(), "worker".into()],
         })

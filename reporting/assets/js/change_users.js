@@ -1,5 +1,6 @@
 // The control that changes the number of users while the run goes on. Without this module it is a plain form.
 
+import { address } from "./address.js";
 import { part, setText } from "./dom.js";
 import { count, duration } from "./format.js";
 
@@ -10,7 +11,7 @@ export class ChangeUsers {
   constructor(id) {
     this.form = part("change-users");
     this.number = this.form.elements.users;
-    this.url = `/api/v1/runs/${encodeURIComponent(id)}/users`;
+    this.url = address(`/api/v1/runs/${encodeURIComponent(id)}/users`);
     this.number.addEventListener("input", () => (this.#touched = true));
     for (const button of this.form.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.#step(Number(button.dataset.step)));

@@ -1,6 +1,7 @@
 // The front page: the start form, local times, the chosen test, and regions kept live by fetching the page again
 // whenever the coordinator says that something changed.
 
+import { address } from "./address.js";
 import { refreshOptions } from "./scenario_options.js";
 import { startForm } from "./start_form.js";
 import { Live } from "./live.js";
@@ -13,7 +14,8 @@ const REFRESH_MS = 1_000;
 const AGE_MS = 10_000;
 
 /** A form with a mistake is answered under the address it was sent to; the page itself is at the root. */
-const PAGE = location.pathname === "/" ? `/${location.search}` : "/";
+const FRONT = address("/");
+const PAGE = [FRONT, FRONT.slice(0, -1)].includes(location.pathname) ? `${FRONT}${location.search}` : FRONT;
 
 let refreshing = false;
 let wanted = false;
@@ -23,7 +25,7 @@ function dress() {
   for (const chip of document.querySelectorAll("[data-region] .chip[data-test]")) {
     if (chip.dataset.test === test) chip.setAttribute("aria-current", "true");
   }
-  for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin);
+  for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin + FRONT.slice(0, -1));
   for (const time of document.querySelectorAll("time[datetime]")) {
     setText(time, dayAndTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, -3));
   }
@@ -88,6 +90,6 @@ function focusPath(region) {
 
 dress();
 startForm();
-new Live("/api/v1/events", { change: refresh });
+new Live(address("/api/v1/events"), { change: refresh });
 setInterval(() => !document.hidden && refresh(), AGE_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());

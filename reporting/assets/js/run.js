@@ -1,5 +1,6 @@
 // The run page: takes what the server rendered, then keeps it live.
 
+import { address } from "./address.js";
 import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
 import { Endpoints } from "./endpoints.js";
@@ -42,7 +43,7 @@ if (run.about.status === "Running") followRun();
 else followInfrastructure();
 
 function followRun() {
-  new Live(`/api/v1/runs/${encodeURIComponent(id)}/events`, {
+  new Live(address(`/api/v1/runs/${encodeURIComponent(id)}/events`), {
     view(view) {
       const wasRunning = run.about.status === "Running";
       showView(view);
@@ -58,7 +59,7 @@ function followRun() {
 function followInfrastructure() {
   let asked = Promise.resolve();
   const ask = async () => {
-    const answer = await fetch("/api/v1/infrastructures");
+    const answer = await fetch(address("/api/v1/infrastructures"));
     if (!answer.ok) return;
     const { infrastructures } = await answer.json();
     const own = infrastructures.find(({ name }) => name === run.about.infrastructure);
@@ -67,7 +68,7 @@ function followInfrastructure() {
   // One after the other, so that an old answer never follows a new one. When the coordinator is away, the stream's
   // indicator says so, and there is a change when it is back.
   const change = () => (asked = asked.then(ask).catch(() => {}));
-  new Live("/api/v1/events", { change }, { quiet: true });
+  new Live(address("/api/v1/events"), { change }, { quiet: true });
 }
 
 // The charting library is by far the largest part; everything else does not wait for it.

@@ -34,6 +34,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "css/run.css",
         "css/tokens.css",
         "img/favicon.svg",
+        "js/address.js",
         "js/change_users.js",
         "js/chart.js",
         "js/chart_responses.js",

@@ -16,6 +16,7 @@ use rand::RngCore;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use super::public_address::BasePath;
 use super::wrong_tokens::{TooManyWaiting, WrongTokens};
 use crate::token::Token;
 
@@ -64,15 +65,21 @@ pub(super) enum AccessDenied {
 pub(super) struct Access {
     token: Option<Token>,
     cookie_name: String,
+    cookie_path: String,
     wrong: WrongTokens,
 }
 
 impl Access {
-    /// Cookies are shared by all ports of a host, so their name holds the port.
-    pub(super) fn new(token: Option<Token>, port: u16) -> Self {
+    /// Cookies are shared by all ports of a host, so their name holds the port. They are sent below the base
+    /// path only, because others may be at home elsewhere on the host.
+    pub(super) fn new(token: Option<Token>, port: u16, base: &BasePath) -> Self {
         Self {
             token,
             cookie_name: format!("greylag_session_{port}"),
+            cookie_path: match base.as_str() {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
             wrong: WrongTokens::default(),
         }
     }
@@ -132,13 +139,16 @@ impl Access {
         let claims = format!("{expires}.{}", URL_SAFE_NO_PAD.encode(nonce));
         let signature = self.signature(&claims)?.finalize().into_bytes();
         let cookie = format!(
-            "{}={claims}.{}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{}",
+            "{}={claims}.{}; Path={}; Max-Age={}; HttpOnly; SameSite=Strict{}",
             self.cookie_name,
             URL_SAFE_NO_PAD.encode(signature),
+            self.cookie_path,
             SESSION_LENGTH.as_secs(),
             if over_https { "; Secure" } else { "" }
         );
-        Some(HeaderValue::try_from(cookie).expect("name, digits and base64 are visible ASCII"))
+        Some(
+            HeaderValue::try_from(cookie).expect("name, path, digits and base64 are visible ASCII"),
+        )
     }
 
     fn session_holds(&self, cookie: &str, now: u64) -> bool {
@@ -200,7 +210,11 @@ mod tests {
     const PEER: Peer = Peer(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     fn access() -> Access {
-        Access::new(Some(Token::new("correct-horse").unwrap()), 8089)
+        Access::new(
+            Some(Token::new("correct-horse").unwrap()),
+            8089,
+            &BasePath::default(),
+        )
     }
 
     fn with(name: header::HeaderName, value: &str) -> HeaderMap {
@@ -267,7 +281,11 @@ mod tests {
         let now = unix_seconds();
         assert!(access.session_holds(value, now + SESSION_LENGTH.as_secs() - 60));
         assert!(!access.session_holds(value, now + SESSION_LENGTH.as_secs() + 60));
-        let other = Access::new(Some(Token::new("another").unwrap()), 8089);
+        let other = Access::new(
+            Some(Token::new("another").unwrap()),
+            8089,
+            &BasePath::default(),
+        );
         assert!(!other.has_session(&with(header::COOKIE, &cookie)));
         assert!(!value.contains("correct-horse"));
     }

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::pages::{ErrorPage, html};
 use super::router::MAX_BODY_BYTES;
+use super::state::WebState;
 use crate::store::StoreError;
 
 /// Longest sentence that a library's own error answer may bring, in bytes.
@@ -84,7 +85,11 @@ impl IntoResponse for WebError {
 
 /// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed)
 /// get it too.
-pub(super) async fn render_errors(request: Request, next: Next) -> Response {
+pub(super) async fn render_errors(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let for_program = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
     let status = response.status();
@@ -118,6 +123,7 @@ pub(super) async fn render_errors(request: Request, next: Next) -> Response {
                 page_title: format!("{} – Greylag", status.canonical_reason().unwrap_or("Error")),
                 status: status.as_u16(),
                 message: error.sentence,
+                base: state.base(),
             },
         )
     };

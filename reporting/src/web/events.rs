@@ -97,9 +97,9 @@ where
 }
 
 fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    Sse::new(events)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL))
-        .into_response()
+    let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL));
+    // nginx would keep events back until it has a buffer full of them.
+    ([("x-accel-buffering", "no")], stream).into_response()
 }
 
 fn event(name: &str, value: &impl Serialize) -> Result<Result<Event, Infallible>, WebError> {

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod listen;
 mod pages;
+mod public_address;
 mod router;
 mod run_feed;
 mod same_origin;
@@ -27,6 +28,9 @@ mod values;
 mod wrong_tokens;
 
 pub use listen::{ListenRefused, check_listen_address};
+pub use public_address::{
+    BasePath, BasePathError, PathsDiffer, PublicAddress, PublicUrl, PublicUrlError,
+};
 pub use router::router;
 pub(crate) use router::run_url;
 pub use server::{WebConfig, serve};

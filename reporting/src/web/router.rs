@@ -6,17 +6,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 
 use super::access_layers::{check_same_origin, require_access, require_bearer};
 use super::auth::Access;
 use super::error::{WebError, render_errors};
+use super::public_address::BasePath;
 use super::same_origin::SameOrigin;
 use super::security_headers::add_security_headers;
 use super::server::WebConfig;
@@ -42,10 +45,23 @@ pub fn router(
     listen: SocketAddr,
     shutdown: CancellationToken,
 ) -> Router {
-    let same_origin = SameOrigin::new(listen, config.token.is_some());
-    let access = Access::new(config.token, listen.port());
-    let start_form = StartForm::filled(&StartDefaults::default(), &config.start_form);
-    let state = WebState::new(coordinator, access, same_origin, start_form, shutdown);
+    let WebConfig {
+        token,
+        public,
+        start_form,
+    } = config;
+    let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
+    let base = public.base_path().clone();
+    let access = Access::new(token, listen.port(), &base);
+    let start_form = StartForm::filled(&StartDefaults::default(), &start_form);
+    let state = WebState::new(
+        coordinator,
+        access,
+        same_origin,
+        start_form,
+        public,
+        shutdown,
+    );
 
     let api = Router::new()
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
@@ -84,7 +100,7 @@ pub fn router(
     let agents = agents.route_layer(from_fn_with_state(state.clone(), require_bearer));
 
     // The last layer is the outermost.
-    needs_access
+    let everything = needs_access
         .merge(public)
         .fallback(nothing_here)
         .with_state(state.clone())
@@ -92,9 +108,47 @@ pub fn router(
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(refuse_large_bodies))
         .layer(from_fn(limit_time))
-        .layer(from_fn_with_state(state, check_same_origin))
-        .layer(from_fn(render_errors))
-        .layer(from_fn(add_security_headers))
+        .layer(from_fn_with_state(state.clone(), check_same_origin))
+        .layer(from_fn_with_state(state, render_errors))
+        .layer(from_fn(add_security_headers));
+    if base.as_str().is_empty() {
+        return everything;
+    }
+    below(base, everything)
+}
+
+/// The same below a path. Requests without the path are answered, too: a proxy may take it away.
+fn below(base: BasePath, everything: Router) -> Router {
+    let everything = TowerToHyperService::new(everything);
+    Router::new().fallback(move |mut request: Request| {
+        let (base, everything) = (base.clone(), everything.clone());
+        async move {
+            if let Some(uri) = without_base(&base, request.uri()) {
+                *request.uri_mut() = uri;
+            }
+            // A router's error type has no values.
+            let Ok(mut response) = everything.call(request).await;
+            if let Some(location) = response.headers_mut().get_mut(header::LOCATION)
+                && location.as_bytes().starts_with(b"/")
+            {
+                let path = [base.as_str().as_bytes(), location.as_bytes()].concat();
+                *location = HeaderValue::from_bytes(&path)
+                    .expect("a base path has only characters that a header may have");
+            }
+            response
+        }
+    })
+}
+
+fn without_base(base: &BasePath, uri: &Uri) -> Option<Uri> {
+    let path = base.strip(uri.path())?;
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Address of a run's page.

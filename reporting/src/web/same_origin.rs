@@ -5,9 +5,12 @@
 //!   forwarded). A page of `evil.example` whose name was rebound to 127.0.0.1 has another Host. With a
 //!   token any Host will do: people reach the coordinator under names it does not know, and a rebound page
 //!   has neither the token nor a cookie for its own name.
+//! - **Public URL.** Where `--public-url` names the address that browsers use, its host is ours as well, and
+//!   its origin is, whatever Host a proxy passes. Headers that proxies add (`X-Forwarded-Host`) are not believed:
+//!   anyone can send them.
 //! - **Origin.** A browser sends it with everything that changes something and with everything that crosses
-//!   origins, WebSockets included. So where it is given it must be that of the Host, whatever the method;
-//!   `null` is nobody's.
+//!   origins, WebSockets included. So where it is given it must be that of the Host or the public one, whatever
+//!   the method; `null` is never ours.
 //! - **No Origin.** Programs send none and may do everything they have the token for. But a request that
 //!   changes something and brings a cookie comes from a browser, and then the Origin is missed: refused,
 //!   unless it has a Bearer token, which no browser adds by itself. `Sec-Fetch-Site`, where there is one,
@@ -20,6 +23,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
 use super::auth::bearer;
 use super::error::WebError;
+use super::public_address::PublicUrl;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Characters of a header that are repeated in a refusal.
@@ -30,14 +34,16 @@ const SHOWN_CHARACTERS: usize = 100;
 pub(super) struct SameOrigin {
     listen: SocketAddr,
     any_host: bool,
+    public: Option<PublicUrl>,
 }
 
 impl SameOrigin {
-    /// For a server at this address.
-    pub(super) fn new(listen: SocketAddr, has_token: bool) -> Self {
+    /// For a server at this address, which browsers may find at another one.
+    pub(super) fn new(listen: SocketAddr, has_token: bool, public: Option<PublicUrl>) -> Self {
         Self {
             listen,
             any_host: has_token,
+            public,
         }
     }
 
@@ -57,11 +63,8 @@ impl SameOrigin {
         match (origins.next(), origins.next()) {
             (Some(origin), None) => {
                 let origin = origin.to_str().unwrap_or("null");
-                if !is_origin_of(origin, &host) {
-                    return Err(forbidden(format!(
-                        "the request comes from a page of `{}`, not from this coordinator (`{host}`); open the coordinator's own page",
-                        shown(origin)
-                    )));
+                if !is_origin_of(origin, &host) && !self.is_public(origin) {
+                    return Err(forbidden(self.foreign(origin, &host)));
                 }
             }
             (Some(_), Some(_)) => {
@@ -89,6 +92,24 @@ impl SameOrigin {
         Ok(())
     }
 
+    fn is_public(&self, origin: &str) -> bool {
+        let public = self.public.as_ref();
+        public.is_some_and(|public| public.origin().eq_ignore_ascii_case(origin))
+    }
+
+    /// About a request from a page of another origin, or through a proxy that hides ours.
+    fn foreign(&self, origin: &str, host: &str) -> String {
+        let origin = shown(origin);
+        match &self.public {
+            Some(public) => format!(
+                "the request comes from a page of `{origin}` (its Origin header), and --public-url says `{public}`; open the coordinator there, or start it with the address that browsers use"
+            ),
+            None => format!(
+                "the request comes from a page of `{origin}` (its Origin header), but its Host header says `{host}`; open the coordinator's own page; if a proxy stands in front, let it pass the Host header as the browser sends it, port included (nginx: `proxy_set_header Host $http_host;`), or start the coordinator with --public-url and the address that browsers use"
+            ),
+        }
+    }
+
     /// The one Host of the request in lower case.
     fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<String, WebError> {
         let mut hosts = headers.get_all(header::HOST).into_iter();
@@ -111,9 +132,13 @@ impl SameOrigin {
                 "the request's address and its Host header name different hosts",
             ));
         }
-        if !self.any_host && !self.is_this_machine(authority.host()) {
+        let is_public = self
+            .public
+            .as_ref()
+            .is_some_and(|public| public.host() == authority.as_str());
+        if !self.any_host && !is_public && !self.is_this_machine(authority.host()) {
             return Err(forbidden(format!(
-                "the Host header names `{}`, which is not this coordinator; open it as http://{}",
+                "the Host header names `{}`, which is not this coordinator; open it as http://{}, or start it with --public-url and the address that browsers use",
                 shown(authority.as_str()),
                 self.listen
             )));
@@ -163,7 +188,7 @@ mod tests {
     use super::*;
 
     fn loopback() -> SameOrigin {
-        SameOrigin::new("127.0.0.2:8089".parse().unwrap(), false)
+        SameOrigin::new("127.0.0.2:8089".parse().unwrap(), false, None)
     }
 
     fn check(rule: &SameOrigin, method: Method, headers: &[(&str, &str)]) -> Result<(), u16> {
@@ -230,7 +255,7 @@ mod tests {
 
     #[test]
     fn with_a_token_any_host_will_do_but_the_origin_must_be_its_own() {
-        let rule = SameOrigin::new("0.0.0.0:8089".parse().unwrap(), true);
+        let rule = SameOrigin::new("0.0.0.0:8089".parse().unwrap(), true, None);
         let host = ("host", "load.example");
         assert_eq!(check(&rule, Method::GET, &[host]), Ok(()));
         assert_eq!(
@@ -249,6 +274,54 @@ mod tests {
             ),
             Err(403)
         );
+    }
+
+    #[test]
+    fn a_public_url_is_ours_and_nothing_else_becomes_so() {
+        let public = || Some("https://load.example/greylag".parse().unwrap());
+        for (rule, upstream) in [
+            (
+                SameOrigin::new("127.0.0.1:8089".parse().unwrap(), false, public()),
+                "127.0.0.1:8089",
+            ),
+            (
+                SameOrigin::new("0.0.0.0:8089".parse().unwrap(), true, public()),
+                "upstream",
+            ),
+        ] {
+            for host in [upstream, "load.example"] {
+                let with =
+                    |origin| check(&rule, Method::POST, &[("host", host), ("origin", origin)]);
+                assert_eq!(with("https://load.example"), Ok(()), "{host}");
+                for foreign in [
+                    "https://evil.example",
+                    "https://load.example:8443",
+                    "https://load.example.evil.example",
+                    "https://load.example/",
+                    "null",
+                ] {
+                    assert_eq!(with(foreign), Err(403), "{host} {foreign}");
+                }
+            }
+        }
+        let rule = SameOrigin::new("127.0.0.1:8089".parse().unwrap(), false, public());
+        for host in [
+            "evil.example",
+            "load.example:8443",
+            "load.example.evil.example",
+        ] {
+            assert_eq!(
+                check(&rule, Method::GET, &[("host", host)]),
+                Err(403),
+                "{host}"
+            );
+        }
+        let pretended = [
+            ("host", "127.0.0.1:8089"),
+            ("x-forwarded-host", "evil.example"),
+            ("origin", "https://evil.example"),
+        ];
+        assert_eq!(check(&rule, Method::POST, &pretended), Err(403));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Peer;
 use super::listen::check_listen_address;
+use super::public_address::PublicAddress;
 use super::router::router;
 use crate::coordinator::Coordinator;
 use crate::token::Token;
@@ -42,6 +43,8 @@ pub struct WebConfig {
     /// The secret that agents, API and pages need; without one the server listens on loopback addresses
     /// only.
     pub token: Option<Token>,
+    /// Where browsers find the server when a proxy stands in front of it.
+    pub public: PublicAddress,
     /// Texts that the start form has at first, by the names of its fields.
     pub start_form: BTreeMap<String, String>,
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Access;
 use super::error::WebError;
 use super::events::MAX_EVENT_STREAMS;
+use super::public_address::PublicAddress;
 use super::same_origin::SameOrigin;
 use super::start_form::StartForm;
 use crate::coordinator::Coordinator;
@@ -23,6 +24,8 @@ pub(super) struct WebState {
     /// One permit for each browser that is sent live events.
     pub(super) event_streams: Arc<Semaphore>,
     pub(super) run_rows: Arc<RunRows>,
+    /// Where browsers find this server.
+    pub(super) public: Arc<PublicAddress>,
     /// The start form before anybody wrote into it.
     pub(super) start_form: Arc<StartForm>,
     /// Cancelled when the server ends.
@@ -35,6 +38,7 @@ impl WebState {
         access: Access,
         same_origin: SameOrigin,
         start_form: StartForm,
+        public: PublicAddress,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -43,9 +47,17 @@ impl WebState {
             same_origin: Arc::new(same_origin),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             run_rows: Arc::default(),
+            public: Arc::new(public),
             start_form: Arc::new(start_form),
             shutdown,
         }
+    }
+}
+
+impl WebState {
+    /// The path below which the coordinator is, for links; empty for the root.
+    pub(super) fn base(&self) -> String {
+        self.public.base_path().as_str().to_owned()
     }
 }
 

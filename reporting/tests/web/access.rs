@@ -318,3 +318,122 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
     assert!(method.header(header::ALLOW).contains("POST"));
     assert!(method.sentence().contains("Allow header"));
 }
+
+/// What a page links to: each address in an `href`, `src` or `action`.
+fn links(html: &str) -> Vec<String> {
+    ["href=\"", "src=\"", "action=\""]
+        .iter()
+        .flat_map(|mark| html.split(mark).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn below_a_base_path_everything_is_below_it() {
+    let public = PublicAddress::new(Some("https://load.example/greylag".parse().unwrap()), None);
+    let site = Site::start_at(Some(TOKEN), public.unwrap()).await;
+    let run = "abcdefabcdef";
+    site.finished_run(run, load_test("checkout"), "/cart", "500 Server Error")
+        .await;
+    let get = async |path: &str, cookie: &str| {
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        site.send(request.body(Body::empty()).unwrap()).await
+    };
+
+    let asked = get("/greylag/runs/abcdefabcdef", "").await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        asked.header(header::LOCATION),
+        "/greylag/login?next=%2Fruns%2Fabcdefabcdef"
+    );
+    let login = Request::post("/greylag/login")
+        .header(header::HOST, "127.0.0.1:8089")
+        .header(header::ORIGIN, "https://load.example")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(format!(
+            "token={TOKEN}&next=%2Fruns%2Fabcdefabcdef"
+        )))
+        .unwrap();
+    let answer = site.send(login).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    assert_eq!(
+        answer.header(header::LOCATION),
+        "/greylag/runs/abcdefabcdef"
+    );
+    let cookie = answer.header(header::SET_COOKIE).to_owned();
+    assert!(
+        cookie.contains("; Path=/greylag;") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().unwrap();
+
+    // With the path and, as a proxy may take it away, without.
+    for base in ["/greylag", ""] {
+        for page in ["/", "/runs/abcdefabcdef", "/login", "/nothing/here"] {
+            let answer = get(
+                &format!("{base}{page}"),
+                if page == "/login" { "" } else { cookie },
+            )
+            .await;
+            assert_ne!(answer.status, StatusCode::SEE_OTHER, "{base}{page}");
+            let links = links(&answer.body);
+            assert!(links.len() > 4, "{page}: {links:?}");
+            for link in links {
+                assert!(
+                    link.starts_with("/greylag/") || link == "#main",
+                    "{page}: {link}"
+                );
+            }
+        }
+        for path in [
+            "/assets/js/run.js",
+            "/api/v1/runs",
+            "/api/v1/runs/abcdefabcdef/summary",
+        ] {
+            let answer = get(&format!("{base}{path}"), cookie).await;
+            assert_eq!(answer.status, StatusCode::OK, "{base}{path}");
+        }
+    }
+    for path in ["/greylags/", "/greylagapi/v1/runs", "/other/api/v1/runs"] {
+        assert_eq!(
+            get(path, cookie).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    // The agents' socket is there, too: it asks for the token, and an unknown address does not.
+    let socket = get("/greylag/api/v1/agents/socket", "").await;
+    assert_eq!(socket.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_proxy_that_hides_the_host_is_named_with_its_cure() {
+    let site = Site::start(Some(TOKEN)).await;
+    let sign_in = |host: &str, origin: &str| {
+        Request::post("/login")
+            .header(header::HOST, host)
+            .header(header::ORIGIN, origin)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!("token={TOKEN}")))
+            .unwrap()
+    };
+    for (host, origin) in [
+        ("127.0.0.1:8089", "https://load.example"),
+        ("load.example", "http://load.example:18091"),
+    ] {
+        let answer = site.send(sign_in(host, origin)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        for words in [
+            "Host header",
+            "proxy_set_header Host $http_host",
+            "--public-url",
+        ] {
+            assert!(answer.body.contains(words), "{words}: {}", answer.body);
+        }
+    }
+    let answer = site
+        .send(sign_in("load.example:18091", "http://load.example:18091"))
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+}

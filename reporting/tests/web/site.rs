@@ -13,7 +13,7 @@ use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::Interval;
 use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
-use greylag_reporting::web::{WebConfig, router};
+use greylag_reporting::web::{PublicAddress, WebConfig, router};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,11 @@ impl Answer {
 impl Site {
     /// On 127.0.0.1:8089 as far as Host and Origin are concerned.
     pub(crate) async fn start(token: Option<&str>) -> Self {
+        Self::start_at(token, PublicAddress::default()).await
+    }
+
+    /// The same behind a proxy.
+    pub(crate) async fn start_at(token: Option<&str>, public: PublicAddress) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let coordinator = Coordinator::start(CoordinatorConfig {
             data_dir: directory.path().join("data"),
@@ -70,6 +75,7 @@ impl Site {
         let listen: SocketAddr = ([127, 0, 0, 1], 8089).into();
         let config = WebConfig {
             token: token.map(|token| Token::new(token).expect("a valid token")),
+            public,
             ..WebConfig::default()
         };
         let agents = agent_routes(coordinator.clone());

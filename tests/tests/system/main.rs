@@ -10,6 +10,7 @@ mod faults;
 mod frames;
 mod generator_limits;
 mod hostile_texts;
+mod proxies;
 mod ramp;
 mod support;
 mod vocabulary;

@@ -21,7 +21,7 @@ const EXCLUSIVE: [(&str, &str, &str); 3] = [
 const OF_LOCAL_RUNS: [&str; 3] = ["port", "data", "web_host"];
 
 /// Options that say more about another one, with that one.
-const PARTS: [(&str, &str); 1] = [("csv_full_history", "csv")];
+const PARTS: [(&str, &str); 2] = [("csv_full_history", "csv"), ("ca", "coordinator")];
 
 pub(super) fn resolve(settings: &mut BTreeMap<String, Setting>, problems: &mut Vec<String>) {
     for (first, second, why) in EXCLUSIVE {

@@ -61,13 +61,21 @@ pub(in crate::web) async fn start_run(
     let run = start_run_of_json(&state, &body).await?;
     let url = run_url(&run.id);
     let warnings = run.test.warnings();
+    let public = state.public.url();
+    let page = public.map(|public| format!("{public}{url}"));
     Ok((
         StatusCode::CREATED,
         [(
             header::LOCATION,
             HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")),
         )],
-        Json(json!({ "id": run.id, "number": run.number, "url": url, "warnings": warnings })),
+        Json(json!({
+            "id": run.id,
+            "number": run.number,
+            "url": url,
+            "page": page,
+            "warnings": warnings,
+        })),
     )
         .into_response())
 }

@@ -25,6 +25,8 @@ struct FrontPage {
     front: FrontView,
     /// What stands in the form and what is wrong with it.
     form: StartForm,
+    /// The path below which the coordinator is; empty for the root.
+    base: String,
 }
 
 /// What the front page may be asked to show.
@@ -47,7 +49,14 @@ pub(in crate::web) async fn front_page(
     )
     .await?;
     let form = StartForm::clone(&state.start_form);
-    Ok(html(StatusCode::OK, &FrontPage { front, form }))
+    Ok(html(
+        StatusCode::OK,
+        &FrontPage {
+            front,
+            form,
+            base: state.base(),
+        },
+    ))
 }
 
 /// `POST /runs`: to the run's page, or back to the form with the mistake and what was typed.
@@ -66,6 +75,10 @@ pub(in crate::web) async fn start_from_form(
     form.error = Some(mistake.to_string());
     Ok(html(
         StatusCode::UNPROCESSABLE_ENTITY,
-        &FrontPage { front, form },
+        &FrontPage {
+            front,
+            form,
+            base: state.base(),
+        },
     ))
 }

@@ -21,6 +21,8 @@ struct LoginPage {
     error: Option<String>,
     /// Where to go afterwards: a path on this server, sent along as the field `next`.
     next: String,
+    /// The path below which the coordinator is; empty for the root.
+    base: String,
 }
 
 /// `GET /login?next=/runs/…`
@@ -53,6 +55,7 @@ pub(in crate::web) async fn login_page(
         &LoginPage {
             error: None,
             next: next.to_owned(),
+            base: state.base(),
         },
     )
 }
@@ -85,6 +88,7 @@ pub(in crate::web) async fn log_in(
                 &LoginPage {
                     error: Some(denied.to_string()),
                     next,
+                    base: state.base(),
                 },
             ))
         }

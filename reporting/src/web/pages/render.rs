@@ -32,4 +32,6 @@ pub(in crate::web) struct ErrorPage {
     pub(in crate::web) status: u16,
     /// One sentence: what is wrong and what to do.
     pub(in crate::web) message: String,
+    /// The path below which the coordinator is; empty for the root.
+    pub(in crate::web) base: String,
 }

@@ -29,6 +29,8 @@ struct RunPage {
     first: RunDelta,
     /// `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its place.
     initial_json: String,
+    /// The path below which the coordinator is; empty for the root.
+    base: String,
 }
 
 /// `GET /runs/{id}`
@@ -48,6 +50,7 @@ pub(in crate::web) async fn run_page(
         view: update.view,
         first: update.delta,
         initial_json,
+        base: state.base(),
     };
     Ok(html(StatusCode::OK, &page))
 }
