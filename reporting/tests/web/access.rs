@@ -3,6 +3,7 @@
 use crate::site::{Answer, Site, load_test};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use greylag_reporting::web::PublicAddress;
 
 const TOKEN: &str = "correct-horse";
 
