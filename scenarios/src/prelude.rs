@@ -2,7 +2,7 @@
 
 pub use crate::client::{
     CaughtResponse, CaughtStreamedResponse, Client, JsonError, Multipart, RequestError, Response,
-    ResponseError, RestResponse, ServerSentEvent, Status, StreamError, StreamedResponse, ensure,
+    ResponseError, RestResponse, ServerSentEvent, Status, StopHandle, StreamError, StreamedResponse, ensure,
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
@@ -30,3 +30,5 @@ pub use http::Method;
 pub use serde_json::{Value, json};
 pub use std::process::ExitCode;
 pub use std::time::Duration;
+/// For code that blocks its thread: `spawn_blocking(move || hash(&password)).await?`.
+pub use tokio::task::spawn_blocking;

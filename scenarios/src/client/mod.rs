@@ -10,6 +10,7 @@
 //!   written as.
 //! - `server_sent`: server-sent events of a stream.
 //! - `session`, `cookies`, `context`: what a user keeps between two requests.
+//! - `stopping`: whether the user is to stop.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
 //! - `target`: base URL and path become an address, once per path.
@@ -43,6 +44,7 @@ mod server_sent;
 mod session;
 mod shortage;
 mod status;
+mod stopping;
 mod stream;
 mod streamed;
 mod target;
@@ -77,6 +79,7 @@ pub use rest::RestResponse;
 pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
 pub use session::Renamed;
 pub use status::Status;
+pub use stopping::StopHandle;
 pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
 pub(crate) use target::{Target, is_absolute};
 pub(crate) use tls::TlsExtras;

@@ -48,9 +48,17 @@ impl StopSignal {
         self.raised.load(Ordering::Acquire)
     }
 
-    /// Resolves at the next `raise`; enable it before looking at `is_raised`.
+    /// Resolves at the next `raise` after this call; look at `is_raised` after it.
     pub(crate) fn raised(&self) -> Notified<'_> {
         self.notify.notified()
+    }
+
+    /// Resolves once it is raised.
+    pub(crate) async fn wait(&self) {
+        let raised = self.raised();
+        if !self.is_raised() {
+            raised.await;
+        }
     }
 
     /// When tasks under way are dropped; `None` while the run goes on.

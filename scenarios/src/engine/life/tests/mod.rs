@@ -3,6 +3,7 @@
 mod flow;
 mod pacing;
 mod stall;
+mod stopping;
 mod task_sets;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,6 +134,29 @@ async fn tell(stop_after: u64, build: impl FnOnce(Users) -> Users) -> Told {
     tell_with(stop_after, None, build).await
 }
 
+/// Lives one life, asked to stop when `stop` is over.
+async fn live_once(
+    user_type: &UserType,
+    arrivals: Option<&Arrivals>,
+    stop: impl Future<Output = ()>,
+) -> (Arc<Memory>, Arc<UserContext>) {
+    let memory = Arc::new(Memory::default());
+    let context: Arc<UserContext> = user_context(memory.clone());
+    let nobody = "http://127.0.0.1:1".parse().unwrap();
+    let host = user_type.host().unwrap_or(&nobody);
+    let shared = ClientShared::new(host, Arc::clone(user_type.client_options())).unwrap();
+    let client = Client::new(Arc::new(shared), Arc::clone(&context));
+    tokio::select! {
+        () = live(&context, user_type, client, arrivals) => {}
+        () = async {
+            stop.await;
+            context.stop.raise();
+            std::future::pending::<()>().await;
+        } => {}
+    }
+    (memory, context)
+}
+
 async fn tell_with(
     stop_after: u64,
     arrivals: Option<&Arrivals>,
@@ -147,19 +171,8 @@ async fn tell_with(
     });
     let user_type = UserType::from(build(user));
     user_type.check().unwrap();
-    let memory = Arc::new(Memory::default());
-    let context: Arc<UserContext> = user_context(memory.clone());
-    let host = "http://127.0.0.1:1".parse().unwrap();
-    let shared = ClientShared::new(&host, Arc::clone(user_type.client_options())).unwrap();
-    let client = Client::new(Arc::new(shared), Arc::clone(&context));
-    tokio::select! {
-        () = live(&context, &user_type, client, arrivals) => {}
-        () = async {
-            sleep(Duration::from_millis(stop_after)).await;
-            context.stop.raise();
-            std::future::pending::<()>().await;
-        } => {}
-    }
+    let stop = sleep(Duration::from_millis(stop_after));
+    let (memory, _) = live_once(&user_type, arrivals, stop).await;
     let lines = lines.lock().unwrap().clone();
     let errors = memory.task_errors();
     Told {
