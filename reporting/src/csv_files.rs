@@ -110,24 +110,47 @@ pub(crate) fn failures(errors: &[ErrorHistory], totals: &RunTotals, started_at_u
     written(file)
 }
 
-/// `_exceptions.csv`: errors that are no failed request. Rust has no traceback to tell; the column names the
-/// task instead.
+/// `_exceptions.csv`: errors that are no failed request. Rust has no traceback to tell; the column has the one line
+/// that the error names as its place, and the task.
 pub(crate) fn exceptions(errors: &[ErrorHistory], totals: &RunTotals) -> Vec<u8> {
     let mut file = file(Vec::new());
     put(&mut file, &["Count", "Message", "Traceback", "Nodes"]);
     for error in errors.iter().filter(|error| is_task(error, totals)) {
         let nodes: Vec<&str> = error.agents.iter().map(String::as_str).collect();
+        let (message, place) = split_place(&error.text);
+        let task = &error.endpoint.name;
+        let traceback = match place {
+            Some(place) => format!("{place} in {task}"),
+            None => format!("in {task}"),
+        };
         put(
             &mut file,
             &[
                 error.occurrences.to_string().as_str(),
-                &error.text,
-                &format!("in {}", error.endpoint.name),
+                message,
+                &traceback,
                 &nodes.join(", "),
             ],
         );
     }
     written(file)
+}
+
+/// The text of a task's error without the place at its end, and the place, as `greylag-scenarios` writes it:
+/// `no tenants on this worker (src/main.rs:42)`.
+fn split_place(text: &str) -> (&str, Option<&str>) {
+    let is_place = |place: &str| {
+        let line = place.rsplit_once(".rs:").map(|(_, line)| line);
+        line.is_some_and(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let split = text
+        .strip_suffix(')')
+        .and_then(|open| open.rsplit_once(" ("))
+        .filter(|(_, place)| is_place(place));
+    match split {
+        Some((message, place)) => (message, Some(place)),
+        None => (text, None),
+    }
 }
 
 /// An endpoint with errors but no requests is a task.

@@ -10,11 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::engine::log_limit::LogLimit;
+use crate::place::panic_message;
 use crate::run::UserInfo;
 
 pub use crate::request_event::RequestEvent;
 pub(crate) use crate::request_event::RequestListener;
-pub(crate) use of_the_run::{Handler, SpawnedHandler, handler, panic_message, spawned_handler};
+pub(crate) use of_the_run::{Handler, SpawnedHandler, handler, spawned_handler};
 pub use of_the_run::{START_EVENT_TIME, STOP_EVENT_TIME};
 
 /// Hears every error of a task.
@@ -40,7 +41,7 @@ pub struct Events {
 pub struct UserErrorEvent<'a> {
     /// The task's name.
     pub task: &'a str,
-    /// What went wrong; `panicked: …` for a panic.
+    /// What went wrong and where, `no token in the page (src/main.rs:42)`; `panicked: …` for a panic.
     pub error: &'a str,
     /// Whose task it was.
     pub user: &'a UserInfo,

@@ -38,7 +38,7 @@ use url::Url;
 
 use crate::engine::stop::StopSignal;
 use crate::engine::{Arrivals, lateness, next_arrival, report};
-use crate::events::panic_message;
+use crate::place::panic_message;
 use crate::recorder::UserContext;
 use observer::Observer;
 use order::Order;
@@ -207,11 +207,7 @@ fn error_text(result: &TransactionResult) -> Option<String> {
 
 /// Resolves when a task under way is to be dropped.
 async fn stop_deadline(stop: &StopSignal) {
-    let mut raised = pin!(stop.raised());
-    raised.as_mut().enable();
-    if !stop.is_raised() {
-        raised.await;
-    }
+    stop.wait().await;
     tokio::time::sleep_until(stop.deadline().unwrap_or_else(Instant::now)).await;
 }
 
@@ -220,13 +216,8 @@ async fn wait(time: Duration, stop: &StopSignal) {
     if time.is_zero() {
         return;
     }
-    let mut raised = pin!(stop.raised());
-    raised.as_mut().enable();
-    if stop.is_raised() {
-        return;
-    }
     tokio::select! {
-        () = raised => {}
+        () = stop.wait() => {}
         () = tokio::time::sleep(time) => {}
     }
 }

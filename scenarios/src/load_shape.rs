@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::events::panic_message;
 use crate::options::Options;
+use crate::place::{keep_places_of_panics, panic_message};
 use crate::task::TaskError;
 
 /// Most changes of the number of users that a shape may ask for in one run.
@@ -155,11 +155,12 @@ pub(crate) fn evaluate(
     options: &Options,
     ceiling: Duration,
 ) -> Result<ShapePlan, ShapeError> {
+    keep_places_of_panics();
     let mut shape = match catch_unwind(AssertUnwindSafe(|| make(options))) {
         Ok(Ok(shape)) => shape,
         Ok(Err(error)) => {
             return Err(ShapeError::Make {
-                reason: error.to_string(),
+                reason: error.with_place(),
             });
         }
         Err(panic) => {

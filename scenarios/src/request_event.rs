@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::client::Status;
-use crate::events::panic_message;
+use crate::place::panic_message;
 use crate::recorder::{Details, RequestSample, RunContext};
 use crate::run::UserInfo;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::events::{Events, RequestEvent, UserErrorEvent, handler, spawned_handler};
 use crate::load_shape::{self, LoadShape, ShapeError, ShapeFactory, ShapePlan};
 use crate::options::{self, CustomOption, OptionError, Options};
+use crate::place::keep_places_of_panics;
 use crate::recorder::Recorder;
 use crate::rows::DataSource;
 use crate::run::{Run, RunSettings};
@@ -205,6 +206,7 @@ impl Scenario {
 
     /// A run of this scenario as its listeners and users see it.
     pub fn run(&self, settings: RunSettings, recorder: Arc<dyn Recorder>) -> Arc<Run> {
+        keep_places_of_panics();
         Arc::new(Run::with_options(settings, &self.options, recorder))
     }
 

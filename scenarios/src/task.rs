@@ -7,6 +7,7 @@ use std::panic::Location;
 
 use crate::client::{Client, RequestError, ResponseError};
 use crate::measure::Recorded;
+use crate::place::with_place;
 
 /// What every task returns: `Ok(())`, or an error that `?` passed on.
 pub type TaskResult = Result<(), TaskError>;
@@ -121,6 +122,11 @@ impl TaskError {
     /// The line of the `?` (or of [`TaskError::new`]) that made it.
     pub fn location(&self) -> &'static Location<'static> {
         self.at
+    }
+
+    /// Its text and its place, as they are reported: `no token in the page (src/main.rs:42)`.
+    pub(crate) fn with_place(&self) -> String {
+        with_place(&self.to_string(), self.at)
     }
 
     /// Whether this is a request's failure that its sample carries already.

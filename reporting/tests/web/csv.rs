@@ -215,7 +215,8 @@ async fn errors_of_tasks_are_exceptions() {
     let store = site.coordinator.store();
     store.create_run(record).await.expect("kept");
     let mut interval = Interval::default();
-    interval.record_error("panicked at 'oh'", 3);
+    interval.record_error("panicked: oh (src/main.rs:42)", 3);
+    interval.record_error("took longer than 5 s (of 5 s)", 1);
     let snapshot = Snapshot {
         run_id: RUN.into(),
         seq: 1,
@@ -233,7 +234,9 @@ async fn errors_of_tasks_are_exceptions() {
     assert_eq!(
         csv(&site, "exceptions").await,
         format!(
-            "Count,Message,Traceback,Nodes\r\n3,panicked at 'oh',in Shopper.browse,{AGENT}\r\n"
+            "Count,Message,Traceback,Nodes\r\n\
+             3,panicked: oh,src/main.rs:42 in Shopper.browse,{AGENT}\r\n\
+             1,took longer than 5 s (of 5 s),in Shopper.browse,{AGENT}\r\n"
         )
     );
     assert_eq!(csv(&site, "failures").await.lines().count(), 1);

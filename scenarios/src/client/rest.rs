@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 
 use super::judged::{CaughtResponse, ResponseError};
+use crate::place::place;
 use crate::task::TaskResult;
 
 /// Most characters of a body that a failure about its JSON shows.
@@ -83,13 +84,9 @@ impl RestResponse {
                 } else if error.flow().is_some() || error.is_recorded() {
                     return Err(error);
                 } else {
-                    let at = error.location();
+                    let at = place(error.location());
                     let body = start(self.caught.text(), SHOWN_OF_BODY);
-                    format!(
-                        "{error} at {}:{}. Response was {body}",
-                        at.file(),
-                        at.line()
-                    )
+                    format!("{error} at {at}. Response was {body}")
                 }
             }
             Err(panic) => self.with_body(message(&*panic)),

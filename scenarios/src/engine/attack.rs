@@ -14,7 +14,7 @@
 //! - its Ctrl-C handler: a second SIGINT would end the process. A handler of ours that does nothing
 //!   is set first, and goose keeps the one that is there.
 //!
-//! goose prints `N users launched.` to stdout whatever it is told.
+//! goose prints `N users launched.` to stdout whatever it is told; [`is_engine_chatter`] knows that line.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -381,6 +381,14 @@ fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> 
         .register_scenario(GooseScenario::new("greylag").register_transaction(work)))
 }
 
+/// Whether a line that a worker printed to standard output is goose's own, which counts its users and not ours.
+pub fn is_engine_chatter(line: &str) -> bool {
+    line.strip_suffix(" users launched.").is_some_and(|count| {
+        let count = count.strip_prefix("All ").unwrap_or(count);
+        !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// Takes SIGINT before goose does.
 fn ignore_sigint() {
     static ONCE: Once = Once::new();
@@ -389,4 +397,25 @@ fn ignore_sigint() {
             tracing::debug!("SIGINT is handled by someone else: {error}");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_gooses_line_is_chatter() {
+        assert!(
+            is_engine_chatter("25 users launched.") && is_engine_chatter("All 25 users launched.")
+        );
+        for line in [
+            "",
+            " users launched.",
+            "x users launched.",
+            "25 users launched",
+            "all 25 users launched.",
+        ] {
+            assert!(!is_engine_chatter(line), "{line}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ mod tests;
 mod user;
 
 pub(crate) use arrivals::Arrivals;
-pub use attack::{DriveError, Load, PlannedUser, UserOrder, drive};
+pub use attack::{DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter};
 pub(crate) use life::next_arrival;
 pub(crate) use pace::lateness;
 pub(crate) use task_run::report;

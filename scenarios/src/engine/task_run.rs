@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::stop::StopSignal;
-use crate::events::panic_message;
+use crate::place::panic_message;
 use crate::recorder::UserContext;
 use crate::task::{Flow, TaskResult};
 
@@ -105,7 +105,7 @@ async fn caught(task: impl Future<Output = TaskResult>) -> Outcome {
         Ok(Err(error)) if error.is_recorded() => Outcome::RequestFailed,
         Ok(Err(error)) => match error.flow() {
             Some(flow) => Outcome::Asked(flow.clone()),
-            None => Outcome::Error(error.to_string()),
+            None => Outcome::Error(error.with_place()),
         },
         Err(panic) => Outcome::of_panic(&*panic),
     }

@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::Events;
+use crate::place::panic_message;
 use crate::run::Run;
 use crate::task::{Flow, TaskError, TaskResult};
 
@@ -55,7 +56,9 @@ impl Events {
             for handler in &self.init {
                 match guarded(|| handler(Arc::clone(run))).await {
                     Ok(()) => {}
-                    Err(Trouble::Error(error)) => return Err(format!("init failed: {error}")),
+                    Err(Trouble::Error(error)) => {
+                        return Err(format!("init failed: {}", error.with_place()));
+                    }
                     Err(Trouble::Panicked(message)) => {
                         return Err(format!("init failed: panicked: {message}"));
                     }
@@ -152,7 +155,7 @@ impl Events {
                     Ok(()) => {}
                     Err(Trouble::Error(error)) => match error.flow() {
                         Some(Flow::StopTest(reason)) => run.stop_test(reason),
-                        _ => self.report(event, &error.to_string(), run),
+                        _ => self.report(event, &error.with_place(), run),
                     },
                     Err(Trouble::Panicked(message)) => {
                         self.report(event, &format!("panicked: {message}"), run);
@@ -211,16 +214,6 @@ async fn guarded(call: impl FnOnce() -> BoxFuture<'static, TaskResult>) -> Resul
         .await
         .map_err(panicked)?
         .map_err(Trouble::Error)
-}
-
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "(no message)".to_owned()
-    }
 }
 
 #[cfg(test)]

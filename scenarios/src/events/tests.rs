@@ -98,10 +98,19 @@ async fn a_failing_init_is_fatal_and_a_sentence() {
     let error = Scenario::new("x").on_init(|_| async { Err(TaskError::new("no licence")) });
     let (run, _) = run_of(&error, 0);
     let init = error.events().init(&run).await;
-    assert_eq!(init, Err("init failed: no licence".to_owned()));
+    let place = concat!("(", file!(), ":");
+    let init = init.unwrap_err();
+    assert!(
+        init.starts_with(&format!("init failed: no licence {place}")),
+        "{init}"
+    );
     let panic = Scenario::new("x").on_init(|_| async { panic!("no table") });
     let init = panic.events().init(&run).await;
-    assert_eq!(init, Err("init failed: panicked: no table".to_owned()));
+    let init = init.unwrap_err();
+    assert!(
+        init.starts_with(&format!("init failed: panicked: no table {place}")),
+        "{init}"
+    );
 }
 
 #[tokio::test]

@@ -66,7 +66,21 @@ impl Memory {
         self.samples().into_iter().map(line).collect()
     }
 
+    /// Tasks and their errors, without the errors' places.
     pub(crate) fn task_errors(&self) -> Vec<(String, String)> {
+        let errors = self.placed_task_errors();
+        let without = |(task, text): (String, String)| {
+            let placed = text.rsplit_once(" (").filter(|(_, place)| {
+                place.contains(".rs:") && place.ends_with(|last: char| last == ')')
+            });
+            let text = placed.map_or(text.as_str(), |(text, _)| text).to_owned();
+            (task, text)
+        };
+        errors.into_iter().map(without).collect()
+    }
+
+    /// Tasks and their errors as they were reported.
+    pub(crate) fn placed_task_errors(&self) -> Vec<(String, String)> {
         self.task_errors.lock().unwrap().clone()
     }
 

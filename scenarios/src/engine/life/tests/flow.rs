@@ -1,6 +1,7 @@
 //! What tasks, `on_start` and `on_stop` can ask for, and what becomes of errors.
 
 use super::*;
+use crate::place::keep_places_of_panics;
 use crate::task_table::TaskOrder;
 
 #[tokio::test(start_paused = true)]
@@ -258,4 +259,47 @@ async fn hooks_that_panic_at_once_are_reported_like_others() {
     .await;
     assert_eq!(stopped.text(), "task@0");
     assert_eq!(stopped.errors.len(), 2);
+}
+
+#[tokio::test]
+async fn errors_and_panics_name_their_line() {
+    fn innermost() -> TaskResult {
+        "x".parse::<u32>()?;
+        Ok(())
+    }
+    fn helper() -> TaskResult {
+        innermost()?;
+        Ok(())
+    }
+    #[derive(Default)]
+    struct Failing(u32);
+    impl Failing {
+        async fn turn(&mut self, _: &mut Client) -> TaskResult {
+            self.0 += 1;
+            match self.0 {
+                1 => helper(),
+                2 => Err(TaskError::new("no tenants on this worker")),
+                3 => panic!("no tenants at all"),
+                _ => stop_user(),
+            }
+        }
+    }
+    keep_places_of_panics();
+    let user = FastHttpUser::<Failing>::new("User").task(1, Failing::turn);
+    let (memory, _) = live_once(&user.into(), None, std::future::pending()).await;
+    let source = include_str!("flow.rs");
+    let place_of = |mark: &str| {
+        let line = source.lines().position(|line| line.contains(mark));
+        format!("({}:{})", file!(), line.unwrap() + 1)
+    };
+    let errors = memory.placed_task_errors();
+    let texts: Vec<&str> = errors.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            format!("invalid digit found in string {}", place_of("\"x\".parse")),
+            format!("no tenants on this worker {}", place_of("2 => Err(")),
+            format!("panicked: no tenants at all {}", place_of("3 => panic!")),
+        ]
+    );
 }
