@@ -238,7 +238,7 @@ pub fn clean_command(program: impl AsRef<OsStr>) -> Command {
         let text = name.to_string_lossy();
         if text.starts_with("GREYLAG_")
             || text.starts_with("LOCUST_")
-            || text == "RUST_LOG"
+            || matches!(&*text, "RUST_LOG" | "RUST_BACKTRACE")
             || text.to_lowercase().ends_with("_proxy")
         {
             command.env_remove(&name);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::RunId;
+use greylag_scenarios::is_engine_chatter;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -268,6 +269,9 @@ impl Attendant {
                     lines.extend(splitter.end());
                 }
                 for line in lines.drain(..) {
+                    if !is_error && is_engine_chatter(&line) {
+                        continue;
+                    }
                     let (admitted, dropped) = output.admit(&line, is_error);
                     if dropped > 0 {
                         tell(&events, &run_id, worker, WorkerEvent::LinesDropped(dropped)).await;
@@ -333,7 +337,9 @@ mod tests {
 
     #[tokio::test]
     async fn output_and_exit_are_told() {
-        let events = events_of(r"echo out; printf 'bad \377 line\n' >&2; exit 7").await;
+        let events =
+            events_of(r"echo out; echo 2 users launched.; printf 'bad \377 line\n' >&2; exit 7")
+                .await;
         let lines: Vec<_> = events
             .iter()
             .filter_map(|event| match event {
@@ -342,7 +348,7 @@ mod tests {
             })
             .collect();
         assert!(
-            lines.contains(&"out") && lines.contains(&"bad \u{fffd} line"),
+            lines.len() == 2 && lines.contains(&"out") && lines.contains(&"bad \u{fffd} line"),
             "{lines:?}"
         );
         let Some(WorkerEvent::Exited { how: Some(how) }) = events.last() else {

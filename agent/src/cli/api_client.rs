@@ -56,7 +56,8 @@ pub(super) struct Progress {
     pub(super) status: String,
     pub(super) failure_reason: Option<String>,
     pub(super) elapsed_s: f64,
-    pub(super) duration_s: u64,
+    /// How long it takes as planned, once that is known.
+    pub(super) duration_s: Option<u64>,
     pub(super) users: u64,
     pub(super) requests: u64,
     pub(super) failures: u64,
@@ -66,6 +67,24 @@ pub(super) struct Progress {
     /// What the load generator itself ran short of.
     #[serde(default)]
     pub(super) warnings: Vec<SummaryWarning>,
+}
+
+/// Lines of a run's log.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LogLines {
+    /// In order.
+    pub(super) lines: Vec<LogRow>,
+    /// Lines of the whole run that never got into the log.
+    pub(super) dropped: u64,
+}
+
+/// A line of a run's log, free of what a terminal would obey.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LogRow {
+    /// Its position, from 1 and without gaps.
+    pub(super) seq: u64,
+    pub(super) source: String,
+    pub(super) text: String,
 }
 
 /// A client of one coordinator.
@@ -172,6 +191,17 @@ impl ApiClient {
     pub(super) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/progress")))
             .await
+    }
+
+    /// The last `limit` lines of a run's log after this position.
+    pub(super) async fn log_lines(
+        &self,
+        id: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<LogLines, ApiError> {
+        let path = format!("/api/v1/runs/{id}/log/lines?after={after}&limit={limit}");
+        self.json(self.request(Method::GET, &path)).await
     }
 
     /// The three console tables.

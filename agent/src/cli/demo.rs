@@ -11,6 +11,7 @@ use greylag_scenarios::Scenario;
 use super::failure::Failure;
 use super::follow::{Following, Outcome};
 use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use super::run_log::RunLog;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
 use super::{DEFAULT_DATA, say, seconds};
@@ -79,6 +80,7 @@ pub(super) async fn demo(
     test.check().map_err(Failure::bad_input)?;
     let mut following = Following {
         summary: options.summary.map(SummaryFile::new).transpose()?,
+        log: Some(RunLog::new(true)),
         ..Following::default()
     };
     let mut signals = Signals::take()?;

@@ -12,6 +12,7 @@ use super::csv_files::CsvFiles;
 use super::failure::Failure;
 use super::keys::Keys;
 use super::progress::ProgressDisplay;
+use super::run_log::RunLog;
 use super::say;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
@@ -56,7 +57,9 @@ pub(super) struct Following {
     pub(super) summary: Option<SummaryFile>,
     /// Where Locust's CSV files go.
     pub(super) csv: Option<CsvFiles>,
-    /// Shows no progress, only the results.
+    /// Repeats what users print; nothing of it when there is none.
+    pub(super) log: Option<RunLog>,
+    /// Shows no progress, only the results and what users print.
     pub(super) only_summary: bool,
     /// Shows Locust's table now and then in place of the progress.
     pub(super) print_stats: bool,
@@ -85,6 +88,7 @@ pub(super) async fn follow(
                 if away_since.take().is_some() {
                     display.note("The coordinator is back.");
                 }
+                repeat_log(api, run, &mut following.log, &display).await;
                 display.show(&progress);
                 for warning in said.news(&progress.warnings) {
                     display.note(&format!("Warning: {warning}"));
@@ -177,6 +181,25 @@ impl SaidWarnings {
 /// Locust's table of requests; the others follow after an empty line.
 fn first_table(tables: &str) -> &str {
     tables.split_once("\n\n").map_or(tables, |(first, _)| first)
+}
+
+/// Shows what has come into the run's log. A coordinator that went away is noticed elsewhere; what it says against
+/// the question is said once.
+async fn repeat_log(
+    api: &ApiClient,
+    run: &StartedRun,
+    log: &mut Option<RunLog>,
+    display: &ProgressDisplay,
+) {
+    let Some(reading) = log else { return };
+    match reading.read_on(api, &run.id).await {
+        Ok(lines) => display.lines(&lines),
+        Err(ApiError::Unreachable { .. }) => {}
+        Err(error) => {
+            display.lines(&[format!("What users print cannot be shown: {error}")]);
+            *log = None;
+        }
+    }
 }
 
 async fn show_results(

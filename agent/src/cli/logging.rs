@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::Command;
 use super::failure::Failure;
+use crate::worker::worker_log;
 
 /// Long-running processes tell what happens to them, other people's crates only what is wrong.
 const TALKATIVE: &str =
@@ -20,40 +21,44 @@ const CALM: &str = "warn";
 /// Locust's names of levels that have other names here.
 const LOCUSTS_LEVELS: [(&str, &str); 2] = [("warning", "warn"), ("critical", "error")];
 
-/// Sets up logging for a command. A worker's lines get their time and their place from its agent.
+/// Sets up logging for a command.
 pub(super) fn init(
     level: Option<&str>,
     file: Option<&Path>,
     command: &Command,
 ) -> Result<(), Failure> {
     let default = match command {
-        Command::Coordinator(_) | Command::Agent(_) | Command::Worker => TALKATIVE,
+        Command::Coordinator(_) | Command::Agent(_) => TALKATIVE,
         Command::Demo(_)
         | Command::Run(_)
         | Command::Serve(_)
         | Command::New(_)
         | Command::Scenarios(_)
-        | Command::Users(_) => CALM,
+        | Command::Users(_)
+        | Command::Worker => CALM,
     };
-    let filter = match level {
+    let chosen = match level {
         Some(level) => {
             let lower = level.to_lowercase();
             let ours = LOCUSTS_LEVELS.iter().find(|(theirs, _)| *theirs == lower);
             let wanted = ours.map_or(level, |(_, ours)| ours);
-            EnvFilter::try_new(wanted).map_err(|error| {
+            Some(EnvFilter::try_new(wanted).map_err(|error| {
                 Failure::bad_input(format!(
                     "`{level}` is not a valid log level ({error}); use error, warn, info, debug or trace"
                 ))
-            })?
+            })?)
         }
         // An empty variable is not set.
         None => match std::env::var("RUST_LOG") {
-            Ok(directives) if !directives.trim().is_empty() => {
-                EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new(default))
-            }
-            _ => EnvFilter::new(default),
+            Ok(directives) if !directives.trim().is_empty() => EnvFilter::try_new(directives).ok(),
+            _ => None,
         },
     };
+    if matches!(command, Command::Worker) {
+        worker_log::init(chosen);
+        return Ok(());
+    }
+    let filter = chosen.unwrap_or_else(|| EnvFilter::new(default));
     let file = file.map(open).transpose()?;
     let colours = file.is_none() && std::io::stderr().is_terminal();
     let writer = match file {
@@ -66,10 +71,7 @@ pub(super) fn init(
         .with_ansi(colours)
         .with_target(false);
     // A scenario crate's main may have set up its own before us, and keeps it.
-    let _ = match command {
-        Command::Worker => subscriber.without_time().try_init(),
-        _ => subscriber.try_init(),
-    };
+    let _ = subscriber.try_init();
     Ok(())
 }
 

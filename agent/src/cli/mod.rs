@@ -17,6 +17,7 @@ mod new;
 mod page_options;
 mod progress;
 mod run;
+mod run_log;
 mod scenarios;
 mod serve;
 mod settings;

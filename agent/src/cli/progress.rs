@@ -1,6 +1,6 @@
 //! How a run stands, on standard error: a bar on a terminal, else a line now and then.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,8 +10,15 @@ use super::api_client::Progress;
 /// Pause between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Shows progress.
-pub(super) enum ProgressDisplay {
+/// Shows progress, which never goes back: a run that has ended took until its last user ended, and until that is
+/// known the clock goes on.
+pub(super) struct ProgressDisplay {
+    shape: Shape,
+    /// The greatest run time shown, in seconds.
+    elapsed_s: f64,
+}
+
+enum Shape {
     Bar(ProgressBar),
     Lines {
         last: Option<Instant>,
@@ -22,6 +29,79 @@ pub(super) enum ProgressDisplay {
 
 impl ProgressDisplay {
     pub(super) fn new(silent: bool) -> Self {
+        Self {
+            shape: Shape::new(silent),
+            elapsed_s: 0.0,
+        }
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        let (elapsed, rest) = (self.elapsed_of(progress), numbers_of(progress));
+        match &mut self.shape {
+            Shape::Bar(bar) => {
+                let ms = |seconds: f64| (seconds * 1_000.0) as u64;
+                let length = progress.duration_s.map_or(0.0, |seconds| seconds as f64);
+                // Where the length is not known yet, the bar stays empty.
+                bar.set_length(ms(length.max(self.elapsed_s)).max(1));
+                bar.set_position(progress.duration_s.map_or(0, |_| ms(self.elapsed_s)));
+                bar.set_prefix(elapsed);
+                bar.set_message(rest);
+            }
+            Shape::Lines { last } => {
+                if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                    *last = Some(Instant::now());
+                    eprintln!("{elapsed}  {rest}");
+                }
+            }
+            Shape::Silent => {}
+        }
+    }
+
+    /// Says something beside the progress.
+    pub(super) fn note(&self, text: &str) {
+        self.lines(std::slice::from_ref(&text));
+    }
+
+    /// Says some lines beside the progress.
+    pub(super) fn lines(&self, lines: &[impl AsRef<str>]) {
+        if lines.is_empty() {
+            return;
+        }
+        let write = || {
+            let mut out = std::io::stderr().lock();
+            for line in lines {
+                // Whoever closed standard error does not want to know.
+                let _ = writeln!(out, "{}", line.as_ref());
+            }
+        };
+        match &self.shape {
+            Shape::Bar(bar) => bar.suspend(write),
+            Shape::Lines { .. } | Shape::Silent => write(),
+        }
+    }
+
+    /// Leaves the last state standing.
+    pub(super) fn end(mut self, last: Option<&Progress>) {
+        let last = last.map(|progress| (self.elapsed_of(progress), numbers_of(progress)));
+        match self.shape {
+            Shape::Bar(bar) => bar.abandon(),
+            Shape::Silent => {}
+            Shape::Lines { .. } => {
+                if let Some((elapsed, rest)) = last {
+                    eprintln!("{elapsed}  {rest}");
+                }
+            }
+        }
+    }
+
+    fn elapsed_of(&mut self, progress: &Progress) -> String {
+        self.elapsed_s = self.elapsed_s.max(progress.elapsed_s);
+        elapsed_of(self.elapsed_s, progress.duration_s)
+    }
+}
+
+impl Shape {
+    fn new(silent: bool) -> Self {
         if silent {
             return Self::Silent;
         }
@@ -33,58 +113,18 @@ impl ProgressDisplay {
             .progress_chars("━╸─");
         Self::Bar(ProgressBar::new(1).with_style(style))
     }
-
-    pub(super) fn show(&mut self, progress: &Progress) {
-        let (elapsed, rest) = (elapsed_of(progress), numbers_of(progress));
-        match self {
-            Self::Bar(bar) => {
-                bar.set_length(progress.duration_s * 1_000);
-                bar.set_position((progress.elapsed_s * 1_000.0) as u64);
-                bar.set_prefix(elapsed);
-                bar.set_message(rest);
-            }
-            Self::Lines { last } => {
-                if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-                    *last = Some(Instant::now());
-                    eprintln!("{elapsed}  {rest}");
-                }
-            }
-            Self::Silent => {}
-        }
-    }
-
-    /// Says something beside the progress.
-    pub(super) fn note(&self, text: &str) {
-        match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Self::Lines { .. } | Self::Silent => eprintln!("{text}"),
-        }
-    }
-
-    /// Leaves the last state standing.
-    pub(super) fn end(self, last: Option<&Progress>) {
-        match self {
-            Self::Bar(bar) => bar.abandon(),
-            Self::Silent => {}
-            Self::Lines { .. } => {
-                if let Some(progress) = last {
-                    eprintln!("{}  {}", elapsed_of(progress), numbers_of(progress));
-                }
-            }
-        }
-    }
 }
 
-fn elapsed_of(progress: &Progress) -> String {
+fn elapsed_of(elapsed_s: f64, duration_s: Option<u64>) -> String {
     let clock = |seconds: u64| match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, minutes, seconds) => format!("{minutes:02}:{seconds:02}"),
         (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
     };
-    format!(
-        "{} of {}",
-        clock(progress.elapsed_s as u64),
-        clock(progress.duration_s)
-    )
+    let elapsed = clock(elapsed_s as u64);
+    match duration_s {
+        Some(duration_s) => format!("{elapsed} of {}", clock(duration_s)),
+        None => elapsed,
+    }
 }
 
 fn numbers_of(progress: &Progress) -> String {
@@ -107,13 +147,12 @@ fn numbers_of(progress: &Progress) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_has_all_five_numbers() {
-        let progress = Progress {
+    fn progress(elapsed_s: f64, duration_s: Option<u64>) -> Progress {
+        Progress {
             status: "Running".into(),
             failure_reason: None,
-            elapsed_s: 75.4,
-            duration_s: 3_700,
+            elapsed_s,
+            duration_s,
             users: 12,
             requests: 200,
             failures: 3,
@@ -121,11 +160,31 @@ mod tests {
             current_rps: 4.25,
             p95_ms: 131.4,
             warnings: Vec::new(),
-        };
-        assert_eq!(elapsed_of(&progress), "01:15 of 1:01:40");
+        }
+    }
+
+    #[test]
+    fn a_line_has_all_five_numbers() {
+        let mut display = ProgressDisplay::new(true);
+        let now = progress(75.4, Some(3_700));
+        assert_eq!(display.elapsed_of(&now), "01:15 of 1:01:40");
         assert_eq!(
-            numbers_of(&progress),
+            numbers_of(&now),
             "users 12  rps 4.2  errors 3 (1.50%)  p95 131 ms"
+        );
+    }
+
+    #[test]
+    fn run_time_never_goes_back_and_has_no_length_before_it_is_known() {
+        let mut display = ProgressDisplay::new(true);
+        assert_eq!(display.elapsed_of(&progress(0.0, None)), "00:00");
+        assert_eq!(
+            display.elapsed_of(&progress(12.9, Some(10))),
+            "00:12 of 00:10"
+        );
+        assert_eq!(
+            display.elapsed_of(&progress(10.2, Some(10))),
+            "00:12 of 00:10"
         );
     }
 }

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::follow::{Following, follow};
 use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use super::page_options::PageOptions;
+use super::run_log::RunLog;
 use super::scenarios::{list_tasks_of, list_users};
 use super::settings::Sources;
 use super::signals::Signals;
@@ -41,7 +42,7 @@ pub(super) struct RunOptions {
     /// Serve no web page. (The test starts immediately either way.)
     #[arg(long, env = "GREYLAG_HEADLESS")]
     headless: bool,
-    /// Show no progress, only the tables at the end.
+    /// Show no progress, only what users print and the tables at the end.
     #[arg(long, env = "GREYLAG_ONLY_SUMMARY")]
     only_summary: bool,
     /// Show Locust's table every 2 s in place of the progress.
@@ -53,6 +54,9 @@ pub(super) struct RunOptions {
     /// Show the tasks with how often each is picked, and exit.
     #[arg(long)]
     show_task_ratio: bool,
+    /// Do not show what users print, log and panic with; the run's log has it all the same.
+    #[arg(short = 'q', long, env = "GREYLAG_QUIET")]
+    quiet: bool,
     /// Write the run's summary to this file as JSON, in place of Locust's --json-file.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -124,6 +128,7 @@ pub(super) async fn run(
     let mut following = Following {
         summary: options.summary.map(SummaryFile::new).transpose()?,
         csv: csv.transpose()?,
+        log: (!options.quiet).then(|| RunLog::new(options.coordinator.is_none())),
         only_summary: options.only_summary,
         print_stats: options.print_stats,
         exit_code_on_error: options.exit_code_on_error,

@@ -23,6 +23,7 @@ mod load;
 pub(crate) mod messages;
 mod session;
 pub(crate) mod slot_classes;
+pub(crate) mod worker_log;
 
 use std::process::ExitCode;
 

@@ -73,6 +73,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))
         .route("/api/v1/runs/{id}/tables", get(api::tables))
         .route("/api/v1/runs/{id}/log", get(api::log))
+        .route("/api/v1/runs/{id}/log/lines", get(api::log_lines))
         .route("/api/v1/runs/{id}/events", get(events::run_events))
         .route("/api/v1/events", get(events::front_events))
         .route(

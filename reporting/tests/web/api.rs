@@ -2,6 +2,7 @@
 
 use crate::site::{Site, load_test};
 use axum::http::{StatusCode, header};
+use greylag_infra::protocol::LogLine;
 use greylag_reporting::Summary;
 use serde_json::{Value, json};
 
@@ -223,13 +224,25 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.body);
         assert!(answer.sentence().contains(words), "{body}: {}", answer.body);
     }
-    for path in ["", "/summary", "/progress", "/tables", "/log", "/events"] {
+    for path in [
+        "",
+        "/summary",
+        "/progress",
+        "/tables",
+        "/log",
+        "/log/lines",
+        "/events",
+    ] {
         let answer = site.get(&format!("/api/v1/runs/nosuchrun{path}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert!(
             answer.sentence().contains("there is no run `nosuchrun`"),
             "{path}"
         );
+    }
+    for query in ["/log/lines?after=x", "/log/lines?limit=-1"] {
+        let answer = site.get(&format!("/api/v1/runs/{RUN}{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
     }
     for query in ["limit=x", "offset=-1"] {
         assert_eq!(
@@ -317,4 +330,80 @@ async fn an_old_log_is_downloaded_whole() {
     let lines: Vec<_> = log.lines().filter(|line| line.starts_with('[')).collect();
     assert_eq!(lines.len(), 4_501);
     assert!(lines[4_500].ends_with("coordinator: line 4499"));
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_gets_its_last_lines_and_knows_what_it_missed() {
+    let site = Site::start(None).await;
+    site.finished_run(RUN, load_test("checkout"), "/", "x")
+        .await;
+    let lines = |query: &str| {
+        let path = format!("/api/v1/runs/{RUN}/log/lines{query}");
+        let site = &site;
+        async move { site.get(&path).await.json() }
+    };
+    let before = lines("").await["lines"].as_array().expect("lines").len();
+    let new = (0..9).map(|number| LogLine {
+        at_us: number,
+        source: "east/worker-0".into(),
+        text: format!("\u{1b}[31mline {number}"),
+    });
+    let store = site.coordinator.store();
+    store.append_log(RUN, new.collect()).await.expect("kept");
+
+    let read = lines(&format!("?after={before}&limit=3")).await;
+    let texts: Vec<&Value> = (0..3).map(|line| &read["lines"][line]["text"]).collect();
+    assert_eq!(
+        texts,
+        [&json!("line 6"), &json!("line 7"), &json!("line 8")]
+    );
+    assert_eq!(read["lines"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        read["lines"][0]["seq"],
+        json!(before + 7),
+        "six were skipped"
+    );
+    assert_eq!(read["lines"][0]["source"], json!("east/worker-0"));
+    assert_eq!(read["dropped"], json!(0));
+    let read = lines(&format!("?after={}", before + 9)).await;
+    assert_eq!(read["lines"], json!([]));
+}
+
+#[tokio::test]
+async fn a_run_has_no_length_before_it_has_started() {
+    let site = Site::start(None).await;
+    let mut record = site
+        .finished_run(RUN, load_test("checkout"), "/", "x")
+        .await;
+    let length = |id: &'static str| {
+        let site = &site;
+        async move {
+            site.get(&format!("/api/v1/runs/{id}/progress"))
+                .await
+                .json()["duration_s"]
+                .clone()
+        }
+    };
+    let profile = greylag_infra::LoadProfile {
+        ends_at_us: 7_100_000,
+        ..greylag_infra::LoadProfile::default()
+    };
+    record.profile = profile;
+    // A load shape: the test itself may take a month.
+    record.test.duration_s = 30 * 86_400;
+    record.id = "shaped000000".into();
+    site.coordinator
+        .store()
+        .create_run(record.clone())
+        .await
+        .expect("kept");
+    assert_eq!(length("shaped000000").await, json!(8));
+    record.id = "prepared0000".into();
+    record.started_at_us = None;
+    site.coordinator
+        .store()
+        .create_run(record)
+        .await
+        .expect("kept");
+    assert_eq!(length("prepared0000").await, Value::Null);
 }

@@ -3,10 +3,12 @@
 
 mod csv;
 mod infrastructures;
+mod log_lines;
 mod runs;
 
 pub(super) use csv::csv_file;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
+pub(super) use log_lines::log_lines;
 pub(super) use runs::{
     change_users, list_runs, log, progress, run, start_run, stop_run, summary, tables,
 };

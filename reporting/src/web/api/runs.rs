@@ -1,11 +1,14 @@
 //! Runs: start, stop, follow, and what came out.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use greylag_infra::RunRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -134,7 +137,8 @@ pub(in crate::web) struct Progress {
     status: &'static str,
     failure_reason: Option<String>,
     elapsed_s: f64,
-    duration_s: u64,
+    /// How long the run takes as planned; null before it has started, when a load shape may still decide it.
+    duration_s: Option<u64>,
     users: u64,
     requests: u64,
     failures: u64,
@@ -161,7 +165,7 @@ pub(in crate::web) async fn progress(
         status: about.status,
         failure_reason: about.failure_reason,
         elapsed_s: about.time_elapsed_s,
-        duration_s: about.duration_s,
+        duration_s: planned_s(&run),
         users: cards.active_users,
         requests: cards.requests,
         failures: cards.failures,
@@ -171,6 +175,16 @@ pub(in crate::web) async fn progress(
         p95_ms: cards.p95_ms,
         warnings,
     }))
+}
+
+fn planned_s(run: &RunRecord) -> Option<u64> {
+    run.started_at_us?;
+    let planned = match run.profile.ends_at() {
+        // Of a run that was kept before profiles were.
+        Duration::ZERO => run.test.duration(),
+        planned => planned,
+    };
+    Some(planned.as_secs_f64().ceil() as u64)
 }
 
 /// `GET /api/v1/runs/{id}/tables`: Locust's three console tables as text.

@@ -1,5 +1,6 @@
 //! The product's command line with scenarios that no user would write.
 
+mod talking;
 mod vocabulary;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
     scenarios.extend([per_process(), hostile(), idle(), computing()]);
     scenarios.extend(vocabulary::all());
+    scenarios.extend(talking::all());
     greylag::main(scenarios)
 }
 

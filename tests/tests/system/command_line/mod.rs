@@ -9,3 +9,4 @@ pub(crate) mod results;
 mod serve;
 mod settings;
 mod vocabulary;
+mod what_users_print;
