@@ -37,7 +37,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::engine::stop::StopSignal;
-use crate::engine::{Arrivals, lateness, next_arrival, report};
+use crate::engine::{Arrivals, lateness, next_arrival, polled_as, report};
 use crate::place::panic_message;
 use crate::recorder::UserContext;
 use observer::Observer;
@@ -165,9 +165,12 @@ impl GooseLife {
             TransactionName::InheritNameByRequests(name) if !name.is_empty() => Some(&**name),
             _ => None,
         };
+        let called = name_of(index, transaction);
         observer.begin(name, &user.base_url);
         // Inside the future, so that a panic before the transaction's own future exists is caught too.
-        let running = AssertUnwindSafe(async { (transaction.function)(user).await }).catch_unwind();
+        let running = async { (transaction.function)(user).await };
+        let running = polled_as(observer.context(), &called, running);
+        let running = AssertUnwindSafe(running).catch_unwind();
         let ended = observer.watch(pin!(running), pin!(deadline)).await;
         let error = match ended {
             None => {
@@ -178,7 +181,7 @@ impl GooseLife {
             Some(Err(panic)) => Some(format!("panicked: {}", panic_message(&*panic))),
         };
         if let Some(text) = error {
-            report(observer.context(), &name_of(index, transaction), &text);
+            report(observer.context(), &called, &text);
         }
         false
     }

@@ -41,7 +41,9 @@ pub use ::goose;
 pub use client::{TlsConfigError, tls_client_config};
 pub use client_overrides::ClientOverrides;
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
-pub use engine::{DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter};
+pub use engine::{
+    DriveError, Load, LoopWatch, PlannedUser, Sight, UserOrder, drive, is_engine_chatter,
+};
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
 pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,

@@ -33,7 +33,14 @@ fn start_of(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_TEXT {
         return text.into();
     }
-    format!("{}…", &text[..text.floor_char_boundary(LONGEST_TEXT)]).into()
+    format!("{}…", &text[..boundary_from(text, LONGEST_TEXT)]).into()
+}
+
+/// The first boundary between characters at this position or after it.
+fn boundary_from(text: &str, position: usize) -> usize {
+    (position..text.len())
+        .find(|position| text.is_char_boundary(*position))
+        .unwrap_or(text.len())
 }
 
 /// The path as the compiler gives it, which is relative to the user's workspace. Those of other crates are
@@ -60,7 +67,7 @@ fn short_path(path: &str) -> &str {
         None => path,
     });
     let from = short.len().saturating_sub(LONGEST_PATH);
-    &short[short.ceil_char_boundary(from)..]
+    &short[boundary_from(short, from)..]
 }
 
 /// A panic as its hook saw it.

@@ -2,7 +2,8 @@
 
 pub use crate::client::{
     CaughtResponse, CaughtStreamedResponse, Client, JsonError, Multipart, RequestError, Response,
-    ResponseError, RestResponse, ServerSentEvent, Status, StopHandle, StreamError, StreamedResponse, ensure,
+    ResponseError, RestResponse, ServerSentEvent, Status, StopHandle, StreamError,
+    StreamedResponse, ensure,
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use crate::client::{RequestContext, Target};
+use crate::engine::LoopWatch;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::stop::StopSignal;
 use crate::events::Events;
@@ -72,6 +73,8 @@ pub enum GeneratorLimit<'a> {
         task: &'a str,
         /// For how long.
         held_up: Duration,
+        /// Whether the same occurrence was told of before, when it had not lasted so long.
+        again: bool,
     },
 }
 
@@ -103,6 +106,8 @@ pub(crate) struct RunContext {
     pub(crate) log: LogLimit,
     pub(crate) run: Arc<Run>,
     pub(crate) events: Arc<Events>,
+    /// What users are doing at the moment is told here.
+    pub(crate) watch: Option<Arc<LoopWatch>>,
 }
 
 /// What one user's life and its client share.
@@ -134,6 +139,7 @@ impl UserContext {
                 recorder,
                 log: LogLimit::new(),
                 events: Arc::new(Events::default()),
+                watch: None,
             }),
             stop: Arc::new(StopSignal::new(Duration::from_secs(1))),
             info: UserInfo {

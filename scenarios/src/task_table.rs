@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
+use crate::engine::loop_watch::NameId;
 use crate::markov::{Chain, MarkovError};
 use crate::task_options::TaskOptions;
 use crate::wait_time::WaitTime;
@@ -44,6 +45,7 @@ pub(crate) enum Wait {
 #[derive(Clone)]
 pub struct TaskEntry {
     name: String,
+    id: NameId,
     weight: u32,
     tags: BTreeSet<String>,
     set: Option<Arc<TaskTable>>,
@@ -52,6 +54,7 @@ pub struct TaskEntry {
 impl TaskEntry {
     pub(crate) fn new(options: &TaskOptions, set: Option<Arc<TaskTable>>) -> Self {
         Self {
+            id: NameId::of(&options.name),
             name: options.name.clone(),
             weight: options.weight,
             tags: options.tags.clone(),
@@ -62,6 +65,11 @@ impl TaskEntry {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its name as a number.
+    pub(crate) fn id(&self) -> NameId {
+        self.id
     }
 
     /// How often it is picked in proportion to the others beside it; 0 when it is left out.

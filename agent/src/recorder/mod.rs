@@ -251,15 +251,20 @@ impl Recorder for RunRecorder {
 
     fn generator_limit(&self, limit: GeneratorLimit<'_>) {
         let second = self.second_now();
+        let mut count = 1;
         let (kind, subject, worst) = match limit {
             GeneratorLimit::FileDescriptors => (NoticeKind::FileDescriptors, "", 0),
             GeneratorLimit::Ports => (NoticeKind::Ports, "", 0),
             GeneratorLimit::NameResolution { host } => (NoticeKind::NameResolution, host, 0),
-            GeneratorLimit::BlockedLoop { task, held_up } => (
-                NoticeKind::BlockedLoop,
+            GeneratorLimit::BlockedLoop {
                 task,
-                u64::try_from(held_up.as_millis()).unwrap_or(u64::MAX),
-            ),
+                held_up,
+                again,
+            } => {
+                count = u64::from(!again);
+                let ms = u64::try_from(held_up.as_millis()).unwrap_or(u64::MAX);
+                (NoticeKind::BlockedLoop, task, ms)
+            }
         };
         self.notice(GeneratorNotice {
             kind,
@@ -267,7 +272,7 @@ impl Recorder for RunRecorder {
             subject: cut(subject, MAX_NAME_BYTES).into_owned(),
             first_second: second,
             last_second: second,
-            count: 1,
+            count,
             worst,
         });
     }

@@ -13,13 +13,14 @@ use std::thread;
 use std::time::Duration;
 
 use greylag_infra::{LoadProfile, own_users};
-use greylag_scenarios::{Load, Recorder, Run, RunSettings, drive};
+use greylag_scenarios::{Load, LoopWatch, Recorder, Run, RunSettings, drive};
 use rustix::thread::{Pid, gettid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
+use super::watchdog::Watchdog;
 use crate::scenario_choice::Choice;
 
 /// What a load thread drives.
@@ -32,6 +33,8 @@ pub(super) struct Part {
     pub(super) recorder: Arc<dyn Recorder>,
     /// Ends what is under way: preparation, or the users.
     pub(super) stop: CancellationToken,
+    /// Says what the users are doing at the moment.
+    pub(super) watch: Arc<LoopWatch>,
 }
 
 /// The order to start users.
@@ -83,6 +86,7 @@ impl LoadThread {
                     .build();
                 match runtime {
                     Ok(runtime) => {
+                        let _watchdog = Watchdog::beside_this_thread(&part.watch, &part.recorder);
                         runtime.block_on(live(part, &tell, started));
                         // Whatever a scenario left behind on the runtime is not waited for.
                         runtime.shutdown_background();
@@ -192,6 +196,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> 
         users: usize::try_from(own).unwrap_or(usize::MAX),
         stop_timeout: part.stop_timeout,
         arrivals: arriving,
+        watch: Some(Arc::clone(&part.watch)),
     };
     let recorder = Arc::clone(&part.recorder);
     let keep_arrivals = {
@@ -224,6 +229,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> 
 async fn tell_spawning(part: &Part, run: &Arc<Run>, mut completed: mpsc::UnboundedReceiver<u64>) {
     let events = part.choice.scenario.events();
     while let Some(users) = completed.recv().await {
-        events.spawning_completed(run, users).await;
+        let handlers = events.spawning_completed(run, users);
+        part.watch.polled("on_spawning_complete", handlers).await;
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! The clock walks the load profile and tells the engine when each user starts and stops. The users have a
 //! thread and a runtime of their own, so that encoding and sending results never delays a
-//! request by more than the processor does. What scenarios print, and what we log, goes to standard output
+//! request by more than the processor does. A watchdog beside it notices code of users that blocks that thread. What scenarios print, and what we log, goes to standard output
 //! and error, which the agent reads line by line. When the socket closes the agent has died, and when
 //! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends.
 
@@ -23,6 +23,8 @@ mod load;
 pub(crate) mod messages;
 mod session;
 pub(crate) mod slot_classes;
+mod thread_times;
+mod watchdog;
 pub(crate) mod worker_log;
 
 use std::process::ExitCode;

@@ -49,6 +49,7 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
             stop_timeout: test.stop_timeout(),
             recorder: Arc::clone(&recorder) as _,
             stop: stop.clone(),
+            watch: Arc::default(),
         };
         Ok((LoadThread::start(part)?, longest_stop))
     });

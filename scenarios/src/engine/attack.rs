@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::{Arrivals, SKIP_EVERY};
 use super::log_limit::LogLimit;
+use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
 use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
@@ -88,6 +89,8 @@ pub struct Load {
     /// For an arrival rate: when iterations are intended to begin, each given when it is due. Users then
     /// wait for iterations instead of for their wait times.
     pub arrivals: Option<mpsc::Receiver<Instant>>,
+    /// What users are doing at the moment is told here; only where the runtime has one thread.
+    pub watch: Option<Arc<LoopWatch>>,
 }
 
 /// Why a load cannot be driven.
@@ -162,6 +165,7 @@ pub async fn drive(
         recorder: Arc::clone(&recorder),
         log: LogLimit::new(),
         events: scenario.events(),
+        watch: load.watch,
     });
     let stop_timeout = load.stop_timeout.min(LONGEST_STOP_TIMEOUT);
     let mut due = load.arrivals;

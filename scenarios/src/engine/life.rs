@@ -21,6 +21,7 @@ use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
+use super::loop_watch::NameId;
 use super::pace::{Pace, lateness};
 use super::task_run::{Limit, Outcome, bounded, report, report_panic, stop_test};
 use crate::behaviour::UserRun;
@@ -119,7 +120,8 @@ impl<'a> Life<'a> {
             self.enter_pace();
             return true;
         };
-        let ended = bounded(self.context, Limit::StopTimeout, run).await;
+        let id = NameId::of(&name);
+        let ended = bounded(self.context, Limit::StopTimeout, id, run).await;
         self.enter_pace();
         match ended.outcome {
             Outcome::Done | Outcome::RequestFailed | Outcome::CutOff => true,
@@ -167,7 +169,7 @@ impl<'a> Life<'a> {
                     let (user, client) = (&mut self.user, &mut self.client);
                     // Inside the future, so that a panic before the task's own future exists is caught too.
                     let task = async { user.task(index, client).await };
-                    let ended = bounded(self.context, Limit::StopTimeout, task).await;
+                    let ended = bounded(self.context, Limit::StopTimeout, entry.id(), task).await;
                     (self.after(entry.name(), ended.outcome), ended.paused)
                 }
                 Some(set) => self.enter(index, entry.name(), set).await,
@@ -225,7 +227,11 @@ impl<'a> Life<'a> {
         self.levels.push(Level::new(set, born));
         let mut paused = true;
         let began = match self.user.on_start(&mut self.client) {
-            Some((name, run)) => Some((name, bounded(self.context, Limit::StopTimeout, run).await)),
+            Some((name, run)) => {
+                let id = NameId::of(&name);
+                let ended = bounded(self.context, Limit::StopTimeout, id, run).await;
+                Some((name, ended))
+            }
             None => None,
         };
         if let Some((name, ended)) = began {
@@ -270,7 +276,7 @@ impl<'a> Life<'a> {
     async fn stop_level(&mut self) -> Next {
         let mut next = Next::Pick;
         if let Some((name, run)) = self.user.on_stop(&mut self.client) {
-            let ended = bounded(self.context, Limit::OnStop, run).await;
+            let ended = bounded(self.context, Limit::OnStop, NameId::of(&name), run).await;
             match ended.outcome {
                 Outcome::Done | Outcome::RequestFailed | Outcome::CutOff => {}
                 Outcome::Error(text) | Outcome::Panicked(text) => {

@@ -8,12 +8,14 @@
 //! - `task_run`: one run of a task: bounded by a stop, its panics caught, its errors reported.
 //! - `pace`: when the tasks of a paced user are intended to begin.
 //! - `stop`: the stop of a run as users see it.
+//! - `loop_watch`: which user's code the load's thread is in, for a watchdog beside it.
 //! - `log_limit`: keeps errors of tasks from flooding the log.
 
 mod arrivals;
 mod attack;
 mod life;
 pub(crate) mod log_limit;
+pub(crate) mod loop_watch;
 mod pace;
 mod slots;
 pub(crate) mod stop;
@@ -25,5 +27,6 @@ mod user;
 pub(crate) use arrivals::Arrivals;
 pub use attack::{DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter};
 pub(crate) use life::next_arrival;
+pub use loop_watch::{LoopWatch, Sight};
 pub(crate) use pace::lateness;
-pub(crate) use task_run::report;
+pub(crate) use task_run::{polled_as, report};

@@ -9,6 +9,7 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
+use super::loop_watch::{LoopWatch, NameId};
 use super::stop::StopSignal;
 use crate::place::panic_message;
 use crate::recorder::UserContext;
@@ -61,16 +62,19 @@ impl Limit {
 pub(super) async fn bounded(
     context: &UserContext,
     limit: Limit,
+    name: NameId,
     task: impl Future<Output = TaskResult>,
 ) -> Ended {
+    let watch = context.run.watch.as_deref();
     let mut stopped = pin!(context.stop.raised());
     let mut deadline = pin!(None);
     let mut paused = false;
     let outcome = {
         let mut task = pin!(caught(task));
         poll_fn(|cx| {
-            if let Poll::Ready(outcome) = task.as_mut().poll(cx) {
-                return Poll::Ready(outcome);
+            let polled = in_task(watch, name, || task.as_mut().poll(cx));
+            if polled.is_ready() {
+                return polled;
             }
             if !paused {
                 // From here on a stop wakes this user; before, it could not have missed one.
@@ -96,6 +100,25 @@ pub(super) async fn bounded(
         .await
     };
     Ended { outcome, paused }
+}
+
+/// Polls a task that is not bounded here as what it is called.
+pub(crate) async fn polled_as<F: Future>(context: &UserContext, name: &str, task: F) -> F::Output {
+    let Some(watch) = context.run.watch.as_deref() else {
+        return task.await;
+    };
+    let name = NameId::of(name);
+    let mut task = pin!(task);
+    poll_fn(|cx| in_task(Some(watch), name, || task.as_mut().poll(cx))).await
+}
+
+/// Says that the user is in this task as long as `poll` takes. A panic ends the poll of its whole life.
+fn in_task<R>(watch: Option<&LoopWatch>, name: NameId, poll: impl FnOnce() -> R) -> R {
+    let Some(watch) = watch else { return poll() };
+    watch.in_task(Some(name));
+    let polled = poll();
+    watch.in_task(None);
+    polled
 }
 
 /// Runs a task, its panics caught.

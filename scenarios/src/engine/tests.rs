@@ -454,6 +454,7 @@ async fn a_load_that_does_not_fit_is_refused() {
         users: 1,
         stop_timeout: Duration::ZERO,
         arrivals: None,
+        watch: None,
     };
     let (_orders, receiver) = mpsc::channel(1);
     let error = drive(&homeless, load, receiver, memory.clone(), stop)
@@ -508,6 +509,7 @@ async fn one_user_stops_while_others_go_on_and_its_index_can_begin_again() {
         users: 2,
         stop_timeout: Duration::from_secs(1),
         arrivals: None,
+        watch: None,
     };
     let stop = CancellationToken::new();
     let driving = tokio::spawn({

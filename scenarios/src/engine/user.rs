@@ -1,6 +1,8 @@
 //! The users of this process: from what is planned to who lives.
 
+use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -8,6 +10,7 @@ use futures_util::FutureExt as _;
 use super::arrivals::Arrivals;
 use super::attack::PlannedUser;
 use super::life;
+use super::loop_watch::NameId;
 use super::stop::StopSignal;
 use super::task_run::report_panic;
 use crate::client::{Client, ClientShared};
@@ -21,8 +24,8 @@ pub(super) struct Crew {
     context: Arc<RunContext>,
     /// The iterations of an arrival rate, where there is one.
     arrivals: Option<Arc<Arrivals>>,
-    /// The scenario's user types, each with what its users' clients share.
-    user_types: Vec<(UserType, Arc<ClientShared>)>,
+    /// The scenario's user types, each with what its users' clients share and its name as a number.
+    user_types: Vec<(UserType, Arc<ClientShared>, NameId)>,
 }
 
 impl Crew {
@@ -41,7 +44,8 @@ impl Crew {
                     .or(user_type.host())
                     .ok_or("no host is given")?;
                 let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
-                Ok((user_type.clone(), Arc::new(shared)))
+                let name = NameId::of(user_type.name());
+                Ok((user_type.clone(), Arc::new(shared), name))
             })
             .collect::<Result<_, String>>()?;
         Ok(Self {
@@ -56,7 +60,7 @@ impl Crew {
         if stop.is_raised() {
             return;
         }
-        let (user_type, shared) = &self.user_types[planned.user_type];
+        let (user_type, shared, name) = &self.user_types[planned.user_type];
         let _present = Present::new(&self.context);
         let context = Arc::new(UserContext {
             run: Arc::clone(&self.context),
@@ -77,7 +81,12 @@ impl Crew {
         };
         // What functions of the scenario panic with is caught where they are called. What is left is states and
         // tasks that panic while they are dropped: that must not take the slot along.
-        if let Err(panic) = AssertUnwindSafe(life).catch_unwind().await {
+        let mut life = pin!(AssertUnwindSafe(life).catch_unwind());
+        let ended = poll_fn(|cx| {
+            let _poll = self.context.watch.as_ref().map(|watch| watch.begin(*name));
+            life.as_mut().poll(cx)
+        });
+        if let Err(panic) = ended.await {
             report_panic(&context, user_type.name(), &*panic);
         }
     }

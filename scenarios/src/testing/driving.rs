@@ -47,6 +47,7 @@ impl Plan {
             users: self.users,
             stop_timeout: self.stop_timeout,
             arrivals: None,
+            watch: None,
         }
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn user_context_with(
             log: LogLimit::new(),
             run: Arc::new(run),
             events,
+            watch: None,
         }),
         stop: Arc::new(StopSignal::new(Duration::from_secs(1))),
         info: UserInfo {

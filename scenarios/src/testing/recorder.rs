@@ -70,9 +70,9 @@ impl Memory {
     pub(crate) fn task_errors(&self) -> Vec<(String, String)> {
         let errors = self.placed_task_errors();
         let without = |(task, text): (String, String)| {
-            let placed = text.rsplit_once(" (").filter(|(_, place)| {
-                place.contains(".rs:") && place.ends_with(|last: char| last == ')')
-            });
+            let placed = text
+                .rsplit_once(" (")
+                .filter(|(_, place)| place.contains(".rs:") && place.ends_with(')'));
             let text = placed.map_or(text.as_str(), |(text, _)| text).to_owned();
             (task, text)
         };

@@ -36,6 +36,7 @@ fn drive_scenario(scenario: crate::Scenario, host: Option<&Url>, paced: bool) ->
         users: 4,
         stop_timeout: Duration::from_secs(5),
         arrivals: paced.then_some(arrivals_due),
+        watch: None,
     };
     let running = tokio::spawn({
         let (memory, stop) = (memory.clone(), stop.clone());

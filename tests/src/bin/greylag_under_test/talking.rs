@@ -5,7 +5,7 @@ use std::io::Write;
 use greylag_scenarios::prelude::*;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    vec![talkative(), flooding(), broken_start()]
+    vec![talkative(), flooding(), broken_start(), blocking()]
 }
 
 /// Every way in which users say something.
@@ -14,6 +14,7 @@ fn talkative() -> Scenario {
     struct Talker;
 
     impl Talker {
+        #[expect(clippy::dbg_macro, reason = "what it prints is what is tested")]
         async fn talks(&mut self, _: &mut Client) -> TaskResult {
             println!("printed to standard output");
             eprintln!("printed to standard error");
@@ -100,5 +101,43 @@ fn broken_start() -> Scenario {
             FastHttpUser::<Broken>::new("Broken")
                 .on_start(Broken::begins)
                 .task(1, Broken::never),
+        )
+}
+
+/// One user type blocks its thread, another one does the same where that is no harm.
+fn blocking() -> Scenario {
+    const LONG: Duration = Duration::from_millis(150);
+
+    #[derive(Default)]
+    struct Blocker;
+
+    impl Blocker {
+        async fn sleeps(&mut self, _: &mut Client) -> TaskResult {
+            std::thread::sleep(LONG);
+            Ok(())
+        }
+    }
+
+    #[derive(Default)]
+    struct Polite;
+
+    impl Polite {
+        async fn sleeps(&mut self, _: &mut Client) -> TaskResult {
+            spawn_blocking(|| std::thread::sleep(LONG)).await?;
+            Ok(())
+        }
+    }
+
+    Scenario::new("blocking")
+        .description("Keeps its worker's thread for 150 ms at a time")
+        .user(
+            FastHttpUser::<Blocker>::new("Blocker")
+                .wait_time(constant(0.3))
+                .task(1, Blocker::sleeps),
+        )
+        .user(
+            FastHttpUser::<Polite>::new("Polite")
+                .wait_time(constant(0.3))
+                .task(1, Polite::sleeps),
         )
 }

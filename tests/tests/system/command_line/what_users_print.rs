@@ -3,6 +3,7 @@
 use greylag_tests::{Cluster, Ended, heavy};
 use tempfile::TempDir;
 
+use super::results::read_summary;
 use crate::support::{RUN_TIMEOUT, SOON, greylag};
 
 /// The file of the users under test, as the compiler names it, and its text.
@@ -193,4 +194,36 @@ async fn users_that_never_begin_say_why() {
         assert!(ended.stdout.contains(&error), "{}", ended.stdout);
     }
     assert!(!ended.stderr.contains("began a task"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn code_that_blocks_is_named_and_other_code_is_not() {
+    let _turn = heavy().await;
+    let directory = TempDir::new().expect("a directory");
+    let ended = run(&directory, "blocking", &["--summary", "out.json"]).await;
+    let blocked = "`Blocker::sleeps` blocked worker 0";
+    let said = ended
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("Warning: "));
+    assert_eq!(
+        said.filter(|line| line.contains(blocked)).count(),
+        1,
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains(blocked), "{}", ended.stdout);
+    let (summary, _) = read_summary(&directory.path().join("out.json"));
+    let blocks = summary
+        .warnings
+        .iter()
+        .filter(|warning| warning.kind == "blocked_loop");
+    let [warning] = blocks.collect::<Vec<_>>()[..] else {
+        panic!("{:?}", summary.warnings);
+    };
+    assert_eq!(
+        (warning.worker, warning.subject.as_str()),
+        (Some(0), "Blocker::sleeps")
+    );
+    assert!(warning.count > 1 && warning.worst >= 100, "{warning:?}");
 }

@@ -58,8 +58,7 @@ async fn notes_of(build: impl FnOnce(FastHttpUser<Notes>) -> FastHttpUser<Notes>
     let stop = sleep(Duration::from_millis(1_000));
     let (memory, _) = live_once(&build(user).into(), None, stop).await;
     assert_eq!(memory.task_errors(), []);
-    let lines = kept.lines.lock().unwrap().clone();
-    lines
+    kept.lines.lock().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]

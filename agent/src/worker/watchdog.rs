@@ -1,0 +1,205 @@
+//! Notices users' code that blocks the thread which all users of a worker share.
+//!
+//! A thread beside that of the load looks every 10 ms whether the poll of a user that it saw last is still under way.
+//! A thread that is not let onto a processor looks the same from outside, and is no fault of the users: time in which
+//! the watchdog itself came late, or in which the system says that the thread waited for a processor, does not count.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use greylag_scenarios::{GeneratorLimit, LoopWatch, Recorder, Sight};
+
+use super::thread_times::{ThreadTimes, TimesOfThread};
+
+/// Pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// From here on a poll has blocked the thread.
+const BLOCKED_FROM: Duration = Duration::from_millis(50);
+/// A poll that has not returned yet is told of after this time, and again each time it has doubled.
+const STILL_BLOCKED_FROM: Duration = Duration::from_secs(1);
+
+/// The watchdog of a thread, until it is dropped.
+pub(super) struct Watchdog {
+    /// Closed to end it.
+    ending: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Watches the thread that calls this, which runs what `watch` tells of, and tells the recorder. Without a thread
+    /// to spare nothing is watched.
+    pub(super) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
+        let (ending, ended) = mpsc::channel();
+        let (watch, recorder) = (Arc::clone(watch), Arc::clone(recorder));
+        let times = TimesOfThread::this();
+        let thread = thread::Builder::new()
+            .name("watchdog".to_owned())
+            .spawn(move || {
+                let mut looks = Looks::new(Instant::now());
+                while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    let found = looks.look(Instant::now(), watch.look(), || times.read());
+                    if let Some(found) = found {
+                        found.tell(&*recorder);
+                    }
+                }
+            });
+        if let Err(error) = &thread {
+            tracing::warn!("blocking code of users will not be noticed: {error}");
+        }
+        Self {
+            ending: Some(ending),
+            thread: thread.ok(),
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.ending = None;
+        if let Some(thread) = self.thread.take() {
+            // What it panicked with was printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Code that kept the thread, as far as the looks have found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    code: String,
+    /// For about how long.
+    time: Duration,
+    /// Whether it has returned.
+    is_over: bool,
+    /// Whether the same poll was told of before.
+    again: bool,
+}
+
+impl Found {
+    fn tell(&self, recorder: &dyn Recorder) {
+        let Self { code, time, .. } = self;
+        if !self.is_over {
+            tracing::warn!(
+                "{code} has been blocking the thread of all users of this worker for {:.1} s and has not returned",
+                time.as_secs_f64()
+            );
+        }
+        recorder.generator_limit(GeneratorLimit::BlockedLoop {
+            task: code,
+            held_up: *time,
+            again: self.again,
+        });
+    }
+}
+
+/// A poll that was seen under way.
+struct Hold {
+    sight: Sight,
+    first_seen: Instant,
+    last_seen: Instant,
+    /// Time in between in which we came late.
+    ours: Duration,
+    times: ThreadTimes,
+    /// How long it must last to be told of while it goes on.
+    tell_at: Duration,
+    /// Whether it was told of.
+    told: bool,
+}
+
+impl Hold {
+    /// How long the code itself kept the thread, as far as it was seen.
+    fn time(&self, times: ThreadTimes) -> Duration {
+        let seen = self.last_seen - self.first_seen;
+        let waited = times.waited.saturating_sub(self.times.waited);
+        seen.saturating_sub(self.ours).saturating_sub(waited)
+    }
+
+    /// The same while it goes on: a thread's wait is known only when it is over, so that of one which could run
+    /// only what it did run counts.
+    fn time_so_far(&self, times: ThreadTimes) -> Duration {
+        if times.could_run {
+            times.ran.saturating_sub(self.times.ran)
+        } else {
+            self.time(times)
+        }
+    }
+}
+
+/// One look after the other.
+struct Looks {
+    last: Instant,
+    hold: Option<Hold>,
+}
+
+impl Looks {
+    fn new(now: Instant) -> Self {
+        Self {
+            last: now,
+            hold: None,
+        }
+    }
+
+    fn look(
+        &mut self,
+        now: Instant,
+        sight: Option<Sight>,
+        times: impl Fn() -> ThreadTimes,
+    ) -> Option<Found> {
+        let since_last = now.saturating_duration_since(self.last);
+        self.last = now;
+        if let (Some(hold), Some(sight)) = (&mut self.hold, sight)
+            && hold.sight.is_same_poll(sight)
+        {
+            hold.sight = sight;
+            hold.last_seen = now;
+            // Timers are a little late always.
+            if since_last > 2 * LOOK_EVERY {
+                hold.ours += since_last - LOOK_EVERY;
+            }
+            if hold.last_seen - hold.first_seen < hold.tell_at {
+                return None;
+            }
+            hold.tell_at *= 2;
+            let time = hold.time_so_far(times());
+            if time < BLOCKED_FROM {
+                return None;
+            }
+            return Some(Found {
+                code: sight.name(),
+                time,
+                is_over: false,
+                again: std::mem::replace(&mut hold.told, true),
+            });
+        }
+        let ended = self.hold.take();
+        let known = ended.filter(|hold| hold.last_seen - hold.first_seen >= BLOCKED_FROM);
+        if known.is_none() && sight.is_none() {
+            return None;
+        }
+        let times = times();
+        self.hold = sight.map(|sight| Hold {
+            sight,
+            first_seen: now,
+            last_seen: now,
+            ours: Duration::ZERO,
+            times,
+            tell_at: STILL_BLOCKED_FROM,
+            told: false,
+        });
+        let hold = known?;
+        let time = hold.time(times);
+        (time >= BLOCKED_FROM).then(|| Found {
+            code: hold.sight.name(),
+            // Half a look at each end was not seen.
+            time: time + LOOK_EVERY,
+            is_over: true,
+            again: hold.told,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "watchdog_tests.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+//! What is taken for blocking code and what is not, on a clock of the test's.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use greylag_scenarios::LoopWatch;
+
+use super::*;
+
+/// Two polls of the same code as somebody saw them.
+fn two_polls(code: &str) -> [Sight; 2] {
+    let watch = LoopWatch::default();
+    let mut polled = pin!(watch.polled(code, async {
+        let first = watch.look();
+        tokio::task::yield_now().await;
+        [first, watch.look()].map(|sight| sight.expect("it is under way"))
+    }));
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(sights) = polled.as_mut().poll(&mut context) {
+            return sights;
+        }
+    }
+}
+
+/// A watchdog whose clock and whose thread's times are set by hand.
+struct Hand {
+    looks: Looks,
+    now: Instant,
+    times: Cell<ThreadTimes>,
+}
+
+impl Hand {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            looks: Looks::new(now),
+            now,
+            times: Cell::default(),
+        }
+    }
+
+    /// Looks once after this many milliseconds.
+    fn look(&mut self, after_ms: u64, sight: Option<Sight>) -> Option<Found> {
+        self.now += Duration::from_millis(after_ms);
+        let times = &self.times;
+        self.looks.look(self.now, sight, || times.get())
+    }
+
+    /// Looks every 10 ms for a while.
+    fn looks(&mut self, ms: u64, sight: Sight) -> Vec<Found> {
+        (0..ms / 10)
+            .filter_map(|_| self.look(10, Some(sight)))
+            .collect()
+    }
+
+    fn waits(&self, ms: u64) {
+        let times = self.times.get();
+        let waited = times.waited + Duration::from_millis(ms);
+        self.times.set(ThreadTimes { waited, ..times });
+    }
+}
+
+fn blocked(ms: u64) -> Option<Found> {
+    Some(Found {
+        code: "Shopper::buy".to_owned(),
+        time: Duration::from_millis(ms),
+        is_over: true,
+        again: false,
+    })
+}
+
+#[test]
+fn a_long_poll_is_told_of_when_it_is_over() {
+    let [first, second] = two_polls("Shopper::buy");
+    let mut hand = Hand::new();
+    assert_eq!(hand.looks(100, first), []);
+    assert_eq!(hand.look(10, None), blocked(100));
+    assert_eq!(hand.look(10, None), None);
+    // Also when the next look finds another poll.
+    assert_eq!(hand.looks(200, second), []);
+    assert_eq!(hand.look(10, Some(first)), blocked(200));
+}
+
+#[test]
+fn short_polls_are_nothing_however_many() {
+    let polls = two_polls("Shopper::buy");
+    let mut hand = Hand::new();
+    for number in 0..100 {
+        assert_eq!(hand.looks(40, polls[number % 2]), []);
+    }
+    assert_eq!(hand.look(10, None), None);
+}
+
+#[test]
+fn a_thread_without_a_processor_is_not_blocked() {
+    let [first, second] = two_polls("Shopper::buy");
+    // It waited, as the system says afterwards.
+    let mut hand = Hand::new();
+    hand.looks(300, first);
+    hand.waits(280);
+    assert_eq!(hand.look(10, None), None);
+    // We waited ourselves.
+    let mut hand = Hand::new();
+    for _ in 0..5 {
+        assert_eq!(hand.look(200, Some(first)), None);
+    }
+    assert_eq!(hand.look(10, None), None);
+    // It is ready to run for seconds, and nobody knows yet that it waits.
+    let mut hand = Hand::new();
+    hand.times.set(ThreadTimes {
+        could_run: true,
+        ..ThreadTimes::default()
+    });
+    assert_eq!(hand.looks(5_000, second), []);
+    // Of both together what is left counts.
+    let mut hand = Hand::new();
+    hand.looks(300, first);
+    hand.waits(200);
+    assert_eq!(hand.look(10, None), blocked(100));
+}
+
+#[test]
+fn a_poll_that_never_returns_is_told_of_while_it_goes_on() {
+    let [first, _] = two_polls("Shopper::buy");
+    let mut hand = Hand::new();
+    let found = hand.looks(9_000, first);
+    let told: Vec<(u64, bool)> = found
+        .iter()
+        .map(|found| {
+            assert!(!found.is_over && found.code == "Shopper::buy", "{found:?}");
+            (found.time.as_secs(), found.again)
+        })
+        .collect();
+    assert_eq!(told, [(1, false), (2, true), (4, true), (8, true)]);
+    // It is one and the same in the end, too.
+    let over = blocked(9_000).map(|found| Found {
+        again: true,
+        ..found
+    });
+    assert_eq!(hand.look(10, None), over);
+}

@@ -1,0 +1,184 @@
+//! Which user's code the thread of the load is in, for a watchdog beside it.
+//!
+//! All users of a worker share one thread. Code that blocks it holds up everybody, and every response time measured
+//! meanwhile includes it. A watchdog on another thread looks every few milliseconds whether the poll of a user that it
+//! saw last is still under way. All that this costs a user is a few stores at each poll, and no look at a clock.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// What the thread of a load does: of one thread, so only for a runtime that has no other.
+#[derive(Debug, Default)]
+pub struct LoopWatch {
+    /// Polls of users, counted at their begin and at their end: odd while one is under way. Written by one thread.
+    polls: AtomicU64,
+    /// The user type that is polled and its task: two [`NameId`]s.
+    at: AtomicU64,
+}
+
+/// A poll that was under way when somebody looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    poll: u64,
+    at: u64,
+}
+
+impl LoopWatch {
+    /// The poll that is under way now, if one is.
+    pub fn look(&self) -> Option<Sight> {
+        let poll = self.polls.load(Ordering::Acquire);
+        let at = self.at.load(Ordering::Acquire);
+        let same = self.polls.load(Ordering::Acquire) == poll;
+        (same && poll % 2 == 1).then_some(Sight { poll, at })
+    }
+
+    /// Polls this future as what is called `name`.
+    pub async fn polled<F: Future>(&self, name: &str, future: F) -> F::Output {
+        let name = NameId::of(name);
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let _poll = self.begin(name);
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// A poll of a user of this type begins; it ends when what is returned is dropped.
+    pub(super) fn begin(&self, user_type: NameId) -> PollUnderWay<'_> {
+        self.at
+            .store(u64::from(user_type.0) << 32, Ordering::Relaxed);
+        self.count();
+        PollUnderWay(self)
+    }
+
+    /// The user that is polled is in this task from now on; in none for none.
+    pub(super) fn in_task(&self, task: Option<NameId>) {
+        let user_type = self.at.load(Ordering::Relaxed) & !u64::from(u32::MAX);
+        let task = task.map_or(0, |NameId(id)| u64::from(id));
+        self.at.store(user_type | task, Ordering::Relaxed);
+    }
+
+    fn count(&self) {
+        // One thread writes, so this need not be one step.
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls.wrapping_add(1), Ordering::Release);
+    }
+}
+
+pub(super) struct PollUnderWay<'a>(&'a LoopWatch);
+
+impl Drop for PollUnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.count();
+    }
+}
+
+impl Sight {
+    /// Whether this is the same poll.
+    pub fn is_same_poll(self, other: Self) -> bool {
+        self.poll == other.poll
+    }
+
+    /// Whose code it is: the task, with its user type unless its name says that.
+    pub fn name(self) -> String {
+        let names = NameId::all();
+        let name = |id: u64| names.names.get((id as usize).checked_sub(1)?).cloned();
+        let (user_type, task) = (name(self.at >> 32), name(self.at & u64::from(u32::MAX)));
+        match (user_type, task) {
+            (Some(user_type), None) => user_type.to_string(),
+            (Some(user_type), Some(task)) if !says(&task, &user_type) => {
+                format!("{task} of {user_type}")
+            }
+            (_, Some(task)) => task.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn says(task: &str, user_type: &str) -> bool {
+    let rest = task.strip_prefix(user_type);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+impl fmt::Debug for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in poll {}", self.name(), self.poll)
+    }
+}
+
+/// The name of a user type or a task as a number that fits into an atomic. There are as many as scenarios have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NameId(u32);
+
+#[derive(Default)]
+struct Names {
+    /// The name with number n is the one before position n.
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32>,
+}
+
+impl NameId {
+    pub(crate) fn of(name: &str) -> Self {
+        let mut all = Self::all();
+        if let Some(number) = all.numbers.get(name) {
+            return Self(*number);
+        }
+        let name: Arc<str> = name.into();
+        all.names.push(Arc::clone(&name));
+        // A program does not have 2^32 names.
+        let number = all.names.len() as u32;
+        all.numbers.insert(name, number);
+        Self(number)
+    }
+
+    /// A panic while it is held leaves names that are still good.
+    fn all() -> MutexGuard<'static, Names> {
+        static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_under_way_is_seen_by_its_names() {
+        let watch = LoopWatch::default();
+        assert_eq!(watch.look(), None);
+        let poll = watch.begin(NameId::of("Shopper"));
+        let first = watch.look().unwrap();
+        assert_eq!(first.name(), "Shopper");
+        watch.in_task(Some(NameId::of("Shopper::buy")));
+        let second = watch.look().unwrap();
+        assert_eq!(second.name(), "Shopper::buy");
+        assert!(first.is_same_poll(second));
+        watch.in_task(Some(NameId::of("Browse")));
+        assert_eq!(watch.look().unwrap().name(), "Browse of Shopper");
+        watch.in_task(None);
+        assert_eq!(watch.look().unwrap().name(), "Shopper");
+        drop(poll);
+        assert_eq!(watch.look(), None);
+        let _poll = watch.begin(NameId::of("Shopper"));
+        assert!(!watch.look().unwrap().is_same_poll(second));
+    }
+
+    #[tokio::test]
+    async fn a_future_is_seen_while_it_is_polled_only() {
+        let watch = LoopWatch::default();
+        let seen = watch.polled("on_spawning_complete", async {
+            let before = watch.look();
+            tokio::task::yield_now().await;
+            (before, watch.look())
+        });
+        let (before, after) = seen.await;
+        let (before, after) = (before.unwrap(), after.unwrap());
+        assert_eq!(before.name(), "on_spawning_complete");
+        assert!(!before.is_same_poll(after));
+        assert_eq!(watch.look(), None);
+    }
+}
