@@ -10,6 +10,7 @@ mod conformance {
     mod examples;
     mod joining;
     mod locust;
+    mod options;
     mod pair;
     mod recording_server;
     mod statistics;

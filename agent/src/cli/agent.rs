@@ -21,7 +21,7 @@ pub(super) struct AgentOptions {
     /// Address of the coordinator, such as http://10.0.0.1:8089.
     #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
     coordinator: Url,
-    /// The infrastructure this machine joins; it is created if it is not there.
+    /// The infrastructure this machine joins; created if it doesn't exist.
     #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]
     infrastructure: String,
     /// Name of this agent [default: the machine's name].

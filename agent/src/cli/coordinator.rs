@@ -26,8 +26,7 @@ const LONGEST_LEASE_S: u64 = 3_600;
 /// Options of `greylag coordinator`.
 #[derive(Debug, Args)]
 pub(super) struct CoordinatorOptions {
-    /// Address to listen on. Other machines reach only addresses that are not of loopback, and these
-    /// need a token.
+    /// Address to listen on. Non-loopback addresses are reachable from other machines and need a token.
     #[arg(
         long,
         env = "GREYLAG_LISTEN",
@@ -38,7 +37,7 @@ pub(super) struct CoordinatorOptions {
     /// Directory in which results are kept.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
-    /// Secret that agents, the API and the page need.
+    /// Token required by agents, the API and the web page.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
     /// The address that browsers use when a proxy stands in front, such as https://load.example/greylag: its
@@ -48,7 +47,7 @@ pub(super) struct CoordinatorOptions {
     /// The path below which browsers see the coordinator, such as /greylag [default: that of --public-url].
     #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
     base_path: Option<BasePath>,
-    /// How long an agent may not be heard, and may hear nothing, before its load ends.
+    /// How long an agent may be out of contact before its load is stopped.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
 }
@@ -115,7 +114,7 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         .map_err(|error| Failure::failed(format!("the web server failed: {error}")))
 }
 
-/// The sentence about an address that cannot be listened on.
+/// The message about an address that cannot be listened on.
 pub(super) fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     let cure = match error.kind() {
         std::io::ErrorKind::AddrInUse => "; stop what is using it or choose another port",

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_infra::{DurationError, parse_whole_seconds};
-use greylag_scenarios::Scenario;
+use greylag_scenarios::{Scenario, UserType};
 
 use failure::Failure;
 use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved};
@@ -76,19 +76,19 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show a whole load test against a target of its own, live in the browser.
+    /// Run a demo load test against a built-in target, live in the browser.
     Demo(demo::DemoOptions),
-    /// Run a load test, here or on a coordinator's agents.
+    /// Run a load test, locally or on a coordinator's agents.
     Run(Box<run::RunOptions>),
     /// Serve the web page with an agent on this machine and wait for Start, until Ctrl-C or SIGTERM.
     Serve(Box<serve::ServeOptions>),
-    /// Change the number of users of a run that goes on.
+    /// Change the number of users of a running test.
     Users(users::UsersOptions),
     /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
     Coordinator(coordinator::CoordinatorOptions),
     /// Generate load for a coordinator, until Ctrl-C or SIGTERM.
     Agent(agent::AgentOptions),
-    /// Make a crate for users of your own.
+    /// Create a crate for your own users.
     New(new::NewOptions),
     /// List the scenarios that are compiled in.
     Scenarios(scenarios::ScenariosOptions),
@@ -111,11 +111,16 @@ enum Command {
 pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     let words = std::env::args_os().collect();
     let surroundings = Surroundings::of_process();
+    let user_types: Vec<&str> = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.user_types)
+        .map(UserType::name)
+        .collect();
     let Resolved {
         matches,
         sources,
         notes,
-    } = match settings::resolve(&command(&scenarios), words, &surroundings) {
+    } = match settings::resolve(&command(&scenarios), words, &user_types, &surroundings) {
         Ok(resolved) => resolved,
         Err(Unresolved::Shown(shown)) => shown.exit(),
         Err(Unresolved::Refused(failure)) => return failure.report(),
@@ -134,10 +139,15 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     for note in notes {
         eprintln!("{note}");
     }
+    // What a worker says goes to its agent, whatever variables it inherited.
+    let log_file = match command_line.command {
+        Command::Worker => None,
+        _ => command_line.log_file.as_deref(),
+    };
     if !command_line.skip_log_setup
         && let Err(failure) = logging::init(
             command_line.log_level.as_deref(),
-            command_line.log_file.as_deref(),
+            log_file,
             &command_line.command,
         )
     {

@@ -1,4 +1,4 @@
-//! `greylag users`: more or fewer users for a run that goes on.
+//! `greylag users`: more or fewer users for a running test.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,11 +14,11 @@ use super::{say, seconds};
 /// Options of `greylag users`.
 #[derive(Debug, Args)]
 pub(super) struct UsersOptions {
-    /// The run: the last part of its page's address.
+    /// The run's id: the last part of its URL.
     run: String,
-    /// How many users there shall be.
+    /// Target number of users.
     users: u64,
-    /// How long the change takes, linearly; 0s is at once.
+    /// How long the change takes, linearly; 0s changes it immediately.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = seconds)]
     within: u64,
     /// The coordinator that runs it.
@@ -42,7 +42,7 @@ pub(super) struct UsersOptions {
 pub(super) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
     if options.run.is_empty() || !options.run.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(Failure::bad_input(
-            "a run is named by the letters and digits at the end of its page's address",
+            "give the run's id, the last part of its URL",
         ));
     }
     let api = ApiClient::new(options.coordinator, options.token, options.ca.as_deref())?;
@@ -50,7 +50,7 @@ pub(super) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
         .await
         .map_err(Failure::bad_input)?;
     say(format_args!(
-        "Run {} goes to {} users within {} s.",
+        "Run {}: changing to {} users over {} s.",
         options.run, options.users, options.within
     ));
     Ok(ExitCode::SUCCESS)

@@ -174,7 +174,7 @@ pub(super) const OPTIONS: &[LocustOption] = &[
         "LOCUST_WEB_BASE_PATH",
         Value,
         Refused,
-        "a path belongs to a coordinator behind a proxy: see `greylag coordinator --help`",
+        "use `greylag coordinator --base-path PATH`, behind a proxy",
     ),
     option(
         &["--master"],

@@ -76,7 +76,11 @@ pub(super) fn parse(command: &Command, mut words: Vec<OsString>) -> Result<Typed
 
 /// Where a subcommand has to be put in a command line that has none, as Locust's: `my-load -H … -u …`. None when
 /// there is one, or nothing to run.
-pub(super) fn place_of_subcommand(command: &Command, words: &[OsString]) -> Option<usize> {
+pub(super) fn place_of_subcommand(
+    command: &Command,
+    words: &[OsString],
+    user_types: &[&str],
+) -> Option<usize> {
     let mut place = 1;
     loop {
         let word = words.get(place)?.to_str()?;
@@ -108,7 +112,10 @@ pub(super) fn place_of_subcommand(command: &Command, words: &[OsString]) -> Opti
             None => {
                 let asks = ["-h", "--help", "-V", "--version"].contains(&word);
                 let is_file = word.ends_with(".toml") || word.ends_with(".py");
-                return ((word.starts_with('-') && !asks) || is_file).then_some(place);
+                let is_subcommand = command.find_subcommand(word).is_some();
+                let is_user_type = user_types.contains(&word) && !is_subcommand;
+                let is_bare = (word.starts_with('-') && !asks) || is_file || is_user_type;
+                return is_bare.then_some(place);
             }
         }
     }

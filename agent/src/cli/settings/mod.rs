@@ -87,17 +87,18 @@ struct Settings {
     notes: Vec<String>,
 }
 
-/// Resolves a command line, the program's name first.
+/// Resolves a command line, the program's name first. A first word that is one of `user_types` is not a subcommand.
 ///
 /// # Errors
 /// See [`Unresolved`].
 pub(super) fn resolve(
     command: &Command,
     words: Vec<OsString>,
+    user_types: &[&str],
     surroundings: &Surroundings,
 ) -> Result<Resolved, Unresolved> {
     let program = words.first().cloned().unwrap_or_default();
-    let (subcommand, settings) = match lenient::place_of_subcommand(command, &words) {
+    let (subcommand, settings) = match lenient::place_of_subcommand(command, &words, user_types) {
         None => collect(command, words, surroundings)?,
         // Locust's form: the page waits for Start, unless there is none.
         Some(place) => {

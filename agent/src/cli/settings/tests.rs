@@ -23,11 +23,15 @@ fn resolve_in(
         .chain(line.split_whitespace())
         .map(OsString::from)
         .collect();
-    resolve(&command(&[]), words, &surroundings(variables, directory)).map_err(|unresolved| {
-        match unresolved {
-            Unresolved::Shown(error) => error.to_string(),
-            Unresolved::Refused(failure) => format!("{failure:?}"),
-        }
+    resolve(
+        &command(&[]),
+        words,
+        &["Shopper"],
+        &surroundings(variables, directory),
+    )
+    .map_err(|unresolved| match unresolved {
+        Unresolved::Shown(error) => error.to_string(),
+        Unresolved::Refused(failure) => format!("{failure:?}"),
     })
 }
 
@@ -154,6 +158,7 @@ fn empty_values_of_flags_are_refused() {
     let refused = resolve(
         &command(&[]),
         words.into(),
+        &[],
         &surroundings(&[], directory.path()),
     )
     .unwrap_err();
@@ -255,6 +260,7 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
             "run",
         ),
         ("a.toml", &[][..], "serve"),
+        ("Shopper -u 1 --headless", &[][..], "run"),
         ("scenarios", &[][..], "scenarios"),
     ] {
         let resolved = resolved(line, variables).unwrap();

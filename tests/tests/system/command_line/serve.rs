@@ -35,7 +35,9 @@ async fn serve_waits_for_start_runs_and_ends_whole() {
     ];
     let mut serve = greylag().start_in(directory.path(), &line);
     let url = serve
-        .wait_for_output("its URL", START_TIMEOUT, local_url)
+        .wait_for_output("its URL", START_TIMEOUT, |output| {
+            local_url(output.split_once("Greylag is at ")?.1)
+        })
         .await;
     assert_eq!(url, format!("http://127.0.0.1:{port}"));
     let api = Api::new(&url);
