@@ -2,6 +2,7 @@
 
 mod agent;
 mod cli;
+#[cfg(feature = "coordinator")]
 mod demo_target;
 mod main_macro;
 mod recorder;
@@ -13,6 +14,7 @@ pub use agent::{
     Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, machine_name, worker_command,
 };
 pub use cli::main;
+#[cfg(feature = "coordinator")]
 pub use demo_target::DemoTarget;
 /// The engine, for scenarios written for goose itself: `Scenario::new("…").goose(…)`.
 pub use greylag_scenarios::goose;

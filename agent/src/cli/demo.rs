@@ -10,11 +10,11 @@ use greylag_scenarios::Scenario;
 
 use super::failure::Failure;
 use super::follow::{Following, Outcome};
-use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use super::local::{Local, LocalPage};
 use super::run_log::RunLog;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
-use super::{DEFAULT_DATA, say, seconds};
+use super::{DEFAULT_DATA, LOCAL_INFRASTRUCTURE, say, seconds};
 use crate::demo_target::DemoTarget;
 
 /// The example scenario that shops in the demo's target.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use greylag_infra::LoadTest;
 use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
-use greylag_reporting::web::{WebConfig, serve};
+use greylag_reporting::web::{WebConfig, check_listen_address, serve};
 use greylag_scenarios::Scenario;
 use rand::Rng as _;
 use tokio::net::TcpListener;
@@ -16,17 +16,18 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::api_client::ApiClient;
-use super::coordinator::cannot_listen;
+use super::coordinator::{cannot_listen, resolve};
 use super::failure::Failure;
 use super::follow::{Following, Outcome, follow};
-use super::page_options::DEFAULT_PORT;
+use super::page_options::PageOptions;
 use super::run::warn_about;
-use super::say;
 use super::signals::Signals;
+use super::{LOCAL_INFRASTRUCTURE, say};
 use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
 
-/// The infrastructure that this machine is.
-pub(super) const LOCAL_INFRASTRUCTURE: &str = "local";
+/// Where the page is unless something else is said; as Locust's.
+const DEFAULT_PORT: u16 = 8089;
+
 /// Whether the page can be looked at while a test runs here.
 pub(super) enum LocalPage {
     /// It can.
@@ -43,6 +44,34 @@ pub(super) enum LocalPage {
 }
 
 impl LocalPage {
+    /// The page as it is asked for. On loopback without `ask_token` no token is asked for: it is only a
+    /// coordinator's elsewhere.
+    ///
+    /// # Errors
+    /// The address is not one, or open to others without a token.
+    pub(super) async fn of(options: &PageOptions, ask_token: bool) -> Result<Self, Failure> {
+        let token = options.token.clone();
+        let Some(host) = &options.web_host else {
+            let token = token.filter(|_| ask_token);
+            return Ok(Self::on_port(options.port, token));
+        };
+        // Locust's `*` and empty host mean all addresses.
+        let host = if host == "*" { "0.0.0.0" } else { host };
+        let bracketed = host.contains(':') && !host.starts_with('[');
+        let host = if bracketed {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
+        let address = resolve(&format!("{host}:{}", options.port.unwrap_or(DEFAULT_PORT))).await?;
+        check_listen_address(address, token.as_ref()).map_err(Failure::bad_input)?;
+        Ok(Self::Open {
+            address,
+            may_move: options.port.is_none(),
+            token,
+        })
+    }
+
     /// On a port of this machine, or the usual one, or any that is free.
     pub(super) fn on_port(port: Option<u16>, token: Option<Token>) -> Self {
         Self::Open {

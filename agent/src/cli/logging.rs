@@ -28,14 +28,10 @@ pub(super) fn init(
     command: &Command,
 ) -> Result<(), Failure> {
     let default = match command {
-        Command::Coordinator(_) | Command::Agent(_) => TALKATIVE,
-        Command::Demo(_)
-        | Command::Run(_)
-        | Command::Serve(_)
-        | Command::New(_)
-        | Command::Scenarios(_)
-        | Command::Users(_)
-        | Command::Worker => CALM,
+        #[cfg(feature = "coordinator")]
+        Command::Coordinator(_) => TALKATIVE,
+        Command::Agent(_) => TALKATIVE,
+        _ => CALM,
     };
     let chosen = match level {
         Some(level) => {

@@ -3,13 +3,16 @@
 mod agent;
 mod api_client;
 mod ca;
+#[cfg(feature = "coordinator")]
 mod coordinator;
 mod csv_files;
 mod custom_options;
+#[cfg(feature = "coordinator")]
 mod demo;
 mod failure;
 mod follow;
 mod keys;
+#[cfg_attr(not(feature = "coordinator"), path = "no_local.rs")]
 mod local;
 mod locust_options;
 mod logging;
@@ -19,9 +22,11 @@ mod progress;
 mod run;
 mod run_log;
 mod scenarios;
+#[cfg(feature = "coordinator")]
 mod serve;
 mod settings;
 mod signals;
+#[cfg(feature = "coordinator")]
 mod start_form;
 mod summary_file;
 mod test_options;
@@ -40,6 +45,8 @@ use greylag_scenarios::{Scenario, UserType};
 use failure::Failure;
 use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved};
 
+/// The infrastructure that this machine is.
+const LOCAL_INFRASTRUCTURE: &str = "local";
 /// Where results are kept unless something else is said.
 const DEFAULT_DATA: &str = "./greylag-data";
 
@@ -76,14 +83,17 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "coordinator")]
     /// Run a demo load test against a built-in target, live in the browser.
     Demo(demo::DemoOptions),
     /// Run a load test, locally or on a coordinator's agents.
     Run(Box<run::RunOptions>),
+    #[cfg(feature = "coordinator")]
     /// Serve the web page with an agent on this machine and wait for Start, until Ctrl-C or SIGTERM.
     Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a running test.
     Users(users::UsersOptions),
+    #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
     Coordinator(coordinator::CoordinatorOptions),
     /// Generate load for a coordinator, until Ctrl-C or SIGTERM.
@@ -156,10 +166,13 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     // Whoever set a provider before us has set one that works.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ended = match command_line.command {
+        #[cfg(feature = "coordinator")]
         Command::Demo(options) => in_runtime(demo::demo(options, scenarios)),
         Command::Run(options) => in_runtime(run::run(*options, custom, &sources, scenarios)),
+        #[cfg(feature = "coordinator")]
         Command::Serve(options) => in_runtime(serve::serve(*options, custom, &sources, scenarios)),
         Command::Users(options) => in_runtime(users::users(options)),
+        #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
         Command::New(options) => new::new(&options),

@@ -13,7 +13,7 @@ use super::api_client::{ApiClient, StartedRun};
 use super::csv_files::CsvFiles;
 use super::failure::Failure;
 use super::follow::{Following, follow};
-use super::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use super::local::{Local, LocalPage};
 use super::page_options::PageOptions;
 use super::run_log::RunLog;
 use super::scenarios::{list_tasks_of, list_users};
@@ -21,7 +21,7 @@ use super::settings::Sources;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
 use super::test_options::{AskedTest, TestOptions};
-use super::{DEFAULT_DATA, say};
+use super::{DEFAULT_DATA, LOCAL_INFRASTRUCTURE, say};
 use crate::scenario_choice::scenario_of;
 
 /// Options of `greylag run`. Locust's command line works here, too; where a name or a default differs, the
@@ -161,7 +161,7 @@ pub(super) async fn run(
     let page = if options.headless {
         LocalPage::Closed
     } else {
-        options.page.open(false).await?
+        LocalPage::of(&options.page, false).await?
     };
     let local = Local::start(data, page, BTreeMap::new(), scenarios).await?;
     let ended = local.run(&test, &mut following, &mut signals).await;

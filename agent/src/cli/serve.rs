@@ -7,7 +7,7 @@ use clap::Args;
 use greylag_scenarios::Scenario;
 
 use super::failure::Failure;
-use super::local::Local;
+use super::local::{Local, LocalPage};
 use super::page_options::PageOptions;
 use super::settings::Sources;
 use super::signals::Signals;
@@ -33,7 +33,7 @@ pub(super) async fn serve(
 ) -> Result<ExitCode, Failure> {
     let start_form = start_form_of(&options.test, custom, sources, &scenarios)?;
     let mut signals = Signals::take()?;
-    let page = options.page.open(true).await?;
+    let page = LocalPage::of(&options.page, true).await?;
     let data = options.page.data.unwrap_or_else(|| DEFAULT_DATA.into());
     let mut local = Local::start(data, page, start_form, scenarios).await?;
     say(format_args!("Greylag is at {}", local.url()));

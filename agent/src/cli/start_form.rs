@@ -6,8 +6,8 @@ use greylag_infra::{ClientSettings, TestDraft};
 use greylag_reporting::web::option_field;
 use greylag_scenarios::Scenario;
 
+use super::LOCAL_INFRASTRUCTURE;
 use super::failure::Failure;
-use super::local::LOCAL_INFRASTRUCTURE;
 use super::settings::Sources;
 use super::test_options::TestOptions;
 use crate::scenario_choice::unknown_scenario;

@@ -10,8 +10,8 @@ use greylag_infra::{
 };
 use greylag_scenarios::Scenario;
 
+use super::LOCAL_INFRASTRUCTURE;
 use super::failure::Failure;
-use super::local::LOCAL_INFRASTRUCTURE;
 use super::seconds;
 use super::settings::Sources;
 use super::worker_count::WorkerCount;

@@ -24,7 +24,11 @@ pub(super) use origin::{Origin, Rank, Sources};
 pub(super) use values::boolish;
 
 /// Subcommands that take what Locust's command line takes.
-pub(super) const LIKE_LOCUST: [&str; 2] = ["run", "serve"];
+pub(super) const LIKE_LOCUST: &[&str] = if cfg!(feature = "coordinator") {
+    &["run", "serve"]
+} else {
+    &["run"]
+};
 
 /// What a process finds around it.
 #[derive(Debug, Default)]
