@@ -5,6 +5,7 @@ mod cli;
 #[cfg(feature = "coordinator")]
 mod demo_target;
 mod main_macro;
+mod own_build;
 mod recorder;
 mod scenario_choice;
 mod vocabulary;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod build_info;
 mod client_settings;
 mod dealing;
 mod declared;
@@ -16,6 +17,7 @@ mod test_draft;
 
 pub mod protocol;
 
+pub use build_info::{BuildInfo, StartTerms, builds_of, describe_builds};
 pub use client_settings::{ClientKind, ClientSettings, MAX_CERTIFICATE_BYTES, Secret};
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};

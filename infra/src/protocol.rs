@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::build_info::BuildInfo;
 use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
@@ -133,6 +134,9 @@ pub struct Hello {
     /// Greylag's version.
     #[serde(default)]
     pub version: String,
+    /// Which build the agent and its workers are. Its version is the one above.
+    #[serde(default)]
+    pub build: BuildInfo,
     /// Processors of the machine.
     #[serde(default)]
     pub cores: u32,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::build_info::BuildInfo;
 use crate::protocol::{Hello, ScenarioInfo, cut};
 use kept_scenarios::kept_scenarios;
 
@@ -67,6 +68,8 @@ pub struct AgentView {
     pub cores: u32,
     /// Greylag's version there.
     pub version: String,
+    /// Which build it and its workers are.
+    pub build: BuildInfo,
     /// Scenarios compiled into its binary.
     pub scenarios: Vec<ScenarioInfo>,
 }
@@ -179,6 +182,7 @@ impl Registry {
             .expect("one of endlessly many numbered names is free");
         // Whoever came back under the same name as a new process replaces the old entry.
         agents.retain(|id, agent| *id == hello.agent_id || agent.name != name);
+        let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
         agents.insert(
             hello.agent_id.clone(),
             AgentView {
@@ -187,7 +191,11 @@ impl Registry {
                 status: ConnectionStatus::Connected,
                 last_heard_us: now_us,
                 cores: hello.cores,
-                version: cut(&hello.version, MAX_NAME_BYTES).into_owned(),
+                build: BuildInfo {
+                    version: version.clone(),
+                    ..hello.build.checked()
+                },
+                version,
                 scenarios: kept_scenarios(&hello.scenarios),
             },
         );

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::build_info::{BuildInfo, builds_of};
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::protocol::AgentEnd;
@@ -40,6 +41,9 @@ pub struct RunAgent {
     pub id: String,
     /// The agent's name.
     pub name: String,
+    /// Which build it and its workers are.
+    #[serde(default)]
+    pub build: BuildInfo,
     /// Global indexes of the workers dealt to it.
     pub workers: Vec<u32>,
     /// Number of the last snapshot saved; 0 before the first.
@@ -111,6 +115,16 @@ impl RunPhase {
 }
 
 impl RunRecord {
+    /// The builds that took part, each with the names of its agents; unknown ones are left out.
+    pub fn builds(&self) -> Vec<(&BuildInfo, Vec<&str>)> {
+        let agents = self.agents.iter();
+        builds_of(
+            agents
+                .map(|agent| (agent.name.as_str(), &agent.build))
+                .filter(|(_, build)| !build.is_unknown()),
+        )
+    }
+
     /// How long the run has been going at `now_us`, or took in the end, in seconds; 0 before it started.
     pub fn elapsed_s(&self, now_us: u64) -> f64 {
         let Some(started) = self.started_at_us else {

@@ -11,6 +11,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use crate::build_info::{BuildInfo, StartTerms};
 use crate::client_settings::ClientSettings;
 use crate::declared::DeclaredScenario;
 use crate::load_test::{LoadTest, LoadTestError, Selection, Stage};
@@ -46,6 +47,8 @@ const KEYS: [&str; 21] = [
     "request",
     "declared",
 ];
+/// Keys of the API only: a test file says nothing of who starts it, and on which agents.
+const API_KEYS: [&str; 2] = ["allow_mixed_builds", "client_build"];
 const DECLARED_KEYS: [&str; 2] = ["request", "wait_time"];
 
 /// What a test file or a request to the API says; everything is optional here.
@@ -89,6 +92,8 @@ pub struct TestDraft {
     pub declared: Option<DeclaredScenario>,
     /// Settings of the HTTP client.
     pub client: ClientSettings,
+    /// On which terms the run may start, which is for the API to say.
+    pub terms: StartTerms,
 }
 
 impl TestDraft {
@@ -104,7 +109,7 @@ impl TestDraft {
             TestDraft::default()
         } else {
             match tree::of_toml(text) {
-                Ok(table) => read(&table, "this file", &problems),
+                Ok(table) => read(&table, "this file", &[], &problems),
                 Err(errors) => {
                     for (at, message) in errors {
                         problems.add_syntax(at, format!("this is not valid TOML: {message}"));
@@ -124,7 +129,7 @@ impl TestDraft {
     pub fn from_json(text: &[u8]) -> (Self, Option<DraftErrors>) {
         let problems = Problems::of_json();
         let draft = match tree::of_json(text) {
-            Ok(table) => read(&table, "a load test", &problems),
+            Ok(table) => read(&table, "a load test", &API_KEYS, &problems),
             Err(message) => {
                 let message = format!("the body is not the JSON of a load test: {message}");
                 problems.add_syntax(0, message);
@@ -145,9 +150,15 @@ impl TestDraft {
     }
 }
 
-fn read(table: &Table, what: &'static str, problems: &Problems<'_>) -> TestDraft {
+/// Reads a table that may have `more_keys` beside the usual ones.
+fn read(
+    table: &Table,
+    what: &'static str,
+    more_keys: &[&str],
+    problems: &Problems<'_>,
+) -> TestDraft {
     let section = Section::outermost(table, what, problems);
-    section.refuse_other_keys(&KEYS);
+    section.refuse_other_keys(&[&KEYS[..], more_keys].concat());
     let mut draft = TestDraft {
         name: section.text("name"),
         host: section.text("host"),
@@ -168,6 +179,10 @@ fn read(table: &Table, what: &'static str, problems: &Problems<'_>) -> TestDraft
         options: section.scalars("options").into_iter().collect(),
         declared: None,
         client: client::client(&section),
+        terms: StartTerms {
+            allow_mixed_builds: section.flag("allow_mixed_builds").unwrap_or_default(),
+            client_build: client_build(&section),
+        },
     };
     draft.declared = declared(&section);
     load::refuse_contradictions(&section, &draft);
@@ -178,6 +193,19 @@ fn read(table: &Table, what: &'static str, problems: &Problems<'_>) -> TestDraft
         }
     }
     draft
+}
+
+/// The build of whoever asks for the run.
+fn client_build(section: &Section<'_>) -> Option<BuildInfo> {
+    let build = section.section("client_build", "a build")?;
+    build.refuse_other_keys(&["sha256", "version", "platform"]);
+    let text = |key| build.text(key).unwrap_or_default();
+    let build = BuildInfo {
+        sha256: text("sha256"),
+        version: text("version"),
+        platform: text("platform"),
+    };
+    Some(build.checked())
 }
 
 /// The requests, which stand either in the outermost table or in one of their own.

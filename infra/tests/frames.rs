@@ -5,7 +5,7 @@ use greylag_infra::protocol::{
     FrameError, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION, ScenarioInfo,
     Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
 };
-use greylag_infra::{GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep};
+use greylag_infra::{BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep};
 
 #[test]
 fn frames_are_maps_with_named_fields() {
@@ -115,6 +115,19 @@ fn notices_travel_with_named_kinds() {
     assert_eq!(decode::<GeneratorNotice>(frame).expect("a notice"), notice);
 }
 
+/// Which build an agent runs, beside its version.
+#[test]
+fn a_build_travels_with_named_fields() {
+    let build = BuildInfo {
+        sha256: "ab".into(),
+        version: "1".into(),
+        platform: "p".into(),
+    };
+    let frame = b"\x83\xa6sha256\xa2ab\xa7version\xa11\xa8platform\xa1p";
+    assert_eq!(encode(&build), frame);
+    assert_eq!(decode::<BuildInfo>(frame).expect("a build"), build);
+}
+
 #[test]
 fn unknown_fields_are_ignored_and_missing_ones_default() {
     let hello = decode(b"\x81\xa5Hello\x82\xa8protocol\x02\xa6future\xc3").expect("a hello");
@@ -124,6 +137,7 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
         name: String::new(),
         infrastructure: String::new(),
         version: String::new(),
+        build: BuildInfo::default(),
         cores: 0,
         scenarios: Vec::new(),
         runs: Vec::new(),

@@ -186,6 +186,7 @@ fn run(duration_s: u64) -> RunRecord {
         started_at_us: Some(0),
         ended_at_us: None,
         agents: vec![RunAgent {
+            build: greylag_infra::BuildInfo::default(),
             id: "a".into(),
             name: "a".into(),
             workers: vec![0],

@@ -8,6 +8,7 @@ use greylag_infra::{
 
 use crate::known_scenarios;
 use crate::page_text;
+use crate::plain_text::plain_text;
 use crate::shown_host::shown_host;
 use crate::summary::ramp_up_s;
 use crate::view::{AboutView, SettingRow};
@@ -135,6 +136,17 @@ fn settings(
     for warning in test_warnings(run, is_shaped) {
         tell("Warning", warning);
     }
+    let builds = run.builds();
+    let lines: Vec<String> = match &builds[..] {
+        [(build, _)] => vec![build.to_string()],
+        _ => builds
+            .iter()
+            .map(|(build, agents)| format!("{build}: {}", agents.join(", ")))
+            .collect(),
+    };
+    if !lines.is_empty() {
+        tell("Build", plain_lines(&lines));
+    }
     for (name, value) in &test.options {
         let may_be_shown =
             known_scenarios::is_public(infrastructures, &test.infrastructure, &test.scenario, name);
@@ -150,6 +162,12 @@ fn test_warnings(run: &RunRecord, is_shaped: bool) -> Vec<String> {
         return Vec::new();
     }
     run.test.warnings()
+}
+
+/// Lines without control characters but their ends.
+fn plain_lines(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| plain_text(line)).collect();
+    lines.join("\n")
 }
 
 /// One line for each stage.

@@ -132,6 +132,8 @@ pub struct AgentRow {
     pub cores: u32,
     /// Greylag's version there.
     pub version: String,
+    /// First digits of the hash of its build; empty if it is not known.
+    pub build: String,
 }
 
 /// One scenario compiled into an agent's binary.

@@ -30,17 +30,40 @@ pub(crate) fn offered(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow
     rows.into_values().collect()
 }
 
-/// A scenario that a connected agent of this infrastructure has; the first one without a name.
-pub(crate) fn find<'a>(
+/// The scenario that is meant: of this name, or without a name the only one that connected agents of this
+/// infrastructure have. None if they have none (of this name).
+///
+/// # Errors
+/// A message, when no name is given and there are several: which of them runs against somebody's host must not be
+/// left to chance.
+pub(crate) fn meant<'a>(
     infrastructures: &'a [InfrastructureView],
     infrastructure: &str,
     scenario: Option<&str>,
-) -> Option<&'a ScenarioInfo> {
-    infrastructures
+) -> Result<Option<&'a ScenarioInfo>, String> {
+    /// Scenarios that are named.
+    const MAX_NAMED: usize = 20;
+    let mut connected = infrastructures
         .iter()
         .filter(|known| known.name == infrastructure)
-        .flat_map(connected)
-        .find(|known| scenario.is_none_or(|name| known.name == name))
+        .flat_map(connected);
+    if let Some(name) = scenario {
+        return Ok(connected.find(|known| known.name == name));
+    }
+    let by_name: BTreeMap<&str, &ScenarioInfo> = connected
+        .map(|scenario| (scenario.name.as_str(), scenario))
+        .collect();
+    if by_name.len() > 1 {
+        let mut names: Vec<&str> = by_name.keys().copied().take(MAX_NAMED).collect();
+        if by_name.len() > MAX_NAMED {
+            names.push("…");
+        }
+        return Err(format!(
+            "scenario is missing; available on infrastructure `{infrastructure}`: {}",
+            names.join(", ")
+        ));
+    }
+    Ok(by_name.into_values().next())
 }
 
 /// Whether a scenario has a load shape of its own, as far as any agent has said.

@@ -56,10 +56,26 @@ pub struct SummaryRun {
     pub ramp_up_s: u64,
     /// Worker processes.
     pub workers: u32,
+    /// The builds that the agents were.
+    #[serde(default)]
+    pub builds: Vec<SummaryBuild>,
     /// Run time zero in UTC (RFC 3339), null while workers are being started.
     pub started_at: Option<String>,
     /// How long it has been going, or took.
     pub elapsed_s: f64,
+}
+
+/// A build that took part in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryBuild {
+    /// SHA-256 of the executable in hexadecimal.
+    pub sha256: String,
+    /// Greylag's version.
+    pub version: String,
+    /// What it was compiled for.
+    pub platform: String,
+    /// Names of its agents.
+    pub agents: Vec<String>,
 }
 
 /// All requests of a run.

@@ -187,6 +187,11 @@ fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow 
                 last_heard_us: agent.last_heard_us,
                 cores: agent.cores,
                 version: agent.version.clone(),
+                build: if agent.build.is_unknown() {
+                    String::new()
+                } else {
+                    agent.build.short().to_owned()
+                },
             })
             .collect(),
     }

@@ -97,6 +97,7 @@ fn hello(id: &str, runs: &[&str]) -> Hello {
         agent_id: id.into(),
         name: format!("agent-{id}"),
         infrastructure: "lab".into(),
+        build: greylag_infra::BuildInfo::default(),
         version: "0".into(),
         cores: 2,
         scenarios: vec![ScenarioInfo {

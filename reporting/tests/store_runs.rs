@@ -488,7 +488,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         "run": {
             "id": "run000000001", "number": 1, "test": "checkout", "type": "Locust",
             "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost",
-            "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1,
+            "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1, "builds": [],
             "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
         },
         "totals": {
@@ -514,7 +514,8 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3 },
             { "method": "POST", "name": "/order", "error": refused, "occurrences": 1 },
         ],
-        "series": [
+        "warnings": [],
+            "series": [
             { "second": 0, "users": 0, "requests": 2, "failures": 1 },
             { "second": 1, "users": 2, "requests": 0, "failures": 0 },
             { "second": 2, "users": 2, "requests": 2, "failures": 0 },

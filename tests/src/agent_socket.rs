@@ -100,6 +100,7 @@ pub fn hello(agent_id: &str, infrastructure: &str) -> Hello {
         agent_id: agent_id.to_owned(),
         name: agent_id.to_owned(),
         infrastructure: infrastructure.to_owned(),
+        build: greylag_infra::BuildInfo::default(),
         version: "0.0.0".to_owned(),
         cores: 1,
         scenarios: vec![ScenarioInfo {

@@ -32,8 +32,20 @@ pub struct Run {
     pub duration_s: f64,
     pub ramp_up_s: f64,
     pub workers: u32,
+    pub builds: Vec<Build>,
     pub started_at: Option<String>,
     pub elapsed_s: f64,
+}
+
+/// A build that took part.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Build {
+    pub sha256: String,
+    pub version: String,
+    pub platform: String,
+    pub agents: Vec<String>,
 }
 
 /// Sums over all endpoints; times in milliseconds.

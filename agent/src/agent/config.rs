@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use greylag_infra::BuildInfo;
 use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION};
 use greylag_scenarios::Scenario;
 use rand::Rng;
@@ -97,6 +98,8 @@ impl AgentConfig {
             name: self.name.clone(),
             infrastructure: self.infrastructure.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            // Known once the executable has been read.
+            build: BuildInfo::default(),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             scenarios: self.scenarios.iter().map(scenario_info).collect(),
             runs: Vec::new(),

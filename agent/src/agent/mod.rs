@@ -35,9 +35,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
+use greylag_infra::protocol::Hello;
 use link::{LinkConfig, keep_connected};
 use owner::Owner;
 use wall_clock::WallClock;
+
+use crate::own_build::own_build;
 
 /// Events of the connection that wait for the owner.
 const LINK_QUEUE: usize = 256;
@@ -90,16 +93,18 @@ impl Agent {
         let closing = CancellationToken::new();
 
         let hello = config.hello();
-        let link = tokio::spawn(keep_connected(
-            link_config,
-            clock,
-            move || greylag_infra::protocol::Hello {
-                runs: held_runs.borrow().clone(),
-                ..hello.clone()
-            },
-            link_sender,
-            closing.clone(),
-        ));
+        let link = tokio::spawn({
+            let closing = closing.clone();
+            async move {
+                let build = own_build().await;
+                let hello = move || Hello {
+                    runs: held_runs.borrow().clone(),
+                    build: build.clone(),
+                    ..hello.clone()
+                };
+                keep_connected(link_config, clock, hello, link_sender, closing).await;
+            }
+        });
         let owner = Owner::new(config, clock, connected, held, worker_sender);
         let owner = tokio::spawn({
             let (shutdown, kill) = (shutdown.clone(), kill.clone());

@@ -24,6 +24,7 @@ use tokio_util::codec::Framed;
 use super::log_lines::LineSplitter;
 use super::worker_exit::describe_exit;
 use super::worker_output::Output;
+use crate::own_build::same_build;
 use crate::worker::messages::{FromWorker, Report, ToWorker, codec, decode, encode};
 
 /// How long what a worker has sent and printed is read after its process has ended. Its own frames are
@@ -102,7 +103,7 @@ impl WorkerProcess {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| io::Error::other("the command of workers is empty"))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(same_build(program));
         command
             .args(arguments)
             .stdin(Stdio::from(OwnedFd::from(theirs)))

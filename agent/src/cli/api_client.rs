@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use greylag_infra::{ClientSettings, LoadTest};
+use greylag_infra::{ClientSettings, LoadTest, StartTerms};
 use greylag_reporting::Token;
 use greylag_reporting::{Summary, SummaryWarning};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -45,7 +45,7 @@ pub(super) struct StartedRun {
     /// Address of its page for browsers, where the coordinator knows it.
     #[serde(default)]
     pub(super) page: Option<String>,
-    /// What is allowed and seldom meant.
+    /// What whoever started it should know.
     #[serde(default)]
     pub(super) warnings: Vec<String>,
 }
@@ -139,6 +139,7 @@ impl ApiClient {
         test: &LoadTest,
         scenario: Option<&str>,
         duration_given: bool,
+        terms: &StartTerms,
     ) -> Result<StartedRun, ApiError> {
         let ramp_up =
             (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
@@ -163,6 +164,8 @@ impl ApiClient {
             "equal_weights": selection.equal_weights,
             "options": test.options,
             "client": client_json(&test.client),
+            "allow_mixed_builds": terms.allow_mixed_builds,
+            "client_build": terms.client_build,
         });
         let request = self.request(Method::POST, "/api/v1/runs").json(&body);
         self.json(request).await

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use greylag_infra::LoadTest;
+use greylag_infra::{LoadTest, StartTerms};
 use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
@@ -174,7 +174,7 @@ impl Local {
     ) -> Result<Outcome, Failure> {
         let api = ApiClient::new(self.url.clone(), self.token.clone(), None)?;
         let run = api
-            .start_run(test, Some(&test.scenario), true)
+            .start_run(test, Some(&test.scenario), true, &StartTerms::default())
             .await
             .map_err(Failure::bad_input)?;
         if self.is_open {

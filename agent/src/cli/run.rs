@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::LoadTest;
+use greylag_infra::{LoadTest, StartTerms};
 use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
@@ -22,6 +22,7 @@ use super::signals::Signals;
 use super::summary_file::SummaryFile;
 use super::test_options::{AskedTest, TestOptions};
 use super::{DEFAULT_DATA, LOCAL_INFRASTRUCTURE, say};
+use crate::own_build::own_build;
 use crate::scenario_choice::scenario_of;
 
 /// Options of `greylag run`. Locust's command line works here, too; where a name or a default differs, the
@@ -37,6 +38,9 @@ pub(super) struct RunOptions {
     /// authority, or a self-signed certificate.
     #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// With --coordinator: run although agents are of different builds, or of another one than this program.
+    #[arg(long, env = "GREYLAG_ALLOW_MIXED_BUILDS")]
+    allow_mixed_builds: bool,
     #[command(flatten)]
     page: PageOptions,
     /// Serve no web page. (The test starts immediately either way.)
@@ -98,7 +102,6 @@ pub(super) async fn run(
             sources.name("workers").unwrap_or("--workers")
         )));
     }
-    let scenario = (!asked.test.scenario.is_empty()).then(|| asked.test.scenario.clone());
     if options.coordinator.is_none() {
         if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
             return Err(Failure::bad_input(format!(
@@ -110,7 +113,10 @@ pub(super) async fn run(
             )));
         }
         choose_local_scenario(&mut asked, &scenarios)?;
+    } else if asked.test.declared.is_none() {
+        name_scenario(&mut asked.test, &scenarios)?;
     }
+    let scenario = (!asked.test.scenario.is_empty()).then(|| asked.test.scenario.clone());
     let (test, duration_given) = (asked.test, asked.duration_given);
     let named = !test.name.is_empty();
     let checked = LoadTest {
@@ -137,8 +143,17 @@ pub(super) async fn run(
 
     if let Some(url) = options.coordinator {
         let api = ApiClient::new(url, options.page.token, options.ca.as_deref())?;
+        let is_ours = |scenario: &Scenario| scenario.name == test.scenario;
+        let terms = StartTerms {
+            allow_mixed_builds: options.allow_mixed_builds,
+            client_build: if test.declared.is_none() && scenarios.iter().any(is_ours) {
+                Some(own_build().await)
+            } else {
+                None
+            },
+        };
         let run = api
-            .start_run(&test, scenario.as_deref(), duration_given)
+            .start_run(&test, scenario.as_deref(), duration_given, &terms)
             .await
             .map_err(Failure::bad_input)?;
         say(format_args!(
@@ -187,20 +202,31 @@ pub(super) fn warn_about(run: &StartedRun) {
 /// Name of the test for people.
 fn label(test: &LoadTest) -> &str {
     match (test.name.as_str(), test.scenario.as_str()) {
-        ("", "") => "the first scenario",
+        ("", "") => "declared requests",
         ("", scenario) => scenario,
         (name, _) => name,
     }
 }
 
+/// Names the first scenario that is compiled in here, unless the test names one: what runs is never left to
+/// the agents.
+fn name_scenario(test: &mut LoadTest, scenarios: &[Scenario]) -> Result<(), Failure> {
+    if test.scenario.is_empty() {
+        let first = scenarios.first().ok_or_else(|| {
+            Failure::bad_input(
+                "no scenario is compiled in; name one of the agents' with --scenario, or declare requests in a test file",
+            )
+        })?;
+        test.scenario.clone_from(&first.name);
+    }
+    Ok(())
+}
+
 /// What a coordinator would do with a test that is run here, before anything is started.
 fn choose_local_scenario(asked: &mut AskedTest, scenarios: &[Scenario]) -> Result<(), Failure> {
     let test = &mut asked.test;
-    if test.scenario.is_empty() && test.declared.is_none() {
-        let first = scenarios.first().ok_or_else(|| {
-            Failure::bad_input("no scenario is compiled in; declare requests in a test file")
-        })?;
-        test.scenario.clone_from(&first.name);
+    if test.declared.is_none() {
+        name_scenario(test, scenarios)?;
     }
     if test.name.is_empty() {
         test.name.clone_from(&test.scenario);

@@ -11,6 +11,7 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
         agent_id: id.into(),
         name: name.into(),
         infrastructure: infrastructure.into(),
+        build: BuildInfo::default(),
         version: "0".into(),
         cores: 2,
         scenarios: vec![],

@@ -34,6 +34,7 @@ fn record(agents: &[&str]) -> RunRecord {
         agents: agents
             .iter()
             .map(|name| RunAgent {
+                build: crate::BuildInfo::default(),
                 id: (*name).into(),
                 name: format!("agent-{name}"),
                 workers: vec![0],

@@ -2,7 +2,8 @@
 
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
-    AgentView, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, deal_workers,
+    AgentView, BuildInfo, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, StartTerms,
+    builds_of, deal_workers, describe_builds,
 };
 
 use crate::store::StoreError;
@@ -30,6 +31,22 @@ pub enum StartRefused {
         agent: String,
         known: String,
     },
+    #[error(
+        "the agents run different builds, so their users may not do the same: {0}; start all agents from one build, or allow it with --allow-mixed-builds (in the API: allow_mixed_builds)"
+    )]
+    MixedBuilds(String),
+    #[error(
+        "the agents run different versions of Greylag: {0}; install one version, or allow it with --allow-mixed-builds (in the API: allow_mixed_builds)"
+    )]
+    MixedVersions(String),
+    #[error(
+        "this command line is build {ours}, but {theirs}: they would run their own version of scenario `{scenario}`; start the agents from this build, or allow it with --allow-mixed-builds (in the API: allow_mixed_builds)"
+    )]
+    OtherBuild {
+        ours: String,
+        theirs: String,
+        scenario: String,
+    },
     #[error("{MAX_RUNS_AT_ONCE} runs are going on already; that is the most at once")]
     TooManyRuns,
     #[error("the run cannot be saved; the coordinator's log says why")]
@@ -47,7 +64,11 @@ pub(super) struct Chosen {
 
 /// Deals the workers of a test over the connected agents of its infrastructure, by name in turn. Agents
 /// beyond the number of workers take no part.
-pub(super) fn choose_agents(test: &LoadTest, registry: &Registry) -> Result<Chosen, StartRefused> {
+pub(super) fn choose_agents(
+    test: &LoadTest,
+    registry: &Registry,
+    terms: &StartTerms,
+) -> Result<Chosen, StartRefused> {
     let connected = registry.connected_agents(&test.infrastructure);
     let has_shape = test.declared.is_none()
         && connected
@@ -87,11 +108,14 @@ pub(super) fn choose_agents(test: &LoadTest, registry: &Registry) -> Result<Chos
         let agents = chosen.iter().map(|(agent, _)| *agent);
         warnings.extend(check_scenarios(test, agents)?);
     }
+    let views: Vec<&AgentView> = chosen.iter().map(|(agent, _)| *agent).collect();
+    warnings.extend(check_builds(test, &views, terms)?);
     let agents = chosen
         .into_iter()
         .map(|(agent, workers)| RunAgent {
             id: agent.id.clone(),
             name: agent.name.clone(),
+            build: agent.build.clone(),
             workers,
             last_seq: 0,
             end: None,
@@ -142,6 +166,69 @@ fn check_scenarios<'a>(
     Ok(warnings)
 }
 
+/// Checks that all agents run the same code, and the code that whoever asks means. The users of a compiled-in
+/// scenario are those of a build; declared requests are the same for all builds of one version of Greylag.
+/// Returns what is different and allowed.
+fn check_builds(
+    test: &LoadTest,
+    agents: &[&AgentView],
+    terms: &StartTerms,
+) -> Result<Vec<String>, StartRefused> {
+    let builds = builds_of(
+        agents
+            .iter()
+            .map(|agent| (agent.name.as_str(), &agent.build)),
+    );
+    let mut warnings = Vec::new();
+    let is_declared = test.declared.is_some();
+    let first = agents.first().map(|agent| &agent.build);
+    let mixed = agents.iter().any(|agent| {
+        let same = |first: &BuildInfo| match is_declared {
+            true => first.version == agent.build.version,
+            false => first.sha256 == agent.build.sha256,
+        };
+        !first.is_none_or(same)
+    });
+    if mixed {
+        let named = describe_builds(&builds);
+        if !terms.allow_mixed_builds {
+            return Err(match is_declared {
+                true => StartRefused::MixedVersions(named),
+                false => StartRefused::MixedBuilds(named),
+            });
+        }
+        warnings.push(format!(
+            "different builds are allowed in this run, so users may not all do the same: {named}"
+        ));
+    }
+    let Some(ours) = terms.client_build.as_ref().filter(|_| !is_declared) else {
+        return Ok(warnings);
+    };
+    let others: Vec<_> = builds
+        .into_iter()
+        .filter(|(theirs, _)| theirs.sha256 != ours.sha256)
+        .collect();
+    let Some((theirs, _)) = others.first() else {
+        return Ok(warnings);
+    };
+    // A program for another platform is another file although it is made of the same source: that can only
+    // be told.
+    let is_comparable = theirs.platform == ours.platform || theirs.is_unknown();
+    let (ours, theirs) = (ours.to_string(), describe_builds(&others));
+    if is_comparable && !terms.allow_mixed_builds {
+        return Err(StartRefused::OtherBuild {
+            ours,
+            theirs,
+            scenario: test.scenario.clone(),
+        });
+    }
+    warnings.push(format!(
+        "the run was started by build {ours}, but {theirs}; what runs is the agents' version of scenario `{}`",
+        test.scenario
+    ));
+    Ok(warnings)
+}
+
 fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<_> = names.take(20).collect();
     if names.is_empty() {
@@ -155,6 +242,7 @@ fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
 mod tests {
     use super::*;
     use greylag_infra::protocol::{Hello, PROTOCOL_VERSION};
+    use greylag_infra::{DeclaredRequest, DeclaredScenario};
 
     fn registry(agents: &[&str]) -> Registry {
         let shop = ScenarioInfo {
@@ -175,6 +263,7 @@ mod tests {
                 name: (*name).into(),
                 infrastructure: "lab".into(),
                 version: "0".into(),
+                build: BuildInfo::default(),
                 cores: 2,
                 scenarios: vec![scenario.clone()],
                 runs: vec![],
@@ -182,6 +271,10 @@ mod tests {
             registry.join(&hello, 0).unwrap();
         }
         registry
+    }
+
+    fn choose(test: &LoadTest, registry: &Registry) -> Result<Chosen, StartRefused> {
+        choose_agents(test, registry, &StartTerms::default())
     }
 
     fn test(infrastructure: &str, scenario: &str, workers: u32) -> LoadTest {
@@ -202,14 +295,14 @@ mod tests {
 
     #[test]
     fn workers_are_dealt_over_the_agents() {
-        let chosen = choose_agents(&test("lab", "shop", 3), &registry(&["b", "a"])).unwrap();
+        let chosen = choose(&test("lab", "shop", 3), &registry(&["b", "a"])).unwrap();
         let dealt: Vec<_> = chosen
             .agents
             .iter()
             .map(|a| (a.name.as_str(), a.workers.clone()))
             .collect();
         assert_eq!(dealt, [("a", vec![0, 2]), ("b", vec![1])]);
-        let chosen = choose_agents(&test("lab", "shop", 1), &registry(&["b", "a"])).unwrap();
+        let chosen = choose(&test("lab", "shop", 1), &registry(&["b", "a"])).unwrap();
         assert_eq!(
             chosen.agents.len(),
             1,
@@ -232,7 +325,7 @@ mod tests {
             (test("lab", "nothing", 1), "the scenarios there are: shop"),
             (test("lab", "shop", 0), "workers is 0"),
         ] {
-            let message = choose_agents(&test, &registry).unwrap_err().to_string();
+            let message = choose(&test, &registry).unwrap_err().to_string();
             assert!(
                 message.contains(words),
                 "{message:?} should contain {words:?}"
@@ -252,9 +345,9 @@ mod tests {
             duration_s: 0,
             ..test("lab", "shop", 2)
         };
-        assert!(choose_agents(&without, &registry(&["a"])).is_err());
+        assert!(choose(&without, &registry(&["a"])).is_err());
         let registry = registry_of(&[("a", shaped)]);
-        assert!(choose_agents(&without, &registry).is_ok());
+        assert!(choose(&without, &registry).is_ok());
     }
 
     #[test]
@@ -266,15 +359,138 @@ mod tests {
         };
         let registry = registry_of(&[("a", tagged(&["api", "old"])), ("b", tagged(&["api"]))]);
         let mut test = test("lab", "shop", 2);
-        let warnings = choose_agents(&test, &registry).unwrap().warnings;
+        let warnings = choose(&test, &registry).unwrap().warnings;
         assert!(
             warnings.len() == 1 && warnings[0].contains("agents a and b have different versions"),
             "{warnings:?}"
         );
         test.selection.tags = vec!["api".into()];
-        assert!(choose_agents(&test, &registry).is_ok());
+        assert!(choose(&test, &registry).is_ok());
         test.selection.tags = vec!["old".into()];
-        let message = choose_agents(&test, &registry).unwrap_err().to_string();
+        let message = choose(&test, &registry).unwrap_err().to_string();
         assert!(message.contains("no task with tag `old`"), "{message}");
+    }
+
+    /// A registry of agents that have scenario `shop`, with these builds: name, digit of the hash, version.
+    fn built(agents: &[(&str, &str, &str)]) -> Registry {
+        let mut registry = Registry::default();
+        for (name, digit, version) in agents {
+            let hello = Hello {
+                protocol: PROTOCOL_VERSION,
+                agent_id: format!("id-{name}"),
+                name: (*name).into(),
+                infrastructure: "lab".into(),
+                version: (*version).into(),
+                build: build(digit, version),
+                cores: 2,
+                scenarios: vec![ScenarioInfo {
+                    name: "shop".into(),
+                    ..ScenarioInfo::default()
+                }],
+                runs: vec![],
+            };
+            registry.join(&hello, 0).unwrap();
+        }
+        registry
+    }
+
+    fn build(digit: &str, version: &str) -> BuildInfo {
+        BuildInfo {
+            sha256: digit.repeat(64),
+            version: version.into(),
+            platform: "p".into(),
+        }
+    }
+
+    fn allowed() -> StartTerms {
+        StartTerms {
+            allow_mixed_builds: true,
+            client_build: None,
+        }
+    }
+
+    #[test]
+    fn different_builds_are_refused_unless_allowed() {
+        let registry = built(&[("a", "1", "0"), ("b", "2", "0"), ("c", "1", "0")]);
+        let of_three = test("lab", "shop", 3);
+        let message = choose(&of_three, &registry).unwrap_err().to_string();
+        for words in [
+            "agents a and c run build 111111111111 (Greylag 0), agent b runs build 222222222222",
+            "--allow-mixed-builds",
+        ] {
+            assert!(message.contains(words), "{message}");
+        }
+        let mixed = choose_agents(&of_three, &registry, &allowed()).unwrap();
+        assert_eq!(mixed.warnings.len(), 1, "{:?}", mixed.warnings);
+        assert_eq!(mixed.agents[1].build, build("2", "0"));
+        // An agent without a worker may be what it likes.
+        assert!(choose(&test("lab", "shop", 1), &registry).is_ok());
+        // One that does not say its build is not known to be the same.
+        let unsaid = built(&[("a", "1", "0"), ("b", "", "0")]);
+        let message = choose(&test("lab", "shop", 2), &unsaid)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("agent b runs build unknown"), "{message}");
+    }
+
+    #[test]
+    fn declared_requests_need_one_version_and_not_one_build() {
+        let declared = LoadTest {
+            declared: Some(DeclaredScenario {
+                requests: vec![DeclaredRequest {
+                    method: "GET".into(),
+                    path: "/".into(),
+                    weight: 1,
+                    name: None,
+                    headers: Vec::new(),
+                    body: None,
+                    expect_status: None,
+                    expect_body: None,
+                }],
+                wait_time: None,
+            }),
+            ..test("lab", "declared", 2)
+        };
+        let same = built(&[("a", "1", "0.1.0"), ("b", "2", "0.1.0")]);
+        assert!(choose(&declared, &same).unwrap().warnings.is_empty());
+        let other = built(&[("a", "1", "0.1.0"), ("b", "2", "0.2.0")]);
+        let message = choose(&declared, &other).unwrap_err().to_string();
+        assert!(
+            message.contains("different versions of Greylag"),
+            "{message}"
+        );
+        assert!(choose_agents(&declared, &other, &allowed()).is_ok());
+    }
+
+    #[test]
+    fn agents_run_the_build_that_asks_for_it() {
+        let registry = built(&[("a", "1", "0")]);
+        let asked = |build: BuildInfo, allow_mixed_builds| {
+            let terms = StartTerms {
+                allow_mixed_builds,
+                client_build: Some(build),
+            };
+            choose_agents(&test("lab", "shop", 1), &registry, &terms)
+        };
+        assert!(asked(build("1", "0"), false).unwrap().warnings.is_empty());
+        let message = asked(build("2", "0"), false).unwrap_err().to_string();
+        for words in [
+            "this command line is build 222222222222 (Greylag 0), but agent a runs build 111111111111",
+            "scenario `shop`",
+            "--allow-mixed-builds",
+        ] {
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(asked(build("2", "0"), true).unwrap().warnings.len(), 1);
+        // A laptop of another kind cannot have the same file.
+        let elsewhere = BuildInfo {
+            platform: "other".into(),
+            ..build("2", "0")
+        };
+        let warnings = asked(elsewhere, false).unwrap().warnings;
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("the agents' version of scenario `shop`"),
+            "{warnings:?}"
+        );
     }
 }

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greylag_infra::{
-    ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, RunRecord, StopRefused,
+    ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, RunRecord, StartTerms,
+    StopRefused,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -39,6 +40,15 @@ pub struct CoordinatorConfig {
     pub data_dir: PathBuf,
     /// An agent not heard for this long is lost, and an agent that hears nothing for this long stops.
     pub lease: Duration,
+}
+
+/// A run that was started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartedRun {
+    /// The run.
+    pub run: RunRecord,
+    /// What whoever started it should know; it is in the run's log, too.
+    pub warnings: Vec<String>,
 }
 
 /// Handle on a running coordinator.
@@ -127,9 +137,23 @@ impl Coordinator {
     /// # Errors
     /// The test is not valid or nobody can run it; the message is a sentence for the user.
     pub async fn start_run(&self, test: LoadTest) -> Result<RunRecord, StartRefused> {
+        let started = self.start_run_on(test, StartTerms::default()).await?;
+        Ok(started.run)
+    }
+
+    /// The same on other than the usual terms, with what there is to say about it.
+    ///
+    /// # Errors
+    /// As [`Self::start_run`].
+    pub async fn start_run_on(
+        &self,
+        test: LoadTest,
+        terms: StartTerms,
+    ) -> Result<StartedRun, StartRefused> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::StartRun {
             test: Box::new(test),
+            terms,
             reply,
         })
         .await;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use greylag_infra::protocol::{AgentEnd, Hello, LogLine, PROTOCOL_VERSION, ToAgent, Welcome};
 use greylag_infra::{
     ChangeRefused, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
-    RunLifecycle, RunPhase, RunRecord, StopRefused,
+    RunLifecycle, RunPhase, RunRecord, StartTerms, StopRefused,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
 use super::{
-    ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StopRunError,
-    count_check,
+    ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
+    StopRunError, count_check,
 };
 
 /// How often lease and deadlines are looked at.
@@ -29,7 +29,8 @@ const RUN_ID_LENGTH: usize = 12;
 pub(super) enum Command {
     StartRun {
         test: Box<LoadTest>,
-        reply: oneshot::Sender<Result<RunRecord, StartRefused>>,
+        terms: StartTerms,
+        reply: oneshot::Sender<Result<StartedRun, StartRefused>>,
     },
     StopRun {
         run_id: RunId,
@@ -152,8 +153,8 @@ impl Owner {
 
     async fn handle(&mut self, command: Command) {
         match command {
-            Command::StartRun { test, reply } => {
-                let answer = self.start_run(*test).await;
+            Command::StartRun { test, terms, reply } => {
+                let answer = self.start_run(*test, &terms).await;
                 let _ = reply.send(answer);
             }
             Command::StopRun { run_id, reply } => {
@@ -214,9 +215,13 @@ impl Owner {
         }
     }
 
-    async fn start_run(&mut self, test: LoadTest) -> Result<RunRecord, StartRefused> {
+    async fn start_run(
+        &mut self,
+        test: LoadTest,
+        terms: &StartTerms,
+    ) -> Result<StartedRun, StartRefused> {
         let test = test.settled();
-        let Chosen { agents, warnings } = choose_agents(&test, &self.registry)?;
+        let Chosen { agents, warnings } = choose_agents(&test, &self.registry, terms)?;
         if self.runs.len() >= MAX_RUNS_AT_ONCE {
             return Err(StartRefused::TooManyRuns);
         }
@@ -244,9 +249,12 @@ impl Owner {
             })?;
         tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run begins");
         let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
-        effects.extend(warnings.into_iter().map(RunEffect::Log));
+        effects.extend(warnings.iter().cloned().map(RunEffect::Log));
         self.adopt(record.id.clone(), lifecycle, effects).await;
-        Ok(record)
+        Ok(StartedRun {
+            run: record,
+            warnings,
+        })
     }
 
     async fn stop_run(&mut self, run_id: &str) -> Result<(), StopRunError> {

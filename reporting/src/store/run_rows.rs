@@ -1,7 +1,7 @@
 //! Runs, their agents and tests, and infrastructures, as rows.
 
 use greylag_infra::protocol::AgentEnd;
-use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunPhase, RunRecord};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,7 +79,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
         ])?;
     let key = connection.last_insert_rowid();
     let mut statement = connection.prepare_cached(
-        "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, end, build) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (position, agent) in (0_i64..).zip(&record.agents) {
         statement.execute(params![
@@ -90,6 +90,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             json(&agent.workers),
             to_sql(agent.last_seq),
             agent.end.as_ref().map(json),
+            json(&agent.build),
         ])?;
     }
     Ok(record)
@@ -300,18 +301,20 @@ impl RunRow {
 /// A run's agents in dealing order.
 pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAgent>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, workers, last_seq, end FROM run_agents WHERE run = ?1 ORDER BY agent",
+        "SELECT id, name, workers, last_seq, end, build FROM run_agents WHERE run = ?1 ORDER BY agent",
     )?;
     let mut rows = statement.query([key])?;
     let mut agents = Vec::new();
     while let Some(row) = rows.next()? {
         let end: Option<String> = row.get(4)?;
+        let build: Option<String> = row.get(5)?;
         agents.push(RunAgent {
             id: row.get(0)?,
             name: row.get(1)?,
             workers: from_json(&row.get::<_, String>(2)?)?,
             last_seq: from_sql(row.get(3)?),
             end: end.map(|end| from_json(&end)).transpose()?,
+            build: build.map_or_else(|| Ok(BuildInfo::default()), |build| from_json(&build))?,
         });
     }
     Ok(agents)

@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -177,6 +177,10 @@ const MIGRATIONS: [&str; 4] = [
         worst INTEGER NOT NULL,
         PRIMARY KEY (run, kind, worker, subject)
     ) WITHOUT ROWID;
+",
+    // The build that each agent of a run was.
+    "
+    ALTER TABLE run_agents ADD COLUMN build TEXT;  -- BuildInfo as JSON; NULL: not known
 ",
 ];
 
@@ -344,6 +348,7 @@ mod tests {
         assert_eq!(store.notices("r").await.unwrap(), []);
         let record = store.run("r").await.unwrap().unwrap();
         assert_eq!(record.profile, record.test.profile());
+        assert!(record.builds().is_empty());
 
         let notice = GeneratorNotice {
             kind: NoticeKind::Ports,

@@ -3,8 +3,8 @@
 use greylag_infra::{GeneratorNotice, LoadTest, RunRecord};
 
 use super::{
-    Summary, SummaryArrivals, SummaryEndpoint, SummaryError, SummaryIntended, SummaryRun,
-    SummarySecond, SummaryTotals, SummaryWarning,
+    Summary, SummaryArrivals, SummaryBuild, SummaryEndpoint, SummaryError, SummaryIntended,
+    SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
 };
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
@@ -63,6 +63,7 @@ impl Summary {
                 duration_s: record.test.duration_s,
                 ramp_up_s: ramp_up_s(&record.test),
                 workers: record.test.workers,
+                builds: builds_of(record),
                 started_at: record.started_at_us.map(rfc3339),
                 elapsed_s,
             },
@@ -111,6 +112,19 @@ impl Summary {
                 .collect(),
         }
     }
+}
+
+fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
+    record
+        .builds()
+        .into_iter()
+        .map(|(build, agents)| SummaryBuild {
+            sha256: build.sha256.clone(),
+            version: plain_text(&build.version),
+            platform: plain_text(&build.platform),
+            agents: agents.into_iter().map(plain_text).collect(),
+        })
+        .collect()
 }
 
 fn totals_of(sum: &Interval, elapsed_s: f64) -> SummaryTotals {

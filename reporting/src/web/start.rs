@@ -3,12 +3,12 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::{RunRecord, TestDraft};
+use greylag_infra::TestDraft;
 
 use super::error::WebError;
 use super::start_request::{FieldError, InvalidTest, complete};
 use super::state::WebState;
-use crate::coordinator::StartRefused;
+use crate::coordinator::{StartRefused, StartedRun};
 use crate::front_view::StartDefaults;
 use crate::known_scenarios;
 
@@ -44,6 +44,11 @@ impl StartMistake {
             StartMistake::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
                 StatusCode::CONFLICT
             }
+            StartMistake::Refused(
+                StartRefused::MixedBuilds(_)
+                | StartRefused::MixedVersions(_)
+                | StartRefused::OtherBuild { .. },
+            ) => StatusCode::CONFLICT,
             StartMistake::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             StartMistake::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
             StartMistake::Request(invalid) if invalid.is_malformed => StatusCode::BAD_REQUEST,
@@ -68,7 +73,7 @@ impl From<StartMistake> for WebError {
 pub(super) async fn start_run_of_json(
     state: &WebState,
     body: &[u8],
-) -> Result<RunRecord, StartMistake> {
+) -> Result<StartedRun, StartMistake> {
     let (draft, errors) = TestDraft::from_json(body);
     let found = errors.map(InvalidTest::from);
     match found {
@@ -88,12 +93,13 @@ pub(super) async fn start_run(
     state: &WebState,
     draft: TestDraft,
     found: Vec<FieldError>,
-) -> Result<RunRecord, StartMistake> {
+) -> Result<StartedRun, StartMistake> {
+    let terms = draft.terms.clone();
     let defaults = StartDefaults::default();
     let test = complete(draft, found, &defaults, |infrastructure, scenario| {
         let infrastructures = state.coordinator.infrastructures();
-        known_scenarios::find(&infrastructures, infrastructure, scenario).cloned()
+        known_scenarios::meant(&infrastructures, infrastructure, scenario).map(Option::<&_>::cloned)
     })
     .map_err(StartMistake::Request)?;
-    Ok(state.coordinator.start_run(test).await?)
+    Ok(state.coordinator.start_run_on(test, terms).await?)
 }

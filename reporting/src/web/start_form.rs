@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::{TestDraft, parse_whole_seconds};
+use greylag_infra::{StartTerms, TestDraft, parse_whole_seconds};
 use serde::Deserialize;
 
 use super::start_request::FieldError;
@@ -29,6 +29,8 @@ pub(crate) struct StartForm {
     pub(crate) exclude_tags: String,
     /// A ticked box, whatever it says.
     pub(crate) equal_weights: Option<String>,
+    /// Likewise.
+    pub(crate) allow_mixed_builds: Option<String>,
     /// Options of all scenarios ([`option_field`]), of which those of the chosen one count.
     #[serde(flatten)]
     others: BTreeMap<String, String>,
@@ -80,6 +82,7 @@ impl StartForm {
     /// Whether the part that is folded away has something in it.
     pub(crate) fn has_advanced(&self) -> bool {
         self.equal_weights.is_some()
+            || self.allow_mixed_builds.is_some()
             || [
                 &self.spawn_rate,
                 &self.arrival_rate,
@@ -115,6 +118,10 @@ impl StartForm {
             exclude_tags: list(&self.exclude_tags),
             equal_weights: Some(self.equal_weights.is_some()),
             options: self.options(),
+            terms: StartTerms {
+                allow_mixed_builds: self.allow_mixed_builds.is_some(),
+                client_build: None,
+            },
             ..TestDraft::default()
         };
         if draft.ramp_up_s.is_some() && draft.spawn_rate.is_some() {

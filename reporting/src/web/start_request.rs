@@ -63,7 +63,7 @@ impl From<DraftErrors> for InvalidTest {
 
 /// The test that is meant: what is left out takes its default ([`StartDefaults`]). `found` are the errors that
 /// were met while the draft was read; those of the whole are told with them. `find` knows scenarios by
-/// infrastructure and name (the first one without a name). What only the coordinator can know (infrastructure,
+/// infrastructure and name (the only one without a name). What only the coordinator can know (infrastructure,
 /// scenario, agents) is checked when the run is started.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ pub(super) fn complete(
     draft: TestDraft,
     found: Vec<FieldError>,
     defaults: &StartDefaults,
-    find: impl FnOnce(&str, Option<&str>) -> Option<ScenarioInfo>,
+    find: impl FnOnce(&str, Option<&str>) -> Result<Option<ScenarioInfo>, String>,
 ) -> Result<LoadTest, InvalidTest> {
     let mut errors = Errors {
         read: found,
@@ -84,7 +84,13 @@ pub(super) fn complete(
         .unwrap_or_else(|| defaults.infrastructure.to_owned());
     let known = match draft.declared {
         Some(_) => None,
-        None => find(&infrastructure, draft.scenario.as_deref()),
+        None => match find(&infrastructure, draft.scenario.as_deref()) {
+            Ok(known) => known,
+            Err(message) => {
+                errors.checked.push(FieldError::new("scenario", message));
+                None
+            }
+        },
     };
     let scenario = match (draft.scenario, &draft.declared, &known) {
         (Some(scenario), _, _) => scenario,
@@ -219,7 +225,7 @@ mod tests {
             draft,
             found,
             &StartDefaults::default(),
-            |infrastructure, _| (infrastructure == "local").then(|| known.clone()),
+            |infrastructure, _| Ok((infrastructure == "local").then(|| known.clone())),
         )
         .map_err(|invalid| invalid.to_string())
     }

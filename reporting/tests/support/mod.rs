@@ -35,6 +35,7 @@ pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
         agents: (0..)
             .zip(agents)
             .map(|(worker, agent)| RunAgent {
+                build: greylag_infra::BuildInfo::default(),
                 id: (*agent).into(),
                 name: format!("name of {agent}"),
                 workers: vec![worker],

@@ -49,6 +49,7 @@ impl FakeAgent {
             agent_id: crate::site::AGENT.into(),
             name: crate::site::AGENT.into(),
             infrastructure: infrastructure.into(),
+            build: greylag_infra::BuildInfo::default(),
             version: "0.0.0".into(),
             cores: 2,
             scenarios,

@@ -173,6 +173,7 @@ impl Site {
                 started_at_us: Some(1_795_413_905_000_000),
                 ended_at_us: None,
                 agents: vec![RunAgent {
+                    build: greylag_infra::BuildInfo::default(),
                     id: AGENT.into(),
                     name: AGENT.into(),
                     workers: vec![0],

@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod browser;
+mod builds;
 mod command_line;
 mod connections;
 mod exactly_once;

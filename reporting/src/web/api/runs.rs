@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::json_body;
-use crate::coordinator::StopRunError;
+use crate::coordinator::{StartedRun, StopRunError};
 use crate::front_view::RunRow;
 use crate::page_text;
 use crate::store::{RunFilter, Store};
@@ -61,9 +61,8 @@ pub(in crate::web) async fn start_run(
     State(state): State<WebState>,
     body: Bytes,
 ) -> Result<Response, WebError> {
-    let run = start_run_of_json(&state, &body).await?;
+    let StartedRun { run, warnings } = start_run_of_json(&state, &body).await?;
     let url = run_url(&run.id);
-    let warnings = run.test.warnings();
     let public = state.public.url();
     let page = public.map(|public| format!("{public}{url}"));
     Ok((

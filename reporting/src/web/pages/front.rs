@@ -67,7 +67,7 @@ pub(in crate::web) async fn start_from_form(
     let Form(mut form) = form?;
     let (draft, found) = form.to_draft();
     let mistake = match start_run(&state, draft, found).await {
-        Ok(run) => return Ok(Redirect::to(&run_url(&run.id)).into_response()),
+        Ok(started) => return Ok(Redirect::to(&run_url(&started.run.id)).into_response()),
         Err(mistake) if mistake.status().is_server_error() => return Err(mistake.into()),
         Err(mistake) => mistake,
     };

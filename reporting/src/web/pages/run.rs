@@ -6,6 +6,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
+use greylag_infra::StartTerms;
 use serde_json::json;
 
 use super::render::html;
@@ -81,10 +82,15 @@ pub(in crate::web) async fn run_again(
     Path(id): Path<String>,
 ) -> Result<Redirect, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
+    // What was allowed for this run is for the next.
+    let terms = StartTerms {
+        allow_mixed_builds: run.builds().len() > 1,
+        client_build: None,
+    };
     let again = state
         .coordinator
-        .start_run(run.test)
+        .start_run_on(run.test, terms)
         .await
         .map_err(StartMistake::from)?;
-    Ok(Redirect::to(&run_url(&again.id)))
+    Ok(Redirect::to(&run_url(&again.run.id)))
 }

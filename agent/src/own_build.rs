@@ -1,0 +1,137 @@
+//! Which build this program is: the hash of its executable, as it was when it was started.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use greylag_infra::BuildInfo;
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+/// The executable that this process was started from, whatever has become of its file since (Linux).
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+/// How much of the executable is in memory at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// This program's build. The executable is read once, off the async threads; when that fails the hash is
+/// unknown, and the log says why.
+pub(crate) async fn own_build() -> BuildInfo {
+    static BUILD: OnceCell<BuildInfo> = OnceCell::const_new();
+    let read = || async {
+        let hashed = tokio::task::spawn_blocking(|| open_executable().and_then(hash)).await;
+        let sha256 = match hashed.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                tracing::warn!(
+                    "this program's executable cannot be read, so its build is unknown: {error}"
+                );
+                String::new()
+            }
+        };
+        BuildInfo {
+            sha256,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform: platform(),
+        }
+    };
+    BUILD.get_or_init(read).await.clone()
+}
+
+/// What this program was compiled for.
+fn platform() -> String {
+    let environment = if cfg!(target_env = "musl") {
+        "-musl"
+    } else if cfg!(target_env = "gnu") {
+        "-gnu"
+    } else {
+        ""
+    };
+    format!(
+        "{}-{}{environment}",
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    )
+}
+
+fn open_executable() -> io::Result<File> {
+    File::open(OWN_EXECUTABLE).or_else(|_| File::open(std::env::current_exe()?))
+}
+
+fn hash(mut file: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// The program to start for a command: when its file is this program's and has been replaced since we were
+/// started, the executable that we still run, so that workers are never another build than their agent.
+pub(crate) fn same_build(program: &OsString) -> OsString {
+    let is_ours = std::env::current_exe().is_ok_and(|own| {
+        // The kernel adds this to the path of an executable whose file is gone.
+        let own = own.into_os_string().into_string().unwrap_or_default();
+        let own = own.strip_suffix(" (deleted)").unwrap_or(&own);
+        Path::new(own) == Path::new(program)
+    });
+    if is_ours && !is_same_file(Path::new(program), Path::new(OWN_EXECUTABLE)) {
+        return OWN_EXECUTABLE.into();
+    }
+    program.clone()
+}
+
+/// Whether both are the same file; where either cannot be looked at, nothing better is known.
+fn is_same_file(path: &Path, own: &Path) -> bool {
+    match (fs::metadata(path), fs::metadata(own)) {
+        (Ok(path), Ok(own)) => (path.dev(), path.ino()) == (own.dev(), own.ino()),
+        (Err(_), Ok(_)) => false,
+        (_, Err(_)) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_executable_is_hashed_once() {
+        let build = own_build().await;
+        assert_eq!(build, build.checked(), "a hash, and nothing to cut");
+        let file = File::open(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(build.sha256, hash(file).unwrap());
+        assert!(build.platform.starts_with(std::env::consts::ARCH));
+    }
+
+    #[test]
+    fn hashes_are_those_of_sha256sum() {
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash(&b"abc"[..]).unwrap(), of_abc);
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        for path in [&old, &new] {
+            fs::write(path, "x").unwrap();
+        }
+        assert!(is_same_file(&old, &old));
+        assert!(!is_same_file(&old, &new));
+        assert!(!is_same_file(&dir.path().join("gone"), &old));
+        let own = std::env::current_exe().unwrap().into_os_string();
+        assert_eq!(same_build(&own), own);
+        assert_eq!(same_build(&"/bin/sh".into()), OsString::from("/bin/sh"));
+    }
+}
