@@ -13,6 +13,7 @@ mod registry;
 mod run;
 mod run_lifecycle;
 mod scenario_fit;
+mod set_up_data;
 mod test_draft;
 
 pub mod protocol;
@@ -45,4 +46,5 @@ pub use run_lifecycle::{
     RunLifecycle, START_DELAY_US, StopRefused,
 };
 pub use scenario_fit::MisfitError;
+pub use set_up_data::SetUpData;
 pub use test_draft::{DraftError, DraftErrors, MAX_TEST_FILE_BYTES, TestDraft};

@@ -17,6 +17,7 @@ use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::run::RunId;
+use crate::set_up_data::SetUpData;
 
 /// Version of this protocol; both sides must have the same.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -36,6 +37,8 @@ pub const MAX_ENDPOINTS: usize = 1_000;
 pub const MAX_ERRORS: usize = 1_000;
 /// Name of the row that takes what is beyond a cap.
 pub const OTHER: &str = "(other)";
+/// Most bytes of a run's set-up data.
+pub const MAX_SET_UP_DATA_BYTES: usize = 1024 * 1024;
 /// Seconds between an agent's pings.
 pub const PING_INTERVAL_S: u64 = 1;
 /// Path of the agents' WebSocket on the coordinator's port.
@@ -58,6 +61,10 @@ pub enum ToCoordinator {
         /// What the scenario's own load shape says, if it has one and the test does not say otherwise.
         #[serde(default)]
         shape: Option<LoadProfile>,
+        /// What the scenario's set-up made, from the agent that has worker 0; at most
+        /// [`MAX_SET_UP_DATA_BYTES`]. Said again it is the same.
+        #[serde(default)]
+        set_up_data: Option<SetUpData>,
     },
     /// Results since the last snapshot of this run.
     Snapshot(Box<Snapshot>),
@@ -90,6 +97,9 @@ pub enum ToAgent {
         start_at_us: u64,
         /// How many users there shall be when.
         profile: LoadProfile,
+        /// What the scenario's set-up made, for every worker.
+        #[serde(default)]
+        set_up_data: Option<SetUpData>,
     },
     /// The load profile has changed. Sent again it is harmless.
     Profile {

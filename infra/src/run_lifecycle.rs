@@ -23,6 +23,9 @@
 //! names it. A coordinator that was restarted treats all agents as absent since its start. The first reason
 //! to fail is the one that is kept.
 //!
+//! What the scenario's set-up made comes with the `Ready` of the agent that has worker 0, is saved, and goes to
+//! everyone with `Start`.
+//!
 //! The load itself is the record's profile. It changes once at most before the start (a load shape that comes
 //! with an agent's `Ready`) and as often as somebody likes while Running: saved, then sent whole to everyone.
 
@@ -34,6 +37,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::{Prepare, ToAgent};
 use crate::run::{RunPhase, RunRecord};
+use crate::set_up_data::SetUpData;
 
 pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused};
 pub use load_change::CHANGE_DELAY_US;
@@ -41,8 +45,8 @@ pub use load_change::CHANGE_DELAY_US;
 /// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
 pub const START_DELAY_US: u64 = 500_000;
 /// How long agents may take to start their workers, in µs: longer than an agent waits itself, which gives the
-/// scenario's start events a minute each.
-pub const PREPARE_TIMEOUT_US: u64 = 240_000_000;
+/// scenario's start events and its set-up a minute each.
+pub const PREPARE_TIMEOUT_US: u64 = 300_000_000;
 /// How much longer than the load profile and stop time-out an agent may take to report its end, in µs.
 pub const END_GRACE_US: u64 = 30_000_000;
 
@@ -70,6 +74,8 @@ pub struct RunLifecycle {
     deadline_us: u64,
     /// Whether a load shape of the scenario's own has come.
     has_shape: bool,
+    /// What the scenario's set-up made, once it has come; saved before anyone is sent it.
+    set_up_data: Option<SetUpData>,
 }
 
 impl RunLifecycle {
@@ -86,6 +92,7 @@ impl RunLifecycle {
             lease_us,
             deadline_us: now_us + PREPARE_TIMEOUT_US,
             has_shape: false,
+            set_up_data: None,
         };
         let effects = run
             .record
@@ -96,8 +103,13 @@ impl RunLifecycle {
         (run, effects)
     }
 
-    /// A run found unfinished by a coordinator that was restarted.
-    pub fn recover(record: RunRecord, lease_us: u64, now_us: u64) -> (Self, Vec<RunEffect>) {
+    /// A run found unfinished by a coordinator that was restarted, with the set-up data that was saved of it.
+    pub fn recover(
+        record: RunRecord,
+        set_up_data: Option<SetUpData>,
+        lease_us: u64,
+        now_us: u64,
+    ) -> (Self, Vec<RunEffect>) {
         let presence = record
             .agents
             .iter()
@@ -118,15 +130,14 @@ impl RunLifecycle {
             lease_us,
             deadline_us: 0,
             has_shape: false,
+            set_up_data,
         };
         let mut effects = vec![RunEffect::Log(
             "coordinator restarted; waiting for the agents to come back".to_owned(),
         )];
         match &run.record.phase {
-            RunPhase::Preparing => effects.extend(run.fail(
-                "the coordinator was restarted before the run started".to_owned(),
-                now_us,
-            )),
+            // Agents that come back say again what they have prepared.
+            RunPhase::Preparing => run.deadline_us = now_us + PREPARE_TIMEOUT_US,
             RunPhase::Failing(_) => run.deadline_us = run.failing_deadline(now_us),
             _ => run.deadline_us = run.running_deadline().max(now_us + run.lease_us),
         }
@@ -166,7 +177,11 @@ impl RunLifecycle {
             return Vec::new();
         }
         let mut effects = match event {
-            RunEvent::AgentReady { agent_id, shape } => self.agent_ready(&agent_id, shape, now_us),
+            RunEvent::AgentReady {
+                agent_id,
+                shape,
+                set_up_data,
+            } => self.agent_ready(&agent_id, shape, set_up_data, now_us),
             RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
             RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
             RunEvent::AgentReturned {
@@ -216,13 +231,18 @@ impl RunLifecycle {
         let mut effects = vec![RunEffect::Save];
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
             agent_id: agent_id.clone(),
-            message: ToAgent::Start {
-                run_id: self.record.id.clone(),
-                start_at_us,
-                profile: self.record.profile.clone(),
-            },
+            message: self.start(start_at_us),
         }));
         effects
+    }
+
+    fn start(&self, start_at_us: u64) -> ToAgent {
+        ToAgent::Start {
+            run_id: self.record.id.clone(),
+            start_at_us,
+            profile: self.record.profile.clone(),
+            set_up_data: self.set_up_data.clone(),
+        }
     }
 
     /// Ends the run once nobody is waited for.

@@ -43,10 +43,11 @@ fn load_profiles_travel_whole() {
         run_id: "r1".into(),
         start_at_us: 1,
         profile: profile.clone(),
+        set_up_data: Some(vec![7, 8].into()),
     };
     let bytes = frame(
-        b"\x81\xa5Start\x83\xa6run_id\xa2r1\xabstart_at_us\x01\xa7profile",
-        b"",
+        b"\x81\xa5Start\x84\xa6run_id\xa2r1\xabstart_at_us\x01\xa7profile",
+        b"\xabset_up_data\xc4\x02\x07\x08",
     );
     assert_eq!(encode(&start), bytes);
     assert_eq!(decode::<ToAgent>(&bytes).expect("a start"), start);
@@ -60,12 +61,23 @@ fn load_profiles_travel_whole() {
     let ready = ToCoordinator::Ready {
         run_id: "r1".into(),
         shape: Some(profile),
+        set_up_data: None,
     };
-    let bytes = frame(b"\x81\xa5Ready\x82\xa6run_id\xa2r1\xa5shape", b"");
+    let bytes = frame(
+        b"\x81\xa5Ready\x83\xa6run_id\xa2r1\xa5shape",
+        b"\xabset_up_data\xc0",
+    );
     assert_eq!(encode(&ready), bytes);
     assert_eq!(decode::<ToCoordinator>(&bytes).expect("a ready"), ready);
     let without = decode(b"\x81\xa5Ready\x81\xa6run_id\xa2r1").expect("a ready");
-    assert!(matches!(without, ToCoordinator::Ready { shape: None, .. }));
+    assert!(matches!(
+        without,
+        ToCoordinator::Ready {
+            shape: None,
+            set_up_data: None,
+            ..
+        }
+    ));
 }
 
 #[test]

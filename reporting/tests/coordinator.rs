@@ -227,6 +227,7 @@ async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
         .send(&ToCoordinator::Ready {
             run_id: run.id.clone(),
             shape: None,
+            set_up_data: None,
         })
         .await;
     let Some(ToAgent::Start { start_at_us, .. }) = agent.receive().await else {
@@ -452,6 +453,7 @@ async fn a_load_shape_of_the_scenario_rules() {
         .send(&ToCoordinator::Ready {
             run_id: run.id.clone(),
             shape: Some(shape.clone()),
+            set_up_data: None,
         })
         .await;
     let Some(ToAgent::Start { profile, .. }) = agent.receive().await else {
@@ -483,6 +485,7 @@ async fn an_agent_that_stops_its_load_stops_it_everywhere() {
             .send(&ToCoordinator::Ready {
                 run_id: run_id.clone(),
                 shape: None,
+                set_up_data: None,
             })
             .await;
     }

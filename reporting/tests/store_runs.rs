@@ -7,7 +7,7 @@
 mod support;
 
 use greylag_infra::protocol::{LogLine, SampleData, UserChange, WorkerState};
-use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, Secret};
+use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, Secret, SetUpData};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
 use support::{START_US, end, endpoint, run, snapshot};
 
@@ -612,4 +612,28 @@ async fn secrets_of_the_client_are_kept_only_as_long_as_the_run_needs_them() {
     assert_eq!(kept.client.proxy, Some(Secret::default()));
     let refused = kept.check().unwrap_err().to_string();
     assert!(refused.contains("is not kept after a run"), "{refused}");
+}
+
+/// Set-up data survives the coordinator, and is forgotten with the run's end: it may hold passwords.
+#[tokio::test]
+async fn set_up_data_is_kept_as_long_as_the_run() {
+    let (dir, store) = store().await;
+    let mut record = create(&store, "r", &["x"]).await;
+    assert_eq!(store.set_up_data("r").await.unwrap(), None);
+    let data = SetUpData::from(b"tenants".to_vec());
+    store.save_set_up_data("r", data.clone()).await.unwrap();
+    record.phase = RunPhase::Running;
+    store.update_run(&record).await.unwrap();
+    store.close().await;
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.set_up_data("r").await.unwrap(), Some(data.clone()));
+    record.phase = RunPhase::Finished;
+    store.update_run(&record).await.unwrap();
+    assert_eq!(store.set_up_data("r").await.unwrap(), None);
+    store.save_set_up_data("r", data).await.unwrap();
+    assert_eq!(
+        store.set_up_data("r").await.unwrap(),
+        None,
+        "the run is over"
+    );
 }

@@ -25,6 +25,7 @@ mod rows;
 mod run;
 mod scenario;
 mod selection;
+mod set_up;
 mod task;
 mod task_options;
 mod task_set;
@@ -62,6 +63,7 @@ pub use selection::{Selection, SelectionError};
 pub use serde;
 /// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.
 pub use serde_json;
+pub use set_up::{MAX_SET_UP_BYTES, SET_UP_TIME, SetUpDataError};
 pub use task::{
     TaskError, TaskFn, TaskResult, TaskSetFn, interrupt, interrupt_and_wait, reschedule,
     reschedule_immediately, stop_test, stop_user,

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::options::{CustomOption, Options};
 use crate::recorder::Recorder;
+use crate::set_up::{SetUpData, SetUpDataError};
 
 /// What a run was started with.
 #[derive(Clone, Default)]
@@ -53,6 +54,8 @@ pub struct Run {
     settings: RunSettings,
     options: Options,
     recorder: Arc<dyn Recorder>,
+    /// Shared by all that stand for one run in a process.
+    pub(crate) set_up: Arc<SetUpData>,
 }
 
 impl Run {
@@ -70,6 +73,7 @@ impl Run {
             options: Options::new(declared, &settings.options),
             settings,
             recorder,
+            set_up: Arc::default(),
         }
     }
 
@@ -96,6 +100,15 @@ impl Run {
     /// What was given for the options that the scenario declares. Locust's `environment.parsed_options`.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What the scenario's [`set_up`](crate::Scenario::set_up) returned, the same on every worker: there when users
+    /// start.
+    ///
+    /// # Errors
+    /// The scenario has no `set_up`, it has not run yet, or it returns another type.
+    pub fn set_up_data<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, SetUpDataError> {
+        self.set_up.get()
     }
 
     pub(crate) fn recorder(&self) -> &Arc<dyn Recorder> {

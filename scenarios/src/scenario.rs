@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::events::{Events, RequestEvent, UserErrorEvent, handler, spawned_handler};
 use crate::load_shape::{self, LoadShape, ShapeError, ShapeFactory, ShapePlan};
 use crate::options::{self, CustomOption, OptionError, Options};
@@ -12,6 +15,7 @@ use crate::place::keep_places_of_panics;
 use crate::recorder::Recorder;
 use crate::rows::DataSource;
 use crate::run::{Run, RunSettings};
+use crate::set_up::{SET_UP_TIME, SetUp};
 use crate::task::{TaskError, TaskResult};
 use crate::user_type::UserType;
 
@@ -30,6 +34,7 @@ pub struct Scenario {
     pub(crate) events: Arc<Events>,
     pub(crate) data: Vec<&'static dyn DataSource>,
     pub(crate) shape: Option<ShapeFactory>,
+    pub(crate) set_up: Option<SetUp>,
 }
 
 impl Scenario {
@@ -43,6 +48,7 @@ impl Scenario {
             events: Arc::default(),
             data: Vec::new(),
             shape: None,
+            set_up: None,
         }
     }
 
@@ -107,8 +113,83 @@ impl Scenario {
         self
     }
 
-    /// Runs once per test, on the worker with number 0, before any worker starts users: the place to make test
-    /// data. An error is reported and the test goes on; [`stop_test`](crate::stop_test) stops it.
+    /// Makes what all users of the test share: runs once per test, on the worker with number 0, before
+    /// `on_test_start`, and what it returns is there on every worker when its users start, read with
+    /// [`Run::set_up_data`]. On one machine or many, and through a restart of the coordinator.
+    ///
+    /// ```
+    /// use greylag_scenarios::prelude::*;
+    /// # use greylag_scenarios as greylag;
+    ///
+    /// #[derive(greylag::serde::Serialize, greylag::serde::Deserialize)]
+    /// #[serde(crate = "greylag::serde")]
+    /// struct Tenants {
+    ///     names: Vec<String>,
+    /// }
+    ///
+    /// async fn visit(client: &mut Client) -> TaskResult {
+    ///     let tenants = client.run().set_up_data::<Tenants>()?;
+    ///     let index = client.user().index as usize % tenants.names.len();
+    ///     client.get(format!("/{}", tenants.names[index])).send().await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let scenario = Scenario::new("tenants").set_up(|_run| async {
+    ///     Ok(Tenants { names: vec!["ada".into(), "grace".into()] })
+    /// });
+    /// ```
+    ///
+    /// An error, a panic, more than [`SET_UP_TIME`](crate::SET_UP_TIME) or more than
+    /// [`MAX_SET_UP_BYTES`](crate::MAX_SET_UP_BYTES) fail the run before any load.
+    pub fn set_up<T, F, R>(mut self, function: F) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(Arc<Run>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, TaskError>> + Send + 'static,
+    {
+        self.set_up = Some(SetUp::new(function));
+        self
+    }
+
+    /// Makes the set-up data for a run and puts it there. Returns it as it is sent to the other workers; none for a
+    /// scenario without. For the worker with number 0.
+    ///
+    /// # Errors
+    /// A message: the scenario's code failed, panicked or took too long, or the data is too large.
+    pub async fn make_set_up_data(&self, run: &Arc<Run>) -> Result<Option<Vec<u8>>, String> {
+        match &self.set_up {
+            Some(set_up) => set_up.make(run).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts the set-up data that was made on worker 0 into a run.
+    ///
+    /// # Errors
+    /// A message: it cannot be read, or the scenario has a `set_up` and nothing came.
+    pub fn take_set_up_data(&self, run: &Run, bytes: Option<&[u8]>) -> Result<(), String> {
+        match (&self.set_up, bytes) {
+            (None, _) => Ok(()),
+            (Some(set_up), Some(bytes)) => set_up.take(run, bytes),
+            (Some(_), None) => Err(
+                "the set-up data did not arrive; run the same version of Greylag on the coordinator and on all agents"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// How much longer than without code of its own a worker process may take until it is ready to start users.
+    pub fn longest_start(&self, worker: u32) -> Duration {
+        let set_up = if self.set_up.is_some() && worker == 0 {
+            SET_UP_TIME
+        } else {
+            Duration::ZERO
+        };
+        self.events.longest_start(worker) + set_up
+    }
+
+    /// Runs once per test, on the worker with number 0, before any worker starts users: the place to prepare the
+    /// target. What users need of it is returned by [`set_up`](Self::set_up). An error is reported and the test goes on; [`stop_test`](crate::stop_test) stops it.
     ///
     /// Set-up requests belong to no user and are not recorded: make them with any HTTP client, for example
     /// reqwest with [`Run::host`] as the base URL.
@@ -208,6 +289,20 @@ impl Scenario {
     pub fn run(&self, settings: RunSettings, recorder: Arc<dyn Recorder>) -> Arc<Run> {
         keep_places_of_panics();
         Arc::new(Run::with_options(settings, &self.options, recorder))
+    }
+
+    /// The same, with the set-up data of a run that was prepared.
+    pub(crate) fn run_as_prepared(
+        &self,
+        settings: RunSettings,
+        recorder: Arc<dyn Recorder>,
+        prepared: Option<&Run>,
+    ) -> Arc<Run> {
+        let mut run = Run::with_options(settings, &self.options, recorder);
+        if let Some(prepared) = prepared {
+            run.set_up = Arc::clone(&prepared.set_up);
+        }
+        Arc::new(run)
     }
 
     /// Whether these texts can be given for the declared options.

@@ -193,6 +193,7 @@ impl Owner {
                 run_id,
                 start_at_us,
                 profile,
+                set_up_data,
             } => {
                 // Our clock is carried on from the start of the agent, the workers' from the system's now.
                 let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
@@ -202,7 +203,7 @@ impl Owner {
                         .saturating_sub(micros(now.instant.saturating_duration_since(run_zero))),
                 };
                 if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.start(run_zero, run_zero_us, profile, now);
+                    run.start(run_zero, run_zero_us, profile, set_up_data, now);
                 }
             }
             ToAgent::Stop { run_id } => {
@@ -306,7 +307,7 @@ impl Owner {
         }
         Plan {
             spawned: SpawnedUsers::new(test.workers, workers, choice.classes.clone()),
-            longest_start: longest(&|worker| events.longest_start(worker)),
+            longest_start: longest(&|worker| choice.scenario.longest_start(worker)),
             longest_stop: longest(&|worker| events.longest_stop(worker)),
             awaits_shape,
             local_ports: local_ports(),
@@ -415,9 +416,14 @@ impl Owner {
     }
 
     fn send_ready(&self, run_id: RunId) {
-        let shape = self.runs.get(&run_id).and_then(|run| run.shape().cloned());
+        let run = self.runs.get(&run_id);
+        let ready = ToCoordinator::Ready {
+            shape: run.and_then(|run| run.shape().cloned()),
+            set_up_data: run.and_then(|run| run.set_up_data().cloned()),
+            run_id,
+        };
         if let Some(outgoing) = &self.outgoing {
-            let _ = outgoing.send(encode(&ToCoordinator::Ready { run_id, shape }).into());
+            let _ = outgoing.send(encode(&ready).into());
         }
     }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
-use greylag_infra::{GeneratorNotice, LoadProfile, RunId, own_users};
+use greylag_infra::{GeneratorNotice, LoadProfile, RunId, SetUpData, own_users};
 
 use super::local_ports::too_few_ports;
 use super::outbox::Outbox;
@@ -93,6 +93,8 @@ pub(crate) struct AgentRun<W> {
     /// As it is now; known from the start on.
     profile: LoadProfile,
     shape: Shape,
+    /// What the scenario's set-up made, if worker 0 is ours.
+    set_up_data: Option<SetUpData>,
     failure: Option<String>,
     /// When the last user ended, µs of run time.
     last_user_ended_us: u64,
@@ -150,6 +152,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             } else {
                 Shape::None
             },
+            set_up_data: None,
             failure: None,
             last_user_ended_us: 0,
             all_workers: test.workers,
@@ -255,7 +258,12 @@ impl<W: WorkerHandle> AgentRun<W> {
     /// Something happened in or to a worker.
     pub(crate) fn on_worker(&mut self, index: u32, event: WorkerEvent, now: Now) {
         match event {
-            WorkerEvent::Ready => self.on_ready(index, now),
+            WorkerEvent::Ready { set_up_data } => {
+                if set_up_data.is_some() {
+                    self.set_up_data = set_up_data;
+                }
+                self.on_ready(index, now);
+            }
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
             WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
             WorkerEvent::End {

@@ -111,13 +111,14 @@ impl Stage {
 
     /// Both workers ready, run time zero at 1,000 ms, two users started in each worker.
     fn drive(&mut self) {
-        self.event(10, 1, WorkerEvent::Ready);
+        self.event(10, 1, WorkerEvent::Ready { set_up_data: None });
         assert!(!self.run.is_ready());
-        self.event(20, 3, WorkerEvent::Ready);
+        self.event(20, 3, WorkerEvent::Ready { set_up_data: None });
         assert!(self.run.is_ready());
         let zero = self.began + Duration::from_secs(1);
         let now = self.now(500);
-        self.run.start(zero, 1_000_000, self.profile.clone(), now);
+        self.run
+            .start(zero, 1_000_000, self.profile.clone(), None, now);
         for worker in [1, 3] {
             self.event(2_030, worker, WorkerEvent::Report(users(0, 2, 0)));
         }
@@ -341,7 +342,7 @@ fn the_deadline_runs_from_the_planned_end_too() {
 #[test]
 fn workers_that_do_not_get_ready_are_named() {
     let mut stage = Stage::set();
-    stage.event(10, 1, WorkerEvent::Ready);
+    stage.event(10, 1, WorkerEvent::Ready { set_up_data: None });
     stage.tick(PREPARE_TIMEOUT.as_millis() as u64);
     assert!(stage.told().contains(&(3, "kill")));
     for worker in [1, 3] {
@@ -358,7 +359,7 @@ fn a_start_that_comes_again_is_harmless() {
     stage.drive();
     stage.told();
     let (profile, now) = (stage.profile.clone(), stage.now(2_500));
-    stage.run.start(stage.began, 0, profile, now);
+    stage.run.start(stage.began, 0, profile, None, now);
     assert_eq!(stage.told(), []);
 }
 
@@ -430,7 +431,7 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     // Sent again with the start after a reconnect.
     let now = stage.now(3_600);
     let zero = stage.began + Duration::from_secs(1);
-    stage.run.start(zero, 1_000_000, changed, now);
+    stage.run.start(zero, 1_000_000, changed, None, now);
     assert_eq!(stage.told(), []);
     stage.tick(4_100);
     stage.receive();
@@ -480,7 +481,7 @@ fn all_users_may_be_taken_away_before_they_came() {
 fn a_run_waits_for_its_load_shape() {
     let mut stage = Stage::set_with(true, |_| Ok(()));
     for worker in [1, 3] {
-        stage.event(10, worker, WorkerEvent::Ready);
+        stage.event(10, worker, WorkerEvent::Ready { set_up_data: None });
     }
     assert!(!stage.run.is_ready() && stage.run.shape().is_none());
     let (shape, now) = (stage.profile.clone(), stage.now(20));

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::RunId;
+use greylag_infra::{RunId, SetUpData};
 use greylag_scenarios::is_engine_chatter;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -37,7 +37,10 @@ const SECRETS: [&str; 1] = ["GREYLAG_TOKEN"];
 #[derive(Debug)]
 pub(crate) enum WorkerEvent {
     /// It waits for the start.
-    Ready,
+    Ready {
+        /// What the scenario's set-up made, on worker 0.
+        set_up_data: Option<SetUpData>,
+    },
     /// Results.
     Report(Report),
     /// Its scenario asks to stop the whole test, for this reason.
@@ -227,7 +230,7 @@ impl Attendant {
 
     async fn take_frame(&mut self, frame: &[u8]) {
         let event = match decode(frame) {
-            Ok(FromWorker::Ready) => WorkerEvent::Ready,
+            Ok(FromWorker::Ready { set_up_data }) => WorkerEvent::Ready { set_up_data },
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
             Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
             Ok(FromWorker::End {

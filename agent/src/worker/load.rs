@@ -1,7 +1,7 @@
 //! The load thread: the scenario's code on a runtime of its own, from the test data to the last event.
 //!
 //! ```text
-//!   data, on_init, on_test_start, on_worker_start ─► Ready ─► go ─► users ─► UsersEnded ─► on_…_stop, on_quitting ─► Over
+//!   data, on_init, set_up, on_test_start, on_worker_start ─► Ready ─► go ─► users ─► UsersEnded ─► on_…_stop, on_quitting ─► Over
 //!                          └─ a mistake ─► Refused ──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -12,8 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, own_users};
-use greylag_scenarios::{Load, LoopWatch, Recorder, Run, RunSettings, drive};
+use greylag_infra::protocol::MAX_SET_UP_DATA_BYTES;
+use greylag_infra::{LoadProfile, SetUpData, own_users};
+use greylag_scenarios::{Load, LoopWatch, MAX_SET_UP_BYTES, Recorder, Run, RunSettings, drive};
 use rustix::thread::{Pid, gettid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
 use super::watchdog::Watchdog;
 use crate::scenario_choice::Choice;
+
+// Whatever a scenario may make is accepted on the way.
+const _: () = assert!(MAX_SET_UP_BYTES == MAX_SET_UP_DATA_BYTES);
 
 /// What a load thread drives.
 pub(super) struct Part {
@@ -40,14 +44,16 @@ pub(super) struct Part {
 /// The order to start users.
 pub(super) struct Go {
     pub(super) run_zero: Instant,
+    /// What the scenario's set-up made on worker 0.
+    pub(super) set_up_data: Option<SetUpData>,
     pub(super) profile: watch::Receiver<LoadProfile>,
 }
 
 /// What a load thread tells. Its channel is closed without [`LoadEvent::Over`] when the thread panics.
 #[derive(Debug)]
 pub(super) enum LoadEvent {
-    /// Everything is prepared.
-    Ready,
+    /// Everything is prepared; on worker 0 with what the scenario's set-up made.
+    Ready(Option<SetUpData>),
     /// It cannot be prepared: a sentence.
     Refused(String),
     /// All users have ended; or why they could not be driven.
@@ -132,10 +138,10 @@ async fn live(
     let mut begun = false;
     let prepared = tokio::select! {
         prepared = prepare(&part, &run, &mut begun) => prepared,
-        () = part.stop.cancelled() => Ok(()),
+        () = part.stop.cancelled() => Ok(None),
     };
     let _ = tell.send(match prepared {
-        Ok(()) => LoadEvent::Ready,
+        Ok(set_up_data) => LoadEvent::Ready(set_up_data.map(SetUpData::from)),
         Err(reason) => LoadEvent::Refused(reason),
     });
     let go = tokio::select! {
@@ -157,19 +163,25 @@ async fn live(
 }
 
 /// `begun` is set when what is begun has to be ended by the scenario's last events.
-async fn prepare(part: &Part, run: &Arc<Run>, begun: &mut bool) -> Result<(), String> {
+async fn prepare(part: &Part, run: &Arc<Run>, begun: &mut bool) -> Result<Option<Vec<u8>>, String> {
     let scenario = &part.choice.scenario;
     // Reads files, which may block: nobody else is on this thread yet.
     scenario.prepare(&part.settings)?;
     let events = scenario.events();
     events.init(run).await?;
     *begun = true;
+    let set_up_data = match run.worker() {
+        0 => scenario.make_set_up_data(run).await?,
+        _ => None,
+    };
     events.test_started(run).await;
     events.worker_started(run).await;
-    Ok(())
+    Ok(set_up_data)
 }
 
 async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> {
+    let set_up_data = go.set_up_data.as_ref().map(SetUpData::bytes);
+    part.choice.scenario.take_set_up_data(run, set_up_data)?;
     let (worker, workers) = (run.worker(), run.workers());
     let profile = go.profile.borrow().clone();
     let most_users = profile.most_users();
@@ -197,6 +209,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> 
         stop_timeout: part.stop_timeout,
         arrivals: arriving,
         watch: Some(Arc::clone(&part.watch)),
+        prepared: Some(Arc::clone(run)),
     };
     let recorder = Arc::clone(&part.recorder);
     let keep_arrivals = {

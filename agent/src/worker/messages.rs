@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
-use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest};
+use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest, SetUpData};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
@@ -29,6 +29,8 @@ pub(crate) enum ToWorker {
         run_zero_us: u64,
         /// How many users there shall be when, over the whole run.
         profile: LoadProfile,
+        /// What the scenario's set-up made on worker 0.
+        set_up_data: Option<SetUpData>,
     },
     /// The load profile has changed.
     Profile {
@@ -48,7 +50,10 @@ pub(crate) enum ToWorker {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
     /// The scenario is built; waiting for the start.
-    Ready,
+    Ready {
+        /// What its set-up made, on worker 0.
+        set_up_data: Option<SetUpData>,
+    },
     /// Results since the last report.
     Report(Report),
     /// The scenario asks to stop the whole test, for this reason.

@@ -190,6 +190,7 @@ impl Session {
             ToWorker::Start {
                 run_zero_us,
                 profile,
+                set_up_data,
             } => {
                 let Some(go) = self.load.go.take().filter(|_| self.prepared) else {
                     return Err(SessionError::Malformed("a Start out of turn".to_owned()));
@@ -202,6 +203,7 @@ impl Session {
                 // A thread that is gone has told so, or will.
                 let _ = go.send(Go {
                     run_zero: run_zero.into(),
+                    set_up_data,
                     profile: followed,
                 });
                 self.run = Some(Running {
@@ -226,12 +228,12 @@ impl Session {
 
     async fn on_load(&mut self, event: LoadEvent) -> Result<(), SessionError> {
         match event {
-            LoadEvent::Ready if self.stop.is_cancelled() => {}
-            LoadEvent::Ready => {
+            LoadEvent::Ready(_) if self.stop.is_cancelled() => {}
+            LoadEvent::Ready(set_up_data) => {
                 self.prepared = true;
                 // What is known before the start is said before it.
                 self.flush(Some(0)).await?;
-                self.agent.send(&FromWorker::Ready).await?;
+                self.agent.send(&FromWorker::Ready { set_up_data }).await?;
             }
             LoadEvent::Refused(reason) => {
                 self.fail(reason);

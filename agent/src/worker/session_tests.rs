@@ -83,11 +83,12 @@ impl AgentSide {
     }
 
     async fn start(&mut self, profile: LoadProfile) {
-        assert!(matches!(self.hear().await, FromWorker::Ready));
+        assert!(matches!(self.hear().await, FromWorker::Ready { .. }));
         let run_zero_us = system_time_us();
         self.say(&ToWorker::Start {
             run_zero_us,
             profile,
+            set_up_data: None,
         })
         .await;
     }
@@ -207,6 +208,82 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
     agent.session.join().unwrap().unwrap();
 }
 
+/// What worker 0 makes is said with its Ready, and read by users on whichever worker it is started with.
+#[tokio::test]
+async fn set_up_data_is_made_on_worker_0_and_read_on_every_one() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    async fn read(story: Story, client: &mut Client) -> TaskResult {
+        let made = client.run().set_up_data::<Vec<u32>>()?;
+        story.lock().unwrap().push(format!("{made:?}"));
+        Ok(())
+    }
+    let scenario = |story: &Story| {
+        let (of_users, of_events) = (Arc::clone(story), Arc::clone(story));
+        Scenario::new("set up")
+            .set_up(move |run: Arc<greylag_scenarios::Run>| {
+                of_events.lock().unwrap().push("made".to_owned());
+                async move { Ok(vec![run.workers(), 41]) }
+            })
+            .user(
+                FastHttpUser::<Story>::with_state("Reader", move || Arc::clone(&of_users))
+                    .wait_time(constant(0.01))
+                    .named_task("read", 1, async |story: &mut Story, client: &mut Client| {
+                        read(Arc::clone(story), client).await
+                    }),
+            )
+    };
+    let mut said = None;
+    for worker in [0, 1] {
+        let story = Story::default();
+        let mut agent = AgentSide::prepare(scenario(&story), worker).await;
+        let FromWorker::Ready { set_up_data } = agent.hear().await else {
+            panic!("the worker should be ready");
+        };
+        assert_eq!(set_up_data.is_some(), worker == 0);
+        said = said.or(set_up_data);
+        let start = ToWorker::Start {
+            run_zero_us: system_time_us(),
+            profile: users(2, 600),
+            set_up_data: said.clone(),
+        };
+        agent.say(&start).await;
+        until_told(&story, "[2, 41]").await;
+        assert_eq!(told(&story)[0] == "made", worker == 0);
+        agent.say(&ToWorker::Stop).await;
+        assert_eq!(agent.end().await, None);
+    }
+}
+
+#[tokio::test]
+async fn users_do_not_begin_without_the_set_up_data() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let scenario = told_to(&Story::default()).set_up(|_| async { Ok(7_u8) });
+    let mut agent = AgentSide::prepare(scenario, 1).await;
+    agent.start(users(2, 600)).await;
+    let failure = agent.end().await.unwrap();
+    assert!(
+        failure.contains("the set-up data did not arrive"),
+        "{failure}"
+    );
+    assert_eq!(agent.started(), 0);
+}
+
+#[tokio::test]
+async fn a_set_up_that_panics_is_a_reason_and_no_load() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let scenario =
+        told_to(&Story::default()).set_up(|run: Arc<greylag_scenarios::Run>| async move {
+            assert!(run.users() > 99, "too few users");
+            Ok(())
+        });
+    let mut agent = AgentSide::prepare(scenario, 0).await;
+    let failure = agent.end().await.unwrap();
+    assert!(
+        failure.contains("set_up failed: panicked: too few users"),
+        "{failure}"
+    );
+}
+
 #[tokio::test]
 async fn other_workers_hear_nothing_of_the_tests_events() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -232,7 +309,7 @@ async fn a_stop_before_the_start_ends_what_was_begun() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let story = Story::default();
     let mut agent = AgentSide::prepare(told_to(&story), 0).await;
-    assert!(matches!(agent.hear().await, FromWorker::Ready));
+    assert!(matches!(agent.hear().await, FromWorker::Ready { .. }));
     agent.say(&ToWorker::Stop).await;
     assert_eq!(agent.end().await, None);
     assert_eq!(agent.started(), 0);

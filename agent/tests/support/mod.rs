@@ -152,6 +152,7 @@ impl Connection {
             }
         }
         self.say(&ToAgent::Start {
+            set_up_data: None,
             run_id: RUN.into(),
             start_at_us: now_us(),
             profile: test.profile(),

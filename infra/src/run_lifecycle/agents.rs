@@ -2,20 +2,54 @@
 
 use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
 use crate::load_profile::LoadProfile;
-use crate::protocol::{AgentEnd, ToAgent};
+use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES, ToAgent};
 use crate::run::RunPhase;
+use crate::set_up_data::SetUpData;
 
 impl RunLifecycle {
     pub(super) fn agent_ready(
         &mut self,
         agent_id: &str,
         shape: Option<LoadProfile>,
+        set_up_data: Option<SetUpData>,
         now_us: u64,
     ) -> Vec<RunEffect> {
         if let Some(presence @ Presence::Preparing) = self.presence.get_mut(agent_id) {
             *presence = Presence::Ready;
         }
-        shape.map_or_else(Vec::new, |shape| self.take_shape(agent_id, shape, now_us))
+        let mut effects = Vec::new();
+        if let Some(data) = set_up_data {
+            effects.extend(self.take_set_up_data(agent_id, data, now_us));
+        }
+        if let Some(shape) = shape {
+            effects.extend(self.take_shape(agent_id, shape, now_us));
+        }
+        effects
+    }
+
+    /// Keeps what the scenario's set-up made, from the agent of worker 0, once.
+    fn take_set_up_data(&mut self, agent_id: &str, data: SetUpData, now_us: u64) -> Vec<RunEffect> {
+        if self.record.phase != RunPhase::Preparing
+            || self.set_up_data.is_some()
+            || !self.has_worker_0(agent_id)
+        {
+            return Vec::new();
+        }
+        let bytes = data.bytes().len();
+        if bytes > MAX_SET_UP_DATA_BYTES {
+            let reason = format!(
+                "the set-up data of agent {} has {bytes} bytes, the maximum is {MAX_SET_UP_DATA_BYTES}",
+                self.name_of(agent_id)
+            );
+            return self.fail(reason, now_us);
+        }
+        self.set_up_data = Some(data.clone());
+        vec![RunEffect::SaveSetUpData(data)]
+    }
+
+    pub(super) fn has_worker_0(&self, agent_id: &str) -> bool {
+        let mut agents = self.record.agents.iter();
+        agents.any(|agent| agent.id == agent_id && agent.workers.contains(&0))
     }
 
     pub(super) fn agent_ended(
@@ -124,11 +158,7 @@ impl RunLifecycle {
                 if let Some(start_at_us) = self.record.started_at_us {
                     effects.push(RunEffect::Send {
                         agent_id: agent_id.to_owned(),
-                        message: ToAgent::Start {
-                            run_id: self.record.id.clone(),
-                            start_at_us,
-                            profile: self.record.profile.clone(),
-                        },
+                        message: self.start(start_at_us),
                     });
                 }
             }

@@ -3,6 +3,7 @@
 use crate::load_profile::{LoadProfile, ProfileError};
 use crate::load_test::{MAX_DURATION, MAX_USERS};
 use crate::protocol::{AgentEnd, ToAgent};
+use crate::set_up_data::SetUpData;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub enum RunEvent {
         agent_id: String,
         /// What its scenario's own load shape says, if that is to count.
         shape: Option<LoadProfile>,
+        /// What its scenario's set-up made, if it has worker 0.
+        set_up_data: Option<SetUpData>,
     },
     /// An agent's last snapshot is saved.
     AgentEnded {
@@ -56,6 +59,8 @@ pub enum RunEvent {
 pub enum RunEffect {
     /// Save [`RunLifecycle::record`](super::RunLifecycle::record).
     Save,
+    /// Save this as the run's set-up data.
+    SaveSetUpData(SetUpData),
     /// Send to an agent if it is connected.
     Send {
         /// Identity of the agent.

@@ -87,11 +87,7 @@ impl RunLifecycle {
         mut shape: LoadProfile,
         now_us: u64,
     ) -> Vec<RunEffect> {
-        let has_worker_0 = self
-            .record
-            .agents
-            .iter()
-            .any(|agent| agent.id == agent_id && agent.workers.contains(&0));
+        let has_worker_0 = self.has_worker_0(agent_id);
         let test = &mut self.record.test;
         if self.record.phase != RunPhase::Preparing
             || self.has_shape

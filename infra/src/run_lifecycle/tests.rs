@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
-use crate::protocol::AgentEnd;
+use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES};
 use crate::run::RunAgent;
 
 const LEASE_US: u64 = 30_000_000;
@@ -52,6 +52,7 @@ fn ready(agent: &str) -> RunEvent {
     RunEvent::AgentReady {
         agent_id: agent.into(),
         shape: None,
+        set_up_data: None,
     }
 }
 
@@ -209,13 +210,93 @@ fn agents_that_never_get_ready_fail_the_run() {
 }
 
 #[test]
-fn a_restart_before_the_start_fails_and_one_after_it_goes_on() {
-    let (run, effects) = RunLifecycle::recover(record(&["a"]), LEASE_US, 0);
-    assert!(matches!(run.record().phase, RunPhase::Failing(_)));
-    assert!(effects.contains(&RunEffect::Save));
+fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
+    let (run, effects) = RunLifecycle::recover(record(&["a", "b"]), None, LEASE_US, 0);
+    assert_eq!(run.record().phase, RunPhase::Preparing);
+    assert_eq!(sent(&effects), []);
+    let mut run = run;
+    for agent in ["a", "b"] {
+        let holds_run = agent == "a";
+        let back = RunEvent::AgentReturned {
+            agent_id: agent.into(),
+            holds_run,
+        };
+        // Whether or not the order to prepare reached it.
+        assert_eq!(sent(&run.handle(back, 1)), [(agent.into(), "prepare")]);
+    }
+    let _ = run.handle(ready("a"), 2);
+    let _ = run.handle(ready("b"), 3);
+    assert_eq!(run.record().phase, RunPhase::Running);
 
+    let (mut run, _) = RunLifecycle::recover(record(&["a", "b"]), None, LEASE_US, 0);
+    let _ = run.handle(returned("a"), 1);
+    let _ = run.handle(RunEvent::Tick, LEASE_US + 2);
+    let reason = run.record().phase.failure_reason().unwrap();
+    assert!(reason.contains("agent-b"), "{reason}");
+}
+
+/// A record whose first agent alone has worker 0.
+fn two_agents() -> RunRecord {
+    let mut record = record(&["a", "b"]);
+    record.agents[1].workers = vec![1];
+    record
+}
+
+fn made(agent: &str, data: &[u8]) -> RunEvent {
+    RunEvent::AgentReady {
+        agent_id: agent.into(),
+        shape: None,
+        set_up_data: Some(data.to_vec().into()),
+    }
+}
+
+/// The set-up data of each start among these effects.
+fn started_with(effects: &[RunEffect]) -> Vec<Option<SetUpData>> {
+    let message = |effect: &RunEffect| match effect {
+        RunEffect::Send {
+            message: ToAgent::Start { set_up_data, .. },
+            ..
+        } => Some(set_up_data.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(message).collect()
+}
+
+#[test]
+fn set_up_data_is_saved_before_everyone_is_sent_it() {
+    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE_US, 0);
+    let data = SetUpData::from(b"tenants".to_vec());
+    // Only what worker 0 made counts, and the first that is said of it.
+    assert_eq!(run.handle(made("b", b"other"), 1), []);
+    let _ = run.handle(returned("a"), 2);
+    let effects = run.handle(made("a", b"tenants"), 3);
+    assert_eq!(effects[0], RunEffect::SaveSetUpData(data.clone()));
+    assert_eq!(
+        started_with(&effects),
+        [Some(data.clone()), Some(data.clone())]
+    );
+    assert_eq!(run.handle(made("a", b"again"), 4), []);
+    // To one who comes back, and after a restart.
+    let saved = run.record().clone();
+    let again = [Some(data.clone())];
+    assert_eq!(started_with(&run.handle(returned("b"), 5)), again);
+    let (mut run, _) = RunLifecycle::recover(saved, Some(data), LEASE_US, 6);
+    assert_eq!(started_with(&run.handle(returned("a"), 7)), again);
+}
+
+#[test]
+fn set_up_data_that_is_too_large_fails_the_run() {
+    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE_US, 0);
+    let effects = run.handle(made("a", &vec![0; MAX_SET_UP_DATA_BYTES + 1]), 1);
+    assert!(started_with(&effects).is_empty());
+    let reason = run.record().phase.failure_reason().unwrap();
+    assert!(reason.contains("the maximum is 1048576"), "{reason}");
+}
+
+#[test]
+fn a_restart_after_the_start_goes_on() {
     let saved = running().record().clone();
-    let (mut run, _) = RunLifecycle::recover(saved, LEASE_US, 5_000_000);
+    let (mut run, _) = RunLifecycle::recover(saved, None, LEASE_US, 5_000_000);
     assert_eq!(run.record().phase, RunPhase::Running);
     let _ = run.handle(returned("a"), 6_000_000);
     let _ = run.handle(returned("b"), 6_000_000);
@@ -228,7 +309,7 @@ fn a_restart_before_the_start_fails_and_one_after_it_goes_on() {
 fn a_coordinator_that_was_away_for_a_day_does_not_make_the_load_last_a_day() {
     const DAY_US: u64 = 86_400_000_000;
     let saved = running().record().clone();
-    let (mut run, _) = RunLifecycle::recover(saved, LEASE_US, DAY_US);
+    let (mut run, _) = RunLifecycle::recover(saved, None, LEASE_US, DAY_US);
     let _ = run.handle(RunEvent::Tick, DAY_US + LEASE_US + 1);
     assert!(matches!(run.record().phase, RunPhase::Failed(_)));
     assert_eq!(
@@ -249,7 +330,7 @@ fn a_restart_after_the_last_end_finishes_at_once() {
             ended_at_us: 1,
         });
     }
-    let (run, effects) = RunLifecycle::recover(saved, LEASE_US, 70_000_000);
+    let (run, effects) = RunLifecycle::recover(saved, None, LEASE_US, 70_000_000);
     assert_eq!(run.record().phase, RunPhase::Finished);
     assert_eq!(effects.last(), Some(&RunEffect::Over));
 }
@@ -263,7 +344,7 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
         failures: 0,
         ended_at_us: 1,
     });
-    let (mut run, effects) = RunLifecycle::recover(saved, LEASE_US, 5_000_000);
+    let (mut run, effects) = RunLifecycle::recover(saved, None, LEASE_US, 5_000_000);
     assert!(effects.contains(&RunEffect::Save));
     assert_eq!(
         sent(&run.handle(returned("b"), 6_000_000)),
@@ -284,6 +365,7 @@ fn shaped(agent: &str, shape: LoadProfile) -> RunEvent {
     RunEvent::AgentReady {
         agent_id: agent.into(),
         shape: Some(shape),
+        set_up_data: None,
     }
 }
 
@@ -382,7 +464,7 @@ proptest! {
             now += later;
             let before = run.record().clone();
             let effects = if restart && !before.phase.is_over() {
-                let (recovered, effects) = RunLifecycle::recover(saved.clone(), LEASE_US, now);
+                let (recovered, effects) = RunLifecycle::recover(saved.clone(), None, LEASE_US, now);
                 run = recovered;
                 effects
             } else {

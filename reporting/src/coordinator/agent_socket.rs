@@ -160,12 +160,17 @@ async fn serve(
                     coordinator_time_us: coordinator.now_us(),
                 })
             }
-            ToCoordinator::Ready { run_id, shape } => {
+            ToCoordinator::Ready {
+                run_id,
+                shape,
+                set_up_data,
+            } => {
                 coordinator
                     .command(Command::AgentReady {
                         agent_id: agent_id.to_owned(),
                         run_id,
                         shape,
+                        set_up_data,
                     })
                     .await;
                 None

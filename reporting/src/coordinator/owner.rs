@@ -8,7 +8,7 @@ use std::time::Duration;
 use greylag_infra::protocol::{AgentEnd, Hello, LogLine, PROTOCOL_VERSION, ToAgent, Welcome};
 use greylag_infra::{
     ChangeRefused, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
-    RunLifecycle, RunPhase, RunRecord, StartTerms, StopRefused,
+    RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -60,6 +60,7 @@ pub(super) enum Command {
         agent_id: String,
         run_id: RunId,
         shape: Option<LoadProfile>,
+        set_up_data: Option<SetUpData>,
     },
     /// The agent stops its load before its time; its snapshot that says so is saved.
     AgentFailing {
@@ -122,8 +123,19 @@ impl Owner {
         for record in unfinished {
             let run_id = record.id.clone();
             tracing::info!(run = %run_id, test = %record.test.name, "taking up an unfinished run");
-            let (lifecycle, effects) =
-                RunLifecycle::recover(record, self.lease_us(), self.coordinator.now_us());
+            let set_up_data = match self.coordinator.store().set_up_data(&run_id).await {
+                Ok(data) => data,
+                Err(error) => {
+                    tracing::error!(%error, run = %run_id, "cannot read the set-up data");
+                    None
+                }
+            };
+            let (lifecycle, effects) = RunLifecycle::recover(
+                record,
+                set_up_data,
+                self.lease_us(),
+                self.coordinator.now_us(),
+            );
             self.adopt(run_id, lifecycle, effects).await;
         }
     }
@@ -190,9 +202,14 @@ impl Owner {
                 agent_id,
                 run_id,
                 shape,
+                set_up_data,
             } => {
-                self.advance(&run_id, RunEvent::AgentReady { agent_id, shape })
-                    .await;
+                let event = RunEvent::AgentReady {
+                    agent_id,
+                    shape,
+                    set_up_data,
+                };
+                self.advance(&run_id, event).await;
             }
             Command::AgentFailing { run_id, reason } => {
                 self.advance(&run_id, RunEvent::StopAsked { reason }).await;
@@ -483,6 +500,14 @@ impl Owner {
                     let record = run.lifecycle.record();
                     if let Err(error) = coordinator.store().update_run(record).await {
                         tracing::error!(%error, run = run_id, "cannot save the run; trying again");
+                        run.pending.push_front(effect);
+                        break;
+                    }
+                }
+                RunEffect::SaveSetUpData(data) => {
+                    let saved = coordinator.store().save_set_up_data(run_id, data.clone());
+                    if let Err(error) = saved.await {
+                        tracing::error!(%error, run = run_id, "cannot save the set-up data; trying again");
                         run.pending.push_front(effect);
                         break;
                     }

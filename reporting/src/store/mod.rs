@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{GeneratorNotice, RunRecord};
+use greylag_infra::{GeneratorNotice, RunRecord, SetUpData};
 
 use self::checked_snapshot::CheckedSnapshot;
 use self::live::{LiveTotals, WriterState, lock_totals};
@@ -124,6 +124,29 @@ impl Store {
             Ok(())
         };
         self.inner.writer.run(updated).await
+    }
+
+    /// Keeps what a run's set-up made, until the run is over.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn save_set_up_data(&self, run_id: &str, data: SetUpData) -> Result<(), StoreError> {
+        let id = run_id.to_owned();
+        let saved = move |state: &mut WriterState| {
+            state.transaction(|connection| run_rows::save_set_up_data(connection, &id, &data))
+        };
+        self.inner.writer.run(saved).await
+    }
+
+    /// What a run's set-up made; none before it has, and after the run.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn set_up_data(&self, run_id: &str) -> Result<Option<SetUpData>, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| run_rows::set_up_data(connection, &id);
+        self.inner.readers.run(query).await
     }
 
     /// A run by its identifier.

@@ -1,7 +1,7 @@
 //! Runs, their agents and tests, and infrastructures, as rows.
 
 use greylag_infra::protocol::AgentEnd;
-use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunPhase, RunRecord, SetUpData};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,7 +103,8 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
     connection
         .prepare_cached(
             "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5,
-             definition = ?6, profile = ?7 WHERE run = ?1",
+             definition = ?6, profile = ?7,
+             set_up_data = CASE WHEN ?3 THEN NULL ELSE set_up_data END WHERE run = ?1",
         )?
         .execute(params![
             key,
@@ -130,6 +131,28 @@ fn definition_of(record: &RunRecord) -> String {
     let mut test = record.test.clone();
     test.client = test.client.without_secrets();
     json(&test)
+}
+
+/// Keeps what a run's set-up made; it is forgotten with the run's end, because it may hold passwords.
+pub(super) fn save_set_up_data(
+    connection: &Connection,
+    id: &str,
+    data: &SetUpData,
+) -> StoreResult<()> {
+    let key = key_of(connection, id)?;
+    connection
+        .prepare_cached("UPDATE runs SET set_up_data = ?2 WHERE run = ?1 AND NOT is_over")?
+        .execute(params![key, data.bytes()])?;
+    Ok(())
+}
+
+/// What a run's set-up made, while the run goes on.
+pub(super) fn set_up_data(connection: &Connection, id: &str) -> StoreResult<Option<SetUpData>> {
+    let key = key_of(connection, id)?;
+    let data: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT set_up_data FROM runs WHERE run = ?1")?
+        .query_row([key], |row| row.get(0))?;
+    Ok(data.map(SetUpData::from))
 }
 
 /// Keeps how an agent's part ended.

@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -181,6 +181,10 @@ const MIGRATIONS: [&str; 5] = [
     // The build that each agent of a run was.
     "
     ALTER TABLE run_agents ADD COLUMN build TEXT;  -- BuildInfo as JSON; NULL: not known
+",
+    // What the scenario's set-up made, while the run goes on.
+    "
+    ALTER TABLE runs ADD COLUMN set_up_data BLOB;
 ",
 ];
 

@@ -183,6 +183,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         .send(&ToCoordinator::Ready {
             run_id: id.clone(),
             shape: None,
+            set_up_data: None,
         })
         .await;
     agent

@@ -73,6 +73,7 @@ async fn running(site: &Site, agent: &mut FakeAgent, body: Value) -> (String, Va
         .send(&ToCoordinator::Ready {
             run_id: id.clone(),
             shape: None,
+            set_up_data: None,
         })
         .await;
     agent

@@ -37,7 +37,7 @@ use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
 use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
-use crate::run::{RunSettings, without_password};
+use crate::run::{Run, RunSettings, without_password};
 use crate::scenario::Scenario;
 use crate::user_type::UserTypeError;
 
@@ -91,6 +91,8 @@ pub struct Load {
     pub arrivals: Option<mpsc::Receiver<Instant>>,
     /// What users are doing at the moment is told here; only where the runtime has one thread.
     pub watch: Option<Arc<LoopWatch>>,
+    /// The run as it was prepared, whose set-up data the users read; none outside of a worker.
+    pub prepared: Option<Arc<Run>>,
 }
 
 /// Why a load cannot be driven.
@@ -161,7 +163,11 @@ pub async fn drive(
 ) -> Result<(), DriveError> {
     check(scenario, &load)?;
     let context = Arc::new(RunContext {
-        run: scenario.run(load.settings, Arc::clone(&recorder)),
+        run: scenario.run_as_prepared(
+            load.settings,
+            Arc::clone(&recorder),
+            load.prepared.as_deref(),
+        ),
         recorder: Arc::clone(&recorder),
         log: LogLimit::new(),
         events: scenario.events(),

@@ -450,6 +450,7 @@ async fn a_load_that_does_not_fit_is_refused() {
     let homeless =
         Scenario::new("homeless").user(FastHttpUser::<Idle>::new("Lost").task(1, Idle::nothing));
     let load = Load {
+        prepared: None,
         settings: RunSettings::default(),
         users: 1,
         stop_timeout: Duration::ZERO,
@@ -502,6 +503,7 @@ async fn one_user_stops_while_others_go_on_and_its_index_can_begin_again() {
         })
     };
     let load = Load {
+        prepared: None,
         settings: RunSettings {
             host: Some(server.url.clone()),
             ..RunSettings::default()

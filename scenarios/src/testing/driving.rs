@@ -38,6 +38,7 @@ pub(crate) fn plan(host: &Url, starts: impl IntoIterator<Item = u64>) -> Plan {
 impl Plan {
     fn load(&self) -> Load {
         Load {
+            prepared: None,
             settings: RunSettings {
                 host: Some(self.host.clone()),
                 users: self.starts.len() as u64,

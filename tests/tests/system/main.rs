@@ -13,5 +13,6 @@ mod generator_limits;
 mod hostile_texts;
 mod proxies;
 mod ramp;
+mod set_up_data;
 mod support;
 mod vocabulary;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use greylag_infra::LoadProfile;
+use greylag_infra::{LoadProfile, SetUpData};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
 use crate::worker::messages::ToWorker;
@@ -14,6 +14,11 @@ impl<W: WorkerHandle> AgentRun<W> {
             Shape::Known(profile) => Some(profile),
             Shape::None | Shape::Awaited => None,
         }
+    }
+
+    /// What the scenario's set-up made, if worker 0 is ours.
+    pub(crate) fn set_up_data(&self) -> Option<&SetUpData> {
+        self.set_up_data.as_ref()
     }
 
     /// The load shape has been evaluated: what it says with a remark for the log, or why it cannot be run.
@@ -35,12 +40,13 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock, and the users are
-    /// those of this profile. When the load has started already only the profile counts.
+    /// those of this profile, who read the set-up data. When the load has started already only the profile counts.
     pub(crate) fn start(
         &mut self,
         run_zero: Instant,
         run_zero_us: u64,
         profile: LoadProfile,
+        set_up_data: Option<SetUpData>,
         now: Now,
     ) {
         if self.phase != Phase::Ready {
@@ -58,6 +64,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             worker.say(|| ToWorker::Start {
                 run_zero_us,
                 profile: profile.clone(),
+                set_up_data: set_up_data.clone(),
             });
         }
         self.check_ports(&profile, now);

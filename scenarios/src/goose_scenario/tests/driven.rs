@@ -27,6 +27,7 @@ fn drive_scenario(scenario: crate::Scenario, host: Option<&Url>, paced: bool) ->
     let (arrivals, arrivals_due) = mpsc::channel(16);
     let stop = CancellationToken::new();
     let load = Load {
+        prepared: None,
         settings: RunSettings {
             host: host.cloned(),
             workers: 1,

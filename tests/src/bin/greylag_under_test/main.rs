@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([per_process(), hostile(), idle(), computing()]);
+    scenarios.extend([per_process(), hostile(), idle(), computing(), set_up()]);
     scenarios.extend(vocabulary::all());
     scenarios.extend(talking::all());
     greylag::main(scenarios)
@@ -140,4 +140,57 @@ fn computing() -> Scenario {
     Scenario::new("computing")
         .description("5 ms of computing before each request")
         .user(FastHttpUser::<Computing>::new("Computing").task(1, Computing::compute))
+}
+
+/// Every test has a token of its own, made once; its users request `/of/<token>/<worker>`.
+fn set_up() -> Scenario {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Shared {
+        token: String,
+        paths: std::collections::BTreeMap<u32, String>,
+    }
+
+    #[derive(Default)]
+    struct Reader;
+
+    impl Reader {
+        async fn read(&mut self, client: &mut Client) -> TaskResult {
+            let shared = client.run().set_up_data::<Shared>()?;
+            let worker = client.run().worker();
+            let path = format!("/{}/{}/{worker}", shared.paths[&7], shared.token);
+            client.get(path).send().await?;
+            Ok(())
+        }
+    }
+
+    Scenario::new("set-up")
+        .description("Requests /of/<token of the test>/<worker>")
+        .option(
+            CustomOption::number("seconds")
+                .default(0)
+                .help("How long the set-up takes."),
+        )
+        .option(CustomOption::flag("fail").help("Whether the set-up fails."))
+        .set_up(|run: std::sync::Arc<Run>| async move {
+            println!("making the token of this test");
+            let seconds = run.options().number("seconds")?;
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            if run.options().flag("fail")? {
+                return Err(TaskError::new("no tenants to be had"));
+            }
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Ok(Shared {
+                token: format!(
+                    "{}-{}",
+                    std::process::id(),
+                    now.unwrap_or_default().as_nanos()
+                ),
+                paths: [(7, "of".to_owned())].into(),
+            })
+        })
+        .user(
+            FastHttpUser::<Reader>::new("Reader")
+                .wait_time(between(0.02, 0.06))
+                .task(1, Reader::read),
+        )
 }
