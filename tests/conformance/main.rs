@@ -6,6 +6,7 @@ mod conformance {
     mod apps;
     mod behaviours;
     mod compare;
+    mod cookie_forms;
     mod dealing;
     mod examples;
     mod joining;

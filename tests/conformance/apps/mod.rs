@@ -2,11 +2,13 @@
 
 mod behaviours;
 mod checkout;
+mod cookie_forms;
 mod members;
 mod notes;
 
 pub(super) use behaviours::BehavioursApp;
 pub(super) use checkout::CheckoutApp;
+pub(super) use cookie_forms::{CookieFormsApp, Form, forms};
 pub(super) use members::{EVERY_MISSING, MembersApp};
 pub(super) use notes::NotesApp;
 

@@ -2,6 +2,7 @@
 //! locustfile beside it.
 
 mod catching;
+mod cookie_forms;
 mod cookies;
 mod flows;
 mod joining;
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
         .user_type::<statuses::StatusesHttp>()
         .user_type::<transport::TransportFast>()
         .user_type::<transport::TransportHttp>();
+    let cookie_forms = Scenario::new("cookie_forms")
+        .description("Some hundreds of forms of cookies")
+        .user_type::<cookie_forms::CookieFormsFast>()
+        .user_type::<cookie_forms::CookieFormsHttp>();
     let joining = Scenario::new("joining")
         .description("Paths behind a host that has a path, a user and a password of its own")
         .user_type::<joining::JoiningFast>()
@@ -66,6 +71,6 @@ fn main() -> ExitCode {
         .user_type::<timing::Throughput>()
         .user_type::<timing::Walk>();
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([behaviours, joining, stopping, tags, timing]);
+    scenarios.extend([behaviours, cookie_forms, joining, stopping, tags, timing]);
     greylag::main(scenarios)
 }

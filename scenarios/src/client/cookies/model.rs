@@ -52,7 +52,9 @@ impl UserAgent {
             false => (Vec::new(), name_value_pair.clone()),
         };
         let (name, value) = (strip_wsp(&name_string), strip_wsp(&value_string));
-        if name.is_empty() && value.is_empty() || name.len() + value.len() > 4096 {
+        if name.is_empty() && (value.is_empty() || value.contains(&b'='))
+            || name.len() + value.len() > 4096
+        {
             return;
         }
         let mut cookie_attribute_list: Vec<(&str, Vec<u8>)> = Vec::new();

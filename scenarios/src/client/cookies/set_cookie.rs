@@ -34,7 +34,9 @@ impl<'h> SetCookie<'h> {
             (value, None) => (&b""[..], value),
             (name, Some(value)) => (name, value),
         };
-        if (name.is_empty() && value.is_empty()) || name.len() + value.len() > LONGEST_PAIR {
+        // A value that would be read as name and value is not kept without a name: browsers do not either.
+        let says_nothing = name.is_empty() && (value.is_empty() || value.contains(&b'='));
+        if says_nothing || name.len() + value.len() > LONGEST_PAIR {
             return None;
         }
         let mut cookie = Self {
@@ -183,10 +185,20 @@ mod tests {
     fn cookies_without_a_name_have_a_value() {
         let cookie = parse("just this").unwrap();
         assert_eq!((cookie.name, cookie.value), (&b""[..], &b"just this"[..]));
-        let cookie = parse("=v=w").unwrap();
-        assert_eq!((cookie.name, cookie.value), (&b""[..], &b"v=w"[..]));
+        let cookie = parse("=v").unwrap();
+        assert_eq!((cookie.name, cookie.value), (&b""[..], &b"v"[..]));
         assert_eq!(parse("v=").unwrap().value, b"");
-        for nothing in ["", " ", "=", " = ", ";", "; Path=/", "= ; Path=/"] {
+        for nothing in [
+            "",
+            " ",
+            "=",
+            " = ",
+            ";",
+            "; Path=/",
+            "= ; Path=/",
+            "=v=w",
+            "==v",
+        ] {
             assert_eq!(parse(nothing), None, "{nothing:?}");
         }
     }
