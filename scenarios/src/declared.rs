@@ -36,7 +36,7 @@ pub struct DeclaredRequest {
     pub weight: u32,
     /// Headers to send.
     pub headers: Vec<(String, String)>,
-    /// Body to send.
+    /// Body to send. Without a content type among the headers it goes out as `text/plain; charset=utf-8`.
     pub body: Option<String>,
     /// The status that makes it a success, in place of the fast client's rule (100–599). With one of 300 to 399
     /// redirects are not followed.
