@@ -1,8 +1,8 @@
-//! What the attributes say when they are used wrongly: each file in `ui` has one mistake, and beside it
-//! what the compiler prints.
+//! What the compiler says about code that is not right: attributes used wrongly and, in `everyday_*`, the lines of
+//! requests and responses that a porter writes first. Each file in `ui` has one error, and beside it what is printed.
 //!
-//! After a sentence was changed, `TRYBUILD=overwrite cargo test -p greylag-macros --test errors` writes
-//! them anew; read the difference before you commit it.
+//! After a message was changed, `TRYBUILD=overwrite cargo test -p greylag-macros --test errors` writes them anew; read
+//! the difference before you commit it. `… -- mistakes trybuild=everyday` runs only the files with that in their name.
 
 /// All files at once: it takes a build of the scenarios' crate in a target directory of its own.
 #[test]
