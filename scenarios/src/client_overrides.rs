@@ -111,7 +111,7 @@ impl ClientOverrides {
             options.max_redirects = redirects;
         }
         for (name, value) in &self.headers {
-            let name = HeaderName::try_from(name)
+            HeaderName::try_from(name)
                 .map_err(|_| format!("{name:?} is not a valid header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| {
                 format!("the value of the default header {name} has characters that cannot be sent")

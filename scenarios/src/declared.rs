@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
-use crate::client::{Client, RequestBody, check_path, is_absolute};
+use crate::client::{Client, Headers, RequestBody, check_path, is_absolute};
 use crate::scenario::Scenario;
 use crate::task::{TaskFn, TaskResult};
 use crate::user_builder::FastHttpUser;
@@ -121,7 +121,7 @@ struct Checked {
     method: Method,
     path: String,
     name: Option<String>,
-    headers: HeaderMap,
+    headers: Headers,
     body: Option<RequestBody>,
     expect_status: Option<u16>,
     expect_body: Option<String>,
@@ -152,14 +152,14 @@ impl DeclaredTask {
             );
         }
         check_path(&request.path)?;
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         for (name, value) in &request.headers {
-            let header = HeaderName::try_from(name)
+            HeaderName::try_from(name)
                 .map_err(|_| format!("{name:?} is not a valid name of a header"))?;
             let value = HeaderValue::try_from(value).map_err(|_| {
                 format!("the value of header {name:?} has characters that cannot be sent")
             })?;
-            headers.append(header, value);
+            headers.append(name, value);
         }
         if let Some(status) = request
             .expect_status

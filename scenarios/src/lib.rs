@@ -39,7 +39,7 @@ mod wait_time;
 
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
-pub use client::{TlsConfigError, tls_client_config};
+pub use client::{HttpVersion, TlsConfigError, tls_client_config};
 pub use client_overrides::ClientOverrides;
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{

@@ -1,9 +1,9 @@
 //! What a scenario's file needs: `use greylag::prelude::*;`.
 
 pub use crate::client::{
-    CaughtResponse, CaughtStreamedResponse, Client, JsonError, Multipart, RequestError, Response,
-    ResponseError, RestResponse, ServerSentEvent, Status, StopHandle, StreamError,
-    StreamedResponse, ensure,
+    CaughtResponse, CaughtStreamedResponse, Client, HttpVersion, JsonError, Multipart,
+    RequestError, Response, ResponseError, RestResponse, ServerSentEvent, Status, StopHandle,
+    StreamError, StreamedResponse, ensure,
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};

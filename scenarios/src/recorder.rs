@@ -180,7 +180,7 @@ const CUT_OFF: &str = "Aborted: the run ended before the response was complete";
 /// A request under way. Dropping it undecided records a failure, so that no request the target
 /// may have seen is ever missing from the counts.
 pub(crate) struct Pending<'a> {
-    user: &'a UserContext,
+    user: &'a Arc<UserContext>,
     method: &'a str,
     name: &'a str,
     started_at: Instant,
@@ -194,7 +194,7 @@ pub(crate) struct Pending<'a> {
 
 /// What a request is known by before it is sent.
 pub(crate) struct Begun<'a> {
-    pub(crate) user: &'a UserContext,
+    pub(crate) user: &'a Arc<UserContext>,
     pub(crate) method: &'a str,
     pub(crate) name: &'a str,
     pub(crate) started_at: Instant,
@@ -262,6 +262,10 @@ impl<'a> Pending<'a> {
             own_context: Some(self.own_context),
         };
         self.user.record_with(&sample, details);
+    }
+
+    pub(crate) fn user(&self) -> &'a Arc<UserContext> {
+        self.user
     }
 
     pub(crate) fn name(&self) -> &'a str {

@@ -16,10 +16,10 @@ use crate::task_table::{Order, TaskEntry, TaskTable, Wait};
 use crate::user_type::{Definition, UserType};
 use crate::wait_time::WaitTime;
 
-/// Users on the fast client, an HTTP/1.1 client on hyper with one connection per user and origin.
+/// Users on the fast client: HTTP/1.1, one connection per user and origin, Locust's rules for `FastHttpUser`.
 pub type FastHttpUser<S> = UserBuilder<S, Fast>;
 
-/// Users on the full client, which is reqwest.
+/// Users on the full client: HTTP/1.1 and HTTP/2, proxies, Locust's rules for `HttpUser`.
 pub type HttpUser<S> = UserBuilder<S, Full>;
 
 /// Marks builders of users on the fast client.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
+use crate::client::{ClientProxy, HttpVersion, WrittenName};
 use crate::user_builder::{Full, UserBuilder};
 
 impl<S, C> UserBuilder<S, C> {
@@ -22,6 +23,14 @@ impl<S, C> UserBuilder<S, C> {
     /// How many redirects are followed before the request fails (30 if not set).
     pub fn max_redirects(mut self, redirects: usize) -> Self {
         self.client.max_redirects = redirects;
+        self
+    }
+
+    /// How much of a decoded response body is kept to be read, in bytes (64 MiB if not set). A larger body is
+    /// received and counted all the same, and the request is a success; only reading it is an error. With 0 no body is
+    /// kept that is not empty, which saves memory where no task reads one.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.client.max_body = bytes;
         self
     }
 
@@ -51,20 +60,20 @@ impl<S, C> UserBuilder<S, C> {
     }
 
     /// Sends a header with every request unless the request sets it itself: `.default_header("X-Client", "editor")`.
-    /// One that is not valid is refused before load starts.
-    pub fn default_header<N, V>(mut self, name: N, value: V) -> Self
+    /// On HTTP/1 a name that is given as a text goes out as it is written here. One that is not valid is refused before
+    /// load starts.
+    pub fn default_header<V>(mut self, name: impl WrittenName, value: V) -> Self
     where
-        N: TryInto<HeaderName>,
         V: TryInto<HeaderValue>,
     {
-        match (name.try_into(), value.try_into()) {
-            (Ok(name), Ok(value)) => {
+        match (name.into_name(), value.try_into()) {
+            (Some(name), Ok(value)) => {
                 self.client.headers.insert(name, value);
             }
-            (Err(_), _) => {
+            (None, _) => {
                 self.client.invalid = Some("the name of a default header is not valid".to_owned());
             }
-            (Ok(name), Err(_)) => {
+            (Some((name, _)), Err(_)) => {
                 self.client.invalid = Some(format!(
                     "the value of the default header {name} is not valid: visible ASCII characters are"
                 ));
@@ -75,6 +84,13 @@ impl<S, C> UserBuilder<S, C> {
 }
 
 impl<S> UserBuilder<S, Full> {
+    /// Which versions of HTTP are spoken: by default what the server offers over TLS, HTTP/2 first. Only the full client
+    /// has the choice; the fast one speaks HTTP/1.1.
+    pub fn http_version(mut self, version: HttpVersion) -> Self {
+        self.client.http_version = version;
+        self
+    }
+
     /// Sends every request by this proxy: an `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`
     /// URL, with user and password if it asks for them. Only the full client has proxies; without one, none
     /// is used, whatever the environment says.
@@ -87,17 +103,7 @@ impl<S> UserBuilder<S, Full> {
     }
 }
 
-/// The proxy of a URL, or a sentence that does not show its password.
-pub(crate) fn proxy(url: &str) -> Result<reqwest::Proxy, String> {
-    let refused = |reason: &str| {
-        format!(
-            "the proxy {reason}: write http://, https://, socks4://, socks5:// or socks5h://, a host and a port"
-        )
-    };
-    let parsed = url::Url::parse(url).map_err(|_| refused("is no URL"))?;
-    let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
-    if !schemes.contains(&parsed.scheme()) || !parsed.has_host() {
-        return Err(refused("has no scheme that can be used, or no host"));
-    }
-    reqwest::Proxy::all(url).map_err(|_| refused("cannot be used"))
+/// The proxy of a URL, or a message that does not show its password.
+pub(crate) fn proxy(url: &str) -> Result<ClientProxy, String> {
+    ClientProxy::parse(url)
 }

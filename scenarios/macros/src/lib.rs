@@ -24,7 +24,7 @@ use proc_macro::TokenStream;
 use quote::quote;
 use task_set::Order;
 
-/// Makes users on the full client (reqwest) of an impl block. Locust's `HttpUser`.
+/// Makes users on the full client of an impl block. Locust's `HttpUser`.
 ///
 /// `greylag::main!(WebsiteUser)` or `Scenario::new("…").user_type::<WebsiteUser>()` takes the type
 /// then. Every argument may be left out:
@@ -40,6 +40,8 @@ use task_set::Order;
 /// | `request_timeout`, `connect_timeout` | a `Duration`; 60 s if not given |
 /// | `max_redirects = 5` | how many redirects are followed before the request fails; 30 if not given |
 /// | `accept_invalid_certs = true` | whether every TLS certificate is good enough; `false` if not given |
+/// | `http_version = HttpVersion::Http1` | of `#[http_user]`: which versions of HTTP are spoken; what the server offers if not given |
+/// | `max_body = 1_000_000` | how many bytes of a response body are kept to be read; 64 MiB if not given |
 /// | `with = \|user\| …` | any other method of the builder |
 ///
 /// In the block:

@@ -30,6 +30,8 @@ const USER_ARGUMENTS: &[Known] = &[
     ),
     value("max_redirects", "max_redirects = 5"),
     value("accept_invalid_certs", "accept_invalid_certs = true"),
+    value("http_version", "http_version = HttpVersion::Http1"),
+    value("max_body", "max_body = 1_000_000"),
     value("with", "with = |user| user.max_redirects(5)"),
 ];
 
@@ -41,6 +43,8 @@ const HANDED_ON: &[&str] = &[
     "connect_timeout",
     "max_redirects",
     "accept_invalid_certs",
+    "http_version",
+    "max_body",
 ];
 
 const fn value(name: &'static str, example: &'static str) -> Known {

@@ -1,4 +1,4 @@
-//! Bodies of streamed responses: read piece by piece, decoded on the way.
+//! Bodies that are read piece by piece, decoded on the way.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -7,85 +7,23 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder};
+use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, ZlibDecoder};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use hyper::body::Body as _;
 use tokio::io::{AsyncBufRead, AsyncReadExt as _, BufReader};
 use tokio_util::io::StreamReader;
 
-use super::body::{Collected, NOT_DECODABLE};
+use super::body::{Body, Collected};
 use super::failure::Failure;
-use super::fast::FastBody;
-use super::full;
+use super::gzip_members::GzipMembers;
+use super::transport::Unread;
 
+/// The failure of a body that is not encoded as its head says.
+const NOT_DECODABLE: Failure = Failure::new("Response body cannot be decompressed");
 /// Most bytes that a decoder hands over at once.
 const DECODED_PIECE: usize = 16 << 10;
-
-/// A body as it comes from the server.
-pub(super) struct Unread {
-    source: Source,
-    /// A piece that was looked at and belongs before the next.
-    looked_at: Option<Bytes>,
-}
-
-enum Source {
-    Fast(Box<FastBody>),
-    Full(reqwest::Body),
-}
-
-impl Unread {
-    pub(super) fn fast(body: FastBody) -> Self {
-        Self {
-            source: Source::Fast(Box::new(body)),
-            looked_at: None,
-        }
-    }
-
-    pub(super) fn full(body: reqwest::Body) -> Self {
-        Self {
-            source: Source::Full(body),
-            looked_at: None,
-        }
-    }
-
-    /// Reads everything, to the same limit as a body that is not streamed.
-    pub(super) async fn read_whole(mut self) -> Result<Bytes, Failure> {
-        let mut collected = Collected::default();
-        while let Some(chunk) = self.chunk().await? {
-            collected.push(chunk)?;
-        }
-        Ok(collected.finish())
-    }
-
-    async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        poll_fn(|cx| self.poll_chunk(cx)).await.transpose()
-    }
-
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        if let Some(chunk) = self.looked_at.take() {
-            return Poll::Ready(Some(Ok(chunk)));
-        }
-        loop {
-            let chunk = match &mut self.source {
-                Source::Fast(body) => body.poll_chunk(cx),
-                Source::Full(body) => Pin::new(body).poll_frame(cx).map(|frame| {
-                    frame.map(|frame| match frame {
-                        // Trailers are no part of the body.
-                        Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
-                        Err(error) => Err(full::failure(error)),
-                    })
-                }),
-            };
-            match chunk {
-                Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
-                chunk => return chunk,
-            }
-        }
-    }
-}
 
 /// A body that a decoder reads. It is shared because a decoder may be content before the body's end has
 /// been seen, and only then does its connection serve again.
@@ -116,7 +54,7 @@ impl Stream for Shared {
 
 /// A failure of the transport on its way through a decoder.
 #[derive(Debug)]
-struct Cut(Failure);
+pub(super) struct Cut(Failure);
 
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,6 +88,15 @@ impl BodyStream {
         }
     }
 
+    /// Reads everything; keeps it up to a limit.
+    pub(super) async fn read_whole(mut self, limit: usize) -> Result<Body, Failure> {
+        let mut collected = Collected::new(limit);
+        while let Some(chunk) = self.chunk().await? {
+            collected.push(chunk);
+        }
+        Ok(collected.finish())
+    }
+
     /// The next piece; `None` at the end. Dropping the future loses nothing.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         let chunk = self.next().await;
@@ -166,7 +113,7 @@ impl BodyStream {
                 return Ok(None);
             };
             let bare_deflate = !is_zlib(&first);
-            unread.looked_at = Some(first);
+            unread.put_back(first);
             if let Self::Encoded(unread, encodings) = std::mem::replace(self, Self::Ended) {
                 *self = decoded(unread, &encodings, bare_deflate);
             }
@@ -177,8 +124,12 @@ impl BodyStream {
                 let mut piece = BytesMut::with_capacity(DECODED_PIECE);
                 match reader.read_buf(&mut piece).await {
                     Ok(0) => {
-                        // Only the end is missing, or what follows is no part of the body.
-                        poll_fn(|cx| source.poll_chunk(cx)).await.transpose()?;
+                        // Only the end is missing, or what follows is not part of the body.
+                        while poll_fn(|cx| source.poll_chunk(cx))
+                            .await
+                            .transpose()?
+                            .is_some()
+                        {}
                         Ok(None)
                     }
                     Ok(_) => Ok(Some(piece.freeze())),
@@ -223,11 +174,7 @@ fn decoded(unread: Unread, encodings: &[String], bare_deflate: bool) -> BodyStre
                 Box::pin(BufReader::new(DeflateDecoder::new(reader)))
             }
             "deflate" => Box::pin(BufReader::new(ZlibDecoder::new(reader))),
-            _ => {
-                let mut decoder = GzipDecoder::new(reader);
-                decoder.multiple_members(true);
-                Box::pin(BufReader::new(decoder))
-            }
+            _ => Box::pin(BufReader::new(GzipMembers::new(reader))),
         };
     }
     BodyStream::Decoded(reader, source)

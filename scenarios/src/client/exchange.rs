@@ -10,14 +10,16 @@ use http::header::{
     TRANSFER_ENCODING,
 };
 use http::{HeaderValue, Method, StatusCode};
-use hyper::ext::ReasonPhrase;
 
-use super::body::decode;
-use super::body_stream::Unread;
+use super::body::Body;
+use super::body_stream::BodyStream;
 use super::cookies::{self, Jar};
 use super::failure::Failure;
+use super::outgoing::Outgoing;
+use super::spelling::Headers;
 use super::target::Target;
-use super::{ClientKind, ClientShared, Transport};
+use super::transport::{Transport, Unread};
+use super::{ClientKind, ClientShared};
 
 /// Length of a body that is not there.
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
@@ -28,9 +30,9 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// The reason phrase where it is not the usual one.
-    pub(super) reason: Option<ReasonPhrase>,
-    pub(super) body: Bytes,
-    /// The body of a streamed response, in place of `body`.
+    pub(super) reason: Option<Bytes>,
+    pub(super) body: Body,
+    /// The body that is still to be read, in place of `body`: of a streamed response, or an encoded one.
     pub(super) unread: Option<Box<Unread>>,
     /// When the head was complete.
     pub(super) head_at: Instant,
@@ -52,9 +54,9 @@ pub(super) enum Reading {
 /// The parts of a client that an exchange needs.
 pub(super) struct Route<'c> {
     pub(super) shared: &'c ClientShared,
-    pub(super) headers: &'c HeaderMap,
+    pub(super) headers: &'c Headers,
     pub(super) cookies: &'c mut Option<Box<Jar>>,
-    pub(super) transport: &'c mut Transport,
+    pub(super) transport: &'c Transport,
 }
 
 /// Sends a request, follows its redirects as python-requests does, and reads and decodes the body unless
@@ -63,7 +65,7 @@ pub(super) async fn exchange(
     route: Route<'_>,
     target: &Arc<Target>,
     method: &Method,
-    mut own_headers: Option<HeaderMap>,
+    mut own_headers: Option<Headers>,
     mut body: Bytes,
     follow: bool,
     reading: Reading,
@@ -73,43 +75,43 @@ pub(super) async fn exchange(
     let mut left_origin = false;
     let mut redirects = 0;
     loop {
-        let mut headers = route.headers.clone();
-        assemble(&mut headers, &target, own_headers.as_ref(), left_origin);
+        let mut headers = route.headers.map().clone();
+        let own = own_headers.as_ref();
+        assemble(&mut headers, &target, own.map(Headers::map), left_origin);
         if body.is_empty() && expects_body(&method) && !headers.contains_key(TRANSFER_ENCODING) {
             headers.entry(CONTENT_LENGTH).or_insert(NOTHING);
         }
         cookies::add(route.cookies, &mut headers, &target);
-        let mut answer = match route.transport {
-            Transport::Fast(fast) => {
-                fast.send(
-                    route.shared,
-                    &method,
-                    &target,
-                    headers,
-                    body.clone(),
-                    reading,
-                )
-                .await?
-            }
-            Transport::Full(full) => {
-                full.send(
-                    route.shared,
-                    &method,
-                    &target,
-                    headers,
-                    body.clone(),
-                    reading,
-                )
-                .await?
-            }
+        let spelling = route.headers.spelling();
+        let outgoing = Outgoing {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            spelling: [
+                own_headers.as_ref().map_or(spelling, Headers::spelling),
+                spelling,
+            ],
+            body: &body,
         };
+        let mut answer = route
+            .transport
+            .send(route.shared, &target, &outgoing, reading)
+            .await?;
         cookies::keep(route.cookies, &answer.headers, &target);
         let kind = route.shared.options.kind;
         let location = match location(&answer.headers, kind) {
             Some(location) if follow && is_redirect(answer.status) => location,
             _ => {
                 answer.redirects = redirects;
-                answer.body = decode(&answer.headers, answer.body).await?;
+                if reading == Reading::Whole
+                    && let Some(unread) = answer.unread.take()
+                {
+                    let body = BodyStream::new(*unread, &answer.headers);
+                    answer.body = body
+                        .read_whole(route.shared.options.max_body)
+                        .await
+                        .map_err(|failure| failure.after(answer.status))?;
+                }
                 return Ok(answer);
             }
         };
@@ -122,7 +124,7 @@ pub(super) async fn exchange(
             .map_err(|_| BAD_REDIRECT)?;
         if let Some(unread) = answer.unread.take() {
             // A redirect's own body is read as usual, and its connection kept.
-            unread.read_whole().await?;
+            unread.discard().await?;
         }
         if turns_into_get(answer.status, &method) {
             method = Method::GET;
@@ -161,9 +163,13 @@ fn assemble(headers: &mut HeaderMap, target: &Target, own: Option<&HeaderMap>, l
         headers.insert(AUTHORIZATION, authorization.clone());
     }
     if let Some(own) = own {
+        // Each stays where the client's of the same name was.
         for name in own.keys() {
-            headers.remove(name);
-            for value in own.get_all(name) {
+            let mut values = own.get_all(name).into_iter();
+            if let Some(first) = values.next() {
+                headers.insert(name, first.clone());
+            }
+            for value in values {
                 headers.append(name, value.clone());
             }
         }

@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    fn owned(text: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn owned(text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             text: text.into(),
             shortage: None,
@@ -41,6 +41,34 @@ impl Failure {
         Self {
             text: shortage.to_string().into(),
             shortage: Some(shortage),
+        }
+    }
+
+    /// An answer that cannot be read, with the line that is to blame: escaped, and cut.
+    pub(crate) fn malformed(what: &str, line: &[u8]) -> Self {
+        let line = line.trim_ascii_end();
+        let shown: String = line
+            .iter()
+            .take(SHOWN_OF_LINE)
+            .flat_map(|byte| byte.escape_ascii())
+            .map(char::from)
+            .collect();
+        let cut = if line.len() > SHOWN_OF_LINE {
+            "…"
+        } else {
+            ""
+        };
+        Self::owned(format!("Malformed response: {what}: \"{shown}{cut}\""))
+    }
+
+    /// A failure after the head of an answer had come; it names the status if that is one that fails.
+    pub(crate) fn after(self, status: StatusCode) -> Self {
+        if !(status.is_client_error() || status.is_server_error()) {
+            return self;
+        }
+        Self {
+            text: format!("{} (status {status})", self.text).into(),
+            ..self
         }
     }
 
@@ -64,28 +92,17 @@ impl Failure {
             return Self::tls(tls);
         }
         let Some(code) = error.raw_os_error() else {
-            // reqwest's connector wraps what went wrong in an error without a kind.
+            // Some errors wrap what went wrong in one without a kind.
             let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref());
             if let Some(wrapped) = wrapped {
                 return Self::io(wrapped);
             }
-            let text = error.to_string();
-            if text == HANDSHAKE_EOF {
+            if error.to_string() == HANDSHAKE_EOF {
                 return Self::handshake(error);
-            }
-            if let Some(reason) = text.strip_prefix("failed to lookup address information: ") {
-                return Self::shortage(Shortage::NameResolution {
-                    host: "this host".into(),
-                    reason: reason.into(),
-                });
             }
             return match error.kind() {
                 UnexpectedEof | ConnectionReset | BrokenPipe => Self::new(CLOSED_EARLY),
                 TimedOut => Self::new("TimeoutError('timed out')"),
-                // hyper's errors about chunked encoding; a TLS error was told apart above.
-                InvalidInput | InvalidData => {
-                    Self::new("Malformed response: the chunks are not valid")
-                }
                 kind => Self::owned(format!("OSError('{kind}')")),
             };
         };
@@ -162,15 +179,17 @@ impl Failure {
         if let Some(error) = find::<io::Error>(error) {
             return Self::io(error);
         }
+        if let Some(error) = find::<h2::Error>(error)
+            && let Some(reason) = error.reason()
+        {
+            return Self::owned(format!("HTTP/2 error: {reason:?}"));
+        }
         match find::<hyper::Error>(error) {
-            Some(error) if error.is_incomplete_message() || error.is_canceled() => {
+            Some(error)
+                if error.is_incomplete_message() || error.is_canceled() || error.is_closed() =>
+            {
                 Self::new(DISCONNECTED)
             }
-            Some(error) if error.is_parse_too_large() => {
-                Self::new("Malformed response: the head is too large")
-            }
-            Some(error) if error.is_parse() => Self::new("Malformed response: this is not HTTP/1"),
-            Some(error) if error.is_closed() => Self::new(DISCONNECTED),
             Some(_) => Self::new(CLOSED_EARLY),
             None => Self::owned(innermost(error).to_string()),
         }
@@ -218,15 +237,26 @@ pub(crate) const CONNECT_TIMED_OUT: Failure =
 /// The server closed the connection instead of answering (Python's words).
 pub(crate) const DISCONNECTED: &str =
     "RemoteDisconnected('Remote end closed connection without response')";
+/// The same on a connection that had served before, where the request could not be sent again.
+pub(crate) const KEPT_CLOSED: Failure = Failure::new("Kept connection closed by the server");
+/// Most bytes of a line that a failure shows.
+const SHOWN_OF_LINE: usize = 80;
 /// The server closed the connection in the middle of its answer.
 pub(crate) const CLOSED_EARLY: &str = "Connection closed before the whole response was received";
 
-/// Whether the server ended the connection without an answer.
+/// Whether an error of HTTP/2 says that the connection ended.
 pub(crate) fn is_closing(error: &(dyn Error + 'static)) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset};
-    find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
-        || find::<io::Error>(error)
-            .is_some_and(|error| matches!(error.kind(), BrokenPipe | ConnectionReset))
+    find::<hyper::Error>(error).is_some_and(|error| {
+        error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+    }) || find::<io::Error>(error).is_some()
+        || find::<h2::Error>(error).is_some_and(|error| error.is_io() || error.is_go_away())
+}
+
+/// Whether an error of HTTP/2 says that the server did not process the request (RFC 9113, 8.7).
+pub(crate) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
+        error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
 }
 
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
@@ -269,12 +299,12 @@ pub(crate) fn is_success(kind: ClientKind, status: StatusCode) -> bool {
 
 /// The failure text of a status, as python-requests words it; `None` for a success.
 ///
-/// `reason` is the reason phrase of the answer, `name` stands in for the URL so that requests of one
+/// `reason` is the reason phrase of the answer where it is not the usual one, `name` stands in for the URL so that requests of one
 /// name group.
 pub(crate) fn status_failure(
     kind: ClientKind,
     status: StatusCode,
-    reason: Option<&str>,
+    reason: Option<&[u8]>,
     name: &str,
 ) -> Option<String> {
     if is_success(kind, status) {
@@ -285,11 +315,29 @@ pub(crate) fn status_failure(
         500..=599 => "Server Error",
         _ => "Unexpected Status",
     };
-    let reason = reason.or(status.canonical_reason()).unwrap_or("");
+    let reason = match reason {
+        Some(reason) => reason_text(reason),
+        None => Cow::Borrowed(status.canonical_reason().unwrap_or_default()),
+    };
     Some(format!(
         "{} {what}: {reason} for url: {name}",
         status.as_u16()
     ))
+}
+
+/// Most characters of a reason phrase that a failure shows.
+const SHOWN_OF_REASON: usize = 200;
+
+/// A reason phrase as text: UTF-8, or else Latin-1, which every byte is valid in.
+fn reason_text(reason: &[u8]) -> Cow<'_, str> {
+    let text = match std::str::from_utf8(reason) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => reason.iter().map(|&byte| char::from(byte)).collect(),
+    };
+    match text.char_indices().nth(SHOWN_OF_REASON) {
+        None => text,
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
 }
 
 /// Why `send()` gave no response.

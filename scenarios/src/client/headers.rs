@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
+
+use super::spelling::{Headers, WrittenName};
 
 pub(super) const NAME_NOT_VALID: &str = "a header's name is not valid";
 pub(super) const VALUE_NOT_VALID: &str = "a header's value is not valid";
@@ -19,23 +21,29 @@ pub trait IntoHeaders {
     /// # Errors
     ///
     /// When a name or a value is not valid.
-    fn into_headers(self) -> Result<HeaderMap, &'static str>;
+    fn into_headers(self) -> Result<Headers, &'static str>;
 }
 
 impl IntoHeaders for HeaderMap {
-    fn into_headers(self) -> Result<HeaderMap, &'static str> {
+    fn into_headers(self) -> Result<Headers, &'static str> {
+        Ok(self.into())
+    }
+}
+
+impl IntoHeaders for Headers {
+    fn into_headers(self) -> Result<Headers, &'static str> {
         Ok(self)
     }
 }
 
-fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<HeaderMap, &'static str>
+fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Headers, &'static str>
 where
-    N: TryInto<HeaderName>,
+    N: WrittenName,
     V: TryInto<HeaderValue>,
 {
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::default();
     for (name, value) in pairs {
-        let name = name.try_into().map_err(|_| NAME_NOT_VALID)?;
+        let name = name.into_name().ok_or(NAME_NOT_VALID)?;
         headers.append(name, value.try_into().map_err(|_| VALUE_NOT_VALID)?);
     }
     Ok(headers)
@@ -45,10 +53,10 @@ macro_rules! pairs {
     ($([$($generics:tt)*] $list:ty, $pairs:ident => $iterator:expr;)*) => {$(
         impl<$($generics)*> IntoHeaders for $list
         where
-            N: TryInto<HeaderName>,
+            N: WrittenName,
             V: TryInto<HeaderValue>,
         {
-            fn into_headers(self) -> Result<HeaderMap, &'static str> {
+            fn into_headers(self) -> Result<Headers, &'static str> {
                 let $pairs = self;
                 from_pairs($iterator)
             }

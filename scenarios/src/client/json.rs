@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::body::BodyNotKept;
+
 /// A type that JSON can be read as: everything that implements serde's `Deserialize` and owns what it holds.
 #[diagnostic::on_unimplemented(
     message = "JSON cannot be read as `{Self}`",
@@ -37,6 +39,17 @@ enum Problem {
     Nothing { pointer: String, ends: String },
     /// Not a place.
     NotAPointer(String),
+    /// The body was too large to be kept.
+    NotKept(BodyNotKept),
+}
+
+impl JsonError {
+    pub(super) fn not_kept(request: String, missing: BodyNotKept) -> Self {
+        Self {
+            request,
+            problem: Problem::NotKept(missing),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -51,6 +64,7 @@ impl fmt::Display for Problem {
             Self::Nothing { pointer, ends } => {
                 write!(f, "nothing at \"{pointer}\" in the response's JSON: {ends}")
             }
+            Self::NotKept(missing) => missing.fmt(f),
             Self::NotAPointer(pointer) => write!(
                 f,
                 "\"{pointer}\" is not a JSON pointer: write it with a slash before each step, as in \"/items/0/id\""

@@ -160,7 +160,7 @@ impl<Kind> Request<'_, Kind> {
 
 impl Client {
     #[doc(hidden)]
-    pub fn headers<'a>(&'a mut self) -> &'a mut http::HeaderMap
+    pub fn headers<'a>(&'a mut self) -> &'a mut crate::client::Headers
     where
         &'a mut Self: Headers,
     {

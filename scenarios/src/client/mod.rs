@@ -1,7 +1,7 @@
 //! The HTTP client of a user.
 //!
-//! One `Client` stands in front of two transports, so that what a scenario sees and what is
-//! recorded cannot depend on which it uses:
+//! One `Client` and one transport for both kinds of users, so that what a scenario sees and what is recorded cannot
+//! depend on which it has. The kinds differ in Locust's rules for them, and the full one speaks HTTP/2 and uses proxies:
 //!
 //! - `request`, `request_parts`, `request_body`, `multipart`, `python_json`: what a scenario says; timing and
 //!   recording.
@@ -13,28 +13,34 @@
 //! - `stopping`: whether the user is to stop.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
-//! - `target`: base URL and path become an address, once per path.
-//! - `fast`, `full`: the transports; they carry one request to one answer.
-//! - `body`, `body_stream`, `stream`, `tls`, `race`, `failure`: their parts.
+//! - `target`: base URL and path become an address, once per path. `spelling`: names of headers as they were written.
+//! - `transport`: carries one `outgoing` request to one answer, on a connection of the `pool` or a new one.
+//! - `connect`, `dial`, `proxy`, `tls`, `stream`: how connections are made. `http1`, `http2`: what is spoken on them.
+//! - `body`, `body_stream`, `gzip_members`: what comes back. `failure`: what is said when nothing does.
 
 mod all;
 mod body;
 mod body_stream;
+mod connect;
 mod context;
 pub(crate) mod cookies;
+mod dial;
 mod exchange;
 mod failure;
-mod fast;
-mod full;
+mod gzip_members;
 mod headers;
+mod http1;
+mod http2;
 mod json;
 mod judged;
 mod kinds;
 mod locust_names;
 mod multipart;
+mod outgoing;
 mod path;
+mod pool;
+mod proxy;
 mod python_json;
-mod race;
 mod request;
 mod request_body;
 mod request_parts;
@@ -43,6 +49,7 @@ mod rest;
 mod server_sent;
 mod session;
 mod shortage;
+mod spelling;
 mod status;
 mod stopping;
 mod stream;
@@ -51,19 +58,22 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transport;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT};
 use http::{HeaderValue, Method};
 use url::Url;
 
 use crate::recorder::UserContext;
 use crate::run::{Run, UserInfo};
 use target::{Base, TargetCache};
+use transport::Transport;
 
 pub use all::REQUESTS_AT_ONCE;
+pub use body::BodyNotKept;
 pub use context::RequestContext;
 pub use failure::RequestError;
 pub use headers::IntoHeaders;
@@ -72,12 +82,14 @@ pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, Respo
 pub use kinds::RequestKind;
 pub use multipart::{LARGEST_FILE, Multipart};
 pub use path::IntoPath;
+pub(crate) use proxy::Proxy as ClientProxy;
 pub use request::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
 pub use request_body::RequestBody;
 pub use response::Response;
 pub use rest::RestResponse;
 pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
 pub use session::Renamed;
+pub use spelling::{Headers, WrittenName};
 pub use status::Status;
 pub use stopping::StopHandle;
 pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
@@ -88,10 +100,22 @@ pub use tls::{TlsConfigError, tls_client_config};
 /// Which transport the users of a type get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
-    /// hyper, one connection per user and origin.
+    /// HTTP/1.1, with the rules of Locust's `FastHttpUser`.
     Fast,
-    /// reqwest.
+    /// HTTP/1.1 and HTTP/2, also through proxies, with the rules of Locust's `HttpUser`.
     Full,
+}
+
+/// Which versions of HTTP the users of a type on the full client speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// What server and client agree on in the handshake of TLS, HTTP/2 first; without TLS HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS, too, where the server must be known to speak it (prior knowledge).
+    Http2,
 }
 
 /// Longest time for a request unless the user type or the request says otherwise (as Locust's
@@ -112,10 +136,14 @@ pub(crate) struct ClientOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) max_redirects: usize,
     pub(crate) accept_invalid_certs: bool,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     pub(crate) tls: TlsExtras,
     /// Of the full client only.
-    pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) http_version: HttpVersion,
+    /// Of the full client only.
+    pub(crate) proxy: Option<ClientProxy>,
+    /// Most bytes of a decoded body that are kept to be read.
+    pub(crate) max_body: usize,
     /// What is wrong with the options: users of the type cannot be started.
     pub(crate) invalid: Option<String>,
 }
@@ -128,10 +156,20 @@ impl ClientOptions {
             connect_timeout: CONNECT_TIMEOUT,
             max_redirects: MAX_REDIRECTS,
             accept_invalid_certs: false,
-            headers: HeaderMap::new(),
+            headers: Headers::default(),
             tls: TlsExtras::default(),
+            http_version: HttpVersion::Auto,
             proxy: None,
+            max_body: body::MAX_BODY,
             invalid: None,
+        }
+    }
+
+    /// Which versions of HTTP are spoken.
+    fn versions(&self) -> HttpVersion {
+        match self.kind {
+            ClientKind::Fast => HttpVersion::Http1,
+            ClientKind::Full => self.http_version,
         }
     }
 
@@ -139,7 +177,7 @@ impl ClientOptions {
     pub(crate) fn problem(&self) -> Option<String> {
         self.invalid
             .clone()
-            .or_else(|| self.tls.problem(self.kind, self.accept_invalid_certs))
+            .or_else(|| self.tls.problem(self.versions(), self.accept_invalid_certs))
     }
 }
 
@@ -148,8 +186,10 @@ pub(crate) struct ClientShared {
     options: Arc<ClientOptions>,
     base: Base,
     /// The headers of every request, `Host` for the base URL first.
-    headers: Arc<HeaderMap>,
+    headers: Arc<Headers>,
     tls: Arc<rustls::ClientConfig>,
+    /// For an encrypted connection to a proxy.
+    proxy_tls: Arc<rustls::ClientConfig>,
 }
 
 impl ClientShared {
@@ -161,7 +201,7 @@ impl ClientShared {
         let root = base
             .target("", None)
             .map_err(|error| format!("the host {host} cannot be used: {error}"))?;
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         headers.insert(HOST, root.host.clone());
         headers.insert(
             USER_AGENT,
@@ -175,15 +215,19 @@ impl ClientShared {
         if let Some(authorization) = base.authorization() {
             headers.insert(AUTHORIZATION, authorization);
         }
-        for (name, value) in &options.headers {
-            headers.insert(name, value.clone());
-        }
-        let tls = tls::config(options.kind, options.accept_invalid_certs, &options.tls)?;
+        headers.extend(options.headers.clone());
+        let config = |version| tls::config(version, options.accept_invalid_certs, &options.tls);
+        let tls = config(options.versions())?;
+        let proxy_tls = match &options.proxy {
+            Some(proxy) if proxy.is_encrypted() => config(HttpVersion::Http1)?,
+            _ => Arc::clone(&tls),
+        };
         Ok(Self {
             options,
             base,
             headers: Arc::new(headers),
             tls,
+            proxy_tls,
         })
     }
 }
@@ -204,7 +248,7 @@ pub struct Client {
     user: Arc<UserContext>,
     /// How much later than intended the present task began, for users with a pace.
     delay: Option<Duration>,
-    headers: Arc<HeaderMap>,
+    headers: Arc<Headers>,
     cookies: Option<Box<cookies::Jar>>,
     targets: TargetCache,
     transport: Transport,
@@ -214,22 +258,13 @@ pub struct Client {
     context: RequestContext,
 }
 
-enum Transport {
-    Fast(fast::FastTransport),
-    Full(full::FullTransport),
-}
-
 impl Client {
     pub(crate) fn new(shared: Arc<ClientShared>, user: Arc<UserContext>) -> Self {
-        let transport = match shared.options.kind {
-            ClientKind::Fast => Transport::Fast(fast::FastTransport::new()),
-            ClientKind::Full => Transport::Full(full::FullTransport::new()),
-        };
         Self {
             headers: Arc::clone(&shared.headers),
             cookies: None,
             targets: TargetCache::new(),
-            transport,
+            transport: Transport::default(),
             shared,
             user,
             delay: None,
@@ -301,7 +336,7 @@ impl Client {
     }
 
     /// The headers sent with every further request of this user, for example a token.
-    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+    pub fn headers_mut(&mut self) -> &mut Headers {
         Arc::make_mut(&mut self.headers)
     }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use http::header::HeaderMap;
 
 use super::context::RequestContext;
 use super::exchange::{Answer, Reading, Route, exchange};
@@ -15,6 +14,7 @@ use super::failure::{Failure, RequestError};
 use super::judged::{CaughtResponse, CaughtStreamedResponse, Judged};
 use super::response::{Asked, Response};
 use super::rest::RestResponse;
+use super::spelling::Headers;
 use super::streamed::StreamedResponse;
 use super::target::Target;
 use super::{Client, ClientKind};
@@ -53,7 +53,7 @@ pub struct Request<'c, Kind = Plain> {
     pub(super) path: Cow<'c, str>,
     pub(super) name: Option<Cow<'c, str>>,
     pub(super) query: Option<String>,
-    pub(super) headers: Option<HeaderMap>,
+    pub(super) headers: Option<Headers>,
     pub(super) body: Bytes,
     pub(super) timeout: Option<Duration>,
     pub(super) allow_redirects: bool,
@@ -110,7 +110,8 @@ impl<'c> Request<'c> {
     pub async fn send(mut self) -> Result<Response, RequestError> {
         let kind = self.client.shared.options.kind;
         let (pending, answer) = self.run(Reading::Whole).await?;
-        let response = Response::new(kind, answer, pending.started_at(), Instant::now());
+        let response = Response::new(kind, answer, pending.started_at(), Instant::now())
+            .of(pending.user(), pending.name());
         let error = response.status_failure(pending.name());
         pending.finish(&response.ended(), error.as_deref());
         Ok(response.to(self.asked()))
@@ -148,8 +149,9 @@ impl<'c> Request<'c, Streamed> {
     pub async fn send(mut self) -> Result<StreamedResponse, RequestError> {
         let kind = self.client.shared.options.kind;
         let limit = self.limit();
+        let max_body = self.client.shared.options.max_body;
         let (pending, answer) = self.run(Reading::Head).await?;
-        let response = StreamedResponse::new(kind, answer, pending.started_at(), limit);
+        let response = StreamedResponse::new(kind, answer, pending.started_at(), limit, max_body);
         let error = response.head().status_failure(pending.name());
         pending.finish(&response.ended(), error.as_deref());
         Ok(response.to(self.asked()))
@@ -166,8 +168,9 @@ impl Request<'_, CaughtStreamed> {
     pub async fn send(mut self) -> Result<CaughtStreamedResponse, RequestError> {
         let kind = self.client.shared.options.kind;
         let limit = self.limit();
+        let max_body = self.client.shared.options.max_body;
         let (own, answer) = self.run_owned(Reading::Head).await?;
-        let response = StreamedResponse::new(kind, answer, own.started_at, limit);
+        let response = StreamedResponse::new(kind, answer, own.started_at, limit, max_body);
         let ended = response.ended();
         Ok(Judged::new(
             response.to(self.asked()),
@@ -217,7 +220,8 @@ impl<'c, Kind> Request<'c, Kind> {
     async fn run_caught(&mut self) -> Result<CaughtResponse, RequestError> {
         let kind = self.client.shared.options.kind;
         let (own, answer) = self.run_owned(Reading::Whole).await?;
-        let response = Response::new(kind, answer, own.started_at, Instant::now());
+        let response =
+            Response::new(kind, answer, own.started_at, Instant::now()).of(&own.user, &own.name);
         let ended = response.ended();
         Ok(Judged::new(
             response.to(self.asked()),
@@ -265,7 +269,10 @@ impl<'c, Kind> Request<'c, Kind> {
     /// Sends the request and reads the response. A failure is recorded; a response is not yet.
     async fn run(&mut self, reading: Reading) -> Result<(Pending<'_>, Answer), RequestError> {
         let started_at = Instant::now();
-        if let Some(reason) = self.invalid.take() {
+        let unsendable = |headers: &Headers| headers.invalid().map(str::to_owned);
+        let invalid = self.invalid.take();
+        let invalid = invalid.or_else(|| self.headers.as_ref().and_then(unsendable));
+        if let Some(reason) = invalid.or_else(|| unsendable(&self.client.headers)) {
             let (method, path) = (&self.method, &self.path);
             return Err(RequestError::invalid(format!("{method} {path}: {reason}")));
         }

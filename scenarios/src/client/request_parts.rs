@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use super::ClientKind;
-use super::headers::{IntoHeaders, NAME_NOT_VALID, VALUE_NOT_VALID};
+use super::headers::{IntoHeaders, VALUE_NOT_VALID};
 use super::multipart::Multipart;
 use super::python_json;
 use super::request::Request;
 use super::request_body::RequestBody;
+use super::spelling::WrittenName;
 use super::target::basic;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -31,16 +32,15 @@ impl<'c, Kind> Request<'c, Kind> {
         self
     }
 
-    /// Sends a header; one of the client's of the same name is replaced.
-    pub fn header<N, V>(mut self, name: N, value: V) -> Self
+    /// Sends a header; one of the client's of the same name is replaced. On HTTP/1 a name that is given as a text goes
+    /// out as it is written here (`X-API-Key`).
+    pub fn header<V>(mut self, name: impl WrittenName, value: V) -> Self
     where
-        N: TryInto<HeaderName>,
         V: TryInto<HeaderValue>,
     {
-        match (name.try_into(), value.try_into()) {
-            (Ok(name), Ok(value)) => self.set_header(name, value),
-            (Err(_), _) => self.refuse(NAME_NOT_VALID),
-            (_, Err(_)) => self.refuse(VALUE_NOT_VALID),
+        match value.try_into() {
+            Ok(value) => self.set_header(name, value),
+            Err(_) => self.refuse(VALUE_NOT_VALID),
         }
         self
     }
@@ -49,7 +49,6 @@ impl<'c, Kind> Request<'c, Kind> {
     /// name.
     pub fn headers(mut self, headers: impl IntoHeaders) -> Self {
         match headers.into_headers() {
-            // Extending replaces a name's values by all of its new ones.
             Ok(headers) => self.headers.get_or_insert_default().extend(headers),
             Err(reason) => self.refuse(reason),
         }
@@ -148,7 +147,7 @@ impl<'c, Kind> Request<'c, Kind> {
         self
     }
 
-    pub(super) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+    pub(super) fn set_header(&mut self, name: impl WrittenName, value: HeaderValue) {
         self.headers.get_or_insert_default().insert(name, value);
     }
 
@@ -156,8 +155,7 @@ impl<'c, Kind> Request<'c, Kind> {
     fn set_type(&mut self, content_type: &'static str) {
         self.headers
             .get_or_insert_default()
-            .entry(CONTENT_TYPE)
-            .or_insert(HeaderValue::from_static(content_type));
+            .insert_if_absent(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
 
     /// Says what the body is, unless the scenario did or the client always does.
@@ -175,16 +173,14 @@ impl<'c, Kind> Request<'c, Kind> {
     pub(super) fn accept_json(&mut self) {
         self.headers
             .get_or_insert_default()
-            .entry(ACCEPT)
-            .or_insert(JSON);
+            .insert_if_absent(ACCEPT, JSON);
     }
 
     /// Says that the body is JSON, unless the scenario said what it is.
     pub(super) fn send_json(&mut self) {
         self.headers
             .get_or_insert_default()
-            .entry(CONTENT_TYPE)
-            .or_insert(JSON);
+            .insert_if_absent(CONTENT_TYPE, JSON);
     }
 
     pub(super) fn refuse(&mut self, reason: impl Into<String>) {

@@ -1,24 +1,25 @@
 //! The response as a scenario sees it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
 use http::header::HeaderMap;
-use hyper::ext::ReasonPhrase;
 use serde_json::Value;
 use url::Url;
 
 use super::ClientKind;
+use super::body::{Body, BodyNotKept};
 use super::exchange::Answer;
 use super::failure::{is_success, status_failure};
 use super::json::{self, JsonError, ReadJson};
 use super::judged::ResponseError;
 use super::status::Status;
 use super::target::Target;
-use crate::recorder::Ended;
+use crate::recorder::{Ended, UserContext};
 
 /// A whole response: head and decoded body.
 pub struct Response {
@@ -31,6 +32,8 @@ pub struct Response {
     replaced: OnceLock<Box<str>>,
     /// The body's JSON, once a value was picked from it.
     parsed: OnceLock<Box<Value>>,
+    /// Of a body that was not kept.
+    reader: Option<Box<Reader>>,
 }
 
 /// Which request was answered, for errors about the response.
@@ -66,6 +69,7 @@ impl Response {
             asked: Asked::default(),
             replaced: OnceLock::new(),
             parsed: OnceLock::new(),
+            reader: None,
         }
     }
 
@@ -77,6 +81,18 @@ impl Response {
 
     pub(super) fn asked(&self) -> &Asked {
         &self.asked
+    }
+
+    /// Says whose it is, for the case that its body is read and was not kept.
+    pub(super) fn of(mut self, user: &Arc<UserContext>, name: &str) -> Self {
+        if matches!(self.answer.body, Body::NotKept(_)) {
+            self.reader = Some(Box::new(Reader {
+                user: Arc::clone(user),
+                name: name.to_owned(),
+                is_told: AtomicBool::new(false),
+            }));
+        }
+        self
     }
 
     /// The status: `page.status() == 404`, and `{}` prints `404`.
@@ -110,18 +126,43 @@ impl Response {
         self.answer.redirects
     }
 
-    /// The decoded body.
-    pub fn bytes(&self) -> &Bytes {
-        &self.answer.body
+    /// The decoded body, or an error if it was larger than what is kept
+    /// ([`max_body`](crate::UserBuilder::max_body)).
+    ///
+    /// # Errors
+    ///
+    /// With the body's length and the limit, and how to raise it.
+    pub fn body(&self) -> Result<&Bytes, BodyNotKept> {
+        match &self.answer.body {
+            Body::Kept(bytes) => Ok(bytes),
+            Body::NotKept(missing) => Err(missing.clone()),
+        }
     }
 
-    /// The body as text; bytes that are not valid UTF-8 are replaced (`�`).
+    /// The decoded body. One that was larger than what is kept is empty here, and reading it is an error of the task,
+    /// in results and log; see [`body`](Self::body).
+    pub fn bytes(&self) -> &Bytes {
+        static NOTHING: Bytes = Bytes::new();
+        match &self.answer.body {
+            Body::Kept(bytes) => bytes,
+            Body::NotKept(missing) => {
+                if let Some(reader) = &self.reader {
+                    reader.tell(missing);
+                }
+                &NOTHING
+            }
+        }
+    }
+
+    /// The body as text; bytes that are not valid UTF-8 are replaced (`�`). What is said of [`bytes`](Self::bytes) holds
+    /// here.
     pub fn text(&self) -> &str {
-        match std::str::from_utf8(&self.answer.body) {
+        let body = self.bytes();
+        match std::str::from_utf8(body) {
             Ok(text) => text,
             Err(_) => self
                 .replaced
-                .get_or_init(|| String::from_utf8_lossy(&self.answer.body).into()),
+                .get_or_init(|| String::from_utf8_lossy(body).into()),
         }
     }
 
@@ -130,11 +171,15 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// When it is not the JSON that is expected; the error names the request. By `?` this becomes an error of
-    /// the task, not a failed request; catch the request and write `page.require(page.json())?` to make it one.
+    /// When it is not the JSON that is expected, or was too large to be kept; the error names the request. By `?` this
+    /// becomes an error of the task, not a failed request; catch the request and write `page.require(page.json())?`
+    /// to make it one.
     // The type parameter's name is what the compiler suggests where no type is given.
     pub fn json<Value: ReadJson>(&self) -> Result<Value, JsonError> {
-        json::read(&self.answer.body, || self.asked.to_string())
+        match self.body() {
+            Ok(body) => json::read(body, || self.asked.to_string()),
+            Err(missing) => Err(JsonError::not_kept(self.asked.to_string(), missing)),
+        }
     }
 
     /// The value at one place of the body's JSON: `let id: u64 = page.pick("/items/0/id")?`, Python's
@@ -182,7 +227,7 @@ impl Response {
     }
 
     pub(super) fn length(&self) -> u64 {
-        self.answer.body.len() as u64
+        self.answer.body.length()
     }
 
     /// What the recorder is told.
@@ -196,11 +241,7 @@ impl Response {
     }
 
     pub(super) fn status_failure(&self, name: &str) -> Option<String> {
-        let reason = self
-            .answer
-            .reason
-            .as_ref()
-            .and_then(|reason: &ReasonPhrase| std::str::from_utf8(reason.as_bytes()).ok());
+        let reason = self.answer.reason.as_deref();
         status_failure(self.kind, self.answer.status, reason, name)
     }
 }
@@ -212,5 +253,23 @@ impl fmt::Debug for Response {
             .field("length", &self.length())
             .field("elapsed", &self.elapsed)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who reads a body that was not kept.
+struct Reader {
+    user: Arc<UserContext>,
+    name: String,
+    is_told: AtomicBool,
+}
+
+impl Reader {
+    /// Makes it an error of the task, once for each response.
+    fn tell(&self, missing: &BodyNotKept) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            let text = missing.to_string();
+            self.user.run.log.error(&self.name, &text);
+            self.user.run.recorder.task_error(&self.name, &text);
+        }
     }
 }

@@ -28,7 +28,9 @@ pub struct RestResponse {
 impl RestResponse {
     pub(super) fn new(caught: CaughtResponse) -> Self {
         let mut js = Value::Null;
-        if !caught.bytes().is_empty() {
+        if let Err(missing) = caught.body() {
+            caught.mark_failure(missing);
+        } else if !caught.bytes().is_empty() {
             match serde_json::from_slice(caught.bytes()) {
                 Ok(value) => js = value,
                 Err(error) => {

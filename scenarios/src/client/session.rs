@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::{
-    Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, Transport,
-    cookies,
+    Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, cookies,
 };
 use crate::recorder::{Ended, OwnSample, Recorder, UserContext};
 use crate::run::RunSettings;
+use crate::user_type::UserType;
 
 impl Client {
     /// Groups all further requests that have no name of their own under this one; `None` ends it. Locust's
@@ -49,8 +49,9 @@ impl Client {
         &mut self.context
     }
 
-    /// The same user once more, for requests at the same time: a client with connections of its own
-    /// and a copy of headers, cookies, context and name. It can be kept, moved to another task, or
+    /// The same user once more, for requests at the same time: a client with a copy of
+    /// headers, cookies, context and name. Both use the user's connections: a request takes one that no other
+    /// request has, or makes one more, which is kept for whoever needs it next. A fork can be kept, moved to another task, or
     /// [`join`](Self::join)ed again.
     ///
     /// ```
@@ -68,10 +69,6 @@ impl Client {
     /// # }
     /// ```
     pub fn fork(&mut self) -> Self {
-        let transport = match &mut self.transport {
-            Transport::Fast(fast) => Transport::Fast(fast.fork()),
-            Transport::Full(full) => Transport::Full(full.fork()),
-        };
         Self {
             shared: Arc::clone(&self.shared),
             user: Arc::clone(&self.user),
@@ -79,22 +76,18 @@ impl Client {
             headers: Arc::clone(&self.headers),
             cookies: self.cookies.as_ref().map(|jar| Box::new(jar.fork())),
             targets: TargetCache::new(),
-            transport,
+            transport: self.transport.clone(),
             request_name: self.request_name.clone(),
             context: self.context.clone(),
         }
     }
 
-    /// Takes over the cookies that a fork was given by servers or lost since it was made, and its idle connections.
+    /// Takes over the cookies that a fork was given by servers or lost since it was made.
     pub fn join(&mut self, fork: Self) {
         if let Some(given) = fork.cookies {
             self.cookies
                 .get_or_insert_default()
                 .join(*given, cookies::now());
-        }
-        if let (Transport::Fast(own), Transport::Fast(fork)) = (&mut self.transport, fork.transport)
-        {
-            own.join(fork);
         }
     }
 
@@ -110,6 +103,24 @@ impl Client {
         recorder: Arc<dyn Recorder>,
     ) -> Result<Self, String> {
         let shared = ClientShared::new(host, Arc::new(ClientOptions::new(kind)))?;
+        Ok(Self::alone(shared, host, recorder))
+    }
+
+    /// The same with the client that users of this type have: its kind, headers, time-outs, certificates.
+    ///
+    /// # Errors
+    ///
+    /// A message, when the host is not one that can be requested, or the type's client cannot be made.
+    pub fn of_type(
+        user_type: &UserType,
+        host: &Url,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, String> {
+        let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
+        Ok(Self::alone(shared, host, recorder))
+    }
+
+    fn alone(shared: ClientShared, host: &Url, recorder: Arc<dyn Recorder>) -> Self {
         let settings = RunSettings {
             host: Some(host.clone()),
             workers: 1,
@@ -117,7 +128,7 @@ impl Client {
             ..RunSettings::default()
         };
         let user = UserContext::outside_a_run(settings, recorder);
-        Ok(Self::new(Arc::new(shared), Arc::new(user)))
+        Self::new(Arc::new(shared), Arc::new(user))
     }
 
     /// A sample of this user that begins now.

@@ -1,4 +1,4 @@
-//! A TCP connection with or without TLS.
+//! A TCP connection with or without TLS; through an encrypted proxy with TLS inside of TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 /// What HTTP is spoken over.
 pub(super) enum Stream {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Stream>>),
 }
 
 macro_rules! on_either {

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 
 use super::ClientKind;
-use super::body::Collected;
+use super::body::{Body, Collected};
 use super::body_stream::BodyStream;
 use super::exchange::Answer;
 use super::failure::Failure;
@@ -24,8 +24,9 @@ pub const LONGEST_LINE: usize = 1 << 20;
 ///
 /// It has everything of a [`Response`] but the body, which is read here: in pieces ([`chunk`](Self::chunk)), lines
 /// ([`line`](Self::line)) or server-sent events ([`event`](Self::event)) while they come, or what is left of it as a
-/// whole ([`bytes`](Self::bytes), [`text`](Self::text), [`json`](Self::json)). None of this is timed. On the fast
-/// client the connection serves again when the body has been read to its end; dropped before, it is closed.
+/// whole ([`bytes`](Self::bytes), [`text`](Self::text), [`json`](Self::json)). None of this is timed. The
+/// connection serves again when the body has been read to its end; dropped before, it is closed (with HTTP/2 only the
+/// request is given up).
 pub struct StreamedResponse {
     head: Response,
     /// What the head says about the length.
@@ -38,6 +39,8 @@ pub struct StreamedResponse {
     /// What was read of an event, once one was asked for.
     events: Option<Box<Parser>>,
     limit: Duration,
+    /// Most bytes that are kept of the body where it is read as a whole.
+    max_body: usize,
 }
 
 impl StreamedResponse {
@@ -46,6 +49,7 @@ impl StreamedResponse {
         mut answer: Answer,
         started_at: Instant,
         limit: Duration,
+        max_body: usize,
     ) -> Self {
         let body = match answer.unread.take() {
             Some(unread) => BodyStream::new(*unread, &answer.headers),
@@ -65,6 +69,7 @@ impl StreamedResponse {
             looked_at: 0,
             events: None,
             limit,
+            max_body,
         }
     }
 
@@ -210,16 +215,17 @@ impl StreamedResponse {
     ///
     /// # Errors
     ///
-    /// As for [`chunk`](Self::chunk), and when it is larger than a body that is not streamed may be.
+    /// As for [`chunk`](Self::chunk), and when it is larger than what is kept of a body
+    /// ([`max_body`](crate::UserBuilder::max_body)).
     pub async fn bytes(&mut self) -> Result<Bytes, StreamError> {
-        let mut collected = Collected::default();
+        let mut collected = Collected::new(self.max_body);
         while let Some(chunk) = self.chunk().await? {
-            if let Err(failure) = collected.push(chunk) {
-                self.end();
-                return Err(failure.into());
-            }
+            collected.push(chunk);
         }
-        Ok(collected.finish())
+        match collected.finish() {
+            Body::Kept(bytes) => Ok(bytes),
+            Body::NotKept(missing) => Err(StreamError(missing.to_string())),
+        }
     }
 
     /// What is left of the decoded body as text, read to its end; bytes that are not valid UTF-8 are replaced (`�`).

@@ -240,7 +240,7 @@ pub(crate) fn is_absolute(path: &str) -> bool {
 }
 
 /// `Authorization: Basic …` for a URL with user and password.
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+pub(super) fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! TLS: one configuration for all users of the process.
 //!
 //! Building one loads the system's root certificates (milliseconds, and some 100 kB each), so
-//! there is one per transport and way of checking, made when it is first needed.
+//! there is one per choice of versions and way of checking, made when it is first needed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use super::ClientKind;
+use super::HttpVersion;
+use super::connect::ALPN_HTTP_2;
 
 /// What a user type says about TLS beside whether certificates are checked.
 #[derive(Debug, Default, Clone)]
@@ -31,34 +32,39 @@ impl TlsExtras {
     }
 
     /// Why nothing can be encrypted with them, in one sentence.
-    pub(super) fn problem(&self, kind: ClientKind, accept_invalid: bool) -> Option<String> {
+    pub(super) fn problem(&self, version: HttpVersion, accept_invalid: bool) -> Option<String> {
         if self.is_empty() {
             return None;
         }
-        build(kind, accept_invalid, self).err()
+        build(version, accept_invalid, self).err()
     }
 }
 
-/// The process's configuration for a transport; with `accept_invalid` certificates go unchecked. A user
+/// The process's configuration for versions of HTTP; with `accept_invalid` certificates go unchecked. A user
 /// type with certificates of its own gets a configuration of its own.
 pub(crate) fn config(
-    kind: ClientKind,
+    version: HttpVersion,
     accept_invalid: bool,
     extras: &TlsExtras,
 ) -> Result<Arc<ClientConfig>, String> {
-    static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, String>>; 4] =
-        [const { OnceLock::new() }; 4];
+    static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, String>>; 6] =
+        [const { OnceLock::new() }; 6];
     if !extras.is_empty() {
-        return build(kind, accept_invalid, extras).map(Arc::new);
+        return build(version, accept_invalid, extras).map(Arc::new);
     }
-    let slot = usize::from(kind == ClientKind::Full) * 2 + usize::from(accept_invalid);
+    let of_version = match version {
+        HttpVersion::Auto => 0,
+        HttpVersion::Http1 => 1,
+        HttpVersion::Http2 => 2,
+    };
+    let slot = of_version * 2 + usize::from(accept_invalid);
     CONFIGS[slot]
-        .get_or_init(|| build(kind, accept_invalid, extras).map(Arc::new))
+        .get_or_init(|| build(version, accept_invalid, extras).map(Arc::new))
         .clone()
 }
 
 fn build(
-    kind: ClientKind,
+    version: HttpVersion,
     accept_invalid: bool,
     extras: &TlsExtras,
 ) -> Result<ClientConfig, String> {
@@ -86,9 +92,11 @@ fn build(
                 .map_err(|error| format!("the client certificate cannot be used: {error}"))?
         }
     };
-    config.alpn_protocols = match kind {
-        ClientKind::Fast => vec![b"http/1.1".to_vec()],
-        ClientKind::Full => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    let (http_1, http_2) = (b"http/1.1".to_vec(), ALPN_HTTP_2.to_vec());
+    config.alpn_protocols = match version {
+        HttpVersion::Auto => vec![http_2, http_1],
+        HttpVersion::Http1 => vec![http_1],
+        HttpVersion::Http2 => vec![http_2],
     };
     Ok(config)
 }

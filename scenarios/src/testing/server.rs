@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     /// Names in lower case, in the order they came.
     pub(crate) headers: Vec<(String, String)>,
+    /// Names as they came.
+    pub(crate) names: Vec<String>,
     pub(crate) body: String,
     /// Which connection it came on, from 0.
     pub(crate) connection: usize,
@@ -222,6 +224,7 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin), connection: usize) ->
         ..Seen::default()
     };
     while let Some((name, value)) = self::line(stream).await?.split_once(':') {
+        seen.names.push(name.to_owned());
         seen.headers
             .push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-use crate::client::body::LARGEST_BODY;
-use crate::testing::{BOTH, Reply, Seen, Server, client, respond};
+use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 
 fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -88,20 +87,109 @@ async fn a_body_that_cannot_be_decoded_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_compressed_flood_is_stopped_at_the_limit() {
-    let bomb = gzip(&vec![0; LARGEST_BODY + 1]);
+async fn a_body_beyond_the_limit_is_counted_and_not_kept() {
+    let body = "x".repeat(5_000);
+    let cases = [
+        ("identity", body.as_bytes().to_vec(), 4_999),
+        ("gzip", gzip(body.as_bytes()), 4_999),
+        ("br", brotli(body.as_bytes()).await, 0),
+    ];
     for kind in BOTH {
-        let bomb = bomb.clone();
-        let server = Server::start(move |_: &Seen| {
-            Reply::Write(respond("200 OK", &[("content-encoding", "gzip")], &bomb))
-        })
-        .await;
-        let (mut client, memory) = client(kind, &server.url);
-        client.get("/").send().await.unwrap_err();
-        assert_eq!(
-            memory.lines(),
-            ["GET / -> Response body is larger than 64 MiB"]
-        );
+        for (encoding, wire, limit) in cases.clone() {
+            let server = Server::start(move |_: &Seen| {
+                Reply::Write(respond("200 OK", &[("content-encoding", encoding)], &wire))
+            })
+            .await;
+            let (mut client, memory) =
+                client_with(kind, &server.url, |options| options.max_body = limit);
+            let page = client.get("/").send().await.unwrap();
+            assert_eq!(memory.lines(), ["GET /"], "{kind:?} {encoding}");
+            assert_eq!(memory.only().length, 5_000);
+            assert!(memory.task_errors().is_empty(), "it was not read");
+
+            let error = format!(
+                "the response body has 5000 bytes, more than the {limit} that are kept: raise the limit with max_body(bytes) of the user type, or stream the response"
+            );
+            assert_eq!(page.body().unwrap_err().to_string(), error);
+            let json = page.json::<u8>().unwrap_err().to_string();
+            assert_eq!(json, format!("GET /: {error}"));
+            assert!(memory.task_errors().is_empty(), "the task has these errors");
+            assert_eq!((page.text().len(), page.bytes().len()), (0, 0));
+            assert_eq!(memory.task_errors(), [("/".to_owned(), error.clone())]);
+
+            let page = client.rest(http::Method::GET, "/").send().await.unwrap();
+            drop(page);
+            assert_eq!(memory.lines()[1], format!("GET / -> {error}"));
+
+            let mut stream = client.get("/").stream().send().await.unwrap();
+            let mut length = 0;
+            while let Some(chunk) = stream.chunk().await.unwrap() {
+                length += chunk.len();
+            }
+            assert_eq!(length, 5_000, "streamed bodies have no limit");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_follows_a_compressed_body_is_ignored() {
+    let text = "wild geese ".repeat(1_000);
+    let plain = text.as_bytes();
+    let after: [&[u8]; 5] = [
+        &[0; 16],
+        b"\r\n",
+        b"garbage",
+        b"\x1f\x8bgarbage, not gzip",
+        &[0; 70_000],
+    ];
+    let brotli = brotli(plain).await;
+    for kind in BOTH {
+        for after in after {
+            for (encoding, wire) in [
+                ("gzip", gzip(plain)),
+                ("deflate", zlib(plain)),
+                ("deflate", deflate(plain)),
+                ("br", brotli.clone()),
+            ] {
+                let wire = [&wire, after].concat();
+                let server = Server::start(move |_: &Seen| {
+                    Reply::Write(respond("200 OK", &[("content-encoding", encoding)], &wire))
+                })
+                .await;
+                let (mut client, memory) = client(kind, &server.url);
+                let page = client.get("/").send().await.unwrap();
+                assert!(page.text() == text, "{kind:?} {encoding}");
+                client.get("/").send().await.unwrap();
+                assert_eq!(memory.lines(), ["GET /"; 2]);
+                assert_eq!(server.connections(), 1, "{kind:?} {encoding}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_that_is_cut_off_is_a_failure() {
+    let plain = "wild geese ".repeat(1_000).into_bytes();
+    let cut = |wire: Vec<u8>| wire[..wire.len() - 9].to_vec();
+    for kind in BOTH {
+        for (status, shown) in [("200 OK", ""), ("404 Not Found", " (status 404 Not Found)")] {
+            for (encoding, wire) in [
+                ("gzip", cut(gzip(&plain))),
+                ("gzip", [gzip(&plain), cut(gzip(&plain))].concat()),
+                ("deflate", cut(zlib(&plain))),
+                ("br", cut(brotli(&plain).await)),
+                ("gzip", b"\xffgoose".to_vec()),
+            ] {
+                let server = Server::start(move |_: &Seen| {
+                    Reply::Write(respond(status, &[("content-encoding", encoding)], &wire))
+                })
+                .await;
+                let (mut client, memory) = client(kind, &server.url);
+                client.get("/").send().await.unwrap_err();
+                let error = format!("GET / -> Response body cannot be decompressed{shown}");
+                assert_eq!(memory.lines(), [error], "{kind:?} {encoding}");
+            }
+        }
     }
 }
 

@@ -31,6 +31,13 @@ async fn a_failing_status_is_a_failure_and_no_error() {
             Some("500 Server Error: Internal Server Error for url: /x?y"),
         ),
         ("599 Odd", Some("599 Server Error: Odd for url: /x?y")),
+        // Tomcat sends no reason: the usual one is shown.
+        (
+            "500 ",
+            Some("500 Server Error: Internal Server Error for url: /x?y"),
+        ),
+        ("404", Some("404 Client Error: Not Found for url: /x?y")),
+        ("599 ", Some("599 Server Error:  for url: /x?y")),
     ];
     let on_one = |kind| match kind {
         ClientKind::Full => [
@@ -62,6 +69,23 @@ async fn a_failing_status_is_a_failure_and_no_error() {
             let sample = memory.only();
             assert_eq!(sample.error.as_deref(), failure, "{kind:?} {status}");
             assert_eq!(sample.length, 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reason_phrase_may_be_latin_1() {
+    for kind in BOTH {
+        for (reason, text) in [
+            (&b"D\xe9fendu"[..], "Défendu"),
+            ("Défendu".as_bytes(), "Défendu"),
+        ] {
+            let answer = [b"HTTP/1.1 403 ", reason, b"\r\ncontent-length: 0\r\n\r\n"].concat();
+            let server = Server::start(move |_: &Seen| Reply::Write(answer.clone())).await;
+            let (mut client, memory) = client(kind, &server.url);
+            client.get("/").send().await.unwrap();
+            let line = format!("GET / -> 403 Client Error: {text} for url: /");
+            assert_eq!(memory.lines(), [line], "{kind:?}");
         }
     }
 }
@@ -100,7 +124,7 @@ async fn broken_answers_are_failures_with_stable_texts() {
     let early = "Connection closed before the whole response was received";
     let cases: [(&str, &[u8], &str); 7] = [
         ("no answer", b"", gone),
-        ("half a head", b"HTTP/1.1 200 OK\r\nx: ", gone),
+        ("half a head", b"HTTP/1.1 200 OK\r\nx: ", early),
         (
             "half a body",
             b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
@@ -114,17 +138,17 @@ async fn broken_answers_are_failures_with_stable_texts() {
         (
             "no HTTP",
             b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
-            "Malformed response: this is not HTTP/1",
+            "Malformed response: this is not an HTTP/1 status line: \"SSH-2.0-OpenSSH_9.6\"",
         ),
         (
             "bad chunk",
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-            "Malformed response: the chunks are not valid",
+            "Malformed response: this is not the size of a chunk: \"zz\"",
         ),
         (
-            "bad header",
-            b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
-            "Malformed response: this is not HTTP/1",
+            "half a body of a failure",
+            b"HTTP/1.1 500 Oops\r\ncontent-length: 10\r\n\r\nhalf",
+            "Connection closed before the whole response was received (status 500 Internal Server Error)",
         ),
     ];
     for kind in BOTH {
@@ -170,6 +194,9 @@ async fn nobody_there_and_no_such_host() {
             )),
             "{lines:?}"
         );
+        let limits = memory.generator_limits();
+        assert_eq!(limits.len(), 1, "{kind:?} {limits:?}");
+        assert!(limits[0].starts_with("NameResolution"), "{limits:?}");
         let limits = memory.generator_limits();
         assert_eq!(limits.len(), 1, "{kind:?} {limits:?}");
         assert!(limits[0].starts_with("NameResolution"), "{limits:?}");

@@ -144,12 +144,11 @@ async fn a_user_makes_requests_at_the_same_time() {
             client.join(beside);
         }
         assert_eq!(memory.samples().len(), 6);
-        // reqwest takes a connection back a moment after the response, so it may have made another.
-        let connections = server.connections();
-        assert!(connections < 6, "{kind:?}: connections are used again");
-        if kind == ClientKind::Fast {
-            assert_eq!(connections, 2);
-        }
+        assert_eq!(
+            server.connections(),
+            2,
+            "{kind:?}: connections are used again"
+        );
         let seen = server.seen();
         assert!(
             seen.iter()
@@ -158,6 +157,27 @@ async fn a_user_makes_requests_at_the_same_time() {
         let mut names: Vec<_> = client.cookies().map(|(name, _)| name).collect();
         names.sort_unstable();
         assert!(names.starts_with(&["before", "c0", "c1"]), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn forks_use_the_connections_that_others_left() {
+    for kind in BOTH {
+        let server = Server::start(ok).await;
+        let (mut client, memory) = client(kind, &server.url);
+        client.get("/").send().await.unwrap();
+        for _ in 0..3 {
+            let mut forks: Vec<_> = (0..6).map(|_| client.fork()).collect();
+            let requests = forks.iter_mut().map(|fork| fork.get("/").send());
+            for answered in futures_util::future::join_all(requests).await {
+                answered.unwrap();
+            }
+            for fork in forks {
+                client.join(fork);
+            }
+        }
+        assert_eq!(memory.samples().len(), 19);
+        assert_eq!(server.connections(), 6, "{kind:?}");
     }
 }
 
