@@ -11,6 +11,7 @@ mod faults;
 mod frames;
 mod generator_limits;
 mod hostile_texts;
+mod http_versions;
 mod proxies;
 mod ramp;
 mod set_up_data;
