@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_with_its_place_once() {
+    fn a_panic_has_its_place_once() {
         keep_places_of_panics();
         let line = line!() + 1;
         let panic = catch_unwind(|| panic!("no {}", "table")).unwrap_err();

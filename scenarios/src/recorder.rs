@@ -73,7 +73,7 @@ pub enum GeneratorLimit<'a> {
         task: &'a str,
         /// For how long.
         held_up: Duration,
-        /// Whether the same occurrence was told of before, when it had not lasted so long.
+        /// Whether the same occurrence was reported before, when it had not lasted so long.
         again: bool,
     },
 }
@@ -106,7 +106,7 @@ pub(crate) struct RunContext {
     pub(crate) log: LogLimit,
     pub(crate) run: Arc<Run>,
     pub(crate) events: Arc<Events>,
-    /// What users are doing at the moment is told here.
+    /// Records what users are doing at the moment.
     pub(crate) watch: Option<Arc<LoopWatch>>,
 }
 

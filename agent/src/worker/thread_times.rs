@@ -76,13 +76,13 @@ mod tests {
         while times.read().ran - before.ran < Duration::from_millis(20) {
             assert!(begun.elapsed() < Duration::from_secs(60), "it does not run");
         }
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let sleeper = std::thread::spawn(move || {
-            tell.send(TimesOfThread::this()).unwrap();
+            sender.send(TimesOfThread::this()).unwrap();
             let _ = ended.recv();
         });
-        let times = told.recv().unwrap();
+        let times = receiver.recv().unwrap();
         while times.read().could_run {
             std::thread::yield_now();
         }

@@ -17,7 +17,7 @@ use super::thread_times::{ThreadTimes, TimesOfThread};
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// From here on a poll has blocked the thread.
 const BLOCKED_FROM: Duration = Duration::from_millis(50);
-/// A poll that has not returned yet is told of after this time, and again each time it has doubled.
+/// A poll that has not returned yet is reported after this time, and again each time that has doubled.
 const STILL_BLOCKED_FROM: Duration = Duration::from_secs(1);
 
 /// The watchdog of a thread, until it is dropped.
@@ -28,7 +28,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches the thread that calls this, which runs what `watch` tells of, and tells the recorder. Without a thread
+    /// Watches the thread that calls this, which runs what `watch` is about, and reports to the recorder. Without a thread
     /// to spare nothing is watched.
     pub(super) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
         let (ending, ended) = mpsc::channel();
@@ -41,7 +41,7 @@ impl Watchdog {
                 while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                     let found = looks.look(Instant::now(), watch.look(), || times.read());
                     if let Some(found) = found {
-                        found.tell(&*recorder);
+                        found.report(&*recorder);
                     }
                 }
             });
@@ -73,12 +73,12 @@ struct Found {
     time: Duration,
     /// Whether it has returned.
     is_over: bool,
-    /// Whether the same poll was told of before.
+    /// Whether the same poll was reported before.
     again: bool,
 }
 
 impl Found {
-    fn tell(&self, recorder: &dyn Recorder) {
+    fn report(&self, recorder: &dyn Recorder) {
         let Self { code, time, .. } = self;
         if !self.is_over {
             tracing::warn!(
@@ -102,10 +102,10 @@ struct Hold {
     /// Time in between in which we came late.
     ours: Duration,
     times: ThreadTimes,
-    /// How long it must last to be told of while it goes on.
-    tell_at: Duration,
-    /// Whether it was told of.
-    told: bool,
+    /// How long it must last to be reported while it goes on.
+    report_at: Duration,
+    /// Whether it was reported.
+    reported: bool,
 }
 
 impl Hold {
@@ -158,10 +158,10 @@ impl Looks {
             if since_last > 2 * LOOK_EVERY {
                 hold.ours += since_last - LOOK_EVERY;
             }
-            if hold.last_seen - hold.first_seen < hold.tell_at {
+            if hold.last_seen - hold.first_seen < hold.report_at {
                 return None;
             }
-            hold.tell_at *= 2;
+            hold.report_at *= 2;
             let time = hold.time_so_far(times());
             if time < BLOCKED_FROM {
                 return None;
@@ -170,7 +170,7 @@ impl Looks {
                 code: sight.name(),
                 time,
                 is_over: false,
-                again: std::mem::replace(&mut hold.told, true),
+                again: std::mem::replace(&mut hold.reported, true),
             });
         }
         let ended = self.hold.take();
@@ -185,8 +185,8 @@ impl Looks {
             last_seen: now,
             ours: Duration::ZERO,
             times,
-            tell_at: STILL_BLOCKED_FROM,
-            told: false,
+            report_at: STILL_BLOCKED_FROM,
+            reported: false,
         });
         let hold = known?;
         let time = hold.time(times);
@@ -195,7 +195,7 @@ impl Looks {
             // Half a look at each end was not seen.
             time: time + LOOK_EVERY,
             is_over: true,
-            again: hold.told,
+            again: hold.reported,
         })
     }
 }

@@ -72,7 +72,7 @@ fn blocked(ms: u64) -> Option<Found> {
 }
 
 #[test]
-fn a_long_poll_is_told_of_when_it_is_over() {
+fn a_long_poll_is_reported_when_it_is_over() {
     let [first, second] = two_polls("Shopper::buy");
     let mut hand = Hand::new();
     assert_eq!(hand.looks(100, first), []);
@@ -107,7 +107,7 @@ fn a_thread_without_a_processor_is_not_blocked() {
         assert_eq!(hand.look(200, Some(first)), None);
     }
     assert_eq!(hand.look(10, None), None);
-    // It is ready to run for seconds, and nobody knows yet that it waits.
+    // It is ready to run for seconds, and the system does not say yet that it waits.
     let mut hand = Hand::new();
     hand.times.set(ThreadTimes {
         could_run: true,
@@ -122,18 +122,18 @@ fn a_thread_without_a_processor_is_not_blocked() {
 }
 
 #[test]
-fn a_poll_that_never_returns_is_told_of_while_it_goes_on() {
+fn a_poll_that_never_returns_is_reported_while_it_goes_on() {
     let [first, _] = two_polls("Shopper::buy");
     let mut hand = Hand::new();
     let found = hand.looks(9_000, first);
-    let told: Vec<(u64, bool)> = found
+    let reported: Vec<(u64, bool)> = found
         .iter()
         .map(|found| {
             assert!(!found.is_over && found.code == "Shopper::buy", "{found:?}");
             (found.time.as_secs(), found.again)
         })
         .collect();
-    assert_eq!(told, [(1, false), (2, true), (4, true), (8, true)]);
+    assert_eq!(reported, [(1, false), (2, true), (4, true), (8, true)]);
     // It is one and the same in the end, too.
     let over = blocked(9_000).map(|found| Found {
         again: true,

@@ -14,7 +14,7 @@
 //! - its Ctrl-C handler: a second SIGINT would end the process. A handler of ours that does nothing
 //!   is set first, and goose keeps the one that is there.
 //!
-//! goose prints `N users launched.` to stdout whatever it is told; [`is_engine_chatter`] knows that line.
+//! goose prints `N users launched.` to stdout whatever its options say; [`is_engine_chatter`] knows that line.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -89,7 +89,7 @@ pub struct Load {
     /// For an arrival rate: when iterations are intended to begin, each given when it is due. Users then
     /// wait for iterations instead of for their wait times.
     pub arrivals: Option<mpsc::Receiver<Instant>>,
-    /// What users are doing at the moment is told here; only where the runtime has one thread.
+    /// Records what users are doing at the moment; only for a runtime that has one thread.
     pub watch: Option<Arc<LoopWatch>>,
     /// The run as it was prepared, whose set-up data the users read; none outside of a worker.
     pub prepared: Option<Arc<Run>>,

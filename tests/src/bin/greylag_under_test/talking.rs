@@ -5,7 +5,13 @@ use std::io::Write;
 use greylag_scenarios::prelude::*;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    vec![talkative(), flooding(), broken_start(), blocking()]
+    vec![
+        talkative(),
+        flooding(),
+        broken_start(),
+        blocking(),
+        hanging(),
+    ]
 }
 
 /// Every way in which users say something.
@@ -140,4 +146,21 @@ fn blocking() -> Scenario {
                 .wait_time(constant(0.3))
                 .task(1, Polite::sleeps),
         )
+}
+
+/// A task that never returns.
+fn hanging() -> Scenario {
+    #[derive(Default)]
+    struct Hanger;
+
+    impl Hanger {
+        async fn hangs(&mut self, _: &mut Client) -> TaskResult {
+            std::thread::sleep(Duration::from_secs(600));
+            Ok(())
+        }
+    }
+
+    Scenario::new("hanging")
+        .description("Keeps its worker's thread for ever")
+        .user(FastHttpUser::<Hanger>::new("Hanger").task(1, Hanger::hangs))
 }

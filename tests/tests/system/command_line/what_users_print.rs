@@ -17,7 +17,7 @@ fn place_of(code: &str) -> String {
 }
 
 /// Runs one of the talking scenarios here.
-async fn run(directory: &TempDir, scenario: &str, more: &[&str]) -> Ended {
+async fn run_to_any_end(directory: &TempDir, scenario: &str, more: &[&str]) -> Ended {
     let mut arguments = vec![
         "run",
         "--headless",
@@ -34,7 +34,12 @@ async fn run(directory: &TempDir, scenario: &str, more: &[&str]) -> Ended {
     ];
     arguments.extend(more);
     let mut command = greylag().start_in(directory.path(), &arguments);
-    let ended = command.wait(RUN_TIMEOUT).await;
+    command.wait(RUN_TIMEOUT).await
+}
+
+/// The same where all goes well.
+async fn run(directory: &TempDir, scenario: &str, more: &[&str]) -> Ended {
+    let ended = run_to_any_end(directory, scenario, more).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
 }
@@ -226,4 +231,29 @@ async fn code_that_blocks_is_named_and_other_code_is_not() {
         (Some(0), "Blocker::sleeps")
     );
     assert!(warning.count > 1 && warning.worst >= 100, "{warning:?}");
+}
+
+#[tokio::test]
+async fn code_that_never_returns_is_named_while_it_hangs() {
+    let _turn = heavy().await;
+    let directory = TempDir::new().expect("a directory");
+    let more = ["--stop-timeout", "1", "--summary", "out.json"];
+    let ended = run_to_any_end(&directory, "hanging", &more).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let line = "worker-0: WARN Hanger::hangs has been blocking the thread of all users";
+    assert!(ended.stderr.contains(line), "{}", ended.stderr);
+    let (summary, _) = read_summary(&directory.path().join("out.json"));
+    let blocks = summary
+        .warnings
+        .iter()
+        .filter(|warning| warning.kind == "blocked_loop");
+    let [warning] = blocks.collect::<Vec<_>>()[..] else {
+        panic!("{:?}", summary.warnings);
+    };
+    // One and the same, however often it was reported.
+    assert_eq!(
+        (warning.subject.as_str(), warning.count),
+        ("Hanger::hangs", 1)
+    );
+    assert!(warning.worst >= 1_000, "{warning:?}");
 }
