@@ -102,7 +102,12 @@ pub(super) fn resolve(
     surroundings: &Surroundings,
 ) -> Result<Resolved, Unresolved> {
     let program = words.first().cloned().unwrap_or_default();
-    let (subcommand, settings) = match lenient::place_of_subcommand(command, &words, user_types) {
+    let place = match lenient::place_of_subcommand(command, &words, user_types) {
+        // `locust` alone, with everything in its variables, as containers start it.
+        None if words.len() == 1 && variables::has_locusts(surroundings) => Some(1),
+        place => place,
+    };
+    let (subcommand, settings) = match place {
         None => collect(command, words, surroundings)?,
         // Locust's form: the page waits for Start, unless there is none.
         Some(place) => {

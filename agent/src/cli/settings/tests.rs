@@ -260,6 +260,8 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
             "run",
         ),
         ("a.toml", &[][..], "serve"),
+        ("", &[("LOCUST_HOST", "http://h")][..], "serve"),
+        ("", &[("LOCUST_HEADLESS", "1")][..], "run"),
         ("Shopper -u 1 --headless", &[][..], "run"),
         ("scenarios", &[][..], "scenarios"),
     ] {
@@ -271,6 +273,7 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
             .unwrap_err()
             .starts_with("greylag ")
     );
+    assert!(resolved("", &[]).unwrap_err().contains("Usage:"));
     assert!(
         resolved("shop -u 1", &[])
             .unwrap_err()

@@ -132,6 +132,14 @@ fn add_locusts(
     }
 }
 
+/// Whether any of Locust's variables is set.
+pub(super) fn has_locusts(surroundings: &Surroundings) -> bool {
+    surroundings
+        .variables
+        .keys()
+        .any(|name| name.starts_with(LOCUST))
+}
+
 pub(super) fn has(arguments: &[Arg], id: &str) -> bool {
     arguments.iter().any(|arg| arg.get_id() == id)
 }
