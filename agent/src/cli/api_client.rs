@@ -143,11 +143,13 @@ impl ApiClient {
     ) -> Result<StartedRun, ApiError> {
         let ramp_up =
             (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
+        // Stages say themselves how many users there are, but for those of an arrival rate.
+        let stages_say_users = test.stages.iter().any(|stage| stage.users.is_some());
         let selection = &test.selection;
         let body = json!({
             "name": if test.name.is_empty() { None } else { Some(&test.name) },
             "host": if test.host.is_empty() { None } else { Some(&test.host) },
-            "users": test.users,
+            "users": (!stages_say_users).then_some(test.users),
             "ramp_up": ramp_up,
             "spawn_rate": test.spawn_rate,
             "duration": (duration_given && test.stages.is_empty()).then_some(test.duration_s),
