@@ -24,6 +24,12 @@ async fn strict_servers_get_only_what_they_take() {
             ("/back\\slash?x=\\", "/back%5Cslash?x=%5C"),
             ("/`^|\"<>", "/%60%5E%7C%22%3C%3E"),
             ("/ü?ü", "/%C3%BC?%C3%BC"),
+            (
+                "/o'neil?$filter=name eq 'x'",
+                "/o'neil?$filter=name%20eq%20'x'",
+            ),
+            ("/a/%2e%2e/b", "/a/../b"),
+            ("//twice", "//twice"),
             ("/a;b=c,d/(e)*f!$&'@:", "/a;b=c,d/(e)*f!$&'@:"),
         ] {
             client.get(path).send().await.unwrap();
