@@ -521,6 +521,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             { "second": 2, "users": 2, "requests": 2, "failures": 0 },
             {"second": 3, "users": 0, "requests": 0, "failures": 0},
         ],
+        "warnings": [],
     });
     assert_eq!(serde_json::to_value(&summary).unwrap(), expected);
     assert_eq!(
