@@ -7,7 +7,7 @@ use greylag_infra::{
 };
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::ClientKind;
-use greylag_scenarios::{ClientOverrides, RunSettings, Scenario, Selection};
+use greylag_scenarios::{ClientOverrides, HttpVersion, RunSettings, Scenario, Selection};
 
 /// What of a scenario takes part in a run.
 #[derive(Debug, Clone)]
@@ -152,6 +152,14 @@ fn client_overrides(client: &ClientSettings) -> ClientOverrides {
         connect_timeout: client.connect_timeout,
         max_redirects: client
             .max_redirects
+            .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+        http_version: client.http_version.map(|version| match version {
+            greylag_infra::HttpVersion::Auto => HttpVersion::Auto,
+            greylag_infra::HttpVersion::Http1 => HttpVersion::Http1,
+            greylag_infra::HttpVersion::Http2 => HttpVersion::Http2,
+        }),
+        max_body: client
+            .max_body
             .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         headers: client.headers.clone(),
     }

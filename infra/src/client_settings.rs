@@ -14,6 +14,8 @@ pub const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
 const MAX_TIMEOUT_S: u64 = 86_400;
 /// Most redirects that may be followed.
 const MAX_REDIRECTS: u32 = 1_000;
+/// Largest body that may be kept to be read, in bytes.
+const MAX_BODY_BYTES: u64 = 1 << 30;
 /// Most headers sent with every request.
 const MAX_HEADERS: usize = 100;
 /// Longest URL of a proxy, in bytes.
@@ -41,6 +43,10 @@ pub struct ClientSettings {
     pub connect_timeout: Option<Duration>,
     /// How many redirects are followed; 0 for none.
     pub max_redirects: Option<u32>,
+    /// Which versions of HTTP are spoken; of the full client only.
+    pub http_version: Option<HttpVersion>,
+    /// Most bytes of a decoded response body that are kept to be read; larger bodies are received and counted.
+    pub max_body: Option<u64>,
     /// Headers of every request, unless the request sets them itself.
     pub headers: Vec<(String, String)>,
 }
@@ -53,6 +59,20 @@ pub enum ClientKind {
     Fast,
     /// reqwest: Locust's `HttpUser`.
     Full,
+}
+
+/// Which versions of HTTP users speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// What the server offers over TLS, HTTP/2 first.
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1 only.
+    #[serde(rename = "1.1")]
+    Http1,
+    /// HTTP/2 only.
+    #[serde(rename = "2")]
+    Http2,
 }
 
 /// A text that is never shown. It is sent to agents and kept with a run until the run has ended.
@@ -138,21 +158,26 @@ impl ClientSettings {
                 ));
             }
         }
+        let is_proxy = |url: &str| url.len() <= MAX_PROXY_BYTES && url::Url::parse(url).is_ok();
         if let Some(proxy) = &self.proxy
             && !proxy.is_forgotten()
+            && !is_proxy(proxy.expose())
         {
-            if proxy.expose().len() > MAX_PROXY_BYTES || url::Url::parse(proxy.expose()).is_err() {
-                mistakes.push((
-                    "proxy",
-                    "is not a URL such as http://proxy.example:3128".to_owned(),
-                ));
-            }
-            if self.kind == Some(ClientKind::Fast) {
-                mistakes.push((
-                    "proxy",
-                    "needs the full client: set kind = \"full\"".to_owned(),
-                ));
-            }
+            mistakes.push((
+                "proxy",
+                "is not a URL such as http://proxy.example:3128".to_owned(),
+            ));
+        }
+        if self.kind == Some(ClientKind::Fast) {
+            mistakes.extend(self.needs_full());
+        }
+        if let Some(most) = self.max_body
+            && most > MAX_BODY_BYTES
+        {
+            mistakes.push((
+                "max_body",
+                format!("is {most} bytes; the maximum is {MAX_BODY_BYTES}"),
+            ));
         }
         for (key, timeout) in [
             ("request_timeout", self.request_timeout),
@@ -184,6 +209,19 @@ impl ClientSettings {
         }
         mistakes.extend(header_mistakes(&self.headers).map(|mistake| ("headers", mistake)));
         mistakes
+    }
+
+    /// What only the full client has, as mistakes of settings for the fast one.
+    pub(crate) fn needs_full(&self) -> Vec<(&'static str, String)> {
+        let full_only = [
+            ("proxy", self.proxy.is_some()),
+            ("http_version", self.http_version.is_some()),
+        ];
+        full_only
+            .into_iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(key, _)| (key, "needs the full client: set kind = \"full\"".to_owned()))
+            .collect()
     }
 
     /// What cannot be at an agent: files that nobody read.
@@ -248,6 +286,18 @@ impl ClientSettings {
         add(
             "Max Redirects",
             self.max_redirects.map(|most| most.to_string()),
+        );
+        add(
+            "HTTP Version",
+            self.http_version.map(|version| match version {
+                HttpVersion::Auto => "as the server offers".to_owned(),
+                HttpVersion::Http1 => "1.1 only".to_owned(),
+                HttpVersion::Http2 => "2 only".to_owned(),
+            }),
+        );
+        add(
+            "Bodies Kept",
+            self.max_body.map(|most| format!("up to {most} bytes")),
         );
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         // The values may be secrets.

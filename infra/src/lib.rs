@@ -19,7 +19,7 @@ mod test_draft;
 pub mod protocol;
 
 pub use build_info::{BuildInfo, StartTerms, builds_of, describe_builds};
-pub use client_settings::{ClientKind, ClientSettings, MAX_CERTIFICATE_BYTES, Secret};
+pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{

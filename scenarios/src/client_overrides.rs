@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::client::{ClientKind, ClientOptions};
+use crate::client::{ClientKind, ClientOptions, HttpVersion};
 use crate::scenario::Scenario;
 use crate::user_client_options::proxy;
 use crate::user_type::{Definition, UserType, UserTypeError};
@@ -30,6 +30,10 @@ pub struct ClientOverrides {
     pub connect_timeout: Option<Duration>,
     /// How many redirects are followed.
     pub max_redirects: Option<usize>,
+    /// Which versions of HTTP are spoken; of the full client only.
+    pub http_version: Option<HttpVersion>,
+    /// Most bytes of a decoded response body that are kept to be read.
+    pub max_body: Option<usize>,
     /// Headers of every request, each in place of the user type's default header of its name.
     pub headers: Vec<(String, String)>,
 }
@@ -43,6 +47,8 @@ impl fmt::Debug for ClientOverrides {
             .field("request_timeout", &self.request_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("max_redirects", &self.max_redirects)
+            .field("http_version", &self.http_version)
+            .field("max_body", &self.max_body)
             .finish_non_exhaustive()
     }
 }
@@ -109,6 +115,18 @@ impl ClientOverrides {
         }
         if let Some(redirects) = self.max_redirects {
             options.max_redirects = redirects;
+        }
+        if let Some(version) = self.http_version {
+            if options.kind == ClientKind::Fast {
+                return Err(
+                    "the test names an HTTP version, and only the full client has the choice"
+                        .into(),
+                );
+            }
+            options.http_version = version;
+        }
+        if let Some(bytes) = self.max_body {
+            options.max_body = bytes;
         }
         for (name, value) in &self.headers {
             HeaderName::try_from(name)
@@ -184,12 +202,24 @@ mod tests {
             ..ClientOverrides::default()
         });
         assert!(pem.contains("root certificate"), "{pem}");
+        let version = refused(ClientOverrides {
+            http_version: Some(HttpVersion::Http1),
+            ..ClientOverrides::default()
+        });
+        assert!(version.contains("HTTP version"), "{version}");
         let all_full = ClientOverrides {
             kind: Some(ClientKind::Full),
+            http_version: Some(HttpVersion::Http1),
+            max_body: Some(5),
             proxy: Some("http://proxy:1".into()),
             ..ClientOverrides::default()
         };
-        assert!(scenario().with_client(&all_full).is_ok());
+        let changed = scenario().with_client(&all_full).unwrap();
+        let options = changed.user_types[0].client_options();
+        assert_eq!(
+            (options.http_version, options.max_body),
+            (HttpVersion::Http1, 5)
+        );
         let shown = format!("{all_full:?}");
         assert!(!shown.contains("proxy:1"), "{shown}");
     }

@@ -303,6 +303,8 @@ fn client_json(client: &ClientSettings) -> serde_json::Value {
         "request_timeout": seconds(client.request_timeout),
         "connect_timeout": seconds(client.connect_timeout),
         "max_redirects": client.max_redirects,
+        "http_version": client.http_version,
+        "max_body": client.max_body,
         "headers": client.headers,
     })
 }

@@ -394,11 +394,8 @@ impl LoadTest {
                 "is for declared requests; user types are written for their client".to_owned(),
             ));
         }
-        if self.declared.is_some() && client.proxy.is_some() && client.kind.is_none() {
-            mistakes.push((
-                "proxy",
-                "needs the full client: set kind = \"full\"".to_owned(),
-            ));
+        if self.declared.is_some() && client.kind.is_none() {
+            mistakes.extend(client.needs_full());
         }
         let errors = mistakes.into_iter();
         errors

@@ -1,9 +1,9 @@
 //! The `[client]` table.
 
 use super::section::Section;
-use crate::client_settings::{ClientKind, ClientSettings, Secret};
+use crate::client_settings::{ClientKind, ClientSettings, HttpVersion, Secret};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "kind",
     "accept_invalid_certs",
     "root_certificate",
@@ -12,6 +12,8 @@ const KEYS: [&str; 9] = [
     "request_timeout",
     "connect_timeout",
     "max_redirects",
+    "http_version",
+    "max_body",
     "headers",
 ];
 
@@ -32,6 +34,15 @@ pub(super) fn client(outermost: &Section<'_>) -> ClientSettings {
         request_timeout: section.duration("request_timeout"),
         connect_timeout: section.duration("connect_timeout"),
         max_redirects: section.small("max_redirects"),
+        http_version: section.choice(
+            "http_version",
+            &[
+                ("auto", HttpVersion::Auto),
+                ("1.1", HttpVersion::Http1),
+                ("2", HttpVersion::Http2),
+            ],
+        ),
+        max_body: section.whole("max_body"),
         headers: section.pairs("headers"),
     };
     for (key, mistake) in settings.mistakes() {

@@ -253,6 +253,8 @@ accept_invalid_certs = true
 request_timeout = "1.5s"
 connect_timeout = 0.25
 max_redirects = 3
+http_version = "1.1"
+max_body = 1000
 headers = { x-a = "1" }
 
 [[request]]
@@ -265,7 +267,7 @@ headers = [["x-b", "1"], ["x-b", "2"]]
 "#;
     let json_text = r#"{"host": "http://a", "duration": 60, "stop_timeout": 2.0, "users": null,
         "client": {"kind": "full", "accept_invalid_certs": true, "request_timeout": 1.5,
-                   "connect_timeout": "250ms", "max_redirects": 3, "headers": {"x-a": "1"}},
+                   "connect_timeout": "250ms", "max_redirects": 3, "http_version": "1.1", "max_body": 1000, "headers": {"x-a": "1"}},
         "declared": {"wait_time": [0.5, "2s"], "requests": [
             {"path": "/"},
             {"path": "/b", "method": "POST", "headers": [["x-b", "1"], ["x-b", "2"]]}]}}"#;
