@@ -3,6 +3,7 @@
 // One name around all tests, so that `-- --skip conformance` leaves them out.
 #[path = "."]
 mod conformance {
+    mod answers;
     mod apps;
     mod behaviours;
     mod compare;

@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 
 /// Longest line of a request head, and longest body: far beyond what the scenarios send.
 const MAX_PART: usize = 1 << 20;
+/// Time between pieces of an answer, in which a client that waits for more reads what there is.
+const BETWEEN_PIECES: Duration = Duration::from_millis(10);
 
 /// A request as it was on the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +64,18 @@ pub(super) enum Reply {
     Reset,
     /// Write this, then nothing until the server ends.
     Hang(Vec<u8>),
+    /// Write these, each in a packet of its own and whatever was asked, and end so.
+    Pieces(Vec<Vec<u8>>, End),
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It waits for the next request.
+    Keep,
+    Close,
+    /// It is closed so that the client sees a reset.
+    Reset,
 }
 
 /// What stands behind a server: makes an answer of each request.
@@ -142,6 +156,19 @@ async fn converse(
                 stream.write_all(&bytes).await?;
                 std::future::pending::<()>().await;
             }
+            Reply::Pieces(pieces, end) => {
+                for (number, piece) in pieces.iter().enumerate() {
+                    if number > 0 {
+                        tokio::time::sleep(BETWEEN_PIECES).await;
+                    }
+                    stream.write_all(piece).await?;
+                }
+                match end {
+                    End::Keep => {}
+                    End::Close => return stream.shutdown().await,
+                    End::Reset => return stream.get_ref().set_zero_linger(),
+                }
+            }
         }
     }
     Ok(())
@@ -163,7 +190,8 @@ async fn read(
         return Ok(None);
     };
     let mut parts = first.split(' ');
-    let (Some(method), Some(target), Some("HTTP/1.1")) = (parts.next(), parts.next(), parts.next())
+    let (Some(method), Some(target), Some("HTTP/1.1" | "HTTP/1.0")) =
+        (parts.next(), parts.next(), parts.next())
     else {
         return Ok(None);
     };

@@ -57,6 +57,7 @@ mod streamed;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tls;
 mod transport;
 

@@ -1,5 +1,6 @@
 //! The response as a scenario sees it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -154,15 +155,16 @@ impl Response {
         }
     }
 
-    /// The body as text; bytes that are not valid UTF-8 are replaced (`�`). What is said of [`bytes`](Self::bytes) holds
-    /// here.
+    /// The body as text, in the charset of its `Content-Type`. Without one it is UTF-8, or Latin-1 where it cannot be
+    /// UTF-8 and is text or XML. A byte order mark counts more than both and is left out; what cannot be decoded is
+    /// replaced (`�`). What is said of [`bytes`](Self::bytes) holds here.
     pub fn text(&self) -> &str {
-        let body = self.bytes();
-        match std::str::from_utf8(body) {
-            Ok(text) => text,
-            Err(_) => self
-                .replaced
-                .get_or_init(|| String::from_utf8_lossy(body).into()),
+        if let Some(text) = self.replaced.get() {
+            return text;
+        }
+        match super::text::decode(&self.answer.headers, self.bytes()) {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => self.replaced.get_or_init(|| text.into()),
         }
     }
 

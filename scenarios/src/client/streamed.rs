@@ -235,7 +235,7 @@ impl StreamedResponse {
     /// As for [`bytes`](Self::bytes).
     pub async fn text(&mut self) -> Result<String, StreamError> {
         let bytes = self.bytes().await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(super::text::decode(self.head.headers(), &bytes).into_owned())
     }
 
     /// What is left of the decoded body as JSON, read to its end; see [`Response::json`].

@@ -59,7 +59,11 @@ impl Transport {
             redirects: 0,
             headers: head.headers,
         };
-        if reading == Reading::Head || answer.headers.contains_key(CONTENT_ENCODING) {
+        // The body of a redirect that is followed is not asked for, so that it may be broken.
+        if reading == Reading::Head
+            || answer.headers.contains_key(CONTENT_ENCODING)
+            || answer.status.is_redirection()
+        {
             answer.unread = Some(Box::new(source));
         } else {
             let mut collected = Collected::new(shared.options.max_body);

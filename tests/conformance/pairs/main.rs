@@ -1,6 +1,7 @@
 //! The product's command line with the scenarios that are compared with the real Locust: each module is the port of the
 //! locustfile beside it.
 
+mod answers;
 mod catching;
 mod cookie_forms;
 mod cookies;
@@ -18,6 +19,12 @@ mod transport;
 use greylag::prelude::*;
 
 fn main() -> ExitCode {
+    let answers_fast = Scenario::new("answers_fast")
+        .description("Every answer of the byte-for-byte server")
+        .user_type::<answers::AnswersFast>();
+    let answers_http = Scenario::new("answers_http")
+        .description("Every answer of the byte-for-byte server")
+        .user_type::<answers::AnswersHttp>();
     let behaviours = Scenario::new("behaviours")
         .description("Every behaviour once, then the user stops")
         .user_type::<catching::BrokenBlock>()
@@ -71,6 +78,15 @@ fn main() -> ExitCode {
         .user_type::<timing::Throughput>()
         .user_type::<timing::Walk>();
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([behaviours, cookie_forms, joining, stopping, tags, timing]);
+    scenarios.extend([
+        answers_fast,
+        answers_http,
+        behaviours,
+        cookie_forms,
+        joining,
+        stopping,
+        tags,
+        timing,
+    ]);
     greylag::main(scenarios)
 }

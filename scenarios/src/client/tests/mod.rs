@@ -16,5 +16,6 @@ mod rest;
 mod sessions;
 mod streams;
 mod targets;
+mod texts;
 mod trust;
 mod verdicts;

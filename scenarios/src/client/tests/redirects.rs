@@ -1,7 +1,7 @@
 //! Redirects: followed as python-requests does, one sample, named by the first request.
 
 use crate::client::ClientKind;
-use crate::testing::{BOTH, Seen, Server, client, client_with, respond};
+use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 
 fn redirect(status: &'static str, location: String) -> impl Fn(&Seen) -> String {
     move |seen| {
@@ -237,4 +237,30 @@ async fn the_response_time_covers_the_chain() {
         Some(response.time_to_first_byte())
     );
     assert!(response.time_to_first_byte() <= response.elapsed());
+}
+
+/// Where to go is in the head: what its body lacks is nothing to the request, as for Locust's clients and browsers.
+#[tokio::test]
+async fn a_redirect_with_a_broken_body_is_followed() {
+    let head = "HTTP/1.1 302 Found\r\nlocation: /to\r\n";
+    for kind in BOTH {
+        for broken in [
+            "content-length: 50\r\n\r\nshort",
+            "transfer-encoding: chunked\r\n\r\nzz\r\n",
+            "content-encoding: gzip\r\ncontent-length: 4\r\n\r\nnone",
+        ] {
+            let server = Server::start(move |seen: &Seen| {
+                if seen.target == "/from" {
+                    Reply::WriteAndClose(format!("{head}{broken}").into_bytes())
+                } else {
+                    Reply::Write(respond("200 OK", &[], b"arrived"))
+                }
+            })
+            .await;
+            let (mut client, memory) = client(kind, &server.url);
+            let response = client.get("/from").send().await.unwrap();
+            assert_eq!(response.text(), "arrived", "{kind:?} {broken}");
+            assert_eq!(memory.only().error, None);
+        }
+    }
 }
