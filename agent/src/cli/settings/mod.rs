@@ -118,7 +118,8 @@ pub(super) fn resolve(
             };
             let (subcommand, settings) = with("run")?;
             let runs = ["headless", "coordinator"];
-            if runs.iter().any(|id| settings.by_id.contains_key(*id)) {
+            let may_serve = LIKE_LOCUST.contains(&"serve");
+            if !may_serve || runs.iter().any(|id| settings.by_id.contains_key(*id)) {
                 (subcommand, settings)
             } else {
                 with("serve")?
