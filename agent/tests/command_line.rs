@@ -129,7 +129,7 @@ fn test_files_are_checked_with_file_and_line() {
         ("users =", "line 1: this is not valid TOML"),
         (
             "host = \"http://h\"\n[[request]]\npath = \"no slash\"\n",
-            "path has to begin with",
+            "line 3: the path `no slash` does not begin with `/`",
         ),
         (
             "host = \"http://h\"\nscenario = \"nobody\"\n",

@@ -245,20 +245,19 @@ fn declared(section: &Section<'_>) -> Option<DeclaredScenario> {
 
 /// What is wrong with the values for themselves, whatever flags and defaults say beside them.
 fn errors_in(draft: &TestDraft) -> Vec<LoadTestError> {
-    // Flags and a load shape in code may say more about users and duration.
-    let least = u64::from(draft.declared.is_none());
     let or = |text: &Option<String>, other: &str| text.clone().unwrap_or_else(|| other.to_owned());
     let test = LoadTest {
         name: or(&draft.name, "name"),
         host: or(&draft.host, "http://host"),
         scenario: or(&draft.scenario, ""),
-        users: draft.users.unwrap_or(1).max(least),
+        // That there are none may be for flags or a load shape in code to change.
+        users: draft.users.unwrap_or(1).max(1),
         ramp_up_s: if draft.spawn_rate.is_some() {
             0
         } else {
             draft.ramp_up_s.unwrap_or(0)
         },
-        duration_s: draft.duration_s.unwrap_or(1).max(least),
+        duration_s: draft.duration_s.unwrap_or(1).max(1),
         workers: draft.workers.unwrap_or(1),
         stop_timeout_s: draft.stop_timeout_s.unwrap_or(0),
         spawn_rate: draft.spawn_rate.filter(|_| draft.stages.is_empty()),
