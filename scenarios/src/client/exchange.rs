@@ -115,6 +115,11 @@ pub(super) async fn exchange(
                 return Ok(answer);
             }
         };
+        if let Some(unread) = answer.unread.take() {
+            // A redirect's own body is read as usual, and its connection kept. Where it leads is in the head: what its
+            // body lacks is nothing to the request, as for Locust's clients and browsers.
+            let _ = unread.discard().await;
+        }
         if redirects == route.shared.options.max_redirects {
             return Err(Failure::too_many_redirects(redirects));
         }
@@ -122,11 +127,6 @@ pub(super) async fn exchange(
         let next = target
             .redirected(&location, kind)
             .map_err(|_| BAD_REDIRECT)?;
-        if let Some(unread) = answer.unread.take() {
-            // A redirect's own body is read as usual, and its connection kept. Where it leads is in the head: what its
-            // body lacks is nothing to the request, as for Locust's clients and browsers.
-            let _ = unread.discard().await;
-        }
         if turns_into_get(answer.status, &method) {
             method = Method::GET;
         }
