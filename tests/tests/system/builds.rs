@@ -210,7 +210,7 @@ async fn a_start_that_names_no_scenario_is_refused_where_there_are_several() {
         refused
             .error()
             .starts_with("scenario is missing; available on infrastructure `lab`: ")
-            && refused.error().contains("shop"),
+            && refused.error().contains("checkout"),
         "{}",
         refused.error()
     );
