@@ -55,9 +55,9 @@ pub struct ClientSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientKind {
-    /// hyper: Locust's `FastHttpUser`.
+    /// HTTP/1.1: Locust's `FastHttpUser`.
     Fast,
-    /// reqwest: Locust's `HttpUser`.
+    /// HTTP/1.1 and HTTP/2, also through proxies: Locust's `HttpUser`.
     Full,
 }
 
