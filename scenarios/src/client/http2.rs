@@ -22,6 +22,9 @@ const HTTP_1_ONLY: [HeaderName; 3] = [
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("http2-settings"),
 ];
+/// Longest head of an answer in bytes as HTTP/2 counts them, as much as on HTTP/1. The library's 16 KiB are less than
+/// servers send.
+const LONGEST_HEAD: u32 = super::http1::LONGEST_HEAD as u32;
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const UPGRADE_REFUSED: Failure = Failure::new(
     "Upgrade cannot be asked for in HTTP/2: choose HTTP/1.1 with http_version(HttpVersion::Http1)",
@@ -40,6 +43,7 @@ impl Http2 {
     /// Greets the server. The connection is driven by a task of its own until its last handle is gone.
     pub(super) async fn handshake(stream: Stream, is_https: bool) -> Result<Self, Failure> {
         let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+            .max_header_list_size(LONGEST_HEAD)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::http(&error))?;

@@ -22,11 +22,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::io::poll_read_buf;
 
 use self::framing::{BodyReader, Step};
-use self::head::{HEAD_TOO_LONG, LONGEST_HEAD, PROTOCOL, find_end};
+use self::head::{HEAD_TOO_LONG, PROTOCOL, find_end};
 use super::failure::{CLOSED_EARLY, DISCONNECTED, Failure};
 use super::outgoing::{Outgoing, Unanswered};
 
-pub(super) use self::head::{Head, has_token};
+pub(super) use self::head::{Head, LONGEST_HEAD, has_token};
 
 /// Room for what is read at once. Most answers fit in it; more is made for bodies known to be long.
 const READ_SIZE: usize = 4 << 10;
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             if !sent.is_over {
                 self.poll_send(cx, body, &mut sent);
             }
-            self.poll_head(cx, method, &mut line, &sent)
+            self.poll_head(cx, method, &mut line, &mut sent)
         })
         .await
     }
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         cx: &mut Context<'_>,
         method: &Method,
         line: &mut usize,
-        sent: &Sent,
+        sent: &mut Sent,
     ) -> Poll<Result<Head, Unanswered>> {
         loop {
             if *line == 0 {
@@ -150,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
                 let bytes = self.read.split_to(end).freeze();
                 let head = Head::parse(&bytes).map_err(Unanswered::answered)?;
                 if head.is_interim() {
+                    sent.is_seen = true;
                     continue;
                 }
                 let framing = head.framing(method).map_err(Unanswered::answered)?;
@@ -241,6 +242,8 @@ struct Sent {
     /// Whether nothing more will be written.
     is_over: bool,
     is_complete: bool,
+    /// Whether the server has said that it has seen the request, by an answer that is not the last one.
+    is_seen: bool,
     error: Option<io::Error>,
 }
 
@@ -251,7 +254,7 @@ impl Sent {
         self.is_over = true;
     }
 
-    /// The connection ended without a byte of an answer.
+    /// The connection ended without a byte of the last answer.
     fn unanswered(&self, read: Option<&io::Error>) -> Unanswered {
         let failure = match self.error.as_ref().or(read) {
             Some(error) => Failure::io(error),
@@ -259,8 +262,8 @@ impl Sent {
         };
         Unanswered {
             failure,
-            is_unsent: self.bytes == 0,
-            is_silent: true,
+            is_unsent: self.bytes == 0 && !self.is_seen,
+            is_silent: !self.is_seen,
         }
     }
 }

@@ -113,11 +113,41 @@ async fn methods_that_do_no_harm_twice_are_sent_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_server_has_seen_is_not_sent_again() {
+    for kind in BOTH {
+        let server = Server::start(|seen: &Seen| match seen.target.as_str() {
+            "/hints" => Reply::WriteAndClose(b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec()),
+            _ => ok(),
+        })
+        .await;
+        let (mut client, memory) = client(kind, &server.url);
+        client.get("/").send().await.unwrap();
+        client.get("/hints").send().await.unwrap_err();
+        let gone = "RemoteDisconnected('Remote end closed connection without response')";
+        assert_eq!(
+            memory.lines(),
+            ["GET /", &format!("GET /hints -> {gone}")],
+            "{kind:?}"
+        );
+        assert_eq!(server.seen().len(), 2, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_closes_silently_costs_no_failure() {
     for kind in BOTH {
-        // As if it would keep the connection.
-        let server =
-            Server::start(|_: &Seen| Reply::WriteAndClose(respond("200 OK", &[], b"fine"))).await;
+        // As if it would keep the connection: every other one is closed behind the answer, the rest just when the
+        // next request has come.
+        let answered = std::sync::Mutex::new(std::collections::HashSet::new());
+        let server = Server::start(move |seen: &Seen| {
+            let is_first = answered.lock().unwrap().insert(seen.connection);
+            match (is_first, seen.connection % 2) {
+                (true, 0) => Reply::WriteAndClose(respond("200 OK", &[], b"fine")),
+                (true, _) => ok(),
+                (false, _) => Reply::WriteAndClose(Vec::new()),
+            }
+        })
+        .await;
         let users = (0..10).map(|_| {
             let (mut client, memory) = client(kind, &server.url);
             async move {
@@ -130,6 +160,7 @@ async fn a_server_that_closes_silently_costs_no_failure() {
         for lines in futures_util::future::join_all(users).await {
             assert_eq!(lines, ["GET /"; 30], "{kind:?}");
         }
+        assert!(server.seen().len() > 300, "{kind:?}: none was sent again");
     }
 }
 

@@ -7,6 +7,7 @@ mod cookies;
 mod everyday;
 mod failures;
 mod forms;
+mod http2;
 mod listeners;
 mod measures;
 mod proxies;
