@@ -22,6 +22,10 @@ use super::transport::Unread;
 
 /// The failure of a body that is not encoded as its head says.
 const NOT_DECODABLE: Failure = Failure::new("Response body cannot be decompressed");
+const TOO_MANY_ENCODINGS: Failure =
+    Failure::new("Response body cannot be decompressed: it has more than 5 encodings");
+/// Most encodings of one body, one inside of the other; curl and browsers allow no more.
+const MOST_ENCODINGS: usize = 5;
 /// Most bytes that a decoder hands over at once.
 const DECODED_PIECE: usize = 16 << 10;
 
@@ -107,7 +111,10 @@ impl BodyStream {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        if let Self::Encoded(unread, _) = self {
+        if let Self::Encoded(unread, encodings) = self {
+            if encodings.len() > MOST_ENCODINGS {
+                return Err(TOO_MANY_ENCODINGS);
+            }
             // Which of the two "deflate" it is shows in its first bytes.
             let Some(first) = unread.chunk().await? else {
                 return Ok(None);

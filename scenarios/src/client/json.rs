@@ -78,10 +78,15 @@ pub(super) fn read<T: ReadJson>(
     body: &[u8],
     request: impl FnOnce() -> String,
 ) -> Result<T, JsonError> {
-    serde_json::from_slice(body).map_err(|error| JsonError {
+    serde_json::from_slice(without_mark(body)).map_err(|error| JsonError {
         request: request(),
         problem: Problem::Unexpected(error),
     })
+}
+
+/// A body without the byte order mark that some servers put before JSON; Python does not mind it either.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// What stands at `pointer` (RFC 6901) in `whole`.

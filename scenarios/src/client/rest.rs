@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
+use super::json::without_mark;
 use super::judged::{CaughtResponse, ResponseError};
 use crate::place::place;
 use crate::task::TaskResult;
@@ -31,7 +32,7 @@ impl RestResponse {
         if let Err(missing) = caught.body() {
             caught.mark_failure(missing);
         } else if !caught.bytes().is_empty() {
-            match serde_json::from_slice(caught.bytes()) {
+            match serde_json::from_slice(without_mark(caught.bytes())) {
                 Ok(value) => js = value,
                 Err(error) => {
                     let text = format!(

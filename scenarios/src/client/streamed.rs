@@ -97,7 +97,7 @@ impl StreamedResponse {
     ///
     /// When the body cannot be read or decoded, or nothing came for as long as the request was allowed to
     /// take. The request is recorded without regard to it; catch it and use
-    /// [`require`](super::Judged::require) where it shall be the request's failure.
+    /// [`require`](super::Judged::require) to make it the request's failure.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, StreamError> {
         if !self.rest.is_empty() {
             self.looked_at = 0;
@@ -120,8 +120,8 @@ impl StreamedResponse {
         }
     }
 
-    /// The next line of the decoded body without its end, `None` after the last; bytes that are no UTF-8
-    /// are replaced. Dropping the future loses nothing.
+    /// The next line of the decoded body without its end, `None` after the last; bytes that are not valid
+    /// UTF-8 are replaced. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl StreamedResponse {
         }
     }
 
-    /// What is left of the decoded body as text, read to its end; bytes that are not valid UTF-8 are replaced (`�`).
+    /// What is left of the decoded body as text, read to its end; see [`Response::text`].
     ///
     /// # Errors
     ///

@@ -87,6 +87,50 @@ async fn a_body_that_cannot_be_decoded_is_a_failure() {
 }
 
 #[tokio::test]
+async fn encodings_inside_of_each_other_have_a_limit() {
+    let mut wire = b"fine".to_vec();
+    for _ in 0..5 {
+        wire = gzip(&wire);
+    }
+    let refused = "GET / -> Response body cannot be decompressed: it has more than 5 encodings";
+    for kind in BOTH {
+        for (count, line) in [(5, "GET /"), (6, refused), (40_000, refused)] {
+            let encodings = vec!["gzip"; count].join(",");
+            let wire = wire.clone();
+            let server = Server::start(move |_: &Seen| {
+                Reply::Write(respond(
+                    "200 OK",
+                    &[("content-encoding", &encodings)],
+                    &wire,
+                ))
+            })
+            .await;
+            let (mut client, memory) = client(kind, &server.url);
+            let _ = client.get("/").send().await;
+            assert_eq!(memory.lines(), [line], "{kind:?} {count}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_json_is_no_part_of_it() {
+    for kind in BOTH {
+        let server = Server::start(|_: &Seen| {
+            Reply::Write(respond("200 OK", &[], b"\xef\xbb\xbf{\"id\": 7}"))
+        })
+        .await;
+        let (mut client, _) = client(kind, &server.url);
+        let page = client.get("/").send().await.unwrap();
+        assert_eq!(page.pick::<u64>("/id").unwrap(), 7, "{kind:?}");
+        let mut page = client.get("/").stream().send().await.unwrap();
+        let streamed: serde_json::Value = page.json().await.unwrap();
+        assert_eq!(streamed["id"], 7, "{kind:?}");
+        let page = client.rest(http::Method::GET, "/").send().await.unwrap();
+        assert_eq!(page.js()["id"], 7, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_limit_is_counted_and_not_kept() {
     let body = "x".repeat(5_000);
     let cases = [
