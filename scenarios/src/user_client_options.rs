@@ -91,8 +91,8 @@ impl<S> UserBuilder<S, Full> {
         self
     }
 
-    /// Sends every request by this proxy: an `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`
-    /// URL, with user and password if it asks for them. Only the full client has proxies; without one, none
+    /// Sends every request by this proxy: an `http://`, `https://`, `socks4://`, `socks4a://`, `socks5://` or
+    /// `socks5h://` URL, with user and password if it asks for them. Only the full client has proxies; without one, none
     /// is used, whatever the environment says.
     pub fn proxy(mut self, url: &str) -> Self {
         match proxy(url) {

@@ -186,6 +186,8 @@ impl ClientOptions {
 pub(crate) struct ClientShared {
     options: Arc<ClientOptions>,
     base: Base,
+    /// The base URL as a target.
+    root: Target,
     /// The headers of every request, `Host` for the base URL first.
     headers: Arc<Headers>,
     tls: Arc<rustls::ClientConfig>,
@@ -226,6 +228,7 @@ impl ClientShared {
         Ok(Self {
             options,
             base,
+            root,
             headers: Arc::new(headers),
             tls,
             proxy_tls,

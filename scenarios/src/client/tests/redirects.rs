@@ -264,3 +264,31 @@ async fn a_redirect_with_a_broken_body_is_followed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_host_set_for_all_requests_is_for_the_tests_own_host() {
+    for kind in BOTH {
+        let other = Server::start(redirect("200 OK", String::new())).await;
+        let server = Server::start(redirect("302 Found", "/to".to_owned())).await;
+        let of_type = client_with(kind, &server.url, |options| {
+            let virtual_host = http::HeaderValue::from_static("a.test");
+            options.headers.insert("Host", virtual_host);
+        });
+        let mut of_user = client(kind, &server.url);
+        let virtual_host = http::HeaderValue::from_static("a.test");
+        of_user.0.headers_mut().insert("Host", virtual_host);
+        for (mut client, memory) in [of_type, of_user] {
+            client.get("/from").send().await.unwrap();
+            client.get(other.url.as_str()).send().await.unwrap();
+            assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
+        }
+        let hosts = |server: &Server| -> Vec<_> {
+            let seen = server.seen().into_iter();
+            seen.map(|seen| seen.header("host").unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(hosts(&server), ["a.test"; 4], "{kind:?}");
+        let own = format!("127.0.0.1:{}", other.url.port().unwrap());
+        assert_eq!(hosts(&other), [own.as_str(); 2], "{kind:?}");
+    }
+}
