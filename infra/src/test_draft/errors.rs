@@ -1,10 +1,13 @@
 //! What is wrong with a test file or the JSON of a load test: everything at once, each with its place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// Most errors that are told; a text with more is another kind of text.
 const MAX_ERRORS: usize = 50;
+
+/// Most errors that are kept while a text is read, to be put in the order of their places; further ones are counted.
+const MAX_KEPT: usize = 1_000;
 
 /// Everything that is wrong with a description of a load test: at least one error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl DraftErrors {
         self.errors.iter()
     }
 
+    /// How many there are beside those of [`DraftErrors::iter`].
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
     /// Whether the text as such cannot be read: broken TOML or JSON.
     pub fn are_of_syntax(&self) -> bool {
         self.errors.iter().any(|error| error.is_syntax)
@@ -74,6 +82,8 @@ pub(super) struct Problems<'a> {
     /// The TOML text; none for JSON, which has no lines that people know.
     text: Option<&'a str>,
     found: RefCell<Vec<(usize, DraftError)>>,
+    /// Beyond [`MAX_KEPT`].
+    beyond: Cell<usize>,
 }
 
 impl<'a> Problems<'a> {
@@ -81,6 +91,7 @@ impl<'a> Problems<'a> {
         Self {
             text: Some(text),
             found: RefCell::default(),
+            beyond: Cell::default(),
         }
     }
 
@@ -88,6 +99,7 @@ impl<'a> Problems<'a> {
         Self {
             text: None,
             found: RefCell::default(),
+            beyond: Cell::default(),
         }
     }
 
@@ -101,7 +113,21 @@ impl<'a> Problems<'a> {
         self.push(at, "", message.into(), true);
     }
 
+    /// Whether so many errors were found that further ones are only counted.
+    pub(super) fn are_many(&self) -> bool {
+        self.found.borrow().len() >= MAX_KEPT
+    }
+
+    /// Counts an error without keeping it.
+    pub(super) fn count_only(&self) {
+        self.beyond.set(self.beyond.get() + 1);
+    }
+
     fn push(&self, at: usize, path: &str, message: String, is_syntax: bool) {
+        if self.are_many() {
+            self.count_only();
+            return;
+        }
         let line = self.text.map(|text| {
             let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
             before.iter().filter(|byte| **byte == b'\n').count() + 1
@@ -126,12 +152,13 @@ impl<'a> Problems<'a> {
     }
 
     pub(super) fn into_errors(self) -> Option<DraftErrors> {
+        let beyond = self.beyond.get();
         let mut found = self.found.into_inner();
         if found.is_empty() {
             return None;
         }
         found.sort_by_key(|(at, _)| *at);
-        let more = found.len().saturating_sub(MAX_ERRORS);
+        let more = found.len().saturating_sub(MAX_ERRORS) + beyond;
         let errors = found.into_iter().map(|(_, error)| error).take(MAX_ERRORS);
         Some(DraftErrors {
             errors: errors.collect(),

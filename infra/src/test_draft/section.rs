@@ -61,6 +61,9 @@ impl<'a> Section<'a> {
 
     /// Adds a problem of a key of this table, whether it is there or not; of the table itself for an empty key.
     pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
+        if self.problems.are_many() {
+            return self.problems.count_only();
+        }
         let entry = self.table.0.iter().find(|e| canonical(&e.key) == key);
         match entry {
             Some(entry) => self
@@ -83,6 +86,10 @@ impl<'a> Section<'a> {
             let key = canonical(&entry.key);
             let path = self.path_of(&entry.key);
             if !known.contains(&key) {
+                if self.problems.are_many() {
+                    self.problems.count_only();
+                    continue;
+                }
                 let name = shown(&entry.key);
                 let what = self.what;
                 let message = match nearest(&entry.key, known.iter().copied()) {
@@ -95,6 +102,8 @@ impl<'a> Section<'a> {
                     ),
                 };
                 self.problems.add(entry.at, &path, message);
+                // A key is in a table once, so that only known ones can be there twice: by another name.
+                continue;
             }
             let earlier = self.table.0[..position].iter();
             if let Some(other) = earlier.into_iter().find(|e| canonical(&e.key) == key) {

@@ -403,6 +403,13 @@ fn many_errors_are_cut() {
     let errors = TestDraft::from_toml(&text).unwrap_err();
     assert_eq!(errors.iter().count(), 50);
     assert!(errors.to_string().ends_with("and 450 more errors"));
+    // As many as the API takes: neither kept nor compared with each other.
+    let unknown: String = (0..50_000).map(|n| format!("\"k{n}\": 1, ")).collect();
+    let headers = vec!["1"; 50_000].join(",");
+    let text = format!("{{{unknown} \"client\": {{\"headers\": [{headers}]}}}}");
+    let (_, errors) = TestDraft::from_json(text.as_bytes());
+    let errors = errors.unwrap();
+    assert_eq!((errors.iter().count(), errors.more()), (50, 99_950));
 }
 
 /// The examples of the README do what it says of them.

@@ -51,11 +51,13 @@ impl fmt::Display for InvalidTest {
 
 impl From<DraftErrors> for InvalidTest {
     fn from(errors: DraftErrors) -> Self {
+        let more = errors.more();
         Self {
             is_malformed: errors.are_of_syntax(),
             errors: errors
                 .iter()
                 .map(|error| FieldError::new(&error.path, error.to_string()))
+                .chain((more > 0).then(|| FieldError::new("", format!("and {more} more errors"))))
                 .collect(),
         }
     }
