@@ -30,6 +30,9 @@ pub(super) const LIKE_LOCUST: &[&str] = if cfg!(feature = "coordinator") {
     &["run"]
 };
 
+/// With any of these a command line without a subcommand is one of `run`.
+const OF_RUN: [&str; 4] = ["headless", "coordinator", "list", "show_task_ratio"];
+
 /// What a process finds around it.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
@@ -109,7 +112,7 @@ pub(super) fn resolve(
     };
     let (subcommand, settings) = match place {
         None => collect(command, words, surroundings)?,
-        // Locust's form: the page waits for Start, unless there is none.
+        // Locust's form: the page waits for Start, unless there is none or something is only to be shown.
         Some(place) => {
             let with = |subcommand: &str| {
                 let mut words = words.clone();
@@ -117,9 +120,8 @@ pub(super) fn resolve(
                 collect(command, words, surroundings)
             };
             let (subcommand, settings) = with("run")?;
-            let runs = ["headless", "coordinator"];
             let may_serve = LIKE_LOCUST.contains(&"serve");
-            if !may_serve || runs.iter().any(|id| settings.by_id.contains_key(*id)) {
+            if !may_serve || OF_RUN.iter().any(|id| settings.by_id.contains_key(*id)) {
                 (subcommand, settings)
             } else {
                 with("serve")?

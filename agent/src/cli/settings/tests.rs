@@ -263,6 +263,9 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
         ("", &[("LOCUST_HOST", "http://h")][..], "serve"),
         ("", &[("LOCUST_HEADLESS", "1")][..], "run"),
         ("Shopper -u 1 --headless", &[][..], "run"),
+        ("--list", &[][..], "run"),
+        ("-l", &[("LOCUST_HOST", "http://h")][..], "run"),
+        ("--show-task-ratio", &[][..], "run"),
         ("scenarios", &[][..], "scenarios"),
     ] {
         let resolved = resolved(line, variables).unwrap();
