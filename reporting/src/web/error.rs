@@ -108,7 +108,7 @@ pub(super) async fn render_errors(
                 Ok(text) if !text.trim().is_empty() && status != StatusCode::PAYLOAD_TOO_LARGE => {
                     text.trim().to_owned()
                 }
-                _ => sentence_of(status),
+                _ => sentence_of(status, &state),
             };
             response = Response::from_parts(parts, axum::body::Body::empty());
             WebError::new(status, sentence)
@@ -149,11 +149,17 @@ fn is_written(response: &Response) -> bool {
         .is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"))
 }
 
-fn sentence_of(status: StatusCode) -> String {
+/// About an address that does not exist.
+pub(super) fn nothing_at_this_address(state: &WebState) -> String {
+    format!(
+        "there is nothing at this address; the front page is at {}/",
+        state.base()
+    )
+}
+
+fn sentence_of(status: StatusCode, state: &WebState) -> String {
     match status {
-        StatusCode::NOT_FOUND => {
-            "there is nothing at this address; the front page is at /".to_owned()
-        }
+        StatusCode::NOT_FOUND => nothing_at_this_address(state),
         StatusCode::METHOD_NOT_ALLOWED => {
             "this address does not take this method; the Allow header names those it takes"
                 .to_owned()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::HttpBody;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access_layers::{check_same_origin, require_access, require_bearer};
 use super::auth::Access;
-use super::error::{WebError, render_errors};
+use super::error::{WebError, nothing_at_this_address, render_errors};
 use super::public_address::BasePath;
 use super::same_origin::SameOrigin;
 use super::security_headers::add_security_headers;
@@ -169,11 +169,8 @@ async fn to_front_page() -> Redirect {
     Redirect::to("/")
 }
 
-async fn nothing_here() -> WebError {
-    WebError::new(
-        StatusCode::NOT_FOUND,
-        "there is nothing at this address; the front page is at /",
-    )
+async fn nothing_here(State(state): State<WebState>) -> WebError {
+    WebError::new(StatusCode::NOT_FOUND, nothing_at_this_address(&state))
 }
 
 /// A body that is announced as too large is read and thrown away before it is refused: a client that still

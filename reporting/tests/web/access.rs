@@ -396,6 +396,9 @@ async fn below_a_base_path_everything_is_below_it() {
             assert_eq!(answer.status, StatusCode::OK, "{base}{path}");
         }
     }
+    let nothing = get("/greylag/nothing/here", cookie).await;
+    let says = "the front page is at /greylag/";
+    assert!(nothing.body.contains(says), "{nothing:?}");
     for path in ["/greylags/", "/greylagapi/v1/runs", "/other/api/v1/runs"] {
         assert_eq!(
             get(path, cookie).await.status,
