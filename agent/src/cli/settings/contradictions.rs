@@ -23,13 +23,26 @@ const OF_LOCAL_RUNS: [&str; 3] = ["port", "data", "web_host"];
 /// Options that say more about another one, with that one.
 const PARTS: [(&str, &str); 2] = [("csv_full_history", "csv"), ("ca", "coordinator")];
 
-pub(super) fn resolve(settings: &mut BTreeMap<String, Setting>, problems: &mut Vec<String>) {
+pub(super) fn resolve(
+    settings: &mut BTreeMap<String, Setting>,
+    problems: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) {
     for (first, second, why) in EXCLUSIVE {
         let (Some(a), Some(b)) = (settings.get(first), settings.get(second)) else {
             continue;
         };
         match stronger(&a.origin, &b.origin) {
-            Ordering::Greater => drop(settings.remove(second)),
+            Ordering::Greater => {
+                if second == "coordinator" {
+                    // The load comes from another machine than the variable says.
+                    notes.push(format!(
+                        "warning: {} is not used, and the test runs on this machine: {} was given",
+                        b.origin.name, a.origin.name
+                    ));
+                }
+                settings.remove(second);
+            }
             Ordering::Less => drop(settings.remove(first)),
             Ordering::Equal => problems.push(format!(
                 "{} cannot be used with {}: {why}; leave one of the two out",

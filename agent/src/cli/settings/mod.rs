@@ -131,10 +131,10 @@ pub(super) fn resolve(
     let Settings {
         mut by_id,
         mut problems,
-        notes,
+        mut notes,
     } = settings;
     let arguments = arguments_of(command, &subcommand);
-    contradictions::resolve(&mut by_id, &mut problems);
+    contradictions::resolve(&mut by_id, &mut problems, &mut notes);
     for arg in &arguments {
         if let Some(setting) = by_id.get(arg.get_id().as_str())
             && let Err(problem) = values::check(arg, setting)

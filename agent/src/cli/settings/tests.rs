@@ -295,6 +295,12 @@ fn what_contradicts_itself_is_decided_by_where_it_was_given() {
     .unwrap();
     let (_, matches) = weaker.matches.subcommand().unwrap();
     assert!(!matches.contains_id("ramp_up") && !matches.contains_id("port"));
+    let here = resolved("run --headless", &[("GREYLAG_COORDINATOR", "http://c")]).unwrap();
+    let note = here.notes.concat();
+    assert!(
+        note.contains("GREYLAG_COORDINATOR is not used") && note.contains("--headless"),
+        "{note}"
+    );
     for (line, words) in [
         (
             "run -r 2 --ramp-up 3s",
