@@ -6,7 +6,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
-use greylag_infra::StartTerms;
+use greylag_infra::{RunRecord, StartTerms};
 use serde_json::json;
 
 use super::render::html;
@@ -84,7 +84,7 @@ pub(in crate::web) async fn run_again(
     let run = find_run(&state.coordinator, &id).await?;
     // What was allowed for this run is for the next.
     let terms = StartTerms {
-        allow_mixed_builds: run.builds().len() > 1,
+        allow_mixed_builds: was_mixed(&run),
         client_build: None,
     };
     let again = state
@@ -93,4 +93,17 @@ pub(in crate::web) async fn run_again(
         .await
         .map_err(StartMistake::from)?;
     Ok(Redirect::to(&run_url(&again.run.id)))
+}
+
+/// Whether a run's agents were of builds that run it together only when that is allowed.
+fn was_mixed(run: &RunRecord) -> bool {
+    let builds = run.builds();
+    let is_declared = run.test.declared.is_some();
+    let [(first, _), others @ ..] = builds.as_slice() else {
+        return false;
+    };
+    // Declared requests need no more than one version.
+    others
+        .iter()
+        .any(|(build, _)| !is_declared || build.version != first.version)
 }
