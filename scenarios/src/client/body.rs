@@ -53,8 +53,10 @@ impl BodyNotKept {
 
 /// Collects the chunks of a body up to a limit, and counts the rest. One chunk, the usual case, is not copied.
 pub(super) struct Collected {
+    /// The only chunk so far.
     first: Bytes,
-    rest: BytesMut,
+    /// All chunks, once there are several.
+    more: BytesMut,
     length: u64,
     limit: usize,
 }
@@ -63,7 +65,7 @@ impl Collected {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             first: Bytes::new(),
-            rest: BytesMut::new(),
+            more: BytesMut::new(),
             length: 0,
             limit,
         }
@@ -74,14 +76,16 @@ impl Collected {
         if self.length > self.limit as u64 {
             // Half a body is of no use: nothing of it is kept.
             self.first = Bytes::new();
-            self.rest = BytesMut::new();
-        } else if self.first.is_empty() {
+            self.more = BytesMut::new();
+        } else if self.first.is_empty() && self.more.is_empty() {
             self.first = chunk;
         } else {
-            if self.rest.is_empty() {
-                self.rest.reserve(self.first.len() + chunk.len());
+            if self.more.is_empty() {
+                let first = std::mem::take(&mut self.first);
+                self.more.reserve(first.len() + chunk.len());
+                self.more.extend_from_slice(&first);
             }
-            self.rest.extend_from_slice(&chunk);
+            self.more.extend_from_slice(&chunk);
         }
     }
 
@@ -92,12 +96,10 @@ impl Collected {
                 limit: self.limit,
             });
         }
-        if self.rest.is_empty() {
-            return Body::Kept(self.first);
-        }
-        let mut whole = BytesMut::with_capacity(self.first.len() + self.rest.len());
-        whole.extend_from_slice(&self.first);
-        whole.extend_from_slice(&self.rest);
-        Body::Kept(whole.freeze())
+        Body::Kept(if self.more.is_empty() {
+            self.first
+        } else {
+            self.more.freeze()
+        })
     }
 }
