@@ -128,6 +128,8 @@ impl BodyStream {
         match self {
             Self::Plain(unread) => unread.chunk().await,
             Self::Decoded(reader, source) => {
+                // A few bytes can hold gigabytes, which come without a wait: other users and time-outs get their turn.
+                tokio::task::consume_budget().await;
                 let mut piece = BytesMut::with_capacity(DECODED_PIECE);
                 match reader.read_buf(&mut piece).await {
                     Ok(0) => {

@@ -113,6 +113,28 @@ async fn encodings_inside_of_each_other_have_a_limit() {
 }
 
 #[tokio::test]
+async fn a_body_that_takes_long_to_decode_ends_at_the_time_out() {
+    // Two gigabytes in a few kilobytes, which are there with the head.
+    let wire = gzip(&gzip(&vec![0; 64 << 20]).repeat(32));
+    for kind in BOTH {
+        let wire = wire.clone();
+        let server = Server::start(move |_: &Seen| {
+            Reply::Write(respond(
+                "200 OK",
+                &[("content-encoding", "gzip, gzip")],
+                &wire,
+            ))
+        })
+        .await;
+        let (mut client, memory) = client_with(kind, &server.url, |options| options.max_body = 0);
+        let request = client.get("/").timeout(Duration::from_millis(10));
+        request.send().await.unwrap_err();
+        let error = memory.only().error.unwrap();
+        assert!(error.starts_with("Request time-out"), "{kind:?} {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_byte_order_mark_before_json_is_no_part_of_it() {
     for kind in BOTH {
         let server = Server::start(|_: &Seen| {
