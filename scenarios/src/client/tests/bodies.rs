@@ -135,7 +135,7 @@ async fn a_body_that_takes_long_to_decode_ends_at_the_time_out() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_before_json_is_no_part_of_it() {
+async fn a_byte_order_mark_before_json_is_ignored() {
     for kind in BOTH {
         let server = Server::start(|_: &Seen| {
             Reply::Write(respond("200 OK", &[], b"\xef\xbb\xbf{\"id\": 7}"))
