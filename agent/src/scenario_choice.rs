@@ -102,7 +102,7 @@ pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, S
 pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
     let shown: String = name.chars().take(100).collect();
     format!(
-        "scenario `{shown}` is unknown; compiled in are {}",
+        "scenario `{shown}` is unknown; available scenarios: {}",
         names_of(compiled_in)
     )
 }

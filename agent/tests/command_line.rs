@@ -73,12 +73,12 @@ fn run(more: &[&'static str]) -> Vec<&'static str> {
 #[test]
 fn numbers_and_durations_are_checked() {
     for (more, words) in [
-        (vec!["--users", "0"], "users is 0"),
+        (vec!["--users", "0"], "users must be at least 1"),
         (vec!["--users", "many"], "invalid value 'many'"),
-        (vec!["--users", "2000000"], "the most is"),
-        (vec!["--workers", "0"], "workers is 0"),
+        (vec!["--users", "2000000"], "the maximum is"),
+        (vec!["--workers", "0"], "workers must be at least 1"),
         (vec!["--workers", "11"], "at most one worker per user"),
-        (vec!["--duration", "0"], "duration is 0"),
+        (vec!["--duration", "0"], "duration must be at least 1s"),
         (vec!["--duration", "soon"], "`soon` is not a duration"),
         (
             vec!["--duration", "1500ms"],
@@ -87,7 +87,7 @@ fn numbers_and_durations_are_checked() {
         (vec!["--ramp-up", "800h"], "the maximum is 30 days"),
         (
             vec!["--scenario", "nobody"],
-            "scenario `nobody` is unknown; compiled in are shop",
+            "scenario `nobody` is unknown; available scenarios: shop",
         ),
         (vec!["--infrastructure", "far"], "--coordinator"),
         (
@@ -101,8 +101,8 @@ fn numbers_and_durations_are_checked() {
     ] {
         assert_refused(&run(&more), words);
     }
-    assert_refused(&["demo", "--users", "0"], "users is 0");
-    assert_refused(&["demo", "--duration", "0"], "duration is 0");
+    assert_refused(&["demo", "--users", "0"], "users must be at least 1");
+    assert_refused(&["demo", "--duration", "0"], "duration must be at least 1s");
 }
 
 #[test]
@@ -209,11 +209,11 @@ fn coordinators_that_are_not_there_are_told() {
             "--infrastructure",
             "lab",
         ],
-        "is no address of a coordinator",
+        "is not a valid coordinator address",
     );
     assert_refused(
         &["agent", "--coordinator", &url, "--infrastructure", "a/b"],
-        "is no name for an infrastructure",
+        "is not a valid name for an infrastructure",
     );
 }
 
@@ -255,7 +255,7 @@ fn a_switch_in_the_environment_is_on_or_off_in_any_usual_word() {
             } else {
                 &arguments[..3]
             };
-            assert_variables_refused(arguments, &[(name, word)], &["users is 0"]);
+            assert_variables_refused(arguments, &[(name, word)], &["users must be at least 1"]);
         }
         let words = [name, "'perhaps'", "1, yes, on, true, 0, no, off or false"];
         assert_variables_refused(&[subcommand], &[(name, "perhaps")], &words);
@@ -280,7 +280,7 @@ fn a_variable_that_is_empty_is_not_set() {
     let empty: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
     let output = greylag_with(directory.path(), &["run", "own.toml"], &empty);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("users is 0"), "{said}");
+    assert!(said.contains("users must be at least 1"), "{said}");
     assert!(!said.contains("shop"), "{said}");
 
     let scenario = [("GREYLAG_SCENARIO", "shop")];

@@ -136,7 +136,7 @@ fn the_dependency_is_named_as_asked() {
     assert_refused(
         directory.path(),
         &["new", "none", "--path", empty],
-        "holds no source of Greylag",
+        "does not contain the source of Greylag",
     );
     assert_refused(directory.path(), &["new", "none", "--git", " "], "--git");
     assert!(!directory.path().join("none").exists());
@@ -167,7 +167,7 @@ fn nothing_is_overwritten() {
     assert_refused(directory.path(), &["new", "there"], "is not empty");
     assert_eq!(fs::read_dir(&there).unwrap().count(), 1);
     fs::write(directory.path().join("file"), "mine").unwrap();
-    assert_refused(directory.path(), &["new", "file"], "is no directory");
+    assert_refused(directory.path(), &["new", "file"], "is not a directory");
     fs::create_dir(directory.path().join("empty")).unwrap();
     succeeded(&greylag(directory.path(), &["new", "empty"]));
     succeeded(&greylag(directory.path(), &["new", "some/where/deep"]));
@@ -179,12 +179,12 @@ fn names_that_cargo_would_refuse_are_refused() {
     for (name, words) in [
         ("1st", "begin with a letter"),
         ("_load", "begin with a letter"),
-        ("my load", "can stand in one"),
-        ("łoad", "can stand in one"),
-        ("my.load", "can stand in one"),
+        ("my load", "are allowed"),
+        ("łoad", "are allowed"),
+        ("my.load", "are allowed"),
         ("match", "has a meaning in Rust"),
         ("greylag", "Greylag's own"),
-        ("..", "it is no name"),
+        ("..", "it is not a name"),
     ] {
         assert_refused(directory.path(), &["new", name], words);
     }

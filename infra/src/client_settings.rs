@@ -10,7 +10,7 @@ use crate::declared::header_mistakes;
 
 /// Largest certificate text, in bytes: some hundred certificates.
 pub const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
-/// Longest time-out, in seconds.
+/// Longest timeout, in seconds.
 const MAX_TIMEOUT_S: u64 = 86_400;
 /// Most redirects that may be followed.
 const MAX_REDIRECTS: u32 = 1_000;

@@ -24,7 +24,7 @@ impl DeclaredScenario {
     pub(crate) fn mistakes(&self) -> Vec<String> {
         if self.requests.len() > MAX_REQUESTS {
             return vec![format!(
-                "has {} requests; the most is {MAX_REQUESTS}",
+                "has {} requests; the maximum is {MAX_REQUESTS}",
                 self.requests.len()
             )];
         }

@@ -63,11 +63,11 @@ pub struct RateStep {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ProfileError {
-    #[error("the load profile has {0} steps; the most is {MAX_PROFILE_STEPS}")]
+    #[error("the load profile has {0} steps; the maximum is {MAX_PROFILE_STEPS}")]
     TooManySteps(usize),
     #[error("the steps of the load profile are not in the order of their times")]
     NotAscending,
-    #[error("the load profile asks for {0} users; the most is {MAX_USERS}")]
+    #[error("the load profile asks for {0} users; the maximum is {MAX_USERS}")]
     TooManyUsers(u64),
     #[error("the load profile never asks for a user")]
     NoUsers,

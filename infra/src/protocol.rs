@@ -108,7 +108,7 @@ pub enum ToAgent {
         /// The whole profile, as it is now.
         profile: LoadProfile,
     },
-    /// End the load now: requests in flight may finish within the stop time-out.
+    /// End the load now: requests in flight may finish within the stop timeout.
     Stop {
         /// The run.
         run_id: RunId,
@@ -413,10 +413,10 @@ pub struct AgentEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// Larger than [`MAX_FRAME_BYTES`].
-    #[error("the frame has {0} bytes; the most is {MAX_FRAME_BYTES}")]
+    #[error("the frame has {0} bytes; the maximum is {MAX_FRAME_BYTES}")]
     TooLarge(usize),
     /// No valid message.
-    #[error("the frame is no message of protocol version {PROTOCOL_VERSION}: {0}")]
+    #[error("the frame is not a message of protocol version {PROTOCOL_VERSION}: {0}")]
     Malformed(#[from] rmp_serde::decode::Error),
 }
 

@@ -79,14 +79,14 @@ pub struct AgentView {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum InfrastructureError {
     #[error(
-        "`{0}` is no name for an infrastructure; use 1 to {MAX_NAME_BYTES} letters, digits, dots, dashes, underscores or spaces"
+        "`{0}` is not a valid name for an infrastructure; use 1 to {MAX_NAME_BYTES} letters, digits, dots, dashes, underscores or spaces"
     )]
     Name(String),
-    #[error("an infrastructure named `{0}` is there already")]
+    #[error("an infrastructure named `{0}` already exists")]
     Exists(String),
-    #[error("there are {MAX_INFRASTRUCTURES} infrastructures already; that is the most")]
+    #[error("there are already {MAX_INFRASTRUCTURES} infrastructures, the maximum")]
     TooMany,
-    #[error("{MAX_AGENTS} agents are connected to infrastructure `{0}` already; that is the most")]
+    #[error("{MAX_AGENTS} agents are already connected to infrastructure `{0}`, the maximum")]
     TooManyAgents(String),
 }
 

@@ -47,7 +47,7 @@ pub const START_DELAY_US: u64 = 500_000;
 /// How long agents may take to start their workers, in µs: longer than an agent waits itself, which gives the
 /// scenario's start events and its set-up a minute each.
 pub const PREPARE_TIMEOUT_US: u64 = 300_000_000;
-/// How much longer than the load profile and stop time-out an agent may take to report its end, in µs.
+/// How much longer than the load profile and stop timeout an agent may take to report its end, in µs.
 pub const END_GRACE_US: u64 = 30_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

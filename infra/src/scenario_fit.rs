@@ -205,7 +205,7 @@ impl OptionKind {
 fn hint(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("did you mean `{}`?", shown(nearest)),
-        None if known.is_empty() => "it has none at all".to_owned(),
+        None if known.is_empty() => "it has none".to_owned(),
         None => format!("there are {}", list(known)),
     }
 }

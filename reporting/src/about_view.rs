@@ -102,7 +102,7 @@ fn settings(
         });
     };
     if is_shaped {
-        tell("Load Shape", "the scenario's own".to_owned());
+        tell("Load Shape", "defined by the scenario".to_owned());
     } else if !test.stages.is_empty() {
         tell("Stages", stages_text(&test.stages));
     } else if let Some(rate) = test.spawn_rate {

@@ -210,7 +210,7 @@ pub struct StartDefaults {
     pub workers: u32,
     /// Infrastructure.
     pub infrastructure: &'static str,
-    /// Stop time-out in seconds.
+    /// Stop timeout in seconds.
     pub stop_timeout_s: u64,
 }
 

@@ -39,7 +39,7 @@ pub enum HistogramError {
     Range,
     #[error("the histogram counts values above 1 h")]
     TooHigh,
-    #[error("the histogram's counts are no counts")]
+    #[error("the histogram's counts are not valid")]
     Counts,
 }
 

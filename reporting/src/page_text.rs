@@ -188,10 +188,10 @@ pub(crate) fn latency_scale(view: &RunView) -> f64 {
 /// What is told about an endpoint's times from the intended start when one points at them.
 pub(crate) fn intended_title(intended: &Option<SummaryIntended>) -> String {
     intended.map_or_else(
-        || "No request has an intended start".to_owned(),
+        || "No requests have an intended start".to_owned(),
         |times| {
             format!(
-                "From the intended start: average {} ms, median {} ms, 95th percentile {} ms, 99th percentile {} ms; greatest {} ms; of {} requests",
+                "From the intended start: average {} ms, median {} ms, 95th percentile {} ms, 99th percentile {} ms; max {} ms; of {} requests",
                 ms(times.avg_ms),
                 ms(times.p50_ms),
                 ms(times.p95_ms),

@@ -389,7 +389,7 @@ async fn users_change_while_running_and_survive_a_restart() {
         .coordinator
         .change_users(&run_id, 2_000_000, Duration::ZERO);
     let refusal = too_many.await.unwrap_err().to_string();
-    assert!(refusal.contains("the most is 1000000"), "{refusal}");
+    assert!(refusal.contains("the maximum is 1000000"), "{refusal}");
 
     let over = Duration::from_secs(2);
     let changed = site.coordinator.change_users(&run_id, 25, over).await;
@@ -403,7 +403,7 @@ async fn users_change_while_running_and_survive_a_restart() {
     assert!(
         texts(&site, &run_id)
             .await
-            .contains(&"users change to 25 within 2s, asked for by the user".to_owned())
+            .contains(&"changing to 25 users over 2s, as requested".to_owned())
     );
     drop(agent);
     site.close().await;

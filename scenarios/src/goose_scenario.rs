@@ -12,7 +12,7 @@
 //! the user.
 //!
 //! Different from goose: a stop also ends a wait at once, and a transaction under way only after the stop
-//! time-out; a panic of a transaction is reported as its error, and the user goes on. Without effect are goose's
+//! timeout; a panic of a transaction is reported as its error, and the user goes on. Without effect are goose's
 //! own settings of a load test (throttle, coordinated omission mitigation, logs, `iterations`), and
 //! `get_iterations` stays 0. A request that the end of the run cuts off never becomes known.
 
@@ -124,7 +124,7 @@ impl GooseLife {
         Ok(user)
     }
 
-    /// Runs the list of transactions once; whether the stop time-out cut it off.
+    /// Runs the list of transactions once; whether the stop timeout cut it off.
     async fn iterate(&self, user: &mut GooseUser, observer: &mut Observer<'_>) -> bool {
         let stop = &observer.context().stop;
         for &index in &self.order.again_and_again {

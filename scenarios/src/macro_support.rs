@@ -14,7 +14,7 @@ const DEEPEST_NESTING: usize = 64;
 
 /// A type that is a user type because its impl block says so.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no user type",
+    message = "`{Self}` is not a user type",
     label = "no user type",
     note = "write `#[http_user]` or `#[fast_http_user]` before `impl {Self}`"
 )]
@@ -25,7 +25,7 @@ pub trait UserTypeDef: Sized + Send + 'static {
 
 /// A type that is a task set because its impl block says so.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no task set",
+    message = "`{Self}` is not a task set",
     label = "no task set",
     note = "write `#[task_set(user = …)]`, `#[sequential_task_set(user = …)]` or `#[markov_task_set(user = …)]` before `impl {Self}`"
 )]

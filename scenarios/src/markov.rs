@@ -53,7 +53,7 @@ pub(crate) enum MarkovError {
     #[error("task set {set:?} has two tasks named {name}: transitions could mean either")]
     SameName { set: String, name: String },
     #[error(
-        "task set {set:?} has transitions and is no Markov task set: make it one, or leave them out"
+        "task set {set:?} has transitions and is not a Markov task set: make it one, or leave them out"
     )]
     NotMarkov { set: String },
     #[error("task {task} of Markov task set {set:?} is a task set in which there is nothing to do")]

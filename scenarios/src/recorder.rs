@@ -172,7 +172,7 @@ impl UserContext {
     }
 }
 
-/// Error text of a request whose future was dropped by the user's own code (time-out, `select!`).
+/// Error text of a request whose future was dropped by the user's own code (timeout, `select!`).
 const GIVEN_UP: &str = "Aborted: the task gave up before the response was complete";
 /// Error text of a request that the end of the run cut off.
 const CUT_OFF: &str = "Aborted: the run ended before the response was complete";

@@ -68,7 +68,7 @@ fn tags_there_are(tags: &[String]) -> String {
     if tags.is_empty() {
         "none of its tasks has a tag".to_owned()
     } else {
-        format!("the tags there are: {}", tags.join(", "))
+        format!("available tags: {}", tags.join(", "))
     }
 }
 

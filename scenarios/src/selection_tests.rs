@@ -105,7 +105,7 @@ fn tags_keep_and_drop_as_in_locust() {
     assert_eq!(left(&[], &["browse", "api"]), "Visitor[home*4 plain*1]");
     assert_eq!(
         left(&["api"], &["api"]),
-        "no task of scenario \"shop\" is left after selecting by tags; the tags there are: api, \
+        "no task of scenario \"shop\" is left after selecting by tags; available tags: api, \
          browse, fast, page, slow"
     );
 }
@@ -196,7 +196,7 @@ fn what_cannot_work_is_told_before_load_starts() {
     let user = || FastHttpUser::<()>::new("User").task(1, Nothing::task);
     assert_eq!(
         refused(user().host("shop.example")),
-        "user type \"User\": its host \"shop.example\" is no http:// or https:// URL with a host name"
+        "user type \"User\": its host \"shop.example\" is not an http:// or https:// URL with a host name"
     );
     assert_eq!(
         refused(user().wait_time(crate::wait_time::constant_throughput(-1.0))),
@@ -224,7 +224,7 @@ fn what_cannot_work_is_told_before_load_starts() {
         TaskSetBuilder::new("Set").task_set(TaskOptions::new("Wrong"), wrong)
     ));
     assert!(
-        sentence.contains("has transitions and is no Markov task set"),
+        sentence.contains("has transitions and is not a Markov task set"),
         "{sentence}"
     );
     let twice = Scenario::new("twice").user(user()).user(user());

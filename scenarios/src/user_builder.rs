@@ -228,5 +228,7 @@ pub(crate) fn base_url(host: &str) -> Result<Url, String> {
     Url::parse(host)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| format!("its host {host:?} is no http:// or https:// URL with a host name"))
+        .ok_or_else(|| {
+            format!("its host {host:?} is not an http:// or https:// URL with a host name")
+        })
 }

@@ -19,7 +19,7 @@ pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Co
     .expect("the data directory holds a database");
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
-        .expect("a time-out can be set");
+        .expect("a timeout can be set");
     let mut query = connection
         .prepare(
             "SELECT e.method, e.name, sum(i.requests), sum(i.failures)

@@ -41,7 +41,9 @@ pub struct AgentConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentConfigError {
     /// The address is of no use.
-    #[error("`{0}` is no address of a coordinator; write it as http://name:port or https://name")]
+    #[error(
+        "`{0}` is not a valid coordinator address; write it as http://name:port or https://name"
+    )]
     CoordinatorUrl(String),
     /// The address holds a user or a password, which would be logged and never used.
     #[error(

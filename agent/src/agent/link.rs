@@ -179,7 +179,7 @@ impl Link {
         write(&mut socket, encode(&ToCoordinator::Hello(hello)).into()).await?;
         let answer = timeout(WELCOME_TIMEOUT, read(&mut socket))
             .await
-            .map_err(|_| End::Broken("it does not answer the hello".to_owned()))??;
+            .map_err(|_| End::Broken("no handshake reply".to_owned()))??;
         match answer {
             ToAgent::Welcome(welcome) if welcome.protocol == PROTOCOL_VERSION => {
                 Ok((socket, welcome))
@@ -196,7 +196,7 @@ impl Link {
     async fn dial(&self) -> Result<Socket, End> {
         let url = self.config.socket_url.as_str();
         let mut request = url.into_client_request().map_err(|error| {
-            End::Refused(format!("{url} is no address of a coordinator: {error}"))
+            End::Refused(format!("{url} is not a valid coordinator address: {error}"))
         })?;
         if let Some(token) = &self.config.token {
             let bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {

@@ -56,7 +56,7 @@ pub enum AgentError {
     #[error("{0}")]
     Refused(String),
     /// A defect: the agent's task panicked.
-    #[error("the agent failed; its words are in the log")]
+    #[error("the agent failed; see the log")]
     Panicked,
 }
 
@@ -164,7 +164,7 @@ impl AgentHandle {
         self.kill.cancel();
     }
 
-    /// Ends the agent and waits for it. Takes at most the stop time-out of its runs and a few seconds.
+    /// Ends the agent and waits for it. Takes at most the stop timeout of its runs and a few seconds.
     ///
     /// # Errors
     /// When the coordinator refused the agent.

@@ -218,7 +218,7 @@ impl Owner {
             }
             ToAgent::Abandon { run_id } => {
                 if let Some(run) = self.runs.remove(&run_id) {
-                    tracing::warn!(run = %run_id, "the coordinator gave the run up; its workers are killed");
+                    tracing::warn!(run = %run_id, "the coordinator abandoned the run; its workers are killed");
                     run.kill();
                     self.publish_held();
                 }

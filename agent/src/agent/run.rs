@@ -34,7 +34,7 @@ pub(crate) use worker::WorkerHandle;
 
 /// How long workers may take to get ready, the scenario's own events not included.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
-/// How long after the stop time-out a worker that still runs is killed, the scenario's own events not
+/// How long after the stop timeout a worker that still runs is killed, the scenario's own events not
 /// included.
 const KILL_AFTER: Duration = Duration::from_secs(2);
 /// How often a snapshot is made of what is pending.
@@ -86,7 +86,7 @@ pub(crate) struct AgentRun<W> {
     agent: String,
     stop_timeout: Duration,
     prepare_timeout: Duration,
-    /// How long after the stop time-out a worker that still runs is killed.
+    /// How long after the stop timeout a worker that still runs is killed.
     kill_after: Duration,
     phase: Phase,
     run_zero: Option<Instant>,
@@ -212,7 +212,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase != Phase::Over
     }
 
-    /// Ends the load: requests in flight may finish within the stop time-out.
+    /// Ends the load: requests in flight may finish within the stop timeout.
     pub(crate) fn stop(&mut self, now: Now) {
         match self.phase {
             Phase::Stopping { .. } | Phase::Over => return,
@@ -400,7 +400,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         if !ended {
             let worker = self.worker_name(index);
-            let how = how.unwrap_or_else(|| "ended before its time".to_owned());
+            let how = how.unwrap_or_else(|| "exited unexpectedly".to_owned());
             self.fail(format!("{worker} {how}"), now);
         }
         self.settle(now);
@@ -413,7 +413,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         if !stopping || !all_gone {
             return;
         }
-        self.note(now, "All workers have ended".to_owned());
+        self.note(now, "All workers have exited".to_owned());
         self.phase = Phase::Over;
         if self.workers_changed {
             self.report_workers();

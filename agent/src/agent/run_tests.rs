@@ -254,7 +254,7 @@ fn a_worker_that_leaves_early_without_an_error_fails_the_part_too() {
     stage.end_worker(3_100, 3);
     assert_eq!(
         stage.end().failure.unwrap(),
-        "worker 1 on agent a ended before its time"
+        "worker 1 on agent a exited unexpectedly"
     );
 }
 
@@ -323,7 +323,7 @@ fn workers_that_do_not_stop_are_killed() {
     stage.event(10_010, 3, WorkerEvent::Exited { how });
     let failure = stage.end().failure.unwrap();
     assert!(
-        failure.starts_with("worker 3 on agent a did not end within 2 s of the stop time-out (5s)")
+        failure.starts_with("worker 3 on agent a did not end within 2 s of the stop timeout (5s)")
     );
 }
 
@@ -441,7 +441,7 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     stage.tick(11_100);
     stage.tick(20_900);
     stage.receive();
-    let over = "The duration is over, stopping the users";
+    let over = "Duration reached, stopping users";
     assert!(!stage.log().contains(&over));
     stage.tick(21_000);
     stage.tick(22_200);

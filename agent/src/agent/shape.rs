@@ -27,7 +27,7 @@ pub(super) async fn evaluate(
 ) -> Result<(LoadProfile, Option<String>), String> {
     let name = scenario.name.clone();
     let ceiling = shape_ceiling(test_duration);
-    // A thread that outlives the time-out is left behind; it has nothing to tell any more.
+    // A thread that outlives the timeout is left behind; it has nothing to tell any more.
     let asked = spawn_blocking(move || scenario.evaluate_shape(ceiling, &settings));
     match timeout(LONGEST, asked).await {
         Ok(Ok(Ok(plan))) => profile_of(&plan, ceiling, &name),

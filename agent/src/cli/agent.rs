@@ -66,9 +66,7 @@ pub(super) async fn agent(
 
 /// Ends an agent cleanly, or at once on a second signal.
 async fn end(agent: &mut AgentHandle, signals: &mut Signals) -> Result<ExitCode, Failure> {
-    tracing::info!(
-        "ending; the load is stopped and the last results are sent (again to end at once)"
-    );
+    tracing::info!("stopping the load and sending the last results (repeat to exit immediately)");
     agent.begin_shutdown();
     tokio::select! {
         ended = agent.ended() => return end_of(ended),

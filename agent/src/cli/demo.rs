@@ -49,7 +49,7 @@ pub(super) struct DemoOptions {
     /// Worker processes [default: 2].
     #[arg(short, long, env = "GREYLAG_WORKERS", value_name = "N")]
     workers: Option<u32>,
-    /// Port of the page [default: 8089, or any that is free].
+    /// Port of the page [default: 8089, or any free port].
     #[arg(long, env = "GREYLAG_PORT")]
     port: Option<u16>,
     /// Directory in which results are kept.

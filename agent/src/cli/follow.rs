@@ -86,7 +86,7 @@ pub(super) async fn follow(
         match api.progress(&run.id).await {
             Ok(progress) => {
                 if away_since.take().is_some() {
-                    display.note("The coordinator is back.");
+                    display.note("The coordinator is reachable again.");
                 }
                 repeat_log(api, run, &mut following.log, &display).await;
                 display.show(&progress);
@@ -112,7 +112,7 @@ pub(super) async fn follow(
             Err(ApiError::Refused(reason)) => return Err(Failure::failed(reason)),
             Err(error) => {
                 let since = *away_since.get_or_insert_with(|| {
-                    display.note(&format!("{error}. Waiting for it."));
+                    display.note(&format!("{error}. Waiting for the coordinator."));
                     Instant::now()
                 });
                 if since.elapsed() > WAIT_FOR_COORDINATOR {
@@ -125,7 +125,7 @@ pub(super) async fn follow(
             change = Keys::next(&mut keys) => {
                 users = users.saturating_add_signed(change);
                 asked_at = Some(Instant::now());
-                display.note(&format!("Going to {users} users."));
+                display.note(&format!("Changing to {users} users."));
                 if let Err(error) = api.change_users(&run.id, users, 0).await {
                     display.note(&error.to_string());
                 }
@@ -133,12 +133,12 @@ pub(super) async fn follow(
             () = signals.next() => {
                 if stopped {
                     return Err(Failure::failed(format!(
-                        "left before the run had ended; as long as its coordinator lives, it is at {}",
+                        "left before the run ended; if its coordinator is still running, the run continues at {}",
                         api.page_of(run)
                     )));
                 }
                 stopped = true;
-                display.note("Stopping the run; requests in flight may finish. Ctrl-C again leaves at once.");
+                display.note("Stopping the run; requests in flight may finish. Press Ctrl-C again to leave immediately.");
                 if let Err(error) = api.stop_run(&run.id).await {
                     display.note(&error.to_string());
                 }

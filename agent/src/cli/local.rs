@@ -225,13 +225,13 @@ impl Local {
     /// Ends both, after the last results are saved.
     pub(super) async fn end(self) {
         if let Err(error) = self.agent.shutdown().await {
-            tracing::warn!("the agent ended badly: {error}");
+            tracing::warn!("the agent exited with an error: {error}");
         }
         self.ending.cancel();
         match self.server.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the web server ended badly: {error}"),
-            Err(error) => tracing::warn!("the web server ended badly: {error}"),
+            Ok(Err(error)) => tracing::warn!("the web server exited with an error: {error}"),
+            Err(error) => tracing::warn!("the web server exited with an error: {error}"),
         }
         self.coordinator.shutdown().await;
     }

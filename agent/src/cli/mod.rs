@@ -89,7 +89,7 @@ enum Command {
     /// Run a load test, locally or on a coordinator's agents.
     Run(Box<run::RunOptions>),
     #[cfg(feature = "coordinator")]
-    /// Serve the web page with an agent on this machine and wait for Start, until Ctrl-C or SIGTERM.
+    /// Serve the web page, with an agent on this machine, and wait for Start, until Ctrl-C or SIGTERM.
     Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a running test.
     Users(users::UsersOptions),

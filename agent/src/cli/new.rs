@@ -89,7 +89,7 @@ const IGNORED: &str = include_str!("new/gitignore.template");
 /// Options of `greylag new`.
 #[derive(Debug, Args)]
 pub(super) struct NewOptions {
-    /// The directory to make; its last part is the crate's name.
+    /// The directory to create; its last part is the crate's name.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// Depend on Greylag's source in this directory [default: the one this binary was built from].
@@ -129,7 +129,7 @@ pub(super) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
     }
     let shown = directory.display();
     say(format_args!(
-        "Made {shown}, which depends on {source}.\n\
+        "Created {shown}, which depends on {source}.\n\
          \n    cd {shown}\n    cargo run --release -- run --host http://127.0.0.1:8080\n\
          \nruns its first user, src/main.rs, against that host."
     ));
@@ -151,7 +151,7 @@ impl Source {
         if let Some(url) = &options.git {
             // Anything Cargo can fetch is right, which is more than URLs; what is empty is not.
             return if url.trim().is_empty() {
-                Err(Failure::bad_input("--git names no repository"))
+                Err(Failure::bad_input("--git needs a repository"))
             } else {
                 Ok(Self::Git(url.clone()))
             };
@@ -159,7 +159,7 @@ impl Source {
         if let Some(given) = &options.path {
             let package = package_in(given).ok_or_else(|| {
                 Failure::bad_input(format!(
-                    "{} holds no source of Greylag: --path takes the directory of its repository",
+                    "{} does not contain the source of Greylag: --path takes the directory of its repository",
                     given.display()
                 ))
             })?;
@@ -250,10 +250,10 @@ fn crate_name(directory: &Path) -> Result<&str, Failure> {
     let name = directory
         .file_name()
         .and_then(|name| name.to_str())
-        .ok_or_else(|| refused("it is no name"))?;
+        .ok_or_else(|| refused("it is not a name"))?;
     let allowed = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
     if !name.chars().all(allowed) {
-        return Err(refused("only a–z, A–Z, 0–9, `-` and `_` can stand in one"));
+        return Err(refused("only a–z, A–Z, 0–9, `-` and `_` are allowed"));
     }
     if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Err(refused("it has to begin with a letter"));
@@ -278,15 +278,15 @@ fn check_free(directory: &Path) -> Result<(), Failure> {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(_) => Err(Failure::bad_input(format!(
-                "{shown} is there already and is not empty; choose another directory"
+                "{shown} already exists and is not empty; choose another directory"
             ))),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Failure::bad_input(
-            format!("{shown} is there already and is no directory; choose another name"),
+            format!("{shown} already exists and is not a directory; choose another name"),
         )),
         Err(error) => Err(Failure::bad_input(format!(
-            "{shown} cannot be looked into: {error}"
+            "{shown} cannot be read: {error}"
         ))),
     }
 }

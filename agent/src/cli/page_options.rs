@@ -8,7 +8,7 @@ use greylag_reporting::Token;
 /// Options about the page.
 #[derive(Debug, Args)]
 pub(super) struct PageOptions {
-    /// Port of the page [default: 8089, or any that is free].
+    /// Port of the page [default: 8089, or any free port].
     #[arg(short = 'P', long, visible_alias = "web-port", env = "GREYLAG_PORT")]
     pub(super) port: Option<u16>,
     /// Address to serve the page on. Non-loopback addresses are reachable from other machines and need a token

@@ -38,7 +38,7 @@ pub(super) struct RunOptions {
     /// authority, or a self-signed certificate.
     #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// With --coordinator: run although agents are of different builds, or of another one than this program.
+    /// With --coordinator: run even if agents are of different builds, or of another build than this program.
     #[arg(long, env = "GREYLAG_ALLOW_MIXED_BUILDS")]
     allow_mixed_builds: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(super) struct RunOptions {
     /// List the user types and exit.
     #[arg(short = 'l', long)]
     list: bool,
-    /// Show the tasks with how often each is picked, and exit.
+    /// Show how often each task is picked, and exit.
     #[arg(long)]
     show_task_ratio: bool,
     /// Do not show what users print, log and panic with; the run's log has it all the same.
@@ -68,7 +68,7 @@ pub(super) struct RunOptions {
     /// PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, env = "GREYLAG_CSV", value_name = "PREFIX")]
     csv: Option<PathBuf>,
-    /// The history has a row for each endpoint, not only for all together.
+    /// Write a row for each endpoint to the history, not only the totals.
     #[arg(long, env = "GREYLAG_CSV_FULL_HISTORY")]
     csv_full_history: bool,
     /// Exit code for a run that finished but had failed requests or errors of tasks [default: 0; Locust: 1].
@@ -94,11 +94,11 @@ pub(super) async fn run(
     }
     let mut asked = options.test.ask(custom, sources)?;
     if asked.stages_left_out {
-        eprintln!("The stages of the test file are left out: flags say how the load goes.");
+        eprintln!("The stages of the test file are ignored: flags set the load.");
     }
     if options.coordinator.is_some() && options.test.is_per_core() {
         return Err(Failure::bad_input(format!(
-            "{} is -1, one worker per core of this machine, and the run is on a coordinator's agents; give the number over all of them",
+            "{} is -1, one worker per core of this machine, and the run is on a coordinator's agents; give the total number of workers",
             sources.name("workers").unwrap_or("--workers")
         )));
     }

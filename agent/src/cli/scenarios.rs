@@ -8,7 +8,7 @@ use super::say;
 /// Options of `greylag scenarios`.
 #[derive(Debug, Args)]
 pub(super) struct ScenariosOptions {
-    /// Show the tasks, too, with how often each is picked; Locust's --show-task-ratio.
+    /// Also show the tasks and how often each is picked; Locust's --show-task-ratio.
     #[arg(long, visible_alias = "show-task-ratio")]
     tasks: bool,
 }
@@ -38,7 +38,7 @@ pub(super) fn list(options: &ScenariosOptions, scenarios: &[Scenario]) {
             }
         }
         if scenario.has_shape() {
-            say("    has a load shape of its own");
+            say("    has its own load shape");
         }
         for option in &scenario.options {
             say(format_args!(

@@ -37,7 +37,7 @@ pub(super) async fn serve(
     let data = options.page.data.unwrap_or_else(|| DEFAULT_DATA.into());
     let mut local = Local::start(data, page, start_form, scenarios).await?;
     say(format_args!("Greylag is at {}", local.url()));
-    say("Start a test on the page; Ctrl-C ends everything.");
+    say("Start a test on the page; press Ctrl-C to exit.");
     let ended_early = tokio::select! {
         () = signals.next() => None,
         failure = local.ended() => Some(failure),

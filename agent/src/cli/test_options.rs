@@ -54,12 +54,12 @@ pub(super) struct TestOptions {
     /// Users started per second, instead of --ramp-up; Locust's option of the same name.
     #[arg(short = 'r', long, env = "GREYLAG_SPAWN_RATE", value_name = "RATE")]
     spawn_rate: Option<f64>,
-    /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts everyone at once
+    /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts all users immediately
     /// [default: 10s, but at most a sixth of the duration].
     #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
     pub(super) ramp_up: Option<u64>,
-    /// Total duration, ramp-up included. For a scenario with a load shape the longest it
-    /// may take [default: 60s].
+    /// Total duration, ramp-up included. For a scenario with a load shape, the maximum
+    /// [default: 60s].
     #[arg(short = 't', long, visible_alias = "run-time", env = "GREYLAG_DURATION", value_name = "DURATION", value_parser = seconds)]
     pub(super) duration: Option<u64>,
     /// New iterations per second over the whole run, regardless of how fast the target responds; --users caps the
@@ -82,17 +82,17 @@ pub(super) struct TestOptions {
     /// Only these user types of the scenario; may be given without the option, too.
     #[arg(long, env = "GREYLAG_USER_TYPES", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     user_types: Vec<String>,
-    /// Every user type has weight 1, and every task is as likely as the others beside it.
+    /// Give every user type and every task weight 1.
     #[arg(long, env = "GREYLAG_EQUAL_WEIGHTS")]
     equal_weights: bool,
     /// Only tasks with at least one of these tags.
     #[arg(short = 'T', long, env = "GREYLAG_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
     tags: Vec<String>,
-    /// No tasks with any of these tags; wins over --tags.
+    /// No tasks with any of these tags; takes precedence over --tags.
     #[arg(short = 'E', long, env = "GREYLAG_EXCLUDE_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
     exclude_tags: Vec<String>,
     /// A value for an option that the scenario declares; for scenarios of a coordinator's agents. Options of
-    /// scenarios that are compiled in here have flags of their own. The variable separates them by commas; `\,` is
+    /// scenarios that are compiled in here have their own flags. The variable separates several by commas; `\,` is
     /// a comma in a value.
     #[arg(
         short = 'o',
@@ -268,7 +268,7 @@ impl TestOptions {
         for (flag, texts) in lists {
             if let Some(file) = texts.iter().find(|text| text.ends_with(".toml")) {
                 return Err(Failure::bad_input(format!(
-                    "{flag} takes all that follows it, so `{file}` is not taken for the test file; write the file before {flag}, or after --"
+                    "{flag} takes everything that follows it, so `{file}` is not read as the test file; write the file before {flag}, or after --"
                 )));
             }
         }

@@ -23,7 +23,7 @@ use crate::vocabulary::Overflowed;
 
 /// How long after a second has ended it is sent, so that requests that ended in it have been counted.
 const FLUSH_DELAY: Duration = Duration::from_millis(30);
-/// How long after the stop time-out users that do not end are given up. The engine ends them before, if
+/// How long after the stop timeout users that do not end are given up. The engine ends them before, if
 /// they give it the chance; with this the process ends within 2 s.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
 /// How long the agent may take to accept the last frames.
@@ -34,7 +34,7 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
     let mut agent = AgentLink::new(socket)?;
     let ToWorker::Prepare { test, worker } = agent.next().await? else {
         return Err(SessionError::Malformed(
-            "its first frame is no Prepare".to_owned(),
+            "its first frame is not Prepare".to_owned(),
         ));
     };
     let recorder = Arc::new(RunRecorder::new());
@@ -151,7 +151,7 @@ impl Session {
                 Event::Load(Some(LoadEvent::Over)) => break,
                 Event::Load(Some(event)) => self.on_load(event).await?,
                 Event::Load(None) => {
-                    self.fail("the load thread panicked; its words are in the log".to_owned());
+                    self.fail("the load thread panicked; see the log".to_owned());
                     break;
                 }
                 Event::StopTestAsked(reason) => {
@@ -244,7 +244,7 @@ impl Session {
                 match ended {
                     Err(reason) => self.fail(reason),
                     Ok(()) if !self.stop.is_cancelled() => {
-                        self.fail("the load engine ended before its time".to_owned());
+                        self.fail("the load engine ended unexpectedly".to_owned());
                     }
                     Ok(()) => {}
                 }
@@ -283,7 +283,7 @@ impl Session {
             return;
         }
         self.fail(format!(
-            "users did not end within the stop time-out of {}s",
+            "users did not end within the stop timeout of {}s",
             self.stop_timeout.as_secs()
         ));
     }

@@ -359,5 +359,5 @@ async fn users_that_hang_are_given_up() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     agent.say(&ToWorker::Stop).await;
     let failure = agent.end().await.unwrap();
-    assert!(failure.contains("stop time-out of 1s"), "{failure}");
+    assert!(failure.contains("stop timeout of 1s"), "{failure}");
 }

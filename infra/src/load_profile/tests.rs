@@ -203,7 +203,7 @@ fn each_mistake_has_its_sentence() {
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut LoadProfile);
     let cases: [(Change, &str); 8] = [
-        (|p| p.steps[0].users = MAX_USERS + 1, "the most is"),
+        (|p| p.steps[0].users = MAX_USERS + 1, "the maximum is"),
         (|p| p.steps[0].users = 0, "never asks for a user"),
         (|p| p.steps[0].at_us = 1, "never asks for a user"),
         (|p| p.steps.insert(0, step(9, 1, 0)), "order"),

@@ -74,17 +74,19 @@ pub enum LoadTestError {
         "the scenario's name is longer than {MAX_TEST_NAME_BYTES} bytes or has control characters"
     )]
     Scenario,
-    #[error("users is 0; give at least 1")]
+    #[error("users must be at least 1")]
     NoUsers,
-    #[error("users is {0}; the most is {MAX_USERS}")]
+    #[error("users is {0}; the maximum is {MAX_USERS}")]
     TooManyUsers(u64),
-    #[error("workers is 0; give at least 1 worker process")]
+    #[error("workers must be at least 1")]
     NoWorkers,
-    #[error("workers is {0}; the most is {MAX_WORKERS}")]
+    #[error("workers is {0}; the maximum is {MAX_WORKERS}")]
     TooManyWorkers(u32),
-    #[error("workers is {workers} but users only {users}; give at most one worker per user")]
+    #[error(
+        "there are more workers ({workers}) than users ({users}); use at most one worker per user"
+    )]
     MoreWorkersThanUsers { workers: u32, users: u64 },
-    #[error("duration is 0; give at least 1s")]
+    #[error("duration must be at least 1s")]
     NoDuration,
     #[error("duration is {0}s; the longest is 30 days")]
     TooLong(u64),
@@ -103,24 +105,22 @@ pub enum LoadTestError {
     )]
     ArrivalAndSpawnRate,
     #[error(
-        "users is 0; with an arrival rate give the most users that may be busy with iterations at once"
+        "users must be at least 1; with an arrival rate it is the maximum number of iterations in progress"
     )]
     NoUsersForArrivals,
-    #[error("there are {0} stages; the most is {MAX_STAGES}")]
+    #[error("there are {0} stages; the maximum is {MAX_STAGES}")]
     TooManyStages(usize),
     #[error("stage {number} {mistake}")]
     Stage { number: usize, mistake: String },
-    #[error(
-        "no stage says users above 0 or an arrival rate above 0; give at least one of them a load"
-    )]
+    #[error("every stage is 0; set users or an arrival rate above 0 in at least one")]
     NoLoad,
     #[error(
-        "some stages say users and some an arrival rate; use one of the two in all stages of a test"
+        "some stages have users and some an arrival rate; use one of the two in all stages of a test"
     )]
     MixedStages,
     #[error("there are stages and a {0} of the whole test; keep one of the two")]
     StagesAnd(&'static str),
-    #[error("there are {count} {what}; the most is {most}")]
+    #[error("there are {count} {what}; the maximum is {most}")]
     TooMany {
         key: &'static str,
         what: &'static str,
@@ -138,7 +138,7 @@ pub enum LoadTestError {
         "the value of option `{0}` is longer than {MAX_OPTION_VALUE_BYTES} bytes or has control characters"
     )]
     OptionValue(String),
-    #[error("stop time-out is {0}s; the longest is one day")]
+    #[error("stop timeout is {0}s; the longest is one day")]
     StopTimeout(u64),
     #[error(
         "host `{host}` is not a URL ({reason}); write it as http://name[:port] or https://name[:port]"
@@ -465,12 +465,12 @@ impl Stage {
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         if self.duration_s == 0 {
-            mistakes.push("has no duration; give at least 1s".to_owned());
+            mistakes.push("has no duration; it must last at least 1s".to_owned());
         }
         if let Some(users) = self.users
             && users > MAX_USERS
         {
-            mistakes.push(format!("has {users} users; the most is {MAX_USERS}"));
+            mistakes.push(format!("has {users} users; the maximum is {MAX_USERS}"));
         }
         if let Some(rate) = self.arrival_rate
             && !(0.0..=MAX_ARRIVAL_RATE).contains(&rate)

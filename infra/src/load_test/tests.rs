@@ -112,11 +112,11 @@ fn each_mistake_has_its_sentence() {
     let cases: [(Change, &str); 33] = [
         (|t| t.scenario = "x".repeat(201), "scenario's name"),
         (|t| t.name = " ".into(), "no name"),
-        (|t| t.users = 0, "users is 0; give at least 1"),
-        (|t| t.users = MAX_USERS + 1, "the most is"),
-        (|t| t.workers = 0, "workers is 0"),
+        (|t| t.users = 0, "users must be at least 1"),
+        (|t| t.users = MAX_USERS + 1, "the maximum is"),
+        (|t| t.workers = 0, "workers must be at least 1"),
         (|t| t.workers = 11, "at most one worker per user"),
-        (|t| t.duration_s = 0, "duration is 0"),
+        (|t| t.duration_s = 0, "duration must be at least 1s"),
         (|t| t.duration_s = u64::MAX, "the longest is 30 days"),
         (|t| t.ramp_up_s = u64::MAX, "the maximum is 30 days"),
         (
@@ -174,7 +174,7 @@ fn each_mistake_has_its_sentence() {
                 t.users = 0;
                 t.arrival_rate = Some(5.0);
             },
-            "most users that may be busy",
+            "maximum number of iterations in progress",
         ),
         (
             |t| t.selection.tags = vec![String::new()],
@@ -190,7 +190,7 @@ fn each_mistake_has_its_sentence() {
         ),
         (
             |t| t.options = (0..101).map(|n| (format!("o{n}"), String::new())).collect(),
-            "101 options; the most is 100",
+            "101 options; the maximum is 100",
         ),
         (
             |t| t.options = [("x".repeat(65), String::new())].into(),
@@ -286,13 +286,16 @@ fn each_mistake_in_stages_has_its_sentence() {
         ),
         (vec![spawned(1.0, nothing)], "spawn rate but no users"),
         (vec![rate(-1.0, 0, 9)], "arrival rate of -1"),
-        (vec![rate(1.0, 0, 9)], "most users that may be busy"),
+        (
+            vec![rate(1.0, 0, 9)],
+            "maximum number of iterations in progress",
+        ),
         (
             vec![stage(5, 0, 9), rate(1.0, 0, 9)],
-            "some stages say users",
+            "some stages have users",
         ),
-        (vec![nothing, stage(0, 0, 9)], "at least one of them a load"),
-        (vec![stage(1, 0, 9)], "workers is 2 but users only 1"),
+        (vec![nothing, stage(0, 0, 9)], "above 0 in at least one"),
+        (vec![stage(1, 0, 9)], "more workers (2) than users (1)"),
         (vec![stage(5, 0, 9_999_999)], "longest is 30 days"),
     ] {
         let message = staged(stages).check().unwrap_err().to_string();

@@ -99,7 +99,7 @@ impl RunLifecycle {
         };
         let name = self.name_of(agent_id);
         vec![RunEffect::Log(format!(
-            "agent {name} disconnected; it is lost when nothing is heard from it for {} s",
+            "agent {name} disconnected; it counts as lost after {} s of silence",
             self.lease_us as f64 / 1e6
         ))]
     }
@@ -151,8 +151,10 @@ impl RunLifecycle {
             }
             _ if !holds_run => {
                 self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
-                effects
-                    .extend(self.fail(format!("agent {name} came back without the run"), now_us));
+                effects.extend(self.fail(
+                    format!("agent {name} reconnected but no longer runs this test"),
+                    now_us,
+                ));
             }
             RunPhase::Running => {
                 if let Some(start_at_us) = self.record.started_at_us {

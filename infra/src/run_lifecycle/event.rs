@@ -100,7 +100,7 @@ pub enum ChangeRefused {
     Over(&'static str),
     #[error("the run ends in a moment; its users cannot be changed any more")]
     Ending,
-    #[error("users is {0}; the most is {MAX_USERS}")]
+    #[error("users is {0}; the maximum is {MAX_USERS}")]
     TooManyUsers(u64),
     #[error("the change takes {0} s; the longest is {most} s", most = MAX_DURATION.as_secs())]
     TooSlow(f64),

@@ -60,13 +60,11 @@ impl RunLifecycle {
         };
         self.record.profile = profile;
         let how = match over_us {
-            0 => "at once".to_owned(),
-            over_us => format!("within {}s", over_us as f64 / 1e6),
+            0 => "immediately".to_owned(),
+            over_us => format!("over {}s", over_us as f64 / 1e6),
         };
         let mut effects = vec![
-            RunEffect::Log(format!(
-                "users change to {users} {how}, asked for by the user"
-            )),
+            RunEffect::Log(format!("changing to {users} users {how}, as requested")),
             RunEffect::Save,
         ];
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
@@ -111,7 +109,7 @@ impl RunLifecycle {
         self.record.profile = shape;
         let mut effects = vec![
             RunEffect::Log(format!(
-                "the scenario's load shape rules: at most {users} users, {}s",
+                "controlled by the scenario's load shape: at most {users} users, {}s",
                 self.record.profile.ends_at().as_secs_f64()
             )),
             RunEffect::Save,

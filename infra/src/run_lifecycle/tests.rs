@@ -315,7 +315,7 @@ fn a_coordinator_that_was_away_for_a_day_does_not_make_the_load_last_a_day() {
     assert_eq!(
         run.record().elapsed_s(2 * DAY_US),
         70.0,
-        "duration and stop time-out"
+        "duration and stop timeout"
     );
 }
 

@@ -430,7 +430,7 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         if list.len() > most {
-            let message = format!("`{key}` has {} tables; the most is {most}", list.len());
+            let message = format!("`{key}` has {} tables; the maximum is {most}", list.len());
             self.wrong(key, message);
             return Vec::new();
         }

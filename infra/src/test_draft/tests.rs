@@ -207,7 +207,7 @@ fn mistakes_in_the_load_name_the_line_and_the_cure() {
         (
             "[[stage]]\nusers = 1\nduration = 5\n[[stage]]\narrival_rate = 1\nduration = 5",
             1,
-            "some stages say users",
+            "some stages have users",
         ),
         (
             "name = \"a\"\nduration = 9\n[[stage]]\nusers = 1\nduration = 5",
@@ -348,7 +348,7 @@ fn everything_that_is_wrong_is_told_with_its_place() {
         "line 1: host `nonsense` is not a URL",
         "line 2: `user` is not a valid key of this file; did you mean `users`?",
         "line 3: `duration`: `1d` is not a duration",
-        "line 4: workers is 0",
+        "line 4: workers must be at least 1",
         "line 7: `knd` is not a valid key of [client]; did you mean `kind`?",
         "line 11: `metod` is not a valid key of a request; did you mean `method`?",
     ] {

@@ -48,10 +48,10 @@ export class ChangeUsers {
       const said = await answer.json();
       if (!answer.ok) return this.#answer(said.error, true);
       this.#touched = false;
-      const when = said.over_s > 0 ? `within ${duration(said.over_s)}` : "at once";
-      this.#answer(`Going to ${count(said.users)} users ${when}.`, false);
+      const when = said.over_s > 0 ? `over ${duration(said.over_s)}` : "now";
+      this.#answer(`Changing to ${count(said.users)} users ${when}.`, false);
     } catch {
-      this.#answer("The coordinator did not answer; try again.", true);
+      this.#answer("No response from the coordinator. Try again.", true);
     }
   }
 

@@ -55,7 +55,7 @@ export class Console {
     setText(part("log-count"), `${count(this.#lastSeq)} ${this.#lastSeq === 1 ? "line" : "lines"}`);
     const notice = part("log-dropped");
     notice.hidden = dropped === 0;
-    setText(notice, `${count(dropped)} lines were left out: they came too fast, or there were more than are kept of a run.`);
+    setText(notice, `${count(dropped)} lines were dropped: they arrived too fast or exceeded the run's log limit.`);
     this.#showMatches();
     this.#stick();
   }
@@ -67,7 +67,7 @@ export class Console {
   /** Says at the top how many lines went before those that are here, in the words of the server. */
   #tellOfOlder() {
     const before = this.#lines[0].row.seq - 1;
-    setText(this.older, `… ${count(before)} older lines are in the download`);
+    setText(this.older, `… ${count(before)} earlier lines: see the download`);
     if (!this.older.isConnected) this.list.prepend(this.older);
   }
 

@@ -171,7 +171,7 @@ class Row {
     setAttribute(
       cell,
       "title",
-      `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; least ${ms(row.min_ms)} ms, greatest ${ms(row.max_ms)} ms`,
+      `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; min ${ms(row.min_ms)} ms, max ${ms(row.max_ms)} ms`,
     );
     for (const part of ["p50", "p95", "p99"]) {
       const value = row[`${part}_ms`];
@@ -186,11 +186,11 @@ class Row {
 }
 
 function intendedTitle(times) {
-  if (!times) return "No request has an intended start";
+  if (!times) return "No requests have an intended start";
   return (
     `From the intended start: average ${ms(times.avg_ms)} ms, median ${ms(times.p50_ms)} ms, ` +
     `95th percentile ${ms(times.p95_ms)} ms, 99th percentile ${ms(times.p99_ms)} ms; ` +
-    `greatest ${ms(times.max_ms)} ms; of ${count(times.requests)} requests`
+    `max ${ms(times.max_ms)} ms; of ${count(times.requests)} requests`
   );
 }
 

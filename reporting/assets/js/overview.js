@@ -39,7 +39,7 @@ export class Overview {
   #showAbout(about) {
     for (const [field, text] of [
       ["test-name", about.test_name],
-      ["host", about.host || "each user type's own"],
+      ["host", about.host || "set by each user type"],
       ["scenario", about.scenario],
     ]) {
       setAttribute(show(field, text, text), "title", text);

@@ -111,7 +111,7 @@ async fn receive_hello(socket: &mut WebSocket) -> Result<Hello, End> {
         ToCoordinator::Hello(hello) => Ok(hello),
         _ => Err(End::Fault(
             ConnectionFault::NoHello,
-            "the first frame is no hello".to_owned(),
+            "the first frame is not a hello".to_owned(),
         )),
     }
 }

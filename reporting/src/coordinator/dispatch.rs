@@ -47,7 +47,7 @@ pub enum StartRefused {
         theirs: String,
         scenario: String,
     },
-    #[error("{MAX_RUNS_AT_ONCE} runs are going on already; that is the most at once")]
+    #[error("{MAX_RUNS_AT_ONCE} runs are already in progress, the maximum")]
     TooManyRuns,
     #[error("the run cannot be saved; the coordinator's log says why")]
     Store(#[source] StoreError),
@@ -234,7 +234,7 @@ fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
     if names.is_empty() {
         format!("there are no {what} yet")
     } else {
-        format!("the {what} there are: {}", names.join(", "))
+        format!("available {what}: {}", names.join(", "))
     }
 }
 
@@ -316,14 +316,14 @@ mod tests {
         for (test, words) in [
             (
                 test("nowhere", "shop", 1),
-                "the infrastructures there are: empty, lab",
+                "available infrastructures: empty, lab",
             ),
             (
                 test("empty", "shop", 1),
                 "greylag agent --coordinator URL --infrastructure empty",
             ),
-            (test("lab", "nothing", 1), "the scenarios there are: shop"),
-            (test("lab", "shop", 0), "workers is 0"),
+            (test("lab", "nothing", 1), "available scenarios: shop"),
+            (test("lab", "shop", 0), "workers must be at least 1"),
         ] {
             let message = choose(&test, &registry).unwrap_err().to_string();
             assert!(

@@ -284,7 +284,7 @@ impl Owner {
             .into());
         };
         run.lifecycle.may_stop()?;
-        let reason = "stopped by the user before its time".to_owned();
+        let reason = "stopped early by a user".to_owned();
         self.advance(run_id, RunEvent::StopAsked { reason }).await;
         Ok(())
     }

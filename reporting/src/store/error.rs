@@ -24,7 +24,7 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
-    #[error("{} is no database of Greylag or is damaged ({reason}); move it away or give --data another directory", .path.display())]
+    #[error("{} is not a database of Greylag or is damaged ({reason}); move it away or give --data another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),

@@ -114,7 +114,7 @@ pub(super) struct LiveRun {
     errors_are_full: bool,
 }
 
-/// How long after its planned end and stop time-out a run may still have results, in seconds: clocks are set
+/// How long after its planned end and stop timeout a run may still have results, in seconds: clocks are set
 /// right, machines sleep.
 const END_SLACK_S: u64 = 3_600;
 

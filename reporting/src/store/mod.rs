@@ -92,7 +92,7 @@ impl Store {
             inner.writer.close();
         });
         if closing.await.is_err() {
-            tracing::error!("the store did not close in order");
+            tracing::error!("the store was not closed cleanly");
         }
     }
 

@@ -50,12 +50,12 @@ pub(super) enum AccessDenied {
     Missing,
     /// Another token.
     #[error(
-        "this is not the coordinator's token; give the one that `greylag coordinator` was started with"
+        "this is not the coordinator's token; use the one that `greylag coordinator` was started with"
     )]
     Wrong,
     /// Another token, and so many wrong ones are waiting that there is no place in line for it.
     #[error(
-        "this is not the coordinator's token, and too many wrong ones are being tried; give the one that `greylag coordinator` was started with"
+        "this is not the coordinator's token, and too many wrong ones are being tried; use the one that `greylag coordinator` was started with"
     )]
     TooMany,
 }

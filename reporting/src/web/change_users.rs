@@ -64,7 +64,7 @@ pub(super) async fn change_users(
 ) -> Result<Change, WebError> {
     let run = find_run(&state.coordinator, id).await?;
     let users = request.users.ok_or_else(|| {
-        mistake("users is not given; say how many there shall be, such as {\"users\": 50}".into())
+        mistake("users is missing; give a number, such as {\"users\": 50}".into())
     })?;
     let over = over(request, &run, users, state.coordinator.now_us()).map_err(mistake)?;
     state.coordinator.change_users(id, users, over).await?;

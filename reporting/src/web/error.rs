@@ -152,7 +152,7 @@ fn is_written(response: &Response) -> bool {
 /// About an address that does not exist.
 pub(super) fn nothing_at_this_address(state: &WebState) -> String {
     format!(
-        "there is nothing at this address; the front page is at {}/",
+        "there is no page at this address; the front page is at {}/",
         state.base()
     )
 }
@@ -161,12 +161,11 @@ fn sentence_of(status: StatusCode, state: &WebState) -> String {
     match status {
         StatusCode::NOT_FOUND => nothing_at_this_address(state),
         StatusCode::METHOD_NOT_ALLOWED => {
-            "this address does not take this method; the Allow header names those it takes"
-                .to_owned()
+            "this method is not allowed here; the Allow header lists those that are".to_owned()
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
             format!(
-                "the request's body is too large; the most is {} KiB",
+                "the request's body is too large; the maximum is {} KiB",
                 MAX_BODY_BYTES / 1024
             )
         }

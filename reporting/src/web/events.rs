@@ -74,12 +74,18 @@ where
     Next: Fn(Source) -> Updating + Copy + Send + 'static,
     Updating: Future<Output = Result<(Events, Option<Source>), WebError>> + Send + 'static,
 {
-    let place = state.event_streams.clone().try_acquire_owned().map_err(|_| {
-        WebError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{MAX_EVENT_STREAMS} pages are following runs already, which is the most; close some and reload"),
-        )
-    })?;
+    let place = state
+        .event_streams
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| {
+            WebError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!(
+                    "{MAX_EVENT_STREAMS} live pages are open, the maximum; close some and reload"
+                ),
+            )
+        })?;
     let turns = Turns::new(state.coordinator.changes());
     let updates = stream::unfold(Some((turns, source, place)), move |following| async move {
         let (mut turns, source, place) = following?;

@@ -123,7 +123,7 @@ fn notice_of_skipped(last_sent: u64, log: &[LogRow]) -> Option<LogRow> {
         source: "coordinator".to_owned(),
         text: match skipped {
             1 => "… 1 older line is in the download".to_owned(),
-            _ => format!("… {} older lines are in the download", count(skipped)),
+            _ => format!("… {} earlier lines: see the download", count(skipped)),
         },
     })
 }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(notice_of_skipped(41, &[]), None);
         let notice = notice_of_skipped(0, &lines(12_346)).expect("12,345 are left out");
         assert_eq!((notice.seq, notice.at_us), (12_345, 123_460));
-        assert_eq!(notice.text, "… 12,345 older lines are in the download");
+        assert_eq!(notice.text, "… 12,345 earlier lines: see the download");
         let notice = notice_of_skipped(40, &lines(42)).expect("one is left out");
         assert_eq!(notice.text, "… 1 older line is in the download");
     }

@@ -368,7 +368,7 @@ mod tests {
         .unwrap_err();
         for words in [
             "`hots` is not a valid key of a load test; did you mean `host`?",
-            "users is 0",
+            "users must be at least 1",
             "`workers` must be a whole number",
             "`5x` is not a duration",
             "did you mean `method`?",

@@ -304,12 +304,12 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
         page.header(header::CONTENT_TYPE).starts_with("text/html"),
         "{page:?}"
     );
-    assert!(page.body.contains("there is nothing at this address"));
+    assert!(page.body.contains("there is no page at this address"));
     assert!(
         site.get("/api/v1/nothing")
             .await
             .sentence()
-            .contains("nothing at this address")
+            .contains("no page at this address")
     );
 
     let again = site.get("/runs").await;

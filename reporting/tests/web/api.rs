@@ -165,9 +165,21 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
             "whole number of seconds",
         ),
         ("{}".to_owned(), 422, "no host is given"),
-        (format!("{{{host},\"users\":0}}"), 422, "users is 0"),
-        (format!("{{{host},\"workers\":0}}"), 422, "workers is 0"),
-        (format!("{{{host},\"duration\":0}}"), 422, "duration is 0"),
+        (
+            format!("{{{host},\"users\":0}}"),
+            422,
+            "users must be at least 1",
+        ),
+        (
+            format!("{{{host},\"workers\":0}}"),
+            422,
+            "workers must be at least 1",
+        ),
+        (
+            format!("{{{host},\"duration\":0}}"),
+            422,
+            "duration must be at least 1s",
+        ),
         (
             format!("{{{host},\"duration\":\"5x\"}}"),
             422,
@@ -199,7 +211,7 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         (
             format!("{{{host},\"name\":\"{}\"}}", "x".repeat(2 << 20)),
             413,
-            "the most is 1024 KiB",
+            "the maximum is 1024 KiB",
         ),
     ] {
         let answer = site.post("/api/v1/runs", body.clone()).await;
@@ -216,9 +228,9 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         (
             "{\"name\":\"a/b\"}",
             422,
-            "is no name for an infrastructure",
+            "is not a valid name for an infrastructure",
         ),
-        ("{\"name\":\"local\"}", 409, "is there already"),
+        ("{\"name\":\"local\"}", 409, "already exists"),
     ] {
         let answer = site.post("/api/v1/infrastructures", body).await;
         assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.body);

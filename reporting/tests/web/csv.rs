@@ -257,7 +257,7 @@ async fn what_is_not_there_has_its_sentence() {
     for (path, words) in [
         (
             format!("/api/v1/runs/{RUN}/csv/requests"),
-            "there are stats, failures",
+            "available: stats, failures",
         ),
         (
             "/api/v1/runs/nosuchrun/csv/stats".to_owned(),

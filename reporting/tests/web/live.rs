@@ -385,7 +385,7 @@ async fn a_body_that_is_too_large_is_refused_in_words() {
         .expect("in time")
         .expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.contains("the most is 1024 KiB"), "{answer}");
+    assert!(answer.contains("the maximum is 1024 KiB"), "{answer}");
 }
 
 #[tokio::test]

@@ -131,8 +131,8 @@ async fn users_change_while_a_run_goes_on() {
     assert_eq!(profile.steps.last().map(|step| step.users), Some(7));
 
     for (body, status, words) in [
-        ("{}", 422, "users is not given"),
-        (r#"{"users": 1000001}"#, 422, "the most is"),
+        ("{}", 422, "users is missing"),
+        (r#"{"users": 1000001}"#, 422, "the maximum is"),
         (
             r#"{"users": 5, "ramp_up": "soon"}"#,
             422,
@@ -361,6 +361,6 @@ async fn a_scenario_with_a_load_shape_needs_no_duration() {
     let view = site.get(&format!("/api/v1/runs/{id}")).await.json();
     assert_eq!(
         view["about"]["settings"],
-        json!([{"label": "Load Shape", "value": "the scenario's own"}])
+        json!([{"label": "Load Shape", "value": "defined by the scenario"}])
     );
 }

@@ -126,7 +126,7 @@ fn argument(input: ParseStream<'_>, attribute: &str, known: &[Known]) -> syn::Re
         return Err(syn::Error::new(
             name.span(),
             format!(
-                "`{name}` is no argument of #[{attribute}]; {}",
+                "`{name}` is not an argument of #[{attribute}]; {}",
                 suggestion(&name.to_string(), names(), "it takes")
             ),
         ));

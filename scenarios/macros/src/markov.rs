@@ -26,7 +26,7 @@ pub(crate) fn check(block: &Block, errors: &mut Errors) {
             continue;
         }
         let sentence = if functions.contains(&to) {
-            format!("`{to}` is no task: write #[task] and #[transitions(…)] on it")
+            format!("`{to}` is not a task: write #[task] and #[transitions(…)] on it")
         } else {
             format!(
                 "`{}` has no task `{to}`; {}",

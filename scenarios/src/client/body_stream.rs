@@ -128,7 +128,7 @@ impl BodyStream {
         match self {
             Self::Plain(unread) => unread.chunk().await,
             Self::Decoded(reader, source) => {
-                // A few bytes can hold gigabytes, which come without a wait: other users and time-outs get their turn.
+                // A few bytes can hold gigabytes, which come without a wait: other users and timeouts get their turn.
                 tokio::task::consume_budget().await;
                 let mut piece = BytesMut::with_capacity(DECODED_PIECE);
                 match reader.read_buf(&mut piece).await {

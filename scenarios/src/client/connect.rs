@@ -18,7 +18,7 @@ use super::{ClientShared, HttpVersion};
 /// HTTP/2 in the handshake of TLS.
 pub(super) const ALPN_HTTP_2: &[u8] = b"h2";
 
-/// Makes a connection, TLS included, within the user type's time-out.
+/// Makes a connection, TLS included, within the user type's timeout.
 pub(super) async fn connect(shared: &ClientShared, origin: &Origin) -> Result<Connection, Failure> {
     let opening = open(shared, origin);
     match tokio::time::timeout(shared.options.connect_timeout, opening).await {

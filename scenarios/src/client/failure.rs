@@ -231,9 +231,9 @@ fn bare_name(presented: &str) -> &str {
 
 /// What tokio-rustls says when a connection is closed in the middle of a handshake.
 const HANDSHAKE_EOF: &str = "tls handshake eof";
-/// No connection within the time-out for connecting.
+/// No connection within the timeout for connecting.
 pub(crate) const CONNECT_TIMED_OUT: Failure =
-    Failure::new("Connect time-out: no connection within the time allowed");
+    Failure::new("Connect timeout: no connection within the time allowed");
 /// The server closed the connection instead of answering (Python's words).
 pub(crate) const DISCONNECTED: &str =
     "RemoteDisconnected('Remote end closed connection without response')";

@@ -11,7 +11,7 @@
 //! - `server_sent`: server-sent events of a stream.
 //! - `session`, `cookies`, `context`: what a user keeps between two requests.
 //! - `stopping`: whether the user is to stop.
-//! - `exchange`: one timed request on any transport: redirects, cookies, decompression, time-outs.
+//! - `exchange`: one timed request on any transport: redirects, cookies, decompression, timeouts.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
 //! - `target`: base URL and path become an address, once per path. `spelling`: names of headers as they were written.
 //! - `transport`: carries one `outgoing` request to one answer, on a connection of the `pool` or a new one.

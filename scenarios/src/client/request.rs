@@ -20,9 +20,9 @@ use super::target::Target;
 use super::{Client, ClientKind};
 use crate::recorder::{Begun, Ended, OwnSample, Pending};
 
-/// Failure of a request that took longer than its time-out.
+/// Failure of a request that took longer than its timeout.
 const TIMED_OUT: Failure =
-    Failure::new("Request time-out: the response was not complete within the time allowed");
+    Failure::new("Request timeout: the response was not complete within the time allowed");
 
 /// Marks a request that is judged by its status.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl<'c> Request<'c> {
     ///
     /// # Errors
     ///
-    /// When there is no response (connection, TLS, time-out, malformed answer): recorded as a failure
+    /// When there is no response (connection, TLS, timeout, malformed answer): recorded as a failure
     /// already. When the request cannot be made as it was put together: nothing is recorded.
     pub async fn send(mut self) -> Result<Response, RequestError> {
         let kind = self.client.shared.options.kind;

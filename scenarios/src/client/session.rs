@@ -106,7 +106,7 @@ impl Client {
         Ok(Self::alone(shared, host, recorder))
     }
 
-    /// The same with the client that users of this type have: its kind, headers, time-outs, certificates.
+    /// The same with the client that users of this type have: its kind, headers, timeouts, certificates.
     ///
     /// # Errors
     ///

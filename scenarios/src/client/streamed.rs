@@ -113,7 +113,7 @@ impl StreamedResponse {
             Err(_) => {
                 self.body = BodyStream::Ended;
                 Err(StreamError(
-                    "Request time-out: no more of the response came within the time allowed"
+                    "Request timeout: no more of the response came within the time allowed"
                         .to_owned(),
                 ))
             }

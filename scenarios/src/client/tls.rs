@@ -85,7 +85,7 @@ fn build(
         Some((chain, key)) => {
             let chain = certificates(chain, "the client certificate")?;
             let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-                format!("the client certificate's key is no private key in PEM: {error}")
+                format!("the client certificate's key is not a private key in PEM: {error}")
             })?;
             builder
                 .with_client_auth_cert(chain, key)

@@ -47,11 +47,11 @@ const LAUNCH_RATE: &str = "1000000";
 /// The fewest slots of an attack that joins in.
 const MIN_SLOTS: usize = 16;
 
-/// How long after the stop time-out `drive` returns at the latest, whatever users do. The engine
+/// How long after the stop timeout `drive` returns at the latest, whatever users do. The engine
 /// needs the last second of it: on_stop has one second, and goose looks for ended users every 500 ms.
 const STOP_GRACE: Duration = Duration::from_millis(1_800);
 
-/// The longest stop time-out; longer ones are cut to it (a year, beyond any run and within every clock).
+/// The longest stop timeout; longer ones are cut to it (a year, beyond any run and within every clock).
 const LONGEST_STOP_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// One user that this process shall run.
@@ -68,7 +68,7 @@ pub struct PlannedUser {
 pub enum UserOrder {
     /// A user begins; while one of the same index is still ending, as soon as that has ended.
     Start(PlannedUser),
-    /// The user with this index ends: a task under way may go on for the stop time-out, then `on_stop` runs.
+    /// The user with this index ends: a task under way may go on for the stop timeout, then `on_stop` runs.
     /// Nothing happens if it has ended by itself.
     Stop {
         /// The user's number over the whole run.
@@ -131,7 +131,7 @@ pub enum DriveError {
         count: usize,
     },
     /// The host is not a base URL for HTTP.
-    #[error("host {host:?} is no http:// or https:// URL with a host name")]
+    #[error("host {host:?} is not an http:// or https:// URL with a host name")]
     Host {
         /// The host as given, but for its password.
         host: String,
@@ -148,7 +148,7 @@ pub enum DriveError {
 /// not be followed (an unknown user type) end the load.
 ///
 /// One call at a time per process: goose keeps global state. Dropping the future stops the users, too. Returns within 2 s of the stop
-/// time-out, whatever the users await. SIGINT is ignored from the first call on, because Ctrl-C at
+/// timeout, whatever the users await. SIGINT is ignored from the first call on, because Ctrl-C at
 /// a terminal reaches workers too, and whoever started this process decides about its end.
 ///
 /// # Errors

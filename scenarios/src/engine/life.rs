@@ -9,9 +9,9 @@
 //! The task sets a user is in are levels, one upon the other; each has its place in its own order and
 //! maybe its own wait time. Nothing is recursive, and a user outside of task sets has one level.
 //!
-//! A stop ends a waiting user at once. A task under way may go on for the stop time-out and is then
+//! A stop ends a waiting user at once. A task under way may go on for the stop timeout and is then
 //! dropped, with its request; the `on_stop` of every level that was entered runs in every case, the
-//! innermost first, for what is left of the stop time-out and a second more.
+//! innermost first, for what is left of the stop timeout and a second more.
 
 mod waiting;
 

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-/// How much longer than the stop time-out `on_stop` may take.
+/// How much longer than the stop timeout `on_stop` may take.
 const ON_STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Raised once, when the run is to stop.
@@ -34,7 +34,7 @@ impl StopSignal {
         }
     }
 
-    /// Asks every user to stop. Tasks under way have the stop time-out from now.
+    /// Asks every user to stop. Tasks under way have the stop timeout from now.
     pub(crate) fn raise(&self) {
         let now = Instant::now();
         let deadline = now.checked_add(self.stop_timeout).unwrap_or(now);
@@ -71,7 +71,7 @@ impl StopSignal {
         self.deadline().unwrap_or_else(Instant::now) + ON_STOP_GRACE
     }
 
-    /// Notes that from now on requests are dropped because the stop time-out is over.
+    /// Notes that from now on requests are dropped because the stop timeout is over.
     pub(crate) fn cut_off(&self) {
         self.cutting_off.store(true, Ordering::Relaxed);
     }

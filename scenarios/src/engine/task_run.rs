@@ -24,7 +24,7 @@ pub(super) enum Outcome {
     Asked(Flow),
     Error(String),
     Panicked(String),
-    /// The stop time-out was over; the task was dropped.
+    /// The stop timeout was over; the task was dropped.
     CutOff,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Ended {
 /// When a run is dropped once its user is to stop.
 #[derive(Clone, Copy)]
 pub(super) enum Limit {
-    /// A task: at the stop time-out.
+    /// A task: at the stop timeout.
     StopTimeout,
     /// An `on_stop`: a little later.
     OnStop,

@@ -269,7 +269,7 @@ async fn users_that_hang_are_dropped_at_the_stop_time_out() {
     .await;
     assert!(
         took >= Duration::from_millis(300),
-        "{took:?}: tasks have the stop time-out"
+        "{took:?}: tasks have the stop timeout"
     );
     assert!(took < Duration::from_millis(300 + 2_000), "{took:?}");
     let cut = "GET /stuck -> Aborted: the run ended before the response was complete";
@@ -298,7 +298,7 @@ async fn a_request_under_way_may_end_within_the_stop_time_out() {
     let took = drive_until(scenario, plan, &memory, server.has_seen(1)).await;
     assert!(
         took < Duration::from_secs(10),
-        "{took:?}: nobody waits for the time-out to pass"
+        "{took:?}: nobody waits for the timeout to pass"
     );
     assert_eq!(memory.lines().last().unwrap(), "GET /bye");
     assert!(memory.samples().iter().all(|kept| kept.error.is_none()));

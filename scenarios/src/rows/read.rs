@@ -101,7 +101,7 @@ fn reason(error: &csv::Error) -> String {
             expected_len, len, ..
         } => format!("{len} columns where the first line has {expected_len}"),
         csv::ErrorKind::Utf8 { err, .. } => {
-            format!("column {} is no valid UTF-8", err.field() + 1)
+            format!("column {} is not valid UTF-8", err.field() + 1)
         }
         _ => error.to_string(),
     }

@@ -20,7 +20,7 @@ use crate::conformance::pair::Pair;
 
 /// Enough that users who wait for an answer that never ends hold up nobody.
 const USERS: u64 = 40;
-/// When all users have begun. Each walks on until there is nothing left, which the stop time-out allows for.
+/// When all users have begun. Each walks on until there is nothing left, which the stop timeout allows for.
 const SECONDS: u64 = 3;
 const STOP_TIMEOUT: &str = "55";
 

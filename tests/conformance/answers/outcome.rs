@@ -92,7 +92,7 @@ const UNDECODABLE: [&str; 5] = [
     "Unknown content encoding",
     "cannot be decoded",
 ];
-const TIMED_OUT: [&str; 3] = ["ReadTimeout", "timed out", "time-out"];
+const TIMED_OUT: [&str; 3] = ["ReadTimeout", "timed out", "timeout"];
 const ENDED: [&str; 9] = [
     "RemoteDisconnected",
     "ConnectionResetError",

@@ -140,7 +140,7 @@ const REFUSED: &str = "ConnectionRefusedError(111, 'Connection refused')";
 const DISCONNECTED: &str = "RemoteDisconnected('Remote end closed connection without response')";
 const RESET: &str = "ConnectionResetError(104, 'Connection reset by peer')";
 const CUT_SHORT: &str = "Connection closed before the whole response was received";
-const TIMED_OUT: &str = "Request time-out: the response was not complete within the time allowed";
+const TIMED_OUT: &str = "Request timeout: the response was not complete within the time allowed";
 
 #[tokio::test]
 async fn transport_errors_are_failures() {

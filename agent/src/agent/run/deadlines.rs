@@ -72,7 +72,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase = Phase::Stopping {
             kill_at: planned_end + self.stop_timeout + self.kill_after,
         };
-        self.note(now, "The duration is over, stopping the users".to_owned());
+        self.note(now, "Duration reached, stopping users".to_owned());
     }
 
     fn kill_late_workers(&mut self, now: Now) {
@@ -84,7 +84,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             .collect();
         for index in late {
             let reason = format!(
-                "{} did not end within {} s of the stop time-out ({}s) and was killed",
+                "{} did not end within {} s of the stop timeout ({}s) and was killed",
                 self.worker_name(index),
                 self.kill_after.as_secs(),
                 self.stop_timeout.as_secs()

@@ -10,7 +10,7 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
     assert_eq!(
         effects[..2],
         [
-            RunEffect::Log("users change to 25 within 5s, asked for by the user".into()),
+            RunEffect::Log("changing to 25 users over 5s, as requested".into()),
             RunEffect::Save
         ]
     );
@@ -50,7 +50,7 @@ fn each_change_that_is_refused_says_why() {
     assert!(run.handle(change(1, 0), 0).is_empty());
     let _ = run.handle(ready("a"), 0);
     assert_eq!(run.may_change_users(0, 0, 1_000), Ok(()));
-    assert!(refused(&run, 2_000_000, 0, 0).contains("the most is 1000000"));
+    assert!(refused(&run, 2_000_000, 0, 0).contains("the maximum is 1000000"));
     assert!(refused(&run, 1, u64::MAX, 0).contains("the longest is"));
     assert!(refused(&run, 1, 0, 61_000_000).contains("ends in a moment"));
     let _ = run.handle(RunEvent::StopAsked { reason: "x".into() }, 5);
@@ -106,7 +106,7 @@ fn a_shape_that_cannot_be_run_fails_the_run() {
     for (shape, words) in [
         (shape(0, 90), "never asks for a user"),
         (shape(5, 0), "ends after 0 s"),
-        (shape(3, 90), "workers is 4 but users only 3"),
+        (shape(3, 90), "more workers (4) than users (3)"),
     ] {
         let (mut run, _) = RunLifecycle::begin(record_for_shapes(), LEASE_US, 0);
         let _ = run.handle(shaped("b", shape), 2);

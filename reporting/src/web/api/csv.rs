@@ -56,7 +56,7 @@ pub(in crate::web) async fn csv_file(
         _ => {
             return Err(WebError::new(
                 StatusCode::NOT_FOUND,
-                "there is no such file; there are stats, failures, exceptions and stats_history",
+                "there is no such file; available: stats, failures, exceptions and stats_history",
             ));
         }
     };

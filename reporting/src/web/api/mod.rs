@@ -35,7 +35,7 @@ fn json_body<T: DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, WebErro
     };
     // serde would take the fields in order from a list, too.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(refused(&"it is no object in braces"));
+        return Err(refused(&"it must be an object in braces"));
     }
     serde_json::from_slice(body).map_err(|error| refused(&error))
 }

@@ -130,7 +130,7 @@ async fn a_body_that_takes_long_to_decode_ends_at_the_time_out() {
         let request = client.get("/").timeout(Duration::from_millis(10));
         request.send().await.unwrap_err();
         let error = memory.only().error.unwrap();
-        assert!(error.starts_with("Request time-out"), "{kind:?} {error}");
+        assert!(error.starts_with("Request timeout"), "{kind:?} {error}");
     }
 }
 

@@ -103,7 +103,7 @@ fn certificates_that_are_none_are_refused_with_a_sentence() {
         ),
         (
             sentence(fast().client_certificate(ada.cert.pem(), "").into()),
-            "no private key",
+            "not a private key",
         ),
         (
             sentence(fast().client_certificate("x", "y").into()),

@@ -205,7 +205,7 @@ async fn nobody_there_and_no_such_host() {
 
 #[tokio::test]
 async fn a_request_ends_at_its_time_out() {
-    let text = "Request time-out: the response was not complete within the time allowed";
+    let text = "Request timeout: the response was not complete within the time allowed";
     for kind in BOTH {
         for partial in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
             let server =
@@ -243,7 +243,7 @@ async fn connecting_ends_at_its_own_time_out() {
             options.connect_timeout = Duration::from_millis(100);
         });
         client.get("/").send().await.unwrap_err();
-        let line = "GET / -> Connect time-out: no connection within the time allowed";
+        let line = "GET / -> Connect timeout: no connection within the time allowed";
         assert_eq!(memory.lines(), [line], "{kind:?}");
     }
 }

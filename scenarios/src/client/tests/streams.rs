@@ -36,7 +36,7 @@ async fn the_sample_ends_with_the_head() {
         assert_eq!(stream.status(), 200);
         assert_eq!(stream.line().await.unwrap().unwrap(), "one");
         let error = stream.line().await.unwrap_err().to_string();
-        assert!(error.starts_with("Request time-out: "), "{error}");
+        assert!(error.starts_with("Request timeout: "), "{error}");
         assert_eq!(memory.samples().len(), 1);
     }
 }

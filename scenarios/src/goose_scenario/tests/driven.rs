@@ -151,8 +151,7 @@ async fn the_host_of_the_scenario_is_used_where_the_test_names_none() {
     server.has_seen(1).await;
     driven.end().await;
     let wrong = crate::Scenario::new("wrong").goose(ported().set_host("nowhere"));
-    let host =
-        "user type \"Ported\": its host \"nowhere\" is no http:// or https:// URL with a host name";
+    let host = "user type \"Ported\": its host \"nowhere\" is not an http:// or https:// URL with a host name";
     assert_eq!(wrong.prepare(&RunSettings::default()), Err(host.to_owned()));
 }
 

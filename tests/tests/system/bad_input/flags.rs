@@ -12,9 +12,9 @@ async fn flags() {
     let host = nginx.url();
     let directory = TempDir::new().expect("a directory");
     let cases: &[(&[&str], &[&str])] = &[
-        (&["--users", "0"], &["users is 0"]),
-        (&["--workers", "0"], &["workers is 0"]),
-        (&["--duration", "0"], &["duration is 0"]),
+        (&["--users", "0"], &["users must be at least 1"]),
+        (&["--workers", "0"], &["workers must be at least 1"]),
+        (&["--duration", "0"], &["duration must be at least 1s"]),
         (
             &["--ramp-up", "800h"],
             &["ramp-up", "the maximum is 30 days"],

@@ -16,11 +16,11 @@ async fn refused_over_http() {
     let host = "http://127.0.0.1:1";
     let with = |changes: Value| test(host, "lab", changes);
     let cases: Vec<(Value, &str)> = vec![
-        (with(json!({ "users": 0 })), "users is 0"),
-        (with(json!({ "workers": 0 })), "workers is 0"),
+        (with(json!({ "users": 0 })), "users must be at least 1"),
+        (with(json!({ "workers": 0 })), "workers must be at least 1"),
         (
             with(json!({ "duration": 0, "ramp_up": 0 })),
-            "duration is 0",
+            "duration must be at least 1s",
         ),
         (
             with(json!({ "ramp_up": "500ms" })),
@@ -32,13 +32,13 @@ async fn refused_over_http() {
         ),
         (
             with(json!({ "users": 0, "wrokers": 2, "duration": "1d" })),
-            "users is 0",
+            "users must be at least 1",
         ),
         (
             with(json!({ "users": 0, "wrokers": 2, "duration": "1d" })),
             "did you mean `workers`?",
         ),
-        (with(json!({ "users": 1_000_001 })), "the most is"),
+        (with(json!({ "users": 1_000_001 })), "the maximum is"),
         (
             with(json!({ "workers": 21 })),
             "at most one worker per user",

@@ -60,7 +60,7 @@ async fn mistakes_in_test_files() {
         ),
         (
             "host = \"http://127.0.0.1:1\"\nusers = 0\nscenario = \"shop\"\n",
-            vec!["users is 0"],
+            vec!["users must be at least 1"],
         ),
         (
             "host = \"http://127.0.0.1:1\"\n[[request]]\npath = \"no-slash\"\n",

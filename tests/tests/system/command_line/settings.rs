@@ -46,5 +46,8 @@ async fn environment_variables_are_flags() {
         .wait(SOON)
         .await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("users is 0"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("users must be at least 1"),
+        "{ended:?}"
+    );
 }

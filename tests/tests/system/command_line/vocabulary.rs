@@ -196,7 +196,7 @@ async fn contradictions_and_unknown_names_are_refused_before_load_starts() {
         ),
         (
             &["--scenario", "tagged", "-T", "read", "test.toml"],
-            "`test.toml` is not taken for the test file",
+            "`test.toml` is not read as the test file",
         ),
         (&["--csv-full-history"], "--csv"),
     ];
