@@ -124,9 +124,15 @@ fn message_of(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::env;
     use std::panic::{catch_unwind, resume_unwind};
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+
+    /// Says to a test that it runs in a process of its own.
+    const CHILD: &str = "GREYLAG_TEST_HOOKS";
 
     #[test]
     fn paths_name_the_crate_and_the_file() {
@@ -201,9 +207,25 @@ mod tests {
 
     #[test]
     fn a_hook_of_the_users_is_kept() {
-        // The process's own, whoever set it: it is called, and what it does stays.
+        static HEARD: AtomicBool = AtomicBool::new(false);
+        if env::var_os(CHILD).is_none() {
+            // Hooks belong to the whole process, so this one is tried in a process of its own.
+            let child = Command::new(env::current_exe().unwrap())
+                .args(["--exact", "place::tests::a_hook_of_the_users_is_kept"])
+                .env(CHILD, "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&child.stdout);
+            assert!(
+                child.status.success() && said.contains("1 passed"),
+                "{said}"
+            );
+            return;
+        }
+        panic::set_hook(Box::new(|_| HEARD.store(true, Ordering::SeqCst)));
         keep_places_of_panics();
-        assert!(catch_unwind(|| panic!("heard")).is_err());
-        assert!(LAST.with(|last| last.borrow().is_some()));
+        let panic = catch_unwind(|| panic!("heard")).unwrap_err();
+        assert!(HEARD.load(Ordering::SeqCst));
+        assert!(panic_message(&*panic).starts_with("heard (scenarios/src/place.rs:"));
     }
 }
