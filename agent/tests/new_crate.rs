@@ -144,14 +144,27 @@ fn the_dependency_is_named_as_asked() {
 
 /// The optimised build is that of this repository.
 #[test]
-fn the_release_profile_is_this_repositorys() {
+fn the_everyday_build_is_quick_and_the_load_test_build_is_this_repositorys() {
     let directory = tempfile::tempdir().unwrap();
     succeeded(&greylag(directory.path(), &["new", "my-load"]));
     let read =
         |path: PathBuf| -> toml::Table { fs::read_to_string(path).unwrap().parse().unwrap() };
     let ours = read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
     let new = read(directory.path().join("my-load/Cargo.toml"));
-    assert_eq!(new["profile"]["release"], ours["profile"]["release"]);
+    let new_profile = &new["profile"];
+    // Thin LTO made one changed line cost minutes.
+    assert_eq!(new_profile["release"]["lto"].as_str(), Some("off"));
+    assert_eq!(new_profile["release"]["incremental"].as_bool(), Some(true));
+    let for_load_tests = &new_profile["load-test"];
+    assert_eq!(for_load_tests["inherits"].as_str(), Some("release"));
+    assert_eq!(for_load_tests["incremental"].as_bool(), Some(false));
+    for key in ["lto", "codegen-units"] {
+        assert_eq!(
+            for_load_tests[key], ours["profile"]["release"][key],
+            "{key}"
+        );
+    }
+    assert_eq!(new_profile["dev"], ours["profile"]["dev"]);
     assert_eq!(
         new["package"]["edition"],
         ours["workspace"]["package"]["edition"]
