@@ -171,8 +171,15 @@ async fn a_secure_cookie_is_not_sent_in_the_clear() {
 async fn redirects_are_followed_alike() {
     let both = both().await;
     let class = "RedirectsHttp";
-    let lines = |outcome| normal_lines(outcome, class);
-    assert_same(class, &lines(&both.locust), &lines(&both.greylag));
+    // On purpose: a GET on a kept connection that is closed without an answer is sent once more, as browsers do it.
+    let closed = |line: &String| line.starts_with("GET /User/close/before ");
+    let repeated = |lines: Vec<String>| -> Vec<String> {
+        let times = |line: &String| if closed(line) { 2 } else { 1 };
+        let repeat = |line: String| std::iter::repeat_n(line.clone(), times(&line));
+        lines.into_iter().flat_map(repeat).collect()
+    };
+    let expected = repeated(normal_lines(&both.locust, class));
+    assert_same(class, &expected, &normal_lines(&both.greylag, class));
 
     let class = "RedirectsFast";
     let mut expected = normal_lines(&both.locust, class);
@@ -184,12 +191,12 @@ async fn redirects_are_followed_alike() {
         assert!(theirs.starts_with("GET "), "{theirs}");
         *theirs = theirs.replacen("GET", method, 1);
     }
-    // On purpose: a request whose connection is closed is not sent again and again.
-    let closed = |line: &String| line.starts_with("GET /User/close/before ");
+    // On purpose: such a request is not sent again and again.
     assert!(
         expected.iter().filter(|line| closed(line)).count() > 1,
         "{expected:#?}"
     );
     expected.dedup_by(|line, before| closed(line) && closed(before));
+    let expected = repeated(expected);
     assert_same(class, &expected, &normal_lines(&both.greylag, class));
 }

@@ -90,7 +90,7 @@ const TRANSPORT: [(&str, &str, &str, &str); 12] = [
         RESET,
     ),
     // http.client takes half a head for a whole one.
-    ("close/in-head", "", "HTTPParseError(", DISCONNECTED),
+    ("close/in-head", "", "HTTPParseError(", CUT_SHORT),
     (
         "close/in-body",
         "ChunkedEncodingError(ProtocolError('Connection broken: IncompleteRead(",
@@ -107,13 +107,13 @@ const TRANSPORT: [(&str, &str, &str, &str); 12] = [
         "bad/answer",
         "BadStatusLine('what is this?",
         "HTTPParseError('Expected HTTP/, RTSP/ or ICE/'",
-        "Malformed response: this is not HTTP/1",
+        "Malformed response: this is not an HTTP/1 status line: \"what is this?\"",
     ),
     (
         "bad/chunk",
         "ChunkedEncodingError(ProtocolError(\"Connection broken: InvalidChunkLength(",
         "HTTPParseError('Invalid character in chunk size'",
-        "Malformed response: the chunks are not valid",
+        "Malformed response: this is not the size of a chunk: \"zz\"",
     ),
     (
         "bad/gzip",
