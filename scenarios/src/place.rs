@@ -140,7 +140,7 @@ mod tests {
             ("src/main.rs", "src/main.rs"),
             ("crates/load/src/main.rs", "crates/load/src/main.rs"),
             (
-                "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/rand-0.9.2/src/rng.rs",
+                "/home/ada/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/rand-0.9.2/src/rng.rs",
                 "rand-0.9.2/src/rng.rs",
             ),
             (

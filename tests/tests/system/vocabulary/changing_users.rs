@@ -59,7 +59,7 @@ async fn users_go_up_and_down_from_everywhere() {
     api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
     let log = api.log(&id).await;
     for change in ["to 11 ", "to 3 ", "to 6 "] {
-        assert!(log.contains(&format!("users change {change}")), "{log}");
+        assert!(log.contains(&format!("changing {change}")), "{log}");
     }
     let witness = nginx.finish().await;
     // 11 different slots, of which 3 to 5 began twice: everybody who began has stopped.
