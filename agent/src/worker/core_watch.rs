@@ -12,7 +12,7 @@ use rustix::thread::Pid;
 
 /// A second counts as saturated from this share of it on, in percent.
 const SATURATED_PERCENT: u64 = 90;
-/// So many saturated seconds in a row make a notice: a single one is no reason for doubt.
+/// So many saturated seconds in a row make a notice; a single one is not worth reporting.
 const SATURATED_SECONDS: usize = 3;
 
 /// Watches one thread, second by second.

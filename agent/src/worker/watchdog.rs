@@ -1,7 +1,7 @@
 //! Notices users' code that blocks the thread which all users of a worker share.
 //!
 //! A thread beside that of the load looks every 10 ms whether the poll of a user that it saw last is still under way.
-//! A thread that is not let onto a processor looks the same from outside, and is no fault of the users: time in which
+//! A thread that is not let onto a processor looks the same from outside, and is not the fault of the users: time in which
 //! the watchdog itself came late, or in which the system says that the thread waited for a processor, does not count.
 
 use std::sync::Arc;

@@ -23,7 +23,7 @@ struct Named {
 }
 
 /// Sorts words into the test file and user types, and adds what Locust's configuration files say about options
-/// that were given in no stronger way. Files that nobody named are read only where no test file is.
+/// that were given in no stronger way. Files that were not named are read only where no test file is.
 pub(super) fn add(
     arguments: &[Arg],
     surroundings: &Surroundings,

@@ -58,7 +58,7 @@ pub(super) fn parse(command: &Command, mut words: Vec<OsString>) -> Result<Typed
                     problems.push(unexpected(&error, &name));
                     return Err(refusal(&problems));
                 };
-                // The value of an option that does not exist is no problem of its own.
+                // The value of an option that does not exist is not reported separately.
                 let is_value = removed_at == Some(place) && !name.starts_with('-');
                 if !is_value {
                     problems.push(unexpected(&error, &name));
