@@ -30,6 +30,8 @@ pub enum StoreError {
     UnknownRun(String),
     #[error("there is a run {0} already")]
     RunExists(String),
+    #[error("run {0} is not over; stop it before it is deleted")]
+    NotOver(String),
     #[error("agent {agent} takes no part in run {run}")]
     UnknownAgent { run: String, agent: String },
     #[error("agent {agent} has ended its part of run {run} and sent more")]

@@ -1,15 +1,15 @@
-//! A run second by second and what is known about each of its errors, as the CSV files need them.
+//! A run second by second, as the CSV files need it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql};
-use super::live::{endpoints, error_texts, last_second};
+use super::live::{endpoints, last_second};
 use super::piece::{PIECE_COLUMNS, read_sums};
-use super::run_rows::{agents, key_of};
+use super::run_rows::key_of;
 use super::series::users_before;
 use crate::histogram_codec::BucketCounts;
 use crate::interval::SparseInterval;
@@ -29,20 +29,6 @@ pub(crate) struct HistorySecond {
     pub(crate) users: u64,
     /// Requests that ended in it, by endpoint, of all agents together.
     pub(crate) intervals: Vec<(Endpoint, SparseInterval)>,
-}
-
-/// What is known about an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ErrorHistory {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) text: String,
-    pub(crate) occurrences: u64,
-    /// Second of run time in which it occurred first.
-    pub(crate) first: u32,
-    /// And last.
-    pub(crate) last: u32,
-    /// Names of the agents on which it occurred.
-    pub(crate) agents: BTreeSet<String>,
 }
 
 /// At most `count` seconds from `from` on, up to the last one that has anything.
@@ -128,57 +114,4 @@ fn user_changes(
         Ok((small_from_sql(row.get(0)?), row.get(1)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Every error of a run, the most frequent first, then by name, method and text.
-pub(super) fn errors(connection: &Connection, run_id: &str) -> StoreResult<Vec<ErrorHistory>> {
-    let run = key_of(connection, run_id)?;
-    let names = endpoints(connection, run)?;
-    let texts = error_texts(connection, run)?;
-    let agents = agents(connection, run)?;
-    let mut statement = connection.prepare_cached(
-        "SELECT error, agent, sum(occurrences), min(bucket), max(bucket) FROM errors
-         WHERE run = ?1 AND level = 0 GROUP BY error, agent ORDER BY error",
-    )?;
-    let mut rows = statement.query([run])?;
-    let mut errors: BTreeMap<i64, ErrorHistory> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
-        let Some((endpoint, text)) = usize::try_from(number)
-            .ok()
-            .and_then(|at| texts.get(at))
-            .and_then(|(endpoint, text)| {
-                Some((names.get(usize::try_from(*endpoint).ok()?)?, text))
-            })
-        else {
-            continue;
-        };
-        let (first, last) = (small_from_sql(row.get(3)?), small_from_sql(row.get(4)?));
-        let error = errors.entry(number).or_insert_with(|| ErrorHistory {
-            endpoint: endpoint.clone(),
-            text: text.clone(),
-            occurrences: 0,
-            first,
-            last,
-            agents: BTreeSet::new(),
-        });
-        error.occurrences = error.occurrences.saturating_add(from_sql(row.get(2)?));
-        error.first = error.first.min(first);
-        error.last = error.last.max(last);
-        let agent: i64 = row.get(1)?;
-        if let Some(agent) = usize::try_from(agent).ok().and_then(|at| agents.get(at)) {
-            error.agents.insert(agent.name.clone());
-        }
-    }
-    let mut errors: Vec<_> = errors.into_values().collect();
-    errors.sort_by(|a, b| {
-        b.occurrences.cmp(&a.occurrences).then_with(|| {
-            (&a.endpoint.name, &a.endpoint.method, &a.text).cmp(&(
-                &b.endpoint.name,
-                &b.endpoint.method,
-                &b.text,
-            ))
-        })
-    });
-    Ok(errors)
 }

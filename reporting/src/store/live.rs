@@ -11,6 +11,7 @@ use super::error::{StoreError, StoreResult};
 use super::integers::{small_from_sql, to_sql};
 use super::lock::DirectoryLock;
 use super::totals::{self, RunTotals};
+use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
 use crate::windows::Rolled;
 
@@ -23,6 +24,7 @@ pub(super) struct WriterState {
     pub(super) connection: Connection,
     pub(super) live: HashMap<RunId, LiveRun>,
     pub(super) totals: LiveTotals,
+    pub(super) upkeep: Upkeep,
     _lock: DirectoryLock,
 }
 
@@ -32,6 +34,7 @@ impl WriterState {
             connection,
             live: HashMap::new(),
             totals,
+            upkeep: Upkeep::at_start(),
             _lock: lock,
         }
     }

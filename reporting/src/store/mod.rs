@@ -6,7 +6,9 @@
 //! few of either (`totals.rs`, `../windows.rs`).
 
 mod checked_snapshot;
+mod delete_run;
 mod error;
+mod error_rows;
 mod history;
 mod integers;
 mod live;
@@ -22,6 +24,7 @@ mod save;
 mod schema;
 mod series;
 mod totals;
+mod upkeep;
 mod writer;
 
 use std::ops::Range;
@@ -41,7 +44,8 @@ use crate::summary::Summary;
 use crate::view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
-pub(crate) use self::history::{ErrorHistory, HistoryPart, HistorySecond};
+pub(crate) use self::error_rows::ErrorHistory;
+pub(crate) use self::history::{HistoryPart, HistorySecond};
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, RunFilter, TestRecord};
@@ -118,6 +122,7 @@ impl Store {
             state.transaction(|connection| run_rows::update(connection, &record))?;
             if record.phase.is_over() {
                 state.forget(&record.id);
+                state.upkeep.empty_log_file();
             } else {
                 state.live.remove(&record.id);
             }
@@ -397,7 +402,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn errors(&self, run_id: &str) -> Result<Vec<ErrorHistory>, StoreError> {
         let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| history::errors(connection, &id);
+        let query = move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id);
         self.inner.readers.run(query).await
     }
 

@@ -57,7 +57,10 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
         return Err(StoreError::RunExists(record.id));
     }
     let latest: i64 = connection
-        .prepare_cached("SELECT coalesce(max(number), 0) FROM runs WHERE test = ?1")?
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(number) FROM runs WHERE test = ?1), 0),
+                        coalesce((SELECT number FROM last_numbers WHERE test = ?1), 0))",
+        )?
         .query_row([&record.test.name], |row| row.get(0))?;
     record.number = from_sql(latest) + 1;
     connection
@@ -216,7 +219,7 @@ pub(super) fn unfinished(connection: &Connection) -> StoreResult<Vec<RunRecord>>
 /// Tests, the one that ran last first.
 pub(super) fn tests(connection: &Connection) -> StoreResult<Vec<TestRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT latest.test, latest.definition, latest.number
+        "SELECT latest.test, latest.definition, (SELECT count(*) FROM runs WHERE test = latest.test)
          FROM runs latest
          WHERE latest.number = (SELECT max(number) FROM runs WHERE test = latest.test)
          ORDER BY latest.created_at_us DESC, latest.run DESC",
@@ -227,11 +230,11 @@ pub(super) fn tests(connection: &Connection) -> StoreResult<Vec<TestRecord>> {
         })?
         .collect::<Result<Vec<(String, String, i64)>, _>>()?;
     rows.into_iter()
-        .map(|(name, definition, number)| {
+        .map(|(name, definition, runs)| {
             Ok(TestRecord {
                 name,
                 latest: from_json(&definition)?,
-                runs: from_sql(number),
+                runs: from_sql(runs),
             })
         })
         .collect()

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::checked_snapshot::CheckedSnapshot;
 use super::error::{StoreError, StoreResult};
+use super::error_rows;
 use super::integers::to_sql;
 use super::live::{LiveRun, WriterState, lock_totals};
 use super::log_rows::{self, LogOrigin};
@@ -270,6 +271,7 @@ fn write_pieces(
     }
     rollup::add_pieces(connection, live.key, &live.rolled, &pieces)?;
     rollup::add_errors(connection, live.key, agent, &errors)?;
+    error_rows::saw(connection, live.key, &errors)?;
     Ok(Written {
         pieces: pieces
             .into_iter()

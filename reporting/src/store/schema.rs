@@ -12,7 +12,7 @@ pub(super) const DATABASE_FILE: &str = "greylag.sqlite";
 /// SQLite's application_id: "GLAG".
 const APPLICATION_ID: i64 = 0x474c_4147;
 /// How long a connection waits for another's lock (a checkpoint, say).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.
 const STATEMENT_CACHE: usize = 64;
 
@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -186,6 +186,20 @@ const MIGRATIONS: [&str; 6] = [
     "
     ALTER TABLE runs ADD COLUMN set_up_data BLOB;
 ",
+    // Deleted runs whose rows are still there, and the numbers that are not given again. When each error was seen.
+    "
+    CREATE TABLE deleted_runs (run INTEGER PRIMARY KEY);
+    CREATE TABLE last_numbers (
+        test TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    ALTER TABLE error_texts ADD COLUMN first_second INTEGER;
+    ALTER TABLE error_texts ADD COLUMN last_second INTEGER;
+    UPDATE error_texts SET (first_second, last_second) = (
+        SELECT min(bucket), max(bucket) FROM errors
+        WHERE errors.run = error_texts.run AND level = 0 AND errors.error = error_texts.error
+    );
+",
 ];
 
 /// The schema this version writes.
@@ -224,6 +238,10 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
         connection
             .pragma_update(None, "page_size", 16_384)
             .map_err(damaged)?;
+        // So that the file can be shortened when runs are deleted.
+        connection
+            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(damaged)?;
     }
     connection
         .pragma_update(None, "journal_mode", "WAL")
@@ -235,6 +253,10 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
         .map_err(damaged)?;
     connection
         .pragma_update(None, "journal_size_limit", 64 << 20)
+        .map_err(damaged)?;
+    // What is removed because nobody may read it again is overwritten, not only left out.
+    connection
+        .pragma_update(None, "secure_delete", true)
         .map_err(damaged)?;
     let transaction = connection.transaction().map_err(damaged)?;
     for (step, migration) in (0..).zip(MIGRATIONS) {
@@ -328,7 +350,9 @@ mod tests {
                 "INSERT INTO run_agents VALUES (1, 0, 'a', 'a', '[0]', 1, NULL);
                  INSERT INTO endpoints VALUES (1, 0, 'GET', '/');
                  INSERT INTO seconds VALUES (1, 0, 0, 2, 0, 3, 0), (1, 1, 0, 2, 0, 3, 0), (1, 2, 0, 2, 0, 3, 0),
-                     (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);",
+                     (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);
+                 INSERT INTO error_texts VALUES (1, 0, 0, 'refused');
+                 INSERT INTO errors VALUES (1, 0, 3, 0, 0, 1), (1, 0, 40, 0, 0, 2), (1, 5, 0, 0, 0, 3);",
             )
             .unwrap();
         connection
@@ -353,6 +377,11 @@ mod tests {
         let record = store.run("r").await.unwrap().unwrap();
         assert_eq!(record.profile, record.test.profile());
         assert!(record.builds().is_empty());
+        let errors = store.errors("r").await.unwrap();
+        assert_eq!(
+            (errors[0].occurrences, errors[0].first, errors[0].last),
+            (3, 3, 40)
+        );
 
         let notice = GeneratorNotice {
             kind: NoticeKind::Ports,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{StoreError, StoreResult};
@@ -28,7 +29,7 @@ impl Writer {
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                while let Some(job) = inbox.blocking_recv() {
+                while let Some(job) = next_job(&mut inbox, &mut state) {
                     job(&mut state);
                 }
                 state.finish();
@@ -67,6 +68,18 @@ impl Writer {
             tracing::error!("the store's writer thread panicked");
         }
     }
+}
+
+/// The next job, after upkeep if nothing waits; none when no more will come.
+fn next_job(inbox: &mut mpsc::Receiver<Job>, state: &mut WriterState) -> Option<Job> {
+    while state.upkeep.is_due() {
+        match inbox.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Empty) => state.upkeep.step(&mut state.connection),
+            Err(TryRecvError::Disconnected) => return None,
+        }
+    }
+    inbox.blocking_recv()
 }
 
 impl Drop for Writer {

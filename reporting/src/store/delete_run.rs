@@ -1,0 +1,143 @@
+//! Deleting a run: it is gone from every list at once, its rows follow in small transactions, so that results of
+//! other runs need not wait (see `upkeep.rs`). What a coordinator did not get to is deleted when the next one starts.
+
+use greylag_infra::RunId;
+use rusqlite::{Connection, params};
+
+use super::Store;
+use super::error::{StoreError, StoreResult};
+use super::live::WriterState;
+use super::run_rows::key_of;
+
+/// Rows deleted in one transaction.
+const ROWS_AT_A_TIME: u32 = 1_000;
+/// Pages given back to the file system in one transaction.
+const PAGES_AT_A_TIME: u32 = 256;
+
+/// Every table with rows of runs, but for `runs` itself, and what tells its rows of one run apart.
+const TABLES: [(&str, &str); 11] = [
+    ("run_agents", "agent"),
+    ("workers", "worker"),
+    ("endpoints", "endpoint"),
+    ("error_texts", "error"),
+    ("rolled", "level"),
+    ("intervals", "level, bucket, endpoint, agent"),
+    ("errors", "level, bucket, error, agent"),
+    ("seconds", "level, bucket"),
+    ("samples", "level, bucket, agent"),
+    ("log", "seq"),
+    ("notices", "kind, worker, subject"),
+];
+
+/// Whether there is more to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    More,
+    Done,
+}
+
+impl Store {
+    /// Deletes a run that is over. When this returns, the run is gone from everything that can be asked; its rows are
+    /// deleted in the background, and the space they took is given back.
+    ///
+    /// # Errors
+    /// There is no such run, it is not over, or the database failed.
+    pub async fn delete_run(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let marked = move |state: &mut WriterState| {
+            state.transaction(|connection| mark(connection, &id))?;
+            state.forget(&id);
+            state.upkeep.delete_rows();
+            Ok(())
+        };
+        self.inner.writer.run(marked).await
+    }
+}
+
+/// Takes a run out of the list of runs and notes that its rows are to be deleted. Its number is never given again.
+fn mark(connection: &Connection, id: &str) -> StoreResult<()> {
+    let run = key_of(connection, id)?;
+    let is_over: bool =
+        connection.query_row("SELECT is_over FROM runs WHERE run = ?1", [run], |row| {
+            row.get(0)
+        })?;
+    if !is_over {
+        return Err(StoreError::NotOver(RunId::from(id)));
+    }
+    connection.execute(
+        "INSERT INTO last_numbers (test, number) SELECT test, number FROM runs WHERE run = ?1
+         ON CONFLICT DO UPDATE SET number = max(number, excluded.number)",
+        [run],
+    )?;
+    connection.execute("INSERT INTO deleted_runs (run) VALUES (?1)", [run])?;
+    connection.execute("DELETE FROM runs WHERE run = ?1", [run])?;
+    Ok(())
+}
+
+/// Deletes some rows of deleted runs, or gives some space back when there are no such rows.
+pub(super) fn clear_some(connection: &mut Connection) -> StoreResult<Progress> {
+    let transaction = connection.transaction()?;
+    let run: Option<i64> =
+        transaction.query_row("SELECT min(run) FROM deleted_runs", [], |row| row.get(0))?;
+    let Some(run) = run else {
+        drop(transaction);
+        return give_back(connection);
+    };
+    let mut left = ROWS_AT_A_TIME;
+    for (table, key) in TABLES {
+        let deleted = transaction
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE run = ?1 AND ({key}) IN (SELECT {key} FROM {table} WHERE run = ?1 LIMIT ?2)"
+            ))?
+            .execute(params![run, left])?;
+        left = left.saturating_sub(u32::try_from(deleted).unwrap_or(u32::MAX));
+        if left == 0 {
+            break;
+        }
+    }
+    if left > 0 {
+        transaction.execute("DELETE FROM deleted_runs WHERE run = ?1", [run])?;
+    }
+    transaction.commit()?;
+    Ok(Progress::More)
+}
+
+/// Shortens the file by pages that nothing uses. A file that an older version made keeps them for later runs.
+fn give_back(connection: &Connection) -> StoreResult<Progress> {
+    let free: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    let mut statement =
+        connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))?;
+    // Each row is one page.
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    let left: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    Ok(if left > 0 && left < free {
+        Progress::More
+    } else {
+        Progress::Done
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::open_writer;
+
+    #[test]
+    fn every_table_with_rows_of_runs_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open_writer(dir.path()).unwrap();
+        let mut statement = connection
+            .prepare(
+                "SELECT tables.name FROM sqlite_schema tables JOIN pragma_table_info(tables.name) columns
+                 WHERE tables.type = 'table' AND columns.name = 'run' AND tables.name NOT IN ('runs', 'deleted_runs')
+                 ORDER BY 1",
+            )
+            .unwrap();
+        let names = statement.query_map([], |row| row.get::<_, String>(0));
+        let names: Vec<String> = names.unwrap().collect::<Result<_, _>>().unwrap();
+        let mut cleared = TABLES.map(|(table, _)| table);
+        cleared.sort_unstable();
+        assert_eq!(names, cleared);
+    }
+}

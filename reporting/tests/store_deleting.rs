@@ -1,0 +1,154 @@
+//! Deleting runs: gone at once, every row and its space in time, and never in the way of others.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use greylag_infra::RunPhase;
+use greylag_infra::protocol::LogLine;
+use greylag_reporting::{RunFilter, SaveOutcome, Store, StoreError};
+use support::{START_US, endpoint, run, snapshot};
+
+const DATABASE: &str = "greylag.sqlite";
+
+/// A run of `seconds` seconds with a request, an error and a log line in each, which is over.
+async fn finished_run(store: &Store, id: &str, seconds: u32) {
+    let mut record = store.create_run(run(id, "checkout", &["a"])).await.unwrap();
+    let get = endpoint("GET", "/");
+    for (seq, from) in (1..).zip((0..seconds).step_by(50)) {
+        let requests: Vec<_> = (from..(from + 50).min(seconds))
+            .map(|second| {
+                (
+                    second,
+                    &get,
+                    1_000 + u64::from(second),
+                    Some("an error of the run"),
+                )
+            })
+            .collect();
+        let mut snapshot = snapshot(id, seq, &requests);
+        snapshot.log = (0..50)
+            .map(|line| LogLine {
+                at_us: START_US,
+                source: "a/worker-0".into(),
+                text: format!("line {line} {}", "of a long log ".repeat(20)),
+            })
+            .collect();
+        let saved = store.save_snapshot(id, "a", snapshot).await.unwrap();
+        assert_eq!(saved, SaveOutcome::Saved);
+    }
+    record.phase = RunPhase::Finished;
+    record.ended_at_us = Some(START_US + u64::from(seconds) * 1_000_000);
+    store.update_run(&record).await.unwrap();
+}
+
+async fn ids(store: &Store) -> Vec<String> {
+    let runs = store.runs(RunFilter::default()).await.unwrap();
+    runs.into_iter().map(|run| run.id).collect()
+}
+
+/// Rows of every table with rows of runs, and pages that nothing uses.
+fn rows_and_free_pages(dir: &Path) -> (i64, i64) {
+    let connection = rusqlite::Connection::open(dir.join(DATABASE)).unwrap();
+    let tables: Vec<String> = connection
+        .prepare(
+            "SELECT DISTINCT tables.name FROM sqlite_schema tables JOIN pragma_table_info(tables.name) columns
+             WHERE tables.type = 'table' AND columns.name = 'run'",
+        )
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let rows = tables.iter().map(|table| {
+        let count = format!("SELECT count(*) FROM {table}");
+        connection
+            .query_row(&count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    });
+    let free = connection.pragma_query_value(None, "freelist_count", |row| row.get(0));
+    (rows.sum(), free.unwrap())
+}
+
+async fn until_deleted(dir: &Path) {
+    for _ in 0..600 {
+        if rows_and_free_pages(dir) == (0, 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("still there: {:?}", rows_and_free_pages(dir));
+}
+
+#[tokio::test]
+async fn a_deleted_run_leaves_no_row_no_space_and_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    finished_run(&store, "one", 1_000).await;
+    store.delete_run("one").await.unwrap();
+    assert!(ids(&store).await.is_empty());
+    assert!(store.tests().await.unwrap().is_empty());
+    assert_eq!(store.run("one").await.unwrap(), None);
+    assert!(
+        store
+            .totals("one", None)
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
+    assert!(store.delete_run("one").await.unwrap_err().is_unknown_run());
+    until_deleted(dir.path()).await;
+    store.close().await;
+    let size = std::fs::metadata(dir.path().join(DATABASE)).unwrap().len();
+    assert!(size < 1 << 20, "{size} bytes are left");
+
+    let store = Store::open(dir.path()).unwrap();
+    let next = store
+        .create_run(run("two", "checkout", &["a"]))
+        .await
+        .unwrap();
+    assert_eq!(next.number, 2);
+    assert_eq!(store.tests().await.unwrap()[0].runs, 1);
+    // what is under way is not deleted under its agents
+    let refused = store.delete_run("two").await.unwrap_err();
+    assert!(matches!(refused, StoreError::NotOver(_)), "{refused}");
+    assert_eq!(ids(&store).await, ["two"]);
+}
+
+#[tokio::test]
+async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_deleting() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    finished_run(&store, "old", 3_000).await;
+    let kept = store
+        .create_run(run("kept", "other", &["a"]))
+        .await
+        .unwrap();
+    store.delete_run("old").await.unwrap();
+    let get = endpoint("GET", "/kept");
+    let kept_snapshot = snapshot("kept", 1, &[(0, &get, 1_000, None)]);
+    store
+        .save_snapshot("kept", "a", kept_snapshot)
+        .await
+        .unwrap();
+    store.close().await;
+
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(ids(&store).await, ["kept"]);
+    let totals = store.totals("kept", None).await.unwrap();
+    assert_eq!(totals.aggregated().requests, 1);
+    store
+        .update_run(&greylag_infra::RunRecord {
+            phase: RunPhase::Finished,
+            ..kept
+        })
+        .await
+        .unwrap();
+    store.delete_run("kept").await.unwrap();
+    until_deleted(dir.path()).await;
+}
