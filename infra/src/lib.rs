@@ -14,6 +14,7 @@ mod run;
 mod run_lifecycle;
 mod scenario_fit;
 mod set_up_data;
+mod test_defaults;
 mod test_draft;
 
 pub mod protocol;
@@ -47,4 +48,8 @@ pub use run_lifecycle::{
 };
 pub use scenario_fit::MisfitError;
 pub use set_up_data::SetUpData;
+pub use test_defaults::{
+    DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_RAMP_UP_PART, DEFAULT_RAMP_UP_S,
+    DEFAULT_STOP_TIMEOUT_S, DEFAULT_USERS, DEFAULT_WORKERS, default_ramp_up_s,
+};
 pub use test_draft::{DraftError, DraftErrors, MAX_TEST_FILE_BYTES, TestDraft};

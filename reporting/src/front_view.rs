@@ -19,8 +19,6 @@ pub struct FrontView {
     pub infrastructures: Vec<InfrastructureRow>,
     /// Scenarios that the form offers, by name.
     pub scenarios: Vec<ScenarioRow>,
-    /// What an empty form means.
-    pub defaults: StartDefaults,
 }
 
 impl FrontView {
@@ -193,36 +191,6 @@ impl From<OptionKind> for OptionField {
             OptionKind::Integer => Self::Integer,
             OptionKind::Number => Self::Number,
             OptionKind::Flag => Self::Flag,
-        }
-    }
-}
-
-/// What a start without these values means, in the API and in the form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StartDefaults {
-    /// Users.
-    pub users: u64,
-    /// Ramp-up in seconds.
-    pub ramp_up_s: u64,
-    /// Duration in seconds.
-    pub duration_s: u64,
-    /// Worker processes.
-    pub workers: u32,
-    /// Infrastructure.
-    pub infrastructure: &'static str,
-    /// Stop timeout in seconds.
-    pub stop_timeout_s: u64,
-}
-
-impl Default for StartDefaults {
-    fn default() -> Self {
-        Self {
-            users: 10,
-            ramp_up_s: 10,
-            duration_s: 60,
-            workers: 1,
-            infrastructure: "local",
-            stop_timeout_s: 10,
         }
     }
 }

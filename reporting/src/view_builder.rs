@@ -12,7 +12,7 @@ use crate::about_view::{about_view, can_stop, peak_users};
 use crate::console_tables::console_tables;
 use crate::coordinator::Coordinator;
 use crate::front_view::{
-    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, StartDefaults, TestRow,
+    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::known_scenarios;
 use crate::shown_host::shown_host;
@@ -162,7 +162,6 @@ pub(crate) async fn front_view(
         runs: rows.of(coordinator, filter).await?,
         scenarios: known_scenarios::offered(&infrastructures),
         infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
-        defaults: StartDefaults::default(),
     })
 }
 

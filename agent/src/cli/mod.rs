@@ -46,7 +46,7 @@ use failure::Failure;
 use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved};
 
 /// The infrastructure that this machine is.
-const LOCAL_INFRASTRUCTURE: &str = "local";
+const LOCAL_INFRASTRUCTURE: &str = greylag_infra::DEFAULT_INFRASTRUCTURE;
 /// Where results are kept unless something else is said.
 const DEFAULT_DATA: &str = "./greylag-data";
 

@@ -5,28 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use greylag_infra::{
-    DraftErrors, LoadTest, MAX_CERTIFICATE_BYTES, MAX_DURATION, MAX_TEST_FILE_BYTES, Selection,
-    TestDraft,
+    DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_STOP_TIMEOUT_S, DEFAULT_USERS,
+    DEFAULT_WORKERS, DraftErrors, LoadTest, MAX_CERTIFICATE_BYTES, MAX_DURATION,
+    MAX_TEST_FILE_BYTES, Selection, TestDraft, default_ramp_up_s,
 };
 use greylag_scenarios::Scenario;
 
-use super::LOCAL_INFRASTRUCTURE;
 use super::failure::Failure;
 use super::seconds;
 use super::settings::Sources;
 use super::worker_count::WorkerCount;
 use crate::scenario_choice::unknown_scenario;
-
-/// Users unless something else is said.
-const DEFAULT_USERS: u64 = 10;
-/// Duration in seconds unless something else is said.
-const DEFAULT_DURATION_S: u64 = 60;
-/// Ramp-up in seconds unless something else is said.
-const DEFAULT_RAMP_UP_S: u64 = 10;
-/// The default ramp-up takes at most this part of the duration.
-const RAMP_UP_SHARE: u64 = 6;
-/// Time for requests in flight in seconds unless something else is said.
-const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
 
 /// What a test file says under the same names; flags win over it.
 #[derive(Debug, Args)]
@@ -218,20 +207,20 @@ impl TestOptions {
             host: self.host.clone().or(file.host).unwrap_or_default(),
             users: users.or(staged_users).unwrap_or(DEFAULT_USERS),
             ramp_up_s: match (spawn_rate, stages.is_empty()) {
-                (None, true) => {
-                    ramp_up.unwrap_or(DEFAULT_RAMP_UP_S.min(duration_s / RAMP_UP_SHARE))
-                }
+                (None, true) => ramp_up.unwrap_or_else(|| default_ramp_up_s(duration_s)),
                 _ => 0,
             },
             duration_s,
-            workers: self.workers.map_or(file.workers.unwrap_or(1), |count| {
-                count.over_users(users.or(staged_users).unwrap_or(DEFAULT_USERS))
-            }),
+            workers: self
+                .workers
+                .map_or(file.workers.unwrap_or(DEFAULT_WORKERS), |count| {
+                    count.over_users(users.or(staged_users).unwrap_or(DEFAULT_USERS))
+                }),
             infrastructure: self
                 .infrastructure
                 .clone()
                 .or(file.infrastructure)
-                .unwrap_or_else(|| LOCAL_INFRASTRUCTURE.to_owned()),
+                .unwrap_or_else(|| DEFAULT_INFRASTRUCTURE.to_owned()),
             scenario,
             stop_timeout_s: self
                 .stop_timeout

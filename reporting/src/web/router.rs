@@ -27,7 +27,6 @@ use super::start_form::StartForm;
 use super::state::WebState;
 use super::{api, assets, events, pages};
 use crate::coordinator::Coordinator;
-use crate::front_view::StartDefaults;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -53,7 +52,7 @@ pub fn router(
     let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
     let base = public.base_path().clone();
     let access = Access::new(token, listen.port(), &base);
-    let start_form = StartForm::filled(&StartDefaults::default(), &start_form);
+    let start_form = StartForm::filled(&start_form);
     let state = WebState::new(
         coordinator,
         access,

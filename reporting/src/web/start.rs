@@ -9,7 +9,6 @@ use super::error::WebError;
 use super::start_request::{FieldError, InvalidTest, complete};
 use super::state::WebState;
 use crate::coordinator::{StartRefused, StartedRun};
-use crate::front_view::StartDefaults;
 use crate::known_scenarios;
 
 /// Why a run was not started.
@@ -95,8 +94,7 @@ pub(super) async fn start_run(
     found: Vec<FieldError>,
 ) -> Result<StartedRun, StartMistake> {
     let terms = draft.terms.clone();
-    let defaults = StartDefaults::default();
-    let test = complete(draft, found, &defaults, |infrastructure, scenario| {
+    let test = complete(draft, found, |infrastructure, scenario| {
         let infrastructures = state.coordinator.infrastructures();
         known_scenarios::meant(&infrastructures, infrastructure, scenario).map(Option::<&_>::cloned)
     })

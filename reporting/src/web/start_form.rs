@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::{StartTerms, TestDraft, parse_whole_seconds};
+use greylag_infra::{DEFAULT_INFRASTRUCTURE, StartTerms, TestDraft, parse_whole_seconds};
 use serde::Deserialize;
 
 use super::start_request::FieldError;
 use super::values::{decimal, names, typed, whole_number};
-use crate::front_view::{OptionRow, StartDefaults};
+use crate::front_view::OptionRow;
 
 /// Texts, whatever they should be. An empty field takes its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -51,7 +51,7 @@ pub fn option_field(scenario: &str, option: &str) -> String {
 impl StartForm {
     /// The form before anybody wrote into it: with these texts by the names of its fields, and empty fields, which
     /// show their defaults in grey.
-    pub(super) fn filled(defaults: &StartDefaults, texts: &BTreeMap<String, String>) -> Self {
+    pub(super) fn filled(texts: &BTreeMap<String, String>) -> Self {
         let fields = texts
             .iter()
             .map(|(name, text)| (name.clone(), serde_json::Value::String(text.clone())));
@@ -59,7 +59,7 @@ impl StartForm {
             serde_json::from_value(fields.collect()).expect("every field of the form is a text");
         form.is_open = !texts.is_empty();
         if form.infrastructure.is_empty() {
-            defaults.infrastructure.clone_into(&mut form.infrastructure);
+            DEFAULT_INFRASTRUCTURE.clone_into(&mut form.infrastructure);
         }
         form
     }
@@ -212,12 +212,12 @@ mod tests {
             ("equal_weights".to_owned(), "on".to_owned()),
             (option_field("shop", "rows"), "3".to_owned()),
         ];
-        let form = StartForm::filled(&StartDefaults::default(), &texts.into());
+        let form = StartForm::filled(&texts.into());
         assert_eq!((form.host.as_str(), form.users.as_str()), ("http://a", ""));
         assert_eq!(form.option_text("shop", "rows"), "3");
         assert!(form.is_open && form.equal_weights.is_some());
         assert_eq!(form.infrastructure, "local");
-        let empty = StartForm::filled(&StartDefaults::default(), &BTreeMap::new());
+        let empty = StartForm::filled(&BTreeMap::new());
         assert!(!empty.is_open && empty.host.is_empty());
     }
 

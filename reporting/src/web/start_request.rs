@@ -3,9 +3,11 @@
 use std::fmt;
 
 use greylag_infra::protocol::ScenarioInfo;
-use greylag_infra::{DraftErrors, LoadTest, LoadTestError, MAX_DURATION, TestDraft};
-
-use crate::front_view::StartDefaults;
+use greylag_infra::{
+    DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_STOP_TIMEOUT_S, DEFAULT_USERS,
+    DEFAULT_WORKERS, DraftErrors, LoadTest, LoadTestError, MAX_DURATION, TestDraft,
+    default_ramp_up_s,
+};
 
 /// Label of a declared scenario that has no name.
 const DECLARED_LABEL: &str = "declared";
@@ -63,7 +65,7 @@ impl From<DraftErrors> for InvalidTest {
     }
 }
 
-/// The test that is meant: what is left out takes its default ([`StartDefaults`]). `found` are the errors that
+/// The test that is meant: what is left out takes its default. `found` are the errors that
 /// were met while the draft was read; those of the whole are told with them. `find` knows scenarios by
 /// infrastructure and name (the only one without a name). What only the coordinator can know (infrastructure,
 /// scenario, agents) is checked when the run is started.
@@ -73,7 +75,6 @@ impl From<DraftErrors> for InvalidTest {
 pub(super) fn complete(
     draft: TestDraft,
     found: Vec<FieldError>,
-    defaults: &StartDefaults,
     find: impl FnOnce(&str, Option<&str>) -> Result<Option<ScenarioInfo>, String>,
 ) -> Result<LoadTest, InvalidTest> {
     let mut errors = Errors {
@@ -83,7 +84,7 @@ pub(super) fn complete(
     let selection = draft.selection();
     let infrastructure = draft
         .infrastructure
-        .unwrap_or_else(|| defaults.infrastructure.to_owned());
+        .unwrap_or_else(|| DEFAULT_INFRASTRUCTURE.to_owned());
     let known = match draft.declared {
         Some(_) => None,
         None => match find(&infrastructure, draft.scenario.as_deref()) {
@@ -107,11 +108,11 @@ pub(super) fn complete(
     let is_shaped = has_shape && draft.stages.is_empty() && draft.arrival_rate.is_none();
     let mut test = LoadTest {
         host: draft.host.unwrap_or_default(),
-        users: draft.users.unwrap_or(defaults.users),
-        workers: draft.workers.unwrap_or(defaults.workers),
+        users: draft.users.unwrap_or(DEFAULT_USERS),
+        workers: draft.workers.unwrap_or(DEFAULT_WORKERS),
         infrastructure,
         scenario,
-        stop_timeout_s: draft.stop_timeout_s.unwrap_or(defaults.stop_timeout_s),
+        stop_timeout_s: draft.stop_timeout_s.unwrap_or(DEFAULT_STOP_TIMEOUT_S),
         declared: draft.declared,
         spawn_rate: draft.spawn_rate,
         arrival_rate: draft.arrival_rate,
@@ -122,20 +123,18 @@ pub(super) fn complete(
         ..LoadTest::default()
     };
     if test.stages.is_empty() {
-        test.ramp_up_s = match draft.spawn_rate {
-            Some(_) => 0,
-            None => draft.ramp_up_s.unwrap_or(defaults.ramp_up_s),
-        };
         let longest = if is_shaped {
             MAX_DURATION.as_secs()
         } else {
-            defaults.duration_s
+            DEFAULT_DURATION_S
         };
         test.duration_s = draft.duration_s.unwrap_or(longest);
-        if draft.ramp_up_s.is_none() && !is_shaped {
-            // The default must not be what cuts a short test off.
-            test.ramp_up_s = test.ramp_up_s.min(test.duration_s / DEFAULT_RAMP_UP_PART);
-        }
+        test.ramp_up_s = match draft.spawn_rate {
+            Some(_) => 0,
+            None => draft
+                .ramp_up_s
+                .unwrap_or_else(|| default_ramp_up_s(test.duration_s)),
+        };
     } else {
         test = test.settled();
     }
@@ -165,9 +164,6 @@ pub(super) fn complete(
         is_malformed: false,
     })
 }
-
-/// The default ramp-up takes at most this part of the duration.
-const DEFAULT_RAMP_UP_PART: u64 = 6;
 
 /// What was found while reading, and what the check of the whole adds.
 struct Errors {
@@ -223,12 +219,9 @@ mod tests {
     fn complete_with(json: &str, known: &ScenarioInfo) -> Result<LoadTest, String> {
         let (draft, errors) = TestDraft::from_json(json.as_bytes());
         let found = errors.map_or_else(Vec::new, |errors| InvalidTest::from(errors).errors);
-        super::complete(
-            draft,
-            found,
-            &StartDefaults::default(),
-            |infrastructure, _| Ok((infrastructure == "local").then(|| known.clone())),
-        )
+        super::complete(draft, found, |infrastructure, _| {
+            Ok((infrastructure == "local").then(|| known.clone()))
+        })
         .map_err(|invalid| invalid.to_string())
     }
 
