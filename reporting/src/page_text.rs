@@ -176,6 +176,9 @@ pub(crate) fn share(value: impl Borrow<f64>, whole: impl Borrow<f64>) -> String 
     format!("{:.2}", (value / whole * 100.0).clamp(0.0, 100.0))
 }
 
+/// Rows of Endpoint Statistics that the server writes; the page's script shows the others when it is asked to.
+pub(crate) const ENDPOINT_ROWS: usize = 100;
+
 /// What the latency bars of a run are scaled to: the largest 99th percentile of the table.
 pub(crate) fn latency_scale(view: &RunView) -> f64 {
     view.endpoints

@@ -5,15 +5,23 @@ import { count, ms, rate } from "./format.js";
 
 /** SVG units of a full latency bar. */
 const BAR = 100;
+/** Rows in the page until the reader asks for all; src/page_text.rs has the same for the server. */
+const PAGE_ROWS = 100;
+/** Bars are drawn anew only when the longest one has changed by this share, because that changes all of them. */
+const RESCALE = 0.02;
 
 export class Endpoints {
+  /** Rows by endpoint: those that are or were in the page. */
   #rows = new Map();
   #endpoints = [];
   #sort = null;
+  #scale = 0;
+  #all = false;
 
   constructor() {
     this.table = part("endpoints");
     this.body = part("endpoint-rows");
+    this.more = part("endpoints-more");
     this.aggregated = new Row(part("aggregated-row").rows[0]);
     for (const element of this.body.rows) {
       this.#rows.set(key(element.dataset.endpointMethod, element.dataset.endpointName), new Row(element));
@@ -21,24 +29,20 @@ export class Endpoints {
     for (const button of this.table.querySelectorAll("[data-sort]")) {
       button.addEventListener("click", () => this.#sortBy(button));
     }
+    this.showAll = h("button", { type: "button", class: "button quiet small" }, "Show all");
+    this.showAll.addEventListener("click", () => {
+      this.#all = true;
+      this.#arrange();
+    });
   }
 
+  /** Takes all endpoints; those that are the same objects as before are known not to have changed. */
   show(endpoints, aggregated) {
     this.#endpoints = endpoints;
     const scale = latencyScale([...endpoints, aggregated]);
+    if (Math.abs(scale - this.#scale) > RESCALE * this.#scale) this.#scale = scale;
     setAttribute(this.table, "data-intended", aggregated.intended !== null);
-    const gone = new Set(this.#rows.keys());
-    for (const endpoint of endpoints) {
-      const id = key(endpoint.method, endpoint.name);
-      gone.delete(id);
-      if (!this.#rows.has(id)) this.#rows.set(id, Row.create(endpoint));
-      this.#rows.get(id).show(endpoint, scale);
-    }
-    for (const id of gone) {
-      this.#rows.get(id).element.remove();
-      this.#rows.delete(id);
-    }
-    this.aggregated.show(aggregated, scale);
+    this.aggregated.show(aggregated, this.#scale);
     this.#arrange();
   }
 
@@ -53,14 +57,41 @@ export class Endpoints {
     this.#arrange();
   }
 
-  /** Puts the rows in order; those that are in their place are not touched, so that focus and selection stay. */
+  /** Puts the rows that are shown in order, with their newest numbers, and takes the others out. Those in their place
+   * are not touched, so that focus and selection stay. */
   #arrange() {
+    const wanted = sorted(this.#endpoints, this.#sort);
+    const shown = this.#all ? wanted : wanted.slice(0, PAGE_ROWS);
     let place = this.body.firstElementChild;
-    for (const endpoint of sorted(this.#endpoints, this.#sort)) {
-      const { element } = this.#rows.get(key(endpoint.method, endpoint.name));
-      if (element === place) place = place.nextElementSibling;
-      else this.body.insertBefore(element, place);
+    for (const endpoint of shown) {
+      const row = this.#row(endpoint);
+      row.show(endpoint, this.#scale);
+      if (row.element === place) place = place.nextElementSibling;
+      else this.body.insertBefore(row.element, place);
     }
+    while (place) {
+      const next = place.nextElementSibling;
+      place.remove();
+      place = next;
+    }
+    this.#tellOfMore(shown.length, wanted.length);
+  }
+
+  #row(endpoint) {
+    const id = key(endpoint.method, endpoint.name);
+    let row = this.#rows.get(id);
+    if (!row) {
+      row = Row.create(endpoint);
+      this.#rows.set(id, row);
+    }
+    return row;
+  }
+
+  #tellOfMore(shown, all) {
+    this.more.hidden = shown === all;
+    if (this.more.hidden) return;
+    if (!this.showAll.isConnected) this.more.replaceChildren(h("span"), " ", this.showAll);
+    setText(this.more.firstElementChild, `${count(shown)} of ${count(all)} endpoints`);
   }
 }
 
@@ -114,14 +145,26 @@ class Row {
     );
   }
 
+  #row = null;
+  #scale = 0;
+
   constructor(element) {
     this.element = element;
     this.cells = Object.fromEntries(
       [...element.querySelectorAll("[data-field]")].map((cell) => [cell.dataset.field, cell]),
     );
+    const { latency } = this.cells;
+    this.marks = ["p50", "p95", "p99"].map((name) => ({
+      field: `${name}_ms`,
+      text: latency.querySelector(`.latency-numbers .${name} b`),
+      bar: latency.querySelector(`rect.${name}`),
+    }));
   }
 
   show(row, scale) {
+    if (row === this.#row && scale === this.#scale) return;
+    this.#row = row;
+    this.#scale = scale;
     setAttribute(this.element, "data-failing", row.failures > 0);
     this.#cell("requests", row.requests, count(row.requests));
     this.#cell("fails", row.failures, count(row.failures));
@@ -173,14 +216,10 @@ class Row {
       "title",
       `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; min ${ms(row.min_ms)} ms, max ${ms(row.max_ms)} ms`,
     );
-    for (const part of ["p50", "p95", "p99"]) {
-      const value = row[`${part}_ms`];
-      setText(cell.querySelector(`.latency-numbers .${part} b`), ms(value));
-      setAttribute(
-        cell.querySelector(`rect.${part}`),
-        "width",
-        scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0,
-      );
+    for (const { field, text, bar } of this.marks) {
+      const value = row[field];
+      setText(text, ms(value));
+      setAttribute(bar, "width", scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0);
     }
   }
 }
