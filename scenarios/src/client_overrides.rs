@@ -58,8 +58,8 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// When a user type cannot have them: a proxy is of the full client only, users of goose scenarios have
-    /// goose's own client, or a setting is not valid. The first is named with its user type.
+    /// When a user type cannot have them: a proxy and the choice of an HTTP version are of the full client only, users
+    /// of goose scenarios have goose's own client, or a setting is not valid. The first is named with its user type.
     pub fn with_client(mut self, overrides: &ClientOverrides) -> Result<Self, UserTypeError> {
         if *overrides == ClientOverrides::default() {
             return Ok(self);
@@ -87,9 +87,27 @@ impl Scenario {
 }
 
 impl ClientOverrides {
+    /// What only the full client has must not be lost without a word when a user type gets the fast one.
+    fn change_kind(&self, options: &mut ClientOptions, kind: ClientKind) -> Result<(), String> {
+        if kind == ClientKind::Fast && options.kind == ClientKind::Full {
+            let lost = match options.http_version {
+                _ if options.proxy.is_some() => "a proxy",
+                HttpVersion::Http2 => "HTTP/2 only",
+                HttpVersion::Auto | HttpVersion::Http1 => "",
+            };
+            if !lost.is_empty() {
+                return Err(format!(
+                    "the test asks for the fast client, and the user type for {lost}, which only the full client has; change one of the two"
+                ));
+            }
+        }
+        options.kind = kind;
+        Ok(())
+    }
+
     fn apply_to(&self, options: &mut ClientOptions) -> Result<(), String> {
         if let Some(kind) = self.kind {
-            options.kind = kind;
+            self.change_kind(options, kind)?;
         }
         if let Some(accept) = self.accept_invalid_certs {
             options.accept_invalid_certs = accept;
@@ -184,6 +202,32 @@ mod tests {
         assert_eq!(own, Duration::from_secs(5));
         let same = scenario().with_client(&ClientOverrides::default()).unwrap();
         assert_eq!(same.user_types[0].client_options().max_redirects, 7);
+    }
+
+    #[test]
+    fn the_fast_client_is_refused_to_user_types_that_need_the_full_one() {
+        let fast = ClientOverrides {
+            kind: Some(ClientKind::Fast),
+            ..ClientOverrides::default()
+        };
+        let full = || HttpUser::<()>::new("Full").task(1, nothing);
+        let with = |user| Scenario::new("one").user(user).with_client(&fast);
+        for (user, word) in [
+            (full().proxy("http://ada:geheim@proxy:1"), "a proxy"),
+            (full().http_version(HttpVersion::Http2), "HTTP/2"),
+        ] {
+            let error = with(user).unwrap_err().to_string();
+            assert!(
+                error.contains("\"Full\"") && error.contains(word),
+                "{error}"
+            );
+            assert!(!error.contains("geheim"), "{error}");
+        }
+        for user in [full(), full().http_version(HttpVersion::Http1)] {
+            let changed = with(user).unwrap();
+            let options = changed.user_types[0].client_options();
+            assert_eq!(options.kind, ClientKind::Fast);
+        }
     }
 
     #[test]

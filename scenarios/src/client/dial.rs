@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -19,9 +19,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A connection to a host and port; the host as a URL writes it.
 pub(super) async fn dial(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let addresses = resolve(host, port).await?;
-    let stream = connect_any(addresses)
-        .await
-        .map_err(|error| Failure::io(&error))?;
+    let stream = connect_any(addresses).await?;
     // Without it small requests would wait for acknowledgements; it fails only on a dead socket.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -76,28 +74,28 @@ fn interleaved(found: &[SocketAddr]) -> VecDeque<SocketAddr> {
 
 /// The first connection that one of the addresses gives. Each is tried when the one before has failed, or has not
 /// answered for a while.
-async fn connect_any(mut addresses: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
+async fn connect_any(mut addresses: VecDeque<SocketAddr>) -> Result<TcpStream, Failure> {
     if addresses.len() == 1 {
-        return TcpStream::connect(addresses[0]).await;
+        return connect(addresses[0]).await;
     }
     let mut attempts = FuturesUnordered::new();
-    let mut failed: Option<io::Error> = None;
+    let mut failed: Option<Failure> = None;
     loop {
         if let Some(address) = addresses.pop_front() {
-            attempts.push(TcpStream::connect(address));
+            attempts.push(connect(address));
         }
         let next_at = Instant::now() + ATTEMPT_DELAY;
         tokio::select! {
             attempt = attempts.next() => match attempt {
                 Some(Ok(stream)) => return Ok(stream),
-                Some(Err(error)) if Shortage::of(&error) == Some(Shortage::OpenFiles) => {
-                    return Err(error);
+                Some(Err(failure)) if failure.is_for_want_of(&Shortage::OpenFiles) => {
+                    return Err(failure);
                 }
                 // A family that this machine does not have says less than what another address says.
-                Some(Err(error)) if failed.is_some() && Shortage::of(&error).is_some() => {}
-                Some(Err(error)) => failed = Some(error),
+                Some(Err(failure)) if failed.is_some() && failure.is_shortage() => {}
+                Some(Err(failure)) => failed = Some(failure),
                 None => {
-                    return Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
+                    return Err(failed.unwrap_or_else(|| Failure::io(&io::ErrorKind::NotFound.into())));
                 }
             },
             () = sleep_until(next_at), if !addresses.is_empty() => {}
@@ -105,8 +103,33 @@ async fn connect_any(mut addresses: VecDeque<SocketAddr>) -> io::Result<TcpStrea
     }
 }
 
+async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    TcpStream::connect(address).await.map_err(|error| {
+        let is_unavailable = error.kind() == io::ErrorKind::AddrNotAvailable;
+        if is_unavailable && !has_address_for(address) {
+            let is_ipv6 = address.is_ipv6();
+            return Failure::shortage(Shortage::NoAddress { is_ipv6 });
+        }
+        Failure::io(&error)
+    })
+}
+
+/// Whether this machine has an address from which this one can be reached. UDP finds that out without sending
+/// anything and without one of TCP's ports.
+fn has_address_for(address: SocketAddr) -> bool {
+    let any: IpAddr = if address.is_ipv6() {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    let probe = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address));
+    !probe.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
@@ -153,10 +176,51 @@ mod tests {
         let alive = listener.local_addr().unwrap();
         let stream = connect_any(VecDeque::from([first, second, alive])).await;
         assert_eq!(stream.unwrap().peer_addr().unwrap(), alive);
-        let error = connect_any(VecDeque::from([first, second]))
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let failure = connect_any(VecDeque::from([first, second])).await;
+        let failure = failure.unwrap_err();
+        assert!(
+            failure.text().starts_with("ConnectionRefusedError"),
+            "{failure:?}"
+        );
+    }
+
+    /// A network of its own, where no interface is up, has no IPv6 address.
+    #[test]
+    fn a_machine_without_ipv6_has_not_used_up_its_ports() {
+        let unshared = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--net", program]);
+            command.args(arguments).output()
+        };
+        if !unshared("true", &[]).is_ok_and(|output| output.status.success()) {
+            eprintln!("not tested: a network of one's own (unshare) is not allowed here");
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        let name = "client::dial::tests::a_connection_without_ipv6";
+        let output = unshared(own.to_str().unwrap(), &["--exact", "--ignored", name]);
+        let output = output.unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && shown.contains("1 passed"),
+            "{shown}"
+        );
+    }
+
+    #[tokio::test]
+    #[ignore = "runs in a child process of another test"]
+    async fn a_connection_without_ipv6() {
+        let failure = dial("[::1]", 9).await.err().unwrap();
+        assert_eq!(
+            failure.text(),
+            "Load generator: this machine has no IPv6 address to connect from"
+        );
+        assert_eq!(failure.generator_limit(), None);
+    }
+
+    #[test]
+    fn an_address_to_connect_from_is_found() {
+        assert!(has_address_for("127.0.0.1:9".parse().unwrap()));
     }
 
     #[test]

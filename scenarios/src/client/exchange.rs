@@ -72,19 +72,13 @@ pub(super) async fn exchange(
 ) -> Result<Answer, Failure> {
     let mut method = method.clone();
     let mut target = Arc::clone(target);
-    let mut left_origin = false;
+    let mut left = Left::default();
     let mut redirects = 0;
     loop {
         let mut headers = route.headers.map().clone();
         let own = own_headers.as_ref();
         let root = &route.shared.root;
-        assemble(
-            &mut headers,
-            root,
-            &target,
-            own.map(Headers::map),
-            left_origin,
-        );
+        assemble(&mut headers, root, &target, own.map(Headers::map), left);
         if body.is_empty() && expects_body(&method) && !headers.contains_key(TRANSFER_ENCODING) {
             headers.entry(CONTENT_LENGTH).or_insert(NOTHING);
         }
@@ -145,15 +139,34 @@ pub(super) async fn exchange(
                 }
             }
         }
-        if next.origin != target.origin {
-            left_origin = true;
-            if let Some(own) = &mut own_headers {
-                own.remove(AUTHORIZATION);
-                own.remove(COOKIE);
-                own.remove(HOST);
-            }
+        left.origin |= next.origin != target.origin;
+        left.trusted |= !next.origin.is_trusted_after(&target.origin, kind);
+        if let Some(own) = &mut own_headers {
+            left.remove_from(own);
         }
         target = Arc::new(next);
+    }
+}
+
+/// What redirects have led away from. What is left once stays so, whatever the next redirect leads back to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// The origin that the request's own cookies and host were meant for.
+    origin: bool,
+    /// Who may see its credentials.
+    trusted: bool,
+}
+
+impl Left {
+    /// Removes what was meant for others from a request's own headers.
+    fn remove_from(self, own: &mut Headers) {
+        if self.trusted {
+            own.remove(AUTHORIZATION);
+        }
+        if self.origin {
+            own.remove(COOKIE);
+            own.remove(HOST);
+        }
     }
 }
 
@@ -163,7 +176,7 @@ fn assemble(
     root: &Target,
     target: &Target,
     own: Option<&HeaderMap>,
-    left_origin: bool,
+    left: Left,
 ) {
     match headers.get(HOST) {
         Some(host) if *host == target.host => {}
@@ -173,9 +186,10 @@ fn assemble(
             headers.insert(HOST, target.host.clone());
         }
     }
-    if left_origin {
-        // Credentials are for the origin they were given for.
+    if left.trusted {
         headers.remove(AUTHORIZATION);
+    }
+    if left.origin {
         headers.remove(COOKIE);
     }
     if let Some(authorization) = &target.authorization {

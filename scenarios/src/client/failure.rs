@@ -78,7 +78,15 @@ impl Failure {
 
     /// What this machine ran out of, if that is the reason.
     pub(crate) fn generator_limit(&self) -> Option<GeneratorLimit<'_>> {
-        self.shortage.as_ref().map(Shortage::limit)
+        self.shortage.as_ref().and_then(Shortage::limit)
+    }
+
+    pub(super) fn is_shortage(&self) -> bool {
+        self.shortage.is_some()
+    }
+
+    pub(super) fn is_for_want_of(&self, shortage: &Shortage) -> bool {
+        self.shortage.as_ref() == Some(shortage)
     }
 
     /// What an input/output error is called in Python: `ConnectionRefusedError(111, 'Connection

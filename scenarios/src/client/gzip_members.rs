@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_compression::tokio::bufread::GzipDecoder;
-use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt as _, Chain, ReadBuf};
 
 /// What a member begins with (RFC 1952, 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Decodes members one after the other. What follows them and is not one (zero bytes that fill a block, a line
-/// end) is ignored, as curl and browsers do. A member that is cut off is an error.
+/// end, the first byte of [`MAGIC`] alone) is ignored, as curl, browsers and Python do. A member that is cut off is an
+/// error, where Python hands over what came of it.
 pub(super) struct GzipMembers<R> {
     state: State<R>,
     /// Whether a whole member has been read.
@@ -19,16 +20,53 @@ pub(super) struct GzipMembers<R> {
 }
 
 enum State<R> {
-    Member(GzipDecoder<R>),
+    /// What was read of its magic number to find it, and the rest.
+    Member(GzipDecoder<Chain<&'static [u8], R>>),
     /// Between two members, or after the last.
     Between(R),
+    /// After the first byte of what may be another member.
+    Begun(R),
     Ended,
+}
+
+impl<R: AsyncBufRead + Unpin> State<R> {
+    fn member(begun: &'static [u8], rest: R) -> Self {
+        Self::Member(GzipDecoder::new(begun.chain(rest)))
+    }
+
+    /// Looks at what follows a member; the next state.
+    fn poll_after_member(self, cx: &mut Context<'_>) -> (Self, Poll<io::Result<()>>) {
+        let ready = Poll::Ready(Ok(()));
+        match self {
+            Self::Between(mut encoded) => match Pin::new(&mut encoded).poll_fill_buf(cx) {
+                Poll::Pending => (Self::Between(encoded), Poll::Pending),
+                Poll::Ready(Err(error)) => (Self::Ended, Poll::Ready(Err(error))),
+                Poll::Ready(Ok([first])) if *first == MAGIC[0] => {
+                    Pin::new(&mut encoded).consume(1);
+                    (Self::Begun(encoded), ready)
+                }
+                Poll::Ready(Ok(next)) if next.starts_with(&MAGIC) => {
+                    (Self::member(&[], encoded), ready)
+                }
+                Poll::Ready(Ok(_)) => (Self::Ended, ready),
+            },
+            Self::Begun(mut encoded) => match Pin::new(&mut encoded).poll_fill_buf(cx) {
+                Poll::Pending => (Self::Begun(encoded), Poll::Pending),
+                Poll::Ready(Err(error)) => (Self::Ended, Poll::Ready(Err(error))),
+                Poll::Ready(Ok([second, ..])) if *second == MAGIC[1] => {
+                    (Self::member(&MAGIC[..1], encoded), ready)
+                }
+                Poll::Ready(Ok(_)) => (Self::Ended, ready),
+            },
+            other => (other, ready),
+        }
+    }
 }
 
 impl<R: AsyncBufRead + Unpin> GzipMembers<R> {
     pub(super) fn new(encoded: R) -> Self {
         Self {
-            state: State::Member(GzipDecoder::new(encoded)),
+            state: State::member(&[], encoded),
             has_member: false,
         }
     }
@@ -53,7 +91,7 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for GzipMembers<R> {
                             if let State::Member(decoder) =
                                 std::mem::replace(&mut this.state, State::Ended)
                             {
-                                this.state = State::Between(decoder.into_inner());
+                                this.state = State::Between(decoder.into_inner().into_inner().1);
                             }
                         }
                         // What only looked like another member.
@@ -63,16 +101,11 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for GzipMembers<R> {
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
-                State::Between(encoded) => {
-                    let next = ready!(Pin::new(encoded).poll_fill_buf(cx))?;
-                    let compared = next.len().min(MAGIC.len());
-                    let begins = compared > 0 && next[..compared] == MAGIC[..compared];
-                    if let State::Between(encoded) =
-                        std::mem::replace(&mut this.state, State::Ended)
-                        && begins
-                    {
-                        this.state = State::Member(GzipDecoder::new(encoded));
-                    }
+                State::Between(_) | State::Begun(_) => {
+                    let state = std::mem::replace(&mut this.state, State::Ended);
+                    let (next, poll) = state.poll_after_member(cx);
+                    this.state = next;
+                    ready!(poll)?;
                 }
             }
         }

@@ -8,6 +8,7 @@
 use super::Client;
 use super::request::Request;
 use super::response::Response;
+use super::streamed::StreamedResponse;
 
 macro_rules! written_otherwise {
     ($($name:ident: $message:literal, $label:literal;)*) => {$(
@@ -22,6 +23,8 @@ written_otherwise! {
     Content: "the body of a response is `bytes()`, as text `text()`", "write `.bytes()`";
     RaiseForStatus: "`raise_for_status()` is `error_for_status()?`", "write `.error_for_status()?`";
     IterLines: "a response is read while it comes when its request says `stream()`", "write `let mut lines = client.get(…).stream().send().await?;`, then `while let Some(line) = lines.line().await? {{ … }}`";
+    StreamedBody: "the body of a streamed response is still to be read: `bytes()`, `text()` or `json()`, each with `.await?`", "write `.bytes().await?`";
+    StreamedLines: "the lines of a streamed response are read one by one", "write `while let Some(line) = lines.line().await? {{ … }}`";
     Uncaught: "only a response that was caught can be judged", "write `.catch()` before `.send().await?`: `let page = client.get(…).catch().send().await?;`";
     Params: "the parameters of a URL are `query(…)`", "write `.query(&[(\"page\", \"2\")])`";
     Data: "a form is sent by `form(…)`, any other body by `body(…)`", "write `.form(&[(\"user\", \"ada\")])` or `.body(…)`";
@@ -89,6 +92,47 @@ impl Response {
         &'a Self: Uncaught,
     {
         Result::Ok(())
+    }
+}
+
+impl StreamedResponse {
+    #[doc(hidden)]
+    pub fn status_code<'a>(&'a self) -> u16
+    where
+        &'a Self: StatusCode,
+    {
+        self.status().as_u16()
+    }
+
+    #[doc(hidden)]
+    pub fn raise_for_status<'a>(&'a self)
+    where
+        &'a Self: RaiseForStatus,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn body<'a>(&'a self) -> &'a [u8]
+    where
+        &'a Self: StreamedBody,
+    {
+        &[]
+    }
+
+    #[doc(hidden)]
+    pub fn content<'a>(&'a self) -> &'a [u8]
+    where
+        &'a Self: StreamedBody,
+    {
+        &[]
+    }
+
+    #[doc(hidden)]
+    pub fn iter_lines<'a>(&'a self) -> std::str::Lines<'a>
+    where
+        &'a Self: StreamedLines,
+    {
+        "".lines()
     }
 }
 

@@ -106,8 +106,9 @@ impl Proxy {
                     return Ok((stream, Some(ForProxy { authorization })));
                 }
                 let authority = format!("{}:{}", origin.host, origin.port);
-                open_tunnel(&mut stream, &authority, self.authorization.as_ref()).await?;
-                Ok((stream, None))
+                let said =
+                    open_tunnel(&mut stream, &authority, self.authorization.as_ref()).await?;
+                Ok((stream.after(said), None))
             }
             Kind::Socks4 { is_remote } => {
                 let target = socks_target(origin, is_remote, |address| address.is_ipv4()).await?;

@@ -15,6 +15,8 @@ pub(super) enum Shortage {
     OpenFiles,
     /// No ephemeral port was left for a connection.
     LocalPorts,
+    /// This machine has no address of this family, or none that leads to the target.
+    NoAddress { is_ipv6: bool },
     /// A host name has no address, as far as this machine can find out.
     NameResolution {
         host: Box<str>,
@@ -24,7 +26,8 @@ pub(super) enum Shortage {
 }
 
 impl Shortage {
-    /// What an error of making a connection says about this machine; `None` if nothing.
+    /// What an error of making a connection says about this machine; `None` if nothing. Where no address is available
+    /// (EADDRNOTAVAIL), that is for want of a port, unless `dial` has found out better.
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         match error.raw_os_error()? {
             ENFILE | EMFILE => Some(Self::OpenFiles),
@@ -33,12 +36,14 @@ impl Shortage {
         }
     }
 
-    /// What the recorder is told.
-    pub(super) fn limit(&self) -> GeneratorLimit<'_> {
+    /// What the recorder is told. A missing address is not a limit that a smaller load would keep to: the failure
+    /// says it all.
+    pub(super) fn limit(&self) -> Option<GeneratorLimit<'_>> {
         match self {
-            Self::OpenFiles => GeneratorLimit::FileDescriptors,
-            Self::LocalPorts => GeneratorLimit::Ports,
-            Self::NameResolution { host, .. } => GeneratorLimit::NameResolution { host },
+            Self::OpenFiles => Some(GeneratorLimit::FileDescriptors),
+            Self::LocalPorts => Some(GeneratorLimit::Ports),
+            Self::NoAddress { .. } => None,
+            Self::NameResolution { host, .. } => Some(GeneratorLimit::NameResolution { host }),
         }
     }
 }
@@ -55,6 +60,10 @@ impl fmt::Display for Shortage {
             Self::LocalPorts => f.write_str(
                 "ephemeral ports used up (widen net.ipv4.ip_local_port_range, keep connections, or use more agents)",
             ),
+            Self::NoAddress { is_ipv6 } => {
+                let family = if *is_ipv6 { "IPv6" } else { "IPv4" };
+                write!(f, "this machine has no {family} address to connect from")
+            }
             Self::NameResolution { host, reason } => {
                 write!(f, "name does not resolve: {host} ({reason})")
             }

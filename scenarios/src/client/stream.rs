@@ -1,9 +1,11 @@
-//! A TCP connection with or without TLS; through an encrypted proxy with TLS inside of TLS.
+//! A TCP connection with or without TLS; through an encrypted proxy with TLS inside of TLS. Of a tunnel some bytes may
+//! have been read already.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -12,6 +14,18 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream<Stream>>),
+    /// A stream from which these bytes have been read.
+    Begun(Box<(Bytes, Stream)>),
+}
+
+impl Stream {
+    /// The stream from before these bytes were read from it.
+    pub(super) fn after(self, read: Bytes) -> Self {
+        if read.is_empty() {
+            return self;
+        }
+        Self::Begun(Box::new((read, self)))
+    }
 }
 
 macro_rules! on_either {
@@ -25,16 +39,27 @@ macro_rules! on_either {
                 let $inner = Pin::new(&mut **stream);
                 $call
             }
+            Stream::Begun(begun) => {
+                let $inner = Pin::new(&mut begun.1);
+                $call
+            }
         }
     };
 }
 
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Stream::Begun(begun) = self.as_mut().get_mut()
+            && !begun.0.is_empty()
+        {
+            let length = begun.0.len().min(buffer.remaining());
+            buffer.put_slice(&begun.0.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         on_either!(self, stream => stream.poll_read(cx, buffer))
     }
 }
@@ -60,6 +85,7 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Tcp(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Begun(begun) => begun.1.is_write_vectored(),
         }
     }
 

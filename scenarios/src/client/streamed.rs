@@ -1,11 +1,13 @@
 //! Responses that are read while they come.
 
 use std::fmt;
-use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use serde_json::Value;
+use url::Url;
 
 use super::ClientKind;
 use super::body::{Body, Collected};
@@ -13,8 +15,10 @@ use super::body_stream::BodyStream;
 use super::exchange::Answer;
 use super::failure::Failure;
 use super::json::{self, JsonError, ReadJson};
+use super::judged::ResponseError;
 use super::response::{Asked, Response};
 use super::server_sent::{LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
+use super::status::Status;
 use crate::recorder::Ended;
 
 /// Longest line that is read, in bytes. A longer one ends the stream with an error.
@@ -22,10 +26,10 @@ pub const LONGEST_LINE: usize = 1 << 20;
 
 /// A response whose body is read by the scenario: [`Request::stream`](super::Request::stream).
 ///
-/// It has everything of a [`Response`] but the body, which is read here: in pieces ([`chunk`](Self::chunk)), lines
-/// ([`line`](Self::line)) or server-sent events ([`event`](Self::event)) while they come, or what is left of it as a
-/// whole ([`bytes`](Self::bytes), [`text`](Self::text), [`json`](Self::json)). None of this is timed. The
-/// connection serves again when the body has been read to its end; dropped before, it is closed (with HTTP/2 only the
+/// It has what the head of a [`Response`] says. The body is read here, always with `.await`: in pieces
+/// ([`chunk`](Self::chunk)), lines ([`line`](Self::line)) or server-sent events ([`event`](Self::event)) while they
+/// come, or what is left of it as a whole ([`bytes`](Self::bytes), [`text`](Self::text), [`json`](Self::json),
+/// [`pick`](Self::pick)). None of this is timed. The connection serves again when the body has been read to its end; dropped before, it is closed (with HTTP/2 only the
 /// request is given up).
 pub struct StreamedResponse {
     head: Response,
@@ -38,6 +42,8 @@ pub struct StreamedResponse {
     looked_at: usize,
     /// What was read of an event, once one was asked for.
     events: Option<Box<Parser>>,
+    /// The JSON of what was left of the body, once a value was picked from it.
+    parsed: Option<Box<Value>>,
     limit: Duration,
     /// Most bytes that are kept of the body where it is read as a whole.
     max_body: usize,
@@ -68,6 +74,7 @@ impl StreamedResponse {
             rest: BytesMut::new(),
             looked_at: 0,
             events: None,
+            parsed: None,
             limit,
             max_body,
         }
@@ -88,6 +95,55 @@ impl StreamedResponse {
             response_length: self.length,
             ..self.head.ended()
         }
+    }
+
+    /// The status, see [`Response::status`].
+    pub fn status(&self) -> Status {
+        self.head.status()
+    }
+
+    /// Whether the status makes the request a success, see [`Response::is_ok`].
+    pub fn is_ok(&self) -> bool {
+        self.head.is_ok()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The value of a header as text, see [`Response::header`].
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
+    }
+
+    /// The URL that answered: after redirects the last one.
+    pub fn url(&self) -> &Url {
+        self.head.url()
+    }
+
+    /// How many redirects led to this response.
+    pub fn redirects(&self) -> usize {
+        self.head.redirects()
+    }
+
+    /// Nothing if the status makes the request a success: Locust's `raise_for_status()`.
+    ///
+    /// # Errors
+    ///
+    /// When it is a failure, see [`Response::error_for_status`].
+    pub fn error_for_status(&self) -> Result<(), ResponseError> {
+        self.head.error_for_status()
+    }
+
+    /// The response time: from `send()` to the end of the head, redirects included.
+    pub fn elapsed(&self) -> Duration {
+        self.head.elapsed()
+    }
+
+    /// From `send()` to the head of this response.
+    pub fn time_to_first_byte(&self) -> Duration {
+        self.head.time_to_first_byte()
     }
 
     /// The next piece of the decoded body, `None` at its end. Its size is up to server and network. Dropping
@@ -247,6 +303,21 @@ impl StreamedResponse {
         let bytes = self.bytes().await?;
         json::read(&bytes, || self.head.asked().to_string()).map_err(StreamError::from)
     }
+
+    /// The value at one place of the body's JSON, see [`Response::pick`]. The first call reads what is left of the body
+    /// to its end; others look at the same JSON.
+    ///
+    /// # Errors
+    ///
+    /// As for [`json`](Self::json), and when there is nothing at the place or it is not of the expected type.
+    pub async fn pick<Value: ReadJson>(&mut self, pointer: &str) -> Result<Value, StreamError> {
+        if self.parsed.is_none() {
+            self.parsed = Some(self.json().await?);
+        }
+        let asked = || self.head.asked().to_string();
+        let whole = self.parsed.as_deref().unwrap_or(&serde_json::Value::Null);
+        json::pick(whole, pointer, asked).map_err(StreamError::from)
+    }
 }
 
 /// A line without its end.
@@ -254,14 +325,6 @@ fn text(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8_lossy(line).into_owned()
-}
-
-impl Deref for StreamedResponse {
-    type Target = Response;
-
-    fn deref(&self) -> &Response {
-        &self.head
-    }
 }
 
 impl fmt::Debug for StreamedResponse {

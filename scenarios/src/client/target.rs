@@ -31,6 +31,15 @@ pub(crate) struct Origin {
     pub(crate) port: u16,
 }
 
+impl Origin {
+    /// Whether a redirect from `previous` to here takes `Authorization` along: to the same origin. python-requests
+    /// allows the step from HTTP to HTTPS on the usual ports of one host, too; geventhttpclient does not.
+    pub(crate) fn is_trusted_after(&self, previous: &Self, kind: ClientKind) -> bool {
+        let is_upgrade = !previous.https && previous.port == 80 && self.https && self.port == 443;
+        self == previous || (kind == ClientKind::Full && is_upgrade && self.host == previous.host)
+    }
+}
+
 /// An address to send a request to.
 #[derive(Debug)]
 pub(crate) struct Target {

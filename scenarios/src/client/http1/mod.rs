@@ -268,28 +268,34 @@ impl Sent {
     }
 }
 
-/// Asks a proxy for a connection to `authority`, a host and a port. What the other side says first is left on the
-/// stream, so it is read byte by byte.
+/// Asks a proxy for a connection to `authority`, a host and a port. Returns what the other side has said already,
+/// which came with the proxy's answer.
 pub(super) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     authority: &str,
     authorization: Option<&HeaderValue>,
-) -> Result<(), Failure> {
+) -> Result<Bytes, Failure> {
     let io = |error: io::Error| Failure::io(&error);
     let mut head = Vec::new();
     request::write_connect(&mut head, authority, authorization);
     stream.write_all(&head).await.map_err(io)?;
     stream.flush().await.map_err(io)?;
-    let (mut read, mut line) = (Vec::new(), 0);
-    while find_end(&read, &mut line).is_none() {
-        if read.len() == LONGEST_HEAD {
+    let (mut read, mut line) = (BytesMut::with_capacity(READ_SIZE), 0);
+    let end = loop {
+        if let Some(end) = find_end(&read, &mut line) {
+            break end;
+        }
+        if read.len() > LONGEST_HEAD {
             return Err(HEAD_TOO_LONG);
         }
-        read.push(stream.read_u8().await.map_err(io)?);
-    }
-    let status = Head::parse(&Bytes::from(read))?.status;
+        read.reserve(READ_SIZE);
+        if stream.read_buf(&mut read).await.map_err(io)? == 0 {
+            return Err(Failure::new(CLOSED_EARLY));
+        }
+    };
+    let status = Head::parse(&read.split_to(end).freeze())?.status;
     if status.is_success() {
-        return Ok(());
+        return Ok(read.freeze());
     }
     Err(Failure::owned(format!(
         "The proxy refused the connection: {status}"

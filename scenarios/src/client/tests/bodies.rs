@@ -147,6 +147,15 @@ async fn a_byte_order_mark_before_json_is_ignored() {
         let mut page = client.get("/").stream().send().await.unwrap();
         let streamed: serde_json::Value = page.json().await.unwrap();
         assert_eq!(streamed["id"], 7, "{kind:?}");
+        let mut page = client.get("/").stream().send().await.unwrap();
+        assert_eq!(page.pick::<u64>("/id").await.unwrap(), 7, "{kind:?}");
+        let again = page.pick::<u64>("/id").await;
+        assert_eq!(again.unwrap(), 7, "{kind:?}: it is read once");
+        let error = page.pick::<u64>("/name").await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("GET / : ") || error.starts_with("GET /: "),
+            "{error}"
+        );
         let page = client.rest(http::Method::GET, "/").send().await.unwrap();
         assert_eq!(page.js()["id"], 7, "{kind:?}");
     }
@@ -201,8 +210,10 @@ async fn a_body_beyond_the_limit_is_counted_and_not_kept() {
 async fn what_follows_a_compressed_body_is_ignored() {
     let text = "wild geese ".repeat(1_000);
     let plain = text.as_bytes();
-    let after: [&[u8]; 5] = [
+    let after: [&[u8]; 7] = [
         &[0; 16],
+        b"\x1f",
+        b"\x1fgarbage",
         b"\r\n",
         b"garbage",
         b"\x1f\x8bgarbage, not gzip",
@@ -242,6 +253,7 @@ async fn a_compressed_body_that_is_cut_off_is_a_failure() {
             for (encoding, wire) in [
                 ("gzip", cut(gzip(&plain))),
                 ("gzip", [gzip(&plain), cut(gzip(&plain))].concat()),
+                ("gzip", [gzip(&plain), b"\x1f\x8b".to_vec()].concat()),
                 ("deflate", cut(zlib(&plain))),
                 ("br", cut(brotli(&plain).await)),
                 ("gzip", b"\xffgoose".to_vec()),

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::client::http1::open_tunnel;
+use crate::client::stream::Stream;
 use crate::client::{ClientKind, ClientShared};
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 use crate::user_builder::HttpUser;
@@ -83,9 +85,83 @@ async fn socks_proxies_pass_requests_on() {
     }
 }
 
+/// A server that speaks first (HTTP/2 without TLS) may do so in the same packet as the proxy's answer.
+#[tokio::test]
+async fn what_comes_with_the_proxys_answer_is_not_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = async {
+        let (mut client, _) = listener.accept().await.unwrap();
+        read_head(&mut client).await;
+        let answer = b"HTTP/1.1 200 OK\r\n\r\nfirst";
+        client.write_all(answer).await.unwrap();
+        client.write_all(b", second").await.unwrap();
+    };
+    let user = async {
+        let mut stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
+        let said = open_tunnel(&mut stream, "host:1", None).await.unwrap();
+        let mut stream = stream.after(said);
+        let mut start = [0; 2];
+        stream.read_exact(&mut start).await.unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert_eq!((&start, rest.as_str()), (b"fi", "rst, second"));
+    };
+    tokio::join!(proxy, user);
+}
+
+/// The usual ports of a host are reached by a proxy that takes its place.
+#[tokio::test]
+async fn credentials_follow_a_host_to_https() {
+    let (certificate, target) = tls_target_named("host.invalid").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy_url = format!("http://{}", listener.local_addr().unwrap());
+    let port = target.url.port().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            if !read_head(&mut client).await.starts_with("CONNECT ") {
+                let answer = "HTTP/1.1 302 Found\r\nLocation: https://host.invalid/to\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                client.write_all(answer.as_bytes()).await.unwrap();
+                continue;
+            }
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        }
+    });
+    let host = "http://host.invalid".parse().unwrap();
+    let (mut client, memory) = client_with(ClientKind::Full, &host, |options| {
+        options.proxy = Some(proxy(&proxy_url).unwrap());
+        options.tls.authorities.push(certificate.clone());
+    });
+    client
+        .get("/from")
+        .bearer_auth("secret")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(memory.lines(), ["GET /from"]);
+    let seen = &target.seen()[0];
+    assert_eq!(seen.target, "/to");
+    assert_eq!(seen.header("authorization"), Some("Bearer secret"));
+}
+
+async fn read_head(client: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
 /// A target over TLS, and the certificate that it is trusted by.
 async fn tls_target() -> (Vec<u8>, Server) {
-    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    tls_target_named("127.0.0.1").await
+}
+
+async fn tls_target_named(host: &str) -> (Vec<u8>, Server) {
+    let own = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
     let server = Server::start_tls(super::certificates::acceptor(&own, None), |_: &Seen| {
         Reply::Write(respond("200 OK", &[], b"fine"))
     });
@@ -101,11 +177,7 @@ async fn tunnelling_proxy(answer: &'static str) -> (String, Arc<Mutex<Vec<String
     tokio::spawn(async move {
         loop {
             let (mut client, _) = listener.accept().await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(client.read_u8().await.unwrap());
-            }
-            let head = String::from_utf8(head).unwrap();
+            let head = read_head(&mut client).await;
             let target = head.split(' ').nth(1).unwrap().to_owned();
             heard.lock().unwrap().push(head);
             client.write_all(answer.as_bytes()).await.unwrap();

@@ -1,6 +1,7 @@
 //! Redirects: followed as python-requests does, one sample, named by the first request.
 
 use crate::client::ClientKind;
+use crate::client::target::Origin;
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
 
 fn redirect(status: &'static str, location: String) -> impl Fn(&Seen) -> String {
@@ -197,6 +198,31 @@ async fn credentials_stay_with_their_origin() {
         );
         assert_eq!(memory.lines(), ["GET /from"; 2]);
     }
+}
+
+#[test]
+fn credentials_go_along_as_by_each_of_locusts_clients() {
+    let origin = |https, host: &str, port| Origin {
+        https,
+        host: host.to_owned(),
+        port,
+    };
+    let from = origin(false, "host", 80);
+    // where to, whether python-requests takes credentials there, whether geventhttpclient does
+    let cases = [
+        (from.clone(), true, true),
+        (origin(true, "host", 443), true, false),
+        (origin(true, "host", 8443), false, false),
+        (origin(true, "other", 443), false, false),
+        (origin(false, "host", 8080), false, false),
+    ];
+    for (to, full, fast) in cases {
+        let trusted = BOTH.map(|kind| (kind, to.is_trusted_after(&from, kind)));
+        let expected = BOTH.map(|kind| (kind, if kind == ClientKind::Full { full } else { fast }));
+        assert_eq!(trusted, expected, "{to:?}");
+    }
+    let (encrypted, plain) = (origin(true, "host", 443), origin(false, "host", 80));
+    assert!(!plain.is_trusted_after(&encrypted, ClientKind::Full));
 }
 
 #[tokio::test]
