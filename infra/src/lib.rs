@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agent_secret;
 mod build_info;
 mod client_settings;
 mod dealing;
@@ -19,6 +20,7 @@ mod test_draft;
 
 pub mod protocol;
 
+pub use agent_secret::AgentSecret;
 pub use build_info::{BuildInfo, StartTerms, builds_of, describe_builds};
 pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};

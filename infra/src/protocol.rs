@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::agent_secret::AgentSecret;
 use crate::build_info::BuildInfo;
 use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
@@ -19,8 +20,9 @@ use crate::load_test::LoadTest;
 use crate::run::RunId;
 use crate::set_up_data::SetUpData;
 
-/// Version of this protocol; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// Version of this protocol; both sides must have the same. What 3 added: an agent proves who it is, and agents of version 2 would
+/// silently ignore a test's client settings and set-up data.
+pub const PROTOCOL_VERSION: u32 = 3;
 /// Largest frame either side accepts, in bytes.
 pub const MAX_FRAME_BYTES: usize = 32 * 1024 * 1024;
 /// Snapshots of one run an agent sends before it waits for an acknowledgement.
@@ -132,9 +134,9 @@ pub enum ToAgent {
 pub struct Hello {
     /// [`PROTOCOL_VERSION`] of the agent.
     pub protocol: u32,
-    /// Identity of the agent process, random at its start.
+    /// What proves who the agent process is, random at its start.
     #[serde(default)]
-    pub agent_id: String,
+    pub secret: AgentSecret,
     /// Name of the agent, by default that of its machine.
     #[serde(default)]
     pub name: String,

@@ -56,7 +56,8 @@ pub struct InfrastructureView {
 /// An agent as others see it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgentView {
-    /// Identity of the process.
+    /// Identity of the process; nobody need see it.
+    #[serde(skip)]
     pub id: String,
     /// Its name, unique among the connected ones of its infrastructure.
     pub name: String,
@@ -148,6 +149,7 @@ impl Registry {
     /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
     pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<String, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
+        let agent_id = hello.secret.agent_id();
         match self.create(&hello.infrastructure) {
             Ok(()) | Err(InfrastructureError::Exists(_)) => {}
             Err(error) => return Err(error),
@@ -155,7 +157,7 @@ impl Registry {
         // The identity is one process's: it is in one infrastructure, the one it named last.
         for (name, agents) in &mut self.infrastructures {
             if *name != hello.infrastructure {
-                agents.remove(&hello.agent_id);
+                agents.remove(&agent_id);
             }
         }
         let agents = self
@@ -164,7 +166,7 @@ impl Registry {
             .expect("the infrastructure was created above or is there already");
         let others: Vec<&AgentView> = agents
             .values()
-            .filter(|agent| agent.id != hello.agent_id)
+            .filter(|agent| agent.id != agent_id)
             .filter(|agent| agent.status == ConnectionStatus::Connected)
             .collect();
         if others.len() >= MAX_AGENTS {
@@ -173,7 +175,7 @@ impl Registry {
             ));
         }
         let taken: BTreeSet<&str> = others.iter().map(|agent| agent.name.as_str()).collect();
-        let known = agents.get(&hello.agent_id).map(|agent| agent.name.clone());
+        let known = agents.get(&agent_id).map(|agent| agent.name.clone());
         let name = known
             .into_iter()
             .chain(std::iter::once(hello.name.clone()))
@@ -181,12 +183,12 @@ impl Registry {
             .find(|name| !taken.contains(name.as_str()))
             .expect("one of endlessly many numbered names is free");
         // Whoever came back under the same name as a new process replaces the old entry.
-        agents.retain(|id, agent| *id == hello.agent_id || agent.name != name);
+        agents.retain(|id, agent| *id == agent_id || agent.name != name);
         let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
         agents.insert(
-            hello.agent_id.clone(),
+            agent_id.clone(),
             AgentView {
-                id: hello.agent_id.clone(),
+                id: agent_id,
                 name: name.clone(),
                 status: ConnectionStatus::Connected,
                 last_heard_us: now_us,

@@ -337,7 +337,7 @@ impl RunLifecycle {
             .agents
             .iter()
             .find(|agent| agent.id == agent_id)
-            .map_or_else(|| agent_id.to_owned(), |agent| agent.name.clone())
+            .map_or_else(|| "unknown".to_owned(), |agent| agent.name.clone())
     }
 
     fn late_agents(&self) -> String {

@@ -5,7 +5,9 @@ use greylag_infra::protocol::{
     FrameError, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION, ScenarioInfo,
     Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
 };
-use greylag_infra::{BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep};
+use greylag_infra::{
+    AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep,
+};
 
 #[test]
 fn frames_are_maps_with_named_fields() {
@@ -80,6 +82,21 @@ fn load_profiles_travel_whole() {
     ));
 }
 
+/// What version 3 added: an agent proves who it is.
+#[test]
+fn a_hello_brings_the_agents_secret() {
+    let frame = b"\x81\xa5Hello\x82\xa8protocol\x03\xa6secret\xb00123456789abcdef";
+    let ToCoordinator::Hello(hello) = decode(frame).expect("a hello") else {
+        panic!("a hello should be read as one");
+    };
+    assert_eq!(hello.secret, AgentSecret::new("0123456789abcdef"));
+    assert!(
+        encode(&hello)
+            .windows(24)
+            .any(|part| part == b"\xa6secret\xb00123456789abcdef")
+    );
+}
+
 #[test]
 fn a_hello_says_what_the_scenarios_offer() {
     let scenario = ScenarioInfo {
@@ -142,10 +159,10 @@ fn a_build_travels_with_named_fields() {
 
 #[test]
 fn unknown_fields_are_ignored_and_missing_ones_default() {
-    let hello = decode(b"\x81\xa5Hello\x82\xa8protocol\x02\xa6future\xc3").expect("a hello");
+    let hello = decode(b"\x81\xa5Hello\x82\xa8protocol\x03\xa6future\xc3").expect("a hello");
     let expected = Hello {
         protocol: PROTOCOL_VERSION,
-        agent_id: String::new(),
+        secret: AgentSecret::default(),
         name: String::new(),
         infrastructure: String::new(),
         version: String::new(),

@@ -11,7 +11,7 @@ use greylag_infra::protocol::{
     ToCoordinator, UserChange,
 };
 use greylag_infra::{
-    ConnectionStatus, LoadProfile, LoadTest, ProfileStep, RunPhase, RunRecord, Stage,
+    AgentSecret, ConnectionStatus, LoadProfile, LoadTest, ProfileStep, RunPhase, RunRecord, Stage,
 };
 use greylag_reporting::Interval;
 use greylag_reporting::coordinator::{
@@ -94,7 +94,7 @@ struct FakeAgent {
 fn hello(id: &str, runs: &[&str]) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
-        agent_id: id.into(),
+        secret: AgentSecret::new(format!("{id:->32}")),
         name: format!("agent-{id}"),
         infrastructure: "lab".into(),
         build: greylag_infra::BuildInfo::default(),

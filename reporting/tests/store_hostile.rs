@@ -291,7 +291,7 @@ async fn impossible_snapshots_are_refused() {
         ),
         (
             |s| s.workers[0].index = 5,
-            "worker 5, which is not one of agent a",
+            "worker 5, which is not one of this agent's",
         ),
     ];
     let mut fine = snapshot("r", 1, &[(0, &endpoint("GET", "/"), 1_000, None)]);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use greylag_infra::AgentSecret;
 use greylag_infra::protocol::{
     self, AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator,
 };
@@ -93,12 +94,12 @@ impl AgentSocket {
     }
 }
 
-/// A hello that is welcome.
-pub fn hello(agent_id: &str, infrastructure: &str) -> Hello {
+/// A hello that is welcome, of an agent whose secret follows from its name.
+pub fn hello(name: &str, infrastructure: &str) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
-        agent_id: agent_id.to_owned(),
-        name: agent_id.to_owned(),
+        secret: AgentSecret::new(format!("{name:->32}")),
+        name: name.to_owned(),
         infrastructure: infrastructure.to_owned(),
         build: greylag_infra::BuildInfo::default(),
         version: "0.0.0".to_owned(),

@@ -7,11 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::nginx::Counts;
 
-/// Sums of a run's intervals of one second, by method and name of the endpoint.
-///
-/// # Panics
-/// The database cannot be read.
-pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Counts> {
+fn open(data: &Path) -> Connection {
     let connection = Connection::open_with_flags(
         data.join("greylag.sqlite"),
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -20,6 +16,30 @@ pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Co
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
         .expect("a timeout can be set");
+    connection
+}
+
+/// Identities of a run's agents.
+///
+/// # Panics
+/// The database cannot be read.
+pub fn stored_agent_ids(data: &Path, run_id: &str) -> Vec<String> {
+    let connection = open(data);
+    let mut query = connection
+        .prepare("SELECT a.id FROM run_agents a JOIN runs r USING (run) WHERE r.id = ?1")
+        .expect("the tables are as in store/schema.rs");
+    let ids = query.query_map([run_id], |row| row.get(0));
+    ids.expect("the rows can be read")
+        .collect::<Result<_, _>>()
+        .expect("the rows can be read")
+}
+
+/// Sums of a run's intervals of one second, by method and name of the endpoint.
+///
+/// # Panics
+/// The database cannot be read.
+pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Counts> {
+    let connection = open(data);
     let mut query = connection
         .prepare(
             "SELECT e.method, e.name, sum(i.requests), sum(i.failures)

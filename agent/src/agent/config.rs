@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use greylag_infra::BuildInfo;
 use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION};
+use greylag_infra::{AgentSecret, BuildInfo};
 use greylag_scenarios::Scenario;
 use rand::Rng;
 use rand::distr::Alphanumeric;
@@ -15,8 +15,8 @@ use url::Url;
 
 use super::scenario_info::scenario_info;
 
-/// Letters and digits of an agent's identity.
-const ID_LENGTH: usize = 12;
+/// Letters and digits of an agent's secret: 190 bits.
+const SECRET_LENGTH: usize = 32;
 
 /// What an agent has to know.
 #[derive(Clone)]
@@ -88,15 +88,15 @@ impl AgentConfig {
 
     /// The hello of an agent that is new and holds no runs.
     pub(super) fn hello(&self) -> Hello {
-        let agent_id = rand::rng()
+        let secret: String = rand::rng()
             .sample_iter(Alphanumeric)
-            .take(ID_LENGTH)
+            .take(SECRET_LENGTH)
             .map(char::from)
             .collect();
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Hello {
             protocol: PROTOCOL_VERSION,
-            agent_id,
+            secret: AgentSecret::new(secret),
             name: self.name.clone(),
             infrastructure: self.infrastructure.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,6 @@
 use super::kept_scenarios::{MAX_SCENARIO_PARTS, MAX_SCENARIOS};
 use super::*;
+use crate::agent_secret::AgentSecret;
 use crate::load_test::MAX_OPTIONS;
 use crate::protocol::{
     MAX_NAME_BYTES as MAX_TEXT_BYTES, OptionInfo, PROTOCOL_VERSION, UserTypeInfo,
@@ -8,7 +9,7 @@ use crate::protocol::{
 fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
-        agent_id: id.into(),
+        secret: AgentSecret::new(id),
         name: name.into(),
         infrastructure: infrastructure.into(),
         build: BuildInfo::default(),
@@ -19,6 +20,10 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
     }
 }
 
+fn id(secret: &str) -> String {
+    AgentSecret::new(secret).agent_id()
+}
+
 #[test]
 fn an_infrastructure_is_pending_then_connected_then_disconnected() {
     let mut registry = Registry::default();
@@ -26,7 +31,7 @@ fn an_infrastructure_is_pending_then_connected_then_disconnected() {
     assert_eq!(registry.view()[0].status, ConnectionStatus::Pending);
     registry.join(&hello("1", "a", "load"), 5).unwrap();
     assert_eq!(registry.view()[0].status, ConnectionStatus::Connected);
-    registry.left("1");
+    registry.left(&id("1"));
     assert_eq!(registry.view()[0].status, ConnectionStatus::Disconnected);
     assert_eq!(registry.view()[0].agents[0].last_heard_us, 5);
     registry.join(&hello("1", "a", "load"), 9).unwrap();
@@ -43,13 +48,16 @@ fn two_agents_of_one_name_are_told_apart() {
         "a-2",
         "after a reconnect"
     );
-    registry.left("1");
+    registry.left(&id("1"));
     assert_eq!(
         registry.join(&hello("3", "a", "load"), 0).unwrap(),
         "a",
         "the name is free again"
     );
-    assert!(registry.agent("1").is_none(), "replaced by the new process");
+    assert!(
+        registry.agent(&id("1")).is_none(),
+        "replaced by the new process"
+    );
     assert_eq!(registry.connected_agents("load").unwrap().len(), 2);
 }
 
@@ -59,7 +67,7 @@ fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
     registry.join(&hello("1", "a", "load"), 0).unwrap();
     registry.join(&hello("1", "a", "other"), 0).unwrap();
     assert_eq!(registry.connected_agents("load").unwrap().len(), 0);
-    registry.left("1");
+    registry.left(&id("1"));
     assert_eq!(registry.connected_agents("other").unwrap().len(), 0);
 }
 
@@ -109,7 +117,7 @@ fn what_is_kept_of_a_hello_is_bounded() {
     };
     let mut registry = Registry::default();
     registry.join(&greedy, 0).unwrap();
-    let agent = registry.agent("1").unwrap();
+    let agent = registry.agent(&id("1")).unwrap();
     assert_eq!(agent.version.len(), MAX_NAME_BYTES);
     assert_eq!(agent.scenarios.len(), MAX_SCENARIOS);
     let many = &agent.scenarios[0];
@@ -148,9 +156,9 @@ fn connected_agents_are_bounded_and_those_gone_make_room() {
     }
     let one_more = hello("more", "more", "load");
     assert!(registry.join(&one_more, 0).is_err());
-    registry.left("7");
+    registry.left(&id("7"));
     assert_eq!(registry.join(&one_more, 1), Ok("more".into()));
-    assert!(registry.agent("7").is_none());
+    assert!(registry.agent(&id("7")).is_none());
     assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
 }
 

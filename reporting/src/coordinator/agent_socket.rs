@@ -23,6 +23,8 @@ use crate::store::SaveOutcome;
 
 /// How long a new connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of an agent's name that are logged: what is longer is not a valid name.
+const MAX_LOGGED_NAME_BYTES: usize = 100;
 /// How long one frame may take to be written.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,8 +66,8 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
             return close(&coordinator, socket, "a new agent", end).await;
         }
     };
-    let agent_id = hello.agent_id.clone();
-    let agent_name = hello.name.clone();
+    let agent_id = hello.secret.agent_id();
+    let agent_name = cut(&hello.name, MAX_LOGGED_NAME_BYTES).into_owned();
     let (outgoing, queue) = mpsc::channel(AGENT_QUEUE);
     let (reply, answer) = oneshot::channel();
     let hello = Box::new(hello);

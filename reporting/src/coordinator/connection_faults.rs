@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use greylag_infra::protocol::cut;
+
+/// Most bytes of a text of an agent's that are logged.
+const MAX_LOGGED_BYTES: usize = 300;
+
 /// A reason to close an agent's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionFault {
@@ -63,10 +68,12 @@ impl ConnectionFaults {
     /// Counts and logs a closed connection.
     pub fn count(&self, fault: ConnectionFault, agent: &str, detail: impl fmt::Display) {
         self.counters[fault as usize].fetch_add(1, Ordering::Relaxed);
+        let detail = detail.to_string();
         tracing::warn!(
-            agent,
+            agent = %cut(agent, MAX_LOGGED_BYTES),
             reason = fault.key(),
-            "closed an agent's connection: {detail}"
+            "closed an agent's connection: {}",
+            cut(&detail, MAX_LOGGED_BYTES)
         );
     }
 

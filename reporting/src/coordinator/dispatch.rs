@@ -242,7 +242,7 @@ fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
 mod tests {
     use super::*;
     use greylag_infra::protocol::{Hello, PROTOCOL_VERSION};
-    use greylag_infra::{DeclaredRequest, DeclaredScenario};
+    use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario};
 
     fn registry(agents: &[&str]) -> Registry {
         let shop = ScenarioInfo {
@@ -259,7 +259,7 @@ mod tests {
         for (name, scenario) in agents {
             let hello = Hello {
                 protocol: PROTOCOL_VERSION,
-                agent_id: format!("id-{name}"),
+                secret: AgentSecret::new(*name),
                 name: (*name).into(),
                 infrastructure: "lab".into(),
                 version: "0".into(),
@@ -377,7 +377,7 @@ mod tests {
         for (name, digit, version) in agents {
             let hello = Hello {
                 protocol: PROTOCOL_VERSION,
-                agent_id: format!("id-{name}"),
+                secret: AgentSecret::new(*name),
                 name: (*name).into(),
                 infrastructure: "lab".into(),
                 version: (*version).into(),

@@ -4,6 +4,7 @@
 //! (`agent_socket.rs`) that saves snapshots and acknowledges them; everyone else talks to the owner through the
 //! cloneable [`Coordinator`] handle.
 
+mod admission;
 mod agent_socket;
 mod clock;
 mod connection_faults;

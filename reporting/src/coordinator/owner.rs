@@ -419,7 +419,7 @@ impl Owner {
         if let Err(mpsc::error::TrySendError::Full(_)) = connection.outgoing.try_send(message) {
             self.coordinator.shared.faults.count(
                 ConnectionFault::TooSlow,
-                agent_id,
+                self.name_of(agent_id),
                 format!("{AGENT_QUEUE} messages wait to be read by the agent"),
             );
             // Dropping the sender ends the connection's task, which reports the agent as disconnected.
@@ -427,6 +427,13 @@ impl Owner {
                 connection.outgoing = mpsc::channel(1).0;
             }
         }
+    }
+
+    /// An agent's name, for the log.
+    fn name_of(&self, agent_id: &str) -> &str {
+        self.registry
+            .agent(agent_id)
+            .map_or("unknown", |agent| agent.name.as_str())
     }
 
     fn publish(&self) {

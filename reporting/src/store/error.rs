@@ -32,10 +32,10 @@ pub enum StoreError {
     RunExists(String),
     #[error("run {0} is not over; stop it before it is deleted")]
     NotOver(String),
-    #[error("agent {agent} takes no part in run {run}")]
-    UnknownAgent { run: String, agent: String },
-    #[error("agent {agent} has ended its part of run {run} and sent more")]
-    AfterEnd { run: String, agent: String },
+    #[error("the agent takes no part in run {run}")]
+    UnknownAgent { run: String },
+    #[error("the agent has ended its part of run {run} and sent more")]
+    AfterEnd { run: String },
     #[error("{0}")]
     InvalidSnapshot(String),
     #[error("the database failed: {0}")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use greylag_infra::protocol::{
-    Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES, OTHER, cut,
+    Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
 use rusqlite::{Connection, params};
 
@@ -96,7 +96,6 @@ fn admit(
     let Some(agent) = live.agents.get(agent_id) else {
         return Err(Err(StoreError::UnknownAgent {
             run: run_id.to_owned(),
-            agent: cut(agent_id, MAX_NAME_BYTES).into_owned(),
         }));
     };
     if snapshot.seq <= agent.last_seq {
@@ -109,7 +108,6 @@ fn admit(
     if agent.ended {
         return Err(Err(StoreError::AfterEnd {
             run: run_id.to_owned(),
-            agent: agent_id.to_owned(),
         }));
     }
     let expected = agent.last_seq + 1;
@@ -131,7 +129,7 @@ fn admit(
         .find(|worker| !agent.workers.contains(worker))
     {
         return Err(Err(StoreError::InvalidSnapshot(format!(
-            "it speaks of worker {worker}, which is not one of agent {agent_id}"
+            "it speaks of worker {worker}, which is not one of this agent's"
         ))));
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use greylag_infra::AgentSecret;
 use greylag_infra::protocol::{
     AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator, decode,
     encode,
@@ -46,7 +47,7 @@ impl FakeAgent {
         let mut agent = Self { socket };
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
-            agent_id: crate::site::AGENT.into(),
+            secret: AgentSecret::new(format!("{:->32}", crate::site::AGENT)),
             name: crate::site::AGENT.into(),
             infrastructure: infrastructure.into(),
             build: greylag_infra::BuildInfo::default(),

@@ -10,6 +10,7 @@ mod exactly_once;
 mod faults;
 mod frames;
 mod generator_limits;
+mod hostile_peers;
 mod hostile_texts;
 mod http_versions;
 mod proxies;

@@ -7,6 +7,7 @@ use greylag_infra::{RunEvent, RunId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, Owner};
+use crate::coordinator::admission::check_hello;
 
 impl Owner {
     pub(super) async fn agent_connected(
@@ -32,7 +33,7 @@ impl Owner {
             tracing::error!(%error, infrastructure = %hello.infrastructure, "cannot save the infrastructure; it is forgotten at the next restart");
         }
         tracing::info!(agent = %name, infrastructure = %hello.infrastructure, "agent connected");
-        let agent_id = hello.agent_id.clone();
+        let agent_id = hello.secret.agent_id();
         // A connection that is still there for the same agent is a dead one that was not noticed yet.
         self.connections.insert(
             agent_id.clone(),
@@ -56,23 +57,7 @@ impl Owner {
     }
 
     fn admit(&mut self, hello: &Hello) -> Result<String, String> {
-        if hello.protocol != PROTOCOL_VERSION {
-            return Err(format!(
-                "the agent speaks protocol version {} and this coordinator version {PROTOCOL_VERSION}; install the same Greylag on both (the agent has {}, the coordinator {})",
-                hello.protocol,
-                if hello.version.is_empty() {
-                    "an unknown version"
-                } else {
-                    &hello.version
-                },
-                env!("CARGO_PKG_VERSION"),
-            ));
-        }
-        if hello.agent_id.is_empty() || hello.agent_id.len() > 100 {
-            return Err(
-                "the agent's hello has no valid agent_id; start the agent again".to_owned(),
-            );
-        }
+        check_hello(hello)?;
         self.registry
             .join(hello, self.coordinator.now_us())
             .map_err(|error| error.to_string())
@@ -123,11 +108,7 @@ impl Owner {
         self.connections.remove(agent_id);
         self.registry.left(agent_id);
         self.publish();
-        let name = self
-            .registry
-            .agent(agent_id)
-            .map_or(agent_id, |agent| agent.name.as_str());
-        tracing::info!(agent = %name, "agent disconnected");
+        tracing::info!(agent = %self.name_of(agent_id), "agent disconnected");
         // Not now: of a connection that only fell silent a whole lease has gone by already.
         let since_us = self
             .registry

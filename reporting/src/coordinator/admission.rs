@@ -1,0 +1,29 @@
+//! What is checked of a hello before the agent is one of ours.
+
+use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, cut};
+
+/// Bytes of an agent's version that a refusal repeats.
+const MAX_VERSION_BYTES: usize = 100;
+
+/// Checks that the agent speaks our protocol and can prove who it is.
+///
+/// # Errors
+/// Why it cannot join, for the user.
+pub(super) fn check_hello(hello: &Hello) -> Result<(), String> {
+    if hello.protocol != PROTOCOL_VERSION {
+        return Err(format!(
+            "the agent speaks protocol version {} and this coordinator version {PROTOCOL_VERSION}; install the same Greylag on both (the agent has {}, the coordinator {})",
+            hello.protocol,
+            if hello.version.is_empty() {
+                "an unknown version".into()
+            } else {
+                cut(&hello.version, MAX_VERSION_BYTES)
+            },
+            env!("CARGO_PKG_VERSION"),
+        ));
+    }
+    if !hello.secret.is_valid() {
+        return Err("the agent's hello has no valid secret; start the agent again".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Peers that mean harm: what they send harms nobody but themselves.
+
+mod identity;
