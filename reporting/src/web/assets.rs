@@ -1,4 +1,8 @@
 //! Styles, scripts and pictures, compiled into the binary.
+//!
+//! Pages name them below a path that holds a hash of all of them. Scripts import each other by relative
+//! paths and so stay below the same one. Whatever a browser has of a path can be kept for ever, because
+//! another version of any file is another path.
 
 use std::sync::LazyLock;
 
@@ -61,12 +65,33 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     ]
 });
 
+/// Where pages find the assets: changes with the content of any of them.
+static ROOT: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for asset in ASSETS.iter() {
+        hash.update(asset.path);
+        hash.update(asset.etag.as_bytes());
+    }
+    format!("/assets/{}", hex(&hash.finalize()))
+});
+
+/// Digits of a hash that tell one version from another.
+fn hex(hash: &[u8]) -> String {
+    hash[..12]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The path of an asset such as `css/base.css`, to be kept for ever.
+pub(crate) fn asset_url(path: &str) -> String {
+    debug_assert!(ASSETS.iter().any(|asset| asset.path == path), "{path}");
+    format!("{}/{path}", *ROOT)
+}
+
 impl Asset {
     fn new(path: &'static str, content: &'static [u8]) -> Self {
-        let hash: String = Sha256::digest(content)[..12]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex(&Sha256::digest(content));
         let content_type = match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
@@ -85,9 +110,15 @@ impl Asset {
     }
 }
 
-/// `GET /assets/…`: browsers keep it and ask each time whether it is still the same, which costs no
-/// transfer.
+/// `GET /assets/…`: below the hashed path browsers keep it for ever; elsewhere they ask each time whether
+/// it is still the same.
 pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let hashed = format!("/assets/{path}")
+        .strip_prefix(ROOT.as_str())
+        .and_then(|rest| rest.strip_prefix('/'))
+        .map(str::to_owned);
+    let is_immutable = hashed.is_some();
+    let path = hashed.unwrap_or(path);
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
         return WebError::new(
             StatusCode::NOT_FOUND,
@@ -95,9 +126,14 @@ pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Respo
         )
         .into_response();
     };
+    let keep = if is_immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let keeping = [
         (header::ETAG, asset.etag.clone()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
     ];
     let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
         known
@@ -167,6 +203,26 @@ mod tests {
                 assert_eq!(outside, None, "{} names another server", asset.path);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn only_the_hashed_path_is_kept_for_ever() {
+        let get = async |path: &str| {
+            let path = path.strip_prefix("/assets/").expect("an asset").to_owned();
+            let answer = asset(axum::extract::Path(path), HeaderMap::new()).await;
+            let kept = answer.headers().get(header::CACHE_CONTROL).cloned();
+            (answer.status(), kept)
+        };
+        let (status, kept) = get(&asset_url("js/run.js")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(kept.unwrap(), "public, max-age=31536000, immutable");
+        let (status, kept) = get("/assets/js/run.js").await;
+        assert_eq!(
+            (status, kept.unwrap()),
+            (StatusCode::OK, HeaderValue::from_static("no-cache"))
+        );
+        let (status, _) = get("/assets/0123456789abcdef01234567/js/run.js").await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "another version");
     }
 
     #[tokio::test]

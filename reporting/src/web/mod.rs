@@ -27,6 +27,7 @@ mod state;
 mod values;
 mod wrong_tokens;
 
+pub(crate) use assets::asset_url;
 pub use listen::{ListenRefused, check_listen_address};
 pub use public_address::{
     BasePath, BasePathError, PathsDiffer, PublicAddress, PublicUrl, PublicUrlError,

@@ -15,6 +15,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::access_layers::{check_same_origin, require_access, require_bearer};
 use super::auth::Access;
@@ -32,6 +34,8 @@ use crate::coordinator::Coordinator;
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Most bytes of a larger body that are read only to be thrown away.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
+/// Least bytes of an answer that are worth compressing.
+const MIN_COMPRESSED_BYTES: u16 = 256;
 /// Time in which a request's body must have come and its answer begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -108,6 +112,11 @@ pub fn router(
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(refuse_large_bodies))
         .layer(from_fn(limit_time))
+        // Event streams, too: what an event leaves in the encoder is flushed when there is nothing more.
+        .layer(
+            CompressionLayer::new()
+                .compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::IMAGES)),
+        )
         .layer(from_fn_with_state(state.clone(), check_same_origin))
         .layer(from_fn_with_state(state, render_errors))
         .layer(from_fn(add_security_headers));

@@ -8,3 +8,4 @@ mod live;
 mod running;
 mod shown;
 mod site;
+mod transfer;
