@@ -40,13 +40,13 @@ pub use load_test::{
     MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_STAGES, MAX_USERS, MAX_WORKERS, Selection, Stage,
 };
 pub use registry::{
-    AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, MAX_AGENTS,
+    AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
     MAX_INFRASTRUCTURES, Registry, check_infrastructure_name,
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
 pub use run_lifecycle::{
     CHANGE_DELAY_US, ChangeRefused, END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent,
-    RunLifecycle, START_DELAY_US, StopRefused,
+    RunLifecycle, START_DELAY_US, StopRefused, UnfinishedRun,
 };
 pub use scenario_fit::MisfitError;
 pub use set_up_data::SetUpData;

@@ -55,6 +55,9 @@ pub enum ToCoordinator {
     Ping {
         /// The agent's clock, µs since 1970.
         sent_at_us: u64,
+        /// How the runs stand that the agent holds.
+        #[serde(default)]
+        runs: Vec<HeldRun>,
     },
     /// All workers of this run are up and wait for the start.
     Ready {
@@ -158,6 +161,18 @@ pub struct Hello {
     /// Runs the agent still holds (running, or not yet acknowledged to the end).
     #[serde(default)]
     pub runs: Vec<RunId>,
+}
+
+/// How a run stands that an agent holds, at the moment of a ping.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeldRun {
+    /// The run.
+    pub run_id: RunId,
+    /// Run time in µs on the agent's own clock, which no step of a wall clock moves; none before the start.
+    pub run_time_us: Option<u64>,
+    /// Age in µs of the oldest snapshot that is not acknowledged; 0 if there is none.
+    pub unacknowledged_us: u64,
 }
 
 /// A scenario compiled into an agent.

@@ -108,6 +108,15 @@ pub fn check_infrastructure_name(name: &str) -> Result<(), InfrastructureError> 
     }
 }
 
+/// How an agent joined its infrastructure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Its name there.
+    pub name: String,
+    /// Identity of a process that had this name and is gone: the agent is that one, started again.
+    pub replaced: Option<String>,
+}
+
 /// All infrastructures and agents of a coordinator.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -142,12 +151,12 @@ impl Registry {
         Ok(())
     }
 
-    /// An agent connected (again). Returns its name here: as asked, or numbered when another connected agent
-    /// has that name.
+    /// An agent connected (again). Its name here is as asked, or numbered when another connected agent has that
+    /// name.
     ///
     /// # Errors
     /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
-    pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<String, InfrastructureError> {
+    pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<Joined, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
         match self.create(&hello.infrastructure) {
@@ -183,7 +192,13 @@ impl Registry {
             .find(|name| !taken.contains(name.as_str()))
             .expect("one of endlessly many numbered names is free");
         // Whoever came back under the same name as a new process replaces the old entry.
-        agents.retain(|id, agent| *id == agent_id || agent.name != name);
+        let replaced = agents
+            .iter()
+            .find(|(id, agent)| **id != agent_id && agent.name == name)
+            .map(|(id, _)| id.clone());
+        if let Some(id) = &replaced {
+            agents.remove(id);
+        }
         let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
         agents.insert(
             agent_id.clone(),
@@ -212,7 +227,7 @@ impl Registry {
                 None => break,
             };
         }
-        Ok(name)
+        Ok(Joined { name, replaced })
     }
 
     /// An agent was heard. Unknown agents are ignored.

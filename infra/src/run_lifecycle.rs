@@ -21,7 +21,10 @@
 //! An agent whose connection breaks is *absent*. If it comes back within the lease nothing happened: it is
 //! sent again what it may have missed, and resends what was not acknowledged. If not, the run fails and
 //! names it. A coordinator that was restarted treats all agents as absent since its start. The first reason
-//! to fail is the one that is kept.
+//! to fail is the one that is kept. An agent that comes back as a new process does not come back: the run fails
+//! at once.
+//!
+//! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
 //! What the scenario's set-up made comes with the `Ready` of the agent that has worker 0, is saved, and goes to
 //! everyone with `Start`.
@@ -32,6 +35,7 @@
 mod agents;
 mod event;
 mod load_change;
+mod time_base;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +43,7 @@ use crate::protocol::{Prepare, ToAgent};
 use crate::run::{RunPhase, RunRecord};
 use crate::set_up_data::SetUpData;
 
-pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused};
+pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused, UnfinishedRun};
 pub use load_change::CHANGE_DELAY_US;
 
 /// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
@@ -72,6 +76,8 @@ pub struct RunLifecycle {
     lease_us: u64,
     /// When the present phase must be over, µs since 1970.
     deadline_us: u64,
+    /// Whether run time zero is known on the coordinator's present clock; not yet after a restart.
+    knows_run_zero: bool,
     /// Whether a load shape of the scenario's own has come.
     has_shape: bool,
     /// What the scenario's set-up made, once it has come; saved before anyone is sent it.
@@ -91,6 +97,7 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: now_us + PREPARE_TIMEOUT_US,
+            knows_run_zero: true,
             has_shape: false,
             set_up_data: None,
         };
@@ -103,13 +110,17 @@ impl RunLifecycle {
         (run, effects)
     }
 
-    /// A run found unfinished by a coordinator that was restarted, with the set-up data that was saved of it.
+    /// A run found unfinished by a coordinator that was restarted.
     pub fn recover(
-        record: RunRecord,
-        set_up_data: Option<SetUpData>,
+        unfinished: UnfinishedRun,
         lease_us: u64,
         now_us: u64,
     ) -> (Self, Vec<RunEffect>) {
+        let UnfinishedRun {
+            record,
+            set_up_data,
+            saved_us,
+        } = unfinished;
         let presence = record
             .agents
             .iter()
@@ -129,17 +140,19 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: 0,
+            knows_run_zero: false,
             has_shape: false,
             set_up_data,
         };
         let mut effects = vec![RunEffect::Log(
             "coordinator restarted; waiting for the agents to come back".to_owned(),
         )];
+        effects.extend(run.guess_run_zero(saved_us, now_us));
         match &run.record.phase {
             // Agents that come back say again what they have prepared.
             RunPhase::Preparing => run.deadline_us = now_us + PREPARE_TIMEOUT_US,
             RunPhase::Failing(_) => run.deadline_us = run.failing_deadline(now_us),
-            _ => run.deadline_us = run.running_deadline().max(now_us + run.lease_us),
+            _ => run.deadline_us = run.deadline_after(saved_us, now_us),
         }
         // An end can be saved with its snapshot before the life cycle heard of it.
         let failure = run
@@ -188,6 +201,11 @@ impl RunLifecycle {
                 agent_id,
                 holds_run,
             } => self.agent_returned(&agent_id, holds_run, now_us),
+            RunEvent::AgentHeard {
+                agent_id,
+                run_time_us,
+            } => self.agent_heard(&agent_id, run_time_us, now_us),
+            RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now_us),
             RunEvent::StopAsked { reason } => self.fail(reason, now_us),
             RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now_us),
             RunEvent::Tick => self.tick(now_us),
@@ -227,6 +245,7 @@ impl RunLifecycle {
         let start_at_us = now_us + START_DELAY_US;
         self.record.phase = RunPhase::Running;
         self.record.started_at_us = Some(start_at_us);
+        self.knows_run_zero = true;
         self.deadline_us = self.running_deadline();
         let mut effects = vec![RunEffect::Save];
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
@@ -354,10 +373,12 @@ impl RunLifecycle {
     }
 
     fn running_deadline(&self) -> u64 {
-        self.record.started_at_us.unwrap_or(0)
-            + self.record.profile.ends_at_us
-            + self.record.test.stop_timeout_s * 1_000_000
-            + END_GRACE_US
+        self.record.started_at_us.unwrap_or(0) + self.planned_end_us() + END_GRACE_US
+    }
+
+    /// The run time at which agents are through by their own clocks, requests in flight included.
+    fn planned_end_us(&self) -> u64 {
+        self.record.profile.ends_at_us + self.record.test.stop_timeout_s * 1_000_000
     }
 
     fn failing_deadline(&self, now_us: u64) -> u64 {

@@ -2,8 +2,8 @@
 //! "WHEN CHANGING THE PROTOCOL" at the top of `protocol.rs`.
 
 use greylag_infra::protocol::{
-    FrameError, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION, ScenarioInfo,
-    Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
+    FrameError, HeldRun, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION,
+    ScenarioInfo, Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
 };
 use greylag_infra::{
     AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep,
@@ -18,8 +18,29 @@ fn frames_are_maps_with_named_fields() {
     let frame = b"\x81\xa3Ack\x82\xa6run_id\xa2r1\xa3seq\x07";
     assert_eq!(encode(&ack), frame);
     assert_eq!(decode::<ToAgent>(frame).expect("a frame"), ack);
-    let ping = ToCoordinator::Ping { sent_at_us: 300 };
-    assert_eq!(encode(&ping), b"\x81\xa4Ping\x81\xaasent_at_us\xcd\x01\x2c");
+}
+
+/// What version 3 added: an agent says in its pings how its runs stand.
+#[test]
+fn pings_say_how_runs_stand() {
+    let ping = |runs| ToCoordinator::Ping {
+        sent_at_us: 300,
+        runs,
+    };
+    let short = b"\x81\xa4Ping\x81\xaasent_at_us\xcd\x01\x2c";
+    assert_eq!(
+        decode::<ToCoordinator>(short).expect("a ping"),
+        ping(vec![])
+    );
+    let held = ping(vec![HeldRun {
+        run_id: "r1".into(),
+        run_time_us: Some(5),
+        unacknowledged_us: 7,
+    }]);
+    let frame = b"\x81\xa4Ping\x82\xaasent_at_us\xcd\x01\x2c\xa4runs\x91\x83\xa6run_id\xa2r1\
+        \xabrun_time_us\x05\xb1unacknowledged_us\x07";
+    assert_eq!(encode(&held), frame);
+    assert_eq!(decode::<ToCoordinator>(frame).expect("a ping"), held);
 }
 
 /// What version 2 added: a start and a change carry the whole load profile, an agent says its scenario's.

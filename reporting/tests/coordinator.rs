@@ -610,7 +610,12 @@ async fn a_heartbeat_alone_wakes_no_page() {
         changes.mark_unchanged();
         let before = heard();
         while heard() == before {
-            agent.send(&ToCoordinator::Ping { sent_at_us: 0 }).await;
+            agent
+                .send(&ToCoordinator::Ping {
+                    sent_at_us: 0,
+                    runs: vec![],
+                })
+                .await;
             assert!(matches!(agent.receive().await, Some(ToAgent::Pong { .. })));
         }
     }
@@ -631,7 +636,11 @@ async fn faults_close_one_connection_and_are_counted() {
     site.until_fault(ConnectionFault::Malformed, 1).await;
 
     let mut rude = FakeAgent::dial(&site.url).await;
-    rude.send(&ToCoordinator::Ping { sent_at_us: 0 }).await;
+    rude.send(&ToCoordinator::Ping {
+        sent_at_us: 0,
+        runs: vec![],
+    })
+    .await;
     assert_eq!(rude.receive().await, None);
     site.until_fault(ConnectionFault::NoHello, 1).await;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::faked_clock::fake_clock;
 use crate::proc_fs::ProcessId;
 use crate::process::{Ended, Process, clean_command};
 
@@ -93,7 +94,7 @@ impl Cluster {
             .expect("a temporary directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let (coordinator, api) =
-            start_coordinator(greylag, data.path(), "127.0.0.1:0", &options).await;
+            start_coordinator(greylag, data.path(), "127.0.0.1:0", &options, |_| ()).await;
         Self {
             greylag: greylag.clone(),
             data,
@@ -177,8 +178,20 @@ impl Cluster {
     /// Starts the coordinator again on the same port and data.
     pub async fn restart_coordinator(&mut self) {
         let listen = self.api.url().trim_start_matches("http://").to_owned();
+        self.restart(&listen, |_| ()).await;
+    }
+
+    /// The same on a machine whose wall clock is so many seconds ahead, or behind if negative.
+    pub async fn restart_coordinator_with_clock(&mut self, seconds: i64) {
+        let listen = self.api.url().trim_start_matches("http://").to_owned();
+        self.restart(&listen, |command| fake_clock(command, seconds))
+            .await;
+    }
+
+    async fn restart(&mut self, listen: &str, prepare: impl FnOnce(&mut Command)) {
+        let (data, options) = (self.data.path(), &self.options);
         let (coordinator, _) =
-            start_coordinator(&self.greylag, self.data.path(), &listen, &self.options).await;
+            start_coordinator(&self.greylag, data, listen, options, prepare).await;
         self.coordinator = coordinator;
     }
 }
@@ -188,9 +201,11 @@ async fn start_coordinator(
     data: &Path,
     listen: &str,
     options: &[String],
+    prepare: impl FnOnce(&mut Command),
 ) -> (Process, Api) {
     let mut command = greylag.command(["coordinator", "--listen", listen, "--data"]);
     command.arg(data).args(options).current_dir(data);
+    prepare(&mut command);
     let mut coordinator = Process::start("coordinator", &mut command);
     let url = coordinator
         .wait_for_output("its URL", START_TIMEOUT, local_url)

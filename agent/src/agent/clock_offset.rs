@@ -2,7 +2,7 @@
 //!
 //! A pong says what the coordinator's clock showed somewhere between our sending and our receiving. In
 //! the middle is the best guess, and it is wrong by at most half of the round trip, so the ping with the
-//! shortest round trip of the last [`KEPT`] is believed.
+//! shortest round trip of the last [`KEPT`] is believed, since the last reconnect.
 
 use std::collections::VecDeque;
 
@@ -13,6 +13,8 @@ const KEPT: usize = 30;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClockOffset {
     measured: VecDeque<Measurement>,
+    /// Whether all of them are of an earlier connection.
+    is_outdated: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,9 @@ impl ClockOffset {
         let Some(round_trip_us) = received_at_us.checked_sub(sent_at_us) else {
             return;
         };
+        if std::mem::take(&mut self.is_outdated) {
+            self.measured.clear();
+        }
         let middle = sent_at_us + round_trip_us / 2;
         if self.measured.len() == KEPT {
             self.measured.pop_front();
@@ -37,6 +42,12 @@ impl ClockOffset {
             // Also right for clocks that are centuries apart: the difference wraps into an i64.
             offset_us: coordinator_us.wrapping_sub(middle) as i64,
         });
+    }
+
+    /// There is a new connection: the coordinator may be another process with another clock, so the first pong
+    /// on it takes the place of all earlier ones.
+    pub(crate) fn reconnected(&mut self) {
+        self.is_outdated = true;
     }
 
     /// What to add to our clock to get the coordinator's, in µs; 0 before the first pong.
@@ -86,6 +97,18 @@ mod tests {
         clock.record(10_000, 2_000, 10_000);
         assert_eq!(clock.offset_us(), -8_000);
         assert_eq!(clock.coordinator_us(1_000), 0, "a time before 1970 is cut");
+    }
+
+    #[test]
+    fn after_a_reconnect_the_first_pong_is_believed() {
+        let mut clock = ClockOffset::default();
+        clock.record(1_000, 5_000, 1_000);
+        clock.reconnected();
+        assert_eq!(clock.offset_us(), 4_000, "until it has come");
+        clock.record(2_000, 9_000, 4_000);
+        assert_eq!(clock.offset_us(), 6_000, "however long its round trip");
+        clock.record(5_000, 11_200, 5_400);
+        assert_eq!(clock.offset_us(), 6_000);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::backoff::Backoff;
+use super::held::HeldRuns;
 use super::wall_clock::WallClock;
 
 /// How long reaching the coordinator may take, name resolution and TLS included.
@@ -87,12 +88,14 @@ pub(crate) async fn keep_connected(
     config: LinkConfig,
     clock: WallClock,
     hello: impl Fn() -> Hello + Send,
+    held: HeldRuns,
     events: mpsc::Sender<LinkEvent>,
     closing: CancellationToken,
 ) {
     let mut link = Link {
         config,
         clock,
+        held,
         events,
         closing: closing.clone(),
         backoff: Backoff::default(),
@@ -118,6 +121,7 @@ pub(crate) async fn keep_connected(
 struct Link {
     config: LinkConfig,
     clock: WallClock,
+    held: HeldRuns,
     events: mpsc::Sender<LinkEvent>,
     closing: CancellationToken,
     backoff: Backoff,
@@ -264,7 +268,10 @@ impl Link {
                 }
                 Some(frame) = outgoing.recv() => write(socket, frame).await,
                 _ = pings.tick() => {
-                    let ping = ToCoordinator::Ping { sent_at_us: self.clock.now_us() };
+                    let ping = ToCoordinator::Ping {
+                        sent_at_us: self.clock.now_us(),
+                        runs: self.held.at(std::time::Instant::now()),
+                    };
                     write(socket, encode(&ping).into()).await
                 }
                 () = tokio::time::sleep_until(last_heard + SILENCE) => {

@@ -13,6 +13,7 @@
 mod backoff;
 mod clock_offset;
 mod config;
+mod held;
 mod link;
 mod local_ports;
 mod log_lines;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
 use greylag_infra::protocol::Hello;
+use held::HeldRuns;
 use link::{LinkConfig, keep_connected};
 use owner::Owner;
 use wall_clock::WallClock;
@@ -87,6 +89,7 @@ impl Agent {
         let clock = WallClock::start();
         let (connected, is_connected) = watch::channel(false);
         let (held, held_runs) = watch::channel(Vec::new());
+        let held_runs = HeldRuns(held_runs);
         let (link_sender, link_events) = mpsc::channel(LINK_QUEUE);
         let (worker_sender, worker_events) = mpsc::channel(WORKER_QUEUE);
         let (shutdown, kill) = (CancellationToken::new(), CancellationToken::new());
@@ -97,12 +100,13 @@ impl Agent {
             let closing = closing.clone();
             async move {
                 let build = own_build().await;
+                let runs = held_runs.clone();
                 let hello = move || Hello {
-                    runs: held_runs.borrow().clone(),
+                    runs: runs.ids(),
                     build: build.clone(),
                     ..hello.clone()
                 };
-                keep_connected(link_config, clock, hello, link_sender, closing).await;
+                keep_connected(link_config, clock, hello, held_runs, link_sender, closing).await;
             }
         });
         let owner = Owner::new(config, clock, connected, held, worker_sender);

@@ -10,6 +10,7 @@
 //! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
@@ -67,6 +68,7 @@ pub(crate) enum ReportError {
 struct Frame {
     seq: u64,
     bytes: Bytes,
+    made_at: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -256,6 +258,7 @@ impl Outbox {
             self.ended |= snapshot.end.is_some();
             self.unacknowledged.push_back(Frame {
                 seq: self.last_seq,
+                made_at: Instant::now(),
                 bytes: encode(&ToCoordinator::Snapshot(Box::new(snapshot))).into(),
             });
         }
@@ -283,6 +286,11 @@ impl Outbox {
             self.unacknowledged.pop_front();
             self.sent = self.sent.saturating_sub(1);
         }
+    }
+
+    /// Since when the oldest snapshot that is not acknowledged waits.
+    pub(crate) fn unacknowledged_since(&self) -> Option<Instant> {
+        self.unacknowledged.front().map(|frame| frame.made_at)
     }
 
     /// Whether the coordinator has everything, the end included.

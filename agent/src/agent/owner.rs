@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::clock_offset::ClockOffset;
+use super::held::Held;
 use super::link::LinkEvent;
 use super::local_ports::local_ports;
 use super::run::{AgentRun, Now, Plan};
@@ -42,7 +43,7 @@ pub(super) struct Owner {
     outgoing: Option<mpsc::UnboundedSender<Bytes>>,
     runs: BTreeMap<RunId, AgentRun<WorkerProcess>>,
     connected: watch::Sender<bool>,
-    held: watch::Sender<Vec<RunId>>,
+    held: watch::Sender<Vec<Held>>,
     worker_events: mpsc::Sender<FromWorkerProcess>,
     shape_events: mpsc::Sender<EvaluatedShape>,
     evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
@@ -76,7 +77,7 @@ impl Owner {
         config: AgentConfig,
         clock: WallClock,
         connected: watch::Sender<bool>,
-        held: watch::Sender<Vec<RunId>>,
+        held: watch::Sender<Vec<Held>>,
         worker_events: mpsc::Sender<FromWorkerProcess>,
     ) -> Self {
         let (shape_events, evaluated_shapes) = mpsc::channel(SHAPE_QUEUE);
@@ -133,7 +134,8 @@ impl Owner {
                 }
             }
             self.send_what_is_due();
-            self.forget_done_runs();
+            self.runs.retain(|_, run| !run.is_done());
+            self.publish_held();
             if self.may_end() {
                 return Ok(());
             }
@@ -167,6 +169,7 @@ impl Owner {
         self.lease = Duration::from_millis(welcome.lease_ms);
         self.name = welcome.name;
         self.outgoing = Some(outgoing);
+        self.offset.reconnected();
         let mut ready = Vec::new();
         for (run_id, run) in &mut self.runs {
             run.outbox().reconnected();
@@ -220,7 +223,6 @@ impl Owner {
                 if let Some(run) = self.runs.remove(&run_id) {
                     tracing::warn!(run = %run_id, "the coordinator abandoned the run; its workers are killed");
                     run.kill();
-                    self.publish_held();
                 }
             }
             ToAgent::Welcome(_) | ToAgent::Refused { .. } | ToAgent::Pong { .. } => {
@@ -269,7 +271,6 @@ impl Owner {
             run.fail(self.shutdown_reason(), now);
         }
         self.runs.insert(run_id.clone(), run);
-        self.publish_held();
     }
 
     /// What the test means here.
@@ -427,16 +428,14 @@ impl Owner {
         }
     }
 
-    fn forget_done_runs(&mut self) {
-        let held = self.runs.len();
-        self.runs.retain(|_, run| !run.is_done());
-        if self.runs.len() != held {
-            self.publish_held();
-        }
-    }
-
     fn publish_held(&self) {
-        self.held.send_replace(self.runs.keys().cloned().collect());
+        let runs = self.runs.iter();
+        let now: Vec<Held> = runs.map(|(run_id, run)| run.held(run_id)).collect();
+        self.held.send_if_modified(|held| {
+            let changed = *held != now;
+            *held = now;
+            changed
+        });
     }
 
     fn kill_workers(&self) {

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
 use greylag_infra::{GeneratorNotice, LoadProfile, RunId, SetUpData, own_users};
 
+use super::held::Held;
 use super::local_ports::too_few_ports;
 use super::outbox::Outbox;
 use super::spawned_users::SpawnedUsers;
@@ -443,6 +444,15 @@ impl<W: WorkerHandle> AgentRun<W> {
             })
             .collect();
         self.outbox.set_workers(states);
+    }
+
+    /// How the part stands, for the coordinator.
+    pub(crate) fn held(&self, run_id: &RunId) -> Held {
+        Held {
+            run_id: run_id.clone(),
+            run_zero: self.run_zero,
+            unacknowledged_since: self.outbox.unacknowledged_since(),
+        }
     }
 
     /// What waits for the coordinator.

@@ -121,7 +121,7 @@ impl Connection {
                 return None;
             };
             match decode(&frame).unwrap() {
-                ToCoordinator::Ping { sent_at_us } => {
+                ToCoordinator::Ping { sent_at_us, .. } => {
                     let pong = ToAgent::Pong {
                         sent_at_us,
                         coordinator_time_us: sent_at_us,

@@ -41,17 +41,26 @@ fn an_infrastructure_is_pending_then_connected_then_disconnected() {
 #[test]
 fn two_agents_of_one_name_are_told_apart() {
     let mut registry = Registry::default();
-    assert_eq!(registry.join(&hello("1", "a", "load"), 0).unwrap(), "a");
-    assert_eq!(registry.join(&hello("2", "a", "load"), 0).unwrap(), "a-2");
     assert_eq!(
-        registry.join(&hello("2", "a", "load"), 0).unwrap(),
+        registry.join(&hello("1", "a", "load"), 0).unwrap().name,
+        "a"
+    );
+    assert_eq!(
+        registry.join(&hello("2", "a", "load"), 0).unwrap().name,
+        "a-2"
+    );
+    assert_eq!(
+        registry.join(&hello("2", "a", "load"), 0).unwrap().name,
         "a-2",
         "after a reconnect"
     );
     registry.left(&id("1"));
     assert_eq!(
         registry.join(&hello("3", "a", "load"), 0).unwrap(),
-        "a",
+        Joined {
+            name: "a".into(),
+            replaced: Some(id("1"))
+        },
         "the name is free again"
     );
     assert!(
@@ -157,7 +166,7 @@ fn connected_agents_are_bounded_and_those_gone_make_room() {
     let one_more = hello("more", "more", "load");
     assert!(registry.join(&one_more, 0).is_err());
     registry.left(&id("7"));
-    assert_eq!(registry.join(&one_more, 1), Ok("more".into()));
+    assert_eq!(registry.join(&one_more, 1).unwrap().name, "more");
     assert!(registry.agent(&id("7")).is_none());
     assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
 }

@@ -169,6 +169,20 @@ impl RunLifecycle {
         effects
     }
 
+    /// The process that took part is gone, and with it what it had not handed over.
+    pub(super) fn agent_restarted(&mut self, agent_id: &str, now_us: u64) -> Vec<RunEffect> {
+        let Some(presence @ Presence::Absent { .. }) = self.presence.get_mut(agent_id) else {
+            return Vec::new();
+        };
+        *presence = Presence::GivenUp;
+        let reason = format!(
+            "agent {} of infrastructure {} was restarted during the run",
+            self.name_of(agent_id),
+            self.record.test.infrastructure
+        );
+        self.fail(reason, now_us)
+    }
+
     pub(super) fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
         let overdue: Vec<(String, u64)> = self
             .presence

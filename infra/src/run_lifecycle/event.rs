@@ -3,7 +3,19 @@
 use crate::load_profile::{LoadProfile, ProfileError};
 use crate::load_test::{MAX_DURATION, MAX_USERS};
 use crate::protocol::{AgentEnd, ToAgent};
+use crate::run::RunRecord;
 use crate::set_up_data::SetUpData;
+
+/// A run that a coordinator which was restarted finds unfinished.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnfinishedRun {
+    /// The run as it was saved last.
+    pub record: RunRecord,
+    /// What was saved of its set-up.
+    pub set_up_data: Option<SetUpData>,
+    /// The run time up to which results are saved, µs: it was going at least until then.
+    pub saved_us: u64,
+}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +49,18 @@ pub enum RunEvent {
         agent_id: String,
         /// Whether it still holds this run.
         holds_run: bool,
+    },
+    /// An agent that holds this run was heard.
+    AgentHeard {
+        /// Identity of the agent.
+        agent_id: String,
+        /// Run time by the agent's clock; none before the start.
+        run_time_us: Option<u64>,
+    },
+    /// An agent that was away came as a new process: the one that took part is gone for good.
+    AgentRestarted {
+        /// Identity of the process that is gone.
+        agent_id: String,
     },
     /// Someone asked to stop the run; the text says who (`stopped by user`).
     StopAsked {

@@ -1,4 +1,5 @@
 mod load_change;
+mod restarts;
 
 use proptest::prelude::*;
 
@@ -46,6 +47,20 @@ fn record(agents: &[&str]) -> RunRecord {
     };
     record.profile = record.test.profile();
     record
+}
+
+/// What a coordinator that was restarted makes of a run without saved results.
+fn recover(
+    record: RunRecord,
+    set_up_data: Option<SetUpData>,
+    now_us: u64,
+) -> (RunLifecycle, Vec<RunEffect>) {
+    let unfinished = UnfinishedRun {
+        record,
+        set_up_data,
+        saved_us: 0,
+    };
+    RunLifecycle::recover(unfinished, LEASE_US, now_us)
 }
 
 fn ready(agent: &str) -> RunEvent {
@@ -211,7 +226,7 @@ fn agents_that_never_get_ready_fail_the_run() {
 
 #[test]
 fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
-    let (run, effects) = RunLifecycle::recover(record(&["a", "b"]), None, LEASE_US, 0);
+    let (run, effects) = recover(record(&["a", "b"]), None, 0);
     assert_eq!(run.record().phase, RunPhase::Preparing);
     assert_eq!(sent(&effects), []);
     let mut run = run;
@@ -228,7 +243,7 @@ fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
     let _ = run.handle(ready("b"), 3);
     assert_eq!(run.record().phase, RunPhase::Running);
 
-    let (mut run, _) = RunLifecycle::recover(record(&["a", "b"]), None, LEASE_US, 0);
+    let (mut run, _) = recover(record(&["a", "b"]), None, 0);
     let _ = run.handle(returned("a"), 1);
     let _ = run.handle(RunEvent::Tick, LEASE_US + 2);
     let reason = run.record().phase.failure_reason().unwrap();
@@ -280,7 +295,7 @@ fn set_up_data_is_saved_before_everyone_is_sent_it() {
     let saved = run.record().clone();
     let again = [Some(data.clone())];
     assert_eq!(started_with(&run.handle(returned("b"), 5)), again);
-    let (mut run, _) = RunLifecycle::recover(saved, Some(data), LEASE_US, 6);
+    let (mut run, _) = recover(saved, Some(data), 6);
     assert_eq!(started_with(&run.handle(returned("a"), 7)), again);
 }
 
@@ -296,7 +311,7 @@ fn set_up_data_that_is_too_large_fails_the_run() {
 #[test]
 fn a_restart_after_the_start_goes_on() {
     let saved = running().record().clone();
-    let (mut run, _) = RunLifecycle::recover(saved, None, LEASE_US, 5_000_000);
+    let (mut run, _) = recover(saved, None, 5_000_000);
     assert_eq!(run.record().phase, RunPhase::Running);
     let _ = run.handle(returned("a"), 6_000_000);
     let _ = run.handle(returned("b"), 6_000_000);
@@ -309,7 +324,7 @@ fn a_restart_after_the_start_goes_on() {
 fn a_coordinator_that_was_away_for_a_day_does_not_make_the_load_last_a_day() {
     const DAY_US: u64 = 86_400_000_000;
     let saved = running().record().clone();
-    let (mut run, _) = RunLifecycle::recover(saved, None, LEASE_US, DAY_US);
+    let (mut run, _) = recover(saved, None, DAY_US);
     let _ = run.handle(RunEvent::Tick, DAY_US + LEASE_US + 1);
     assert!(matches!(run.record().phase, RunPhase::Failed(_)));
     assert_eq!(
@@ -330,7 +345,7 @@ fn a_restart_after_the_last_end_finishes_at_once() {
             ended_at_us: 1,
         });
     }
-    let (run, effects) = RunLifecycle::recover(saved, None, LEASE_US, 70_000_000);
+    let (run, effects) = recover(saved, None, 70_000_000);
     assert_eq!(run.record().phase, RunPhase::Finished);
     assert_eq!(effects.last(), Some(&RunEffect::Over));
 }
@@ -344,7 +359,7 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
         failures: 0,
         ended_at_us: 1,
     });
-    let (mut run, effects) = RunLifecycle::recover(saved, None, LEASE_US, 5_000_000);
+    let (mut run, effects) = recover(saved, None, 5_000_000);
     assert!(effects.contains(&RunEffect::Save));
     assert_eq!(
         sent(&run.handle(returned("b"), 6_000_000)),
@@ -464,7 +479,7 @@ proptest! {
             now += later;
             let before = run.record().clone();
             let effects = if restart && !before.phase.is_over() {
-                let (recovered, effects) = RunLifecycle::recover(saved.clone(), None, LEASE_US, now);
+                let (recovered, effects) = recover(saved.clone(), None, now);
                 run = recovered;
                 effects
             } else {

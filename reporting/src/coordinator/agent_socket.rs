@@ -151,10 +151,11 @@ async fn serve(
             }
         };
         let answer = match message {
-            ToCoordinator::Ping { sent_at_us } => {
+            ToCoordinator::Ping { sent_at_us, runs } => {
                 coordinator
                     .command(Command::AgentHeard {
                         agent_id: agent_id.to_owned(),
+                        runs,
                     })
                     .await;
                 Some(ToAgent::Pong {

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::protocol::{AgentEnd, Hello, LogLine, ToAgent};
+use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
 use greylag_infra::{
     ChangeRefused, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
-    RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused,
+    RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused, UnfinishedRun,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -57,6 +57,8 @@ pub(super) enum Command {
     },
     AgentHeard {
         agent_id: String,
+        /// How its runs stand, if it said so.
+        runs: Vec<HeldRun>,
     },
     AgentReady {
         agent_id: String,
@@ -125,20 +127,32 @@ impl Owner {
         for record in unfinished {
             let run_id = record.id.clone();
             tracing::info!(run = %run_id, test = %record.test.name, "taking up an unfinished run");
-            let set_up_data = match self.coordinator.store().set_up_data(&run_id).await {
-                Ok(data) => data,
-                Err(error) => {
-                    tracing::error!(%error, run = %run_id, "cannot read the set-up data");
-                    None
-                }
-            };
-            let (lifecycle, effects) = RunLifecycle::recover(
+            let unfinished = UnfinishedRun {
+                set_up_data: self.saved_set_up_data(&run_id).await,
+                saved_us: self.saved_run_time_us(&run_id).await,
                 record,
-                set_up_data,
-                self.lease_us(),
-                self.coordinator.now_us(),
-            );
+            };
+            let (lifecycle, effects) =
+                RunLifecycle::recover(unfinished, self.lease_us(), self.coordinator.now_us());
             self.adopt(run_id, lifecycle, effects).await;
+        }
+    }
+
+    async fn saved_set_up_data(&self, run_id: &str) -> Option<SetUpData> {
+        let saved = self.coordinator.store().set_up_data(run_id).await;
+        saved.unwrap_or_else(|error| {
+            tracing::error!(%error, run = run_id, "cannot read the set-up data");
+            None
+        })
+    }
+
+    async fn saved_run_time_us(&self, run_id: &str) -> u64 {
+        match self.coordinator.store().last_second(run_id).await {
+            Ok(second) => second.map_or(0, |second| u64::from(second) * 1_000_000),
+            Err(error) => {
+                tracing::error!(%error, run = run_id, "cannot read up to where results are saved");
+                0
+            }
         }
     }
 
@@ -197,8 +211,8 @@ impl Owner {
                 self.agent_connected(connection, &hello, outgoing, reply)
                     .await;
             }
-            Command::AgentHeard { agent_id } => {
-                self.registry.heard(&agent_id, self.coordinator.now_us());
+            Command::AgentHeard { agent_id, runs } => {
+                self.agent_heard(&agent_id, runs).await;
             }
             Command::AgentReady {
                 agent_id,

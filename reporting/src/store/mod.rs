@@ -280,6 +280,18 @@ impl Store {
         self.inner.readers.run(query).await.map(Arc::new)
     }
 
+    /// The last second of run time that has results.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn last_second(&self, run_id: &str) -> Result<Option<u32>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            live::last_second(connection, run_rows::key_of(connection, &id)?)
+        };
+        self.inner.readers.run(query).await
+    }
+
     /// Users, requests and failures from the point that holds `from_second` to the last second that has
     /// anything. The length of the whole run and `max_points` make the width of a point.
     ///

@@ -167,6 +167,33 @@ async fn agent_killed() {
     }
 }
 
+/// A new process under the agent's name proves that the old one is gone: nobody waits for the lease.
+#[tokio::test]
+async fn agent_killed_and_started_again() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    // No run of this test lasts for so long.
+    let mut cluster = Cluster::start_with(&greylag(), &["--lease", "600s"])
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
+    let id = cluster.api().start(&per_process(&nginx.url(), 300)).await;
+    wait_for_all_workers(&cluster, &id).await;
+    let east = cluster.workers_of(0);
+    cluster.agent(0).kill_9().await;
+    cluster.start_agent("east", "lab");
+    let progress = cluster
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = progress["failure_reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("east") && reason.contains("restarted"),
+        "{reason}"
+    );
+    wait_until_gone(&east, SOON).await;
+}
+
 /// A frozen agent keeps its sockets open, so nothing but silence tells its workers that nobody controls them.
 #[tokio::test]
 async fn agent_frozen() {

@@ -63,7 +63,13 @@ async fn bad_frames_close_their_connection_only() {
         Message::Binary(b"\xc1 no MessagePack".to_vec().into()),
         Message::Text("{\"Hello\":{}}".into()),
         Message::Binary(Vec::new().into()),
-        Message::Binary(protocol::encode(&ToCoordinator::Ping { sent_at_us: 1 }).into()),
+        Message::Binary(
+            protocol::encode(&ToCoordinator::Ping {
+                sent_at_us: 1,
+                runs: vec![],
+            })
+            .into(),
+        ),
     ] {
         let mut socket = AgentSocket::connect(&url, &[])
             .await
@@ -141,7 +147,11 @@ async fn nobody_adds_to_the_results_of_others() {
         Heard::Message(ToAgent::Abandon { run_id }) => assert_eq!(run_id, "nosuchrun000"),
         other => panic!("an unknown run should be abandoned: {other:?}"),
     }
-    lost.send(&ToCoordinator::Ping { sent_at_us: 42 }).await;
+    lost.send(&ToCoordinator::Ping {
+        sent_at_us: 42,
+        runs: vec![],
+    })
+    .await;
     assert!(matches!(
         lost.hear().await,
         Heard::Message(ToAgent::Pong { sent_at_us: 42, .. })

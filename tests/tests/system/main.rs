@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod browser;
 mod builds;
+mod clocks;
 mod command_line;
 mod connections;
 mod exactly_once;

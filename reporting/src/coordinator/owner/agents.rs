@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{RunEvent, RunId};
+use greylag_infra::protocol::{HeldRun, Hello, PROTOCOL_VERSION, ToAgent, Welcome};
+use greylag_infra::{Joined, RunEvent, RunId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, Owner};
+use super::{Connection, LiveRun, Owner};
 use crate::coordinator::admission::check_hello;
 
 impl Owner {
@@ -17,8 +17,8 @@ impl Owner {
         outgoing: mpsc::Sender<ToAgent>,
         reply: oneshot::Sender<Result<(), String>>,
     ) {
-        let name = match self.admit(hello) {
-            Ok(name) => name,
+        let Joined { name, replaced } = match self.admit(hello) {
+            Ok(joined) => joined,
             Err(reason) => {
                 let _ = reply.send(Err(reason));
                 return;
@@ -53,10 +53,44 @@ impl Owner {
         );
         let _ = reply.send(Ok(()));
         self.publish();
+        if let Some(replaced) = replaced {
+            self.agent_restarted(&replaced).await;
+        }
         self.reconcile(&agent_id, hello).await;
     }
 
-    fn admit(&mut self, hello: &Hello) -> Result<String, String> {
+    /// The process is gone for good: its runs need not wait for it.
+    async fn agent_restarted(&mut self, agent_id: &str) {
+        for run_id in self.runs_of(agent_id) {
+            let event = RunEvent::AgentRestarted {
+                agent_id: agent_id.to_owned(),
+            };
+            self.advance(&run_id, event).await;
+        }
+    }
+
+    pub(super) async fn agent_heard(&mut self, agent_id: &str, runs: Vec<HeldRun>) {
+        self.registry.heard(agent_id, self.coordinator.now_us());
+        for held in runs {
+            let event = RunEvent::AgentHeard {
+                agent_id: agent_id.to_owned(),
+                run_time_us: held.run_time_us,
+            };
+            self.advance(&held.run_id, event).await;
+        }
+    }
+
+    /// The runs that go on in which an agent takes part.
+    fn runs_of(&self, agent_id: &str) -> Vec<RunId> {
+        let takes_part = |run: &LiveRun| {
+            let mut agents = run.lifecycle.record().agents.iter();
+            agents.any(|agent| agent.id == agent_id)
+        };
+        let runs = self.runs.iter().filter(|(_, run)| takes_part(run));
+        runs.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn admit(&mut self, hello: &Hello) -> Result<Joined, String> {
         check_hello(hello)?;
         self.registry
             .join(hello, self.coordinator.now_us())
@@ -66,18 +100,7 @@ impl Owner {
     /// Tells runs that the agent is back, and the agent which of the runs it holds are no more.
     async fn reconcile(&mut self, agent_id: &str, hello: &Hello) {
         let held: HashSet<&str> = hello.runs.iter().map(String::as_str).collect();
-        let taking_part: Vec<RunId> = self
-            .runs
-            .iter()
-            .filter(|(_, run)| {
-                run.lifecycle
-                    .record()
-                    .agents
-                    .iter()
-                    .any(|agent| agent.id == agent_id)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
+        let taking_part = self.runs_of(agent_id);
         for run_id in &taking_part {
             let event = RunEvent::AgentReturned {
                 agent_id: agent_id.to_owned(),

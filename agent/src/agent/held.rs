@@ -1,0 +1,78 @@
+//! The runs that an agent holds, as its connection says them to the coordinator.
+
+use std::time::Instant;
+
+use greylag_infra::RunId;
+use greylag_infra::protocol::HeldRun;
+use tokio::sync::watch;
+
+use super::wall_clock::micros;
+
+/// A run that the agent holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) run_id: RunId,
+    /// Run time zero, once the run has started.
+    pub(crate) run_zero: Option<Instant>,
+    /// Since when the oldest snapshot waits to be acknowledged.
+    pub(crate) unacknowledged_since: Option<Instant>,
+}
+
+/// What the owner published last.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldRuns(pub(crate) watch::Receiver<Vec<Held>>);
+
+impl HeldRuns {
+    /// Their identifiers.
+    pub(crate) fn ids(&self) -> Vec<RunId> {
+        let held = self.0.borrow();
+        held.iter().map(|held| held.run_id.clone()).collect()
+    }
+
+    /// How they stand now.
+    pub(crate) fn at(&self, now: Instant) -> Vec<HeldRun> {
+        let since = |then| micros(now.saturating_duration_since(then));
+        let held = self.0.borrow();
+        held.iter()
+            .map(|held| HeldRun {
+                run_id: held.run_id.clone(),
+                run_time_us: held.run_zero.map(since),
+                unacknowledged_us: held.unacknowledged_since.map_or(0, since),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_said_as_they_stand_at_the_moment_of_saying() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let held = |run_id: &str, run_zero, unacknowledged_since| Held {
+            run_id: run_id.into(),
+            run_zero,
+            unacknowledged_since,
+        };
+        let (_sender, receiver) = watch::channel(vec![
+            held("waiting", None, None),
+            held("going", Some(start), Some(start + second)),
+            held("about to start", Some(start + 10 * second), None),
+        ]);
+        let runs = HeldRuns(receiver);
+        assert_eq!(runs.ids(), ["waiting", "going", "about to start"]);
+        let said: Vec<_> = runs
+            .at(start + 3 * second)
+            .into_iter()
+            .map(|run| (run.run_time_us, run.unacknowledged_us))
+            .collect();
+        assert_eq!(
+            said,
+            [(None, 0), (Some(3_000_000), 2_000_000), (Some(0), 0)]
+        );
+    }
+}
