@@ -13,8 +13,8 @@ pub struct FrontView {
     pub now_us: u64,
     /// Tests, the one with the newest run first.
     pub tests: Vec<TestRow>,
-    /// The newest runs of all tests, newest first.
-    pub runs: Vec<RunRow>,
+    /// The runs that were asked for, a page of them.
+    pub runs: RunList,
     /// Infrastructures by name.
     pub infrastructures: Vec<InfrastructureRow>,
     /// Scenarios that the form offers, by name.
@@ -25,6 +25,46 @@ impl FrontView {
     /// Whether no scenario brings the hosts it needs.
     pub(crate) fn always_needs_host(&self) -> bool {
         !self.scenarios.iter().any(|scenario| scenario.has_hosts)
+    }
+}
+
+/// A page of a list of runs, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunList {
+    /// The runs on this page.
+    #[serde(rename = "runs")]
+    pub rows: Vec<RunRow>,
+    /// Runs on all pages.
+    pub total: u64,
+    /// Number of the page, from 1.
+    pub page: u64,
+    /// How many pages there are, at least 1.
+    pub pages: u64,
+    /// Runs on the pages before.
+    pub offset: u64,
+}
+
+impl RunList {
+    /// The pages that are linked: the first, the last and those beside the one that is shown. None stands for those
+    /// between.
+    pub(crate) fn linked_pages(&self) -> Vec<Option<u64>> {
+        let mut linked = Vec::new();
+        let mut last = 0;
+        for page in 1..=self.pages {
+            if page == 1 || page == self.pages || page.abs_diff(self.page) <= 1 {
+                if page > last + 1 {
+                    linked.push(None);
+                }
+                linked.push(Some(page));
+                last = page;
+            }
+        }
+        linked
+    }
+
+    /// Which of all runs are on this page, counted from 1.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        (self.offset + 1, self.offset + self.rows.len() as u64)
     }
 }
 
@@ -62,6 +102,8 @@ pub struct RunRow {
     pub failure_reason: Option<String>,
     /// Whether the Stop button works.
     pub can_stop: bool,
+    /// Whether it has ended, so that it can be deleted.
+    pub can_delete: bool,
     /// Infrastructure that ran it.
     pub infrastructure: String,
     /// Target, without the password it may hold.
@@ -192,5 +234,29 @@ impl From<OptionKind> for OptionField {
             OptionKind::Number => Self::Number,
             OptionKind::Flag => Self::Flag,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_far_away_are_reached_in_few_steps() {
+        let linked = |page, pages| {
+            let list = RunList {
+                page,
+                pages,
+                ..RunList::default()
+            };
+            let texts = list.linked_pages().into_iter();
+            let texts = texts.map(|page| page.map_or("…".to_owned(), |page| page.to_string()));
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(linked(1, 1), "1");
+        assert_eq!(linked(2, 3), "1 2 3");
+        assert_eq!(linked(1, 9), "1 2 … 9");
+        assert_eq!(linked(5, 9), "1 … 4 5 6 … 9");
+        assert_eq!(linked(9, 9), "1 … 8 9");
     }
 }

@@ -12,7 +12,7 @@ use crate::about_view::{about_view, can_stop, peak_users};
 use crate::console_tables::console_tables;
 use crate::coordinator::Coordinator;
 use crate::front_view::{
-    AgentRow, FrontView, InfrastructureRow, RunRow, SPARKLINE_POINTS, TestRow,
+    AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::known_scenarios;
 use crate::shown_host::shown_host;
@@ -21,8 +21,8 @@ use crate::summary::{Summary, SummaryEndpoint, SummaryTotals, ramp_up_s};
 use crate::view::{CardsView, EndpointRow, ErrorRow, RunView};
 use crate::web::run_url;
 
-/// Runs on the front page.
-const RUNS_ON_FRONT_PAGE: usize = 50;
+/// Runs on a page of the list, unless a program asks for another number.
+pub(crate) const RUNS_ON_A_PAGE: usize = 50;
 /// Tests on the front page.
 const TESTS_ON_FRONT_PAGE: usize = 100;
 /// Rows of runs that are over, kept so that the front page need not sum them up again.
@@ -129,22 +129,30 @@ fn endpoint_row(endpoint: SummaryEndpoint) -> EndpointRow {
     }
 }
 
-/// What the front page shows now; of the runs only those of `test` if one is given.
+/// Which runs a list shows: of those that a test and words name, one page.
+#[derive(Debug, Clone)]
+pub(crate) struct RunsAsked {
+    /// Only runs of this test.
+    pub(crate) test: Option<String>,
+    /// Words that describe the runs, as in [`RunFilter::search`].
+    pub(crate) search: String,
+    /// From 1; one beyond the last is the last.
+    pub(crate) page: u64,
+    /// Runs on a page, at least 1.
+    pub(crate) per_page: usize,
+}
+
+/// What the front page shows now.
 ///
 /// # Errors
 /// The store failed.
 pub(crate) async fn front_view(
     coordinator: &Coordinator,
     rows: &RunRows,
-    test: Option<String>,
+    asked: &RunsAsked,
 ) -> Result<FrontView, StoreError> {
     let mut tests = coordinator.store().tests().await?;
     tests.truncate(TESTS_ON_FRONT_PAGE);
-    let filter = RunFilter {
-        test,
-        limit: Some(RUNS_ON_FRONT_PAGE),
-        offset: 0,
-    };
     let infrastructures = coordinator.infrastructures();
     Ok(FrontView {
         now_us: coordinator.now_us(),
@@ -159,7 +167,7 @@ pub(crate) async fn front_view(
                 duration_s: test.latest.duration_s,
             })
             .collect(),
-        runs: rows.of(coordinator, filter).await?,
+        runs: rows.page(coordinator, asked).await?,
         scenarios: known_scenarios::offered(&infrastructures),
         infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
     })
@@ -203,24 +211,65 @@ pub(crate) struct RunRows {
 }
 
 impl RunRows {
-    /// The rows of these runs, newest first.
+    /// A page of a list of runs.
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn of(
+    pub(crate) async fn page(
         &self,
         coordinator: &Coordinator,
-        filter: RunFilter,
-    ) -> Result<Vec<RunRow>, StoreError> {
-        let mut rows = Vec::new();
-        for run in coordinator.store().runs(filter).await? {
+        asked: &RunsAsked,
+    ) -> Result<RunList, StoreError> {
+        let per_page = asked.per_page.max(1);
+        let offset = usize::try_from(asked.page.max(1) - 1)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(per_page);
+        let mut list = self.part(coordinator, asked, offset).await?;
+        if list.rows.is_empty() && list.total > 0 {
+            let last = (list.pages - 1) as usize * per_page;
+            list = self.part(coordinator, asked, last).await?;
+        }
+        Ok(list)
+    }
+
+    /// The same, beginning at any run instead of a page's first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn part(
+        &self,
+        coordinator: &Coordinator,
+        asked: &RunsAsked,
+        offset: usize,
+    ) -> Result<RunList, StoreError> {
+        let per_page = asked.per_page.max(1);
+        let filter = RunFilter {
+            test: asked.test.clone(),
+            search: asked.search.clone(),
+            limit: Some(per_page),
+            offset,
+        };
+        let (runs, total) = coordinator.store().runs_and_count(filter).await?;
+        let mut rows = Vec::with_capacity(runs.len());
+        for run in runs {
             let kept = self.kept().get(&run.id).cloned();
             rows.push(match kept {
                 Some(row) => row,
                 None => self.new_row(coordinator, &run).await?,
             });
         }
-        Ok(rows)
+        Ok(RunList {
+            rows,
+            total,
+            page: (offset / per_page) as u64 + 1,
+            pages: total.div_ceil(per_page as u64).max(1),
+            offset: offset as u64,
+        })
+    }
+
+    /// Forgets a run that was deleted.
+    pub(crate) fn forget(&self, id: &str) {
+        self.kept().remove(id);
     }
 
     async fn new_row(
@@ -271,6 +320,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         status: run.phase.status().word(),
         failure_reason: run.phase.failure_reason().map(str::to_owned),
         can_stop: can_stop(run),
+        can_delete: run.phase.is_over(),
         infrastructure: run.test.infrastructure.clone(),
         host: shown_host(&run.test),
         scenario: run.test.scenario.clone(),

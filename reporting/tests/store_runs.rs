@@ -56,6 +56,7 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
         test: Some("a".into()),
         limit: Some(2),
         offset: 1,
+        ..RunFilter::default()
     };
     assert_eq!(ids(of_a).await, ["r3", "r1"]);
 

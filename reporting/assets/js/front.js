@@ -1,4 +1,4 @@
-// The front page: the start form, local times, the chosen test, and regions kept live by fetching the page again
+// The front page: the start form, local times, and regions kept live by fetching the page again
 // whenever the coordinator says that something changed.
 
 import { address } from "./address.js";
@@ -21,10 +21,6 @@ let refreshing = false;
 let wanted = false;
 
 function dress() {
-  const test = new URLSearchParams(location.search).get("test") ?? "";
-  for (const chip of document.querySelectorAll("[data-region] .chip[data-test]")) {
-    if (chip.dataset.test === test) chip.setAttribute("aria-current", "true");
-  }
   for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin + FRONT.slice(0, -1));
   for (const time of document.querySelectorAll("time[datetime]")) {
     setText(time, dayAndTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, -3));
@@ -62,6 +58,7 @@ function replaceRegions(fresh) {
     if (!next || busy(region)) continue;
     const focused = region.contains(document.activeElement) ? focusPath(region) : null;
     region.replaceChildren(...document.adoptNode(next).childNodes);
+    region.hidden = next.hidden;
     if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
   }
   refreshChoices(fresh);

@@ -62,7 +62,7 @@ export class Overview {
     setAttribute(part("cards"), "data-status", about.status);
     setText(part("total-time"), duration(about.time_elapsed_s));
     part("stop").hidden = !about.can_stop;
-    part("again").hidden = about.status === "Running";
+    for (const role of ["again", "delete"]) part(role).hidden = about.status === "Running";
   }
 
   #showCards(cards) {

@@ -197,6 +197,17 @@ impl Coordinator {
         answer.await.unwrap_or(Err(ChangeUsersError::ShuttingDown))
     }
 
+    /// Deletes a run that is over, with all its results.
+    ///
+    /// # Errors
+    /// There is no such run, it has not ended, or the store failed.
+    pub async fn delete_run(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.store.delete_run(id).await?;
+        tracing::info!(run = %id, "deleted");
+        self.changed();
+        Ok(())
+    }
+
     /// Creates an infrastructure before its first agent comes.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod piece;
 mod readers;
 mod rollup;
 mod run_rows;
+mod run_search;
 mod sample_rows;
 mod save;
 mod schema;
@@ -48,7 +49,8 @@ pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::{HistoryPart, HistorySecond};
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
-pub use self::run_rows::{MAX_RUNS_PER_QUERY, RunFilter, TestRecord};
+pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
+pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
 pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
@@ -171,6 +173,21 @@ impl Store {
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
         let query =
             move |connection: &rusqlite::Transaction<'_>| run_rows::list(connection, &filter);
+        self.inner.readers.run(query).await
+    }
+
+    /// The same, and how many there would be without limit and offset.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn runs_and_count(
+        &self,
+        filter: RunFilter,
+    ) -> Result<(Vec<RunRecord>, u64), StoreError> {
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let runs = run_rows::list(connection, &filter)?;
+            Ok((runs, run_search::count(connection, &filter)?))
+        };
         self.inner.readers.run(query).await
     }
 

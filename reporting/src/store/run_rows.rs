@@ -8,21 +8,11 @@ use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
+use super::run_search::{CONDITION, RunFilter};
 use crate::view::WorkerRow;
 
 /// Most runs one query returns.
 pub const MAX_RUNS_PER_QUERY: usize = 1_000;
-
-/// Which runs are asked for, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunFilter {
-    /// Only runs of the test with this name.
-    pub test: Option<String>,
-    /// At most so many, [`MAX_RUNS_PER_QUERY`] if none is given.
-    pub limit: Option<usize>,
-    /// After leaving out so many.
-    pub offset: usize,
-}
 
 /// A test: the name that runs are numbered by.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,13 +175,14 @@ pub(super) fn list(connection: &Connection, filter: &RunFilter) -> StoreResult<V
         .limit
         .map_or(MAX_RUNS_PER_QUERY, |limit| limit.min(MAX_RUNS_PER_QUERY));
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM runs WHERE ?1 IS NULL OR test = ?1
-         ORDER BY created_at_us DESC, run DESC LIMIT ?2 OFFSET ?3"
+        "SELECT {COLUMNS} FROM runs WHERE {} ORDER BY created_at_us DESC, run DESC LIMIT ?3 OFFSET ?4",
+        *CONDITION
     ))?;
     let rows = statement
         .query_map(
             params![
                 filter.test,
+                filter.words(),
                 to_sql(limit as u64),
                 to_sql(filter.offset as u64)
             ],

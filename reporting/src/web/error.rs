@@ -66,6 +66,9 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
+            refused @ StoreError::NotOver(_) => {
+                Self::new(StatusCode::CONFLICT, refused.to_string())
+            }
             StoreError::Closed => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the coordinator is shutting down",

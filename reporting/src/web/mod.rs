@@ -10,6 +10,7 @@ mod api;
 mod assets;
 mod auth;
 mod change_users;
+mod delete_run;
 mod error;
 mod events;
 mod listen;

@@ -68,7 +68,7 @@ pub fn router(
 
     let api = Router::new()
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
-        .route("/api/v1/runs/{id}", get(api::run))
+        .route("/api/v1/runs/{id}", get(api::run).delete(api::delete_run))
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))
         .route("/api/v1/runs/{id}/users", post(api::change_users))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
@@ -91,6 +91,7 @@ pub fn router(
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
         .route("/runs/{id}/users", post(pages::change_users_from_page))
         .route("/runs/{id}/again", post(pages::run_again))
+        .route("/runs/{id}/delete", post(pages::delete_run_from_page))
         .route(
             "/infrastructures",
             post(pages::create_infrastructure_from_form),

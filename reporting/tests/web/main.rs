@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod csv;
 mod fake_agent;
+mod history;
 mod live;
 mod running;
 mod shown;

@@ -128,6 +128,16 @@ impl Site {
             .await
     }
 
+    /// As a program.
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(
+            Request::delete(path)
+                .body(Body::empty())
+                .expect("a request"),
+        )
+        .await
+    }
+
     /// As a browser on our own page.
     pub(crate) async fn post_form(&self, path: &str, form: &str) -> Answer {
         let request = Request::post(path)

@@ -10,24 +10,23 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::RunRecord;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::json_body;
 use crate::coordinator::{StartedRun, StopRunError};
-use crate::front_view::RunRow;
+use crate::front_view::RunList;
 use crate::page_text;
-use crate::store::{RunFilter, Store};
+use crate::store::Store;
 use crate::view::{LogRow, RunView};
-use crate::view_builder::run_view;
+use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view};
 use crate::web::change_users::{ChangeRequest, change_users as change};
+use crate::web::delete_run::delete_run as delete;
 use crate::web::error::WebError;
 use crate::web::router::run_url;
 use crate::web::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
 use crate::{Summary, SummaryWarning};
 
-/// Runs listed when no number is asked for.
-const DEFAULT_LISTED: usize = 50;
 /// Most runs listed in one answer.
 const MAX_LISTED: usize = 500;
 /// Log lines read from the store at a time while a log is downloaded.
@@ -38,22 +37,38 @@ const LOG_LINES_AT_A_TIME: usize = 2_000;
 #[serde(default)]
 pub(in crate::web) struct ListQuery {
     test: Option<String>,
+    q: String,
+    page: u64,
     limit: Option<usize>,
-    offset: usize,
+    offset: Option<usize>,
 }
 
-/// `GET /api/v1/runs?test=…&limit=…&offset=…`: newest first.
+/// `GET /api/v1/runs?test=…&q=…&page=…&limit=…`, or `offset=…` in place of the page: newest first.
 pub(in crate::web) async fn list_runs(
     State(state): State<WebState>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, WebError> {
-    let filter = RunFilter {
+) -> Result<Json<RunList>, WebError> {
+    let asked = RunsAsked {
         test: query.test,
-        limit: Some(query.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED)),
-        offset: query.offset,
+        search: query.q,
+        page: query.page,
+        per_page: query.limit.unwrap_or(RUNS_ON_A_PAGE).min(MAX_LISTED),
     };
-    let runs: Vec<RunRow> = state.run_rows.of(&state.coordinator, filter).await?;
-    Ok(Json(json!({ "runs": runs })))
+    let (rows, coordinator) = (&state.run_rows, &state.coordinator);
+    let list = match query.offset {
+        Some(offset) => rows.part(coordinator, &asked, offset).await?,
+        None => rows.page(coordinator, &asked).await?,
+    };
+    Ok(Json(list))
+}
+
+/// `DELETE /api/v1/runs/{id}`: 204, it is gone for good.
+pub(in crate::web) async fn delete_run(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, WebError> {
+    delete(&state, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/runs`: 201 with where to find it.

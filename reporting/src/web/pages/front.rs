@@ -1,16 +1,20 @@
 //! The front page and its form.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::render::html;
 use crate::front_view::FrontView;
-use crate::view_builder::front_view;
+use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
+use crate::web::delete_run::delete_run;
 use crate::web::error::WebError;
 use crate::web::router::run_url;
 use crate::web::start::start_run;
@@ -23,6 +27,8 @@ use crate::web::state::WebState;
 struct FrontPage {
     /// Tests, runs, infrastructures.
     front: FrontView,
+    /// Which runs are shown.
+    query: FrontQuery,
     /// What stands in the form and what is wrong with it.
     form: StartForm,
     /// The path below which the coordinator is; empty for the root.
@@ -30,11 +36,50 @@ struct FrontPage {
 }
 
 /// What the front page may be asked to show.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct FrontQuery {
     /// Only runs of this test; empty for all.
     test: String,
+    /// Words that describe the runs; empty for all.
+    q: String,
+    /// Number of the page; anything that is not a number is the first.
+    page: String,
+}
+
+impl FrontQuery {
+    fn asked(&self) -> RunsAsked {
+        RunsAsked {
+            test: Some(self.test.clone()).filter(|test| !test.is_empty()),
+            search: self.q.clone(),
+            page: self.page.trim().parse().unwrap_or(1),
+            per_page: RUNS_ON_A_PAGE,
+        }
+    }
+
+    /// Whether only some of the runs are asked for.
+    fn is_narrow(&self) -> bool {
+        !self.test.is_empty() || !self.q.trim().is_empty()
+    }
+
+    /// Address of a page of this list, below the base path.
+    fn url(&self, page: impl Borrow<u64>) -> String {
+        let page = *page.borrow();
+        let mut parts = Vec::new();
+        for (name, value) in [("test", self.test.as_str()), ("q", self.q.trim())] {
+            if !value.is_empty() {
+                let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+                parts.push(format!("{name}={value}"));
+            }
+        }
+        if page > 1 {
+            parts.push(format!("page={page}"));
+        }
+        match parts.as_slice() {
+            [] => "/".to_owned(),
+            parts => format!("/?{}", parts.join("&")),
+        }
+    }
 }
 
 /// `GET /`
@@ -42,21 +87,28 @@ pub(in crate::web) async fn front_page(
     State(state): State<WebState>,
     Query(query): Query<FrontQuery>,
 ) -> Result<Response, WebError> {
-    let front = front_view(
-        &state.coordinator,
-        &state.run_rows,
-        Some(query.test).filter(|test| !test.is_empty()),
-    )
-    .await?;
+    let front = front_view(&state.coordinator, &state.run_rows, &query.asked()).await?;
     let form = StartForm::clone(&state.start_form);
     Ok(html(
         StatusCode::OK,
         &FrontPage {
             front,
+            query,
             form,
             base: state.base(),
         },
     ))
+}
+
+/// `POST /runs/{id}/delete`: back to the list it was in.
+pub(in crate::web) async fn delete_run_from_page(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    list: Result<Form<FrontQuery>, FormRejection>,
+) -> Result<Redirect, WebError> {
+    let Form(list) = list?;
+    delete_run(&state, &id).await?;
+    Ok(Redirect::to(&list.url(list.asked().page)))
 }
 
 /// `POST /runs`: to the run's page, or back to the form with the mistake and what was typed.
@@ -71,12 +123,14 @@ pub(in crate::web) async fn start_from_form(
         Err(mistake) if mistake.status().is_server_error() => return Err(mistake.into()),
         Err(mistake) => mistake,
     };
-    let front = front_view(&state.coordinator, &state.run_rows, None).await?;
+    let query = FrontQuery::default();
+    let front = front_view(&state.coordinator, &state.run_rows, &query.asked()).await?;
     form.error = Some(mistake.to_string());
     Ok(html(
         StatusCode::UNPROCESSABLE_ENTITY,
         &FrontPage {
             front,
+            query,
             form,
             base: state.base(),
         },

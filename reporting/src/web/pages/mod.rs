@@ -4,7 +4,7 @@
 //! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
 //! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::start_form::StartForm`]),
-//! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again`, `/infrastructures` (`name`) and `/login` (`token`, `next`).
+//! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again`, `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`) and `/login` (`token`, `next`).
 
 mod front;
 mod infrastructures;
@@ -12,7 +12,7 @@ mod login;
 mod render;
 mod run;
 
-pub(super) use front::{front_page, start_from_form};
+pub(super) use front::{delete_run_from_page, front_page, start_from_form};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, login_page};
 pub(super) use render::{ErrorPage, html};
