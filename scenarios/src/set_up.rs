@@ -36,7 +36,7 @@ pub(crate) struct SetUp {
 pub enum SetUpDataError {
     /// The scenario does not make any, or not yet.
     #[error(
-        "there is no set-up data here: the scenario needs `.set_up(…)`, and users and later events have what it returns, but not on_init, nor on_worker_start on every worker"
+        "there is no set-up data here: either the scenario has no `.set_up(…)`, or it is read too early. It is there once users start, and not yet in `on_init` and `on_worker_start`"
     )]
     Missing,
     /// The scenario makes data of another type.
