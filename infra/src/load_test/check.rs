@@ -144,6 +144,8 @@ pub enum LoadTestError {
         "host `{host}` is not a URL ({reason}); write it as http://name[:port] or https://name[:port]"
     )]
     Host { host: String, reason: String },
+    #[error("host `{0}` is not a URL; did you mean http://{0}?")]
+    HostWithoutScheme(String),
     #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
     NoHost,
     #[error("a declared scenario needs at least one [[request]]")]
@@ -175,7 +177,7 @@ impl LoadTestError {
             E::TooMany { key, .. } | E::Text { key, .. } => key,
             E::OptionValue(_) => "options",
             E::StopTimeout(_) => "stop_timeout",
-            E::Host { .. } | E::NoHost => "host",
+            E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost => "host",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",
         }
@@ -423,7 +425,7 @@ impl LoadTest {
     /// The host as a URL with `http` or `https` and a host name, or none when each user type has its own.
     ///
     /// # Errors
-    /// [`LoadTestError::Host`] with the reason.
+    /// [`LoadTestError::Host`] with the reason, [`LoadTestError::HostWithoutScheme`].
     pub fn host_if_any(&self) -> Result<Option<Url>, LoadTestError> {
         if self.host.is_empty() {
             return Ok(None);
@@ -434,7 +436,7 @@ impl LoadTest {
     /// The host as a URL with `http` or `https` and a host name.
     ///
     /// # Errors
-    /// [`LoadTestError::NoHost`], or [`LoadTestError::Host`] with the reason.
+    /// [`LoadTestError::NoHost`], or what [`host_if_any`](Self::host_if_any) gives.
     pub fn host_url(&self) -> Result<Url, LoadTestError> {
         if self.host.is_empty() {
             return Err(LoadTestError::NoHost);
@@ -445,6 +447,10 @@ impl LoadTest {
         };
         if self.host.len() > MAX_HOST_BYTES {
             return Err(refuse("it is too long"));
+        }
+        // `example.com`, and `localhost:8080`, which would be a URL of the scheme `localhost`.
+        if !self.host.contains("://") && Url::parse(&format!("http://{}", self.host)).is_ok() {
+            return Err(LoadTestError::HostWithoutScheme(self.host.clone()));
         }
         let url = Url::parse(&self.host).map_err(|error| refuse(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -109,7 +109,7 @@ fn declared_requests_are_checked() {
 #[test]
 fn each_mistake_has_its_sentence() {
     type Change = fn(&mut LoadTest);
-    let cases: [(Change, &str); 33] = [
+    let cases: [(Change, &str); 35] = [
         (|t| t.scenario = "x".repeat(201), "scenario's name"),
         (|t| t.name = " ".into(), "no name"),
         (|t| t.users = 0, "users must be at least 1"),
@@ -135,7 +135,15 @@ fn each_mistake_has_its_sentence() {
             |t| t.client.request_timeout = Some(Duration::ZERO),
             "`client.request_timeout` must be above 0",
         ),
-        (|t| t.host = "example.com".into(), "is not a URL"),
+        (
+            |t| t.host = "example.com".into(),
+            "is not a URL; did you mean http://example.com?",
+        ),
+        (
+            |t| t.host = "localhost:8080/shop".into(),
+            "did you mean http://localhost:8080/shop?",
+        ),
+        (|t| t.host = "two words".into(), "write it as http://"),
         (
             |t| t.host = "ftp://example.com".into(),
             "neither http:// nor https://",

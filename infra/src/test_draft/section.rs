@@ -145,7 +145,7 @@ impl<'a> Section<'a> {
         match &self.entry(key)?.node.value {
             Value::Text(text) => Some(text.clone()),
             other => {
-                self.wrong_kind(key, "a text in quotes", other);
+                self.wrong_kind(key, "a string in quotes", other);
                 None
             }
         }
@@ -221,7 +221,7 @@ impl<'a> Section<'a> {
 
     /// A list of texts; a single one may stand without the brackets.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
-        const WANTED: &str = "a list of texts such as [\"a\", \"b\"]";
+        const WANTED: &str = "a list of strings such as [\"a\", \"b\"]";
         match &self.entry(key)?.node.value {
             Value::Text(text) => Some(vec![text.clone()]),
             Value::List(values) => {
@@ -336,7 +336,7 @@ impl<'a> Section<'a> {
                 other => {
                     let name = shown(&entry.key);
                     let message = format!(
-                        "`{name}` must be a text, a number, true or false, not {}",
+                        "`{name}` must be a string, a number, true or false, not {}",
                         other.kind()
                     );
                     self.problems
@@ -352,7 +352,7 @@ impl<'a> Section<'a> {
     /// Names and texts: a table, or a list of pairs, which may have a name more than once.
     pub(super) fn pairs(&self, key: &str) -> Vec<(String, String)> {
         const WANTED: &str =
-            "a table such as { accept = \"application/json\" }, or a list of pairs of texts";
+            "a table such as { accept = \"application/json\" }, or a list of pairs of strings";
         let Some(entry) = self.entry(key) else {
             return Vec::new();
         };
@@ -368,7 +368,7 @@ impl<'a> Section<'a> {
                         other => self.wrong(
                             key,
                             format!(
-                                "`{}` of `{key}` must be a text in quotes, not {}",
+                                "`{}` of `{key}` must be a string in quotes, not {}",
                                 shown(name),
                                 other.kind()
                             ),

@@ -100,7 +100,7 @@ fn mistakes_name_the_line_and_the_cure() {
         (
             "[[request]]\npath = \"/\"\nheaders = { a = 1 }",
             3,
-            "text in quotes",
+            "string in quotes",
         ),
     ] {
         let errors = TestDraft::from_toml(text).unwrap_err();
@@ -184,13 +184,13 @@ fn mistakes_in_the_load_name_the_line_and_the_cure() {
             "leave the spawn rate out",
         ),
         ("tags = [1]", 1, "one of its values is a whole number"),
-        ("tags = 1", 1, "a list of texts"),
+        ("tags = 1", 1, "a list of strings"),
         ("equal_weights = 1", 1, "true or false, not a whole number"),
         ("options = 1", 1, "a table such as [options]"),
         (
             "users = 1\n[options]\na = 1\nb = [2]",
             4,
-            "`b` must be a text, a number",
+            "`b` must be a string, a number",
         ),
         ("stage = 1", 1, "a list of tables ([[stage]])"),
         ("[[stage]]\nusers = 1", 1, "has no `duration`"),

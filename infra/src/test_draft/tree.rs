@@ -7,6 +7,10 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+/// Most tables and lists inside of each other, more than any test needs. TOML's dotted keys make deeper ones than a
+/// thread's stack has room for.
+const MAX_DEPTH: usize = 32;
+
 /// A value and where it begins in the text, in bytes; 0 where that is not known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
@@ -61,8 +65,13 @@ impl Value {
 /// Every place at which the text is not TOML, with what is wrong there.
 pub(super) fn of_toml(text: &str) -> Result<Table, Vec<(usize, String)>> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let read = table_of(table.get_ref(), 0);
+    take_apart(table.into_inner());
     if errors.is_empty() {
-        return Ok(table_of(table.get_ref()));
+        return read.map_err(|TooDeep { at }| {
+            let message = format!("tables and lists are nested more than {MAX_DEPTH} levels deep");
+            vec![(at, message)]
+        });
     }
     Err(errors
         .iter()
@@ -75,22 +84,49 @@ pub(super) fn of_toml(text: &str) -> Result<Table, Vec<(usize, String)>> {
         .collect())
 }
 
-fn table_of(table: &DeTable<'_>) -> Table {
-    let mut entries: Vec<Entry> = table
-        .iter()
-        .map(|(key, value): (&Spanned<DeString<'_>>, _)| Entry {
-            key: key.get_ref().to_string(),
-            at: key.span().start,
-            node: node_of(value),
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.at);
-    Table(entries)
+/// Drops a table without recursion, which would need more stack than there is for deep ones.
+fn take_apart(table: DeTable<'_>) {
+    let mut tables = vec![table];
+    let mut values = Vec::new();
+    while let Some(table) = tables.pop() {
+        values.extend(table.into_iter().map(|(_, value)| value.into_inner()));
+        while let Some(value) = values.pop() {
+            match value {
+                DeValue::Table(table) => tables.push(table),
+                DeValue::Array(array) => values.extend(array.into_iter().map(Spanned::into_inner)),
+                _ => {}
+            }
+        }
+    }
 }
 
-fn node_of(value: &Spanned<DeValue<'_>>) -> Node {
-    Node {
-        at: value.span().start,
+/// Where a value is below [`MAX_DEPTH`].
+struct TooDeep {
+    at: usize,
+}
+
+fn table_of(table: &DeTable<'_>, depth: usize) -> Result<Table, TooDeep> {
+    let mut entries: Vec<Entry> = table
+        .iter()
+        .map(|(key, value): (&Spanned<DeString<'_>>, _)| {
+            Ok(Entry {
+                key: key.get_ref().to_string(),
+                at: key.span().start,
+                node: node_of(value, depth + 1)?,
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    entries.sort_by_key(|entry| entry.at);
+    Ok(Table(entries))
+}
+
+fn node_of(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, TooDeep> {
+    let at = value.span().start;
+    if depth > MAX_DEPTH {
+        return Err(TooDeep { at });
+    }
+    Ok(Node {
+        at,
         value: match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(number) => {
@@ -105,10 +141,13 @@ fn node_of(value: &Spanned<DeValue<'_>>) -> Node {
             }
             DeValue::Boolean(flag) => Value::Flag(*flag),
             DeValue::Datetime(_) => Value::Date,
-            DeValue::Array(values) => Value::List(values.iter().map(node_of).collect()),
-            DeValue::Table(table) => Value::Table(table_of(table)),
+            DeValue::Array(values) => {
+                let nodes = values.iter().map(|value| node_of(value, depth + 1));
+                Value::List(nodes.collect::<Result<_, _>>()?)
+            }
+            DeValue::Table(table) => Value::Table(table_of(table, depth)?),
         },
-    }
+    })
 }
 
 /// The object of a JSON text.
@@ -189,5 +228,25 @@ impl<'de> Visitor<'de> for AnyValue {
             entries.push(Entry { key, at: 0, node });
         }
         Ok(Value::Table(Table(entries)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As deep as the parser allows: its limits are for keys and for values each.
+    #[test]
+    fn deep_tables_are_refused_and_not_a_crash() {
+        let key = "a.".repeat(78) + "a";
+        let deepest = format!("{}1{}", format!("{{ {key} = ").repeat(78), " }".repeat(78));
+        let deep = format!("[{key}]\n{key} = {deepest}\n");
+        let just_deep_enough = format!("{} = 1", vec!["a"; MAX_DEPTH].join("."));
+        let one_more = format!("a.{just_deep_enough}");
+        assert!(of_toml(&just_deep_enough).is_ok());
+        for text in [deep, one_more] {
+            let errors = of_toml(&text).unwrap_err();
+            assert!(errors[0].1.contains("32 levels"), "{errors:?}");
+        }
     }
 }

@@ -197,7 +197,11 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
             422,
             "did you mean `method`?",
         ),
-        ("{\"host\":\"example\"}".to_owned(), 422, "is not a URL"),
+        (
+            "{\"host\":\"example\"}".to_owned(),
+            422,
+            "did you mean http://example?",
+        ),
         (
             format!("{{{host},\"infrastructure\":\"nowhere\"}}"),
             422,
