@@ -1,6 +1,5 @@
 //! `greylag agent`: load for a coordinator.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use greylag_reporting::Token;
 use greylag_scenarios::Scenario;
 use url::Url;
 
-use super::ca;
+use super::ca::{self, CaOption};
 use super::failure::Failure;
 use super::signals::Signals;
 use crate::agent::{Agent, AgentConfig, AgentError, AgentHandle, machine_name, worker_command};
@@ -30,10 +29,8 @@ pub(super) struct AgentOptions {
     /// The coordinator's token.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
-    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
-    /// authority, or a self-signed certificate.
-    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    trust: CaOption,
 }
 
 /// Runs an agent until Ctrl-C or SIGTERM.
@@ -48,7 +45,7 @@ pub(super) async fn agent(
         infrastructure: options.infrastructure,
         name: options.name.unwrap_or_else(machine_name),
         token: options.token.map(|token| token.expose().to_owned()),
-        tls: match &options.ca {
+        tls: match &options.trust.ca {
             Some(file) => Some(Arc::new(ca::trusting(file)?)),
             None => None,
         },

@@ -1,12 +1,22 @@
 //! `--ca`: certificates to trust when speaking to a coordinator by https.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use greylag_infra::MAX_CERTIFICATE_BYTES;
 use greylag_scenarios::tls_client_config;
 use rustls::ClientConfig;
 
 use super::failure::Failure;
+
+/// The option, for every subcommand that speaks to a coordinator.
+#[derive(Debug, Args)]
+pub(super) struct CaOption {
+    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
+    /// authority, or a self-signed certificate.
+    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+}
 
 /// The TLS configuration that trusts the certificates in this file beside the system's authorities, each as an
 /// authority and as a server's own certificate.

@@ -1,6 +1,6 @@
 //! Following a run to its end: progress, the tables, the summary, the exit code.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,9 @@ pub(super) async fn follow(
         csv.finish(api, &run.id).await?;
     }
     let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+    for warning in said.last_words(&summary.warnings) {
+        eprintln!("Warning, at the end of the run: {warning}");
+    }
     show_results(api, run, &last, &summary, following.summary.as_ref()).await?;
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
         ("Finished", Some(code)) if !summary.errors.is_empty() => Outcome::FinishedWithErrors(code),
@@ -160,22 +163,43 @@ pub(super) async fn follow(
     })
 }
 
-/// Which warnings have been shown: each once, when it first appears; all of them stand below the tables.
+/// Which warnings have been shown, and how they read then: each once, when it first appears, and at the end again if
+/// it has grown.
 #[derive(Debug, Default)]
-struct SaidWarnings(HashSet<(NoticeKind, Option<u32>, String)>);
+struct SaidWarnings(HashMap<(NoticeKind, Option<u32>, String), String>);
 
 impl SaidWarnings {
     /// The messages of those that have not been shown.
     fn news<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
-        warnings
-            .iter()
-            .filter(|warning| {
-                self.0
-                    .insert((warning.kind, warning.worker, warning.subject.clone()))
-            })
-            .map(|warning| warning.message.as_str())
-            .collect()
+        let is_new = |warning: &&SummaryWarning| !self.0.contains_key(&key_of(warning));
+        let new: Vec<_> = warnings.iter().filter(is_new).collect();
+        self.remember(&new);
+        messages(&new)
     }
+
+    /// The messages of those that have not been shown as they are at the end.
+    fn last_words<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
+        let is_said =
+            |warning: &&SummaryWarning| self.0.get(&key_of(warning)) == Some(&warning.message);
+        let grown: Vec<_> = warnings.iter().filter(|one| !is_said(one)).collect();
+        self.remember(&grown);
+        messages(&grown)
+    }
+
+    fn remember(&mut self, warnings: &[&SummaryWarning]) {
+        let said = warnings.iter();
+        self.0
+            .extend(said.map(|warning| (key_of(warning), warning.message.clone())));
+    }
+}
+
+fn key_of(warning: &SummaryWarning) -> (NoticeKind, Option<u32>, String) {
+    (warning.kind, warning.worker, warning.subject.clone())
+}
+
+fn messages<'a>(warnings: &[&'a SummaryWarning]) -> Vec<&'a str> {
+    let all = warnings.iter();
+    all.map(|warning| warning.message.as_str()).collect()
 }
 
 /// Locust's table of requests; the others follow after an empty line.
@@ -229,5 +253,34 @@ async fn show_results(
     match file {
         Some(file) => file.write(summary),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(count: u64) -> SummaryWarning {
+        SummaryWarning {
+            kind: NoticeKind::Ports,
+            worker: Some(0),
+            agent: None,
+            subject: String::new(),
+            first_second: 1,
+            last_second: 2,
+            count,
+            worst: 0,
+            message: format!("{count} requests failed"),
+        }
+    }
+
+    #[test]
+    fn a_warning_is_shown_when_it_appears_and_at_the_end_if_it_has_grown() {
+        let mut said = SaidWarnings::default();
+        assert_eq!(said.news(&[warning(1)]), ["1 requests failed"]);
+        assert!(said.news(&[warning(2)]).is_empty());
+        assert!(said.last_words(&[warning(1)]).is_empty());
+        assert_eq!(said.last_words(&[warning(7)]), ["7 requests failed"]);
+        assert!(said.last_words(&[warning(7)]).is_empty());
     }
 }

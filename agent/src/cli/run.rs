@@ -10,6 +10,7 @@ use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
 use super::api_client::{ApiClient, StartedRun};
+use super::ca::CaOption;
 use super::csv_files::CsvFiles;
 use super::failure::Failure;
 use super::follow::{Following, follow};
@@ -34,10 +35,8 @@ pub(super) struct RunOptions {
     /// Run on this coordinator's agents and follow the run; otherwise everything runs locally.
     #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
     coordinator: Option<Url>,
-    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
-    /// authority, or a self-signed certificate.
-    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    trust: CaOption,
     /// With --coordinator: run even if agents are of different builds, or of another build than this program.
     #[arg(long, env = "GREYLAG_ALLOW_MIXED_BUILDS")]
     allow_mixed_builds: bool,
@@ -142,7 +141,7 @@ pub(super) async fn run(
     let mut signals = Signals::take()?;
 
     if let Some(url) = options.coordinator {
-        let api = ApiClient::new(url, options.page.token, options.ca.as_deref())?;
+        let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
         let is_ours = |scenario: &Scenario| scenario.name == test.scenario;
         let terms = StartTerms {
             allow_mixed_builds: options.allow_mixed_builds,

@@ -23,7 +23,7 @@ pub(super) fn start_form_of(
     scenarios: &[Scenario],
 ) -> Result<BTreeMap<String, String>, Failure> {
     let (file, asked) = given.ask_with_file(custom, sources)?;
-    refuse_what_has_no_field(&file)?;
+    refuse_what_has_no_field(given, &file)?;
     let test = &asked.test;
     let known = scenarios
         .iter()
@@ -92,16 +92,24 @@ pub(super) fn start_form_of(
     Ok(form)
 }
 
-fn refuse_what_has_no_field(file: &TestDraft) -> Result<(), Failure> {
-    let has_client = file.client != ClientSettings::default();
-    let what = match (&file.declared, file.stages.is_empty()) {
-        (Some(_), _) => "[[request]]",
-        (None, false) => "[[stage]]",
-        (None, true) if has_client => "[client]",
-        (None, true) => return Ok(()),
-    };
+/// Names everything in a test file that the form cannot show, and the two ways to run such a test.
+fn refuse_what_has_no_field(given: &TestOptions, file: &TestDraft) -> Result<(), Failure> {
+    let parts = [
+        ("[[request]]", file.declared.is_some()),
+        ("[[stage]]", !file.stages.is_empty()),
+        ("[client]", file.client != ClientSettings::default()),
+    ];
+    let tables: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(table, is_there)| is_there.then_some(table))
+        .collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let path = given.file_shown();
     Err(Failure::bad_input(format!(
-        "the test file has {what} tables, which the page's start form has no fields for; use `run`, which serves the page while the test runs"
+        "{path} has {} tables, which the page's start form has no fields for. Either `run {path}` starts the test immediately and serves its page; or leave the file out here, and start the test from another terminal with `run {path} --infrastructure {LOCAL_INFRASTRUCTURE} --coordinator URL`, where URL is the address that `serve` prints",
+        tables.join(" and ")
     )))
 }
 

@@ -1,6 +1,5 @@
 //! `greylag users`: more or fewer users for a running test.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use greylag_reporting::Token;
 use url::Url;
 
 use super::api_client::ApiClient;
+use super::ca::CaOption;
 use super::failure::Failure;
 use super::{say, seconds};
 
@@ -32,10 +32,8 @@ pub(super) struct UsersOptions {
     /// The coordinator's token.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
-    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
-    /// authority, or a self-signed certificate.
-    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    trust: CaOption,
 }
 
 /// Changes the users of a run.
@@ -45,7 +43,8 @@ pub(super) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
             "give the run's id, the last part of its URL",
         ));
     }
-    let api = ApiClient::new(options.coordinator, options.token, options.ca.as_deref())?;
+    let ca = options.trust.ca.as_deref();
+    let api = ApiClient::new(options.coordinator, options.token, ca)?;
     api.change_users(&options.run, options.users, options.within)
         .await
         .map_err(Failure::bad_input)?;

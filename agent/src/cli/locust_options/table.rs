@@ -125,7 +125,7 @@ pub(super) const OPTIONS: &[LocustOption] = &[
         "LOCUST_WEB_AUTH",
         Value,
         Refused,
-        "removed from Locust, too; use `--token`",
+        "also removed from Locust; use `--token`",
     ),
     option(
         &["--web-login"],
@@ -167,7 +167,7 @@ pub(super) const OPTIONS: &[LocustOption] = &[
         "LOCUST_LEGACY_UI",
         Nothing,
         Refused,
-        "removed from Locust, too; leave it out",
+        "also removed from Locust; leave it out",
     ),
     option(
         &["--web-base-path"],
@@ -223,7 +223,7 @@ pub(super) const OPTIONS: &[LocustOption] = &[
         "",
         Value,
         Refused,
-        "removed from Locust, too; leave it out",
+        "also removed from Locust; leave it out",
     ),
     option(
         &["--worker"],
@@ -244,7 +244,7 @@ pub(super) const OPTIONS: &[LocustOption] = &[
         "",
         Nothing,
         Refused,
-        "removed from Locust, too; use `greylag agent`",
+        "also removed from Locust; use `greylag agent`",
     ),
     option(
         &["--master-host"],

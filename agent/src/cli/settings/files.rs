@@ -26,11 +26,12 @@ struct Named {
 /// that were given in no stronger way. Files that were not named are read only where no test file is.
 pub(super) fn add(
     arguments: &[Arg],
+    user_types: &[&str],
     surroundings: &Surroundings,
     subcommand: &str,
     settings: &mut Settings,
 ) {
-    let mut named = sort_words(surroundings, settings);
+    let mut named = sort_words(user_types, surroundings, settings);
     for (id, is_config) in [("file", false), ("config", true)] {
         if let Some(Setting { origin, values }) = settings.by_id.remove(id) {
             named.extend(values.into_iter().map(|path| Named {
@@ -75,8 +76,9 @@ pub(super) fn add(
     }
 }
 
-/// A word is a file when it ends as one or there is one; all others are user types, as in Locust.
-fn sort_words(surroundings: &Surroundings, settings: &mut Settings) -> Vec<Named> {
+/// A word is a file when it ends as one, or when there is one and no user type has that name; all others are user
+/// types, as in Locust.
+fn sort_words(known: &[&str], surroundings: &Surroundings, settings: &mut Settings) -> Vec<Named> {
     let Some(words) = settings.by_id.remove("words") else {
         return Vec::new();
     };
@@ -85,7 +87,15 @@ fn sort_words(surroundings: &Surroundings, settings: &mut Settings) -> Vec<Named
         let ends_as_one = path
             .extension()
             .is_some_and(|extension| extension == "toml" || extension == "py");
-        ends_as_one || surroundings.directory.join(path).is_file()
+        let is_there = surroundings.directory.join(path).is_file();
+        let is_user_type = word.to_str().is_some_and(|word| known.contains(&word));
+        if is_there && is_user_type && !ends_as_one {
+            let name = path.display();
+            settings.notes.push(format!(
+                "warning: {name} is a user type and a file in this directory; the user type is meant (write ./{name} for the file)"
+            ));
+        }
+        ends_as_one || (is_there && !is_user_type)
     };
     let (files, user_types): (Vec<_>, Vec<_>) = words.values.into_iter().partition(is_file);
     if !user_types.is_empty() {

@@ -111,18 +111,20 @@ pub(super) fn resolve(
         place => place,
     };
     let (subcommand, settings) = match place {
-        None => collect(command, words, surroundings)?,
+        None => collect(command, words, user_types, surroundings)?,
         // Locust's form: the page waits for Start, unless there is none or something is only to be shown.
         Some(place) => {
             let with = |subcommand: &str| {
                 let mut words = words.clone();
                 words.insert(place, subcommand.into());
-                collect(command, words, surroundings)
+                collect(command, words, user_types, surroundings)
             };
             let (subcommand, settings) = with("run")?;
             let may_serve = LIKE_LOCUST.contains(&"serve");
             if !may_serve || OF_RUN.iter().any(|id| settings.by_id.contains_key(*id)) {
                 (subcommand, settings)
+            } else if let Some(refused) = refuse_what_serve_lacks(command, &settings) {
+                return Err(Unresolved::Refused(refused));
             } else {
                 with("serve")?
             }
@@ -161,6 +163,7 @@ pub(super) fn resolve(
 fn collect(
     command: &Command,
     words: Vec<OsString>,
+    user_types: &[&str],
     surroundings: &Surroundings,
 ) -> Result<(String, Settings), Unresolved> {
     let Typed {
@@ -184,12 +187,40 @@ fn collect(
     settings.problems = problems;
     variables::add(&arguments, surroundings, &subcommand, &mut settings);
     if LIKE_LOCUST.contains(&subcommand.as_str()) {
-        files::add(&arguments, surroundings, &subcommand, &mut settings);
+        files::add(
+            &arguments,
+            user_types,
+            surroundings,
+            &subcommand,
+            &mut settings,
+        );
     }
     for arg in arguments.iter().filter(|arg| is_switch(arg)) {
         values::settle_switch(arg, &mut settings);
     }
     Ok((subcommand, settings))
+}
+
+/// Everything that is wrong with a line without a subcommand, if it has flags that only `run` has: it would wait for
+/// Start on the page, which has no use for them.
+fn refuse_what_serve_lacks(command: &Command, settings: &Settings) -> Option<Failure> {
+    let of_serve = arguments_of(command, "serve");
+    let lacks = |id: &str| !of_serve.iter().any(|arg| arg.get_id() == id);
+    let flags: Vec<_> = settings
+        .by_id
+        .iter()
+        .filter(|(id, setting)| setting.origin.rank == Rank::Flag && lacks(id))
+        .map(|(_, setting)| setting.origin.name.as_str())
+        .collect();
+    if flags.is_empty() {
+        return None;
+    }
+    let mut problems = settings.problems.clone();
+    problems.push(format!(
+        "without `run` or --headless this command line serves the page and waits for Start there, where {} would have no effect; put `run` first to start the test immediately (with its page), or leave it out",
+        flags.join(", ")
+    ));
+    Failure::of_problems(&problems)
 }
 
 /// The arguments of a subcommand, those of the whole program included.

@@ -190,6 +190,22 @@ fn words_are_the_test_file_or_user_types() {
         );
         assert_eq!(texts(&resolved, "user_types"), ["Shopper"], "{line}");
     }
+    for name in ["Shopper", "plan"] {
+        std::fs::write(directory.path().join(name), "users = 4\n").unwrap();
+    }
+    for (line, file, types, is_warned) in [
+        ("run Shopper", None, &["Shopper"][..], true),
+        ("run ./Shopper", Some("./Shopper"), &[], false),
+        ("run plan Shopper", Some("plan"), &["Shopper"], true),
+    ] {
+        let resolved = resolve_in(directory.path(), line, &[]).unwrap();
+        let (_, matches) = resolved.matches.subcommand().unwrap();
+        let expected = file.map(PathBuf::from);
+        assert_eq!(matches.get_one("file"), expected.as_ref(), "{line}");
+        assert_eq!(texts(&resolved, "user_types"), types, "{line}");
+        let warned = resolved.notes.iter().any(|note| note.contains("user type"));
+        assert_eq!(warned, is_warned, "{line}: {:?}", resolved.notes);
+    }
     let two = resolve_in(directory.path(), "run a.toml b.toml", &[]).unwrap_err();
     assert!(two.contains("two test files"), "{two}");
     let python = resolve_in(directory.path(), "run -f shop.py", &[]).unwrap_err();
@@ -266,11 +282,25 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
         ("--list", &[][..], "run"),
         ("-l", &[("LOCUST_HOST", "http://h")][..], "run"),
         ("--show-task-ratio", &[][..], "run"),
+        ("--headless --summary s.json", &[][..], "run"),
+        ("-u 1", &[("LOCUST_CSV", "x")][..], "serve"),
         ("scenarios", &[][..], "scenarios"),
     ] {
         let resolved = resolved(line, variables).unwrap();
         assert_eq!(resolved.matches.subcommand_name(), Some(expected), "{line}");
     }
+    for line in ["--summary s.json", "-H http://h --csv x -u 1", "Shopper -q"] {
+        let refused = resolved(line, &[]).unwrap_err();
+        assert!(
+            refused.contains("waits for Start") && refused.contains("put `run` first"),
+            "{line}: {refused}"
+        );
+    }
+    let both = resolved("--summary s.json --master", &[]).unwrap_err();
+    assert!(
+        both.contains("2 problems") && both.contains("--master: ") && both.contains("--summary"),
+        "{both}"
+    );
     assert!(
         resolved("--version", &[])
             .unwrap_err()
@@ -282,7 +312,7 @@ fn a_line_without_a_subcommand_serves_or_runs_as_locust_would() {
             .unwrap_err()
             .contains("unrecognized subcommand")
     );
-    let refused = resolved("-H http://h --csv x", &[]).unwrap_err();
+    let refused = resolved("serve -H http://h --csv x", &[]).unwrap_err();
     assert!(refused.contains("--csv: not for `serve`"), "{refused}");
 }
 

@@ -89,10 +89,13 @@ async fn serve_waits_for_start_runs_and_ends_whole() {
 #[tokio::test]
 async fn serve_says_what_its_form_has_no_fields_for() {
     let directory = TempDir::new().expect("a directory");
-    let text = "host = \"http://127.0.0.1:9\"\n[[request]]\npath = \"/\"\n";
+    let text = declared_with_stages("http://127.0.0.1:9");
     std::fs::write(directory.path().join("own.toml"), text).expect("ours");
     for (line, said) in [
-        (&["serve", "own.toml"][..], "[[request]]"),
+        (
+            &["serve", "own.toml"][..],
+            "own.toml has [[request]] and [[stage]] tables",
+        ),
         (
             &["serve", "--scenario", "none"],
             "scenario `none` is unknown",
@@ -107,4 +110,36 @@ async fn serve_says_what_its_form_has_no_fields_for() {
         assert_eq!(ended.code, Some(2), "{line:?}: {ended:?}");
         assert!(ended.stderr.contains(said), "{line:?}: {ended:?}");
     }
+}
+
+/// What the message about such a file says to do instead.
+#[tokio::test]
+async fn serve_runs_such_a_file_from_another_terminal() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let directory = TempDir::new().expect("a directory");
+    let text = declared_with_stages(&nginx.url());
+    std::fs::write(directory.path().join("own.toml"), text).expect("ours");
+    let mut serve = greylag().start_in(directory.path(), &["serve", "-P", "0"]);
+    let url = serve
+        .wait_for_output("its URL", START_TIMEOUT, |output| {
+            local_url(output.split_once("Greylag is at ")?.1)
+        })
+        .await;
+    Api::new(&url)
+        .wait_for_agents("local", 1, START_TIMEOUT)
+        .await;
+    let line = ["run", "own.toml", "--infrastructure", "local"];
+    let line = [&line[..], &["--coordinator", &url]].concat();
+    let ended = greylag().run_in(directory.path(), &line, RUN_TIMEOUT).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(nginx.log_so_far().totals().requests > 0, "{ended:?}");
+    serve.signal(Signal::INT);
+    assert_eq!(serve.wait(SOON).await.code, Some(0));
+}
+
+fn declared_with_stages(host: &str) -> String {
+    format!(
+        "host = \"{host}\"\n[[request]]\npath = \"/\"\n[[stage]]\nusers = 2\nduration = \"2s\"\n"
+    )
 }
