@@ -114,6 +114,25 @@ impl LoadProfile {
         ArrivalTimes::new(self, worker, workers, from_us)
     }
 
+    /// When the load is at its greatest for the first time, in µs of run time: the arrival rate where there is one, else
+    /// the users.
+    pub fn peak_at_us(&self) -> u64 {
+        if !self.has_arrivals() {
+            return self.user_plan().peak_at_us();
+        }
+        let mut peak = (0.0, 0);
+        for (number, step) in self.rates.iter().enumerate() {
+            let next_us = self.rates.get(number + 1).map(|next| next.at_us);
+            let until_us = next_us.unwrap_or(self.ends_at_us).min(self.ends_at_us);
+            let reached_us = step.at_us.saturating_add(step.over_us).min(until_us);
+            let rate = self.rate_at(reached_us.min(until_us.saturating_sub(1)));
+            if rate > peak.0 {
+                peak = (rate, reached_us);
+            }
+        }
+        peak.1
+    }
+
     /// When the run ends, counted from its start.
     pub fn ends_at(&self) -> Duration {
         Duration::from_micros(self.ends_at_us)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ConnectionStatus, InfrastructureView, RunPhase, RunRecord, Stage, format_duration,
+    ConnectionStatus, InfrastructureView, LoadProfile, RunPhase, RunRecord, Stage, format_duration,
 };
 
 use crate::known_scenarios;
@@ -30,12 +30,13 @@ pub(crate) fn about_view(
         .map_or(ConnectionStatus::Pending, |infrastructure| {
             infrastructure.status
         });
-    let is_shaped = run.test.stages.is_empty()
+    let has_shape = run.test.declared.is_none()
         && known_scenarios::has_shape(
             infrastructures,
             &run.test.infrastructure,
             &run.test.scenario,
         );
+    let is_shaped = has_shape && !run.test.has_own_profile();
     AboutView {
         id: run.id.clone(),
         number: run.number,
@@ -49,11 +50,8 @@ pub(crate) fn about_view(
         users_wanted: users_wanted(run, now_us),
         profile: run.profile.clone(),
         duration_s: run.test.duration_s,
-        ramp_up_s: if is_shaped || !run.test.stages.is_empty() {
-            0
-        } else {
-            ramp_up_s(&run.test)
-        },
+        ramp_up_s: ramp_up_s(run),
+        awaits_shape: is_shaped && run.phase == RunPhase::Preparing,
         worker_count: run.test.workers,
         run_started_us: run.started_at_us,
         time_elapsed_s: run.elapsed_s(now_us),
@@ -61,7 +59,7 @@ pub(crate) fn about_view(
         failure_reason: run.phase.failure_reason().map(str::to_owned),
         can_stop: can_stop(run),
         can_change_users: run.phase == RunPhase::Running,
-        settings: settings(run, infrastructures, is_shaped),
+        settings: settings(run, infrastructures, has_shape),
         now_us,
     }
 }
@@ -91,32 +89,17 @@ pub(crate) fn can_stop(run: &RunRecord) -> bool {
 fn settings(
     run: &RunRecord,
     infrastructures: &[InfrastructureView],
-    is_shaped: bool,
+    has_shape: bool,
 ) -> Vec<SettingRow> {
     let test = &run.test;
-    let mut rows = Vec::new();
+    let is_shaped = has_shape && !test.has_own_profile();
+    let mut rows = load_settings(run, has_shape);
     let mut tell = |label: &str, value: String| {
         rows.push(SettingRow {
             label: label.to_owned(),
             value,
         });
     };
-    if is_shaped {
-        tell("Load Shape", "defined by the scenario".to_owned());
-    } else if !test.stages.is_empty() {
-        tell("Stages", stages_text(&test.stages));
-    } else if let Some(rate) = test.spawn_rate {
-        tell(
-            "Spawn Rate",
-            format!("{} users per second", page_text::rate(rate)),
-        );
-    }
-    if let Some(rate) = test.arrival_rate {
-        tell(
-            "Arrival Rate",
-            format!("{} iterations per second", page_text::rate(rate)),
-        );
-    }
     let selection = &test.selection;
     for (label, names) in [
         ("User Types", &selection.user_types),
@@ -152,6 +135,44 @@ fn settings(
             known_scenarios::is_public(infrastructures, &test.infrastructure, &test.scenario, name);
         let shown = if may_be_shown { value } else { HIDDEN };
         tell(&format!("Option {name}"), shown.to_owned());
+    }
+    rows
+}
+
+/// How the load goes, where the number of users and the ramp-up do not say it.
+fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
+    let test = &run.test;
+    let mut rows = Vec::new();
+    let mut tell = |label: &str, value: String| {
+        rows.push(SettingRow {
+            label: label.to_owned(),
+            value,
+        });
+    };
+    if !test.stages.is_empty() {
+        tell("Stages", stages_text(&test.stages));
+    }
+    if let Some(rate) = test.arrival_rate {
+        let rate = format!("{} iterations per second", page_text::rate(rate));
+        let ramp = over_text(test.ramp_up());
+        tell("Arrival Rate", format!("{rate}{ramp}"));
+    } else if let Some(rate) = test.spawn_rate {
+        tell(
+            "Spawn Rate",
+            format!("{} users per second", page_text::rate(rate)),
+        );
+    }
+    if has_shape {
+        let shape = if test.arrival_rate.is_some() {
+            "not used: the arrival rate takes its place".to_owned()
+        } else if !test.stages.is_empty() {
+            "not used: the stages take its place".to_owned()
+        } else if run.phase == RunPhase::Preparing || run.profile.steps.is_empty() {
+            "defined by the scenario".to_owned()
+        } else {
+            format!("defined by the scenario\n{}", profile_text(&run.profile))
+        };
+        tell("Load Shape", shape);
     }
     rows
 }
@@ -195,15 +216,54 @@ fn stages_text(stages: &[Stage]) -> String {
             format!("{} for {}{ramp}", what.join(", "), time(stage.duration_s))
         })
         .collect();
-    if stages.len() > MAX_STAGES_TOLD {
-        lines.push(format!("and {} more", stages.len() - MAX_STAGES_TOLD));
-    }
+    tell_of_more(&mut lines, stages.len());
     lines.join("\n")
+}
+
+/// One line for each change of the load, in order of time.
+fn profile_text(profile: &LoadProfile) -> String {
+    let users = profile.steps.iter().map(|step| {
+        let what = format!("{} users", page_text::count(step.users));
+        (step.at_us, what, step.over_us)
+    });
+    let rates = profile.rates.iter().map(|step| {
+        let what = format!("{} iterations per second", page_text::rate(step.per_second));
+        (step.at_us, what, step.over_us)
+    });
+    let mut changes: Vec<_> = users.chain(rates).collect();
+    changes.sort_by_key(|(at_us, ..)| *at_us);
+    changes.dedup_by(|later, earlier| later.1 == earlier.1);
+    let mut lines: Vec<String> = changes
+        .iter()
+        .take(MAX_STAGES_TOLD)
+        .map(|(at_us, what, over_us)| {
+            let at = format_duration(Duration::from_micros(*at_us));
+            let over = over_text(Duration::from_micros(*over_us));
+            format!("from {at}: {what}{over}")
+        })
+        .collect();
+    tell_of_more(&mut lines, changes.len());
+    lines.join("\n")
+}
+
+fn over_text(ramp: Duration) -> String {
+    if ramp.is_zero() {
+        return String::new();
+    }
+    format!(", ramp {}", format_duration(ramp))
+}
+
+/// Says how many there are beyond those that have a line.
+fn tell_of_more(lines: &mut Vec<String>, all: usize) {
+    if all > MAX_STAGES_TOLD {
+        lines.push(format!("and {} more", all - MAX_STAGES_TOLD));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use greylag_infra::ProfileStep;
 
     #[test]
     fn stages_read_as_a_list() {
@@ -225,5 +285,27 @@ mod tests {
         let many = stages_text(&[stage(Some(1), None, 0, 1); 20]);
         assert_eq!(many.lines().count(), MAX_STAGES_TOLD + 1);
         assert!(many.ends_with("and 8 more"));
+    }
+
+    #[test]
+    fn a_shape_reads_as_a_list_of_changes() {
+        let step = |at_s: u64, users, over_s: u64| ProfileStep {
+            at_us: at_s * 1_000_000,
+            users,
+            over_us: over_s * 1_000_000,
+        };
+        let profile = LoadProfile {
+            steps: vec![step(0, 10, 5), step(30, 10, 0), step(90, 2_000, 0)],
+            ..LoadProfile::default()
+        };
+        assert_eq!(
+            profile_text(&profile),
+            "from 0s: 10 users, ramp 5s\nfrom 1m 30s: 2,000 users"
+        );
+        let many = LoadProfile {
+            steps: (0..20).map(|second| step(second, second, 0)).collect(),
+            ..LoadProfile::default()
+        };
+        assert!(profile_text(&many).ends_with("\nand 8 more"));
     }
 }

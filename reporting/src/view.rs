@@ -58,8 +58,10 @@ pub struct AboutView {
     pub profile: LoadProfile,
     /// Duration in seconds.
     pub duration_s: u64,
-    /// Ramp Up Duration in seconds; 0 for stages and load shapes, which have their own.
+    /// Ramp Up Duration in seconds: how long it takes from the start to the peak.
     pub ramp_up_s: u64,
+    /// Whether the scenario's load shape will say users, duration and ramp-up, and has not yet.
+    pub awaits_shape: bool,
     /// Worker Count.
     pub worker_count: u32,
     /// Run Started, none while workers are being started.

@@ -326,7 +326,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         scenario: run.test.scenario.clone(),
         users: peak_users(run),
         duration_s: run.test.duration_s,
-        ramp_up_s: ramp_up_s(&run.test),
+        ramp_up_s: ramp_up_s(run),
         workers: run.test.workers,
         created_us: run.created_at_us,
         started_us: run.started_at_us,

@@ -343,3 +343,50 @@ fn a_rate_that_begins_later_is_first_due_then() {
     let due: Vec<_> = profile.arrival_times(0, 1, 0).map(|a| a.at_us).collect();
     assert_eq!(due, [500_000, 1_000_000]);
 }
+
+#[test]
+fn the_peak_is_where_the_load_is_first_at_its_greatest() {
+    let step = |at_s: u64, users, over_s: u64| ProfileStep {
+        at_us: at_s * 1_000_000,
+        users,
+        over_us: over_s * 1_000_000,
+    };
+    let rate = |at_s: u64, per_second, over_s: u64| RateStep {
+        at_us: at_s * 1_000_000,
+        per_second,
+        over_us: over_s * 1_000_000,
+    };
+    let peak_s = |steps: &[ProfileStep], rates: &[RateStep]| {
+        let profile = LoadProfile {
+            steps: steps.to_vec(),
+            rates: rates.to_vec(),
+            ends_at_us: 100_000_000,
+        };
+        profile.peak_at_us() as f64 / 1e6
+    };
+    for (steps, expected) in [
+        (vec![], 0.0),
+        (vec![step(0, 10, 0)], 0.0),
+        (vec![step(0, 10, 20)], 20.0),
+        (
+            vec![step(0, 10, 20), step(60, 50, 5), step(80, 50, 0)],
+            65.0,
+        ),
+        // The second takes over while the first still rises, at 5 users.
+        (vec![step(0, 10, 20), step(10, 2, 0)], 10.0),
+        (vec![step(0, 10, 5), step(50, 0, 10)], 5.0),
+        // The ramp does not end within the run.
+        (vec![step(0, 10, 400)], 100.0),
+    ] {
+        assert_eq!(peak_s(&steps, &[]), expected, "{steps:?}");
+    }
+    let users = [step(0, 10, 0)];
+    for (rates, expected) in [
+        (vec![rate(0, 5.0, 0)], 0.0),
+        (vec![rate(0, 5.0, 30), rate(50, 2.0, 0)], 30.0),
+        (vec![rate(0, 5.0, 0), rate(50, 8.0, 10)], 60.0),
+        (vec![rate(0, 5.0, 400)], 100.0),
+    ] {
+        assert_eq!(peak_s(&users, &rates), expected, "{rates:?}");
+    }
+}

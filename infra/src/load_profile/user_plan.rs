@@ -125,6 +125,19 @@ impl UserPlan {
         counts.max().unwrap_or(0)
     }
 
+    /// When there are the most users for the first time, the end of the ramp to them, in µs of run time.
+    pub(super) fn peak_at_us(&self) -> u64 {
+        let most = self.most_users();
+        let peak = self
+            .segments
+            .iter()
+            .find(|segment| segment.users_at(segment.until_us - 1) >= most);
+        peak.map_or(0, |segment| {
+            let reached_us = segment.from_us.saturating_add(segment.over_us);
+            reached_us.min(segment.until_us)
+        })
+    }
+
     /// When the run ends, in µs of run time.
     pub fn ends_at_us(&self) -> u64 {
         self.ends_at_us

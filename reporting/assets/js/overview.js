@@ -47,9 +47,10 @@ export class Overview {
     show("infrastructure", about.infrastructure, about.infrastructure);
     this.showConnection(about.infrastructure_status);
     show("type", about.type, about.type);
-    show("users", about.users, count(about.users));
-    show("duration", about.duration_s, duration(about.duration_s));
-    show("ramp-up-duration", about.ramp_up_s, duration(about.ramp_up_s));
+    const unlessAwaited = (text) => (about.awaits_shape ? "set by the load shape" : text);
+    show("users", about.users, unlessAwaited(count(about.users)));
+    show("duration", about.duration_s, unlessAwaited(duration(about.duration_s)));
+    show("ramp-up-duration", about.ramp_up_s, unlessAwaited(duration(about.ramp_up_s)));
     show("worker-count", about.worker_count, String(about.worker_count));
     showStart(about.run_started_us, about.status);
     setAttribute(show("status", about.status, about.status), "data-status", about.status);
@@ -57,6 +58,7 @@ export class Overview {
     const pill = part("status-pill");
     setText(pill, about.status);
     setAttribute(pill, "data-status", about.status);
+    showSettings(about.settings);
     const reason = about.failure_reason ?? "";
     show("failure-reason", reason, reason).hidden = !reason;
     setAttribute(part("cards"), "data-status", about.status);
@@ -121,6 +123,18 @@ function showStart(atUs, status) {
   element.dataset.shown = String(atUs);
   const time = h("time", { datetime: new Date(atUs / 1000).toISOString(), title: utc(atUs) }, dayAndTime(atUs));
   element.replaceChildren(time);
+}
+
+/** What else the run was asked to do; a load shape is known only once the run has started. */
+function showSettings(settings) {
+  const list = part("settings");
+  const shown = JSON.stringify(settings);
+  if (list.dataset.shown === shown) return;
+  list.dataset.shown = shown;
+  list.hidden = settings.length === 0;
+  list.replaceChildren(
+    ...settings.map(({ label, value }) => h("div", {}, h("dt", {}, label), h("dd", { class: "setting" }, value))),
+  );
 }
 
 function showWorkers(workers) {

@@ -1,6 +1,8 @@
 //! A summary from what the store holds of a run.
 
-use greylag_infra::{GeneratorNotice, LoadTest, RunRecord};
+use std::time::Duration;
+
+use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
     Summary, SummaryArrivals, SummaryBuild, SummaryEndpoint, SummaryError, SummaryIntended,
@@ -61,7 +63,7 @@ impl Summary {
                 failure_reason: record.phase.failure_reason().map(str::to_owned),
                 users: record.test.users,
                 duration_s: record.test.duration_s,
-                ramp_up_s: ramp_up_s(&record.test),
+                ramp_up_s: ramp_up_s(record),
                 workers: record.test.workers,
                 builds: builds_of(record),
                 started_at: record.started_at_us.map(rfc3339),
@@ -168,9 +170,25 @@ fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals
     })
 }
 
-/// The ramp-up of a test in whole seconds, also of one that has a spawn rate.
-pub(crate) fn ramp_up_s(test: &LoadTest) -> u64 {
-    test.ramp_up().as_secs_f64().round() as u64
+/// How long a run takes from its start to its peak, in whole seconds: the ramp-up or what the spawn rate makes of it, and
+/// of stages and load shapes the end of the ramp to the most users (or iterations) there are.
+pub(crate) fn ramp_up_s(run: &RunRecord) -> u64 {
+    let planned = run.test.profile();
+    if !run.test.stages.is_empty() {
+        return whole_seconds(planned.peak_at_us());
+    }
+    // A load shape takes the place of what the definition says; a change of users while it runs only adds to it.
+    let is_shaped = !run.test.has_own_profile()
+        && !run.profile.steps.is_empty()
+        && run.profile.steps.first() != planned.steps.first();
+    if is_shaped {
+        return whole_seconds(run.profile.peak_at_us());
+    }
+    run.test.ramp_up().as_secs_f64().round() as u64
+}
+
+fn whole_seconds(us: u64) -> u64 {
+    Duration::from_micros(us).as_secs_f64().round() as u64
 }
 
 /// A count over the elapsed seconds, 0 before any have.

@@ -1,5 +1,6 @@
 //! The web server through its real router, over a real coordinator and store.
 
+mod about;
 mod access;
 mod api;
 mod csv;

@@ -48,7 +48,7 @@ fn shop() -> ScenarioInfo {
 }
 
 /// A site with an agent that has two scenarios.
-async fn with_agent() -> (Site, Socket, FakeAgent) {
+pub(crate) async fn with_agent() -> (Site, Socket, FakeAgent) {
     let site = Site::start(None).await;
     let socket = serve_on_socket(&site).await;
     let plain = ScenarioInfo {
@@ -62,7 +62,7 @@ async fn with_agent() -> (Site, Socket, FakeAgent) {
 }
 
 /// Starts a run and answers for its agent until it runs; gives its id and what the agent was to prepare.
-async fn running(site: &Site, agent: &mut FakeAgent, body: Value) -> (String, Value) {
+pub(crate) async fn running(site: &Site, agent: &mut FakeAgent, body: Value) -> (String, Value) {
     let started = site.post("/api/v1/runs", body.to_string()).await;
     assert_eq!(started.status, StatusCode::CREATED, "{started:?}");
     let id = started.json()["id"].as_str().expect("an id").to_owned();
@@ -320,47 +320,4 @@ async fn the_form_asks_for_what_scenarios_declare() {
     let options: Vec<_> = prepare.test.options.values().map(String::as_str).collect();
     assert_eq!(options, ["7", "eu", SECRET, "false"]);
     assert_eq!(prepare.test.selection.tags, ["api"]);
-}
-
-#[tokio::test]
-async fn a_scenario_with_a_load_shape_needs_no_duration() {
-    let (site, _socket, mut agent) = with_agent().await;
-    let (id, test) = running(
-        &site,
-        &mut agent,
-        json!({"host": "http://127.0.0.1:9", "scenario": "plain", "stages": [
-            {"users": 3, "ramp": 1, "duration": "1m"}, {"users": 9, "duration": 30}]}),
-    )
-    .await;
-    assert_eq!(test["users"], json!(9));
-    let view = site.get(&format!("/api/v1/runs/{id}")).await.json();
-    assert_eq!(view["about"]["duration_s"], json!(90));
-    assert_eq!(
-        view["about"]["settings"],
-        json!([{"label": "Stages", "value": "3 users for 1m, ramp 1s\n9 users for 30s"}])
-    );
-    let started = site
-        .post(
-            "/api/v1/runs",
-            r#"{"host": "http://127.0.0.1:9", "scenario": "plain"}"#,
-        )
-        .await;
-    assert_eq!(started.status, StatusCode::CREATED, "{started:?}");
-    let ToAgent::Prepare(prepare) = agent
-        .until(|message| matches!(message, ToAgent::Prepare(_)))
-        .await
-    else {
-        unreachable!("waited for it");
-    };
-    assert_eq!(
-        prepare.test.duration_s,
-        greylag_infra::MAX_DURATION.as_secs()
-    );
-    let id = &started.json()["id"];
-    let id = id.as_str().expect("an id");
-    let view = site.get(&format!("/api/v1/runs/{id}")).await.json();
-    assert_eq!(
-        view["about"]["settings"],
-        json!([{"label": "Load Shape", "value": "defined by the scenario"}])
-    );
 }
