@@ -3,6 +3,7 @@
 mod agent_secret;
 mod build_info;
 mod client_settings;
+mod completeness;
 mod dealing;
 mod declared;
 mod durations;
@@ -23,6 +24,9 @@ pub mod protocol;
 pub use agent_secret::AgentSecret;
 pub use build_info::{BuildInfo, StartTerms, builds_of, describe_builds};
 pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
+pub use completeness::{
+    Completeness, Counted, Gap, GapCause, LATE_RESULTS_US, LostWorker, MAX_GAPS,
+};
 pub use dealing::{ClassSequence, UserClass, deal_workers, equal_weights};
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub use durations::{

@@ -14,6 +14,7 @@ use serde_bytes::ByteBuf;
 
 use crate::agent_secret::AgentSecret;
 use crate::build_info::BuildInfo;
+use crate::completeness::LostWorker;
 use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
@@ -125,7 +126,7 @@ pub enum ToAgent {
         /// Number of the snapshot.
         seq: u64,
     },
-    /// The coordinator does not know this run or gave it up: kill its workers and forget it.
+    /// The coordinator does not know this run or takes no more of its results: kill its workers and forget it.
     Abandon {
         /// The run.
         run_id: RunId,
@@ -295,6 +296,15 @@ pub struct Snapshot {
     pub end: Option<AgentEnd>,
 }
 
+impl Snapshot {
+    /// The last second of run time that it has results of.
+    pub fn last_second(&self) -> Option<u32> {
+        let intervals = self.intervals.iter().map(|interval| interval.second);
+        let users = self.user_changes.iter().map(|change| change.second);
+        intervals.chain(users).max()
+    }
+}
+
 /// Method and name: what results are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -413,7 +423,7 @@ pub struct WorkerState {
 }
 
 /// How an agent's part of a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentEnd {
     /// Why it did not end as planned: a sentence that names worker and signal where there is one.
     pub failure: Option<String>,
@@ -424,6 +434,9 @@ pub struct AgentEnd {
     /// When the agent's last user ended, in µs of run time; 0 if none ever started.
     #[serde(default)]
     pub ended_at_us: u64,
+    /// Workers that ended before they had handed over their results.
+    #[serde(default)]
+    pub lost_workers: Vec<LostWorker>,
 }
 
 /// Why a frame is not understood. The connection it came on is closed; nobody else is harmed.

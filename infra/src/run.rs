@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::build_info::{BuildInfo, builds_of};
+use crate::completeness::{Completeness, Gap};
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::protocol::AgentEnd;
@@ -32,6 +33,9 @@ pub struct RunRecord {
     /// How many users there are when, with the changes made while it runs.
     #[serde(default)]
     pub profile: LoadProfile,
+    /// What may be missing from its results.
+    #[serde(default)]
+    pub completeness: Completeness,
 }
 
 /// One agent's part in a run.
@@ -48,6 +52,9 @@ pub struct RunAgent {
     pub workers: Vec<u32>,
     /// Number of the last snapshot saved; 0 before the first.
     pub last_seq: u64,
+    /// Its results of the seconds of run time before this one are saved.
+    #[serde(default)]
+    pub saved_until: u32,
     /// How its part ended, once its last snapshot is saved.
     pub end: Option<AgentEnd>,
 }
@@ -123,6 +130,58 @@ impl RunRecord {
                 .map(|agent| (agent.name.as_str(), &agent.build))
                 .filter(|(_, build)| !build.is_unknown()),
         )
+    }
+
+    /// The agent with this identity.
+    pub fn agent(&self, agent_id: &str) -> Option<&RunAgent> {
+        self.agents.iter().find(|agent| agent.id == agent_id)
+    }
+
+    /// Keeps how an agent's part ended. False if there is no such agent or its end is known.
+    pub fn take_end(&mut self, agent_id: &str, end: AgentEnd) -> bool {
+        let mut agents = self.agents.iter_mut();
+        let agent = agents.find(|agent| agent.id == agent_id && agent.end.is_none());
+        let is_new = agent.is_some();
+        if let Some(agent) = agent {
+            agent.end = Some(end);
+            self.follow_ends();
+        }
+        is_new
+    }
+
+    /// What the agents' ends say about the whole: whose results are not missing (any more), what their workers lost,
+    /// and of a run that was over before the last end came, how long its load really took. Harmless when repeated.
+    pub fn follow_ends(&mut self) {
+        let (started_at_us, late_until_us) =
+            (self.started_at_us, self.completeness.late_until_us());
+        for agent in &self.agents {
+            let Some(end) = &agent.end else { continue };
+            self.completeness.agent_handed_over(&agent.name);
+            for lost in &end.lost_workers {
+                if agent.workers.contains(&lost.worker) {
+                    self.completeness.add(Gap::of_worker(&agent.name, lost));
+                }
+            }
+            if let (Some(started), Some(latest)) = (started_at_us, late_until_us) {
+                let ended_at_us = started.saturating_add(end.ended_at_us).min(latest);
+                self.ended_at_us = self.ended_at_us.max(Some(ended_at_us));
+            }
+        }
+    }
+
+    /// What to say beside its counts; none while nothing is known to be missing.
+    pub fn remark(&self) -> Option<String> {
+        self.completeness
+            .remark(self.started_at_us.unwrap_or(self.created_at_us))
+    }
+
+    /// Whether the run is over and still takes what this agent holds of it.
+    pub fn takes_late_results_of(&self, agent_id: &str, now_us: u64) -> bool {
+        self.phase.is_over()
+            && self.completeness.takes_late_results(now_us)
+            && self
+                .agent(agent_id)
+                .is_some_and(|agent| agent.end.is_none())
     }
 
     /// How long the run has been going at `now_us`, or took in the end, in seconds; 0 before it started.

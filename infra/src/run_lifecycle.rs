@@ -19,10 +19,11 @@
 //! each carries its end.
 //!
 //! An agent whose connection breaks is *absent*. If it comes back within the lease nothing happened: it is
-//! sent again what it may have missed, and resends what was not acknowledged. If not, the run fails and
-//! names it. A coordinator that was restarted treats all agents as absent since its start. The first reason
-//! to fail is the one that is kept. An agent that comes back as a new process does not come back: the run fails
-//! at once.
+//! sent again what it may have missed, and resends what was not acknowledged. If not, it is given up: the run
+//! fails and names it, and its results are a gap of the run until it hands them over, which it may do for a
+//! while after the end (`../completeness.rs`). A coordinator that was restarted treats all agents as absent since
+//! its start. The first reason to fail is the one that is kept. An agent that comes back as a new process does not
+//! come back: the run fails at once.
 //!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
@@ -39,6 +40,7 @@ mod time_base;
 
 use std::collections::BTreeMap;
 
+use crate::completeness::{Counted, Gap, GapCause};
 use crate::protocol::{Prepare, ToAgent};
 use crate::run::{RunPhase, RunRecord};
 use crate::set_up_data::SetUpData;
@@ -64,7 +66,7 @@ enum Presence {
     Absent { since_us: u64, was_ready: bool },
     /// Its last snapshot is saved.
     Ended,
-    /// Not waited for any more.
+    /// Not waited for any more: what it has not handed over is a gap.
     GivenUp,
 }
 
@@ -195,6 +197,7 @@ impl RunLifecycle {
                 shape,
                 set_up_data,
             } => self.agent_ready(&agent_id, shape, set_up_data, now_us),
+            RunEvent::ResultsSaved { agent_id, until } => self.results_saved(&agent_id, until),
             RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
             RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
             RunEvent::AgentReturned {
@@ -280,27 +283,67 @@ impl RunLifecycle {
         };
         self.record.phase = phase;
         self.record.ended_at_us = Some(self.end_of_load(now_us));
+        let given_up: Vec<String> = self
+            .presence
+            .iter()
+            .filter(|(_, presence)| **presence == Presence::GivenUp)
+            .map(|(agent_id, _)| agent_id.clone())
+            .collect();
+        if !given_up.is_empty() && self.record.started_at_us.is_some() {
+            self.record.completeness.wait_for_late_results(now_us);
+        }
         let mut effects = vec![
-            RunEffect::Log(match &self.record.phase {
-                RunPhase::Failed(reason) => format!("run failed: {reason}"),
-                _ => "run finished".to_owned(),
-            }),
             RunEffect::CheckCounts,
+            RunEffect::LogOutcome,
             RunEffect::Save,
         ];
-        effects.extend(
-            self.presence
-                .iter()
-                .filter(|(_, presence)| **presence == Presence::GivenUp)
-                .map(|(agent_id, _)| RunEffect::Send {
-                    agent_id: agent_id.clone(),
-                    message: ToAgent::Abandon {
-                        run_id: self.record.id.clone(),
-                    },
-                }),
-        );
+        effects.extend(given_up.iter().map(|agent_id| self.farewell(agent_id)));
         effects.push(RunEffect::Over);
         effects
+    }
+
+    /// What an agent that was given up is told: to end its load and to hand over what it holds, if it can hold any.
+    fn farewell(&self, agent_id: &str) -> RunEffect {
+        if self.record.started_at_us.is_some() {
+            return self.stop(agent_id);
+        }
+        RunEffect::Send {
+            agent_id: agent_id.to_owned(),
+            message: ToAgent::Abandon {
+                run_id: self.record.id.clone(),
+            },
+        }
+    }
+
+    /// Waits no more for an agent. What it has not handed over is missing from here on.
+    fn give_up(&mut self, agent_id: &str, cause: GapCause) {
+        self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
+        if self.record.started_at_us.is_none() {
+            return;
+        }
+        if let Some(agent) = self.record.agent(agent_id) {
+            let gap = Gap::of_agent(&agent.name, agent.saved_until, cause);
+            self.record.completeness.add(gap);
+        }
+    }
+
+    /// What is saved is not what the agents counted: a gap, and no run that went as planned. Asked for with
+    /// [`RunEffect::CheckCounts`], before the run is saved.
+    pub fn counts_disagree(&mut self, counted: Counted, saved: Counted) {
+        let gap = Gap::counts_disagree(counted, saved);
+        if self.record.phase == RunPhase::Finished {
+            let started_at_us = self.record.started_at_us.unwrap_or_default();
+            self.record.phase = RunPhase::Failed(gap.message(started_at_us));
+        }
+        self.record.completeness.add(gap);
+    }
+
+    /// How the run ended, as a line of its log.
+    pub fn outcome(&self) -> String {
+        match self.record.phase.failure_reason() {
+            Some(reason) => format!("run failed: {reason}"),
+            None => "run finished".to_owned(),
+        }
     }
 
     /// When the last user ended if every agent said so, else now, but not after the time at which agents end
@@ -353,9 +396,7 @@ impl RunLifecycle {
 
     fn name_of(&self, agent_id: &str) -> String {
         self.record
-            .agents
-            .iter()
-            .find(|agent| agent.id == agent_id)
+            .agent(agent_id)
             .map_or_else(|| "unknown".to_owned(), |agent| agent.name.clone())
     }
 

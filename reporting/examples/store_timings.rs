@@ -191,8 +191,10 @@ fn run(duration_s: u64) -> RunRecord {
             name: "a".into(),
             workers: vec![0],
             last_seq: 0,
+            saved_until: 0,
             end: None,
         }],
         profile: greylag_infra::LoadProfile::default(),
+        completeness: greylag_infra::Completeness::default(),
     }
 }

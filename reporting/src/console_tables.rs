@@ -13,7 +13,7 @@ use std::fmt::Write;
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
 use crate::store::RunTotals;
-use crate::summary::{SummaryWarning, per_second};
+use crate::summary::{SummaryCompleteness, SummaryWarning, per_second};
 
 const STATS_NAME_WIDTH: usize = 76;
 const PERCENTILES_NAME_WIDTH: usize = 80;
@@ -50,7 +50,12 @@ struct Row {
 /// The request table, the percentiles and, if there are errors, the error report of a whole run that has
 /// been going for `elapsed_s`. Each is followed by an empty line; nothing in them is a control character but
 /// the ends of lines.
-pub fn console_tables(totals: &RunTotals, warnings: &[SummaryWarning], elapsed_s: f64) -> String {
+pub fn console_tables(
+    totals: &RunTotals,
+    completeness: &SummaryCompleteness,
+    warnings: &[SummaryWarning],
+    elapsed_s: f64,
+) -> String {
     let rows: Vec<Row> = totals
         .requested()
         .map(|(endpoint, interval)| row(&endpoint.method, &endpoint.name, interval, elapsed_s))
@@ -66,7 +71,8 @@ pub fn console_tables(totals: &RunTotals, warnings: &[SummaryWarning], elapsed_s
         .collect();
     let mut text = String::new();
     write_tables(&mut text, &rows, &aggregated, &errors).expect("writing to memory cannot fail");
-    beyond_locust::write(&mut text, totals, warnings).expect("writing to memory cannot fail");
+    beyond_locust::write(&mut text, totals, completeness, warnings)
+        .expect("writing to memory cannot fail");
     text
 }
 
@@ -308,7 +314,7 @@ mod tests {
             endpoints: vec![(endpoint, interval)],
             ..RunTotals::default()
         };
-        let text = console_tables(&totals, &[], 0.0);
+        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], 0.0);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
         assert!(text.contains("goneforged line"));
         let row = text.lines().nth(2).unwrap();
@@ -341,7 +347,7 @@ mod tests {
                 skipped: 2,
             },
         };
-        let text = console_tables(&totals, &[], 1.0);
+        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], 1.0);
         let (_, more) = text
             .split_once("Response time from the intended start\n")
             .unwrap();
@@ -362,7 +368,12 @@ mod tests {
 
     #[test]
     fn a_run_without_requests_has_empty_tables() {
-        let text = console_tables(&RunTotals::default(), &[], 0.0);
+        let text = console_tables(
+            &RunTotals::default(),
+            &SummaryCompleteness::default(),
+            &[],
+            0.0,
+        );
         assert!(text.contains("Aggregated"));
         assert!(text.contains(" 0     0(0.00%) |"));
         assert!(!text.contains("Error report"));

@@ -100,6 +100,8 @@ pub struct RunRow {
     pub status: &'static str,
     /// Why it failed (or is failing).
     pub failure_reason: Option<String>,
+    /// What to say beside its counts; none for a complete run.
+    pub remark: Option<String>,
     /// Whether the Stop button works.
     pub can_stop: bool,
     /// Whether it has ended, so that it can be deleted.

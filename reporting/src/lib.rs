@@ -62,7 +62,7 @@ pub use store::{
     other_endpoint,
 };
 pub use summary::{
-    Summary, SummaryArrivals, SummaryBuild, SummaryEndpoint, SummaryError, SummaryIntended,
-    SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
+    SummaryGap, SummaryIntended, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
 };
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};

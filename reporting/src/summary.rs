@@ -5,6 +5,7 @@
 
 #[cfg(feature = "coordinator")]
 mod build;
+mod completeness;
 
 use greylag_infra::NoticeKind;
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,16 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "coordinator")]
 pub(crate) use build::{avg_ms, ms, per_second, ramp_up_s};
 
+pub use completeness::{SummaryCompleteness, SummaryGap};
+
 /// A run as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// What was run.
     pub run: SummaryRun,
+    /// Whether the numbers are everything that was sent.
+    #[serde(flatten)]
+    pub completeness: SummaryCompleteness,
     /// All requests.
     pub totals: SummaryTotals,
     /// Requests by endpoint, sorted by name and method.

@@ -7,7 +7,7 @@
 use greylag_infra::LoadProfile;
 use serde::Serialize;
 
-use crate::summary::{SummaryArrivals, SummaryIntended, SummaryWarning};
+use crate::summary::{SummaryArrivals, SummaryCompleteness, SummaryIntended, SummaryWarning};
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come as
 /// [`RunDelta`]s.
@@ -23,6 +23,8 @@ pub struct RunView {
     pub aggregated: EndpointRow,
     /// Errors, most frequent first.
     pub errors: Vec<ErrorRow>,
+    /// Whether the numbers are everything that was sent.
+    pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     pub warnings: Vec<SummaryWarning>,
     /// The three console tables as text, as they stand now.

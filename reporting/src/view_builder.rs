@@ -27,6 +27,8 @@ pub(crate) const RUNS_ON_A_PAGE: usize = 50;
 const TESTS_ON_FRONT_PAGE: usize = 100;
 /// Rows of runs that are over, kept so that the front page need not sum them up again.
 const MAX_ROWS_KEPT: usize = 1_000;
+/// Gaps that a run page lists; how many more there are is in the remark.
+const MAX_GAPS_SHOWN: usize = 50;
 /// A run's row is kept when it has been over for so long that nothing comes late any more.
 const KEPT_AFTER_US: u64 = 60_000_000;
 
@@ -52,6 +54,8 @@ pub(crate) async fn run_view(
             worker.users = 0;
         }
     }
+    let mut completeness = summary.completeness;
+    completeness.gaps.truncate(MAX_GAPS_SHOWN);
     let active_users = workers
         .iter()
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
@@ -59,7 +63,12 @@ pub(crate) async fn run_view(
         about: about_view(run, &coordinator.infrastructures(), now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
-        console_tables: console_tables(&totals, &summary.warnings, run.elapsed_s(now_us)),
+        console_tables: console_tables(
+            &totals,
+            &completeness,
+            &summary.warnings,
+            run.elapsed_s(now_us),
+        ),
         endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
         errors: summary
             .errors
@@ -71,6 +80,7 @@ pub(crate) async fn run_view(
                 occurrences: error.occurrences,
             })
             .collect(),
+        completeness,
         warnings: summary.warnings,
         workers,
     })
@@ -279,6 +289,7 @@ impl RunRows {
     ) -> Result<RunRow, StoreError> {
         let row = run_row(coordinator, run).await?;
         let settled = run.phase.is_over()
+            && !run.completeness.takes_late_results(coordinator.now_us())
             && run
                 .ended_at_us
                 .is_none_or(|ended| coordinator.now_us().saturating_sub(ended) > KEPT_AFTER_US);
@@ -319,6 +330,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         url: run_url(&run.id),
         status: run.phase.status().word(),
         failure_reason: run.phase.failure_reason().map(str::to_owned),
+        remark: run.remark(),
         can_stop: can_stop(run),
         can_delete: run.phase.is_over(),
         infrastructure: run.test.infrastructure.clone(),

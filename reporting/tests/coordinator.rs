@@ -202,6 +202,7 @@ fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
             requests,
             failures: 0,
             ended_at_us: 10_000_000,
+            lost_workers: Vec::new(),
         }),
         ..Snapshot::default()
     }
@@ -327,14 +328,14 @@ async fn counts_that_differ_from_the_agents_are_told() {
         ack(&run_id, 1)
     );
     assert_eq!(agent.snapshot(last(&run_id, 2, 8)).await, ack(&run_id, 2));
-    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    let RunPhase::Failed(reason) = site.until_over(&run_id).await else {
+        panic!("the run should fail");
+    };
+    let words = "counted 8 requests with 0 failures, but 7 with 0 are saved";
+    assert!(reason.contains(words), "{reason}");
+    assert!(!site.run(&run_id).await.completeness.is_complete());
     let log = site.coordinator.store().log(&run_id, 0, 100).await.unwrap();
-    assert!(
-        log.iter()
-            .any(|line| line.text.contains("counted 8 requests")
-                && line.text.contains("7 with 0 are saved")),
-        "{log:#?}"
-    );
+    assert!(log.iter().any(|line| line.text.contains(words)), "{log:#?}");
     site.close().await;
 }
 
@@ -564,8 +565,30 @@ async fn an_agent_gone_for_longer_than_the_lease_fails_the_run() {
         7,
         "what was acknowledged is kept"
     );
+    let missing = site.run(&run_id).await.completeness;
+    assert_eq!(missing.gaps().len(), 1, "{missing:?}");
+    site.close().await;
+
+    // Also a coordinator that was started again takes what the agent still holds.
+    let site = Site::open(dir.path(), PATIENCE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
-    assert_eq!(agent.receive().await, Some(ToAgent::Abandon { run_id }));
+    let stop = ToAgent::Stop {
+        run_id: run_id.clone(),
+    };
+    assert_eq!(agent.receive().await, Some(stop));
+    assert_eq!(
+        agent.snapshot(snapshot(&run_id, 2, 3)).await,
+        ack(&run_id, 2)
+    );
+    let still_missing = site.run(&run_id).await.completeness;
+    assert_eq!(still_missing, missing, "the end has not come");
+    assert_eq!(agent.snapshot(last(&run_id, 3, 10)).await, ack(&run_id, 3));
+    assert_eq!(requests(&site, &run_id).await, 10);
+    let run = site.run(&run_id).await;
+    assert!(run.completeness.is_complete(), "{run:?}");
+    assert_eq!(run.phase, RunPhase::Failed(reason), "the status stays");
+    let mut again = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert_eq!(again.receive().await, Some(ToAgent::Abandon { run_id }));
     site.close().await;
 }
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Summary {
     pub run: Run,
+    pub complete: bool,
+    pub remark: Option<String>,
+    pub gaps: Vec<Gap>,
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
@@ -35,6 +38,19 @@ pub struct Run {
     pub builds: Vec<Build>,
     pub started_at: Option<String>,
     pub elapsed_s: f64,
+}
+
+/// Something that is missing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Gap {
+    pub code: String,
+    pub agent: Option<String>,
+    pub worker: Option<u32>,
+    pub since_second: u32,
+    pub since: String,
+    pub message: String,
 }
 
 /// A build that took part.

@@ -17,7 +17,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, MAX_UNACKNOWLEDGED, SampleData, Snapshot, ToCoordinator,
     UserChange, WorkerState, encode,
 };
-use greylag_infra::{GeneratorNotice, GeneratorNotices, RunId};
+use greylag_infra::{GeneratorNotice, GeneratorNotices, LostWorker, RunId};
 use greylag_reporting::{Interval, IntervalError, MAX_SAMPLES_PER_SECOND, thin_samples};
 
 use crate::vocabulary::{Overflowed, Vocabulary};
@@ -237,12 +237,18 @@ impl Outbox {
     }
 
     /// The agent's part of the run is over; nothing may be added from here on.
-    pub(crate) fn end(&mut self, failure: Option<String>, ended_at_us: u64) {
+    pub(crate) fn end(
+        &mut self,
+        failure: Option<String>,
+        ended_at_us: u64,
+        lost_workers: Vec<LostWorker>,
+    ) {
         self.pending.end = Some(AgentEnd {
             failure,
             requests: self.requests,
             failures: self.failures,
             ended_at_us,
+            lost_workers,
         });
     }
 

@@ -216,7 +216,7 @@ proptest! {
             prop_assert!(outbox.unacknowledged.len() <= MAX_UNACKNOWLEDGED);
             prop_assert!(!outbox.is_done());
         }
-        outbox.end(Some("because".into()), 7);
+        outbox.end(Some("because".into()), 7, vec![]);
         outbox.reconnected();
         for round in 0.. {
             assert!(round < 10_000, "the outbox never gets done");
@@ -235,14 +235,14 @@ proptest! {
         prop_assert_eq!(&coordinator.users, &users);
         prop_assert_eq!(coordinator.failing, u32::from(is_failing));
         prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
-        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some("because".into()), requests, failures, ended_at_us: 7 }));
+        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some("because".into()), requests, failures, ended_at_us: 7, lost_workers: vec![] }));
     }
 }
 
 /// Everything of an outbox, as a coordinator that is always there gets it.
 fn drain(outbox: &mut Outbox) -> Coordinator {
     let mut coordinator = Coordinator::default();
-    outbox.end(None, 0);
+    outbox.end(None, 0, vec![]);
     for round in 0.. {
         assert!(round < 10_000, "the outbox never gets done");
         if outbox.is_done() {

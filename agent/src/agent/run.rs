@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
-use greylag_infra::{GeneratorNotice, LoadProfile, RunId, SetUpData, own_users};
+use greylag_infra::{GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, own_users};
 
 use super::held::Held;
 use super::local_ports::too_few_ports;
@@ -97,6 +97,8 @@ pub(crate) struct AgentRun<W> {
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
     failure: Option<String>,
+    /// Workers that ended before they had handed over their results.
+    lost_workers: Vec<LostWorker>,
     /// When the last user ended, µs of run time.
     last_user_ended_us: u64,
     /// Workers over the whole run.
@@ -155,6 +157,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             },
             set_up_data: None,
             failure: None,
+            lost_workers: Vec::new(),
             last_user_ended_us: 0,
             all_workers: test.workers,
             local_ports: plan.local_ports,
@@ -198,6 +201,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             ended: false,
             started: 0,
             stopped: 0,
+            reported_second: 0,
         };
         self.workers.insert(index, worker);
         self.workers_changed = true;
@@ -311,6 +315,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         let Some(worker) = self.workers.get_mut(&index) else {
             return;
         };
+        worker.reported_second = worker.reported_second.max(report.last_second());
         for change in &report.user_changes {
             worker.started += change.started;
             worker.stopped += change.stopped;
@@ -389,7 +394,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.workers_changed = true;
         let left = worker.started.saturating_sub(worker.stopped);
         worker.stopped += left;
-        let ended = worker.ended;
+        let (ended, reported_second) = (worker.ended, worker.reported_second);
         if left > 0 {
             self.last_user_ended_us = self.last_user_ended_us.max(micros(run_time));
             self.outbox.add_user_change(UserChange {
@@ -402,6 +407,13 @@ impl<W: WorkerHandle> AgentRun<W> {
         if !ended {
             let worker = self.worker_name(index);
             let how = how.unwrap_or_else(|| "exited unexpectedly".to_owned());
+            if self.run_zero.is_some() {
+                self.lost_workers.push(LostWorker {
+                    worker: index,
+                    since_second: reported_second,
+                    how: how.clone(),
+                });
+            }
             self.fail(format!("{worker} {how}"), now);
         }
         self.settle(now);
@@ -419,8 +431,11 @@ impl<W: WorkerHandle> AgentRun<W> {
         if self.workers_changed {
             self.report_workers();
         }
-        self.outbox
-            .end(self.failure.clone(), self.last_user_ended_us);
+        self.outbox.end(
+            self.failure.clone(),
+            self.last_user_ended_us,
+            std::mem::take(&mut self.lost_workers),
+        );
         self.outbox.cut();
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greylag_infra::{ClientSettings, LoadTest, StartTerms};
 use greylag_reporting::Token;
-use greylag_reporting::{Summary, SummaryWarning};
+use greylag_reporting::{Summary, SummaryCompleteness, SummaryWarning};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -64,6 +64,9 @@ pub(super) struct Progress {
     pub(super) rps: f64,
     pub(super) current_rps: f64,
     pub(super) p95_ms: f64,
+    /// Whether the numbers are everything that was sent.
+    #[serde(flatten)]
+    pub(super) completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     #[serde(default)]
     pub(super) warnings: Vec<SummaryWarning>,
@@ -214,9 +217,10 @@ impl ApiClient {
         self.text(&format!("/api/v1/runs/{id}/tables")).await
     }
 
-    /// One of the CSV files: `stats`, `failures`, `exceptions`, `stats_history` or `stats_history?full=1`.
-    pub(super) async fn csv(&self, id: &str, kind: &str) -> Result<String, ApiError> {
-        self.text(&format!("/api/v1/runs/{id}/csv/{kind}")).await
+    /// One of the files of a run: `csv/stats`, `csv/failures`, `csv/exceptions`, `csv/stats_history`,
+    /// `csv/stats_history?full=1` or `completeness`.
+    pub(super) async fn file(&self, id: &str, path: &str) -> Result<String, ApiError> {
+        self.text(&format!("/api/v1/runs/{id}/{path}")).await
     }
 
     async fn text(&self, path: &str) -> Result<String, ApiError> {

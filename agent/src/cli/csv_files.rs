@@ -1,4 +1,5 @@
-//! `--csv PREFIX`: the files Locust writes under this option, kept up to date while a run goes on.
+//! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
+//! to date while a run goes on.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,13 @@ use super::api_client::{ApiClient, ApiError};
 use super::failure::Failure;
 
 /// The files: what the coordinator calls them and how their names end.
-const FILES: [(&str, &str); 3] = [
-    ("stats", "_stats.csv"),
-    ("failures", "_failures.csv"),
-    ("exceptions", "_exceptions.csv"),
+const FILES: [(&str, &str); 4] = [
+    ("csv/stats", "_stats.csv"),
+    ("csv/failures", "_failures.csv"),
+    ("csv/exceptions", "_exceptions.csv"),
+    ("completeness", "_completeness.json"),
 ];
-const HISTORY: (&str, &str) = ("stats_history", "_stats_history.csv");
+const HISTORY: (&str, &str) = ("csv/stats_history", "_stats_history.csv");
 /// How often files are written while the run goes on, as Locust does.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// The history grows with the run: writing it takes at most this part of the time of a run.
@@ -130,7 +132,7 @@ impl CsvFiles {
         kind: &str,
         ending: &str,
     ) -> Result<(), CsvError> {
-        let text = api.csv(run_id, kind).await.map_err(CsvError::Api)?;
+        let text = api.file(run_id, kind).await.map_err(CsvError::Api)?;
         self.write(ending, &text).map_err(CsvError::Write)
     }
 

@@ -82,6 +82,7 @@ pub(super) async fn follow(
     let mut stopped = false;
     let mut away_since: Option<Instant> = None;
     let mut said = SaidWarnings::default();
+    let mut said_remark = None;
     let last = loop {
         match api.progress(&run.id).await {
             Ok(progress) => {
@@ -92,6 +93,15 @@ pub(super) async fn follow(
                 display.show(&progress);
                 for warning in said.news(&progress.warnings) {
                     display.note(&format!("Warning: {warning}"));
+                }
+                let remark = &progress.completeness.remark;
+                if said_remark != *remark {
+                    said_remark.clone_from(remark);
+                    display.note(
+                        remark
+                            .as_deref()
+                            .unwrap_or("The results are complete again."),
+                    );
                 }
                 if asked_at.is_none_or(|at| at.elapsed() > KEY_COUNTS) {
                     users = progress.users;
@@ -156,8 +166,11 @@ pub(super) async fn follow(
     }
     show_results(api, run, &last, &summary, following.summary.as_ref()).await?;
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
-        ("Finished", Some(code)) if !summary.errors.is_empty() => Outcome::FinishedWithErrors(code),
-        ("Finished", _) => Outcome::Finished,
+        ("Finished", Some(code)) if summary.completeness.complete && !summary.errors.is_empty() => {
+            Outcome::FinishedWithErrors(code)
+        }
+        // Numbers of which some are missing are no basis for anything that follows a run.
+        ("Finished", _) if summary.completeness.complete => Outcome::Finished,
         _ if stopped => Outcome::Stopped,
         _ => Outcome::Failed,
     })
@@ -249,6 +262,9 @@ async fn show_results(
             run.number,
             last.status.to_lowercase()
         )),
+    }
+    if let Some(remark) = &summary.completeness.remark {
+        say(format_args!("{remark}"));
     }
     match file {
         Some(file) => file.write(summary),

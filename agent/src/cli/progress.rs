@@ -145,6 +145,8 @@ fn numbers_of(progress: &Progress) -> String {
 
 #[cfg(test)]
 mod tests {
+    use greylag_reporting::SummaryCompleteness;
+
     use super::*;
 
     fn progress(elapsed_s: f64, duration_s: Option<u64>) -> Progress {
@@ -159,6 +161,7 @@ mod tests {
             rps: 2.0,
             current_rps: 4.25,
             p95_ms: 131.4,
+            completeness: SummaryCompleteness::default(),
             warnings: Vec::new(),
         }
     }

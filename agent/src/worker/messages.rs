@@ -83,6 +83,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// The last second of run time that it has something of; 0 if there is none.
+    pub(crate) fn last_second(&self) -> u32 {
+        let intervals = self.intervals.iter().map(|interval| interval.second);
+        let users = self.user_changes.iter().map(|change| change.second);
+        intervals.chain(users).max().unwrap_or_default()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.intervals.is_empty()
             && self.user_changes.is_empty()

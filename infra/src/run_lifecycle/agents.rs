@@ -1,8 +1,9 @@
 //! What becomes of a run when its agents get ready, end, are lost, return or are silent.
 
 use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
+use crate::completeness::GapCause;
 use crate::load_profile::LoadProfile;
-use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES, ToAgent};
+use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES};
 use crate::run::RunPhase;
 use crate::set_up_data::SetUpData;
 
@@ -52,27 +53,26 @@ impl RunLifecycle {
         agents.any(|agent| agent.id == agent_id && agent.workers.contains(&0))
     }
 
+    pub(super) fn results_saved(&mut self, agent_id: &str, until: u32) -> Vec<RunEffect> {
+        let mut agents = self.record.agents.iter_mut();
+        if let Some(agent) = agents.find(|agent| agent.id == agent_id) {
+            agent.saved_until = agent.saved_until.max(until);
+        }
+        Vec::new()
+    }
+
     pub(super) fn agent_ended(
         &mut self,
         agent_id: &str,
         end: AgentEnd,
         now_us: u64,
     ) -> Vec<RunEffect> {
-        let Some(agent) = self
-            .record
-            .agents
-            .iter_mut()
-            .find(|agent| agent.id == agent_id)
-        else {
-            return Vec::new();
-        };
-        if agent.end.is_some() {
-            return Vec::new();
-        }
         let failure = end.failure.clone();
         let started = self.record.started_at_us.is_some();
-        let name = agent.name.clone();
-        agent.end = Some(end);
+        if !self.record.take_end(agent_id, end) {
+            return Vec::new();
+        }
+        let name = self.name_of(agent_id);
         self.presence.insert(agent_id.to_owned(), Presence::Ended);
         let mut effects = vec![RunEffect::Save];
         match failure {
@@ -116,14 +116,8 @@ impl RunLifecycle {
         let was_absent = matches!(presence, Presence::Absent { .. });
         match *presence {
             Presence::Ended => return Vec::new(),
-            Presence::GivenUp => {
-                return vec![RunEffect::Send {
-                    agent_id: agent_id.to_owned(),
-                    message: ToAgent::Abandon {
-                        run_id: self.record.id.clone(),
-                    },
-                }];
-            }
+            Presence::GivenUp if holds_run => return vec![self.farewell(agent_id)],
+            Presence::GivenUp => return Vec::new(),
             Presence::Absent {
                 was_ready: true, ..
             }
@@ -150,7 +144,7 @@ impl RunLifecycle {
                 effects.push(self.prepare(agent_id));
             }
             _ if !holds_run => {
-                self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
+                self.give_up(agent_id, GapCause::AgentLost);
                 effects.extend(self.fail(
                     format!("agent {name} reconnected but no longer runs this test"),
                     now_us,
@@ -171,10 +165,10 @@ impl RunLifecycle {
 
     /// The process that took part is gone, and with it what it had not handed over.
     pub(super) fn agent_restarted(&mut self, agent_id: &str, now_us: u64) -> Vec<RunEffect> {
-        let Some(presence @ Presence::Absent { .. }) = self.presence.get_mut(agent_id) else {
+        let Some(Presence::Absent { .. }) = self.presence.get(agent_id) else {
             return Vec::new();
         };
-        *presence = Presence::GivenUp;
+        self.give_up(agent_id, GapCause::AgentRestarted);
         let reason = format!(
             "agent {} of infrastructure {} was restarted during the run",
             self.name_of(agent_id),
@@ -198,7 +192,7 @@ impl RunLifecycle {
             .collect();
         let mut effects = Vec::new();
         for (agent_id, silence_us) in overdue {
-            self.presence.insert(agent_id.clone(), Presence::GivenUp);
+            self.give_up(&agent_id, GapCause::AgentLost);
             let reason = format!(
                 "agent {} of infrastructure {} was lost: nothing heard from it for {:.0} s",
                 self.name_of(&agent_id),
@@ -219,10 +213,16 @@ impl RunLifecycle {
             let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
             effects.extend(self.fail(reason, now_us));
             if was_failing {
-                for presence in self.presence.values_mut() {
-                    if *presence != Presence::Ended {
-                        *presence = Presence::GivenUp;
-                    }
+                let waited_for: Vec<String> = self
+                    .presence
+                    .iter()
+                    .filter(|(_, presence)| {
+                        !matches!(presence, Presence::Ended | Presence::GivenUp)
+                    })
+                    .map(|(agent_id, _)| agent_id.clone())
+                    .collect();
+                for agent_id in waited_for {
+                    self.give_up(&agent_id, GapCause::AgentLost);
                 }
             }
         }

@@ -29,6 +29,13 @@ pub enum RunEvent {
         /// What its scenario's set-up made, if it has worker 0.
         set_up_data: Option<SetUpData>,
     },
+    /// A snapshot of an agent's is saved.
+    ResultsSaved {
+        /// Identity of the agent.
+        agent_id: String,
+        /// Its results of the seconds of run time before this one are saved.
+        until: u32,
+    },
     /// An agent's last snapshot is saved.
     AgentEnded {
         /// Identity of the agent.
@@ -94,8 +101,11 @@ pub enum RunEffect {
     },
     /// Add a line to the run's console log.
     Log(String),
-    /// Everything is in: compare what is saved with what the agents say they counted.
+    /// Everything is in: compare what is saved with what the agents say they counted, and say so with
+    /// [`RunLifecycle::counts_disagree`](super::RunLifecycle::counts_disagree) when they differ.
     CheckCounts,
+    /// Add [`RunLifecycle::outcome`](super::RunLifecycle::outcome) to the run's console log.
+    LogOutcome,
     /// The run is over; nothing more will happen.
     Over,
 }

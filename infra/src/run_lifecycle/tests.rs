@@ -1,9 +1,11 @@
+mod gaps;
 mod load_change;
 mod restarts;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::completeness::Completeness;
 use crate::load_profile::LoadProfile;
 use crate::load_test::LoadTest;
 use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES};
@@ -40,10 +42,12 @@ fn record(agents: &[&str]) -> RunRecord {
                 name: format!("agent-{name}"),
                 workers: vec![0],
                 last_seq: 0,
+                saved_until: 0,
                 end: None,
             })
             .collect(),
         profile: LoadProfile::default(),
+        completeness: Completeness::default(),
     };
     record.profile = record.test.profile();
     record
@@ -79,6 +83,7 @@ fn ended(agent: &str, failure: Option<&str>) -> RunEvent {
             requests: 1,
             failures: 0,
             ended_at_us: 60_000_000,
+            lost_workers: Vec::new(),
         },
     }
 }
@@ -171,7 +176,7 @@ fn an_agent_lost_for_longer_than_the_lease_fails_the_run_and_is_named() {
     let effects = run.handle(RunEvent::Tick, LEASE_US + 11);
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
     let effects = run.handle(ended("b", None), LEASE_US + 12);
-    assert_eq!(sent(&effects), [("a".into(), "abandon")]);
+    assert_eq!(sent(&effects), [("a".into(), "stop")]);
     let reason = run.record().phase.failure_reason().unwrap();
     assert!(
         run.record().phase.is_over() && reason.contains("agent-a"),
@@ -343,6 +348,7 @@ fn a_restart_after_the_last_end_finishes_at_once() {
             requests: 0,
             failures: 0,
             ended_at_us: 1,
+            lost_workers: Vec::new(),
         });
     }
     let (run, effects) = recover(saved, None, 70_000_000);
@@ -358,6 +364,7 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
         requests: 0,
         failures: 0,
         ended_at_us: 1,
+        lost_workers: Vec::new(),
     });
     let (mut run, effects) = recover(saved, None, 5_000_000);
     assert!(effects.contains(&RunEffect::Save));
@@ -471,8 +478,9 @@ proptest! {
                 .filter(|(_, effect)| **effect == RunEffect::CheckCounts).map(|(at, _)| at).collect();
             let over = after.phase.is_over() && !before.phase.is_over();
             assert_eq!(checks.len(), usize::from(over));
-            if over && before.phase != RunPhase::Preparing && sent(effects).iter().all(|(_, what)| *what == "abandon") {
-                assert!(checks[0] < effects.iter().position(|e| *e == RunEffect::Save).unwrap());
+            if over {
+                let saves = effects.iter().rposition(|e| *e == RunEffect::Save);
+                assert!(Some(checks[0]) < saves, "checked, then saved");
             }
         };
         for (event, later, restart) in history {

@@ -3,6 +3,7 @@
 import { address } from "./address.js";
 import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
+import { showCompleteness } from "./completeness.js";
 import { Endpoints } from "./endpoints.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
@@ -27,6 +28,7 @@ function showView(view) {
   changeUsers.show(view.about);
   endpoints.show(view.endpoints, view.aggregated);
   showErrors(view.errors);
+  showCompleteness(view.completeness);
   showWarnings(view.warnings);
   log.showTables(view.console_tables);
 }

@@ -6,21 +6,25 @@ use super::{PERCENTILES_NAME_WIDTH, method_column, shortened};
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
 use crate::store::RunTotals;
-use crate::summary::SummaryWarning;
+use crate::summary::{SummaryCompleteness, SummaryWarning};
 
 /// Those of the table of times from the intended start.
 const INTENDED_PERCENTILES: [(f64, &str); 4] =
     [(0.50, "50%"), (0.95, "95%"), (0.99, "99%"), (1.0, "100%")];
 /// Endpoints that are named in one line.
 const MAX_NAMES_TOLD: usize = 20;
+/// Gaps that have a line of their own.
+const MAX_GAPS_LISTED: usize = 20;
 
-/// Response times from the intended start, what was timed to the first byte only, an arrival rate's
-/// iterations, and what the load generator itself ran short of.
+/// What is missing, response times from the intended start, what was timed to the first byte only, an arrival
+/// rate's iterations, and what the load generator itself ran short of.
 pub(super) fn write(
     out: &mut String,
     totals: &RunTotals,
+    completeness: &SummaryCompleteness,
     warnings: &[SummaryWarning],
 ) -> std::fmt::Result {
+    write_completeness(out, completeness)?;
     let all = totals.aggregated();
     if all.intended.count > 0 {
         write!(
@@ -80,6 +84,18 @@ pub(super) fn write(
         writeln!(out)?;
     }
     Ok(())
+}
+
+fn write_completeness(out: &mut String, completeness: &SummaryCompleteness) -> std::fmt::Result {
+    let Some(remark) = &completeness.remark else {
+        return Ok(());
+    };
+    writeln!(out, "{remark}")?;
+    // The first one is in the remark.
+    for gap in completeness.gaps.iter().skip(1).take(MAX_GAPS_LISTED) {
+        writeln!(out, "- {}", gap.message)?;
+    }
+    writeln!(out)
 }
 
 fn write_intended(

@@ -204,6 +204,7 @@ async fn save(
     snapshot: Snapshot,
 ) -> Result<Option<ToAgent>, End> {
     let (run_id, seq, end) = (snapshot.run_id.clone(), snapshot.seq, snapshot.end.clone());
+    let until = snapshot.last_second();
     let failing = snapshot
         .failing
         .as_deref()
@@ -214,6 +215,15 @@ async fn save(
         .await
     {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
+            if let Some(until) = until {
+                coordinator
+                    .command(Command::ResultsSaved {
+                        agent_id: agent_id.to_owned(),
+                        run_id: run_id.clone(),
+                        until,
+                    })
+                    .await;
+            }
             if let Some(reason) = failing {
                 coordinator
                     .command(Command::AgentFailing {

@@ -118,6 +118,7 @@ pub(super) fn choose_agents(
             build: agent.build.clone(),
             workers,
             last_seq: 0,
+            saved_until: 0,
             end: None,
         })
         .collect();

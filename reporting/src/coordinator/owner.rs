@@ -2,6 +2,7 @@
 //! order, with every record saved before anyone is told.
 
 mod agents;
+mod late_results;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
 use greylag_infra::{
-    ChangeRefused, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
-    RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused, UnfinishedRun,
+    ChangeRefused, Completeness, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect,
+    RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused,
+    UnfinishedRun,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -70,6 +72,11 @@ pub(super) enum Command {
     AgentFailing {
         run_id: RunId,
         reason: String,
+    },
+    ResultsSaved {
+        agent_id: String,
+        run_id: RunId,
+        until: u32,
     },
     AgentEnded {
         agent_id: String,
@@ -230,13 +237,25 @@ impl Owner {
             Command::AgentFailing { run_id, reason } => {
                 self.advance(&run_id, RunEvent::StopAsked { reason }).await;
             }
+            Command::ResultsSaved {
+                agent_id,
+                run_id,
+                until,
+            } => {
+                self.advance(&run_id, RunEvent::ResultsSaved { agent_id, until })
+                    .await;
+            }
             Command::AgentEnded {
                 agent_id,
                 run_id,
                 end,
             } => {
-                self.advance(&run_id, RunEvent::AgentEnded { agent_id, end })
-                    .await;
+                if self.runs.contains_key(&run_id) {
+                    self.advance(&run_id, RunEvent::AgentEnded { agent_id, end })
+                        .await;
+                } else {
+                    self.take_late_end(&agent_id, &run_id).await;
+                }
             }
             Command::AgentDisconnected {
                 connection,
@@ -270,6 +289,7 @@ impl Owner {
             ended_at_us: None,
             agents,
             profile,
+            completeness: Completeness::default(),
         };
         let record = self
             .coordinator
@@ -394,23 +414,18 @@ impl Owner {
                         break;
                     }
                 }
-                RunEffect::Log(text) => {
-                    let line = LogLine {
-                        at_us: coordinator.now_us(),
-                        source: "coordinator".to_owned(),
-                        text: text.clone(),
-                    };
-                    tracing::info!(run = run_id, "{text}");
-                    if let Err(error) = coordinator.store().append_log(run_id, vec![line]).await {
-                        tracing::error!(%error, run = run_id, "cannot save a log line");
-                    }
-                }
+                RunEffect::Log(text) => log(&coordinator, run_id, text.clone()).await,
+                RunEffect::LogOutcome => log(&coordinator, run_id, run.lifecycle.outcome()).await,
                 RunEffect::Send { agent_id, message } => {
                     let (agent_id, message) = (agent_id.clone(), message.clone());
                     self.send(&agent_id, message);
                 }
                 RunEffect::CheckCounts => {
-                    count_check::check(&coordinator, run.lifecycle.record()).await;
+                    let record = run.lifecycle.record();
+                    let disagreement = count_check::disagreement(&coordinator, record).await;
+                    if let Some((counted, saved)) = disagreement {
+                        run.lifecycle.counts_disagree(counted, saved);
+                    }
                 }
                 RunEffect::Over => run.over = true,
             }
@@ -464,6 +479,19 @@ impl Owner {
 
     fn lease_us(&self) -> u64 {
         u64::try_from(self.coordinator.shared.lease.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Adds a line to a run's console log.
+async fn log(coordinator: &Coordinator, run_id: &str, text: String) {
+    tracing::info!(run = run_id, "{text}");
+    let line = LogLine {
+        at_us: coordinator.now_us(),
+        source: "coordinator".to_owned(),
+        text,
+    };
+    if let Err(error) = coordinator.store().append_log(run_id, vec![line]).await {
+        tracing::error!(%error, run = run_id, "cannot save a log line");
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct CheckedSnapshot {
     pub(super) workers: Vec<WorkerState>,
     pub(super) notices: Vec<GeneratorNotice>,
     pub(super) end: Option<AgentEnd>,
+    /// With it, all of the agent's results of the seconds before this one are there.
+    pub(super) saved_until: u32,
 }
 
 /// One interval of a snapshot.
@@ -40,6 +42,7 @@ const MAX_USER_CHANGES: u64 = 1 << 32;
 impl CheckedSnapshot {
     /// Checks a snapshot.
     pub(super) fn new(snapshot: Snapshot) -> StoreResult<Self> {
+        let saved_until = snapshot.last_second().unwrap_or_default();
         let endpoints: Vec<Endpoint> = snapshot
             .endpoints
             .iter()
@@ -101,6 +104,7 @@ impl CheckedSnapshot {
             workers: snapshot.workers,
             notices: snapshot.notices,
             end: snapshot.end,
+            saved_until,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use greylag_infra::RunId;
 use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
@@ -104,6 +105,8 @@ pub(super) struct LiveAgent {
 pub(super) struct LiveRun {
     pub(super) key: i64,
     pub(super) is_over: bool,
+    /// Whether it takes results although it is over.
+    pub(super) takes_late_results: bool,
     /// Seconds at and beyond this one cannot belong to the run.
     pub(super) end_of_time: u32,
     pub(super) agents: HashMap<String, LiveAgent>,
@@ -120,6 +123,12 @@ pub(super) struct LiveRun {
 /// How long after its planned end and stop timeout a run may still have results, in seconds: clocks are set
 /// right, machines sleep.
 const END_SLACK_S: u64 = 3_600;
+
+/// This machine's clock, µs since 1970.
+pub(super) fn system_time_us() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since_epoch.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
+}
 
 /// The row that takes what is beyond [`MAX_ENDPOINTS`].
 pub fn other_endpoint() -> Endpoint {
@@ -145,6 +154,7 @@ impl LiveRun {
         Ok(Self {
             key,
             is_over: record.phase.is_over(),
+            takes_late_results: record.completeness.takes_late_results(system_time_us()),
             end_of_time: u32::try_from(end).unwrap_or(u32::MAX),
             agents: (0..)
                 .zip(record.agents)

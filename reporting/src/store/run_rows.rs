@@ -25,8 +25,7 @@ pub struct TestRecord {
     pub runs: u64,
 }
 
-const COLUMNS: &str =
-    "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us, profile";
+const COLUMNS: &str = "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us, profile, completeness";
 
 /// Row number of a run.
 pub(super) fn key_of(connection: &Connection, id: &str) -> StoreResult<i64> {
@@ -55,8 +54,8 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     record.number = from_sql(latest) + 1;
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             record.id,
@@ -69,10 +68,12 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             record.started_at_us.map(to_sql),
             record.ended_at_us.map(to_sql),
             json(&record.profile),
+            json(&record.completeness),
         ])?;
     let key = connection.last_insert_rowid();
     let mut statement = connection.prepare_cached(
-        "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, end, build) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, saved_until, end, build)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for (position, agent) in (0_i64..).zip(&record.agents) {
         statement.execute(params![
@@ -82,6 +83,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             agent.name,
             json(&agent.workers),
             to_sql(agent.last_seq),
+            agent.saved_until,
             agent.end.as_ref().map(json),
             json(&agent.build),
         ])?;
@@ -89,14 +91,14 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     Ok(record)
 }
 
-/// Keeps a run's definition, profile, phase and times and its agents' ends. An end that is known is not forgotten; the numbers
-/// of the last snapshots are left alone: they are written with the snapshots.
+/// Keeps a run's definition, profile, phase, times and completeness and its agents' ends. An end that is known is not
+/// forgotten; the numbers of the last snapshots are left alone: they are written with the snapshots.
 pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
     let key = key_of(connection, &record.id)?;
     connection
         .prepare_cached(
             "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5,
-             definition = ?6, profile = ?7,
+             definition = ?6, profile = ?7, completeness = ?8,
              set_up_data = CASE WHEN ?3 THEN NULL ELSE set_up_data END WHERE run = ?1",
         )?
         .execute(params![
@@ -107,6 +109,7 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             record.ended_at_us.map(to_sql),
             definition_of(record),
             json(&record.profile),
+            json(&record.completeness),
         ])?;
     for (position, agent) in (0_i64..).zip(&record.agents) {
         if let Some(end) = &agent.end {
@@ -277,6 +280,8 @@ struct RunRow {
     ended_at_us: Option<i64>,
     /// None for runs of a version that kept no profile.
     profile: Option<String>,
+    /// None for runs of a version that did not look.
+    completeness: Option<String>,
 }
 
 impl RunRow {
@@ -291,6 +296,7 @@ impl RunRow {
             started_at_us: row.get(6)?,
             ended_at_us: row.get(7)?,
             profile: row.get(8)?,
+            completeness: row.get(9)?,
         })
     }
 
@@ -301,7 +307,8 @@ impl RunRow {
             Some(profile) => from_json(profile)?,
             None => test.profile(),
         };
-        Ok(RunRecord {
+        let completeness = self.completeness.as_deref().map(from_json).transpose()?;
+        let mut record = RunRecord {
             agents: agents(connection, self.key)?,
             id: self.id,
             number: from_sql(self.number),
@@ -311,14 +318,18 @@ impl RunRow {
             started_at_us: self.started_at_us.map(from_sql),
             ended_at_us: self.ended_at_us.map(from_sql),
             profile,
-        })
+            completeness: completeness.unwrap_or_default(),
+        };
+        // An end is kept with its snapshot, a moment before the run's life cycle hears of it.
+        record.follow_ends();
+        Ok(record)
     }
 }
 
 /// A run's agents in dealing order.
 pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAgent>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, workers, last_seq, end, build FROM run_agents WHERE run = ?1 ORDER BY agent",
+        "SELECT id, name, workers, last_seq, end, build, saved_until FROM run_agents WHERE run = ?1 ORDER BY agent",
     )?;
     let mut rows = statement.query([key])?;
     let mut agents = Vec::new();
@@ -330,6 +341,7 @@ pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAg
             name: row.get(1)?,
             workers: from_json(&row.get::<_, String>(2)?)?,
             last_seq: from_sql(row.get(3)?),
+            saved_until: row.get(6)?,
             end: end.map(|end| from_json(&end)).transpose()?,
             build: build.map_or_else(|| Ok(BuildInfo::default()), |build| from_json(&build))?,
         });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use greylag_infra::protocol::{
     Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
@@ -13,7 +12,7 @@ use super::checked_snapshot::CheckedSnapshot;
 use super::error::{StoreError, StoreResult};
 use super::error_rows;
 use super::integers::to_sql;
-use super::live::{LiveRun, WriterState, lock_totals};
+use super::live::{LiveRun, WriterState, lock_totals, system_time_us};
 use super::log_rows::{self, LogOrigin};
 use super::notice_rows;
 use super::piece::Piece;
@@ -66,7 +65,9 @@ pub(super) fn save(
         add_to_totals(Arc::make_mut(&mut totals), &live, &written);
         lock_totals(&state.totals).insert(run_id.to_owned(), totals);
     }
-    state.live.insert(run_id.to_owned(), live);
+    if !live.is_over {
+        state.live.insert(run_id.to_owned(), live);
+    }
     Ok(SaveOutcome::Saved)
 }
 
@@ -101,7 +102,7 @@ fn admit(
     if snapshot.seq <= agent.last_seq {
         return Err(Ok(SaveOutcome::Duplicate));
     }
-    if live.is_over {
+    if live.is_over && !live.takes_late_results {
         // Final numbers never change: the agent is to forget the run.
         return Err(Err(StoreError::UnknownRun(run_id.to_owned())));
     }
@@ -124,8 +125,11 @@ fn admit(
     }
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
+    let ends = snapshot.end.iter();
+    let lost = ends.flat_map(|end| end.lost_workers.iter().map(|lost| lost.worker));
     if let Some(worker) = named
         .chain(noticed)
+        .chain(lost)
         .find(|worker| !agent.workers.contains(worker))
     {
         return Err(Err(StoreError::InvalidSnapshot(format!(
@@ -182,8 +186,16 @@ fn write(
             .execute(params![run, worker.index, agent, worker.pid, to_sql(worker.users), worker.running])?;
     }
     connection
-        .prepare_cached("UPDATE run_agents SET last_seq = ?3 WHERE run = ?1 AND agent = ?2")?
-        .execute(params![run, agent, to_sql(snapshot.seq)])?;
+        .prepare_cached(
+            "UPDATE run_agents SET last_seq = ?3, saved_until = max(saved_until, ?4)
+             WHERE run = ?1 AND agent = ?2",
+        )?
+        .execute(params![
+            run,
+            agent,
+            to_sql(snapshot.seq),
+            snapshot.saved_until
+        ])?;
     if let Some(end) = &snapshot.end {
         run_rows::save_end(connection, run, agent, end)?;
     }
@@ -226,11 +238,8 @@ fn intern_endpoints(
 /// Says something to our log and to the run's.
 fn warn(connection: &Connection, run: i64, text: String) -> StoreResult<()> {
     tracing::warn!(run, "{text}");
-    let at_us = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64);
     let line = LogLine {
-        at_us,
+        at_us: system_time_us(),
         source: "coordinator".to_owned(),
         text,
     };

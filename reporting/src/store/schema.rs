@@ -22,7 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -199,6 +199,11 @@ const MIGRATIONS: [&str; 7] = [
         SELECT min(bucket), max(bucket) FROM errors
         WHERE errors.run = error_texts.run AND level = 0 AND errors.error = error_texts.error
     );
+",
+    // What may be missing from a run's results.
+    "
+    ALTER TABLE runs ADD COLUMN completeness TEXT;  -- Completeness as JSON; NULL: nothing is known to be missing
+    ALTER TABLE run_agents ADD COLUMN saved_until INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

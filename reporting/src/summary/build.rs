@@ -5,8 +5,8 @@ use std::time::Duration;
 use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
-    Summary, SummaryArrivals, SummaryBuild, SummaryEndpoint, SummaryError, SummaryIntended,
-    SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
+    SummaryIntended, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
 };
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
@@ -69,6 +69,7 @@ impl Summary {
                 started_at: record.started_at_us.map(rfc3339),
                 elapsed_s,
             },
+            completeness: SummaryCompleteness::of(record),
             totals: SummaryTotals {
                 arrivals: arrivals_of(record, totals.arrivals),
                 ..totals_of(&totals.aggregated(), elapsed_s)
@@ -216,7 +217,7 @@ fn percentile_ms(interval: &Interval, q: f64) -> f64 {
 }
 
 /// µs since 1970 as RFC 3339 in UTC, with µs where there are any.
-fn rfc3339(us: u64) -> String {
+pub(super) fn rfc3339(us: u64) -> String {
     let (seconds, fraction) = (us / 1_000_000, us % 1_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // Days to a date: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, for dates

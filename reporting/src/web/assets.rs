@@ -44,6 +44,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/chart_responses.js",
         "js/chart_throughput.js",
         "js/chart_users.js",
+        "js/completeness.js",
         "js/console.js",
         "js/data_table.js",
         "js/dom.js",

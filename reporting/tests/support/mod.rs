@@ -40,10 +40,12 @@ pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
                 name: format!("name of {agent}"),
                 workers: vec![worker],
                 last_seq: 0,
+                saved_until: 0,
                 end: None,
             })
             .collect(),
         profile: greylag_infra::LoadProfile::default(),
+        completeness: greylag_infra::Completeness::default(),
     }
 }
 
@@ -104,5 +106,6 @@ pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
         requests,
         failures,
         ended_at_us: 0,
+        lost_workers: Vec::new(),
     }
 }

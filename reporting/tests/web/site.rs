@@ -188,9 +188,11 @@ impl Site {
                     name: AGENT.into(),
                     workers: vec![0],
                     last_seq: 0,
+                    saved_until: 0,
                     end: None,
                 }],
                 profile: greylag_infra::LoadProfile::default(),
+                completeness: greylag_infra::Completeness::default(),
             })
             .await
             .expect("the run is kept");
@@ -284,6 +286,7 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             requests: 50,
             failures: 10,
             ended_at_us: 10_000_000,
+            lost_workers: Vec::new(),
         }),
     }
 }

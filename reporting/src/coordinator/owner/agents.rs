@@ -110,12 +110,7 @@ impl Owner {
         }
         for run_id in held {
             if !taking_part.iter().any(|known| known == run_id) {
-                self.send(
-                    agent_id,
-                    ToAgent::Abandon {
-                        run_id: run_id.to_owned(),
-                    },
-                );
+                self.answer_about_old_run(agent_id, run_id).await;
             }
         }
     }

@@ -10,7 +10,8 @@ pub(super) use csv::csv_file;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
 pub(super) use runs::{
-    change_users, delete_run, list_runs, log, progress, run, start_run, stop_run, summary, tables,
+    change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
+    summary, tables,
 };
 
 use std::fmt::Display;

@@ -25,7 +25,7 @@ use crate::web::error::WebError;
 use crate::web::router::run_url;
 use crate::web::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
-use crate::{Summary, SummaryWarning};
+use crate::{Summary, SummaryCompleteness, SummaryWarning};
 
 /// Most runs listed in one answer.
 const MAX_LISTED: usize = 500;
@@ -145,6 +145,15 @@ pub(in crate::web) async fn summary(
     ))
 }
 
+/// `GET /api/v1/runs/{id}/completeness`: whether the results are everything that was sent, and what is missing.
+pub(in crate::web) async fn completeness(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    Ok(Json(SummaryCompleteness::of(&run)).into_response())
+}
+
 /// What a progress bar shows.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct Progress {
@@ -160,6 +169,8 @@ pub(in crate::web) struct Progress {
     rps: f64,
     current_rps: f64,
     p95_ms: f64,
+    #[serde(flatten)]
+    completeness: SummaryCompleteness,
     warnings: Vec<SummaryWarning>,
 }
 
@@ -172,6 +183,7 @@ pub(in crate::web) async fn progress(
     let RunView {
         about,
         cards,
+        completeness,
         warnings,
         ..
     } = run_view(&state.coordinator, &run).await?;
@@ -187,6 +199,7 @@ pub(in crate::web) async fn progress(
         rps: cards.rps,
         current_rps: cards.current_rps,
         p95_ms: cards.p95_ms,
+        completeness,
         warnings,
     }))
 }

@@ -31,6 +31,7 @@ fn forged(run_id: &str, seq: u64) -> ToCoordinator {
             requests: 1_200,
             failures: 0,
             ended_at_us: 1_000_000,
+            lost_workers: Vec::new(),
         }),
         ..Snapshot::default()
     }))

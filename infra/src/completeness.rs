@@ -1,0 +1,358 @@
+//! Whether a run's counts are everything that was sent, and if not, what may be missing: by whom, since when
+//! and why.
+//!
+//! A run without gaps is complete. A gap is added the moment something counted may have been lost, and removed
+//! only when it turns out that nothing was: an agent that was given up has handed over all it held.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{MAX_ERROR_BYTES, cut};
+
+/// Most gaps of a run that are kept apart; further ones are only counted.
+pub const MAX_GAPS: usize = 10_000;
+/// How long after the end of a run the results of an agent that was given up are still taken, in µs.
+pub const LATE_RESULTS_US: u64 = 600_000_000;
+
+/// What may be missing from a run's results.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Completeness {
+    gaps: Vec<Gap>,
+    /// Gaps beyond [`MAX_GAPS`].
+    more: u64,
+    /// Until when (µs since 1970) a run that is over takes the results of agents that were given up; none for a
+    /// run that waits for nobody.
+    late_until_us: Option<u64>,
+}
+
+/// Something that was counted and may not be in the results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Name of the agent whose results are missing; none where it cannot be said which.
+    pub agent: Option<String>,
+    /// Global index of its worker, if only that worker's results are missing.
+    #[serde(default)]
+    pub worker: Option<u32>,
+    /// First second of run time of which something may be missing.
+    pub since_second: u32,
+    /// Why.
+    pub cause: GapCause,
+}
+
+/// Why results are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapCause {
+    /// The agent was given up: it was silent for too long, or did not report its end.
+    AgentLost,
+    /// The agent's process ended and another one took its place.
+    AgentRestarted,
+    /// The worker process ended before it had handed over its results.
+    WorkerLost {
+        /// How, as the end of a sentence that begins with the worker: `was killed by signal 9 (SIGKILL)`.
+        how: String,
+    },
+    /// What is saved is not what the agents say they counted.
+    CountsDisagree {
+        /// What the agents counted.
+        counted: Counted,
+        /// What is saved.
+        saved: Counted,
+    },
+}
+
+/// Requests, and how many of them failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Counted {
+    pub requests: u64,
+    pub failures: u64,
+}
+
+/// A worker process that ended before it had handed over its results.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LostWorker {
+    /// Global index.
+    pub worker: u32,
+    /// First second of run time of which something may be missing.
+    pub since_second: u32,
+    /// As in [`GapCause::WorkerLost`].
+    pub how: String,
+}
+
+impl GapCause {
+    /// A word for programs, which does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AgentLost => "agent_lost",
+            Self::AgentRestarted => "agent_restarted",
+            Self::WorkerLost { .. } => "worker_lost",
+            Self::CountsDisagree { .. } => "counts_disagree",
+        }
+    }
+}
+
+impl Gap {
+    /// The gap of an agent that is not waited for any more.
+    pub fn of_agent(agent: &str, since_second: u32, cause: GapCause) -> Self {
+        Self {
+            agent: Some(agent.to_owned()),
+            worker: None,
+            since_second,
+            cause,
+        }
+    }
+
+    /// The gap of a worker of this agent.
+    pub fn of_worker(agent: &str, lost: &LostWorker) -> Self {
+        Self {
+            worker: Some(lost.worker),
+            ..Self::of_agent(
+                agent,
+                lost.since_second,
+                GapCause::WorkerLost {
+                    how: cut(&lost.how, MAX_ERROR_BYTES).into_owned(),
+                },
+            )
+        }
+    }
+
+    /// The gap of a run whose agents say that they counted something else than what is saved.
+    pub fn counts_disagree(counted: Counted, saved: Counted) -> Self {
+        Self {
+            agent: None,
+            worker: None,
+            since_second: 0,
+            cause: GapCause::CountsDisagree { counted, saved },
+        }
+    }
+
+    /// Whether it is of everything that an agent had not handed over.
+    fn is_of_agent(&self) -> bool {
+        matches!(self.cause, GapCause::AgentLost | GapCause::AgentRestarted)
+    }
+
+    /// When it began (µs since 1970) in a run that started then.
+    pub fn since_us(&self, started_at_us: u64) -> u64 {
+        started_at_us.saturating_add(u64::from(self.since_second) * 1_000_000)
+    }
+
+    /// All of it in words, for a run that started at this time (µs since 1970).
+    pub fn message(&self, started_at_us: u64) -> String {
+        let agent = self.agent.as_deref().unwrap_or("an agent");
+        let since = format!(
+            "{} UTC (second {})",
+            time_of_day(self.since_us(started_at_us)),
+            self.since_second
+        );
+        match &self.cause {
+            GapCause::AgentLost => format!("agent {agent} missing since {since}"),
+            GapCause::AgentRestarted => {
+                format!("agent {agent} was restarted; its results are missing since {since}")
+            }
+            GapCause::WorkerLost { how } => format!(
+                "worker {} on agent {agent} {how}; its results are missing since {since}",
+                self.worker.unwrap_or_default()
+            ),
+            GapCause::CountsDisagree { counted, saved } => {
+                format!(
+                    "the agents counted {} requests with {} failures, but {} with {} are saved",
+                    counted.requests, counted.failures, saved.requests, saved.failures
+                )
+            }
+        }
+    }
+}
+
+impl Completeness {
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty() && self.more == 0
+    }
+
+    /// What is missing, in the order in which it was found out, at most [`MAX_GAPS`].
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Adds a gap. Of the same agent (and worker) and cause the earliest second is kept.
+    pub fn add(&mut self, gap: Gap) {
+        let same = |known: &&mut Gap| {
+            (&known.agent, known.worker, known.cause.code())
+                == (&gap.agent, gap.worker, gap.cause.code())
+        };
+        if let Some(known) = self.gaps.iter_mut().find(same) {
+            let since_second = known.since_second.min(gap.since_second);
+            *known = Gap {
+                since_second,
+                ..gap
+            };
+        } else if self.gaps.len() < MAX_GAPS {
+            self.gaps.push(gap);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    /// An agent has handed over everything, so it is not missing if it was.
+    pub fn agent_handed_over(&mut self, agent: &str) {
+        self.gaps
+            .retain(|gap| !gap.is_of_agent() || gap.agent.as_deref() != Some(agent));
+    }
+
+    /// The run is over and takes the results of agents that were given up until [`LATE_RESULTS_US`] from now.
+    pub fn wait_for_late_results(&mut self, now_us: u64) {
+        self.late_until_us = Some(now_us.saturating_add(LATE_RESULTS_US));
+    }
+
+    /// Until when a run that is over takes late results.
+    pub fn late_until_us(&self) -> Option<u64> {
+        self.late_until_us
+    }
+
+    /// Whether a run that is over still takes results at this time.
+    pub fn takes_late_results(&self, now_us: u64) -> bool {
+        self.late_until_us.is_some_and(|until| now_us < until)
+    }
+
+    /// What to say beside the counts of a run that started at this time; none when they are complete.
+    pub fn remark(&self, started_at_us: u64) -> Option<String> {
+        if self.is_complete() {
+            return None;
+        }
+        let first = self.gaps.first().map(|gap| gap.message(started_at_us));
+        let others = (self.gaps.len() as u64)
+            .saturating_add(self.more)
+            .saturating_sub(1);
+        let bound = |gap: &Gap| !matches!(gap.cause, GapCause::CountsDisagree { .. });
+        let kind = match self.gaps.iter().any(bound) || self.more > 0 {
+            true => "Lower bound",
+            false => "Counts disagree",
+        };
+        let more = match others {
+            0 => String::new(),
+            1 => ", and 1 more gap".to_owned(),
+            others => format!(", and {others} more gaps"),
+        };
+        Some(format!("{kind}: {}{more}", first.unwrap_or_default()))
+    }
+}
+
+/// The time of day in UTC.
+fn time_of_day(at_us: u64) -> String {
+    let second = at_us / 1_000_000 % 86_400;
+    format!(
+        "{:02}:{:02}:{:02}",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-23 12:04:00 UTC.
+    const STARTED_US: u64 = 1_795_435_440_000_000;
+
+    fn lost(agent: &str, second: u32) -> Gap {
+        Gap::of_agent(agent, second, GapCause::AgentLost)
+    }
+
+    #[test]
+    fn a_run_without_gaps_is_complete_and_says_nothing() {
+        let all = Completeness::default();
+        assert!(all.is_complete());
+        assert_eq!(all.remark(STARTED_US), None);
+        assert_eq!(serde_json::from_str::<Completeness>("{}").unwrap(), all);
+    }
+
+    #[test]
+    fn gaps_say_who_and_since_when() {
+        let mut part = Completeness::default();
+        part.add(lost("a1", 7));
+        let remark = part.remark(STARTED_US).unwrap();
+        assert_eq!(
+            remark,
+            "Lower bound: agent a1 missing since 12:04:07 UTC (second 7)"
+        );
+        part.add(Gap::of_worker(
+            "a2",
+            &LostWorker {
+                worker: 3,
+                since_second: 61,
+                how: "was killed by signal 9 (SIGKILL)".into(),
+            },
+        ));
+        assert_eq!(
+            part.gaps()[1].message(STARTED_US),
+            "worker 3 on agent a2 was killed by signal 9 (SIGKILL); its results are missing since 12:05:01 UTC (second 61)"
+        );
+        assert!(
+            part.remark(STARTED_US)
+                .unwrap()
+                .ends_with(", and 1 more gap")
+        );
+    }
+
+    #[test]
+    fn counts_that_disagree_are_not_called_a_lower_bound() {
+        let mut part = Completeness::default();
+        let counted = |requests| Counted {
+            requests,
+            failures: 1,
+        };
+        part.add(Gap::counts_disagree(counted(10), counted(12)));
+        assert_eq!(
+            part.remark(STARTED_US).unwrap(),
+            "Counts disagree: the agents counted 10 requests with 1 failures, but 12 with 1 are saved"
+        );
+    }
+
+    #[test]
+    fn a_gap_is_kept_once_with_its_earliest_second_and_goes_when_all_was_handed_over() {
+        let mut part = Completeness::default();
+        part.add(lost("a1", 7));
+        part.add(lost("a1", 5));
+        part.add(lost("a1", 9));
+        part.add(lost("a2", 3));
+        assert_eq!(part.gaps(), [lost("a1", 5), lost("a2", 3)]);
+        part.agent_handed_over("a1");
+        assert_eq!(part.gaps(), [lost("a2", 3)]);
+        part.agent_handed_over("a2");
+        assert!(part.is_complete());
+    }
+
+    #[test]
+    fn more_gaps_than_are_kept_are_counted() {
+        let mut part = Completeness::default();
+        for number in 0..MAX_GAPS + 2 {
+            part.add(lost(&format!("a{number}"), 1));
+        }
+        assert_eq!(part.gaps().len(), MAX_GAPS);
+        let more = format!(", and {} more gaps", MAX_GAPS + 1);
+        assert!(part.remark(0).unwrap().ends_with(&more));
+    }
+
+    #[test]
+    fn late_results_are_taken_for_a_while() {
+        let mut part = Completeness::default();
+        assert!(!part.takes_late_results(0));
+        part.wait_for_late_results(1_000);
+        assert!(part.takes_late_results(1_000 + LATE_RESULTS_US - 1));
+        assert!(!part.takes_late_results(1_000 + LATE_RESULTS_US));
+    }
+
+    #[test]
+    fn it_is_kept_as_it_is() {
+        let mut part = Completeness::default();
+        part.add(lost("a1", 7));
+        part.add(Gap::of_worker("a2", &LostWorker::default()));
+        part.wait_for_late_results(1);
+        let json = serde_json::to_string(&part).unwrap();
+        assert_eq!(serde_json::from_str::<Completeness>(&json).unwrap(), part);
+    }
+}

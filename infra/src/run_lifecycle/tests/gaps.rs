@@ -1,0 +1,119 @@
+//! What may be missing from a run's results, and what is not any more.
+
+use super::*;
+use crate::completeness::{LATE_RESULTS_US, LostWorker};
+
+fn saved_until(agent: &str, until: u32) -> RunEvent {
+    RunEvent::ResultsSaved {
+        agent_id: agent.into(),
+        until,
+    }
+}
+
+#[test]
+fn what_an_agent_that_was_given_up_holds_is_missing_until_it_hands_it_over() {
+    let mut run = running();
+    let _ = run.handle(saved_until("b", 6), 7_000_000);
+    let _ = run.handle(lost("b", 7_100_000), 7_200_000);
+    assert!(run.record().completeness.is_complete(), "it may come back");
+    let effects = run.handle(RunEvent::Tick, 7_200_000 + LEASE_US);
+    assert!(effects.contains(&RunEffect::Save));
+    let gap = Gap::of_agent("agent-b", 6, GapCause::AgentLost);
+    assert_eq!(run.record().completeness.gaps().first(), Some(&gap));
+
+    let mut late = running();
+    let _ = late.handle(lost("b", 7_100_000), 7_200_000);
+    let _ = late.handle(RunEvent::Tick, 7_200_000 + LEASE_US);
+    assert_eq!(
+        sent(&late.handle(returned("b"), 8_000_000 + LEASE_US)),
+        [("b".into(), "stop")],
+        "its load ends, and it hands over what it has"
+    );
+    let _ = late.handle(ended("b", None), 9_000_000 + LEASE_US);
+    assert!(late.record().completeness.is_complete());
+
+    let over_us = 40_000_000 + LEASE_US;
+    let effects = run.handle(ended("a", None), over_us);
+    assert_eq!(effects.last(), Some(&RunEffect::Over));
+    assert_eq!(sent(&effects), [("b".into(), "stop")]);
+    let mut record = run.record().clone();
+    assert!(matches!(record.phase, RunPhase::Failed(_)));
+    assert!(record.takes_late_results_of("b", over_us + LATE_RESULTS_US - 1));
+    assert!(!record.takes_late_results_of("b", over_us + LATE_RESULTS_US));
+    assert!(!record.takes_late_results_of("a", over_us), "it has ended");
+    assert!(!record.takes_late_results_of("stranger", over_us));
+    assert_eq!(record.completeness.gaps(), [gap]);
+    let phase = record.phase.clone();
+    let RunEvent::AgentEnded { end, .. } = ended("b", None) else {
+        unreachable!()
+    };
+    assert!(record.take_end("b", end));
+    assert!(record.completeness.is_complete());
+    assert_eq!(record.phase, phase, "the status stays");
+    assert!(!record.takes_late_results_of("b", over_us));
+}
+
+#[test]
+fn an_agent_lost_before_the_start_has_nothing_to_hand_over() {
+    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE_US, 0);
+    let _ = run.handle(lost("a", 0), 0);
+    let effects = run.handle(RunEvent::Tick, LEASE_US + 1);
+    assert_eq!(sent(&effects), [("a".into(), "abandon")]);
+    assert!(run.record().completeness.is_complete());
+    assert!(!run.record().takes_late_results_of("a", LEASE_US + 2));
+}
+
+#[test]
+fn a_worker_that_was_lost_is_a_gap_once_however_often_its_end_is_read() {
+    let mut run = running();
+    let end = AgentEnd {
+        failure: Some("worker 0 was killed".into()),
+        lost_workers: [0, 7]
+            .map(|worker| LostWorker {
+                worker,
+                since_second: 3,
+                how: "was killed by signal 9 (SIGKILL)".into(),
+            })
+            .into(),
+        ..AgentEnd::default()
+    };
+    let _ = run.handle(
+        RunEvent::AgentEnded {
+            agent_id: "a".into(),
+            end,
+        },
+        4_000_000,
+    );
+    let mut record = run.record().clone();
+    record.follow_ends();
+    assert_eq!(&record, run.record());
+    let gaps = record.completeness.gaps();
+    assert_eq!(gaps.len(), 1, "worker 7 is another agent's: {gaps:?}");
+    assert_eq!((gaps[0].worker, gaps[0].since_second), (Some(0), 3));
+}
+
+#[test]
+fn counts_that_disagree_fail_a_run_that_went_as_planned() {
+    let mut run = running();
+    let _ = run.handle(ended("a", None), 61_000_000);
+    let effects = run.handle(ended("b", None), 62_000_000);
+    let place = |wanted: &RunEffect| effects.iter().position(|effect| effect == wanted);
+    let order = [
+        RunEffect::CheckCounts,
+        RunEffect::LogOutcome,
+        RunEffect::Save,
+    ]
+    .map(|effect| place(&effect).unwrap());
+    assert!(order.is_sorted(), "{effects:?}");
+    assert_eq!(run.outcome(), "run finished");
+    let counted = |requests| Counted {
+        requests,
+        failures: 0,
+    };
+    run.counts_disagree(counted(2), counted(1));
+    assert!(!run.record().completeness.is_complete());
+    assert_eq!(
+        run.outcome(),
+        "run failed: the agents counted 2 requests with 0 failures, but 1 with 0 are saved"
+    );
+}

@@ -1,0 +1,21 @@
+// Whether the numbers are everything that was sent, above the numbers.
+
+import { h, part, setText } from "./dom.js";
+
+export function showCompleteness({ complete, remark, gaps }) {
+  part("incomplete-pill").hidden = complete;
+  const holder = part("completeness");
+  holder.hidden = complete;
+  setText(part("completeness-remark"), remark ?? "");
+  const list = holder.querySelector("ul");
+  gaps.forEach((gap, index) => {
+    let item = list.children[index];
+    if (!item) {
+      item = h("li");
+      list.append(item);
+    }
+    item.dataset.code = gap.code;
+    setText(item, gap.message);
+  });
+  while (list.children.length > gaps.length) list.lastElementChild.remove();
+}

@@ -1,0 +1,64 @@
+//! What agents hold of runs that are over: a run that gave an agent up takes its results for a while after the end.
+
+use greylag_infra::Gap;
+use greylag_infra::protocol::ToAgent;
+
+use super::{Owner, count_check, log};
+
+impl Owner {
+    /// Tells an agent what becomes of a run that it holds and that is not going on here: to hand it over, or to
+    /// forget it.
+    pub(super) async fn answer_about_old_run(&mut self, agent_id: &str, run_id: &str) {
+        let now_us = self.coordinator.now_us();
+        let is_wanted = match self.coordinator.store().run(run_id).await {
+            Ok(record) => {
+                record.is_some_and(|record| record.takes_late_results_of(agent_id, now_us))
+            }
+            // Nothing is lost yet: it holds the run and sends what it has.
+            Err(error) => {
+                tracing::error!(%error, run = run_id, "cannot read a run that an agent holds");
+                return;
+            }
+        };
+        let run_id = run_id.to_owned();
+        let message = if is_wanted {
+            ToAgent::Stop { run_id }
+        } else {
+            ToAgent::Abandon { run_id }
+        };
+        self.send(agent_id, message);
+    }
+
+    /// The last results of an agent are saved, of a run that is over: they are not missing any more. The run's status
+    /// stays.
+    pub(super) async fn take_late_end(&mut self, agent_id: &str, run_id: &str) {
+        let coordinator = self.coordinator.clone();
+        // The end was saved with the results, and a record that is read says what follows from it.
+        let mut record = match coordinator.store().run(run_id).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, run = run_id, "cannot read a run that an agent has handed over");
+                return;
+            }
+        };
+        let agent = match record.agent(agent_id) {
+            Some(agent) if agent.end.is_some() => agent.name.clone(),
+            _ => return,
+        };
+        if let Some((counted, saved)) = count_check::disagreement(&coordinator, &record).await {
+            record
+                .completeness
+                .add(Gap::counts_disagree(counted, saved));
+        }
+        if let Err(error) = coordinator.store().update_run(&record).await {
+            tracing::error!(%error, run = run_id, "cannot save a run that an agent has handed over");
+        }
+        let text = match record.remark() {
+            None => format!("agent {agent} has handed over its results; the run is complete"),
+            Some(remark) => format!("agent {agent} has handed over its results. {remark}"),
+        };
+        log(&coordinator, run_id, text).await;
+        coordinator.changed();
+    }
+}
