@@ -117,9 +117,9 @@ impl ClientSettings {
         .collect()
     }
 
-    /// The settings without secrets, as they are kept of a run that has ended.
+    /// The settings without certificate and proxy; for the headers see [`crate::LoadTest::without_secrets`].
     #[must_use]
-    pub fn without_secrets(mut self) -> Self {
+    pub(crate) fn without_secrets(mut self) -> Self {
         for secret in [&mut self.client_certificate, &mut self.proxy]
             .into_iter()
             .flatten()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::load_test::LEFT_OUT;
+
 /// A scenario that is a list of requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -99,6 +101,12 @@ pub(crate) fn header_mistakes(headers: &[(String, String)]) -> impl Iterator<Ite
     headers.iter().filter_map(|(name, value)| {
         if name.is_empty() || !name.bytes().all(is_token) {
             return Some(format!("`{}` is not a valid header name", shown(name)));
+        }
+        if value == LEFT_OUT {
+            let name = shown(name);
+            return Some(format!(
+                "the value of header `{name}` is not kept after a run; give it again"
+            ));
         }
         let is_bad = |c: char| c.is_ascii_control() && c != '\t';
         value.chars().any(is_bad).then(|| {

@@ -45,7 +45,7 @@ pub use load_test::{
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
-    MAX_INFRASTRUCTURES, Registry, check_infrastructure_name,
+    MAX_INFRASTRUCTURES, Registry, SecretOption, check_infrastructure_name,
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
 pub use run_lifecycle::{

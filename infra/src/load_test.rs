@@ -1,6 +1,7 @@
 //! A load test: the named definition that runs are made of.
 
 mod check;
+mod secrets;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::load_profile::{LoadProfile, ProfileStep, RateStep};
 pub use check::{
     LoadTestError, LoadTestErrors, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
 };
+pub(crate) use secrets::LEFT_OUT;
 
 /// Most users of one run.
 pub const MAX_USERS: u64 = 1_000_000;

@@ -4,6 +4,7 @@
 //! connected, else Disconnected. Agents are processes: one that is restarted is another agent.
 
 mod kept_scenarios;
+mod secret_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,8 @@ use serde::Serialize;
 use crate::build_info::BuildInfo;
 use crate::protocol::{Hello, ScenarioInfo, cut};
 use kept_scenarios::kept_scenarios;
+pub use secret_options::SecretOption;
+use secret_options::SecretOptions;
 
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
@@ -121,6 +124,7 @@ pub struct Joined {
 #[derive(Debug, Default)]
 pub struct Registry {
     infrastructures: BTreeMap<String, BTreeMap<String, AgentView>>,
+    secret_options: SecretOptions,
 }
 
 impl Registry {
@@ -131,7 +135,20 @@ impl Registry {
                 .into_iter()
                 .map(|name| (name, BTreeMap::new()))
                 .collect(),
+            secret_options: SecretOptions::default(),
         }
+    }
+
+    /// The same, knowing that these options are secret.
+    #[must_use]
+    pub fn with_secret_options(mut self, known: impl IntoIterator<Item = SecretOption>) -> Self {
+        self.secret_options = SecretOptions::of(known);
+        self
+    }
+
+    /// Options that an agent declared as secret since this was last asked; they are to be saved.
+    pub fn take_new_secret_options(&mut self) -> Vec<SecretOption> {
+        self.secret_options.take_new()
     }
 
     /// Creates an infrastructure before its first agent comes.
@@ -200,6 +217,9 @@ impl Registry {
             agents.remove(id);
         }
         let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
+        let mut scenarios = kept_scenarios(&hello.scenarios);
+        let are_new = self.secret_options.learn(&scenarios);
+        self.secret_options.hide_in(&mut scenarios);
         agents.insert(
             agent_id.clone(),
             AgentView {
@@ -213,7 +233,7 @@ impl Registry {
                     ..hello.build.checked()
                 },
                 version,
-                scenarios: kept_scenarios(&hello.scenarios),
+                scenarios,
             },
         );
         while agents.len() > MAX_AGENTS {
@@ -226,6 +246,15 @@ impl Registry {
                 Some(id) => agents.remove(&id),
                 None => break,
             };
+        }
+        if are_new {
+            for agent in self
+                .infrastructures
+                .values_mut()
+                .flat_map(BTreeMap::values_mut)
+            {
+                self.secret_options.hide_in(&mut agent.scenarios);
+            }
         }
         Ok(Joined { name, replaced })
     }

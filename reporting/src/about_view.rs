@@ -9,7 +9,6 @@ use greylag_infra::{
 use crate::known_scenarios;
 use crate::page_text;
 use crate::plain_text::plain_text;
-use crate::shown_host::shown_host;
 use crate::summary::ramp_up_s;
 use crate::view::{AboutView, SettingRow};
 
@@ -44,7 +43,7 @@ pub(crate) fn about_view(
         infrastructure: run.test.infrastructure.clone(),
         infrastructure_status: infrastructure_status.word().to_owned(),
         r#type: "Locust",
-        host: shown_host(&run.test),
+        host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),
         users: peak_users(run),
         users_wanted: users_wanted(run, now_us),

@@ -30,8 +30,6 @@ mod page_text;
 mod plain_text;
 mod samples;
 #[cfg(feature = "coordinator")]
-mod shown_host;
-#[cfg(feature = "coordinator")]
 mod store;
 mod summary;
 mod token;

@@ -15,7 +15,6 @@ use crate::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::known_scenarios;
-use crate::shown_host::shown_host;
 use crate::store::{CurrentRps, RunFilter, Series, StoreError};
 use crate::summary::{Summary, SummaryEndpoint, SummaryTotals, ramp_up_s};
 use crate::view::{CardsView, EndpointRow, ErrorRow, RunView};
@@ -171,7 +170,7 @@ pub(crate) async fn front_view(
             .map(|test| TestRow {
                 name: test.name,
                 runs: test.runs,
-                host: shown_host(&test.latest),
+                host: test.latest.shown_host(),
                 scenario: test.latest.scenario,
                 users: test.latest.users,
                 duration_s: test.latest.duration_s,
@@ -334,7 +333,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         can_stop: can_stop(run),
         can_delete: run.phase.is_over(),
         infrastructure: run.test.infrastructure.clone(),
-        host: shown_host(&run.test),
+        host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),
         users: peak_users(run),
         duration_s: run.test.duration_s,

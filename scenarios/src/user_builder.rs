@@ -229,6 +229,8 @@ pub(crate) fn base_url(host: &str) -> Result<Url, String> {
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
-            format!("its host {host:?} is not an http:// or https:// URL with a host name")
+            // What is before an @ may be a password.
+            let shown = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("its host {shown:?} is not an http:// or https:// URL with a host name")
         })
 }

@@ -55,6 +55,11 @@ pub enum AgentConfigError {
     NoWorkerCommand,
 }
 
+/// Whether the address of a coordinator holds a user or password, which coordinators do not ask for.
+pub(crate) fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 impl AgentConfig {
     pub(super) fn check(&self) -> Result<(), AgentConfigError> {
         if self.worker_command.is_empty() {
@@ -67,6 +72,10 @@ impl AgentConfig {
     pub(super) fn socket_url(&self) -> Result<Url, AgentConfigError> {
         let wrong = || AgentConfigError::CoordinatorUrl(self.coordinator_url.to_string());
         let mut url = self.coordinator_url.clone();
+        // First, so that no other message shows them.
+        if has_credentials(&url) {
+            return Err(AgentConfigError::Credentials);
+        }
         let scheme = match url.scheme() {
             "http" | "ws" => "ws",
             "https" | "wss" => "wss",
@@ -74,9 +83,6 @@ impl AgentConfig {
         };
         if !url.has_host() {
             return Err(wrong());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(AgentConfigError::Credentials);
         }
         url.set_scheme(scheme).map_err(|()| wrong())?;
         let prefix = url.path().trim_end_matches('/').to_owned();

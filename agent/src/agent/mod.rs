@@ -35,6 +35,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use config::has_credentials;
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
 use greylag_infra::protocol::Hello;
 use held::HeldRuns;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::ca;
 use super::failure::Failure;
+use crate::agent::{AgentConfigError, has_credentials};
 
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -101,8 +102,11 @@ impl ApiClient {
     /// A client of the coordinator at this address, which trusts the certificates in the file `ca`, too.
     ///
     /// # Errors
-    /// The file cannot be used, or no client can be made.
+    /// The address holds a password, the file cannot be used, or no client can be made.
     pub(super) fn new(base: Url, token: Option<Token>, ca: Option<&Path>) -> Result<Self, Failure> {
+        if has_credentials(&base) {
+            return Err(Failure::bad_input(AgentConfigError::Credentials));
+        }
         let mut builder = Client::builder()
             .timeout(ANSWER_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT);

@@ -146,6 +146,10 @@ pub enum LoadTestError {
     Host { host: String, reason: String },
     #[error("host `{0}` is not a URL; did you mean http://{0}?")]
     HostWithoutScheme(String),
+    #[error("the host's password is not kept after a run; give it again")]
+    PasswordLeftOut,
+    #[error("option `{0}` is secret and not kept after a run; give it again")]
+    OptionLeftOut(String),
     #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
     NoHost,
     #[error("a declared scenario needs at least one [[request]]")]
@@ -175,9 +179,9 @@ impl LoadTestError {
             | E::MixedStages
             | E::StagesAnd(_) => "stage",
             E::TooMany { key, .. } | E::Text { key, .. } => key,
-            E::OptionValue(_) => "options",
+            E::OptionValue(_) | E::OptionLeftOut(_) => "options",
             E::StopTimeout(_) => "stop_timeout",
-            E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost => "host",
+            E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost | E::PasswordLeftOut => "host",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",
         }
@@ -254,6 +258,7 @@ impl LoadTest {
         } else {
             errors.extend(self.host_if_any().err());
         }
+        errors.extend(self.left_out());
         errors
     }
 
@@ -442,7 +447,7 @@ impl LoadTest {
             return Err(LoadTestError::NoHost);
         }
         let refuse = |reason: &str| LoadTestError::Host {
-            host: self.host.chars().take(100).collect(),
+            host: self.shown_host().chars().take(100).collect(),
             reason: reason.to_owned(),
         };
         if self.host.len() > MAX_HOST_BYTES {
@@ -450,7 +455,7 @@ impl LoadTest {
         }
         // `example.com`, and `localhost:8080`, which would be a URL of the scheme `localhost`.
         if !self.host.contains("://") && Url::parse(&format!("http://{}", self.host)).is_ok() {
-            return Err(LoadTestError::HostWithoutScheme(self.host.clone()));
+            return Err(LoadTestError::HostWithoutScheme(self.shown_host()));
         }
         let url = Url::parse(&self.host).map_err(|error| refuse(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -102,6 +102,7 @@ fn what_is_kept_of_a_hello_is_bounded() {
         options: vec![
             option.clone(),
             OptionInfo {
+                name: "secret".into(),
                 secret: true,
                 ..option
             },
@@ -185,4 +186,57 @@ fn bad_names_are_refused() {
         Err(InfrastructureError::Exists("load".into()))
     );
     assert_eq!(registry.connected_agents("nowhere"), None);
+}
+
+/// An agent with a scenario whose option has a default, secret or not.
+fn with_option(id: &str, secret: bool) -> Hello {
+    Hello {
+        scenarios: vec![ScenarioInfo {
+            name: "shop".into(),
+            options: vec![OptionInfo {
+                name: "pin".into(),
+                default: "1234".into(),
+                choices: vec!["1234".into()],
+                secret,
+                ..OptionInfo::default()
+            }],
+            ..ScenarioInfo::default()
+        }],
+        ..hello(id, id, &format!("of {id}"))
+    }
+}
+
+#[test]
+fn an_option_that_was_secret_once_is_secret_for_ever() {
+    let all_hidden = |registry: &Registry| {
+        let shown: Vec<OptionInfo> = registry
+            .view()
+            .into_iter()
+            .flat_map(|infrastructure| infrastructure.agents)
+            .flat_map(|agent| agent.scenarios)
+            .flat_map(|scenario| scenario.options)
+            .collect();
+        assert!(!shown.is_empty());
+        shown
+            .iter()
+            .all(|option| option.secret && option.default.is_empty() && option.choices.is_empty())
+    };
+    let mut registry = Registry::default();
+    registry.join(&with_option("open", false), 0).unwrap();
+    assert!(!all_hidden(&registry));
+    assert_eq!(registry.take_new_secret_options(), []);
+    // also of agents that came before
+    registry.join(&with_option("closed", true), 0).unwrap();
+    assert!(all_hidden(&registry));
+    let secret = registry.take_new_secret_options();
+    assert_eq!(secret, [("shop".to_owned(), "pin".to_owned())]);
+    assert_eq!(registry.take_new_secret_options(), []);
+    registry.join(&with_option("late", false), 0).unwrap();
+    assert!(all_hidden(&registry));
+    // after a restart
+    let mut registry = Registry::default().with_secret_options(secret);
+    registry.join(&with_option("open", false), 0).unwrap();
+    assert!(all_hidden(&registry));
+    registry.join(&with_option("closed", true), 0).unwrap();
+    assert_eq!(registry.take_new_secret_options(), []);
 }

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greylag_infra::{
-    ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, RunRecord, StartTerms,
-    StopRefused,
+    ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, Registry, RunRecord,
+    StartTerms, StopRefused,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -112,7 +112,8 @@ impl Coordinator {
     /// The store cannot be opened or read; the message is a sentence for the user.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, StoreError> {
         let store = Store::open(&config.data_dir)?;
-        let infrastructures = store.infrastructures().await?;
+        let registry = Registry::with_infrastructures(store.infrastructures().await?)
+            .with_secret_options(store.secret_options().await?);
         let unfinished = store.unfinished_runs().await?;
         let (commands, inbox) = mpsc::channel(OWNER_QUEUE);
         let (views, infrastructure_views) = watch::channel(Arc::new(Vec::new()));
@@ -127,7 +128,7 @@ impl Coordinator {
                 lease: config.lease,
             }),
         };
-        let mut owner = Owner::new(&coordinator, infrastructures, views);
+        let mut owner = Owner::new(&coordinator, registry, views);
         owner.recover(unfinished).await;
         tokio::spawn(owner.run(inbox));
         Ok(coordinator)

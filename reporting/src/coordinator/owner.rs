@@ -115,12 +115,12 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) fn new(
         coordinator: &Coordinator,
-        infrastructures: Vec<String>,
+        registry: Registry,
         views: watch::Sender<Arc<Vec<InfrastructureView>>>,
     ) -> Self {
         let owner = Self {
             coordinator: coordinator.clone(),
-            registry: Registry::with_infrastructures(infrastructures),
+            registry,
             runs: BTreeMap::new(),
             connections: BTreeMap::new(),
             views,

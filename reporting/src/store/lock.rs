@@ -1,9 +1,10 @@
 //! One coordinator per data directory.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use super::error::{StoreError, StoreResult};
+use super::private_files;
 
 const LOCK_FILE: &str = "lock";
 
@@ -21,13 +22,8 @@ impl DirectoryLock {
             path: dir.into(),
             source,
         };
-        fs::create_dir_all(dir).map_err(not_writable)?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join(LOCK_FILE))
-            .map_err(not_writable)?;
+        private_files::create_directory(dir).map_err(not_writable)?;
+        let file = private_files::open(&dir.join(LOCK_FILE)).map_err(not_writable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: dir.into() }),

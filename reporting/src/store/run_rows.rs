@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::run_search::{CONDITION, RunFilter};
+use super::secret_rows::definition_of;
 use crate::view::WorkerRow;
 
 /// Most runs one query returns.
@@ -61,7 +62,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             record.id,
             record.test.name,
             to_sql(record.number),
-            definition_of(&record),
+            definition_of(connection, &record)?,
             json(&record.phase),
             record.phase.is_over(),
             to_sql(record.created_at_us),
@@ -107,7 +108,7 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             record.phase.is_over(),
             record.started_at_us.map(to_sql),
             record.ended_at_us.map(to_sql),
-            definition_of(record),
+            definition_of(connection, record)?,
             json(&record.profile),
             json(&record.completeness),
         ])?;
@@ -117,16 +118,6 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
         }
     }
     Ok(())
-}
-
-/// The definition as it is kept: with its secrets only as long as the run needs them.
-fn definition_of(record: &RunRecord) -> String {
-    if !record.phase.is_over() {
-        return json(&record.test);
-    }
-    let mut test = record.test.clone();
-    test.client = test.client.without_secrets();
-    json(&test)
 }
 
 /// Keeps what a run's set-up made; it is forgotten with the run's end, because it may hold passwords.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, StoreResult};
+use super::private_files;
 
 /// File in the data directory.
 pub(super) const DATABASE_FILE: &str = "greylag.sqlite";
@@ -22,7 +23,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -205,6 +206,14 @@ const MIGRATIONS: [&str; 8] = [
     ALTER TABLE runs ADD COLUMN completeness TEXT;  -- Completeness as JSON; NULL: nothing is known to be missing
     ALTER TABLE run_agents ADD COLUMN saved_until INTEGER NOT NULL DEFAULT 0;
 ",
+    // Options that an agent has declared as secret, for ever.
+    "
+    CREATE TABLE secret_options (
+        scenario TEXT NOT NULL,
+        option TEXT NOT NULL,
+        PRIMARY KEY (scenario, option)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// The schema this version writes.
@@ -214,6 +223,7 @@ const SCHEMA: i64 = MIGRATIONS.len() as i64;
 pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     let path = dir.join(DATABASE_FILE);
     let damaged = |error: rusqlite::Error| open_error(&path, error);
+    make_private(dir)?;
     let mut connection = Connection::open(&path).map_err(damaged)?;
     prepare(&connection).map_err(damaged)?;
     let schema: i64 = connection
@@ -277,6 +287,19 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
         .map_err(damaged)?;
     transaction.commit().map_err(damaged)?;
     Ok(connection)
+}
+
+/// Whatever SQLite creates beside the database has its permissions; what is there already need not.
+fn make_private(dir: &Path) -> StoreResult<()> {
+    let path = dir.join(DATABASE_FILE);
+    private_files::open(&path).map_err(|source| StoreError::NotWritable {
+        path: path.clone(),
+        source,
+    })?;
+    for ending in ["-wal", "-shm"] {
+        private_files::make_private(&dir.join(format!("{DATABASE_FILE}{ending}")));
+    }
+    Ok(())
 }
 
 /// Opens a connection that only reads.

@@ -16,6 +16,7 @@ mod hostile_texts;
 mod http_versions;
 mod proxies;
 mod ramp;
+mod secrets;
 mod set_up_data;
 mod support;
 mod vocabulary;

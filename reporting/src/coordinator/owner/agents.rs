@@ -32,6 +32,12 @@ impl Owner {
         {
             tracing::error!(%error, infrastructure = %hello.infrastructure, "cannot save the infrastructure; it is forgotten at the next restart");
         }
+        let secret = self.registry.take_new_secret_options();
+        if !secret.is_empty()
+            && let Err(error) = self.coordinator.store().save_secret_options(secret).await
+        {
+            tracing::error!(%error, "cannot save which options are secret; values of them may be shown after a restart");
+        }
         tracing::info!(agent = %name, infrastructure = %hello.infrastructure, "agent connected");
         let agent_id = hello.secret.agent_id();
         // A connection that is still there for the same agent is a dead one that was not noticed yet.

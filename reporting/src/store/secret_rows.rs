@@ -1,0 +1,61 @@
+//! What is secret, and what is left of a definition when its secrets are forgotten.
+
+use greylag_infra::{RunRecord, SecretOption};
+use rusqlite::{Connection, params};
+
+use super::Store;
+use super::error::{StoreError, StoreResult};
+use super::live::WriterState;
+use super::run_rows::json;
+
+impl Store {
+    /// Remembers that options are secret.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn save_secret_options(&self, options: Vec<SecretOption>) -> Result<(), StoreError> {
+        let saved = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT OR IGNORE INTO secret_options (scenario, option) VALUES (?1, ?2)",
+                )?;
+                for (scenario, option) in &options {
+                    statement.execute([scenario, option])?;
+                }
+                Ok(())
+            })
+        };
+        self.inner.writer.run(saved).await
+    }
+
+    /// Every option that an agent has ever declared as secret.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn secret_options(&self) -> Result<Vec<SecretOption>, StoreError> {
+        let read = |connection: &rusqlite::Transaction<'_>| {
+            let mut statement =
+                connection.prepare_cached("SELECT scenario, option FROM secret_options")?;
+            let options = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(options.collect::<Result<_, _>>()?)
+        };
+        self.inner.readers.run(read).await
+    }
+}
+
+/// The definition as it is kept: with its secrets only as long as the run needs them.
+pub(super) fn definition_of(connection: &Connection, record: &RunRecord) -> StoreResult<String> {
+    if !record.phase.is_over() {
+        return Ok(json(&record.test));
+    }
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM secret_options WHERE scenario = ?1 AND option = ?2")?;
+    let mut secret = Vec::new();
+    for name in record.test.options.keys() {
+        if statement.exists(params![record.test.scenario, name])? {
+            secret.push(name.as_str());
+        }
+    }
+    let test = record.test.clone();
+    Ok(json(&test.without_secrets(|name| secret.contains(&name))))
+}

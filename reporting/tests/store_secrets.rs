@@ -1,0 +1,134 @@
+//! What is secret: in no file once the run is over, and in files that only their owner may read before.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use greylag_infra::{
+    ClientKind, DeclaredRequest, DeclaredScenario, RunPhase, RunRecord, Secret, SetUpData,
+};
+use greylag_reporting::Store;
+use support::run;
+
+/// In every secret of these tests.
+const SECRET: &str = "geheim";
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
+/// Files in which the secret stands.
+fn holding_secrets(dir: &Path) -> Vec<PathBuf> {
+    let mut files = files(dir);
+    files.retain(|file| {
+        let bytes = fs::read(file).unwrap();
+        bytes
+            .windows(SECRET.len())
+            .any(|window| window == SECRET.as_bytes())
+    });
+    files
+}
+
+/// A run with a secret in everything that may have one.
+fn secretive(id: &str) -> RunRecord {
+    let headers = || vec![("Authorization".to_owned(), format!("Bearer {SECRET}"))];
+    let mut record = run(id, "a", &["x"]);
+    let test = &mut record.test;
+    test.host = format!("https://ada:{SECRET}@shop.example");
+    // Large enough for pages of its own, too.
+    let certificate = format!("-----BEGIN {}", SECRET.repeat(10_000));
+    test.client.kind = Some(ClientKind::Full);
+    test.client.client_certificate = Some(Secret::new(certificate));
+    test.client.proxy = Some(Secret::new(format!("http://ada:{SECRET}@proxy.example")));
+    test.client.headers = headers();
+    test.options = [("pin", SECRET), ("tenant", "acme")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    test.declared = Some(DeclaredScenario {
+        requests: vec![DeclaredRequest {
+            method: "GET".into(),
+            path: "/".into(),
+            name: None,
+            weight: 1,
+            headers: headers(),
+            body: None,
+            expect_status: None,
+            expect_body: None,
+        }],
+        wait_time: None,
+    });
+    record
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_file_once_the_run_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let pin = ("shop".to_owned(), "pin".to_owned());
+    store.save_secret_options(vec![pin]).await.unwrap();
+    let mut record = store.create_run(secretive("r")).await.unwrap();
+    let made = SetUpData::from(SECRET.repeat(5_000).into_bytes());
+    store.save_set_up_data("r", made).await.unwrap();
+    // A coordinator that is started again finds all that the run needs.
+    assert_eq!(store.run("r").await.unwrap(), Some(record.clone()));
+    assert!(!holding_secrets(dir.path()).is_empty());
+
+    record.phase = RunPhase::Finished;
+    store.update_run(&record).await.unwrap();
+    let kept = store.run("r").await.unwrap().unwrap().test;
+    assert_eq!(kept.host, "https://ada:…@shop.example/");
+    assert_eq!(kept.options["tenant"], "acme");
+    let refused = kept.check().unwrap_err();
+    assert_eq!(refused.iter().count(), 6, "{refused}");
+    for _ in 0..200 {
+        if holding_secrets(dir.path()).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(holding_secrets(dir.path()), [] as [PathBuf; 0]);
+    store.close().await;
+    assert_eq!(holding_secrets(dir.path()), [] as [PathBuf; 0]);
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_the_files() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let above = tempfile::tempdir().unwrap();
+    let dir = above.path().join("data");
+    let store = Store::open(&dir).unwrap();
+    store.create_run(run("r", "a", &["x"])).await.unwrap();
+    assert_eq!(mode(&dir), 0o700);
+    let check = || {
+        let files = files(&dir);
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+    };
+    check();
+    // As an older version left them, after a crash.
+    let image = tempfile::tempdir().unwrap();
+    for file in files(&dir) {
+        let copy = image.path().join(file.file_name().unwrap());
+        fs::copy(&file, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    store.close().await;
+    drop(store);
+    let store = Store::open(image.path()).unwrap();
+    store.create_run(run("r2", "a", &["x"])).await.unwrap();
+    for file in files(image.path()) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
