@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent_secret;
+mod bounded_list;
 mod build_info;
 mod client_settings;
 mod completeness;
@@ -45,7 +46,8 @@ pub use load_test::{
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
-    MAX_INFRASTRUCTURES, Registry, SecretOption, check_infrastructure_name,
+    MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, ScenarioList, SecretOption,
+    check_infrastructure_name,
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};
 pub use run_lifecycle::{

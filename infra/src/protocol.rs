@@ -13,19 +13,31 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::agent_secret::AgentSecret;
+use crate::bounded_list::bounded_list;
 use crate::build_info::BuildInfo;
 use crate::completeness::LostWorker;
 use crate::generator_notice::GeneratorNotice;
 use crate::load_profile::LoadProfile;
-use crate::load_test::LoadTest;
+use crate::load_test::{LoadTest, MAX_OPTIONS, MAX_WORKERS};
 use crate::run::RunId;
 use crate::set_up_data::SetUpData;
 
 /// Version of this protocol; both sides must have the same. What 3 added: an agent proves who it is, and agents of version 2 would
 /// silently ignore a test's client settings and set-up data.
 pub const PROTOCOL_VERSION: u32 = 3;
-/// Largest frame either side accepts, in bytes.
-pub const MAX_FRAME_BYTES: usize = 32 * 1024 * 1024;
+/// Largest message either side accepts, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Largest WebSocket frame that the coordinator accepts, in bytes: agents send longer messages in several, because a
+/// connection keeps memory for its largest frame as long as it lasts.
+pub const MAX_FRAME_BYTES: usize = 256 * 1024;
+/// Largest hello, in bytes.
+pub const MAX_HELLO_BYTES: usize = MAX_FRAME_BYTES;
+/// Most scenarios of a hello.
+pub const MAX_SCENARIOS: usize = 1_000;
+/// Most user types, tags, or choices of an option of one scenario.
+pub const MAX_SCENARIO_PARTS: usize = 1_000;
+/// Most runs that an agent holds at a time.
+pub const MAX_HELD_RUNS: usize = 1_000;
 /// Snapshots of one run an agent sends before it waits for an acknowledgement.
 pub const MAX_UNACKNOWLEDGED: usize = 8;
 /// Longest endpoint name kept, in bytes; longer ones are cut at a character and end in `…`.
@@ -38,6 +50,10 @@ pub const MAX_LOG_LINE_BYTES: usize = 4_096;
 pub const MAX_ENDPOINTS: usize = 1_000;
 /// Most distinct errors of one run; further ones are counted under [`OTHER`].
 pub const MAX_ERRORS: usize = 1_000;
+/// Most elements of each of a snapshot's lists but its intervals.
+pub const MAX_SNAPSHOT_PARTS: usize = 50_000;
+/// Most intervals of a snapshot.
+pub const MAX_SNAPSHOT_INTERVALS: usize = 20_000;
 /// Name of the row that takes what is beyond a cap.
 pub const OTHER: &str = "(other)";
 /// Most bytes of a run's set-up data.
@@ -57,7 +73,7 @@ pub enum ToCoordinator {
         /// The agent's clock, µs since 1970.
         sent_at_us: u64,
         /// How the runs stand that the agent holds.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_HELD_RUNS>")]
         runs: Vec<HeldRun>,
     },
     /// All workers of this run are up and wait for the start.
@@ -157,10 +173,10 @@ pub struct Hello {
     #[serde(default)]
     pub cores: u32,
     /// Scenarios compiled into the agent's binary.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_SCENARIOS>")]
     pub scenarios: Vec<ScenarioInfo>,
     /// Runs the agent still holds (running, or not yet acknowledged to the end).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_HELD_RUNS>")]
     pub runs: Vec<RunId>,
 }
 
@@ -185,13 +201,13 @@ pub struct ScenarioInfo {
     #[serde(default)]
     pub description: String,
     /// Its user types, in the order in which they were added.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_SCENARIO_PARTS>")]
     pub user_types: Vec<UserTypeInfo>,
     /// The tags its tasks have.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_SCENARIO_PARTS>")]
     pub tags: Vec<String>,
     /// The options it declares.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_OPTIONS>")]
     pub options: Vec<OptionInfo>,
     /// Whether it has a load shape of its own, which takes the place of users, ramp-up and duration.
     #[serde(default)]
@@ -227,6 +243,7 @@ pub struct OptionInfo {
     /// Whether the value must never be shown.
     pub secret: bool,
     /// The values there are, if only some are allowed.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SCENARIO_PARTS>")]
     pub choices: Vec<String>,
 }
 
@@ -275,22 +292,29 @@ pub struct Snapshot {
     /// Number of the snapshot, from 1 without gaps.
     pub seq: u64,
     /// Endpoints that `intervals` and `samples` refer to by position.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub endpoints: Vec<Endpoint>,
     /// Requests by second and endpoint.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_INTERVALS>")]
     pub intervals: Vec<IntervalData>,
     /// Users that started and stopped.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub user_changes: Vec<UserChange>,
     /// Single requests for the scatter plot.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub samples: Vec<SampleData>,
     /// Console log lines, in order.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub log: Vec<LogLine>,
     /// Log lines left out because they came too fast.
     pub log_lines_dropped: u64,
     /// State of the agent's workers now; empty if unchanged.
+    #[serde(deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>")]
     pub workers: Vec<WorkerState>,
     /// Why the agent is stopping its load before its time, once it knows; the run is to stop everywhere.
     pub failing: Option<String>,
     /// What the generator itself ran short of since the last snapshot.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub notices: Vec<GeneratorNotice>,
     /// Set in the last snapshot of the run.
     pub end: Option<AgentEnd>,
@@ -355,6 +379,7 @@ pub struct IntervalData {
     /// Requests that were timed only until the first byte of the answer (those of goose scenarios).
     pub first_byte_only: u64,
     /// Errors by text.
+    #[serde(deserialize_with = "bounded_list::<_, _, { MAX_ERRORS + 1 }>")]
     pub errors: Vec<ErrorCount>,
 }
 
@@ -439,11 +464,11 @@ pub struct AgentEnd {
     pub lost_workers: Vec<LostWorker>,
 }
 
-/// Why a frame is not understood. The connection it came on is closed; nobody else is harmed.
+/// Why a message is not understood. The connection it came on is closed; nobody else is harmed.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// Larger than [`MAX_FRAME_BYTES`].
-    #[error("the frame has {0} bytes; the maximum is {MAX_FRAME_BYTES}")]
+    /// Larger than [`MAX_MESSAGE_BYTES`].
+    #[error("the message has {0} bytes; the maximum is {MAX_MESSAGE_BYTES}")]
     TooLarge(usize),
     /// No valid message.
     #[error("the frame is not a message of protocol version {PROTOCOL_VERSION}: {0}")]
@@ -457,12 +482,12 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     )
 }
 
-/// Decodes a frame.
+/// Decodes a message.
 ///
 /// # Errors
 /// See [`FrameError`].
 pub fn decode<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, FrameError> {
-    if frame.len() > MAX_FRAME_BYTES {
+    if frame.len() > MAX_MESSAGE_BYTES {
         return Err(FrameError::TooLarge(frame.len()));
     }
     Ok(rmp_serde::from_slice(frame)?)

@@ -3,7 +3,7 @@
 //! An infrastructure is Pending until its first agent comes, then Connected while at least one agent is
 //! connected, else Disconnected. Agents are processes: one that is restarted is another agent.
 
-mod kept_scenarios;
+mod scenario_list;
 mod secret_options;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::build_info::BuildInfo;
-use crate::protocol::{Hello, ScenarioInfo, cut};
-use kept_scenarios::kept_scenarios;
+use crate::protocol::{Hello, cut};
+pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
 use secret_options::SecretOptions;
 
@@ -20,6 +20,13 @@ use secret_options::SecretOptions;
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
 /// Most agents kept per infrastructure; the longest disconnected are forgotten first.
 pub const MAX_AGENTS: usize = 1_000;
+/// Most agents kept in all; the longest disconnected are forgotten first.
+pub const MAX_AGENTS_IN_ALL: usize = 10_000;
+/// Most bytes of memory for the scenarios of all agents; those of agents that are gone make room first.
+const MAX_SCENARIO_BYTES: usize = 64 * 1024 * 1024;
+/// How long an infrastructure is kept that was only named by agents and in which nothing ran, after its last agent
+/// was heard, in µs.
+const STRANGER_KEPT_US: u64 = 600 * 1_000_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -46,7 +53,7 @@ impl ConnectionStatus {
 }
 
 /// An infrastructure as others see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InfrastructureView {
     /// Its name.
     pub name: String,
@@ -74,8 +81,9 @@ pub struct AgentView {
     pub version: String,
     /// Which build it and its workers are.
     pub build: BuildInfo,
-    /// Scenarios compiled into its binary.
-    pub scenarios: Vec<ScenarioInfo>,
+    /// Scenarios compiled into its binary; too many to be listed with every agent.
+    #[serde(skip)]
+    pub scenarios: ScenarioList,
 }
 
 /// Why an infrastructure cannot be created or joined.
@@ -92,6 +100,13 @@ pub enum InfrastructureError {
     TooMany,
     #[error("{MAX_AGENTS} agents are already connected to infrastructure `{0}`, the maximum")]
     TooManyAgents(String),
+    #[error("{MAX_AGENTS_IN_ALL} agents are already connected, the maximum")]
+    TooManyAgentsInAll,
+    #[error(
+        "the scenarios of all agents take more than {} MiB; start agents from one build",
+        MAX_SCENARIO_BYTES >> 20
+    )]
+    TooManyScenarios,
 }
 
 /// Checks the name of an infrastructure (or an agent).
@@ -125,17 +140,22 @@ pub struct Joined {
 pub struct Registry {
     infrastructures: BTreeMap<String, BTreeMap<String, AgentView>>,
     secret_options: SecretOptions,
+    /// Those that were created on purpose or in which something ran. Others are forgotten some time after their
+    /// last agent has gone.
+    lasting: BTreeSet<String>,
 }
 
 impl Registry {
     /// A registry that knows these infrastructures, with nobody there yet.
     pub fn with_infrastructures(names: impl IntoIterator<Item = String>) -> Self {
+        let lasting: BTreeSet<String> = names.into_iter().collect();
         Self {
-            infrastructures: names
-                .into_iter()
-                .map(|name| (name, BTreeMap::new()))
+            infrastructures: lasting
+                .iter()
+                .map(|name| (name.clone(), BTreeMap::new()))
                 .collect(),
             secret_options: SecretOptions::default(),
+            lasting,
         }
     }
 
@@ -156,16 +176,56 @@ impl Registry {
     /// # Errors
     /// The name is bad or taken, or there are too many.
     pub fn create(&mut self, name: &str) -> Result<(), InfrastructureError> {
+        self.add(name)?;
+        self.keep(name);
+        Ok(())
+    }
+
+    /// Keeps an infrastructure for ever, because something ran there. Unknown ones are ignored.
+    pub fn keep(&mut self, name: &str) {
+        if self.infrastructures.contains_key(name) {
+            self.lasting.insert(name.to_owned());
+        }
+    }
+
+    /// Forgets the infrastructures that agents only named and left some time ago.
+    pub fn forget_strangers(&mut self, now_us: u64) {
+        let lasting = &self.lasting;
+        self.infrastructures.retain(|name, agents| {
+            lasting.contains(name)
+                || agents.values().any(|agent| {
+                    agent.status == ConnectionStatus::Connected
+                        || now_us.saturating_sub(agent.last_heard_us) < STRANGER_KEPT_US
+                })
+        });
+    }
+
+    fn add(&mut self, name: &str) -> Result<(), InfrastructureError> {
         check_infrastructure_name(name)?;
         if self.infrastructures.contains_key(name) {
             return Err(InfrastructureError::Exists(name.to_owned()));
         }
         if self.infrastructures.len() >= MAX_INFRASTRUCTURES {
-            return Err(InfrastructureError::TooMany);
+            let oldest = self.oldest_deserted();
+            self.infrastructures
+                .remove(&oldest.ok_or(InfrastructureError::TooMany)?);
         }
         self.infrastructures
             .insert(name.to_owned(), BTreeMap::new());
         Ok(())
+    }
+
+    /// The infrastructure that makes room: of those that agents only named and left, the longest unheard.
+    fn oldest_deserted(&self) -> Option<String> {
+        let deserted = self.infrastructures.iter().filter(|(name, agents)| {
+            !self.lasting.contains(*name)
+                && agents
+                    .values()
+                    .all(|agent| agent.status != ConnectionStatus::Connected)
+        });
+        deserted
+            .min_by_key(|(_, agents)| agents.values().map(|agent| agent.last_heard_us).max())
+            .map(|(name, _)| name.clone())
     }
 
     /// An agent connected (again). Its name here is as asked, or numbered when another connected agent has that
@@ -176,7 +236,12 @@ impl Registry {
     pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<Joined, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
-        match self.create(&hello.infrastructure) {
+        let scenarios = ScenarioList::of(&hello.scenarios);
+        let are_new = self.secret_options.learn(&scenarios);
+        let scenarios = scenarios.edited(|list| self.secret_options.hide_in(list));
+        let scenarios = self.shared_list(&agent_id, scenarios)?;
+        self.make_room_for(&agent_id)?;
+        match self.add(&hello.infrastructure) {
             Ok(()) | Err(InfrastructureError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
@@ -217,9 +282,6 @@ impl Registry {
             agents.remove(id);
         }
         let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
-        let mut scenarios = kept_scenarios(&hello.scenarios);
-        let are_new = self.secret_options.learn(&scenarios);
-        self.secret_options.hide_in(&mut scenarios);
         agents.insert(
             agent_id.clone(),
             AgentView {
@@ -248,15 +310,87 @@ impl Registry {
             };
         }
         if are_new {
-            for agent in self
-                .infrastructures
-                .values_mut()
-                .flat_map(BTreeMap::values_mut)
-            {
-                self.secret_options.hide_in(&mut agent.scenarios);
-            }
+            self.hide_secrets();
         }
         Ok(Joined { name, replaced })
+    }
+
+    /// Hides in every list what has become secret.
+    fn hide_secrets(&mut self) {
+        let mut edited: Vec<(ScenarioList, ScenarioList)> = Vec::new();
+        let all = self.infrastructures.values_mut();
+        for agent in all.flat_map(BTreeMap::values_mut) {
+            let known = edited
+                .iter()
+                .find(|(old, _)| old.is_shared_with(&agent.scenarios));
+            agent.scenarios = match known {
+                Some((_, new)) => new.clone(),
+                None => {
+                    let hide = |list: &mut [_]| self.secret_options.hide_in(list);
+                    let new = agent.scenarios.edited(hide);
+                    edited.push((agent.scenarios.clone(), new.clone()));
+                    new
+                }
+            };
+        }
+    }
+
+    /// The same list as another agent's if there is one, so that it is kept once.
+    fn shared_list(
+        &mut self,
+        agent_id: &str,
+        list: ScenarioList,
+    ) -> Result<ScenarioList, InfrastructureError> {
+        if let Some(known) = self.all().find(|agent| agent.scenarios == list) {
+            return Ok(known.scenarios.clone());
+        }
+        loop {
+            let mut lists: Vec<&ScenarioList> = Vec::new();
+            for agent in self.all().filter(|agent| agent.id != agent_id) {
+                if !lists
+                    .iter()
+                    .any(|known| known.is_shared_with(&agent.scenarios))
+                {
+                    lists.push(&agent.scenarios);
+                }
+            }
+            let taken: usize = lists.iter().map(|known| known.bytes()).sum();
+            if taken + list.bytes() <= MAX_SCENARIO_BYTES {
+                return Ok(list);
+            }
+            if !self.forget_oldest() {
+                return Err(InfrastructureError::TooManyScenarios);
+            }
+        }
+    }
+
+    fn make_room_for(&mut self, agent_id: &str) -> Result<(), InfrastructureError> {
+        let is_new = self.agent(agent_id).is_none();
+        if is_new && self.all().count() >= MAX_AGENTS_IN_ALL && !self.forget_oldest() {
+            return Err(InfrastructureError::TooManyAgentsInAll);
+        }
+        Ok(())
+    }
+
+    /// Forgets the agent that is gone for longest; false if none is gone.
+    fn forget_oldest(&mut self) -> bool {
+        let gone = self
+            .all()
+            .filter(|agent| agent.status != ConnectionStatus::Connected);
+        let oldest = gone
+            .min_by_key(|agent| agent.last_heard_us)
+            .map(|agent| agent.id.clone());
+        let Some(id) = oldest else {
+            return false;
+        };
+        for agents in self.infrastructures.values_mut() {
+            agents.remove(&id);
+        }
+        true
+    }
+
+    fn all(&self) -> impl Iterator<Item = &AgentView> {
+        self.infrastructures.values().flat_map(BTreeMap::values)
     }
 
     /// An agent was heard. Unknown agents are ignored.

@@ -2,8 +2,9 @@
 //! "WHEN CHANGING THE PROTOCOL" at the top of `protocol.rs`.
 
 use greylag_infra::protocol::{
-    FrameError, HeldRun, Hello, MAX_FRAME_BYTES, OptionInfo, OptionKind, PROTOCOL_VERSION,
-    ScenarioInfo, Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode, encode,
+    FrameError, HeldRun, Hello, MAX_MESSAGE_BYTES, MAX_SNAPSHOT_INTERVALS, OptionInfo, OptionKind,
+    PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent, ToCoordinator, UserTypeInfo, cut, decode,
+    encode,
 };
 use greylag_infra::{
     AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep,
@@ -204,7 +205,7 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
 
 #[test]
 fn what_is_no_frame_is_refused() {
-    let too_large = vec![0; MAX_FRAME_BYTES + 1];
+    let too_large = vec![0; MAX_MESSAGE_BYTES + 1];
     assert!(matches!(
         decode::<ToCoordinator>(&too_large),
         Err(FrameError::TooLarge(_))
@@ -221,6 +222,23 @@ fn what_is_no_frame_is_refused() {
             "{frame:?}"
         );
     }
+}
+
+/// Elements of one byte each would take hundreds of times as much memory.
+#[test]
+fn lists_are_bounded_before_they_are_read_whole() {
+    let intervals = |count: usize| {
+        let count = u32::try_from(count).expect("a small number");
+        let mut frame = b"\x81\xa8Snapshot\x81\xa9intervals\xdd".to_vec();
+        frame.extend(count.to_be_bytes());
+        frame.extend(vec![0x80; count as usize]);
+        decode::<ToCoordinator>(&frame)
+    };
+    assert!(intervals(MAX_SNAPSHOT_INTERVALS).is_ok());
+    let refused = intervals(MAX_SNAPSHOT_INTERVALS + 1)
+        .expect_err("too many")
+        .to_string();
+    assert!(refused.contains("more than 20000 elements"), "{refused}");
 }
 
 #[test]

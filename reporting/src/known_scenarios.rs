@@ -7,11 +7,22 @@ use greylag_infra::{ConnectionStatus, InfrastructureView};
 
 use crate::front_view::{OptionRow, ScenarioRow};
 
+/// About how many bytes of scenarios the pages offer: they are in every front page. Others are started by their name.
+const MAX_OFFERED_BYTES: usize = 2 * 1024 * 1024;
+
 /// Scenarios of all connected agents, by name. Of several of one name the first agent's counts.
 pub(crate) fn offered(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
     let mut rows: BTreeMap<&str, ScenarioRow> = BTreeMap::new();
+    let mut bytes = 0;
     for infrastructure in infrastructures {
         for scenario in connected(infrastructure) {
+            if rows.contains_key(scenario.name.as_str()) {
+                continue;
+            }
+            bytes += scenario.memory_bytes();
+            if bytes > MAX_OFFERED_BYTES {
+                return rows.into_values().collect();
+            }
             rows.entry(&scenario.name).or_insert_with(|| ScenarioRow {
                 name: scenario.name.clone(),
                 description: scenario.description.clone(),

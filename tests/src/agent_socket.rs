@@ -8,12 +8,15 @@ use greylag_infra::protocol::{
     self, AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator,
 };
 use http::Request;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long raw bytes are offered.
+const RAW_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One connection.
 #[derive(Debug)]
@@ -51,6 +54,17 @@ impl AgentSocket {
     /// Sends any frame. That the other side is gone already is no error: what it said last is what counts.
     pub async fn send_frame(&mut self, frame: Message) {
         let _ = self.socket.send(frame).await;
+    }
+
+    /// Sends bytes below the frames, as far as the coordinator takes them within a time.
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        let written = async {
+            let stream = self.socket.get_mut();
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        };
+        // That it takes no more, or is gone, is what tests of this want to see.
+        let _ = tokio::time::timeout(RAW_TIMEOUT, written).await;
     }
 
     /// Sends a message.

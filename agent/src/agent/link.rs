@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    Hello, MAX_FRAME_BYTES, PING_INTERVAL_S, PROTOCOL_VERSION, ToAgent, ToCoordinator, Welcome,
-    decode, encode,
+    Hello, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, PING_INTERVAL_S, PROTOCOL_VERSION,
+    ToAgent, ToCoordinator, Welcome, decode, encode,
 };
 use http::{HeaderValue, StatusCode, header};
 use rand::SeedableRng;
@@ -24,6 +24,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
@@ -180,7 +182,14 @@ impl Link {
 
     async fn connect(&self, hello: Hello) -> Result<(Socket, Welcome), End> {
         let mut socket = self.dial().await?;
-        write(&mut socket, encode(&ToCoordinator::Hello(hello)).into()).await?;
+        let hello = encode(&ToCoordinator::Hello(hello));
+        if hello.len() > MAX_HELLO_BYTES {
+            return Err(End::Refused(format!(
+                "what this program says of its scenarios takes {} bytes; the maximum is {MAX_HELLO_BYTES}: shorten the descriptions and help texts, or split it",
+                hello.len()
+            )));
+        }
+        write(&mut socket, hello.into()).await?;
         let answer = timeout(WELCOME_TIMEOUT, read(&mut socket))
             .await
             .map_err(|_| End::Broken("no handshake reply".to_owned()))??;
@@ -209,8 +218,8 @@ impl Link {
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
         let limits = WebSocketConfig::default()
-            .max_message_size(Some(MAX_FRAME_BYTES))
-            .max_frame_size(Some(MAX_FRAME_BYTES));
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES));
         let connector = self.config.tls.clone().map(Connector::Rustls);
         let dialled = connect_async_tls_with_config(request, Some(limits), true, connector);
         match timeout(DIAL_TIMEOUT, dialled).await {
@@ -340,8 +349,23 @@ async fn read(socket: &mut Socket) -> Result<ToAgent, End> {
     }
 }
 
-async fn write(socket: &mut Socket, frame: Bytes) -> Result<(), End> {
-    match timeout(WRITE_TIMEOUT, socket.send(Message::Binary(frame))).await {
+/// Writes a message, a long one in several frames.
+async fn write(socket: &mut Socket, mut message: Bytes) -> Result<(), End> {
+    if message.len() <= MAX_FRAME_BYTES {
+        return write_frame(socket, Message::Binary(message)).await;
+    }
+    let mut kind = Data::Binary;
+    while !message.is_empty() {
+        let part = message.split_to(message.len().min(MAX_FRAME_BYTES));
+        let frame = Frame::message(part, OpCode::Data(kind), message.is_empty());
+        write_frame(socket, Message::Frame(frame)).await?;
+        kind = Data::Continue;
+    }
+    Ok(())
+}
+
+async fn write_frame(socket: &mut Socket, frame: Message) -> Result<(), End> {
+    match timeout(WRITE_TIMEOUT, socket.send(frame)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(End::Broken(error.to_string())),
         Err(_) => Err(End::Broken("it takes no more frames".to_owned())),

@@ -31,8 +31,8 @@ const MAX_PENDING_USER_CHANGES: usize = 10_000;
 /// Log lines that are pending at most; further ones count as dropped.
 const MAX_PENDING_LOG_LINES: usize = 10_000;
 /// A snapshot is closed when it has about this many bytes; what is left goes into the next one. With one
-/// more interval of the largest kind it stays far below `MAX_FRAME_BYTES`.
-const SNAPSHOT_BYTES: usize = 8 * 1024 * 1024;
+/// more interval of the largest kind it stays far below `MAX_MESSAGE_BYTES`.
+const SNAPSHOT_BYTES: usize = 2 * 1024 * 1024;
 /// About what fixed-size things take in a snapshot: names and numbers of their fields.
 const SMALL_BYTES: usize = 60;
 

@@ -1,9 +1,9 @@
-use super::kept_scenarios::{MAX_SCENARIO_PARTS, MAX_SCENARIOS};
 use super::*;
 use crate::agent_secret::AgentSecret;
 use crate::load_test::MAX_OPTIONS;
 use crate::protocol::{
-    MAX_NAME_BYTES as MAX_TEXT_BYTES, OptionInfo, PROTOCOL_VERSION, UserTypeInfo,
+    MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, OptionInfo,
+    PROTOCOL_VERSION, ScenarioInfo, UserTypeInfo,
 };
 
 fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
@@ -173,6 +173,78 @@ fn connected_agents_are_bounded_and_those_gone_make_room() {
 }
 
 #[test]
+fn agents_of_one_build_share_their_scenarios_and_distinct_ones_are_bounded() {
+    let naming = |number: usize, scenario: usize| Hello {
+        scenarios: (0..400)
+            .map(|part| ScenarioInfo {
+                name: format!("{scenario}-{part}"),
+                description: "x".repeat(500),
+                ..ScenarioInfo::default()
+            })
+            .collect(),
+        ..hello(&number.to_string(), &format!("a{number}"), "load")
+    };
+    let mut registry = Registry::default();
+    for number in 0..500 {
+        registry.join(&naming(number, 0), 0).unwrap();
+    }
+    let (first, last) = (registry.agent(&id("0")), registry.agent(&id("499")));
+    assert!(
+        first
+            .unwrap()
+            .scenarios
+            .is_shared_with(&last.unwrap().scenarios)
+    );
+    let joined = (1..500)
+        .take_while(|&list| registry.join(&naming(500 + list, list), 1).is_ok())
+        .count();
+    assert!((100..400).contains(&joined), "{joined}");
+    registry.left(&id("501"));
+    assert!(registry.join(&naming(2_000, 1_000), 2).is_ok());
+    assert!(registry.agent(&id("501")).is_none(), "it made room");
+}
+
+#[test]
+fn infrastructures_that_agents_only_named_are_forgotten() {
+    let mut registry = Registry::default();
+    registry.create("ours").unwrap();
+    for name in ["ran", "idle", "busy"] {
+        registry.join(&hello(name, name, name), 0).unwrap();
+    }
+    registry.keep("ran");
+    registry.left(&id("ran"));
+    registry.left(&id("idle"));
+    let names = |registry: &Registry| -> Vec<String> {
+        registry
+            .view()
+            .into_iter()
+            .map(|known| known.name)
+            .collect()
+    };
+    registry.forget_strangers(STRANGER_KEPT_US - 1);
+    assert_eq!(names(&registry).len(), 4);
+    registry.forget_strangers(STRANGER_KEPT_US);
+    assert_eq!(names(&registry), ["busy", "ours", "ran"]);
+}
+
+#[test]
+fn a_deserted_infrastructure_makes_room_for_another() {
+    let mut registry = Registry::default();
+    for number in 0..MAX_INFRASTRUCTURES {
+        let name = format!("i{number}");
+        registry.join(&hello(&name, "a", &name), 5).unwrap();
+    }
+    let one_more = hello("more", "a", "more");
+    assert_eq!(
+        registry.join(&one_more, 6),
+        Err(InfrastructureError::TooMany)
+    );
+    registry.left(&id("i7"));
+    assert!(registry.join(&one_more, 6).is_ok());
+    assert_eq!(registry.connected_agents("i7"), None);
+}
+
+#[test]
 fn bad_names_are_refused() {
     let mut registry = Registry::default();
     for name in ["", " ", "a/b", "<script>", &"x".repeat(101), "a\nb"] {
@@ -213,7 +285,7 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
             .view()
             .into_iter()
             .flat_map(|infrastructure| infrastructure.agents)
-            .flat_map(|agent| agent.scenarios)
+            .flat_map(|agent| agent.scenarios.to_vec())
             .flat_map(|scenario| scenario.options)
             .collect();
         assert!(!shown.is_empty());

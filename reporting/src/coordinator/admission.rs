@@ -1,9 +1,12 @@
 //! What is checked of a hello before the agent is one of ours.
 
-use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, cut};
+use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ScenarioInfo, cut};
 
 /// Bytes of an agent's version that a refusal repeats.
 const MAX_VERSION_BYTES: usize = 100;
+
+/// Most bytes of memory that a hello's scenarios may take: an element that takes one byte on the wire takes hundreds here.
+const MAX_SCENARIO_BYTES: usize = 2 * 1024 * 1024;
 
 /// Checks that the agent speaks our protocol and can prove who it is.
 ///
@@ -24,6 +27,13 @@ pub(super) fn check_hello(hello: &Hello) -> Result<(), String> {
     }
     if !hello.secret.is_valid() {
         return Err("the agent's hello has no valid secret; start the agent again".to_owned());
+    }
+    let scenarios: usize = hello.scenarios.iter().map(ScenarioInfo::memory_bytes).sum();
+    if scenarios > MAX_SCENARIO_BYTES {
+        return Err(
+            "the agent names too many user types, tags and options; leave some out of the program"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -1,24 +1,26 @@
 //! An agent's connection: one task that saves snapshots and acknowledges them, and ends on any fault without
 //! harming anyone else.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Extension, Router};
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES, Snapshot,
-    ToAgent, ToCoordinator, cut,
+    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES,
+    MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::admission::check_hello;
 use super::owner::{AGENT_QUEUE, Command};
-use super::{ConnectionFault, Coordinator};
+use super::{ConnectionFault, Coordinator, Meter};
 use crate::store::SaveOutcome;
 
 /// How long a new connection may take to say hello.
@@ -37,11 +39,17 @@ pub fn agent_routes(coordinator: Coordinator) -> Router {
         .with_state(coordinator)
 }
 
-async fn upgrade(State(coordinator): State<Coordinator>, upgrade: WebSocketUpgrade) -> Response {
+async fn upgrade(
+    State(coordinator): State<Coordinator>,
+    meter: Option<Extension<Arc<Meter>>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // Without the web server around it there is nothing to count.
+    let meter = meter.map_or_else(|| coordinator.meter(), |Extension(meter)| meter);
     upgrade
-        .max_message_size(MAX_FRAME_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
-        .on_upgrade(|socket| converse(coordinator, socket))
+        .on_upgrade(|socket| converse(coordinator, socket, meter))
 }
 
 /// Why a conversation ended.
@@ -55,17 +63,15 @@ enum End {
     Fault(ConnectionFault, String),
 }
 
-async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
+async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Meter>) {
     let connection = CONNECTION_NUMBERS.fetch_add(1, Ordering::Relaxed);
-    let hello = match tokio::time::timeout(HELLO_TIMEOUT, receive_hello(&mut socket)).await {
-        Ok(Ok(hello)) => hello,
-        Ok(Err(end)) => return close(&coordinator, socket, "a new agent", end).await,
-        Err(_) => {
-            let detail = format!("no hello within {} s", HELLO_TIMEOUT.as_secs());
-            let end = End::Fault(ConnectionFault::NoHello, detail);
-            return close(&coordinator, socket, "a new agent", end).await;
-        }
+    let hello = match first_hello(&coordinator, connection, &mut socket, &meter).await {
+        Ok(hello) => hello,
+        Err(end) => return close(&coordinator, socket, "a new agent", end).await,
     };
+    if let Err(reason) = check_hello(&hello) {
+        return refuse(&coordinator, socket, &hello.name, reason).await;
+    }
     let agent_id = hello.secret.agent_id();
     let agent_name = cut(&hello.name, MAX_LOGGED_NAME_BYTES).into_owned();
     let (outgoing, queue) = mpsc::channel(AGENT_QUEUE);
@@ -81,21 +87,16 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
         .await;
     match answer.await {
         Ok(Ok(())) => {}
-        Ok(Err(reason)) => {
-            // An agent that is gone already need not hear why.
-            let _ = send(
-                &mut socket,
-                &ToAgent::Refused {
-                    reason: reason.clone(),
-                },
-            )
-            .await;
-            let end = End::Fault(ConnectionFault::Refused, reason);
-            return close(&coordinator, socket, &agent_name, end).await;
-        }
+        Ok(Err(reason)) => return refuse(&coordinator, socket, &agent_name, reason).await,
         Err(_) => return,
     }
-    let end = serve(&coordinator, &mut socket, queue, &agent_id).await;
+    let end = tokio::select! {
+        end = serve(&coordinator, &mut socket, queue, &agent_id, &meter) => end,
+        () = meter.crowded_out() => End::Fault(
+            ConnectionFault::CrowdedOut,
+            "too many large messages were on their way, and this one for longest".to_owned(),
+        ),
+    };
     if let End::Gone = end {
         tracing::warn!(agent = %agent_name, "an agent's connection broke");
     }
@@ -106,6 +107,48 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket) {
         })
         .await;
     close(&coordinator, socket, &agent_name, end).await;
+}
+
+async fn refuse(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, reason: String) {
+    let refused = ToAgent::Refused {
+        reason: reason.clone(),
+    };
+    // An agent that is gone already need not hear why.
+    let _ = send(&mut socket, &refused).await;
+    let end = End::Fault(ConnectionFault::Refused, reason);
+    close(coordinator, socket, agent, end).await;
+}
+
+/// Waits for the hello, as long as there is a place for those who have not said it.
+async fn first_hello(
+    coordinator: &Coordinator,
+    connection: u64,
+    socket: &mut WebSocket,
+    meter: &Meter,
+) -> Result<Hello, End> {
+    meter.limit_messages(MAX_HELLO_BYTES);
+    meter.message_done();
+    let place = coordinator.shared.waiting_hellos.enter(connection);
+    let hello = tokio::select! {
+        hello = tokio::time::timeout(HELLO_TIMEOUT, receive_hello(socket)) => match hello {
+            Ok(hello) => hello?,
+            Err(_) => {
+                let detail = format!("no hello within {} s", HELLO_TIMEOUT.as_secs());
+                return Err(End::Fault(ConnectionFault::NoHello, detail));
+            }
+        },
+        () = place.lost.cancelled() => return Err(End::Fault(
+            ConnectionFault::CrowdedOut,
+            "too many connections had not said hello, and this one for longest".to_owned(),
+        )),
+        () = meter.crowded_out() => return Err(End::Fault(
+            ConnectionFault::CrowdedOut,
+            "too many large messages were on their way, and this one for longest".to_owned(),
+        )),
+    };
+    meter.limit_messages(MAX_MESSAGE_BYTES);
+    meter.message_done();
+    Ok(hello)
 }
 
 async fn receive_hello(socket: &mut WebSocket) -> Result<Hello, End> {
@@ -123,6 +166,7 @@ async fn serve(
     socket: &mut WebSocket,
     mut queue: mpsc::Receiver<ToAgent>,
     agent_id: &str,
+    meter: &Meter,
 ) -> End {
     let lease = coordinator.shared.lease;
     let mut last_heard = Instant::now();
@@ -188,6 +232,7 @@ async fn serve(
                 return End::Fault(ConnectionFault::Malformed, "a second hello".to_owned());
             }
         };
+        meter.message_done();
         if let Some(answer) = answer
             && send(socket, &answer).await.is_err()
         {

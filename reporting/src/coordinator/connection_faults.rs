@@ -28,11 +28,13 @@ pub enum ConnectionFault {
     Silent,
     /// The agent does not read what it is sent.
     TooSlow,
+    /// It took long over a message or its hello while others needed the place.
+    CrowdedOut,
 }
 
 impl ConnectionFault {
     /// All reasons, in the order of their counters.
-    pub const ALL: [ConnectionFault; 8] = [
+    pub const ALL: [ConnectionFault; 9] = [
         ConnectionFault::Unauthenticated,
         ConnectionFault::NoHello,
         ConnectionFault::Refused,
@@ -41,6 +43,7 @@ impl ConnectionFault {
         ConnectionFault::InvalidSnapshot,
         ConnectionFault::Silent,
         ConnectionFault::TooSlow,
+        ConnectionFault::CrowdedOut,
     ];
 
     /// The reason as a key, such as `malformed`.
@@ -54,6 +57,7 @@ impl ConnectionFault {
             ConnectionFault::InvalidSnapshot => "invalid_snapshot",
             ConnectionFault::Silent => "silent",
             ConnectionFault::TooSlow => "too_slow",
+            ConnectionFault::CrowdedOut => "crowded_out",
         }
     }
 }

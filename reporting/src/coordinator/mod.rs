@@ -11,6 +11,8 @@ mod connection_faults;
 mod count_check;
 mod dispatch;
 mod owner;
+mod receive_budget;
+mod waiting_hellos;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use owner::{Command, Owner};
 pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
+pub(crate) use receive_budget::{Meter, MeteredStream};
 
 /// How long an agent and the coordinator may not hear of each other, unless configured.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -65,6 +68,8 @@ struct Shared {
     changes: watch::Sender<u64>,
     infrastructures: watch::Receiver<Arc<Vec<InfrastructureView>>>,
     faults: ConnectionFaults,
+    receive_budget: Arc<receive_budget::ReceiveBudget>,
+    waiting_hellos: waiting_hellos::WaitingHellos,
     clock: clock::Clock,
     lease: Duration,
 }
@@ -124,6 +129,8 @@ impl Coordinator {
                 changes: watch::Sender::new(0),
                 infrastructures: infrastructure_views,
                 faults: ConnectionFaults::default(),
+                receive_budget: Arc::default(),
+                waiting_hellos: waiting_hellos::WaitingHellos::default(),
                 clock: clock::Clock::start(),
                 lease: config.lease,
             }),
@@ -258,6 +265,11 @@ impl Coordinator {
         // An owner that is gone already needs no shutdown.
         let _ = answer.await;
         self.shared.store.close().await;
+    }
+
+    /// Counts what a new connection receives, once it is an agent's.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Meter::new(Arc::clone(&self.shared.receive_budget))
     }
 
     fn changed(&self) {

@@ -301,6 +301,7 @@ impl Owner {
                 StartRefused::Store(error)
             })?;
         tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run begins");
+        self.keep_infrastructure(&record.test.infrastructure).await;
         let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
         effects.extend(warnings.iter().cloned().map(RunEffect::Log));
         self.adopt(record.id.clone(), lifecycle, effects).await;
@@ -347,6 +348,15 @@ impl Owner {
         Ok(())
     }
 
+    /// Agents may name any infrastructure; one is there for ever once something runs in it.
+    async fn keep_infrastructure(&mut self, name: &str) {
+        self.registry.keep(name);
+        let saved = self.coordinator.store().save_infrastructure(name);
+        if let Err(error) = saved.await {
+            tracing::error!(%error, infrastructure = name, "cannot save the infrastructure; it is forgotten at the next restart");
+        }
+    }
+
     async fn create_infrastructure(&mut self, name: &str) -> Result<(), CreateInfrastructureError> {
         self.registry.create(name)?;
         self.publish();
@@ -362,6 +372,7 @@ impl Owner {
         for run_id in run_ids {
             self.advance(&run_id, RunEvent::Tick).await;
         }
+        self.registry.forget_strangers(self.coordinator.now_us());
         self.publish();
         // Rates and times of a run change even while nothing comes in.
         if !self.runs.is_empty() {

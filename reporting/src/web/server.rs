@@ -21,7 +21,7 @@ use super::auth::Peer;
 use super::listen::check_listen_address;
 use super::public_address::PublicAddress;
 use super::router::router;
-use crate::coordinator::Coordinator;
+use crate::coordinator::{Coordinator, Meter, MeteredStream};
 use crate::token::Token;
 
 /// Most connections at once, agents' sockets not counted; further ones wait in the kernel.
@@ -65,7 +65,13 @@ pub async fn serve(
     let listen = listener.local_addr()?;
     check_listen_address(listen, config.token.as_ref())
         .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))?;
-    let router = router(coordinator, agents, config, listen, shutdown.clone());
+    let router = router(
+        coordinator.clone(),
+        agents,
+        config,
+        listen,
+        shutdown.clone(),
+    );
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Some(accepted) = shutdown
@@ -74,7 +80,9 @@ pub async fn serve(
     {
         match accepted {
             Ok((stream, peer, place)) => {
-                let connection = serve_connection(stream, peer, router.clone(), shutdown.clone());
+                let meter = coordinator.meter();
+                let connection =
+                    serve_connection(stream, peer, meter, router.clone(), shutdown.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -109,12 +117,15 @@ async fn accept(
 async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
+    meter: Arc<Meter>,
     router: Router,
     shutdown: CancellationToken,
 ) {
     let router = TowerToHyperService::new(router);
+    let stream = MeteredStream::new(stream, Arc::clone(&meter));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&meter));
         router.call(request)
     });
     let mut connection = pin!(

@@ -7,7 +7,6 @@ use greylag_infra::{Joined, RunEvent, RunId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, LiveRun, Owner};
-use crate::coordinator::admission::check_hello;
 
 impl Owner {
     pub(super) async fn agent_connected(
@@ -24,14 +23,6 @@ impl Owner {
                 return;
             }
         };
-        if let Err(error) = self
-            .coordinator
-            .store()
-            .save_infrastructure(&hello.infrastructure)
-            .await
-        {
-            tracing::error!(%error, infrastructure = %hello.infrastructure, "cannot save the infrastructure; it is forgotten at the next restart");
-        }
         let secret = self.registry.take_new_secret_options();
         if !secret.is_empty()
             && let Err(error) = self.coordinator.store().save_secret_options(secret).await
@@ -97,7 +88,6 @@ impl Owner {
     }
 
     fn admit(&mut self, hello: &Hello) -> Result<Joined, String> {
-        check_hello(hello)?;
         self.registry
             .join(hello, self.coordinator.now_us())
             .map_err(|error| error.to_string())

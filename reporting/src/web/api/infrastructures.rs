@@ -5,7 +5,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use greylag_infra::{AgentView, ConnectionStatus, InfrastructureView};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::json_body;
@@ -20,11 +21,56 @@ struct CreateRequest {
     name: String,
 }
 
+/// Most scenarios of an agent that are named.
+const MAX_NAMED_SCENARIOS: usize = 50;
+
+/// An infrastructure in the list.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    status: ConnectionStatus,
+    agents: Vec<ListedAgent<'a>>,
+}
+
+/// An agent in the list.
+#[derive(Debug, Serialize)]
+struct ListedAgent<'a> {
+    #[serde(flatten)]
+    agent: &'a AgentView,
+    /// The names of its scenarios, or of the first of them.
+    scenarios: Vec<&'a str>,
+    /// How many it has.
+    scenario_count: usize,
+}
+
+impl<'a> From<&'a InfrastructureView> for Listed<'a> {
+    fn from(known: &'a InfrastructureView) -> Self {
+        let agents = known.agents.iter().map(|agent| {
+            let names = agent
+                .scenarios
+                .iter()
+                .map(|scenario| scenario.name.as_str());
+            ListedAgent {
+                agent,
+                scenarios: names.take(MAX_NAMED_SCENARIOS).collect(),
+                scenario_count: agent.scenarios.len(),
+            }
+        });
+        Self {
+            name: &known.name,
+            status: known.status,
+            agents: agents.collect(),
+        }
+    }
+}
+
 /// `GET /api/v1/infrastructures`, with the number of agents' connections that were closed for a fault, by
 /// reason, since the coordinator started.
 pub(in crate::web) async fn list_infrastructures(State(state): State<WebState>) -> Json<Value> {
+    let infrastructures = state.coordinator.infrastructures();
+    let listed: Vec<Listed<'_>> = infrastructures.iter().map(Listed::from).collect();
     Json(json!({
-        "infrastructures": *state.coordinator.infrastructures(),
+        "infrastructures": listed,
         "closed_connections": state.coordinator.connection_faults().counts(),
     }))
 }

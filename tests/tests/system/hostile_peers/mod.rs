@@ -1,3 +1,4 @@
 //! Peers that mean harm: what they send harms nobody but themselves.
 
 mod identity;
+mod memory;

@@ -1,0 +1,323 @@
+//! How much memory messages may take that are still being received or have not been saved yet: per message, and over
+//! all connections together.
+//!
+//! A [`MeteredStream`] lies below each connection. Until it carries an agent's conversation it is only passed
+//! through. From then on each message has a limit, and what it has beyond [`FREE_BYTES`] is taken out of the budget
+//! until the message is saved. When the budget is spent, the connection whose message has been on its way for
+//! longest is closed: messages that come whole and soon are never in anyone's way, whoever sends half ones.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Most bytes of all messages that are on their way or not saved yet.
+pub(super) const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// What each message may have without being counted.
+const FREE_BYTES: usize = 64 * 1024;
+/// Most bytes read at a time of a message that is counted.
+const STEP_BYTES: usize = 64 * 1024;
+/// How far reading may get ahead of the message: headers of frames, and the next message.
+const AHEAD_BYTES: usize = 256 * 1024;
+/// How long a message may be on its way before its connection can be closed for others.
+const LEAST_TIME: Duration = Duration::from_secs(2);
+/// When a connection that waits for the budget looks again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The budget of a coordinator.
+#[derive(Debug)]
+pub(super) struct ReceiveBudget {
+    bytes: usize,
+    next_number: AtomicU64,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    by_connection: HashMap<u64, Share>,
+}
+
+/// What one connection's message has taken.
+#[derive(Debug)]
+struct Share {
+    bytes: usize,
+    since: Instant,
+    crowded_out: CancellationToken,
+}
+
+impl Default for ReceiveBudget {
+    fn default() -> Self {
+        Self::of(MAX_BYTES)
+    }
+}
+
+impl ReceiveBudget {
+    fn of(bytes: usize) -> Self {
+        Self {
+            bytes,
+            next_number: AtomicU64::new(0),
+            taken: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the connection's message may have so many bytes. Those that stand in the way for longest lose theirs.
+    fn take(&self, connection: u64, bytes: usize, crowded_out: &CancellationToken) -> bool {
+        let mut taken = self.lock();
+        let now = Instant::now();
+        let had = taken
+            .by_connection
+            .get(&connection)
+            .map_or(0, |share| share.bytes);
+        while taken.total - had + bytes > self.bytes {
+            let others = taken
+                .by_connection
+                .iter()
+                .filter(|(number, share)| **number != connection && now - share.since >= LEAST_TIME)
+                .min_by_key(|(_, share)| share.since);
+            let Some(number) = others.map(|(number, _)| *number) else {
+                return false;
+            };
+            if let Some(share) = taken.by_connection.remove(&number) {
+                taken.total -= share.bytes;
+                share.crowded_out.cancel();
+            }
+        }
+        taken.total = taken.total - had + bytes;
+        let share = taken.by_connection.entry(connection).or_insert(Share {
+            bytes,
+            since: now,
+            crowded_out: crowded_out.clone(),
+        });
+        share.bytes = bytes;
+        true
+    }
+
+    fn give_back(&self, connection: u64) {
+        let mut taken = self.lock();
+        if let Some(share) = taken.by_connection.remove(&connection) {
+            taken.total -= share.bytes;
+        }
+    }
+}
+
+/// Counts what one connection receives.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    budget: Arc<ReceiveBudget>,
+    number: u64,
+    /// Most bytes of a message; 0 as long as there are none.
+    limit: AtomicUsize,
+    /// Bytes since the last message.
+    received: AtomicUsize,
+    crowded_out: CancellationToken,
+}
+
+impl Meter {
+    pub(super) fn new(budget: Arc<ReceiveBudget>) -> Arc<Self> {
+        let number = budget.next_number.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self {
+            budget,
+            number,
+            limit: AtomicUsize::new(0),
+            received: AtomicUsize::new(0),
+            crowded_out: CancellationToken::new(),
+        })
+    }
+
+    /// From here on there are messages, of at most so many bytes.
+    pub(super) fn limit_messages(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The last message has been dealt with; what is read from here on is of the next.
+    pub(super) fn message_done(&self) {
+        if self.received.swap(0, Ordering::Relaxed) > FREE_BYTES {
+            self.budget.give_back(self.number);
+        }
+    }
+
+    /// Waits until the connection is to be closed because others need the memory.
+    pub(super) async fn crowded_out(&self) {
+        self.crowded_out.cancelled().await;
+    }
+
+    /// How many bytes may be read now; none when the budget has to be waited for.
+    fn allowance(&self) -> io::Result<Option<usize>> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
+            return Ok(Some(usize::MAX));
+        }
+        let received = self.received.load(Ordering::Relaxed);
+        let most = limit + AHEAD_BYTES;
+        if received >= most {
+            return Err(io::Error::other(format!(
+                "the message is too large; the maximum here is {limit} bytes"
+            )));
+        }
+        let step = STEP_BYTES.min(most - received);
+        if received + step <= FREE_BYTES {
+            return Ok(Some(step));
+        }
+        let has_place = self
+            .budget
+            .take(self.number, received + step, &self.crowded_out);
+        Ok(has_place.then_some(step))
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.budget.give_back(self.number);
+    }
+}
+
+/// A connection whose received bytes are counted.
+#[derive(Debug)]
+pub(crate) struct MeteredStream<S> {
+    stream: S,
+    meter: Arc<Meter>,
+    retry: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> MeteredStream<S> {
+    pub(crate) fn new(stream: S, meter: Arc<Meter>) -> Self {
+        Self {
+            stream,
+            meter,
+            retry: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let allowed = loop {
+            if let Some(retry) = &mut this.retry {
+                ready!(retry.as_mut().poll(context));
+                this.retry = None;
+            }
+            match this.meter.allowance()? {
+                Some(allowed) => break allowed,
+                None => this.retry = Some(Box::pin(tokio::time::sleep(RETRY))),
+            }
+        };
+        if allowed >= buffer.remaining() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            let count = buffer.filled().len() - before;
+            this.meter.received.fetch_add(count, Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(allowed));
+        ready!(Pin::new(&mut this.stream).poll_read(context, &mut part))?;
+        let count = part.filled().len();
+        buffer.advance(count);
+        this.meter.received.fetch_add(count, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_beyond_its_limit_is_an_error() {
+        let meter = Meter::new(Arc::default());
+        let (mut sender, stream) = duplex(2 * AHEAD_BYTES);
+        let mut stream = MeteredStream::new(stream, Arc::clone(&meter));
+        let mut buffer = vec![0; 2 * AHEAD_BYTES];
+        sender.write_all(&vec![7; 1_000]).await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 1_000);
+        meter.limit_messages(500);
+        meter.message_done();
+        sender.write_all(&vec![7; 500 + AHEAD_BYTES]).await.unwrap();
+        stream
+            .read_exact(&mut buffer[..500 + AHEAD_BYTES])
+            .await
+            .unwrap();
+        let error = stream.read(&mut buffer).await.unwrap_err().to_string();
+        assert!(error.contains("too large"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_message_that_is_longest_on_its_way_makes_room() {
+        let budget = Arc::new(ReceiveBudget::of(300 * KIB));
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let meter = Meter::new(Arc::clone(&budget));
+            meter.limit_messages(8 * KIB * KIB);
+            let (mut sender, stream) = duplex(KIB * KIB);
+            let mut stream = MeteredStream::new(stream, Arc::clone(&meter));
+            sender.write_all(&vec![7; 200 * KIB]).await.unwrap();
+            let begun = Instant::now();
+            let reading = async move {
+                let mut buffer = vec![0; 150 * KIB];
+                stream.read_exact(&mut buffer).await.unwrap();
+                stream
+            };
+            let stream = timeout(Duration::from_secs(60), reading).await.unwrap();
+            let waited = begun.elapsed();
+            assert!(waited <= LEAST_TIME + RETRY, "{waited:?}");
+            open.push((meter, stream, sender));
+        }
+        let closed = |at: usize| open[at].0.crowded_out.is_cancelled();
+        assert!(closed(0) && !closed(2));
+        assert!(budget.lock().total <= 300 * KIB);
+        open[2].0.message_done();
+        open.clear();
+        assert_eq!(budget.lock().total, 0);
+    }
+}
