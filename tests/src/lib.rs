@@ -31,4 +31,4 @@ pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
 pub use one_at_a_time::heavy;
 pub use proc_fs::{ProcessId, cpu_seconds_of_ended_children, descendants, find_program};
 pub use process::{Ended, Process, clean_command};
-pub use store_file::{stored_agent_ids, stored_counts};
+pub use store_file::{lock_store, stored_agent_ids, stored_counts};

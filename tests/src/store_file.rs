@@ -34,6 +34,22 @@ pub fn stored_agent_ids(data: &Path, run_id: &str) -> Vec<String> {
         .expect("the rows can be read")
 }
 
+/// Keeps a running coordinator's database locked for writing until it is dropped: the store cannot save.
+///
+/// # Panics
+/// It cannot be locked.
+pub fn lock_store(data: &Path) -> impl Send + use<> {
+    let connection =
+        Connection::open(data.join("greylag.sqlite")).expect("the data directory holds a database");
+    connection
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .expect("a timeout can be set");
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .expect("the database can be locked");
+    connection
+}
+
 /// Sums of a run's intervals of one second, by method and name of the endpoint.
 ///
 /// # Panics

@@ -33,7 +33,7 @@ pub(super) struct AgentOptions {
     trust: CaOption,
 }
 
-/// Runs an agent until Ctrl-C or SIGTERM.
+/// Runs an agent until Ctrl-C, SIGTERM or SIGHUP.
 pub(super) async fn agent(
     options: AgentOptions,
     scenarios: Vec<Scenario>,

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::signals::Signals;
+use super::signals::{Signals, exit_at_second_signal};
 use super::{DEFAULT_DATA, say, seconds};
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
@@ -52,7 +52,7 @@ pub(super) struct CoordinatorOptions {
     lease: u64,
 }
 
-/// Runs a coordinator until Ctrl-C or SIGTERM.
+/// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
 pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
     if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
         return Err(Failure::bad_input(format!(
@@ -63,6 +63,7 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
     let mut signals = Signals::take()?;
+    exit_at_second_signal()?;
     let address = resolve(&options.listen).await?;
     check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
     let listener = TcpListener::bind(address)
@@ -101,11 +102,7 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         served = &mut server => served,
         () = signals.next() => {
             ending.cancel();
-            // A second signal does not wait for requests that are being answered.
-            tokio::select! {
-                served = &mut server => served,
-                () = signals.next() => Ok(()),
-            }
+            server.await
         }
     };
     coordinator.shutdown().await;

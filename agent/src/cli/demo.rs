@@ -8,13 +8,14 @@ use clap::Args;
 use greylag_infra::LoadTest;
 use greylag_scenarios::Scenario;
 
+use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::follow::{Following, Outcome};
 use super::local::{Local, LocalPage};
 use super::run_log::RunLog;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
-use super::{DEFAULT_DATA, LOCAL_INFRASTRUCTURE, say, seconds};
+use super::{LOCAL_INFRASTRUCTURE, say, seconds};
 use crate::demo_target::DemoTarget;
 
 /// The example scenario that shops in the demo's target.
@@ -52,9 +53,9 @@ pub(super) struct DemoOptions {
     /// Port of the page [default: 8089, or any free port].
     #[arg(long, env = "GREYLAG_PORT")]
     port: Option<u16>,
-    /// Directory in which results are kept.
-    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
-    data: PathBuf,
+    /// Directory in which results are kept [default: ./greylag-data].
+    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Exit when the run ends instead of serving its page until Ctrl-C.
     #[arg(long, env = "GREYLAG_EXIT")]
     exit: bool,
@@ -85,7 +86,7 @@ pub(super) async fn demo(
     };
     let mut signals = Signals::take()?;
     let local = Local::start(
-        options.data,
+        DataDir::asked(options.data),
         LocalPage::on_port(options.port, None),
         BTreeMap::new(),
         scenarios,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::time::Duration;
 
 use greylag_infra::{LoadTest, StartTerms};
-use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
+use greylag_reporting::{StoreError, Token};
 use greylag_scenarios::Scenario;
 use rand::Rng as _;
 use tokio::net::TcpListener;
@@ -17,6 +17,7 @@ use url::Url;
 
 use super::api_client::ApiClient;
 use super::coordinator::{cannot_listen, resolve};
+use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::follow::{Following, Outcome, follow};
 use super::page_options::PageOptions;
@@ -27,6 +28,9 @@ use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command
 
 /// Where the page is unless something else is said; as Locust's.
 const DEFAULT_PORT: u16 = 8089;
+
+/// How long a store may take to close that is abandoned.
+const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether the page can be looked at while a test runs here.
 pub(super) enum LocalPage {
@@ -98,7 +102,7 @@ impl Local {
     /// Starts both and waits until they know each other. `start_form` are texts that the page's start form has at
     /// first.
     pub(super) async fn start(
-        data_dir: PathBuf,
+        data_dir: DataDir,
         page: LocalPage,
         start_form: BTreeMap<String, String>,
         scenarios: Vec<Scenario>,
@@ -123,12 +127,7 @@ impl Local {
             });
         }
         let url = Url::parse(&format!("http://{address}")).map_err(Failure::failed)?;
-        let coordinator = Coordinator::start(CoordinatorConfig {
-            data_dir,
-            lease: DEFAULT_LEASE,
-        })
-        .await
-        .map_err(Failure::bad_input)?;
+        let coordinator = start_coordinator(&data_dir).await?;
         let ending = CancellationToken::new();
         let server = tokio::spawn(serve(
             listener,
@@ -219,7 +218,8 @@ impl Local {
         let _ = self.agent.ended().await;
         self.ending.cancel();
         self.server.abort();
-        self.coordinator.shutdown().await;
+        // A store that is busy is left: what it has not saved, nobody was told was saved.
+        let _ = tokio::time::timeout(ABANDON_TIMEOUT, self.coordinator.shutdown()).await;
     }
 
     /// Ends both, after the last results are saved.
@@ -235,6 +235,35 @@ impl Local {
         }
         self.coordinator.shutdown().await;
     }
+}
+
+/// A coordinator on the first of these directories that no other one uses.
+async fn start_coordinator(data_dir: &DataDir) -> Result<Coordinator, Failure> {
+    let mut in_use: Option<StoreError> = None;
+    for data_dir in data_dir.candidates() {
+        let config = CoordinatorConfig {
+            data_dir: data_dir.clone(),
+            lease: DEFAULT_LEASE,
+        };
+        match Coordinator::start(config).await {
+            Ok(coordinator) => {
+                if let Some(StoreError::InUse { path }) = &in_use {
+                    eprintln!(
+                        "{} is in use by another Greylag; results go to {}.",
+                        path.display(),
+                        data_dir.display()
+                    );
+                }
+                return Ok(coordinator);
+            }
+            Err(error @ StoreError::InUse { .. }) => in_use = in_use.or(Some(error)),
+            Err(error) => return Err(Failure::bad_input(error)),
+        }
+    }
+    Err(in_use.map_or_else(
+        || Failure::failed("there is no directory for results"),
+        Failure::bad_input,
+    ))
 }
 
 /// A token that cannot be guessed.

@@ -7,6 +7,11 @@ mod ca;
 mod coordinator;
 mod csv_files;
 mod custom_options;
+#[cfg_attr(
+    not(feature = "coordinator"),
+    expect(dead_code, reason = "nothing is kept where nothing runs")
+)]
+mod data_dir;
 #[cfg(feature = "coordinator")]
 mod demo;
 mod failure;
@@ -89,14 +94,14 @@ enum Command {
     /// Run a load test, locally or on a coordinator's agents.
     Run(Box<run::RunOptions>),
     #[cfg(feature = "coordinator")]
-    /// Serve the web page, with an agent on this machine, and wait for Start, until Ctrl-C or SIGTERM.
+    /// Serve the web page, with an agent on this machine, and wait for Start, until Ctrl-C, SIGTERM or SIGHUP.
     Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a running test.
     Users(users::UsersOptions),
     #[cfg(feature = "coordinator")]
-    /// Serve the web page and coordinate agents, until Ctrl-C or SIGTERM.
+    /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
-    /// Generate load for a coordinator, until Ctrl-C or SIGTERM.
+    /// Generate load for a coordinator, until Ctrl-C, SIGTERM or SIGHUP.
     Agent(agent::AgentOptions),
     /// Create a crate for your own users.
     New(new::NewOptions),

@@ -1,11 +1,11 @@
 //! What stands in for `local.rs` in a program without the feature `coordinator`: it cannot run a test by itself.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use greylag_infra::LoadTest;
 use greylag_scenarios::Scenario;
 
+use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::follow::{Following, Outcome};
 use super::page_options::PageOptions;
@@ -28,7 +28,7 @@ pub(super) enum Local {}
 
 impl Local {
     pub(super) async fn start(
-        _: PathBuf,
+        _: DataDir,
         _: LocalPage,
         _: BTreeMap<String, String>,
         _: Vec<Scenario>,

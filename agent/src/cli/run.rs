@@ -12,6 +12,7 @@ use url::Url;
 use super::api_client::{ApiClient, StartedRun};
 use super::ca::CaOption;
 use super::csv_files::CsvFiles;
+use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::follow::{Following, follow};
 use super::local::{Local, LocalPage};
@@ -22,7 +23,7 @@ use super::settings::Sources;
 use super::signals::Signals;
 use super::summary_file::SummaryFile;
 use super::test_options::{AskedTest, TestOptions};
-use super::{DEFAULT_DATA, LOCAL_INFRASTRUCTURE, say};
+use super::{LOCAL_INFRASTRUCTURE, say};
 use crate::own_build::own_build;
 use crate::scenario_choice::scenario_of;
 
@@ -167,11 +168,7 @@ pub(super) async fn run(
             .exit_code());
     }
 
-    let data = options
-        .page
-        .data
-        .clone()
-        .unwrap_or_else(|| DEFAULT_DATA.into());
+    let data = DataDir::asked(options.page.data.clone());
     let page = if options.headless {
         LocalPage::Closed
     } else {
@@ -180,10 +177,12 @@ pub(super) async fn run(
     let local = Local::start(data, page, BTreeMap::new(), scenarios).await?;
     let ended = local.run(&test, &mut following, &mut signals).await;
     match ended {
-        Ok(outcome) => {
-            local.end().await;
-            Ok(outcome.exit_code())
-        }
+        Ok(outcome) => tokio::select! {
+            () = local.end() => Ok(outcome.exit_code()),
+            () = signals.next() => Err(Failure::failed(
+                "interrupted again before everything had ended in order",
+            )),
+        },
         Err(failure) => {
             local.abandon().await;
             Err(failure)

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use greylag_scenarios::Scenario;
 
+use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::local::{Local, LocalPage};
 use super::page_options::PageOptions;
+use super::say;
 use super::settings::Sources;
-use super::signals::Signals;
+use super::signals::{Signals, exit_at_second_signal};
 use super::start_form::start_form_of;
 use super::test_options::TestOptions;
-use super::{DEFAULT_DATA, say};
 
 /// Options of `greylag serve`. What is said about the test stands in the page's start form.
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub(super) struct ServeOptions {
     page: PageOptions,
 }
 
-/// Serves until Ctrl-C or SIGTERM; a second one does not wait for requests in flight.
+/// Serves until Ctrl-C, SIGTERM or SIGHUP; a second one does not wait for requests in flight.
 pub(super) async fn serve(
     options: ServeOptions,
     custom: BTreeMap<String, String>,
@@ -33,8 +34,9 @@ pub(super) async fn serve(
 ) -> Result<ExitCode, Failure> {
     let start_form = start_form_of(&options.test, custom, sources, &scenarios)?;
     let mut signals = Signals::take()?;
+    exit_at_second_signal()?;
     let page = LocalPage::of(&options.page, true).await?;
-    let data = options.page.data.unwrap_or_else(|| DEFAULT_DATA.into());
+    let data = DataDir::asked(options.page.data);
     let mut local = Local::start(data, page, start_form, scenarios).await?;
     say(format_args!("Greylag is at {}", local.url()));
     say("Start a test on the page; press Ctrl-C to exit.");
@@ -46,11 +48,6 @@ pub(super) async fn serve(
         local.abandon().await;
         return Err(failure);
     }
-    let mut ending = std::pin::pin!(local.end());
-    tokio::select! {
-        () = &mut ending => Ok(ExitCode::SUCCESS),
-        () = signals.next() => Err(Failure::failed(
-            "interrupted again before the last results were saved",
-        )),
-    }
+    local.end().await;
+    Ok(ExitCode::SUCCESS)
 }

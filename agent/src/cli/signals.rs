@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP: what asks a command to end.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -8,6 +8,8 @@ use super::failure::Failure;
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// None where whoever started us wants it ignored, as `nohup` does.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -17,17 +19,86 @@ impl Signals {
             signal(kind)
                 .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
         };
+        let hangup = if hangup_is_ignored() {
+            None
+        } else {
+            Some(take(SignalKind::hangup())?)
+        };
         Ok(Self {
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,
+            hangup,
         })
     }
 
     /// Waits for the next one.
     pub(super) async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
+    }
+}
+
+/// From now on a second signal ends this process, whatever it is busy with: the signals are listened to on a
+/// thread that does nothing else.
+#[cfg(feature = "coordinator")]
+pub(super) fn exit_at_second_signal() -> Result<(), Failure> {
+    let cannot = |error| Failure::failed(format!("signals cannot be received: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(cannot)?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::take()?
+    };
+    let listen = async move {
+        signals.next().await;
+        tracing::info!("ending in order (repeat to exit immediately)");
+        signals.next().await;
+        eprintln!("error: interrupted again before everything had ended in order");
+        std::process::exit(1);
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(listen))
+        .map_err(cannot)?;
+    Ok(())
+}
+
+/// Whether SIGHUP is ignored, which Linux says; elsewhere it is taken not to be.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores_hangup(&status)
+}
+
+/// Whether the mask of ignored signals in a process's status has SIGHUP, its lowest bit.
+fn ignores_hangup(status: &str) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = |mask: &str| format!("SigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(ignores_hangup(&status("0000000000001001")));
+        assert!(!ignores_hangup(&status("0000000000001000")));
+        assert!(!ignores_hangup("SigIgn: nothing"));
+        assert!(!ignores_hangup(""));
     }
 }

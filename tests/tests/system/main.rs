@@ -18,5 +18,6 @@ mod proxies;
 mod ramp;
 mod secrets;
 mod set_up_data;
+mod signals;
 mod support;
 mod vocabulary;

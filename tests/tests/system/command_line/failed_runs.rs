@@ -69,6 +69,16 @@ async fn a_failed_run_has_exit_code_1() {
 
 #[tokio::test]
 async fn interrupt_stops_a_run_of_ones_own() {
+    a_signal_stops_a_run_of_ones_own(Signal::INT).await;
+}
+
+/// As when the terminal is closed.
+#[tokio::test]
+async fn hangup_stops_a_run_of_ones_own() {
+    a_signal_stops_a_run_of_ones_own(Signal::HUP).await;
+}
+
+async fn a_signal_stops_a_run_of_ones_own(signal: Signal) {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let directory = TempDir::new().expect("a directory");
@@ -105,7 +115,7 @@ async fn interrupt_stops_a_run_of_ones_own() {
         }
     })
     .await;
-    command.signal(Signal::INT);
+    command.signal(signal);
     let ended = command.wait(RUN_TIMEOUT).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let (summary, _) = read_summary(&directory.path().join("out.json"));
