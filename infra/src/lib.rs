@@ -46,7 +46,7 @@ pub use load_test::{
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
-    MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, ScenarioList, SecretOption,
+    MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER_US, ScenarioList, SecretOption,
     check_infrastructure_name,
 };
 pub use run::{RunAgent, RunId, RunPhase, RunRecord, RunStatus};

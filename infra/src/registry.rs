@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::build_info::BuildInfo;
-use crate::protocol::{Hello, cut};
+use crate::protocol::{Hello, PING_INTERVAL_S, cut};
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
 use secret_options::SecretOptions;
@@ -27,6 +27,8 @@ const MAX_SCENARIO_BYTES: usize = 64 * 1024 * 1024;
 /// How long an infrastructure is kept that was only named by agents and in which nothing ran, after its last agent
 /// was heard, in µs.
 const STRANGER_KEPT_US: u64 = 600 * 1_000_000;
+/// After so long without a ping a connected agent is shown as silent, in µs: its machine, its link or itself hangs.
+pub const SILENT_AFTER_US: u64 = 3 * PING_INTERVAL_S * 1_000_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -37,6 +39,8 @@ pub enum ConnectionStatus {
     Pending,
     /// At least one agent is connected.
     Connected,
+    /// Agents are connected, and nothing is heard from any of them.
+    Silent,
     /// Agents were there and are gone.
     Disconnected,
 }
@@ -47,6 +51,7 @@ impl ConnectionStatus {
         match self {
             ConnectionStatus::Pending => "Pending",
             ConnectionStatus::Connected => "Connected",
+            ConnectionStatus::Silent => "Silent",
             ConnectionStatus::Disconnected => "Disconnected",
         }
     }
@@ -71,10 +76,12 @@ pub struct AgentView {
     pub id: String,
     /// Its name, unique among the connected ones of its infrastructure.
     pub name: String,
-    /// Connected or Disconnected.
+    /// Connected, Silent or Disconnected.
     pub status: ConnectionStatus,
     /// Last heartbeat, µs since 1970 on the coordinator's clock.
     pub last_heard_us: u64,
+    /// Age of the oldest results that the agent has sent and that are not saved, in µs, at its last heartbeat.
+    pub unsaved_us: u64,
     /// Processors of its machine.
     pub cores: u32,
     /// Greylag's version there.
@@ -289,6 +296,7 @@ impl Registry {
                 name: name.clone(),
                 status: ConnectionStatus::Connected,
                 last_heard_us: now_us,
+                unsaved_us: 0,
                 cores: hello.cores,
                 build: BuildInfo {
                     version: version.clone(),
@@ -400,10 +408,18 @@ impl Registry {
         }
     }
 
+    /// An agent said how old the oldest results are that it has sent and that are not saved.
+    pub fn unsaved(&mut self, agent_id: &str, unsaved_us: u64) {
+        if let Some(agent) = self.agent_mut(agent_id) {
+            agent.unsaved_us = unsaved_us;
+        }
+    }
+
     /// An agent's connection ended. Unknown agents are ignored.
     pub fn left(&mut self, agent_id: &str) {
         if let Some(agent) = self.agent_mut(agent_id) {
             agent.status = ConnectionStatus::Disconnected;
+            agent.unsaved_us = 0;
         }
     }
 
@@ -425,20 +441,32 @@ impl Registry {
         Some(connected)
     }
 
-    /// Everything, by name.
-    pub fn view(&self) -> Vec<InfrastructureView> {
+    /// The names of the infrastructures.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.infrastructures.keys().map(String::as_str)
+    }
+
+    /// Everything as it is now, by name.
+    pub fn view(&self, now_us: u64) -> Vec<InfrastructureView> {
         self.infrastructures
             .iter()
             .map(|(name, agents)| {
                 let mut agents: Vec<_> = agents.values().cloned().collect();
                 agents.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+                for agent in &mut agents {
+                    let silence_us = now_us.saturating_sub(agent.last_heard_us);
+                    if agent.status == ConnectionStatus::Connected && silence_us >= SILENT_AFTER_US
+                    {
+                        agent.status = ConnectionStatus::Silent;
+                    }
+                }
+                let some_are = |status| agents.iter().any(|agent| agent.status == status);
                 let status = if agents.is_empty() {
                     ConnectionStatus::Pending
-                } else if agents
-                    .iter()
-                    .any(|agent| agent.status == ConnectionStatus::Connected)
-                {
+                } else if some_are(ConnectionStatus::Connected) {
                     ConnectionStatus::Connected
+                } else if some_are(ConnectionStatus::Silent) {
+                    ConnectionStatus::Silent
                 } else {
                     ConnectionStatus::Disconnected
                 };

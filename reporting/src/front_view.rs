@@ -6,11 +6,15 @@
 use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
 
+use crate::live_notices::LiveNotice;
+
 /// The front page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FrontView {
     /// The coordinator's clock at this view.
     pub now_us: u64,
+    /// What is wrong right now with the coordinator and its store.
+    pub notices: Vec<LiveNotice>,
     /// Tests, the one with the newest run first.
     pub tests: Vec<TestRow>,
     /// The runs that were asked for, a page of them.
@@ -151,7 +155,7 @@ pub const SPARKLINE_POINTS: usize = 60;
 pub struct InfrastructureRow {
     /// Its name.
     pub name: String,
-    /// `Pending`, `Connected` or `Disconnected`.
+    /// `Pending`, `Connected`, `Silent` or `Disconnected`.
     pub status: &'static str,
     /// Agents that are connected now.
     pub connected: usize,
@@ -166,7 +170,7 @@ pub struct InfrastructureRow {
 pub struct AgentRow {
     /// Its name.
     pub name: String,
-    /// `Connected` or `Disconnected`.
+    /// `Connected`, `Silent` or `Disconnected`.
     pub status: &'static str,
     /// Last heartbeat; its age is [`FrontView::now_us`] minus this.
     pub last_heard_us: u64,

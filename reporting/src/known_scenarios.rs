@@ -115,11 +115,12 @@ fn every<'a>(
         .filter(move |known| known.name == scenario)
 }
 
+/// What agents that are there have, heard just now or not.
 fn connected(infrastructure: &InfrastructureView) -> impl Iterator<Item = &ScenarioInfo> {
     infrastructure
         .agents
         .iter()
-        .filter(|agent| agent.status == ConnectionStatus::Connected)
+        .filter(|agent| agent.status != ConnectionStatus::Disconnected)
         .flat_map(|agent| &agent.scenarios)
 }
 

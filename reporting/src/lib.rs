@@ -26,6 +26,8 @@ mod interval;
 #[cfg(feature = "coordinator")]
 mod known_scenarios;
 #[cfg(feature = "coordinator")]
+mod live_notices;
+#[cfg(feature = "coordinator")]
 mod page_text;
 mod plain_text;
 mod samples;

@@ -7,6 +7,7 @@
 use greylag_infra::LoadProfile;
 use serde::Serialize;
 
+use crate::live_notices::LiveNotice;
 use crate::summary::{SummaryArrivals, SummaryCompleteness, SummaryIntended, SummaryWarning};
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come as
@@ -23,6 +24,8 @@ pub struct RunView {
     pub aggregated: EndpointRow,
     /// Errors, most frequent first.
     pub errors: Vec<ErrorRow>,
+    /// What is wrong right now: agents that are not heard, results that are not saved.
+    pub notices: Vec<LiveNotice>,
     /// Whether the numbers are everything that was sent.
     pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
@@ -31,6 +34,13 @@ pub struct RunView {
     pub console_tables: String,
     /// Workers by agent.
     pub workers: Vec<WorkerRow>,
+}
+
+impl RunView {
+    /// Workers of agents that are not heard.
+    pub(crate) fn stale_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.stale).count()
+    }
 }
 
 /// The panel About This Test.
@@ -44,7 +54,7 @@ pub struct AboutView {
     pub test_name: String,
     /// Load Test Infrastructure.
     pub infrastructure: String,
-    /// Its connection status now: `Pending`, `Connected` or `Disconnected`.
+    /// Its connection status now: `Pending`, `Connected`, `Silent` or `Disconnected`.
     pub infrastructure_status: String,
     /// Always `Locust`.
     pub r#type: &'static str,
@@ -179,6 +189,8 @@ pub struct WorkerRow {
     pub users: u64,
     /// Whether it runs.
     pub running: bool,
+    /// Whether its agent is not heard, so that nobody knows how it is.
+    pub stale: bool,
 }
 
 /// The growing parts of the page since a cursor. The first one after a connect holds everything (thinned).

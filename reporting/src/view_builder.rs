@@ -15,6 +15,7 @@ use crate::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::known_scenarios;
+use crate::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::store::{CurrentRps, RunFilter, Series, StoreError};
 use crate::summary::{Summary, SummaryEndpoint, SummaryTotals, ramp_up_s};
 use crate::view::{CardsView, EndpointRow, ErrorRow, RunView};
@@ -45,8 +46,11 @@ pub(crate) async fn run_view(
     let current = store.current_rps(run, now_us).await?;
     let notices = store.notices(&run.id).await?;
     let summary = Summary::of(run, &totals, &Series::default(), &current, &notices, now_us);
+    let infrastructures = coordinator.infrastructures();
+    let unheard = unheard_agents(coordinator, run, &infrastructures, now_us);
     let mut workers = store.worker_rows(&run.id).await?;
     for worker in &mut workers {
+        worker.stale = unheard.contains_key(&worker.agent);
         // An agent that was lost never told that its workers ended.
         worker.running &= !run.phase.is_over();
         if !worker.running {
@@ -57,9 +61,10 @@ pub(crate) async fn run_view(
     completeness.gaps.truncate(MAX_GAPS_SHOWN);
     let active_users = workers
         .iter()
+        .filter(|worker| !worker.stale)
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
     Ok(RunView {
-        about: about_view(run, &coordinator.infrastructures(), now_us),
+        about: about_view(run, &infrastructures, now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
         console_tables: console_tables(
@@ -79,6 +84,7 @@ pub(crate) async fn run_view(
                 occurrences: error.occurrences,
             })
             .collect(),
+        notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now_us),
         completeness,
         warnings: summary.warnings,
         workers,
@@ -163,8 +169,10 @@ pub(crate) async fn front_view(
     let mut tests = coordinator.store().tests().await?;
     tests.truncate(TESTS_ON_FRONT_PAGE);
     let infrastructures = coordinator.infrastructures();
+    let now_us = coordinator.now_us();
     Ok(FrontView {
-        now_us: coordinator.now_us(),
+        now_us,
+        notices: notices_of_coordinator(coordinator, &infrastructures, now_us),
         tests: tests
             .into_iter()
             .map(|test| TestRow {

@@ -28,14 +28,46 @@ fn id(secret: &str) -> String {
 fn an_infrastructure_is_pending_then_connected_then_disconnected() {
     let mut registry = Registry::default();
     registry.create("load").unwrap();
-    assert_eq!(registry.view()[0].status, ConnectionStatus::Pending);
+    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Pending);
     registry.join(&hello("1", "a", "load"), 5).unwrap();
-    assert_eq!(registry.view()[0].status, ConnectionStatus::Connected);
+    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Connected);
     registry.left(&id("1"));
-    assert_eq!(registry.view()[0].status, ConnectionStatus::Disconnected);
-    assert_eq!(registry.view()[0].agents[0].last_heard_us, 5);
+    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Disconnected);
+    assert_eq!(registry.view(9)[0].agents[0].last_heard_us, 5);
     registry.join(&hello("1", "a", "load"), 9).unwrap();
-    assert_eq!(registry.view()[0].status, ConnectionStatus::Connected);
+    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Connected);
+}
+
+#[test]
+fn a_connected_agent_that_is_not_heard_is_silent() {
+    let mut registry = Registry::default();
+    registry.join(&hello("1", "a", "load"), 0).unwrap();
+    registry.join(&hello("2", "b", "load"), 0).unwrap();
+    registry.heard(&id("2"), 5);
+    let statuses = |registry: &Registry, now_us| {
+        let view = &registry.view(now_us)[0];
+        let agents = view.agents.iter().map(|agent| agent.status);
+        (view.status, agents.collect::<Vec<_>>())
+    };
+    use ConnectionStatus::{Connected, Disconnected, Silent};
+    assert_eq!(
+        statuses(&registry, SILENT_AFTER_US - 1),
+        (Connected, vec![Connected, Connected])
+    );
+    assert_eq!(
+        statuses(&registry, SILENT_AFTER_US),
+        (Connected, vec![Silent, Connected])
+    );
+    assert_eq!(
+        statuses(&registry, SILENT_AFTER_US + 5),
+        (Silent, vec![Silent, Silent])
+    );
+    registry.left(&id("1"));
+    registry.heard(&id("2"), SILENT_AFTER_US);
+    assert_eq!(
+        statuses(&registry, SILENT_AFTER_US + 5),
+        (Connected, vec![Disconnected, Connected])
+    );
 }
 
 #[test]
@@ -216,7 +248,7 @@ fn infrastructures_that_agents_only_named_are_forgotten() {
     registry.left(&id("idle"));
     let names = |registry: &Registry| -> Vec<String> {
         registry
-            .view()
+            .view(0)
             .into_iter()
             .map(|known| known.name)
             .collect()
@@ -282,7 +314,7 @@ fn with_option(id: &str, secret: bool) -> Hello {
 fn an_option_that_was_secret_once_is_secret_for_ever() {
     let all_hidden = |registry: &Registry| {
         let shown: Vec<OptionInfo> = registry
-            .view()
+            .view(0)
             .into_iter()
             .flat_map(|infrastructure| infrastructure.agents)
             .flat_map(|agent| agent.scenarios.to_vec())

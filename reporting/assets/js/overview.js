@@ -140,6 +140,9 @@ function showSettings(settings) {
 function showWorkers(workers) {
   const holder = part("workers");
   holder.hidden = workers.length === 0;
+  const stale = workers.filter((worker) => worker.stale).length;
+  setText(part("stale-workers"), `${stale} not heard`);
+  part("stale-workers").hidden = stale === 0;
   const body = holder.querySelector("tbody");
   workers.forEach((worker, index) => {
     let row = body.rows[index];
@@ -148,8 +151,9 @@ function showWorkers(workers) {
       body.append(row);
     }
     setAttribute(row, "data-running", worker.running);
+    setAttribute(row, "data-stale", worker.stale);
     setAttribute(row.cells[0], "title", worker.agent);
-    [worker.agent, String(worker.index), String(worker.pid), count(worker.users)].forEach((text, cell) =>
+    [worker.agent, String(worker.index), String(worker.pid), worker.stale ? "unknown" : count(worker.users)].forEach((text, cell) =>
       setText(row.cells[cell], text),
     );
   });

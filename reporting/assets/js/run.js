@@ -9,7 +9,7 @@ import { Live } from "./live.js";
 import { Overview } from "./overview.js";
 import { RunData } from "./series.js";
 import { showErrors } from "./errors.js";
-import { showWarnings } from "./warnings.js";
+import { showNotices, showWarnings } from "./warnings.js";
 
 const id = document.querySelector("[data-run]").dataset.run;
 const initial = JSON.parse(document.getElementById("initial").textContent);
@@ -28,6 +28,7 @@ function showView(view) {
   changeUsers.show(view.about);
   endpoints.show(view.endpoints, view.aggregated);
   showErrors(view.errors);
+  showNotices(view.notices);
   showCompleteness(view.completeness);
   showWarnings(view.warnings);
   log.showTables(view.console_tables);

@@ -1,18 +1,22 @@
-// What the load generator itself ran short of, above the numbers it says something about.
+// What stands above the numbers because it says something about them: what is wrong right now, and what the load
+// generator itself ran short of.
 
 import { h, part, setText } from "./dom.js";
 
-export function showWarnings(warnings) {
-  const holder = part("warnings");
-  holder.hidden = warnings.length === 0;
+export const showNotices = (notices) => showMessages("notices", notices);
+export const showWarnings = (warnings) => showMessages("warnings", warnings);
+
+function showMessages(role, messages) {
+  const holder = part(role);
+  holder.hidden = messages.length === 0;
   const list = holder.querySelector("ul");
-  warnings.forEach((warning, index) => {
+  messages.forEach(({ message }, index) => {
     let item = list.children[index];
     if (!item) {
       item = h("li");
       list.append(item);
     }
-    setText(item, warning.message);
+    setText(item, message);
   });
-  while (list.children.length > warnings.length) list.lastElementChild.remove();
+  while (list.children.length > messages.length) list.lastElementChild.remove();
 }

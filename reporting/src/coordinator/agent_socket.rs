@@ -91,7 +91,7 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         Err(_) => return,
     }
     let end = tokio::select! {
-        end = serve(&coordinator, &mut socket, queue, &agent_id, &meter) => end,
+        end = serve(&coordinator, &mut socket, queue, connection, &agent_id, &meter) => end,
         () = meter.crowded_out() => End::Fault(
             ConnectionFault::CrowdedOut,
             "too many large messages were on their way, and this one for longest".to_owned(),
@@ -165,6 +165,7 @@ async fn serve(
     coordinator: &Coordinator,
     socket: &mut WebSocket,
     mut queue: mpsc::Receiver<ToAgent>,
+    connection: u64,
     agent_id: &str,
     meter: &Meter,
 ) -> End {
@@ -223,7 +224,7 @@ async fn serve(
                 None
             }
             ToCoordinator::Snapshot(snapshot) => {
-                match save(coordinator, agent_id, *snapshot).await {
+                match save(coordinator, connection, agent_id, *snapshot).await {
                     Ok(answer) => answer,
                     Err(end) => return end,
                 }
@@ -245,6 +246,7 @@ async fn serve(
 /// connection makes the agent send it again after a pause.
 async fn save(
     coordinator: &Coordinator,
+    connection: u64,
     agent_id: &str,
     snapshot: Snapshot,
 ) -> Result<Option<ToAgent>, End> {
@@ -254,11 +256,14 @@ async fn save(
         .failing
         .as_deref()
         .map(|reason| cut(reason, MAX_ERROR_BYTES).into_owned());
-    match coordinator
+    let saving = &coordinator.shared.saving;
+    saving.begin(connection, agent_id, coordinator.now_us());
+    let saved = coordinator
         .store()
         .save_snapshot(&run_id, agent_id, snapshot)
-        .await
-    {
+        .await;
+    saving.end(connection, &saved, coordinator.now_us());
+    match saved {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
             if let Some(until) = until {
                 coordinator

@@ -19,6 +19,10 @@ impl Clock {
         }
     }
 
+    pub(super) fn started_us(&self) -> u64 {
+        self.anchor_us
+    }
+
     pub(super) fn now_us(&self) -> u64 {
         let elapsed = u64::try_from(self.anchor.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.anchor_us.saturating_add(elapsed)

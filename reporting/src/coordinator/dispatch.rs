@@ -85,13 +85,7 @@ pub(super) fn choose_agents(
     };
     let connected = connected.ok_or_else(|| StartRefused::UnknownInfrastructure {
         name: test.infrastructure.clone(),
-        known: known_names(
-            registry
-                .view()
-                .iter()
-                .map(|infrastructure| infrastructure.name.as_str()),
-            "infrastructures",
-        ),
+        known: known_names(registry.names(), "infrastructures"),
     })?;
     if connected.is_empty() {
         return Err(StartRefused::NobodyThere(test.infrastructure.clone()));

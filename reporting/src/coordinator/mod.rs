@@ -12,6 +12,7 @@ mod count_check;
 mod dispatch;
 mod owner;
 mod receive_budget;
+mod saving;
 mod waiting_hellos;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
 pub(crate) use receive_budget::{Meter, MeteredStream};
+pub use saving::SavingFails;
 
 /// How long an agent and the coordinator may not hear of each other, unless configured.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -70,6 +72,7 @@ struct Shared {
     faults: ConnectionFaults,
     receive_budget: Arc<receive_budget::ReceiveBudget>,
     waiting_hellos: waiting_hellos::WaitingHellos,
+    saving: saving::Saving,
     clock: clock::Clock,
     lease: Duration,
 }
@@ -131,6 +134,7 @@ impl Coordinator {
                 faults: ConnectionFaults::default(),
                 receive_budget: Arc::default(),
                 waiting_hellos: waiting_hellos::WaitingHellos::default(),
+                saving: saving::Saving::default(),
                 clock: clock::Clock::start(),
                 lease: config.lease,
             }),
@@ -250,6 +254,26 @@ impl Coordinator {
     /// The coordinator's clock: µs since 1970, never going back while the process lives.
     pub fn now_us(&self) -> u64 {
         self.shared.clock.now_us()
+    }
+
+    /// When this coordinator started, on its clock.
+    pub(crate) fn started_us(&self) -> u64 {
+        self.shared.clock.started_us()
+    }
+
+    /// How long an agent may not be heard before it counts as lost.
+    pub(crate) fn lease(&self) -> Duration {
+        self.shared.lease
+    }
+
+    /// Set while the store cannot save.
+    pub(crate) fn saving_fails(&self) -> Option<SavingFails> {
+        self.shared.saving.fails()
+    }
+
+    /// Since when the oldest snapshot waits that is being saved.
+    pub(crate) fn saving_since_us(&self) -> Option<u64> {
+        self.shared.saving.oldest_us()
     }
 
     /// How many agent connections were refused or closed, by reason.

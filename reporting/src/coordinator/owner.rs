@@ -118,7 +118,7 @@ impl Owner {
         registry: Registry,
         views: watch::Sender<Arc<Vec<InfrastructureView>>>,
     ) -> Self {
-        let owner = Self {
+        let mut owner = Self {
             coordinator: coordinator.clone(),
             registry,
             runs: BTreeMap::new(),
@@ -411,7 +411,9 @@ impl Owner {
             match &effect {
                 RunEffect::Save => {
                     let record = run.lifecycle.record();
-                    if let Err(error) = coordinator.store().update_run(record).await {
+                    let saved = coordinator.store().update_run(record).await;
+                    coordinator.shared.saving.note(&saved, coordinator.now_us());
+                    if let Err(error) = saved {
                         tracing::error!(%error, run = run_id, "cannot save the run; trying again");
                         run.pending.push_front(effect);
                         break;
@@ -476,8 +478,12 @@ impl Owner {
             .map_or("unknown", |agent| agent.name.as_str())
     }
 
-    fn publish(&self) {
-        let view = Arc::new(self.registry.view());
+    fn publish(&mut self) {
+        let now_us = self.coordinator.now_us();
+        for agent_id in self.coordinator.shared.saving.agents() {
+            self.registry.heard(&agent_id, now_us);
+        }
+        let view = Arc::new(self.registry.view(now_us));
         let status_changed = self.views.send_if_modified(|current| {
             let changed = !same_but_for_heartbeats(current, &view);
             *current = view;
@@ -512,6 +518,7 @@ fn same_but_for_heartbeats(old: &[InfrastructureView], new: &[InfrastructureView
         let mut infrastructures = infrastructures.to_vec();
         for agent in infrastructures.iter_mut().flat_map(|i| &mut i.agents) {
             agent.last_heard_us = 0;
+            agent.unsaved_us = 0;
         }
         infrastructures
     };

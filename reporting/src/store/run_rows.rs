@@ -239,6 +239,7 @@ pub(super) fn workers(connection: &Connection, id: &str) -> StoreResult<Vec<Work
             pid: row.get(2)?,
             users: from_sql(row.get(3)?),
             running: row.get(4)?,
+            stale: false,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -14,6 +14,7 @@ mod generator_limits;
 mod hostile_peers;
 mod hostile_texts;
 mod http_versions;
+mod presence;
 mod proxies;
 mod ramp;
 mod secrets;

@@ -68,6 +68,8 @@ impl Owner {
 
     pub(super) async fn agent_heard(&mut self, agent_id: &str, runs: Vec<HeldRun>) {
         self.registry.heard(agent_id, self.coordinator.now_us());
+        let unsaved_us = runs.iter().map(|held| held.unacknowledged_us).max();
+        self.registry.unsaved(agent_id, unsaved_us.unwrap_or(0));
         for held in runs {
             let event = RunEvent::AgentHeard {
                 agent_id: agent_id.to_owned(),

@@ -1,0 +1,138 @@
+//! Whether results are being saved: what the pages say while the store is slow or cannot save.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+/// The store has not been able to save anything since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavingFails {
+    /// When it failed first, on the coordinator's clock.
+    pub since_us: u64,
+    /// Why, in words that fit after a colon.
+    pub cause: String,
+}
+
+/// What is being saved, and whether it can be.
+#[derive(Debug, Default)]
+pub(super) struct Saving(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// By connection: each saves one snapshot at a time.
+    under_way: BTreeMap<u64, UnderWay>,
+    fails: Option<SavingFails>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    agent_id: String,
+    since_us: u64,
+}
+
+impl Saving {
+    /// A connection begins to save what this agent sent.
+    pub(super) fn begin(&self, connection: u64, agent_id: &str, now_us: u64) {
+        let under_way = UnderWay {
+            agent_id: agent_id.to_owned(),
+            since_us: now_us,
+        };
+        self.state().under_way.insert(connection, under_way);
+    }
+
+    /// The connection has saved it, or could not.
+    pub(super) fn end<T>(&self, connection: u64, saved: &Result<T, StoreError>, now_us: u64) {
+        self.state().under_way.remove(&connection);
+        self.note(saved, now_us);
+    }
+
+    /// Something was saved, or could not be. What is refused because it is wrong says nothing about the store.
+    pub(super) fn note<T>(&self, saved: &Result<T, StoreError>, now_us: u64) {
+        let mut state = self.state();
+        match saved {
+            Ok(_) => state.fails = None,
+            Err(error) if error.is_unknown_run() || error.is_invalid_input() => {}
+            Err(error) => {
+                let since_us = state.fails.as_ref().map_or(now_us, |fails| fails.since_us);
+                let cause = cause_of(error);
+                state.fails = Some(SavingFails { since_us, cause });
+            }
+        }
+    }
+
+    pub(super) fn fails(&self) -> Option<SavingFails> {
+        self.state().fails.clone()
+    }
+
+    /// Since when the oldest snapshot waits that is being saved.
+    pub(super) fn oldest_us(&self) -> Option<u64> {
+        let state = self.state();
+        state.under_way.values().map(|saved| saved.since_us).min()
+    }
+
+    /// The agents whose snapshots are being saved: they are not read from meanwhile, which is not their silence.
+    pub(super) fn agents(&self) -> BTreeSet<String> {
+        let state = self.state();
+        let agents = state.under_way.values();
+        agents.map(|saved| saved.agent_id.clone()).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cause_of(error: &StoreError) -> String {
+    let StoreError::Database(database) = error else {
+        return error.to_string();
+    };
+    match database.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "disk full".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program has locked the database".to_owned()
+        }
+        _ => database.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Result<(), StoreError> {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        Err(rusqlite::Error::SqliteFailure(code, None).into())
+    }
+
+    #[test]
+    fn a_store_that_cannot_save_is_known_since_its_first_failure_until_it_can() {
+        let saving = Saving::default();
+        saving.note(&full(), 5);
+        saving.note(&full(), 9);
+        let refused: Result<(), _> = Err(StoreError::InvalidSnapshot("wrong".into()));
+        saving.note(&refused, 10);
+        let fails = saving.fails().expect("it cannot save");
+        assert_eq!((fails.since_us, fails.cause.as_str()), (5, "disk full"));
+        saving.note(&Ok(()), 11);
+        assert_eq!(saving.fails(), None);
+        saving.note(&refused, 12);
+        assert_eq!(saving.fails(), None);
+    }
+
+    #[test]
+    fn what_is_under_way_is_known_with_its_agent() {
+        let saving = Saving::default();
+        saving.begin(1, "a", 5);
+        saving.begin(2, "b", 7);
+        assert_eq!(saving.oldest_us(), Some(5));
+        saving.end(1, &Ok(()), 8);
+        assert_eq!(saving.oldest_us(), Some(7));
+        assert_eq!(saving.agents(), BTreeSet::from(["b".to_owned()]));
+        saving.end(2, &full(), 8);
+        assert_eq!(saving.oldest_us(), None);
+        assert!(saving.fails().is_some());
+    }
+}
