@@ -53,6 +53,20 @@ expect_body = "ok"
     );
 }
 
+/// This text has one error, on this line and with these words.
+fn assert_only_error(text: &str, line: usize, words: &str) {
+    let errors = TestDraft::from_toml(text).unwrap_err();
+    let all: Vec<_> = errors.iter().collect();
+    let [error] = all.as_slice() else {
+        panic!("{text:?}: one error is enough: {errors}");
+    };
+    assert!(
+        error.message.contains(words),
+        "{text:?}: {error} should contain {words:?}"
+    );
+    assert_eq!(error.line, Some(line), "{text:?}: {error}");
+}
+
 #[test]
 fn mistakes_name_the_line_and_the_cure() {
     for (text, line, words) in [
@@ -103,16 +117,7 @@ fn mistakes_name_the_line_and_the_cure() {
             "string in quotes",
         ),
     ] {
-        let errors = TestDraft::from_toml(text).unwrap_err();
-        let all: Vec<_> = errors.iter().collect();
-        let [error] = all.as_slice() else {
-            panic!("{text:?}: one error is enough: {errors}");
-        };
-        assert!(
-            error.message.contains(words),
-            "{text:?}: {error} should contain {words:?}"
-        );
-        assert_eq!(error.line, Some(line), "{text:?}: {error}");
+        assert_only_error(text, line, words);
     }
 }
 
@@ -220,16 +225,7 @@ fn mistakes_in_the_load_name_the_line_and_the_cure() {
             "leave `users` out",
         ),
     ] {
-        let errors = TestDraft::from_toml(text).unwrap_err();
-        let all: Vec<_> = errors.iter().collect();
-        let [error] = all.as_slice() else {
-            panic!("{text:?}: one error is enough: {errors}");
-        };
-        assert!(
-            error.message.contains(words),
-            "{text:?}: {error} should contain {words:?}"
-        );
-        assert_eq!(error.line, Some(line), "{text:?}: {error}");
+        assert_only_error(text, line, words);
     }
 }
 

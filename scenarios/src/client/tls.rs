@@ -72,14 +72,14 @@ fn build(
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    let verifier: Arc<dyn ServerCertVerifier> = if accept_invalid {
-        Arc::new(AcceptAny(provider))
+    let verifier = if accept_invalid {
+        Checked::not_at_all(provider)
     } else {
-        Arc::new(Trusting::new(authorities(&extras.authorities)?, provider)?)
+        Checked::trusting(authorities(&extras.authorities)?, provider)?
     };
     let builder = builder
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match &extras.identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
@@ -111,7 +111,7 @@ fn build(
 pub fn tls_client_config(authorities_pem: &[Vec<u8>]) -> Result<ClientConfig, TlsConfigError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = authorities(authorities_pem)
-        .and_then(|trusted| Trusting::new(trusted, Arc::clone(&provider)))
+        .and_then(|trusted| Checked::trusting(trusted, Arc::clone(&provider)))
         .map_err(TlsConfigError)?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -148,6 +148,14 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
+/// How certificates of servers are checked. Signatures are checked against them in any case.
+#[derive(Debug)]
+struct Checked {
+    /// Nothing where every certificate is accepted.
+    trusting: Option<Trusting>,
+    provider: Arc<CryptoProvider>,
+}
+
 /// Checks certificates as usual, and accepts one that is itself among the trusted ones: it needs no issuer, and
 /// may be marked as an authority, as `openssl req -x509` marks those it makes.
 #[derive(Debug)]
@@ -156,18 +164,29 @@ struct Trusting {
     trusted: Vec<CertificateDer<'static>>,
 }
 
-impl Trusting {
-    fn new(
+impl Checked {
+    fn trusting(
         trusted: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, String> {
-        let usual = Verifier::new_with_extra_roots(trusted.iter().cloned(), provider)
+        let roots = trusted.iter().cloned();
+        let usual = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
             .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
-        Ok(Self { usual, trusted })
+        Ok(Self {
+            trusting: Some(Trusting { usual, trusted }),
+            provider,
+        })
+    }
+
+    fn not_at_all(provider: Arc<CryptoProvider>) -> Self {
+        Self {
+            trusting: None,
+            provider,
+        }
     }
 }
 
-impl ServerCertVerifier for Trusting {
+impl ServerCertVerifier for Checked {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -176,13 +195,13 @@ impl ServerCertVerifier for Trusting {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let usual =
-            self.usual
-                .verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        let Some(Trusting { usual, trusted }) = &self.trusting else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let usual = usual.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
         match &usual {
             Err(rustls::Error::InvalidCertificate(reason))
-                if self.trusted.iter().any(|one| one == end_entity)
-                    && lacks_only_issuer(reason) =>
+                if trusted.iter().any(|one| one == end_entity) && lacks_only_issuer(reason) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -197,8 +216,8 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual
-            .verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -207,12 +226,13 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual
-            .verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
 
@@ -225,45 +245,4 @@ fn lacks_only_issuer(reason: &CertificateError) -> bool {
 /// Whether an authority's own certificate was shown by a server. rustls has no kind of its own for it.
 pub(super) fn is_authority(reason: &CertificateError) -> bool {
     matches!(reason, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
-}
-
-/// Accepts every certificate; signatures are still checked against it.
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

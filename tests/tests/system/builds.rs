@@ -25,6 +25,12 @@ fn other_build(directory: &TempDir) -> PathBuf {
     path
 }
 
+/// A coordinator with one agent, both of the build under test.
+async fn lab() -> Cluster {
+    let cluster = Cluster::start(&greylag()).await;
+    cluster.with_agents("lab", &["east"]).await
+}
+
 /// An agent of another program on this cluster.
 fn start_agent(program: &Greylag, cluster: &Cluster, name: &str, directory: &TempDir) -> Process {
     let url = cluster.api().url();
@@ -44,10 +50,7 @@ fn start_agent(program: &Greylag, cluster: &Cluster, name: &str, directory: &Tem
 async fn agents_of_different_builds_are_refused_unless_allowed() {
     let _turn = heavy().await;
     let (nginx, directory) = (Nginx::start().await, TempDir::new().expect("a directory"));
-    let cluster = Cluster::start(&greylag())
-        .await
-        .with_agents("lab", &["east"])
-        .await;
+    let cluster = lab().await;
     let other = Greylag::at(other_build(&directory));
     let _west = start_agent(&other, &cluster, "west", &directory);
     let api = cluster.api();
@@ -121,10 +124,7 @@ async fn agents_of_different_builds_are_refused_unless_allowed() {
 async fn a_command_line_names_its_scenario_and_means_its_own_build() {
     let _turn = heavy().await;
     let (nginx, directory) = (Nginx::start().await, TempDir::new().expect("a directory"));
-    let cluster = Cluster::start(&greylag())
-        .await
-        .with_agents("lab", &["east"])
-        .await;
+    let cluster = lab().await;
     let (url, host) = (cluster.api().url().to_owned(), nginx.url());
     let arguments = |infrastructure: &'static str| {
         [
@@ -199,10 +199,7 @@ async fn a_command_line_names_its_scenario_and_means_its_own_build() {
 /// Which of several scenarios runs against somebody's host is not left to chance.
 #[tokio::test]
 async fn a_start_that_names_no_scenario_is_refused_where_there_are_several() {
-    let cluster = Cluster::start(&greylag())
-        .await
-        .with_agents("lab", &["east"])
-        .await;
+    let cluster = lab().await;
     let nameless = json!({ "host": "http://127.0.0.1:9", "infrastructure": "lab" });
     let refused = cluster.api().post("/api/v1/runs", &nameless).await;
     assert_eq!(refused.status.as_u16(), 422);

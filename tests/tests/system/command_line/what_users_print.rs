@@ -1,5 +1,6 @@
 //! What users print, log, fail and panic with reaches the terminal of `run`, and errors name their place.
 
+use greylag_tests::summary::Warning;
 use greylag_tests::{Cluster, Ended, heavy};
 use tempfile::TempDir;
 
@@ -42,6 +43,15 @@ async fn run(directory: &TempDir, scenario: &str, more: &[&str]) -> Ended {
     let ended = run_to_any_end(directory, scenario, more).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
+}
+
+/// The one warning in `out.json` about code that blocks its worker.
+fn blocked_loop(directory: &TempDir) -> Warning {
+    let (summary, _) = read_summary(&directory.path().join("out.json"));
+    let mut blocks: Vec<_> = summary.warnings;
+    blocks.retain(|warning| warning.kind == "blocked_loop");
+    assert_eq!(blocks.len(), 1, "{blocks:?}");
+    blocks.remove(0)
 }
 
 fn assert_has(text: &str, lines: &[String]) {
@@ -218,14 +228,7 @@ async fn code_that_blocks_is_named_and_other_code_is_not() {
         ended.stderr
     );
     assert!(ended.stdout.contains(blocked), "{}", ended.stdout);
-    let (summary, _) = read_summary(&directory.path().join("out.json"));
-    let blocks = summary
-        .warnings
-        .iter()
-        .filter(|warning| warning.kind == "blocked_loop");
-    let [warning] = blocks.collect::<Vec<_>>()[..] else {
-        panic!("{:?}", summary.warnings);
-    };
+    let warning = blocked_loop(&directory);
     assert_eq!(
         (warning.worker, warning.subject.as_str()),
         (Some(0), "Blocker::sleeps")
@@ -242,14 +245,7 @@ async fn code_that_never_returns_is_named_while_it_hangs() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let line = "worker-0: WARN Hanger::hangs has been blocking the thread of all users";
     assert!(ended.stderr.contains(line), "{}", ended.stderr);
-    let (summary, _) = read_summary(&directory.path().join("out.json"));
-    let blocks = summary
-        .warnings
-        .iter()
-        .filter(|warning| warning.kind == "blocked_loop");
-    let [warning] = blocks.collect::<Vec<_>>()[..] else {
-        panic!("{:?}", summary.warnings);
-    };
+    let warning = blocked_loop(&directory);
     // One and the same, however often it was reported.
     assert_eq!(
         (warning.subject.as_str(), warning.count),
