@@ -72,22 +72,19 @@ async fn a_worker_at_the_end_of_its_core_is_said_beside_the_numbers() {
     let ended = run_with_files(&directory, 1_024, &arguments).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let (summary, _) = read_summary(&directory.path().join("summary.json"));
-    // With other work on the machine it waits for its core rather than using it up.
-    let warning = summary
+    // With other work on the machine it waits for its core now and then rather than using it up.
+    let of_core: Vec<_> = summary
         .warnings
         .iter()
-        .find(|warning| ["cpu", "cpu_wait"].contains(&warning.kind.as_str()))
-        .unwrap_or_else(|| panic!("no such warning: {:?}", summary.warnings));
-    assert_eq!(warning.worker, Some(0));
-    assert!(
-        warning.count >= 3 && warning.last_second < 10,
-        "{warning:?}"
-    );
-    assert!(ended.stdout.contains(&warning.message), "{}", ended.stdout);
-    assert!(
-        warning
-            .message
-            .contains("include the generator's own delay"),
-        "{warning:?}"
-    );
+        .filter(|warning| ["cpu", "cpu_wait"].contains(&warning.kind.as_str()))
+        .collect();
+    let seconds: u64 = of_core.iter().map(|warning| warning.count).sum();
+    assert!(seconds >= 3, "{:?}", summary.warnings);
+    for warning in of_core {
+        assert_eq!(warning.worker, Some(0));
+        assert!(warning.last_second < 10, "{warning:?}");
+        assert!(ended.stdout.contains(&warning.message), "{}", ended.stdout);
+        let delay = "include the generator's own delay";
+        assert!(warning.message.contains(delay), "{warning:?}");
+    }
 }
