@@ -2,6 +2,7 @@
 
 #[cfg(feature = "coordinator")]
 mod about_view;
+mod api_names;
 #[cfg(feature = "coordinator")]
 mod console_tables;
 #[cfg(feature = "coordinator")]
@@ -49,6 +50,7 @@ pub mod view;
 #[cfg(feature = "coordinator")]
 pub mod web;
 
+pub use api_names::NEXT_SECOND_HEADER;
 #[cfg(feature = "coordinator")]
 pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;
@@ -58,8 +60,8 @@ pub use samples::{MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples}
 #[cfg(feature = "coordinator")]
 pub use store::{
     Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY,
-    RunFilter, RunTotals, Samples, SaveOutcome, Series, Store, StoreError, TestRecord,
-    other_endpoint,
+    MAX_SUMMARY_POINTS, RunFilter, RunTotals, Samples, SaveOutcome, Series, Store, StoreError,
+    TestRecord, other_endpoint,
 };
 pub use summary::{
     Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,

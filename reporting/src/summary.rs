@@ -32,9 +32,16 @@ pub struct Summary {
     /// What the load generator itself ran short of: what it says about the numbers of these seconds.
     #[serde(default)]
     pub warnings: Vec<SummaryWarning>,
-    /// Every second from the first to the last one with results; one more, with nobody there, once the run is
-    /// over.
+    /// Seconds in one entry of `series`: 1, or more in a run that is too long for an entry per second.
+    #[serde(default = "one_second")]
+    pub series_step_s: u32,
+    /// Every step from the first to the last one with results; one more, with nobody there, once the run is
+    /// over. The last field, because long ones are sent piece by piece.
     pub series: Vec<SummarySecond>,
+}
+
+fn one_second() -> u32 {
+    1
 }
 
 /// What was run, and how it went.
@@ -169,6 +176,16 @@ pub struct SummaryError {
     pub name: String,
     pub error: String,
     pub occurrences: u64,
+    /// Second of run time in which it occurred first, and last; null where that is not known yet.
+    #[serde(default)]
+    pub first_second: Option<u32>,
+    #[serde(default)]
+    pub last_second: Option<u32>,
+    /// The same in UTC (RFC 3339).
+    #[serde(default)]
+    pub first_seen: Option<String>,
+    #[serde(default)]
+    pub last_seen: Option<String>,
 }
 
 /// One thing that the load generator itself ran short of.
@@ -194,10 +211,10 @@ pub struct SummaryWarning {
     pub message: String,
 }
 
-/// One second of run time.
+/// A second of run time, or a longer step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummarySecond {
-    /// Which.
+    /// Its first second.
     pub second: u32,
     /// Users active when it began.
     pub users: u64,

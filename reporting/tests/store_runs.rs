@@ -492,6 +492,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1, "builds": [],
             "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
         },
+        "complete": true, "remark": null, "gaps": [],
         "totals": {
             "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "avg_ms": 2.125,
             "min_ms": 1.0, "max_ms": 3.0,
@@ -512,11 +513,14 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             },
         ],
         "errors": [
-            { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3 },
-            { "method": "POST", "name": "/order", "error": refused, "occurrences": 1 },
+            { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3,
+              "first_second": 1, "last_second": 1, "first_seen": "2026-11-22T05:49:01.250000Z", "last_seen": "2026-11-22T05:49:01.250000Z" },
+            { "method": "POST", "name": "/order", "error": refused, "occurrences": 1,
+              "first_second": 0, "last_second": 0, "first_seen": "2026-11-22T05:49:00.250000Z", "last_seen": "2026-11-22T05:49:00.250000Z" },
         ],
         "warnings": [],
-            "series": [
+            "series_step_s": 1,
+        "series": [
             { "second": 0, "users": 0, "requests": 2, "failures": 1 },
             { "second": 1, "users": 2, "requests": 0, "failures": 0 },
             { "second": 2, "users": 2, "requests": 2, "failures": 0 },

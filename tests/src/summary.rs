@@ -16,6 +16,7 @@ pub struct Summary {
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
     pub warnings: Vec<Warning>,
+    pub series_step_s: u32,
     pub series: Vec<Point>,
 }
 
@@ -137,6 +138,10 @@ pub struct ErrorCount {
     pub name: String,
     pub error: String,
     pub occurrences: u64,
+    pub first_second: Option<u32>,
+    pub last_second: Option<u32>,
+    pub first_seen: Option<String>,
+    pub last_seen: Option<String>,
 }
 
 /// What the load generator itself ran short of.

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::{ClientSettings, LoadTest, StartTerms};
-use greylag_reporting::Token;
-use greylag_reporting::{Summary, SummaryCompleteness, SummaryWarning};
+use greylag_reporting::{NEXT_SECOND_HEADER, Summary, SummaryCompleteness, SummaryWarning, Token};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,8 +14,8 @@ use super::ca;
 use super::failure::Failure;
 use crate::agent::{AgentConfigError, has_credentials};
 
-/// How long one answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the coordinator may be silent while it is to answer, or goes on answering: a long answer may take longer.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -91,6 +90,25 @@ pub(super) struct LogRow {
     pub(super) text: String,
 }
 
+/// A CSV history as it comes.
+pub(super) struct CsvHistory {
+    url: String,
+    response: Response,
+    /// The second to ask for next, where only a part was asked for.
+    pub(super) next: Option<u32>,
+}
+
+impl CsvHistory {
+    /// The next bytes; none at the end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
+        let chunk = self.response.chunk().await;
+        chunk.map_err(|error| ApiError::Unreachable {
+            url: self.url.clone(),
+            cause: innermost(&error),
+        })
+    }
+}
+
 /// A client of one coordinator.
 pub(super) struct ApiClient {
     client: Client,
@@ -108,7 +126,7 @@ impl ApiClient {
             return Err(Failure::bad_input(AgentConfigError::Credentials));
         }
         let mut builder = Client::builder()
-            .timeout(ANSWER_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT);
         if is_loopback(&base) {
             builder = builder.no_proxy();
@@ -221,10 +239,29 @@ impl ApiClient {
         self.text(&format!("/api/v1/runs/{id}/tables")).await
     }
 
-    /// One of the files of a run: `csv/stats`, `csv/failures`, `csv/exceptions`, `csv/stats_history`,
-    /// `csv/stats_history?full=1` or `completeness`.
+    /// One of the small files of a run: `csv/stats`, `csv/failures`, `csv/exceptions` or `completeness`.
     pub(super) async fn file(&self, id: &str, path: &str) -> Result<String, ApiError> {
         self.text(&format!("/api/v1/runs/{id}/{path}")).await
+    }
+
+    /// The CSV history: the whole, or from a second on as far as it will not change any more.
+    pub(super) async fn history(
+        &self,
+        id: &str,
+        full: bool,
+        from: Option<u32>,
+    ) -> Result<CsvHistory, ApiError> {
+        let full = if full { "full=1" } else { "" };
+        let from = from.map_or_else(String::new, |from| format!("&from={from}"));
+        let path = format!("/api/v1/runs/{id}/csv/stats_history?{full}{from}");
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        let next = response.headers().get(NEXT_SECOND_HEADER);
+        let next = next.and_then(|next| next.to_str().ok()?.parse().ok());
+        Ok(CsvHistory {
+            url: self.base.to_string(),
+            response,
+            next,
+        })
     }
 
     async fn text(&self, path: &str) -> Result<String, ApiError> {

@@ -1,26 +1,27 @@
 //! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
 //! to date while a run goes on.
 
-use std::io::Write;
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::api_client::{ApiClient, ApiError};
+use super::api_client::{ApiClient, ApiError, CsvHistory};
 use super::failure::Failure;
 
-/// The files: what the coordinator calls them and how their names end.
+/// The small files: what the coordinator calls them and how their names end.
 const FILES: [(&str, &str); 4] = [
     ("csv/stats", "_stats.csv"),
     ("csv/failures", "_failures.csv"),
     ("csv/exceptions", "_exceptions.csv"),
     ("completeness", "_completeness.json"),
 ];
-const HISTORY: (&str, &str) = ("csv/stats_history", "_stats_history.csv");
-/// How often files are written while the run goes on, as Locust does.
+/// How the name of the history ends, which has a row for each second.
+const HISTORY: &str = "_stats_history.csv";
+/// How often the small files are written while the run goes on, as Locust does.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
-/// The history grows with the run: writing it takes at most this part of the time of a run.
-const HISTORY_SHARE: u32 = 10;
-/// The history is written at most this often.
+/// How often the history gets the seconds that came since.
 const HISTORY_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a file could not be written.
@@ -40,14 +41,21 @@ impl From<CsvError> for Failure {
     }
 }
 
+impl From<ApiError> for CsvError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
 /// The files of one run.
 #[derive(Debug)]
 pub(super) struct CsvFiles {
     prefix: PathBuf,
     full_history: bool,
-    started: Instant,
     written: Option<Instant>,
     history_written: Option<Instant>,
+    /// The second that the history has to get next; none before it has any.
+    history_next: Option<u32>,
 }
 
 impl CsvFiles {
@@ -59,9 +67,9 @@ impl CsvFiles {
         let files = Self {
             prefix,
             full_history,
-            started: Instant::now(),
             written: None,
             history_written: None,
+            history_next: None,
         };
         if files.prefix.file_name().is_none() {
             return Err(Failure::bad_input(
@@ -96,33 +104,80 @@ impl CsvFiles {
         for (kind, ending) in FILES {
             self.fetch(api, run_id, kind, ending).await?;
         }
-        let pause = HISTORY_EVERY.max(self.started.elapsed() / HISTORY_SHARE);
-        if self.history_written.is_none_or(|at| at.elapsed() >= pause) {
+        let is_due = |at: Instant| at.elapsed() >= HISTORY_EVERY;
+        if self.history_written.is_none_or(is_due) {
             self.history_written = Some(Instant::now());
-            self.history(api, run_id).await?;
+            self.continue_history(api, run_id).await?;
         }
         Ok(())
     }
 
-    /// Writes everything, once the run has ended.
+    /// Writes everything, once the run has ended: what can be had of it, whatever else cannot.
     ///
     /// # Errors
-    /// The files cannot be written, or not all of them could be had.
+    /// The first file that could not be written or had, by its name.
     pub(super) async fn finish(&self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
+        let mut failed = Ok(());
         for (kind, ending) in FILES {
-            self.fetch(api, run_id, kind, ending).await?;
+            let written = self.fetch(api, run_id, kind, ending).await;
+            failed = failed.and(written.map_err(|error| self.incomplete(ending, error)));
         }
-        Ok(self.history(api, run_id).await?)
+        // The whole, because late results have changed seconds that are written already.
+        let written = self.whole_history(api, run_id, None).await;
+        failed.and(
+            written
+                .map(drop)
+                .map_err(|error| self.incomplete(HISTORY, error)),
+        )
     }
 
-    async fn history(&self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
-        let (kind, ending) = HISTORY;
-        if self.full_history {
-            return self
-                .fetch(api, run_id, &format!("{kind}?full=1"), ending)
-                .await;
+    /// Adds the seconds that came since to the history.
+    async fn continue_history(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
+        let Some(next) = self.history_next else {
+            self.history_next = self.whole_history(api, run_id, Some(0)).await?;
+            return Ok(());
+        };
+        let mut history = api.history(run_id, self.full_history, Some(next)).await?;
+        let next = history.next;
+        let path = self.path(HISTORY);
+        let opened = File::options().append(true).open(&path);
+        let file = opened.map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        let length = file.metadata().map_or(0, |known| known.len());
+        let added = self.copy(&mut history, &file).await;
+        if added.is_err() {
+            // Not half of it: it is asked for again.
+            file.set_len(length)
+                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
         }
-        self.fetch(api, run_id, kind, ending).await
+        added?;
+        self.history_next = next;
+        Ok(())
+    }
+
+    /// Replaces the history by the whole, or by what there is of it until now. The second to go on with, if there is
+    /// more to come.
+    async fn whole_history(
+        &self,
+        api: &ApiClient,
+        run_id: &str,
+        from: Option<u32>,
+    ) -> Result<Option<u32>, CsvError> {
+        let mut history = api.history(run_id, self.full_history, from).await?;
+        let next = history.next;
+        let written = |error: io::Error| CsvError::Write(self.cannot_write(&error));
+        let file = self.temporary().map_err(written)?;
+        self.copy(&mut history, file.as_file()).await?;
+        let kept = file.persist(self.path(HISTORY));
+        kept.map_err(|error| written(error.error))?;
+        Ok(next)
+    }
+
+    async fn copy(&self, history: &mut CsvHistory, mut file: &File) -> Result<(), CsvError> {
+        while let Some(chunk) = history.chunk().await? {
+            file.write_all(&chunk)
+                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        }
+        Ok(())
     }
 
     async fn fetch(
@@ -132,25 +187,33 @@ impl CsvFiles {
         kind: &str,
         ending: &str,
     ) -> Result<(), CsvError> {
-        let text = api.file(run_id, kind).await.map_err(CsvError::Api)?;
+        let text = api.file(run_id, kind).await?;
         self.write(ending, &text).map_err(CsvError::Write)
     }
 
     /// A reader sees the old file or the new one, never half of one.
     fn write(&self, ending: &str, text: &str) -> Result<(), Failure> {
-        use std::os::unix::fs::PermissionsExt;
+        let written = self.temporary().and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.persist(self.path(ending))
+                .map_err(|error| error.error)?;
+            Ok(())
+        });
+        written.map_err(|error| self.cannot_write(&error))
+    }
+
+    /// A file beside those that are meant, readable by whoever may read files made here.
+    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(".greylag-csv-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(self.directory())
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
         let mut name = self.prefix.clone().into_os_string();
         name.push(ending);
-        let written = tempfile::Builder::new()
-            .prefix(".greylag-csv-")
-            .permissions(std::fs::Permissions::from_mode(0o666))
-            .tempfile_in(self.directory())
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.persist(&name).map_err(|error| error.error)?;
-                Ok(())
-            });
-        written.map_err(|error| self.cannot_write(&error))
+        name.into()
     }
 
     fn directory(&self) -> &Path {
@@ -160,10 +223,22 @@ impl CsvFiles {
         }
     }
 
-    fn cannot_write(&self, error: &std::io::Error) -> Failure {
+    fn cannot_write(&self, error: &io::Error) -> Failure {
         Failure::bad_input(format!(
             "the CSV files {}_*.csv cannot be written: {error}",
             self.prefix.display()
+        ))
+    }
+
+    fn incomplete(&self, ending: &str, error: CsvError) -> Failure {
+        let reason = match error {
+            CsvError::Api(error) => error.to_string(),
+            CsvError::Write(failure) => failure.to_string(),
+        };
+        let path = self.path(ending);
+        Failure::failed(format!(
+            "{} is not complete: {reason}. The results are kept; the file can be downloaded from the run's page",
+            path.display()
         ))
     }
 }

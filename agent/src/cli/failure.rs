@@ -1,6 +1,6 @@
 //! Why a command did not do what was asked: one sentence and an exit code.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 /// Exit code for a failed run or a defect.
@@ -13,6 +13,12 @@ const BAD_INPUT: u8 = 2;
 pub(super) struct Failure {
     sentence: String,
     code: u8,
+}
+
+impl Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.sentence)
+    }
 }
 
 impl Failure {

@@ -157,14 +157,15 @@ pub(super) async fn follow(
     };
     display.end(Some(&last));
     drop(keys);
-    if let Some(csv) = &following.csv {
-        csv.finish(api, &run.id).await?;
-    }
     let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
     for warning in said.last_words(&summary.warnings) {
         eprintln!("Warning, at the end of the run: {warning}");
     }
     show_results(api, run, &last, &summary, following.summary.as_ref()).await?;
+    // Last, because the history of a long run takes long.
+    if let Some(csv) = &following.csv {
+        csv.finish(api, &run.id).await?;
+    }
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
         ("Finished", Some(code)) if summary.completeness.complete && !summary.errors.is_empty() => {
             Outcome::FinishedWithErrors(code)

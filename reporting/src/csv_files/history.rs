@@ -7,7 +7,7 @@ use super::{
     written,
 };
 use crate::interval::SparseInterval;
-use crate::store::{CURRENT_RPS_WINDOW_S, HistorySecond};
+use crate::store::{CURRENT_RPS_WINDOW_S, HistorySecond, RunTotals};
 use crate::summary::ms;
 
 /// Takes seconds in order and gives their rows. A row holds the rates of the last ten seconds and the whole
@@ -50,6 +50,23 @@ impl History {
             endpoints: BTreeMap::new(),
             aggregated: Standing::default(),
             header_is_due: true,
+        }
+    }
+
+    /// The history goes on after a part of it, with what there was before: all that came before the part's end, and
+    /// the last seconds of it. There is no header again.
+    pub(crate) fn go_on(&mut self, before: &RunTotals, last_seconds: Vec<HistorySecond>) {
+        self.header_is_due = false;
+        for second in last_seconds {
+            self.add(second);
+        }
+        let of_all = SparseInterval::from(&before.aggregated());
+        self.aggregated.total = of_all;
+        if self.full {
+            for (endpoint, interval) in before.requested() {
+                let key = (endpoint.name.clone(), endpoint.method.clone());
+                self.endpoints.entry(key).or_default().total = SparseInterval::from(interval);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! An interval without errors whose histogram is its list of counts: small, for adding up many one by one.
 
+use super::Interval;
 use super::sums::Sums;
 use crate::histogram_codec::{BucketCounts, value_at};
 
@@ -8,6 +9,15 @@ use crate::histogram_codec::{BucketCounts, value_at};
 pub(crate) struct SparseInterval {
     pub(crate) sums: Sums,
     pub(crate) counts: BucketCounts,
+}
+
+impl From<&Interval> for SparseInterval {
+    fn from(interval: &Interval) -> Self {
+        Self {
+            sums: **interval,
+            counts: interval.bucket_counts(),
+        }
+    }
 }
 
 impl SparseInterval {

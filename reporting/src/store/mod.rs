@@ -26,6 +26,7 @@ mod save;
 mod schema;
 mod secret_rows;
 mod series;
+mod summaries;
 mod totals;
 mod upkeep;
 mod writer;
@@ -43,7 +44,6 @@ use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::summary::Summary;
 use crate::view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
@@ -55,7 +55,9 @@ pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
+pub(crate) use self::series::SeriesPart;
 pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
+pub use self::summaries::MAX_SUMMARY_POINTS;
 pub use self::totals::{Arrivals, RunTotals};
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].
@@ -457,29 +459,5 @@ impl Store {
         let query =
             move |connection: &rusqlite::Transaction<'_>| notice_rows::read(connection, &id);
         self.inner.readers.run(query).await
-    }
-
-    /// The summary of a run as it stands at `now_us`.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn summary(&self, run_id: &str, now_us: u64) -> Result<Summary, StoreError> {
-        let record = self.run(run_id).await?;
-        let record = record.ok_or_else(|| StoreError::UnknownRun(run_id.to_owned()))?;
-        self.summary_of(&record, now_us).await
-    }
-
-    /// As [`Self::summary`], for a record that the caller has (and that may be newer than the stored one).
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn summary_of(&self, record: &RunRecord, now_us: u64) -> Result<Summary, StoreError> {
-        let totals = self.totals(&record.id, None).await?;
-        let series = self.series(&record.id, 0, usize::MAX).await?;
-        let current = self.current_rps(record, now_us).await?;
-        let notices = self.notices(&record.id).await?;
-        Ok(Summary::of(
-            record, &totals, &series, &current, &notices, now_us,
-        ))
     }
 }

@@ -49,6 +49,27 @@ impl CurrentRps {
     }
 }
 
+/// Some consecutive points of a series.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesPart {
+    pub(crate) points: Vec<SeriesPoint>,
+    /// Where the next ones begin; none after the last.
+    pub(crate) next: Option<u32>,
+}
+
+/// The step of a run's series with at most `max_points` points.
+pub(super) fn step(connection: &Connection, run_id: &str, max_points: usize) -> StoreResult<u32> {
+    let run = key_of(connection, run_id)?;
+    let last = last_second(connection, run)?;
+    Ok(last.map_or(1, |last| step_for(last.saturating_add(2), max_points).0))
+}
+
+/// The second after the last one of a run that has anything.
+pub(super) fn end_second(connection: &Connection, run_id: &str) -> StoreResult<u32> {
+    let run = key_of(connection, run_id)?;
+    Ok(last_second(connection, run)?.map_or(0, |last| last.saturating_add(1)))
+}
+
 /// The series of a run from the step that holds `from_second`. The step depends on the length of the whole
 /// run, which makes at most `max_points` points.
 pub(super) fn read(
@@ -57,24 +78,60 @@ pub(super) fn read(
     from_second: u32,
     max_points: usize,
 ) -> StoreResult<Series> {
+    let step_s = step(connection, run_id, max_points)?;
+    let part = read_part(connection, run_id, step_s, from_second, u32::MAX)?;
+    Ok(Series {
+        step_s,
+        points: part.points,
+    })
+}
+
+/// At most `count` points, and one more at the end of a run that is over, from the step that holds `from`.
+pub(super) fn read_part(
+    connection: &Connection,
+    run_id: &str,
+    step: u32,
+    from: u32,
+    count: u32,
+) -> StoreResult<SeriesPart> {
     let run = key_of(connection, run_id)?;
-    let Some(last) = last_second(connection, run)? else {
-        return Ok(Series {
-            step_s: 1,
-            points: Vec::new(),
-        });
+    let step = step.max(1);
+    let first = from - from % step;
+    let Some(last) = last_second(connection, run)?.filter(|last| first <= *last) else {
+        return Ok(SeriesPart::default());
+    };
+    let end = first.saturating_add(count.saturating_mul(step));
+    let (mut points, next) = if end <= last {
+        (points(connection, run, step, first, end - 1)?, Some(end))
+    } else {
+        (points(connection, run, step, first, last)?, None)
     };
     let is_over: bool = connection
         .prepare_cached("SELECT is_over FROM runs WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?;
-    let (step, level) = step_for(last.saturating_add(2), max_points);
-    let first = from_second - from_second % step;
-    if first > last {
-        return Ok(Series {
-            step_s: step,
-            points: Vec::new(),
+    if is_over
+        && next.is_none()
+        && let Some(end) = points.last()
+    {
+        // An agent that was lost never told that its users stopped.
+        points.push(SeriesPoint {
+            second: end.second.saturating_add(step),
+            users: 0,
+            requests: 0,
+            failures: 0,
         });
     }
+    Ok(SeriesPart { points, next })
+}
+
+/// The points of the steps from `first` to the one that holds `last`.
+fn points(
+    connection: &Connection,
+    run: i64,
+    step: u32,
+    first: u32,
+    last: u32,
+) -> StoreResult<Vec<SeriesPoint>> {
     let mut points: Vec<SeriesPoint> = (first..=last)
         .step_by(step as usize)
         .map(|second| SeriesPoint {
@@ -85,11 +142,15 @@ pub(super) fn read(
         })
         .collect();
     let mut changes = vec![0_i64; points.len()];
+    // The widest rows of which each belongs to one step.
+    let level = (0..LEVELS)
+        .rfind(|level| step.is_multiple_of(width(*level)))
+        .unwrap_or(0);
     let mut statement = connection.prepare_cached(
         "SELECT bucket, requests, failures, started - stopped FROM seconds
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket <= ?4",
     )?;
-    let mut rows = statement.query(params![run, to_sql(level as u64), first])?;
+    let mut rows = statement.query(params![run, to_sql(level as u64), first, last])?;
     while let Some(row) = rows.next()? {
         let at = ((small_from_sql(row.get(0)?) - first) / step) as usize;
         if let Some(point) = points.get_mut(at) {
@@ -104,19 +165,7 @@ pub(super) fn read(
         point.users = from_sql(users);
         users += change;
     }
-    if is_over && let Some(end) = points.last() {
-        // An agent that was lost never told that its users stopped.
-        points.push(SeriesPoint {
-            second: end.second.saturating_add(step),
-            users: 0,
-            requests: 0,
-            failures: 0,
-        });
-    }
-    Ok(Series {
-        step_s: step,
-        points,
-    })
+    Ok(points)
 }
 
 /// Users active at the instant `second`: started before it and not stopped before it.

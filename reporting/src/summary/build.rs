@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::collections::HashMap;
+
 use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
@@ -10,7 +12,8 @@ use super::{
 };
 use crate::interval::Interval;
 use crate::plain_text::plain_text;
-use crate::store::{Arrivals, CurrentRps, RunTotals, Series};
+use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series};
+use crate::view::SeriesPoint;
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.
@@ -100,19 +103,48 @@ impl Summary {
                     name: endpoint.name.clone(),
                     error: error.to_owned(),
                     occurrences,
+                    first_second: None,
+                    last_second: None,
+                    first_seen: None,
+                    last_seen: None,
                 })
                 .collect(),
             warnings: SummaryWarning::all(record, notices),
-            series: series
-                .points
-                .iter()
-                .map(|point| SummarySecond {
-                    second: point.second,
-                    users: point.users,
-                    requests: point.requests,
-                    failures: point.failures,
-                })
-                .collect(),
+            series_step_s: series.step_s.max(1),
+            series: series.points.iter().map(SummarySecond::from).collect(),
+        }
+    }
+
+    /// Says of each error when it was seen, in a run whose time zero is `started_at_us`.
+    pub(crate) fn add_error_times(&mut self, known: &[ErrorHistory], started_at_us: Option<u64>) {
+        let known: HashMap<_, _> = known
+            .iter()
+            .map(|error| {
+                let endpoint = &error.endpoint;
+                let key = (&*endpoint.method, &*endpoint.name, &*error.text);
+                (key, (error.first, error.last))
+            })
+            .collect();
+        let seen = |second: u32| Some(rfc3339(started_at_us? + u64::from(second) * 1_000_000));
+        for error in &mut self.errors {
+            let key = (&*error.method, &*error.name, &*error.error);
+            if let Some((first, last)) = known.get(&key).copied() {
+                error.first_second = Some(first);
+                error.last_second = Some(last);
+                error.first_seen = seen(first);
+                error.last_seen = seen(last);
+            }
+        }
+    }
+}
+
+impl From<&SeriesPoint> for SummarySecond {
+    fn from(point: &SeriesPoint) -> Self {
+        Self {
+            second: point.second,
+            users: point.users,
+            requests: point.requests,
+            failures: point.failures,
         }
     }
 }

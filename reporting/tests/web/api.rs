@@ -117,11 +117,11 @@ async fn hostile_texts_are_only_texts() {
 }
 
 #[tokio::test]
-async fn a_password_in_the_host_is_not_shown_and_kept() {
+async fn a_password_in_the_host_is_not_shown_and_not_kept() {
     let site = Site::start(None).await;
     let mut test = load_test("checkout");
     test.host = "https://tester:geheim@example.com".into();
-    site.finished_run(RUN, test.clone(), "/", "500").await;
+    site.finished_run(RUN, test, "/", "500").await;
     for path in [
         "/",
         &format!("/runs/{RUN}"),
@@ -137,9 +137,13 @@ async fn a_password_in_the_host_is_not_shown_and_kept() {
             "{path}"
         );
     }
-    // What a run of the same definition is started from.
+    // A run of the same definition needs it again.
     let record = site.coordinator.store().run(RUN).await;
-    assert_eq!(record.expect("the store").expect("the run").test, test);
+    let kept = record.expect("the store").expect("the run").test;
+    let refused = kept.check().expect_err("there is no password");
+    assert!(refused.to_string().contains("password"), "{refused}");
+    let again = site.post_form(&format!("/runs/{RUN}/again"), "").await;
+    assert!(again.status.is_client_error(), "{again:?}");
 }
 
 #[tokio::test]

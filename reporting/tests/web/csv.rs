@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
-use greylag_reporting::Interval;
+use greylag_reporting::{Interval, NEXT_SECOND_HEADER};
 
 use crate::site::{AGENT, Site, load_test};
 
@@ -164,6 +164,30 @@ async fn a_history_goes_on_over_its_pieces_and_says_what_is_recent() {
     assert_eq!(of(&rows, 24, &[4, 17, 6]), ["0.500000", "20", "1"]);
     assert_eq!(of(&rows, 60, &[4, 17, 6]), ["0.000000", "20", "1"]);
     assert_eq!(of(&rows, 134, &[4, 17, 16]), ["0.500000", "25", "100"]);
+
+    // in parts, as the command line asks for it while the run goes on: but for the last seconds the same
+    for full in ["", "full=1"] {
+        let whole = csv(&site, &format!("stats_history?{full}")).await;
+        let (mut parts, mut from) = (String::new(), 0);
+        for to in [7, 90, 131, 145] {
+            let path = format!("/api/v1/runs/{RUN}/csv/stats_history?{full}&from={from}");
+            let part = site.get(&path).await;
+            assert_eq!(part.headers[NEXT_SECOND_HEADER], "145", "{part:?}");
+            let last = 1_795_413_905 + to;
+            let lines = part.body.split_inclusive("\r\n");
+            parts.extend(lines.take_while(|line| {
+                let second = line.split(',').next().and_then(|first| first.parse().ok());
+                second.is_none_or(|second: u32| second <= last)
+            }));
+            from = to;
+        }
+        assert!(parts.lines().count() > 145 && whole.starts_with(&parts));
+        assert_eq!(whole[parts.len()..].matches("Aggregated").count(), 5);
+    }
+    let wrong = site
+        .get(&format!("/api/v1/runs/{RUN}/csv/stats_history?from=x"))
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
 
     let full = csv(&site, "stats_history?full=1").await;
     let rows: Vec<Vec<&str>> = full

@@ -1,5 +1,7 @@
 //! Locust's CSV files of a run, while it goes on or afterwards.
 
+use std::ops::Range;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,8 +11,9 @@ use greylag_infra::RunRecord;
 use serde::Deserialize;
 
 use super::runs::letters_of;
+use crate::api_names::NEXT_SECOND_HEADER;
 use crate::csv_files::{self, History};
-use crate::store::Store;
+use crate::store::{CURRENT_RPS_WINDOW_S, Store};
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 
@@ -22,10 +25,16 @@ const SECONDS_AT_A_TIME: u32 = 60;
 #[serde(default)]
 pub(in crate::web) struct CsvQuery {
     full: String,
+    /// Of the history: only seconds from this one on, and only those that will not change any more.
+    from: Option<String>,
 }
 
+/// Seconds behind the newest result of a run that goes on that may still get more: agents report once a second,
+/// and their clocks differ.
+const MAY_CHANGE_S: u32 = 5;
+
 /// `GET /api/v1/runs/{id}/csv/{file}`: `stats`, `failures`, `exceptions` or `stats_history`, the last one with
-/// `?full=1` for a row per endpoint too.
+/// `?full=1` for a row per endpoint too, and with `?from=` for the seconds that came since it was asked for last.
 pub(in crate::web) async fn csv_file(
     State(state): State<WebState>,
     Path((id, file)): Path<(String, String)>,
@@ -51,7 +60,15 @@ pub(in crate::web) async fn csv_file(
         }
         "stats_history" => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
-            history(store.clone(), &run, History::new(full, started_at_us))
+            let history = History::new(full, started_at_us);
+            return match query.from {
+                None => Ok(as_file(
+                    &run,
+                    &file,
+                    pieces(store, &run, history, 0..u32::MAX),
+                )),
+                Some(from) => history_since(store, &run, history, &from).await,
+            };
         }
         _ => {
             return Err(WebError::new(
@@ -63,16 +80,49 @@ pub(in crate::web) async fn csv_file(
     Ok(as_file(&run, &file, body))
 }
 
+/// The history from a second on, with the header that says from which to ask for more.
+async fn history_since(
+    store: &Store,
+    run: &RunRecord,
+    mut history: History,
+    from: &str,
+) -> Result<Response, WebError> {
+    let from: u32 = from.trim().parse().map_err(|_| {
+        WebError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "from must be a second of run time, a whole number",
+        )
+    })?;
+    let end = store.end_second(&run.id).await?;
+    let to = if run.phase.is_over() {
+        end
+    } else {
+        end.saturating_sub(MAY_CHANGE_S)
+    };
+    let to = to.max(from);
+    if from > 0 {
+        let before = store.totals(&run.id, Some(0..from)).await?;
+        let recent = from.saturating_sub(CURRENT_RPS_WINDOW_S);
+        let recent = store.history(&run.id, recent, from - recent).await?;
+        history.go_on(&before, recent.seconds);
+    }
+    let mut response = as_file(run, "stats_history", pieces(store, run, history, from..to));
+    response
+        .headers_mut()
+        .insert(NEXT_SECOND_HEADER, HeaderValue::from(to));
+    Ok(response)
+}
+
 /// Read and sent piece by piece: the reader sets the pace.
-fn history(store: Store, run: &RunRecord, history: History) -> Body {
-    let id = run.id.clone();
-    let pieces = stream::try_unfold(Some((history, 0)), move |state| {
+fn pieces(store: &Store, run: &RunRecord, history: History, seconds: Range<u32>) -> Body {
+    let (store, id) = (store.clone(), run.id.clone());
+    let pieces = stream::try_unfold(Some((history, seconds)), move |state| {
         let (store, id) = (store.clone(), id.clone());
         async move {
-            let Some((history, from)) = state else {
+            let Some((history, seconds)) = state else {
                 return Ok(None);
             };
-            history_piece(&store, &id, history, from).await.map(Some)
+            history_piece(&store, &id, history, seconds).await.map(Some)
         }
     });
     Body::from_stream(
@@ -87,13 +137,14 @@ async fn history_piece(
     store: &Store,
     id: &str,
     mut history: History,
-    from: u32,
-) -> Result<(Bytes, Option<(History, u32)>), WebError> {
-    let part = store.history(id, from, SECONDS_AT_A_TIME).await?;
+    seconds: Range<u32>,
+) -> Result<(Bytes, Option<(History, Range<u32>)>), WebError> {
+    let count = SECONDS_AT_A_TIME.min(seconds.end.saturating_sub(seconds.start));
+    let part = store.history(id, seconds.start, count).await?;
     let next = part
         .seconds
         .last()
-        .map(|last| last.second.saturating_add(1));
+        .map(|last| last.second.saturating_add(1)..seconds.end);
     // Percentiles of a thousand endpoints take longer than an async thread should.
     let (history, rows) = tokio::task::spawn_blocking(move || {
         let rows = history.rows(part.seconds);

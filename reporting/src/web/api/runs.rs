@@ -25,7 +25,7 @@ use crate::web::error::WebError;
 use crate::web::router::run_url;
 use crate::web::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
-use crate::{Summary, SummaryCompleteness, SummaryWarning};
+use crate::{SummaryCompleteness, SummaryWarning};
 
 /// Most runs listed in one answer.
 const MAX_LISTED: usize = 500;
@@ -131,18 +131,6 @@ pub(in crate::web) async fn run(
 ) -> Result<Json<RunView>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     Ok(Json(run_view(&state.coordinator, &run).await?))
-}
-
-/// `GET /api/v1/runs/{id}/summary`
-pub(in crate::web) async fn summary(
-    State(state): State<WebState>,
-    Path(id): Path<String>,
-) -> Result<Json<Summary>, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let now_us = state.coordinator.now_us();
-    Ok(Json(
-        state.coordinator.store().summary_of(&run, now_us).await?,
-    ))
 }
 
 /// `GET /api/v1/runs/{id}/completeness`: whether the results are everything that was sent, and what is missing.

@@ -1,0 +1,109 @@
+//! A run in one document, whose series may be longer than memory should be.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+
+use crate::store::{MAX_SUMMARY_POINTS, Series, SeriesPart, Store};
+use crate::summary::{Summary, SummarySecond};
+use crate::web::error::WebError;
+use crate::web::state::{WebState, find_run};
+
+/// Points read from the store at a time.
+const POINTS_AT_A_TIME: u32 = 10_000;
+/// Longest step of the series, in seconds.
+const MAX_STEP_S: u32 = 86_400;
+/// How a summary without a series ends.
+const WITHOUT_SERIES: &str = "\"series\":[]}";
+
+/// Query of `GET /api/v1/runs/{id}/summary`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct SummaryQuery {
+    step: Option<String>,
+}
+
+impl SummaryQuery {
+    fn step_s(&self) -> Result<Option<u32>, WebError> {
+        let Some(step) = &self.step else {
+            return Ok(None);
+        };
+        let step = step.trim().parse().ok();
+        let step = step.filter(|step| (1..=MAX_STEP_S).contains(step));
+        step.map(Some).ok_or_else(|| {
+            WebError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("step must be a whole number of seconds from 1 to {MAX_STEP_S}"),
+            )
+        })
+    }
+}
+
+/// `GET /api/v1/runs/{id}/summary`, with `?step=` for the seconds in one entry of the series.
+pub(in crate::web) async fn summary(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Response, WebError> {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let run = find_run(&state.coordinator, &id).await?;
+    let store = state.coordinator.store();
+    let step_s = match query.step_s()? {
+        Some(step_s) => step_s,
+        None => store.series_step(&id, MAX_SUMMARY_POINTS).await?,
+    };
+    let without_points = Series {
+        step_s,
+        points: Vec::new(),
+    };
+    let now_us = state.coordinator.now_us();
+    let summary = store.summary_with(&run, &without_points, now_us).await?;
+    let body = in_pieces(&summary, store.clone(), id)?;
+    Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
+}
+
+/// The document with its series, which is read and sent piece by piece: the reader sets the pace.
+fn in_pieces(summary: &Summary, store: Store, id: String) -> Result<Body, WebError> {
+    let text = serde_json::to_string(summary)
+        .map_err(|error| WebError::internal("writing the summary", &error))?;
+    let head = text
+        .strip_suffix(WITHOUT_SERIES)
+        .expect("the series is the last field of a summary, and this one is empty");
+    let head = format!("{head}\"series\":[");
+    let step_s = summary.series_step_s;
+    let pieces = stream::try_unfold(Some(0), move |from| {
+        let (store, id) = (store.clone(), id.clone());
+        async move {
+            let Some(from) = from else { return Ok(None) };
+            let part = store
+                .series_part(&id, step_s, from, POINTS_AT_A_TIME)
+                .await
+                .map_err(std::io::Error::other)?;
+            let next = part.next;
+            Ok::<_, std::io::Error>(Some((points_text(&part, from == 0), next)))
+        }
+    });
+    let ends = |text: String| stream::once(async move { Ok(Bytes::from(text)) });
+    Ok(Body::from_stream(
+        ends(head)
+            .chain(pieces.map_ok(Bytes::from))
+            .chain(ends("]}".to_owned()))
+            .boxed(),
+    ))
+}
+
+/// Points as they stand between the brackets.
+fn points_text(part: &SeriesPart, is_first: bool) -> String {
+    let mut text = String::new();
+    for (at, point) in part.points.iter().enumerate() {
+        if at > 0 || !is_first {
+            text.push(',');
+        }
+        let second = SummarySecond::from(point);
+        text += &serde_json::to_string(&second).expect("a point has nothing but numbers");
+    }
+    text
+}
