@@ -421,6 +421,29 @@ pub struct SampleData {
     pub response_us: u64,
     /// Whether it failed.
     pub failed: bool,
+    /// Why it was kept.
+    #[serde(default, skip_serializing_if = "SampleKind::is_drawn")]
+    pub kind: SampleKind,
+}
+
+/// Why a sample was kept of all requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    /// Drawn from all requests, each as likely as any other.
+    #[default]
+    Drawn,
+    /// Drawn from the failed ones in addition.
+    Failed,
+    /// The slowest of its endpoint, where it was not drawn.
+    Slow,
+}
+
+impl SampleKind {
+    /// Whether it was drawn from all requests.
+    pub fn is_drawn(&self) -> bool {
+        *self == Self::Drawn
+    }
 }
 
 /// One line of the console log.

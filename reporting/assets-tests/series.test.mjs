@@ -2,10 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { RunData, axisEnd, axisStep, groupSamples, ratePoints, thinned } = await load("series.js");
+const { RunData, axisEnd, axisStep, groupSamples, oneIn, ratePoints } = await load("series.js");
 
 const point = (second, requests = second) => ({ second, users: 1, requests, failures: 0 });
-const delta = (series, more = {}) => ({ reset: false, series, step_s: 1, samples: [], samples_of: 0, ...more });
+const delta = (series, more = {}) => ({ reset: false, series, step_s: 1, dots: dots(), ...more });
+const dots = (more = {}) => ({
+  forget: false,
+  gone: [],
+  endpoints: [],
+  at_ms: [],
+  response_us: [],
+  endpoint: [],
+  kind: [],
+  drawn_share: 1,
+  failed_share: 1,
+  of: 0,
+  ...more,
+});
 
 test("points are kept in order and replaced by second", () => {
   const data = new RunData();
@@ -26,25 +39,41 @@ test("points are kept in order and replaced by second", () => {
   assert.equal(data.end(), 17);
 });
 
-test("thinning keeps failures", () => {
-  const samples = Array.from({ length: 1_000 }, (_, index) => ({ failed: index % 100 === 0 }));
-  const kept = thinned(samples, 300);
-  assert.ok(kept.length <= 300);
-  assert.equal(kept.filter(({ failed }) => failed).length, 10);
-  assert.ok(
-    thinned(
-      samples.map(() => ({ failed: true })),
-      300,
-    ).length <= 300,
+test("dots come in order of time and go by number", () => {
+  const data = new RunData();
+  const endpoints = [
+    ["GET", "/a"],
+    ["GET", "/b"],
+  ];
+  const first = { forget: true, endpoints, at_ms: [500, 250], response_us: [1_230, 40], endpoint: [1, 0], kind: [1, 3], of: 9 };
+  data.apply(delta([], { dots: dots(first) }));
+  data.apply(delta([], { dots: dots({ gone: [0], at_ms: [100], response_us: [7], endpoint: [0], kind: [0], of: 12 }) }));
+  assert.deepEqual(
+    data.samples.map(({ at_s, response_ms, name, failed, extra }) => [at_s, response_ms, name, failed, extra]),
+    [
+      [0.1, 0.007, "/a", false, false],
+      [0.75, 0.04, "/a", false, true],
+    ],
   );
+  assert.equal(data.samplesOf, 12);
+  data.apply(delta([], { dots: dots({ forget: true }) }));
+  assert.deepEqual(data.samples, []);
 });
 
-test("the axis ends where the reader expects it", () => {
-  assert.equal(axisEnd(10, 60, false), 60);
+test("the axis ends a little after what there is, and with the run", () => {
+  assert.equal(axisEnd(0, 60, false), 20);
+  assert.equal(axisEnd(0, 10, false), 10);
+  assert.equal(axisEnd(50, 86_400, false), 55.00000000000001);
+  assert.equal(axisEnd(58, 60, false), 60);
+  assert.equal(axisEnd(63, 60, false), 63);
   assert.equal(axisEnd(34, 60, true), 34);
-  assert.equal(axisEnd(0, 60, true), 60);
-  assert.equal(axisEnd(1_000, 86_400, false), 1_200);
-  assert.equal(axisEnd(86_000, 86_400, false), 86_400);
+  assert.equal(axisEnd(0, 60, true), 20);
+  const ends = Array.from({ length: 600 }, (_, second) => axisEnd(second, 86_400, false));
+  assert.ok(ends.every((end, second) => second === 0 || end - ends[second - 1] < 2), "it grows smoothly");
+});
+
+test("a share reads as one in so many", () => {
+  assert.deepEqual([1, 0.5, 0.4, 1 / 30, 0.0001].map(oneIn), ["all", "1 in 2", "1 in 2.5", "1 in 30", "1 in 10,000"]);
 });
 
 test("an axis has marks where clocks have them", () => {
@@ -62,7 +91,7 @@ test("an axis has marks where clocks have them", () => {
 });
 
 test("samples are grouped by endpoint and outcome; beyond the most they share one", () => {
-  const sample = (name, failed = false) => ({ method: "GET", name, failed, at_s: 1, response_ms: 2 });
+  const sample = (name, failed = false) => ({ method: "GET", name, failed, extra: false, at_s: 1, response_ms: 2 });
   const groups = groupSamples([sample("a"), sample("a", true), sample("b"), sample("c"), sample("a")], 2);
   assert.deepEqual(
     groups.map(({ name, failed, points }) => [name, failed, points.length]),

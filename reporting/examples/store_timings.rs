@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, Snapshot, UserChange};
+use greylag_infra::protocol::{
+    Endpoint, IntervalData, SampleData, SampleKind, Snapshot, UserChange,
+};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::{Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Store};
 
@@ -110,6 +112,7 @@ async fn fill(
                 at_us: u64::from(second) * 1_000_000 + at * 9_999,
                 response_us: 1_000 + at,
                 failed: false,
+                kind: SampleKind::Drawn,
             })
             .collect();
         let begin = Instant::now();

@@ -56,6 +56,8 @@ pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;
 pub use interval::{Interval, IntervalError, Sums, Times};
 pub use plain_text::plain_text;
+#[cfg(feature = "coordinator")]
+pub use samples::Complete;
 pub use samples::{MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples};
 #[cfg(feature = "coordinator")]
 pub use store::{

@@ -176,6 +176,14 @@ pub(crate) fn share(value: impl Borrow<f64>, whole: impl Borrow<f64>) -> String 
     format!("{:.2}", (value / whole * 100.0).clamp(0.0, 100.0))
 }
 
+/// Rows of a chart's data and lines of the log that the server writes for readers without scripts.
+pub(crate) const PLAIN_ROWS: usize = 100;
+
+/// The last `most` of some rows.
+pub(crate) fn last<T>(rows: &[T], most: usize) -> &[T] {
+    &rows[rows.len().saturating_sub(most)..]
+}
+
 /// Rows of Endpoint Statistics that the server writes; the page's script shows the others when it is asked to.
 pub(crate) const ENDPOINT_ROWS: usize = 100;
 

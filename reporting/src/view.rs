@@ -5,6 +5,7 @@
 //! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
 
 use greylag_infra::LoadProfile;
+use greylag_infra::protocol::SampleKind;
 use serde::Serialize;
 
 use crate::live_notices::LiveNotice;
@@ -30,8 +31,9 @@ pub struct RunView {
     pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     pub warnings: Vec<SummaryWarning>,
-    /// The three console tables as text, as they stand now.
-    pub console_tables: String,
+    /// The three console tables as text, as they stand now; none where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_tables: Option<String>,
     /// Workers by agent.
     pub workers: Vec<WorkerRow>,
 }
@@ -196,20 +198,79 @@ pub struct WorkerRow {
 /// The growing parts of the page since a cursor. The first one after a connect holds everything (thinned).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunDelta {
-    /// Whether the browser must forget what it has (first delta, or a late second was rewritten).
+    /// Whether the browser must forget the points that it has (first delta, or a late second was rewritten).
     pub reset: bool,
     /// Points of the time series; a point whose second is already there replaces it.
     pub series: Vec<SeriesPoint>,
     /// Width of one point in seconds (1 unless the run is long).
     pub step_s: u32,
-    /// Points of the scatter plot.
-    pub samples: Vec<SamplePoint>,
-    /// Requests that the samples were drawn from, over the whole run so far.
-    pub samples_of: u64,
+    /// Dots of the scatter plot that came and went.
+    pub dots: DotChanges,
     /// Console log lines.
     pub log: Vec<LogRow>,
     /// Log lines that were left out (they came too fast, or a run keeps no more), over the whole run.
     pub log_lines_dropped: u64,
+}
+
+impl RunDelta {
+    /// Whether a reader who has what was sent before learns nothing from it.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.reset && self.series.is_empty() && self.log.is_empty() && self.dots.is_empty()
+    }
+}
+
+/// Dots of the scatter plot that came and went, as columns: there are thousands of them. A browser numbers
+/// the dots that it is sent from 0 and forgets all of them when `forget` is set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DotChanges {
+    /// Whether these are all dots, instead of those that are new.
+    pub forget: bool,
+    /// Numbers of dots that went.
+    pub gone: Vec<u64>,
+    /// Endpoints (method and name) that have dots now and had none before; numbered from 0 since `forget`.
+    pub endpoints: Vec<(String, String)>,
+    /// Of each new dot, when its request ended: ms of run time since the dot before it.
+    pub at_ms: Vec<i64>,
+    /// Of each new dot, its response time in µs, three digits.
+    pub response_us: Vec<u64>,
+    /// Of each new dot, the number of its endpoint.
+    pub endpoint: Vec<usize>,
+    /// Of each new dot, its outcome and why it was kept.
+    pub kind: Vec<DotKind>,
+    /// Which share of all requests is drawn, 0–1.
+    pub drawn_share: f64,
+    /// Which share of the failed requests is shown, 0–1.
+    pub failed_share: f64,
+    /// Requests that they were drawn from, over the whole run so far.
+    pub of: u64,
+}
+
+impl DotChanges {
+    fn is_empty(&self) -> bool {
+        !self.forget && self.gone.is_empty() && self.kind.is_empty()
+    }
+}
+
+/// How a dot looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "u8")]
+pub enum DotKind {
+    /// A success that was drawn.
+    Success = 0,
+    /// A failure that was drawn.
+    Failure = 1,
+    /// A failure that was kept in addition.
+    ExtraFailure = 2,
+    /// The slowest of its endpoint, a success.
+    SlowSuccess = 3,
+    /// The slowest of its endpoint, a failure.
+    SlowFailure = 4,
+}
+
+impl From<DotKind> for u8 {
+    fn from(kind: DotKind) -> Self {
+        kind as Self
+    }
 }
 
 /// One point of the time series: `[second, second + step)`.
@@ -238,6 +299,8 @@ pub struct SamplePoint {
     pub name: String,
     /// Outcome.
     pub failed: bool,
+    /// Why it was kept.
+    pub kind: SampleKind,
 }
 
 /// One console log line.

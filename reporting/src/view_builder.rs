@@ -32,13 +32,32 @@ const MAX_GAPS_SHOWN: usize = 50;
 /// A run's row is kept when it has been over for so long that nothing comes late any more.
 const KEPT_AFTER_US: u64 = 60_000_000;
 
-/// What the run page shows of this run now, but for the growing parts.
+/// What the run page shows of this run now, but for the growing parts and the console tables.
 ///
 /// # Errors
 /// The store failed.
 pub(crate) async fn run_view(
     coordinator: &Coordinator,
     run: &RunRecord,
+) -> Result<RunView, StoreError> {
+    build_run_view(coordinator, run, false).await
+}
+
+/// The same with the console tables.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run_view_with_tables(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<RunView, StoreError> {
+    build_run_view(coordinator, run, true).await
+}
+
+async fn build_run_view(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    with_tables: bool,
 ) -> Result<RunView, StoreError> {
     let store = coordinator.store();
     let now_us = coordinator.now_us();
@@ -67,12 +86,14 @@ pub(crate) async fn run_view(
         about: about_view(run, &infrastructures, now_us),
         cards: cards_view(&summary.totals, current.total(), active_users),
         aggregated: aggregated_row(&summary.totals, current.total()),
-        console_tables: console_tables(
-            &totals,
-            &completeness,
-            &summary.warnings,
-            run.elapsed_s(now_us),
-        ),
+        console_tables: with_tables.then(|| {
+            console_tables(
+                &totals,
+                &completeness,
+                &summary.warnings,
+                run.elapsed_s(now_us),
+            )
+        }),
         endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
         errors: summary
             .errors

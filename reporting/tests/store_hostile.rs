@@ -8,7 +8,7 @@ mod support;
 
 use greylag_infra::protocol::{
     ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES,
-    OTHER, SampleData, Snapshot, UserChange, WorkerState,
+    OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
 };
 use greylag_reporting::{Interval, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
@@ -44,6 +44,7 @@ async fn long_and_strange_names_are_cut_and_kept() {
         at_us: 0,
         response_us: 1,
         failed: false,
+        kind: SampleKind::Drawn,
     }];
     // the worker's own cut is not relied upon
     for interval in &mut hostile.intervals {
@@ -300,6 +301,7 @@ async fn impossible_snapshots_are_refused() {
         at_us: 5,
         response_us: 1_000,
         failed: false,
+        kind: SampleKind::Drawn,
     }];
     fine.user_changes = vec![UserChange {
         second: 0,

@@ -6,7 +6,7 @@
 
 mod support;
 
-use greylag_infra::protocol::{LogLine, SampleData, UserChange, WorkerState};
+use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
 use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, Secret, SetUpData};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
 use support::{START_US, end, endpoint, run, snapshot};
@@ -255,6 +255,7 @@ async fn two_runs_do_not_mix() {
                 at_us: seq * 1_000_000,
                 response_us: seq * 1_000,
                 failed: true,
+                kind: SampleKind::Drawn,
             }];
             one.workers = vec![WorkerState {
                 index: 0,
@@ -381,6 +382,7 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
                     1_000 + at
                 },
                 failed: (seq, at) == (321, 7),
+                kind: SampleKind::Drawn,
             })
             .collect();
         store.save_snapshot("r", "a", one).await.unwrap();
@@ -389,11 +391,12 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
         let samples = store.samples("r", from, most).await.unwrap();
         assert_eq!(samples.of, 400);
         let available = (401 - from.max(1) as usize) * 30;
-        assert!(samples.points.len() <= most);
+        let drawn = samples.points.iter().filter(|p| p.kind.is_drawn()).count();
+        assert!(drawn <= most);
+        assert!(drawn >= most.min(available) / 2, "{drawn}");
         assert!(
-            samples.points.len() >= most.min(available) / 2,
-            "{}",
-            samples.points.len()
+            samples.points.len() <= drawn + 2,
+            "the failed and the slowest one"
         );
         assert!(
             samples

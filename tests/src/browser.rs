@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
-use crate::proc_fs::find_program;
+use crate::proc_fs::{ProcessId, find_program};
 use crate::process::Process;
 use crate::wait;
 
@@ -33,7 +33,7 @@ pub enum Theme {
 pub struct Browser {
     client: Client,
     // Dropped in this order: the driver ends the browser, then the profile goes.
-    _driver: Process,
+    driver: Process,
     _profile: TempDir,
 }
 
@@ -106,7 +106,7 @@ impl Browser {
             });
         Self {
             client,
-            _driver: driver,
+            driver,
             _profile: profile,
         }
     }
@@ -236,6 +236,11 @@ impl Browser {
             .issue_cmd(DriverCommand { endpoint, body })
             .await
             .unwrap_or_else(|error| panic!("ChromeDriver refuses {endpoint}: {error}"))
+    }
+
+    /// The browser's processes.
+    pub fn processes(&self) -> Vec<ProcessId> {
+        self.driver.descendants()
     }
 
     /// Ends the browser.

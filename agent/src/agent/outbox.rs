@@ -148,12 +148,12 @@ impl Outbox {
         let samples = self.pending.samples.entry(second).or_default();
         samples.push(sample);
         if samples.len() >= SLACK * MAX_SAMPLES_PER_SECOND {
-            thin_samples(samples, MAX_SAMPLES_PER_SECOND);
+            thin_samples(samples);
         }
         if self.pending.samples.len() > MAX_PENDING_SECONDS {
             merge_neighbours(&mut self.pending.samples, |kept, merged| {
                 kept.extend(merged);
-                thin_samples(kept, MAX_SAMPLES_PER_SECOND);
+                thin_samples(kept);
             });
         }
     }
@@ -365,7 +365,7 @@ impl Pending {
         while size < budget
             && let Some((_, mut samples)) = self.samples.pop_first()
         {
-            thin_samples(&mut samples, MAX_SAMPLES_PER_SECOND);
+            thin_samples(&mut samples);
             size += samples.len() * SMALL_BYTES;
             for sample in samples {
                 let endpoint = positions.of(

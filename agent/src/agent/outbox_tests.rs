@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::protocol::{ErrorCount, MAX_ERRORS, decode};
+use greylag_infra::protocol::{ErrorCount, MAX_ERRORS, SampleKind, decode};
 use proptest::prelude::*;
 
 use super::*;
@@ -336,6 +336,7 @@ fn log_lines_and_samples_are_bounded_and_drops_counted() {
         at_us: 1,
         response_us: 1,
         failed: false,
+        kind: SampleKind::Drawn,
     };
     let report = Report {
         endpoints: vec![Endpoint {

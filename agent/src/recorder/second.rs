@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::protocol::{Endpoint, SampleData, UserChange};
+use greylag_infra::protocol::{Endpoint, SampleData, SampleKind, UserChange};
 use greylag_reporting::{Interval, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
@@ -66,6 +66,7 @@ impl Second {
             at_us: micros(at),
             response_us: micros(sample.response_time),
             failed: error.is_some(),
+            kind: SampleKind::Drawn,
         });
     }
 

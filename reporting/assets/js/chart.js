@@ -4,13 +4,15 @@
 import * as echarts from "../vendor/echarts/echarts.esm.min.js";
 import { colours, onThemeChange } from "./theme.js";
 import { clock } from "./format.js";
-import { h, setAttribute } from "./dom.js";
+import { h, setAttribute, setText } from "./dom.js";
 import { axisStep } from "./series.js";
 import { DataTable } from "./data_table.js";
 
 const GROUP = "run";
 const MAX_LEGEND_LETTERS = 32;
 const PX_PER_MARK = 76;
+/** Sharper canvases cost more than they show. */
+const MAX_PIXEL_RATIO = 2;
 /** How the legend names the failures of an endpoint. */
 export const FAILURE = " · Failure";
 const NAMES = ["accent", "good", "bad", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
@@ -19,6 +21,10 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 export class Chart {
   #frame = 0;
   #armed = false;
+  #isSeen = false;
+  #isStale = true;
+  /** What the last whole option was made for; null when the next one must be whole. */
+  #structure = null;
   /** How much of the run time is shown, 0–1. */
   #shown = 1;
 
@@ -29,14 +35,19 @@ export class Chart {
     this.note = this.figure.querySelector('[data-role="note"]');
     this.describe = describe;
     this.table = new DataTable(this.figure.querySelector(".data-table"), table);
-    this.chart = echarts.init(this.canvas, null, { renderer: "canvas" });
+    const devicePixelRatio = Math.min(window.devicePixelRatio, MAX_PIXEL_RATIO);
+    this.chart = echarts.init(this.canvas, null, { renderer: "canvas", devicePixelRatio });
     this.chart.group = GROUP;
     echarts.connect(GROUP);
     new ResizeObserver(() => {
       this.chart.resize();
-      this.redraw();
+      this.#redrawWhole();
     }).observe(this.canvas);
-    onThemeChange(() => this.redraw());
+    new IntersectionObserver((entries) => {
+      this.#isSeen = entries.at(-1).isIntersecting;
+      if (this.#isSeen && this.#isStale) this.redraw();
+    }).observe(this.canvas);
+    onThemeChange(() => this.#redrawWhole());
     this.#addZoom();
   }
 
@@ -45,32 +56,62 @@ export class Chart {
     throw new Error("a chart says what it draws");
   }
 
-  /** Draws at most once a frame, and not while the page is hidden (the browser gives no frames then). */
+  /** Called by a subclass with what stands beside the picture: {points, note}. */
+  facts() {
+    throw new Error("a chart says what it shows");
+  }
+
+  /** Draws at most once a frame, and not while the page is hidden (the browser gives no frames then). A chart out of
+   * view is drawn when it comes into view. */
   redraw() {
+    this.#isStale = true;
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
-      this.palette = colours(NAMES);
-      this.chart.setOption(this.#whole(), { replaceMerge: ["series"], lazyUpdate: false });
-      if (!this.#armed) this.#armZoom();
+      const { points, note } = this.facts();
+      setAttribute(this.figure, "data-points", points);
+      setText(this.note, note);
       setAttribute(this.canvas, "aria-label", this.describe());
       this.table.refresh();
+      if (this.#isSeen) this.#draw();
     });
   }
 
-  points(count) {
-    setAttribute(this.figure, "data-points", count);
+  #redrawWhole() {
+    this.#structure = null;
+    this.redraw();
   }
 
-  #whole() {
+  #draw() {
+    this.#isStale = false;
+    this.palette = colours(NAMES);
+    const own = this.option();
+    const structure = JSON.stringify([own.over, own.yAxis.type, own.series.map(({ id, large }) => [id, large])]);
+    if (structure === this.#structure) this.chart.setOption(this.#changing(own));
+    else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
+    this.#structure = structure;
+    if (!this.#armed) this.#armZoom();
+  }
+
+  /** What is new each second; the rest stays as it was set. */
+  #changing({ end, yAxis: { max, min = 0 }, series }) {
+    return {
+      xAxis: { max: end, interval: this.#interval(end) },
+      yAxis: { min, max },
+      series: series.map(({ id, data }) => ({ id, data })),
+    };
+  }
+
+  #interval(end) {
+    return axisStep(end * this.#shown, this.canvas.clientWidth / PX_PER_MARK);
+  }
+
+  #whole(own) {
     const p = this.palette;
     const label = { color: p.faint, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
-    const own = this.option();
     return {
-      animation: !reducedMotion.matches,
-      animationDuration: 300,
-      animationDurationUpdate: 250,
-      animationEasingUpdate: "linear",
+      // An animated second is drawn sixty times.
+      animation: false,
       textStyle: { fontFamily: label.fontFamily },
       grid: {
         left: 8,
@@ -127,11 +168,11 @@ export class Chart {
         type: "value",
         min: 0,
         max: own.end,
-        interval: axisStep(own.end * this.#shown, this.canvas.clientWidth / PX_PER_MARK),
+        interval: this.#interval(own.end),
         axisLine: { lineStyle: { color: p.line } },
         axisTick: { show: false },
         splitLine: { show: false },
-        axisLabel: { ...label, hideOverlap: true, alignMaxLabel: "right", formatter: clock },
+        axisLabel: { ...label, hideOverlap: true, alignMaxLabel: "right", showMaxLabel: own.over, formatter: clock },
         axisPointer: { lineStyle: { color: p["line-strong"], type: "solid" }, label: { show: false } },
       },
       yAxis: {

@@ -2,9 +2,8 @@
 // mistaken for red, failures a red each and another shape, so that colour is not the only sign.
 
 import { Chart, FAILURE, tip } from "./chart.js";
-import { setText } from "./dom.js";
 import { clock, count, ms } from "./format.js";
-import { axisEnd, groupSamples } from "./series.js";
+import { axisEnd, groupSamples, oneIn } from "./series.js";
 import { isDark } from "./theme.js";
 
 const SCALE_KEY = "greylag-response-scale";
@@ -13,7 +12,7 @@ const SUCCESS_HUES = [226, 168, 276, 196, 142, 48, 252, 90, 210, 300];
 const FAILURE_HUES = [2, 338, 18, 350, 28];
 const LEAST_MS = 0.01;
 /** Above this many dots of one kind ECharts draws them in one sweep. */
-const LARGE = 2_000;
+const LARGE = 500;
 
 /** Logarithmic unless the reader chose otherwise: healthy answers and outliers are often a factor of a thousand apart. */
 function remembered() {
@@ -68,16 +67,32 @@ export class ResponsesChart extends Chart {
     }
   }
 
+  facts() {
+    const { samples, samplesOf } = this.run.data;
+    const shown = `${count(samples.length)} of ${count(samplesOf)} requests shown`;
+    return { points: samples.length, note: shown + this.#sampling() };
+  }
+
+  /** How likely a request is shown, so that dots can be compared. */
+  #sampling() {
+    const { samples, shares } = this.run.data;
+    if (shares.drawn > 0.999) return "";
+    const extra = samples.some((sample) => sample.extra);
+    const ofFailures = shares.failed > 1.05 * shares.drawn && extra ? `, failures ${oneIn(shares.failed)}` : "";
+    return `: ${oneIn(shares.drawn)}${ofFailures}${extra ? " (hollow: kept in addition)" : ""}`;
+  }
+
   option() {
     const { about, data } = this.run;
     const groups = groupSamples(data.samples, MAX_GROUPS);
-    this.points(data.samples.length);
-    setText(this.note, `${count(data.samples.length)} of ${count(data.samplesOf)} requests shown`);
     const series = groups.map((group) => this.#series(group));
+    const names = new Map(series.map(({ name, symbol }) => [name, symbol.replace(/^empty(.)/, (_, c) => c.toLowerCase())]));
     const least = data.samples.reduce((low, sample) => Math.min(low, Math.max(sample.response_ms, LEAST_MS)), Infinity);
+    const over = about.status !== "Running";
     return {
-      end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
-      legend: { data: series.map(({ name, symbol }) => ({ name, icon: symbol })) },
+      end: axisEnd(data.end(), about.duration_s, over),
+      over,
+      legend: { data: [...names].map(([name, icon]) => ({ name, icon })) },
       yAxis: {
         type: this.#log ? "log" : "value",
         min: this.#log ? 10 ** Math.floor(Math.log10(Number.isFinite(least) ? least : 1)) : 0,
@@ -97,16 +112,16 @@ export class ResponsesChart extends Chart {
     return this.#log ? samples.reduce((most, sample) => Math.max(most, sample.response_ms), 10 * LEAST_MS) * 1.4 : null;
   }
 
-  #series({ method, name, failed, points }) {
+  #series({ method, name, failed, extra, points }) {
     const label = `${method} ${name}`.trim() + (failed ? FAILURE : "");
     const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
     return {
-      id: label,
+      id: extra ? `${label} (extra)` : label,
       name: label,
       type: "scatter",
       data: dots,
       animation: false,
-      symbol: failed ? "triangle" : "circle",
+      symbol: extra ? (failed ? "emptyTriangle" : "emptyCircle") : failed ? "triangle" : "circle",
       symbolSize: failed ? 6 : 5,
       z: failed ? 3 : 2,
       large: points.length > LARGE,

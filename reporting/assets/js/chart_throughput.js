@@ -1,7 +1,6 @@
 // Total Requests Per Second: Request Per Second in green, Errors/sec in red.
 
 import { Chart, tip } from "./chart.js";
-import { setText } from "./dom.js";
 import { clock, rate } from "./format.js";
 import { axisEnd, ratePoints } from "./series.js";
 
@@ -31,12 +30,19 @@ export class ThroughputChart extends Chart {
     this.run = run;
   }
 
+  #most() {
+    return this.run.data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
+  }
+
+  facts() {
+    const most = this.#most();
+    return { points: this.run.data.points.length, note: most > 0 ? `peak ${rate(most)}` : "" };
+  }
+
   option() {
     const { about, data } = this.run;
     const p = this.palette;
-    this.points(data.points.length);
-    const most = data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
-    setText(this.note, most > 0 ? `peak ${rate(most)}` : "");
+    const most = this.#most();
     const line = (id, name, key, colour, area) => ({
       id,
       name,
@@ -49,8 +55,10 @@ export class ThroughputChart extends Chart {
       lineStyle: { color: colour, width: 1.8, cap: "round" },
       areaStyle: { color: colour, opacity: area },
     });
+    const over = about.status !== "Running";
     return {
-      end: axisEnd(data.end(), about.duration_s, about.status !== "Running"),
+      end: axisEnd(data.end(), about.duration_s, over),
+      over,
       legend: { data: [REQUESTS, ERRORS] },
       yAxis: { max: most > 0 ? null : 10, axisLabel: { formatter: rateLabel } },
       tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },

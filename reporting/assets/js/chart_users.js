@@ -1,7 +1,6 @@
 // Active Users: what was there, over the load profile that was planned.
 
 import { Chart, tip } from "./chart.js";
-import { setText } from "./dom.js";
 import { clock, count } from "./format.js";
 import { idealLine } from "./load_profile.js";
 import { axisEnd, userPoints } from "./series.js";
@@ -23,14 +22,19 @@ export class UsersChart extends Chart {
     return this.run.data.points.reduce((most, point) => Math.max(most, point.users), 0);
   }
 
+  facts() {
+    const { about, data } = this.run;
+    return { points: data.points.length, note: `peak ${count(this.#most())} of ${count(about.users)}` };
+  }
+
   option() {
     const { about, data } = this.run;
-    const end = axisEnd(data.end(), about.duration_s, about.status !== "Running");
+    const over = about.status !== "Running";
+    const end = axisEnd(data.end(), about.duration_s, over);
     const p = this.palette;
-    this.points(data.points.length);
-    setText(this.note, `peak ${count(this.#most())} of ${count(about.users)}`);
     return {
       end,
+      over,
       legend: { show: false },
       grid: { top: 16 },
       yAxis: {

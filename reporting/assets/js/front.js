@@ -87,6 +87,6 @@ function focusPath(region) {
 
 dress();
 startForm();
-new Live(address("/api/v1/events"), { change: refresh });
+new Live({ change: refresh }).follow({ front: true });
 setInterval(() => !document.hidden && refresh(), AGE_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());

@@ -1,68 +1,130 @@
-// One server-sent event stream with its indicator. EventSource reconnects by itself after a lost connection; after an
-// answer that is no stream (a coordinator that is just starting, a proxy's error page) it gives up, so we try again.
+// What keeps a page live: its part of the browser's one event stream (hub.js), while the page is seen, and the indicator
+// that says when nothing comes any more.
 
-import { setText } from "./dom.js";
+import { address } from "./address.js";
+import { h, setText } from "./dom.js";
 
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MOST_MS = 15_000;
-const WORDS = { live: "Live", reconnecting: "Reconnecting…", over: "" };
+/** The hub forgets a page that is silent for longer. */
+const SAY_MS = 5_000;
+/** A worker that does not answer within this time is not there. */
+const WORKER_MS = 8_000;
+const TICK_MS = 500;
+/** The coordinator says something every two seconds, so something is wrong after twice that. */
+const SILENT_MS = 4_000;
 
 export class Live {
-  #source = null;
-  #retryMs = RETRY_FIRST_MS;
-  #timer = 0;
-  #over = false;
+  #handlers;
+  #hub = null;
+  #wanted = null;
+  #state = { state: "connecting" };
+  #quiet = false;
+  /** When anything was last heard from the coordinator, or the page was seen again. */
+  #heardAt = performance.now();
+  #saidAt = Infinity;
 
-  /** `handlers`: event name → function of the parsed JSON. The stream ends for good with the event `end`. A `quiet` one
-   * is a side matter: it is indicated only while it is lost, and closed while the page is not seen, because browsers
-   * open few connections to one server and many such pages may be open. */
-  constructor(url, handlers, { quiet = false } = {}) {
-    this.url = url;
-    this.handlers = handlers;
-    this.quiet = quiet;
+  /** `handlers`: event name → function of the event's data. */
+  constructor(handlers) {
+    this.#handlers = handlers;
     this.indicator = document.querySelector("[data-live]");
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", (event) => event.persisted && !this.#over && this.reconnect());
-    if (quiet) document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.reconnect()));
-    if (!quiet || !document.hidden) this.reconnect();
+    this.silence = h("span", { "aria-hidden": "true" });
+    this.indicator.append(this.silence);
+    document.addEventListener("visibilitychange", () => this.#say());
+    addEventListener("pagehide", () => this.#hub?.say(null));
+    addEventListener("pageshow", (event) => event.persisted && this.#say());
+    setInterval(() => document.hidden || this.#say(), SAY_MS);
+    setInterval(() => document.hidden || this.#tick(), TICK_MS);
   }
 
-  /** Drops the connection and asks for everything anew. */
-  reconnect() {
-    this.#close();
-    const source = new EventSource(this.url);
-    this.#source = source;
-    source.onopen = () => {
-      this.#retryMs = RETRY_FIRST_MS;
-      this.#show("live");
-    };
-    source.onerror = () => {
-      if (this.#over) return;
-      this.#show("reconnecting");
-      if (source.readyState !== EventSource.CLOSED) return;
-      this.#timer = setTimeout(() => this.reconnect(), this.#retryMs * (0.75 + Math.random() / 2));
-      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MOST_MS);
-    };
-    for (const [name, handle] of Object.entries(this.handlers)) {
-      source.addEventListener(name, (event) => handle(event.data ? JSON.parse(event.data) : null));
+  /** Follows these `runs` (ids), and the `front` page. A `quiet` page says only when something is wrong. */
+  follow({ runs = [], front = false }, { quiet = false } = {}) {
+    this.#wanted = { runs, front };
+    this.#quiet = quiet;
+    this.#say();
+    this.#show();
+  }
+
+  /** Until when what the page shows is known to be true, on the clock of performance.now(). */
+  get knownUntil() {
+    return this.#heardAt + SILENT_MS / 2;
+  }
+
+  /** Tells the hub what is wanted. Silence counts from now on when the page was not seen before. */
+  #say() {
+    if (!this.#wanted) return;
+    this.#hub ??= this.#shared() ?? this.#own();
+    const now = performance.now();
+    if (document.hidden) {
+      this.#saidAt = Infinity;
+      return this.#hub.say(null);
     }
-    source.addEventListener("end", () => {
-      this.#over = true;
-      this.#close();
-      this.#show("over");
-    });
+    if (this.#saidAt === Infinity) {
+      this.#heardAt = now;
+      this.#saidAt = now;
+    }
+    this.#hub.say(this.#wanted);
   }
 
-  #close() {
-    clearTimeout(this.#timer);
-    this.#source?.close();
-    this.#source = null;
+  #shared() {
+    if (typeof SharedWorker !== "function") return null;
+    try {
+      const url = new URL("./hub_worker.js", import.meta.url);
+      const worker = new SharedWorker(url, { type: "module", name: "greylag" });
+      let isHere = false;
+      worker.port.addEventListener("message", ({ data }) => {
+        isHere = true;
+        this.#take(data);
+      });
+      worker.port.start();
+      const replace = () => {
+        if (isHere || this.#hub !== hub) return;
+        this.#hub = this.#own();
+        this.#say();
+      };
+      worker.addEventListener("error", replace);
+      setTimeout(replace, WORKER_MS);
+      const hub = { say: (wanted) => worker.port.postMessage({ wanted }) };
+      return hub;
+    } catch {
+      return null;
+    }
   }
 
-  #show(state) {
-    if (!this.indicator) return;
-    this.indicator.dataset.live = state;
-    this.indicator.hidden = state === "over" || (this.quiet && state === "live");
-    setText(this.indicator.querySelector("[data-live-text]"), WORDS[state]);
+  /** A hub of this page alone. Where there are no shared workers (phones) one page is seen at a time. */
+  #own() {
+    const take = (message) => this.#take(message);
+    const hub = import("./hub.js").then(({ Hub }) => new Hub(address("/api/v1/events")));
+    return { say: (wanted) => hub.then((hub) => hub.say(take, wanted)) };
+  }
+
+  #take(message) {
+    if (message.name === "here") return;
+    if (message.state) this.#state = message;
+    else {
+      this.#heardAt = performance.now();
+      this.#handlers[message.name]?.(message.data);
+    }
+    // The page that asks to sign in.
+    if (message.status === 401) location.reload();
+    this.#show();
+  }
+
+  #tick() {
+    this.#show();
+    this.#handlers.tick?.();
+  }
+
+  #show() {
+    if (!this.#wanted || document.hidden) return;
+    const silence = performance.now() - this.#heardAt;
+    const { state, text } = this.#state;
+    let shown = state;
+    if (state !== "refused" && silence > SILENT_MS) shown = "silent";
+    const words = { live: "Live", silent: "No data", lost: "Reconnecting…", refused: text }[shown];
+    if (!words) return;
+    this.indicator.dataset.live = shown;
+    this.indicator.hidden = this.#quiet && shown === "live";
+    setText(this.indicator.querySelector("[data-live-text]"), words);
+    // Not a part of what a screen reader says, which would speak every second.
+    setText(this.silence, shown === "silent" ? ` for ${Math.round(silence / 1_000)} s` : "");
   }
 }

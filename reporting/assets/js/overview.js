@@ -1,4 +1,4 @@
-// About This Test and the four cards. Time Elapsed ticks between the server's updates.
+// About This Test and the four cards. Time Elapsed ticks between the server's updates, for as long as these come.
 
 import { h, part, setAttribute, setText } from "./dom.js";
 import { count, dayAndTime, duration, ms, percent, rate, utc } from "./format.js";
@@ -19,17 +19,13 @@ export class Overview {
   #about = null;
   #elapsedAt = 0;
 
-  constructor() {
-    setInterval(() => this.#tick(), 250);
-  }
-
   show({ about, cards, workers }) {
     this.#about = about;
     this.#elapsedAt = performance.now();
     this.#showAbout(about);
     this.#showCards(cards);
     showWorkers(workers);
-    this.#tick();
+    this.tick(this.#elapsedAt);
   }
 
   showConnection(status) {
@@ -83,13 +79,15 @@ export class Overview {
     showArrivals(cards.arrivals);
   }
 
-  #tick() {
+  /** Shows the time that has passed, on performance.now()'s clock at most until `knownUntil`. */
+  tick(knownUntil) {
     const about = this.#about;
     if (!about) return;
     const ticking = about.status === "Running" && about.run_started_us !== null;
-    const seconds = about.time_elapsed_s + (ticking ? (performance.now() - this.#elapsedAt) / 1000 : 0);
+    const now = Math.max(this.#elapsedAt, Math.min(performance.now(), knownUntil));
+    const seconds = about.time_elapsed_s + (ticking ? (now - this.#elapsedAt) / 1000 : 0);
     show("time-elapsed", seconds, duration(seconds));
-    setAttribute(part("progress"), "width", Math.min(100, (seconds / about.duration_s) * 100).toFixed(2));
+    setAttribute(part("progress"), "width", Math.min(100, (seconds / about.duration_s) * 100).toFixed(1));
   }
 }
 

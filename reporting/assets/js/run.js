@@ -4,63 +4,67 @@ import { address } from "./address.js";
 import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
 import { showCompleteness } from "./completeness.js";
+import { ConsoleTables } from "./console_tables.js";
 import { Endpoints } from "./endpoints.js";
+import { showErrors } from "./errors.js";
+import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
 import { RunData } from "./series.js";
-import { showErrors } from "./errors.js";
 import { showNotices, showWarnings } from "./warnings.js";
 
 const id = document.querySelector("[data-run]").dataset.run;
-const initial = JSON.parse(document.getElementById("initial").textContent);
 
 /** What the charts read. */
-const run = { about: initial.view.about, data: new RunData() };
+const run = { view: null, about: null, data: new RunData() };
 const overview = new Overview();
 const changeUsers = new ChangeUsers(id);
 const endpoints = new Endpoints();
 const log = new Console();
+const tables = new ConsoleTables(id, (text) => log.showTables(text));
+const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
 let charts = [];
+let hasData;
+const firstData = new Promise((resolve) => (hasData = resolve));
 
-function showView(view) {
-  run.about = view.about;
+/** Takes an event: a patch of the view, what was added to the growing parts, whether that was all. */
+function take({ view, delta, over }) {
+  const before = run.view;
+  if (view) run.view = patched(before, view);
+  run.about = run.view.about;
+  if (view) showView(run.view, before ?? {});
+  if (delta) {
+    run.data.apply(delta);
+    log.append(delta.log, delta.log_lines_dropped);
+  }
+  hasData();
+  for (const chart of charts) chart.redraw();
+  // Of a run that is over only this still changes: its infrastructure comes and goes.
+  if (over) live.follow({ front: true }, { quiet: true });
+}
+
+function showView(view, before) {
   overview.show(view);
   changeUsers.show(view.about);
-  endpoints.show(view.endpoints, view.aggregated);
-  showErrors(view.errors);
-  showNotices(view.notices);
-  showCompleteness(view.completeness);
-  showWarnings(view.warnings);
-  log.showTables(view.console_tables);
+  if (view.endpoints !== before.endpoints || view.aggregated !== before.aggregated) {
+    endpoints.show(view.endpoints, view.aggregated);
+    tables.changed(view);
+  }
+  if (view.errors !== before.errors) showErrors(view.errors);
+  if (view.notices !== before.notices) showNotices(view.notices);
+  if (view.completeness !== before.completeness) showCompleteness(view.completeness);
+  if (view.warnings !== before.warnings) showWarnings(view.warnings);
 }
 
-function showDelta(delta) {
-  run.data.apply(delta);
-  log.append(delta.log, delta.log_lines_dropped);
-  for (const chart of charts) chart.redraw();
+function tick() {
+  overview.tick(live.knownUntil);
 }
 
-showView(initial.view);
-showDelta({ ...initial.delta, reset: true });
-if (run.about.status === "Running") followRun();
-else followInfrastructure();
+let asked = Promise.resolve();
 
-function followRun() {
-  new Live(address(`/api/v1/runs/${encodeURIComponent(id)}/events`), {
-    view(view) {
-      const wasRunning = run.about.status === "Running";
-      showView(view);
-      if (!wasRunning || view.about.status === "Running") return;
-      for (const chart of charts) chart.redraw();
-      followInfrastructure();
-    },
-    delta: showDelta,
-  });
-}
-
-/** Of a run that is over only this still changes: its infrastructure comes and goes. */
+/** One after the other, so that an old answer never follows a new one. When the coordinator is away, the indicator says
+ * so, and there is a change when it is back. */
 function followInfrastructure() {
-  let asked = Promise.resolve();
   const ask = async () => {
     const answer = await fetch(address("/api/v1/infrastructures"));
     if (!answer.ok) return;
@@ -68,11 +72,14 @@ function followInfrastructure() {
     const own = infrastructures.find(({ name }) => name === run.about.infrastructure);
     if (own) overview.showConnection(own.status);
   };
-  // One after the other, so that an old answer never follows a new one. When the coordinator is away, the stream's
-  // indicator says so, and there is a change when it is back.
-  const change = () => (asked = asked.then(ask).catch(() => {}));
-  new Live(address("/api/v1/events"), { change }, { quiet: true });
+  asked = asked.then(ask).catch(() => {});
 }
+
+const initial = document.getElementById("initial");
+if (initial) {
+  const { view, delta } = JSON.parse(initial.textContent);
+  take({ view: [view], delta, over: true });
+} else live.follow({ runs: [id] });
 
 // The charting library is by far the largest part; everything else does not wait for it.
 const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.all([
@@ -80,5 +87,6 @@ const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.
   import("./chart_throughput.js"),
   import("./chart_responses.js"),
 ]);
+await firstData;
 charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run)];
 for (const chart of charts) chart.redraw();

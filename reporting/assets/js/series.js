@@ -1,26 +1,53 @@
 // The growing parts of a run as the browser keeps them. Pure: no DOM here.
 
-/** Most samples kept in the browser. Points are as few as the server makes them. */
-export const MAX_SAMPLES = 12_000;
+/** What a dot's number in DotChanges::kind (src/view.rs) means: its outcome, and whether it was kept in addition to those
+ * drawn. */
+const KINDS = [
+  { failed: false, extra: false },
+  { failed: true, extra: false },
+  { failed: true, extra: true },
+  { failed: false, extra: true },
+  { failed: true, extra: true },
+];
 
 export class RunData {
   points = [];
+  /** Dots of the scatter plot, in order of time. */
   samples = [];
   samplesOf = 0;
-  /** Grows with every change, so that charts know whether they are up to date. */
-  version = 0;
+  /** Which share of all requests, and of the failed ones, has a dot. */
+  shares = { drawn: 1, failed: 1 };
+  #dots = new Map();
+  #nextDot = 0;
+  #endpoints = [];
 
   /** Takes a RunDelta. */
   apply(delta) {
-    if (delta.reset) {
-      this.points = [];
-      this.samples = [];
-    }
+    if (delta.reset) this.points = [];
     this.#mergePoints(delta.series, delta.step_s || 1);
-    for (const sample of delta.samples) this.samples.push(sample);
-    this.samplesOf = delta.samples_of;
-    this.samples = thinned(this.samples, MAX_SAMPLES);
-    this.version += 1;
+    this.#changeDots(delta.dots);
+  }
+
+  #changeDots(changes) {
+    if (changes.forget) {
+      this.#dots.clear();
+      this.#nextDot = 0;
+      this.#endpoints = [];
+    }
+    for (const number of changes.gone) this.#dots.delete(number);
+    this.#endpoints.push(...changes.endpoints);
+    let atMs = 0;
+    changes.at_ms.forEach((after, index) => {
+      atMs += after;
+      const [method, name] = this.#endpoints[changes.endpoint[index]];
+      const response_ms = changes.response_us[index] / 1_000;
+      this.#dots.set(this.#nextDot++, { at_s: atMs / 1_000, response_ms, method, name, ...KINDS[changes.kind[index]] });
+    });
+    this.samplesOf = changes.of;
+    this.shares = { drawn: changes.drawn_share, failed: changes.failed_share };
+    if (changes.forget || changes.gone.length > 0 || changes.at_ms.length > 0) {
+      this.samples = [...this.#dots.values()].sort((a, b) => a.at_s - b.at_s);
+    }
   }
 
   #mergePoints(series, step) {
@@ -56,18 +83,6 @@ export function lowerBound(points, second) {
   return low;
 }
 
-/** At most `most` samples: while there are more, every second success goes, then every second one of all. */
-export function thinned(samples, most) {
-  let kept = samples;
-  while (kept.length > most) {
-    const before = kept.length;
-    let seen = 0;
-    kept = kept.filter((sample) => sample.failed || seen++ % 2 === 0);
-    if (kept.length > most && kept.length > before * 0.75) kept = kept.filter((_, index) => index % 2 === 0);
-  }
-  return kept;
-}
-
 /** [second, users] for the chart. */
 export function userPoints(points) {
   return points.map((point) => [point.second, point.users]);
@@ -78,12 +93,15 @@ export function ratePoints(points, key) {
   return points.map((point) => [point.second, point[key] / point.step]);
 }
 
-/** Where the run time axis ends: the whole duration of a short run, a bit more than what has happened of a long one. */
+/** Least run time on the axis of a run that goes on. */
+const LEAST_AXIS_S = 20;
+
+/** Where the run time axis ends: with what there is once the run is over; before, a little later, but not beyond the
+ * planned duration unless the run is. */
 export function axisEnd(dataEnd, durationS, over) {
   if (over && dataEnd > 0) return dataEnd;
-  const SHORT_S = 300;
-  if (durationS <= SHORT_S) return Math.max(durationS, dataEnd);
-  return Math.max(dataEnd, Math.min(durationS, Math.max(SHORT_S, dataEnd * 1.2)));
+  const ahead = Math.max(LEAST_AXIS_S, dataEnd * 1.1);
+  return Math.max(dataEnd, Math.min(durationS, ahead));
 }
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200];
@@ -95,20 +113,29 @@ export function axisStep(spanS, most) {
   return STEPS_S.find((step) => step >= least) ?? Math.ceil(least / DAY_S) * DAY_S;
 }
 
-/** Samples by endpoint and outcome, in order of first appearance: [{method, name, failed, points: [[s, ms]]}]; beyond
- * `mostGroups` the rest is one group per outcome, named "(other)". */
+/** "1 in 30" for a share of 0.033; "all" for one of 1. */
+export function oneIn(share) {
+  if (share > 0.999) return "all";
+  const n = 1 / share;
+  return `1 in ${n < 9.95 ? n.toFixed(1).replace(".0", "") : Math.round(n).toLocaleString("en")}`;
+}
+
+/** Samples by endpoint, outcome and whether they were kept in addition, in order of first appearance:
+ * [{method, name, failed, extra, points: [[s, ms]]}]; beyond `mostGroups` the rest is one group per outcome, named
+ * "(other)". */
 export function groupSamples(samples, mostGroups) {
   const groups = new Map();
   for (const sample of samples) {
-    let key = JSON.stringify([sample.method, sample.name, sample.failed]);
     let { method, name } = sample;
+    const { failed, extra } = sample;
+    let key = JSON.stringify([method, name, failed, extra]);
     if (!groups.has(key) && groups.size >= mostGroups) {
-      key = `other ${sample.failed}`;
+      key = `other ${failed} ${extra}`;
       [method, name] = ["", "(other)"];
     }
     let group = groups.get(key);
     if (!group) {
-      group = { method, name, failed: sample.failed, points: [] };
+      group = { method, name, failed, extra, points: [] };
       groups.set(key, group);
     }
     group.points.push([sample.at_s, sample.response_ms]);

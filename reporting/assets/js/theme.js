@@ -10,12 +10,15 @@ export function onThemeChange(listener) {
   listeners.add(listener);
 }
 
+let resolved = {};
+
 /** The colours that `names` (custom properties such as `--accent`) have now, as `rgb(…)`. */
 export function colours(names) {
+  if (names.every((name) => name in resolved)) return resolved;
   const probe = document.createElement("span");
   probe.hidden = true;
   document.body.append(probe);
-  const resolved = {};
+  resolved = {};
   for (const name of names) {
     probe.style.color = `var(--${name})`;
     resolved[name] = getComputedStyle(probe).color;
@@ -30,6 +33,7 @@ export function isDark() {
 
 function show() {
   root.dataset.shown = isDark() ? "dark" : "light";
+  resolved = {};
   for (const listener of listeners) listener();
 }
 

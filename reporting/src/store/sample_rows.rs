@@ -1,8 +1,9 @@
-//! Samples for the scatter plot as rows: at most [`MAX_SAMPLES_PER_SECOND`] per row, whatever its level.
+//! Samples for the scatter plot as rows: at most [`crate::MAX_SAMPLES_PER_SECOND`] per row, whatever its
+//! level.
 
 use std::collections::BTreeMap;
 
-use greylag_infra::protocol::Endpoint;
+use greylag_infra::protocol::{Endpoint, SampleKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +12,17 @@ use super::integers::{from_sql, to_sql};
 use super::live::{endpoints, last_second};
 use super::run_rows::key_of;
 use crate::plain_text::plain_text;
-use crate::samples::{MAX_SAMPLES_PER_SECOND, Sample, thin_samples};
+use crate::samples::{Complete, Sample, choose_shown, drawn_per_row, thin_samples};
 use crate::view::SamplePoint;
 use crate::windows::{LEVELS, bucket_of, width};
 
 /// Samples of a run, thinned.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     /// By time.
     pub points: Vec<SamplePoint>,
+    /// Which requests are all among them.
+    pub complete: Complete,
     /// Requests of the whole run so far, of which these are some.
     pub of: u64,
 }
@@ -31,6 +34,9 @@ pub(super) struct StoredSample {
     pub(super) at_us: u64,
     pub(super) response_us: u64,
     pub(super) failed: bool,
+    /// Rows of earlier versions do not have it.
+    #[serde(default)]
+    pub(super) kind: SampleKind,
 }
 
 impl Sample for StoredSample {
@@ -45,6 +51,12 @@ impl Sample for StoredSample {
     }
     fn failed(&self) -> bool {
         self.failed
+    }
+    fn kind(&self) -> SampleKind {
+        self.kind
+    }
+    fn set_kind(&mut self, kind: SampleKind) {
+        self.kind = kind;
     }
 }
 
@@ -67,7 +79,7 @@ pub(super) fn add(
         }
         below = Vec::new();
         for (bucket, mut new) in buckets {
-            thin_samples(&mut new, MAX_SAMPLES_PER_SECOND);
+            thin_samples(&mut new);
             below.extend(&new);
             let row = params![run, to_sql(level as u64), bucket, agent];
             let packed: Option<Vec<u8>> = connection
@@ -78,7 +90,7 @@ pub(super) fn add(
                 .optional()?;
             if let Some(packed) = packed {
                 new.extend(unpack(&packed)?);
-                thin_samples(&mut new, MAX_SAMPLES_PER_SECOND);
+                thin_samples(&mut new);
             }
             let packed = rmp_serde::to_vec(&new).expect("numbers always encode");
             connection
@@ -91,7 +103,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// At most `max_points` samples at and after `from_second`.
+/// The samples at and after `from_second`: at most `max_points` that were drawn, and a few more.
 pub(super) fn read(
     connection: &Connection,
     run_id: &str,
@@ -106,6 +118,7 @@ pub(super) fn read(
         max_points,
     );
     let mut samples = Vec::new();
+    let mut complete = Complete::ALL;
     let mut statement = connection.prepare_cached(
         "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
     )?;
@@ -117,10 +130,12 @@ pub(super) fn read(
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(0)?.as_blob();
         let packed = packed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        samples.extend(unpack(packed)?);
+        let row = unpack(packed)?;
+        complete = complete.and_of(&row);
+        samples.extend(row);
     }
     samples.retain(|sample| sample.at_us / 1_000_000 >= u64::from(from_second));
-    thin_samples(&mut samples, max_points);
+    choose_shown(&mut samples, &mut complete, max_points);
     let names: Vec<Endpoint> = endpoints(connection, run)?
         .into_iter()
         .map(|endpoint| Endpoint {
@@ -138,17 +153,23 @@ pub(super) fn read(
                 method: endpoint.method.clone(),
                 name: endpoint.name.clone(),
                 failed: sample.failed,
+                kind: sample.kind,
             })
         })
         .collect();
-    Ok(Samples { points, of })
+    Ok(Samples {
+        points,
+        complete,
+        of,
+    })
 }
 
-/// The coarsest level whose full rows still make `max_points` samples.
+/// The coarsest level whose full rows still make about twice `max_points` samples: of the rows' different
+/// shares the least is that of all.
 fn level_for(seconds: u32, max_points: usize) -> usize {
     (1..LEVELS)
         .rev()
-        .find(|level| (seconds / width(*level)) as usize * MAX_SAMPLES_PER_SECOND >= max_points)
+        .find(|level| (seconds / width(*level)) as usize * drawn_per_row() >= 2 * max_points)
         .unwrap_or(0)
 }
 

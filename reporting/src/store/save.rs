@@ -167,6 +167,7 @@ fn write(
             at_us: sample.at_us,
             response_us: sample.response_us,
             failed: sample.failed,
+            kind: sample.kind,
         })
         .collect();
     sample_rows::add(connection, run, agent, samples)?;

@@ -35,6 +35,11 @@ impl WebError {
         }
     }
 
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Our own failure: the cause goes to the log.
     pub(super) fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, "{doing} failed");
@@ -53,12 +58,6 @@ impl WebError {
                 "there is no run `{shown}` in this coordinator's store; its front page lists the runs"
             ),
         )
-    }
-
-    /// HTTP status.
-    #[cfg(test)]
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every URL is in `router.rs`. Who may ask: `same_origin.rs` (which Host and Origin are ours), `auth.rs`
 //! (the token, sessions) and `access_layers.rs` (what needs which). How an error looks: `error.rs`. Live
-//! updates: `events.rs` sends what `run_feed.rs` finds new. Programs are answered by `api/`, people by
+//! updates: `events.rs` sends what `run_feed.rs` finds new, `json_patch.rs` makes that small. Programs are answered by `api/`, people by
 //! `pages/`.
 
 mod access_layers;
@@ -13,6 +13,7 @@ mod change_users;
 mod delete_run;
 mod error;
 mod events;
+mod json_patch;
 mod listen;
 mod pages;
 mod public_address;

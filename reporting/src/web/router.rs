@@ -79,7 +79,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/log", get(api::log))
         .route("/api/v1/runs/{id}/log/lines", get(api::log_lines))
         .route("/api/v1/runs/{id}/events", get(events::run_events))
-        .route("/api/v1/events", get(events::front_events))
+        .route("/api/v1/events", get(events::events))
         .route(
             "/api/v1/infrastructures",
             get(api::list_infrastructures).post(api::create_infrastructure),

@@ -1,49 +1,50 @@
 //! What a run page has not seen yet: everything at first, then what was added or rewritten since.
 
-use std::collections::HashMap;
+mod dots;
 
+use serde_json::Value;
+
+use self::dots::{Dots, MAX_DOTS};
 use super::error::WebError;
+use super::json_patch::{patch, whole};
 use super::state::find_run;
 use crate::coordinator::Coordinator;
 use crate::page_text::count;
 use crate::store::Series;
-use crate::view::{LogRow, RunDelta, RunView, SamplePoint, SeriesPoint};
+use crate::view::{LogRow, RunDelta, RunView, SeriesPoint};
 use crate::view_builder::run_view;
 
 /// Most points of the time series on a page; longer runs have wider points.
 const MAX_SERIES_POINTS: usize = 1_200;
-/// Most dots of the scatter plot in a first update.
-const MAX_SAMPLES: usize = 4_000;
-/// Dots a browser may have collected before it is sent a thinned set anew.
-const SAMPLES_BEFORE_THINNING: usize = 2 * MAX_SAMPLES;
 /// Most log lines in one update; of more, the last ones after a line that says so.
-const MAX_LOG_LINES: usize = 2_000;
-/// Seconds of run time for which late samples are looked for.
-const LATE_SAMPLES_S: u32 = 15;
+const MAX_LOG_LINES: usize = 1_000;
 
 /// Follows one run for one reader.
 #[derive(Debug)]
 pub(super) struct RunFeed {
     coordinator: Coordinator,
     id: String,
-    sent: Option<Sent>,
+    sent: Sent,
 }
 
-/// One update: to be sent as `view` and `delta`.
+/// One update.
 #[derive(Debug)]
 pub(super) struct RunUpdate {
     pub(super) view: RunView,
+    /// What changed of the view since the last update (see [`super::json_patch`]).
+    pub(super) view_patch: Option<Value>,
     pub(super) delta: RunDelta,
-    /// The run is over and this is all.
+    /// The run is over, no late results are awaited, and this is all.
     pub(super) is_last: bool,
 }
 
 /// What the reader has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sent {
-    step_s: u32,
-    points: Vec<SeriesPoint>,
-    samples: SentSamples,
+    /// None before anything was sent.
+    view: Option<RunView>,
+    series: Series,
+    dots: Dots,
     log_seq: u64,
 }
 
@@ -53,8 +54,18 @@ impl RunFeed {
         Self {
             coordinator,
             id,
-            sent: None,
+            sent: Sent {
+                view: None,
+                series: Series::default(),
+                dots: Dots::new(),
+                log_seq: 0,
+            },
         }
+    }
+
+    /// The run that it follows.
+    pub(super) fn run_id(&self) -> &str {
+        &self.id
     }
 
     /// What is new now.
@@ -68,44 +79,58 @@ impl RunFeed {
         let run = find_run(&self.coordinator, &self.id).await?;
         let view = run_view(&self.coordinator, &run).await?;
         let series = store.series(&self.id, 0, MAX_SERIES_POINTS).await?;
-        let sent = match self.sent.take() {
-            Some(sent) if sent.can_be_extended_to(&series) => Some(sent),
-            _ => None,
-        };
-        let reset = sent.is_none();
-        let mut sent = sent.unwrap_or_default();
-
-        let first_wanted = if reset {
-            0
-        } else {
-            sent.samples.first_wanted()
-        };
-        let samples = store.samples(&self.id, first_wanted, MAX_SAMPLES).await?;
+        let sent = &mut self.sent;
+        let samples = store
+            .samples(&self.id, sent.dots.first_wanted(), MAX_DOTS)
+            .await?;
         let mut log = store
             .last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES)
             .await?;
         if let Some(notice) = notice_of_skipped(sent.log_seq, &log) {
             log.insert(0, notice);
         }
-        sent.log_seq = log.last().map_or(sent.log_seq, |row| row.seq);
+        let log_lines_dropped = store.log_lines_dropped(&self.id).await?;
 
+        let reset = !can_be_extended_to(&sent.series, &series);
+        let known = if reset {
+            &[]
+        } else {
+            sent.series.points.as_slice()
+        };
         let delta = RunDelta {
             reset,
-            series: new_points(&sent.points, &series.points),
+            series: new_points(known, &series.points),
             step_s: series.step_s,
-            samples: sent.samples.new_among(samples.points),
-            samples_of: samples.of,
+            dots: sent.dots.update(samples),
             log,
-            log_lines_dropped: store.log_lines_dropped(&self.id).await?,
+            log_lines_dropped,
         };
-        sent.step_s = series.step_s;
-        sent.points = series.points;
-        self.sent = Some(sent);
+        let takes_late = run
+            .completeness
+            .takes_late_results(self.coordinator.now_us());
+        let view_patch = patch_of(sent.view.as_ref(), &view)?;
+        sent.log_seq = delta.log.last().map_or(sent.log_seq, |row| row.seq);
+        sent.series = series;
+        sent.view = Some(view.clone());
         Ok(RunUpdate {
             view,
+            view_patch,
             delta,
-            is_last: run.phase.is_over(),
+            is_last: run.phase.is_over() && !takes_late,
         })
+    }
+}
+
+/// What the reader of the old view must be sent; none when it is the same.
+fn patch_of(old: Option<&RunView>, new: &RunView) -> Result<Option<Value>, WebError> {
+    let json = |view: &RunView| {
+        serde_json::to_value(view)
+            .map_err(|error| WebError::internal("writing a live update", &error))
+    };
+    let new = json(new)?;
+    match old {
+        Some(old) => Ok(patch(&json(old)?, &new)),
+        None => Ok(Some(whole(new))),
     }
 }
 
@@ -128,19 +153,15 @@ fn notice_of_skipped(last_sent: u64, log: &[LogRow]) -> Option<LogRow> {
     })
 }
 
-impl Sent {
-    /// Whether points can be added and replaced, without any to be taken away, and the dots are not too
-    /// many.
-    fn can_be_extended_to(&self, series: &Series) -> bool {
-        self.step_s == series.step_s
-            && self.points.len() <= series.points.len()
-            && self
-                .points
-                .iter()
-                .zip(&series.points)
-                .all(|(sent, now)| sent.second == now.second)
-            && self.samples.in_browser <= SAMPLES_BEFORE_THINNING
-    }
+/// Whether points can be added and replaced, without any to be taken away.
+fn can_be_extended_to(sent: &Series, now: &Series) -> bool {
+    sent.step_s == now.step_s
+        && sent.points.len() <= now.points.len()
+        && sent
+            .points
+            .iter()
+            .zip(&now.points)
+            .all(|(sent, now)| sent.second == now.second)
 }
 
 /// The points that the reader does not have as they are now. Late results may rewrite any of them.
@@ -150,57 +171,6 @@ fn new_points(sent: &[SeriesPoint], now: &[SeriesPoint]) -> Vec<SeriesPoint> {
         .filter(|point| sent.next() != Some(*point))
         .copied()
         .collect()
-}
-
-/// Which dots the reader has: counted for the last seconds, in which more may come late; older ones are
-/// forgotten.
-#[derive(Debug, Default)]
-struct SentSamples {
-    last_second: u32,
-    recent: HashMap<SampleKey, u32>,
-    in_browser: usize,
-}
-
-/// A dot: time and response time in µs, endpoint, outcome.
-type SampleKey = (u64, u64, String, String, bool);
-
-impl SentSamples {
-    fn first_wanted(&self) -> u32 {
-        self.last_second.saturating_sub(LATE_SAMPLES_S)
-    }
-
-    /// Keeps what the reader does not have and notes that it will.
-    fn new_among(&mut self, samples: Vec<SamplePoint>) -> Vec<SamplePoint> {
-        let mut known = self.recent.clone();
-        let new: Vec<SamplePoint> = samples
-            .into_iter()
-            .filter(|sample| match known.get_mut(&key(sample)) {
-                Some(copies) if *copies > 0 => {
-                    *copies -= 1;
-                    false
-                }
-                _ => true,
-            })
-            .collect();
-        for sample in &new {
-            *self.recent.entry(key(sample)).or_default() += 1;
-            self.last_second = self.last_second.max(sample.at_s as u32);
-        }
-        self.in_browser += new.len();
-        let first_wanted = u64::from(self.first_wanted()) * 1_000_000;
-        self.recent.retain(|(at_us, ..), _| *at_us >= first_wanted);
-        new
-    }
-}
-
-fn key(sample: &SamplePoint) -> SampleKey {
-    (
-        (sample.at_s * 1e6).round() as u64,
-        (sample.response_ms * 1e3).round() as u64,
-        sample.method.clone(),
-        sample.name.clone(),
-        sample.failed,
-    )
 }
 
 #[cfg(test)]
@@ -214,16 +184,6 @@ mod tests {
             users: 1,
             requests,
             failures: 0,
-        }
-    }
-
-    fn sample(at_ms: u64, name: &str) -> SamplePoint {
-        SamplePoint {
-            at_s: at_ms as f64 / 1e3,
-            response_ms: 1.5,
-            method: "GET".into(),
-            name: name.into(),
-            failed: false,
         }
     }
 
@@ -255,15 +215,16 @@ mod tests {
 
     #[test]
     fn a_series_that_lost_points_or_has_wider_ones_is_sent_anew() {
-        let sent = Sent {
-            step_s: 1,
-            points: vec![point(0, 1), point(1, 2)],
-            ..Sent::default()
-        };
-        assert!(sent.can_be_extended_to(&series(1, vec![point(0, 9), point(1, 2), point(2, 3)])));
-        assert!(!sent.can_be_extended_to(&series(8, vec![point(0, 3), point(8, 2)])));
-        assert!(!sent.can_be_extended_to(&series(1, vec![point(0, 1)])));
-        assert!(!sent.can_be_extended_to(&series(1, vec![point(0, 1), point(2, 2)])));
+        let sent = series(1, vec![point(0, 1), point(1, 2)]);
+        let extends = |step_s, points| can_be_extended_to(&sent, &series(step_s, points));
+        assert!(extends(1, vec![point(0, 9), point(1, 2), point(2, 3)]));
+        assert!(!extends(8, vec![point(0, 3), point(8, 2)]));
+        assert!(!extends(1, vec![point(0, 1)]));
+        assert!(!extends(1, vec![point(0, 1), point(2, 2)]));
+        assert!(!can_be_extended_to(
+            &Series::default(),
+            &series(1, Vec::new())
+        ));
     }
 
     #[test]
@@ -286,33 +247,5 @@ mod tests {
         assert_eq!(notice.text, "… 12,345 earlier lines: see the download");
         let notice = notice_of_skipped(40, &lines(42)).expect("one is left out");
         assert_eq!(notice.text, "… 1 older line is in the download");
-    }
-
-    #[test]
-    fn each_dot_is_sent_once_late_ones_and_twins_too() {
-        let mut sent = SentSamples::default();
-        let first = vec![
-            sample(20_000, "/a"),
-            sample(20_000, "/a"),
-            sample(20_500, "/b"),
-        ];
-        assert_eq!(sent.new_among(first.clone()).len(), 3);
-        let mut again = first;
-        again.push(sample(19_000, "/late"));
-        again.push(sample(20_000, "/a"));
-        let new = sent.new_among(again.clone());
-        assert_eq!(new, [sample(19_000, "/late"), sample(20_000, "/a")]);
-        assert!(sent.new_among(again).is_empty());
-        assert_eq!(sent.in_browser, 5);
-        assert_eq!(sent.first_wanted(), 20 - LATE_SAMPLES_S);
-    }
-
-    #[test]
-    fn what_is_remembered_of_dots_is_bounded_by_the_late_seconds() {
-        let mut sent = SentSamples::default();
-        for second in 0..1_000 {
-            sent.new_among(vec![sample(second * 1_000, "/a")]);
-        }
-        assert!(sent.recent.len() <= LATE_SAMPLES_S as usize + 1);
     }
 }

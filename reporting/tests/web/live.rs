@@ -25,6 +25,34 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Events {
     body: BodyDataStream,
     text: String,
+    view: Value,
+}
+
+/// A run as a browser knows it after an event.
+struct Run {
+    view: Value,
+    delta: Value,
+    over: bool,
+}
+
+/// What the page does with a patch.
+fn patched(old: Value, patch: &Value) -> Value {
+    match (patch, old) {
+        (Value::Array(whole), _) => whole[0].clone(),
+        (Value::Object(changes), mut old) => {
+            for (key, change) in changes {
+                match (key.parse::<usize>(), &mut old) {
+                    (Ok(at), Value::Array(items)) => {
+                        items.resize(items.len().max(at + 1), Value::Null);
+                        items[at] = patched(items[at].take(), change);
+                    }
+                    (_, old) => old[key] = patched(old[key].take(), change),
+                }
+            }
+            old
+        }
+        (patch, _) => panic!("{patch} is not a patch"),
+    }
 }
 
 impl Events {
@@ -47,6 +75,7 @@ impl Events {
         Self {
             body: response.into_body().into_data_stream(),
             text: String::new(),
+            view: Value::Null,
         }
     }
 
@@ -81,13 +110,30 @@ impl Events {
         }
     }
 
-    /// The next `view` and `delta`.
-    async fn pair(&mut self) -> (Value, Value) {
-        let (name, view) = self.next().await.expect("a view");
-        assert_eq!(name, "view");
-        let (name, delta) = self.next().await.expect("a delta");
-        assert_eq!(name, "delta");
-        (view, delta)
+    /// The next event that is no beat.
+    async fn next_but_beats(&mut self) -> Option<(String, Value)> {
+        loop {
+            match self.next().await {
+                Some((name, _)) if name == "beat" => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next `run`: its view as it is now, and what was added.
+    async fn run(&mut self) -> Run {
+        let (name, event) = self.next_but_beats().await.expect("a run");
+        assert_eq!(name, "run");
+        if let Some(patch) = event.get("view") {
+            self.view = patched(self.view.take(), patch);
+        }
+        Run {
+            view: self.view.clone(),
+            delta: event.get("delta").cloned().unwrap_or_else(
+                || json!({ "reset": false, "series": [], "log": [], "dots": { "kind": [] } }),
+            ),
+            over: event["over"] == json!(true),
+        }
     }
 }
 
@@ -122,17 +168,20 @@ async fn a_run_that_is_over_is_told_whole_and_ends() {
     site.finished_run("abcdefabcdef", load_test("checkout"), "/cart", "500")
         .await;
     let mut events = Events::open(&site, "/api/v1/runs/abcdefabcdef/events").await;
-    let (view, delta) = events.pair().await;
+    let Run { view, delta, over } = events.run().await;
     assert_eq!(view["cards"]["requests"], json!(50));
     assert_eq!(delta["reset"], json!(true));
     assert_eq!(delta["series"].as_array().map(Vec::len), Some(11));
-    assert_eq!(delta["samples"][0]["failed"], json!(true));
-    assert_eq!(delta["samples_of"], json!(50));
-    assert_eq!(delta["log"][0]["text"], json!("saw 500"));
+    let dots = &delta["dots"];
     assert_eq!(
-        events.next().await.map(|(name, _)| name).as_deref(),
-        Some("end")
+        (&dots["at_ms"], &dots["response_us"], &dots["kind"]),
+        (&json!([500]), &json!([30_000]), &json!([1])),
+        "one failure"
     );
+    assert_eq!(dots["endpoints"], json!([["GET", "/cart"]]));
+    assert_eq!(dots["of"], json!(50));
+    assert_eq!(delta["log"][0]["text"], json!("saw 500"));
+    assert!(over);
     assert_eq!(events.next().await, None);
 }
 
@@ -165,7 +214,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         Some("change")
     );
     for viewer in &mut viewers {
-        let (view, delta) = viewer.pair().await;
+        let Run { view, delta, .. } = viewer.run().await;
         assert_eq!(view["about"]["status"], json!("Running"));
         assert_eq!(view["about"]["test_name"], json!("shop"));
         assert_eq!(view["about"]["infrastructure_status"], json!("Connected"));
@@ -200,10 +249,10 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         let mut points = 0;
         let (mut samples, mut lines) = (0, 0);
         loop {
-            let (view, delta) = viewer.pair().await;
+            let Run { view, delta, .. } = viewer.run().await;
             assert_eq!(delta["reset"], json!(false), "nothing was rewritten");
             points += delta["series"].as_array().map_or(0, Vec::len);
-            samples += delta["samples"].as_array().map_or(0, Vec::len);
+            samples += delta["dots"]["kind"].as_array().map_or(0, Vec::len);
             lines += delta["log"].as_array().map_or(0, |log| {
                 log.iter()
                     .filter(|line| line["text"] == "saw 500 Server Error")
@@ -231,9 +280,9 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
     agent.send(&ToCoordinator::Snapshot(Box::new(more))).await;
     for viewer in &mut viewers {
         loop {
-            let (_, delta) = viewer.pair().await;
+            let Run { delta, .. } = viewer.run().await;
             assert_eq!(
-                (&delta["series"], &delta["samples"]),
+                (&delta["series"], &delta["dots"]["kind"]),
                 (&json!([]), &json!([]))
             );
             if delta["log"][0]["text"] == json!("one more line") {
@@ -257,26 +306,14 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
     agent.send(&ToCoordinator::Snapshot(Box::new(over))).await;
     for viewer in &mut viewers {
         loop {
-            match viewer.next().await {
-                Some((name, view))
-                    if name == "view" && view["about"]["status"] == json!("Failed") =>
-                {
-                    assert_eq!(view["cards"]["requests"], json!(50));
-                    assert_eq!(view["about"]["can_stop"], json!(false));
-                    break;
-                }
-                Some(_) => {}
-                None => panic!("the stream ended before the run was told to be over"),
+            let Run { view, over, .. } = viewer.run().await;
+            assert_eq!(view["about"]["status"] == json!("Failed"), over);
+            if over {
+                assert_eq!(view["cards"]["requests"], json!(50));
+                assert_eq!(view["about"]["can_stop"], json!(false));
+                break;
             }
         }
-        assert_eq!(
-            viewer.next().await.map(|(name, _)| name).as_deref(),
-            Some("delta")
-        );
-        assert_eq!(
-            viewer.next().await.map(|(name, _)| name).as_deref(),
-            Some("end")
-        );
         assert_eq!(viewer.next().await, None);
     }
     let again = site.post_form(&format!("/runs/{id}/again"), "").await;
@@ -287,6 +324,77 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         again.header(header::LOCATION),
         runs["runs"][0]["url"].as_str().expect("an address")
     );
+}
+
+#[tokio::test]
+async fn one_stream_is_enough_for_many_pages_and_beats_when_nothing_happens() {
+    let site = Site::start(None).await;
+    for id in ["aaaaaaaaaaaa", "bbbbbbbbbbbb"] {
+        site.finished_run(id, load_test("checkout"), "/cart", "500")
+            .await;
+    }
+    let path = "/api/v1/events?runs=bbbbbbbbbbbb,nosuchrun,aaaaaaaaaaaa&front=true";
+    let mut events = Events::open(&site, path).await;
+    let mut named = Vec::new();
+    for _ in 0..4 {
+        let (name, event) = events.next().await.expect("an event");
+        named.push((name, event["id"].as_str().unwrap_or_default().to_owned()));
+    }
+    let expected = [
+        ("change", ""),
+        ("run", "aaaaaaaaaaaa"),
+        ("run", "bbbbbbbbbbbb"),
+        ("gone", "nosuchrun"),
+    ];
+    assert_eq!(
+        named,
+        expected.map(|(name, id)| (name.to_owned(), id.to_owned()))
+    );
+    // The runs are over, and the stream goes on for the front page.
+    let beat = events.next().await.map(|(name, _)| name);
+    assert_eq!(beat.as_deref(), Some("beat"));
+    site.coordinator
+        .create_infrastructure("new")
+        .await
+        .expect("created");
+    let change = events.next_but_beats().await.map(|(name, _)| name);
+    assert_eq!(change.as_deref(), Some("change"));
+
+    let many = (0..51).map(|n| format!("run{n}")).collect::<Vec<_>>();
+    let answer = site
+        .get(&format!("/api/v1/events?runs={}", many.join(",")))
+        .await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.sentence().contains("51 runs are open"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_stream_holds_no_event_back() {
+    let site = Site::start(None).await;
+    let request = Request::get("/api/v1/events")
+        .header(header::HOST, "localhost:8089")
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .body(Body::empty())
+        .expect("a request");
+    let answer = site
+        .router
+        .clone()
+        .oneshot(request)
+        .await
+        .expect("the router never fails");
+    assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip");
+    let mut body = answer.into_body().into_data_stream();
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    while !decoder.get_ref().ends_with(b"\n\n") {
+        let piece = timeout(DEADLINE, body.next())
+            .await
+            .expect("an event before the stream ends")
+            .expect("the stream goes on")
+            .expect("a piece");
+        std::io::Write::write_all(&mut decoder, &piece).expect("gzip");
+        std::io::Write::flush(&mut decoder).expect("gzip");
+    }
+    assert!(decoder.get_ref().starts_with(b"event: change\n"));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, IntervalData, LogLine, SampleData, Snapshot, UserChange,
+    AgentEnd, Endpoint, IntervalData, LogLine, SampleData, SampleKind, Snapshot, UserChange,
 };
 use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord};
 use greylag_reporting::Interval;
@@ -271,6 +271,7 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             at_us: 500_000,
             response_us: 30_000,
             failed: true,
+            kind: SampleKind::Drawn,
         }],
         log: vec![LogLine {
             at_us: 1_795_413_906_000_000,

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use flate2::read::GzDecoder;
+use futures_util::StreamExt;
+use greylag_infra::protocol::{Endpoint, IntervalData, LogLine, SampleData, SampleKind, Snapshot};
+use greylag_infra::{RunPhase, RunRecord};
+use greylag_reporting::Interval;
 use tower::ServiceExt;
 
-use crate::site::{Site, load_test};
+use crate::site::{AGENT, Site, load_test};
 
 const RUN: &str = "abcdefabcdef";
 /// Most bytes of a page that a browser sees for the first time, and of one that it loads again.
@@ -104,4 +109,123 @@ async fn a_page_is_loaded_once_for_ever_but_for_its_text() {
         assert!(seen.len() > 10, "the page's assets were found: {seen:?}");
         assert!(bytes < FIRST_LOAD_BYTES, "{path}: {bytes} bytes");
     }
+}
+
+/// A run that goes on, ten minutes old, with as many dots as a plot has, five endpoints and some log lines.
+async fn long_run(site: &Site) -> RunRecord {
+    let other = site
+        .finished_run("other0000000", load_test("other"), "/", "x")
+        .await;
+    let mut record = RunRecord {
+        id: RUN.into(),
+        test: load_test("checkout"),
+        phase: RunPhase::Running,
+        ended_at_us: None,
+        ..other
+    };
+    record.agents[0].end = None;
+    let store = site.coordinator.store();
+    let record = store.create_run(record).await.expect("kept");
+    let mut random = 88_172_645_463_325_252_u64;
+    let mut next = |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    for seq in 1..=60_u64 {
+        let mut snapshot = Snapshot {
+            run_id: RUN.into(),
+            seq,
+            ..Snapshot::default()
+        };
+        snapshot.endpoints = (0..5)
+            .map(|number| Endpoint {
+                method: "GET".into(),
+                name: format!("/endpoint/{number}"),
+            })
+            .collect();
+        let mut intervals: Vec<IntervalData> = Vec::new();
+        for second in (seq - 1) * 10..seq * 10 {
+            for endpoint in 0..5 {
+                let mut interval = Interval::default();
+                for _ in 0..20 {
+                    let response_us = 1_000 + next(1_000) * next(100);
+                    let failed = next(15) == 0;
+                    let error = failed.then_some("500 Server Error");
+                    let response = Duration::from_micros(response_us);
+                    interval.record(response, None, 100, error);
+                    snapshot.samples.push(SampleData {
+                        endpoint,
+                        at_us: second * 1_000_000 + next(1_000_000),
+                        response_us,
+                        failed,
+                        kind: SampleKind::Drawn,
+                    });
+                }
+                intervals.push(interval.to_wire(second as u32, endpoint));
+            }
+        }
+        snapshot.intervals = intervals;
+        snapshot.log = vec![LogLine {
+            at_us: 1_795_413_906_000_000 + seq * 10_000_000,
+            source: format!("{AGENT}/worker-0"),
+            text: format!("line {} of the run's log, seen at {}", seq, next(1_000_000)),
+        }];
+        store
+            .save_snapshot(RUN, AGENT, snapshot)
+            .await
+            .expect("saved");
+    }
+    record
+}
+
+/// The first events of a stream, as they are on the wire: all that come within a moment.
+async fn first_events(site: &Site) -> usize {
+    let request = Request::get(format!("/api/v1/events?runs={RUN}"))
+        .header(header::HOST, "localhost:8089")
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .body(Body::empty())
+        .expect("a request");
+    let answer = site
+        .router
+        .clone()
+        .oneshot(request)
+        .await
+        .expect("the router never fails");
+    let mut body = answer.into_body().into_data_stream();
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    let mut bytes = 0;
+    while !decoder.get_ref().ends_with(b"\n\n") {
+        let piece = body.next().await.expect("an event").expect("a piece");
+        bytes += piece.len();
+        std::io::Write::write_all(&mut decoder, &piece).expect("gzip");
+        std::io::Write::flush(&mut decoder).expect("gzip");
+    }
+    let text = String::from_utf8(decoder.get_ref().clone()).expect("UTF-8");
+    assert!(text.starts_with("event: run\n"), "{:.100}", text);
+    let dots = text.matches(',').count();
+    assert!(dots > 10_000, "thousands of dots are in it");
+    bytes
+}
+
+#[tokio::test]
+async fn a_long_run_is_loaded_again_with_few_bytes() {
+    let site = Site::start(None).await;
+    let record = long_run(&site).await;
+    let path = format!("/runs/{RUN}");
+    let page = get(&site, &path).await.bytes;
+    let events = first_events(&site).await;
+    assert!(page + events < RELOAD_BYTES, "{page} and {events} bytes");
+
+    let over = RunRecord {
+        phase: RunPhase::Finished,
+        ended_at_us: Some(1_795_413_905_000_000 + 600_000_000),
+        ..record
+    };
+    let store = site.coordinator.store();
+    store.update_run(&over).await.expect("updated");
+    let page = get(&site, &path).await;
+    assert!(page.text.contains("\"at_ms\":["), "its data is in the page");
+    assert!(page.bytes < RELOAD_BYTES, "{} bytes", page.bytes);
 }

@@ -48,7 +48,7 @@ pub(crate) async fn measure() {
     println!("| {mean:.0} ms | {:.0} ms | {most:.0} ms |", median(delays));
 }
 
-/// When each `view` event came, and the total it told.
+/// When each `run` event came that changed the total, and that total.
 async fn follow(cluster: &greylag_tests::Cluster, id: &str) -> Vec<(u64, usize)> {
     let path = format!("/api/v1/runs/{id}/events");
     let request = cluster
@@ -79,10 +79,13 @@ async fn follow(cluster: &greylag_tests::Cluster, id: &str) -> Vec<(u64, usize)>
 }
 
 fn total_of(event: &str) -> Option<usize> {
-    event
-        .lines()
-        .find(|line| line.trim_end() == "event: view")?;
+    event.lines().find(|line| line.trim_end() == "event: run")?;
     let data = event.lines().find_map(|line| line.strip_prefix("data: "))?;
-    let view: Value = serde_json::from_str(data).ok()?;
-    usize::try_from(view["cards"]["requests"].as_u64()?).ok()
+    let run: Value = serde_json::from_str(data).ok()?;
+    // The whole view at first, then what changed of it; a value that is new is in brackets.
+    let total = match &run["view"] {
+        Value::Array(whole) => &whole.first()?["cards"]["requests"],
+        patch => &patch["cards"]["requests"][0],
+    };
+    usize::try_from(total.as_u64()?).ok()
 }

@@ -1,9 +1,10 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | iteration]`. Needs nginx, wrk and taskset.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | page | iteration]`. Needs nginx, wrk and taskset.
 //!
 //! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
 //!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
 //! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
 //! - `delay`: from the end of a request until a browser is told of it.
+//! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.
 
@@ -11,6 +12,7 @@ mod cpu;
 mod delay;
 mod iteration;
 mod memory;
+mod page;
 mod plain_goose;
 
 use std::process::Command;
@@ -40,14 +42,16 @@ fn main() {
                 cpu::measure().await;
                 memory::measure().await;
                 delay::measure().await;
+                page::measure().await;
             }
             ["cpu"] => cpu::measure().await,
             ["memory"] => memory::measure().await,
             ["delay"] => delay::measure().await,
+            ["page"] => page::measure().await,
             ["iteration"] => iteration::measure().await,
             [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
             other => {
-                panic!("unknown arguments {other:?}; use cpu, memory, delay, iteration, or nothing for the first three")
+                panic!("unknown arguments {other:?}; use cpu, memory, delay, page, iteration, or nothing for the first four")
             }
         }
     });

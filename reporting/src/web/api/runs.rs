@@ -18,7 +18,7 @@ use crate::front_view::RunList;
 use crate::page_text;
 use crate::store::Store;
 use crate::view::{LogRow, RunView};
-use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view};
+use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view, run_view_with_tables};
 use crate::web::change_users::{ChangeRequest, change_users as change};
 use crate::web::delete_run::delete_run as delete;
 use crate::web::error::WebError;
@@ -130,7 +130,7 @@ pub(in crate::web) async fn run(
     Path(id): Path<String>,
 ) -> Result<Json<RunView>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    Ok(Json(run_view(&state.coordinator, &run).await?))
+    Ok(Json(run_view_with_tables(&state.coordinator, &run).await?))
 }
 
 /// `GET /api/v1/runs/{id}/completeness`: whether the results are everything that was sent, and what is missing.
@@ -208,8 +208,13 @@ pub(in crate::web) async fn tables(
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    let view = run_view(&state.coordinator, &run).await?;
-    Ok(text(view.console_tables.into()))
+    let tables = tables_text(&state, &run).await?;
+    Ok(text(tables.into()))
+}
+
+async fn tables_text(state: &WebState, run: &RunRecord) -> Result<String, WebError> {
+    let view = run_view_with_tables(&state.coordinator, run).await?;
+    Ok(view.console_tables.unwrap_or_default())
 }
 
 /// `GET /api/v1/runs/{id}/log`: the console log as a file to download, the three tables as they stand now at
@@ -219,7 +224,7 @@ pub(in crate::web) async fn log(
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    let tables = run_view(&state.coordinator, &run).await?.console_tables;
+    let tables = tables_text(&state, &run).await?;
     let store = state.coordinator.store().clone();
     // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
     // pace.

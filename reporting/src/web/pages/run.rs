@@ -28,8 +28,9 @@ struct RunPage {
     view: RunView,
     /// The growing parts, thinned as in the first event.
     first: RunDelta,
-    /// `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its place.
-    initial_json: String,
+    /// Of a run that is over, `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its
+    /// place. The page of a run that goes on is sent it as its first event, so it is not in the page, too.
+    initial_json: Option<String>,
     /// The path below which the coordinator is; empty for the root.
     base: String,
 }
@@ -40,9 +41,11 @@ pub(in crate::web) async fn run_page(
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let update = RunFeed::new(state.coordinator.clone(), id).next().await?;
-    let initial_json =
-        serde_json::to_string(&json!({ "view": update.view, "delta": update.delta }))
-            .map_err(|error| WebError::internal("writing the page", &error))?;
+    let initial_json = update
+        .is_last
+        .then(|| serde_json::to_string(&json!({ "view": update.view, "delta": update.delta })))
+        .transpose()
+        .map_err(|error| WebError::internal("writing the page", &error))?;
     let page = RunPage {
         page_title: format!(
             "{} #{} – {} – Greylag",

@@ -21,6 +21,13 @@ pub(super) async fn assert_console_logs(browser: &Browser) {
         .expect("Console Logs");
     assert!(panel.text().await.expect("text").contains("Console Logs"));
     panel.click().await.expect("the panel opens");
+    browser
+        .wait_for(
+            "the tables",
+            LIVE,
+            "return document.querySelector('[data-field=\"console-tables\"]').textContent.includes('# reqs');",
+        )
+        .await;
     let tables =
         "return clean(document.querySelector('[data-field=\"console-tables\"]').innerText);";
     let tables = eval(browser, tables, vec![]).await;

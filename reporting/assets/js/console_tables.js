@@ -1,0 +1,44 @@
+// The console tables: asked for only while the panel that shows them is open, because they are long and always new.
+
+import { address } from "./address.js";
+import { part } from "./dom.js";
+
+/** Least time between two requests. */
+const REFRESH_MS = 2_000;
+/** Of a run that is over and has no more endpoints they are there before the panel is opened. */
+const FEW_ENDPOINTS = 100;
+
+export class ConsoleTables {
+  #isNew = true;
+  #isAsking = false;
+
+  /** `show(text)` takes them. */
+  constructor(id, show) {
+    this.url = address(`/api/v1/runs/${encodeURIComponent(id)}/tables`);
+    this.show = show;
+    this.panel = part("console");
+    this.panel.addEventListener("toggle", () => this.#refresh());
+  }
+
+  /** The run's results changed. */
+  changed({ about, endpoints }) {
+    this.#isNew = true;
+    this.#refresh(about.status !== "Running" && endpoints.length <= FEW_ENDPOINTS);
+  }
+
+  async #refresh(atOnce = false) {
+    if (!this.#isNew || this.#isAsking || !(this.panel.open || atOnce)) return;
+    this.#isNew = false;
+    this.#isAsking = true;
+    try {
+      const answer = await fetch(this.url);
+      if (answer.ok) this.show(await answer.text());
+    } catch {
+      // The coordinator is away, which the page says; there is a change when it is back.
+    }
+    setTimeout(() => {
+      this.#isAsking = false;
+      this.#refresh();
+    }, REFRESH_MS);
+  }
+}
