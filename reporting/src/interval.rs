@@ -19,8 +19,7 @@ use crate::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, valu
 
 pub(crate) use self::sparse::SparseInterval;
 pub use self::sums::{Sums, Times};
-pub use self::wire::IntervalError;
-pub(crate) use self::wire::check_wire;
+pub use self::wire::{CheckedInterval, IntervalError, check_wire};
 
 /// Most requests, errors or times of one interval on the wire: what one endpoint can do in a second, with
 /// plenty to spare, so that sums over the longest run stay far below 2^63.

@@ -54,7 +54,7 @@ pub use api_names::NEXT_SECOND_HEADER;
 #[cfg(feature = "coordinator")]
 pub use console_tables::console_tables;
 pub use histogram_codec::HistogramError;
-pub use interval::{Interval, IntervalError, Sums, Times};
+pub use interval::{CheckedInterval, Interval, IntervalError, Sums, Times, check_wire};
 pub use plain_text::plain_text;
 #[cfg(feature = "coordinator")]
 pub use samples::Complete;

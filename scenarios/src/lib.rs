@@ -44,6 +44,7 @@ pub use client_overrides::ClientOverrides;
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
 pub use engine::{
     DriveError, Load, LoopWatch, PlannedUser, Sight, UserOrder, drive, is_engine_chatter,
+    keep_sigint_from_engine,
 };
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
 pub use load_shape::{

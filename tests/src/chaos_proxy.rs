@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// What the proxy does with what it hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +20,17 @@ enum Link {
     Mute,
     /// The agent speaks into the void: what it says is lost.
     Void,
+    /// Everything comes so much later, both ways.
+    Late(Duration),
+    /// A few bytes at a time, both ways.
+    Dripping,
     /// Connections break, and new ones too.
     Cut,
 }
+
+/// What a dripping link carries at a time, and how often: about 6 kB a second.
+const DROP_BYTES: usize = 64;
+const DROP_EVERY: Duration = Duration::from_millis(10);
 
 /// Forwards connections of agents to a coordinator.
 #[derive(Debug)]
@@ -92,6 +102,16 @@ impl ChaosProxy {
         self.link.send_replace(Link::Void);
     }
 
+    /// What either says comes so much later from now on.
+    pub fn delay(&self, by: Duration) {
+        self.link.send_replace(Link::Late(by));
+    }
+
+    /// The link carries a few bytes at a time from now on.
+    pub fn drip(&self) {
+        self.link.send_replace(Link::Dripping);
+    }
+
     /// Forwards again.
     pub fn restore(&self) {
         self.link.send_replace(Link::Open);
@@ -139,7 +159,7 @@ async fn carry_up(
             counters
                 .lost_bytes
                 .fetch_add(count as u64, Ordering::Relaxed);
-        } else if to.write_all(&buffer[..count]).await.is_err() {
+        } else if deliver(&mut to, &buffer[..count], &link).await.is_err() {
             return;
         }
     }
@@ -157,8 +177,28 @@ async fn carry_down(
             Ok(link) => *link != Link::Cut,
             Err(_) => false,
         };
-        if !goes_on || to.write_all(&buffer[..count]).await.is_err() {
+        if !goes_on || deliver(&mut to, &buffer[..count], &link).await.is_err() {
             return;
         }
     }
+}
+
+/// Writes at the pace of the link.
+async fn deliver(
+    to: &mut OwnedWriteHalf,
+    bytes: &[u8],
+    link: &watch::Receiver<Link>,
+) -> std::io::Result<()> {
+    let now = *link.borrow();
+    if let Link::Late(by) = now {
+        sleep(by).await;
+    }
+    let mut rest = bytes;
+    while *link.borrow() == Link::Dripping && !rest.is_empty() {
+        let (drop, later) = rest.split_at(rest.len().min(DROP_BYTES));
+        to.write_all(drop).await?;
+        rest = later;
+        sleep(DROP_EVERY).await;
+    }
+    to.write_all(rest).await
 }

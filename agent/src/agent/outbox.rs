@@ -14,11 +14,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, LogLine, MAX_UNACKNOWLEDGED, SampleData, Snapshot, ToCoordinator,
-    UserChange, WorkerState, encode,
+    AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, MAX_UNACKNOWLEDGED, SampleData,
+    Snapshot, ToCoordinator, UserChange, WorkerState, encode,
 };
 use greylag_infra::{GeneratorNotice, GeneratorNotices, LostWorker, RunId};
-use greylag_reporting::{Interval, IntervalError, MAX_SAMPLES_PER_SECOND, thin_samples};
+use greylag_reporting::{
+    CheckedInterval, Interval, IntervalError, MAX_SAMPLES_PER_SECOND, check_wire, thin_samples,
+};
 
 use crate::vocabulary::{Overflowed, Vocabulary};
 use crate::worker::messages::{Report, add_change, interval_bytes};
@@ -114,7 +116,7 @@ impl Outbox {
         let intervals = report
             .intervals
             .iter()
-            .map(|data| Ok((data.second, data.endpoint, Interval::from_wire(data)?)))
+            .map(|data| Ok((data, check_wire(data)?)))
             .collect::<Result<Vec<_>, IntervalError>>()?;
         let numbers: Vec<u32> = report
             .endpoints
@@ -122,9 +124,9 @@ impl Outbox {
             .map(|endpoint| self.vocabulary.endpoint(&endpoint.method, &endpoint.name))
             .collect();
         let number_of = |position: u32| numbers.get(position as usize).copied();
-        for (second, endpoint, interval) in intervals {
-            if let Some(endpoint) = number_of(endpoint) {
-                self.add_interval(second, endpoint, interval);
+        for (data, checked) in intervals {
+            if let Some(endpoint) = number_of(data.endpoint) {
+                self.add_interval(endpoint, data, &checked);
             }
         }
         for change in &report.user_changes {
@@ -158,20 +160,17 @@ impl Outbox {
         }
     }
 
-    fn add_interval(&mut self, second: u32, endpoint: u32, mut interval: Interval) {
-        let errors = std::mem::take(&mut interval.errors);
-        for (error, occurrences) in errors {
-            self.vocabulary.error(endpoint, &error, |text| {
-                interval.record_error(text, occurrences);
+    fn add_interval(&mut self, endpoint: u32, data: &IntervalData, checked: &CheckedInterval) {
+        let second = self.pending.intervals.entry(data.second).or_default();
+        let interval = second.entry(endpoint).or_default();
+        interval.add_checked(checked);
+        for ErrorCount { error, occurrences } in &data.errors {
+            self.vocabulary.error(endpoint, error, |text| {
+                interval.record_error(text, *occurrences);
             });
         }
-        self.requests += interval.requests;
-        self.failures += interval.failures;
-        merge_into(
-            self.pending.intervals.entry(second).or_default(),
-            endpoint,
-            interval,
-        );
+        self.requests += data.requests;
+        self.failures += data.failures;
         if self.pending.intervals.len() > MAX_PENDING_SECONDS {
             merge_neighbours(&mut self.pending.intervals, |kept, merged| {
                 for (endpoint, interval) in merged {
@@ -252,13 +251,15 @@ impl Outbox {
         });
     }
 
-    /// Makes snapshots of what is pending, as many as may be unacknowledged.
-    pub(crate) fn cut(&mut self) {
-        while self.unacknowledged.len() < MAX_UNACKNOWLEDGED && !self.pending.is_empty() {
+    /// Makes snapshots of what is pending, as many as may be unacknowledged: of the seconds before this one, because
+    /// the workers hand over more of it, or of all and with the end.
+    pub(crate) fn cut(&mut self, before: Option<u32>) {
+        while self.unacknowledged.len() < MAX_UNACKNOWLEDGED && !self.pending.is_empty(before) {
             self.last_seq += 1;
+            let budget = self.snapshot_bytes;
             let mut snapshot = self
                 .pending
-                .take(self.snapshot_bytes, self.vocabulary.endpoints());
+                .take(before, budget, self.vocabulary.endpoints());
             snapshot.run_id.clone_from(&self.run_id);
             snapshot.seq = self.last_seq;
             self.ended |= snapshot.end.is_some();
@@ -306,8 +307,9 @@ impl Outbox {
 }
 
 impl Pending {
-    fn is_empty(&self) -> bool {
-        self.is_counted_out()
+    /// Whether there is nothing of the seconds before this one, or of none without one.
+    fn is_empty(&self, before: Option<u32>) -> bool {
+        self.is_counted_out(before)
             && self.log_lines_dropped == 0
             && self.workers.is_empty()
             && self.failing.is_none()
@@ -315,15 +317,20 @@ impl Pending {
             && self.end.is_none()
     }
 
-    fn is_counted_out(&self) -> bool {
-        self.intervals.is_empty()
-            && self.user_changes.is_empty()
-            && self.samples.is_empty()
+    fn is_counted_out(&self, before: Option<u32>) -> bool {
+        !is_due(&self.intervals, before)
+            && !is_due(&self.user_changes, before)
+            && !is_due(&self.samples, before)
             && self.log.is_empty()
     }
 
     /// Takes a snapshot of about `budget` bytes, earliest first; the end only when nothing else is left.
-    fn take(&mut self, budget: usize, vocabulary: &[std::sync::Arc<Endpoint>]) -> Snapshot {
+    fn take(
+        &mut self,
+        before: Option<u32>,
+        budget: usize,
+        vocabulary: &[std::sync::Arc<Endpoint>],
+    ) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
             failing: self.failing.take(),
@@ -336,6 +343,7 @@ impl Pending {
         let mut positions = Positions::default();
 
         while size < budget
+            && is_due(&self.intervals, before)
             && let Some(mut second) = self.intervals.first_entry()
         {
             let Some((number, interval)) = second.get_mut().pop_first() else {
@@ -351,6 +359,7 @@ impl Pending {
             snapshot.intervals.push(data);
         }
         while size < budget
+            && is_due(&self.user_changes, before)
             && let Some((_, change)) = self.user_changes.pop_first()
         {
             size += SMALL_BYTES;
@@ -363,6 +372,7 @@ impl Pending {
             snapshot.log.push(line);
         }
         while size < budget
+            && is_due(&self.samples, before)
             && let Some((_, mut samples)) = self.samples.pop_first()
         {
             thin_samples(&mut samples);
@@ -377,11 +387,17 @@ impl Pending {
                 snapshot.samples.push(SampleData { endpoint, ..sample });
             }
         }
-        if self.is_counted_out() {
+        if self.is_counted_out(None) {
             snapshot.end = self.end.take();
         }
         snapshot
     }
+}
+
+/// Whether there is anything of the seconds before this one, or at all.
+fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
+    let first = seconds.first_key_value();
+    first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
 }
 
 /// Where in a snapshot's endpoints those of the vocabulary are.

@@ -17,7 +17,8 @@ enum Step {
     Users(u32, Users),
     Failing,
     Log,
-    Cut,
+    /// Of the seconds before this one, or of all.
+    Cut(Option<u32>),
     /// Sends what is due; the coordinator saves this many of the frames that arrive.
     Deliver(usize),
     /// The acknowledgement of what was saved arrives.
@@ -33,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(second, users)| Step::Users(second, users)),
         1 => Just(Step::Failing),
         1 => Just(Step::Log),
-        4 => Just(Step::Cut),
+        4 => prop::option::of(0u32..20).prop_map(Step::Cut),
         3 => (0usize..4).prop_map(Step::Deliver),
         2 => Just(Step::Acknowledge),
         2 => Just(Step::Reconnect),
@@ -202,7 +203,16 @@ proptest! {
                     outbox.add_log(line(lines.to_string()));
                     lines += 1;
                 }
-                Step::Cut => outbox.cut(),
+                Step::Cut(before) => {
+                    let later = |outbox: &Outbox| {
+                        let first = before.unwrap_or(u32::MAX);
+                        let seconds = outbox.pending.intervals.range(first..);
+                        seconds.map(|(_, second)| second.len()).sum::<usize>()
+                    };
+                    let kept = later(&outbox);
+                    outbox.cut(before);
+                    prop_assert_eq!(later(&outbox), kept, "a second that goes on is kept");
+                }
                 Step::Deliver(count) => {
                     for _ in 0..count {
                         if let Some(frame) = outbox.next_to_send() {
@@ -223,7 +233,7 @@ proptest! {
             if outbox.is_done() {
                 break;
             }
-            outbox.cut();
+            outbox.cut(None);
             while let Some(frame) = outbox.next_to_send() {
                 coordinator.receive(&frame);
             }
@@ -248,7 +258,7 @@ fn drain(outbox: &mut Outbox) -> Coordinator {
         if outbox.is_done() {
             break;
         }
-        outbox.cut();
+        outbox.cut(None);
         while let Some(frame) = outbox.next_to_send() {
             coordinator.receive(&frame);
         }
@@ -366,7 +376,7 @@ fn a_malformed_report_adds_nothing() {
     let mut bad = report(&[(0, 1, 5, false), (1, 2, 5, true)], &mut Results::new());
     bad.intervals[1].requests += 1;
     assert!(outbox.add_report(&bad).is_err());
-    assert!(outbox.pending.is_empty());
+    assert!(outbox.pending.is_empty(None));
 }
 
 #[test]
@@ -381,7 +391,7 @@ fn a_report_that_does_not_name_its_endpoint_is_refused_whole() {
         outbox.add_report(&wrong),
         Err(ReportError::Endpoint)
     ));
-    outbox.cut();
+    outbox.cut(None);
     assert!(outbox.next_to_send().is_none());
 }
 
@@ -398,7 +408,7 @@ fn notices_are_merged_until_they_are_sent_and_news_once() {
     assert!(outbox.add_notice(notice(3)).is_some());
     assert!(outbox.add_notice(notice(4)).is_none());
     let sent = |outbox: &mut Outbox| {
-        outbox.cut();
+        outbox.cut(None);
         let frame = outbox.next_to_send().expect("a snapshot");
         match decode(&frame).unwrap() {
             ToCoordinator::Snapshot(snapshot) => snapshot.notices,

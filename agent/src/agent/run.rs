@@ -247,7 +247,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.stop(now);
         if is_first && self.phase != Phase::Over {
             self.outbox.set_failing(reason);
-            self.snapshot();
+            self.snapshot(now);
         }
     }
 
@@ -271,6 +271,10 @@ impl<W: WorkerHandle> AgentRun<W> {
             }
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
             WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
+            WorkerEvent::Failing { reason } => {
+                let worker = self.worker_name(index);
+                self.fail(format!("{worker} {reason}"), now);
+            }
             WorkerEvent::End {
                 failure,
                 last_user_ended_us,
@@ -436,14 +440,17 @@ impl<W: WorkerHandle> AgentRun<W> {
             self.last_user_ended_us,
             std::mem::take(&mut self.lost_workers),
         );
-        self.outbox.cut();
+        self.outbox.cut(None);
     }
 
-    fn snapshot(&mut self) {
+    /// Makes a snapshot of the seconds that are over, or of everything at the end.
+    fn snapshot(&mut self, now: Now) {
         if self.workers_changed && self.phase != Phase::Over {
             self.report_workers();
         }
-        self.outbox.cut();
+        let goes_on = self.run_zero.is_some() && self.phase != Phase::Over;
+        let this_second = u32::try_from(self.run_time(now).as_secs()).unwrap_or(u32::MAX);
+        self.outbox.cut(goes_on.then_some(this_second));
     }
 
     fn report_workers(&mut self) {

@@ -48,6 +48,11 @@ pub(crate) enum WorkerEvent {
         /// In the scenario's words.
         reason: String,
     },
+    /// It stops its users before their time.
+    Failing {
+        /// Why, as the end of a sentence that begins with the worker.
+        reason: String,
+    },
     /// It has sent all results.
     End {
         /// Why it did not end as planned.
@@ -233,6 +238,7 @@ impl Attendant {
             Ok(FromWorker::Ready { set_up_data }) => WorkerEvent::Ready { set_up_data },
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
             Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
+            Ok(FromWorker::Failing { reason }) => WorkerEvent::Failing { reason },
             Ok(FromWorker::End {
                 failure,
                 last_user_ended_us,

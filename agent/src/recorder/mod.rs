@@ -1,8 +1,9 @@
 //! The recorder: what a worker's users did, counted per second of run time and endpoint.
 //!
-//! Users call it on the load thread, once per request; the worker's other thread takes out finished
-//! seconds. They share one lock, which is held for a few dozen nanoseconds: a whole second is taken out by
-//! moving a pointer, encoded outside, and its memory given back for a second to come.
+//! Users call it on the load thread, once per request; the worker's other thread takes out what was counted, several
+//! times a second, so that little is lost with the process. They share one lock, which is held for a few dozen
+//! nanoseconds: a second (or what there is of it) is taken out by moving a pointer, encoded outside, and its memory
+//! given back for a second to come.
 
 mod second;
 
@@ -109,13 +110,23 @@ impl RunRecorder {
             None => state.seconds.open.len(),
         };
         let seconds = state.seconds.open.drain(..finished).collect();
-        let known = endpoints.len();
-        endpoints.extend_from_slice(&state.vocabulary.endpoints()[known..]);
-        Taken {
-            seconds,
-            overflowed: state.vocabulary.overflowed(),
-            notices: state.notices.take(),
+        state.taken(seconds, endpoints)
+    }
+
+    /// Takes out everything that was counted so far. Seconds before `second` are finished; of the others the samples
+    /// stay, which are chosen over whole seconds.
+    pub(crate) fn take_so_far(&self, second: u32, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
+        let mut state = self.lock();
+        let finished = state.seconds.position(second);
+        let mut seconds: Vec<Second> = state.seconds.open.drain(..finished).collect();
+        for at in 0..state.seconds.open.len() {
+            if !state.seconds.open[at].has_counts() {
+                continue;
+            }
+            let fresh = state.seconds.spare.pop().unwrap_or_default();
+            seconds.push(state.seconds.open[at].split(fresh));
         }
+        state.taken(seconds, endpoints)
     }
 
     /// Adds what the worker found out about itself.
@@ -144,6 +155,19 @@ impl RunRecorder {
     /// A user's panic cannot leave the counts half written: nothing in here calls back.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// These seconds with what goes with them; `endpoints` gets those that it does not have.
+    fn taken(&mut self, seconds: Vec<Second>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
+        let known = endpoints.len();
+        endpoints.extend_from_slice(&self.vocabulary.endpoints()[known..]);
+        Taken {
+            seconds,
+            overflowed: self.vocabulary.overflowed(),
+            notices: self.notices.take(),
+        }
     }
 }
 

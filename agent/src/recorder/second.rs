@@ -34,6 +34,18 @@ impl Second {
         self.number
     }
 
+    /// Whether anything is counted in it, samples aside.
+    pub(super) fn has_counts(&self) -> bool {
+        !self.touched.is_empty() || self.users != UserChange::default()
+    }
+
+    /// Takes everything but the samples out, into the result; `fresh` is the memory for what is still to come.
+    pub(super) fn split(&mut self, mut fresh: Second) -> Second {
+        fresh.begin(self.number);
+        std::mem::swap(&mut fresh.samples, &mut self.samples);
+        std::mem::replace(self, fresh)
+    }
+
     /// Uses an empty second for this number.
     pub(super) fn begin(&mut self, number: u32) {
         self.number = number;
@@ -118,7 +130,7 @@ impl Second {
                 continue;
             };
             let position = reports.position_of(number, &endpoints[number as usize]);
-            let data = cell.interval.to_wire(self.number, position);
+            let data = cell.interval.to_plain_wire(self.number, position);
             reports.size += interval_bytes(&data);
             reports.open().intervals.push(data);
             cell.clear();

@@ -25,6 +25,8 @@ enum Step {
     Arrival(u8),
     /// Takes out the seconds before this one.
     Take(u32),
+    /// Takes out what was counted so far; the seconds before this one are finished.
+    TakeSoFar(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u8..3).prop_map(Step::TaskError),
         1 => (0u8..3).prop_map(Step::Arrival),
         1 => (0u32..200).prop_map(Step::Take),
+        2 => (0u32..200).prop_map(Step::TakeSoFar),
     ]
 }
 
@@ -63,12 +66,24 @@ fn take(
     results: &mut Results,
     users: &mut UserChange,
 ) {
-    let mut taken = recorder.take(before, endpoints);
+    let taken = recorder.take(before, endpoints);
+    for second in &taken.seconds {
+        assert!(before.is_none_or(|before| second.number() < before));
+    }
+    read(recorder, taken, endpoints, results, users);
+}
+
+/// Reads what was encoded of what was taken out; says how many samples there are.
+fn read(
+    recorder: &RunRecorder,
+    mut taken: Taken,
+    endpoints: &[Arc<Endpoint>],
+    results: &mut Results,
+    users: &mut UserChange,
+) -> usize {
+    let mut samples = 0;
     let mut reports = Reports::default();
     for second in &mut taken.seconds {
-        if let Some(before) = before {
-            assert!(second.number() < before);
-        }
         second.empty_into(&mut reports, endpoints);
     }
     recorder.give_back(taken.seconds);
@@ -94,9 +109,9 @@ fn take(
         for change in report.user_changes {
             add_change(users, change);
         }
-        let samples = report.samples.len() as u64;
-        assert!(samples <= report.intervals.iter().map(|data| data.requests).sum());
+        samples += report.samples.len();
     }
+    samples
 }
 
 fn request<'a>(
@@ -201,12 +216,34 @@ proptest! {
                     open.retain(|second| second >= before);
                     take(&recorder, Some(*before), &mut endpoints, &mut results, &mut users);
                 }
+                Step::TakeSoFar(second) => {
+                    open.retain(|open| open >= second);
+                    let taken = recorder.take_so_far(*second, &mut endpoints);
+                    read(&recorder, taken, &endpoints, &mut results, &mut users);
+                }
             }
         }
         take(&recorder, None, &mut endpoints, &mut results, &mut users);
         prop_assert_eq!(results, model);
         prop_assert_eq!(users, arrived);
     }
+}
+
+#[test]
+fn samples_of_a_second_stay_together_until_it_is_over() {
+    let run_zero = run_zero();
+    let recorder = begun(run_zero);
+    let (mut results, mut endpoints, mut users) =
+        (Results::new(), Vec::new(), UserChange::default());
+    let mut samples = Vec::new();
+    for (ended_ms, second) in [(100, 0), (200, 0), (900, 1)] {
+        recorder.request(&request(run_zero, "/", ended_ms, 5, None));
+        let taken = recorder.take_so_far(second, &mut endpoints);
+        samples.push(read(&recorder, taken, &endpoints, &mut results, &mut users));
+    }
+    assert_eq!(samples, [0, 0, 3]);
+    assert_eq!(results[&(0, "GET /".to_owned())].requests, 3);
+    assert!(recorder.take_so_far(2, &mut endpoints).seconds.is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::UnixStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -23,6 +24,8 @@ pub(crate) enum SessionError {
     AgentGone,
     #[error("the agent said nothing for {} s, so the load was stopped", .0.as_secs_f64())]
     AgentSilent(Duration),
+    #[error("signals cannot be received: {0}")]
+    Signals(io::Error),
     #[error("the socket to the agent failed: {0}")]
     Socket(#[from] io::Error),
     #[error("the agent said something that is not understood: {0}")]
@@ -42,8 +45,11 @@ impl AgentLink {
     /// # Errors
     /// When the socket cannot be used.
     pub(super) fn new(socket: StdUnixStream) -> Result<Self, SessionError> {
+        let mut socket = Framed::new(UnixStream::from_std(socket)?, codec());
+        // More is put to it only when all before has been read, so the results of a moment are the bound.
+        socket.set_backpressure_boundary(usize::MAX);
         Ok(Self {
-            socket: Framed::new(UnixStream::from_std(socket)?, codec()),
+            socket,
             lease: FIRST_LEASE,
             heard_at: Instant::now(),
         })
@@ -62,6 +68,27 @@ impl AgentLink {
                 ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
                 order => return Ok(order),
             }
+        }
+    }
+
+    /// Whether the agent has read everything that was put to it.
+    pub(super) fn has_read_all(&mut self) -> bool {
+        // An error is one for whoever says something next.
+        SinkExt::<Bytes>::flush(&mut self.socket)
+            .now_or_never()
+            .is_some()
+    }
+
+    /// Says something without waiting for an agent that does not read: what it has not read follows when it does.
+    pub(super) async fn put(&mut self, messages: &[FromWorker]) -> Result<(), SessionError> {
+        /// An agent that is well reads within this.
+        const SOON: Duration = Duration::from_millis(50);
+        for message in messages {
+            self.socket.feed(encode(message)).await?;
+        }
+        match timeout(SOON, SinkExt::<Bytes>::flush(&mut self.socket)).await {
+            Ok(flushed) => Ok(flushed?),
+            Err(_) => Ok(()),
         }
     }
 

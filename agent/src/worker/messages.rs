@@ -61,6 +61,11 @@ pub(crate) enum FromWorker {
         /// In the scenario's words.
         reason: String,
     },
+    /// It stops its users before their time.
+    Failing {
+        /// Why, as the end of a sentence that begins with the worker.
+        reason: String,
+    },
     /// Last frame: all results have been sent.
     End {
         /// Why it did not end as planned.

@@ -12,12 +12,14 @@
 //! thread and a runtime of their own, so that encoding and sending results never delays a
 //! request by more than the processor does. A watchdog beside it notices code of users that blocks that thread. What scenarios print, and what we log, goes to standard output
 //! and error, which the agent reads line by line. When the socket closes the agent has died, and when
-//! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends.
+//! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends. It ends
+//! in order on SIGTERM, SIGINT and SIGHUP, too.
 
 mod agent_link;
 mod agent_socket;
 mod clock;
 mod core_watch;
+mod end_signals;
 mod limits;
 mod load;
 pub(crate) mod messages;
@@ -29,6 +31,7 @@ pub(crate) mod worker_log;
 
 use std::process::ExitCode;
 
+use agent_link::SessionError;
 use greylag_scenarios::Scenario;
 
 /// Runs a worker to its end. Called in the process's main thread, outside of any runtime.
@@ -51,7 +54,10 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(session::run(socket, scenarios));
+    let ended = runtime.block_on(async {
+        let signals = end_signals::take().map_err(SessionError::Signals)?;
+        session::run(socket, scenarios, signals).await
+    });
     if let Err(error) = ended {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{LoadProfile, own_users};
 use greylag_scenarios::Scenario;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -17,12 +17,17 @@ use super::limits::too_few_files;
 use super::load::{Go, LoadEvent, LoadThread, Part};
 use super::messages::{FromWorker, Report, ToWorker};
 use crate::agent::wall_clock::{micros, system_time_us};
-use crate::recorder::{Reports, RunRecorder};
+use crate::recorder::{Reports, RunRecorder, Taken};
 use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
 
-/// How long after a second has ended it is sent, so that requests that ended in it have been counted.
+/// How long after a second has ended the last of it is handed over, so that requests that ended in it have been
+/// counted.
 const FLUSH_DELAY: Duration = Duration::from_millis(30);
+/// How often what was counted is handed over, so that hardly more is lost when this process is killed.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
+/// Handing over takes at most this part of the time; with many endpoints it happens less often, but once a second.
+const HAND_OVER_SHARE: u32 = 50;
 /// How long after the stop timeout users that do not end are given up. The engine ends them before, if
 /// they give it the chance; with this the process ends within 2 s.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
@@ -30,7 +35,11 @@ const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
 const LAST_FRAMES: Duration = Duration::from_secs(10);
 
 /// Runs a session to its end.
-pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result<(), SessionError> {
+pub(super) async fn run(
+    socket: StdUnixStream,
+    scenarios: &[Scenario],
+    signals: mpsc::Receiver<&'static str>,
+) -> Result<(), SessionError> {
     let mut agent = AgentLink::new(socket)?;
     let ToWorker::Prepare { test, worker } = agent.next().await? else {
         return Err(SessionError::Malformed(
@@ -59,6 +68,8 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
     };
     let session = Session {
         agent,
+        agent_is_silent: false,
+        signals,
         worker,
         workers: test.workers,
         recorder,
@@ -82,6 +93,10 @@ pub(super) async fn run(socket: StdUnixStream, scenarios: &[Scenario]) -> Result
 /// A load thread and its agent, and what goes between them.
 struct Session {
     agent: AgentLink,
+    /// The agent is frozen: it is not listened to any more.
+    agent_is_silent: bool,
+    /// Names of signals that ask us to end.
+    signals: mpsc::Receiver<&'static str>,
     /// Global index of this worker, and how many there are.
     worker: u32,
     workers: u32,
@@ -107,8 +122,9 @@ struct Session {
 struct Running {
     run_zero: Instant,
     profile: watch::Sender<LoadProfile>,
-    /// Seconds that have been sent.
+    /// Seconds of which everything has been handed over.
     flushed: u32,
+    flush_at: Instant,
 }
 
 impl Running {
@@ -117,16 +133,28 @@ impl Running {
         self.run_zero.checked_add(ends_at).unwrap_or(self.run_zero)
     }
 
-    fn flush_at(&self) -> Instant {
-        self.run_zero + Duration::from_secs(u64::from(self.flushed) + 1) + FLUSH_DELAY
+    /// Everything of the seconds before `second` has been handed over, which took this long.
+    fn handed_over(&mut self, second: u32, took: Duration) {
+        self.flushed = second;
+        let second_ends = self.run_zero + Duration::from_secs(u64::from(second) + 1) + FLUSH_DELAY;
+        let pause = HAND_OVER_EVERY.max(took * HAND_OVER_SHARE);
+        let next = Instant::now() + pause;
+        // The end of a second is not missed, because the agent makes whole seconds of it.
+        self.flush_at = if next + HAND_OVER_EVERY / 2 > second_ends {
+            second_ends
+        } else {
+            next
+        };
     }
 }
 
 /// Why the loop below woke up.
 enum Event {
     Message(ToWorker),
+    AgentSilent(Duration),
     Load(Option<LoadEvent>),
     StopTestAsked(String),
+    Signal(&'static str),
     PlannedEnd,
     GiveUp,
     FlushDue,
@@ -136,10 +164,14 @@ impl Session {
     async fn run(mut self) -> Result<(), SessionError> {
         loop {
             let planned_end = self.run.as_ref().map(Running::planned_end);
-            let flush_at = self.run.as_ref().map(Running::flush_at);
+            let flush_at = self.run.as_ref().map(|run| run.flush_at);
             let event = tokio::select! {
                 biased;
-                message = self.agent.next() => Event::Message(message?),
+                message = self.agent.next(), if !self.agent_is_silent => match message {
+                    Err(SessionError::AgentSilent(lease)) => Event::AgentSilent(lease),
+                    message => Event::Message(message?),
+                },
+                Some(name) = self.signals.recv() => Event::Signal(name),
                 event = self.load.events.recv() => Event::Load(event),
                 reason = self.recorder.stop_test_asked() => Event::StopTestAsked(reason),
                 () = until(planned_end), if !self.stop.is_cancelled() => Event::PlannedEnd,
@@ -148,6 +180,8 @@ impl Session {
             };
             match event {
                 Event::Message(message) => self.on_message(message)?,
+                Event::AgentSilent(lease) => self.on_silence(lease),
+                Event::Signal(name) => self.on_signal(name).await?,
                 Event::Load(Some(LoadEvent::Over)) => break,
                 Event::Load(Some(event)) => self.on_load(event).await?,
                 Event::Load(None) => {
@@ -162,23 +196,10 @@ impl Session {
                     self.give_up();
                     break;
                 }
-                Event::FlushDue => {
-                    let second = self.recorder.second_now();
-                    for notice in self
-                        .core_watch
-                        .iter_mut()
-                        .flat_map(|watch| watch.look(second))
-                    {
-                        self.recorder.notice(notice);
-                    }
-                    self.flush(Some(second)).await?;
-                    if let Some(run) = &mut self.run {
-                        run.flushed = second;
-                    }
-                }
+                Event::FlushDue => self.hand_over().await?,
             }
         }
-        timeout(LAST_FRAMES, self.flush(None))
+        timeout(LAST_FRAMES, self.flush())
             .await
             .map_err(|_| SessionError::AgentGone)??;
         let last_user_ended_us = micros(self.recorder.last_user_ended());
@@ -210,6 +231,7 @@ impl Session {
                     run_zero,
                     profile,
                     flushed: 0,
+                    flush_at: run_zero + HAND_OVER_EVERY,
                 });
             }
             ToWorker::Profile { profile } => {
@@ -232,7 +254,9 @@ impl Session {
             LoadEvent::Ready(set_up_data) => {
                 self.prepared = true;
                 // What is known before the start is said before it.
-                self.flush(Some(0)).await?;
+                let known = self.recorder.take(Some(0), &mut self.endpoints);
+                let reports = self.reports_of(known);
+                self.agent.put(&reports).await?;
                 self.agent.send(&FromWorker::Ready { set_up_data }).await?;
             }
             LoadEvent::Refused(reason) => {
@@ -265,6 +289,24 @@ impl Session {
         }
     }
 
+    /// Nobody controls the load, so it ends. What was counted is handed over: an agent that is let go on reads it.
+    fn on_silence(&mut self, lease: Duration) {
+        self.agent_is_silent = true;
+        self.fail(SessionError::AgentSilent(lease).to_string());
+        self.stop_users();
+    }
+
+    /// Ends in order, unless the end has begun, and says why at once, so that the run ends everywhere.
+    async fn on_signal(&mut self, name: &str) -> Result<(), SessionError> {
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
+        let reason = format!("was asked to end by {name}");
+        self.agent.put(&[FromWorker::Failing { reason }]).await?;
+        self.stop_users();
+        Ok(())
+    }
+
     /// Ends the users, or the preparation; the first time counts.
     fn stop_users(&mut self) {
         if !self.stop.is_cancelled() {
@@ -293,9 +335,46 @@ impl Session {
         self.failure.get_or_insert(reason);
     }
 
-    /// Sends the seconds before `second`, or all there are.
-    async fn flush(&mut self, before: Option<u32>) -> Result<(), SessionError> {
-        let mut taken = self.recorder.take(before, &mut self.endpoints);
+    /// Hands over what was counted so far, unless the agent has not read what came before.
+    async fn hand_over(&mut self) -> Result<(), SessionError> {
+        let second = self.recorder.second_now();
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        if !self.agent.has_read_all() {
+            run.handed_over(second, Duration::ZERO);
+            return Ok(());
+        }
+        if second > run.flushed {
+            for notice in self
+                .core_watch
+                .iter_mut()
+                .flat_map(|watch| watch.look(second))
+            {
+                self.recorder.notice(notice);
+            }
+        }
+        let began = Instant::now();
+        let taken = self.recorder.take_so_far(second, &mut self.endpoints);
+        let reports = self.reports_of(taken);
+        self.agent.put(&reports).await?;
+        if let Some(run) = &mut self.run {
+            run.handed_over(second, began.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Sends everything there is.
+    async fn flush(&mut self) -> Result<(), SessionError> {
+        let taken = self.recorder.take(None, &mut self.endpoints);
+        for report in self.reports_of(taken) {
+            self.agent.send(&report).await?;
+        }
+        Ok(())
+    }
+
+    /// What was taken out of the recorder as messages.
+    fn reports_of(&mut self, mut taken: Taken) -> Vec<FromWorker> {
         for news in taken.overflowed.news_since(self.overflowed) {
             tracing::warn!("{news}");
         }
@@ -312,10 +391,7 @@ impl Session {
                 ..Report::default()
             });
         }
-        for report in reports {
-            self.agent.send(&FromWorker::Report(report)).await?;
-        }
-        Ok(())
+        reports.into_iter().map(FromWorker::Report).collect()
     }
 }
 

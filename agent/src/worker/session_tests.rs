@@ -28,7 +28,8 @@ static USERS: AtomicU64 = AtomicU64::new(0);
 /// The agent of a session that runs on a thread of its own, as in a process.
 struct AgentSide {
     socket: Framed<UnixStream, LengthDelimitedCodec>,
-    session: std::thread::JoinHandle<Result<(), SessionError>>,
+    session: Option<std::thread::JoinHandle<Result<(), SessionError>>>,
+    signals: mpsc::Sender<&'static str>,
     reports: Vec<Report>,
 }
 
@@ -39,16 +40,18 @@ impl AgentSide {
             socket.set_nonblocking(true).unwrap();
         }
         let name = scenario.name.clone();
+        let (signals, received) = mpsc::channel(1);
         let session = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap()
-                .block_on(run(theirs, &[scenario]))
+                .block_on(run(theirs, &[scenario], received))
         });
         let mut agent = Self {
             socket: Framed::new(UnixStream::from_std(ours).unwrap(), codec()),
-            session,
+            session: Some(session),
+            signals,
             reports: Vec::new(),
         };
         let test = LoadTest {
@@ -99,6 +102,38 @@ impl AgentSide {
             FromWorker::End { failure, .. } => failure,
             other => panic!("the worker says {other:?} where its end is due"),
         }
+    }
+
+    /// Waits for the end of the session's thread without reading anything.
+    async fn session_end(&mut self) -> Result<(), SessionError> {
+        let began = Instant::now();
+        while !self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_finished())
+        {
+            assert!(began.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.session
+            .take()
+            .expect("it is joined once")
+            .join()
+            .unwrap()
+    }
+
+    /// Reads one report.
+    async fn read_report(&mut self) {
+        let frame = timeout(PATIENCE, self.socket.next()).await;
+        let frame = frame.expect("the worker says something").unwrap().unwrap();
+        if let FromWorker::Report(report) = decode(&frame).unwrap() {
+            self.reports.push(report);
+        }
+    }
+
+    fn stopped(&self) -> u64 {
+        let changes = self.reports.iter().flat_map(|report| &report.user_changes);
+        changes.map(|change| change.stopped).sum()
     }
 
     fn started(&self) -> u64 {
@@ -205,7 +240,7 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
             "quitting"
         ]
     );
-    agent.session.join().unwrap().unwrap();
+    agent.session_end().await.unwrap();
 }
 
 /// What worker 0 makes is said with its Ready, and read by users on whichever worker it is started with.
@@ -360,4 +395,69 @@ async fn users_that_hang_are_given_up() {
     agent.say(&ToWorker::Stop).await;
     let failure = agent.end().await.unwrap();
     assert!(failure.contains("stop timeout of 1s"), "{failure}");
+}
+
+/// A service manager signals the workers, too: they end in order and say why.
+#[tokio::test]
+async fn a_signal_ends_the_users_in_order() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let story = Story::default();
+    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    agent.start(users(2, 600)).await;
+    until_told(&story, "spawned 2").await;
+    agent.signals.send("SIGTERM").await.unwrap();
+    match agent.hear().await {
+        FromWorker::Failing { reason } => assert_eq!(reason, "was asked to end by SIGTERM"),
+        other => panic!("the worker says {other:?}"),
+    }
+    agent.signals.send("SIGTERM").await.unwrap();
+    assert_eq!(agent.end().await, None, "the agent knows why already");
+    assert_eq!(agent.started(), agent.stopped());
+    agent.session_end().await.unwrap();
+}
+
+/// An agent that is frozen says nothing and reads nothing, until it is let go on.
+#[tokio::test]
+async fn what_was_counted_waits_for_an_agent_that_is_frozen() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut agent = AgentSide::prepare(told_to(&Story::default()), 0).await;
+    agent.start(users(2, 600)).await;
+    agent.say(&ToWorker::Alive { lease_ms: 300 }).await;
+    let failure = agent.session_end().await;
+    assert!(failure.is_ok(), "{failure:?}");
+    let failure = agent.end().await.unwrap();
+    assert!(failure.contains("said nothing for 0.3 s"), "{failure}");
+    assert!(agent.started() > 0);
+    assert_eq!(agent.started(), agent.stopped());
+}
+
+/// What was counted is handed over long before its second is over.
+#[tokio::test]
+async fn counts_are_handed_over_within_a_second() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut agent = AgentSide::prepare(told_to(&Story::default()), 0).await;
+    assert!(matches!(agent.hear().await, FromWorker::Ready { .. }));
+    // Run time zero is where only its second 0 can come for as long as this test may take.
+    let began = Instant::now();
+    agent
+        .say(&ToWorker::Start {
+            run_zero_us: system_time_us(),
+            profile: users(2, 600),
+            set_up_data: None,
+        })
+        .await;
+    while agent.started() == 0 {
+        agent.read_report().await;
+    }
+    let seconds: Vec<u32> = agent
+        .reports
+        .iter()
+        .flat_map(|report| &report.user_changes)
+        .map(|change| change.second)
+        .collect();
+    // On a machine so busy that this took a second, it says nothing.
+    let in_time = began.elapsed() < Duration::from_secs(1);
+    assert!(!in_time || seconds == [0], "{seconds:?}");
+    agent.say(&ToWorker::Stop).await;
+    assert_eq!(agent.end().await, None);
 }

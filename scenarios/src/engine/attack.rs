@@ -362,7 +362,7 @@ fn check_user(scenario: &Scenario, planned: PlannedUser) -> Result<(), DriveErro
 fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> {
     /// goose wants a host; its own client, which would use it, is never asked.
     const UNUSED_HOST: &str = "http://127.0.0.1/";
-    ignore_sigint();
+    keep_sigint_from_engine();
 
     let mut configuration = GooseConfiguration::default();
     configuration.host = Some(UNUSED_HOST.to_owned());
@@ -399,8 +399,9 @@ pub fn is_engine_chatter(line: &str) -> bool {
     })
 }
 
-/// Takes SIGINT before goose does.
-fn ignore_sigint() {
+/// Takes SIGINT before goose does, once. A program that handles SIGINT itself calls this before, because its own handler
+/// would be replaced otherwise.
+pub fn keep_sigint_from_engine() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if let Err(error) = ctrlc::set_handler(|| {}) {

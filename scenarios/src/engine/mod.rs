@@ -25,7 +25,9 @@ mod tests;
 mod user;
 
 pub(crate) use arrivals::Arrivals;
-pub use attack::{DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter};
+pub use attack::{
+    DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter, keep_sigint_from_engine,
+};
 pub(crate) use life::next_arrival;
 pub use loop_watch::{LoopWatch, Sight};
 pub(crate) use pace::lateness;

@@ -53,9 +53,9 @@ impl<W: WorkerHandle> AgentRun<W> {
             while self.next_snapshot <= now.instant {
                 self.next_snapshot += SNAPSHOT_EVERY;
             }
-            self.snapshot();
+            self.snapshot(now);
         } else if self.phase == Phase::Over {
-            self.snapshot();
+            self.snapshot(now);
         }
     }
 
