@@ -18,6 +18,7 @@ pub enum MisfitError {
     #[error("scenario `{scenario}` has no {what} `{name}`; {hint}")]
     Unknown {
         scenario: String,
+        key: &'static str,
         what: &'static str,
         name: String,
         hint: String,
@@ -43,6 +44,20 @@ pub enum MisfitError {
     Declared(&'static str),
 }
 
+impl MisfitError {
+    /// Where in the API's JSON it is wrong, such as `options.token`.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Unknown { key, name, .. } if *key == "options" => format!("options.{name}"),
+            Self::Unknown { key, .. } => (*key).to_owned(),
+            Self::OptionValue { name, .. } => format!("options.{name}"),
+            Self::NoUsers(_) => "user_types".to_owned(),
+            Self::NoHost(_) | Self::NoHostAtAll => "host".to_owned(),
+            Self::Declared(_) => "scenario".to_owned(),
+        }
+    }
+}
+
 impl LoadTest {
     /// Checks what can be known of the scenario: that it has the options, tags and user types the test names,
     /// that some user type gets users, and that there is a host for each of them. Whether a task is left when
@@ -51,8 +66,9 @@ impl LoadTest {
     /// # Errors
     /// See [`MisfitError`]; the first is returned.
     pub fn check_fits(&self, scenario: &ScenarioInfo) -> Result<(), MisfitError> {
-        let unknown = |what, name: &str, known: Vec<&str>| MisfitError::Unknown {
+        let unknown = |key, what, name: &str, known: Vec<&str>| MisfitError::Unknown {
             scenario: shown(&scenario.name),
+            key,
             what,
             name: shown(name),
             hint: hint(name, &known),
@@ -60,25 +76,23 @@ impl LoadTest {
         for (name, value) in &self.options {
             let Some(option) = scenario.options.iter().find(|option| option.name == *name) else {
                 let known = scenario.options.iter().map(|option| option.name.as_str());
-                return Err(unknown("option", name, known.collect()));
+                return Err(unknown("options", "option", name, known.collect()));
             };
             option.check(value)?;
         }
-        for tag in self
-            .selection
-            .tags
-            .iter()
-            .chain(&self.selection.exclude_tags)
-        {
-            if !scenario.tags.contains(tag) {
+        for (key, tags) in [
+            ("tags", &self.selection.tags),
+            ("exclude_tags", &self.selection.exclude_tags),
+        ] {
+            if let Some(tag) = tags.iter().find(|tag| !scenario.tags.contains(tag)) {
                 let known = scenario.tags.iter().map(String::as_str);
-                return Err(unknown("task with tag", tag, known.collect()));
+                return Err(unknown(key, "task with tag", tag, known.collect()));
             }
         }
         for name in &self.selection.user_types {
             if !scenario.user_types.iter().any(|known| known.name == *name) {
                 let known = scenario.user_types.iter().map(|known| known.name.as_str());
-                return Err(unknown("user type", name, known.collect()));
+                return Err(unknown("user_types", "user type", name, known.collect()));
             }
         }
         let taking_part: Vec<&UserTypeInfo> = self.user_types_of(scenario).collect();

@@ -5,6 +5,7 @@
 mod client;
 mod errors;
 mod load;
+mod of_test;
 mod requests;
 mod section;
 mod tree;

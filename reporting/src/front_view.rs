@@ -3,6 +3,8 @@
 //! Units as in [`crate::view`]: `_us` are µs since 1970 on the coordinator's clock, `_s` seconds, `_ms`
 //! milliseconds of response time, rates are per second and error rates fractions 0–1.
 
+use std::collections::BTreeSet;
+
 use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
 
@@ -21,7 +23,8 @@ pub struct FrontView {
     pub runs: RunList,
     /// Infrastructures by name.
     pub infrastructures: Vec<InfrastructureRow>,
-    /// Scenarios that the form offers, by name.
+    /// Scenarios that the form offers, in the order of the agents' builds. Of one name there are several where agents
+    /// disagree about what it declares.
     pub scenarios: Vec<ScenarioRow>,
 }
 
@@ -29,6 +32,36 @@ impl FrontView {
     /// Whether no scenario brings the hosts it needs.
     pub(crate) fn always_needs_host(&self) -> bool {
         !self.scenarios.iter().any(|scenario| scenario.has_hosts)
+    }
+
+    /// Scenarios by name, each once, in the order in which they are offered.
+    pub(crate) fn scenario_names(&self) -> Vec<&ScenarioRow> {
+        let mut rows: Vec<&ScenarioRow> = Vec::new();
+        for row in &self.scenarios {
+            if !rows.iter().any(|known| known.name == row.name) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// All tags of all scenarios, by name.
+    pub(crate) fn tags(&self) -> BTreeSet<&str> {
+        let tags = self.scenarios.iter().flat_map(|scenario| &scenario.tags);
+        tags.map(String::as_str).collect()
+    }
+
+    /// All user types of all scenarios, by name.
+    pub(crate) fn user_types(&self) -> BTreeSet<&str> {
+        let rows = self.scenarios.iter();
+        rows.flat_map(|scenario| &scenario.user_types)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The scenarios for the page's script, which shows those of the chosen infrastructure.
+    pub(crate) fn scenarios_json(&self) -> String {
+        serde_json::to_string(&self.scenarios).expect("plain rows are JSON")
     }
 }
 
@@ -182,13 +215,15 @@ pub struct AgentRow {
     pub build: String,
 }
 
-/// One scenario compiled into an agent's binary.
+/// One scenario compiled into agents' binaries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScenarioRow {
     /// Its name.
     pub name: String,
     /// One line about it.
     pub description: String,
+    /// The infrastructures that have connected agents with it.
+    pub infrastructures: Vec<String>,
     /// Its user types.
     pub user_types: Vec<String>,
     /// The tags of its tasks.
@@ -199,6 +234,13 @@ pub struct ScenarioRow {
     pub has_hosts: bool,
     /// The options it declares.
     pub options: Vec<OptionRow>,
+}
+
+impl ScenarioRow {
+    /// Its infrastructures for the page's script.
+    pub(crate) fn infrastructures_json(&self) -> String {
+        serde_json::to_string(&self.infrastructures).expect("texts are JSON")
+    }
 }
 
 /// One option that a scenario declares.

@@ -1,6 +1,6 @@
 //! What the agents that have been here say about their scenarios.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use greylag_infra::protocol::{OptionInfo, ScenarioInfo};
 use greylag_infra::{ConnectionStatus, InfrastructureView};
@@ -10,35 +10,57 @@ use crate::front_view::{OptionRow, ScenarioRow};
 /// About how many bytes of scenarios the pages offer: they are in every front page. Others are started by their name.
 const MAX_OFFERED_BYTES: usize = 2 * 1024 * 1024;
 
-/// Scenarios of all connected agents, by name. Of several of one name the first agent's counts.
+/// Scenarios of all connected agents, in the order of their builds: the first of an infrastructure is the one that
+/// `run` takes there without a name. Agents that say the same of one share a row.
 pub(crate) fn offered(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
-    let mut rows: BTreeMap<&str, ScenarioRow> = BTreeMap::new();
+    let mut known: Vec<(&ScenarioInfo, Vec<&str>)> = Vec::new();
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut bytes = 0;
-    for infrastructure in infrastructures {
-        for scenario in connected(infrastructure) {
-            if rows.contains_key(scenario.name.as_str()) {
-                continue;
-            }
+    for (infrastructure, scenario) in everywhere(infrastructures) {
+        let of_name = by_name.entry(&scenario.name).or_default();
+        let same = of_name.iter().find(|index| known[**index].0 == scenario);
+        let index = same.copied().unwrap_or_else(|| {
+            of_name.push(known.len());
+            known.push((scenario, Vec::new()));
             bytes += scenario.memory_bytes();
-            if bytes > MAX_OFFERED_BYTES {
-                return rows.into_values().collect();
-            }
-            rows.entry(&scenario.name).or_insert_with(|| ScenarioRow {
-                name: scenario.name.clone(),
-                description: scenario.description.clone(),
-                user_types: scenario
-                    .user_types
-                    .iter()
-                    .map(|user_type| user_type.name.clone())
-                    .collect(),
-                tags: scenario.tags.clone(),
-                has_shape: scenario.has_shape,
-                has_hosts: has_hosts(scenario),
-                options: scenario.options.iter().map(option_row).collect(),
-            });
+            known.len() - 1
+        });
+        let names = &mut known[index].1;
+        if names.last() != Some(&infrastructure.name.as_str()) {
+            names.push(&infrastructure.name);
+            bytes += infrastructure.name.len();
+        }
+        if bytes > MAX_OFFERED_BYTES {
+            break;
         }
     }
-    rows.into_values().collect()
+    known
+        .into_iter()
+        .map(|(scenario, names)| scenario_row(scenario, names))
+        .collect()
+}
+
+/// What is connected, with the infrastructure it is in.
+fn everywhere(
+    infrastructures: &[InfrastructureView],
+) -> impl Iterator<Item = (&InfrastructureView, &ScenarioInfo)> {
+    infrastructures.iter().flat_map(|infrastructure| {
+        connected(infrastructure).map(move |scenario| (infrastructure, scenario))
+    })
+}
+
+fn scenario_row(scenario: &ScenarioInfo, infrastructures: Vec<&str>) -> ScenarioRow {
+    let user_types = scenario.user_types.iter();
+    ScenarioRow {
+        name: scenario.name.clone(),
+        description: scenario.description.clone(),
+        infrastructures: infrastructures.into_iter().map(str::to_owned).collect(),
+        user_types: user_types.map(|user_type| user_type.name.clone()).collect(),
+        tags: scenario.tags.clone(),
+        has_shape: scenario.has_shape,
+        has_hosts: has_hosts(scenario),
+        options: scenario.options.iter().map(option_row).collect(),
+    }
 }
 
 /// The scenario that is meant: of this name, or without a name the only one that connected agents of this

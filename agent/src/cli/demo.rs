@@ -1,11 +1,10 @@
 //! `greylag demo`: a whole load test against a target of its own.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::LoadTest;
+use greylag_infra::{LoadTest, TestDraft};
 use greylag_scenarios::Scenario;
 
 use super::data_dir::DataDir;
@@ -88,7 +87,7 @@ pub(super) async fn demo(
     let local = Local::start(
         DataDir::asked(options.data),
         LocalPage::on_port(options.port, None),
-        BTreeMap::new(),
+        TestDraft::default(),
         scenarios,
     )
     .await?;

@@ -1,10 +1,9 @@
 //! Coordinator and agent in this one process, for `run` and `demo`.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use greylag_infra::{LoadTest, StartTerms};
+use greylag_infra::{LoadTest, StartTerms, TestDraft};
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
 use greylag_reporting::{StoreError, Token};
@@ -99,12 +98,12 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Starts both and waits until they know each other. `start_form` are texts that the page's start form has at
+    /// Starts both and waits until they know each other. The page's start form is filled in from `start_form` at
     /// first.
     pub(super) async fn start(
         data_dir: DataDir,
         page: LocalPage,
-        start_form: BTreeMap<String, String>,
+        start_form: TestDraft,
         scenarios: Vec<Scenario>,
     ) -> Result<Self, Failure> {
         let is_open = matches!(page, LocalPage::Open { .. });

@@ -1,8 +1,6 @@
 //! What stands in for `local.rs` in a program without the feature `coordinator`: it cannot run a test by itself.
 
-use std::collections::BTreeMap;
-
-use greylag_infra::LoadTest;
+use greylag_infra::{LoadTest, TestDraft};
 use greylag_scenarios::Scenario;
 
 use super::data_dir::DataDir;
@@ -30,7 +28,7 @@ impl Local {
     pub(super) async fn start(
         _: DataDir,
         _: LocalPage,
-        _: BTreeMap<String, String>,
+        _: TestDraft,
         _: Vec<Scenario>,
     ) -> Result<Self, Failure> {
         Err(Failure::bad_input(

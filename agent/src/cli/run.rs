@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{LoadTest, StartTerms};
+use greylag_infra::{LoadTest, StartTerms, TestDraft};
 use greylag_scenarios::{Scenario, UserType};
 use url::Url;
 
@@ -174,7 +174,7 @@ pub(super) async fn run(
     } else {
         LocalPage::of(&options.page, false).await?
     };
-    let local = Local::start(data, page, BTreeMap::new(), scenarios).await?;
+    let local = Local::start(data, page, TestDraft::default(), scenarios).await?;
     let ended = local.run(&test, &mut following, &mut signals).await;
     match ended {
         Ok(outcome) => tokio::select! {

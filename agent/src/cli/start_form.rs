@@ -1,134 +1,81 @@
-//! What the command line of `serve` says, as texts for the page's start form.
+//! What the command line of `serve` says, as a draft for the page's start form.
 
 use std::collections::BTreeMap;
 
-use greylag_infra::{ClientSettings, TestDraft};
-use greylag_reporting::web::option_field;
+use greylag_infra::TestDraft;
 use greylag_scenarios::Scenario;
 
 use super::LOCAL_INFRASTRUCTURE;
 use super::failure::Failure;
 use super::settings::Sources;
-use super::test_options::TestOptions;
+use super::test_options::{AskedTest, TestOptions};
 use crate::scenario_choice::unknown_scenario;
 
-/// The texts of the form's fields, by their names; only of what was given.
+/// What was given, by flags over the test file, without defaults. Secrets are in it; the page does not show them.
 ///
 /// # Errors
-/// The test is wrong, or says what the form has no field for.
+/// The test is wrong.
 pub(super) fn start_form_of(
     given: &TestOptions,
     custom: BTreeMap<String, String>,
     sources: &Sources,
     scenarios: &[Scenario],
-) -> Result<BTreeMap<String, String>, Failure> {
+) -> Result<TestDraft, Failure> {
     let (file, asked) = given.ask_with_file(custom, sources)?;
-    refuse_what_has_no_field(given, &file)?;
-    let test = &asked.test;
-    let known = scenarios
-        .iter()
-        .find(|scenario| scenario.name == test.scenario)
-        .or(scenarios.first().filter(|_| test.scenario.is_empty()));
-    if known.is_none() && !test.scenario.is_empty() {
-        return Err(Failure::bad_input(unknown_scenario(
-            &test.scenario,
-            scenarios,
-        )));
-    }
-    if test.infrastructure != LOCAL_INFRASTRUCTURE {
+    if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
         return Err(Failure::bad_input(format!(
             "`serve` runs tests on this machine; leave infrastructure `{}` out, or use `greylag coordinator`",
-            test.infrastructure
+            asked.test.infrastructure
         )));
     }
-    let durations = [
-        ("ramp_up", given.ramp_up.or(file.ramp_up_s)),
-        ("duration", given.duration.or(file.duration_s)),
-        ("stop_timeout", given.stop_timeout.or(file.stop_timeout_s)),
-    ];
-    let numbers = [
-        ("users", given.users.or(file.users).map(|n| n.to_string())),
-        (
-            "workers",
-            (given.workers.is_some() || file.workers.is_some()).then(|| test.workers.to_string()),
-        ),
-        ("spawn_rate", test.spawn_rate.map(|n| n.to_string())),
-        ("arrival_rate", test.arrival_rate.map(|n| n.to_string())),
-    ];
-    let selection = &test.selection;
-    let lists = [
-        ("user_types", &selection.user_types),
-        ("tags", &selection.tags),
-        ("exclude_tags", &selection.exclude_tags),
-    ];
-    let texts = [
-        ("host", test.host.clone()),
-        ("name", test.name.clone()),
-        ("scenario", test.scenario.clone()),
-    ];
-    let mut form: BTreeMap<String, String> = durations
-        .into_iter()
-        .filter_map(|(name, seconds)| Some((name, format!("{}s", seconds?))))
-        .chain(
-            numbers
-                .into_iter()
-                .filter_map(|(name, text)| Some((name, text?))),
-        )
-        .chain(
-            lists
-                .into_iter()
-                .map(|(name, list)| (name, list.join(", "))),
-        )
-        .chain(texts)
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(name, text)| (name.to_owned(), text))
-        .collect();
-    if selection.equal_weights {
-        form.insert("equal_weights".to_owned(), "on".to_owned());
+    let mut draft = draft_of(given, &file, &asked);
+    if draft.declared.is_none() {
+        check_scenario(&mut draft, scenarios)?;
     }
-    if let Some(scenario) = known {
-        add_options(&mut form, scenario, &test.options)?;
-    }
-    Ok(form)
+    Ok(draft)
 }
 
-/// Names everything in a test file that the form cannot show, and the two ways to run such a test.
-fn refuse_what_has_no_field(given: &TestOptions, file: &TestDraft) -> Result<(), Failure> {
-    let parts = [
-        ("[[request]]", file.declared.is_some()),
-        ("[[stage]]", !file.stages.is_empty()),
-        ("[client]", file.client != ClientSettings::default()),
-    ];
-    let tables: Vec<_> = parts
-        .into_iter()
-        .filter_map(|(table, is_there)| is_there.then_some(table))
-        .collect();
-    if tables.is_empty() {
+/// The test that was asked for, without the defaults that stand in it.
+fn draft_of(given: &TestOptions, file: &TestDraft, asked: &AskedTest) -> TestDraft {
+    let test = &asked.test;
+    let of_test = TestDraft::from(test);
+    let has_workers = given.workers.is_some() || file.workers.is_some();
+    TestDraft {
+        users: of_test.users.and(given.users.or(file.users)),
+        ramp_up_s: of_test.ramp_up_s.and(given.ramp_up.or(file.ramp_up_s)),
+        duration_s: of_test.duration_s.and(given.duration.or(file.duration_s)),
+        workers: has_workers.then_some(test.workers),
+        infrastructure: None,
+        stop_timeout_s: given.stop_timeout.or(file.stop_timeout_s),
+        equal_weights: Some(true).filter(|_| test.selection.equal_weights),
+        ..of_test
+    }
+}
+
+/// Options belong to the first scenario unless another is named.
+fn check_scenario(draft: &mut TestDraft, scenarios: &[Scenario]) -> Result<(), Failure> {
+    let known = match &draft.scenario {
+        None => scenarios.first(),
+        Some(name) => {
+            let known = scenarios.iter().find(|scenario| scenario.name == *name);
+            Some(known.ok_or_else(|| Failure::bad_input(unknown_scenario(name, scenarios)))?)
+        }
+    };
+    let Some(known) = known else {
         return Ok(());
-    }
-    let path = given.file_shown();
-    Err(Failure::bad_input(format!(
-        "{path} has {} tables, which the page's start form has no fields for. Either `run {path}` starts the test immediately and serves its page; or leave the file out here, and start the test from another terminal with `run {path} --infrastructure {LOCAL_INFRASTRUCTURE} --coordinator URL`, where URL is the address that `serve` prints",
-        tables.join(" and ")
-    )))
-}
-
-fn add_options(
-    form: &mut BTreeMap<String, String>,
-    scenario: &Scenario,
-    options: &BTreeMap<String, String>,
-) -> Result<(), Failure> {
-    scenario
-        .check_options(options)
+    };
+    known
+        .check_options(&draft.options)
         .map_err(Failure::bad_input)?;
-    for (name, value) in options {
-        let declared = scenario.options.iter().find(|option| option.name == *name);
+    if !draft.options.is_empty() {
+        draft.scenario = Some(known.name.clone());
+    }
+    for name in draft.options.keys() {
+        let declared = known.options.iter().find(|option| option.name == *name);
         if declared.is_some_and(|option| option.secret) {
             eprintln!(
                 "warning: option `{name}` is secret and is not written into the page; enter it there"
             );
-        } else {
-            form.insert(option_field(&scenario.name, name), value.clone());
         }
     }
     Ok(())

@@ -142,13 +142,6 @@ impl TestOptions {
         Ok((file, asked))
     }
 
-    /// The test file as it was named.
-    #[cfg(feature = "coordinator")]
-    pub(super) fn file_shown(&self) -> String {
-        let shown = self.file.as_ref().map(|path| path.display().to_string());
-        shown.unwrap_or_default()
-    }
-
     fn put_together(
         &self,
         file: TestDraft,

@@ -111,7 +111,11 @@ pub enum LoadTestError {
     #[error("there are {0} stages; the maximum is {MAX_STAGES}")]
     TooManyStages(usize),
     #[error("stage {number} {mistake}")]
-    Stage { number: usize, mistake: String },
+    Stage {
+        number: usize,
+        key: &'static str,
+        mistake: String,
+    },
     #[error("every stage is 0; set users or an arrival rate above 0 in at least one")]
     NoLoad,
     #[error(
@@ -184,6 +188,17 @@ impl LoadTestError {
             E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost | E::PasswordLeftOut => "host",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",
+        }
+    }
+
+    /// Where in the API's JSON it is wrong, such as `stages[0].duration`.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Stage { number, key, .. } => {
+                format!("stages[{}].{key}", number.saturating_sub(1))
+            }
+            Self::OptionValue(name) => format!("options.{name}"),
+            _ => self.key().to_owned(),
         }
     }
 }
@@ -318,12 +333,12 @@ impl LoadTest {
             errors.push(LoadTestError::StagesAnd("spawn rate"));
         }
         for (number, stage) in (1..).zip(&self.stages) {
-            let mistakes = stage.mistakes();
-            errors.extend(
-                mistakes
-                    .into_iter()
-                    .map(|mistake| LoadTestError::Stage { number, mistake }),
-            );
+            let mistakes = stage.mistakes().into_iter();
+            errors.extend(mistakes.map(|(key, mistake)| LoadTestError::Stage {
+                number,
+                key,
+                mistake,
+            }));
         }
         let says_users = self.stages.iter().any(|stage| stage.users.is_some());
         let mut rates = self
@@ -472,44 +487,55 @@ impl LoadTest {
 }
 
 impl Stage {
-    /// What of it cannot be, each as the rest of a sentence about the stage.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
+    /// What of it cannot be: the key, and the rest of a message about the stage.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
         if self.duration_s == 0 {
-            mistakes.push("has no duration; it must last at least 1s".to_owned());
+            mistakes.push((
+                "duration",
+                "has no duration; it must last at least 1s".to_owned(),
+            ));
         }
         if let Some(users) = self.users
             && users > MAX_USERS
         {
-            mistakes.push(format!("has {users} users; the maximum is {MAX_USERS}"));
+            mistakes.push((
+                "users",
+                format!("has {users} users; the maximum is {MAX_USERS}"),
+            ));
         }
         if let Some(rate) = self.arrival_rate
             && !(0.0..=MAX_ARRIVAL_RATE).contains(&rate)
         {
-            mistakes.push(format!(
+            mistakes.push(("arrival_rate", format!(
                 "has an arrival rate of {rate}; give new iterations per second, from 0 to {MAX_ARRIVAL_RATE}"
-            ));
+            )));
         }
         if self.ramp_s > MAX_DURATION.as_secs() {
-            mistakes.push(format!(
-                "has a ramp of {}s; the maximum is 30 days",
-                self.ramp_s
+            mistakes.push((
+                "ramp",
+                format!("has a ramp of {}s; the maximum is 30 days", self.ramp_s),
             ));
         }
         if let Some(rate) = self.spawn_rate {
             if !(rate > 0.0 && rate.is_finite()) {
-                mistakes.push(format!(
-                    "has a spawn rate of {rate}; give users per second, a number above 0"
+                mistakes.push((
+                    "spawn_rate",
+                    format!("has a spawn rate of {rate}; give users per second, a number above 0"),
                 ));
             }
             if self.ramp_s > 0 {
-                mistakes.push("has a ramp and a spawn rate; keep one of the two".to_owned());
+                mistakes.push((
+                    "spawn_rate",
+                    "has a ramp and a spawn rate; keep one of the two".to_owned(),
+                ));
             }
             if self.users.is_none() {
-                mistakes.push(
+                mistakes.push((
+                    "users",
                     "has a spawn rate but no users; say how many users there are at its end"
                         .to_owned(),
-                );
+                ));
             }
         }
         mistakes

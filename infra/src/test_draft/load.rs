@@ -30,8 +30,13 @@ fn stage(section: &Section<'_>, number: usize) -> Stage {
         // What is missing or wrong was named above.
         duration_s: section.seconds("duration").unwrap_or(1),
     };
-    for mistake in stage.mistakes() {
-        section.wrong("", LoadTestError::Stage { number, mistake }.to_string());
+    for (key, mistake) in stage.mistakes() {
+        let error = LoadTestError::Stage {
+            number,
+            key,
+            mistake,
+        };
+        section.wrong("", error.to_string());
     }
     stage
 }

@@ -2,8 +2,7 @@
 // whenever the coordinator says that something changed.
 
 import { address } from "./address.js";
-import { refreshOptions } from "./scenario_options.js";
-import { startForm } from "./start_form.js";
+import { StartForm } from "./start_form.js";
 import { Live } from "./live.js";
 import { dayAndTime } from "./format.js";
 import { setText } from "./dom.js";
@@ -13,9 +12,9 @@ const REFRESH_MS = 1_000;
 /** Heartbeats grow older without anything changing. */
 const AGE_MS = 10_000;
 
-/** A form with a mistake is answered under the address it was sent to; the page itself is at the root. */
 const FRONT = address("/");
-const PAGE = [FRONT, FRONT.slice(0, -1)].includes(location.pathname) ? `${FRONT}${location.search}` : FRONT;
+/** A form with an error is answered under the address it was sent to; the page itself is at the root. */
+const PAGE = location.pathname === address("/runs") ? FRONT : `${location.pathname}${location.search}`;
 
 let refreshing = false;
 let wanted = false;
@@ -61,24 +60,8 @@ function replaceRegions(fresh) {
     region.hidden = next.hidden;
     if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
   }
-  refreshChoices(fresh);
+  form.refresh(fresh);
   dress();
-}
-
-/** Infrastructures and scenarios come and go while the form is open; what was chosen stays where it can. */
-function refreshChoices(fresh) {
-  for (const name of ["infrastructure", "scenario"]) {
-    const field = `[data-role="start-form"] [name="${name}"]`;
-    const [old, next] = [document.querySelector(field), fresh.querySelector(field)];
-    if (!old || !next || old === document.activeElement || old.outerHTML === next.outerHTML) continue;
-    const chosen = old.value;
-    old.replaceWith(document.adoptNode(next));
-    const offered = !next.options || [...next.options].some((option) => option.value === chosen);
-    if (chosen && offered) next.value = chosen;
-  }
-  refreshOptions(fresh);
-  // The drawing and the groups of options follow what is chosen now.
-  document.querySelector('[data-role="start-form"]')?.dispatchEvent(new Event("input"));
 }
 
 function focusPath(region) {
@@ -86,7 +69,7 @@ function focusPath(region) {
 }
 
 dress();
-startForm();
+const form = new StartForm();
 new Live({ change: refresh }).follow({ front: true });
 setInterval(() => !document.hidden && refresh(), AGE_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());

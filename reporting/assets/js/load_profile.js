@@ -27,25 +27,16 @@ export function idealLine({ steps, ends_at_us: endsAtUs }, endS) {
   });
 }
 
-/** Corners in a box of `width` x `height`: the line, the closed area, and where the ramp ends; null when the numbers
- * make no test. A ramp that is longer than the test is cut at its end. */
-export function profileShape({ users, rampS, durationS }, { left, right, top, bottom }) {
-  if (!(users > 0 && durationS > 0 && rampS >= 0)) return null;
-  const done = rampS > durationS ? durationS / rampS : 1;
-  const rampX = left + ((right - left) * rampS * done) / durationS;
-  const peak = (bottom - (bottom - top) * done).toFixed(1).replace(/\.0$/, "");
-  const corners = `L${rampX.toFixed(1)} ${peak}L${right} ${peak}L${right} ${bottom}`;
-  const line = `M${left} ${rampS > 0 ? bottom : peak}${corners}`;
-  return { line, area: `M${left} ${bottom}${corners}Z`, rampX };
-}
-
-/** What is wrong with the numbers of a test, as one sentence; null when nothing is. */
-export function profileMistake({ users, workers, rampS, durationS }) {
-  if (!Number.isInteger(users) || users < 1) return "Users must be a whole number of at least 1.";
-  if (!Number.isInteger(workers) || workers < 1) return "Workers must be a whole number of at least 1.";
-  if (workers > users) return "Use no more workers than users.";
-  if (durationS === null) return "Enter the duration in whole seconds: 90, 90s, 3m or 1h20m.";
-  if (rampS === null) return "Enter the ramp-up in whole seconds: 90, 90s, 3m or 1h20m; 0 starts all users immediately.";
-  if (durationS < 1) return "The duration must be at least one second.";
-  return null;
+/** A profile in a box: the line, the closed area, the greatest value, and where the first ramp ends; null when there is
+ * nothing to draw. */
+export function profileShape(profile, { left, right, top, bottom }) {
+  const endS = profile.ends_at_us / 1e6;
+  const corners = idealLine(profile, endS);
+  const peak = Math.max(...corners.map(([, value]) => value));
+  if (!(peak > 0 && endS > 0 && Number.isFinite(endS))) return null;
+  const x = (at) => left + ((right - left) * at) / endS;
+  const y = (value) => bottom - ((bottom - top) * value) / peak;
+  const points = corners.map(([at, value]) => `${x(at).toFixed(1)} ${y(value).toFixed(1)}`);
+  const rampS = Math.min((profile.steps[0]?.over_us ?? 0) / 1e6, endS);
+  return { line: `M${points.join("L")}`, area: `M${points.join("L")}L${right} ${bottom}L${left} ${bottom}Z`, peak, rampX: x(rampS) };
 }

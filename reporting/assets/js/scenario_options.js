@@ -5,18 +5,18 @@ import { part } from "./dom.js";
 
 const groups = (within) => [...within.querySelectorAll("[data-scenario]")];
 
-/** Shows the chosen scenario's group; returns what that scenario decides itself. */
+/** Shows the group of the chosen scenario on the chosen infrastructure. */
 export function showOptions(form) {
-  const chosen = form.elements.scenario.value;
-  let decides = { shape: false, hosts: false };
-  for (const group of groups(part("scenario-options", form))) {
-    const own = group.dataset.scenario === chosen;
+  const holder = part("scenario-options", form);
+  if (!holder) return;
+  const [chosen, infrastructure] = [form.elements.scenario.value, form.elements.infrastructure.value];
+  for (const group of groups(holder)) {
+    const { scenario, infrastructures } = group.dataset;
+    // A group without infrastructures is of a scenario that no agent has.
+    const own = scenario === chosen && (!infrastructures || JSON.parse(infrastructures).includes(infrastructure));
     group.hidden = !own;
     group.disabled = !own;
-    if (own) decides = { shape: group.dataset.shape === "true", hosts: group.dataset.hosts === "true" };
   }
-  form.elements.host.required = !decides.hosts;
-  return decides;
 }
 
 /** Scenarios come and go while the form is open; what was typed into those that stay is left alone. */
@@ -25,7 +25,9 @@ export function refreshOptions(fresh) {
   if (!holder || !next) return;
   const wanted = groups(next);
   for (const group of groups(holder)) {
-    if (!wanted.some((other) => same(group, other))) group.remove();
+    const other = wanted.find((other) => same(group, other));
+    if (!other) group.remove();
+    else if (other.dataset.infrastructures) group.dataset.infrastructures = other.dataset.infrastructures;
   }
   for (const group of wanted) {
     if (!groups(holder).some((other) => same(group, other))) holder.append(document.adoptNode(group));
@@ -34,7 +36,9 @@ export function refreshOptions(fresh) {
 
 /** Whether two groups ask for the same, whatever was typed. */
 function same(a, b) {
-  const asked = (group) =>
-    JSON.stringify([group.dataset.scenario, ...[...group.elements].map(({ name, type }) => [name, type])]);
+  const asked = (group) => {
+    const fields = [...group.elements].map(({ name, type, options }) => [name, type, [...(options ?? [])].map(({ value }) => value)]);
+    return JSON.stringify([group.dataset.scenario, Boolean(group.dataset.infrastructures), ...fields]);
+  };
   return asked(a) === asked(b);
 }

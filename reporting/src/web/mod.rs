@@ -37,4 +37,3 @@ pub use public_address::{
 pub use router::router;
 pub(crate) use router::run_url;
 pub use server::{WebConfig, serve};
-pub use start_form::option_field;

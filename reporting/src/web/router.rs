@@ -25,7 +25,6 @@ use super::public_address::BasePath;
 use super::same_origin::SameOrigin;
 use super::security_headers::add_security_headers;
 use super::server::WebConfig;
-use super::start_form::StartForm;
 use super::state::WebState;
 use super::{api, assets, events, pages};
 use crate::coordinator::Coordinator;
@@ -56,7 +55,6 @@ pub fn router(
     let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
     let base = public.base_path().clone();
     let access = Access::new(token, listen.port(), &base);
-    let start_form = StartForm::filled(&start_form);
     let state = WebState::new(
         coordinator,
         access,
@@ -91,7 +89,10 @@ pub fn router(
         .route("/runs/{id}", get(pages::run_page))
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
         .route("/runs/{id}/users", post(pages::change_users_from_page))
-        .route("/runs/{id}/again", post(pages::run_again))
+        .route(
+            "/runs/{id}/again",
+            get(pages::again_page).post(pages::run_again),
+        )
         .route("/runs/{id}/delete", post(pages::delete_run_from_page))
         .route(
             "/infrastructures",

@@ -1,12 +1,12 @@
 //! The server on its socket: connections, their limits, and an orderly end.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use greylag_infra::TestDraft;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -45,8 +45,8 @@ pub struct WebConfig {
     pub token: Option<Token>,
     /// Where browsers find the server when a proxy stands in front of it.
     pub public: PublicAddress,
-    /// Texts that the start form has at first, by the names of its fields.
-    pub start_form: BTreeMap<String, String>,
+    /// What the start form is filled in from at first.
+    pub start_form: TestDraft,
 }
 
 /// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being

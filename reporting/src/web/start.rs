@@ -29,6 +29,44 @@ impl fmt::Display for StartMistake {
     }
 }
 
+impl StartMistake {
+    /// Where each error is, in the words of whoever fills in the page's form.
+    pub(super) fn of_fields(&self) -> Vec<FieldError> {
+        let one = |path: &str| vec![FieldError::new(path, self.to_string())];
+        let builds = |what: String| {
+            let message = format!(
+                "{what}; start all agents from one build, or allow agents of different builds here"
+            );
+            vec![FieldError::new("allow_mixed_builds", message)]
+        };
+        let refused = match self {
+            StartMistake::Request(invalid) => return invalid.errors.clone(),
+            StartMistake::Refused(refused) => refused,
+        };
+        match refused {
+            StartRefused::Invalid(errors) => errors
+                .iter()
+                .map(|error| FieldError::new(error.path(), error.to_string()))
+                .collect(),
+            StartRefused::Misfit(misfit) => one(&misfit.path()),
+            StartRefused::UnknownInfrastructure { .. } | StartRefused::NobodyThere(_) => {
+                one("infrastructure")
+            }
+            StartRefused::UnknownScenario { .. } => one("scenario"),
+            StartRefused::MixedBuilds(builds_there) => {
+                builds(format!("The agents run different builds: {builds_there}"))
+            }
+            StartRefused::MixedVersions(versions) => builds(format!(
+                "The agents run different versions of Greylag: {versions}"
+            )),
+            StartRefused::OtherBuild { .. }
+            | StartRefused::TooManyRuns
+            | StartRefused::Store(_)
+            | StartRefused::ShuttingDown => one(""),
+        }
+    }
+}
+
 impl From<StartRefused> for StartMistake {
     fn from(refused: StartRefused) -> Self {
         StartMistake::Refused(refused)

@@ -181,7 +181,7 @@ impl Errors {
                 || field.strip_suffix('s') == Some(key)
                 || (key == "request" && field == "declared")
         };
-        let error = FieldError::new(key, error.to_string());
+        let error = FieldError::new(error.path(), error.to_string());
         if !self.read.iter().any(is_of_key) && !self.checked.contains(&error) {
             self.checked.push(error);
         }

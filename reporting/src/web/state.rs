@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greylag_infra::RunRecord;
+use greylag_infra::{RunRecord, TestDraft};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,6 @@ use super::error::WebError;
 use super::events::MAX_EVENT_STREAMS;
 use super::public_address::PublicAddress;
 use super::same_origin::SameOrigin;
-use super::start_form::StartForm;
 use crate::coordinator::Coordinator;
 use crate::view_builder::RunRows;
 
@@ -26,8 +25,8 @@ pub(super) struct WebState {
     pub(super) run_rows: Arc<RunRows>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
-    /// The start form before anybody wrote into it.
-    pub(super) start_form: Arc<StartForm>,
+    /// What the start form is filled in from before anybody writes into it.
+    pub(super) start_form: Arc<TestDraft>,
     /// Cancelled when the server ends.
     pub(super) shutdown: CancellationToken,
 }
@@ -37,7 +36,7 @@ impl WebState {
         coordinator: Coordinator,
         access: Access,
         same_origin: SameOrigin,
-        start_form: StartForm,
+        start_form: TestDraft,
         public: PublicAddress,
         shutdown: CancellationToken,
     ) -> Self {

@@ -97,7 +97,46 @@ fn number<T: std::str::FromStr>(
     })
 }
 
-/// Names that were typed with commas or spaces between them.
+/// Names that were typed with commas or spaces between them; one that has such characters stands in quotes.
 pub(super) fn names(text: &str) -> Vec<String> {
-    text.split([',', ' ', '\t']).filter_map(typed).collect()
+    let mut names = vec![String::new()];
+    let mut is_quoted = false;
+    for character in text.chars() {
+        let name = names.last_mut().expect("it begins with one name");
+        match character {
+            QUOTE => is_quoted = !is_quoted,
+            ',' | ' ' | '\t' if !is_quoted => names.push(String::new()),
+            other => name.push(other),
+        }
+    }
+    names.into_iter().filter_map(|name| typed(&name)).collect()
+}
+
+/// Names as [`names`] reads them.
+pub(super) fn names_text(names: &[String]) -> String {
+    let quoted = |name: &String| {
+        if name.contains([',', ' ', '\t']) {
+            format!("{QUOTE}{name}{QUOTE}")
+        } else {
+            name.clone()
+        }
+    };
+    names.iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+/// Around a name that has commas or spaces.
+const QUOTE: char = '"';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_between_commas_or_spaces_or_in_quotes() {
+        assert_eq!(names(" api, slow\t new,, "), ["api", "slow", "new"]);
+        assert_eq!(names("\"slow path\",api"), ["slow path", "api"]);
+        assert_eq!(names(" ,\"\""), Vec::<String>::new());
+        let odd = ["a b".to_owned(), "c".to_owned(), "d,e".to_owned()];
+        assert_eq!(names(&names_text(&odd)), odd);
+    }
 }

@@ -298,17 +298,17 @@ async fn the_form_keeps_what_was_typed_beside_the_mistake() {
     for (form, sentence) in [
         (
             "host=http%3A%2F%2Fa.example&users=many",
-            "users is `many`; write a whole number",
+            "Users is `many`; write a whole number",
         ),
         (
             "host=http%3A%2F%2Fa.example&users=5&ramp_up=1500ms",
-            "ramp_up: `1500ms` is not a whole number of seconds",
+            "`1500ms` is not a whole number of seconds",
         ),
         (
             "host=http%3A%2F%2Fa.example&duration=soon",
-            "duration: `soon` is not a duration",
+            "`soon` is not a duration",
         ),
-        ("host=http%3A%2F%2Fa.example", "no agent is connected"),
+        ("host=http%3A%2F%2Fa.example", "No agent is connected"),
     ] {
         let answer = site.post_form("/runs", form).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");

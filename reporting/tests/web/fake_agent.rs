@@ -47,7 +47,8 @@ impl FakeAgent {
         let mut agent = Self { socket };
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
-            secret: AgentSecret::new(format!("{:->32}", crate::site::AGENT)),
+            // One of each infrastructure may be there at once.
+            secret: AgentSecret::new(format!("{}-{infrastructure:->32}", crate::site::AGENT)),
             name: crate::site::AGENT.into(),
             infrastructure: infrastructure.into(),
             build: greylag_infra::BuildInfo::default(),

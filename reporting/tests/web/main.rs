@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod csv;
 mod fake_agent;
+mod form;
 mod history;
 mod live;
 mod running;

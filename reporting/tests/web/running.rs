@@ -298,7 +298,7 @@ async fn the_form_asks_for_what_scenarios_declare() {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     for part in [
         "name=\"option:4:shop:basket\" value=\"7\"",
-        "name=\"option:4:shop:verbose\" value=\"true\">",
+        "name=\"option:4:shop:verbose\" value=\"true\"> verbose",
         "<option value=\"eu\" selected>eu</option>",
         "<details class=\"advanced wide\" open>",
         "name=\"tags\" value=\"api\"",

@@ -1,4 +1,4 @@
-//! The front page and its form.
+//! The front page.
 
 use std::borrow::Borrow;
 
@@ -7,7 +7,7 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -16,9 +16,7 @@ use crate::front_view::FrontView;
 use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
 use crate::web::delete_run::delete_run;
 use crate::web::error::WebError;
-use crate::web::router::run_url;
-use crate::web::start::start_run;
-use crate::web::start_form::StartForm;
+use crate::web::start_form::{Source, StartForm};
 use crate::web::state::WebState;
 
 /// Fills `templates/front.html`.
@@ -45,6 +43,8 @@ pub(in crate::web) struct FrontQuery {
     q: String,
     /// Number of the page; anything that is not a number is the first.
     page: String,
+    /// `empty` for a start form that is not filled in from the command line.
+    form: String,
 }
 
 impl FrontQuery {
@@ -87,17 +87,12 @@ pub(in crate::web) async fn front_page(
     State(state): State<WebState>,
     Query(query): Query<FrontQuery>,
 ) -> Result<Response, WebError> {
-    let front = front_view(&state.coordinator, &state.run_rows, &query.asked()).await?;
-    let form = StartForm::clone(&state.start_form);
-    Ok(html(
-        StatusCode::OK,
-        &FrontPage {
-            front,
-            query,
-            form,
-            base: state.base(),
-        },
-    ))
+    let source = match query.form.as_str() {
+        "empty" => None,
+        _ => Source::of_command_line(&state.start_form),
+    };
+    let form = StartForm::filled(source.as_ref(), &state.coordinator.infrastructures());
+    front_response(&state, StatusCode::OK, query, form).await
 }
 
 /// `POST /runs/{id}/delete`: back to the list it was in.
@@ -111,28 +106,22 @@ pub(in crate::web) async fn delete_run_from_page(
     Ok(Redirect::to(&list.url(list.asked().page)))
 }
 
-/// `POST /runs`: to the run's page, or back to the form with the mistake and what was typed.
-pub(in crate::web) async fn start_from_form(
-    State(state): State<WebState>,
-    form: Result<Form<StartForm>, FormRejection>,
+/// The front page with this form in it.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn front_response(
+    state: &WebState,
+    status: StatusCode,
+    query: FrontQuery,
+    form: StartForm,
 ) -> Result<Response, WebError> {
-    let Form(mut form) = form?;
-    let (draft, found) = form.to_draft();
-    let mistake = match start_run(&state, draft, found).await {
-        Ok(started) => return Ok(Redirect::to(&run_url(&started.run.id)).into_response()),
-        Err(mistake) if mistake.status().is_server_error() => return Err(mistake.into()),
-        Err(mistake) => mistake,
-    };
-    let query = FrontQuery::default();
     let front = front_view(&state.coordinator, &state.run_rows, &query.asked()).await?;
-    form.error = Some(mistake.to_string());
-    Ok(html(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        &FrontPage {
-            front,
-            query,
-            form,
-            base: state.base(),
-        },
-    ))
+    let page = FrontPage {
+        front,
+        query,
+        form,
+        base: state.base(),
+    };
+    Ok(html(status, &page))
 }

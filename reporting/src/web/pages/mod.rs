@@ -4,16 +4,19 @@
 //! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
 //! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::start_form::StartForm`]),
-//! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again`, `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`) and `/login` (`token`, `next`).
+//! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again` (runs the same at once; a GET shows the form
+//! filled in from the run), `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`) and `/login` (`token`, `next`).
 
 mod front;
 mod infrastructures;
 mod login;
 mod render;
 mod run;
+mod start_form;
 
-pub(super) use front::{delete_run_from_page, front_page, start_from_form};
+pub(super) use front::{delete_run_from_page, front_page};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, login_page};
 pub(super) use render::{ErrorPage, html};
 pub(super) use run::{change_users_from_page, run_again, run_page, stop_run_from_page};
+pub(super) use start_form::{again_page, start_from_form};

@@ -79,7 +79,7 @@ pub(in crate::web) async fn change_users_from_page(
     Ok(Redirect::to(&run_url(&id)))
 }
 
-/// `POST /runs/{id}/again`: a new run of the same definition.
+/// `POST /runs/{id}/again`: a new run of the same definition, as it is.
 pub(in crate::web) async fn run_again(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -99,7 +99,7 @@ pub(in crate::web) async fn run_again(
 }
 
 /// Whether a run's agents were of builds that run it together only when that is allowed.
-fn was_mixed(run: &RunRecord) -> bool {
+pub(super) fn was_mixed(run: &RunRecord) -> bool {
     let builds = run.builds();
     let is_declared = run.test.declared.is_some();
     let [(first, _), others @ ..] = builds.as_slice() else {

@@ -44,10 +44,10 @@ async fn serve_waits_for_start_runs_and_ends_whole() {
     api.wait_for_agents("local", 1, START_TIMEOUT).await;
     let page = api.get("/").await.body;
     for field in [
-        format!("name=\"host\" type=\"url\" value=\"{host}\""),
-        "name=\"users\" inputmode=\"numeric\" pattern=\"[0-9]+\" value=\"7\"".to_owned(),
+        format!("name=\"host\" value=\"{host}\""),
+        "name=\"users\" value=\"7\"".to_owned(),
         "value=\"3.5\"".to_owned(),
-        "name=\"duration\" value=\"90s\"".to_owned(),
+        "name=\"duration\" value=\"1m30s\"".to_owned(),
         "name=\"tags\" value=\"read\"".to_owned(),
         "<option value=\"tagged\" title=\"Has tags\" selected>".to_owned(),
     ] {
@@ -87,17 +87,42 @@ async fn serve_waits_for_start_runs_and_ends_whole() {
 }
 
 #[tokio::test]
-async fn serve_says_what_its_form_has_no_fields_for() {
+async fn serve_fills_its_form_in_from_any_test_file() {
     let directory = TempDir::new().expect("a directory");
-    let text = declared_with_stages("http://127.0.0.1:9");
+    let port = greylag_tests::free_port().to_string();
+    let text = "host = \"http://127.0.0.1:9\"\n[client]\nmax_redirects = 3\n[[request]]\npath = \"/a\"\n\
+                [[stage]]\nusers = 5\nramp = \"30s\"\nduration = \"2m\"\n[[stage]]\nusers = 9\nduration = 60\n";
     std::fs::write(directory.path().join("own.toml"), text).expect("ours");
+    let mut serve = greylag().start_in(directory.path(), &["serve", "own.toml", "-P", &port]);
+    let url = serve
+        .wait_for_output("its URL", START_TIMEOUT, |output| {
+            local_url(output.split_once("Greylag is at ")?.1)
+        })
+        .await;
+    let page = Api::new(&url).get("/").await.body;
+    for part in [
+        "Filled in from the command line.",
+        "Its HTTP client settings are used as they are.",
+        "own: 1 request</output>",
+        "name=\"stage:1:ramp\" value=\"30s\"",
+        "name=\"stage:2:users\" value=\"9\"",
+        "name=\"stage:2:duration\" value=\"1m\"",
+        "name=\"users\" value=\"\" placeholder=\"10\"",
+    ] {
+        assert!(page.contains(part), "{part} is missing in\n{page}");
+    }
+    let empty = Api::new(&url).get("/?form=empty").await.body;
+    assert!(!empty.contains("Filled in from") && !empty.contains("own: 1 request"));
+    serve.signal(Signal::INT);
+    assert_eq!(serve.wait(SOON).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn serve_refuses_what_is_not_for_it() {
+    let directory = TempDir::new().expect("a directory");
     for (line, said) in [
         (
-            &["serve", "own.toml"][..],
-            "own.toml has [[request]] and [[stage]] tables",
-        ),
-        (
-            &["serve", "--scenario", "none"],
+            &["serve", "--scenario", "none"][..],
             "scenario `none` is unknown",
         ),
         (&["serve", "--web-host", "0.0.0.0"], "--token"),
@@ -112,7 +137,7 @@ async fn serve_says_what_its_form_has_no_fields_for() {
     }
 }
 
-/// What the message about such a file says to do instead.
+/// The page is there for whoever wants to look, and the file is started as it is.
 #[tokio::test]
 async fn serve_runs_such_a_file_from_another_terminal() {
     let _turn = heavy().await;

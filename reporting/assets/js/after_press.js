@@ -1,0 +1,12 @@
+// Changes of the page that must not come between pressing a button and letting it go: when the button moves meanwhile, the
+// browser sees no click.
+
+let pressed = false;
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
+
+/** Does it now, or once the pointer that is pressed has been let go and its click has been handled. */
+export function afterPress(action) {
+  if (!pressed) action();
+  else addEventListener("pointerup", () => setTimeout(action), { once: true });
+}

@@ -1,0 +1,83 @@
+//! The start form: filled in from a run, and sent.
+
+use std::collections::BTreeMap;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use greylag_infra::TestDraft;
+
+use super::front::{FrontQuery, front_response};
+use super::run::was_mixed;
+use crate::known_scenarios::is_public;
+use crate::web::error::WebError;
+use crate::web::router::run_url;
+use crate::web::start::{StartMistake, start_run};
+use crate::web::start_form::{COMMAND_LINE, Source, StartForm};
+use crate::web::start_request::FieldError;
+use crate::web::state::{WebState, find_run};
+
+/// `GET /runs/{id}/again`: the front page with its form filled in from the run, to be changed before it starts.
+pub(in crate::web) async fn again_page(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let source = Source::of_run(&run, was_mixed(&run));
+    let form = StartForm::filled(Some(&source), &state.coordinator.infrastructures());
+    front_response(&state, StatusCode::OK, FrontQuery::default(), form).await
+}
+
+/// `POST /runs`: to the run's page, or back to the form with what is wrong and what was typed.
+pub(in crate::web) async fn start_from_form(
+    State(state): State<WebState>,
+    form: Result<Form<BTreeMap<String, String>>, FormRejection>,
+) -> Result<Response, WebError> {
+    let Form(texts) = form?;
+    let form = StartForm::sent(texts);
+    let source = source_of(&state, form.source_key()).await?;
+    let carried = source
+        .as_ref()
+        .map_or_else(TestDraft::default, |source| source.draft.clone());
+    let (draft, found) = form.to_draft(&carried);
+    let errors = match start(&state, draft, found).await? {
+        Ok(url) => return Ok(Redirect::to(&url).into_response()),
+        Err(errors) => errors,
+    };
+    let mut form = form.with_origin(source.as_ref());
+    let infrastructures = state.coordinator.infrastructures();
+    let infrastructure = form.infrastructure().to_owned();
+    form.forget_secrets(|scenario, option| {
+        is_public(&infrastructures, &infrastructure, scenario, option)
+    });
+    form.mark(&errors);
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    front_response(&state, status, FrontQuery::default(), form).await
+}
+
+/// The address of the run that was started, or what has to be changed first.
+async fn start(
+    state: &WebState,
+    draft: TestDraft,
+    found: Vec<FieldError>,
+) -> Result<Result<String, Vec<FieldError>>, WebError> {
+    match start_run(state, draft, found).await {
+        Ok(started) => Ok(Ok(run_url(&started.run.id))),
+        Err(mistake) if mistake.status().is_server_error() => Err(mistake.into()),
+        Err(mistake) => Ok(Err(StartMistake::of_fields(&mistake))),
+    }
+}
+
+/// What a form says it was filled in from.
+async fn source_of(state: &WebState, key: &str) -> Result<Option<Source>, WebError> {
+    match key {
+        "" => Ok(None),
+        COMMAND_LINE => Ok(Source::of_command_line(&state.start_form)),
+        id => {
+            let run = find_run(&state.coordinator, id).await?;
+            Ok(Some(Source::of_run(&run, was_mixed(&run))))
+        }
+    }
+}
