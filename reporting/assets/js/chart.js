@@ -47,6 +47,8 @@ export class Chart {
       this.#isSeen = entries.at(-1).isIntersecting;
       if (this.#isSeen && this.#isStale) this.redraw();
     }).observe(this.canvas);
+    // On paper everything is in view.
+    addEventListener("beforeprint", () => this.#isStale && this.#draw());
     onThemeChange(() => this.#redrawWhole());
     this.#addZoom();
   }

@@ -42,7 +42,8 @@ export class Hub {
       known.at = Date.now();
       return;
     }
-    this.#pages.set(page, { said, at: Date.now(), runs: new Set(wanted.runs), front: wanted.front });
+    const { runs, front } = wanted;
+    this.#pages.set(page, { said, at: Date.now(), runs: new Set(runs), front, isServed: false });
     page(this.#state);
     // Even if it is followed already: the page must be sent everything first.
     this.#asked = "";
@@ -79,6 +80,7 @@ export class Hub {
     const asked = `?runs=${[...runs].sort().map(encodeURIComponent).join(",")}&front=${front}`;
     if (asked === this.#asked) return;
     this.#asked = asked;
+    for (const page of pages) page.isServed = true;
     this.#abort?.abort();
     this.#abort = new AbortController();
     this.#follow(asked, this.#abort.signal);
@@ -121,10 +123,11 @@ export class Hub {
   #heard(name, data) {
     this.#heardAt = Date.now();
     if (this.#state.state !== "live") this.#show({ state: "live" });
-    for (const [page, { runs, front }] of this.#pages) {
-      const concerned = name === "change" ? front : runs.has(data.id);
+    for (const [page, { runs, front, isServed }] of this.#pages) {
+      // The open stream began before a page that is not served yet, which would not know what is changed.
+      const concerned = isServed && (name === "change" ? front : runs.has(data.id));
       page(concerned ? { name, data } : { name: "beat" });
-      if (name === "gone" || data.over) runs.delete(data.id);
+      if (concerned && (name === "gone" || data.over)) runs.delete(data.id);
     }
   }
 

@@ -26,7 +26,7 @@ export class Live {
   constructor(handlers) {
     this.#handlers = handlers;
     this.indicator = document.querySelector("[data-live]");
-    this.silence = h("span", { "aria-hidden": "true" });
+    this.silence = h("span", { class: "live-silence", "aria-hidden": "true" });
     this.indicator.append(this.silence);
     document.addEventListener("visibilitychange", () => this.#say());
     addEventListener("pagehide", () => this.#hub?.say(null));

@@ -78,7 +78,7 @@ pub(crate) async fn assert_quiet(browser: &Browser, origin: &str, expected: Opti
     assert!(errors.is_empty(), "errors in the console: {errors:?}");
 }
 
-async fn assert_no_overflow(browser: &Browser, what: &str) {
+pub(super) async fn assert_no_overflow(browser: &Browser, what: &str) {
     let script = "const root = document.documentElement;
         const wide = [...document.body.querySelectorAll('*')]
             .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 1)

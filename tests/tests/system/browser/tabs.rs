@@ -8,7 +8,7 @@ use reqwest::{Method, Response};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::looking::{LIVE, assert_quiet, number};
+use super::looking::{LIVE, assert_no_overflow, assert_quiet, number};
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
 /// The indicator's state and words.
@@ -238,6 +238,7 @@ async fn a_page_without_shared_workers_is_live_and_says_when_there_are_too_many(
     let all = take_all_streams(cluster.api()).await;
     browser.open(cluster.api().url()).await;
     wait_for_indicator(&browser, "refused", "200 live pages are open, the maximum").await;
+    assert_no_overflow(&browser, "a page that is refused").await;
     drop(all);
     wait_for_indicator(&browser, "live", "Live").await;
     browser.close().await;
