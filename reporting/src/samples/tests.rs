@@ -131,12 +131,13 @@ fn dots_are_in_proportion_and_as_dense_at_the_end_as_before() {
         kept.len(),
         all.len()
     );
-    let density = |wanted: &dyn Fn(&SampleData) -> bool| {
+    type Part<'a> = dyn Fn(&SampleData) -> bool + 'a;
+    let density = |wanted: &Part| {
         let count = |of: &[SampleData]| of.iter().filter(|s| wanted(s)).count() as f64;
         count(&kept) / count(&all)
     };
     let second = |s: &SampleData| s.at_us / SECOND_US;
-    let parts: [(&str, &dyn Fn(&SampleData) -> bool); 6] = [
+    let parts: [(&str, &Part); 6] = [
         ("ramp", &|s| second(s) < 60),
         ("plateau", &|s| (60..120).contains(&second(s))),
         ("quiet minute", &|s| (120..180).contains(&second(s))),
