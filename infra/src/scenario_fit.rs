@@ -1,6 +1,6 @@
 //! Whether a load test fits the scenario it names: options, tags, user types and hosts.
 
-use crate::dealing::UserClass;
+use crate::dealing::{UserClass, equal_weights};
 use crate::load_test::LoadTest;
 use crate::nearest::nearest;
 use crate::protocol::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
@@ -147,6 +147,27 @@ impl LoadTest {
                 "all user types have fixed counts, {fixed} users together: of {users} users no more than these start"
             )
         })
+    }
+
+    /// The classes that users are taken from. None if they are not known here: tags may leave a user type without tasks.
+    pub fn classes(&self, scenario: &ScenarioInfo) -> Option<Vec<UserClass>> {
+        let selection = &self.selection;
+        let has_tags = !selection.tags.is_empty() || !selection.exclude_tags.is_empty();
+        if has_tags || self.declared.is_some() {
+            return None;
+        }
+        let mut classes: Vec<UserClass> = self
+            .user_types_of(scenario)
+            .map(|known| UserClass {
+                name: known.name.clone(),
+                weight: known.weight,
+                fixed_count: known.fixed_count,
+            })
+            .collect();
+        if selection.equal_weights {
+            equal_weights(&mut classes);
+        }
+        (!classes.is_empty()).then_some(classes)
     }
 
     /// The user types that take part and get users.

@@ -12,6 +12,7 @@ use std::io::Write;
 
 use csv::{Terminator, Writer, WriterBuilder};
 
+use crate::error_place::split_place;
 use crate::interval::Interval;
 use crate::page_text::iso;
 use crate::store::{ErrorHistory, RunTotals};
@@ -134,23 +135,6 @@ pub(crate) fn exceptions(errors: &[ErrorHistory], totals: &RunTotals) -> Vec<u8>
         );
     }
     written(file)
-}
-
-/// The text of a task's error without the place at its end, and the place, as `greylag-scenarios` writes it:
-/// `no tenants on this worker (src/main.rs:42)`.
-fn split_place(text: &str) -> (&str, Option<&str>) {
-    let is_place = |place: &str| {
-        let line = place.rsplit_once(".rs:").map(|(_, line)| line);
-        line.is_some_and(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let split = text
-        .strip_suffix(')')
-        .and_then(|open| open.rsplit_once(" ("))
-        .filter(|(_, place)| is_place(place));
-    match split {
-        Some((message, place)) => (message, Some(place)),
-        None => (text, None),
-    }
 }
 
 /// An endpoint with errors but no requests is a task.

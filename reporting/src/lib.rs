@@ -7,6 +7,8 @@ mod api_names;
 mod console_tables;
 #[cfg(feature = "coordinator")]
 mod csv_files;
+#[cfg(feature = "coordinator")]
+mod error_place;
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(

@@ -172,10 +172,16 @@ pub struct ErrorRow {
     pub method: String,
     /// Name of the endpoint or task.
     pub name: String,
-    /// The error's text.
+    /// The error's text, of a task's error without its place.
     pub error: String,
+    /// Where in the scenario's code a task's error comes from: `src/main.rs:42`.
+    pub place: Option<String>,
     /// How often.
     pub occurrences: u64,
+    /// Second of run time in which it was seen first.
+    pub first_s: u64,
+    /// And last.
+    pub last_s: u64,
 }
 
 /// One worker process.

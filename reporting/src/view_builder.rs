@@ -11,13 +11,15 @@ use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
 use crate::about_view::{about_view, can_stop, peak_users};
 use crate::console_tables::console_tables;
 use crate::coordinator::Coordinator;
+use crate::error_place::split_place;
 use crate::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::known_scenarios;
 use crate::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
-use crate::store::{CurrentRps, RunFilter, Series, StoreError};
-use crate::summary::{Summary, SummaryEndpoint, SummaryTotals, ramp_up_s};
+use crate::plain_text::plain_text;
+use crate::store::{CurrentRps, ErrorHistory, RunFilter, Series, StoreError};
+use crate::summary::{Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s};
 use crate::view::{CardsView, EndpointRow, ErrorRow, RunView};
 use crate::web::run_url;
 
@@ -67,6 +69,10 @@ async fn build_run_view(
     let summary = Summary::of(run, &totals, &Series::default(), &current, &notices, now_us);
     let infrastructures = coordinator.infrastructures();
     let unheard = unheard_agents(coordinator, run, &infrastructures, now_us);
+    let seen = match summary.errors.as_slice() {
+        [] => Vec::new(),
+        _ => store.errors(&run.id).await?,
+    };
     let mut workers = store.worker_rows(&run.id).await?;
     for worker in &mut workers {
         worker.stale = unheard.contains_key(&worker.agent);
@@ -95,21 +101,41 @@ async fn build_run_view(
             )
         }),
         endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
-        errors: summary
-            .errors
-            .into_iter()
-            .map(|error| ErrorRow {
-                method: error.method,
-                name: error.name,
-                error: error.error,
-                occurrences: error.occurrences,
-            })
-            .collect(),
+        errors: error_rows(summary.errors, &seen),
         notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now_us),
         completeness,
         warnings: summary.warnings,
         workers,
     })
+}
+
+/// The errors of a run, with when each was seen.
+fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow> {
+    let seen: HashMap<_, _> = seen
+        .iter()
+        .map(|error| {
+            let of = |text: &str| plain_text(text);
+            let endpoint = &error.endpoint;
+            let key = (of(&endpoint.method), of(&endpoint.name), of(&error.text));
+            (key, (error.first, error.last))
+        })
+        .collect();
+    let rows = errors.into_iter().map(|error| {
+        let key = (error.method, error.name, error.error);
+        let (first, last) = seen.get(&key).copied().unwrap_or_default();
+        let (method, name, text) = key;
+        let (text, place) = split_place(&text);
+        ErrorRow {
+            method,
+            name,
+            error: text.to_owned(),
+            place: place.map(str::to_owned),
+            occurrences: error.occurrences,
+            first_s: u64::from(first),
+            last_s: u64::from(last),
+        }
+    });
+    rows.collect()
 }
 
 fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> CardsView {

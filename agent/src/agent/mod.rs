@@ -22,7 +22,6 @@ mod owner;
 mod run;
 mod scenario_info;
 mod shape;
-mod spawned_users;
 pub(crate) mod wall_clock;
 mod worker_exit;
 mod worker_output;

@@ -16,7 +16,6 @@ use super::link::LinkEvent;
 use super::local_ports::local_ports;
 use super::run::{AgentRun, Now, Plan};
 use super::shape;
-use super::spawned_users::SpawnedUsers;
 use super::wall_clock::{WallClock, micros, system_time_us};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
@@ -307,7 +306,6 @@ impl Owner {
             self.ask_shape(prepare, choice);
         }
         Plan {
-            spawned: SpawnedUsers::new(test.workers, workers, choice.classes.clone()),
             longest_start: longest(&|worker| choice.scenario.longest_start(worker)),
             longest_stop: longest(&|worker| events.longest_stop(worker)),
             awaits_shape,

@@ -26,7 +26,6 @@ use greylag_infra::{GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, 
 use super::held::Held;
 use super::local_ports::too_few_ports;
 use super::outbox::Outbox;
-use super::spawned_users::SpawnedUsers;
 use super::wall_clock::micros;
 use super::worker_process::WorkerEvent;
 use crate::worker::messages::{Report, ToWorker};
@@ -47,8 +46,6 @@ const SNAPSHOT_DELAY: Duration = Duration::from_millis(120);
 /// What an agent knows of a run beyond its definition.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Its users.
-    pub(crate) spawned: SpawnedUsers,
     /// How much longer the scenario's own events may make the preparation of a worker.
     pub(crate) longest_start: Duration,
     /// How much longer they may make its end.
@@ -63,7 +60,6 @@ impl Plan {
     /// That of an agent that starts no worker.
     pub(crate) fn of_nobody() -> Self {
         Self {
-            spawned: SpawnedUsers::none(),
             longest_start: Duration::ZERO,
             longest_stop: Duration::ZERO,
             awaits_shape: false,
@@ -106,7 +102,6 @@ pub(crate) struct AgentRun<W> {
     local_ports: Option<u64>,
     workers: BTreeMap<u32, Worker<W>>,
     workers_changed: bool,
-    spawned: SpawnedUsers,
     outbox: Outbox,
     next_snapshot: Instant,
     next_alive: Instant,
@@ -163,7 +158,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             local_ports: plan.local_ports,
             workers: BTreeMap::new(),
             workers_changed: false,
-            spawned: plan.spawned,
             outbox: Outbox::new(prepare.run_id.clone()),
             next_snapshot: now.instant,
             next_alive: now.instant,
@@ -332,7 +326,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             };
             self.add_notice(notice, now);
         }
-        self.announce(now);
         for news in self.outbox.take_overflow_news() {
             self.note(now, news);
         }

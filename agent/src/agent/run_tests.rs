@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use greylag_infra::protocol::{AgentEnd, Snapshot, ToCoordinator, decode};
-use greylag_infra::{LoadTest, NoticeKind, UserClass};
+use greylag_infra::{LoadTest, NoticeKind};
 
 use super::*;
 
@@ -69,11 +69,6 @@ impl Stage {
             workers: vec![1, 3],
         };
         let plan = Plan {
-            spawned: SpawnedUsers::new(
-                prepare.test.workers,
-                &prepare.workers,
-                vec![UserClass::weighted("U", 1.0)],
-            ),
             awaits_shape,
             local_ports: Some(3),
             ..Plan::of_nobody()
@@ -203,11 +198,6 @@ fn a_run_goes_as_planned() {
     assert_eq!(stage.told(), [(1, "start"), (3, "start")]);
     stage.tick(2_200);
     stage.receive();
-    assert!(
-        stage
-            .log()
-            .contains(&"All users spawned: {\"U\": 4} (4 total users)")
-    );
     let states = &stage.snapshots.last().unwrap().workers;
     let states: Vec<_> = states
         .iter()
@@ -433,11 +423,6 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     let zero = stage.began + Duration::from_secs(1);
     stage.run.start(zero, 1_000_000, changed, None, now);
     assert_eq!(stage.told(), []);
-    stage.tick(4_100);
-    stage.receive();
-    let log = stage.log();
-    assert!(log.contains(&"Ramping down to 2 users in 2 worker processes"));
-    assert!(log.contains(&"All users spawned: {\"U\": 2} (2 total users)"));
     stage.tick(11_100);
     stage.tick(20_900);
     stage.receive();

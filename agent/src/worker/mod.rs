@@ -24,7 +24,7 @@ mod limits;
 mod load;
 pub(crate) mod messages;
 mod session;
-pub(crate) mod slot_classes;
+mod slot_classes;
 mod thread_times;
 mod watchdog;
 pub(crate) mod worker_log;

@@ -1,6 +1,7 @@
-// The Console Logs panel: streamed lines, search, follow, full screen, and the console tables beneath them.
+// The Console Logs panel: streamed lines, those that are repeated folded, search over lines, tables and errors, follow, full
+// screen, and the console tables beneath the lines.
 
-import { h, part, setText } from "./dom.js";
+import { h, part, setAttribute, setText } from "./dom.js";
 import { count, timeOfDay } from "./format.js";
 
 /** Lines kept in the page; older ones are in the download. */
@@ -8,6 +9,8 @@ const MAX_LINES = 5_000;
 /** How near the end still counts as "at the end", in px. */
 const NEAR_END_PX = 24;
 const SEARCH_DELAY_MS = 120;
+/** A line is folded into one of the last few that says the same; several workers often say it in turn. */
+const FOLD_INTO_LAST = 8;
 
 export class Console {
   #lines = [];
@@ -15,8 +18,11 @@ export class Console {
   #needle = "";
   #matches = 0;
   #timer = 0;
+  #tablesText = "";
 
-  constructor() {
+  /** `searchErrors(needle)`: gives how many of how many errors hold it. */
+  constructor(searchErrors) {
+    this.searchErrors = searchErrors;
     this.panel = part("console");
     this.frame = part("console-frame");
     this.scroll = part("console-scroll");
@@ -26,6 +32,8 @@ export class Console {
     this.full = part("log-fullscreen");
     this.tables = document.querySelector('[data-field="console-tables"]');
     this.list.replaceChildren();
+    this.tableMatches = 0;
+    this.#tablesText = this.tables.textContent;
     this.older = h("p", { class: "console-older" });
     this.panel.addEventListener("toggle", () => this.#stick());
     this.search.addEventListener("input", () => this.#searchSoon());
@@ -42,8 +50,7 @@ export class Console {
     const fresh = rows.filter((row) => row.seq > this.#lastSeq).slice(-MAX_LINES);
     if (fresh.length > 0) {
       this.#lastSeq = fresh.at(-1).seq;
-      const elements = fresh.map((row) => this.#add(row));
-      this.list.append(...elements);
+      for (const row of fresh) if (!this.#fold(row)) this.list.append(this.#add(row));
       const oldest = this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES));
       for (const line of oldest) {
         if (line.matches) this.#matches -= 1;
@@ -61,7 +68,35 @@ export class Console {
   }
 
   showTables(text) {
-    setText(this.tables, text);
+    if (text === this.#tablesText) return;
+    this.#tablesText = text;
+    this.#markTables();
+    this.#showMatches();
+  }
+
+  /** The tables stay whole, because a line of them means nothing without its column's names. Gives how often the search
+   * is found in them. */
+  #markTables() {
+    const found = this.#needle ? findAll(this.#tablesText, this.#needle) : [];
+    if (found.length > 0) this.tables.replaceChildren(...marked(this.#tablesText, found));
+    else setText(this.tables, this.#tablesText);
+    this.tableMatches = found.length;
+  }
+
+  /** Counts a line up that has just been said. */
+  #fold(row) {
+    const same = this.#lines
+      .slice(-FOLD_INTO_LAST)
+      .find(({ row: known }) => known.text === row.text && known.source === row.source);
+    if (!same) return false;
+    same.times += 1;
+    if (!same.badge) {
+      same.badge = h("span", { class: "times" });
+      same.element.append(same.badge);
+    }
+    setText(same.badge, `×${count(same.times)}`);
+    setAttribute(same.badge, "title", `The last at ${timeOfDay(row.at_us)}`);
+    return true;
   }
 
   /** Says at the top how many lines went before those that are here, in the words of the server. */
@@ -81,7 +116,7 @@ export class Console {
       source,
       text,
     );
-    const line = { row, element, text, matches: false, marked: false };
+    const line = { row, element, text, times: 1, badge: null, matches: false, marked: false };
     this.#lines.push(line);
     this.#match(line);
     return element;
@@ -104,13 +139,17 @@ export class Console {
       this.#needle = this.search.value.trim().toLowerCase();
       this.#matches = 0;
       for (const line of this.#lines) this.#match(line);
+      this.#markTables();
       this.#showMatches();
       this.#stick();
     }, SEARCH_DELAY_MS);
   }
 
   #showMatches() {
-    setText(part("log-matches"), this.#needle ? `${count(this.#matches)} of ${count(this.#lines.length)} lines` : "");
+    const [errors, allErrors] = this.searchErrors(this.#needle);
+    const found = [`${count(this.#matches)} of ${count(this.#lines.length)} lines`, `${count(this.tableMatches)} in tables`];
+    if (allErrors > 0) found.push(`${count(errors)} of ${count(allErrors)} errors`);
+    setText(part("log-matches"), this.#needle ? found.join(" · ") : "");
   }
 
   #stick() {

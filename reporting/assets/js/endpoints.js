@@ -17,6 +17,7 @@ export class Endpoints {
   #sort = null;
   #scale = 0;
   #all = false;
+  #needle = "";
 
   constructor() {
     this.table = part("endpoints");
@@ -29,6 +30,11 @@ export class Endpoints {
     for (const button of this.table.querySelectorAll("[data-sort]")) {
       button.addEventListener("click", () => this.#sortBy(button));
     }
+    this.filter = part("endpoint-filter");
+    this.filter.addEventListener("input", () => {
+      this.#needle = this.filter.value.trim().toLowerCase();
+      this.#arrange();
+    });
     this.showAll = h("button", { type: "button", class: "button quiet small" }, "Show all");
     this.showAll.addEventListener("click", () => {
       this.#all = true;
@@ -60,7 +66,7 @@ export class Endpoints {
   /** Puts the rows that are shown in order, with their newest numbers, and takes the others out. Those in their place
    * are not touched, so that focus and selection stay. */
   #arrange() {
-    const wanted = sorted(this.#endpoints, this.#sort);
+    const wanted = sorted(matching(this.#endpoints, this.#needle), this.#sort);
     const shown = this.#all ? wanted : wanted.slice(0, PAGE_ROWS);
     let place = this.body.firstElementChild;
     for (const endpoint of shown) {
@@ -75,6 +81,8 @@ export class Endpoints {
       place = next;
     }
     this.#tellOfMore(shown.length, wanted.length);
+    const found = this.#needle ? `${count(wanted.length)} of ${count(this.#endpoints.length)}` : "";
+    setText(part("endpoints-found"), found);
   }
 
   #row(endpoint) {
@@ -240,6 +248,12 @@ function key(method, name) {
 /** The largest 99th percentile of the table. */
 export function latencyScale(rows) {
   return rows.reduce((most, row) => Math.max(most, row.p99_ms), 0);
+}
+
+/** The rows whose method and name hold `needle` (lower case). */
+export function matching(rows, needle) {
+  if (needle === "") return rows;
+  return rows.filter(({ method, name }) => `${method} ${name}`.toLowerCase().includes(needle));
 }
 
 /** The rows in the order of `sort` ({column, direction}); as they came (by name and method) without one. */

@@ -1,6 +1,7 @@
 // The front page: the start form, local times, and regions kept live by fetching the page again
 // whenever the coordinator says that something changed.
 
+import "./popovers.js";
 import { address } from "./address.js";
 import { StartForm } from "./start_form.js";
 import { Live } from "./live.js";

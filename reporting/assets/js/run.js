@@ -1,12 +1,13 @@
 // The run page: takes what the server rendered, then keeps it live.
 
+import "./popovers.js";
 import { address } from "./address.js";
 import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
 import { showCompleteness } from "./completeness.js";
 import { ConsoleTables } from "./console_tables.js";
 import { Endpoints } from "./endpoints.js";
-import { showErrors } from "./errors.js";
+import { searchErrors, showErrors } from "./errors.js";
 import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
@@ -20,7 +21,7 @@ const run = { view: null, about: null, data: new RunData() };
 const overview = new Overview();
 const changeUsers = new ChangeUsers(id);
 const endpoints = new Endpoints();
-const log = new Console();
+const log = new Console(searchErrors);
 const tables = new ConsoleTables(id, (text) => log.showTables(text));
 const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
 let charts = [];

@@ -3,7 +3,7 @@
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
     AgentView, BuildInfo, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, StartTerms,
-    builds_of, deal_workers, describe_builds,
+    UserClass, builds_of, deal_workers, describe_builds,
 };
 
 use crate::store::StoreError;
@@ -122,6 +122,16 @@ pub(super) fn choose_agents(
 fn scenario_of<'a>(test: &LoadTest, agent: &'a AgentView) -> Option<&'a ScenarioInfo> {
     let mut scenarios = agent.scenarios.iter();
     scenarios.find(|scenario| scenario.name == test.scenario)
+}
+
+/// The user types that users are taken from, if the agents' scenario alone says it.
+pub(super) fn classes(
+    test: &LoadTest,
+    agents: &[RunAgent],
+    registry: &Registry,
+) -> Option<Vec<UserClass>> {
+    let agent = registry.agent(&agents.first()?.id)?;
+    test.classes(scenario_of(test, agent)?)
 }
 
 /// Checks that each agent has the scenario and that the test fits it there.

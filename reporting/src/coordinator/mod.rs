@@ -11,6 +11,7 @@ mod connection_faults;
 mod count_check;
 mod dispatch;
 mod owner;
+mod ramp_news;
 mod receive_budget;
 mod saving;
 mod waiting_hellos;

@@ -16,7 +16,8 @@ use greylag_infra::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents};
+use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, classes};
+use super::ramp_news::{RampNews, announce};
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
     StopRunError, count_check,
@@ -101,6 +102,7 @@ struct Connection {
 struct LiveRun {
     lifecycle: RunLifecycle,
     pending: VecDeque<RunEffect>,
+    ramps: RampNews,
     over: bool,
 }
 
@@ -139,9 +141,11 @@ impl Owner {
                 saved_us: self.saved_run_time_us(&run_id).await,
                 record,
             };
-            let (lifecycle, effects) =
-                RunLifecycle::recover(unfinished, self.lease_us(), self.coordinator.now_us());
-            self.adopt(run_id, lifecycle, effects).await;
+            let now_us = self.coordinator.now_us();
+            let zero_us = unfinished.record.started_at_us;
+            let ramps = RampNews::since(zero_us.map(|zero| now_us.saturating_sub(zero)));
+            let (lifecycle, effects) = RunLifecycle::recover(unfinished, self.lease_us(), now_us);
+            self.adopt(run_id, lifecycle, effects, ramps).await;
         }
     }
 
@@ -279,6 +283,7 @@ impl Owner {
         }
         let now_us = self.coordinator.now_us();
         let profile = test.profile();
+        let ramps = RampNews::new(classes(&test, &agents, &self.registry));
         let record = RunRecord {
             id: new_run_id(),
             number: 0,
@@ -304,7 +309,8 @@ impl Owner {
         self.keep_infrastructure(&record.test.infrastructure).await;
         let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
         effects.extend(warnings.iter().cloned().map(RunEffect::Log));
-        self.adopt(record.id.clone(), lifecycle, effects).await;
+        self.adopt(record.id.clone(), lifecycle, effects, ramps)
+            .await;
         Ok(StartedRun {
             run: record,
             warnings,
@@ -371,6 +377,9 @@ impl Owner {
         let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
         for run_id in run_ids {
             self.advance(&run_id, RunEvent::Tick).await;
+            if let Some(run) = self.runs.get_mut(&run_id) {
+                announce(&self.coordinator, run.lifecycle.record(), &mut run.ramps).await;
+            }
         }
         self.registry.forget_strangers(self.coordinator.now_us());
         self.publish();
@@ -380,10 +389,17 @@ impl Owner {
         }
     }
 
-    async fn adopt(&mut self, run_id: RunId, lifecycle: RunLifecycle, effects: Vec<RunEffect>) {
+    async fn adopt(
+        &mut self,
+        run_id: RunId,
+        lifecycle: RunLifecycle,
+        effects: Vec<RunEffect>,
+        ramps: RampNews,
+    ) {
         let run = LiveRun {
             lifecycle,
             pending: effects.into(),
+            ramps,
             over: false,
         };
         self.runs.insert(run_id.clone(), run);
@@ -434,6 +450,7 @@ impl Owner {
                     self.send(&agent_id, message);
                 }
                 RunEffect::CheckCounts => {
+                    announce(&coordinator, run.lifecycle.record(), &mut run.ramps).await;
                     let record = run.lifecycle.record();
                     let disagreement = count_check::disagreement(&coordinator, record).await;
                     if let Some((counted, saved)) = disagreement {

@@ -331,6 +331,17 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
+    /// Users of a run that have been started so far; those that have stopped count.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn users_started(&self, run_id: &str) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| series::users_started(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
     /// Requests per second by endpoint over the last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
     /// over, over its last ones.
     ///

@@ -184,6 +184,18 @@ pub(super) fn users_before(connection: &Connection, run: i64, second: u32) -> St
     Ok(users)
 }
 
+/// Users that have been started since run time zero; those that have stopped count.
+pub(super) fn users_started(connection: &Connection, run_id: &str) -> StoreResult<u64> {
+    let run = key_of(connection, run_id)?;
+    // The widest stretches are the fewest rows, and together they are the whole run.
+    let started: i64 = connection
+        .prepare_cached(
+            "SELECT coalesce(sum(started), 0) FROM seconds WHERE run = ?1 AND level = ?2",
+        )?
+        .query_row(params![run, to_sql(LEVELS as u64 - 1)], |row| row.get(0))?;
+    Ok(from_sql(started))
+}
+
 /// Adds to a second at every level. The levels agree because they are only ever written together.
 pub(super) fn add_second(
     connection: &Connection,

@@ -63,6 +63,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/load_profile.js",
         "js/name_chips.js",
         "js/overview.js",
+        "js/popovers.js",
         "js/run.js",
         "js/scenario_choice.js",
         "js/scenario_options.js",

@@ -77,6 +77,20 @@ async fn users_follow_the_line_within_two() {
         .api()
         .wait_for_status(&id, "Finished", RUN_TIMEOUT)
         .await;
+    let log = cluster.api().log(&id).await;
+    let said = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(said("All users spawned (40 total users)"), 1, "{log}");
+    let ramp = "Ramping up to 40 users in 4 worker processes on 2 agents over 8s";
+    assert_eq!(said(ramp), 1, "{log}");
+    assert_eq!(
+        (
+            said("All users spawned"),
+            said("Ramping"),
+            said("users launched")
+        ),
+        (1, 1, 0),
+        "{log}"
+    );
     let series = cluster.api().summary(&id).await.series;
     for second in 0..=RAMP_S {
         let point = series

@@ -41,10 +41,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 self.fail(reason, now);
                 self.kill();
             }
-            Phase::Driving => {
-                self.announce(now);
-                self.watch_planned_end(now);
-            }
+            Phase::Driving => self.watch_planned_end(now),
             Phase::Stopping { kill_at } if now.instant >= kill_at => self.kill_late_workers(now),
             _ => {}
         }

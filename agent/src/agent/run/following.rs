@@ -68,9 +68,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             });
         }
         self.check_ports(&profile, now);
-        self.spawned.follow(&profile);
         self.profile = profile;
-        self.announce(now);
     }
 
     /// The load profile is this from now on. Harmless when it is so already, or when there is no load.
@@ -88,19 +86,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             });
         }
         self.check_ports(&profile, now);
-        self.spawned.follow(&profile);
         self.profile = profile;
-        self.announce(now);
-    }
-
-    /// Says where the ramps stand.
-    pub(super) fn announce(&mut self, now: Now) {
-        let run_time = self.run_time(now);
-        let started = self.workers.values().map(|worker| worker.started).sum();
-        let mut news = self.spawned.begun(run_time);
-        news.extend(self.spawned.spawned(started, run_time));
-        for sentence in news {
-            self.note(now, sentence);
-        }
     }
 }

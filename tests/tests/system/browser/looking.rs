@@ -100,6 +100,32 @@ async fn screenshot(browser: &Browser, name: &str) {
         .expect("the target directory is ours");
 }
 
+/// axe-core, which finds what keeps people from reading a page.
+const AXE: &str = include_str!("../../../axe/axe.min.js");
+
+/// axe-core finds nothing serious or critical in what is shown now.
+pub(crate) async fn assert_accessible(browser: &Browser, what: &str) {
+    if browser.eval("return window.axe === undefined;").await == json!(true) {
+        browser.eval(AXE).await;
+    }
+    let script = "const done = arguments[arguments.length - 1];
+        const rules = { resultTypes: ['violations'] };
+        // Of thousands of rows that are alike the first ones.
+        const context = { exclude: ['.data-table tr:nth-child(n+6)', '.line:nth-child(n+30)'] };
+        // Colours on their way from one theme to the other are neither's.
+        for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish();
+        axe.run(context, rules).then(({ violations }) => done(violations
+            .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+            .map(({ id, nodes }) => [id, nodes.slice(0, 5).map((node) => [node.target.join(' '), node.any[0]?.message ?? node.failureSummary])])),
+            (error) => done(String(error)));";
+    let found = browser
+        .client()
+        .execute_async(script, vec![])
+        .await
+        .expect("axe runs");
+    assert_eq!(found, json!([]), "what axe finds in {what}");
+}
+
 /// Looks at a page in every size and theme.
 pub(crate) async fn look_from_all_sides(browser: &Browser, what: &str) {
     for (width, height) in [(1440, 900), (390, 844)] {
@@ -113,6 +139,7 @@ pub(crate) async fn look_from_all_sides(browser: &Browser, what: &str) {
                 .expect("frames are drawn");
             let name = format!("{what}-{width}-{theme:?}").to_lowercase();
             assert_no_overflow(browser, &name).await;
+            assert_accessible(browser, &name).await;
             screenshot(browser, &name).await;
             let dark = browser
                 .eval("return matchMedia('(prefers-color-scheme: dark)').matches;")

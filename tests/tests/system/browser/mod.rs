@@ -1,8 +1,12 @@
 //! The pages in a real Chromium.
 
+mod accessibility;
 mod console_logs;
+mod endpoint_table;
 mod looking;
 mod many_endpoints;
+mod popovers;
+mod repeated_lines;
 mod run_page;
 mod shown;
 mod sign_in;

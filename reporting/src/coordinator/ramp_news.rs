@@ -1,0 +1,377 @@
+//! The lines of a run's log that say where its ramps stand, in Locust's words and for the whole run: agents know only
+//! their own users.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use greylag_infra::protocol::LogLine;
+use greylag_infra::{ClassSequence, LoadProfile, RunPhase, RunRecord, UserClass, format_duration};
+
+use super::Coordinator;
+
+/// What has been said of a run's ramps.
+#[derive(Debug)]
+pub(super) struct RampNews {
+    /// The user types, where it is known which take part.
+    classes: Option<Vec<UserClass>>,
+    /// What `ramps` was made from.
+    profile: LoadProfile,
+    ramps: Vec<Ramp>,
+    /// The beginning of the last ramp that was announced.
+    announced_us: Option<u64>,
+    /// The beginning of the last ramp whose end was told.
+    told_us: Option<u64>,
+}
+
+/// A step of the profile.
+#[derive(Debug, Clone, Copy)]
+struct Ramp {
+    at_us: u64,
+    over_us: u64,
+    /// Users just before.
+    before: u64,
+    /// Users in the end.
+    after: u64,
+    /// Users that have been started by its end, since run time zero; those that were stopped meanwhile count.
+    started: u64,
+    /// Whether it comes to its end before the next one takes over.
+    is_reached: bool,
+}
+
+impl RampNews {
+    /// Of a run that begins.
+    pub(super) fn new(classes: Option<Vec<UserClass>>) -> Self {
+        Self {
+            classes,
+            profile: LoadProfile::default(),
+            ramps: Vec::new(),
+            announced_us: None,
+            told_us: None,
+        }
+    }
+
+    /// Of a run that an earlier process began, which said what was to say until this run time.
+    pub(super) fn since(run_time_us: Option<u64>) -> Self {
+        Self {
+            announced_us: run_time_us,
+            told_us: run_time_us,
+            ..Self::new(None)
+        }
+    }
+
+    fn follow(&mut self, profile: &LoadProfile) {
+        if *profile == self.profile {
+            return;
+        }
+        self.profile = profile.clone();
+        let plan = profile.user_plan();
+        let (mut started, mut before) = (0_u64, 0);
+        self.ramps.clear();
+        for (number, step) in profile.steps.iter().enumerate() {
+            let next = profile.steps.get(number + 1).map(|next| next.at_us);
+            let until_us = next.unwrap_or(u64::MAX).min(profile.ends_at_us);
+            if until_us <= step.at_us {
+                continue;
+            }
+            let after = self.most(plan.users_at(until_us - 1));
+            started = started.saturating_add(after.saturating_sub(before));
+            self.ramps.push(Ramp {
+                at_us: step.at_us,
+                over_us: step.over_us,
+                before,
+                after: self.most(step.users),
+                started,
+                is_reached: step.at_us.saturating_add(step.over_us) <= until_us,
+            });
+            before = after;
+        }
+    }
+
+    /// How many of so many users there really are: fixed counts may leave some without a user type.
+    fn most(&self, users: u64) -> u64 {
+        let Some(classes) = &self.classes else {
+            return users;
+        };
+        if classes
+            .iter()
+            .any(|class| class.fixed_count == 0 && class.gets_users())
+        {
+            return users;
+        }
+        let fixed = classes.iter().map(|class| class.fixed_count);
+        fixed.fold(0, u64::saturating_add).min(users)
+    }
+
+    /// What begins at this run time, if it has not been said.
+    fn begun(&mut self, run: &RunRecord, run_time_us: u64) -> Vec<String> {
+        self.follow(&run.profile);
+        let mut news = Vec::new();
+        for ramp in &self.ramps {
+            if ramp.at_us > run_time_us || self.announced_us >= Some(ramp.at_us) {
+                continue;
+            }
+            self.announced_us = Some(ramp.at_us);
+            let direction = match ramp.after.cmp(&ramp.before) {
+                std::cmp::Ordering::Greater => "up",
+                std::cmp::Ordering::Less => "down",
+                std::cmp::Ordering::Equal => continue,
+            };
+            news.push(format!(
+                "Ramping {direction} to {} users in {}{}",
+                ramp.after,
+                processes(run),
+                over(ramp.over_us)
+            ));
+        }
+        news
+    }
+
+    /// The last ramp that is over by the clock, if its end has not been said.
+    fn ended(&mut self, run: &RunRecord, run_time_us: u64) -> Option<Ramp> {
+        self.follow(&run.profile);
+        let ended = self.ramps.iter().rev().find(|ramp| {
+            ramp.is_reached && ramp.at_us.saturating_add(ramp.over_us) <= run_time_us
+        })?;
+        (self.told_us < Some(ended.at_us)).then_some(*ended)
+    }
+
+    /// Locust's sentence at the end of a ramp, once, when so many users have been started since run time zero.
+    fn spawned(&mut self, ramp: Ramp, started: u64) -> Option<String> {
+        if started < ramp.started {
+            return None;
+        }
+        self.told_us = Some(ramp.at_us);
+        let users = ramp.after;
+        (users > 0 && users != ramp.before).then(|| {
+            let by_class = self.by_class(users);
+            format!("All users spawned{by_class} ({users} total users)")
+        })
+    }
+
+    fn by_class(&self, users: u64) -> String {
+        let Some(classes) = &self.classes else {
+            return String::new();
+        };
+        let mut of_class = BTreeMap::<&str, u64>::new();
+        // As many as there are: the number came out of these classes.
+        let users = usize::try_from(users).unwrap_or(usize::MAX);
+        for class in ClassSequence::new(classes).take(users) {
+            *of_class.entry(&classes[class].name).or_default() += 1;
+        }
+        let counts: Vec<String> = of_class
+            .iter()
+            .map(|(class, users)| format!("{class:?}: {users}"))
+            .collect();
+        format!(": {{{}}}", counts.join(", "))
+    }
+}
+
+fn processes(run: &RunRecord) -> String {
+    let plural = |count: usize, one: &str, more: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {more}"),
+    };
+    let workers = run.agents.iter().map(|agent| agent.workers.len()).sum();
+    let workers = plural(workers, "worker process", "worker processes");
+    match run.agents.len() {
+        0 | 1 => workers,
+        agents => format!("{workers} on {agents} agents"),
+    }
+}
+
+fn over(us: u64) -> String {
+    match Duration::from_micros(us) {
+        short if short < Duration::from_secs(1) => String::new(),
+        long => format!(" over {}", format_duration(long)),
+    }
+}
+
+/// Writes into the run's log what there is to say now.
+pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &mut RampNews) {
+    let now_us = run.ended_at_us.unwrap_or_else(|| coordinator.now_us());
+    let Some(run_time_us) = run.started_at_us.and_then(|zero| now_us.checked_sub(zero)) else {
+        return;
+    };
+    let mut lines = Vec::new();
+    if run.phase == RunPhase::Running {
+        lines = news.begun(run, run_time_us);
+    }
+    if let Some(ramp) = news.ended(run, run_time_us) {
+        match coordinator.store().users_started(&run.id).await {
+            Ok(started) => lines.extend(news.spawned(ramp, started)),
+            Err(error) => tracing::error!(%error, run = %run.id, "cannot read the users"),
+        }
+    }
+    if lines.is_empty() {
+        return;
+    }
+    let lines = lines
+        .into_iter()
+        .map(|text| {
+            tracing::info!(run = %run.id, "{text}");
+            LogLine {
+                at_us: coordinator.now_us(),
+                source: "coordinator".to_owned(),
+                text,
+            }
+        })
+        .collect();
+    if let Err(error) = coordinator.store().append_log(&run.id, lines).await {
+        tracing::error!(%error, run = %run.id, "cannot save log lines");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{BuildInfo, Completeness, LoadTest, ProfileStep, RunAgent};
+
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    fn profile(steps: &[(u64, u64, u64)], ends_s: u64) -> LoadProfile {
+        LoadProfile {
+            steps: steps
+                .iter()
+                .map(|(at_s, users, over_s)| ProfileStep {
+                    at_us: at_s * S,
+                    users: *users,
+                    over_us: over_s * S,
+                })
+                .collect(),
+            ends_at_us: ends_s * S,
+            ..LoadProfile::default()
+        }
+    }
+
+    fn run(agents: u32, profile: LoadProfile) -> RunRecord {
+        RunRecord {
+            id: "r".into(),
+            number: 1,
+            test: LoadTest::default(),
+            phase: RunPhase::Running,
+            created_at_us: 0,
+            started_at_us: Some(0),
+            ended_at_us: None,
+            agents: (0..agents)
+                .map(|number| RunAgent {
+                    id: number.to_string(),
+                    name: number.to_string(),
+                    build: BuildInfo::default(),
+                    workers: vec![number * 2, number * 2 + 1],
+                    last_seq: 0,
+                    end: None,
+                    saved_until: 0,
+                })
+                .collect(),
+            profile,
+            completeness: Completeness::default(),
+        }
+    }
+
+    fn weighted() -> Option<Vec<UserClass>> {
+        let classes = [("B", 1.0), ("A", 3.0)];
+        Some(
+            classes
+                .map(|(name, weight)| UserClass::weighted(name, weight))
+                .into(),
+        )
+    }
+
+    fn spawned(news: &mut RampNews, run: &RunRecord, started: u64, at_s: u64) -> Option<String> {
+        let ramp = news.ended(run, at_s * S)?;
+        news.spawned(ramp, started)
+    }
+
+    #[test]
+    fn says_once_what_the_whole_run_has() {
+        let run = run(2, profile(&[(0, 8, 2)], 10));
+        let mut news = RampNews::new(weighted());
+        assert_eq!(
+            news.begun(&run, 0),
+            ["Ramping up to 8 users in 4 worker processes on 2 agents over 2s"]
+        );
+        assert!(news.begun(&run, S).is_empty());
+        assert_eq!(spawned(&mut news, &run, 8, 1), None, "the ramp is not over");
+        assert_eq!(spawned(&mut news, &run, 7, 2), None, "one is missing");
+        assert_eq!(
+            spawned(&mut news, &run, 8, 3).unwrap(),
+            "All users spawned: {\"A\": 6, \"B\": 2} (8 total users)"
+        );
+        assert_eq!(spawned(&mut news, &run, 8, 4), None);
+    }
+
+    #[test]
+    fn every_ramp_is_announced_and_told() {
+        let run = run(1, profile(&[(0, 4, 2), (10, 2, 0), (20, 6, 0)], 30));
+        let mut news = RampNews::new(None);
+        assert_eq!(
+            news.begun(&run, 0),
+            ["Ramping up to 4 users in 2 worker processes over 2s"]
+        );
+        assert_eq!(
+            spawned(&mut news, &run, 4, 2).unwrap(),
+            "All users spawned (4 total users)"
+        );
+        assert_eq!(
+            news.begun(&run, 10 * S),
+            ["Ramping down to 2 users in 2 worker processes"]
+        );
+        assert!(
+            spawned(&mut news, &run, 4, 11)
+                .unwrap()
+                .contains("(2 total users)")
+        );
+        assert_eq!(news.begun(&run, 20 * S).len(), 1);
+        // Two of four are still there: four more make eight that have been started.
+        assert_eq!(spawned(&mut news, &run, 7, 21), None);
+        assert!(
+            spawned(&mut news, &run, 8, 21)
+                .unwrap()
+                .contains("(6 total users)")
+        );
+    }
+
+    #[test]
+    fn a_change_while_running_is_a_ramp_too() {
+        let mut run = run(1, profile(&[(0, 4, 10)], 30));
+        let mut news = RampNews::new(weighted());
+        news.begun(&run, 0);
+        // Taken over at half: the first ramp never ends, and two users have been started by then.
+        run.profile = run.profile.with_change(5 * S, 10, 0).unwrap();
+        assert_eq!(
+            news.begun(&run, 5 * S),
+            ["Ramping up to 10 users in 2 worker processes"]
+        );
+        assert_eq!(spawned(&mut news, &run, 9, 6), None);
+        assert!(
+            spawned(&mut news, &run, 10, 6)
+                .unwrap()
+                .contains("(10 total users)")
+        );
+        assert_eq!(spawned(&mut news, &run, 10, 20), None);
+    }
+
+    #[test]
+    fn fixed_counts_may_be_fewer_than_the_users_asked_for() {
+        let run = run(1, profile(&[(0, 40, 0)], 30));
+        let fixed = UserClass {
+            fixed_count: 3,
+            ..UserClass::weighted("F", 1.0)
+        };
+        let mut news = RampNews::new(Some(vec![fixed]));
+        assert_eq!(
+            spawned(&mut news, &run, 3, 1).unwrap(),
+            "All users spawned: {\"F\": 3} (3 total users)"
+        );
+    }
+
+    #[test]
+    fn what_an_earlier_process_said_is_not_said_again() {
+        let run = run(1, profile(&[(0, 4, 0), (10, 8, 0)], 30));
+        let mut news = RampNews::since(Some(5 * S));
+        assert!(news.begun(&run, 6 * S).is_empty());
+        assert_eq!(spawned(&mut news, &run, 4, 6), None);
+        assert_eq!(news.begun(&run, 10 * S).len(), 1);
+    }
+}
