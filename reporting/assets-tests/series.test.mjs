@@ -90,15 +90,17 @@ test("an axis has marks where clocks have them", () => {
   );
 });
 
-test("samples are grouped by endpoint and outcome; beyond the most they share one", () => {
+test("samples are grouped by endpoint and outcome; those of endpoints that are not named share one", () => {
   const sample = (name, failed = false) => ({ method: "GET", name, failed, extra: false, at_s: 1, response_ms: 2 });
-  const groups = groupSamples([sample("a"), sample("a", true), sample("b"), sample("c"), sample("a")], 2);
+  const named = ["b", "a"].map((name) => ({ method: "GET", name }));
+  const groups = groupSamples([sample("a"), sample("a", true), sample("b"), sample("c"), sample("a")], named);
   assert.deepEqual(
     groups.map(({ name, failed, points }) => [name, failed, points.length]),
     [
+      ["b", false, 1],
       ["a", false, 2],
+      ["(other)", false, 1],
       ["a", true, 1],
-      ["(other)", false, 2],
     ],
   );
 });

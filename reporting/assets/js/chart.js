@@ -84,6 +84,17 @@ export class Chart {
     this.redraw();
   }
 
+  /** The chart as the address of a picture, in the theme of this moment: so wide, with so many dots to a pixel. */
+  picture(width, dots) {
+    this.chart.resize({ width, height: this.canvas.clientHeight });
+    this.#structure = null;
+    this.#draw();
+    const picture = this.chart.getDataURL({ pixelRatio: dots, backgroundColor: this.palette.surface });
+    this.chart.resize({ width: "auto", height: "auto" });
+    this.#redrawWhole();
+    return picture;
+  }
+
   #draw() {
     this.#isStale = false;
     this.palette = colours(NAMES);

@@ -2,14 +2,16 @@
 // mistaken for red, failures a red each and another shape, so that colour is not the only sign.
 
 import { Chart, FAILURE, tip } from "./chart.js";
+import { EndpointColours, busiest } from "./endpoint_colours.js";
 import { clock, count, ms } from "./format.js";
 import { axisEnd, groupSamples, oneIn } from "./series.js";
 import { isDark } from "./theme.js";
 
 const SCALE_KEY = "greylag-response-scale";
-const MAX_GROUPS = 40;
-const SUCCESS_HUES = [226, 168, 276, 196, 142, 48, 252, 90, 210, 300];
-const FAILURE_HUES = [2, 338, 18, 350, 28];
+/** Endpoints with a colour of their own: the busiest. Who that is is looked at now and then, because the chart is made anew
+ * when it changes. */
+const MAX_NAMED = 20;
+const NAMED_AGAIN_MS = 30_000;
 const LEAST_MS = 0.01;
 /** Above this many dots of one kind ECharts draws them in one sweep. */
 const LARGE = 500;
@@ -25,6 +27,8 @@ function remembered() {
 
 export class ResponsesChart extends Chart {
   #log = remembered() !== "linear";
+  #named = { of: -1, list: [] };
+  #namedAt = 0;
 
   constructor(run) {
     super("response-time-distribution", {
@@ -43,7 +47,7 @@ export class ResponsesChart extends Chart {
       },
     });
     this.run = run;
-    this.colours = new Map();
+    this.colours = new EndpointColours();
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
       button.addEventListener("click", () => this.#scale(button.dataset.scale));
     }
@@ -84,7 +88,7 @@ export class ResponsesChart extends Chart {
 
   option() {
     const { about, data } = this.run;
-    const groups = groupSamples(data.samples, MAX_GROUPS);
+    const groups = groupSamples(data.samples, this.#endpoints());
     const series = groups.map((group) => this.#series(group));
     const names = new Map(series.map(({ name, symbol }) => [name, symbol.replace(/^empty(.)/, (_, c) => c.toLowerCase())]));
     const least = data.samples.reduce((low, sample) => Math.min(low, Math.max(sample.response_ms, LEAST_MS)), Infinity);
@@ -131,17 +135,22 @@ export class ResponsesChart extends Chart {
     };
   }
 
-  /** An endpoint keeps its hue for as long as the page is open. */
+  /** The endpoints that are told apart. */
+  #endpoints() {
+    const { endpoints } = this.run.view;
+    const isOld = performance.now() - this.#namedAt > NAMED_AGAIN_MS;
+    if (isOld || endpoints.length !== this.#named.of) {
+      this.#named = { of: endpoints.length, list: busiest(endpoints, MAX_NAMED) };
+      this.#namedAt = performance.now();
+      this.colours.add(this.#named.list);
+    }
+    return this.#named.list;
+  }
+
   #colour(method, name, failed) {
     if (method === "" && !failed) return this.palette.muted;
-    const key = JSON.stringify([method, name, failed]);
-    if (!this.colours.has(key)) {
-      const hues = failed ? FAILURE_HUES : SUCCESS_HUES;
-      const taken = [...this.colours.values()].filter((colour) => colour.failed === failed).length;
-      this.colours.set(key, { failed, hue: hues[taken % hues.length], round: Math.floor(taken / hues.length) });
-    }
-    const { hue, round } = this.colours.get(key);
-    const lightness = (isDark() ? 64 : 46) + (round % 3) * (isDark() ? 8 : -9);
+    const { hue, round } = this.colours.of(method, name, failed);
+    const lightness = (isDark() ? 64 : 46) + round * (isDark() ? 8 : -9);
     return `hsl(${hue}, ${failed ? 74 : 62}%, ${lightness}%)`;
   }
 

@@ -43,7 +43,7 @@ export class ThroughputChart extends Chart {
     const { about, data } = this.run;
     const p = this.palette;
     const most = this.#most();
-    const line = (id, name, key, colour, area) => ({
+    const line = (id, name, key, colour, type, area) => ({
       id,
       name,
       type: "line",
@@ -52,7 +52,7 @@ export class ThroughputChart extends Chart {
       symbolSize: 5,
       sampling: "lttb",
       itemStyle: { color: colour },
-      lineStyle: { color: colour, width: 1.8, cap: "round" },
+      lineStyle: { color: colour, width: 1.8, type, cap: "butt" },
       areaStyle: { color: colour, opacity: area },
     });
     const over = about.status !== "Running";
@@ -62,7 +62,11 @@ export class ThroughputChart extends Chart {
       legend: { data: [REQUESTS, ERRORS] },
       yAxis: { max: most > 0 ? null : 10, axisLabel: { formatter: rateLabel } },
       tooltip: { trigger: "axis", formatter: (items) => this.#tip(items) },
-      series: [line("requests", REQUESTS, "requests", p.good, 0.07), line("errors", ERRORS, "failures", p.bad, 0.08)],
+      // Where all requests fail both lines are one: the green one shows between the red one's dashes.
+      series: [
+        line("requests", REQUESTS, "requests", p.good, "solid", 0.07),
+        line("errors", ERRORS, "failures", p.bad, [7, 5], 0.05),
+      ],
     };
   }
 

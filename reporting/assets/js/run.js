@@ -11,6 +11,7 @@ import { searchErrors, showErrors } from "./errors.js";
 import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
+import { keepForPrint } from "./print.js";
 import { RunData } from "./series.js";
 import { showNotices, showWarnings } from "./warnings.js";
 
@@ -91,3 +92,4 @@ const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.
 await firstData;
 charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run)];
 for (const chart of charts) chart.redraw();
+keepForPrint(charts);

@@ -120,25 +120,18 @@ export function oneIn(share) {
   return `1 in ${n < 9.95 ? n.toFixed(1).replace(".0", "") : Math.round(n).toLocaleString("en")}`;
 }
 
-/** Samples by endpoint, outcome and whether they were kept in addition, in order of first appearance:
- * [{method, name, failed, extra, points: [[s, ms]]}]; beyond `mostGroups` the rest is one group per outcome, named
- * "(other)". */
-export function groupSamples(samples, mostGroups) {
+/** Samples by endpoint, outcome and whether they were kept in addition, in the order of `named` endpoints, failures last:
+ * [{method, name, failed, extra, points: [[s, ms]]}]. Those of other endpoints are one group per outcome, named "(other)". */
+export function groupSamples(samples, named) {
   const groups = new Map();
-  for (const sample of samples) {
-    let { method, name } = sample;
-    const { failed, extra } = sample;
-    let key = JSON.stringify([method, name, failed, extra]);
-    if (!groups.has(key) && groups.size >= mostGroups) {
-      key = `other ${failed} ${extra}`;
-      [method, name] = ["", "(other)"];
-    }
-    let group = groups.get(key);
-    if (!group) {
-      group = { method, name, failed, extra, points: [] };
-      groups.set(key, group);
-    }
-    group.points.push([sample.at_s, sample.response_ms]);
+  const key = (method, name, failed, extra) => JSON.stringify([method, name, failed, extra]);
+  for (const failed of [false, true])
+    for (const { method, name } of [...named, { method: "", name: "(other)" }])
+      for (const extra of [false, true])
+        groups.set(key(method, name, failed, extra), { method, name, failed, extra, points: [] });
+  for (const { method, name, failed, extra, at_s: at, response_ms: time } of samples) {
+    const group = groups.get(key(method, name, failed, extra)) ?? groups.get(key("", "(other)", failed, extra));
+    group.points.push([at, time]);
   }
-  return [...groups.values()];
+  return [...groups.values()].filter(({ points }) => points.length > 0);
 }

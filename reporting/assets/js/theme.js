@@ -31,6 +31,18 @@ export function isDark() {
   return root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
 }
 
+/** Shows the light theme until the function that is returned is called. */
+export function showLight() {
+  const chosen = root.dataset.theme;
+  root.dataset.theme = "light";
+  resolved = {};
+  return () => {
+    if (chosen === undefined) delete root.dataset.theme;
+    else root.dataset.theme = chosen;
+    show();
+  };
+}
+
 function show() {
   root.dataset.shown = isDark() ? "dark" : "light";
   resolved = {};

@@ -1,4 +1,4 @@
-//! A table of many endpoints: filtered, with its head and its totals in sight.
+//! A table of many endpoints: filtered, with its head and its totals in sight; and charts on paper.
 
 use fantoccini::Locator;
 use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy};
@@ -60,6 +60,21 @@ async fn many_endpoints_stay_usable() {
     assert_eq!(browser.eval(found).await, json!("10 of 130"));
     look_from_all_sides(&browser, "run-filtered").await;
 
+    // On paper a chart is a picture, wide and sharp; on the screen it is as before.
+    let printed = "dispatchEvent(new Event('beforeprint'));
+        const pictures = [...document.querySelectorAll('.chart-print')];
+        await Promise.all(pictures.map((picture) => picture.decode()));
+        const sizes = pictures.map((picture) => picture.naturalWidth);
+        dispatchEvent(new Event('afterprint'));
+        return [sizes, document.querySelectorAll('.chart-print').length];";
+    let script = format!(
+        "const done = arguments[arguments.length - 1]; (async () => {{ {printed} }})().then(done, (error) => done(String(error)));"
+    );
+    let sizes = client
+        .execute_async(&script, vec![])
+        .await
+        .expect("a script");
+    assert_eq!(sizes, json!([[3_000, 3_000, 3_000], 0]));
     assert_quiet(&browser, api.url(), None).await;
     browser.close().await;
 }

@@ -1,0 +1,26 @@
+// Printing: a chart is a canvas of the window's width and resolution and in its theme. On paper a picture of it takes its
+// place, light, as wide as a page and sharp.
+
+import { h } from "./dom.js";
+import { showLight } from "./theme.js";
+
+/** Width of a printed page in CSS pixels, and how many dots of the picture are in one. */
+const PAGE_WIDTH = 1_000;
+const DOTS = 3;
+
+export function keepForPrint(charts) {
+  let restore = null;
+  addEventListener("beforeprint", () => {
+    if (restore) return;
+    restore = showLight();
+    for (const chart of charts) {
+      const picture = chart.picture(PAGE_WIDTH, DOTS);
+      chart.canvas.after(h("img", { class: "chart-print", src: picture, alt: chart.describe() }));
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const picture of document.querySelectorAll(".chart-print")) picture.remove();
+    restore?.();
+    restore = null;
+  });
+}
