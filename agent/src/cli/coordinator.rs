@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::signals::{Signals, exit_at_second_signal};
 use super::{DEFAULT_DATA, say, seconds};
+use crate::worker::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
 const SHORTEST_LEASE_S: u64 = 3;
@@ -64,6 +65,7 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
     let mut signals = Signals::take()?;
     exit_at_second_signal()?;
+    raise_file_limit();
     let address = resolve(&options.listen).await?;
     check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
     let listener = TcpListener::bind(address)

@@ -34,6 +34,8 @@ use std::process::ExitCode;
 use agent_link::SessionError;
 use greylag_scenarios::Scenario;
 
+pub(crate) use limits::raise_file_limit;
+
 /// Runs a worker to its end. Called in the process's main thread, outside of any runtime.
 pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
     let socket = match agent_socket::take() {
@@ -43,7 +45,7 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    limits::raise_file_limit();
+    raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,5 +1,7 @@
 //! What stands before the handlers: the check of Host and Origin before all of them, the token before most.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::auth::{AccessDenied, Peer, bearer};
 use super::error::WebError;
+use super::places::Conduct;
 use super::router::login_url;
 use super::state::WebState;
 use crate::coordinator::ConnectionFault;
@@ -57,12 +60,12 @@ pub(super) async fn require_access(
             .check_bearer(request.headers(), Peer::of(request.extensions()))
             .await
         {
-            Ok(()) => next.run(request).await,
+            Ok(()) => run_proved(request, next).await,
             Err(denied) => denied.into_response(),
         };
     }
     if access.is_open() || access.has_session(request.headers()) {
-        return next.run(request).await;
+        return run_proved(request, next).await;
     }
     let uri = request.uri();
     if uri.path().starts_with("/api/") {
@@ -76,6 +79,14 @@ pub(super) async fn require_access(
     Redirect::to(&login_url(next_page)).into_response()
 }
 
+/// Whoever sent the request may be here, so the connection is not closed for others while it is answered.
+async fn run_proved(request: Request, next: Next) -> Response {
+    if let Some(conduct) = request.extensions().get::<Arc<Conduct>>() {
+        conduct.prove();
+    }
+    next.run(request).await
+}
+
 /// Before the agents' socket: the Bearer token; a browser's session will not do.
 pub(super) async fn require_bearer(
     State(state): State<WebState>,
@@ -87,7 +98,7 @@ pub(super) async fn require_bearer(
         .check_bearer(request.headers(), Peer::of(request.extensions()))
         .await
     {
-        Ok(()) => next.run(request).await,
+        Ok(()) => run_proved(request, next).await,
         Err(denied) => {
             state.coordinator.connection_faults().count(
                 ConnectionFault::Unauthenticated,

@@ -17,7 +17,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::public_address::BasePath;
-use super::wrong_tokens::{TooManyWaiting, WrongTokens};
+use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
 use crate::token::Token;
 
 /// How long a login holds.
@@ -37,6 +37,11 @@ impl Peer {
             .get()
             .copied()
             .unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
+    }
+
+    /// What counts as one sender.
+    pub(super) fn network(self) -> IpAddr {
+        network_of(self.0)
     }
 }
 
@@ -115,13 +120,27 @@ impl Access {
         let Some(token) = &self.token else {
             return Ok(());
         };
+        let Ok(has_waited) = self.wrong.wait_before(peer.0).await else {
+            self.wrong.count(peer.0);
+            return Err(AccessDenied::TooMany);
+        };
         if bool::from(token.expose().as_bytes().ct_eq(given)) {
+            self.wrong.was_right(peer.0);
             return Ok(());
+        }
+        self.wrong.count(peer.0);
+        if has_waited {
+            return Err(AccessDenied::Wrong);
         }
         Err(match self.wrong.wait(peer.0).await {
             Ok(()) => AccessDenied::Wrong,
             Err(TooManyWaiting) => AccessDenied::TooMany,
         })
+    }
+
+    /// How many wrong tokens there were.
+    pub(super) fn wrong_tokens(&self) -> u64 {
+        self.wrong.total()
     }
 
     /// Whether the request has the cookie of a session that still holds.
@@ -270,6 +289,26 @@ mod tests {
         };
         let (denied, ()) = tokio::join!(wrong, right);
         assert!(denied.iter().all(Result::is_err));
+    }
+
+    /// Who hangs up on answers that do not come at once learns nothing.
+    #[tokio::test(start_paused = true)]
+    async fn guessing_without_waiting_for_answers_finds_nothing() {
+        let access = access();
+        let guess = async |token: &[u8]| {
+            let answer = access.check_token(token, PEER);
+            tokio::time::timeout(Duration::from_millis(50), answer).await
+        };
+        for _ in 0..200 {
+            assert!(guess(b"wrong").await.is_err());
+        }
+        assert!(guess(b"correct-horse").await.is_err());
+        assert_eq!(access.wrong_tokens(), 20, "the others were not looked at");
+        let elsewhere = Peer([192, 0, 2, 1].into());
+        assert_eq!(
+            access.check_token(b"correct-horse", elsewhere).await,
+            Ok(())
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod events;
 mod json_patch;
 mod listen;
 mod pages;
+mod places;
 mod public_address;
 mod router;
 mod run_feed;
@@ -27,6 +28,7 @@ pub(crate) mod start_form;
 mod start_request;
 mod state;
 mod values;
+mod wrong_token_counts;
 mod wrong_tokens;
 
 pub(crate) use assets::asset_url;

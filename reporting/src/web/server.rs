@@ -1,5 +1,6 @@
 //! The server on its socket: connections, their limits, and an orderly end.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,25 +14,25 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Peer;
 use super::listen::check_listen_address;
+use super::places::{Place, Places};
 use super::public_address::PublicAddress;
 use super::router::router;
 use crate::coordinator::{Coordinator, Meter, MeteredStream};
 use crate::token::Token;
 
-/// Most connections at once, agents' sockets not counted; further ones wait in the kernel.
-const MAX_CONNECTIONS: usize = 2_000;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;
 /// Most bytes of a request's line and headers.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Time in which the first byte of a connection must have come.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time in which a request's headers must have come, and for which an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time that requests being answered have when the server ends.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// Pause after a connection could not be accepted (no file descriptors left).
@@ -72,24 +73,24 @@ pub async fn serve(
         listen,
         shutdown.clone(),
     );
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::<Places>::default();
     let mut connections = JoinSet::new();
-    while let Some(accepted) = shutdown
-        .run_until_cancelled(accept(&listener, &places))
-        .await
-    {
+    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, peer, place)) => {
+            Ok((stream, address)) => {
+                let peer = Peer(address.ip());
+                // Everybody is busy with people who have proved who they are: the client tries again.
+                let Some(place) = places.enter(peer) else {
+                    continue;
+                };
                 let meter = coordinator.meter();
                 let connection =
-                    serve_connection(stream, peer, meter, router.clone(), shutdown.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                    serve_connection(stream, peer, place, meter, router.clone(), shutdown.clone());
+                connections.spawn(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "a connection could not be accepted; closing one that is idle");
+                places.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -100,33 +101,37 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, Peer, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
-    let (stream, address) = listener.accept().await?;
-    // Events are small and must not wait for each other; a socket that cannot be told is slower, not wrong.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, Peer(address.ip()), place))
-}
-
 async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
+    place: Place,
     meter: Arc<Meter>,
     router: Router,
     shutdown: CancellationToken,
 ) {
+    // Events are small and must not wait for each other; a socket that cannot be told is slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let conduct = Arc::clone(&place.conduct);
+    let first_byte = tokio::time::timeout(FIRST_BYTE_TIMEOUT, stream.readable());
+    tokio::select! {
+        readable = first_byte => if !matches!(readable, Ok(Ok(()))) {
+            return;
+        },
+        () = conduct.displaced() => return,
+        () = shutdown.cancelled() => return,
+    }
     let router = TowerToHyperService::new(router);
     let stream = MeteredStream::new(stream, Arc::clone(&meter));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&meter));
-        router.call(request)
+        request.extensions_mut().insert(Arc::clone(&place.conduct));
+        let answering = place.conduct.begin_answer();
+        let answer = router.call(request);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| answering.until_sent(body)))
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -139,6 +144,7 @@ async fn serve_connection(
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = conduct.displaced() => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(SHUTDOWN_GRACE, connection).await {

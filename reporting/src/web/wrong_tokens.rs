@@ -1,17 +1,19 @@
 //! Makes guessing slow: wrong tokens are answered one after the other, over however many connections they
 //! come.
 //!
-//! Only the answer to a wrong token waits. A right one is let in at once, whoever keeps wrong ones waiting, so
-//! that nobody shuts out agents and people. The price: who gives up on an answer that does not come at once can
-//! go on guessing, so a token must be long. Places in line are given per address, so that one sender does not
-//! take those of others who mistyped.
+//! A right token is let in at once, whoever keeps wrong ones waiting, so that nobody shuts out agents and people.
+//! Otherwise whoever gives up on an answer that does not come at once could go on guessing, so a sender of many wrong
+//! ones and no right one waits in line before its token is looked at. Places in line are given per address, so that
+//! one sender does not take those of others who mistyped.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::wrong_token_counts::WrongTokenCounts;
 
 /// Time from one answer to a wrong token to the next: at most five a second.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,6 +30,7 @@ pub(super) struct WrongTokens {
     /// When each is answered, in order, and where it came from. Times rather than waiting tasks, so that who
     /// hangs up gives back nothing.
     line: Mutex<VecDeque<(Instant, IpAddr)>>,
+    counts: Mutex<WrongTokenCounts>,
 }
 
 /// [`MAX_WAITING_PER_ADDRESS`] or [`MAX_WAITING`] was reached.
@@ -35,6 +38,39 @@ pub(super) struct WrongTokens {
 pub(super) struct TooManyWaiting;
 
 impl WrongTokens {
+    /// Lets a sender that is guessing wait before its token is looked at.
+    ///
+    /// # Errors
+    /// Too many are in line.
+    pub(super) async fn wait_before(&self, address: IpAddr) -> Result<bool, TooManyWaiting> {
+        let is_guessing = self.counts().is_guessing(network_of(address));
+        if is_guessing {
+            self.wait(address).await?;
+        }
+        Ok(is_guessing)
+    }
+
+    /// Counts and logs a wrong token.
+    pub(super) fn count(&self, address: IpAddr) {
+        if let Some(line) = self.counts().wrong(network_of(address)) {
+            tracing::warn!("{line}");
+        }
+    }
+
+    /// Remembers that the sender has the token.
+    pub(super) fn was_right(&self, address: IpAddr) {
+        self.counts().right(network_of(address));
+    }
+
+    /// How many wrong tokens there were.
+    pub(super) fn total(&self) -> u64 {
+        self.counts().total()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, WrongTokenCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until the answer to a wrong token from this address may be given.
     ///
     /// # Errors
@@ -69,7 +105,7 @@ impl WrongTokens {
 }
 
 /// What counts as one sender: an IPv4 address, or the /64 that one IPv6 host commonly has to itself.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     const HOST_PART: u128 = (1 << 64) - 1;
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !HOST_PART).into(),

@@ -65,12 +65,13 @@ impl<'a> From<&'a InfrastructureView> for Listed<'a> {
 }
 
 /// `GET /api/v1/infrastructures`, with the number of agents' connections that were closed for a fault, by
-/// reason, since the coordinator started.
+/// reason, and that of wrong tokens, since the coordinator started.
 pub(in crate::web) async fn list_infrastructures(State(state): State<WebState>) -> Json<Value> {
     let infrastructures = state.coordinator.infrastructures();
     let listed: Vec<Listed<'_>> = infrastructures.iter().map(Listed::from).collect();
     Json(json!({
         "infrastructures": listed,
+        "wrong_tokens": state.access.wrong_tokens(),
         "closed_connections": state.coordinator.connection_faults().counts(),
     }))
 }
