@@ -252,8 +252,9 @@ pub struct DotChanges {
 }
 
 impl DotChanges {
-    fn is_empty(&self) -> bool {
-        !self.forget && self.gone.is_empty() && self.kind.is_empty()
+    /// Whether nothing came or went. Endpoints count: they are told once, maybe before their first dot.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.forget && self.gone.is_empty() && self.endpoints.is_empty() && self.kind.is_empty()
     }
 }
 

@@ -59,6 +59,14 @@ pub(crate) async fn measure() {
                 kind.unwrap_or_default()
             );
         }
+        // A page that broke draws nothing.
+        let errors: Vec<_> = browser
+            .console()
+            .await
+            .into_iter()
+            .filter(|(level, _)| level == "SEVERE")
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
         browser.close().await;
     }
 }

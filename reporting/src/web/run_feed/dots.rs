@@ -220,13 +220,24 @@ mod tests {
     struct Browser {
         dots: BTreeMap<u64, (i64, u64)>,
         next: u64,
+        endpoints: usize,
     }
 
     impl Browser {
         fn apply(&mut self, changes: &DotChanges) {
+            if changes.is_empty() {
+                return;
+            }
             if changes.forget {
                 *self = Self::default();
             }
+            self.endpoints += changes.endpoints.len();
+            assert!(
+                changes
+                    .endpoint
+                    .iter()
+                    .all(|number| *number < self.endpoints)
+            );
             for number in &changes.gone {
                 assert!(self.dots.remove(number).is_some(), "{number} was there");
             }
@@ -303,5 +314,21 @@ mod tests {
             .map(three_digits)
             .into();
         assert_eq!(shown, [0, 7, 999, 1_230, 1_240, 100_000, 123_000]);
+    }
+
+    #[test]
+    fn an_endpoint_is_told_even_if_its_first_requests_have_no_dots() {
+        let mut dots = Dots::new();
+        let mut browser = Browser::default();
+        let busy = (0..20_000)
+            .map(|at| point(at, 1_000 + at * 7 % 5_000, false))
+            .collect();
+        browser.apply(&dots.update(samples(busy)));
+        for number in 0..200 {
+            let mut rare = point(20_000 + number, 1_000 + number, false);
+            rare.name = format!("/rare/{}", number % 40);
+            browser.apply(&dots.update(samples(vec![rare])));
+        }
+        assert_eq!(browser.endpoints, 41);
     }
 }
