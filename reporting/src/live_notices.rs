@@ -17,7 +17,7 @@ const AWAY_WHILE_FAILING_US: u64 = 15_000_000;
 /// One thing that is wrong now, and gone from the page when it is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LiveNotice {
-    /// What, for programs: `agent_unheard`, `not_saving` or `behind`.
+    /// What, for programs: `agent_unheard`, `not_saving`, `behind` or `disk_nearly_full`.
     pub kind: &'static str,
     /// The same for people.
     pub message: String,
@@ -97,6 +97,25 @@ pub(crate) fn notices_of_coordinator(
 }
 
 fn notices_of_store(
+    coordinator: &Coordinator,
+    infrastructures: &[InfrastructureView],
+    counts: impl Fn(&str) -> bool,
+    now_us: u64,
+) -> Vec<LiveNotice> {
+    let mut notices = notices_of_saving(coordinator, infrastructures, counts, now_us);
+    if let Some(free) = coordinator.store().disk_nearly_full() {
+        notices.push(LiveNotice {
+            kind: "disk_nearly_full",
+            message: format!(
+                "The disk of the results is nearly full: {} MiB are left. Make room or delete runs.",
+                page_text::count(free >> 20)
+            ),
+        });
+    }
+    notices
+}
+
+fn notices_of_saving(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
     counts: impl Fn(&str) -> bool,

@@ -146,3 +146,101 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         );
     }
 }
+
+/// A closed database with a run of some size.
+async fn with_a_run(dir: &Path) {
+    let store = Store::open(dir).unwrap();
+    store.create_run(run("r", "test", &["a"])).await.unwrap();
+    let get = endpoint("GET", "/");
+    for seq in 1..=20_u64 {
+        let requests: Vec<_> = (0..50)
+            .map(|at| {
+                (
+                    seq as u32 * 50 + at,
+                    &get,
+                    1_000 * u64::from(at),
+                    Some("error"),
+                )
+            })
+            .collect();
+        let saved = store.save_snapshot("r", "a", snapshot("r", seq, &requests));
+        saved.await.unwrap();
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_whole_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    with_a_run(dir.path()).await;
+    let database = dir.path().join("greylag.sqlite");
+    let whole = fs::read(&database).unwrap();
+    let half = whole.len() / 2;
+    let mut second_half_lost = whole.clone();
+    second_half_lost[half..].fill(0);
+    let mut first_half_lost = whole.clone();
+    first_half_lost[..half].fill(0);
+    let mut one_page_lost = whole.clone();
+    one_page_lost[whole.len() - 16_384..].fill(0);
+    for (what, damaged) in [
+        ("its second half is zeros", &second_half_lost[..]),
+        ("its first half is zeros", &first_half_lost),
+        ("its last page is zeros", &one_page_lost),
+        ("its second half is missing", &whole[..half]),
+    ] {
+        fs::write(&database, damaged).unwrap();
+        let refused = refusal(dir.path());
+        assert!(refused.contains("is damaged"), "{what}: {refused}");
+        assert!(refused.contains("put a backup in its place"), "{refused}");
+        assert!(!refused.contains("disk of"), "{refused}");
+    }
+    fs::write(&database, &whole).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.run("r").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_backup_is_the_database_as_of_one_moment_without_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut record = run("r", "test", &["a"]);
+    record.test.host = "https://ada:geheim@shop.example".into();
+    let record = store.create_run(record).await.unwrap();
+    let get = endpoint("GET", "/");
+    let one = snapshot("r", 1, &[(1, &get, 1, None)]);
+    store.save_snapshot("r", "a", one).await.unwrap();
+
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("greylag.sqlite");
+    fs::write(&copy, "").unwrap();
+    Store::back_up(dir.path(), &copy).unwrap();
+    let two = snapshot("r", 2, &[(2, &get, 1, None)]);
+    store.save_snapshot("r", "a", two).await.unwrap();
+    let bytes = fs::read(&copy).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("geheim"));
+
+    let copied = Store::open(copies.path()).unwrap();
+    let totals = copied.totals("r", None).await.unwrap();
+    assert_eq!(totals.aggregated().requests, 1);
+    let run = copied.run("r").await.unwrap().unwrap();
+    assert_eq!(run.test.host, "https://ada:…@shop.example/");
+    // the run itself goes on with what it needs
+    let original = store.run("r").await.unwrap().unwrap();
+    assert_eq!(original.test, record.test);
+
+    // also when no coordinator is there, and never from nothing
+    store.close().await;
+    drop(store);
+    fs::remove_file(dir.path().join("greylag.sqlite-wal")).ok();
+    let second = copies.path().join("second");
+    fs::write(&second, "").unwrap();
+    Store::back_up(dir.path(), &second).unwrap();
+    assert!(fs::metadata(&second).unwrap().len() > 0);
+    let empty = tempfile::tempdir().unwrap();
+    let nothing = Store::back_up(empty.path(), &second).unwrap_err();
+    assert!(
+        matches!(nothing, StoreError::NothingThere { .. }),
+        "{nothing}"
+    );
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
+}

@@ -2,6 +2,8 @@
 
 mod agent;
 mod api_client;
+#[cfg(feature = "coordinator")]
+mod backup;
 mod ca;
 #[cfg(feature = "coordinator")]
 mod coordinator;
@@ -101,6 +103,9 @@ enum Command {
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
+    #[cfg(feature = "coordinator")]
+    /// Copy all results to a file, also while a coordinator is running.
+    Backup(backup::BackupOptions),
     /// Generate load for a coordinator, until Ctrl-C, SIGTERM or SIGHUP.
     Agent(agent::AgentOptions),
     /// Create a crate for your own users.
@@ -180,6 +185,8 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
+        #[cfg(feature = "coordinator")]
+        Command::Backup(options) => backup::backup(&options),
         Command::New(options) => new::new(&options),
         Command::Scenarios(options) => {
             scenarios::list(&options, &scenarios);

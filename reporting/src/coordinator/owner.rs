@@ -25,6 +25,8 @@ use super::{
 
 /// How often lease and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// How many ticks apart it is looked how full the disk is.
+const LOOK_AT_DISK_EVERY: u32 = 10;
 /// Messages waiting to be written to one agent; an agent that lets them pile up is disconnected.
 pub(super) const AGENT_QUEUE: usize = 1_024;
 /// Letters and digits of a run's identifier: 36^12 ids, so two coordinators never give the same.
@@ -112,6 +114,8 @@ pub(super) struct Owner {
     runs: BTreeMap<RunId, LiveRun>,
     connections: BTreeMap<String, Connection>,
     views: watch::Sender<Arc<Vec<InfrastructureView>>>,
+    /// How often it was looked at lease and deadlines.
+    ticks: u32,
 }
 
 impl Owner {
@@ -126,6 +130,7 @@ impl Owner {
             runs: BTreeMap::new(),
             connections: BTreeMap::new(),
             views,
+            ticks: 0,
         };
         owner.publish();
         owner
@@ -382,6 +387,10 @@ impl Owner {
             }
         }
         self.registry.forget_strangers(self.coordinator.now_us());
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
+            self.coordinator.store().look_at_disk();
+        }
         self.publish();
         // Rates and times of a run change even while nothing comes in.
         if !self.runs.is_empty() {

@@ -24,7 +24,13 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
-    #[error("{} is not a database of Greylag or is damaged ({reason}); move it away or give --data another directory", .path.display())]
+    #[error("the disk of {} is full; make room there, or choose a directory on another disk", .path.display())]
+    DiskFull { path: PathBuf },
+    #[error("{} cannot be read or written ({reason}); check its disk", .path.display())]
+    Inaccessible { path: PathBuf, reason: String },
+    #[error("there are no results in {}; give --data the directory of a coordinator", .path.display())]
+    NothingThere { path: PathBuf },
+    #[error("{} is not a database of Greylag or is damaged ({reason}); put a backup in its place, move it away, or give --data another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::{StoreError, StoreResult};
 use super::private_files;
+use super::schema::cannot_write;
 
 const LOCK_FILE: &str = "lock";
 
@@ -18,10 +19,7 @@ impl DirectoryLock {
         if dir.exists() && !dir.is_dir() {
             return Err(StoreError::NotADirectory { path: dir.into() });
         }
-        let not_writable = |source| StoreError::NotWritable {
-            path: dir.into(),
-            source,
-        };
+        let not_writable = |source| cannot_write(dir, source);
         private_files::create_directory(dir).map_err(not_writable)?;
         let file = private_files::open(&dir.join(LOCK_FILE)).map_err(not_writable)?;
         match file.try_lock() {

@@ -5,8 +5,10 @@
 //! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
 //! few of either (`totals.rs`, `../windows.rs`).
 
+mod backup;
 mod checked_snapshot;
 mod delete_run;
+mod disk_space;
 mod error;
 mod error_rows;
 mod history;
@@ -29,6 +31,7 @@ mod series;
 mod summaries;
 mod totals;
 mod upkeep;
+mod wholeness;
 mod writer;
 
 use std::ops::Range;
@@ -39,6 +42,7 @@ use greylag_infra::protocol::{LogLine, Snapshot};
 use greylag_infra::{GeneratorNotice, RunRecord, SetUpData};
 
 use self::checked_snapshot::CheckedSnapshot;
+use self::disk_space::DiskSpace;
 use self::live::{LiveTotals, WriterState, lock_totals};
 use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
@@ -71,6 +75,7 @@ struct Inner {
     writer: Writer,
     readers: Arc<Readers>,
     totals: LiveTotals,
+    disk: Arc<DiskSpace>,
 }
 
 impl Store {
@@ -89,8 +94,20 @@ impl Store {
                 writer: Writer::start(dir, state)?,
                 readers: Arc::new(Readers::new(dir.to_owned())),
                 totals,
+                disk: DiskSpace::of(dir),
             }),
         })
+    }
+
+    /// Bytes that are left on the disk of the results, if they are few.
+    pub(crate) fn disk_nearly_full(&self) -> Option<u64> {
+        self.inner.disk.nearly_full()
+    }
+
+    /// Looks how much room is left, in the background.
+    pub(crate) fn look_at_disk(&self) {
+        let disk = Arc::clone(&self.inner.disk);
+        tokio::task::spawn_blocking(move || disk.look());
     }
 
     /// Does what was asked before, then closes the database and frees the directory. Everything asked later,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, StoreResult};
-use super::private_files;
+use super::{disk_space, private_files, wholeness};
 
 /// File in the data directory.
 pub(super) const DATABASE_FILE: &str = "greylag.sqlite";
@@ -241,6 +241,11 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
             reason: "it belongs to another program".to_owned(),
         });
     }
+    if tables > 0
+        && let Some(reason) = wholeness::damage(&connection).map_err(damaged)?
+    {
+        return Err(StoreError::Damaged { path, reason });
+    }
     if schema > SCHEMA {
         return Err(StoreError::NewerSchema {
             path,
@@ -289,13 +294,21 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     Ok(connection)
 }
 
+/// Why a file or directory cannot be written.
+pub(super) fn cannot_write(path: &Path, source: std::io::Error) -> StoreError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            StoreError::DiskFull { path }
+        }
+        _ => StoreError::NotWritable { path, source },
+    }
+}
+
 /// Whatever SQLite creates beside the database has its permissions; what is there already need not.
 fn make_private(dir: &Path) -> StoreResult<()> {
     let path = dir.join(DATABASE_FILE);
-    private_files::open(&path).map_err(|source| StoreError::NotWritable {
-        path: path.clone(),
-        source,
-    })?;
+    private_files::open(&path).map_err(|source| cannot_write(&path, source))?;
     for ending in ["-wal", "-shm"] {
         private_files::make_private(&dir.join(format!("{DATABASE_FILE}{ending}")));
     }
@@ -319,17 +332,31 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn open_error(path: &Path, error: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    use rusqlite::ErrorCode as Code;
+    let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
-        Some(CannotOpen | PermissionDenied | ReadOnly) => StoreError::NotWritable {
-            path: path.into(),
-            source: std::io::Error::other(error),
-        },
-        _ => StoreError::Damaged {
-            path: path.into(),
-            reason: error.to_string(),
-        },
+        // SQLite has several codes for a file that cannot grow.
+        Some(Code::DiskFull | Code::SystemIoFailure | Code::CannotOpen)
+            if is_on_full_disk(&path) =>
+        {
+            StoreError::DiskFull { path }
+        }
+        Some(Code::DiskFull) => StoreError::DiskFull { path },
+        Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly) => {
+            StoreError::NotWritable {
+                path,
+                source: std::io::Error::other(error),
+            }
+        }
+        Some(Code::NotADatabase | Code::DatabaseCorrupt) | None => {
+            StoreError::Damaged { path, reason }
+        }
+        Some(_) => StoreError::Inaccessible { path, reason },
     }
+}
+
+fn is_on_full_disk(path: &Path) -> bool {
+    path.parent().is_some_and(disk_space::is_full)
 }
 
 #[cfg(test)]

@@ -43,11 +43,25 @@ impl Store {
     }
 }
 
+/// Leaves the secrets of a run out, whether or not it is over.
+pub(super) fn forget_secrets(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
+    connection.execute(
+        "UPDATE runs SET definition = ?2, set_up_data = NULL WHERE id = ?1",
+        params![record.id, without_secrets(connection, record)?],
+    )?;
+    Ok(())
+}
+
 /// The definition as it is kept: with its secrets only as long as the run needs them.
 pub(super) fn definition_of(connection: &Connection, record: &RunRecord) -> StoreResult<String> {
-    if !record.phase.is_over() {
-        return Ok(json(&record.test));
+    if record.phase.is_over() {
+        without_secrets(connection, record)
+    } else {
+        Ok(json(&record.test))
     }
+}
+
+fn without_secrets(connection: &Connection, record: &RunRecord) -> StoreResult<String> {
     let mut statement = connection
         .prepare_cached("SELECT 1 FROM secret_options WHERE scenario = ?1 AND option = ?2")?;
     let mut secret = Vec::new();

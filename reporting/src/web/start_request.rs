@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(texts, ["x", "2.5", "true", "-1"]);
         let error = complete(r#"{"host": "http://a", "options": {"a": ["geheim"]}}"#).unwrap_err();
         assert!(
-            error.contains("must be a text") && !error.contains("geheim"),
+            error.contains("must be a string") && !error.contains("geheim"),
             "{error}"
         );
     }

@@ -19,6 +19,7 @@ mod presence;
 mod proxies;
 mod ramp;
 mod random_faults;
+mod results_at_rest;
 mod secrets;
 mod set_up_data;
 mod signals;
