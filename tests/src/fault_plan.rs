@@ -103,6 +103,29 @@ impl Fault {
         }
     }
 
+    /// How long it lasts; none for what cannot be undone.
+    fn lasts(self) -> Option<Duration> {
+        match self {
+            Self::FreezeWorker { lasts, .. }
+            | Self::FreezeAgent { lasts, .. }
+            | Self::FreezeCoordinator { lasts }
+            | Self::CutLink { lasts }
+            | Self::DelayLink { lasts }
+            | Self::DripLink { lasts }
+            | Self::MuteCoordinator { lasts }
+            | Self::LoseFromAgent { lasts }
+            | Self::FreezeTarget { lasts }
+            | Self::KillCoordinator { down: lasts }
+            | Self::TerminateCoordinator { down: lasts } => Some(lasts),
+            Self::KillWorker { .. }
+            | Self::TerminateWorker { .. }
+            | Self::KillAgent { .. }
+            | Self::TerminateAgent { .. }
+            | Self::TerminateUnit { .. }
+            | Self::RestartAgent { .. } => None,
+        }
+    }
+
     /// The agent that may lose results by this. All others must not lose any.
     pub fn may_lose(self) -> Option<usize> {
         match self {
@@ -127,6 +150,14 @@ impl Fault {
     }
 }
 
+/// The beginning or the end of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants say it")]
+pub enum Step {
+    Begin(Fault),
+    End(Fault),
+}
+
 /// What goes wrong in one run: one fault, or two at once or one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultPlan {
@@ -146,7 +177,18 @@ impl FaultPlan {
         Self { faults }
     }
 
-    /// The agents that may lose results.
+    /// When what begins and ends, in order: two faults may overlap.
+    pub fn timeline(&self) -> Vec<(Duration, Step)> {
+        let mut steps = Vec::new();
+        for (at, fault) in &self.faults {
+            steps.push((*at, Step::Begin(*fault)));
+            steps.extend(fault.lasts().map(|lasts| (*at + lasts, Step::End(*fault))));
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        steps
+    }
+
+    /// Whether this agent may lose results.
     pub fn may_lose(&self, agent: usize) -> bool {
         let mut faults = self.faults.iter();
         faults.any(|(_, fault)| fault.may_lose() == Some(agent))

@@ -26,7 +26,7 @@ pub use browser::{Browser, Theme};
 pub use chaos_proxy::ChaosProxy;
 pub use cluster::{Cluster, Greylag, START_TIMEOUT, local_url};
 pub use faked_clock::fake_clock;
-pub use fault_plan::{Fault, FaultPlan, Seeded};
+pub use fault_plan::{Fault, FaultPlan, Seeded, Step};
 pub use guide_table::{GuideRow, guide_table};
 pub use http2_server::{Http2Server, ServerKind, Witnessed};
 pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};

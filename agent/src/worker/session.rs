@@ -26,8 +26,8 @@ use crate::vocabulary::Overflowed;
 const FLUSH_DELAY: Duration = Duration::from_millis(30);
 /// How often what was counted is handed over, so that hardly more is lost when this process is killed.
 const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
-/// Handing over takes at most this part of the time; with many endpoints it happens less often, but once a second.
-const HAND_OVER_SHARE: u32 = 50;
+/// Handing over takes at most this part of the time: with many endpoints it happens less often, but once a second.
+const HAND_OVER_SHARE: u32 = 100;
 /// How long after the stop timeout users that do not end are given up. The engine ends them before, if
 /// they give it the chance; with this the process ends within 2 s.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);

@@ -7,8 +7,10 @@ export function showCompleteness({ complete, remark, gaps }) {
   const holder = part("completeness");
   holder.hidden = complete;
   setText(part("completeness-remark"), remark ?? "");
+  // The first one is in the remark.
+  const others = gaps.slice(1);
   const list = holder.querySelector("ul");
-  gaps.forEach((gap, index) => {
+  others.forEach((gap, index) => {
     let item = list.children[index];
     if (!item) {
       item = h("li");
@@ -17,5 +19,5 @@ export function showCompleteness({ complete, remark, gaps }) {
     item.dataset.code = gap.code;
     setText(item, gap.message);
   });
-  while (list.children.length > gaps.length) list.lastElementChild.remove();
+  while (list.children.length > others.length) list.lastElementChild.remove();
 }

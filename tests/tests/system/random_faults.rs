@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use greylag_tests::summary::Summary;
 use greylag_tests::{
-    AccessLog, ChaosProxy, Cluster, Fault, FaultPlan, Nginx, ProcessId, START_TIMEOUT, descendants,
-    heavy, wait,
+    AccessLog, ChaosProxy, Cluster, Fault, FaultPlan, LoggedRequest, Nginx, ProcessId,
+    START_TIMEOUT, Step, descendants, heavy, wait,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -27,6 +27,10 @@ const SEED: u64 = 20_261;
 const OVER: Duration = Duration::from_secs(120);
 /// How long agents that are well may take to hand over what they hold.
 const HANDED_OVER: Duration = Duration::from_secs(45);
+/// How late everything comes on a link that is late.
+const LINK_DELAY: Duration = Duration::from_millis(400);
+/// How long a broken link stays so, at least for every connection to notice.
+const LINK_BREAKS: Duration = Duration::from_millis(200);
 const NAMES: [&str; 2] = ["east", "west"];
 
 /// A worker process as the run's page lists it.
@@ -99,15 +103,12 @@ impl Site {
         }
     }
 
-    async fn inject(&mut self, fault: Fault) {
+    /// Lets a fault happen.
+    async fn begin(&mut self, fault: Fault) {
         match fault {
             Fault::KillWorker { agent } => self.signal_worker(agent, Signal::KILL),
             Fault::TerminateWorker { agent } => self.signal_worker(agent, Signal::TERM),
-            Fault::FreezeWorker { agent, lasts } => {
-                self.signal_worker(agent, Signal::STOP);
-                sleep(lasts).await;
-                self.signal_worker(agent, Signal::CONT);
-            }
+            Fault::FreezeWorker { agent, .. } => self.signal_worker(agent, Signal::STOP),
             Fault::KillAgent { agent } => self.cluster.agent(agent).kill_9().await,
             Fault::TerminateAgent { agent } => self.cluster.agent(agent).signal(Signal::TERM),
             Fault::TerminateUnit { agent } => {
@@ -117,11 +118,7 @@ impl Site {
                     worker.signal(Signal::TERM);
                 }
             }
-            Fault::FreezeAgent { agent, lasts } => {
-                self.cluster.agent(agent).signal(Signal::STOP);
-                sleep(lasts).await;
-                self.cluster.agent(agent).signal(Signal::CONT);
-            }
+            Fault::FreezeAgent { agent, .. } => self.cluster.agent(agent).signal(Signal::STOP),
             Fault::RestartAgent { agent } => {
                 self.cluster.agent(agent).kill_9().await;
                 let url = match agent {
@@ -130,73 +127,47 @@ impl Site {
                 };
                 self.cluster.start_agent_at(&url, NAMES[agent], "lab", &[]);
             }
-            Fault::KillCoordinator { down } => {
-                self.cluster.kill_coordinator().await;
-                sleep(down).await;
-                self.cluster.restart_coordinator().await;
-            }
-            Fault::TerminateCoordinator { down } => {
-                self.cluster.coordinator().signal(Signal::TERM);
-                self.cluster.coordinator().wait(SOON).await;
-                sleep(down).await;
-                self.cluster.restart_coordinator().await;
-            }
-            Fault::FreezeCoordinator { lasts } => {
-                self.cluster.coordinator().signal(Signal::STOP);
-                sleep(lasts).await;
-                self.cluster.coordinator().signal(Signal::CONT);
-            }
-            Fault::FreezeTarget { lasts } => {
-                let target = descendants(self.nginx.pid());
-                target
-                    .iter()
-                    .for_each(|process| process.signal(Signal::STOP));
-                sleep(lasts).await;
-                target
-                    .iter()
-                    .for_each(|process| process.signal(Signal::CONT));
-            }
-            Fault::CutLink { .. }
-            | Fault::DelayLink { .. }
-            | Fault::DripLink { .. }
-            | Fault::MuteCoordinator { .. }
-            | Fault::LoseFromAgent { .. } => self.disturb_link(fault).await,
+            Fault::KillCoordinator { .. } => self.cluster.coordinator().signal(Signal::KILL),
+            Fault::TerminateCoordinator { .. } => self.cluster.coordinator().signal(Signal::TERM),
+            Fault::FreezeCoordinator { .. } => self.cluster.coordinator().signal(Signal::STOP),
+            Fault::FreezeTarget { .. } => self.signal_target(Signal::STOP),
+            Fault::CutLink { .. } => self.proxy.cut(),
+            Fault::DelayLink { .. } => self.proxy.delay(LINK_DELAY),
+            Fault::DripLink { .. } => self.proxy.drip(),
+            Fault::MuteCoordinator { .. } => self.proxy.mute_coordinator(),
+            Fault::LoseFromAgent { .. } => self.proxy.lose_from_agent(),
         }
     }
 
-    async fn disturb_link(&self, fault: Fault) {
+    /// Ends a fault that lasts.
+    async fn end(&mut self, fault: Fault) {
         match fault {
-            Fault::CutLink { lasts } => {
+            Fault::FreezeWorker { agent, .. } => self.signal_worker(agent, Signal::CONT),
+            Fault::FreezeAgent { agent, .. } => self.cluster.agent(agent).signal(Signal::CONT),
+            Fault::KillCoordinator { .. } | Fault::TerminateCoordinator { .. } => {
+                // Harmless where it ended by itself, or was started again after another fault.
+                self.cluster.kill_coordinator().await;
+                self.cluster.restart_coordinator().await;
+            }
+            Fault::FreezeCoordinator { .. } => self.cluster.coordinator().signal(Signal::CONT),
+            Fault::FreezeTarget { .. } => self.signal_target(Signal::CONT),
+            Fault::CutLink { .. } | Fault::DelayLink { .. } | Fault::DripLink { .. } => {
+                self.proxy.restore();
+            }
+            Fault::MuteCoordinator { .. } | Fault::LoseFromAgent { .. } => {
+                // A stream with a hole in it is of no use: as TCP, the link gives up.
                 self.proxy.cut();
-                sleep(lasts).await;
-            }
-            Fault::DelayLink { lasts } => {
-                self.proxy.delay(Duration::from_millis(400));
-                sleep(lasts).await;
-            }
-            Fault::DripLink { lasts } => {
-                self.proxy.drip();
-                sleep(lasts).await;
-            }
-            Fault::MuteCoordinator { lasts } => {
-                self.proxy.mute_coordinator();
-                sleep(lasts).await;
-                self.break_link().await;
-            }
-            Fault::LoseFromAgent { lasts } => {
-                self.proxy.lose_from_agent();
-                sleep(lasts).await;
-                self.break_link().await;
+                sleep(LINK_BREAKS).await;
+                self.proxy.restore();
             }
             _ => {}
         }
-        self.proxy.restore();
     }
 
-    /// A stream with a hole in it is of no use: as TCP, the link gives up.
-    async fn break_link(&self) {
-        self.proxy.cut();
-        sleep(Duration::from_millis(200)).await;
+    fn signal_target(&self, signal: Signal) {
+        for process in descendants(self.nginx.pid()) {
+            process.signal(signal);
+        }
     }
 
     /// To the first worker of an agent.
@@ -363,9 +334,12 @@ struct Verdict {
 async fn drive(plan: &FaultPlan) -> Verdict {
     let mut site = Site::start().await;
     let began = Instant::now();
-    for (at, fault) in &plan.faults {
-        sleep_until(began + *at).await;
-        site.inject(*fault).await;
+    for (at, step) in plan.timeline() {
+        sleep_until(began + at).await;
+        match step {
+            Step::Begin(fault) => site.begin(fault).await,
+            Step::End(fault) => site.end(fault).await,
+        }
     }
     let summary = site.results(plan).await;
     wait_until_gone(&site.processes, SOON).await;
@@ -458,4 +432,70 @@ async fn every_run_is_exact_or_says_what_is_missing() {
         failures.len()
     );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The judge of the runs above finds what it is there to find.
+#[test]
+fn requests_that_are_missing_without_a_word_are_found() {
+    let workers = BTreeMap::from([
+        (10, Worker { agent: 0, index: 0 }),
+        (20, Worker { agent: 1, index: 1 }),
+    ]);
+    let request = |pid: u32| LoggedRequest {
+        method: "GET".into(),
+        path: format!("/by/{pid}"),
+        status: 200,
+        ended_at_ms: 1_000,
+    };
+    let log = AccessLog {
+        requests: vec![request(10), request(10), request(20)],
+    };
+    let quiet = FaultPlan { faults: Vec::new() };
+    let gap = json!({
+        "code": "worker_lost", "agent": "east", "worker": 0, "since_second": 0, "since": "", "message": "east",
+    });
+    let wrong = |plan: &FaultPlan, counted: [u64; 2], gaps: &[&Value]| {
+        let summary = summary_of(counted, gaps);
+        judge(&workers, plan, &summary, &log)
+    };
+    let killed = FaultPlan {
+        faults: vec![(Duration::ZERO, Fault::KillWorker { agent: 0 })],
+    };
+    assert!(wrong(&quiet, [2, 1], &[]).is_empty());
+    assert!(wrong(&killed, [1, 1], &[&gap]).is_empty());
+    let words = |plan: &FaultPlan, counted, gaps: &[&Value]| wrong(plan, counted, gaps).join("; ");
+    assert!(words(&killed, [1, 1], &[]).contains("east/worker-0: 1 counted of 2 sent"));
+    assert!(words(&killed, [1, 0], &[&gap]).contains("west/worker-1: 0 counted of 1 sent"));
+    assert!(words(&quiet, [3, 1], &[]).contains("3 counted, 2 sent"));
+    assert!(words(&quiet, [2, 1], &[&gap]).contains("a gap of somebody who lost nothing"));
+}
+
+/// A summary with requests of the processes 10 and 20, and gaps.
+fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
+    let times = json!({
+        "avg_ms": 1.0, "min_ms": 1.0, "max_ms": 1.0, "p50_ms": 1.0, "p95_ms": 1.0, "p99_ms": 1.0,
+        "intended": null, "first_byte_only": 0, "failures": 0,
+    });
+    let with = |fields: Value| {
+        let mut all = times.as_object().expect("an object").clone();
+        all.extend(fields.as_object().expect("an object").clone());
+        Value::Object(all)
+    };
+    let endpoint = |pid: u32, requests: u64| {
+        with(json!({
+            "method": "GET", "name": format!("/by/{pid}"), "requests": requests, "current_rps": 0.0,
+        }))
+    };
+    serde_json::from_value(json!({
+        "run": {
+            "id": "r", "number": 1, "test": "t", "type": "Locust", "infrastructure": "lab", "status": "Failed",
+            "failure_reason": null, "users": 1, "duration_s": 1.0, "ramp_up_s": 0.0, "workers": 2, "builds": [],
+            "started_at": null, "elapsed_s": 1.0,
+        },
+        "complete": gaps.is_empty(), "remark": null, "gaps": gaps,
+        "totals": with(json!({ "requests": 0, "rps": 0.0, "error_rate": 0.0, "arrivals": null })),
+        "endpoints": [endpoint(10, counted[0]), endpoint(20, counted[1])],
+        "errors": [], "warnings": [], "series_step_s": 1, "series": [],
+    }))
+    .expect("a summary")
 }
