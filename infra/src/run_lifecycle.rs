@@ -27,6 +27,8 @@
 //!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
+//! The end of a run has a deadline, which results that still arrive put off: see `catching_up`.
+//!
 //! What the scenario's set-up made comes with the `Ready` of the agent that has worker 0, is saved, and goes to
 //! everyone with `Start`.
 //!
@@ -34,6 +36,7 @@
 //! with an agent's `Ready`) and as often as somebody likes while Running: saved, then sent whole to everyone.
 
 mod agents;
+mod catching_up;
 mod event;
 mod load_change;
 mod time_base;
@@ -78,6 +81,8 @@ pub struct RunLifecycle {
     lease_us: u64,
     /// When the present phase must be over, µs since 1970.
     deadline_us: u64,
+    /// When it must be over even if results still arrive.
+    latest_deadline_us: u64,
     /// Whether run time zero is known on the coordinator's present clock; not yet after a restart.
     knows_run_zero: bool,
     /// Whether a load shape of the scenario's own has come.
@@ -99,6 +104,7 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: now_us + PREPARE_TIMEOUT_US,
+            latest_deadline_us: now_us + PREPARE_TIMEOUT_US,
             knows_run_zero: true,
             has_shape: false,
             set_up_data: None,
@@ -142,6 +148,7 @@ impl RunLifecycle {
             presence,
             lease_us,
             deadline_us: 0,
+            latest_deadline_us: 0,
             knows_run_zero: false,
             has_shape: false,
             set_up_data,
@@ -152,9 +159,9 @@ impl RunLifecycle {
         effects.extend(run.guess_run_zero(saved_us, now_us));
         match &run.record.phase {
             // Agents that come back say again what they have prepared.
-            RunPhase::Preparing => run.deadline_us = now_us + PREPARE_TIMEOUT_US,
-            RunPhase::Failing(_) => run.deadline_us = run.failing_deadline(now_us),
-            _ => run.deadline_us = run.deadline_after(saved_us, now_us),
+            RunPhase::Preparing => run.set_deadline(now_us + PREPARE_TIMEOUT_US),
+            RunPhase::Failing(_) => run.set_deadline(run.failing_deadline(now_us)),
+            _ => run.set_deadline(run.deadline_after(saved_us, now_us)),
         }
         // An end can be saved with its snapshot before the life cycle heard of it.
         let failure = run
@@ -197,7 +204,9 @@ impl RunLifecycle {
                 shape,
                 set_up_data,
             } => self.agent_ready(&agent_id, shape, set_up_data, now_us),
-            RunEvent::ResultsSaved { agent_id, until } => self.results_saved(&agent_id, until),
+            RunEvent::ResultsSaved { agent_id, until } => {
+                self.results_saved(&agent_id, until, now_us)
+            }
             RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
             RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
             RunEvent::AgentReturned {
@@ -225,7 +234,7 @@ impl RunLifecycle {
         }
         let mut effects = vec![RunEffect::Log(format!("stopping: {reason}"))];
         self.record.phase = RunPhase::Failing(reason);
-        self.deadline_us = self.failing_deadline(now_us);
+        self.set_deadline(self.failing_deadline(now_us));
         effects.push(RunEffect::Save);
         effects.extend(
             self.presence
@@ -249,7 +258,7 @@ impl RunLifecycle {
         self.record.phase = RunPhase::Running;
         self.record.started_at_us = Some(start_at_us);
         self.knows_run_zero = true;
-        self.deadline_us = self.running_deadline();
+        self.set_deadline(self.running_deadline());
         let mut effects = vec![RunEffect::Save];
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
             agent_id: agent_id.clone(),

@@ -21,6 +21,7 @@ mod outbox;
 mod owner;
 mod run;
 mod scenario_info;
+mod send_budget;
 mod shape;
 pub(crate) mod wall_clock;
 mod worker_exit;

@@ -22,6 +22,7 @@ use greylag_reporting::{
     CheckedInterval, Interval, IntervalError, MAX_SAMPLES_PER_SECOND, check_wire, thin_samples,
 };
 
+use super::send_budget::SendBudget;
 use crate::vocabulary::{Overflowed, Vocabulary};
 use crate::worker::messages::{Report, add_change, interval_bytes};
 
@@ -54,7 +55,7 @@ pub(crate) struct Outbox {
     requests: u64,
     failures: u64,
     ended: bool,
-    snapshot_bytes: usize,
+    budget: SendBudget,
 }
 
 /// Why a worker's report was not added.
@@ -71,6 +72,8 @@ struct Frame {
     seq: u64,
     bytes: Bytes,
     made_at: Instant,
+    /// When it went out, on the present connection.
+    sent_at: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -100,7 +103,7 @@ impl Outbox {
             requests: 0,
             failures: 0,
             ended: false,
-            snapshot_bytes: SNAPSHOT_BYTES,
+            budget: SendBudget::new(SNAPSHOT_BYTES),
         }
     }
 
@@ -254,9 +257,10 @@ impl Outbox {
     /// Makes snapshots of what is pending, as many as may be unacknowledged: of the seconds before this one, because
     /// the workers hand over more of it, or of all and with the end.
     pub(crate) fn cut(&mut self, before: Option<u32>) {
-        while self.unacknowledged.len() < MAX_UNACKNOWLEDGED && !self.pending.is_empty(before) {
+        let now = Instant::now();
+        while self.may_send_more() && !self.pending.is_empty(before) {
             self.last_seq += 1;
-            let budget = self.snapshot_bytes;
+            let budget = self.budget.snapshot_bytes();
             let mut snapshot = self
                 .pending
                 .take(before, budget, self.vocabulary.endpoints());
@@ -265,16 +269,23 @@ impl Outbox {
             self.ended |= snapshot.end.is_some();
             self.unacknowledged.push_back(Frame {
                 seq: self.last_seq,
-                made_at: Instant::now(),
+                made_at: now,
+                sent_at: now,
                 bytes: encode(&ToCoordinator::Snapshot(Box::new(snapshot))).into(),
             });
         }
     }
 
+    fn may_send_more(&self) -> bool {
+        let unacknowledged = self.unacknowledged.iter().map(|frame| frame.bytes.len());
+        self.unacknowledged.len() < MAX_UNACKNOWLEDGED && self.budget.has_room(unacknowledged.sum())
+    }
+
     /// The next frame to send on the present connection.
     pub(crate) fn next_to_send(&mut self) -> Option<Bytes> {
-        let frame = self.unacknowledged.get(self.sent)?;
+        let frame = self.unacknowledged.get_mut(self.sent)?;
         self.sent += 1;
+        frame.sent_at = Instant::now();
         Some(frame.bytes.clone())
     }
 
@@ -285,13 +296,14 @@ impl Outbox {
 
     /// The coordinator has saved this snapshot and all before it.
     pub(crate) fn acknowledged(&mut self, seq: u64) {
-        while self
-            .unacknowledged
-            .front()
-            .is_some_and(|frame| frame.seq <= seq)
+        let now = Instant::now();
+        while let Some(frame) = self.unacknowledged.front()
+            && frame.seq <= seq
         {
-            self.unacknowledged.pop_front();
+            self.budget
+                .acknowledged(frame.bytes.len(), frame.sent_at, now);
             self.sent = self.sent.saturating_sub(1);
+            self.unacknowledged.pop_front();
         }
     }
 

@@ -179,7 +179,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
         budget in prop_oneof![Just(1usize), Just(2_000), Just(SNAPSHOT_BYTES)],
     ) {
-        let mut outbox = Outbox { snapshot_bytes: budget, ..Outbox::new("run".into()) };
+        let mut outbox = Outbox { budget: SendBudget::new(budget), ..Outbox::new("run".into()) };
         let mut coordinator = Coordinator::default();
         let (mut results, mut users) = (Results::new(), BTreeMap::<u32, Users>::new());
         let mut is_failing = false;

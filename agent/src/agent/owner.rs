@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(50);
 const FIRST_LEASE: Duration = Duration::from_secs(30);
 /// Evaluated load shapes that wait for the owner.
 const SHAPE_QUEUE: usize = 8;
-/// How long after its workers have ended an agent that is shut down waits for acknowledgements.
+/// How long an agent that is shut down waits for the next acknowledgement once its workers have ended.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
 
 /// Everything of an agent.
@@ -216,6 +216,13 @@ impl Owner {
             ToAgent::Ack { run_id, seq } => {
                 if let Some(run) = self.runs.get_mut(&run_id) {
                     run.outbox().acknowledged(seq);
+                }
+                // As long as they come, a slow link is worth waiting for.
+                if let Some(ShuttingDown {
+                    idle_since: Some(since),
+                }) = &mut self.shutting_down
+                {
+                    *since = now.instant;
                 }
             }
             ToAgent::Abandon { run_id } => {

@@ -53,10 +53,16 @@ impl RunLifecycle {
         agents.any(|agent| agent.id == agent_id && agent.workers.contains(&0))
     }
 
-    pub(super) fn results_saved(&mut self, agent_id: &str, until: u32) -> Vec<RunEffect> {
+    pub(super) fn results_saved(
+        &mut self,
+        agent_id: &str,
+        until: Option<u32>,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
+        self.give_time(agent_id, now_us);
         let mut agents = self.record.agents.iter_mut();
         if let Some(agent) = agents.find(|agent| agent.id == agent_id) {
-            agent.saved_until = agent.saved_until.max(until);
+            agent.saved_until = agent.saved_until.max(until.unwrap_or(0));
         }
         Vec::new()
     }

@@ -33,8 +33,8 @@ pub enum RunEvent {
     ResultsSaved {
         /// Identity of the agent.
         agent_id: String,
-        /// Its results of the seconds of run time before this one are saved.
-        until: u32,
+        /// Its results of the seconds of run time before this one are saved, if the snapshot had any.
+        until: Option<u32>,
     },
     /// An agent's last snapshot is saved.
     AgentEnded {

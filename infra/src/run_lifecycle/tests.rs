@@ -1,6 +1,7 @@
 mod gaps;
 mod load_change;
 mod restarts;
+mod slow_links;
 
 use proptest::prelude::*;
 

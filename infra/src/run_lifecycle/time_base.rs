@@ -55,7 +55,7 @@ impl RunLifecycle {
             effects.push(RunEffect::Save);
         }
         if self.record.phase == RunPhase::Running {
-            self.deadline_us = self.running_deadline().max(now_us + self.lease_us);
+            self.set_deadline(self.running_deadline().max(now_us + self.lease_us));
         }
         effects
     }

@@ -265,15 +265,13 @@ async fn save(
     saving.end(connection, &saved, coordinator.now_us());
     match saved {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
-            if let Some(until) = until {
-                coordinator
-                    .command(Command::ResultsSaved {
-                        agent_id: agent_id.to_owned(),
-                        run_id: run_id.clone(),
-                        until,
-                    })
-                    .await;
-            }
+            coordinator
+                .command(Command::ResultsSaved {
+                    agent_id: agent_id.to_owned(),
+                    run_id: run_id.clone(),
+                    until,
+                })
+                .await;
             if let Some(reason) = failing {
                 coordinator
                     .command(Command::AgentFailing {

@@ -79,7 +79,7 @@ pub(super) enum Command {
     ResultsSaved {
         agent_id: String,
         run_id: RunId,
-        until: u32,
+        until: Option<u32>,
     },
     AgentEnded {
         agent_id: String,

@@ -23,5 +23,6 @@ mod results_at_rest;
 mod secrets;
 mod set_up_data;
 mod signals;
+mod slow_links;
 mod support;
 mod vocabulary;

@@ -6,7 +6,7 @@ use crate::completeness::{LATE_RESULTS_US, LostWorker};
 fn saved_until(agent: &str, until: u32) -> RunEvent {
     RunEvent::ResultsSaved {
         agent_id: agent.into(),
-        until,
+        until: Some(until),
     }
 }
 
