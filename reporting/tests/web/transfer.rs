@@ -229,3 +229,53 @@ async fn a_long_run_is_loaded_again_with_few_bytes() {
     assert!(page.text.contains("\"at_ms\":["), "its data is in the page");
     assert!(page.bytes < RELOAD_BYTES, "{} bytes", page.bytes);
 }
+
+#[tokio::test]
+async fn dots_are_in_proportion_and_as_dense_at_the_end_as_before() {
+    let site = Site::start(None).await;
+    let record = long_run(&site).await;
+    let over = RunRecord {
+        phase: RunPhase::Finished,
+        ended_at_us: Some(1_795_413_905_000_000 + 600_000_000),
+        ..record
+    };
+    let store = site.coordinator.store();
+    store.update_run(&over).await.expect("updated");
+    let page = get(&site, &format!("/runs/{RUN}")).await.text;
+    let json = page
+        .split_once("id=\"initial\">")
+        .and_then(|(_, rest)| rest.split_once("</script>"))
+        .map(|(json, _)| json)
+        .expect("the page has its data");
+    let data: serde_json::Value = serde_json::from_str(json).expect("it is JSON");
+    let dots = &data["delta"]["dots"];
+    let numbers = |name: &str| -> Vec<i64> {
+        serde_json::from_value(dots[name].clone()).expect("a column of numbers")
+    };
+    let (kinds, mut at_ms) = (numbers("kind"), numbers("at_ms"));
+    for dot in 1..at_ms.len() {
+        at_ms[dot] += at_ms[dot - 1];
+    }
+    let all = kinds.len() as f64;
+    assert!((2_000.0..4_100.0).contains(&all), "{all} dots");
+    // One request in 15 fails, all seconds have as many requests; four deviations either way.
+    let failed = kinds
+        .iter()
+        .filter(|kind| [1, 2, 4].contains(*kind))
+        .count() as f64;
+    assert!(
+        (failed / all - 1.0 / 15.0).abs() < 0.022,
+        "{failed} of {all} failed"
+    );
+    let last = at_ms.iter().filter(|at| **at >= 570_000).count() as f64;
+    assert!(
+        (last / all - 0.05).abs() < 0.02,
+        "{last} of {all} in the last half minute"
+    );
+    // What the legend says is what was done.
+    let share = dots["drawn_share"].as_f64().expect("a share");
+    assert!(
+        (share * 60_000.0 / all - 1.0).abs() < 0.1,
+        "{share} of 60,000"
+    );
+}
