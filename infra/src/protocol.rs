@@ -483,7 +483,10 @@ pub struct AgentEnd {
     #[serde(default)]
     pub ended_at_us: u64,
     /// Workers that ended before they had handed over their results.
-    #[serde(default)]
+    #[serde(
+        default,
+        deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>"
+    )]
     pub lost_workers: Vec<LostWorker>,
 }
 

@@ -93,6 +93,11 @@ impl BucketCounts {
         Self(counts)
     }
 
+    /// How many positions have a count.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Positions and counts in ascending order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> + '_ {
         self.0.iter().copied()

@@ -7,8 +7,8 @@
 mod support;
 
 use greylag_infra::protocol::{
-    ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES,
-    OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
+    AgentEnd, ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
+    MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
 };
 use greylag_reporting::{Interval, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
@@ -265,7 +265,7 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
 async fn impossible_snapshots_are_refused() {
     let (_dir, store) = store_with_run().await;
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 17] = [
         (
             |s| s.intervals[0].endpoint = 1,
             "speaks of endpoint 1 and lists 1",
@@ -293,6 +293,34 @@ async fn impossible_snapshots_are_refused() {
         (
             |s| s.workers[0].index = 5,
             "worker 5, which is not one of this agent's",
+        ),
+        (
+            |s| s.workers[0].users = u64::MAX,
+            "worker 0 has more users than there can be",
+        ),
+        (
+            |s| s.samples[0].response_us = u64::MAX,
+            "a response time of a sample is",
+        ),
+        (
+            |s| s.log_lines_dropped = u64::MAX,
+            "the number of dropped log lines is",
+        ),
+        (
+            |s| s.end = Some(end(1 << 63, 0, 5)),
+            "count of requests is 9223372036854775808",
+        ),
+        (
+            |s| s.end = Some(end(1 << 50, 0, 5)),
+            "more than there can be in",
+        ),
+        (
+            |s| s.end = Some(end(1, 2, 5)),
+            "the agent counted 2 failures in 1 requests",
+        ),
+        (
+            |s| s.end = Some(end(1, 0, 1 << 40)),
+            "the agent ended at 1099511627776 µs",
         ),
     ];
     let mut fine = snapshot("r", 1, &[(0, &endpoint("GET", "/"), 1_000, None)]);
@@ -326,6 +354,15 @@ async fn impossible_snapshots_are_refused() {
         );
     }
     store.save_snapshot("r", "a", fine).await.unwrap();
+}
+
+fn end(requests: u64, failures: u64, ended_at_us: u64) -> AgentEnd {
+    AgentEnd {
+        requests,
+        failures,
+        ended_at_us,
+        ..AgentEnd::default()
+    }
 }
 
 #[test]

@@ -248,8 +248,12 @@ async fn save(
     coordinator: &Coordinator,
     connection: u64,
     agent_id: &str,
-    snapshot: Snapshot,
+    mut snapshot: Snapshot,
 ) -> Result<Option<ToAgent>, End> {
+    let failure = snapshot.end.as_mut().and_then(|end| end.failure.as_mut());
+    if let Some(reason) = failure {
+        *reason = cut(reason, MAX_ERROR_BYTES).into_owned();
+    }
     let (run_id, seq, end) = (snapshot.run_id.clone(), snapshot.seq, snapshot.end.clone());
     let until = snapshot.last_second();
     let failing = snapshot

@@ -36,6 +36,13 @@ pub(super) struct CheckedPiece {
     pub(super) errors: Vec<ErrorCount>,
 }
 
+/// Most counts of all histograms of a snapshot: a few bytes on the wire can be thousands of counts in memory.
+const MAX_BUCKETS: usize = 4_000_000;
+/// Greatest response time of a sample and greatest time of a worker's part of a run, in µs, and most requests or log lines of one
+/// (2^53: JSON has no greater whole numbers).
+const MAX_NUMBER: u64 = 1 << 53;
+/// Latest time of a log line (µs since 1970), in the year 2100; a clock that is ahead of it is wrong.
+const MAX_LOG_TIME_US: u64 = 4_102_444_800_000_000;
 /// Most users that start or stop in one second, and most iterations of an arrival rate.
 const MAX_USER_CHANGES: u64 = 1 << 32;
 
@@ -60,6 +67,7 @@ impl CheckedSnapshot {
                 ))
             })
         };
+        let mut buckets = 0;
         let pieces = snapshot
             .intervals
             .into_iter()
@@ -71,6 +79,12 @@ impl CheckedSnapshot {
                     .fold(0_u64, |sum, error| sum.saturating_add(error.occurrences));
                 let piece = Piece::from_wire(data)
                     .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
+                buckets += piece.buckets();
+                if buckets > MAX_BUCKETS {
+                    return Err(StoreError::InvalidSnapshot(format!(
+                        "its histograms have more than {MAX_BUCKETS} counts"
+                    )));
+                }
                 if occurrences > crate::interval::MAX_COUNT {
                     return Err(StoreError::InvalidSnapshot(
                         "an interval has more errors than a second can have".to_owned(),
@@ -86,6 +100,7 @@ impl CheckedSnapshot {
             .collect::<StoreResult<Vec<_>>>()?;
         for sample in &snapshot.samples {
             known(sample.endpoint)?;
+            check_number("a response time of a sample", sample.response_us)?;
         }
         for change in &snapshot.user_changes {
             check_change(change)?;
@@ -93,13 +108,32 @@ impl CheckedSnapshot {
         for notice in &snapshot.notices {
             check_notice(notice)?;
         }
+        for worker in &snapshot.workers {
+            if worker.users > MAX_USER_CHANGES {
+                return Err(StoreError::InvalidSnapshot(format!(
+                    "worker {} has more users than there can be",
+                    worker.index
+                )));
+            }
+        }
+        check_number(
+            "the number of dropped log lines",
+            snapshot.log_lines_dropped,
+        )?;
+        if let Some(end) = &snapshot.end {
+            check_end(end)?;
+        }
+        let mut log = snapshot.log;
+        for line in &mut log {
+            line.at_us = line.at_us.min(MAX_LOG_TIME_US);
+        }
         Ok(Self {
             seq: snapshot.seq,
             endpoints,
             pieces,
             user_changes: snapshot.user_changes,
             samples: snapshot.samples,
-            log: snapshot.log,
+            log,
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
             notices: snapshot.notices,
@@ -120,6 +154,27 @@ impl CheckedSnapshot {
                     .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
             )
     }
+}
+
+fn check_number(what: &str, number: u64) -> StoreResult<()> {
+    if number <= MAX_NUMBER {
+        return Ok(());
+    }
+    Err(StoreError::InvalidSnapshot(format!(
+        "{what} is {number}, more than there can be"
+    )))
+}
+
+fn check_end(end: &AgentEnd) -> StoreResult<()> {
+    check_number("the agent's count of requests", end.requests)?;
+    check_number("the time of the agent's end", end.ended_at_us)?;
+    if end.failures > end.requests {
+        return Err(StoreError::InvalidSnapshot(format!(
+            "the agent counted {} failures in {} requests",
+            end.failures, end.requests
+        )));
+    }
+    Ok(())
 }
 
 fn check_notice(notice: &GeneratorNotice) -> StoreResult<()> {

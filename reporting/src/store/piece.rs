@@ -52,6 +52,11 @@ impl Piece {
         })
     }
 
+    /// How many counts its histograms have in memory.
+    pub(super) fn buckets(&self) -> usize {
+        self.response.counts.len() + self.intended.counts.len()
+    }
+
     /// Reads [`PIECE_COLUMNS`] beginning at column `first`.
     pub(super) fn read(row: &Row<'_>, first: usize) -> StoreResult<Self> {
         let (mut response, mut intended) = (Vec::new(), Vec::new());

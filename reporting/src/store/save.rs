@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{
-    Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
+    AgentEnd, Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
 use rusqlite::{Connection, params};
 
@@ -21,6 +21,7 @@ use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
 use super::totals::{Arrivals, RunTotals};
+use crate::interval::MAX_COUNT;
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,9 @@ fn admit(
             live.end_of_time
         ))));
     }
+    if let Some(end) = &snapshot.end {
+        check_end(end, live.end_of_time)?;
+    }
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
     let ends = snapshot.end.iter();
@@ -137,6 +141,33 @@ fn admit(
         ))));
     }
     Ok(())
+}
+
+/// Whether an agent's part can have ended so within the longest time that the run may take.
+fn check_end(end: &AgentEnd, end_of_time: u32) -> Result<(), StoreResult<SaveOutcome>> {
+    let refuse = |what: String| Err(Err(StoreError::InvalidSnapshot(what)));
+    let last_us = u64::from(end_of_time).saturating_mul(1_000_000);
+    if end.ended_at_us > last_us {
+        return refuse(format!(
+            "the agent ended at {} µs, but the run cannot last longer than {end_of_time} s",
+            end.ended_at_us
+        ));
+    }
+    let most = u64::from(end_of_time).saturating_mul(MAX_COUNT);
+    if end.requests > most {
+        return refuse(format!(
+            "the agent counted {} requests, more than there can be in {end_of_time} s",
+            end.requests
+        ));
+    }
+    let mut lost = end.lost_workers.iter();
+    match lost.find(|lost| lost.since_second > end_of_time) {
+        Some(lost) => refuse(format!(
+            "worker {} was lost in second {}, but the run cannot last longer than {end_of_time}",
+            lost.worker, lost.since_second
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What a snapshot added, by number of endpoint or error.

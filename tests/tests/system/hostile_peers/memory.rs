@@ -73,6 +73,7 @@ impl Watched {
             );
         }
         let growth = self.process.resident_bytes().saturating_sub(self.before);
+        println!("{when}: grown by {} MiB", growth >> 20);
         assert!(
             growth < MAX_GROWTH,
             "{when} it has grown by {} MiB",
