@@ -39,6 +39,17 @@ fn holding_secrets(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Waits until secrets are in some file, or in none: SQLite moves what it holds from one to the other.
+async fn until_holding(dir: &Path, expected: bool) {
+    for _ in 0..400 {
+        if holding_secrets(dir).is_empty() != expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("secrets are in {:?}", holding_secrets(dir));
+}
+
 /// A run with a secret in everything that may have one.
 fn secretive(id: &str) -> RunRecord {
     let headers = || vec![("Authorization".to_owned(), format!("Bearer {SECRET}"))];
@@ -81,7 +92,7 @@ async fn secrets_are_in_no_file_once_the_run_is_over() {
     store.save_set_up_data("r", made).await.unwrap();
     // A coordinator that is started again finds all that the run needs.
     assert_eq!(store.run("r").await.unwrap(), Some(record.clone()));
-    assert!(!holding_secrets(dir.path()).is_empty());
+    until_holding(dir.path(), true).await;
 
     record.phase = RunPhase::Finished;
     store.update_run(&record).await.unwrap();
@@ -90,13 +101,7 @@ async fn secrets_are_in_no_file_once_the_run_is_over() {
     assert_eq!(kept.options["tenant"], "acme");
     let refused = kept.check().unwrap_err();
     assert_eq!(refused.iter().count(), 6, "{refused}");
-    for _ in 0..200 {
-        if holding_secrets(dir.path()).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(holding_secrets(dir.path()), [] as [PathBuf; 0]);
+    until_holding(dir.path(), false).await;
     store.close().await;
     assert_eq!(holding_secrets(dir.path()), [] as [PathBuf; 0]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use greylag_reporting::Token;
-use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
+use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, Keep, agent_routes};
 use greylag_reporting::web::{
     BasePath, PublicAddress, PublicUrl, WebConfig, check_listen_address, serve,
 };
@@ -51,6 +51,9 @@ pub(super) struct CoordinatorOptions {
     /// How long an agent may be out of contact before its load is stopped.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
+    /// Delete runs that ended longer ago, such as 90d, or all but the newest, such as 500 [default: keep all].
+    #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
+    keep: Option<Keep>,
 }
 
 /// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
@@ -79,6 +82,9 @@ pub(super) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     })
     .await
     .map_err(Failure::bad_input)?;
+    if let Some(keep) = options.keep {
+        coordinator.keep_only(keep);
+    }
     let ending = CancellationToken::new();
     let server = serve(
         listener,

@@ -13,6 +13,7 @@ mod dispatch;
 mod owner;
 mod ramp_news;
 mod receive_budget;
+mod retention;
 mod saving;
 mod waiting_hellos;
 
@@ -33,6 +34,7 @@ pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
 pub(crate) use receive_budget::{Meter, MeteredStream};
+pub use retention::{Keep, KeepError};
 pub use saving::SavingFails;
 
 /// How long an agent and the coordinator may not hear of each other, unless configured.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::Store;
 use super::error::{StoreError, StoreResult};
+use super::integers::to_sql;
 use super::live::WriterState;
 use super::run_rows::key_of;
 
@@ -13,6 +14,9 @@ use super::run_rows::key_of;
 const ROWS_AT_A_TIME: u32 = 1_000;
 /// Pages given back to the file system in one transaction.
 const PAGES_AT_A_TIME: u32 = 256;
+
+/// Most runs that are named as beyond what is kept at a time.
+const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and what tells its rows of one run apart.
 const TABLES: [(&str, &str); 11] = [
@@ -51,6 +55,27 @@ impl Store {
             Ok(())
         };
         self.inner.writer.run(marked).await
+    }
+
+    /// Some runs that are over, ended before this time, and are not among the `newest`; none when there are no more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn runs_beyond(
+        &self,
+        newest: u32,
+        ended_before_us: u64,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id FROM (SELECT * FROM runs WHERE is_over ORDER BY created_at_us DESC, run DESC LIMIT -1 OFFSET ?1)
+                 WHERE coalesce(ended_at_us, created_at_us) < ?2 LIMIT ?3",
+            )?;
+            let limits = params![newest, to_sql(ended_before_us), RUNS_AT_A_TIME];
+            let ids = statement.query_map(limits, |row| row.get(0))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        };
+        self.inner.readers.run(query).await
     }
 }
 

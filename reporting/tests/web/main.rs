@@ -7,6 +7,7 @@ mod csv;
 mod fake_agent;
 mod form;
 mod history;
+mod keeping;
 mod live;
 mod running;
 mod shown;

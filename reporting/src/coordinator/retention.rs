@@ -1,0 +1,111 @@
+//! Runs that are not kept for ever: which ones are deleted, and when it is looked for them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Coordinator;
+use crate::store::StoreError;
+
+/// How often it is looked for runs that need not be kept any more.
+const LOOK_EVERY: Duration = Duration::from_secs(3_600);
+/// Most days that can be asked for: a hundred years.
+const MAX_DAYS: u32 = 36_500;
+const DAY_US: u64 = 86_400 * 1_000_000;
+
+/// Which runs that are over are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Those that ended in so many days, until now.
+    Days(u32),
+    /// The newest, so many.
+    Runs(u32),
+}
+
+/// The text does not say which runs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give a number of days such as 90d, or a number of runs such as 500")]
+pub struct KeepError;
+
+impl FromStr for Keep {
+    type Err = KeepError;
+
+    fn from_str(text: &str) -> Result<Self, KeepError> {
+        let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
+        match text.strip_suffix('d') {
+            Some(days) => number(days)
+                .filter(|days| *days <= MAX_DAYS)
+                .map(Self::Days),
+            None => number(text).map(Self::Runs),
+        }
+        .ok_or(KeepError)
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days(days) => write!(formatter, "{days}d"),
+            Self::Runs(runs) => write!(formatter, "{runs}"),
+        }
+    }
+}
+
+impl Coordinator {
+    /// Deletes runs that are over and not to be kept, now and once an hour, as long as this coordinator goes on.
+    pub fn keep_only(&self, keep: Keep) {
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            while let Some(shared) = shared.upgrade() {
+                let coordinator = Self { shared };
+                match coordinator.delete_outdated(keep).await {
+                    Ok(()) => {}
+                    Err(StoreError::Closed) => return,
+                    Err(error) => tracing::warn!(%error, "old runs cannot be deleted now"),
+                }
+                drop(coordinator);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+    }
+
+    async fn delete_outdated(&self, keep: Keep) -> Result<(), StoreError> {
+        let (ended_before_us, newest) = match keep {
+            Keep::Days(days) => (self.now_us().saturating_sub(u64::from(days) * DAY_US), 0),
+            Keep::Runs(runs) => (u64::MAX, runs),
+        };
+        loop {
+            let runs = self.store().runs_beyond(newest, ended_before_us).await?;
+            if runs.is_empty() {
+                return Ok(());
+            }
+            for id in runs {
+                match self.delete_run(&id).await {
+                    Ok(()) => {
+                        tracing::info!(run = %id, %keep, "deleted a run that is not kept any more")
+                    }
+                    // Somebody else was faster.
+                    Err(error) if error.is_unknown_run() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_runs_are_told_apart() {
+        for (text, keep) in [("90d", Keep::Days(90)), ("500", Keep::Runs(500))] {
+            assert_eq!(text.parse(), Ok(keep));
+            assert_eq!(keep.to_string(), text);
+        }
+        for text in ["", "d", "0", "0d", "-1", "1.5d", "90 d", "3w", "36501d"] {
+            assert_eq!(text.parse::<Keep>(), Err(KeepError), "{text}");
+        }
+    }
+}

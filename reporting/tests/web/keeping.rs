@@ -1,0 +1,60 @@
+//! Runs that are not kept for ever.
+
+use std::time::Duration;
+
+use greylag_reporting::RunFilter;
+use greylag_reporting::coordinator::Keep;
+
+use crate::site::{Site, load_test};
+
+/// How long deleting may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+async fn ids(site: &Site) -> Vec<String> {
+    let runs = site.coordinator.store().runs(RunFilter::default()).await;
+    let runs = runs.expect("the runs").into_iter();
+    runs.map(|run| run.id).collect()
+}
+
+/// Waits until just these runs are there.
+async fn until_left(site: &Site, expected: &[&str]) {
+    let left = async {
+        while ids(site).await != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(DEADLINE, left).await;
+    assert!(in_time.is_ok(), "{:?} are left", ids(site).await);
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
+    let site = Site::start(None).await;
+    for id in ["run000000001", "run000000002", "run000000003"] {
+        site.finished_run(id, load_test("checkout"), "/", "500")
+            .await;
+    }
+    site.coordinator.keep_only(Keep::Runs(2));
+    until_left(&site, &["run000000003", "run000000002"]).await;
+
+    let store = site.coordinator.store();
+    let mut going_on = store
+        .run("run000000003")
+        .await
+        .expect("the store")
+        .expect("the run");
+    going_on.id = "run000000004".into();
+    going_on.phase = greylag_infra::RunPhase::Running;
+    going_on.ended_at_us = None;
+    store.create_run(going_on).await.expect("kept");
+    let now_us = site.coordinator.now_us();
+    let mut recent = store
+        .run("run000000003")
+        .await
+        .expect("the store")
+        .expect("the run");
+    recent.ended_at_us = Some(now_us);
+    store.update_run(&recent).await.expect("kept");
+    site.coordinator.keep_only(Keep::Days(1));
+    until_left(&site, &["run000000004", "run000000003"]).await;
+}
