@@ -6,8 +6,9 @@ import { h, setText } from "./dom.js";
 
 /** The hub forgets a page that is silent for longer. */
 const SAY_MS = 5_000;
-/** A worker that does not answer within this time is not there. */
+/** A worker that has not answered by now is not there, nor is one that leaves so many messages unanswered later. */
 const WORKER_MS = 8_000;
+const MOST_UNANSWERED = 3;
 const TICK_MS = 500;
 /** The coordinator says something every two seconds, so something is wrong after twice that. */
 const SILENT_MS = 4_000;
@@ -69,20 +70,29 @@ export class Live {
     try {
       const url = new URL("./hub_worker.js", import.meta.url);
       const worker = new SharedWorker(url, { type: "module", name: "greylag" });
-      let isHere = false;
-      worker.port.addEventListener("message", ({ data }) => {
-        isHere = true;
-        this.#take(data);
-      });
-      worker.port.start();
+      let unanswered = 0;
       const replace = () => {
-        if (isHere || this.#hub !== hub) return;
+        if (unanswered === 0 || this.#hub !== hub) return;
         this.#hub = this.#own();
         this.#say();
       };
+      const hub = {
+        say: (wanted) => {
+          unanswered += 1;
+          if (unanswered > MOST_UNANSWERED) replace();
+          else worker.port.postMessage({ wanted });
+        },
+      };
+      worker.port.addEventListener("message", ({ data }) => {
+        unanswered = 0;
+        if (this.#hub === hub) return this.#take(data);
+        // It came too late, and two streams must not be mixed.
+        worker.port.postMessage({ wanted: null });
+        worker.port.close();
+      });
+      worker.port.start();
       worker.addEventListener("error", replace);
       setTimeout(replace, WORKER_MS);
-      const hub = { say: (wanted) => worker.port.postMessage({ wanted }) };
       return hub;
     } catch {
       return null;
