@@ -26,8 +26,11 @@ test("alone an endpoint has the colour that it has beside others, unless one of 
   assert.ok(same >= 3, `${same} of 5`);
 });
 
-test("up to thirty endpoints have different colours, and more are no error", () => {
+test("ten endpoints have different hues, thirty different colours, and more are no error", () => {
   const list = endpoints(100);
+  const ten = new EndpointColours();
+  ten.add(list.slice(0, 10));
+  assert.equal(new Set(list.slice(0, 10).map(({ method, name }) => ten.of(method, name, false).hue)).size, 10);
   const colours = new EndpointColours();
   colours.add(list.slice(0, 30));
   assert.equal(new Set(shown(colours, list.slice(0, 30))).size, 30);

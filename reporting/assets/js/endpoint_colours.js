@@ -3,37 +3,36 @@
 // A colour follows from method and name, so that an endpoint keeps it from run to run. Where two of a run would have the
 // same, the second in order of their names takes the next one.
 
-/** Least hues first that are far from each other; none can be mistaken for the reds of failures. */
+/** None can be mistaken for the reds of failures. */
 const SUCCESS_HUES = [226, 168, 276, 196, 142, 48, 252, 90, 210, 300];
 const FAILURE_HUES = [2, 338, 18, 350, 28];
 /** How many lightnesses each hue has. */
 const ROUNDS = 3;
-const SLOTS = SUCCESS_HUES.length * ROUNDS;
 
 export class EndpointColours {
-  /** Key of an endpoint → slot. */
-  #slots = new Map();
+  /** Key of an endpoint → [number of its hue, how many had that hue before]. */
+  #given = new Map();
+  #uses = SUCCESS_HUES.map(() => 0);
 
-  /** Gives colours to endpoints that have none yet; beyond the number of colours they are shared. */
+  /** Gives colours to endpoints that have none yet. A hue is used again when all have been used. */
   add(endpoints) {
-    const fresh = endpoints.map(({ method, name }) => key(method, name)).filter((id) => !this.#slots.has(id));
-    for (const id of fresh.sort()) this.#slots.set(id, this.#free(hash(id) % SLOTS));
-  }
-
-  #free(wanted) {
-    if (this.#slots.size >= SLOTS) return wanted;
-    const taken = new Set(this.#slots.values());
-    let slot = wanted;
-    while (taken.has(slot)) slot = (slot + 1) % SLOTS;
-    return slot;
+    const fresh = endpoints.map(({ method, name }) => key(method, name)).filter((id) => !this.#given.has(id));
+    const least = () => Math.min(...this.#uses);
+    for (const id of fresh.sort()) {
+      let hue = hash(id) % SUCCESS_HUES.length;
+      while (this.#uses[hue] > least()) hue = (hue + 1) % SUCCESS_HUES.length;
+      this.#given.set(id, [hue, this.#uses[hue]]);
+      this.#uses[hue] += 1;
+    }
   }
 
   /** Hue (degrees) and round (0 to 2, for the lightness) of an endpoint's successes or failures. */
   of(method, name, failed) {
     this.add([{ method, name }]);
-    const slot = this.#slots.get(key(method, name));
-    const hues = failed ? FAILURE_HUES : SUCCESS_HUES;
-    return { hue: hues[slot % hues.length], round: Math.floor(slot / SUCCESS_HUES.length) % ROUNDS };
+    const [number, before] = this.#given.get(key(method, name));
+    if (!failed) return { hue: SUCCESS_HUES[number], round: before % ROUNDS };
+    const beyond = number >= FAILURE_HUES.length ? 1 : 0;
+    return { hue: FAILURE_HUES[number % FAILURE_HUES.length], round: (before + beyond) % ROUNDS };
   }
 }
 
