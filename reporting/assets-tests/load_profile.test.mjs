@@ -2,41 +2,33 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { idealLine, profileMistake, profileShape } = await load("load_profile.js");
+const { idealLine, profileShape } = await load("load_profile.js");
 const box = { left: 0, right: 100, top: 0, bottom: 50 };
-const valid = { users: 10, workers: 2, rampS: 5, durationS: 10 };
-
-test("a ramp and a plateau", () => {
-  assert.deepEqual(profileShape(valid, box), {
-    line: "M0 50L50.0 0L100 0L100 50",
-    area: "M0 50L50.0 0L100 0L100 50Z",
-    rampX: 50,
-  });
-  assert.equal(profileShape({ ...valid, rampS: 0 }, box).line, "M0 0L0.0 0L100 0L100 50");
-  // A ramp of twice the duration is cut half-way up.
-  assert.equal(profileShape({ ...valid, rampS: 20 }, box).line, "M0 50L100.0 25L100 25L100 50");
-  assert.equal(profileShape({ ...valid, durationS: 0 }, box), null);
-});
-
-test("each mistake has its sentence", () => {
-  assert.equal(profileMistake(valid), null);
-  for (const [change, words] of [
-    [{ users: 0 }, "Users"],
-    [{ users: NaN }, "Users"],
-    [{ workers: 11 }, "more workers than users"],
-    [{ durationS: null }, "duration"],
-    [{ rampS: null }, "ramp-up"],
-    [{ durationS: 0, rampS: 0 }, "one second"],
-  ]) {
-    assert.match(profileMistake({ ...valid, ...change }), new RegExp(words, "i"));
-  }
-});
 
 const S = 1e6;
 const profile = (endS, ...steps) => ({
   steps: steps.map(([at, users, over]) => ({ at_us: at * S, users, over_us: over * S })),
   rates: [],
   ends_at_us: endS * S,
+});
+
+test("a ramp and a plateau are drawn in their box", () => {
+  assert.deepEqual(profileShape(profile(10, [0, 10, 5]), box), {
+    line: "M0.0 50.0L50.0 0.0L100.0 0.0",
+    area: "M0.0 50.0L50.0 0.0L100.0 0.0L100 50L0 50Z",
+    peak: 10,
+    rampX: 50,
+  });
+  assert.equal(profileShape(profile(10, [0, 10, 0]), box).line, "M0.0 50.0L0.0 0.0L100.0 0.0");
+  // A ramp of twice the duration is cut half-way up, which is then the peak.
+  const cut = profileShape(profile(10, [0, 10, 20]), box);
+  assert.deepEqual([cut.line, cut.peak, cut.rampX], ["M0.0 50.0L100.0 0.0", 5, 100]);
+});
+
+test("there is nothing to draw without users or time", () => {
+  for (const empty of [profile(0, [0, 10, 5]), profile(10), profile(10, [0, 0, 5]), profile(NaN, [0, 10, 5])]) {
+    assert.equal(profileShape(empty, box), null);
+  }
 });
 
 test("the planned line of a ramp and a plateau is cut at the axis", () => {
