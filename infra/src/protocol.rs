@@ -117,7 +117,7 @@ pub enum ToAgent {
         run_id: RunId,
         /// Run time zero, µs since 1970.
         start_at_us: u64,
-        /// How many users there shall be when.
+        /// The number of users over time.
         profile: LoadProfile,
         /// What the scenario's set-up made, for every worker.
         #[serde(default)]

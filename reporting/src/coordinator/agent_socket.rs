@@ -94,7 +94,7 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         end = serve(&coordinator, &mut socket, queue, connection, &agent_id, &meter) => end,
         () = meter.crowded_out() => End::Fault(
             ConnectionFault::CrowdedOut,
-            "too many large messages were on their way, and this one for longest".to_owned(),
+            "too many large messages were on their way, and this one had been waiting longest".to_owned(),
         ),
     };
     if let End::Gone = end {
@@ -139,11 +139,11 @@ async fn first_hello(
         },
         () = place.lost.cancelled() => return Err(End::Fault(
             ConnectionFault::CrowdedOut,
-            "too many connections had not said hello, and this one for longest".to_owned(),
+            "too many connections had not said hello, and this one had been waiting longest".to_owned(),
         )),
         () = meter.crowded_out() => return Err(End::Fault(
             ConnectionFault::CrowdedOut,
-            "too many large messages were on their way, and this one for longest".to_owned(),
+            "too many large messages were on their way, and this one had been waiting longest".to_owned(),
         )),
     };
     meter.limit_messages(MAX_MESSAGE_BYTES);

@@ -19,8 +19,8 @@ pub(super) struct RampNews {
     ramps: Vec<Ramp>,
     /// The beginning of the last ramp that was announced.
     announced_us: Option<u64>,
-    /// The beginning of the last ramp whose end was told.
-    told_us: Option<u64>,
+    /// The beginning of the last ramp whose end was logged.
+    end_logged_us: Option<u64>,
 }
 
 /// A step of the profile.
@@ -46,7 +46,7 @@ impl RampNews {
             profile: LoadProfile::default(),
             ramps: Vec::new(),
             announced_us: None,
-            told_us: None,
+            end_logged_us: None,
         }
     }
 
@@ -54,7 +54,7 @@ impl RampNews {
     pub(super) fn since(run_time_us: Option<u64>) -> Self {
         Self {
             announced_us: run_time_us,
-            told_us: run_time_us,
+            end_logged_us: run_time_us,
             ..Self::new(None)
         }
     }
@@ -132,15 +132,15 @@ impl RampNews {
         let ended = self.ramps.iter().rev().find(|ramp| {
             ramp.is_reached && ramp.at_us.saturating_add(ramp.over_us) <= run_time_us
         })?;
-        (self.told_us < Some(ended.at_us)).then_some(*ended)
+        (self.end_logged_us < Some(ended.at_us)).then_some(*ended)
     }
 
-    /// Locust's sentence at the end of a ramp, once, when so many users have been started since run time zero.
+    /// Locust's message at the end of a ramp, once, when so many users have been started since run time zero.
     fn spawned(&mut self, ramp: Ramp, started: u64) -> Option<String> {
         if started < ramp.started {
             return None;
         }
-        self.told_us = Some(ramp.at_us);
+        self.end_logged_us = Some(ramp.at_us);
         let users = ramp.after;
         (users > 0 && users != ramp.before).then(|| {
             let by_class = self.by_class(users);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ramp_is_announced_and_told() {
+    fn every_ramp_is_announced_and_its_end_logged() {
         let run = run(1, profile(&[(0, 4, 2), (10, 2, 0), (20, 6, 0)], 30));
         let mut news = RampNews::new(None);
         assert_eq!(

@@ -141,9 +141,10 @@ impl Meter {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// The last message has been dealt with; what is read from here on is of the next.
+    /// The last message is saved or answered; what is read from here on is of the next.
     pub(super) fn message_done(&self) {
-        if self.received.swap(0, Ordering::Relaxed) > FREE_BYTES {
+        // Reading takes a whole step ahead, so that a message smaller than what is free may have a share too.
+        if self.received.swap(0, Ordering::Relaxed) > 0 {
             self.budget.give_back(self.number);
         }
     }
@@ -290,6 +291,23 @@ mod tests {
             .unwrap();
         let error = stream.read(&mut buffer).await.unwrap_err().to_string();
         assert!(error.contains("too large"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_message_in_two_parts_gives_back_what_it_took() {
+        let budget = Arc::new(ReceiveBudget::of(300 * KIB));
+        let meter = Meter::new(Arc::clone(&budget));
+        meter.limit_messages(8 * KIB * KIB);
+        let (mut sender, stream) = duplex(KIB * KIB);
+        let mut stream = MeteredStream::new(stream, Arc::clone(&meter));
+        let mut buffer = vec![0; 100 * KIB];
+        for _ in 0..2 {
+            sender.write_all(&vec![7; 20 * KIB]).await.unwrap();
+            assert_eq!(stream.read(&mut buffer).await.unwrap(), 20 * KIB);
+        }
+        assert_ne!(budget.lock().total, 0);
+        meter.message_done();
+        assert_eq!(budget.lock().total, 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -55,8 +55,10 @@ impl Owner {
             tracing::error!(%error, run = run_id, "cannot save a run that an agent has handed over");
         }
         let text = match record.remark() {
-            None => format!("agent {agent} has handed over its results; the run is complete"),
-            Some(remark) => format!("agent {agent} has handed over its results. {remark}"),
+            None => {
+                format!("agent {agent} has delivered its remaining results; the run is complete")
+            }
+            Some(remark) => format!("agent {agent} has delivered its remaining results. {remark}"),
         };
         log(&coordinator, run_id, text).await;
         coordinator.changed();
