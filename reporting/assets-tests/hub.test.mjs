@@ -122,6 +122,25 @@ test("a refusal is told, and tried again", async () => {
   assert.deepEqual(messages.slice(-2), [{ state: "live" }, { name: "change", data: 1 }]);
 });
 
+test("a page that joins or comes back is not told of a refusal that others had before", async () => {
+  const server = coordinator();
+  server.refusal = { status: 401, json: async () => ({ error: "sign in" }) };
+  const hub = new Hub("/events");
+  const [first, second] = [page(), page()];
+  hub.say(first.take, { runs: [], front: true });
+  await pass(30);
+  assert.deepEqual(first.told, ["connecting", "refused"]);
+  hub.say(second.take, { runs: [], front: true });
+  assert.deepEqual(second.told, ["connecting"]);
+  for (const { take } of [first, second]) hub.say(take, null);
+  server.refusal = null;
+  const again = page();
+  hub.say(again.take, { runs: [], front: true });
+  await pass(30);
+  await server.send("change", 1);
+  assert.deepEqual(again.told, ["connecting", "live", "change"]);
+});
+
 test("a connection on which nothing comes is given up; one whose runs are over is not missed", async () => {
   const server = coordinator();
   const hub = new Hub("/events");
@@ -159,4 +178,12 @@ test("events come in pieces of any size", async () => {
       { name: "beat", data: 1 },
     ]);
   }
+});
+
+test("any character that JSON leaves as it is may stand in an event", async () => {
+  const data = { text: "one\u2028two\u2029three\u0085four: five" };
+  const body = new Blob([`event: run\ndata: ${JSON.stringify(data)}\n\n`]).stream();
+  const events = [];
+  for await (const event of serverSent(body)) events.push(event);
+  assert.deepEqual(events, [{ name: "run", data }]);
 });

@@ -3,6 +3,7 @@
 
 import "./popovers.js";
 import { address } from "./address.js";
+import { afterPress } from "./after_press.js";
 import { StartForm } from "./start_form.js";
 import { Live } from "./live.js";
 import { dayAndTime } from "./format.js";
@@ -42,7 +43,10 @@ async function refresh() {
   try {
     const answer = await fetch(PAGE, { headers: { accept: "text/html" } });
     if (answer.redirected) location.reload();
-    else if (answer.ok) replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    else if (answer.ok) {
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      afterPress(() => replaceRegions(fresh));
+    }
   } catch {
     // The coordinator is away; the stream's indicator says so and asks again.
   }

@@ -15,6 +15,7 @@ const GONE_MS = 20_000;
 /** The coordinator says something every two seconds. A connection that is silent for so long is given up. */
 const SILENT_MS = 20_000;
 const LOOK_AROUND_MS = 5_000;
+const CONNECTING = { state: "connecting" };
 
 export class Hub {
   /** By page (the function that takes its messages): what it wants, and when it last said so. */
@@ -25,7 +26,7 @@ export class Hub {
   #due = Infinity;
   #retryMs = RETRY_FIRST_MS;
   #heardAt = 0;
-  #state = { state: "connecting" };
+  #state = CONNECTING;
 
   /** `url`: of the events. */
   constructor(url) {
@@ -44,7 +45,8 @@ export class Hub {
     }
     const { runs, front } = wanted;
     this.#pages.set(page, { said, at: Date.now(), runs: new Set(runs), front, isServed: false });
-    page(this.#state);
+    // A refusal was of an earlier request. A page that has just been signed in on would load itself again because of it.
+    page(this.#state.state === "refused" ? CONNECTING : this.#state);
     // Even if it is followed already: the page must be sent everything first.
     this.#asked = "";
     this.#connectIn(GATHER_MS);
@@ -58,6 +60,7 @@ export class Hub {
     this.#abort?.abort();
     this.#abort = null;
     this.#asked = "";
+    this.#state = CONNECTING;
   }
 
   #connectIn(ms) {
