@@ -3,26 +3,30 @@
 use greylag_infra::{Counted, RunRecord};
 
 use super::Coordinator;
+use crate::store::StoreError;
 
 /// What the agents counted and what is saved, if that is not the same. None as well when it cannot be said: an agent
 /// that was given up has not said what it counted, which is a gap of its own.
+///
+/// # Errors
+/// The results cannot be read: nothing is known, and it has to be asked again.
 pub(super) async fn disagreement(
     coordinator: &Coordinator,
     record: &RunRecord,
-) -> Option<(Counted, Counted)> {
+) -> Result<Option<(Counted, Counted)>, StoreError> {
     let ends: Option<Vec<_>> = record
         .agents
         .iter()
         .map(|agent| agent.end.as_ref())
         .collect();
-    let ends = ends?;
-    let saved = match coordinator.store().totals(&record.id, None).await {
-        Ok(totals) => totals.aggregated(),
-        Err(error) => {
-            tracing::error!(%error, run = %record.id, "cannot read the results to check them");
-            return None;
-        }
+    let Some(ends) = ends else {
+        return Ok(None);
     };
+    let saved = coordinator
+        .store()
+        .totals(&record.id, None)
+        .await?
+        .aggregated();
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
     let counted = Counted {
         requests: sum(&mut ends.iter().map(|end| end.requests)),
@@ -32,5 +36,5 @@ pub(super) async fn disagreement(
         requests: saved.requests,
         failures: saved.failures,
     };
-    (counted != saved).then_some((counted, saved))
+    Ok((counted != saved).then_some((counted, saved)))
 }

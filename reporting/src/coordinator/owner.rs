@@ -461,9 +461,16 @@ impl Owner {
                 RunEffect::CheckCounts => {
                     announce(&coordinator, run.lifecycle.record(), &mut run.ramps).await;
                     let record = run.lifecycle.record();
-                    let disagreement = count_check::disagreement(&coordinator, record).await;
-                    if let Some((counted, saved)) = disagreement {
-                        run.lifecycle.counts_disagree(counted, saved);
+                    match count_check::disagreement(&coordinator, record).await {
+                        Ok(None) => {}
+                        Ok(Some((counted, saved))) => {
+                            run.lifecycle.counts_disagree(counted, saved);
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, run = run_id, "cannot read the results to check them; trying again");
+                            run.pending.push_front(effect);
+                            break;
+                        }
                     }
                 }
                 RunEffect::Over => run.over = true,

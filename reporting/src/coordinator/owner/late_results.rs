@@ -46,10 +46,18 @@ impl Owner {
             Some(agent) if agent.end.is_some() => agent.name.clone(),
             _ => return,
         };
-        if let Some((counted, saved)) = count_check::disagreement(&coordinator, &record).await {
-            record
-                .completeness
-                .add(Gap::counts_disagree(counted, saved));
+        match count_check::disagreement(&coordinator, &record).await {
+            Ok(None) => {}
+            Ok(Some((counted, saved))) => {
+                record
+                    .completeness
+                    .add(Gap::counts_disagree(counted, saved));
+            }
+            // Nothing is saved that was not compared.
+            Err(error) => {
+                tracing::error!(%error, run = run_id, "cannot read the results to check them");
+                return;
+            }
         }
         if let Err(error) = coordinator.store().update_run(&record).await {
             tracing::error!(%error, run = run_id, "cannot save a run that an agent has handed over");
