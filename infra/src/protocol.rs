@@ -141,6 +141,9 @@ pub enum ToAgent {
         run_id: RunId,
         /// Number of the snapshot.
         seq: u64,
+        /// How long it took to save, from when it had been received whole, in µs: that says nothing about the link.
+        #[serde(default)]
+        saving_us: u64,
     },
     /// The coordinator does not know this run or takes no more of its results: kill its workers and forget it.
     Abandon {

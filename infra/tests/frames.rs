@@ -15,10 +15,18 @@ fn frames_are_maps_with_named_fields() {
     let ack = ToAgent::Ack {
         run_id: "r1".into(),
         seq: 7,
+        saving_us: 42,
     };
-    let frame = b"\x81\xa3Ack\x82\xa6run_id\xa2r1\xa3seq\x07";
+    let frame = b"\x81\xa3Ack\x83\xa6run_id\xa2r1\xa3seq\x07\xa9saving_us\x2a";
     assert_eq!(encode(&ack), frame);
     assert_eq!(decode::<ToAgent>(frame).expect("a frame"), ack);
+    let short = b"\x81\xa3Ack\x82\xa6run_id\xa2r1\xa3seq\x07";
+    let without = ToAgent::Ack {
+        run_id: "r1".into(),
+        seq: 7,
+        saving_us: 0,
+    };
+    assert_eq!(decode::<ToAgent>(short).expect("a frame"), without);
 }
 
 /// What version 3 added: an agent says in its pings how its runs stand.

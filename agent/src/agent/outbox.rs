@@ -10,7 +10,7 @@
 //! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
@@ -294,14 +294,14 @@ impl Outbox {
         self.sent = 0;
     }
 
-    /// The coordinator has saved this snapshot and all before it.
-    pub(crate) fn acknowledged(&mut self, seq: u64) {
+    /// The coordinator has saved this snapshot and all before it, which took it so long.
+    pub(crate) fn acknowledged(&mut self, seq: u64, saving: Duration) {
         let now = Instant::now();
         while let Some(frame) = self.unacknowledged.front()
             && frame.seq <= seq
         {
             self.budget
-                .acknowledged(frame.bytes.len(), frame.sent_at, now);
+                .acknowledged(frame.bytes.len(), frame.sent_at, now, saving);
             self.sent = self.sent.saturating_sub(1);
             self.unacknowledged.pop_front();
         }

@@ -220,7 +220,7 @@ proptest! {
                         }
                     }
                 }
-                Step::Acknowledge => outbox.acknowledged(coordinator.saved_seq),
+                Step::Acknowledge => outbox.acknowledged(coordinator.saved_seq, Duration::ZERO),
                 Step::Reconnect => outbox.reconnected(),
             }
             prop_assert!(outbox.unacknowledged.len() <= MAX_UNACKNOWLEDGED);
@@ -237,7 +237,7 @@ proptest! {
             while let Some(frame) = outbox.next_to_send() {
                 coordinator.receive(&frame);
             }
-            outbox.acknowledged(coordinator.saved_seq);
+            outbox.acknowledged(coordinator.saved_seq, Duration::ZERO);
         }
         let requests = results.values().map(|counts| counts.requests).sum::<u64>();
         let failures = results.values().map(|counts| counts.failures).sum::<u64>();
@@ -262,7 +262,7 @@ fn drain(outbox: &mut Outbox) -> Coordinator {
         while let Some(frame) = outbox.next_to_send() {
             coordinator.receive(&frame);
         }
-        outbox.acknowledged(coordinator.saved_seq);
+        outbox.acknowledged(coordinator.saved_seq, Duration::ZERO);
     }
     coordinator
 }

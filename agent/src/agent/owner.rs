@@ -213,9 +213,14 @@ impl Owner {
                     run.stop(now);
                 }
             }
-            ToAgent::Ack { run_id, seq } => {
+            ToAgent::Ack {
+                run_id,
+                seq,
+                saving_us,
+            } => {
                 if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.outbox().acknowledged(seq);
+                    let saving = Duration::from_micros(saving_us);
+                    run.outbox().acknowledged(seq, saving);
                 }
                 // As long as they come, a slow link is worth waiting for.
                 if let Some(ShuttingDown {

@@ -143,7 +143,7 @@ impl Stage {
             let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
                 panic!("runs send snapshots");
             };
-            self.run.outbox().acknowledged(snapshot.seq);
+            self.run.outbox().acknowledged(snapshot.seq, Duration::ZERO);
             self.snapshots.push(*snapshot);
         }
     }

@@ -44,15 +44,26 @@ impl SendBudget {
         unacknowledged < SNAPSHOTS_ON_THE_WAY * self.bytes
     }
 
-    /// A snapshot of this size was acknowledged.
-    pub(crate) fn acknowledged(&mut self, bytes: usize, sent_at: Instant, now: Instant) {
+    /// A snapshot of this size was acknowledged, which the coordinator needed `saving` to save: that time says
+    /// nothing about the connection.
+    pub(crate) fn acknowledged(
+        &mut self,
+        bytes: usize,
+        sent_at: Instant,
+        now: Instant,
+        saving: Duration,
+    ) {
         // What was sent before it had to arrive first.
         let begun = self
             .last_acknowledged
             .map_or(sent_at, |last| last.max(sent_at));
         self.last_acknowledged = Some(now);
-        let took = now.saturating_duration_since(begun);
+        let took = now.saturating_duration_since(begun).saturating_sub(saving);
         if took > QUICK {
+            // So little may be late for any reason, such as a busy machine.
+            if bytes < LEAST_BYTES.min(self.bytes / 2) {
+                return;
+            }
             let carried = bytes as f64 * AIM.as_secs_f64() / took.as_secs_f64();
             let least = LEAST_BYTES.min(self.bytes);
             self.bytes = (carried as usize).clamp(least, self.bytes);
@@ -88,7 +99,7 @@ mod tests {
             } else {
                 let (bytes, sent, arrives) = on_the_way.remove(0);
                 now = arrives;
-                budget.acknowledged(bytes, at(sent), at(now));
+                budget.acknowledged(bytes, at(sent), at(now), Duration::ZERO);
             }
         }
         longest
@@ -106,22 +117,42 @@ mod tests {
     fn quick_connections_are_given_more_and_slow_ones_less() {
         let mut budget = SendBudget::new(MOST);
         let start = Instant::now();
-        budget.acknowledged(100, start, start);
+        budget.acknowledged(100, start, start, Duration::ZERO);
         assert_eq!(
             budget.snapshot_bytes(),
             FIRST_BYTES,
             "too small to say anything"
         );
         for _ in 0..20 {
-            budget.acknowledged(budget.snapshot_bytes(), start, start);
+            budget.acknowledged(budget.snapshot_bytes(), start, start, Duration::ZERO);
         }
         assert_eq!(budget.snapshot_bytes(), MOST);
         assert!(budget.has_room(MOST));
-        budget.acknowledged(80_000, start, start + 10 * QUICK);
+        budget.acknowledged(80_000, start, start + 10 * QUICK, Duration::ZERO);
         assert_eq!(budget.snapshot_bytes(), 16_000, "two seconds of 8 kB/s");
-        budget.acknowledged(1, start, start + 1_000 * QUICK);
+        budget.acknowledged(100, start, start + 20 * QUICK, Duration::ZERO);
+        assert_eq!(budget.snapshot_bytes(), 16_000, "too small to say anything");
+        budget.acknowledged(8_000, start, start + 1_000 * QUICK, Duration::ZERO);
         assert_eq!(budget.snapshot_bytes(), LEAST_BYTES);
         assert!(budget.has_room(0));
         assert!(!budget.has_room(SNAPSHOTS_ON_THE_WAY * LEAST_BYTES));
+    }
+
+    #[test]
+    fn a_store_that_is_slow_is_no_slow_connection() {
+        let mut budget = SendBudget::new(MOST);
+        let start = Instant::now();
+        let saving = 3 * QUICK;
+        // Two on the way at a time: the second one waits until the first is saved.
+        for number in 1..=20 {
+            let sent = start + saving * u32::saturating_sub(number, 2);
+            budget.acknowledged(
+                budget.snapshot_bytes(),
+                sent,
+                start + saving * number,
+                saving,
+            );
+        }
+        assert_eq!(budget.snapshot_bytes(), MOST);
     }
 }

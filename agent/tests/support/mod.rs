@@ -164,6 +164,7 @@ impl Connection {
         let ack = ToAgent::Ack {
             run_id: RUN.into(),
             seq: snapshot.seq,
+            saving_us: 0,
         };
         self.say(&ack).await;
     }

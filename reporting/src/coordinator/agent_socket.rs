@@ -12,8 +12,8 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    self, AGENT_SOCKET_PATH, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES,
-    MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
+    self, AGENT_SOCKET_PATH, AgentEnd, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES,
+    MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -63,6 +63,17 @@ enum End {
     Fault(ConnectionFault, String),
 }
 
+impl End {
+    /// Others needed the memory that its message took.
+    fn crowded_out() -> Self {
+        Self::Fault(
+            ConnectionFault::CrowdedOut,
+            "too many large messages were on their way, and this one had been waiting longest"
+                .to_owned(),
+        )
+    }
+}
+
 async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Meter>) {
     let connection = CONNECTION_NUMBERS.fetch_add(1, Ordering::Relaxed);
     let hello = match first_hello(&coordinator, connection, &mut socket, &meter).await {
@@ -90,13 +101,15 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         Ok(Err(reason)) => return refuse(&coordinator, socket, &agent_name, reason).await,
         Err(_) => return,
     }
-    let end = tokio::select! {
-        end = serve(&coordinator, &mut socket, queue, connection, &agent_id, &meter) => end,
-        () = meter.crowded_out() => End::Fault(
-            ConnectionFault::CrowdedOut,
-            "too many large messages were on their way, and this one had been waiting longest".to_owned(),
-        ),
-    };
+    let end = serve(
+        &coordinator,
+        &mut socket,
+        queue,
+        connection,
+        &agent_id,
+        &meter,
+    )
+    .await;
     if let End::Gone = end {
         tracing::warn!(agent = %agent_name, "an agent's connection broke");
     }
@@ -141,10 +154,7 @@ async fn first_hello(
             ConnectionFault::CrowdedOut,
             "too many connections had not said hello, and this one had been waiting longest".to_owned(),
         )),
-        () = meter.crowded_out() => return Err(End::Fault(
-            ConnectionFault::CrowdedOut,
-            "too many large messages were on their way, and this one had been waiting longest".to_owned(),
-        )),
+        () = meter.crowded_out() => return Err(End::crowded_out()),
     };
     meter.limit_messages(MAX_MESSAGE_BYTES);
     meter.message_done();
@@ -182,11 +192,14 @@ async fn serve(
                 }
                 continue;
             }
+            // Not while a message is being saved: what has come whole is saved.
+            () = meter.crowded_out() => return End::crowded_out(),
             received = tokio::time::timeout_at(last_heard + lease, receive(socket)) => received,
         };
         let message = match received {
             Ok(Ok(message)) => {
                 last_heard = Instant::now();
+                meter.message_is_whole();
                 message
             }
             Ok(Err(end)) => return end,
@@ -224,7 +237,7 @@ async fn serve(
                 None
             }
             ToCoordinator::Snapshot(snapshot) => {
-                match save(coordinator, connection, agent_id, *snapshot).await {
+                match save(coordinator, connection, agent_id, *snapshot, last_heard).await {
                     Ok(answer) => answer,
                     Err(end) => return end,
                 }
@@ -249,56 +262,44 @@ async fn save(
     connection: u64,
     agent_id: &str,
     mut snapshot: Snapshot,
+    received_at: Instant,
 ) -> Result<Option<ToAgent>, End> {
     let failure = snapshot.end.as_mut().and_then(|end| end.failure.as_mut());
     if let Some(reason) = failure {
         *reason = cut(reason, MAX_ERROR_BYTES).into_owned();
     }
-    let (run_id, seq, end) = (snapshot.run_id.clone(), snapshot.seq, snapshot.end.clone());
-    let until = snapshot.last_second();
-    let failing = snapshot
-        .failing
-        .as_deref()
-        .map(|reason| cut(reason, MAX_ERROR_BYTES).into_owned());
+    let (run_id, seq) = (snapshot.run_id.clone(), snapshot.seq);
+    let mut news = News {
+        until: snapshot.last_second(),
+        failing: snapshot
+            .failing
+            .as_deref()
+            .map(|reason| cut(reason, MAX_ERROR_BYTES).into_owned()),
+        end: snapshot.end.clone(),
+    };
     let saving = &coordinator.shared.saving;
-    saving.begin(connection, agent_id, coordinator.now_us());
+    let saving_now = saving.begin(connection, agent_id, coordinator.now_us());
     let saved = coordinator
         .store()
         .save_snapshot(&run_id, agent_id, snapshot)
         .await;
-    saving.end(connection, &saved, coordinator.now_us());
+    drop(saving_now);
+    saving.note(&saved, coordinator.now_us());
     match saved {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
-            coordinator
-                .command(Command::ResultsSaved {
-                    agent_id: agent_id.to_owned(),
-                    run_id: run_id.clone(),
-                    until,
-                })
-                .await;
-            if let Some(reason) = failing {
-                coordinator
-                    .command(Command::AgentFailing {
-                        run_id: run_id.clone(),
-                        reason,
-                    })
-                    .await;
+            if outcome == SaveOutcome::Duplicate {
+                news = news_again(coordinator, &run_id, agent_id, news).await?;
             }
-            // A duplicate's end was saved too, but the life cycle may not have heard of it before a restart;
-            // hearing it twice is harmless.
-            if let Some(end) = end {
-                coordinator
-                    .command(Command::AgentEnded {
-                        agent_id: agent_id.to_owned(),
-                        run_id: run_id.clone(),
-                        end,
-                    })
-                    .await;
-            }
+            pass_on(coordinator, &run_id, agent_id, news).await;
             if outcome == SaveOutcome::Saved {
                 coordinator.changed();
             }
-            Ok(Some(ToAgent::Ack { run_id, seq }))
+            let saving = received_at.elapsed().as_micros();
+            Ok(Some(ToAgent::Ack {
+                run_id,
+                seq,
+                saving_us: u64::try_from(saving).unwrap_or(u64::MAX),
+            }))
         }
         Ok(SaveOutcome::Gap { expected }) => Err(End::Fault(
             ConnectionFault::InvalidSnapshot,
@@ -313,6 +314,66 @@ async fn save(
             tracing::error!(%error, run = %run_id, seq, "cannot save a snapshot; the agent will send it again");
             Err(End::Dropped)
         }
+    }
+}
+
+/// What a saved snapshot says to the life cycle of its run.
+#[derive(Default)]
+struct News {
+    /// The last second that it has results of.
+    until: Option<u32>,
+    /// Why the agent stops its load early.
+    failing: Option<String>,
+    end: Option<AgentEnd>,
+}
+
+/// What a snapshot says that was saved before. Only the saved one was checked, so nothing of this one counts. But before
+/// a restart the life cycle may not have heard of the saved end; hearing it twice is harmless.
+async fn news_again(
+    coordinator: &Coordinator,
+    run_id: &str,
+    agent_id: &str,
+    unchecked: News,
+) -> Result<News, End> {
+    if unchecked.end.is_none() {
+        return Ok(News::default());
+    }
+    match coordinator.store().run(run_id).await {
+        Ok(record) => Ok(News {
+            end: record.and_then(|record| record.agent(agent_id)?.end.clone()),
+            ..News::default()
+        }),
+        Err(error) => {
+            tracing::error!(%error, run = %run_id, "cannot read how an agent ended; it will send that again");
+            Err(End::Dropped)
+        }
+    }
+}
+
+async fn pass_on(coordinator: &Coordinator, run_id: &str, agent_id: &str, news: News) {
+    coordinator
+        .command(Command::ResultsSaved {
+            agent_id: agent_id.to_owned(),
+            run_id: run_id.to_owned(),
+            until: news.until,
+        })
+        .await;
+    if let Some(reason) = news.failing {
+        coordinator
+            .command(Command::AgentFailing {
+                run_id: run_id.to_owned(),
+                reason,
+            })
+            .await;
+    }
+    if let Some(end) = news.end {
+        coordinator
+            .command(Command::AgentEnded {
+                agent_id: agent_id.to_owned(),
+                run_id: run_id.to_owned(),
+                end,
+            })
+            .await;
     }
 }
 

@@ -4,7 +4,7 @@
 //! A [`MeteredStream`] lies below each connection. Until it carries an agent's conversation it is only passed
 //! through. From then on each message has a limit, and what it has beyond [`FREE_BYTES`] is taken out of the budget
 //! until the message is saved. When the budget is spent, the connection whose message has been on its way for
-//! longest is closed: messages that come whole and soon are never in anyone's way, whoever sends half ones.
+//! longest and is not whole yet is closed: messages that come whole and soon are never in anyone's way, whoever sends half ones.
 
 use std::collections::HashMap;
 use std::io;
@@ -50,6 +50,8 @@ struct Taken {
 struct Share {
     bytes: usize,
     since: Instant,
+    /// Whether the message is whole: it is being saved, which takes as long as it takes.
+    is_whole: bool,
     crowded_out: CancellationToken,
 }
 
@@ -84,7 +86,9 @@ impl ReceiveBudget {
             let others = taken
                 .by_connection
                 .iter()
-                .filter(|(number, share)| **number != connection && now - share.since >= LEAST_TIME)
+                .filter(|(number, share)| {
+                    **number != connection && !share.is_whole && now - share.since >= LEAST_TIME
+                })
                 .min_by_key(|(_, share)| share.since);
             let Some(number) = others.map(|(number, _)| *number) else {
                 return false;
@@ -98,6 +102,7 @@ impl ReceiveBudget {
         let share = taken.by_connection.entry(connection).or_insert(Share {
             bytes,
             since: now,
+            is_whole: false,
             crowded_out: crowded_out.clone(),
         });
         share.bytes = bytes;
@@ -139,6 +144,13 @@ impl Meter {
     /// From here on there are messages, of at most so many bytes.
     pub(super) fn limit_messages(&self, bytes: usize) {
         self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// A message is whole: its connection is not closed for others any more, who wait until it is saved.
+    pub(super) fn message_is_whole(&self) {
+        if let Some(share) = self.budget.lock().by_connection.get_mut(&self.number) {
+            share.is_whole = true;
+        }
     }
 
     /// The last message is saved or answered; what is read from here on is of the next.
@@ -308,6 +320,25 @@ mod tests {
         assert_ne!(budget.lock().total, 0);
         meter.message_done();
         assert_eq!(budget.lock().total, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_message_is_waited_for() {
+        let budget = ReceiveBudget::of(300 * KIB);
+        let meter = Meter::new(Arc::new(budget));
+        let others = CancellationToken::new();
+        assert!(
+            meter
+                .budget
+                .take(meter.number, 200 * KIB, &meter.crowded_out)
+        );
+        meter.received.store(200 * KIB, Ordering::Relaxed);
+        meter.message_is_whole();
+        tokio::time::advance(10 * LEAST_TIME).await;
+        assert!(!meter.budget.take(meter.number + 1, 200 * KIB, &others));
+        assert!(!meter.crowded_out.is_cancelled());
+        meter.message_done();
+        assert!(meter.budget.take(meter.number + 1, 200 * KIB, &others));
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,19 +34,18 @@ struct UnderWay {
 }
 
 impl Saving {
-    /// A connection begins to save what this agent sent.
-    pub(super) fn begin(&self, connection: u64, agent_id: &str, now_us: u64) {
+    /// A connection begins to save what this agent sent, and does so until what is returned is dropped.
+    #[must_use]
+    pub(super) fn begin(&self, connection: u64, agent_id: &str, now_us: u64) -> SavingNow<'_> {
         let under_way = UnderWay {
             agent_id: agent_id.to_owned(),
             since_us: now_us,
         };
         self.state().under_way.insert(connection, under_way);
-    }
-
-    /// The connection has saved it, or could not.
-    pub(super) fn end<T>(&self, connection: u64, saved: &Result<T, StoreError>, now_us: u64) {
-        self.state().under_way.remove(&connection);
-        self.note(saved, now_us);
+        SavingNow {
+            saving: self,
+            connection,
+        }
     }
 
     /// Something was saved, or could not be. What is refused because it is wrong says nothing about the store.
@@ -82,6 +81,19 @@ impl Saving {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection saves a snapshot.
+#[derive(Debug)]
+pub(super) struct SavingNow<'a> {
+    saving: &'a Saving,
+    connection: u64,
+}
+
+impl Drop for SavingNow<'_> {
+    fn drop(&mut self) {
+        self.saving.state().under_way.remove(&self.connection);
     }
 }
 
@@ -125,14 +137,14 @@ mod tests {
     #[test]
     fn what_is_under_way_is_known_with_its_agent() {
         let saving = Saving::default();
-        saving.begin(1, "a", 5);
-        saving.begin(2, "b", 7);
+        let first = saving.begin(1, "a", 5);
+        let second = saving.begin(2, "b", 7);
         assert_eq!(saving.oldest_us(), Some(5));
-        saving.end(1, &Ok(()), 8);
+        drop(first);
         assert_eq!(saving.oldest_us(), Some(7));
         assert_eq!(saving.agents(), BTreeSet::from(["b".to_owned()]));
-        saving.end(2, &full(), 8);
+        drop(second);
         assert_eq!(saving.oldest_us(), None);
-        assert!(saving.fails().is_some());
+        assert!(saving.agents().is_empty());
     }
 }
