@@ -4,6 +4,7 @@
 mod about_view;
 mod api_names;
 #[cfg(feature = "coordinator")]
+mod clock;
 mod console_tables;
 #[cfg(feature = "coordinator")]
 mod csv_files;

@@ -6,7 +6,6 @@
 
 mod admission;
 mod agent_socket;
-mod clock;
 mod connection_faults;
 mod count_check;
 mod dispatch;
@@ -76,7 +75,6 @@ struct Shared {
     receive_budget: Arc<receive_budget::ReceiveBudget>,
     waiting_hellos: waiting_hellos::WaitingHellos,
     saving: saving::Saving,
-    clock: clock::Clock,
     lease: Duration,
 }
 
@@ -138,7 +136,6 @@ impl Coordinator {
                 receive_budget: Arc::default(),
                 waiting_hellos: waiting_hellos::WaitingHellos::default(),
                 saving: saving::Saving::default(),
-                clock: clock::Clock::start(),
                 lease: config.lease,
             }),
         };
@@ -256,12 +253,12 @@ impl Coordinator {
 
     /// The coordinator's clock: µs since 1970, never going back while the process lives.
     pub fn now_us(&self) -> u64 {
-        self.shared.clock.now_us()
+        self.shared.store.clock().now_us()
     }
 
     /// When this coordinator started, on its clock.
     pub(crate) fn started_us(&self) -> u64 {
-        self.shared.clock.started_us()
+        self.shared.store.clock().started_us()
     }
 
     /// How long an agent may not be heard before it counts as lost.

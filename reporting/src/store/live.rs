@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use greylag_infra::RunId;
 use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
@@ -14,6 +13,7 @@ use super::lock::DirectoryLock;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
+use crate::clock::Clock;
 use crate::windows::Rolled;
 
 /// Whole-run totals of runs that go on, as of the last saved snapshot.
@@ -26,16 +26,23 @@ pub(super) struct WriterState {
     pub(super) live: HashMap<RunId, LiveRun>,
     pub(super) totals: LiveTotals,
     pub(super) upkeep: Upkeep,
+    pub(super) clock: Clock,
     _lock: DirectoryLock,
 }
 
 impl WriterState {
-    pub(super) fn new(connection: Connection, totals: LiveTotals, lock: DirectoryLock) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        totals: LiveTotals,
+        lock: DirectoryLock,
+        clock: Clock,
+    ) -> Self {
         Self {
             connection,
             live: HashMap::new(),
             totals,
             upkeep: Upkeep::at_start(),
+            clock,
             _lock: lock,
         }
     }
@@ -64,7 +71,7 @@ impl WriterState {
         }
         let transaction = self.connection.transaction()?;
         let read = Arc::new(totals::read(&transaction, run_id, None)?);
-        let is_over = LiveRun::load(&transaction, run_id)?.is_over;
+        let is_over = LiveRun::load(&transaction, run_id, self.clock)?.is_over;
         drop(transaction);
         if !is_over {
             lock_totals(&self.totals).insert(run_id.to_owned(), Arc::clone(&read));
@@ -104,6 +111,7 @@ pub(super) struct LiveAgent {
 #[derive(Debug)]
 pub(super) struct LiveRun {
     pub(super) key: i64,
+    pub(super) clock: Clock,
     pub(super) is_over: bool,
     /// Whether it takes results although it is over.
     pub(super) takes_late_results: bool,
@@ -124,12 +132,6 @@ pub(super) struct LiveRun {
 /// right, machines sleep.
 const END_SLACK_S: u64 = 3_600;
 
-/// This machine's clock, µs since 1970.
-pub(super) fn system_time_us() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since_epoch.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
-}
-
 /// The row that takes what is beyond [`MAX_ENDPOINTS`].
 pub fn other_endpoint() -> Endpoint {
     Endpoint {
@@ -140,7 +142,7 @@ pub fn other_endpoint() -> Endpoint {
 
 impl LiveRun {
     /// Reads what is known about a run.
-    pub(super) fn load(connection: &Connection, id: &str) -> StoreResult<Self> {
+    pub(super) fn load(connection: &Connection, id: &str, clock: Clock) -> StoreResult<Self> {
         let record = run_rows::by_id(connection, id)?
             .ok_or_else(|| StoreError::UnknownRun(greylag_infra::protocol::cut(id, 60).into()))?;
         let key = run_rows::key_of(connection, id)?;
@@ -153,8 +155,9 @@ impl LiveRun {
         let errors = error_texts(connection, key)?;
         Ok(Self {
             key,
+            clock,
             is_over: record.phase.is_over(),
-            takes_late_results: record.completeness.takes_late_results(system_time_us()),
+            takes_late_results: record.completeness.takes_late_results(clock.now_us()),
             end_of_time: u32::try_from(end).unwrap_or(u32::MAX),
             agents: (0..)
                 .zip(record.agents)
@@ -278,4 +281,63 @@ pub(super) fn last_second(connection: &Connection, run: i64) -> StoreResult<Opti
         .prepare_cached("SELECT last_second FROM runs WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?;
     Ok(second.map(small_from_sql))
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::protocol::Snapshot;
+    use greylag_infra::{
+        BuildInfo, Completeness, LATE_RESULTS_US, LoadProfile, LoadTest, RunAgent, RunPhase,
+        RunRecord,
+    };
+
+    use super::super::{SaveOutcome, Store};
+    use super::*;
+
+    fn over(id: &str, ended_at_us: u64) -> RunRecord {
+        let mut completeness = Completeness::default();
+        completeness.wait_for_late_results(ended_at_us);
+        RunRecord {
+            id: id.to_owned(),
+            number: 0,
+            test: LoadTest::default(),
+            phase: RunPhase::Finished,
+            created_at_us: 0,
+            started_at_us: Some(0),
+            ended_at_us: Some(ended_at_us),
+            agents: vec![RunAgent {
+                id: "a".to_owned(),
+                name: "a".to_owned(),
+                workers: vec![0],
+                last_seq: 0,
+                saved_until: 0,
+                end: None,
+                build: BuildInfo::default(),
+            }],
+            profile: LoadProfile::default(),
+            completeness,
+        }
+    }
+
+    #[tokio::test]
+    async fn late_results_are_taken_by_the_clock_of_the_runs_whatever_the_wall_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        // In 1970: the wall clock has been set since.
+        let now_us = 2 * LATE_RESULTS_US;
+        let store = Store::open_at(dir.path(), Clock::at(now_us)).unwrap();
+        let first = |run_id: &str| Snapshot {
+            run_id: run_id.to_owned(),
+            seq: 1,
+            ..Snapshot::default()
+        };
+        store.create_run(over("in time", now_us)).await.unwrap();
+        let saved = store.save_snapshot("in time", "a", first("in time")).await;
+        assert_eq!(saved.unwrap(), SaveOutcome::Saved);
+        let long_ago = now_us - LATE_RESULTS_US;
+        store.create_run(over("too late", long_ago)).await.unwrap();
+        let refused = store
+            .save_snapshot("too late", "a", first("too late"))
+            .await;
+        assert!(refused.unwrap_err().is_unknown_run());
+    }
 }

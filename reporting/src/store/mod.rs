@@ -48,6 +48,7 @@ use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::clock::Clock;
 use crate::view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
@@ -76,6 +77,7 @@ struct Inner {
     readers: Arc<Readers>,
     totals: LiveTotals,
     disk: Arc<DiskSpace>,
+    clock: Clock,
 }
 
 impl Store {
@@ -85,18 +87,28 @@ impl Store {
     /// The directory is a file, cannot be written or is in use by another coordinator, or the database was
     /// made by a newer version or is damaged. Each is one sentence for the user.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_at(dir, Clock::start())
+    }
+
+    fn open_at(dir: &Path, clock: Clock) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(dir)?;
         let connection = schema::open_writer(dir)?;
         let totals = LiveTotals::default();
-        let state = WriterState::new(connection, Arc::clone(&totals), lock);
+        let state = WriterState::new(connection, Arc::clone(&totals), lock, clock);
         Ok(Self {
             inner: Arc::new(Inner {
                 writer: Writer::start(dir, state)?,
                 readers: Arc::new(Readers::new(dir.to_owned())),
                 totals,
                 disk: DiskSpace::of(dir),
+                clock,
             }),
         })
+    }
+
+    /// The clock by which everything is saved.
+    pub(crate) fn clock(&self) -> Clock {
+        self.inner.clock
     }
 
     /// Bytes that are left on the disk of the results, if they are few.

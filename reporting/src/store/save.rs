@@ -12,7 +12,7 @@ use super::checked_snapshot::CheckedSnapshot;
 use super::error::{StoreError, StoreResult};
 use super::error_rows;
 use super::integers::to_sql;
-use super::live::{LiveRun, WriterState, lock_totals, system_time_us};
+use super::live::{LiveRun, WriterState, lock_totals};
 use super::log_rows::{self, LogOrigin};
 use super::notice_rows;
 use super::piece::Piece;
@@ -46,7 +46,7 @@ pub(super) fn save(
 ) -> StoreResult<SaveOutcome> {
     let mut live = match state.live.remove(run_id) {
         Some(live) => live,
-        None => LiveRun::load(&state.connection, run_id)?,
+        None => LiveRun::load(&state.connection, run_id, state.clock)?,
     };
     if let Err(answer) = admit(&live, run_id, agent_id, snapshot) {
         if !live.is_over {
@@ -261,17 +261,18 @@ fn intern_endpoints(
             let text = format!(
                 "this run has more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted under {OTHER}: group them with name(...)"
             );
-            warn(connection, live.key, text)?;
+            warn(connection, live, text)?;
         }
     }
     Ok(numbers)
 }
 
 /// Says something to our log and to the run's.
-fn warn(connection: &Connection, run: i64, text: String) -> StoreResult<()> {
+fn warn(connection: &Connection, live: &LiveRun, text: String) -> StoreResult<()> {
+    let run = live.key;
     tracing::warn!(run, "{text}");
     let line = LogLine {
-        at_us: system_time_us(),
+        at_us: live.clock.now_us(),
         source: "coordinator".to_owned(),
         text,
     };
@@ -302,7 +303,7 @@ fn write_pieces(
                 let text = format!(
                     "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
                 );
-                warn(connection, live.key, text)?;
+                warn(connection, live, text)?;
             }
             let sum = errors.entry((checked.second, number)).or_default();
             *sum = sum.saturating_add(error.occurrences);
