@@ -158,8 +158,11 @@ impl Gap {
             ),
             GapCause::CountsDisagree { counted, saved } => {
                 format!(
-                    "the agents counted {} requests with {} failures, but {} with {} are saved",
-                    counted.requests, counted.failures, saved.requests, saved.failures
+                    "the agents counted {} with {}, but {} with {} are saved",
+                    plural(counted.requests, "request"),
+                    plural(counted.failures, "failure"),
+                    saved.requests,
+                    saved.failures
                 )
             }
         }
@@ -202,6 +205,12 @@ impl Completeness {
             .retain(|gap| !gap.is_of_agent() || gap.agent.as_deref() != Some(agent));
     }
 
+    /// Whether an agent was given up and has not handed over its results since.
+    pub fn is_given_up(&self, agent: &str) -> bool {
+        let mut gaps = self.gaps.iter();
+        gaps.any(|gap| gap.is_of_agent() && gap.agent.as_deref() == Some(agent))
+    }
+
     /// The run is over and takes the results of agents that were given up until [`LATE_RESULTS_US`] from now.
     pub fn wait_for_late_results(&mut self, now_us: u64) {
         self.late_until_us = Some(now_us.saturating_add(LATE_RESULTS_US));
@@ -237,6 +246,14 @@ impl Completeness {
             others => format!(", and {others} more gaps"),
         };
         Some(format!("{kind}: {}{more}", first.unwrap_or_default()))
+    }
+}
+
+/// So many of what this word names one of.
+fn plural(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
     }
 }
 
@@ -308,7 +325,7 @@ mod tests {
         part.add(Gap::counts_disagree(counted(10), counted(12)));
         assert_eq!(
             part.remark(STARTED_US).unwrap(),
-            "Counts disagree: the agents counted 10 requests with 1 failures, but 12 with 1 are saved"
+            "Counts disagree: the agents counted 10 requests with 1 failure, but 12 with 1 are saved"
         );
     }
 
@@ -320,7 +337,9 @@ mod tests {
         part.add(lost("a1", 9));
         part.add(lost("a2", 3));
         assert_eq!(part.gaps(), [lost("a1", 5), lost("a2", 3)]);
+        assert!(part.is_given_up("a1") && !part.is_given_up("a3"));
         part.agent_handed_over("a1");
+        assert!(!part.is_given_up("a1"));
         assert_eq!(part.gaps(), [lost("a2", 3)]);
         part.agent_handed_over("a2");
         assert!(part.is_complete());

@@ -244,7 +244,6 @@ impl Registry {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
         let scenarios = ScenarioList::of(&hello.scenarios);
-        let are_new = self.secret_options.learn(&scenarios);
         let scenarios = scenarios.edited(|list| self.secret_options.hide_in(list));
         let scenarios = self.shared_list(&agent_id, scenarios)?;
         self.make_room_for(&agent_id)?;
@@ -303,7 +302,7 @@ impl Registry {
                     ..hello.build.checked()
                 },
                 version,
-                scenarios,
+                scenarios: scenarios.clone(),
             },
         );
         while agents.len() > MAX_AGENTS {
@@ -317,7 +316,8 @@ impl Registry {
                 None => break,
             };
         }
-        if are_new {
+        // Only now: a hello that is refused makes nothing secret.
+        if self.secret_options.learn(&scenarios) {
             self.hide_secrets();
         }
         Ok(Joined { name, replaced })

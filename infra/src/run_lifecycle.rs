@@ -325,15 +325,17 @@ impl RunLifecycle {
     }
 
     /// Waits no more for an agent. What it has not handed over is missing from here on.
-    fn give_up(&mut self, agent_id: &str, cause: GapCause) {
+    fn give_up(&mut self, agent_id: &str, cause: GapCause) -> Vec<RunEffect> {
         self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
         if self.record.started_at_us.is_none() {
-            return;
+            return Vec::new();
         }
         if let Some(agent) = self.record.agent(agent_id) {
             let gap = Gap::of_agent(&agent.name, agent.saved_until, cause);
             self.record.completeness.add(gap);
         }
+        // A run that is failing already is saved for nothing else now.
+        vec![RunEffect::Save]
     }
 
     /// What is saved is not what the agents counted: a gap, and no run that went as planned. Asked for with

@@ -69,6 +69,8 @@ pub(crate) fn notices_of_run(
     let lease_s = coordinator.lease().as_secs_f64();
     let mut notices: Vec<LiveNotice> = unheard
         .iter()
+        // What is missing of those is said with the counts.
+        .filter(|(name, _)| !run.completeness.is_given_up(name))
         .map(|(name, heard_us)| LiveNotice {
             kind: "agent_unheard",
             message: format!(

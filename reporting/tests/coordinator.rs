@@ -306,6 +306,12 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
     assert_eq!(agent.snapshot(last(&run_id, 3, 12)).await, ack(&run_id, 3));
     assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
     assert_eq!(requests(&site, &run_id).await, 12);
+    let before = texts(&site, &run_id).await;
+    assert_eq!(agent.snapshot(last(&run_id, 3, 12)).await, ack(&run_id, 3));
+    // Answered after what the snapshot made the coordinator do.
+    let stopped = site.coordinator.stop_run(&run_id).await;
+    stopped.expect_err("it is over");
+    assert_eq!(texts(&site, &run_id).await, before, "no news");
 
     let log = site
         .coordinator

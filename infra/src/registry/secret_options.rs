@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::load_test::MAX_OPTION_NAME_BYTES;
+use crate::load_test::{MAX_OPTION_NAME_BYTES, MAX_OPTIONS};
 use crate::protocol::{OptionInfo, ScenarioInfo};
 
 /// Most options remembered; beyond them every option counts as secret.
 const MAX_SECRET_OPTIONS: usize = 10_000;
+/// Most options of one hello that are remembered, so that no single agent can make all options secret; an agent with
+/// more has further ones remembered with its next hello.
+const MAX_NEW_OF_ONE_HELLO: usize = MAX_OPTIONS;
 
 /// A scenario's name and that of its option.
 pub type SecretOption = (String, String);
@@ -27,7 +30,7 @@ impl SecretOptions {
         }
     }
 
-    /// Remembers what these scenarios declare as secret; says whether any of it was not known before.
+    /// Remembers what the scenarios of a hello declare as secret; says whether any of it was not known before.
     pub(super) fn learn(&mut self, scenarios: &[ScenarioInfo]) -> bool {
         let known_before = self.known.len();
         for scenario in scenarios {
@@ -35,8 +38,12 @@ impl SecretOptions {
             let can_be_given = |option: &&OptionInfo| option.name.len() <= MAX_OPTION_NAME_BYTES;
             let declared = scenario.options.iter().filter(|option| option.secret);
             for option in declared.filter(can_be_given) {
+                let new_count = self.known.len() - known_before;
+                if self.is_full() || new_count >= MAX_NEW_OF_ONE_HELLO {
+                    return new_count > 0;
+                }
                 let key = (scenario.name.clone(), option.name.clone());
-                if !self.is_full() && self.known.insert(key.clone()) {
+                if self.known.insert(key.clone()) {
                     self.new.push(key);
                 }
             }

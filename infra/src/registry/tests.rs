@@ -344,3 +344,42 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
     registry.join(&with_option("closed", true), 0).unwrap();
     assert_eq!(registry.take_new_secret_options(), []);
 }
+
+#[test]
+fn no_single_hello_makes_all_options_secret() {
+    let secret = OptionInfo {
+        name: "o".into(),
+        secret: true,
+        ..OptionInfo::default()
+    };
+    let greedy = Hello {
+        scenarios: (0..MAX_SCENARIOS)
+            .map(|number| ScenarioInfo {
+                name: number.to_string(),
+                options: vec![secret.clone()],
+                ..ScenarioInfo::default()
+            })
+            .collect(),
+        ..hello("greedy", "greedy", "load")
+    };
+    let mut registry = Registry::default();
+    registry.join(&greedy, 0).unwrap();
+    assert_eq!(registry.take_new_secret_options().len(), MAX_OPTIONS);
+    registry.join(&greedy, 0).unwrap();
+    assert_eq!(registry.take_new_secret_options().len(), MAX_OPTIONS);
+}
+
+#[test]
+fn a_hello_that_is_refused_makes_nothing_secret() {
+    let mut registry = Registry::default();
+    let refused = Hello {
+        infrastructure: "/".into(),
+        ..with_option("closed", true)
+    };
+    registry.join(&refused, 0).unwrap_err();
+    assert_eq!(registry.take_new_secret_options(), []);
+    registry.join(&with_option("open", false), 0).unwrap();
+    registry.join(&with_option("closed", true), 0).unwrap();
+    let open = registry.agent(&id("open")).unwrap();
+    assert!(open.scenarios[0].options[0].secret, "hidden once it is new");
+}

@@ -150,7 +150,7 @@ impl RunLifecycle {
                 effects.push(self.prepare(agent_id));
             }
             _ if !holds_run => {
-                self.give_up(agent_id, GapCause::AgentLost);
+                effects.extend(self.give_up(agent_id, GapCause::AgentLost));
                 effects.extend(self.fail(
                     format!("agent {name} reconnected but no longer runs this test"),
                     now_us,
@@ -174,13 +174,14 @@ impl RunLifecycle {
         let Some(Presence::Absent { .. }) = self.presence.get(agent_id) else {
             return Vec::new();
         };
-        self.give_up(agent_id, GapCause::AgentRestarted);
+        let mut effects = self.give_up(agent_id, GapCause::AgentRestarted);
         let reason = format!(
             "agent {} of infrastructure {} was restarted during the run",
             self.name_of(agent_id),
             self.record.test.infrastructure
         );
-        self.fail(reason, now_us)
+        effects.extend(self.fail(reason, now_us));
+        effects
     }
 
     pub(super) fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
@@ -198,7 +199,7 @@ impl RunLifecycle {
             .collect();
         let mut effects = Vec::new();
         for (agent_id, silence_us) in overdue {
-            self.give_up(&agent_id, GapCause::AgentLost);
+            effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
             let reason = format!(
                 "agent {} of infrastructure {} was lost: nothing heard from it for {:.0} s",
                 self.name_of(&agent_id),
@@ -228,7 +229,7 @@ impl RunLifecycle {
                     .map(|(agent_id, _)| agent_id.clone())
                     .collect();
                 for agent_id in waited_for {
-                    self.give_up(&agent_id, GapCause::AgentLost);
+                    effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! such step moves, and the first one that is heard says where the run stands. Until then the run is at least
 //! where its saved results end, and it gets as long as it may still need from there.
 
+use super::catching_up::MAX_CATCH_UP_US;
 use super::{END_GRACE_US, RunEffect, RunLifecycle};
 use crate::run::RunPhase;
 
@@ -40,7 +41,10 @@ impl RunLifecycle {
         let (Some(run_time_us), Some(started)) = (run_time_us, self.record.started_at_us) else {
             return Vec::new();
         };
-        if self.knows_run_zero || !self.presence.contains_key(agent_id) {
+        if self.knows_run_zero
+            || !self.presence.contains_key(agent_id)
+            || run_time_us > self.longest_run_time_us()
+        {
             return Vec::new();
         }
         self.knows_run_zero = true;
@@ -58,5 +62,12 @@ impl RunLifecycle {
             self.set_deadline(self.running_deadline().max(now_us + self.lease_us));
         }
         effects
+    }
+
+    /// No agent holds a run for longer than it may go on: a greater run time is not believed.
+    fn longest_run_time_us(&self) -> u64 {
+        self.planned_end_us()
+            .saturating_add(self.lease_us)
+            .saturating_add(MAX_CATCH_UP_US)
     }
 }

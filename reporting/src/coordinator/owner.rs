@@ -147,8 +147,9 @@ impl Owner {
                 record,
             };
             let now_us = self.coordinator.now_us();
-            let zero_us = unfinished.record.started_at_us;
-            let ramps = RampNews::since(zero_us.map(|zero| now_us.saturating_sub(zero)));
+            // Not by the clock, which may have been set meanwhile.
+            let said_until_us = unfinished.record.started_at_us.map(|_| unfinished.saved_us);
+            let ramps = RampNews::since(said_until_us);
             let (lifecycle, effects) = RunLifecycle::recover(unfinished, self.lease_us(), now_us);
             self.adopt(run_id, lifecycle, effects, ramps).await;
         }

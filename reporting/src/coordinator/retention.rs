@@ -25,7 +25,7 @@ pub enum Keep {
 
 /// The text does not say which runs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("give a number of days such as 90d, or a number of runs such as 500")]
+#[error("use a number of days, such as 90d, or a number of runs, such as 500")]
 pub struct KeepError;
 
 impl FromStr for Keep {

@@ -117,3 +117,16 @@ fn counts_that_disagree_fail_a_run_that_went_as_planned() {
         "run failed: the agents counted 2 requests with 0 failures, but 1 with 0 are saved"
     );
 }
+
+#[test]
+fn a_gap_of_a_run_that_is_failing_already_is_saved() {
+    let mut run = running();
+    let stop = RunEvent::StopAsked {
+        reason: "stopped".into(),
+    };
+    let _ = run.handle(stop, 1_000_000);
+    let _ = run.handle(lost("a", 2_000_000), 2_000_000);
+    let effects = run.handle(RunEvent::Tick, 2_000_001 + LEASE_US);
+    assert!(!run.record().completeness.is_complete());
+    assert!(effects.contains(&RunEffect::Save), "{effects:?}");
+}

@@ -93,3 +93,14 @@ fn an_agent_that_comes_as_a_new_process_fails_the_run_at_once() {
     let _ = run.handle(ended("b", None), 12);
     assert!(run.record().phase.is_over());
 }
+
+#[test]
+fn an_impossible_run_time_is_not_believed() {
+    let now = 3_600 * SECOND_US;
+    let mut run = taken_up(now);
+    let started = run.record().started_at_us;
+    assert!(run.handle(heard("a", u64::MAX), now).is_empty());
+    assert_eq!(run.record().started_at_us, started);
+    let _ = run.handle(heard("b", 30 * SECOND_US), now);
+    assert_eq!(run.record().elapsed_s(now), 30.0, "the next one is asked");
+}

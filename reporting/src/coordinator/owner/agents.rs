@@ -67,9 +67,16 @@ impl Owner {
     }
 
     pub(super) async fn agent_heard(&mut self, agent_id: &str, runs: Vec<HeldRun>) {
-        self.registry.heard(agent_id, self.coordinator.now_us());
-        let unsaved_us = runs.iter().map(|held| held.unacknowledged_us).max();
-        self.registry.unsaved(agent_id, unsaved_us.unwrap_or(0));
+        let now_us = self.coordinator.now_us();
+        self.registry.heard(agent_id, now_us);
+        // Nothing waits for longer than its run has been there.
+        let unsaved_us = runs.iter().filter_map(|held| {
+            let record = self.runs.get(&held.run_id)?.lifecycle.record();
+            let age_us = now_us.saturating_sub(record.created_at_us);
+            Some(held.unacknowledged_us.min(age_us))
+        });
+        let unsaved_us = unsaved_us.max().unwrap_or(0);
+        self.registry.unsaved(agent_id, unsaved_us);
         for held in runs {
             let event = RunEvent::AgentHeard {
                 agent_id: agent_id.to_owned(),

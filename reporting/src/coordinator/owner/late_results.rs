@@ -42,6 +42,10 @@ impl Owner {
                 return;
             }
         };
+        // Nobody was given up: what comes now was saved before the end and is only sent again.
+        if record.completeness.late_until_us().is_none() {
+            return;
+        }
         let agent = match record.agent(agent_id) {
             Some(agent) if agent.end.is_some() => agent.name.clone(),
             _ => return,
