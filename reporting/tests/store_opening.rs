@@ -85,6 +85,24 @@ fn a_newer_schema_another_program_s_database_and_damage_are_refused() {
     Store::open(dir.path()).expect("a fresh one is made");
 }
 
+#[test]
+fn nothing_is_written_to_what_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let connection = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    // with something in the file that SQLite writes first
+    let image = crash_image(dir.path());
+    let contents = || {
+        ["greylag.sqlite", "greylag.sqlite-wal"]
+            .map(|file| fs::read(image.path().join(file)).unwrap())
+    };
+    let before = contents();
+    assert!(!before[1].is_empty());
+    assert!(refusal(image.path()).contains("newer Greylag"));
+    assert!(contents() == before);
+}
+
 /// What is on disk at this moment is what a killed process would leave.
 fn crash_image(dir: &Path) -> tempfile::TempDir {
     let image = tempfile::tempdir().unwrap();
@@ -191,7 +209,7 @@ async fn a_database_that_is_not_whole_is_refused_with_what_to_do() {
         fs::write(&database, damaged).unwrap();
         let refused = refusal(dir.path());
         assert!(refused.contains("is damaged"), "{what}: {refused}");
-        assert!(refused.contains("put a backup in its place"), "{refused}");
+        assert!(refused.contains("greylag.sqlite-wal") && refused.contains("put a backup in their place"), "{refused}");
         assert!(!refused.contains("disk of"), "{refused}");
     }
     fs::write(&database, &whole).unwrap();

@@ -12,7 +12,8 @@ use super::{DEFAULT_DATA, say};
 /// Options of `greylag backup`.
 #[derive(Debug, Args)]
 pub(super) struct BackupOptions {
-    /// File to write. To use it, put it as greylag.sqlite into the directory that --data names.
+    /// File to write. To use it, stop the coordinator, move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm
+    /// away, and put it as greylag.sqlite into the directory that --data names.
     file: PathBuf,
     /// Directory in which results are kept.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
@@ -25,6 +26,12 @@ pub(super) struct BackupOptions {
 /// Copies all results to a file, which has all of them or is not touched.
 pub(super) fn backup(options: &BackupOptions) -> Result<ExitCode, Failure> {
     let BackupOptions { file, data, force } = options;
+    if Store::owns(data, file) {
+        return Err(Failure::bad_input(format!(
+            "{} belongs to the results themselves; choose another file for their backup",
+            file.display()
+        )));
+    }
     if !force && file.exists() {
         return Err(exists(file));
     }

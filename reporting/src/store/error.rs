@@ -30,7 +30,7 @@ pub enum StoreError {
     Inaccessible { path: PathBuf, reason: String },
     #[error("there are no results in {}; give --data the directory of a coordinator", .path.display())]
     NothingThere { path: PathBuf },
-    #[error("{} is not a database of Greylag or is damaged ({reason}); put a backup in its place, move it away, or give --data another directory", .path.display())]
+    #[error("{} is not a database of Greylag or is damaged ({reason}); move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm away and put a backup in their place, or give --data another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),

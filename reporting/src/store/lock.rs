@@ -7,7 +7,7 @@ use super::error::{StoreError, StoreResult};
 use super::private_files;
 use super::schema::cannot_write;
 
-const LOCK_FILE: &str = "lock";
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// Holds the directory until it is dropped or the process ends, however it ends.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, StoreResult};
@@ -226,34 +227,14 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     make_private(dir)?;
     let mut connection = Connection::open(&path).map_err(damaged)?;
     prepare(&connection).map_err(damaged)?;
-    let schema: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(damaged)?;
-    let application: i64 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(damaged)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(damaged)?;
-    if application != APPLICATION_ID && (tables > 0 || application != 0) {
-        return Err(StoreError::Damaged {
-            path,
-            reason: "it belongs to another program".to_owned(),
-        });
-    }
-    if tables > 0
-        && let Some(reason) = wholeness::damage(&connection).map_err(damaged)?
-    {
+    // What is refused is left as it is: closing would otherwise move what is in the `-wal` into the database.
+    move_wal_at_close(&connection, false).map_err(damaged)?;
+    let is_new = check_origin(&connection, &path)?;
+    if !is_new && let Some(reason) = wholeness::damage(&connection).map_err(damaged)? {
         return Err(StoreError::Damaged { path, reason });
     }
-    if schema > SCHEMA {
-        return Err(StoreError::NewerSchema {
-            path,
-            found: schema,
-            known: SCHEMA,
-        });
-    }
-    if tables == 0 {
+    move_wal_at_close(&connection, true).map_err(damaged)?;
+    if is_new {
         // Rows with histograms are 0.2 to 2 kB: larger pages keep them out of overflow pages.
         connection
             .pragma_update(None, "page_size", 16_384)
@@ -278,20 +259,51 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     connection
         .pragma_update(None, "secure_delete", true)
         .map_err(damaged)?;
-    let transaction = connection.transaction().map_err(damaged)?;
+    migrate(&mut connection).map_err(damaged)?;
+    Ok(connection)
+}
+
+fn move_wal_at_close(connection: &Connection, moved: bool) -> rusqlite::Result<bool> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !moved)
+}
+
+/// Refuses what another program or a newer version made. Whether there is nothing yet.
+pub(super) fn check_origin(connection: &Connection, path: &Path) -> StoreResult<bool> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+    let of_database = || -> rusqlite::Result<(i64, i64, i64)> {
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        let tables = connection.query_row(tables, [], |row| row.get(0))?;
+        Ok((number("application_id")?, number("user_version")?, tables))
+    };
+    let (application, schema, tables) = of_database().map_err(|error| open_error(path, error))?;
+    if application != APPLICATION_ID && (tables > 0 || application != 0) {
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "it belongs to another program".to_owned(),
+        });
+    }
+    if schema > SCHEMA {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found: schema,
+            known: SCHEMA,
+        });
+    }
+    Ok(tables == 0)
+}
+
+/// Makes a database of an older schema, or an empty one, one of this version.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let schema: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for (step, migration) in (0..).zip(MIGRATIONS) {
         if step >= schema {
-            transaction.execute_batch(migration).map_err(damaged)?;
+            transaction.execute_batch(migration)?;
         }
     }
-    transaction
-        .pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(damaged)?;
-    transaction
-        .pragma_update(None, "user_version", SCHEMA)
-        .map_err(damaged)?;
-    transaction.commit().map_err(damaged)?;
-    Ok(connection)
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    transaction.commit()
 }
 
 /// Why a file or directory cannot be written.
@@ -416,6 +428,22 @@ mod tests {
                 params![interval(false).bucket_counts().encode()],
             )
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_first_schema_can_be_backed_up_before_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        first_schema(dir.path());
+        let before = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
+        let copied = tempfile::tempdir().unwrap();
+        let file = copied.path().join(DATABASE_FILE);
+        std::fs::write(&file, "").unwrap();
+        Store::back_up(dir.path(), &file).unwrap();
+        let after = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
+        assert!(before == after, "the database itself stays as it was");
+        let store = Store::open(copied.path()).unwrap();
+        let totals = store.totals("r", None).await.unwrap();
+        assert_eq!(totals.aggregated().requests, 2);
     }
 
     #[tokio::test]

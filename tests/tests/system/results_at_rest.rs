@@ -41,6 +41,14 @@ async fn a_backup_of_a_running_coordinator_opens_with_the_run_in_it() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let entries = fs::read_dir(directory.path()).expect("a directory").count();
     assert_eq!(entries, 1, "nothing else is left");
+    // nor over the results themselves
+    for name in ["greylag.sqlite", "greylag.sqlite-wal"] {
+        let own = cluster.data().join(name).to_string_lossy().into_owned();
+        let arguments = ["backup", &own, "--data", &data, "--force"];
+        let ended = greylag().run_in(directory.path(), &arguments, SOON).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("choose another file"), "{ended:?}");
+    }
     cluster.api().stop(&id).await;
 
     let copy = greylag_on(directory.path(), &[]);
