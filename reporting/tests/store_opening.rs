@@ -209,7 +209,11 @@ async fn a_database_that_is_not_whole_is_refused_with_what_to_do() {
         fs::write(&database, damaged).unwrap();
         let refused = refusal(dir.path());
         assert!(refused.contains("is damaged"), "{what}: {refused}");
-        assert!(refused.contains("greylag.sqlite-wal") && refused.contains("put a backup in their place"), "{refused}");
+        assert!(
+            refused.contains("greylag.sqlite-wal")
+                && refused.contains("put a backup in their place"),
+            "{refused}"
+        );
         assert!(!refused.contains("disk of"), "{refused}");
     }
     fs::write(&database, &whole).unwrap();
