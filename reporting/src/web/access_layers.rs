@@ -64,7 +64,7 @@ pub(super) async fn require_access(
             Err(denied) => denied.into_response(),
         };
     }
-    if access.is_open() || access.has_session(request.headers()) {
+    if access.is_open() || access.has_session(request.headers(), Peer::of(request.extensions())) {
         return run_proved(request, next).await;
     }
     let uri = request.uri();

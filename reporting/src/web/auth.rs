@@ -120,19 +120,17 @@ impl Access {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let Ok(has_waited) = self.wrong.wait_before(peer.0).await else {
-            self.wrong.count(peer.0);
-            return Err(AccessDenied::TooMany);
-        };
+        let waited = self.wrong.wait_before(peer.0).await;
         if bool::from(token.expose().as_bytes().ct_eq(given)) {
             self.wrong.was_right(peer.0);
             return Ok(());
         }
         self.wrong.count(peer.0);
-        if has_waited {
-            return Err(AccessDenied::Wrong);
-        }
-        Err(match self.wrong.wait(peer.0).await {
+        let waited = match waited {
+            Some(waited) => waited,
+            None => self.wrong.wait(peer.0).await,
+        };
+        Err(match waited {
             Ok(()) => AccessDenied::Wrong,
             Err(TooManyWaiting) => AccessDenied::TooMany,
         })
@@ -143,11 +141,16 @@ impl Access {
         self.wrong.total()
     }
 
-    /// Whether the request has the cookie of a session that still holds.
-    pub(super) fn has_session(&self, headers: &HeaderMap) -> bool {
-        self.cookies(headers)
+    /// Whether the request has the cookie of a session that still holds. Its sender had the token.
+    pub(super) fn has_session(&self, headers: &HeaderMap, peer: Peer) -> bool {
+        let has = self
+            .cookies(headers)
             .take(MAX_COOKIES_TRIED)
-            .any(|cookie| self.session_holds(cookie, unix_seconds()))
+            .any(|cookie| self.session_holds(cookie, unix_seconds()));
+        if has {
+            self.wrong.was_right(peer.0);
+        }
+        has
     }
 
     /// The cookie of a new session, for `Set-Cookie`; none where no token is needed.
@@ -311,11 +314,49 @@ mod tests {
         );
     }
 
+    /// Behind a proxy everybody has one address.
+    #[tokio::test(start_paused = true)]
+    async fn who_shares_a_guessers_address_gets_in_by_waiting() {
+        let access = access();
+        let flood =
+            futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
+        assert!(flood.await.iter().all(Result::is_err));
+        let flood =
+            futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
+        let right = async {
+            let begun = tokio::time::Instant::now();
+            assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+            let waited = begun.elapsed();
+            // An agent waits so long for an answer.
+            assert!(
+                !waited.is_zero() && waited < Duration::from_secs(10),
+                "{waited:?}"
+            );
+            let begun = tokio::time::Instant::now();
+            assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+            assert!(begun.elapsed().is_zero());
+        };
+        tokio::join!(flood, right);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_as_good_as_a_right_token() {
+        let access = access();
+        let flood =
+            futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
+        flood.await;
+        assert!(access.has_session(&with(header::COOKIE, &cookie_of(&access)), PEER));
+        let begun = tokio::time::Instant::now();
+        assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+        assert!(begun.elapsed().is_zero());
+    }
+
     #[test]
     fn a_session_holds_until_it_expires_and_only_under_its_token() {
         let access = access();
         let cookie = cookie_of(&access);
-        assert!(access.has_session(&with(header::COOKIE, &format!("a=b; {cookie}; c=d"))));
+        let with_others = with(header::COOKIE, &format!("a=b; {cookie}; c=d"));
+        assert!(access.has_session(&with_others, PEER));
         let value = cookie.split_once('=').unwrap().1;
         let now = unix_seconds();
         assert!(access.session_holds(value, now + SESSION_LENGTH.as_secs() - 60));
@@ -325,7 +366,7 @@ mod tests {
             8089,
             &BasePath::default(),
         );
-        assert!(!other.has_session(&with(header::COOKIE, &cookie)));
+        assert!(!other.has_session(&with(header::COOKIE, &cookie), PEER));
         assert!(!value.contains("correct-horse"));
     }
 

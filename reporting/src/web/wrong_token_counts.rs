@@ -58,7 +58,7 @@ impl WrongTokenCounts {
         let new = self.total - self.logged;
         (self.logged, self.logged_at) = (self.total, Some(now));
         Some(format!(
-            "{new} wrong tokens since this was last said ({} in all), the last from {sender}, which has sent {of_sender}",
+            "{new} wrong tokens since the last message ({} in total), most recently from {sender} ({of_sender} so far)",
             self.total
         ))
     }

@@ -4,7 +4,10 @@
 //! A right token is let in at once, whoever keeps wrong ones waiting, so that nobody shuts out agents and people.
 //! Otherwise whoever gives up on an answer that does not come at once could go on guessing, so a sender of many wrong
 //! ones and no right one waits in line before its token is looked at. Places in line are given per address, so that
-//! one sender does not take those of others who mistyped.
+//! one sender does not take those of others who mistyped. A token without a place waits as long as the last in line and
+//! is looked at all the same, because it may be the right one of somebody who shares the guesser's address (behind a
+//! proxy everybody does). So many at once are too few to guess a token by; a waiting one takes no memory beside its
+//! connection's, and connections are bounded.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,10 +21,11 @@ use super::wrong_token_counts::WrongTokenCounts;
 /// Time from one answer to a wrong token to the next: at most five a second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Most wrong tokens in line.
-const MAX_WAITING: usize = 50;
+const MAX_WAITING: usize = 25;
 /// Most wrong tokens in line from one address.
 const MAX_WAITING_PER_ADDRESS: usize = 5;
-/// When a wrong token that has no place in line is answered: as late as if it were the last.
+/// When a token that has no place in line is looked at or answered: as late as if it were the last, and well before an
+/// agent or a browser that has the right one gives up.
 const LONGEST_WAIT: Duration = PAUSE.saturating_mul(MAX_WAITING as u32);
 
 /// The line of wrong tokens.
@@ -38,16 +42,14 @@ pub(super) struct WrongTokens {
 pub(super) struct TooManyWaiting;
 
 impl WrongTokens {
-    /// Lets a sender that is guessing wait before its token is looked at.
-    ///
-    /// # Errors
-    /// Too many are in line.
-    pub(super) async fn wait_before(&self, address: IpAddr) -> Result<bool, TooManyWaiting> {
+    /// Lets a sender that is guessing wait before its token is looked at; what came of the wait, if there was one.
+    pub(super) async fn wait_before(&self, address: IpAddr) -> Option<Result<(), TooManyWaiting>> {
         let is_guessing = self.counts().is_guessing(network_of(address));
         if is_guessing {
-            self.wait(address).await?;
+            Some(self.wait(address).await)
+        } else {
+            None
         }
-        Ok(is_guessing)
     }
 
     /// Counts and logs a wrong token.

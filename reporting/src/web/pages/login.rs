@@ -45,9 +45,11 @@ pub(in crate::web) async fn login_page(
     State(state): State<WebState>,
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Response {
     let next = own_path(&query.next);
-    if state.access.is_open() || state.access.has_session(&headers) {
+    let peer = Peer::of(&extensions);
+    if state.access.is_open() || state.access.has_session(&headers, peer) {
         return Redirect::to(next).into_response();
     }
     html(
