@@ -32,15 +32,6 @@ enum CsvError {
     Write(Failure),
 }
 
-impl From<CsvError> for Failure {
-    fn from(error: CsvError) -> Self {
-        match error {
-            CsvError::Api(error) => Failure::failed(error),
-            CsvError::Write(failure) => failure,
-        }
-    }
-}
-
 impl From<ApiError> for CsvError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
@@ -56,6 +47,8 @@ pub(super) struct CsvFiles {
     history_written: Option<Instant>,
     /// The second that the history has to get next; none before it has any.
     history_next: Option<u32>,
+    /// Whether they could not be written at the last attempt, which has been said.
+    fails: bool,
 }
 
 impl CsvFiles {
@@ -70,6 +63,7 @@ impl CsvFiles {
             written: None,
             history_written: None,
             history_next: None,
+            fails: false,
         };
         if files.prefix.file_name().is_none() {
             return Err(Failure::bad_input(
@@ -83,23 +77,33 @@ impl CsvFiles {
         Ok(files)
     }
 
-    /// Writes what is due, while the run goes on.
-    ///
-    /// # Errors
-    /// The files cannot be written, or the coordinator refuses to give them.
-    pub(super) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
-        match self.write_due(api, run_id).await {
-            Ok(()) => Ok(()),
-            // The follower of the run tells that nobody answers, and waits.
-            Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => Ok(()),
-            Err(error) => Err(error.into()),
+    /// Writes what is due, while the run goes on. Returns what is to be said: that they cannot be written, once, and
+    /// that they can again. It does not end the run, whose results the coordinator keeps.
+    pub(super) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Option<String> {
+        if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
+            return None;
         }
+        let reason = match self.write_due(api, run_id).await {
+            Ok(()) => {
+                let failed = std::mem::take(&mut self.fails);
+                return failed.then(|| "The CSV files are written again.".to_owned());
+            }
+            // The follower of the run tells that nobody answers, and waits.
+            Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => {
+                return None;
+            }
+            Err(CsvError::Api(error)) => {
+                let files = self.prefix.display();
+                format!("the CSV files {files}_*.csv cannot be written: {error}")
+            }
+            Err(CsvError::Write(failure)) => failure.to_string(),
+        };
+        let failed = std::mem::replace(&mut self.fails, true);
+        (!failed)
+            .then(|| format!("Warning: {reason}. The run continues; they are written at its end."))
     }
 
     async fn write_due(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
-        if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
-            return Ok(());
-        }
         self.written = Some(Instant::now());
         for (kind, ending) in FILES {
             self.fetch(api, run_id, kind, ending).await?;
@@ -268,8 +272,45 @@ mod tests {
         let api = ApiClient::new(url.parse().unwrap(), None, None).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
-        assert!(files.keep(&api, "r").await.is_ok());
+        assert_eq!(files.keep(&api, "r").await, None);
         assert!(files.finish(&api, "r").await.is_err());
+    }
+
+    /// The address of a coordinator whose answers have an empty body.
+    fn answers(status: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // The request has come when some of it can be read; it has no body.
+                let _ = io::Read::read(&mut stream, &mut [0; 4_096]);
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn files_that_cannot_be_written_are_named_once_and_do_not_end_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let prefix = directory.path().join("there/run");
+        let mut files = CsvFiles::new(prefix.clone(), false).unwrap();
+        let api = ApiClient::new(answers("200 OK").parse().unwrap(), None, None).unwrap();
+        std::fs::remove_dir(directory.path().join("there")).unwrap();
+        let news = files.keep(&api, "r").await.unwrap();
+        assert!(
+            news.contains("cannot be written") && news.contains("there/run"),
+            "{news}"
+        );
+        files.written = None;
+        assert_eq!(files.keep(&api, "r").await, None);
+        std::fs::create_dir(directory.path().join("there")).unwrap();
+        files.written = None;
+        let news = files.keep(&api, "r").await.unwrap();
+        assert!(news.contains("written again"), "{news}");
     }
 
     #[test]

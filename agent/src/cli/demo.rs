@@ -84,13 +84,17 @@ pub(super) async fn demo(
         ..Following::default()
     };
     let mut signals = Signals::take()?;
-    let local = Local::start(
+    let starting = Local::start(
         DataDir::asked(options.data),
         LocalPage::on_port(options.port, None),
         TestDraft::default(),
         scenarios,
-    )
-    .await?;
+    );
+    let local = signals
+        .or_leave(starting, || {
+            "interrupted before the run was started".to_owned()
+        })
+        .await?;
     let target = DemoTarget::start().map_err(|error| {
         Failure::failed(format!("the demo's target cannot be started: {error}"))
     })?;
@@ -110,7 +114,7 @@ pub(super) async fn demo(
         ));
         signals.next().await;
     }
-    local.end().await;
+    local.end_unless(&mut signals).await?;
     Ok(outcome.exit_code())
 }
 

@@ -109,8 +109,10 @@ pub(super) async fn follow(
                 if progress.status != "Running" {
                     break progress;
                 }
-                if let Some(csv) = &mut following.csv {
-                    csv.keep(api, &run.id).await?;
+                if let Some(csv) = &mut following.csv
+                    && let Some(news) = csv.keep(api, &run.id).await
+                {
+                    display.note(&news);
                 }
                 if following.print_stats && printed_at.elapsed() >= PRINT_STATS_EVERY {
                     printed_at = Instant::now();
@@ -157,15 +159,24 @@ pub(super) async fn follow(
     };
     display.end(Some(&last));
     drop(keys);
-    let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
-    for warning in said.last_words(&summary.warnings) {
-        eprintln!("Warning, at the end of the run: {warning}");
-    }
-    show_results(api, run, &last, &summary, following.summary.as_ref()).await?;
-    // Last, because the history of a long run takes long.
-    if let Some(csv) = &following.csv {
-        csv.finish(api, &run.id).await?;
-    }
+    let shown = async {
+        let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+        for warning in said.last_words(&summary.warnings) {
+            eprintln!("Warning, at the end of the run: {warning}");
+        }
+        let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
+        // Last, because the history of a long run takes long.
+        let written = match &following.csv {
+            Some(csv) => csv.finish(api, &run.id).await,
+            None => Ok(()),
+        };
+        shown.and(written).map(|()| summary)
+    };
+    let interrupted = || {
+        let page = api.page_of(run);
+        format!("interrupted before all results were shown and written; they are kept ({page})")
+    };
+    let summary = signals.or_leave(shown, interrupted).await?;
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
         ("Finished", Some(code)) if summary.completeness.complete && !summary.errors.is_empty() => {
             Outcome::FinishedWithErrors(code)

@@ -221,6 +221,20 @@ impl Local {
         let _ = tokio::time::timeout(ABANDON_TIMEOUT, self.coordinator.shutdown()).await;
     }
 
+    /// The same as [`Local::end`], until a signal ends that.
+    ///
+    /// # Errors
+    /// There was a signal.
+    pub(super) async fn end_unless(self, signals: &mut Signals) -> Result<(), Failure> {
+        let ended = async {
+            self.end().await;
+            Ok(())
+        };
+        signals
+            .or_leave(ended, || "interrupted before shutdown finished".to_owned())
+            .await
+    }
+
     /// Ends both, after the last results are saved.
     pub(super) async fn end(self) {
         if let Err(error) = self.agent.shutdown().await {

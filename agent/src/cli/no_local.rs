@@ -46,7 +46,7 @@ impl Local {
         match *self {}
     }
 
-    pub(super) async fn end(self) {
+    pub(super) async fn end_unless(self, _: &mut Signals) -> Result<(), Failure> {
         match self {}
     }
 

@@ -174,15 +174,18 @@ pub(super) async fn run(
     } else {
         LocalPage::of(&options.page, false).await?
     };
-    let local = Local::start(data, page, TestDraft::default(), scenarios).await?;
+    let starting = Local::start(data, page, TestDraft::default(), scenarios);
+    let local = signals
+        .or_leave(starting, || {
+            "interrupted before the run was started".to_owned()
+        })
+        .await?;
     let ended = local.run(&test, &mut following, &mut signals).await;
     match ended {
-        Ok(outcome) => tokio::select! {
-            () = local.end() => Ok(outcome.exit_code()),
-            () = signals.next() => Err(Failure::failed(
-                "interrupted again before everything had ended in order",
-            )),
-        },
+        Ok(outcome) => {
+            local.end_unless(&mut signals).await?;
+            Ok(outcome.exit_code())
+        }
         Err(failure) => {
             local.abandon().await;
             Err(failure)

@@ -45,6 +45,21 @@ impl Signals {
             _ = hangup => {}
         }
     }
+
+    /// Waits for what cannot be ended in order, which the next signal therefore ends at once.
+    ///
+    /// # Errors
+    /// Its own, or that it was `interrupted`.
+    pub(super) async fn or_leave<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+        interrupted: impl FnOnce() -> String,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            () = self.next() => Err(Failure::failed(interrupted())),
+        }
+    }
 }
 
 /// From now on a second signal ends this process, whatever it is busy with: the signals are listened to on a
@@ -62,9 +77,9 @@ pub(super) fn exit_at_second_signal() -> Result<(), Failure> {
     };
     let listen = async move {
         signals.next().await;
-        tracing::info!("ending in order (repeat to exit immediately)");
+        tracing::info!("shutting down cleanly (repeat to exit immediately)");
         signals.next().await;
-        eprintln!("error: interrupted again before everything had ended in order");
+        eprintln!("error: interrupted again before shutdown finished");
         std::process::exit(1);
     };
     std::thread::Builder::new()
@@ -92,6 +107,21 @@ fn ignores_hangup(status: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_signal_ends_what_would_go_on() {
+        let mut signals = Signals::take().unwrap();
+        let own = std::process::id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-TERM", &own])
+            .status();
+        assert!(sent.unwrap().success());
+        let endless = std::future::pending::<Result<(), Failure>>();
+        let left = signals.or_leave(endless, || "interrupted".to_owned()).await;
+        assert_eq!(left.unwrap_err().to_string(), "interrupted");
+        let quick = signals.or_leave(async { Ok(1) }, String::new).await;
+        assert_eq!(quick.unwrap(), 1);
+    }
 
     #[test]
     fn the_mask_of_ignored_signals_is_read() {
