@@ -319,17 +319,10 @@ pub struct Snapshot {
     /// What the generator itself ran short of since the last snapshot.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub notices: Vec<GeneratorNotice>,
+    /// With it, all results of the seconds of run time before this one are there, from all workers of the agent.
+    pub complete_until: u32,
     /// Set in the last snapshot of the run.
     pub end: Option<AgentEnd>,
-}
-
-impl Snapshot {
-    /// The last second of run time that it has results of.
-    pub fn last_second(&self) -> Option<u32> {
-        let intervals = self.intervals.iter().map(|interval| interval.second);
-        let users = self.user_changes.iter().map(|change| change.second);
-        intervals.chain(users).max()
-    }
 }
 
 /// Method and name: what results are counted by.

@@ -48,7 +48,7 @@ pub struct RunAgent {
     /// Which build it and its workers are.
     #[serde(default)]
     pub build: BuildInfo,
-    /// Global indexes of the workers dealt to it.
+    /// Global indexes of its workers.
     pub workers: Vec<u32>,
     /// Number of the last snapshot saved; 0 before the first.
     pub last_seq: u64,

@@ -209,6 +209,16 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
         ..Snapshot::default()
     };
     assert_eq!(ToCoordinator::Snapshot(Box::new(expected)), snapshot);
+    let frame = b"\x81\xa8Snapshot\x82\xa3seq\x01\xaecomplete_until\x05";
+    let expected = Snapshot {
+        seq: 1,
+        complete_until: 5,
+        ..Snapshot::default()
+    };
+    assert_eq!(
+        decode(frame).ok(),
+        Some(ToCoordinator::Snapshot(Box::new(expected)))
+    );
 }
 
 #[test]

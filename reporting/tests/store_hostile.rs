@@ -265,7 +265,7 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
 async fn impossible_snapshots_are_refused() {
     let (_dir, store) = store_with_run().await;
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 17] = [
+    let cases: [(Change, &str); 18] = [
         (
             |s| s.intervals[0].endpoint = 1,
             "speaks of endpoint 1 and lists 1",
@@ -278,6 +278,7 @@ async fn impossible_snapshots_are_refused() {
             "more users start or stop",
         ),
         (|s| s.user_changes[0].second = 100_000, "cannot last longer"),
+        (|s| s.complete_until = u32::MAX, "cannot last longer"),
         (
             |s| s.user_changes[0].arrivals = u64::MAX,
             "more iterations begin or are skipped in second 0",

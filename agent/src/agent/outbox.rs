@@ -255,8 +255,8 @@ impl Outbox {
     }
 
     /// Makes snapshots of what is pending, as many as may be unacknowledged: of the seconds before this one, because
-    /// the workers hand over more of it, or of all and with the end.
-    pub(crate) fn cut(&mut self, before: Option<u32>) {
+    /// the workers hand over more of it, or of all and with the end. What is reported is whole up to `reported_until`.
+    pub(crate) fn cut(&mut self, before: Option<u32>, reported_until: u32) {
         let now = Instant::now();
         while self.may_send_more() && !self.pending.is_empty(before) {
             self.last_seq += 1;
@@ -266,6 +266,8 @@ impl Outbox {
                 .take(before, budget, self.vocabulary.endpoints());
             snapshot.run_id.clone_from(&self.run_id);
             snapshot.seq = self.last_seq;
+            let pending = self.pending.first_second().unwrap_or(u32::MAX);
+            snapshot.complete_until = reported_until.min(pending);
             self.ended |= snapshot.end.is_some();
             self.unacknowledged.push_back(Frame {
                 seq: self.last_seq,
@@ -327,6 +329,16 @@ impl Pending {
             && self.failing.is_none()
             && self.notices.is_empty()
             && self.end.is_none()
+    }
+
+    /// The first second that there are still counts of.
+    fn first_second(&self) -> Option<u32> {
+        let intervals = self.intervals.first_key_value().map(|(second, _)| second);
+        let changes = self
+            .user_changes
+            .first_key_value()
+            .map(|(second, _)| second);
+        intervals.into_iter().chain(changes).min().copied()
     }
 
     fn is_counted_out(&self, before: Option<u32>) -> bool {

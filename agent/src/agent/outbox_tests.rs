@@ -210,7 +210,7 @@ proptest! {
                         seconds.map(|(_, second)| second.len()).sum::<usize>()
                     };
                     let kept = later(&outbox);
-                    outbox.cut(before);
+                    outbox.cut(before, 0);
                     prop_assert_eq!(later(&outbox), kept, "a second that goes on is kept");
                 }
                 Step::Deliver(count) => {
@@ -233,7 +233,7 @@ proptest! {
             if outbox.is_done() {
                 break;
             }
-            outbox.cut(None);
+            outbox.cut(None, 0);
             while let Some(frame) = outbox.next_to_send() {
                 coordinator.receive(&frame);
             }
@@ -258,7 +258,7 @@ fn drain(outbox: &mut Outbox) -> Coordinator {
         if outbox.is_done() {
             break;
         }
-        outbox.cut(None);
+        outbox.cut(None, 0);
         while let Some(frame) = outbox.next_to_send() {
             coordinator.receive(&frame);
         }
@@ -391,7 +391,7 @@ fn a_report_that_does_not_name_its_endpoint_is_refused_whole() {
         outbox.add_report(&wrong),
         Err(ReportError::Endpoint)
     ));
-    outbox.cut(None);
+    outbox.cut(None, 0);
     assert!(outbox.next_to_send().is_none());
 }
 
@@ -408,7 +408,7 @@ fn notices_are_merged_until_they_are_sent_and_news_once() {
     assert!(outbox.add_notice(notice(3)).is_some());
     assert!(outbox.add_notice(notice(4)).is_none());
     let sent = |outbox: &mut Outbox| {
-        outbox.cut(None);
+        outbox.cut(None, 0);
         let frame = outbox.next_to_send().expect("a snapshot");
         match decode(&frame).unwrap() {
             ToCoordinator::Snapshot(snapshot) => snapshot.notices,
@@ -423,4 +423,29 @@ fn notices_are_merged_until_they_are_sent_and_news_once() {
     assert_eq!(sent(&mut outbox), [merged]);
     assert!(outbox.add_notice(notice(5)).is_none(), "it is known");
     assert_eq!(sent(&mut outbox), [notice(5)]);
+}
+
+#[test]
+fn a_snapshot_says_up_to_where_everything_is_there() {
+    let budget = SendBudget::new(1);
+    let mut outbox = Outbox {
+        budget,
+        ..Outbox::new("run".into())
+    };
+    let mut results = Results::new();
+    for second in [3, 4, 6] {
+        let requests = [(second, 0, 100, false)];
+        outbox.add_report(&report(&requests, &mut results)).unwrap();
+    }
+    let mut until = Vec::new();
+    while !outbox.pending.is_empty(Some(6)) {
+        outbox.cut(Some(6), 5);
+        let frame = outbox.next_to_send().unwrap();
+        let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+            panic!("outboxes send snapshots");
+        };
+        outbox.acknowledged(snapshot.seq, Duration::ZERO);
+        until.push(snapshot.complete_until);
+    }
+    assert_eq!(until, [4, 5], "what is pending, or what is not reported");
 }

@@ -195,7 +195,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             ended: false,
             started: 0,
             stopped: 0,
-            reported_second: 0,
+            reported_until: 0,
         };
         self.workers.insert(index, worker);
         self.workers_changed = true;
@@ -313,7 +313,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         let Some(worker) = self.workers.get_mut(&index) else {
             return;
         };
-        worker.reported_second = worker.reported_second.max(report.last_second());
+        worker.reported_until = worker.reported_until.max(report.complete_until());
         for change in &report.user_changes {
             worker.started += change.started;
             worker.stopped += change.stopped;
@@ -391,7 +391,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.workers_changed = true;
         let left = worker.started.saturating_sub(worker.stopped);
         worker.stopped += left;
-        let (ended, reported_second) = (worker.ended, worker.reported_second);
+        let (ended, reported_until) = (worker.ended, worker.reported_until);
         if left > 0 {
             self.last_user_ended_us = self.last_user_ended_us.max(micros(run_time));
             self.outbox.add_user_change(UserChange {
@@ -407,7 +407,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             if self.run_zero.is_some() {
                 self.lost_workers.push(LostWorker {
                     worker: index,
-                    since_second: reported_second,
+                    since_second: reported_until,
                     how: how.clone(),
                 });
             }
@@ -433,7 +433,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             self.last_user_ended_us,
             std::mem::take(&mut self.lost_workers),
         );
-        self.outbox.cut(None);
+        self.outbox.cut(None, self.reported_until());
     }
 
     /// Makes a snapshot of the seconds that are over, or of everything at the end.
@@ -443,7 +443,20 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         let goes_on = self.run_zero.is_some() && self.phase != Phase::Over;
         let this_second = u32::try_from(self.run_time(now).as_secs()).unwrap_or(u32::MAX);
-        self.outbox.cut(goes_on.then_some(this_second));
+        self.outbox
+            .cut(goes_on.then_some(this_second), self.reported_until());
+    }
+
+    /// Up to which second of run time all workers have reported everything. One that was lost never will.
+    fn reported_until(&self) -> u32 {
+        let until_of = |ended: bool| {
+            let workers = self.workers.values();
+            workers
+                .filter(move |worker| worker.ended == ended)
+                .map(|worker| worker.reported_until)
+        };
+        let latest = || until_of(true).max().unwrap_or(0);
+        until_of(false).min().unwrap_or_else(latest)
     }
 
     fn report_workers(&mut self) {

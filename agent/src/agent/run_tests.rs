@@ -556,3 +556,30 @@ fn what_a_worker_ran_short_of_is_logged_once_and_sent() {
         "{told:?}"
     );
 }
+
+#[test]
+fn results_are_whole_up_to_where_the_slowest_worker_has_reported() {
+    let mut stage = Stage::set();
+    stage.drive();
+    let report = |second| WorkerEvent::Report(users(second, 1, 1));
+    stage.event(6_050, 1, report(5));
+    stage.tick(6_500);
+    stage.receive();
+    let until = |stage: &Stage| stage.snapshots.last().unwrap().complete_until;
+    assert_eq!(until(&stage), 0, "nothing of worker 3 since second 0");
+    let nothing_else = Report {
+        until: 4,
+        ..Report::default()
+    };
+    stage.event(6_600, 3, WorkerEvent::Report(nothing_else));
+    stage.event(8_050, 1, report(6));
+    stage.tick(8_500);
+    stage.receive();
+    assert_eq!(until(&stage), 4);
+    // A worker that has ended has nothing more to say.
+    stage.end_worker(8_600, 3);
+    stage.event(9_050, 1, report(7));
+    stage.tick(9_500);
+    stage.receive();
+    assert_eq!(until(&stage), 7);
+}

@@ -85,14 +85,16 @@ pub(crate) struct Report {
     pub(crate) samples: Vec<SampleData>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
+    /// Nothing of the seconds before this one is still to come; 0 where that is not said.
+    pub(crate) until: u32,
 }
 
 impl Report {
-    /// The last second of run time that it has something of; 0 if there is none.
-    pub(crate) fn last_second(&self) -> u32 {
+    /// Up to which second of run time the worker has reported everything. Reports are in the order of their seconds.
+    pub(crate) fn complete_until(&self) -> u32 {
         let intervals = self.intervals.iter().map(|interval| interval.second);
         let users = self.user_changes.iter().map(|change| change.second);
-        intervals.chain(users).max().unwrap_or_default()
+        intervals.chain(users).max().unwrap_or(0).max(self.until)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

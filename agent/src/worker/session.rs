@@ -345,7 +345,8 @@ impl Session {
             run.handed_over(second, Duration::ZERO);
             return Ok(());
         }
-        if second > run.flushed {
+        let is_next = second > run.flushed;
+        if is_next {
             for notice in self
                 .core_watch
                 .iter_mut()
@@ -356,7 +357,14 @@ impl Session {
         }
         let began = Instant::now();
         let taken = self.recorder.take_so_far(second, &mut self.endpoints);
-        let reports = self.reports_of(taken);
+        let mut reports = self.reports_of(taken);
+        if reports.is_empty() && is_next {
+            // That there was nothing has to be known, too.
+            reports.push(FromWorker::Report(Report {
+                until: second,
+                ..Report::default()
+            }));
+        }
         self.agent.put(&reports).await?;
         if let Some(run) = &mut self.run {
             run.handed_over(second, began.elapsed());

@@ -270,7 +270,7 @@ async fn save(
     }
     let (run_id, seq) = (snapshot.run_id.clone(), snapshot.seq);
     let mut news = News {
-        until: snapshot.last_second(),
+        until: Some(snapshot.complete_until),
         failing: snapshot
             .failing
             .as_deref()
@@ -320,7 +320,7 @@ async fn save(
 /// What a saved snapshot says to the life cycle of its run.
 #[derive(Default)]
 struct News {
-    /// The last second that it has results of.
+    /// All results of the seconds before this one are saved.
     until: Option<u32>,
     /// Why the agent stops its load early.
     failing: Option<String>,

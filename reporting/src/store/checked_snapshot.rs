@@ -49,7 +49,6 @@ const MAX_USER_CHANGES: u64 = 1 << 32;
 impl CheckedSnapshot {
     /// Checks a snapshot.
     pub(super) fn new(snapshot: Snapshot) -> StoreResult<Self> {
-        let saved_until = snapshot.last_second().unwrap_or_default();
         let endpoints: Vec<Endpoint> = snapshot
             .endpoints
             .iter()
@@ -138,7 +137,7 @@ impl CheckedSnapshot {
             workers: snapshot.workers,
             notices: snapshot.notices,
             end: snapshot.end,
-            saved_until,
+            saved_until: snapshot.complete_until,
         })
     }
 

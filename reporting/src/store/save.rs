@@ -117,7 +117,11 @@ fn admit(
         return Err(Ok(SaveOutcome::Gap { expected }));
     }
     let last_noticed = snapshot.notices.iter().map(|notice| notice.last_second);
-    let last = snapshot.seconds().chain(last_noticed).max();
+    let last = snapshot
+        .seconds()
+        .chain(last_noticed)
+        .chain([snapshot.saved_until])
+        .max();
     if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
         return Err(Err(StoreError::InvalidSnapshot(format!(
             "it speaks of second {second}, but the run cannot last longer than {}",

@@ -33,8 +33,8 @@ pub(super) struct Worker<W> {
     pub(super) ended: bool,
     pub(super) started: u64,
     pub(super) stopped: u64,
-    /// Last second of run time that it has reported something of.
-    pub(super) reported_second: u32,
+    /// Everything of the seconds of run time before this one has been reported.
+    pub(super) reported_until: u32,
 }
 
 impl<W: WorkerHandle> Worker<W> {
