@@ -278,10 +278,6 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             source: format!("{AGENT}/worker-0"),
             text: format!("saw {error}"),
         }],
-        log_lines_dropped: 0,
-        workers: Vec::new(),
-        failing: None,
-        notices: Vec::new(),
         end: Some(AgentEnd {
             failure: None,
             requests: 50,
@@ -289,5 +285,6 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             ended_at_us: 10_000_000,
             lost_workers: Vec::new(),
         }),
+        ..Snapshot::default()
     }
 }
