@@ -36,8 +36,9 @@ pub const MAX_HELLO_BYTES: usize = MAX_FRAME_BYTES;
 pub const MAX_SCENARIOS: usize = 1_000;
 /// Most user types, tags, or choices of an option of one scenario.
 pub const MAX_SCENARIO_PARTS: usize = 1_000;
-/// Most runs that an agent holds at a time.
-pub const MAX_HELD_RUNS: usize = 1_000;
+/// Most runs that an agent holds at a time: twice what a coordinator lets run, because it asks its database about each
+/// that is over.
+pub const MAX_HELD_RUNS: usize = 200;
 /// Snapshots of one run an agent sends before it waits for an acknowledgement.
 pub const MAX_UNACKNOWLEDGED: usize = 8;
 /// Longest endpoint name kept, in bytes; longer ones are cut at a character and end in `…`.
@@ -191,7 +192,7 @@ pub struct HeldRun {
     pub run_id: RunId,
     /// Run time in µs on the agent's own clock, which no step of a wall clock moves; none before the start.
     pub run_time_us: Option<u64>,
-    /// Age in µs of the oldest snapshot that is not acknowledged; 0 if there is none.
+    /// Age in µs of the oldest results that are not acknowledged; 0 if there are none.
     pub unacknowledged_us: u64,
 }
 

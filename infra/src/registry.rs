@@ -93,6 +93,12 @@ pub struct AgentView {
     pub scenarios: ScenarioList,
 }
 
+impl AgentView {
+    fn is_silent(&self, now_us: u64) -> bool {
+        now_us.saturating_sub(self.last_heard_us) >= SILENT_AFTER_US
+    }
+}
+
 /// Why an infrastructure cannot be created or joined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -138,7 +144,7 @@ pub fn check_infrastructure_name(name: &str) -> Result<(), InfrastructureError> 
 pub struct Joined {
     /// Its name there.
     pub name: String,
-    /// Identity of a process that had this name and is gone: the agent is that one, started again.
+    /// Identity of a process that had this name and is gone or silent: the agent is that one, started again.
     pub replaced: Option<String>,
 }
 
@@ -235,7 +241,7 @@ impl Registry {
             .map(|(name, _)| name.clone())
     }
 
-    /// An agent connected (again). Its name here is as asked, or numbered when another connected agent has that
+    /// An agent connected (again). Its name here is as asked, or numbered when another agent that is heard has that
     /// name.
     ///
     /// # Errors
@@ -271,7 +277,12 @@ impl Registry {
                 hello.infrastructure.clone(),
             ));
         }
-        let taken: BTreeSet<&str> = others.iter().map(|agent| agent.name.as_str()).collect();
+        // A connection whose other end has died seems to be there until the lease is over.
+        let taken: BTreeSet<&str> = others
+            .iter()
+            .filter(|agent| !agent.is_silent(now_us))
+            .map(|agent| agent.name.as_str())
+            .collect();
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
         let name = known
             .into_iter()
@@ -454,9 +465,7 @@ impl Registry {
                 let mut agents: Vec<_> = agents.values().cloned().collect();
                 agents.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
                 for agent in &mut agents {
-                    let silence_us = now_us.saturating_sub(agent.last_heard_us);
-                    if agent.status == ConnectionStatus::Connected && silence_us >= SILENT_AFTER_US
-                    {
+                    if agent.status == ConnectionStatus::Connected && agent.is_silent(now_us) {
                         agent.status = ConnectionStatus::Silent;
                     }
                 }

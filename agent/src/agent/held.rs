@@ -14,7 +14,7 @@ pub(crate) struct Held {
     pub(crate) run_id: RunId,
     /// Run time zero, once the run has started.
     pub(crate) run_zero: Option<Instant>,
-    /// Since when the oldest snapshot waits to be acknowledged.
+    /// Since when the oldest results wait to be acknowledged.
     pub(crate) unacknowledged_since: Option<Instant>,
 }
 

@@ -314,6 +314,11 @@ impl Outbox {
         self.unacknowledged.front().map(|frame| frame.made_at)
     }
 
+    /// The oldest second that results are pending of.
+    pub(crate) fn oldest_pending_second(&self) -> Option<u32> {
+        self.pending.intervals.keys().next().copied()
+    }
+
     /// Whether the coordinator has everything, the end included.
     pub(crate) fn is_done(&self) -> bool {
         self.ended && self.unacknowledged.is_empty()

@@ -476,10 +476,16 @@ impl<W: WorkerHandle> AgentRun<W> {
 
     /// How the part stands, for the coordinator.
     pub(crate) fn held(&self, run_id: &RunId) -> Held {
+        // On a slow link most of what waits is not in a snapshot yet.
+        let pending = self.outbox.oldest_pending_second();
+        let pending_since = self.run_zero.zip(pending).and_then(|(run_zero, second)| {
+            run_zero.checked_add(Duration::from_secs(u64::from(second) + 1))
+        });
+        let since = [self.outbox.unacknowledged_since(), pending_since];
         Held {
             run_id: run_id.clone(),
             run_zero: self.run_zero,
-            unacknowledged_since: self.outbox.unacknowledged_since(),
+            unacknowledged_since: since.into_iter().flatten().min(),
         }
     }
 

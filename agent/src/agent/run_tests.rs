@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use greylag_infra::protocol::{AgentEnd, Snapshot, ToCoordinator, decode};
+use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, ToCoordinator, decode};
 use greylag_infra::{LoadTest, NoticeKind};
+use greylag_reporting::Interval;
 
 use super::*;
 
@@ -213,6 +214,28 @@ fn a_run_goes_as_planned() {
     let end = stage.end();
     assert_eq!((end.failure, end.ended_at_us), (None, 10_060_000));
     assert_eq!((stage.stopped(), stage.told().len()), (4, 0));
+}
+
+#[test]
+fn results_that_wait_for_a_snapshot_are_not_acknowledged_either() {
+    let mut stage = Stage::set();
+    stage.drive();
+    stage.tick(2_200);
+    stage.receive();
+    let since = |stage: &Stage| stage.run.held(&"run".to_owned()).unacknowledged_since;
+    assert_eq!(since(&stage), None);
+    let interval = Interval::default().to_wire(3, 0);
+    let report = Report {
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        intervals: vec![interval],
+        ..Report::default()
+    };
+    stage.event(9_000, 1, WorkerEvent::Report(report));
+    let end_of_second_3 = stage.began + Duration::from_secs(1 + 4);
+    assert_eq!(since(&stage), Some(end_of_second_3));
 }
 
 #[test]

@@ -103,6 +103,22 @@ fn two_agents_of_one_name_are_told_apart() {
 }
 
 #[test]
+fn a_silent_agent_is_replaced_by_one_of_its_name() {
+    let mut registry = Registry::default();
+    registry.join(&hello("1", "a", "load"), 0).unwrap();
+    registry.join(&hello("2", "a", "load"), 0).unwrap();
+    registry.heard(&id("2"), SILENT_AFTER_US);
+    let joined = registry.join(&hello("3", "a", "load"), SILENT_AFTER_US);
+    let instead_of_1 = Joined {
+        name: "a".into(),
+        replaced: Some(id("1")),
+    };
+    assert_eq!(joined.unwrap(), instead_of_1);
+    let joined = registry.join(&hello("1", "a", "load"), SILENT_AFTER_US);
+    assert_eq!(joined.unwrap().name, "a-3", "it was alive");
+}
+
+#[test]
 fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
     let mut registry = Registry::default();
     registry.join(&hello("1", "a", "load"), 0).unwrap();

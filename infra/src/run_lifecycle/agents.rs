@@ -171,9 +171,9 @@ impl RunLifecycle {
 
     /// The process that took part is gone, and with it what it had not handed over.
     pub(super) fn agent_restarted(&mut self, agent_id: &str, now_us: u64) -> Vec<RunEffect> {
-        let Some(Presence::Absent { .. }) = self.presence.get(agent_id) else {
+        if let None | Some(Presence::Ended | Presence::GivenUp) = self.presence.get(agent_id) {
             return Vec::new();
-        };
+        }
         let mut effects = self.give_up(agent_id, GapCause::AgentRestarted);
         let reason = format!(
             "agent {} of infrastructure {} was restarted during the run",

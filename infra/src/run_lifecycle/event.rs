@@ -64,7 +64,7 @@ pub enum RunEvent {
         /// Run time by the agent's clock; none before the start.
         run_time_us: Option<u64>,
     },
-    /// An agent that was away came as a new process: the one that took part is gone for good.
+    /// An agent that was away or silent came as a new process: the one that took part is gone for good.
     AgentRestarted {
         /// Identity of the process that is gone.
         agent_id: String,
@@ -128,6 +128,10 @@ pub enum ChangeRefused {
     Unknown(String),
     #[error("the run has not started yet; change its users once it is running")]
     NotYet,
+    #[error(
+        "the coordinator was restarted and has not heard from the run's agents yet; try again in a moment"
+    )]
+    RunTimeUnknown,
     #[error("the run is being stopped; its users cannot be changed any more")]
     Stopping,
     #[error("the run is over ({0}); its users cannot be changed any more")]

@@ -38,6 +38,9 @@ impl RunLifecycle {
             (RunPhase::Finished | RunPhase::Failed(_), _) => {
                 return Err(ChangeRefused::Over(record.phase.status().word()));
             }
+            (RunPhase::Running, Some(_)) if !self.knows_run_zero => {
+                return Err(ChangeRefused::RunTimeUnknown);
+            }
             (RunPhase::Running, Some(started_at_us)) => started_at_us,
         };
         if users > MAX_USERS {

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Coordinator;
+use crate::clock::Clock;
 use crate::store::StoreError;
 
 /// How often it is looked for runs that need not be kept any more.
@@ -53,10 +56,16 @@ impl fmt::Display for Keep {
 }
 
 impl Coordinator {
-    /// Deletes runs that are over and not to be kept, now and once an hour, as long as this coordinator goes on.
+    /// Deletes runs that are over and not to be kept, once an hour as long as this coordinator goes on. By number also
+    /// now; by age not yet, because a machine that has just booted may have its clock set right only later.
     pub fn keep_only(&self, keep: Keep) {
         let shared = Arc::downgrade(&self.shared);
+        let first = match keep {
+            Keep::Days(_) => Instant::now() + LOOK_EVERY,
+            Keep::Runs(_) => Instant::now(),
+        };
         tokio::spawn(async move {
+            tokio::time::sleep_until(first).await;
             while let Some(shared) = shared.upgrade() {
                 let coordinator = Self { shared };
                 match coordinator.delete_outdated(keep).await {
@@ -72,7 +81,11 @@ impl Coordinator {
 
     async fn delete_outdated(&self, keep: Keep) -> Result<(), StoreError> {
         let (ended_before_us, newest) = match keep {
-            Keep::Days(days) => (self.now_us().saturating_sub(u64::from(days) * DAY_US), 0),
+            Keep::Days(days) => {
+                // Our clock goes on from how the wall clock was set at the start, which may have been wrong.
+                let now_us = self.now_us().min(Clock::start().now_us());
+                (now_us.saturating_sub(u64::from(days) * DAY_US), 0)
+            }
             Keep::Runs(runs) => (u64::MAX, runs),
         };
         loop {

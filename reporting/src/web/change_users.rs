@@ -107,6 +107,7 @@ impl From<ChangeUsersError> for WebError {
             ChangeUsersError::Refused(ChangeRefused::Unknown(_)) => StatusCode::NOT_FOUND,
             ChangeUsersError::Refused(
                 ChangeRefused::NotYet
+                | ChangeRefused::RunTimeUnknown
                 | ChangeRefused::Stopping
                 | ChangeRefused::Over(_)
                 | ChangeRefused::Ending,

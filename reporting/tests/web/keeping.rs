@@ -56,5 +56,12 @@ async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
     recent.ended_at_us = Some(now_us);
     store.update_run(&recent).await.expect("kept");
     site.coordinator.keep_only(Keep::Days(1));
+    tokio::time::pause();
+    let half_an_hour = Duration::from_secs(1_800);
+    tokio::time::advance(half_an_hour).await;
+    let all = ["run000000004", "run000000003", "run000000002"];
+    assert_eq!(ids(&site).await, all, "the clock may still be set");
+    tokio::time::advance(half_an_hour).await;
+    tokio::time::resume();
     until_left(&site, &["run000000004", "run000000003"]).await;
 }

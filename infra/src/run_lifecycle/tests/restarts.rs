@@ -77,13 +77,12 @@ fn a_clock_that_was_left_alone_moves_nothing() {
 
 #[test]
 fn an_agent_that_comes_as_a_new_process_fails_the_run_at_once() {
-    let restarted = || RunEvent::AgentRestarted {
+    let restarted = RunEvent::AgentRestarted {
         agent_id: "a".into(),
     };
     let mut run = running();
-    assert!(run.handle(restarted(), 9).is_empty(), "it is connected");
     let _ = run.handle(lost("a", 10), 10);
-    let effects = run.handle(restarted(), 11);
+    let effects = run.handle(restarted, 11);
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
     let reason = run.record().phase.failure_reason().unwrap();
     assert!(
@@ -103,4 +102,28 @@ fn an_impossible_run_time_is_not_believed() {
     assert_eq!(run.record().started_at_us, started);
     let _ = run.handle(heard("b", 30 * SECOND_US), now);
     assert_eq!(run.record().elapsed_s(now), 30.0, "the next one is asked");
+}
+
+#[test]
+fn users_do_not_change_until_it_is_known_where_the_run_stands() {
+    let now = 3_600 * SECOND_US;
+    let mut run = taken_up(now);
+    let refused = run.may_change_users(5, 0, now).unwrap_err().to_string();
+    assert!(refused.contains("was restarted"), "{refused}");
+    let _ = run.handle(heard("a", 30 * SECOND_US), now);
+    assert_eq!(run.may_change_users(5, 0, now), Ok(()));
+}
+
+#[test]
+fn a_new_process_takes_the_place_of_one_whose_connection_still_seems_to_be_there() {
+    let mut run = running();
+    let restarted = RunEvent::AgentRestarted {
+        agent_id: "a".into(),
+    };
+    let effects = run.handle(restarted.clone(), 9);
+    assert_eq!(sent(&effects), [("b".into(), "stop")]);
+    assert!(!run.record().completeness.is_complete());
+    let _ = run.handle(ended("b", None), 12);
+    assert!(run.record().phase.is_over());
+    assert!(run.handle(restarted, 13).is_empty());
 }

@@ -51,6 +51,8 @@ impl Owner {
         let _ = reply.send(Ok(()));
         self.publish();
         if let Some(replaced) = replaced {
+            // Its connection may seem to be there still; if it is alive after all, it comes back under another name.
+            self.connections.remove(&replaced);
             self.agent_restarted(&replaced).await;
         }
         self.reconcile(&agent_id, hello).await;
