@@ -28,6 +28,7 @@ function remembered() {
 export class ResponsesChart extends Chart {
   #log = remembered() !== "linear";
   #named = { of: -1, list: [] };
+  #colours = new EndpointColours();
   #namedAt = 0;
 
   constructor(run) {
@@ -47,7 +48,6 @@ export class ResponsesChart extends Chart {
       },
     });
     this.run = run;
-    this.colours = new EndpointColours();
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
       button.addEventListener("click", () => this.#scale(button.dataset.scale));
     }
@@ -120,7 +120,7 @@ export class ResponsesChart extends Chart {
     const label = `${method} ${name}`.trim() + (failed ? FAILURE : "");
     const dots = this.#log ? points.map(([at, time]) => [at, Math.max(time, LEAST_MS)]) : points;
     return {
-      id: extra ? `${label} (extra)` : label,
+      id: JSON.stringify([method, name, failed, extra]),
       name: label,
       type: "scatter",
       data: dots,
@@ -142,14 +142,16 @@ export class ResponsesChart extends Chart {
     if (isOld || endpoints.length !== this.#named.of) {
       this.#named = { of: endpoints.length, list: busiest(endpoints, MAX_NAMED) };
       this.#namedAt = performance.now();
-      this.colours.add(this.#named.list);
+      // Anew, so that colours do not depend on the order in which the endpoints appeared.
+      this.#colours = new EndpointColours();
+      this.#colours.add(this.#named.list);
     }
     return this.#named.list;
   }
 
   #colour(method, name, failed) {
     if (method === "" && !failed) return this.palette.muted;
-    const { hue, round } = this.colours.of(method, name, failed);
+    const { hue, round } = this.#colours.of(method, name, failed);
     const lightness = (isDark() ? 64 : 46) + round * (isDark() ? 8 : -9);
     return `hsl(${hue}, ${failed ? 74 : 62}%, ${lightness}%)`;
   }
