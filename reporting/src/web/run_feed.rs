@@ -80,6 +80,17 @@ impl RunFeed {
         let view = run_view(&self.coordinator, &run).await?;
         let series = store.series(&self.id, 0, MAX_SERIES_POINTS).await?;
         let sent = &mut self.sent;
+        let reset = !can_be_extended_to(&sent.series, &series);
+        let known = if reset {
+            &[]
+        } else {
+            sent.series.points.as_slice()
+        };
+        let new_points = new_points(known, &series.points);
+        if !reset && has_step_before(&new_points, series.step_s, sent.dots.first_wanted()) {
+            // Results came later than samples are looked for, so all dots are sent anew.
+            sent.dots = Dots::new();
+        }
         let samples = store
             .samples(&self.id, sent.dots.first_wanted(), MAX_DOTS)
             .await?;
@@ -91,15 +102,9 @@ impl RunFeed {
         }
         let log_lines_dropped = store.log_lines_dropped(&self.id).await?;
 
-        let reset = !can_be_extended_to(&sent.series, &series);
-        let known = if reset {
-            &[]
-        } else {
-            sent.series.points.as_slice()
-        };
         let delta = RunDelta {
             reset,
-            series: new_points(known, &series.points),
+            series: new_points,
             step_s: series.step_s,
             dots: sent.dots.update(samples),
             log,
@@ -171,6 +176,14 @@ fn new_points(sent: &[SeriesPoint], now: &[SeriesPoint]) -> Vec<SeriesPoint> {
         .filter(|point| sent.next() != Some(*point))
         .copied()
         .collect()
+}
+
+/// Whether any of these steps has ended before `second`. Of a long run the last step is wide, begins long before
+/// and changes all the time.
+fn has_step_before(points: &[SeriesPoint], step_s: u32, second: u32) -> bool {
+    points
+        .iter()
+        .any(|point| point.second.saturating_add(step_s) <= second)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::fake_agent::FakeAgent;
-use crate::site::{Site, load_test, snapshot};
+use crate::site::{AGENT, Site, load_test, snapshot};
 
 /// How long anything awaited here may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -324,6 +324,61 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         again.header(header::LOCATION),
         runs["runs"][0]["url"].as_str().expect("an address")
     );
+}
+
+/// Results of one second, with a dot.
+fn second_with_a_dot(run_id: &str, seq: u64, second: u32) -> Snapshot {
+    let mut results = snapshot(run_id, "/cart", "500");
+    results.seq = seq;
+    results.intervals.truncate(1);
+    results.intervals[0].second = second;
+    results.samples[0].at_us = u64::from(second) * 1_000_000 + 500_000;
+    results.user_changes.clear();
+    results.log.clear();
+    results.end = None;
+    results
+}
+
+#[tokio::test]
+async fn dots_of_results_that_come_long_after_others_are_shown() {
+    let site = Site::start(None).await;
+    let id = "abcdefabcdef";
+    let first = second_with_a_dot(id, 1, 0);
+    site.running_run(id, load_test("checkout"), first).await;
+    let save = |results: Snapshot| async {
+        let change = format!("after-{}", results.seq);
+        let store = site.coordinator.store();
+        store
+            .save_snapshot(id, AGENT, results)
+            .await
+            .expect("saved");
+        // Streams look when the coordinator says that something changed.
+        let changed = site.coordinator.create_infrastructure(&change).await;
+        changed.expect("created");
+    };
+    save(second_with_a_dot(id, 2, 60)).await;
+    let mut events = Events::open(&site, &format!("/api/v1/runs/{id}/events")).await;
+    assert_eq!(
+        events.run().await.delta["dots"]["at_ms"],
+        json!([500, 60_000])
+    );
+    for (seq, second, forget, at_ms) in [
+        (3, 58, false, json!([58_500])),
+        (4, 20, true, json!([500, 20_000, 38_000, 2_000])),
+        (5, 61, false, json!([61_500])),
+    ] {
+        save(second_with_a_dot(id, seq, second)).await;
+        let with_dots = async {
+            loop {
+                let dots = events.run().await.delta["dots"].take();
+                if dots["kind"] != json!([]) {
+                    break dots;
+                }
+            }
+        };
+        let dots = timeout(DEADLINE, with_dots).await.expect("dots in time");
+        assert_eq!((&dots["forget"], &dots["at_ms"]), (&json!(forget), &at_ms));
+    }
 }
 
 #[tokio::test]

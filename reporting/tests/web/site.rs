@@ -163,14 +163,32 @@ impl Site {
             .expect("an agent in time");
     }
 
-    /// A run of ten seconds that is over, with the requests of [`requests`], written straight into the
-    /// store.
+    /// A run of ten seconds that is over, with the results of [`snapshot`], written straight into the store.
     pub(crate) async fn finished_run(
         &self,
         id: &str,
         test: LoadTest,
         endpoint: &str,
         error: &str,
+    ) -> RunRecord {
+        let over = RunRecord {
+            phase: RunPhase::Finished,
+            ended_at_us: Some(1_795_413_915_000_000),
+            ..self
+                .running_run(id, test, snapshot(id, endpoint, error))
+                .await
+        };
+        let store = self.coordinator.store();
+        store.update_run(&over).await.expect("the run is updated");
+        over
+    }
+
+    /// A run that goes on, with its first results, written straight into the store.
+    pub(crate) async fn running_run(
+        &self,
+        id: &str,
+        test: LoadTest,
+        results: Snapshot,
     ) -> RunRecord {
         let store = self.coordinator.store();
         let record = store
@@ -197,16 +215,10 @@ impl Site {
             .await
             .expect("the run is kept");
         store
-            .save_snapshot(&record.id, AGENT, snapshot(&record.id, endpoint, error))
+            .save_snapshot(&record.id, AGENT, results)
             .await
             .expect("the snapshot is saved");
-        let over = RunRecord {
-            phase: RunPhase::Finished,
-            ended_at_us: Some(1_795_413_915_000_000),
-            ..record
-        };
-        store.update_run(&over).await.expect("the run is updated");
-        over
+        record
     }
 }
 
