@@ -184,6 +184,11 @@ impl Registry {
         self.secret_options.take_new()
     }
 
+    /// These could not be saved; they are returned again when next asked.
+    pub fn give_back_secret_options(&mut self, unsaved: Vec<SecretOption>) {
+        self.secret_options.give_back(unsaved);
+    }
+
     /// Creates an infrastructure before its first agent comes.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ fn notices_of_store(
         notices.push(LiveNotice {
             kind: "disk_nearly_full",
             message: format!(
-                "The disk of the results is nearly full: {} MiB are left. Make room or delete runs.",
+                "The results disk is nearly full: {} MiB are left. Free some space or delete runs.",
                 page_text::count(free >> 20)
             ),
         });

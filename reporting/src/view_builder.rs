@@ -319,7 +319,12 @@ impl RunRows {
             let kept = self.kept().get(&run.id).cloned();
             rows.push(match kept {
                 Some(row) => row,
-                None => self.new_row(coordinator, &run).await?,
+                None => match self.new_row(coordinator, &run).await {
+                    Ok(row) => row,
+                    // Deleted since the list was read.
+                    Err(error) if error.is_unknown_run() => continue,
+                    Err(error) => return Err(error),
+                },
             });
         }
         Ok(RunList {

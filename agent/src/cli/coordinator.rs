@@ -51,7 +51,7 @@ pub(super) struct CoordinatorOptions {
     /// How long an agent may be out of contact before its load is stopped.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
-    /// Delete runs that ended longer ago, such as 90d, or all but the newest, such as 500 [default: keep all].
+    /// Keep only runs that ended within this time (90d), or this many newest runs (500) [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
     keep: Option<Keep>,
 }

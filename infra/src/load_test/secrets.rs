@@ -10,9 +10,27 @@ pub(crate) const LEFT_OUT: &str = "(not kept)";
 /// Likewise in place of a host's password, also where it is only not shown; and as it stands in a URL that was parsed.
 const HIDDEN_PASSWORD: &str = "…";
 const HIDDEN_PASSWORD_IN_URL: &str = "%E2%80%A6";
-/// Headers whose values are secrets, and parts of such headers' names, in lower case.
-const SECRET_HEADERS: [&str; 7] = [
-    "auth", "cookie", "key", "token", "secret", "password", "session",
+/// How the words of names of headers end whose values are secrets, in lower case: `x-csrftoken`, `x-auth-user`.
+const SECRET_WORDS: [&str; 10] = [
+    "auth",
+    "authorization",
+    "cookie",
+    "token",
+    "tokens",
+    "secret",
+    "password",
+    "session",
+    "sessionid",
+    "key",
+];
+/// Before `-key` in names of headers whose values are no secrets.
+const OPEN_KEYS: [&str; 6] = [
+    "idempotency",
+    "websocket",
+    "surrogate",
+    "cache",
+    "partition",
+    "routing",
 ];
 
 impl LoadTest {
@@ -76,7 +94,12 @@ impl LoadTest {
 
 fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET_HEADERS.iter().any(|part| name.contains(part))
+    let mut before = "";
+    name.split(['-', '_', '.']).any(|word| {
+        let is_open = word == "key" && OPEN_KEYS.contains(&before);
+        before = word;
+        !is_open && SECRET_WORDS.iter().any(|end| word.ends_with(end))
+    })
 }
 
 /// A text that is not a URL, with `…` in place of what may be a password: rather too much than too little.
@@ -166,6 +189,39 @@ mod tests {
         assert_eq!(shown("no url:secret@x"), "no url:…@x");
         assert_eq!(shown("user:secret@example.com"), "user:…@example.com");
         assert_eq!(shown("ftp://user:secret@x"), "ftp://user:…@x/");
+    }
+
+    #[test]
+    fn headers_with_credentials_are_known_by_whole_words() {
+        for secret in [
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "X-API-Key",
+            "Api_Key",
+            "apikey",
+            "Ocp-Apim-Subscription-Key",
+            "X-Auth-User",
+            "X-CSRFToken",
+            "X-Access-Token",
+            "Client-Secret",
+            "X-Session-Id",
+            "key",
+        ] {
+            assert!(is_secret_header(secret), "{secret}");
+        }
+        for open in [
+            "Idempotency-Key",
+            "x-idempotency-key",
+            "Author",
+            "X-Authors",
+            "Keywords",
+            "Keep-Alive",
+            "Cookies-Accepted",
+            "Accept",
+        ] {
+            assert!(!is_secret_header(open), "{open}");
+        }
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl SecretOptions {
         std::mem::take(&mut self.new)
     }
 
+    /// What could not be saved, to be taken again.
+    pub(super) fn give_back(&mut self, unsaved: Vec<SecretOption>) {
+        self.new.extend(unsaved);
+    }
+
     fn is_full(&self) -> bool {
         self.known.len() >= MAX_SECRET_OPTIONS
     }

@@ -351,6 +351,9 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
     let secret = registry.take_new_secret_options();
     assert_eq!(secret, [("shop".to_owned(), "pin".to_owned())]);
     assert_eq!(registry.take_new_secret_options(), []);
+    // saving them failed
+    registry.give_back_secret_options(secret.clone());
+    assert_eq!(registry.take_new_secret_options(), secret);
     registry.join(&with_option("late", false), 0).unwrap();
     assert!(all_hidden(&registry));
     // after a restart

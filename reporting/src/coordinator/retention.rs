@@ -89,7 +89,10 @@ impl Coordinator {
             Keep::Runs(runs) => (u64::MAX, runs),
         };
         loop {
-            let runs = self.store().runs_beyond(newest, ended_before_us).await?;
+            let beyond = self
+                .store()
+                .runs_beyond(newest, ended_before_us, self.now_us());
+            let runs = beyond.await?;
             if runs.is_empty() {
                 return Ok(());
             }

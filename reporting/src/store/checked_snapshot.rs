@@ -61,7 +61,7 @@ impl CheckedSnapshot {
             let at = position as usize;
             (at < endpoints.len()).then_some(at).ok_or_else(|| {
                 StoreError::InvalidSnapshot(format!(
-                    "it speaks of endpoint {position} and lists {}",
+                    "it mentions endpoint {position} and lists {}",
                     endpoints.len()
                 ))
             })
@@ -141,7 +141,7 @@ impl CheckedSnapshot {
         })
     }
 
-    /// Every second it speaks of.
+    /// Every second it mentions.
     pub(super) fn seconds(&self) -> impl Iterator<Item = u32> + '_ {
         self.pieces
             .iter()

@@ -57,7 +57,8 @@ impl Store {
         self.inner.writer.run(marked).await
     }
 
-    /// Some runs that are over, ended before this time, and are not among the `newest`; none when there are no more.
+    /// Some runs that are over, take no late results any more, ended before this time, and are not among the `newest`;
+    /// none when there are no more.
     ///
     /// # Errors
     /// The database failed.
@@ -65,13 +66,16 @@ impl Store {
         &self,
         newest: u32,
         ended_before_us: u64,
+        now_us: u64,
     ) -> Result<Vec<RunId>, StoreError> {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let mut statement = connection.prepare_cached(
                 "SELECT id FROM (SELECT * FROM runs WHERE is_over ORDER BY created_at_us DESC, run DESC LIMIT -1 OFFSET ?1)
-                 WHERE coalesce(ended_at_us, created_at_us) < ?2 LIMIT ?3",
+                 WHERE coalesce(ended_at_us, created_at_us) < ?2 AND coalesce(completeness ->> '$.late_until_us', 0) <= ?3
+                 LIMIT ?4",
             )?;
-            let limits = params![newest, to_sql(ended_before_us), RUNS_AT_A_TIME];
+            let (before, now) = (to_sql(ended_before_us), to_sql(now_us));
+            let limits = params![newest, before, now, RUNS_AT_A_TIME];
             let ids = statement.query_map(limits, |row| row.get(0))?;
             Ok(ids.collect::<Result<_, _>>()?)
         };
@@ -145,8 +149,35 @@ fn give_back(connection: &Connection) -> StoreResult<Progress> {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::{
+        Completeness, LATE_RESULTS_US, LoadProfile, LoadTest, RunPhase, RunRecord,
+    };
+
     use super::*;
     use crate::store::schema::open_writer;
+
+    #[tokio::test]
+    async fn a_run_that_takes_late_results_is_not_beyond_what_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mut late = RunRecord {
+            id: "late".into(),
+            number: 0,
+            test: LoadTest::default(),
+            phase: RunPhase::Finished,
+            created_at_us: 1,
+            started_at_us: Some(1),
+            ended_at_us: Some(1_000),
+            agents: Vec::new(),
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        };
+        late.completeness.wait_for_late_results(1_000);
+        store.create_run(late).await.unwrap();
+        let beyond = async |now_us| store.runs_beyond(0, u64::MAX, now_us).await.unwrap();
+        assert!(beyond(1_000).await.is_empty());
+        assert_eq!(beyond(1_000 + LATE_RESULTS_US).await, [RunId::from("late")]);
+    }
 
     #[test]
     fn every_table_with_rows_of_runs_is_cleared() {

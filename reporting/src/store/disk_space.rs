@@ -35,7 +35,7 @@ impl DiskSpace {
         let before = self.free_bytes.swap(free, Ordering::Relaxed);
         if free < NEARLY_FULL_BYTES && before >= NEARLY_FULL_BYTES {
             let megabytes = free >> 20;
-            tracing::warn!(directory = %self.dir.display(), megabytes, "the disk of the results is nearly full; make room or delete runs");
+            tracing::warn!(directory = %self.dir.display(), megabytes, "the results disk is nearly full; free some space or delete runs");
         }
     }
 

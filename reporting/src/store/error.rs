@@ -34,9 +34,9 @@ pub enum StoreError {
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),
-    #[error("there is a run {0} already")]
+    #[error("run {0} already exists")]
     RunExists(String),
-    #[error("run {0} is not over; stop it before it is deleted")]
+    #[error("run {0} is still running; stop it before deleting it")]
     NotOver(String),
     #[error("the agent takes no part in run {run}")]
     UnknownAgent { run: String },
@@ -56,6 +56,17 @@ impl StoreError {
     /// Whether the run is not known here.
     pub fn is_unknown_run(&self) -> bool {
         matches!(self, Self::UnknownRun(_))
+    }
+
+    /// Whether there is no space left.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Database(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
+            _ => false,
+        }
     }
 
     /// Whether what was given is at fault, so that trying again cannot help.

@@ -59,9 +59,8 @@ pub(super) static CONDITION: LazyLock<String> = LazyLock::new(|| {
                 OR word.value IN (CAST(number AS TEXT), '#' || number)
                 OR instr(lower(CASE WHEN NOT is_over THEN '{running}' WHEN phase = '{finished}' THEN '{done}' ELSE '{failed}' END),
                          lower(word.value)) = 1
-                OR instr(lower(substr(definition ->> '$.host',
-                                      1 + length(rtrim(definition ->> '$.host', replace(definition ->> '$.host', '@', ''))))),
-                         lower(word.value)) > 0))"
+                OR (SELECT instr(lower(substr(host, 1 + length(rtrim(host, replace(host, '@', ''))))), lower(word.value)) > 0
+                    FROM (SELECT definition ->> '$.host' AS host))))"
     )
 });
 

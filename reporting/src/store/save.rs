@@ -124,7 +124,7 @@ fn admit(
         .max();
     if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
         return Err(Err(StoreError::InvalidSnapshot(format!(
-            "it speaks of second {second}, but the run cannot last longer than {}",
+            "it mentions second {second}, but the run cannot last longer than {}",
             live.end_of_time
         ))));
     }
@@ -141,7 +141,7 @@ fn admit(
         .find(|worker| !agent.workers.contains(worker))
     {
         return Err(Err(StoreError::InvalidSnapshot(format!(
-            "it speaks of worker {worker}, which is not one of this agent's"
+            "it mentions worker {worker}, which is not one of this agent's"
         ))));
     }
     Ok(())

@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, StoreResult};
+use super::secret_rows::forget_secrets_of_finished;
 use super::{disk_space, private_files, wholeness};
 
 /// File in the data directory.
@@ -220,6 +221,9 @@ const MIGRATIONS: [&str; 9] = [
 /// The schema this version writes.
 const SCHEMA: i64 = MIGRATIONS.len() as i64;
 
+/// The first schema of versions that leave secrets out of what is kept of runs that are over.
+const SECRETS_LEFT_OUT: i64 = 9;
+
 /// Opens the one connection that writes, creating or migrating the database.
 pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     let path = dir.join(DATABASE_FILE);
@@ -300,6 +304,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         if step >= schema {
             transaction.execute_batch(migration)?;
         }
+    }
+    if (1..SECRETS_LEFT_OUT).contains(&schema) {
+        forget_secrets_of_finished(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;
@@ -444,6 +451,30 @@ mod tests {
         let store = Store::open(copied.path()).unwrap();
         let totals = store.totals("r", None).await.unwrap();
         assert_eq!(totals.aggregated().requests, 2);
+    }
+
+    #[tokio::test]
+    async fn secrets_of_runs_that_an_earlier_version_kept_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        first_schema(dir.path());
+        let old = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+        let host = "https://ada:geheim@shop.example/";
+        old.execute(
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us)
+             SELECT 'done', test, 2, json_set(definition, '$.host', ?1), '\"Finished\"', 1, 1 FROM runs",
+            [host],
+        )
+        .unwrap();
+        old.execute(
+            "UPDATE runs SET definition = json_set(definition, '$.host', ?1) WHERE NOT is_over",
+            [host],
+        )
+        .unwrap();
+        drop(old);
+        let store = Store::open(dir.path()).unwrap();
+        let host_of = async |id: &str| store.run(id).await.unwrap().unwrap().test.host;
+        assert_eq!(host_of("done").await, "https://ada:…@shop.example/");
+        assert_eq!(host_of("r").await, host, "it goes on and needs it");
     }
 
     #[tokio::test]

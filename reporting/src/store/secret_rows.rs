@@ -1,6 +1,6 @@
 //! What is secret, and what is left of a definition when its secrets are forgotten.
 
-use greylag_infra::{RunRecord, SecretOption};
+use greylag_infra::{LoadTest, RunRecord, SecretOption};
 use rusqlite::{Connection, params};
 
 use super::Store;
@@ -59,6 +59,24 @@ pub(super) fn definition_of(connection: &Connection, record: &RunRecord) -> Stor
     } else {
         Ok(json(&record.test))
     }
+}
+
+/// Leaves the secrets out that an earlier version kept after the end of runs. Which options are secret was not kept
+/// then, so these stay, and so does a definition that cannot be read.
+pub(super) fn forget_secrets_of_finished(connection: &Connection) -> rusqlite::Result<()> {
+    let mut over = connection.prepare("SELECT run FROM runs WHERE is_over")?;
+    let over = over.query_map([], |row| row.get(0))?;
+    let over = over.collect::<Result<Vec<i64>, _>>()?;
+    let mut read = connection.prepare("SELECT definition FROM runs WHERE run = ?1")?;
+    let mut write =
+        connection.prepare("UPDATE runs SET definition = ?2, set_up_data = NULL WHERE run = ?1")?;
+    for run in over {
+        let kept: String = read.query_row([run], |row| row.get(0))?;
+        if let Ok(test) = serde_json::from_str::<LoadTest>(&kept) {
+            write.execute(params![run, json(&test.without_secrets(|_| false))])?;
+        }
+    }
+    Ok(())
 }
 
 fn without_secrets(connection: &Connection, record: &RunRecord) -> StoreResult<String> {

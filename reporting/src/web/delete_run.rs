@@ -8,7 +8,8 @@ use super::state::WebState;
 /// # Errors
 /// 404 when there is none, 409 while it goes on.
 pub(super) async fn delete_run(state: &WebState, id: &str) -> Result<(), WebError> {
-    state.coordinator.delete_run(id).await?;
+    let deleted = state.coordinator.delete_run(id).await;
+    deleted.map_err(|error| WebError::of_store("deleting the run", error))?;
     state.run_rows.forget(id);
     Ok(())
 }

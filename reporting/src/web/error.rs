@@ -61,8 +61,9 @@ impl WebError {
     }
 }
 
-impl From<StoreError> for WebError {
-    fn from(error: StoreError) -> Self {
+impl WebError {
+    /// What the store did not do, and why if that can be mended from outside.
+    pub(super) fn of_store(doing: &str, error: StoreError) -> Self {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
             refused @ StoreError::NotOver(_) => {
@@ -72,8 +73,18 @@ impl From<StoreError> for WebError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the coordinator is shutting down",
             ),
-            other => Self::internal("reading the store", &other),
+            full if full.is_full_disk() => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                format!("{doing} failed: the results disk is full; free some space"),
+            ),
+            other => Self::internal(doing, &other),
         }
+    }
+}
+
+impl From<StoreError> for WebError {
+    fn from(error: StoreError) -> Self {
+        Self::of_store("reading the store", error)
     }
 }
 

@@ -121,6 +121,9 @@ impl StartForm {
             self.texts.remove(&name);
             self.want_again(&name, "");
         }
+        if let Some(host) = self.texts.remove("host") {
+            self.fill_host(&host);
+        }
     }
 
     /// The chosen scenario, where the page has no field for it because no agent that is connected has it.

@@ -178,6 +178,22 @@ async fn a_run_is_run_again_with_changes_and_its_secrets_entered_again() {
             "Filled in from “checkout #1”.",
         ],
     );
+    // a password that was typed is not sent back, and a source that is gone loses nothing that was typed
+    let gone = form
+        .replace(RUN, "ffffffffffff")
+        .replace("users=7", "users=41");
+    let gone = format!("{gone}&host=http%3A%2F%2Fme%3A{SECRET}%40127.0.0.1%3A9%2F");
+    let answer = site.post_form("/runs", &gone).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!answer.body.contains(SECRET));
+    assert_has(
+        &answer.body,
+        &[
+            "has been deleted",
+            "name=\"users\" value=\"41\"",
+            "name=\"host\" value=\"http://me@127.0.0.1:9/\"",
+        ],
+    );
     let whole = format!(
         "{form}&host=http%3A%2F%2Fme%3A{SECRET}%40127.0.0.1%3A9%2F&option%3A4%3Ashop%3Atoken={SECRET}"
     );

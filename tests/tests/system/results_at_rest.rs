@@ -149,7 +149,7 @@ async fn a_disk_that_is_nearly_full_is_warned_of() {
     let page = reqwest::get(format!("{url}/")).await.expect("the page");
     let page = page.text().await.expect("a text");
     assert!(
-        page.contains("The disk of the results is nearly full"),
+        page.contains("The results disk is nearly full"),
         "{page:.3000}"
     );
     let log = coordinator.0.stderr();

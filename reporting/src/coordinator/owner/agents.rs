@@ -25,9 +25,13 @@ impl Owner {
         };
         let secret = self.registry.take_new_secret_options();
         if !secret.is_empty()
-            && let Err(error) = self.coordinator.store().save_secret_options(secret).await
+            && let Err(error) = {
+                let store = self.coordinator.store();
+                store.save_secret_options(secret.clone()).await
+            }
         {
-            tracing::error!(%error, "cannot save which options are secret; values of them may be shown after a restart");
+            tracing::error!(%error, "cannot save which options are secret; this is tried again when the next agent connects");
+            self.registry.give_back_secret_options(secret);
         }
         tracing::info!(agent = %name, infrastructure = %hello.infrastructure, "agent connected");
         let agent_id = hello.secret.agent_id();

@@ -41,7 +41,12 @@ pub(in crate::web) async fn start_from_form(
     let carried = source
         .as_ref()
         .map_or_else(TestDraft::default, |source| source.draft.clone());
-    let (draft, found) = form.to_draft(&carried);
+    let (draft, mut found) = form.to_draft(&carried);
+    if source.is_none() && !form.source_key().is_empty() {
+        let message = "What this form was filled in from has been deleted, with requests and client settings that it may \
+            have had. Check the form and start it again";
+        found.push(FieldError::new("", message));
+    }
     let errors = match start(&state, draft, found).await? {
         Ok(url) => return Ok(Redirect::to(&url).into_response()),
         Err(errors) => errors,
@@ -70,14 +75,14 @@ async fn start(
     }
 }
 
-/// What a form says it was filled in from.
+/// What a form says it was filled in from, if that is still there.
 async fn source_of(state: &WebState, key: &str) -> Result<Option<Source>, WebError> {
     match key {
         "" => Ok(None),
         COMMAND_LINE => Ok(Source::of_command_line(&state.start_form)),
         id => {
-            let run = find_run(&state.coordinator, id).await?;
-            Ok(Some(Source::of_run(&run, was_mixed(&run))))
+            let run = state.coordinator.store().run(id).await?;
+            Ok(run.map(|run| Source::of_run(&run, was_mixed(&run))))
         }
     }
 }

@@ -84,15 +84,20 @@ impl StartForm {
     }
 
     /// The host without the password it may hold.
-    fn fill_host(&mut self, host: &str) {
+    pub(super) fn fill_host(&mut self, host: &str) {
         let test = LoadTest {
-            host: host.to_owned(),
+            host: host.trim().to_owned(),
             ..LoadTest::default()
         };
         let with_password = test.host_url().ok();
         let with_password = with_password.filter(|url| url.password().is_some());
         let Some(mut url) = with_password else {
-            return self.put("host", host.to_owned());
+            // In what is no host there may be a password, too.
+            let shown = test.shown_host();
+            if shown != test.host {
+                self.want_again("host", &shown);
+            }
+            return self.put("host", shown);
         };
         // A URL that can have a password can be without.
         if url.set_password(None).is_ok() {

@@ -167,6 +167,31 @@ fn a_secret_that_was_typed_is_asked_for_again() {
 }
 
 #[test]
+fn a_password_that_was_typed_is_not_written_into_the_page() {
+    for (typed, shown) in [
+        (
+            " https://ada:geheim@shop.example ",
+            "https://ada@shop.example/",
+        ),
+        ("https:user:geheim@exa mple", "https:…@exa mple"),
+        ("ftp://user:geheim@x", "ftp://user:…@x/"),
+    ] {
+        let mut form = form(&[("host", typed), ("users", "x")]);
+        form.forget_secrets(|_, _| true);
+        assert!(!format!("{form:?}").contains("geheim"), "{form:?}");
+        assert_eq!(form.text("host"), shown);
+        assert!(form.wants_again("host"));
+        let (_, errors) = form.to_draft(&TestDraft::default());
+        let is_asked = |error: &FieldError| error.path == "host" && error.message.contains("again");
+        assert!(errors.iter().any(is_asked), "{errors:?}");
+    }
+    let mut plain = form(&[("host", "http://a.example")]);
+    plain.forget_secrets(|_, _| true);
+    assert_eq!(plain.text("host"), "http://a.example");
+    assert!(!plain.wants_again("host"));
+}
+
+#[test]
 fn requests_and_client_settings_are_carried() {
     let request: DeclaredRequest =
         serde_json::from_str(r#"{"method": "GET", "path": "/", "weight": 1}"#).unwrap();
