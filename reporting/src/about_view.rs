@@ -199,7 +199,7 @@ fn stages_text(stages: &[Stage]) -> String {
         .map(|stage| {
             let mut what = Vec::new();
             if let Some(users) = stage.users {
-                what.push(format!("{} users", page_text::count(users)));
+                what.push(number_of_users(users));
             }
             if let Some(rate) = stage.arrival_rate {
                 what.push(format!("{} iterations per second", page_text::rate(rate)));
@@ -219,12 +219,17 @@ fn stages_text(stages: &[Stage]) -> String {
     lines.join("\n")
 }
 
+fn number_of_users(users: u64) -> String {
+    let unit = if users == 1 { "user" } else { "users" };
+    format!("{} {unit}", page_text::count(users))
+}
+
 /// One line for each change of the load, in order of time.
 fn profile_text(profile: &LoadProfile) -> String {
-    let users = profile.steps.iter().map(|step| {
-        let what = format!("{} users", page_text::count(step.users));
-        (step.at_us, what, step.over_us)
-    });
+    let users = profile
+        .steps
+        .iter()
+        .map(|step| (step.at_us, number_of_users(step.users), step.over_us));
     let rates = profile.rates.iter().map(|step| {
         let what = format!("{} iterations per second", page_text::rate(step.per_second));
         (step.at_us, what, step.over_us)
@@ -283,6 +288,7 @@ mod tests {
         );
         let many = stages_text(&[stage(Some(1), None, 0, 1); 20]);
         assert_eq!(many.lines().count(), MAX_STAGES_TOLD + 1);
+        assert!(many.starts_with("1 user for 1s\n"), "{many}");
         assert!(many.ends_with("and 8 more"));
     }
 

@@ -150,7 +150,7 @@ fn notices_of_saving(
     vec![LiveNotice {
         kind: "behind",
         message: format!(
-            "The coordinator is {} s behind: results arrive or are saved more slowly than they are made.",
+            "The coordinator is {} s behind: results arrive or are saved more slowly than they are produced.",
             unsaved_us / 1_000_000
         ),
     }]

@@ -92,7 +92,7 @@ pub enum LoadTestError {
     TooLong(u64),
     #[error("ramp-up is {0}s; the maximum is 30 days")]
     RampTooLong(u64),
-    #[error("spawn rate is {0}; give users per second, a number above 0")]
+    #[error("spawn rate is {0}; it must be above 0")]
     SpawnRate(f64),
     #[error("both ramp-up and spawn rate are given; keep one of the two")]
     RampAndSpawnRate,
@@ -101,7 +101,7 @@ pub enum LoadTestError {
     )]
     ArrivalRate(f64),
     #[error(
-        "spawn rate and arrival rate are given; with an arrival rate all users are there from the start, so leave the spawn rate out"
+        "spawn rate and arrival rate are given; with an arrival rate all users start immediately, so leave the spawn rate out"
     )]
     ArrivalAndSpawnRate,
     #[error(
@@ -150,9 +150,9 @@ pub enum LoadTestError {
     Host { host: String, reason: String },
     #[error("host `{0}` is not a URL; did you mean http://{0}?")]
     HostWithoutScheme(String),
-    #[error("the host's password is not kept after a run; give it again")]
+    #[error("the host's password is not kept after a run; enter it again")]
     PasswordLeftOut,
-    #[error("option `{0}` is secret and not kept after a run; give it again")]
+    #[error("option `{0}` is secret and not kept after a run; enter it again")]
     OptionLeftOut(String),
     #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
     NoHost,
@@ -521,7 +521,7 @@ impl Stage {
             if !(rate > 0.0 && rate.is_finite()) {
                 mistakes.push((
                     "spawn_rate",
-                    format!("has a spawn rate of {rate}; give users per second, a number above 0"),
+                    format!("has a spawn rate of {rate}; it must be above 0"),
                 ));
             }
             if self.ramp_s > 0 {

@@ -37,7 +37,7 @@ export function nativeError(field) {
   const { validity } = field;
   if (field.dataset.required !== undefined && !field.value) return "Enter it again; secrets are not shown on the page.";
   if (validity.valueMissing) return `Enter the target's base URL, such as ${field.placeholder}.`;
-  if (validity.typeMismatch) return `Enter a URL of HTTP or HTTPS, such as ${field.placeholder}.`;
+  if (validity.typeMismatch) return `Enter an HTTP or HTTPS URL, such as ${field.placeholder}.`;
   if (validity.patternMismatch) return "Enter a whole number.";
   return null;
 }

@@ -139,7 +139,7 @@ function showWorkers(workers) {
   const holder = part("workers");
   holder.hidden = workers.length === 0;
   const stale = workers.filter((worker) => worker.stale).length;
-  setText(part("stale-workers"), `${stale} not heard`);
+  setText(part("stale-workers"), `${stale} not responding`);
   part("stale-workers").hidden = stale === 0;
   const body = holder.querySelector("tbody");
   workers.forEach((worker, index) => {

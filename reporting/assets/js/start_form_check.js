@@ -35,5 +35,5 @@ function spawnRateError({ spawn_rate: rate, given_ramp_up: rampUp, arrival_rate:
   if (!rate) return null;
   if (!(number(rate) > 0)) return "Enter a number above 0, such as 2.5.";
   if (rampUp) return "Ramp-up and spawn rate are both given; leave one of the two empty.";
-  return arrivals ? "With an arrival rate all users are there from the start; leave the spawn rate empty." : null;
+  return arrivals ? "With an arrival rate all users start immediately; leave the spawn rate empty." : null;
 }

@@ -85,8 +85,7 @@ fn over(
         (Some(ramp_up), None) => ramp_up.duration("ramp_up"),
         (None, None) => Ok(Duration::ZERO),
         (None, Some(rate)) => {
-            let refused =
-                || format!("spawn_rate is {rate}; give users per second, a number above 0");
+            let refused = || format!("spawn_rate is {rate}; it must be above 0");
             if !(rate > 0.0 && rate.is_finite()) {
                 return Err(refused());
             }

@@ -93,7 +93,7 @@ fn event_stream(state: &WebState, runs: Vec<String>, front: bool) -> Result<Resp
             WebError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
-                    "{MAX_EVENT_STREAMS} live pages are open, the maximum; close some and reload"
+                    "{MAX_EVENT_STREAMS} browsers are following live, the maximum. This page connects when one leaves."
                 ),
             )
         })?;

@@ -152,7 +152,7 @@ fn notice_of_skipped(last_sent: u64, log: &[LogRow]) -> Option<LogRow> {
         at_us: first.at_us,
         source: "coordinator".to_owned(),
         text: match skipped {
-            1 => "… 1 older line is in the download".to_owned(),
+            1 => "… 1 earlier line: see the download".to_owned(),
             _ => format!("… {} earlier lines: see the download", count(skipped)),
         },
     })
@@ -259,6 +259,6 @@ mod tests {
         assert_eq!((notice.seq, notice.at_us), (12_345, 123_460));
         assert_eq!(notice.text, "… 12,345 earlier lines: see the download");
         let notice = notice_of_skipped(40, &lines(42)).expect("one is left out");
-        assert_eq!(notice.text, "… 1 older line is in the download");
+        assert_eq!(notice.text, "… 1 earlier line: see the download");
     }
 }

@@ -79,7 +79,7 @@ async fn each_error_stands_beside_its_field_and_the_cursor_in_the_first() {
     assert_has(
         &answer.body,
         &[
-            "The test was not started: 2 fields need a change.",
+            "The test was not started: 2 fields need fixing.",
             "aria-describedby=\"error-users\" aria-invalid=\"true\" autofocus>",
             "<small class=\"field-error\" id=\"error-users\">Users is `many`; write a whole number",
             "aria-describedby=\"error-stage%3A2%3Aduration stage-help\" aria-invalid=\"true\">",

@@ -284,7 +284,7 @@ async fn the_form_asks_for_what_scenarios_declare() {
         "<input type=\"checkbox\" name=\"option:4:shop:verbose\" value=\"true\" checked>",
         "<option value=\"us\" selected>us</option>",
         "<input type=\"password\" name=\"option:4:shop:token\"",
-        "Its load shape decides users",
+        "Its load shape sets users",
         "What basket is for",
     ] {
         assert!(page.contains(part), "{part} in {page}");

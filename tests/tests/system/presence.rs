@@ -91,7 +91,10 @@ async fn assert_shown_unheard(cluster: &Cluster, id: &str, name: &str, status: &
     }
     let page = cluster.api().page(id).await;
     assert!(page.contains("Nothing heard from"), "on the page");
-    assert!(page.contains(">2 not heard<"), "beside the worker count");
+    assert!(
+        page.contains(">2 not responding<"),
+        "beside the worker count"
+    );
     assert_eq!(page.matches("data-stale=\"true\"").count(), 2);
     assert_eq!(page_field(&page, "active-users"), "10");
     wait_for_status_of_agent(cluster, name, status).await;

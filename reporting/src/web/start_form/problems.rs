@@ -78,8 +78,8 @@ impl StartForm {
             return Some(self.problems.of_all.join("\n"));
         }
         Some(match self.problems.of_fields.len() {
-            1 => "The test was not started: a field needs a change.".to_owned(),
-            count => format!("The test was not started: {count} fields need a change."),
+            1 => "The test was not started: 1 field needs fixing.".to_owned(),
+            count => format!("The test was not started: {count} fields need fixing."),
         })
     }
 

@@ -76,7 +76,7 @@ impl StartForm {
             // The most users that may be busy at once, which no stage of an arrival rate says.
             let belongs = name == "users" && has_rates;
             if self.has(name) && !belongs {
-                let message = "The stages say how the load goes; leave this empty";
+                let message = "The stages define the load; leave this empty";
                 errors.push(FieldError::new(name, message));
             }
         }

@@ -246,7 +246,12 @@ async fn a_page_without_shared_workers_is_live_and_says_when_there_are_too_many(
 
         let all = take_all_streams(cluster.api()).await;
         browser.open(cluster.api().url()).await;
-        wait_for_indicator(&browser, "refused", "200 live pages are open, the maximum").await;
+        wait_for_indicator(
+            &browser,
+            "refused",
+            "200 browsers are following live, the maximum",
+        )
+        .await;
         assert_no_overflow(&browser, "a page that is refused").await;
         drop(all);
         wait_for_indicator(&browser, "live", "Live").await;
