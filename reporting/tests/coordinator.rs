@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    self, AgentEnd, Endpoint, Hello, PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent,
+    self, AgentEnd, Endpoint, HeldRun, Hello, PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent,
     ToCoordinator, UserChange,
 };
 use greylag_infra::{
@@ -333,6 +333,36 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
             run_id: "nosuchrun".into()
         })
     );
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_do_not_wait_for_longer_than_their_run_has_been_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    let waiting = HeldRun {
+        run_id,
+        run_time_us: None,
+        unacknowledged_us: u64::MAX,
+    };
+    let ping = ToCoordinator::Ping {
+        sent_at_us: 1,
+        runs: vec![waiting],
+    };
+    agent.send(&ping).await;
+    let unsaved_us = || site.coordinator.infrastructures()[0].agents[0].unsaved_us;
+    let shown = async {
+        while unsaved_us() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown)
+        .await
+        .expect("the age should be shown");
+    let most_us = u64::try_from((2 * PATIENCE).as_micros()).unwrap();
+    assert!(unsaved_us() < most_us, "{}", unsaved_us());
     site.close().await;
 }
 

@@ -60,7 +60,10 @@ async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
     let half_an_hour = Duration::from_secs(1_800);
     tokio::time::advance(half_an_hour).await;
     let all = ["run000000004", "run000000003", "run000000002"];
-    assert_eq!(ids(&site).await, all, "the clock may still be set");
+    // Deleting takes fewer turns of the store.
+    for _ in 0..50 {
+        assert_eq!(ids(&site).await, all, "the clock may still be set");
+    }
     tokio::time::advance(half_an_hour).await;
     tokio::time::resume();
     until_left(&site, &["run000000004", "run000000003"]).await;
