@@ -31,6 +31,8 @@ const MAX_FAILED: usize = 20;
 const MAX_SLOWEST: usize = 10;
 /// How many are drawn.
 const MAX_DRAWN: usize = MAX_SAMPLES_PER_SECOND - MAX_FAILED - MAX_SLOWEST;
+/// How many failed requests a worker knows within a second: as many more as may be among those drawn.
+const MAX_FAILED_CANDIDATES: usize = MAX_DRAWN + MAX_FAILED;
 /// Most endpoints of which a worker knows the slowest request within a second.
 const MAX_SLOWEST_CANDIDATES: usize = 1_000;
 
@@ -230,8 +232,7 @@ impl SampleReservoir {
             self.drawn.offer(rank, sample, MAX_DRAWN);
         }
         if sample.failed && sample.kind != SampleKind::Slow {
-            // As many more as may be among those drawn.
-            self.failed.offer(rank, sample, MAX_DRAWN + MAX_FAILED);
+            self.failed.offer(rank, sample, MAX_FAILED_CANDIDATES);
         }
         if let Some(slowest) = self.slowest.get_mut(&sample.endpoint) {
             if slowest.response_us < sample.response_us {
@@ -253,6 +254,11 @@ impl SampleReservoir {
             Some(greatest) if self.drawn.0.len() >= MAX_DRAWN => greatest.0,
             _ => u64::MAX,
         };
+        // Failed requests of greater ranks were let go if there are as many as are known.
+        let known_to = match self.failed.0.peek() {
+            Some(greatest) if self.failed.0.len() >= MAX_FAILED_CANDIDATES => greatest.0,
+            _ => u64::MAX,
+        };
         let mut samples: Vec<SampleData> = self.drawn.0.drain().map(|ranked| ranked.1).collect();
         let mut failed: Vec<Ranked> = self
             .failed
@@ -261,7 +267,7 @@ impl SampleReservoir {
             .filter(|ranked| ranked.0 > drawn_to)
             .collect();
         failed.sort();
-        let failed_to = failed.get(MAX_FAILED).map_or(u64::MAX, |next| next.0 - 1);
+        let failed_to = failed.get(MAX_FAILED).map_or(known_to, |next| next.0 - 1);
         samples.extend(
             failed
                 .into_iter()

@@ -81,7 +81,7 @@ fn ids<'a>(samples: impl IntoIterator<Item = &'a SampleData>) -> Vec<(u64, u64)>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// The model: of all requests exactly those up to one rank are drawn, of the failed ones exactly those
     /// up to another, whatever the way.
@@ -109,6 +109,25 @@ proptest! {
             prop_assert_eq!(slowest(&kept), slowest(&all));
         }
         prop_assert!(kept.is_sorted_by_key(|s| s.at_us));
+    }
+}
+
+#[test]
+fn the_slowest_is_kept_where_more_requests_failed_than_are_known() {
+    for count in [69, 70, 71, 89, 90, 91, 92, 111, 400] {
+        let all = requests(&[count], 1);
+        let (kept, _) = shown(&all, 1, 0, 20);
+        for endpoint in 0..5 {
+            let slowest = |of: &[SampleData]| {
+                let of = of.iter().filter(|s| s.endpoint == endpoint);
+                of.map(|s| s.response_us).max()
+            };
+            assert_eq!(
+                slowest(&kept),
+                slowest(&all),
+                "endpoint {endpoint} of {count}"
+            );
+        }
     }
 }
 
