@@ -7,7 +7,7 @@
 mod support;
 
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
-use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, Secret, SetUpData};
+use greylag_infra::{RunPhase, RunRecord};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
 use support::{START_US, end, endpoint, run, snapshot};
 
@@ -535,114 +535,5 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     assert_eq!(
         serde_json::from_value::<Summary>(expected).unwrap(),
         summary
-    );
-}
-
-/// Notices of several snapshots are merged by kind, worker and subject, and survive the coordinator.
-#[tokio::test]
-async fn what_the_generator_ran_short_of_is_kept_and_merged() {
-    let (dir, store) = store().await;
-    create(&store, "r", &["x"]).await;
-    let cpu = |second: u32, worst: u64| GeneratorNotice {
-        kind: NoticeKind::Cpu,
-        worker: Some(0),
-        first_second: second,
-        last_second: second,
-        count: 1,
-        worst,
-        ..GeneratorNotice::default()
-    };
-    for (seq, second, worst) in [(1, 5, 92), (2, 6, 99), (3, 4, 90), (3, 9, 100)] {
-        let mut snapshot = snapshot("r", seq, &[]);
-        snapshot.notices = vec![cpu(second, worst)];
-        // The last one has been saved already: it must not count twice.
-        store.save_snapshot("r", "x", snapshot).await.unwrap();
-    }
-    let merged = GeneratorNotice {
-        first_second: 4,
-        last_second: 6,
-        count: 3,
-        worst: 99,
-        ..cpu(0, 0)
-    };
-    store.close().await;
-    let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.notices("r").await.unwrap(), [merged]);
-    assert!(store.notices("r9").await.unwrap_err().is_unknown_run());
-}
-
-#[tokio::test]
-async fn notices_that_cannot_be_are_refused() {
-    let (_dir, store) = store().await;
-    create(&store, "r", &["x"]).await;
-    let valid = GeneratorNotice {
-        worker: Some(0),
-        ..GeneratorNotice::default()
-    };
-    for invalid in [
-        GeneratorNotice {
-            worker: Some(77),
-            ..valid.clone()
-        },
-        GeneratorNotice {
-            first_second: 2,
-            last_second: 1,
-            ..valid.clone()
-        },
-        GeneratorNotice {
-            last_second: u32::MAX,
-            ..valid.clone()
-        },
-        GeneratorNotice {
-            count: u64::MAX,
-            ..valid.clone()
-        },
-    ] {
-        let mut snapshot = snapshot("r", 1, &[]);
-        snapshot.notices = vec![invalid.clone()];
-        let error = store.save_snapshot("r", "x", snapshot).await.unwrap_err();
-        assert!(error.is_invalid_input(), "{invalid:?}: {error}");
-    }
-}
-
-#[tokio::test]
-async fn secrets_of_the_client_are_kept_only_as_long_as_the_run_needs_them() {
-    let (_dir, store) = store().await;
-    let mut record = run("r1", "a", &["x"]);
-    record.test.client.client_certificate = Some(Secret::new("-----BEGIN geheim"));
-    record.test.client.proxy = Some(Secret::new("http://ada:geheim@proxy.example"));
-    record = store.create_run(record).await.unwrap();
-    // A coordinator that is started again finds the whole definition.
-    assert_eq!(store.run("r1").await.unwrap(), Some(record.clone()));
-    record.phase = RunPhase::Finished;
-    store.update_run(&record).await.unwrap();
-    let kept = store.run("r1").await.unwrap().unwrap().test;
-    assert_eq!(kept.client.client_certificate, Some(Secret::default()));
-    assert_eq!(kept.client.proxy, Some(Secret::default()));
-    let refused = kept.check().unwrap_err().to_string();
-    assert!(refused.contains("is not kept after a run"), "{refused}");
-}
-
-/// Set-up data survives the coordinator, and is forgotten with the run's end: it may hold passwords.
-#[tokio::test]
-async fn set_up_data_is_kept_as_long_as_the_run() {
-    let (dir, store) = store().await;
-    let mut record = create(&store, "r", &["x"]).await;
-    assert_eq!(store.set_up_data("r").await.unwrap(), None);
-    let data = SetUpData::from(b"tenants".to_vec());
-    store.save_set_up_data("r", data.clone()).await.unwrap();
-    record.phase = RunPhase::Running;
-    store.update_run(&record).await.unwrap();
-    store.close().await;
-    let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.set_up_data("r").await.unwrap(), Some(data.clone()));
-    record.phase = RunPhase::Finished;
-    store.update_run(&record).await.unwrap();
-    assert_eq!(store.set_up_data("r").await.unwrap(), None);
-    store.save_set_up_data("r", data).await.unwrap();
-    assert_eq!(
-        store.set_up_data("r").await.unwrap(),
-        None,
-        "the run is over"
     );
 }

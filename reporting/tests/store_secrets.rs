@@ -137,3 +137,47 @@ async fn only_the_owner_may_read_the_files() {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
+
+#[tokio::test]
+async fn secrets_of_the_client_are_kept_only_as_long_as_the_run_needs_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut record = run("r1", "a", &["x"]);
+    record.test.client.client_certificate = Some(Secret::new("-----BEGIN geheim"));
+    record.test.client.proxy = Some(Secret::new("http://ada:geheim@proxy.example"));
+    record = store.create_run(record).await.unwrap();
+    // A coordinator that is started again finds the whole definition.
+    assert_eq!(store.run("r1").await.unwrap(), Some(record.clone()));
+    record.phase = RunPhase::Finished;
+    store.update_run(&record).await.unwrap();
+    let kept = store.run("r1").await.unwrap().unwrap().test;
+    assert_eq!(kept.client.client_certificate, Some(Secret::default()));
+    assert_eq!(kept.client.proxy, Some(Secret::default()));
+    let refused = kept.check().unwrap_err().to_string();
+    assert!(refused.contains("is not kept after a run"), "{refused}");
+}
+
+/// Set-up data survives the coordinator, and is forgotten with the run's end: it may hold passwords.
+#[tokio::test]
+async fn set_up_data_is_kept_as_long_as_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut record = store.create_run(run("r", "a", &["x"])).await.unwrap();
+    assert_eq!(store.set_up_data("r").await.unwrap(), None);
+    let data = SetUpData::from(b"tenants".to_vec());
+    store.save_set_up_data("r", data.clone()).await.unwrap();
+    record.phase = RunPhase::Running;
+    store.update_run(&record).await.unwrap();
+    store.close().await;
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.set_up_data("r").await.unwrap(), Some(data.clone()));
+    record.phase = RunPhase::Finished;
+    store.update_run(&record).await.unwrap();
+    assert_eq!(store.set_up_data("r").await.unwrap(), None);
+    store.save_set_up_data("r", data).await.unwrap();
+    assert_eq!(
+        store.set_up_data("r").await.unwrap(),
+        None,
+        "the run is over"
+    );
+}

@@ -1,0 +1,8 @@
+//! The coordinator as an agent sees it: a fake agent over a real WebSocket.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod load;
+mod lost_agents;
+mod site;
+mod whole_runs;
