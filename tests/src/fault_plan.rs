@@ -69,10 +69,17 @@ pub enum Fault {
     LoseFromAgent { lasts: Duration },
     /// The target answers nothing for a while.
     FreezeTarget { lasts: Duration },
+    /// `kill -9` of the coordinator, which is started again on a machine whose wall clock was set so many seconds
+    /// ahead, or back if negative.
+    SetCoordinatorClock { down: Duration, seconds: i64 },
+    /// The coordinator's store can save nothing for a while.
+    BlockStore { lasts: Duration },
 }
 
 /// How many kinds of faults there are.
-const KINDS: usize = 17;
+const KINDS: usize = 19;
+/// How far a clock is set, in seconds.
+const CLOCK_JUMPS_S: [i64; 4] = [-3_600, -10, 10, 3_600];
 
 impl Fault {
     /// One of all kinds, each as likely as the others.
@@ -99,7 +106,12 @@ impl Fault {
             13 => Self::DripLink { lasts },
             14 => Self::MuteCoordinator { lasts },
             15 => Self::LoseFromAgent { lasts },
-            _ => Self::FreezeTarget { lasts },
+            16 => Self::FreezeTarget { lasts },
+            17 => Self::SetCoordinatorClock {
+                down,
+                seconds: CLOCK_JUMPS_S[random.below(CLOCK_JUMPS_S.len())],
+            },
+            _ => Self::BlockStore { lasts },
         }
     }
 
@@ -115,6 +127,8 @@ impl Fault {
             | Self::MuteCoordinator { lasts }
             | Self::LoseFromAgent { lasts }
             | Self::FreezeTarget { lasts }
+            | Self::BlockStore { lasts }
+            | Self::SetCoordinatorClock { down: lasts, .. }
             | Self::KillCoordinator { down: lasts }
             | Self::TerminateCoordinator { down: lasts } => Some(lasts),
             Self::KillWorker { .. }
@@ -145,7 +159,9 @@ impl Fault {
             | Self::DripLink { .. }
             | Self::MuteCoordinator { .. }
             | Self::LoseFromAgent { .. }
-            | Self::FreezeTarget { .. } => None,
+            | Self::FreezeTarget { .. }
+            | Self::SetCoordinatorClock { .. }
+            | Self::BlockStore { .. } => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use greylag_tests::summary::Summary;
 use greylag_tests::{
     AccessLog, ChaosProxy, Cluster, Fault, FaultPlan, LoggedRequest, Nginx, ProcessId,
-    START_TIMEOUT, Step, descendants, heavy, wait,
+    START_TIMEOUT, Step, descendants, heavy, lock_store, wait,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -51,6 +51,8 @@ struct Site {
     /// By process id.
     workers: BTreeMap<u32, Worker>,
     processes: Vec<ProcessId>,
+    /// Keeps the store from saving as long as it is there.
+    store_lock: Option<Box<dyn Send>>,
 }
 
 impl Site {
@@ -76,6 +78,7 @@ impl Site {
             run,
             workers: BTreeMap::new(),
             processes: Vec::new(),
+            store_lock: None,
         };
         site.wait_for_all_workers().await;
         site
@@ -129,7 +132,9 @@ impl Site {
                 };
                 self.cluster.start_agent_at(&url, NAMES[agent], "lab", &[]);
             }
-            Fault::KillCoordinator { .. } => self.cluster.coordinator().signal(Signal::KILL),
+            Fault::KillCoordinator { .. } | Fault::SetCoordinatorClock { .. } => {
+                self.cluster.coordinator().signal(Signal::KILL);
+            }
             Fault::TerminateCoordinator { .. } => self.cluster.coordinator().signal(Signal::TERM),
             Fault::FreezeCoordinator { .. } => self.cluster.coordinator().signal(Signal::STOP),
             Fault::FreezeTarget { .. } => self.signal_target(Signal::STOP),
@@ -138,6 +143,11 @@ impl Site {
             Fault::DripLink { .. } => self.proxy.drip(),
             Fault::MuteCoordinator { .. } => self.proxy.mute_coordinator(),
             Fault::LoseFromAgent { .. } => self.proxy.lose_from_agent(),
+            Fault::BlockStore { .. } => {
+                let data = self.cluster.data();
+                self.store_lock
+                    .get_or_insert_with(|| Box::new(lock_store(data)));
+            }
         }
     }
 
@@ -147,10 +157,18 @@ impl Site {
             Fault::FreezeWorker { agent, .. } => self.signal_worker(agent, Signal::CONT),
             Fault::FreezeAgent { agent, .. } => self.cluster.agent(agent).signal(Signal::CONT),
             Fault::KillCoordinator { .. } | Fault::TerminateCoordinator { .. } => {
+                // A coordinator does not start on a database that is locked.
+                self.store_lock = None;
                 // Harmless where it ended by itself, or was started again after another fault.
                 self.cluster.kill_coordinator().await;
                 self.cluster.restart_coordinator().await;
             }
+            Fault::SetCoordinatorClock { seconds, .. } => {
+                self.store_lock = None;
+                self.cluster.kill_coordinator().await;
+                self.cluster.restart_coordinator_with_clock(seconds).await;
+            }
+            Fault::BlockStore { .. } => self.store_lock = None,
             Fault::FreezeCoordinator { .. } => self.cluster.coordinator().signal(Signal::CONT),
             Fault::FreezeTarget { .. } => self.signal_target(Signal::CONT),
             Fault::CutLink { .. } | Fault::DelayLink { .. } | Fault::DripLink { .. } => {
