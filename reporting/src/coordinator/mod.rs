@@ -9,6 +9,7 @@ mod agent_socket;
 mod connection_faults;
 mod count_check;
 mod dispatch;
+mod late_windows;
 mod owner;
 mod ramp_news;
 mod receive_budget;
@@ -141,6 +142,7 @@ impl Coordinator {
         };
         let mut owner = Owner::new(&coordinator, registry, views);
         owner.recover(unfinished).await;
+        late_windows::renew(&coordinator).await?;
         tokio::spawn(owner.run(inbox));
         Ok(coordinator)
     }

@@ -232,6 +232,15 @@ impl Store {
         self.inner.readers.run(|c| run_rows::unfinished(c)).await
     }
 
+    /// The newest runs that are over and may have been taking late results when this database was used last.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn runs_taking_late_results(&self) -> Result<Vec<RunRecord>, StoreError> {
+        let query = |c: &rusqlite::Transaction<'_>| run_rows::taking_late_results(c);
+        self.inner.readers.run(query).await
+    }
+
     /// Tests, the one that ran last first.
     ///
     /// # Errors

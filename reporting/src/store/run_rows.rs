@@ -190,9 +190,27 @@ pub(super) fn list(connection: &Connection, filter: &RunFilter) -> StoreResult<V
 
 /// Runs that have not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM runs WHERE NOT is_over ORDER BY run"
-    ))?;
+    records(connection, "NOT is_over ORDER BY run")
+}
+
+/// Most runs that are asked whether they were taking late results.
+const MAX_TAKING_LATE_RESULTS: u32 = 100;
+
+/// Runs that are over and may have been taking late results when this database was used last: no run was created or
+/// ended after their time for it. What a clock says now is left out, because it may have been set.
+pub(super) fn taking_late_results(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
+    records(
+        connection,
+        &format!(
+            "is_over AND completeness ->> '$.late_until_us' > (SELECT max(coalesce(ended_at_us, created_at_us)) FROM runs)
+             ORDER BY run DESC LIMIT {MAX_TAKING_LATE_RESULTS}"
+        ),
+    )
+}
+
+fn records(connection: &Connection, condition: &str) -> StoreResult<Vec<RunRecord>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE {condition}"))?;
     let rows = statement
         .query_map([], RunRow::read)?
         .collect::<Result<Vec<_>, _>>()?;
