@@ -8,6 +8,8 @@ import { count, timeOfDay } from "./format.js";
 const MAX_LINES = 5_000;
 /** How near the end still counts as "at the end", in px. */
 const NEAR_END_PX = 24;
+/** Characters of a line that never needs scrolling, on narrow screens neither. */
+const LONG_LINE = 200;
 const SEARCH_DELAY_MS = 120;
 /** A line is folded into one of the last few that says the same; several workers often say it in turn. */
 const FOLD_INTO_LAST = 8;
@@ -107,7 +109,9 @@ export class Console {
   }
 
   #add(row) {
-    const text = h("span", { class: "text" }, row.text);
+    // What may have to be scrolled must be reached with the keyboard.
+    const scrolls = row.text.length > LONG_LINE ? { tabindex: "0" } : {};
+    const text = h("span", { class: "text", ...scrolls }, row.text);
     const source = h("span", { class: "source", title: row.source }, row.source);
     const element = h(
       "div",
