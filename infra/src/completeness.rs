@@ -49,7 +49,7 @@ pub enum GapCause {
     AgentRestarted,
     /// The worker process ended before it had handed over its results.
     WorkerLost {
-        /// How, as the end of a sentence that begins with the worker: `was killed by signal 9 (SIGKILL)`.
+        /// How, as text that follows the worker's name: `was killed by signal 9 (SIGKILL)`.
         how: String,
     },
     /// What is saved is not what the agents say they counted.

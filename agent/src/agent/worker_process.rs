@@ -50,7 +50,7 @@ pub(crate) enum WorkerEvent {
     },
     /// It stops its users before their time.
     Failing {
-        /// Why, as the end of a sentence that begins with the worker.
+        /// Why, as text that follows the worker's name.
         reason: String,
     },
     /// It has sent all results.
@@ -66,7 +66,7 @@ pub(crate) enum WorkerEvent {
     LinesDropped(u64),
     /// The process is gone, and with this everything has been read. Always the last event.
     Exited {
-        /// How, as the end of a sentence that begins with the worker; none for exit code 0.
+        /// How, as text that follows the worker's name; none for exit code 0.
         how: Option<String>,
     },
 }

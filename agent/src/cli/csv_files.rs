@@ -88,7 +88,7 @@ impl CsvFiles {
                 let failed = std::mem::take(&mut self.fails);
                 return failed.then(|| "The CSV files are written again.".to_owned());
             }
-            // The follower of the run tells that nobody answers, and waits.
+            // Whoever follows the run reports a coordinator that does not answer, and waits for it.
             Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => {
                 return None;
             }

@@ -63,7 +63,7 @@ pub(crate) enum FromWorker {
     },
     /// It stops its users before their time.
     Failing {
-        /// Why, as the end of a sentence that begins with the worker.
+        /// Why, as text that follows the worker's name.
         reason: String,
     },
     /// Last frame: all results have been sent.
