@@ -5,6 +5,7 @@ mod about_view;
 mod api_names;
 #[cfg(feature = "coordinator")]
 mod clock;
+#[cfg(feature = "coordinator")]
 mod console_tables;
 #[cfg(feature = "coordinator")]
 mod csv_files;
