@@ -5,11 +5,14 @@ mod cli;
 #[cfg(feature = "coordinator")]
 mod demo_target;
 mod main_macro;
+mod open_files;
 mod own_build;
 mod recorder;
 mod scenario_choice;
 mod vocabulary;
+mod wall_clock;
 mod worker;
+mod worker_protocol;
 
 pub use agent::{
     Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, machine_name, worker_command,

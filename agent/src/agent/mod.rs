@@ -10,22 +10,13 @@
 //!
 //! The owner's task only chooses events; what they mean is decided in `run` and `outbox`, which do no I/O.
 
-mod backoff;
-mod clock_offset;
 mod config;
-mod held;
 mod link;
-mod local_ports;
-mod log_lines;
 mod outbox;
 mod owner;
 mod run;
 mod scenario_info;
-mod send_budget;
 mod shape;
-pub(crate) mod wall_clock;
-mod worker_exit;
-mod worker_output;
 mod worker_process;
 
 use std::time::Duration;
@@ -38,12 +29,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use config::has_credentials;
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
 use greylag_infra::protocol::Hello;
-use held::HeldRuns;
-use link::{LinkConfig, keep_connected};
+use link::{HeldRuns, LinkConfig, keep_connected};
 use owner::Owner;
-use wall_clock::WallClock;
 
 use crate::own_build::own_build;
+use crate::wall_clock::WallClock;
 
 /// Events of the connection that wait for the owner.
 const LINK_QUEUE: usize = 256;

@@ -10,16 +10,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::clock_offset::ClockOffset;
-use super::held::Held;
-use super::link::LinkEvent;
-use super::local_ports::local_ports;
-use super::run::{AgentRun, Now, Plan};
+use super::link::{ClockOffset, Held, LinkEvent};
+use super::run::{AgentRun, Now, Plan, local_ports};
 use super::shape;
-use super::wall_clock::{WallClock, micros, system_time_us};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
 use crate::scenario_choice::{Choice, choose, follows_shape, settings_of};
+use crate::wall_clock::{WallClock, micros, system_time_us};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);

@@ -10,8 +10,8 @@ use greylag_scenarios::{RunSettings, Scenario, ShapePlan};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::wall_clock::micros;
 use crate::scenario_choice::shape_ceiling;
+use crate::wall_clock::micros;
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);

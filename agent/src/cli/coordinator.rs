@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::signals::{Signals, exit_at_second_signal};
 use super::{DEFAULT_DATA, say, seconds};
-use crate::worker::raise_file_limit;
+use crate::open_files::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
 const SHORTEST_LEASE_S: u64 = 3;

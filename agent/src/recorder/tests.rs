@@ -8,7 +8,7 @@ use greylag_reporting::Interval;
 use proptest::prelude::*;
 
 use super::*;
-use crate::worker::messages::add_change;
+use crate::worker_protocol::add_change;
 
 #[derive(Debug, Clone)]
 enum Step {

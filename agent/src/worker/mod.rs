@@ -15,30 +15,23 @@
 //! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends. It ends
 //! in order on SIGTERM, SIGINT and SIGHUP, too.
 
-mod agent_link;
-mod agent_socket;
-mod clock;
-mod core_watch;
 mod end_signals;
-mod limits;
 mod load;
-pub(crate) mod messages;
 mod session;
-mod slot_classes;
-mod thread_times;
-mod watchdog;
+mod watch;
 pub(crate) mod worker_log;
 
 use std::process::ExitCode;
 
-use agent_link::SessionError;
 use greylag_scenarios::Scenario;
+use session::SessionError;
 
-pub(crate) use limits::raise_file_limit;
+use crate::open_files::raise_file_limit;
+use crate::worker_protocol::take_agent_socket;
 
 /// Runs a worker to its end. Called in the process's main thread, outside of any runtime.
 pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
-    let socket = match agent_socket::take() {
+    let socket = match take_agent_socket() {
         Ok(socket) => socket,
         Err(error) => {
             eprintln!("error: {error}");

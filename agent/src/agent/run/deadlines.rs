@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{AgentRun, KILL_AFTER, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
-use crate::worker::messages::ToWorker;
+use crate::worker_protocol::ToWorker;
 
 /// How often workers are told that their agent is well.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use greylag_infra::{LoadProfile, SetUpData};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
-use crate::worker::messages::ToWorker;
+use crate::worker_protocol::ToWorker;
 
 impl<W: WorkerHandle> AgentRun<W> {
     /// What the scenario's load shape says, where the run follows it and we evaluated it.

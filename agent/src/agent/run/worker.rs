@@ -1,7 +1,7 @@
 //! A worker as its part of a run sees it.
 
 use crate::agent::worker_process::WorkerProcess;
-use crate::worker::messages::ToWorker;
+use crate::worker_protocol::ToWorker;
 
 /// What a part of a run does to its workers.
 pub(crate) trait WorkerHandle {

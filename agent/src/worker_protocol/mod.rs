@@ -1,12 +1,16 @@
 //! What an agent and its workers say to each other: MessagePack frames with a length, over the socket that
 //! is a worker's standard input. Both are the same binary, so there are no versions.
 
+mod socket;
+
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
 use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest, SetUpData};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
+
+pub(crate) use socket::take_agent_socket;
 
 /// Largest frame between an agent and its worker, in bytes.
 const MAX_WORKER_FRAME_BYTES: usize = 64 * 1024 * 1024;

@@ -1,5 +1,9 @@
 //! One worker process as its agent holds it: started, spoken to, listened to, and ended for certain.
 
+mod exit;
+mod lines;
+mod output;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,11 +25,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::Framed;
 
-use super::log_lines::LineSplitter;
-use super::worker_exit::describe_exit;
-use super::worker_output::Output;
 use crate::own_build::same_build;
-use crate::worker::messages::{FromWorker, Report, ToWorker, codec, decode, encode};
+use crate::worker_protocol::{FromWorker, Report, ToWorker, codec, decode, encode};
+use exit::describe_exit;
+use lines::LineSplitter;
+use output::Output;
 
 /// How long what a worker has sent and printed is read after its process has ended. Its own frames are
 /// there at once; a process that it started may hold its output open for ever.

@@ -4,6 +4,9 @@
 //! What is due when is decided by the profile (`UserPlan`, `ArrivalTimes`); here is only the waiting. Both
 //! loops end when the engine takes nothing any more.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::slot_classes::SlotClasses;
-use crate::agent::wall_clock::micros;
+use crate::wall_clock::micros;
 
 /// Orders that wait for the engine at most; the clock waits when it does not keep up.
 pub(super) const ORDER_QUEUE: usize = 1_024;
@@ -224,7 +227,3 @@ enum Woken {
     Changed,
     Closed,
 }
-
-#[cfg(test)]
-#[path = "clock_tests.rs"]
-mod tests;

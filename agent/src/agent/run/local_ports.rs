@@ -8,7 +8,7 @@ use greylag_infra::{GeneratorNotice, NoticeKind};
 const RANGE_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// The number of local ports for outgoing connections to one target; none where the system does not say.
-pub(super) fn local_ports() -> Option<u64> {
+pub(crate) fn local_ports() -> Option<u64> {
     ports_in(&fs::read_to_string(RANGE_FILE).ok()?)
 }
 

@@ -9,6 +9,10 @@
 //!
 //! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
 
+mod send_budget;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -22,9 +26,9 @@ use greylag_reporting::{
     CheckedInterval, Interval, IntervalError, MAX_SAMPLES_PER_SECOND, check_wire, thin_samples,
 };
 
-use super::send_budget::SendBudget;
 use crate::vocabulary::{Overflowed, Vocabulary};
-use crate::worker::messages::{Report, add_change, interval_bytes};
+use crate::worker_protocol::{Report, add_change, interval_bytes};
+use send_budget::SendBudget;
 
 /// Seconds that are kept apart while they are pending; beyond, each two neighbours become one. Samples are
 /// chosen anew then, so that there are never more of them than of as many seconds.
@@ -471,7 +475,3 @@ fn merge_neighbours<T>(seconds: &mut BTreeMap<u32, T>, merge: impl Fn(&mut T, T)
         seconds.insert(second, kept);
     }
 }
-
-#[cfg(test)]
-#[path = "outbox_tests.rs"]
-mod tests;

@@ -25,7 +25,7 @@ pub(crate) fn raise_file_limit() {
 }
 
 /// The warning that so many users of this worker need more files than it may open.
-pub(super) fn too_few_files(users: u64) -> Option<GeneratorNotice> {
+pub(crate) fn too_few_files(users: u64) -> Option<GeneratorNotice> {
     too_few(users, getrlimit(Resource::Nofile).current?)
 }
 

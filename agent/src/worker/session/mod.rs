@@ -1,5 +1,9 @@
 //! A worker's life as its agent sees it: prepare, ready, start, reports, end.
 
+mod agent_link;
+#[cfg(test)]
+mod tests;
+
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,15 +15,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::agent_link::{AgentLink, SessionError};
-use super::core_watch::CoreWatch;
-use super::limits::too_few_files;
 use super::load::{Go, LoadEvent, LoadThread, Part};
-use super::messages::{FromWorker, Report, ToWorker};
-use crate::agent::wall_clock::{micros, system_time_us};
+use super::watch::CoreWatch;
+use crate::open_files::too_few_files;
 use crate::recorder::{Reports, RunRecorder, Taken};
 use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
+use crate::wall_clock::{micros, system_time_us};
+use crate::worker_protocol::{FromWorker, Report, ToWorker};
+use agent_link::AgentLink;
+pub(super) use agent_link::SessionError;
 
 /// How long after a second has ended the last of it is handed over, so that requests that ended in it have been
 /// counted.
@@ -423,7 +428,3 @@ fn instant_of(at_us: u64) -> Instant {
     };
     instant.unwrap_or(now)
 }
-
-#[cfg(test)]
-#[path = "session_tests.rs"]
-mod tests;

@@ -23,7 +23,7 @@ pub(crate) enum AgentSocketError {
 
 /// Takes the socket off standard input, which is empty from then on, so that a scenario that reads it gets
 /// nothing of ours.
-pub(crate) fn take() -> Result<UnixStream, AgentSocketError> {
+pub(crate) fn take_agent_socket() -> Result<UnixStream, AgentSocketError> {
     let standard_input = io::stdin();
     let socket = UnixStream::from(standard_input.as_fd().try_clone_to_owned()?);
     if socket.peer_addr().is_err() {

@@ -9,7 +9,6 @@ use greylag_reporting::Interval;
 
 use super::*;
 
-#[path = "run_load_tests.rs"]
 mod load;
 
 /// What the workers were told: index and message in short.

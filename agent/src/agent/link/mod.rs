@@ -6,6 +6,10 @@
 //!     └─ token refused: the end
 //! ```
 
+mod backoff;
+mod clock_offset;
+mod held_runs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +37,11 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::backoff::Backoff;
-use super::held::HeldRuns;
-use super::wall_clock::WallClock;
+use backoff::Backoff;
+pub(crate) use clock_offset::ClockOffset;
+pub(crate) use held_runs::{Held, HeldRuns};
+
+use crate::wall_clock::WallClock;
 
 /// How long reaching the coordinator may take, name resolution and TLS included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ const SATURATED_SECONDS: usize = 3;
 
 /// Watches one thread, second by second.
 #[derive(Debug)]
-pub(super) struct CoreWatch {
+pub(crate) struct CoreWatch {
     thread: Pid,
     last: Reading,
     /// Seconds before this one have been looked at.
@@ -38,7 +38,7 @@ struct Reading {
 
 impl CoreWatch {
     /// Watches a thread from now on; none where the system does not count.
-    pub(super) fn start(thread: Pid) -> Option<Self> {
+    pub(crate) fn start(thread: Pid) -> Option<Self> {
         Some(Self {
             thread,
             last: read(thread)?,
@@ -50,7 +50,7 @@ impl CoreWatch {
 
     /// Looks at the seconds of run time that have ended before `second`. Returns what there is to say about them
     /// and those before.
-    pub(super) fn look(&mut self, second: u32) -> Vec<GeneratorNotice> {
+    pub(crate) fn look(&mut self, second: u32) -> Vec<GeneratorNotice> {
         match read(self.thread) {
             Some(reading) => self.judge(reading, second),
             None => Vec::new(),

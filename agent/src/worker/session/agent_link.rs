@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use super::messages::{FromWorker, ToWorker, codec, decode, encode};
+use crate::worker_protocol::{FromWorker, ToWorker, codec, decode, encode};
 
 /// How long the agent may say nothing, until it says how long.
 const FIRST_LEASE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::log_lines::LineLimit;
+use super::lines::LineLimit;
 
 /// What both streams of a worker's output share.
 #[derive(Debug, Clone, Default)]

@@ -15,6 +15,9 @@
 
 mod deadlines;
 mod following;
+mod local_ports;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -23,12 +26,13 @@ use std::time::{Duration, Instant};
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
 use greylag_infra::{GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, own_users};
 
-use super::held::Held;
-use super::local_ports::too_few_ports;
+use super::link::Held;
 use super::outbox::Outbox;
-use super::wall_clock::micros;
 use super::worker_process::WorkerEvent;
-use crate::worker::messages::{Report, ToWorker};
+use crate::wall_clock::micros;
+use crate::worker_protocol::{Report, ToWorker};
+pub(crate) use local_ports::local_ports;
+use local_ports::too_few_ports;
 use worker::Worker;
 pub(crate) use worker::WorkerHandle;
 
@@ -527,7 +531,3 @@ impl<W: WorkerHandle> AgentRun<W> {
 fn plural(count: usize, ending: &'static str) -> &'static str {
     if count == 1 { "" } else { ending }
 }
-
-#[cfg(test)]
-#[path = "run_tests.rs"]
-mod tests;

@@ -8,6 +8,9 @@
 //! Everything is prepared before the worker says that it is ready, so on_test_start of worker 0 is over before
 //! any worker of the run starts users, and users start in time however long the preparation took.
 
+mod clock;
+mod slot_classes;
+
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -20,9 +23,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
-use super::watchdog::Watchdog;
+use super::watch::Watchdog;
 use crate::scenario_choice::Choice;
+use clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
 
 // Whatever a scenario may make is accepted on the way.
 const _: () = assert!(MAX_SET_UP_BYTES == MAX_SET_UP_DATA_BYTES);

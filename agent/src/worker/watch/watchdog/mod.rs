@@ -4,6 +4,9 @@
 //! A thread that is not let onto a processor looks the same from outside, and is not the fault of the users: time in which
 //! the watchdog itself came late, or in which the system says that the thread waited for a processor, does not count.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -21,7 +24,7 @@ const BLOCKED_FROM: Duration = Duration::from_millis(50);
 const STILL_BLOCKED_FROM: Duration = Duration::from_secs(1);
 
 /// The watchdog of a thread, until it is dropped.
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     /// Closed to end it.
     ending: Option<mpsc::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -30,7 +33,7 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Watches the thread that calls this, which runs what `watch` is about, and reports to the recorder. Without a thread
     /// to spare nothing is watched.
-    pub(super) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
+    pub(crate) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
         let (ending, ended) = mpsc::channel();
         let (watch, recorder) = (Arc::clone(watch), Arc::clone(recorder));
         let times = TimesOfThread::this();
@@ -199,7 +202,3 @@ impl Looks {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "watchdog_tests.rs"]
-mod tests;

@@ -10,8 +10,8 @@ use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test
 use tokio::net::UnixStream;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use super::super::messages::{Report, codec, decode, encode};
 use super::*;
+use crate::worker_protocol::{Report, codec, decode, encode};
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

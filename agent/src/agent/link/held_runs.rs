@@ -6,7 +6,7 @@ use greylag_infra::RunId;
 use greylag_infra::protocol::HeldRun;
 use tokio::sync::watch;
 
-use super::wall_clock::micros;
+use crate::wall_clock::micros;
 
 /// A run that the agent holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
