@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What `greylag new` writes as src/main.rs, which is also the example `new_load` of this package.
-const MAIN: &str = include_str!("../src/cli/new/main.rs");
+const MAIN: &str = include_str!("../src/cli/commands/new/main.rs");
 
 fn run(program: impl AsRef<Path>, directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(program.as_ref());

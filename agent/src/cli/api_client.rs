@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::ca;
-use super::failure::Failure;
 use crate::agent::{AgentConfigError, has_credentials};
+use crate::cli::failure::Failure;
+use crate::cli::options::trusting;
 
 /// How long the coordinator may be silent while it is to answer, or goes on answering: a long answer may take longer.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the coordinator did not do what was asked. Each is one sentence.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// Nobody there, or the connection broke.
     #[error(
         "the coordinator at {url} cannot be reached ({cause}); check its address and that it runs"
@@ -37,70 +37,70 @@ pub(super) enum ApiError {
 
 /// A run that was started.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct StartedRun {
-    pub(super) id: String,
-    pub(super) number: u64,
+pub(crate) struct StartedRun {
+    pub(crate) id: String,
+    pub(crate) number: u64,
     /// Path of its page.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Address of its page for browsers, where the coordinator knows it.
     #[serde(default)]
-    pub(super) page: Option<String>,
+    pub(crate) page: Option<String>,
     /// What whoever started it should know.
     #[serde(default)]
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How a run stands.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Progress {
-    pub(super) status: String,
-    pub(super) failure_reason: Option<String>,
-    pub(super) elapsed_s: f64,
+pub(crate) struct Progress {
+    pub(crate) status: String,
+    pub(crate) failure_reason: Option<String>,
+    pub(crate) elapsed_s: f64,
     /// How long it takes as planned, once that is known.
-    pub(super) duration_s: Option<u64>,
-    pub(super) users: u64,
-    pub(super) requests: u64,
-    pub(super) failures: u64,
-    pub(super) rps: f64,
-    pub(super) current_rps: f64,
-    pub(super) p95_ms: f64,
+    pub(crate) duration_s: Option<u64>,
+    pub(crate) users: u64,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    pub(crate) rps: f64,
+    pub(crate) current_rps: f64,
+    pub(crate) p95_ms: f64,
     /// Whether the numbers are everything that was sent.
     #[serde(flatten)]
-    pub(super) completeness: SummaryCompleteness,
+    pub(crate) completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     #[serde(default)]
-    pub(super) warnings: Vec<SummaryWarning>,
+    pub(crate) warnings: Vec<SummaryWarning>,
 }
 
 /// Lines of a run's log.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct LogLines {
+pub(crate) struct LogLines {
     /// In order.
-    pub(super) lines: Vec<LogRow>,
+    pub(crate) lines: Vec<LogRow>,
     /// Lines of the whole run that never got into the log.
-    pub(super) dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 /// A line of a run's log, free of what a terminal would obey.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct LogRow {
+pub(crate) struct LogRow {
     /// Its position, from 1 and without gaps.
-    pub(super) seq: u64,
-    pub(super) source: String,
-    pub(super) text: String,
+    pub(crate) seq: u64,
+    pub(crate) source: String,
+    pub(crate) text: String,
 }
 
 /// A CSV history as it comes.
-pub(super) struct CsvHistory {
+pub(crate) struct CsvHistory {
     url: String,
     response: Response,
     /// The second to ask for next, where only a part was asked for.
-    pub(super) next: Option<u32>,
+    pub(crate) next: Option<u32>,
 }
 
 impl CsvHistory {
     /// The next bytes; none at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
         let chunk = self.response.chunk().await;
         chunk.map_err(|error| ApiError::Unreachable {
             url: self.url.clone(),
@@ -110,7 +110,7 @@ impl CsvHistory {
 }
 
 /// A client of one coordinator.
-pub(super) struct ApiClient {
+pub(crate) struct ApiClient {
     client: Client,
     base: Url,
     token: Option<Token>,
@@ -121,7 +121,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// The address holds a password, the file cannot be used, or no client can be made.
-    pub(super) fn new(base: Url, token: Option<Token>, ca: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(base: Url, token: Option<Token>, ca: Option<&Path>) -> Result<Self, Failure> {
         if has_credentials(&base) {
             return Err(Failure::bad_input(AgentConfigError::Credentials));
         }
@@ -132,7 +132,7 @@ impl ApiClient {
             builder = builder.no_proxy();
         }
         if let Some(file) = ca {
-            builder = builder.tls_backend_preconfigured(ca::trusting(file)?);
+            builder = builder.tls_backend_preconfigured(trusting(file)?);
         }
         let client = builder.build().map_err(|error| {
             Failure::bad_input(ApiError::Unreachable {
@@ -148,7 +148,7 @@ impl ApiClient {
     }
 
     /// The address of a run's page, as browsers find it.
-    pub(super) fn page_of(&self, run: &StartedRun) -> String {
+    pub(crate) fn page_of(&self, run: &StartedRun) -> String {
         run.page.clone().unwrap_or_else(|| self.page(&run.url))
     }
 
@@ -159,7 +159,7 @@ impl ApiClient {
 
     /// Starts a run. What is not given in the test takes the coordinator's default; so does a duration that
     /// nobody gave, which a load shape in the scenario's code must not be cut at.
-    pub(super) async fn start_run(
+    pub(crate) async fn start_run(
         &self,
         test: &LoadTest,
         scenario: Option<&str>,
@@ -199,13 +199,13 @@ impl ApiClient {
     }
 
     /// Asks a run to stop.
-    pub(super) async fn stop_run(&self, id: &str) -> Result<(), ApiError> {
+    pub(crate) async fn stop_run(&self, id: &str) -> Result<(), ApiError> {
         let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/stop"));
         self.send(request).await.map(drop)
     }
 
     /// Asks for another number of users, to be reached within this many seconds.
-    pub(super) async fn change_users(
+    pub(crate) async fn change_users(
         &self,
         id: &str,
         users: u64,
@@ -218,13 +218,13 @@ impl ApiClient {
     }
 
     /// How a run stands.
-    pub(super) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
+    pub(crate) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/progress")))
             .await
     }
 
     /// The last `limit` lines of a run's log after this position.
-    pub(super) async fn log_lines(
+    pub(crate) async fn log_lines(
         &self,
         id: &str,
         after: u64,
@@ -235,17 +235,17 @@ impl ApiClient {
     }
 
     /// The three console tables.
-    pub(super) async fn tables(&self, id: &str) -> Result<String, ApiError> {
+    pub(crate) async fn tables(&self, id: &str) -> Result<String, ApiError> {
         self.text(&format!("/api/v1/runs/{id}/tables")).await
     }
 
     /// One of the small files of a run: `csv/stats`, `csv/failures`, `csv/exceptions` or `completeness`.
-    pub(super) async fn file(&self, id: &str, path: &str) -> Result<String, ApiError> {
+    pub(crate) async fn file(&self, id: &str, path: &str) -> Result<String, ApiError> {
         self.text(&format!("/api/v1/runs/{id}/{path}")).await
     }
 
     /// The CSV history: the whole, or from a second on as far as it will not change any more.
-    pub(super) async fn history(
+    pub(crate) async fn history(
         &self,
         id: &str,
         full: bool,
@@ -273,7 +273,7 @@ impl ApiClient {
     }
 
     /// The summary.
-    pub(super) async fn summary(&self, id: &str) -> Result<Summary, ApiError> {
+    pub(crate) async fn summary(&self, id: &str) -> Result<Summary, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/summary")))
             .await
     }

@@ -1,61 +1,30 @@
 //! The command line: one file per subcommand, and what they share.
 
-mod agent;
 mod api_client;
-#[cfg(feature = "coordinator")]
-mod backup;
-mod ca;
-#[cfg(feature = "coordinator")]
-mod coordinator;
-mod csv_files;
-mod custom_options;
-#[cfg_attr(
-    not(feature = "coordinator"),
-    expect(dead_code, reason = "nothing is kept where nothing runs")
-)]
-mod data_dir;
-#[cfg(feature = "coordinator")]
-mod demo;
+mod commands;
 mod failure;
 mod follow;
-mod keys;
-#[cfg_attr(not(feature = "coordinator"), path = "no_local.rs")]
-mod local;
-mod locust_options;
-mod logging;
-mod new;
-mod page_options;
-mod progress;
-mod run;
-mod run_log;
-mod scenarios;
 #[cfg(feature = "coordinator")]
-mod serve;
+mod listen;
+mod local;
+mod logging;
+mod options;
+mod print;
 mod settings;
 mod signals;
-#[cfg(feature = "coordinator")]
-mod start_form;
-mod summary_file;
-mod test_options;
-mod users;
-mod worker_count;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use greylag_infra::{DurationError, parse_whole_seconds};
 use greylag_scenarios::{Scenario, UserType};
 
+use commands::{agent, new, run, scenarios, users};
+#[cfg(feature = "coordinator")]
+use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
-use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved};
-
-/// The infrastructure that this machine is.
-const LOCAL_INFRASTRUCTURE: &str = greylag_infra::DEFAULT_INFRASTRUCTURE;
-/// Where results are kept unless something else is said.
-const DEFAULT_DATA: &str = "./greylag-data";
+use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved, custom_options};
 
 /// Distributed load testing: users written in Rust, results you can trust.
 #[derive(Debug, Parser)]
@@ -217,14 +186,4 @@ fn in_runtime(
     let ended = runtime.block_on(command);
     runtime.shutdown_background();
     ended
-}
-
-/// Reads a duration in whole seconds.
-fn seconds(text: &str) -> Result<u64, DurationError> {
-    parse_whole_seconds(text)
-}
-
-/// Prints a line to standard output. A reader that has gone away (`| head`) is no failure.
-fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::Arg;
 
 use super::config_file::{self, ConfigFile};
+use super::locust_options::{self, Here};
 use super::variables::{has, set};
 use super::{Origin, Rank, Setting, Settings, Surroundings};
-use crate::cli::locust_options::{self, Here};
 
 /// Locust's files that are read without being named, the weakest first.
 const UNNAMED: [&str; 2] = ["locust.conf", "pyproject.toml"];

@@ -9,9 +9,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::{LIKE_LOCUST, Unresolved, is_switch};
+use super::{LIKE_LOCUST, Unresolved, is_switch, locust_options};
 use crate::cli::failure::Failure;
-use crate::cli::locust_options;
 
 /// What was typed.
 pub(super) struct Typed {

@@ -4,8 +4,10 @@
 
 mod config_file;
 mod contradictions;
+pub(super) mod custom_options;
 mod files;
 mod lenient;
+mod locust_options;
 mod origin;
 mod values;
 mod variables;
@@ -16,8 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::failure::Failure;
-use super::locust_options;
+use crate::cli::failure::Failure;
 use lenient::Typed;
 
 pub(super) use origin::{Origin, Rank, Sources};

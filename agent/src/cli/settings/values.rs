@@ -8,10 +8,10 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
+use super::custom_options;
 use super::lenient::first_paragraph;
 use super::origin::{Rank, flag_name};
 use super::{Setting, Settings, as_flags, is_blank, is_switch};
-use crate::cli::custom_options;
 
 /// Longest value that a message repeats, in characters.
 const MAX_SHOWN_CHARS: usize = 60;

@@ -4,10 +4,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::Arg;
 
+use super::custom_options;
+use super::locust_options::{self, Here};
 use super::values::split_options;
 use super::{LIKE_LOCUST, Origin, Rank, Setting, Settings, Surroundings, is_switch};
-use crate::cli::custom_options;
-use crate::cli::locust_options::{self, Here};
 
 /// What Locust's variables begin with.
 const LOCUST: &str = "LOCUST_";

@@ -1,0 +1,121 @@
+//! `greylag coordinator`: the web page, the API and the agents' port.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use greylag_reporting::Token;
+use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, Keep, agent_routes};
+use greylag_reporting::web::{
+    BasePath, PublicAddress, PublicUrl, WebConfig, check_listen_address, serve,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::failure::Failure;
+use crate::cli::listen::{cannot_listen, resolve};
+use crate::cli::options::{DEFAULT_DATA, seconds};
+use crate::cli::print::say;
+use crate::cli::signals::{Signals, exit_at_second_signal};
+use crate::open_files::raise_file_limit;
+
+/// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
+const SHORTEST_LEASE_S: u64 = 3;
+/// Longest lease, in seconds: load that nobody controls must end some time.
+const LONGEST_LEASE_S: u64 = 3_600;
+
+/// Options of `greylag coordinator`.
+#[derive(Debug, Args)]
+pub(crate) struct CoordinatorOptions {
+    /// Address to listen on. Non-loopback addresses are reachable from other machines and need a token.
+    #[arg(
+        long,
+        env = "GREYLAG_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8089"
+    )]
+    listen: String,
+    /// Directory in which results are kept.
+    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
+    data: PathBuf,
+    /// Token required by agents, the API and the web page.
+    #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+    /// The address that browsers use when a proxy stands in front, such as https://load.example/greylag: its
+    /// origin is accepted, and links are made of it.
+    #[arg(long, env = "GREYLAG_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+    /// The path below which browsers see the coordinator, such as /greylag [default: that of --public-url].
+    #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
+    base_path: Option<BasePath>,
+    /// How long an agent may be out of contact before its load is stopped.
+    #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
+    lease: u64,
+    /// Keep only runs that ended within this time (90d), or this many newest runs (500) [default: keep all].
+    #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
+    keep: Option<Keep>,
+}
+
+/// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
+pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
+    if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
+        return Err(Failure::bad_input(format!(
+            "the lease is {}s; use {SHORTEST_LEASE_S}s to {LONGEST_LEASE_S}s",
+            options.lease
+        )));
+    }
+    let public =
+        PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
+    let mut signals = Signals::take()?;
+    exit_at_second_signal()?;
+    raise_file_limit();
+    let address = resolve(&options.listen).await?;
+    check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| cannot_listen(address, &error))?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+
+    let coordinator = Coordinator::start(CoordinatorConfig {
+        data_dir: options.data,
+        lease: Duration::from_secs(options.lease),
+    })
+    .await
+    .map_err(Failure::bad_input)?;
+    if let Some(keep) = options.keep {
+        coordinator.keep_only(keep);
+    }
+    let ending = CancellationToken::new();
+    let server = serve(
+        listener,
+        coordinator.clone(),
+        agent_routes(coordinator.clone()),
+        WebConfig {
+            token: options.token,
+            public: public.clone(),
+            ..WebConfig::default()
+        },
+        ending.clone(),
+    );
+    let base = public.base_path().as_str();
+    match public.url() {
+        Some(url) => {
+            say(format_args!("Listening on http://{address}{base}"));
+            say(format_args!("Greylag is at {url}"));
+        }
+        None => say(format_args!("Greylag is at http://{address}{base}")),
+    }
+    let mut server = std::pin::pin!(server);
+    let served = tokio::select! {
+        served = &mut server => served,
+        () = signals.next() => {
+            ending.cancel();
+            server.await
+        }
+    };
+    coordinator.shutdown().await;
+    served
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| Failure::failed(format!("the web server failed: {error}")))
+}

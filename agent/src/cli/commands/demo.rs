@@ -1,0 +1,139 @@
+//! `greylag demo`: a whole load test against a target of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use greylag_infra::{LoadTest, TestDraft};
+use greylag_scenarios::Scenario;
+
+use crate::cli::failure::Failure;
+use crate::cli::follow::{Following, Outcome, RunLog, SummaryFile};
+use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use crate::cli::options::{DataDir, seconds};
+use crate::cli::print::say;
+use crate::cli::signals::Signals;
+use crate::demo_target::DemoTarget;
+
+/// The example scenario that shops in the demo's target.
+const DEMO_SCENARIO: &str = "shop";
+/// Ramp-up in seconds unless something else is said.
+const DEFAULT_RAMP_UP_S: u64 = 20;
+/// The default ramp-up takes at most this part of the duration.
+const RAMP_UP_SHARE: u64 = 3;
+/// Worker processes unless something else is said.
+const DEFAULT_WORKERS: u32 = 2;
+/// Time for requests in flight, in seconds.
+const STOP_TIMEOUT_S: u64 = 10;
+
+/// Options of `greylag demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// Peak concurrent users.
+    #[arg(
+        short,
+        long,
+        env = "GREYLAG_USERS",
+        value_name = "N",
+        default_value_t = 50
+    )]
+    users: u64,
+    /// Time to ramp up linearly to all users [default: 20s, but at most a third of the duration].
+    #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
+    ramp_up: Option<u64>,
+    /// Total duration, ramp-up included.
+    #[arg(short = 't', long, env = "GREYLAG_DURATION", value_name = "DURATION", default_value = "60s", value_parser = seconds)]
+    duration: u64,
+    /// Worker processes [default: 2].
+    #[arg(short, long, env = "GREYLAG_WORKERS", value_name = "N")]
+    workers: Option<u32>,
+    /// Port of the page [default: 8089, or any free port].
+    #[arg(long, env = "GREYLAG_PORT")]
+    port: Option<u16>,
+    /// Directory in which results are kept [default: ./greylag-data].
+    #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Exit when the run ends instead of serving its page until Ctrl-C.
+    #[arg(long, env = "GREYLAG_EXIT")]
+    exit: bool,
+    /// Write the run's summary to this file as JSON.
+    #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+/// Runs the demo.
+pub(crate) async fn demo(
+    options: DemoOptions,
+    mut scenarios: Vec<Scenario>,
+) -> Result<ExitCode, Failure> {
+    // A user's own binary has its own scenarios; the demo's target is made for this one.
+    let shop = greylag_scenarios::examples::all()
+        .into_iter()
+        .find(|scenario| scenario.name == DEMO_SCENARIO)
+        .ok_or_else(|| Failure::failed("the demo's scenario is not compiled in"))?;
+    scenarios.retain(|scenario| scenario.name != DEMO_SCENARIO);
+    scenarios.push(shop);
+
+    let mut test = test_of(&options, "http://127.0.0.1");
+    test.check().map_err(Failure::bad_input)?;
+    let mut following = Following {
+        summary: options.summary.map(SummaryFile::new).transpose()?,
+        log: Some(RunLog::new(true)),
+        ..Following::default()
+    };
+    let mut signals = Signals::take()?;
+    let starting = Local::start(
+        DataDir::asked(options.data),
+        LocalPage::on_port(options.port, None),
+        TestDraft::default(),
+        scenarios,
+    );
+    let local = signals
+        .or_leave(starting, || {
+            "interrupted before the run was started".to_owned()
+        })
+        .await?;
+    let target = DemoTarget::start().map_err(|error| {
+        Failure::failed(format!("the demo's target cannot be started: {error}"))
+    })?;
+    test.host = target.url();
+
+    let outcome = match local.run(&test, &mut following, &mut signals).await {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            local.abandon().await;
+            return Err(failure);
+        }
+    };
+    if !options.exit && outcome != Outcome::Stopped {
+        say(format_args!(
+            "Results are served at {} until you press Ctrl-C.",
+            local.url()
+        ));
+        signals.next().await;
+    }
+    local.end_unless(&mut signals).await?;
+    Ok(outcome.exit_code())
+}
+
+fn test_of(options: &DemoOptions, host: &str) -> LoadTest {
+    LoadTest {
+        name: "demo".to_owned(),
+        host: host.to_owned(),
+        users: options.users,
+        ramp_up_s: options
+            .ramp_up
+            .unwrap_or(DEFAULT_RAMP_UP_S.min(options.duration / RAMP_UP_SHARE)),
+        duration_s: options.duration,
+        workers: options.workers.unwrap_or(
+            DEFAULT_WORKERS
+                .min(u32::try_from(options.users).unwrap_or(u32::MAX))
+                .max(1),
+        ),
+        infrastructure: LOCAL_INFRASTRUCTURE.to_owned(),
+        scenario: DEMO_SCENARIO.to_owned(),
+        stop_timeout_s: STOP_TIMEOUT_S,
+        declared: None,
+        ..LoadTest::default()
+    }
+}

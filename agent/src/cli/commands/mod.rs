@@ -1,0 +1,17 @@
+//! The subcommands, one file each.
+
+pub(super) mod agent;
+#[cfg(feature = "coordinator")]
+pub(super) mod backup;
+#[cfg(feature = "coordinator")]
+pub(super) mod coordinator;
+#[cfg(feature = "coordinator")]
+pub(super) mod demo;
+pub(super) mod new;
+pub(super) mod run;
+pub(super) mod scenarios;
+#[cfg(feature = "coordinator")]
+pub(super) mod serve;
+#[cfg(feature = "coordinator")]
+mod start_form;
+pub(super) mod users;

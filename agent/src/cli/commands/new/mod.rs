@@ -1,0 +1,299 @@
+//! `greylag new`: a crate of one's own with a first user in it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::failure::Failure;
+use crate::cli::print::say;
+
+/// The package that a user's crate depends on.
+const PACKAGE: &str = "greylag";
+/// Where that package lies in the source tree.
+const PACKAGE_DIRECTORY: &str = "agent";
+/// The package's directory when this binary was built; it may be gone, or on another machine.
+const BUILT_FROM: &str = env!("CARGO_MANIFEST_DIR");
+/// Longest name of a crate, as on crates.io.
+const LONGEST_NAME: usize = 64;
+/// Names that Cargo refuses or that mean something else already (keywords, crates that come with Rust).
+const TAKEN_NAMES: &[&str] = &[
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "greylag",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc_macro",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+];
+
+const MANIFEST: &str = include_str!("Cargo.toml.template");
+const MAIN: &str = include_str!("main.rs");
+const README: &str = include_str!("README.md.template");
+const IGNORED: &str = include_str!("gitignore.template");
+
+/// Options of `greylag new`.
+#[derive(Debug, Args)]
+pub(crate) struct NewOptions {
+    /// The directory to create; its last part is the crate's name.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Depend on Greylag's source in this directory [default: the one this binary was built from].
+    #[arg(long, value_name = "DIR", conflicts_with = "git")]
+    path: Option<PathBuf>,
+    /// Depend on Greylag's source in this Git repository.
+    #[arg(long, value_name = "URL")]
+    git: Option<String>,
+}
+
+/// Makes the crate and says how it goes on.
+pub(crate) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
+    let directory = &options.directory;
+    let name = crate_name(directory)?;
+    let source = Source::choose(options)?;
+    check_free(directory)?;
+    let fill = |template: &str| {
+        template
+            .replace("{{name}}", name)
+            .replace("{{dependency}}", &source.dependency())
+    };
+    let mut files = vec![
+        ("Cargo.toml", fill(MANIFEST)),
+        ("src/main.rs", MAIN.to_owned()),
+        ("README.md", fill(README)),
+        (".gitignore", IGNORED.to_owned()),
+    ];
+    // The versions that Greylag itself was built and tested with.
+    if let Some(lock) = source.lock_file() {
+        files.push(("Cargo.lock", lock));
+    }
+    for (file, text) in files {
+        let path = directory.join(file);
+        write(&path, &text).map_err(|error| {
+            Failure::failed(format!("{} cannot be written: {error}", path.display()))
+        })?;
+    }
+    let shown = directory.display();
+    say(format_args!(
+        "Created {shown}, which depends on {source}.\n\
+         \n    cd {shown}\n    cargo run --release -- run --host http://127.0.0.1:8080\n\
+         \nruns its first user, src/main.rs, against that host."
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the new crate's dependency comes from.
+enum Source {
+    /// The package's directory, and whether the user named it.
+    Path {
+        package: PathBuf,
+        given: bool,
+    },
+    Git(String),
+}
+
+impl Source {
+    fn choose(options: &NewOptions) -> Result<Self, Failure> {
+        if let Some(url) = &options.git {
+            // Anything Cargo can fetch is right, which is more than URLs; what is empty is not.
+            return if url.trim().is_empty() {
+                Err(Failure::bad_input("--git needs a repository"))
+            } else {
+                Ok(Self::Git(url.clone()))
+            };
+        }
+        if let Some(given) = &options.path {
+            let package = package_in(given).ok_or_else(|| {
+                Failure::bad_input(format!(
+                    "{} does not contain the source of Greylag: --path takes the directory of its repository",
+                    given.display()
+                ))
+            })?;
+            return Self::path(package, true);
+        }
+        match package_in(Path::new(BUILT_FROM)) {
+            Some(package) => Self::path(package, false),
+            None => Err(Failure::bad_input(format!(
+                "the source this greylag was built from ({BUILT_FROM}) is not on this machine; \
+                 say where Greylag comes from with --path DIR or --git URL"
+            ))),
+        }
+    }
+
+    /// Manifests are UTF-8, and a path from elsewhere would mean another directory in them.
+    fn path(package: PathBuf, given: bool) -> Result<Self, Failure> {
+        let package = fs::canonicalize(&package).unwrap_or(package);
+        if package.to_str().is_none() {
+            return Err(Failure::bad_input(format!(
+                "the path {} is not UTF-8 and cannot stand in a Cargo.toml",
+                package.display()
+            )));
+        }
+        Ok(Self::Path { package, given })
+    }
+
+    /// The dependency as Cargo.toml has it.
+    fn dependency(&self) -> String {
+        let (key, value) = match self {
+            Self::Path { package, .. } => ("path", package.display().to_string()),
+            Self::Git(url) => ("git", url.clone()),
+        };
+        format!("{PACKAGE} = {{ {key} = {} }}", toml::Value::String(value))
+    }
+
+    fn lock_file(&self) -> Option<String> {
+        match self {
+            Self::Path { package, .. } => {
+                fs::read_to_string(package.parent()?.join("Cargo.lock")).ok()
+            }
+            Self::Git(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { package, given } => {
+                write!(f, "Greylag's source in {}", package.display())?;
+                if *given {
+                    Ok(())
+                } else {
+                    f.write_str(
+                        ", which this greylag was built from (--path and --git name others)",
+                    )
+                }
+            }
+            Self::Git(url) => write!(f, "Greylag's source at {url}"),
+        }
+    }
+}
+
+/// The directory of the package in this one: itself, or that of the repository.
+fn package_in(directory: &Path) -> Option<PathBuf> {
+    let candidates = [directory.to_owned(), directory.join(PACKAGE_DIRECTORY)];
+    candidates.into_iter().find(|candidate| {
+        let manifest = fs::read_to_string(candidate.join("Cargo.toml")).unwrap_or_default();
+        let manifest: toml::Table = manifest.parse().unwrap_or_default();
+        let name = manifest
+            .get("package")
+            .and_then(|package| package.get("name"));
+        name.and_then(toml::Value::as_str) == Some(PACKAGE)
+    })
+}
+
+/// The crate's name, if the directory's name can be one.
+fn crate_name(directory: &Path) -> Result<&str, Failure> {
+    let refused = |reason: &str| {
+        Failure::bad_input(format!(
+            "`{}` cannot be the name of a crate: {reason}; try my-load",
+            directory
+                .file_name()
+                .unwrap_or(directory.as_os_str())
+                .display()
+        ))
+    };
+    let name = directory
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| refused("it is not a name"))?;
+    let allowed = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if !name.chars().all(allowed) {
+        return Err(refused("only a–z, A–Z, 0–9, `-` and `_` are allowed"));
+    }
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Err(refused("it has to begin with a letter"));
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(refused(&format!(
+            "it is longer than {LONGEST_NAME} characters"
+        )));
+    }
+    if TAKEN_NAMES.contains(&name) {
+        return Err(refused(
+            "that name has a meaning in Rust or is Greylag's own",
+        ));
+    }
+    Ok(name)
+}
+
+/// Nothing of the user's is ever overwritten.
+fn check_free(directory: &Path) -> Result<(), Failure> {
+    let shown = directory.display();
+    match fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Failure::bad_input(format!(
+                "{shown} already exists and is not empty; choose another directory"
+            ))),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Failure::bad_input(
+            format!("{shown} already exists and is not a directory; choose another name"),
+        )),
+        Err(error) => Err(Failure::bad_input(format!(
+            "{shown} cannot be read: {error}"
+        ))),
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, text)
+}

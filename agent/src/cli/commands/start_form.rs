@@ -1,0 +1,82 @@
+//! What the command line of `serve` says, as a draft for the page's start form.
+
+use std::collections::BTreeMap;
+
+use greylag_infra::TestDraft;
+use greylag_scenarios::Scenario;
+
+use crate::cli::failure::Failure;
+use crate::cli::local::LOCAL_INFRASTRUCTURE;
+use crate::cli::options::{AskedTest, TestOptions};
+use crate::cli::settings::Sources;
+use crate::scenario_choice::unknown_scenario;
+
+/// What was given, by flags over the test file, without defaults. Secrets are in it; the page does not show them.
+///
+/// # Errors
+/// The test is wrong.
+pub(crate) fn start_form_of(
+    given: &TestOptions,
+    custom: BTreeMap<String, String>,
+    sources: &Sources,
+    scenarios: &[Scenario],
+) -> Result<TestDraft, Failure> {
+    let (file, asked) = given.ask_with_file(custom, sources)?;
+    if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
+        return Err(Failure::bad_input(format!(
+            "`serve` runs tests on this machine; leave infrastructure `{}` out, or use `greylag coordinator`",
+            asked.test.infrastructure
+        )));
+    }
+    let mut draft = draft_of(given, &file, &asked);
+    if draft.declared.is_none() {
+        check_scenario(&mut draft, scenarios)?;
+    }
+    Ok(draft)
+}
+
+/// The test that was asked for, without the defaults that stand in it.
+fn draft_of(given: &TestOptions, file: &TestDraft, asked: &AskedTest) -> TestDraft {
+    let test = &asked.test;
+    let of_test = TestDraft::from(test);
+    let has_workers = given.workers.is_some() || file.workers.is_some();
+    TestDraft {
+        users: of_test.users.and(given.users.or(file.users)),
+        ramp_up_s: of_test.ramp_up_s.and(given.ramp_up.or(file.ramp_up_s)),
+        duration_s: of_test.duration_s.and(given.duration.or(file.duration_s)),
+        workers: has_workers.then_some(test.workers),
+        infrastructure: None,
+        stop_timeout_s: given.stop_timeout.or(file.stop_timeout_s),
+        equal_weights: Some(true).filter(|_| test.selection.equal_weights),
+        ..of_test
+    }
+}
+
+/// Options belong to the first scenario unless another is named.
+fn check_scenario(draft: &mut TestDraft, scenarios: &[Scenario]) -> Result<(), Failure> {
+    let known = match &draft.scenario {
+        None => scenarios.first(),
+        Some(name) => {
+            let known = scenarios.iter().find(|scenario| scenario.name == *name);
+            Some(known.ok_or_else(|| Failure::bad_input(unknown_scenario(name, scenarios)))?)
+        }
+    };
+    let Some(known) = known else {
+        return Ok(());
+    };
+    known
+        .check_options(&draft.options)
+        .map_err(Failure::bad_input)?;
+    if !draft.options.is_empty() {
+        draft.scenario = Some(known.name.clone());
+    }
+    for name in draft.options.keys() {
+        let declared = known.options.iter().find(|option| option.name == *name);
+        if declared.is_some_and(|option| option.secret) {
+            eprintln!(
+                "warning: option `{name}` is secret and is not written into the page; enter it there"
+            );
+        }
+    }
+    Ok(())
+}

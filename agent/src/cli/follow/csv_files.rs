@@ -1,0 +1,324 @@
+//! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
+//! to date while a run goes on.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cli::api_client::{ApiClient, ApiError, CsvHistory};
+use crate::cli::failure::Failure;
+
+/// The small files: what the coordinator calls them and how their names end.
+const FILES: [(&str, &str); 4] = [
+    ("csv/stats", "_stats.csv"),
+    ("csv/failures", "_failures.csv"),
+    ("csv/exceptions", "_exceptions.csv"),
+    ("completeness", "_completeness.json"),
+];
+/// How the name of the history ends, which has a row for each second.
+const HISTORY: &str = "_stats_history.csv";
+/// How often the small files are written while the run goes on, as Locust does.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// How often the history gets the seconds that came since.
+const HISTORY_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a file could not be written.
+enum CsvError {
+    /// There is nothing to write.
+    Api(ApiError),
+    /// There is nowhere to write it.
+    Write(Failure),
+}
+
+impl From<ApiError> for CsvError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+/// The files of one run.
+#[derive(Debug)]
+pub(crate) struct CsvFiles {
+    prefix: PathBuf,
+    full_history: bool,
+    written: Option<Instant>,
+    history_written: Option<Instant>,
+    /// The second that the history has to get next; none before it has any.
+    history_next: Option<u32>,
+    /// Whether they could not be written at the last attempt, which has been said.
+    fails: bool,
+}
+
+impl CsvFiles {
+    /// Makes the directory if it is not there and checks that files can be written, before anything is started.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub(crate) fn new(prefix: PathBuf, full_history: bool) -> Result<Self, Failure> {
+        let files = Self {
+            prefix,
+            full_history,
+            written: None,
+            history_written: None,
+            history_next: None,
+            fails: false,
+        };
+        if files.prefix.file_name().is_none() {
+            return Err(Failure::bad_input(
+                "--csv needs the beginning of a file name, such as --csv results/checkout",
+            ));
+        }
+        let directory = files.directory();
+        std::fs::create_dir_all(directory)
+            .and_then(|()| tempfile::tempfile_in(directory))
+            .map_err(|error| files.cannot_write(&error))?;
+        Ok(files)
+    }
+
+    /// Writes what is due, while the run goes on. Returns what is to be said: that they cannot be written, once, and
+    /// that they can again. It does not end the run, whose results the coordinator keeps.
+    pub(crate) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Option<String> {
+        if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
+            return None;
+        }
+        let reason = match self.write_due(api, run_id).await {
+            Ok(()) => {
+                let failed = std::mem::take(&mut self.fails);
+                return failed.then(|| "The CSV files are written again.".to_owned());
+            }
+            // Whoever follows the run reports a coordinator that does not answer, and waits for it.
+            Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => {
+                return None;
+            }
+            Err(CsvError::Api(error)) => {
+                let files = self.prefix.display();
+                format!("the CSV files {files}_*.csv cannot be written: {error}")
+            }
+            Err(CsvError::Write(failure)) => failure.to_string(),
+        };
+        let failed = std::mem::replace(&mut self.fails, true);
+        (!failed)
+            .then(|| format!("Warning: {reason}. The run continues; they are written at its end."))
+    }
+
+    async fn write_due(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
+        self.written = Some(Instant::now());
+        for (kind, ending) in FILES {
+            self.fetch(api, run_id, kind, ending).await?;
+        }
+        let is_due = |at: Instant| at.elapsed() >= HISTORY_EVERY;
+        if self.history_written.is_none_or(is_due) {
+            self.history_written = Some(Instant::now());
+            self.continue_history(api, run_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything, once the run has ended: what can be had of it, whatever else cannot.
+    ///
+    /// # Errors
+    /// The first file that could not be written or had, by its name.
+    pub(crate) async fn finish(&self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
+        let mut failed = Ok(());
+        for (kind, ending) in FILES {
+            let written = self.fetch(api, run_id, kind, ending).await;
+            failed = failed.and(written.map_err(|error| self.incomplete(ending, error)));
+        }
+        // The whole, because late results have changed seconds that are written already.
+        let written = self.whole_history(api, run_id, None).await;
+        failed.and(
+            written
+                .map(drop)
+                .map_err(|error| self.incomplete(HISTORY, error)),
+        )
+    }
+
+    /// Adds the seconds that came since to the history.
+    async fn continue_history(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
+        let Some(next) = self.history_next else {
+            self.history_next = self.whole_history(api, run_id, Some(0)).await?;
+            return Ok(());
+        };
+        let mut history = api.history(run_id, self.full_history, Some(next)).await?;
+        let next = history.next;
+        let path = self.path(HISTORY);
+        let opened = File::options().append(true).open(&path);
+        let file = opened.map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        let length = file.metadata().map_or(0, |known| known.len());
+        let added = self.copy(&mut history, &file).await;
+        if added.is_err() {
+            // Not half of it: it is asked for again.
+            file.set_len(length)
+                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        }
+        added?;
+        self.history_next = next;
+        Ok(())
+    }
+
+    /// Replaces the history by the whole, or by what there is of it until now. The second to go on with, if there is
+    /// more to come.
+    async fn whole_history(
+        &self,
+        api: &ApiClient,
+        run_id: &str,
+        from: Option<u32>,
+    ) -> Result<Option<u32>, CsvError> {
+        let mut history = api.history(run_id, self.full_history, from).await?;
+        let next = history.next;
+        let written = |error: io::Error| CsvError::Write(self.cannot_write(&error));
+        let file = self.temporary().map_err(written)?;
+        self.copy(&mut history, file.as_file()).await?;
+        let kept = file.persist(self.path(HISTORY));
+        kept.map_err(|error| written(error.error))?;
+        Ok(next)
+    }
+
+    async fn copy(&self, history: &mut CsvHistory, mut file: &File) -> Result<(), CsvError> {
+        while let Some(chunk) = history.chunk().await? {
+            file.write_all(&chunk)
+                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &self,
+        api: &ApiClient,
+        run_id: &str,
+        kind: &str,
+        ending: &str,
+    ) -> Result<(), CsvError> {
+        let text = api.file(run_id, kind).await?;
+        self.write(ending, &text).map_err(CsvError::Write)
+    }
+
+    /// A reader sees the old file or the new one, never half of one.
+    fn write(&self, ending: &str, text: &str) -> Result<(), Failure> {
+        let written = self.temporary().and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.persist(self.path(ending))
+                .map_err(|error| error.error)?;
+            Ok(())
+        });
+        written.map_err(|error| self.cannot_write(&error))
+    }
+
+    /// A file beside those that are meant, readable by whoever may read files made here.
+    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(".greylag-csv-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(self.directory())
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        let mut name = self.prefix.clone().into_os_string();
+        name.push(ending);
+        name.into()
+    }
+
+    fn directory(&self) -> &Path {
+        match self.prefix.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    fn cannot_write(&self, error: &io::Error) -> Failure {
+        Failure::bad_input(format!(
+            "the CSV files {}_*.csv cannot be written: {error}",
+            self.prefix.display()
+        ))
+    }
+
+    fn incomplete(&self, ending: &str, error: CsvError) -> Failure {
+        let reason = match error {
+            CsvError::Api(error) => error.to_string(),
+            CsvError::Write(failure) => failure.to_string(),
+        };
+        let path = self.path(ending);
+        Failure::failed(format!(
+            "{} is not complete: {reason}. The results are kept; the file can be downloaded from the run's page",
+            path.display()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_replaced_whole_in_a_directory_that_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let prefix = directory.path().join("new/run");
+        let files = CsvFiles::new(prefix.clone(), false).unwrap();
+        files.write("_stats.csv", "a,b\r\n").unwrap();
+        files.write("_stats.csv", "c\r\n").unwrap();
+        let written = directory.path().join("new/run_stats.csv");
+        assert_eq!(std::fs::read_to_string(written).unwrap(), "c\r\n");
+        let entries = std::fs::read_dir(directory.path().join("new")).unwrap();
+        assert_eq!(entries.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_is_away_is_waited_for_but_never_means_that_all_is_written() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let api = ApiClient::new(url.parse().unwrap(), None, None).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
+        assert_eq!(files.keep(&api, "r").await, None);
+        assert!(files.finish(&api, "r").await.is_err());
+    }
+
+    /// The address of a coordinator whose answers have an empty body.
+    fn answers(status: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // The request has come when some of it can be read; it has no body.
+                let _ = io::Read::read(&mut stream, &mut [0; 4_096]);
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn files_that_cannot_be_written_are_named_once_and_do_not_end_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let prefix = directory.path().join("there/run");
+        let mut files = CsvFiles::new(prefix.clone(), false).unwrap();
+        let api = ApiClient::new(answers("200 OK").parse().unwrap(), None, None).unwrap();
+        std::fs::remove_dir(directory.path().join("there")).unwrap();
+        let news = files.keep(&api, "r").await.unwrap();
+        assert!(
+            news.contains("cannot be written") && news.contains("there/run"),
+            "{news}"
+        );
+        files.written = None;
+        assert_eq!(files.keep(&api, "r").await, None);
+        std::fs::create_dir(directory.path().join("there")).unwrap();
+        files.written = None;
+        let news = files.keep(&api, "r").await.unwrap();
+        assert!(news.contains("written again"), "{news}");
+    }
+
+    #[test]
+    fn a_prefix_that_cannot_be_used_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(CsvFiles::new(file.join("run"), false).is_err());
+        assert!(CsvFiles::new(PathBuf::from("/"), false).is_err());
+    }
+}

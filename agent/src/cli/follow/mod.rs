@@ -1,0 +1,327 @@
+//! Following a run to its end: progress, the tables, the summary, the exit code.
+
+mod csv_files;
+mod keys;
+mod progress;
+mod run_log;
+mod summary_file;
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use greylag_infra::NoticeKind;
+use greylag_reporting::{Summary, SummaryWarning};
+
+use crate::cli::api_client::{ApiClient, ApiError, Progress, StartedRun};
+use crate::cli::failure::Failure;
+use crate::cli::print::say;
+use crate::cli::signals::Signals;
+pub(crate) use csv_files::CsvFiles;
+use keys::Keys;
+use progress::ProgressDisplay;
+pub(crate) use run_log::RunLog;
+pub(crate) use summary_file::SummaryFile;
+
+/// Pause between two looks at the run.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a coordinator that went away is waited for; agents end their load before.
+const WAIT_FOR_COORDINATOR: Duration = Duration::from_secs(120);
+
+/// How often `--print-stats` prints, as Locust does.
+const PRINT_STATS_EVERY: Duration = Duration::from_secs(2);
+/// How long after a key the number of users it asked for counts rather than the reported one, which is late.
+const KEY_COUNTS: Duration = Duration::from_secs(3);
+
+/// How following a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As planned.
+    Finished,
+    /// As planned, but requests failed or tasks ended in errors; the exit code for that.
+    FinishedWithErrors(u8),
+    /// Otherwise, by itself.
+    Failed,
+    /// Otherwise, because of a signal to us.
+    Stopped,
+}
+
+impl Outcome {
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Outcome::Finished => ExitCode::SUCCESS,
+            Outcome::FinishedWithErrors(code) => ExitCode::from(code),
+            Outcome::Failed | Outcome::Stopped => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// What is made of a run beside showing it.
+#[derive(Debug, Default)]
+pub(crate) struct Following {
+    /// Where the summary goes.
+    pub(crate) summary: Option<SummaryFile>,
+    /// Where Locust's CSV files go.
+    pub(crate) csv: Option<CsvFiles>,
+    /// Repeats what users print; nothing of it when there is none.
+    pub(crate) log: Option<RunLog>,
+    /// Shows no progress, only the results and what users print.
+    pub(crate) only_summary: bool,
+    /// Shows Locust's table now and then in place of the progress.
+    pub(crate) print_stats: bool,
+    /// Exit code for a run that finished, but with failed requests or errors of tasks.
+    pub(crate) exit_code_on_error: Option<u8>,
+}
+
+/// Says what is allowed and seldom meant.
+pub(crate) fn warn_about(run: &StartedRun) {
+    for warning in &run.warnings {
+        eprintln!("Warning: {warning}");
+    }
+}
+
+/// Shows a run until it has ended, then its results. A signal stops the run, a second one leaves it.
+pub(crate) async fn follow(
+    api: &ApiClient,
+    run: &StartedRun,
+    following: &mut Following,
+    signals: &mut Signals,
+) -> Result<Outcome, Failure> {
+    let mut display = ProgressDisplay::new(following.only_summary || following.print_stats);
+    let mut printed_at = Instant::now();
+    let mut keys = Keys::take();
+    let mut users = 0;
+    let mut asked_at: Option<Instant> = None;
+    let mut stopped = false;
+    let mut away_since: Option<Instant> = None;
+    let mut said = SaidWarnings::default();
+    let mut said_remark = None;
+    let last = loop {
+        match api.progress(&run.id).await {
+            Ok(progress) => {
+                if away_since.take().is_some() {
+                    display.note("The coordinator is reachable again.");
+                }
+                repeat_log(api, run, &mut following.log, &display).await;
+                display.show(&progress);
+                for warning in said.news(&progress.warnings) {
+                    display.note(&format!("Warning: {warning}"));
+                }
+                let remark = &progress.completeness.remark;
+                if said_remark != *remark {
+                    said_remark.clone_from(remark);
+                    display.note(
+                        remark
+                            .as_deref()
+                            .unwrap_or("The results are complete again."),
+                    );
+                }
+                if asked_at.is_none_or(|at| at.elapsed() > KEY_COUNTS) {
+                    users = progress.users;
+                }
+                if progress.status != "Running" {
+                    break progress;
+                }
+                if let Some(csv) = &mut following.csv
+                    && let Some(news) = csv.keep(api, &run.id).await
+                {
+                    display.note(&news);
+                }
+                if following.print_stats && printed_at.elapsed() >= PRINT_STATS_EVERY {
+                    printed_at = Instant::now();
+                    if let Ok(tables) = api.tables(&run.id).await {
+                        display.note(first_table(&tables));
+                    }
+                }
+            }
+            Err(ApiError::Refused(reason)) => return Err(Failure::failed(reason)),
+            Err(error) => {
+                let since = *away_since.get_or_insert_with(|| {
+                    display.note(&format!("{error}. Waiting for the coordinator."));
+                    Instant::now()
+                });
+                if since.elapsed() > WAIT_FOR_COORDINATOR {
+                    return Err(Failure::failed(error));
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            change = Keys::next(&mut keys) => {
+                users = users.saturating_add_signed(change);
+                asked_at = Some(Instant::now());
+                display.note(&format!("Changing to {users} users."));
+                if let Err(error) = api.change_users(&run.id, users, 0).await {
+                    display.note(&error.to_string());
+                }
+            }
+            () = signals.next() => {
+                if stopped {
+                    return Err(Failure::failed(format!(
+                        "left before the run ended; if its coordinator is still running, the run continues at {}",
+                        api.page_of(run)
+                    )));
+                }
+                stopped = true;
+                display.note("Stopping the run; requests in flight may finish. Press Ctrl-C again to leave immediately.");
+                if let Err(error) = api.stop_run(&run.id).await {
+                    display.note(&error.to_string());
+                }
+            }
+        }
+    };
+    display.end(Some(&last));
+    drop(keys);
+    let shown = async {
+        let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+        for warning in said.last_words(&summary.warnings) {
+            eprintln!("Warning, at the end of the run: {warning}");
+        }
+        let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
+        // Last, because the history of a long run takes long.
+        let written = match &following.csv {
+            Some(csv) => csv.finish(api, &run.id).await,
+            None => Ok(()),
+        };
+        shown.and(written).map(|()| summary)
+    };
+    let interrupted = || {
+        let page = api.page_of(run);
+        format!("interrupted before all results were shown and written; they are kept ({page})")
+    };
+    let summary = signals.or_leave(shown, interrupted).await?;
+    Ok(match (last.status.as_str(), following.exit_code_on_error) {
+        ("Finished", Some(code)) if summary.completeness.complete && !summary.errors.is_empty() => {
+            Outcome::FinishedWithErrors(code)
+        }
+        // Numbers of which some are missing are no basis for anything that follows a run.
+        ("Finished", _) if summary.completeness.complete => Outcome::Finished,
+        _ if stopped => Outcome::Stopped,
+        _ => Outcome::Failed,
+    })
+}
+
+/// Which warnings have been shown, and how they read then: each once, when it first appears, and at the end again if
+/// it has grown.
+#[derive(Debug, Default)]
+struct SaidWarnings(HashMap<(NoticeKind, Option<u32>, String), String>);
+
+impl SaidWarnings {
+    /// The messages of those that have not been shown.
+    fn news<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
+        let is_new = |warning: &&SummaryWarning| !self.0.contains_key(&key_of(warning));
+        let new: Vec<_> = warnings.iter().filter(is_new).collect();
+        self.remember(&new);
+        messages(&new)
+    }
+
+    /// The messages of those that have not been shown as they are at the end.
+    fn last_words<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
+        let is_said =
+            |warning: &&SummaryWarning| self.0.get(&key_of(warning)) == Some(&warning.message);
+        let grown: Vec<_> = warnings.iter().filter(|one| !is_said(one)).collect();
+        self.remember(&grown);
+        messages(&grown)
+    }
+
+    fn remember(&mut self, warnings: &[&SummaryWarning]) {
+        let said = warnings.iter();
+        self.0
+            .extend(said.map(|warning| (key_of(warning), warning.message.clone())));
+    }
+}
+
+fn key_of(warning: &SummaryWarning) -> (NoticeKind, Option<u32>, String) {
+    (warning.kind, warning.worker, warning.subject.clone())
+}
+
+fn messages<'a>(warnings: &[&'a SummaryWarning]) -> Vec<&'a str> {
+    let all = warnings.iter();
+    all.map(|warning| warning.message.as_str()).collect()
+}
+
+/// Locust's table of requests; the others follow after an empty line.
+fn first_table(tables: &str) -> &str {
+    tables.split_once("\n\n").map_or(tables, |(first, _)| first)
+}
+
+/// Shows what has come into the run's log. A coordinator that went away is noticed elsewhere; what it says against
+/// the question is said once.
+async fn repeat_log(
+    api: &ApiClient,
+    run: &StartedRun,
+    log: &mut Option<RunLog>,
+    display: &ProgressDisplay,
+) {
+    let Some(reading) = log else { return };
+    match reading.read_on(api, &run.id).await {
+        Ok(lines) => display.lines(&lines),
+        Err(ApiError::Unreachable { .. }) => {}
+        Err(error) => {
+            display.lines(&[format!("What users print cannot be shown: {error}")]);
+            *log = None;
+        }
+    }
+}
+
+async fn show_results(
+    api: &ApiClient,
+    run: &StartedRun,
+    last: &Progress,
+    summary: &Summary,
+    file: Option<&SummaryFile>,
+) -> Result<(), Failure> {
+    // A run that failed before its load began has nothing to show but why.
+    if last.failure_reason.is_none() || summary.totals.requests > 0 || !summary.errors.is_empty() {
+        let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
+        say(format_args!("{}\n", tables.trim_end()));
+    }
+    match &last.failure_reason {
+        Some(reason) => say(format_args!(
+            "Run #{} {}: {reason}",
+            run.number,
+            last.status.to_lowercase()
+        )),
+        None => say(format_args!(
+            "Run #{} {}",
+            run.number,
+            last.status.to_lowercase()
+        )),
+    }
+    if let Some(remark) = &summary.completeness.remark {
+        say(format_args!("{remark}"));
+    }
+    match file {
+        Some(file) => file.write(summary),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(count: u64) -> SummaryWarning {
+        SummaryWarning {
+            kind: NoticeKind::Ports,
+            worker: Some(0),
+            agent: None,
+            subject: String::new(),
+            first_second: 1,
+            last_second: 2,
+            count,
+            worst: 0,
+            message: format!("{count} requests failed"),
+        }
+    }
+
+    #[test]
+    fn a_warning_is_shown_when_it_appears_and_at_the_end_if_it_has_grown() {
+        let mut said = SaidWarnings::default();
+        assert_eq!(said.news(&[warning(1)]), ["1 requests failed"]);
+        assert!(said.news(&[warning(2)]).is_empty());
+        assert!(said.last_words(&[warning(1)]).is_empty());
+        assert_eq!(said.last_words(&[warning(7)]), ["7 requests failed"]);
+        assert!(said.last_words(&[warning(7)]).is_empty());
+    }
+}

@@ -1,0 +1,54 @@
+//! `--ca`: certificates to trust when speaking to a coordinator by https.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use greylag_infra::MAX_CERTIFICATE_BYTES;
+use greylag_scenarios::tls_client_config;
+use rustls::ClientConfig;
+
+use crate::cli::failure::Failure;
+
+/// The option, for every subcommand that speaks to a coordinator.
+#[derive(Debug, Args)]
+pub(crate) struct CaOption {
+    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
+    /// authority, or a self-signed certificate.
+    #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// The TLS configuration that trusts the certificates in this file beside the system's authorities, each as an
+/// authority and as a server's own certificate.
+///
+/// # Errors
+/// The file cannot be read, or has no certificate.
+pub(crate) fn trusting(file: &Path) -> Result<ClientConfig, Failure> {
+    let wrong = |reason: &dyn std::fmt::Display| {
+        Failure::bad_input(format!("the file {} of --ca {reason}", file.display()))
+    };
+    let cannot_read = |error: std::io::Error| wrong(&format_args!("cannot be read: {error}"));
+    let size = std::fs::metadata(file).map_err(cannot_read)?.len();
+    if size > MAX_CERTIFICATE_BYTES as u64 {
+        return Err(wrong(&format_args!(
+            "is larger than {MAX_CERTIFICATE_BYTES} bytes"
+        )));
+    }
+    let pem = std::fs::read(file).map_err(cannot_read)?;
+    tls_client_config(&[pem]).map_err(|error| wrong(&format_args!("cannot be used: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_trusted_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let refused = || format!("{:?}", trusting(&file).unwrap_err());
+        assert!(refused().contains("ca.pem") && refused().contains("cannot be read"));
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(refused().contains("no certificate"), "{}", refused());
+    }
+}

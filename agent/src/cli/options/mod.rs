@@ -1,0 +1,26 @@
+//! Options that several subcommands have, and what their values mean.
+
+mod ca;
+#[cfg_attr(
+    not(feature = "coordinator"),
+    expect(dead_code, reason = "nothing is kept where nothing runs")
+)]
+mod data_dir;
+mod page_options;
+mod test_options;
+mod worker_count;
+
+use greylag_infra::{DurationError, parse_whole_seconds};
+
+pub(crate) use ca::{CaOption, trusting};
+#[cfg(feature = "coordinator")]
+pub(crate) use data_dir::DEFAULT_DATA;
+pub(crate) use data_dir::DataDir;
+pub(crate) use page_options::PageOptions;
+pub(crate) use test_options::{AskedTest, TestOptions};
+use worker_count::WorkerCount;
+
+/// Reads a duration in whole seconds.
+pub(crate) fn seconds(text: &str) -> Result<u64, DurationError> {
+    parse_whole_seconds(text)
+}
