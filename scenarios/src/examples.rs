@@ -40,7 +40,7 @@ mod tests {
     use crate::client::{Client, ClientShared};
     use crate::task::TaskResult;
     use crate::testing::{Memory, Reply, Seen, Server, user_context};
-    use crate::user_type::UserType;
+    use crate::user::UserType;
 
     /// Made by the real Locust from the original: see classic_golden.py.
     const GOLDEN: &str = include_str!("../examples/classic_golden.txt");

@@ -3,11 +3,8 @@
 use std::cell::Cell;
 
 use crate::scenario::Scenario;
-pub use crate::task_options::TaskOptions;
-pub use crate::task_set::{TaskSet, TaskSetBuilder};
-pub use crate::task_table::TaskOrder;
-pub use crate::user_builder::{FastHttpUser, HttpUser, UserBuilder};
-pub use crate::user_type::UserType;
+pub use crate::task::{TaskOptions, TaskOrder, TaskSet, TaskSetBuilder};
+pub use crate::user::{FastHttpUser, HttpUser, UserBuilder, UserType};
 
 /// How deep task sets may be nested; a set that contains itself would go on for ever.
 const DEEPEST_NESTING: usize = 64;

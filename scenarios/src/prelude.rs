@@ -1,28 +1,22 @@
 //! What a scenario's file needs: `use greylag::prelude::*;`.
 
 pub use crate::client::{
-    CaughtResponse, CaughtStreamedResponse, Client, HttpVersion, JsonError, Multipart,
+    CaughtResponse, CaughtStreamedResponse, Client, HttpVersion, JsonError, Measure, Multipart,
     RequestError, Response, ResponseError, RestResponse, ServerSentEvent, Status, StopHandle,
     StreamError, StreamedResponse, ensure,
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
-pub use crate::measure::Measure;
 pub use crate::options::{CustomOption, Options};
 pub use crate::rows::Rows;
 pub use crate::run::{Run, UserInfo};
 pub use crate::scenario::Scenario;
 pub use crate::task::{
-    TaskError, TaskResult, interrupt, interrupt_and_wait, reschedule, reschedule_immediately,
-    stop_test, stop_user,
+    TaskError, TaskOptions, TaskResult, TaskSet, TaskSetBuilder, WaitTime, between, constant,
+    constant_pacing, constant_throughput, interrupt, interrupt_and_wait, poisson, reschedule,
+    reschedule_immediately, stop_test, stop_user,
 };
-pub use crate::task_options::TaskOptions;
-pub use crate::task_set::{TaskSet, TaskSetBuilder};
-pub use crate::user_builder::{FastHttpUser, HttpUser};
-pub use crate::user_type::UserType;
-pub use crate::wait_time::{
-    WaitTime, between, constant, constant_pacing, constant_throughput, poisson,
-};
+pub use crate::user::{FastHttpUser, HttpUser, UserType};
 
 pub use greylag_macros::{
     fast_http_user, http_user, markov_task_set, sequential_task_set, task, task_set, transitions,

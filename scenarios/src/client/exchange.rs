@@ -12,12 +12,12 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 
 use super::body::Body;
-use super::body_stream::BodyStream;
+use super::body::BodyStream;
 use super::cookies::{self, Jar};
 use super::failure::Failure;
-use super::outgoing::Outgoing;
-use super::spelling::Headers;
+use super::request::Headers;
 use super::target::Target;
+use super::transport::Outgoing;
 use super::transport::{Transport, Unread};
 use super::{ClientKind, ClientShared};
 

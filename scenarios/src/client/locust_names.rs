@@ -8,7 +8,7 @@
 use super::Client;
 use super::request::Request;
 use super::response::Response;
-use super::streamed::StreamedResponse;
+use super::response::StreamedResponse;
 
 macro_rules! written_otherwise {
     ($($name:ident: $message:literal, $label:literal;)*) => {$(

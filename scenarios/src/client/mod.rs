@@ -3,62 +3,29 @@
 //! One `Client` and one transport for both kinds of users, so that what a scenario sees and what is recorded cannot
 //! depend on which it has. The kinds differ in Locust's rules for them, and the full one speaks HTTP/2 and uses proxies:
 //!
-//! - `request`, `request_parts`, `request_body`, `multipart`, `python_json`: what a scenario says; timing and
-//!   recording.
-//! - `response`, `status`, `json`, `judged`, `rest`, `streamed`: what it gets, and the verdicts it gives.
-//! - `kinds`, `all`, `path`, `headers`: `.await` on a request, requests at the same time, what paths and headers are
-//!   written as.
-//! - `server_sent`: server-sent events of a stream.
-//! - `session`, `cookies`, `context`: what a user keeps between two requests.
-//! - `stopping`: whether the user is to stop.
+//! - `request`: what a scenario says, from path and headers to bodies; timing and recording.
+//! - `response`: what it gets, and the verdicts it gives.
+//! - `session`, `cookies`: what a user keeps between two requests. `stopping`: whether the user is to stop.
+//! - `measure`: what is timed that is not a request of this client.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, timeouts.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
-//! - `target`: base URL and path become an address, once per path. `spelling`: names of headers as they were written.
-//! - `transport`: carries one `outgoing` request to one answer, on a connection of the `pool` or a new one.
-//! - `connect`, `dial`, `proxy`, `tls`, `stream`: how connections are made. `http1`, `http2`: what is spoken on them.
-//! - `body`, `body_stream`, `gzip_members`: what comes back. `failure`: what is said when nothing does.
+//! - `target`: base URL and path become an address, once per path.
+//! - `transport`: carries one request to one answer, on a connection that is kept or a new one.
+//! - `body`: what comes back. `failure`: what is said when nothing does.
 
-mod all;
 mod body;
-mod body_stream;
-mod connect;
-mod context;
 pub(crate) mod cookies;
-mod dial;
 mod exchange;
 mod failure;
-mod gzip_members;
-mod headers;
-mod http1;
-mod http2;
-mod json;
-mod judged;
-mod kinds;
 mod locust_names;
-mod multipart;
-mod outgoing;
-mod path;
-mod pool;
-mod proxy;
-mod python_json;
+mod measure;
 mod request;
-mod request_body;
-mod request_parts;
 mod response;
-mod rest;
-mod server_sent;
 mod session;
-mod shortage;
-mod spelling;
-mod status;
 mod stopping;
-mod stream;
-mod streamed;
 mod target;
 #[cfg(test)]
 mod tests;
-mod text;
-mod tls;
 mod transport;
 
 use std::sync::Arc;
@@ -73,30 +40,24 @@ use crate::run::{Run, UserInfo};
 use target::{Base, TargetCache};
 use transport::Transport;
 
-pub use all::REQUESTS_AT_ONCE;
 pub use body::BodyNotKept;
-pub use context::RequestContext;
 pub use failure::RequestError;
-pub use headers::IntoHeaders;
-pub use json::{JsonError, ReadJson};
-pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};
-pub use kinds::RequestKind;
-pub use multipart::{LARGEST_FILE, Multipart};
-pub use path::IntoPath;
-pub(crate) use proxy::Proxy as ClientProxy;
-pub use request::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
-pub use request_body::RequestBody;
-pub use response::Response;
-pub use rest::RestResponse;
-pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
+pub use measure::{Measure, Recorded, Timing};
+pub use request::{
+    Caught, CaughtStreamed, Headers, IntoHeaders, IntoPath, LARGEST_FILE, Multipart, Plain,
+    REQUESTS_AT_ONCE, Request, RequestBody, RequestContext, RequestKind, Rest, Streamed,
+    WrittenName,
+};
+pub use response::{
+    Answered, CaughtResponse, CaughtStreamedResponse, JsonError, Judged, LARGEST_EVENT,
+    LONGEST_LINE, ReadJson, Response, ResponseError, RestResponse, ServerSentEvent, Status,
+    StreamError, StreamedResponse, ensure,
+};
 pub use session::Renamed;
-pub use spelling::{Headers, WrittenName};
-pub use status::Status;
 pub use stopping::StopHandle;
-pub use streamed::{LONGEST_LINE, StreamError, StreamedResponse};
 pub(crate) use target::{Target, is_absolute};
-pub(crate) use tls::TlsExtras;
-pub use tls::{TlsConfigError, tls_client_config};
+pub(crate) use transport::{ClientProxy, TlsExtras};
+pub use transport::{TlsConfigError, tls_client_config};
 
 /// Which transport the users of a type get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +180,8 @@ impl ClientShared {
             headers.insert(AUTHORIZATION, authorization);
         }
         headers.extend(options.headers.clone());
-        let config = |version| tls::config(version, options.accept_invalid_certs, &options.tls);
+        let config =
+            |version| transport::tls_config(version, options.accept_invalid_certs, &options.tls);
         let tls = config(options.versions())?;
         let proxy_tls = match &options.proxy {
             Some(proxy) if proxy.is_encrypted() => config(HttpVersion::Http1)?,

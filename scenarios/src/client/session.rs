@@ -12,7 +12,7 @@ use super::{
 };
 use crate::recorder::{Ended, OwnSample, Recorder, UserContext};
 use crate::run::RunSettings;
-use crate::user_type::UserType;
+use crate::user::UserType;
 
 impl Client {
     /// Groups all further requests that have no name of their own under this one; `None` ends it. Locust's

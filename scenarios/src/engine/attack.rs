@@ -39,7 +39,7 @@ use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
 use crate::run::{Run, RunSettings, without_password};
 use crate::scenario::Scenario;
-use crate::user_type::UserTypeError;
+use crate::user::UserTypeError;
 
 /// How fast goose launches users, per second. They wait for users of ours themselves, so this only has to
 /// be beyond what a machine can do.

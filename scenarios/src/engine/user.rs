@@ -17,7 +17,7 @@ use crate::client::{Client, ClientShared};
 use crate::recorder::{RunContext, UserContext};
 use crate::run::UserInfo;
 use crate::scenario::Scenario;
-use crate::user_type::UserType;
+use crate::user::UserType;
 
 /// Everybody this process runs.
 pub(super) struct Crew {

@@ -6,14 +6,10 @@ use ::goose::GooseScheduler;
 use ::goose::goose::Scenario as GooseScenario;
 
 use super::{GooseLife, name_of};
-use crate::behaviour::{MakeUser, UserRun};
 use crate::client::{ClientKind, ClientOptions};
 use crate::scenario::Scenario;
-use crate::task_options::TaskOptions;
-use crate::task_table::{Order, TaskEntry, TaskTable, Wait};
-use crate::user_builder::base_url;
-use crate::user_type::{Definition, UserType};
-use crate::wait_time::WaitTime;
+use crate::task::{MakeUser, Order, TaskEntry, TaskOptions, TaskTable, UserRun, Wait, WaitTime};
+use crate::user::{Definition, UserType, base_url};
 
 impl UserType {
     /// Users that run an unmodified goose scenario, of the goose that is [`greylag::goose`](crate::goose). Its

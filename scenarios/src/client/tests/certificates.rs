@@ -10,8 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::client::{ClientKind, ClientOptions, ClientShared};
 use crate::testing::{BOTH, Reply, Seen, Server, client_with, respond};
-use crate::user_builder::{FastHttpUser, HttpUser};
-use crate::user_type::UserType;
+use crate::user::{FastHttpUser, HttpUser, UserType};
 
 fn ok(_: &Seen) -> Reply {
     Reply::Write(respond("200 OK", &[], b"fine"))

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, ClientKind};
-use crate::measure::Recorded;
+use crate::client::{Client, ClientKind, Recorded};
 use crate::task::{TaskError, stop_user};
 use crate::testing::{Memory, Server, client};
 

@@ -6,13 +6,11 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::http1::open_tunnel;
-use crate::client::stream::Stream;
+use crate::client::transport::http1::open_tunnel;
+use crate::client::transport::stream::Stream;
 use crate::client::{ClientKind, ClientShared};
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
-use crate::user_builder::HttpUser;
-use crate::user_client_options::proxy;
-use crate::user_type::UserType;
+use crate::user::{HttpUser, UserType, proxy};
 
 /// Says to the test in the child process where to send requests.
 const TARGET: &str = "GREYLAG_TEST_TARGET";

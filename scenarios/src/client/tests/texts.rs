@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
-use crate::client::text::decode;
+use crate::client::response::text::decode;
 
 fn text(content_type: &str, body: &[u8]) -> String {
     let mut headers = HeaderMap::new();

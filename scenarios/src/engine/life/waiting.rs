@@ -11,7 +11,7 @@ use crate::engine::arrivals::Arrivals;
 use crate::engine::pace::lateness;
 use crate::engine::stop::StopSignal;
 use crate::engine::task_run::report_panic;
-use crate::task_table::Wait;
+use crate::task::Wait;
 
 #[derive(PartialEq)]
 pub(super) enum Woken {

@@ -10,7 +10,7 @@ use crate::engine::{Load, PlannedUser, UserOrder, drive};
 use crate::recorder::Arrival;
 use crate::run::RunSettings;
 use crate::task::TaskResult;
-use crate::user_type::UserType;
+use crate::user::UserType;
 
 struct Driven {
     memory: Arc<Memory>,

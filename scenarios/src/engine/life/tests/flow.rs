@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::place::keep_places_of_panics;
-use crate::task_table::TaskOrder;
+use crate::task::TaskOrder;
 
 #[tokio::test(start_paused = true)]
 async fn what_a_task_asks_for_is_done() {

@@ -1,0 +1,227 @@
+//! Header names as they are written on the wire of HTTP/1.
+//!
+//! Names are compared without regard to case everywhere, and kept in lower case. Some backends compare them with
+//! it, so a name goes out as the scenario wrote it, or else in the usual spelling (`Content-Type`).
+
+use std::borrow::Cow;
+
+use http::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue};
+
+use super::headers::NAME_NOT_VALID;
+
+/// What a scenario may name a header by. A text keeps its spelling on HTTP/1.
+pub trait WrittenName {
+    /// The name, and how it was written where that is known; `None` if it is not a valid name.
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)>;
+}
+
+impl WrittenName for &str {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        let name = HeaderName::try_from(self).ok()?;
+        let written = (!is_usual(self)).then(|| Cow::Owned(self.to_owned()));
+        Some((name, written))
+    }
+}
+
+impl WrittenName for String {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        self.as_str().into_name()
+    }
+}
+
+impl WrittenName for &String {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        self.as_str().into_name()
+    }
+}
+
+impl WrittenName for Cow<'_, str> {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        self.as_ref().into_name()
+    }
+}
+
+impl WrittenName for HeaderName {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        Some((self, None))
+    }
+}
+
+impl WrittenName for &HeaderName {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        Some((self.clone(), None))
+    }
+}
+
+/// What [`WrittenName::into_name`] gave.
+impl WrittenName for (HeaderName, Option<Cow<'static, str>>) {
+    fn into_name(self) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        Some(self)
+    }
+}
+
+/// Whether a name is written as [`write_usual`] writes it.
+fn is_usual(name: &str) -> bool {
+    let mut usual = Vec::with_capacity(name.len());
+    write_usual(&mut usual, &name.to_ascii_lowercase());
+    usual == name.as_bytes()
+}
+
+/// Writes a name of lower case in the usual spelling: each word begins with a capital.
+pub(in crate::client) fn write_usual(out: &mut Vec<u8>, name: &str) {
+    let mut begins = true;
+    out.extend(name.bytes().map(|byte| {
+        let written = if begins {
+            byte.to_ascii_uppercase()
+        } else {
+            byte
+        };
+        begins = byte == b'-';
+        written
+    }));
+}
+
+/// The names that are not written in the usual spelling; few, mostly none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spelling(Vec<(HeaderName, Cow<'static, str>)>);
+
+impl Spelling {
+    fn set(&mut self, name: &HeaderName, written: Option<Cow<'static, str>>) {
+        self.0.retain(|(known, _)| known != name);
+        if let Some(written) = written {
+            self.0.push((name.clone(), written));
+        }
+    }
+
+    pub(in crate::client) fn get(&self, name: &HeaderName) -> Option<&str> {
+        let (_, written) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(written)
+    }
+}
+
+/// Headers to send. What can be read of them is what an [`http::HeaderMap`] has; names that are set as a text
+/// are sent in their spelling on HTTP/1.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    map: HeaderMap,
+    spelling: Spelling,
+    /// What cannot be sent, found while it was set.
+    invalid: Option<String>,
+}
+
+impl Headers {
+    /// Sets a header, in place of all of its values before; returns the first of those. A name that is not valid
+    /// makes the requests of these headers fail before they are sent, with an error that says so.
+    pub fn insert(&mut self, name: impl WrittenName, value: HeaderValue) -> Option<HeaderValue> {
+        let (name, written) = self.checked(name)?;
+        self.spelling.set(&name, written);
+        self.map.insert(name, value)
+    }
+
+    /// Adds a value to a header; names are treated as by [`insert`](Self::insert).
+    pub fn append(&mut self, name: impl WrittenName, value: HeaderValue) {
+        if let Some((name, written)) = self.checked(name) {
+            self.spelling.set(&name, written);
+            self.map.append(name, value);
+        }
+    }
+
+    /// Removes a header with all of its values; returns the first of them.
+    pub fn remove(&mut self, name: impl AsHeaderName) -> Option<HeaderValue> {
+        self.map.remove(name)
+    }
+
+    /// Removes all headers.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn checked(
+        &mut self,
+        name: impl WrittenName,
+    ) -> Option<(HeaderName, Option<Cow<'static, str>>)> {
+        let name = name.into_name();
+        if name.is_none() {
+            self.invalid
+                .get_or_insert_with(|| NAME_NOT_VALID.to_owned());
+        }
+        name
+    }
+
+    pub(in crate::client) fn extend(&mut self, other: Headers) {
+        for (name, written) in other.spelling.0 {
+            self.spelling.set(&name, Some(written));
+        }
+        // Extending replaces a name's values by all of its new ones.
+        self.map.extend(other.map);
+        if let Some(reason) = other.invalid {
+            self.invalid.get_or_insert(reason);
+        }
+    }
+
+    pub(in crate::client) fn insert_if_absent(&mut self, name: HeaderName, value: HeaderValue) {
+        self.map.entry(name).or_insert(value);
+    }
+
+    pub(in crate::client) fn map(&self) -> &HeaderMap {
+        &self.map
+    }
+
+    pub(in crate::client) fn spelling(&self) -> &Spelling {
+        &self.spelling
+    }
+
+    /// Why nothing can be sent with them.
+    pub(in crate::client) fn invalid(&self) -> Option<&str> {
+        self.invalid.as_deref()
+    }
+}
+
+impl std::ops::Deref for Headers {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        &self.map
+    }
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        Self {
+            map,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[test]
+    fn only_unusual_spellings_are_kept() {
+        let mut headers = Headers::default();
+        let value = HeaderValue::from_static("1");
+        headers.insert("X-Api-Key", value.clone());
+        headers.insert(CONTENT_TYPE, value.clone());
+        assert_eq!(headers.spelling, Spelling::default());
+        headers.insert("X-API-Key", value.clone());
+        let name = HeaderName::from_static("x-api-key");
+        assert_eq!(headers.spelling.get(&name), Some("X-API-Key"));
+        // Whoever sets it again decides.
+        headers.insert("x-api-key", value.clone());
+        assert_eq!(headers.spelling.get(&name), Some("x-api-key"));
+        headers.insert(name.clone(), value);
+        assert_eq!(headers.spelling.get(&name), None);
+    }
+
+    #[test]
+    fn a_name_that_is_not_valid_is_remembered() {
+        let mut headers = Headers::default();
+        headers.insert("bad name", HeaderValue::from_static("1"));
+        assert_eq!(headers.invalid(), Some(NAME_NOT_VALID));
+        assert!(headers.is_empty());
+    }
+}

@@ -1,0 +1,264 @@
+//! Carries one request to one answer, on a kept connection where there is one.
+
+mod connect;
+mod dial;
+pub(super) mod http1;
+mod http2;
+mod outgoing;
+mod pool;
+mod proxy;
+pub(super) mod stream;
+mod tls;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_ENCODING, HeaderMap};
+use http::{Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+
+use super::ClientShared;
+use super::body::{Body, Collected};
+use super::exchange::{Answer, Reading};
+use super::failure::Failure;
+use super::target::Target;
+use connect::connect;
+use http1::{Head, has_token};
+use outgoing::Unanswered;
+use pool::{Connection, Pool, Protocol};
+
+pub(super) use outgoing::Outgoing;
+pub(crate) use proxy::Proxy as ClientProxy;
+pub(crate) use tls::TlsExtras;
+pub use tls::{TlsConfigError, tls_client_config};
+pub(super) use tls::{config as tls_config, is_authority};
+
+/// One user's way to its targets. A clone shares its connections.
+#[derive(Clone, Default)]
+pub(super) struct Transport {
+    pool: Arc<Pool>,
+}
+
+impl Transport {
+    pub(super) async fn send(
+        &self,
+        shared: &ClientShared,
+        target: &Arc<Target>,
+        request: &Outgoing<'_>,
+        reading: Reading,
+    ) -> Result<Answer, Failure> {
+        let (mut connection, mut is_kept) = match self.pool.take(&target.origin).await {
+            Some(connection) => (connection, true),
+            None => (self.connect(shared, target).await?, false),
+        };
+        let mut answer = self.send_on(connection, request).await;
+        if let Err(unanswered) = &answer
+            && is_kept
+            && unanswered.may_be_repeated(request.method)
+        {
+            self.pool.forget_shared(&target.origin);
+            (connection, is_kept) = (self.connect(shared, target).await?, false);
+            answer = self.send_on(connection, request).await;
+        }
+        let (head, mut source) = answer.map_err(|unanswered| unanswered.into_failure(is_kept))?;
+        let head_at = Instant::now();
+        let mut answer = Answer {
+            status: head.status,
+            reason: head.reason,
+            body: Body::default(),
+            unread: None,
+            head_at,
+            target: Arc::clone(target),
+            redirects: 0,
+            headers: head.headers,
+        };
+        // The body of a redirect that is followed is not asked for, so that it may be broken.
+        if reading == Reading::Head
+            || answer.headers.contains_key(CONTENT_ENCODING)
+            || answer.status.is_redirection()
+        {
+            answer.unread = Some(Box::new(source));
+        } else {
+            let mut collected = Collected::new(shared.options.max_body);
+            while let Some(chunk) = source
+                .chunk()
+                .await
+                .map_err(|failure| failure.after(answer.status))?
+            {
+                collected.push(chunk);
+            }
+            answer.body = collected.finish();
+        }
+        Ok(answer)
+    }
+
+    async fn connect(&self, shared: &ClientShared, target: &Target) -> Result<Connection, Failure> {
+        let connection = connect(shared, &target.origin).await?;
+        Ok(self.pool.share(connection))
+    }
+
+    async fn send_on(
+        &self,
+        connection: Connection,
+        request: &Outgoing<'_>,
+    ) -> Result<(AnyHead, Unread), Unanswered> {
+        let Connection { origin, protocol } = connection;
+        let closes = request
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .any(|value| has_token(value, "close"));
+        match protocol {
+            Protocol::Http1(mut http1) => {
+                let head = http1.send(request).await?;
+                let source = Source::Http1 {
+                    connection: Some(Connection {
+                        origin,
+                        protocol: Protocol::Http1(http1),
+                    }),
+                    back: (!closes).then(|| Arc::clone(&self.pool)),
+                };
+                Ok((head.into(), Unread::new(source)))
+            }
+            Protocol::Http2(mut http2) => {
+                if closes {
+                    // What the scenario asks for by it: the next request goes out on a new connection.
+                    self.pool.forget_shared(&origin);
+                }
+                let answer = http2.send(request).await?;
+                let (head, body) = answer.into_parts();
+                let unread = Unread::new(Source::Http2(body));
+                Ok((AnyHead::from(Response::from_parts(head, ())), unread))
+            }
+        }
+    }
+}
+
+/// What the head of an answer says, on any version.
+struct AnyHead {
+    status: StatusCode,
+    reason: Option<Bytes>,
+    headers: HeaderMap,
+}
+
+impl From<Head> for AnyHead {
+    fn from(head: Head) -> Self {
+        Self {
+            status: head.status,
+            reason: head.reason,
+            headers: head.headers,
+        }
+    }
+}
+
+impl From<Response<()>> for AnyHead {
+    fn from(response: Response<()>) -> Self {
+        let (head, ()) = response.into_parts();
+        Self {
+            status: head.status,
+            reason: None,
+            headers: head.headers,
+        }
+    }
+}
+
+/// A body as it comes from the server. Read to its end, its connection serves again; dropped before, it is closed.
+pub(super) struct Unread {
+    source: Source,
+    /// A piece that was looked at and belongs before the next.
+    looked_at: Option<Bytes>,
+}
+
+enum Source {
+    Http1 {
+        connection: Option<Connection>,
+        /// Where the connection goes when the body has been read; `None` if it is not to be kept.
+        back: Option<Arc<Pool>>,
+    },
+    Http2(Incoming),
+}
+
+impl Unread {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            looked_at: None,
+        }
+    }
+
+    /// Reads the rest and keeps nothing of it.
+    pub(super) async fn discard(mut self) -> Result<(), Failure> {
+        while self.chunk().await?.is_some() {}
+        Ok(())
+    }
+
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx))
+            .await
+            .transpose()
+    }
+
+    /// Puts a piece back before those that follow.
+    pub(super) fn put_back(&mut self, piece: Bytes) {
+        self.looked_at = Some(piece);
+    }
+
+    /// The next piece, never an empty one; `None` at the end.
+    pub(super) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Failure>>> {
+        if let Some(chunk) = self.looked_at.take() {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        self.source.poll_chunk(cx)
+    }
+}
+
+impl Source {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        match self {
+            Source::Http1 { connection, back } => {
+                let Some(Connection {
+                    protocol: Protocol::Http1(http1),
+                    ..
+                }) = connection
+                else {
+                    return Poll::Ready(None);
+                };
+                let chunk = http1.poll_chunk(cx);
+                match &chunk {
+                    Poll::Ready(None) => {
+                        if http1.serves_again()
+                            && let (Some(back), Some(connection)) = (back.take(), connection.take())
+                        {
+                            back.give_back(connection);
+                        } else {
+                            *connection = None;
+                        }
+                    }
+                    Poll::Ready(Some(Err(_))) => *connection = None,
+                    _ => {}
+                }
+                chunk
+            }
+            Source::Http2(body) => loop {
+                match Pin::new(&mut *body).poll_frame(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Ready(Some(Err(error))) => {
+                        return Poll::Ready(Some(Err(Failure::http_body(&error))));
+                    }
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
+                        // Trailers are no part of the body.
+                        _ => {}
+                    },
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! Options that a scenario declares: `Scenario::option(CustomOption::text("api-key"))`, and what a run was
+//! given for them: `run.options().text("api-key")?`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Longest name of an option, in characters.
+pub const MAX_OPTION_NAME: usize = 64;
+/// Longest value of an option, in bytes.
+pub const MAX_OPTION_VALUE: usize = 65_536;
+
+/// An option that a scenario declares.
+///
+/// It appears in `run --help`, in a test file's `[options]`, in the start form and in
+/// [`Run::options`](crate::Run::options). Its name consists of lower-case letters, digits and dashes and
+/// begins with a letter; that and its default are checked by [`Scenario::prepare`](crate::Scenario::prepare).
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomOption {
+    /// Its name, as on the command line without the dashes.
+    pub name: String,
+    /// What its values are.
+    pub kind: CustomOptionKind,
+    /// Its value, as text, unless another is given: empty, `0` or `false` if not set.
+    pub default: String,
+    /// One sentence for people; may be empty.
+    pub help: String,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+    /// The values there are, as texts; empty when every value of the kind is allowed.
+    pub choices: Vec<String>,
+}
+
+/// What an option's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CustomOptionKind {
+    /// Any text.
+    Text,
+    /// A whole number, 64 bits with sign.
+    Integer,
+    /// A finite number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+}
+
+impl fmt::Display for CustomOptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "a text",
+            Self::Integer => "a whole number",
+            Self::Number => "a number",
+            Self::Flag => "true or false",
+        })
+    }
+}
+
+/// Shows everything but a secret default.
+impl fmt::Debug for CustomOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomOption")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("default", &self.shown(&self.default))
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CustomOption {
+    fn new(name: impl Into<String>, kind: CustomOptionKind, default: &str) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            default: default.to_owned(),
+            help: String::new(),
+            secret: false,
+            choices: Vec::new(),
+        }
+    }
+
+    /// An option whose values are texts.
+    pub fn text(name: impl Into<String>) -> Self {
+        Self::new(name, CustomOptionKind::Text, "")
+    }
+
+    /// An option whose values are whole numbers.
+    pub fn integer(name: impl Into<String>) -> Self {
+        Self::new(name, CustomOptionKind::Integer, "0")
+    }
+
+    /// An option whose values are numbers.
+    pub fn number(name: impl Into<String>) -> Self {
+        Self::new(name, CustomOptionKind::Number, "0")
+    }
+
+    /// An option that is `true` or `false`.
+    pub fn flag(name: impl Into<String>) -> Self {
+        Self::new(name, CustomOptionKind::Flag, "false")
+    }
+
+    /// The value unless another is given.
+    pub fn default(mut self, value: impl ToString) -> Self {
+        self.default = value.to_string();
+        self
+    }
+
+    /// Says in one sentence what the option is for.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// The value is never shown: not on the page, in the API, in a summary or a log.
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Only these values are allowed. If no default was set, the first is the default.
+    pub fn choices<T: ToString>(mut self, choices: impl IntoIterator<Item = T>) -> Self {
+        self.choices = choices
+            .into_iter()
+            .map(|choice| choice.to_string())
+            .collect();
+        if !self.choices.contains(&self.default) && self.default == self.kind.nothing() {
+            self.default = self.choices.first().cloned().unwrap_or_default();
+        }
+        self
+    }
+}
+
+/// What a run was given for the options of its scenario: `run.options()`.
+#[derive(Clone, Default)]
+pub struct Options(BTreeMap<String, Given>);
+
+#[derive(Clone)]
+struct Given {
+    option: CustomOption,
+    text: String,
+}
+
+impl Options {
+    /// The declared options, each with what was given for it or else its default.
+    pub(crate) fn new(declared: &[CustomOption], given: &BTreeMap<String, String>) -> Self {
+        let value = |option: &CustomOption| Given {
+            text: given.get(&option.name).unwrap_or(&option.default).clone(),
+            option: option.clone(),
+        };
+        Self(
+            declared
+                .iter()
+                .map(|option| (option.name.clone(), value(option)))
+                .collect(),
+        )
+    }
+
+    /// The value of an option declared with [`CustomOption::text`].
+    ///
+    /// # Errors
+    /// When the scenario declares no such option, or not as a text.
+    pub fn text(&self, name: &str) -> Result<&str, OptionError> {
+        Ok(&self.find(name, CustomOptionKind::Text)?.text)
+    }
+
+    /// The value of an option declared with [`CustomOption::integer`].
+    ///
+    /// # Errors
+    /// When the scenario declares no such option, or not as a whole number.
+    pub fn integer(&self, name: &str) -> Result<i64, OptionError> {
+        let given = self.find(name, CustomOptionKind::Integer)?;
+        given
+            .text
+            .parse()
+            .map_err(|_| given.option.wrong(&given.text))
+    }
+
+    /// The value of an option declared with [`CustomOption::number`].
+    ///
+    /// # Errors
+    /// When the scenario declares no such option, or not as a number.
+    pub fn number(&self, name: &str) -> Result<f64, OptionError> {
+        let given = self.find(name, CustomOptionKind::Number)?;
+        given
+            .text
+            .parse()
+            .map_err(|_| given.option.wrong(&given.text))
+    }
+
+    /// The value of an option declared with [`CustomOption::flag`].
+    ///
+    /// # Errors
+    /// When the scenario declares no such option, or not as a flag.
+    pub fn flag(&self, name: &str) -> Result<bool, OptionError> {
+        let given = self.find(name, CustomOptionKind::Flag)?;
+        given
+            .text
+            .parse()
+            .map_err(|_| given.option.wrong(&given.text))
+    }
+
+    fn find(&self, name: &str, asked: CustomOptionKind) -> Result<&Given, OptionError> {
+        let given = self.0.get(name).ok_or_else(|| {
+            let known = self.0.keys().map(String::as_str);
+            OptionError::unknown(name, known)
+        })?;
+        if given.option.kind == asked {
+            Ok(given)
+        } else {
+            Err(OptionError::OtherKind {
+                name: name.to_owned(),
+                declared: given.option.kind,
+                asked,
+            })
+        }
+    }
+}
+
+/// Shows the values, but not those of secret options.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().map(|(name, given)| {
+            let value = if given.option.secret {
+                HIDDEN
+            } else {
+                &given.text
+            };
+            (name, value)
+        });
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+/// What is shown in place of a secret value.
+const HIDDEN: &str = "***";
+
+/// Why an option, or a value given for one, is refused. Values of secret options are never in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// The scenario does not declare it.
+    #[error("the scenario has no option {name:?}{}", hint(nearest.as_deref(), known))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The most similar one that there is.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// The text is no value of the option's kind.
+    #[error("option {name} must be {kind}, not {given:?}")]
+    Kind {
+        /// The option's name.
+        name: String,
+        /// What its values are.
+        kind: CustomOptionKind,
+        /// What was given; masked when the option is secret.
+        given: String,
+    },
+    /// The value is none of the choices.
+    #[error("option {name} must be one of {}, not {given:?}", choices.join(", "))]
+    Choice {
+        /// The option's name.
+        name: String,
+        /// What it can be.
+        choices: Vec<String>,
+        /// What was given; masked when the option is secret.
+        given: String,
+    },
+    /// The value is too long.
+    #[error(
+        "the value of option {name} is {bytes} bytes long: at most {MAX_OPTION_VALUE} are possible"
+    )]
+    TooLong {
+        /// The option's name.
+        name: String,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The scenario's code asks for another kind than it declared.
+    #[error("option {name} is declared as {declared}, but read as {asked}")]
+    OtherKind {
+        /// The option's name.
+        name: String,
+        /// As declared.
+        declared: CustomOptionKind,
+        /// As read.
+        asked: CustomOptionKind,
+    },
+    /// The declared name cannot be one.
+    #[error(
+        "{name:?} cannot be the name of an option: take lower-case letters, digits and dashes, at most {MAX_OPTION_NAME}, beginning with a letter and not ending with a dash"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Two declared options have the same name.
+    #[error("option {name} is declared twice: options of a scenario must differ in name")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// What the scenario itself declares as default or choice is no such value.
+    #[error("option {name} is declared wrongly: {reason}")]
+    Declared {
+        /// The option's name.
+        name: String,
+        /// What is wrong with it.
+        reason: Box<OptionError>,
+    },
+}
+
+fn hint(nearest: Option<&str>, known: &[String]) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean {nearest:?}?"),
+        None if known.is_empty() => ": it declares none".to_owned(),
+        None => format!(": it declares {}", known.join(", ")),
+    }
+}
+
+impl OptionError {
+    fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let known: Vec<String> = known.map(str::to_owned).collect();
+        let likeness = |other: &String| strsim::jaro_winkler(name, other);
+        let nearest = known
+            .iter()
+            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+            .filter(|nearest| likeness(nearest) > ALIKE)
+            .cloned();
+        Self::Unknown {
+            name: name.to_owned(),
+            nearest,
+            known,
+        }
+    }
+}
+
+/// From which Jaro-Winkler similarity on a name is taken for a misspelt other one.
+const ALIKE: f64 = 0.7;
+
+impl CustomOptionKind {
+    /// The default of an option that sets none.
+    fn nothing(self) -> &'static str {
+        match self {
+            Self::Text => "",
+            Self::Integer | Self::Number => "0",
+            Self::Flag => "false",
+        }
+    }
+
+    fn accepts(self, text: &str) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Integer => text.parse::<i64>().is_ok(),
+            Self::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
+            Self::Flag => text.parse::<bool>().is_ok(),
+        }
+    }
+}
+
+impl CustomOption {
+    fn shown(&self, text: &str) -> String {
+        if self.secret { HIDDEN } else { text }.to_owned()
+    }
+
+    fn wrong(&self, text: &str) -> OptionError {
+        OptionError::Kind {
+            name: self.name.clone(),
+            kind: self.kind,
+            given: self.shown(text),
+        }
+    }
+
+    /// Whether `text` can be the option's value.
+    ///
+    /// # Errors
+    /// When it is too long, of another kind, or none of the choices.
+    pub fn check(&self, text: &str) -> Result<(), OptionError> {
+        if text.len() > MAX_OPTION_VALUE {
+            return Err(OptionError::TooLong {
+                name: self.name.clone(),
+                bytes: text.len(),
+            });
+        }
+        if !self.kind.accepts(text) {
+            return Err(self.wrong(text));
+        }
+        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == text) {
+            return Err(OptionError::Choice {
+                name: self.name.clone(),
+                choices: if self.secret {
+                    vec![HIDDEN.to_owned()]
+                } else {
+                    self.choices.clone()
+                },
+                given: self.shown(text),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the declaration itself is in order.
+    fn check_declaration(&self) -> Result<(), OptionError> {
+        if !is_name(&self.name) {
+            return Err(OptionError::Name {
+                name: self.name.clone(),
+            });
+        }
+        let declared = self.choices.iter().chain(std::iter::once(&self.default));
+        for text in declared {
+            self.check(text).map_err(|reason| OptionError::Declared {
+                name: self.name.clone(),
+                reason: Box::new(reason),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= MAX_OPTION_NAME
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(allowed)
+        && !name.ends_with('-')
+}
+
+/// Whether options can be declared together.
+pub(crate) fn check_declarations(declared: &[CustomOption]) -> Result<(), OptionError> {
+    let mut names = std::collections::BTreeSet::new();
+    for option in declared {
+        option.check_declaration()?;
+        if !names.insert(&option.name) {
+            return Err(OptionError::Twice {
+                name: option.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether these texts can be given for the declared options.
+pub(crate) fn check_given(
+    declared: &[CustomOption],
+    given: &BTreeMap<String, String>,
+) -> Result<(), OptionError> {
+    for (name, text) in given {
+        let known = || declared.iter().map(|option| option.name.as_str());
+        declared
+            .iter()
+            .find(|option| option.name == *name)
+            .ok_or_else(|| OptionError::unknown(name, known()))?
+            .check(text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

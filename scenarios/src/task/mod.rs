@@ -1,0 +1,31 @@
+//! What users do: tasks and sets of them, in what order they come, and how long users wait between them.
+//!
+//! - `error`: what a task returns, and how an async function becomes one.
+//! - `options`: name, weight and tags of a task.
+//! - `set`: task sets. `markov`: the transitions of a Markov task set.
+//! - `table`: the tasks of a user type or of a task set as the engine sees them, without their functions.
+//! - `behaviour`: their functions, behind the types of the users' states.
+//! - `wait_time`: how long a user waits between two tasks.
+
+mod behaviour;
+mod error;
+mod markov;
+mod options;
+mod set;
+mod table;
+mod wait_time;
+
+pub(crate) use behaviour::{
+    Hook, MakeSet, MakeUser, SetFunctions, SetRun, Step, UserFunctions, UserRun, set_fn, user_fn,
+};
+pub(crate) use error::{Flow, asks, function_name};
+pub use error::{
+    TaskError, TaskFn, TaskResult, TaskSetFn, interrupt, interrupt_and_wait, reschedule,
+    reschedule_immediately, stop_test, stop_user,
+};
+pub(crate) use markov::{Chain, MarkovError, Transitions};
+pub use options::TaskOptions;
+pub use set::{TaskSet, TaskSetBuilder};
+pub(crate) use table::{Cursor, Order, TaskTable, Wait};
+pub use table::{TaskEntry, TaskOrder};
+pub use wait_time::{WaitTime, between, constant, constant_pacing, constant_throughput, poisson};

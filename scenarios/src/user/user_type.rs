@@ -1,0 +1,151 @@
+//! User types: who a simulated user is, how often it appears, and what it does.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::client::ClientOptions;
+use crate::goose_scenario::GooseLife;
+use crate::scenario::Scenario;
+use crate::task::{MakeUser, TaskEntry, TaskTable, UserRun};
+
+/// A kind of user: a weight, a wait time and tasks. Made by [`FastHttpUser`](crate::FastHttpUser) or
+/// [`HttpUser`](crate::HttpUser).
+#[derive(Clone)]
+pub struct UserType(Arc<Definition>);
+
+/// What a user type is.
+#[derive(Clone)]
+pub(crate) struct Definition {
+    pub(crate) weight: f64,
+    pub(crate) fixed_count: u64,
+    pub(crate) host: Option<Url>,
+    /// Has the user type's name.
+    pub(crate) tasks: TaskTable,
+    pub(crate) client: Arc<ClientOptions>,
+    pub(crate) functions: Arc<dyn MakeUser>,
+}
+
+/// Why no run can begin with a user type. One sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("user type {user_type:?}: {reason}")]
+pub struct UserTypeError {
+    user_type: String,
+    reason: String,
+}
+
+impl UserType {
+    pub(crate) fn new(definition: Definition) -> Self {
+        Self(Arc::new(definition))
+    }
+
+    /// The name given to the builder.
+    pub fn name(&self) -> &str {
+        self.0.tasks.name()
+    }
+
+    /// How many of these users there are in proportion to the other types; finite, 0 or more.
+    pub fn weight(&self) -> f64 {
+        self.0.weight
+    }
+
+    /// Exactly this many of these users, before any by weight; 0 for by weight.
+    pub fn fixed_count(&self) -> u64 {
+        self.0.fixed_count
+    }
+
+    /// Base URL of the target for these users, used when the load test names none.
+    pub fn host(&self) -> Option<&Url> {
+        self.0.host.as_ref()
+    }
+
+    /// Its tasks, in the order they were added; task sets have tasks of their own.
+    pub fn tasks(&self) -> &[TaskEntry] {
+        self.0.tasks.entries()
+    }
+
+    /// All tags of its tasks and of the task sets among them, sorted.
+    pub fn tags(&self) -> BTreeSet<&str> {
+        let mut tags = BTreeSet::new();
+        let mut open: Vec<&TaskEntry> = self.tasks().iter().collect();
+        while let Some(task) = open.pop() {
+            tags.extend(task.tags());
+            open.extend(task.tasks());
+        }
+        tags
+    }
+
+    /// Checks what would fail while running: Markov task sets, wait times, the host, the client's options.
+    ///
+    /// # Errors
+    ///
+    /// With the first thing that is wrong.
+    pub fn check(&self) -> Result<(), UserTypeError> {
+        let problem = self.0.tasks.first_problem();
+        match problem.or_else(|| self.0.client.invalid.clone()) {
+            None => Ok(()),
+            Some(reason) => Err(self.refused(reason)),
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: impl Into<String>) -> UserTypeError {
+        UserTypeError {
+            user_type: self.name().to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn definition(&self) -> &Definition {
+        &self.0
+    }
+
+    pub(crate) fn task_table(&self) -> &TaskTable {
+        &self.0.tasks
+    }
+
+    pub(crate) fn client_options(&self) -> &Arc<ClientOptions> {
+        &self.0.client
+    }
+
+    /// The goose scenario that its users run, instead of tasks.
+    pub(crate) fn goose_life(&self) -> Option<&GooseLife> {
+        self.0.functions.goose()
+    }
+
+    pub(crate) fn new_user(&self) -> Box<dyn UserRun> {
+        Arc::clone(&self.0.functions).new_user()
+    }
+}
+
+impl Scenario {
+    /// Checks all user types: that each has a name of its own, and what [`UserType::check`] looks at. Logs
+    /// what is only worth a warning.
+    ///
+    /// # Errors
+    ///
+    /// With the first thing that is wrong.
+    pub fn check(&self) -> Result<(), UserTypeError> {
+        let mut names = BTreeSet::new();
+        for user_type in &self.user_types {
+            if !names.insert(user_type.name()) {
+                return Err(user_type.refused("another one has the same name; rename one of them"));
+            }
+            user_type.check()?;
+            user_type.task_table().warn();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for UserType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserType")
+            .field("name", &self.name())
+            .field("weight", &self.0.weight)
+            .field("fixed_count", &self.0.fixed_count)
+            .field("tasks", &self.tasks())
+            .finish_non_exhaustive()
+    }
+}
