@@ -1,4 +1,4 @@
-// Applies what src/web/json_patch.rs sends: [value] takes the place of what there was, an object changes members.
+// Applies what src/web/live/json_patch.rs sends: [value] takes the place of what there was, an object changes members.
 
 /** The document that `patch` makes of `old`. Parts that did not change are the same objects as before. */
 export function patched(old, patch) {

@@ -1,6 +1,6 @@
 //! The coordinator: who is there, what runs, what is saved.
 //!
-//! One task owns registry and run life cycles (`owner.rs`); each agent's connection is a task of its own
+//! One task owns registry and run life cycles (`owner/`); each agent's connection is a task of its own
 //! (`agent_socket.rs`) that saves snapshots and acknowledges them; everyone else talks to the owner through the
 //! cloneable [`Coordinator`] handle.
 

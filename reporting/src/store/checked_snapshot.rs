@@ -84,7 +84,7 @@ impl CheckedSnapshot {
                         "its histograms have more than {MAX_BUCKETS} counts"
                     )));
                 }
-                if occurrences > crate::interval::MAX_COUNT {
+                if occurrences > crate::measure::interval::MAX_COUNT {
                     return Err(StoreError::InvalidSnapshot(
                         "an interval has more errors than a second can have".to_owned(),
                     ));
@@ -182,7 +182,7 @@ fn check_notice(notice: &GeneratorNotice) -> StoreResult<()> {
             "a notice ends before it begins".to_owned(),
         ));
     }
-    if notice.count.max(notice.worst) > crate::interval::MAX_COUNT {
+    if notice.count.max(notice.worst) > crate::measure::interval::MAX_COUNT {
         return Err(StoreError::InvalidSnapshot(
             "a notice counts more than there can be".to_owned(),
         ));

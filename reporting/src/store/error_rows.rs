@@ -9,7 +9,7 @@ use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::live::endpoints;
 use super::run_rows::{agents, key_of};
-use crate::windows::LEVELS;
+use crate::measure::windows::LEVELS;
 
 /// What is known about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

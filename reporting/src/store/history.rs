@@ -11,8 +11,8 @@ use super::live::{endpoints, last_second};
 use super::piece::{PIECE_COLUMNS, read_sums};
 use super::run_rows::key_of;
 use super::series::users_before;
-use crate::histogram_codec::BucketCounts;
-use crate::interval::SparseInterval;
+use crate::measure::histogram_codec::BucketCounts;
+use crate::measure::interval::SparseInterval;
 
 /// Some consecutive seconds of a run.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
 use crate::clock::Clock;
-use crate::windows::Rolled;
+use crate::measure::windows::Rolled;
 
 /// Whole-run totals of runs that go on, as of the last saved snapshot.
 pub(super) type LiveTotals = Arc<Mutex<HashMap<RunId, Arc<RunTotals>>>>;

@@ -7,7 +7,7 @@ use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
 use super::run_rows::key_of;
 use crate::plain_text::plain_text;
-use crate::view::LogRow;
+use crate::results::views::run_view::LogRow;
 
 /// Most console log lines kept of one run; further ones are counted and dropped.
 pub const MAX_LOG_LINES: u64 = 100_000;

@@ -3,7 +3,7 @@
 //! One thread writes (`writer.rs`), a few connections read (`readers.rs`). A snapshot is one transaction
 //! (`save.rs`); once it is answered, it survives the end of the process however that comes. Results are rows
 //! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
-//! few of either (`totals.rs`, `../windows.rs`).
+//! few of either (`totals.rs`, `../measure/windows.rs`).
 
 mod backup;
 mod checked_snapshot;
@@ -49,7 +49,7 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::clock::Clock;
-use crate::view::{LogRow, WorkerRow};
+use crate::results::views::run_view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
 pub(crate) use self::error_rows::ErrorHistory;

@@ -7,8 +7,8 @@ use rusqlite::Row;
 
 use super::error::{StoreError, StoreResult};
 use super::integers::from_sql;
-use crate::histogram_codec::{BucketCounts, visit_counts};
-use crate::interval::{Interval, IntervalError, Sums, Times, check_wire};
+use crate::measure::histogram_codec::{BucketCounts, visit_counts};
+use crate::measure::interval::{Interval, IntervalError, Sums, Times, check_wire};
 
 /// Columns of a piece in the order [`Piece::read`] expects.
 pub(super) const PIECE_COLUMNS: &str = "requests, failures, bytes, min_us, max_us, sum_us, ttfb_sum_us, ttfb_count, histogram,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::StoreResult;
 use super::integers::{small_from_sql, to_sql};
 use super::piece::{PIECE_COLUMNS, Piece};
-use crate::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
+use crate::measure::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
 
 /// Seconds behind the newest result after which a stretch is taken to be complete. Nothing breaks if more
 /// comes later: it is added at every level that is there.

@@ -10,7 +10,7 @@ use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::run_search::{CONDITION, RunFilter};
 use super::secret_rows::definition_of;
-use crate::view::WorkerRow;
+use crate::results::views::run_view::WorkerRow;
 
 /// Most runs one query returns.
 pub const MAX_RUNS_PER_QUERY: usize = 1_000;

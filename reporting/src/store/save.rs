@@ -21,7 +21,7 @@ use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
 use super::totals::{Arrivals, RunTotals};
-use crate::interval::MAX_COUNT;
+use crate::measure::interval::MAX_COUNT;
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -387,7 +387,7 @@ mod tests {
     use rusqlite::params;
 
     use super::*;
-    use crate::interval::Interval;
+    use crate::measure::interval::Interval;
     use crate::store::{Arrivals, SaveOutcome, Store};
 
     fn interval(paced: bool) -> Interval {

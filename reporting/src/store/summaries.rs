@@ -5,7 +5,7 @@ use greylag_infra::RunRecord;
 use super::Store;
 use super::error::StoreError;
 use super::series::{self, Series, SeriesPart};
-use crate::summary::Summary;
+use crate::results::summary::Summary;
 
 /// Most points of a summary's series, unless its step is asked for.
 pub const MAX_SUMMARY_POINTS: usize = 2_000;

@@ -12,9 +12,9 @@ use super::live::{endpoints, error_texts, last_second};
 use super::piece::{PIECE_COLUMNS, read_sums};
 use super::rollup::read_rolled;
 use super::run_rows::key_of;
-use crate::histogram_codec::DenseCounts;
-use crate::interval::Interval;
-use crate::windows::{ALL_ROLLED, decompose};
+use crate::measure::histogram_codec::DenseCounts;
+use crate::measure::interval::Interval;
+use crate::measure::windows::{ALL_ROLLED, decompose};
 
 /// Everything that happened in a window, by endpoint.
 #[derive(Debug, Clone, Default)]

@@ -18,15 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use super::access_layers::{check_same_origin, require_access, require_bearer};
-use super::auth::Access;
+use super::access::auth::Access;
+use super::access::layers::{check_same_origin, require_access, require_bearer};
+use super::access::public_address::BasePath;
+use super::access::same_origin::SameOrigin;
+use super::access::security_headers::add_security_headers;
 use super::error::{WebError, nothing_at_this_address, render_errors};
-use super::public_address::BasePath;
-use super::same_origin::SameOrigin;
-use super::security_headers::add_security_headers;
+use super::live::events;
 use super::server::WebConfig;
 use super::state::WebState;
-use super::{api, assets, events, pages};
+use super::{api, assets, pages};
 use crate::coordinator::Coordinator;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.

@@ -17,10 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Peer;
+use super::access::auth::Peer;
+use super::access::places::{Place, Places};
+use super::access::public_address::PublicAddress;
 use super::listen::check_listen_address;
-use super::places::{Place, Places};
-use super::public_address::PublicAddress;
 use super::router::router;
 use crate::coordinator::{Coordinator, Meter, MeteredStream};
 use crate::token::Token;

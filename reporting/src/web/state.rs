@@ -6,13 +6,13 @@ use greylag_infra::{RunRecord, TestDraft};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Access;
+use super::access::auth::Access;
+use super::access::public_address::PublicAddress;
+use super::access::same_origin::SameOrigin;
 use super::error::WebError;
-use super::events::MAX_EVENT_STREAMS;
-use super::public_address::PublicAddress;
-use super::same_origin::SameOrigin;
+use super::live::events::MAX_EVENT_STREAMS;
 use crate::coordinator::Coordinator;
-use crate::view_builder::RunRows;
+use crate::results::views::view_builder::RunRows;
 
 /// Shared by all requests.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::runs::letters_of;
 use crate::api_names::NEXT_SECOND_HEADER;
-use crate::csv_files::{self, History};
+use crate::results::csv_files::{self, History};
 use crate::store::{CURRENT_RPS_WINDOW_S, Store};
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};

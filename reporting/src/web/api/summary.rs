@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
+use crate::results::summary::{Summary, SummarySecond};
 use crate::store::{MAX_SUMMARY_POINTS, Series, SeriesPart, Store};
-use crate::summary::{Summary, SummarySecond};
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 

@@ -12,11 +12,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::render::html;
-use crate::front_view::FrontView;
-use crate::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
-use crate::web::delete_run::delete_run;
+use crate::results::views::front_view::FrontView;
+use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
 use crate::web::error::WebError;
-use crate::web::start_form::{Source, StartForm};
+use crate::web::requests::delete_run::delete_run;
+use crate::web::requests::start_form::{Source, StartForm};
 use crate::web::state::WebState;
 
 /// Fills `templates/front.html`.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::render::html;
-use crate::web::auth::{AccessDenied, Peer};
+use crate::web::access::auth::{AccessDenied, Peer};
 use crate::web::error::WebError;
 use crate::web::state::WebState;
 

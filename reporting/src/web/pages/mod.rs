@@ -1,6 +1,6 @@
 //! Pages: handlers that fill the templates in `reporting/templates/`.
 //!
-//! A template may use its struct's fields (in the handler's file), [`crate::page_text`] for how numbers and
+//! A template may use its struct's fields (in the handler's file), [`crate::results::page_text`] for how numbers and
 //! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
 //! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::start_form::StartForm`]),

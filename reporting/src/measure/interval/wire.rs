@@ -1,0 +1,242 @@
+//! Intervals as they go over the wire, and what is checked of those that come.
+
+use greylag_infra::protocol::{ErrorCount, IntervalData};
+use serde_bytes::ByteBuf;
+
+use super::sums::{Sums, Times};
+use super::{Interval, MAX_COUNT};
+use crate::measure::histogram_codec::{BucketCounts, HistogramError, position_of};
+
+/// Greatest response time and greatest sums of one interval on the wire (µs or bytes, 2^56): sums over the
+/// longest run stay far below 2^63.
+const MAX_SUM: u64 = 1 << 56;
+
+/// Why an interval from the wire is refused. Each is one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum IntervalError {
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+    #[error("the histogram counts {counted} requests, the interval says {requests}")]
+    CountMismatch { counted: u64, requests: u64 },
+    #[error(
+        "the histogram of times from the intended start counts {counted} requests, the interval says {requests}"
+    )]
+    IntendedCountMismatch { counted: u64, requests: u64 },
+    #[error("the interval has {failures} failures in {requests} requests")]
+    MoreFailuresThanRequests { failures: u64, requests: u64 },
+    #[error("the interval has more times to first byte ({ttfb_count}) than requests ({requests})")]
+    MoreFirstBytesThanRequests { ttfb_count: u64, requests: u64 },
+    #[error("the interval has more intended starts ({intended_count}) than requests ({requests})")]
+    MoreIntendedThanRequests { intended_count: u64, requests: u64 },
+    #[error(
+        "the interval has more requests that were timed to the first byte only ({first_byte_only}) than requests ({requests})"
+    )]
+    MoreFirstByteOnlyThanRequests { first_byte_only: u64, requests: u64 },
+    #[error(
+        "the interval's least, greatest and sum of response times do not fit each other or its histogram"
+    )]
+    Times,
+    #[error(
+        "the interval's least, greatest and sum of times from the intended start do not fit each other or their histogram"
+    )]
+    IntendedTimes,
+    #[error("the interval has numbers that no second can have")]
+    TooLarge,
+}
+
+impl Interval {
+    /// As it goes over the wire. `endpoint` is the position in the snapshot's endpoints.
+    pub fn to_wire(&self, second: u32, endpoint: u32) -> IntervalData {
+        self.as_data(second, endpoint, BucketCounts::encode_compressed)
+    }
+
+    /// The same with histograms that are larger and cost a fifth of the time, for short ways.
+    pub fn to_plain_wire(&self, second: u32, endpoint: u32) -> IntervalData {
+        self.as_data(second, endpoint, BucketCounts::encode)
+    }
+
+    fn as_data(
+        &self,
+        second: u32,
+        endpoint: u32,
+        encode: impl Fn(&BucketCounts) -> Vec<u8>,
+    ) -> IntervalData {
+        IntervalData {
+            second,
+            endpoint,
+            requests: self.requests,
+            failures: self.failures,
+            bytes: self.bytes,
+            min_us: self.min_us,
+            max_us: self.max_us,
+            sum_us: self.sum_us,
+            ttfb_sum_us: self.ttfb_sum_us,
+            ttfb_count: self.ttfb_count,
+            histogram: ByteBuf::from(encode(&self.bucket_counts())),
+            intended_count: self.intended.count,
+            intended_min_us: self.intended.min_us,
+            intended_max_us: self.intended.max_us,
+            intended_sum_us: self.intended.sum_us,
+            intended_histogram: ByteBuf::from(encode(&self.intended_bucket_counts())),
+            first_byte_only: self.first_byte_only,
+            errors: self
+                .errors
+                .iter()
+                .map(|(error, occurrences)| ErrorCount {
+                    error: error.clone(),
+                    occurrences: *occurrences,
+                })
+                .collect(),
+        }
+    }
+
+    /// Reads and checks what came over the wire.
+    ///
+    /// # Errors
+    /// See [`IntervalError`].
+    pub fn from_wire(data: &IntervalData) -> Result<Self, IntervalError> {
+        let checked = check_wire(data)?;
+        let mut interval = Self::default();
+        interval.add_checked(&checked);
+        for error in &data.errors {
+            interval.record_error(&error.error, error.occurrences);
+        }
+        Ok(interval)
+    }
+
+    /// Adds an interval from the wire without its errors.
+    pub fn add_checked(&mut self, checked: &CheckedInterval) {
+        self.add_sums(&checked.sums);
+        self.count_all(&checked.counts);
+        self.count_all_intended(&checked.intended_counts);
+    }
+}
+
+/// An interval from the wire that has been found to be one.
+#[derive(Debug)]
+pub struct CheckedInterval {
+    pub(crate) sums: Sums,
+    pub(crate) counts: BucketCounts,
+    pub(crate) intended_counts: BucketCounts,
+}
+
+/// Checks an interval from the wire and reads its histograms.
+///
+/// # Errors
+/// See [`IntervalError`].
+pub fn check_wire(data: &IntervalData) -> Result<CheckedInterval, IntervalError> {
+    let errors = data
+        .errors
+        .iter()
+        .map(|error| error.occurrences)
+        .fold(0, u64::saturating_add);
+    let sums = sums_of(data);
+    let requests = sums.requests;
+    if requests > MAX_COUNT
+        || errors > MAX_COUNT
+        || [
+            sums.bytes,
+            sums.max_us,
+            sums.sum_us,
+            sums.ttfb_sum_us,
+            sums.intended.max_us,
+            sums.intended.sum_us,
+        ]
+        .iter()
+        .any(|sum| *sum > MAX_SUM)
+    {
+        return Err(IntervalError::TooLarge);
+    }
+    check_parts(&sums)?;
+    let counts = BucketCounts::decode(&data.histogram)?;
+    if counts.total() != requests {
+        return Err(IntervalError::CountMismatch {
+            counted: counts.total(),
+            requests,
+        });
+    }
+    if !fit(sums.response(), &counts) || (requests == 0 && sums.bytes > 0) {
+        return Err(IntervalError::Times);
+    }
+    let intended_counts = BucketCounts::decode(&data.intended_histogram)?;
+    if intended_counts.total() != sums.intended.count {
+        return Err(IntervalError::IntendedCountMismatch {
+            counted: intended_counts.total(),
+            requests: sums.intended.count,
+        });
+    }
+    if !fit(sums.intended, &intended_counts) {
+        return Err(IntervalError::IntendedTimes);
+    }
+    Ok(CheckedInterval {
+        sums,
+        counts,
+        intended_counts,
+    })
+}
+
+fn sums_of(data: &IntervalData) -> Sums {
+    Sums {
+        requests: data.requests,
+        failures: data.failures,
+        bytes: data.bytes,
+        min_us: data.min_us,
+        max_us: data.max_us,
+        sum_us: data.sum_us,
+        ttfb_sum_us: data.ttfb_sum_us,
+        ttfb_count: data.ttfb_count,
+        intended: Times {
+            count: data.intended_count,
+            min_us: data.intended_min_us,
+            max_us: data.intended_max_us,
+            sum_us: data.intended_sum_us,
+        },
+        first_byte_only: data.first_byte_only,
+    }
+}
+
+/// No part of the requests is more than all of them.
+fn check_parts(sums: &Sums) -> Result<(), IntervalError> {
+    let requests = sums.requests;
+    if sums.failures > requests {
+        return Err(IntervalError::MoreFailuresThanRequests {
+            failures: sums.failures,
+            requests,
+        });
+    }
+    if sums.ttfb_count > requests {
+        return Err(IntervalError::MoreFirstBytesThanRequests {
+            ttfb_count: sums.ttfb_count,
+            requests,
+        });
+    }
+    if sums.intended.count > requests {
+        return Err(IntervalError::MoreIntendedThanRequests {
+            intended_count: sums.intended.count,
+            requests,
+        });
+    }
+    if sums.first_byte_only > requests {
+        return Err(IntervalError::MoreFirstByteOnlyThanRequests {
+            first_byte_only: sums.first_byte_only,
+            requests,
+        });
+    }
+    Ok(())
+}
+
+/// Whether extremes and sum can be those of times that are counted so.
+fn fit(times: Times, counts: &BucketCounts) -> bool {
+    match counts.ends() {
+        None => times.min_us == 0 && times.max_us == 0 && times.sum_us == 0,
+        Some(ends) => {
+            let sum = u128::from(times.sum_us);
+            let count = u128::from(times.count);
+            times.min_us <= times.max_us
+                && ends == (position_of(times.min_us), position_of(times.max_us))
+                && sum >= count * u128::from(times.min_us)
+                && sum <= count * u128::from(times.max_us)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What is measured and how it adds up: intervals and their histograms, samples of requests, and windows of run time.
+//!
+//! Agents use it too, so it knows neither the store nor the web.
+
+pub(crate) mod histogram_codec;
+pub(crate) mod interval;
+pub(crate) mod samples;
+pub(crate) mod windows;

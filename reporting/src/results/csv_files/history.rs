@@ -1,0 +1,188 @@
+//! `_stats_history.csv`: how the run stood after each of its seconds.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    AGGREGATED, NOT_AVAILABLE, PERCENTILE_TITLES, PERCENTILES, file, float, mean, put, whole_ms,
+    written,
+};
+use crate::measure::interval::SparseInterval;
+use crate::results::summary::ms;
+use crate::store::{CURRENT_RPS_WINDOW_S, HistorySecond, RunTotals};
+
+/// Takes seconds in order and gives their rows. A row holds the rates of the last ten seconds and the whole
+/// run's numbers so far. Its percentiles are the whole run's, in a full history, which has a row for each
+/// endpoint too, those of the last ten seconds: both as in Locust.
+#[derive(Debug)]
+pub(crate) struct History {
+    full: bool,
+    started_at_us: u64,
+    /// By name and method.
+    endpoints: BTreeMap<(String, String), Standing>,
+    aggregated: Standing,
+    header_is_due: bool,
+}
+
+/// How an endpoint stands.
+#[derive(Debug, Default)]
+struct Standing {
+    total: SparseInterval,
+    /// The last seconds, the newest last.
+    recent: VecDeque<SparseInterval>,
+}
+
+impl Standing {
+    fn add(&mut self, second: SparseInterval) {
+        self.total.merge(&second);
+        self.recent.push_back(second);
+        if self.recent.len() > CURRENT_RPS_WINDOW_S as usize {
+            self.recent.pop_front();
+        }
+    }
+}
+
+impl History {
+    /// The history of a run whose time zero is `started_at_us`.
+    pub(crate) fn new(full: bool, started_at_us: u64) -> Self {
+        Self {
+            full,
+            started_at_us,
+            endpoints: BTreeMap::new(),
+            aggregated: Standing::default(),
+            header_is_due: true,
+        }
+    }
+
+    /// The history goes on after a part of it, with what there was before: all that came before the part's end, and
+    /// the last seconds of it. There is no header again.
+    pub(crate) fn go_on(&mut self, before: &RunTotals, last_seconds: Vec<HistorySecond>) {
+        self.header_is_due = false;
+        for second in last_seconds {
+            self.add(second);
+        }
+        let of_all = SparseInterval::from(&before.aggregated());
+        self.aggregated.total = of_all;
+        if self.full {
+            for (endpoint, interval) in before.requested() {
+                let key = (endpoint.name.clone(), endpoint.method.clone());
+                self.endpoints.entry(key).or_default().total = SparseInterval::from(interval);
+            }
+        }
+    }
+
+    /// The rows of the seconds that come next; before the first ones the header.
+    pub(crate) fn rows(&mut self, seconds: Vec<HistorySecond>) -> Vec<u8> {
+        let mut file = file(Vec::new());
+        if std::mem::take(&mut self.header_is_due) {
+            put(&mut file, &header());
+        }
+        for second in seconds {
+            let (number, users) = (second.second, second.users);
+            self.add(second);
+            let timestamp = self.started_at_us / 1_000_000 + u64::from(number) + 1;
+            let window_s = (number.saturating_add(1)).min(CURRENT_RPS_WINDOW_S);
+            let row = |method: &str, name: &str, standing: &Standing| {
+                let start = [timestamp.to_string(), users.to_string()];
+                let named = [method.to_owned(), name.to_owned()];
+                [
+                    &start[..],
+                    &named[..],
+                    &numbers(standing, window_s, self.full),
+                ]
+                .concat()
+            };
+            if self.full {
+                for ((name, method), standing) in &self.endpoints {
+                    put(&mut file, &row(method, name, standing));
+                }
+            }
+            put(&mut file, &row("", AGGREGATED, &self.aggregated));
+        }
+        written(file)
+    }
+
+    fn add(&mut self, second: HistorySecond) {
+        let mut all = SparseInterval::default();
+        let mut added: BTreeMap<(String, String), SparseInterval> = BTreeMap::new();
+        for (endpoint, interval) in second.intervals {
+            all.merge(&interval);
+            if self.full {
+                added.insert((endpoint.name, endpoint.method), interval);
+            }
+        }
+        self.aggregated.add(all);
+        // Those that were quiet in this second, too: their last ten seconds go on.
+        for (key, standing) in &mut self.endpoints {
+            standing.add(added.remove(key).unwrap_or_default());
+        }
+        for (key, interval) in added {
+            let mut standing = Standing::default();
+            standing.add(interval);
+            self.endpoints.insert(key, standing);
+        }
+    }
+}
+
+fn header() -> Vec<&'static str> {
+    let mut header = vec![
+        "Timestamp",
+        "User Count",
+        "Type",
+        "Name",
+        "Requests/s",
+        "Failures/s",
+    ];
+    header.extend(PERCENTILE_TITLES);
+    header.extend([
+        "Total Request Count",
+        "Total Failure Count",
+        "Total Median Response Time",
+        "Total Average Response Time",
+        "Total Min Response Time",
+        "Total Max Response Time",
+        "Total Average Content Size",
+    ]);
+    header
+}
+
+/// Every column after the name.
+fn numbers(standing: &Standing, window_s: u32, full: bool) -> Vec<String> {
+    let sums = &standing.total.sums;
+    let (requests, failures) =
+        standing
+            .recent
+            .iter()
+            .fold((0, 0), |(requests, failures), second| {
+                (
+                    requests + second.sums.requests,
+                    failures + second.sums.failures,
+                )
+            });
+    let rate = |count: u64| format!("{:.6}", count as f64 / f64::from(window_s));
+    let whole_run = standing.total.percentiles_us(PERCENTILES);
+    let percentiles = if full {
+        let mut recent = SparseInterval::default();
+        for second in &standing.recent {
+            recent.merge(second);
+        }
+        recent.percentiles_us(PERCENTILES)
+    } else {
+        whole_run
+    };
+    let mut row = vec![rate(requests), rate(failures)];
+    match percentiles {
+        Some(percentiles) => row.extend(percentiles.map(whole_ms)),
+        None => row.extend(PERCENTILES.map(|_| NOT_AVAILABLE.to_owned())),
+    }
+    let average = sums.response().avg_us().unwrap_or(0.0).round() / 1e3;
+    row.extend([
+        sums.requests.to_string(),
+        sums.failures.to_string(),
+        whole_ms(whole_run.map_or(0, |percentiles| percentiles[0])),
+        float(average),
+        float(ms(sums.min_us)),
+        float(ms(sums.max_us)),
+        float(mean(sums.bytes, sums.requests)),
+    ]);
+    row
+}

@@ -1,0 +1,177 @@
+//! Locust's four CSV files, from the same sums as everything else.
+//!
+//! Names and order of the columns are those of Locust 2.47's `locust/stats.py` (`StatsCSV`,
+//! `StatsCSVFileWriter`); lines end in CRLF and a field is quoted only where it must be, as Python's `csv` writes
+//! them. Times are milliseconds: whole ones for percentiles and medians, floats with µs precision elsewhere. Texts
+//! are written as they are: the files are data for programs. One that begins with `=`, `+`, `-` or `@` is not
+//! changed, as in Locust, JMeter and k6; who opens the file in a spreadsheet should import it as text.
+
+mod history;
+
+use std::io::Write;
+
+use csv::{Terminator, Writer, WriterBuilder};
+
+use crate::measure::interval::Interval;
+use crate::results::error_place::split_place;
+use crate::results::page_text::iso;
+use crate::results::summary::{avg_ms, ms, per_second};
+use crate::store::{ErrorHistory, RunTotals};
+
+pub(crate) use history::History;
+
+/// The fractions of the percentiles, ascending, with their titles.
+const PERCENTILES: [f64; 11] = [
+    0.5, 0.66, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 1.0,
+];
+const PERCENTILE_TITLES: [&str; 11] = [
+    "50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%", "99.9%", "99.99%", "100%",
+];
+/// Where there are no requests there are no percentiles.
+const NOT_AVAILABLE: &str = "N/A";
+/// Name of the row of all endpoints together.
+const AGGREGATED: &str = "Aggregated";
+
+/// `_stats.csv`: a row per endpoint, then the Aggregated one, of a run that has been going for `elapsed_s`.
+pub(crate) fn stats(totals: &RunTotals, elapsed_s: f64) -> Vec<u8> {
+    let mut file = file(Vec::new());
+    let mut header = vec![
+        "Type",
+        "Name",
+        "Request Count",
+        "Failure Count",
+        "Median Response Time",
+        "Average Response Time",
+        "Min Response Time",
+        "Max Response Time",
+        "Average Content Size",
+        "Requests/s",
+        "Failures/s",
+    ];
+    header.extend(PERCENTILE_TITLES);
+    put(&mut file, &header);
+    for (endpoint, interval) in totals.requested() {
+        let row = stats_row(&endpoint.method, &endpoint.name, interval, elapsed_s);
+        put(&mut file, &row);
+    }
+    put(
+        &mut file,
+        &stats_row("", AGGREGATED, &totals.aggregated(), elapsed_s),
+    );
+    written(file)
+}
+
+fn stats_row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> Vec<String> {
+    let percentiles = PERCENTILES.map(|q| interval.percentile_us(q));
+    let mut row = vec![
+        method.to_owned(),
+        name.to_owned(),
+        interval.requests.to_string(),
+        interval.failures.to_string(),
+        whole_ms(percentiles[0].unwrap_or(0)),
+        float(avg_ms(interval)),
+        float(ms(interval.min_us)),
+        float(ms(interval.max_us)),
+        float(mean(interval.bytes, interval.requests)),
+        float(per_second(interval.requests, elapsed_s)),
+        float(per_second(interval.failures, elapsed_s)),
+    ];
+    row.extend(percentiles.map(|us| us.map_or_else(|| NOT_AVAILABLE.to_owned(), whole_ms)));
+    row
+}
+
+/// `_failures.csv`: the errors of requests, the most frequent first. Run time zero is `started_at_us`.
+pub(crate) fn failures(errors: &[ErrorHistory], totals: &RunTotals, started_at_us: u64) -> Vec<u8> {
+    let seen = |second: u32| iso(started_at_us.saturating_add(u64::from(second) * 1_000_000));
+    let mut file = file(Vec::new());
+    put(
+        &mut file,
+        &[
+            "Method",
+            "Name",
+            "Error",
+            "Occurrences",
+            "First Seen",
+            "Last Seen",
+        ],
+    );
+    for error in errors.iter().filter(|error| !is_task(error, totals)) {
+        put(
+            &mut file,
+            &[
+                error.endpoint.method.as_str(),
+                &error.endpoint.name,
+                &error.text,
+                &error.occurrences.to_string(),
+                &seen(error.first),
+                &seen(error.last),
+            ],
+        );
+    }
+    written(file)
+}
+
+/// `_exceptions.csv`: errors that are no failed request. Rust has no traceback to tell; the column has the one line
+/// that the error names as its place, and the task.
+pub(crate) fn exceptions(errors: &[ErrorHistory], totals: &RunTotals) -> Vec<u8> {
+    let mut file = file(Vec::new());
+    put(&mut file, &["Count", "Message", "Traceback", "Nodes"]);
+    for error in errors.iter().filter(|error| is_task(error, totals)) {
+        let nodes: Vec<&str> = error.agents.iter().map(String::as_str).collect();
+        let (message, place) = split_place(&error.text);
+        let task = &error.endpoint.name;
+        let traceback = match place {
+            Some(place) => format!("{place} in {task}"),
+            None => format!("in {task}"),
+        };
+        put(
+            &mut file,
+            &[
+                error.occurrences.to_string().as_str(),
+                message,
+                &traceback,
+                &nodes.join(", "),
+            ],
+        );
+    }
+    written(file)
+}
+
+/// An endpoint with errors but no requests is a task.
+fn is_task(error: &ErrorHistory, totals: &RunTotals) -> bool {
+    !totals
+        .requested()
+        .any(|(endpoint, _)| *endpoint == error.endpoint)
+}
+
+fn file<W: Write>(to: W) -> Writer<W> {
+    WriterBuilder::new()
+        .terminator(Terminator::CRLF)
+        .from_writer(to)
+}
+
+fn put<T: AsRef<[u8]>>(file: &mut Writer<Vec<u8>>, row: &[T]) {
+    file.write_record(row)
+        .expect("writing to memory cannot fail, and every row has the header's columns");
+}
+
+fn written(file: Writer<Vec<u8>>) -> Vec<u8> {
+    file.into_inner().expect("writing to memory cannot fail")
+}
+
+fn whole_ms(us: u64) -> String {
+    ((us + 500) / 1_000).to_string()
+}
+
+/// As Python writes a float: `4.0`, not `4`.
+fn float(value: f64) -> String {
+    format!("{value:?}")
+}
+
+fn mean(sum: u64, count: u64) -> f64 {
+    if count == 0 {
+        0.0
+    } else {
+        sum as f64 / count as f64
+    }
+}

@@ -1,0 +1,15 @@
+//! What a run came to, for people and programs: one JSON document, console tables, CSV files and what the pages show.
+//!
+//! Everything is put together from what the store answers. The types of the document are there for clients, too.
+
+#[cfg(feature = "coordinator")]
+pub(crate) mod console_tables;
+#[cfg(feature = "coordinator")]
+pub(crate) mod csv_files;
+#[cfg(feature = "coordinator")]
+pub(crate) mod error_place;
+#[cfg(feature = "coordinator")]
+pub(crate) mod page_text;
+pub(crate) mod summary;
+#[cfg(feature = "coordinator")]
+pub(crate) mod views;

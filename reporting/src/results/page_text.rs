@@ -1,0 +1,351 @@
+//! How numbers read on the pages. `assets/js/format.js` says the same in the browser, so that a value does not
+//! change its looks when the first live update replaces what the server rendered.
+//!
+//! Arguments are [`Borrow`]s because templates hand over references and code hands over values.
+
+use std::borrow::Borrow;
+use std::time::Duration;
+
+use crate::results::summary::SummaryIntended;
+use crate::results::views::run_view::RunView;
+
+/// `12345` → `12,345`.
+pub(crate) fn count(number: impl Borrow<u64>) -> String {
+    let digits = number.borrow().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate per second: two places below 10, one below 1,000, none above.
+pub(crate) fn rate(per_second: impl Borrow<f64>) -> String {
+    let per_second = *per_second.borrow();
+    if !per_second.is_finite() || per_second <= 0.0 {
+        "0".to_owned()
+    } else if per_second < 9.995 {
+        format!("{per_second:.2}")
+    } else if per_second < 999.95 {
+        format!("{per_second:.1}")
+    } else {
+        count(per_second.round() as u64)
+    }
+}
+
+/// Milliseconds: two places below 10, one below 100, none above.
+pub(crate) fn ms(milliseconds: impl Borrow<f64>) -> String {
+    let milliseconds = *milliseconds.borrow();
+    if !milliseconds.is_finite() || milliseconds <= 0.0 {
+        "0".to_owned()
+    } else if milliseconds < 9.995 {
+        format!("{milliseconds:.2}")
+    } else if milliseconds < 99.95 {
+        format!("{milliseconds:.1}")
+    } else {
+        count(milliseconds.round() as u64)
+    }
+}
+
+/// A fraction 0–1 as a percentage with two places. Neither end is reached by rounding: one failure in a million
+/// is not `0%`, and one success is not `100%`.
+pub(crate) fn percent(fraction: impl Borrow<f64>) -> String {
+    let fraction = *fraction.borrow();
+    if !fraction.is_finite() || fraction <= 0.0 {
+        "0%".to_owned()
+    } else if fraction >= 1.0 {
+        "100%".to_owned()
+    } else if fraction < 0.0001 {
+        "<0.01%".to_owned()
+    } else if fraction > 0.9999 {
+        ">99.99%".to_owned()
+    } else {
+        format!("{:.2}%", fraction * 100.0)
+    }
+}
+
+/// Whole seconds as `1h 20m 5s`.
+pub(crate) fn duration(seconds: impl Borrow<u64>) -> String {
+    greylag_infra::format_duration(Duration::from_secs(*seconds.borrow()))
+}
+
+/// Seconds that have passed, as `1h 20m 5s`; parts of a second are dropped.
+pub(crate) fn elapsed(seconds: impl Borrow<f64>) -> String {
+    duration(seconds.borrow().max(0.0) as u64)
+}
+
+/// How long ago something was, in its coarsest unit: `3s ago`, `5m ago`, `2h ago`, `4d ago`.
+pub(crate) fn age(now_us: impl Borrow<u64>, then_us: impl Borrow<u64>) -> String {
+    let seconds = now_us.borrow().saturating_sub(*then_us.borrow()) / 1_000_000;
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3_600 => (seconds / 60, "m"),
+        3_600..86_400 => (seconds / 3_600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{number}{unit} ago")
+}
+
+/// µs since 1970 as `2026-11-23 06:04:42 UTC`.
+pub(crate) fn utc(at_us: impl Borrow<u64>) -> String {
+    let civil = Civil::at(*at_us.borrow());
+    format!("{} {} UTC", civil.date(), civil.time())
+}
+
+/// µs since 1970 in short, for narrow places: `Nov 23, 06:04:42` (UTC, which the element's title says).
+pub(crate) fn day_and_time(at_us: impl Borrow<u64>) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let civil = Civil::at(*at_us.borrow());
+    format!(
+        "{} {}, {}",
+        MONTHS[civil.month as usize - 1],
+        civil.day,
+        civil.time()
+    )
+}
+
+/// µs since 1970 as the `datetime` attribute of `<time>` wants it: `2026-11-23T06:04:42Z`.
+pub(crate) fn iso(at_us: impl Borrow<u64>) -> String {
+    let civil = Civil::at(*at_us.borrow());
+    format!("{}T{}Z", civil.date(), civil.time())
+}
+
+/// µs since 1970 as the time of day, `06:04:42`.
+pub(crate) fn time_of_day(at_us: impl Borrow<u64>) -> String {
+    Civil::at(*at_us.borrow()).time()
+}
+
+/// Date and time of day in UTC.
+struct Civil {
+    year: u64,
+    month: u64,
+    day: u64,
+    second_of_day: u64,
+}
+
+impl Civil {
+    /// The Gregorian calendar as in Howard Hinnant's `civil_from_days`
+    /// (<https://howardhinnant.github.io/date_algorithms.html>).
+    fn at(at_us: u64) -> Self {
+        let seconds = at_us / 1_000_000;
+        let days = seconds / 86_400 + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
+        Self {
+            year: year_of_era + era * 400 + u64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
+            second_of_day: seconds % 86_400,
+        }
+    }
+
+    fn date(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
+    fn time(&self) -> String {
+        let second = self.second_of_day;
+        format!(
+            "{:02}:{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
+    }
+}
+
+/// `value` as a share of `whole` on a scale of 0 to 100, for the geometry of an SVG.
+pub(crate) fn share(value: impl Borrow<f64>, whole: impl Borrow<f64>) -> String {
+    let (value, whole) = (*value.borrow(), *whole.borrow());
+    if whole <= 0.0 || !value.is_finite() {
+        return "0".to_owned();
+    }
+    format!("{:.2}", (value / whole * 100.0).clamp(0.0, 100.0))
+}
+
+/// Rows of a chart's data and lines of the log that the server writes for readers without scripts.
+pub(crate) const PLAIN_ROWS: usize = 100;
+
+/// The last `most` of some rows.
+pub(crate) fn last<T>(rows: &[T], most: usize) -> &[T] {
+    &rows[rows.len().saturating_sub(most)..]
+}
+
+/// Rows of Endpoint Statistics that the server writes; the page's script shows the others when it is asked to.
+pub(crate) const ENDPOINT_ROWS: usize = 100;
+
+/// What the latency bars of a run are scaled to: the largest 99th percentile of the table.
+pub(crate) fn latency_scale(view: &RunView) -> f64 {
+    view.endpoints
+        .iter()
+        .chain([&view.aggregated])
+        .map(|row| row.p99_ms)
+        .fold(0.0, f64::max)
+}
+
+/// What is told about an endpoint's times from the intended start when one points at them.
+pub(crate) fn intended_title(intended: &Option<SummaryIntended>) -> String {
+    intended.map_or_else(
+        || "No requests have an intended start".to_owned(),
+        |times| {
+            format!(
+                "From the intended start: average {} ms, median {} ms, 95th percentile {} ms, 99th percentile {} ms; max {} ms; of {} requests",
+                ms(times.avg_ms),
+                ms(times.p50_ms),
+                ms(times.p95_ms),
+                ms(times.p99_ms),
+                ms(times.max_ms),
+                count(times.requests)
+            )
+        },
+    )
+}
+
+/// The numbers below the 95th percentile from the intended start.
+pub(crate) fn intended_details(times: &SummaryIntended) -> String {
+    format!(
+        "avg {} · M {} · 99 {}",
+        ms(times.avg_ms),
+        ms(times.p50_ms),
+        ms(times.p99_ms)
+    )
+}
+
+/// What the mark of an endpoint means whose requests were not timed to their end.
+pub(crate) fn first_byte_title(first_byte_only: &u64, requests: &u64) -> String {
+    if first_byte_only >= requests {
+        "Timed to the first byte of the answer only".to_owned()
+    } else {
+        format!(
+            "{} of {} requests were timed to the first byte of the answer only",
+            count(first_byte_only),
+            count(requests)
+        )
+    }
+}
+
+/// The points of an SVG polyline over a box of `width` x `height`, scaled to the greatest value.
+pub(crate) fn polyline(
+    values: &[f64],
+    width: impl Borrow<f64>,
+    height: impl Borrow<f64>,
+) -> String {
+    let (width, height) = (*width.borrow(), *height.borrow());
+    let greatest = values.iter().copied().fold(0.0_f64, f64::max);
+    let steps = values.len().saturating_sub(1).max(1) as f64;
+    values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| {
+            let height_here = if greatest > 0.0 {
+                value / greatest * height
+            } else {
+                0.0
+            };
+            format!(
+                "{:.1},{:.1}",
+                index as f64 / steps * width,
+                height - height_here
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// JSON that may stand in a `<script type="application/json">`: in JSON `<`, `>`, `&` and the separators of lines and
+/// paragraphs occur only inside strings, where they can be written as escapes.
+pub(crate) fn script_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_in_the_browser() {
+        assert_eq!(count(0_u64), "0");
+        assert_eq!(count(999_u64), "999");
+        assert_eq!(count(1_234_567_u64), "1,234,567");
+        assert_eq!(rate(0.0), "0");
+        assert_eq!(rate(1.234), "1.23");
+        assert_eq!(rate(51.26), "51.3");
+        assert_eq!(rate(12_345.6), "12,346");
+        assert_eq!(ms(1.234), "1.23");
+        assert_eq!(ms(9.999), "10.0");
+        assert_eq!(ms(12.34), "12.3");
+        assert_eq!(ms(1234.5), "1,235");
+        assert_eq!(ms(f64::NAN), "0");
+        assert_eq!(elapsed(61.9), "1m 1s");
+    }
+
+    #[test]
+    fn a_percentage_is_never_rounded_to_an_end() {
+        assert_eq!(percent(0.0), "0%");
+        assert_eq!(percent(0.000_001), "<0.01%");
+        assert_eq!(percent(0.171_9), "17.19%");
+        assert_eq!(percent(0.999_999), ">99.99%");
+        assert_eq!(percent(1.0), "100%");
+    }
+
+    #[test]
+    fn dates_are_gregorian() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(951_782_400_000_000), "2000-02-29 00:00:00 UTC");
+        assert_eq!(iso(1_795_413_882_000_000), "2026-11-23T06:04:42Z");
+        assert_eq!(day_and_time(1_795_413_882_000_000_u64), "Nov 23, 06:04:42");
+        assert_eq!(time_of_day(1_795_413_882_999_999), "06:04:42");
+    }
+
+    #[test]
+    fn ages_use_the_coarsest_unit() {
+        let ages = [0, 59, 60, 3_600, 200_000].map(|s: u64| age(s * 1_000_000 + 5, 5));
+        assert_eq!(ages, ["0s ago", "59s ago", "1m ago", "1h ago", "2d ago"]);
+        assert_eq!(age(1, 2_000_000), "0s ago");
+    }
+
+    #[test]
+    fn json_cannot_end_its_script() {
+        let json = script_json(r#"{"name":"</script><script>alert(1)&"}"#);
+        assert!(!json.contains('<') && !json.contains('&'));
+        let back: serde_json::Value = serde_json::from_str(&json).expect("still JSON");
+        assert_eq!(back["name"], "</script><script>alert(1)&");
+    }
+
+    #[test]
+    fn shapes_stay_in_their_box() {
+        assert_eq!(share(50.0, 200.0), "25.00");
+        assert_eq!(share(300.0, 200.0), "100.00");
+        assert_eq!(share(1.0, 0.0), "0");
+        assert_eq!(
+            polyline(&[0.0, 5.0, 10.0], 100.0, 20.0),
+            "0.0,20.0 50.0,10.0 100.0,0.0"
+        );
+        assert_eq!(polyline(&[3.0], 100.0, 20.0), "0.0,0.0");
+        assert_eq!(polyline(&[], 100.0, 20.0), "");
+    }
+}

@@ -1,0 +1,301 @@
+//! A summary from what the store holds of a run.
+
+use std::time::Duration;
+
+use std::collections::HashMap;
+
+use greylag_infra::{GeneratorNotice, RunRecord};
+
+use super::{
+    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
+    SummaryIntended, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+};
+use crate::measure::interval::Interval;
+use crate::plain_text::plain_text;
+use crate::results::views::run_view::SeriesPoint;
+use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series};
+
+impl SummaryWarning {
+    /// The notices of a run, with the names of its agents.
+    pub(crate) fn all(record: &RunRecord, notices: &[GeneratorNotice]) -> Vec<Self> {
+        let agent_of = |worker: u32| {
+            let mut agents = record.agents.iter();
+            agents.find(|agent| agent.workers.contains(&worker))
+        };
+        notices
+            .iter()
+            .map(|notice| {
+                let agent = notice.worker.and_then(agent_of);
+                let agent = agent.map(|agent| plain_text(&agent.name));
+                Self {
+                    kind: notice.kind,
+                    worker: notice.worker,
+                    subject: plain_text(&notice.subject),
+                    first_second: notice.first_second,
+                    last_second: notice.last_second,
+                    count: notice.count,
+                    worst: notice.worst,
+                    message: plain_text(&notice.message(agent.as_deref())),
+                    agent,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Summary {
+    /// The summary of a run at `now_us` (µs since 1970) from its whole-run totals, its series in steps of
+    /// one second and its notices.
+    pub fn of(
+        record: &RunRecord,
+        totals: &RunTotals,
+        series: &Series,
+        current: &CurrentRps,
+        notices: &[GeneratorNotice],
+        now_us: u64,
+    ) -> Self {
+        let elapsed_s = record.elapsed_s(now_us);
+        Self {
+            run: SummaryRun {
+                id: record.id.clone(),
+                number: record.number,
+                test: record.test.name.clone(),
+                r#type: "Locust".to_owned(),
+                infrastructure: record.test.infrastructure.clone(),
+                status: record.phase.status().word().to_owned(),
+                failure_reason: record.phase.failure_reason().map(str::to_owned),
+                users: record.test.users,
+                duration_s: record.test.duration_s,
+                ramp_up_s: ramp_up_s(record),
+                workers: record.test.workers,
+                builds: builds_of(record),
+                started_at: record.started_at_us.map(rfc3339),
+                elapsed_s,
+            },
+            completeness: SummaryCompleteness::of(record),
+            totals: SummaryTotals {
+                arrivals: arrivals_of(record, totals.arrivals),
+                ..totals_of(&totals.aggregated(), elapsed_s)
+            },
+            endpoints: totals
+                .requested()
+                .map(|(endpoint, interval)| SummaryEndpoint {
+                    method: endpoint.method.clone(),
+                    name: endpoint.name.clone(),
+                    requests: interval.requests,
+                    failures: interval.failures,
+                    avg_ms: avg_ms(interval),
+                    min_ms: ms(interval.min_us),
+                    max_ms: ms(interval.max_us),
+                    p50_ms: percentile_ms(interval, 0.50),
+                    p95_ms: percentile_ms(interval, 0.95),
+                    p99_ms: percentile_ms(interval, 0.99),
+                    current_rps: current.of(endpoint),
+                    intended: intended_of(interval),
+                    first_byte_only: interval.first_byte_only,
+                })
+                .collect(),
+            errors: totals
+                .errors()
+                .into_iter()
+                .map(|(endpoint, error, occurrences)| SummaryError {
+                    method: endpoint.method.clone(),
+                    name: endpoint.name.clone(),
+                    error: error.to_owned(),
+                    occurrences,
+                    first_second: None,
+                    last_second: None,
+                    first_seen: None,
+                    last_seen: None,
+                })
+                .collect(),
+            warnings: SummaryWarning::all(record, notices),
+            series_step_s: series.step_s.max(1),
+            series: series.points.iter().map(SummarySecond::from).collect(),
+        }
+    }
+
+    /// Says of each error when it was seen, in a run whose time zero is `started_at_us`.
+    pub(crate) fn add_error_times(&mut self, known: &[ErrorHistory], started_at_us: Option<u64>) {
+        let known: HashMap<_, _> = known
+            .iter()
+            .map(|error| {
+                let endpoint = &error.endpoint;
+                let key = (&*endpoint.method, &*endpoint.name, &*error.text);
+                (key, (error.first, error.last))
+            })
+            .collect();
+        let seen = |second: u32| Some(rfc3339(started_at_us? + u64::from(second) * 1_000_000));
+        for error in &mut self.errors {
+            let key = (&*error.method, &*error.name, &*error.error);
+            if let Some((first, last)) = known.get(&key).copied() {
+                error.first_second = Some(first);
+                error.last_second = Some(last);
+                error.first_seen = seen(first);
+                error.last_seen = seen(last);
+            }
+        }
+    }
+}
+
+impl From<&SeriesPoint> for SummarySecond {
+    fn from(point: &SeriesPoint) -> Self {
+        Self {
+            second: point.second,
+            users: point.users,
+            requests: point.requests,
+            failures: point.failures,
+        }
+    }
+}
+
+fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
+    record
+        .builds()
+        .into_iter()
+        .map(|(build, agents)| SummaryBuild {
+            sha256: build.sha256.clone(),
+            version: plain_text(&build.version),
+            platform: plain_text(&build.platform),
+            agents: agents.into_iter().map(plain_text).collect(),
+        })
+        .collect()
+}
+
+fn totals_of(sum: &Interval, elapsed_s: f64) -> SummaryTotals {
+    SummaryTotals {
+        requests: sum.requests,
+        failures: sum.failures,
+        rps: per_second(sum.requests, elapsed_s),
+        error_rate: sum.error_rate(),
+        avg_ms: avg_ms(sum),
+        min_ms: ms(sum.min_us),
+        max_ms: ms(sum.max_us),
+        p50_ms: percentile_ms(sum, 0.50),
+        p95_ms: percentile_ms(sum, 0.95),
+        p99_ms: percentile_ms(sum, 0.99),
+        intended: intended_of(sum),
+        first_byte_only: sum.first_byte_only,
+        arrivals: None,
+    }
+}
+
+fn intended_of(interval: &Interval) -> Option<SummaryIntended> {
+    let times = interval.intended;
+    let percentile = |q| interval.intended_percentile_us(q).map_or(0.0, ms);
+    (times.count > 0).then(|| SummaryIntended {
+        requests: times.count,
+        avg_ms: times.avg_us().unwrap_or(0.0).round() / 1e3,
+        min_ms: ms(times.min_us),
+        max_ms: ms(times.max_us),
+        p50_ms: percentile(0.50),
+        p95_ms: percentile(0.95),
+        p99_ms: percentile(0.99),
+    })
+}
+
+fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals> {
+    let has_rate = record.test.arrival_rate.is_some() || !record.profile.rates.is_empty();
+    (has_rate || !arrivals.is_empty()).then_some(SummaryArrivals {
+        started: arrivals.started,
+        late: arrivals.late,
+        skipped: arrivals.skipped,
+    })
+}
+
+/// How long a run takes from its start to its peak, in whole seconds: the ramp-up or what the spawn rate makes of it, and
+/// of stages and load shapes the end of the ramp to the most users (or iterations) there are.
+pub(crate) fn ramp_up_s(run: &RunRecord) -> u64 {
+    let planned = run.test.profile();
+    if !run.test.stages.is_empty() {
+        return whole_seconds(planned.peak_at_us());
+    }
+    // A load shape takes the place of what the definition says; a change of users while it runs only adds to it.
+    let is_shaped = !run.test.has_own_profile()
+        && !run.profile.steps.is_empty()
+        && run.profile.steps.first() != planned.steps.first();
+    if is_shaped {
+        return whole_seconds(run.profile.peak_at_us());
+    }
+    run.test.ramp_up().as_secs_f64().round() as u64
+}
+
+fn whole_seconds(us: u64) -> u64 {
+    Duration::from_micros(us).as_secs_f64().round() as u64
+}
+
+/// A count over the elapsed seconds, 0 before any have.
+pub(crate) fn per_second(count: u64, elapsed_s: f64) -> f64 {
+    if elapsed_s > 0.0 {
+        count as f64 / elapsed_s
+    } else {
+        0.0
+    }
+}
+
+/// µs as ms.
+pub(crate) fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
+}
+
+/// The mean in ms to the µs, 0 without requests.
+pub(crate) fn avg_ms(interval: &Interval) -> f64 {
+    interval.avg_us().unwrap_or(0.0).round() / 1e3
+}
+
+/// A percentile in ms, 0 without requests.
+fn percentile_ms(interval: &Interval, q: f64) -> f64 {
+    interval.percentile_us(q).map_or(0.0, ms)
+}
+
+/// µs since 1970 as RFC 3339 in UTC, with µs where there are any.
+pub(super) fn rfc3339(us: u64) -> String {
+    let (seconds, fraction) = (us / 1_000_000, us % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days to a date: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, for dates
+    // after 1970. Years begin in March there.
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let fraction = match fraction {
+        0 => String::new(),
+        fraction => format!(".{fraction:06}"),
+    };
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{fraction}Z",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
+            (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
+            (1_709_251_200_000_000, "2024-03-01T00:00:00Z"),
+            (1_795_326_540_250_000, "2026-11-22T05:49:00.250000Z"),
+            (4_102_444_799_000_000, "2099-12-31T23:59:59Z"),
+        ];
+        for (us, text) in cases {
+            assert_eq!(rfc3339(us), text);
+        }
+    }
+}

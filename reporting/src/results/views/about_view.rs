@@ -1,0 +1,316 @@
+//! The panel About This Test: what a run was asked to do, in words, without its secrets.
+
+use std::time::Duration;
+
+use greylag_infra::{
+    ConnectionStatus, InfrastructureView, LoadProfile, RunPhase, RunRecord, Stage, format_duration,
+};
+
+use crate::plain_text::plain_text;
+use crate::results::page_text;
+use crate::results::summary::ramp_up_s;
+use crate::results::views::known_scenarios;
+use crate::results::views::run_view::{AboutView, SettingRow};
+
+/// Stages that are told one by one.
+const MAX_STAGES_TOLD: usize = 12;
+/// What stands for a secret, whatever its length.
+const HIDDEN: &str = "•••••• (hidden)";
+
+/// The panel as it is now.
+pub(crate) fn about_view(
+    run: &RunRecord,
+    infrastructures: &[InfrastructureView],
+    now_us: u64,
+) -> AboutView {
+    let infrastructure_status = infrastructures
+        .iter()
+        .find(|infrastructure| infrastructure.name == run.test.infrastructure)
+        .map_or(ConnectionStatus::Pending, |infrastructure| {
+            infrastructure.status
+        });
+    let has_shape = run.test.declared.is_none()
+        && known_scenarios::has_shape(
+            infrastructures,
+            &run.test.infrastructure,
+            &run.test.scenario,
+        );
+    let is_shaped = has_shape && !run.test.has_own_profile();
+    AboutView {
+        id: run.id.clone(),
+        number: run.number,
+        test_name: run.test.name.clone(),
+        infrastructure: run.test.infrastructure.clone(),
+        infrastructure_status: infrastructure_status.word().to_owned(),
+        r#type: "Locust",
+        host: run.test.shown_host(),
+        scenario: run.test.scenario.clone(),
+        users: peak_users(run),
+        users_wanted: users_wanted(run, now_us),
+        profile: run.profile.clone(),
+        duration_s: run.test.duration_s,
+        ramp_up_s: ramp_up_s(run),
+        awaits_shape: is_shaped && run.phase == RunPhase::Preparing,
+        worker_count: run.test.workers,
+        run_started_us: run.started_at_us,
+        time_elapsed_s: run.elapsed_s(now_us),
+        status: run.phase.status().word(),
+        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        can_stop: can_stop(run),
+        can_change_users: run.phase == RunPhase::Running,
+        settings: settings(run, infrastructures, has_shape),
+        now_us,
+    }
+}
+
+/// The most users that are planned at any time, with the changes made while the run went on.
+pub(crate) fn peak_users(run: &RunRecord) -> u64 {
+    let steps = run.profile.steps.iter().map(|step| step.users);
+    steps.max().unwrap_or(0).max(run.test.users)
+}
+
+/// What the change of the profile that is in force now leads to.
+fn users_wanted(run: &RunRecord, now_us: u64) -> u64 {
+    let elapsed_us = (run.elapsed_s(now_us) * 1e6) as u64;
+    run.profile
+        .steps
+        .iter()
+        .rev()
+        .find(|step| step.at_us <= elapsed_us)
+        .map_or(run.test.users, |step| step.users)
+}
+
+/// Whether stopping would change anything.
+pub(crate) fn can_stop(run: &RunRecord) -> bool {
+    matches!(run.phase, RunPhase::Preparing | RunPhase::Running)
+}
+
+fn settings(
+    run: &RunRecord,
+    infrastructures: &[InfrastructureView],
+    has_shape: bool,
+) -> Vec<SettingRow> {
+    let test = &run.test;
+    let is_shaped = has_shape && !test.has_own_profile();
+    let mut rows = load_settings(run, has_shape);
+    let mut tell = |label: &str, value: String| {
+        rows.push(SettingRow {
+            label: label.to_owned(),
+            value,
+        });
+    };
+    let selection = &test.selection;
+    for (label, names) in [
+        ("User Types", &selection.user_types),
+        ("Tags", &selection.tags),
+        ("Excluded Tags", &selection.exclude_tags),
+    ] {
+        if !names.is_empty() {
+            tell(label, names.join(", "));
+        }
+    }
+    if selection.equal_weights {
+        tell("Weights", "all equal".to_owned());
+    }
+    for (label, value) in test.client.shown() {
+        tell(label, value);
+    }
+    for warning in test_warnings(run, is_shaped) {
+        tell("Warning", warning);
+    }
+    let builds = run.builds();
+    let lines: Vec<String> = match &builds[..] {
+        [(build, _)] => vec![build.to_string()],
+        _ => builds
+            .iter()
+            .map(|(build, agents)| format!("{build}: {}", agents.join(", ")))
+            .collect(),
+    };
+    if !lines.is_empty() {
+        tell("Build", plain_lines(&lines));
+    }
+    for (name, value) in &test.options {
+        let may_be_shown =
+            known_scenarios::is_public(infrastructures, &test.infrastructure, &test.scenario, name);
+        let shown = if may_be_shown { value } else { HIDDEN };
+        tell(&format!("Option {name}"), shown.to_owned());
+    }
+    rows
+}
+
+/// How the load goes, where the number of users and the ramp-up do not say it.
+fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
+    let test = &run.test;
+    let mut rows = Vec::new();
+    let mut tell = |label: &str, value: String| {
+        rows.push(SettingRow {
+            label: label.to_owned(),
+            value,
+        });
+    };
+    if !test.stages.is_empty() {
+        tell("Stages", stages_text(&test.stages));
+    }
+    if let Some(rate) = test.arrival_rate {
+        let rate = format!("{} iterations per second", page_text::rate(rate));
+        let ramp = over_text(test.ramp_up());
+        tell("Arrival Rate", format!("{rate}{ramp}"));
+    } else if let Some(rate) = test.spawn_rate {
+        tell(
+            "Spawn Rate",
+            format!("{} users per second", page_text::rate(rate)),
+        );
+    }
+    if has_shape {
+        let shape = if test.arrival_rate.is_some() {
+            "not used: the arrival rate takes its place".to_owned()
+        } else if !test.stages.is_empty() {
+            "not used: the stages take its place".to_owned()
+        } else if run.phase == RunPhase::Preparing || run.profile.steps.is_empty() {
+            "defined by the scenario".to_owned()
+        } else {
+            format!("defined by the scenario\n{}", profile_text(&run.profile))
+        };
+        tell("Load Shape", shape);
+    }
+    rows
+}
+
+/// What the definition was warned about, unless a load shape took its place.
+fn test_warnings(run: &RunRecord, is_shaped: bool) -> Vec<String> {
+    if is_shaped {
+        return Vec::new();
+    }
+    run.test.warnings()
+}
+
+/// Lines without control characters but their ends.
+fn plain_lines(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| plain_text(line)).collect();
+    lines.join("\n")
+}
+
+/// One line for each stage.
+fn stages_text(stages: &[Stage]) -> String {
+    let time = |seconds: u64| format_duration(Duration::from_secs(seconds));
+    let mut lines: Vec<String> = stages
+        .iter()
+        .take(MAX_STAGES_TOLD)
+        .map(|stage| {
+            let mut what = Vec::new();
+            if let Some(users) = stage.users {
+                what.push(number_of_users(users));
+            }
+            if let Some(rate) = stage.arrival_rate {
+                what.push(format!("{} iterations per second", page_text::rate(rate)));
+            }
+            if what.is_empty() {
+                what.push("as before".to_owned());
+            }
+            let ramp = match stage.spawn_rate {
+                Some(rate) => format!(", {} users per second", page_text::rate(rate)),
+                None if stage.ramp_s == 0 => String::new(),
+                None => format!(", ramp {}", time(stage.ramp_s)),
+            };
+            format!("{} for {}{ramp}", what.join(", "), time(stage.duration_s))
+        })
+        .collect();
+    tell_of_more(&mut lines, stages.len());
+    lines.join("\n")
+}
+
+fn number_of_users(users: u64) -> String {
+    let unit = if users == 1 { "user" } else { "users" };
+    format!("{} {unit}", page_text::count(users))
+}
+
+/// One line for each change of the load, in order of time.
+fn profile_text(profile: &LoadProfile) -> String {
+    let users = profile
+        .steps
+        .iter()
+        .map(|step| (step.at_us, number_of_users(step.users), step.over_us));
+    let rates = profile.rates.iter().map(|step| {
+        let what = format!("{} iterations per second", page_text::rate(step.per_second));
+        (step.at_us, what, step.over_us)
+    });
+    let mut changes: Vec<_> = users.chain(rates).collect();
+    changes.sort_by_key(|(at_us, ..)| *at_us);
+    changes.dedup_by(|later, earlier| later.1 == earlier.1);
+    let mut lines: Vec<String> = changes
+        .iter()
+        .take(MAX_STAGES_TOLD)
+        .map(|(at_us, what, over_us)| {
+            let at = format_duration(Duration::from_micros(*at_us));
+            let over = over_text(Duration::from_micros(*over_us));
+            format!("from {at}: {what}{over}")
+        })
+        .collect();
+    tell_of_more(&mut lines, changes.len());
+    lines.join("\n")
+}
+
+fn over_text(ramp: Duration) -> String {
+    if ramp.is_zero() {
+        return String::new();
+    }
+    format!(", ramp {}", format_duration(ramp))
+}
+
+/// Says how many there are beyond those that have a line.
+fn tell_of_more(lines: &mut Vec<String>, all: usize) {
+    if all > MAX_STAGES_TOLD {
+        lines.push(format!("and {} more", all - MAX_STAGES_TOLD));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use greylag_infra::ProfileStep;
+
+    #[test]
+    fn stages_read_as_a_list() {
+        let stage = |users, arrival_rate, ramp_s, duration_s| Stage {
+            users,
+            arrival_rate,
+            ramp_s,
+            duration_s,
+            ..Stage::default()
+        };
+        assert_eq!(
+            stages_text(&[
+                stage(Some(1_000), None, 30, 90),
+                stage(None, Some(2.5), 0, 60),
+                stage(None, None, 0, 3_600),
+            ]),
+            "1,000 users for 1m 30s, ramp 30s\n2.50 iterations per second for 1m\nas before for 1h"
+        );
+        let many = stages_text(&[stage(Some(1), None, 0, 1); 20]);
+        assert_eq!(many.lines().count(), MAX_STAGES_TOLD + 1);
+        assert!(many.starts_with("1 user for 1s\n"), "{many}");
+        assert!(many.ends_with("and 8 more"));
+    }
+
+    #[test]
+    fn a_shape_reads_as_a_list_of_changes() {
+        let step = |at_s: u64, users, over_s: u64| ProfileStep {
+            at_us: at_s * 1_000_000,
+            users,
+            over_us: over_s * 1_000_000,
+        };
+        let profile = LoadProfile {
+            steps: vec![step(0, 10, 5), step(30, 10, 0), step(90, 2_000, 0)],
+            ..LoadProfile::default()
+        };
+        assert_eq!(
+            profile_text(&profile),
+            "from 0s: 10 users, ramp 5s\nfrom 1m 30s: 2,000 users"
+        );
+        let many = LoadProfile {
+            steps: (0..20).map(|second| step(second, second, 0)).collect(),
+            ..LoadProfile::default()
+        };
+        assert!(profile_text(&many).ends_with("\nand 8 more"));
+    }
+}

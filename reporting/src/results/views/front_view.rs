@@ -1,0 +1,310 @@
+//! What the front page shows, as plain data: tests, runs and infrastructures, and what its form needs.
+//!
+//! Units as in [`crate::results::views::run_view`]: `_us` are µs since 1970 on the coordinator's clock, `_s` seconds, `_ms`
+//! milliseconds of response time, rates are per second and error rates fractions 0–1.
+
+use std::collections::BTreeSet;
+
+use greylag_infra::protocol::OptionKind;
+use serde::Serialize;
+
+use crate::results::views::live_notices::LiveNotice;
+
+/// The front page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FrontView {
+    /// The coordinator's clock at this view.
+    pub now_us: u64,
+    /// What is wrong right now with the coordinator and its store.
+    pub notices: Vec<LiveNotice>,
+    /// Tests, the one with the newest run first.
+    pub tests: Vec<TestRow>,
+    /// The runs that were asked for, a page of them.
+    pub runs: RunList,
+    /// Infrastructures by name.
+    pub infrastructures: Vec<InfrastructureRow>,
+    /// Scenarios that the form offers, in the order of the agents' builds. Of one name there are several where agents
+    /// disagree about what it declares.
+    pub scenarios: Vec<ScenarioRow>,
+}
+
+impl FrontView {
+    /// Whether no scenario brings the hosts it needs.
+    pub(crate) fn always_needs_host(&self) -> bool {
+        !self.scenarios.iter().any(|scenario| scenario.has_hosts)
+    }
+
+    /// Scenarios by name, each once, in the order in which they are offered.
+    pub(crate) fn scenario_names(&self) -> Vec<&ScenarioRow> {
+        let mut rows: Vec<&ScenarioRow> = Vec::new();
+        for row in &self.scenarios {
+            if !rows.iter().any(|known| known.name == row.name) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// All tags of all scenarios, by name.
+    pub(crate) fn tags(&self) -> BTreeSet<&str> {
+        let tags = self.scenarios.iter().flat_map(|scenario| &scenario.tags);
+        tags.map(String::as_str).collect()
+    }
+
+    /// All user types of all scenarios, by name.
+    pub(crate) fn user_types(&self) -> BTreeSet<&str> {
+        let rows = self.scenarios.iter();
+        rows.flat_map(|scenario| &scenario.user_types)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The scenarios for the page's script, which shows those of the chosen infrastructure.
+    pub(crate) fn scenarios_json(&self) -> String {
+        serde_json::to_string(&self.scenarios).expect("plain rows are JSON")
+    }
+}
+
+/// A page of a list of runs, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunList {
+    /// The runs on this page.
+    #[serde(rename = "runs")]
+    pub rows: Vec<RunRow>,
+    /// Runs on all pages.
+    pub total: u64,
+    /// Number of the page, from 1.
+    pub page: u64,
+    /// How many pages there are, at least 1.
+    pub pages: u64,
+    /// Runs on the pages before.
+    pub offset: u64,
+}
+
+impl RunList {
+    /// The pages that are linked: the first, the last and those beside the one that is shown. None stands for those
+    /// between.
+    pub(crate) fn linked_pages(&self) -> Vec<Option<u64>> {
+        let mut linked = Vec::new();
+        let mut last = 0;
+        for page in 1..=self.pages {
+            if page == 1 || page == self.pages || page.abs_diff(self.page) <= 1 {
+                if page > last + 1 {
+                    linked.push(None);
+                }
+                linked.push(Some(page));
+                last = page;
+            }
+        }
+        linked
+    }
+
+    /// Which of all runs are on this page, counted from 1.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        (self.offset + 1, self.offset + self.rows.len() as u64)
+    }
+}
+
+/// One test: a name that runs are numbered by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TestRow {
+    /// Its name.
+    pub name: String,
+    /// Runs it has had.
+    pub runs: u64,
+    /// Target of the newest run, without the password it may hold.
+    pub host: String,
+    /// Scenario of the newest run.
+    pub scenario: String,
+    /// Users of the newest run.
+    pub users: u64,
+    /// Duration of the newest run in seconds.
+    pub duration_s: u64,
+}
+
+/// One run with its headline numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunRow {
+    /// Run identifier.
+    pub id: String,
+    /// Number of the run within its test.
+    pub number: u64,
+    /// Name of its test.
+    pub test: String,
+    /// Address of its page on this server, without scheme and host.
+    pub url: String,
+    /// `Running`, `Finished` or `Failed`.
+    pub status: &'static str,
+    /// Why it failed (or is failing).
+    pub failure_reason: Option<String>,
+    /// What to say beside its counts; none for a complete run.
+    pub remark: Option<String>,
+    /// Whether the Stop button works.
+    pub can_stop: bool,
+    /// Whether it has ended, so that it can be deleted.
+    pub can_delete: bool,
+    /// Infrastructure that ran it.
+    pub infrastructure: String,
+    /// Target, without the password it may hold.
+    pub host: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Peak concurrent users.
+    pub users: u64,
+    /// Total duration in seconds as it was asked for.
+    pub duration_s: u64,
+    /// Ramp-up in seconds.
+    pub ramp_up_s: u64,
+    /// Worker processes.
+    pub workers: u32,
+    /// When the run was asked for.
+    pub created_us: u64,
+    /// Run time zero; none while workers are being started.
+    pub started_us: Option<u64>,
+    /// Time elapsed in seconds.
+    pub elapsed_s: f64,
+    /// Requests.
+    pub requests: u64,
+    /// Failed ones among them.
+    pub failures: u64,
+    /// Requests per second over the whole run.
+    pub rps: f64,
+    /// Fraction of requests that failed.
+    pub error_rate: f64,
+    /// Mean response time.
+    pub avg_ms: f64,
+    /// 95th percentile of the response time.
+    pub p95_ms: f64,
+    /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first
+    /// second.
+    pub sparkline: Vec<f64>,
+}
+
+/// Most points of a sparkline.
+pub const SPARKLINE_POINTS: usize = 60;
+
+/// One infrastructure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InfrastructureRow {
+    /// Its name.
+    pub name: String,
+    /// `Pending`, `Connected`, `Silent` or `Disconnected`.
+    pub status: &'static str,
+    /// Agents that are connected now.
+    pub connected: usize,
+    /// Processors of the connected agents.
+    pub cores: u64,
+    /// Its agents, by name.
+    pub agents: Vec<AgentRow>,
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentRow {
+    /// Its name.
+    pub name: String,
+    /// `Connected`, `Silent` or `Disconnected`.
+    pub status: &'static str,
+    /// Last heartbeat; its age is [`FrontView::now_us`] minus this.
+    pub last_heard_us: u64,
+    /// Processors of its machine.
+    pub cores: u32,
+    /// Greylag's version there.
+    pub version: String,
+    /// First digits of the hash of its build; empty if it is not known.
+    pub build: String,
+}
+
+/// One scenario compiled into agents' binaries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScenarioRow {
+    /// Its name.
+    pub name: String,
+    /// One line about it.
+    pub description: String,
+    /// The infrastructures that have connected agents with it.
+    pub infrastructures: Vec<String>,
+    /// Its user types.
+    pub user_types: Vec<String>,
+    /// The tags of its tasks.
+    pub tags: Vec<String>,
+    /// Whether it has a load shape of its own, which takes the place of users, ramp-up and duration.
+    pub has_shape: bool,
+    /// Whether each of its user types brings a host, so that the test need not name one.
+    pub has_hosts: bool,
+    /// The options it declares.
+    pub options: Vec<OptionRow>,
+}
+
+impl ScenarioRow {
+    /// Its infrastructures for the page's script.
+    pub(crate) fn infrastructures_json(&self) -> String {
+        serde_json::to_string(&self.infrastructures).expect("texts are JSON")
+    }
+}
+
+/// One option that a scenario declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OptionRow {
+    /// Its name.
+    pub name: String,
+    /// How the form asks for it.
+    pub kind: OptionField,
+    /// Its value unless another is given; empty for a secret.
+    pub default: String,
+    /// One sentence for people.
+    pub help: String,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+    /// The values there are, if only some are allowed.
+    pub choices: Vec<String>,
+}
+
+/// How a form asks for an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionField {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Yes or no.
+    Flag,
+}
+
+impl From<OptionKind> for OptionField {
+    fn from(kind: OptionKind) -> Self {
+        match kind {
+            OptionKind::Text => Self::Text,
+            OptionKind::Integer => Self::Integer,
+            OptionKind::Number => Self::Number,
+            OptionKind::Flag => Self::Flag,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_far_away_are_reached_in_few_steps() {
+        let linked = |page, pages| {
+            let list = RunList {
+                page,
+                pages,
+                ..RunList::default()
+            };
+            let texts = list.linked_pages().into_iter();
+            let texts = texts.map(|page| page.map_or("…".to_owned(), |page| page.to_string()));
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(linked(1, 1), "1");
+        assert_eq!(linked(2, 3), "1 2 3");
+        assert_eq!(linked(1, 9), "1 2 … 9");
+        assert_eq!(linked(5, 9), "1 … 4 5 6 … 9");
+        assert_eq!(linked(9, 9), "1 … 8 9");
+    }
+}

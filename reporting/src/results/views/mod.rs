@@ -1,0 +1,8 @@
+//! What the pages show, as plain data, and how it is put together.
+
+pub(crate) mod about_view;
+pub mod front_view;
+pub(crate) mod known_scenarios;
+pub(crate) mod live_notices;
+pub mod run_view;
+pub(crate) mod view_builder;

@@ -1,0 +1,326 @@
+//! What the pages show, as plain data: the server renders it into HTML and sends the same as JSON, so the
+//! first paint and every live update agree.
+//!
+//! All times are milliseconds of response time (floats with µs precision) unless the field's name says
+//! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
+
+use greylag_infra::LoadProfile;
+use greylag_infra::protocol::SampleKind;
+use serde::Serialize;
+
+use crate::results::summary::{
+    SummaryArrivals, SummaryCompleteness, SummaryIntended, SummaryWarning,
+};
+use crate::results::views::live_notices::LiveNotice;
+
+/// The run page: everything but the growing parts (series, samples, log lines), which come as
+/// [`RunDelta`]s.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunView {
+    /// The About This Test panel.
+    pub about: AboutView,
+    /// The four cards.
+    pub cards: CardsView,
+    /// Endpoint Statistics, sorted by name and method.
+    pub endpoints: Vec<EndpointRow>,
+    /// The row that totals every endpoint.
+    pub aggregated: EndpointRow,
+    /// Errors, most frequent first.
+    pub errors: Vec<ErrorRow>,
+    /// What is wrong right now: agents that are not heard, results that are not saved.
+    pub notices: Vec<LiveNotice>,
+    /// Whether the numbers are everything that was sent.
+    pub completeness: SummaryCompleteness,
+    /// What the load generator itself ran short of.
+    pub warnings: Vec<SummaryWarning>,
+    /// The three console tables as text, as they stand now; none where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_tables: Option<String>,
+    /// Workers by agent.
+    pub workers: Vec<WorkerRow>,
+}
+
+impl RunView {
+    /// Workers of agents that are not heard.
+    pub(crate) fn stale_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.stale).count()
+    }
+}
+
+/// The panel About This Test.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AboutView {
+    /// Run identifier.
+    pub id: String,
+    /// Number of the run within its test.
+    pub number: u64,
+    /// Test Name.
+    pub test_name: String,
+    /// Load Test Infrastructure.
+    pub infrastructure: String,
+    /// Its connection status now: `Pending`, `Connected`, `Silent` or `Disconnected`.
+    pub infrastructure_status: String,
+    /// Always `Locust`.
+    pub r#type: &'static str,
+    /// Target, without the password it may hold.
+    pub host: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Users: the most that are planned at any time.
+    pub users: u64,
+    /// Users that the change of the load profile that is in force now leads to.
+    pub users_wanted: u64,
+    /// How many users are planned when, with the changes made while the run went on.
+    pub profile: LoadProfile,
+    /// Duration in seconds.
+    pub duration_s: u64,
+    /// Ramp Up Duration in seconds: how long it takes from the start to the peak.
+    pub ramp_up_s: u64,
+    /// Whether the scenario's load shape will say users, duration and ramp-up, and has not yet.
+    pub awaits_shape: bool,
+    /// Worker Count.
+    pub worker_count: u32,
+    /// Run Started, none while workers are being started.
+    pub run_started_us: Option<u64>,
+    /// Time Elapsed in seconds.
+    pub time_elapsed_s: f64,
+    /// Status: `Running`, `Finished` or `Failed`.
+    pub status: &'static str,
+    /// Why it failed (or is failing).
+    pub failure_reason: Option<String>,
+    /// Whether the Stop button works.
+    pub can_stop: bool,
+    /// Whether the number of users can be changed now.
+    pub can_change_users: bool,
+    /// What else the run was asked to do.
+    pub settings: Vec<SettingRow>,
+    /// The coordinator's clock at this view.
+    pub now_us: u64,
+}
+
+/// One setting of a run beyond those that every run has, as a text. Secrets are not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingRow {
+    /// What it is.
+    pub label: String,
+    /// What it was set to; several lines where it is a list.
+    pub value: String,
+}
+
+/// The four cards, and what stands in smaller print on them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CardsView {
+    /// Total Requests.
+    pub requests: u64,
+    /// Failed ones among them.
+    pub failures: u64,
+    /// Request Per Second: requests / elapsed of the whole run.
+    pub rps: f64,
+    /// Request Per Second over the last [`crate::CURRENT_RPS_WINDOW_S`] full seconds.
+    pub current_rps: f64,
+    /// Error Rate as a fraction 0–1.
+    pub error_rate: f64,
+    /// Avg Response Time.
+    pub avg_ms: f64,
+    /// Percentiles of all requests.
+    pub p50_ms: f64,
+    /// 95th.
+    pub p95_ms: f64,
+    /// 99th.
+    pub p99_ms: f64,
+    /// Users active now.
+    pub active_users: u64,
+    /// Response times from the intended start; none when no request has one.
+    pub intended: Option<SummaryIntended>,
+    /// Iterations of an arrival rate; none for a run without one.
+    pub arrivals: Option<SummaryArrivals>,
+}
+
+/// One row of Endpoint Statistics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointRow {
+    /// HTTP method; empty in the Aggregated row.
+    pub method: String,
+    /// Name; `Aggregated` in the last row.
+    pub name: String,
+    /// Requests.
+    pub requests: u64,
+    /// Fails.
+    pub failures: u64,
+    /// Avg (ms).
+    pub avg_ms: f64,
+    /// Least.
+    pub min_ms: f64,
+    /// Greatest.
+    pub max_ms: f64,
+    /// M on the latency bar.
+    pub p50_ms: f64,
+    /// 95 on the latency bar.
+    pub p95_ms: f64,
+    /// 99 on the latency bar.
+    pub p99_ms: f64,
+    /// Current RPS; 0 once the run has ended and its last seconds had none.
+    pub current_rps: f64,
+    /// Response times from the intended start; none when no request has one.
+    pub intended: Option<SummaryIntended>,
+    /// Requests that were timed only until the first byte of the answer.
+    pub first_byte_only: u64,
+}
+
+/// One kind of error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorRow {
+    /// Method of the endpoint, or `TASK` for an error that is no failed request.
+    pub method: String,
+    /// Name of the endpoint or task.
+    pub name: String,
+    /// The error's text, of a task's error without its place.
+    pub error: String,
+    /// Where in the scenario's code a task's error comes from: `src/main.rs:42`.
+    pub place: Option<String>,
+    /// How often.
+    pub occurrences: u64,
+    /// Second of run time in which it was seen first.
+    pub first_s: u64,
+    /// And last.
+    pub last_s: u64,
+}
+
+/// One worker process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerRow {
+    /// Name of its agent.
+    pub agent: String,
+    /// Global index.
+    pub index: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Users active at its last report.
+    pub users: u64,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether its agent is not heard, so that nobody knows how it is.
+    pub stale: bool,
+}
+
+/// The growing parts of the page since a cursor. The first one after a connect holds everything (thinned).
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunDelta {
+    /// Whether the browser must forget the points that it has (first delta, or a late second was rewritten).
+    pub reset: bool,
+    /// Points of the time series; a point whose second is already there replaces it.
+    pub series: Vec<SeriesPoint>,
+    /// Width of one point in seconds (1 unless the run is long).
+    pub step_s: u32,
+    /// Dots of the scatter plot that came and went.
+    pub dots: DotChanges,
+    /// Console log lines.
+    pub log: Vec<LogRow>,
+    /// Log lines that were left out (they came too fast, or a run keeps no more), over the whole run.
+    pub log_lines_dropped: u64,
+}
+
+impl RunDelta {
+    /// Whether a reader who has what was sent before learns nothing from it.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.reset && self.series.is_empty() && self.log.is_empty() && self.dots.is_empty()
+    }
+}
+
+/// Dots of the scatter plot that came and went, as columns: there are thousands of them. A browser numbers
+/// the dots that it is sent from 0 and forgets all of them when `forget` is set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DotChanges {
+    /// Whether these are all dots, instead of those that are new.
+    pub forget: bool,
+    /// Numbers of dots that went.
+    pub gone: Vec<u64>,
+    /// Endpoints (method and name) that have dots now and had none before; numbered from 0 since `forget`.
+    pub endpoints: Vec<(String, String)>,
+    /// Of each new dot, when its request ended: ms of run time since the dot before it.
+    pub at_ms: Vec<i64>,
+    /// Of each new dot, its response time in µs, three digits.
+    pub response_us: Vec<u64>,
+    /// Of each new dot, the number of its endpoint.
+    pub endpoint: Vec<usize>,
+    /// Of each new dot, its outcome and why it was kept.
+    pub kind: Vec<DotKind>,
+    /// Which share of all requests is drawn, 0–1.
+    pub drawn_share: f64,
+    /// Which share of the failed requests is shown, 0–1.
+    pub failed_share: f64,
+    /// Requests that they were drawn from, over the whole run so far.
+    pub of: u64,
+}
+
+impl DotChanges {
+    /// Whether nothing came or went. Endpoints count: they are told once, maybe before their first dot.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.forget && self.gone.is_empty() && self.endpoints.is_empty() && self.kind.is_empty()
+    }
+}
+
+/// How a dot looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "u8")]
+pub enum DotKind {
+    /// A success that was drawn.
+    Success = 0,
+    /// A failure that was drawn.
+    Failure = 1,
+    /// A failure that was kept in addition.
+    ExtraFailure = 2,
+    /// The slowest of its endpoint, a success.
+    SlowSuccess = 3,
+    /// The slowest of its endpoint, a failure.
+    SlowFailure = 4,
+}
+
+impl From<DotKind> for u8 {
+    fn from(kind: DotKind) -> Self {
+        kind as Self
+    }
+}
+
+/// One point of the time series: `[second, second + step)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SeriesPoint {
+    /// Second of run time.
+    pub second: u32,
+    /// Users active at the start of this second (started before it and not stopped before it).
+    pub users: u64,
+    /// Requests that ended in it (per step; divide by `step_s` for a rate).
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+}
+
+/// One dot of the scatter plot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SamplePoint {
+    /// Seconds of run time at which the request ended.
+    pub at_s: f64,
+    /// Response time.
+    pub response_ms: f64,
+    /// HTTP method.
+    pub method: String,
+    /// Name.
+    pub name: String,
+    /// Outcome.
+    pub failed: bool,
+    /// Why it was kept.
+    pub kind: SampleKind,
+}
+
+/// One console log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogRow {
+    /// Position in the run's log, from 1.
+    pub seq: u64,
+    /// When.
+    pub at_us: u64,
+    /// Who.
+    pub source: String,
+    /// The line, terminal escapes and control characters removed.
+    pub text: String,
+}

@@ -1,0 +1,417 @@
+//! Builds what the pages show from the store and the coordinator.
+//!
+//! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page,
+//! progress, console tables and summary cannot disagree.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
+
+use crate::coordinator::Coordinator;
+use crate::plain_text::plain_text;
+use crate::results::console_tables::console_tables;
+use crate::results::error_place::split_place;
+use crate::results::summary::{Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s};
+use crate::results::views::about_view::{about_view, can_stop, peak_users};
+use crate::results::views::front_view::{
+    AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
+};
+use crate::results::views::known_scenarios;
+use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
+use crate::results::views::run_view::{CardsView, EndpointRow, ErrorRow, RunView};
+use crate::store::{CurrentRps, ErrorHistory, RunFilter, Series, StoreError};
+use crate::web::run_url;
+
+/// Runs on a page of the list, unless a program asks for another number.
+pub(crate) const RUNS_ON_A_PAGE: usize = 50;
+/// Tests on the front page.
+const TESTS_ON_FRONT_PAGE: usize = 100;
+/// Rows of runs that are over, kept so that the front page need not sum them up again.
+const MAX_ROWS_KEPT: usize = 1_000;
+/// Gaps that a run page lists; how many more there are is in the remark.
+const MAX_GAPS_SHOWN: usize = 50;
+/// A run's row is kept when it has been over for so long that nothing comes late any more.
+const KEPT_AFTER_US: u64 = 60_000_000;
+
+/// What the run page shows of this run now, but for the growing parts and the console tables.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run_view(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<RunView, StoreError> {
+    build_run_view(coordinator, run, false).await
+}
+
+/// The same with the console tables.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run_view_with_tables(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<RunView, StoreError> {
+    build_run_view(coordinator, run, true).await
+}
+
+async fn build_run_view(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    with_tables: bool,
+) -> Result<RunView, StoreError> {
+    let store = coordinator.store();
+    let now_us = coordinator.now_us();
+    let totals = store.totals(&run.id, None).await?;
+    let current = store.current_rps(run, now_us).await?;
+    let notices = store.notices(&run.id).await?;
+    let summary = Summary::of(run, &totals, &Series::default(), &current, &notices, now_us);
+    let infrastructures = coordinator.infrastructures();
+    let unheard = unheard_agents(coordinator, run, &infrastructures, now_us);
+    let seen = match summary.errors.as_slice() {
+        [] => Vec::new(),
+        _ => store.errors(&run.id).await?,
+    };
+    let mut workers = store.worker_rows(&run.id).await?;
+    for worker in &mut workers {
+        worker.stale = unheard.contains_key(&worker.agent);
+        // An agent that was lost never told that its workers ended.
+        worker.running &= !run.phase.is_over();
+        if !worker.running {
+            worker.users = 0;
+        }
+    }
+    let mut completeness = summary.completeness;
+    completeness.gaps.truncate(MAX_GAPS_SHOWN);
+    let active_users = workers
+        .iter()
+        .filter(|worker| !worker.stale)
+        .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
+    Ok(RunView {
+        about: about_view(run, &infrastructures, now_us),
+        cards: cards_view(&summary.totals, current.total(), active_users),
+        aggregated: aggregated_row(&summary.totals, current.total()),
+        console_tables: with_tables.then(|| {
+            console_tables(
+                &totals,
+                &completeness,
+                &summary.warnings,
+                run.elapsed_s(now_us),
+            )
+        }),
+        endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
+        errors: error_rows(summary.errors, &seen),
+        notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now_us),
+        completeness,
+        warnings: summary.warnings,
+        workers,
+    })
+}
+
+/// The errors of a run, with when each was seen.
+fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow> {
+    let seen: HashMap<_, _> = seen
+        .iter()
+        .map(|error| {
+            let of = |text: &str| plain_text(text);
+            let endpoint = &error.endpoint;
+            let key = (of(&endpoint.method), of(&endpoint.name), of(&error.text));
+            (key, (error.first, error.last))
+        })
+        .collect();
+    let rows = errors.into_iter().map(|error| {
+        let key = (error.method, error.name, error.error);
+        let (first, last) = seen.get(&key).copied().unwrap_or_default();
+        let (method, name, text) = key;
+        let (text, place) = split_place(&text);
+        ErrorRow {
+            method,
+            name,
+            error: text.to_owned(),
+            place: place.map(str::to_owned),
+            occurrences: error.occurrences,
+            first_s: u64::from(first),
+            last_s: u64::from(last),
+        }
+    });
+    rows.collect()
+}
+
+fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> CardsView {
+    CardsView {
+        requests: totals.requests,
+        failures: totals.failures,
+        rps: totals.rps,
+        current_rps,
+        error_rate: totals.error_rate,
+        avg_ms: totals.avg_ms,
+        p50_ms: totals.p50_ms,
+        p95_ms: totals.p95_ms,
+        p99_ms: totals.p99_ms,
+        active_users,
+        intended: totals.intended,
+        arrivals: totals.arrivals,
+    }
+}
+
+fn aggregated_row(totals: &SummaryTotals, current_rps: f64) -> EndpointRow {
+    EndpointRow {
+        method: String::new(),
+        name: "Aggregated".to_owned(),
+        requests: totals.requests,
+        failures: totals.failures,
+        avg_ms: totals.avg_ms,
+        min_ms: totals.min_ms,
+        max_ms: totals.max_ms,
+        p50_ms: totals.p50_ms,
+        p95_ms: totals.p95_ms,
+        p99_ms: totals.p99_ms,
+        current_rps,
+        intended: totals.intended,
+        first_byte_only: totals.first_byte_only,
+    }
+}
+
+fn endpoint_row(endpoint: SummaryEndpoint) -> EndpointRow {
+    EndpointRow {
+        method: endpoint.method,
+        name: endpoint.name,
+        requests: endpoint.requests,
+        failures: endpoint.failures,
+        avg_ms: endpoint.avg_ms,
+        min_ms: endpoint.min_ms,
+        max_ms: endpoint.max_ms,
+        p50_ms: endpoint.p50_ms,
+        p95_ms: endpoint.p95_ms,
+        p99_ms: endpoint.p99_ms,
+        current_rps: endpoint.current_rps,
+        intended: endpoint.intended,
+        first_byte_only: endpoint.first_byte_only,
+    }
+}
+
+/// Which runs a list shows: of those that a test and words name, one page.
+#[derive(Debug, Clone)]
+pub(crate) struct RunsAsked {
+    /// Only runs of this test.
+    pub(crate) test: Option<String>,
+    /// Words that describe the runs, as in [`RunFilter::search`].
+    pub(crate) search: String,
+    /// From 1; one beyond the last is the last.
+    pub(crate) page: u64,
+    /// Runs on a page, at least 1.
+    pub(crate) per_page: usize,
+}
+
+/// What the front page shows now.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn front_view(
+    coordinator: &Coordinator,
+    rows: &RunRows,
+    asked: &RunsAsked,
+) -> Result<FrontView, StoreError> {
+    let mut tests = coordinator.store().tests().await?;
+    tests.truncate(TESTS_ON_FRONT_PAGE);
+    let infrastructures = coordinator.infrastructures();
+    let now_us = coordinator.now_us();
+    Ok(FrontView {
+        now_us,
+        notices: notices_of_coordinator(coordinator, &infrastructures, now_us),
+        tests: tests
+            .into_iter()
+            .map(|test| TestRow {
+                name: test.name,
+                runs: test.runs,
+                host: test.latest.shown_host(),
+                scenario: test.latest.scenario,
+                users: test.latest.users,
+                duration_s: test.latest.duration_s,
+            })
+            .collect(),
+        runs: rows.page(coordinator, asked).await?,
+        scenarios: known_scenarios::offered(&infrastructures),
+        infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
+    })
+}
+
+fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow {
+    let connected = || {
+        infrastructure
+            .agents
+            .iter()
+            .filter(|agent| agent.status == ConnectionStatus::Connected)
+    };
+    InfrastructureRow {
+        name: infrastructure.name.clone(),
+        status: infrastructure.status.word(),
+        connected: connected().count(),
+        cores: connected().map(|agent| u64::from(agent.cores)).sum(),
+        agents: infrastructure
+            .agents
+            .iter()
+            .map(|agent| AgentRow {
+                name: agent.name.clone(),
+                status: agent.status.word(),
+                last_heard_us: agent.last_heard_us,
+                cores: agent.cores,
+                version: agent.version.clone(),
+                build: if agent.build.is_unknown() {
+                    String::new()
+                } else {
+                    agent.build.short().to_owned()
+                },
+            })
+            .collect(),
+    }
+}
+
+/// Rows of runs for lists. Those of runs long over are kept, because they do not change any more.
+#[derive(Debug, Default)]
+pub(crate) struct RunRows {
+    kept: Mutex<HashMap<String, RunRow>>,
+}
+
+impl RunRows {
+    /// A page of a list of runs.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn page(
+        &self,
+        coordinator: &Coordinator,
+        asked: &RunsAsked,
+    ) -> Result<RunList, StoreError> {
+        let per_page = asked.per_page.max(1);
+        let offset = usize::try_from(asked.page.max(1) - 1)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(per_page);
+        let mut list = self.part(coordinator, asked, offset).await?;
+        if list.rows.is_empty() && list.total > 0 {
+            let last = (list.pages - 1) as usize * per_page;
+            list = self.part(coordinator, asked, last).await?;
+        }
+        Ok(list)
+    }
+
+    /// The same, beginning at any run instead of a page's first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn part(
+        &self,
+        coordinator: &Coordinator,
+        asked: &RunsAsked,
+        offset: usize,
+    ) -> Result<RunList, StoreError> {
+        let per_page = asked.per_page.max(1);
+        let filter = RunFilter {
+            test: asked.test.clone(),
+            search: asked.search.clone(),
+            limit: Some(per_page),
+            offset,
+        };
+        let (runs, total) = coordinator.store().runs_and_count(filter).await?;
+        let mut rows = Vec::with_capacity(runs.len());
+        for run in runs {
+            let kept = self.kept().get(&run.id).cloned();
+            rows.push(match kept {
+                Some(row) => row,
+                None => match self.new_row(coordinator, &run).await {
+                    Ok(row) => row,
+                    // Deleted since the list was read.
+                    Err(error) if error.is_unknown_run() => continue,
+                    Err(error) => return Err(error),
+                },
+            });
+        }
+        Ok(RunList {
+            rows,
+            total,
+            page: (offset / per_page) as u64 + 1,
+            pages: total.div_ceil(per_page as u64).max(1),
+            offset: offset as u64,
+        })
+    }
+
+    /// Forgets a run that was deleted.
+    pub(crate) fn forget(&self, id: &str) {
+        self.kept().remove(id);
+    }
+
+    async fn new_row(
+        &self,
+        coordinator: &Coordinator,
+        run: &RunRecord,
+    ) -> Result<RunRow, StoreError> {
+        let row = run_row(coordinator, run).await?;
+        let settled = run.phase.is_over()
+            && !run.completeness.takes_late_results(coordinator.now_us())
+            && run
+                .ended_at_us
+                .is_none_or(|ended| coordinator.now_us().saturating_sub(ended) > KEPT_AFTER_US);
+        if settled {
+            let mut kept = self.kept();
+            // Rather summed up again than chosen with care: this many runs are on no page at once.
+            if kept.len() >= MAX_ROWS_KEPT {
+                kept.clear();
+            }
+            kept.insert(run.id.clone(), row.clone());
+        }
+        Ok(row)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, RunRow>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
+    let store = coordinator.store();
+    let now_us = coordinator.now_us();
+    let totals = store.totals(&run.id, None).await?;
+    let totals = Summary::of(
+        run,
+        &totals,
+        &Series::default(),
+        &CurrentRps::default(),
+        &[],
+        now_us,
+    )
+    .totals;
+    let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
+    Ok(RunRow {
+        id: run.id.clone(),
+        number: run.number,
+        test: run.test.name.clone(),
+        url: run_url(&run.id),
+        status: run.phase.status().word(),
+        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        remark: run.remark(),
+        can_stop: can_stop(run),
+        can_delete: run.phase.is_over(),
+        infrastructure: run.test.infrastructure.clone(),
+        host: run.test.shown_host(),
+        scenario: run.test.scenario.clone(),
+        users: peak_users(run),
+        duration_s: run.test.duration_s,
+        ramp_up_s: ramp_up_s(run),
+        workers: run.test.workers,
+        created_us: run.created_at_us,
+        started_us: run.started_at_us,
+        elapsed_s: run.elapsed_s(now_us),
+        requests: totals.requests,
+        failures: totals.failures,
+        rps: totals.rps,
+        error_rate: totals.error_rate,
+        avg_ms: totals.avg_ms,
+        p95_ms: totals.p95_ms,
+        sparkline: series
+            .points
+            .iter()
+            .map(|point| point.requests as f64 / f64::from(series.step_s.max(1)))
+            .collect(),
+    })
+}

@@ -1,0 +1,119 @@
+//! Changing the number of users while a run goes on, whoever asks for it.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use greylag_infra::{ChangeRefused, RunRecord};
+use serde::{Deserialize, Serialize};
+
+use super::values::{DurationValue, whole_number};
+use crate::coordinator::ChangeUsersError;
+use crate::web::error::WebError;
+use crate::web::state::{WebState, find_run};
+
+/// Body of `POST /api/v1/runs/{id}/users`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::web) struct ChangeRequest {
+    /// How many there shall be. The one value without a default.
+    users: Option<u64>,
+    /// Within how long: seconds, or Locust's text; at once when left out.
+    ramp_up: Option<DurationValue>,
+    /// Users started or stopped per second, instead of `ramp_up`.
+    spawn_rate: Option<f64>,
+}
+
+/// Fields of the run page's form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct ChangeForm {
+    users: String,
+    ramp_up: String,
+}
+
+/// What will happen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::web) struct Change {
+    users: u64,
+    /// Within so many seconds.
+    over_s: f64,
+}
+
+impl ChangeForm {
+    /// The same as a program would send it.
+    ///
+    /// # Errors
+    /// 422 when users is no number.
+    pub(in crate::web) fn to_request(&self) -> Result<ChangeRequest, WebError> {
+        Ok(ChangeRequest {
+            users: whole_number(&self.users, "users").map_err(mistake)?,
+            ramp_up: DurationValue::typed(&self.ramp_up),
+            spawn_rate: None,
+        })
+    }
+}
+
+/// Changes the users of a run.
+///
+/// # Errors
+/// 404 for an unknown run, 409 for one that is not running, 422 for numbers that cannot be.
+pub(in crate::web) async fn change_users(
+    state: &WebState,
+    id: &str,
+    request: &ChangeRequest,
+) -> Result<Change, WebError> {
+    let run = find_run(&state.coordinator, id).await?;
+    let users = request.users.ok_or_else(|| {
+        mistake("users is missing; give a number, such as {\"users\": 50}".into())
+    })?;
+    let over = over(request, &run, users, state.coordinator.now_us()).map_err(mistake)?;
+    state.coordinator.change_users(id, users, over).await?;
+    Ok(Change {
+        users,
+        over_s: over.as_secs_f64(),
+    })
+}
+
+fn over(
+    request: &ChangeRequest,
+    run: &RunRecord,
+    users: u64,
+    now_us: u64,
+) -> Result<Duration, String> {
+    match (&request.ramp_up, request.spawn_rate) {
+        (Some(_), Some(_)) => Err("ramp_up and spawn_rate are both given; give one of them".into()),
+        (Some(ramp_up), None) => ramp_up.duration("ramp_up"),
+        (None, None) => Ok(Duration::ZERO),
+        (None, Some(rate)) => {
+            let refused = || format!("spawn_rate is {rate}; it must be above 0");
+            if !(rate > 0.0 && rate.is_finite()) {
+                return Err(refused());
+            }
+            let elapsed_us = (run.elapsed_s(now_us) * 1e6) as u64;
+            let difference = run.profile.users_at(elapsed_us).abs_diff(users);
+            Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused())
+        }
+    }
+}
+
+fn mistake(sentence: String) -> WebError {
+    WebError::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
+}
+
+impl From<ChangeUsersError> for WebError {
+    fn from(error: ChangeUsersError) -> Self {
+        let status = match &error {
+            ChangeUsersError::Refused(ChangeRefused::Unknown(_)) => StatusCode::NOT_FOUND,
+            ChangeUsersError::Refused(
+                ChangeRefused::NotYet
+                | ChangeRefused::RunTimeUnknown
+                | ChangeRefused::Stopping
+                | ChangeRefused::Over(_)
+                | ChangeRefused::Ending,
+            ) => StatusCode::CONFLICT,
+            ChangeUsersError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ChangeUsersError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        WebError::new(status, error.to_string())
+    }
+}

@@ -1,0 +1,8 @@
+//! What forms and programs ask for in the same words: starting, changing and deleting a run.
+
+pub(in crate::web) mod change_users;
+pub(in crate::web) mod delete_run;
+pub(in crate::web) mod start;
+pub(crate) mod start_form;
+pub(in crate::web) mod start_request;
+pub(in crate::web) mod values;
