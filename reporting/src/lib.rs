@@ -37,12 +37,13 @@ pub use results::summary::{
 #[cfg(feature = "coordinator")]
 pub use results::{
     console_tables::console_tables,
+    summary::MAX_SUMMARY_POINTS,
     views::{front_view, run_view},
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY,
-    MAX_SUMMARY_POINTS, RunFilter, RunTotals, Samples, SaveOutcome, Series, Store, StoreError,
-    TestRecord, other_endpoint,
+    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, LogRow, MAX_LOG_BYTES, MAX_LOG_LINES,
+    MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Series,
+    SeriesPoint, Store, StoreError, TestRecord, WorkerRow, other_endpoint,
 };
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};

@@ -171,7 +171,7 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     record.ended_at_us = Some(START_US + 10_000_000);
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
-        let before = store.summary("r", START_US).await.unwrap();
+        let before = Summary::read(&store, "r", START_US).await.unwrap();
         let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
         let beyond_a_gap = snapshot("r", 5, &[(1, &get, 1_000, None)]);
         for (agent, late) in [("a", two), ("a", beyond_a_gap), ("b", one.clone())] {
@@ -182,7 +182,7 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
             store.save_snapshot("r", "a", one.clone()).await.unwrap(),
             SaveOutcome::Duplicate
         );
-        assert_eq!(store.summary("r", START_US).await.unwrap(), before);
+        assert_eq!(Summary::read(&store, "r", START_US).await.unwrap(), before);
         assert_eq!(before.totals.requests, 1);
     };
     check(&store).await;
@@ -477,14 +477,17 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     }];
     first.end = Some(end(4, 1));
     store.save_snapshot(&record.id, "a", first).await.unwrap();
-    let before = store
-        .summary(&record.id, record.started_at_us.unwrap() + 4_000_000)
-        .await
-        .unwrap();
+    let before = Summary::read(
+        &store,
+        &record.id,
+        record.started_at_us.unwrap() + 4_000_000,
+    )
+    .await
+    .unwrap();
     record.phase = RunPhase::Failed("agent a was lost".into());
     record.ended_at_us = Some(record.started_at_us.unwrap() + 4_000_000);
     store.update_run(&record).await.unwrap();
-    let summary = store.summary(&record.id, 0).await.unwrap();
+    let summary = Summary::read(&store, &record.id, 0).await.unwrap();
     assert_eq!(before.totals, summary.totals);
     assert_eq!(before.run.status, "Running");
 

@@ -12,4 +12,6 @@ pub(crate) mod error_place;
 pub(crate) mod page_text;
 pub(crate) mod summary;
 #[cfg(feature = "coordinator")]
+pub(crate) mod urls;
+#[cfg(feature = "coordinator")]
 pub(crate) mod views;

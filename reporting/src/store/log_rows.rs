@@ -5,9 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
+use super::rows::LogRow;
 use super::run_rows::key_of;
 use crate::plain_text::plain_text;
-use crate::results::views::run_view::LogRow;
 
 /// Most console log lines kept of one run; further ones are counted and dropped.
 pub const MAX_LOG_LINES: u64 = 100_000;

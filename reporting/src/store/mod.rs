@@ -19,8 +19,10 @@ mod log_rows;
 mod notice_rows;
 mod piece;
 mod private_files;
+mod queries;
 mod readers;
 mod rollup;
+mod rows;
 mod run_rows;
 mod run_search;
 mod sample_rows;
@@ -28,41 +30,38 @@ mod save;
 mod schema;
 mod secret_rows;
 mod series;
-mod summaries;
 mod totals;
 mod upkeep;
 mod wholeness;
 mod writer;
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{GeneratorNotice, RunRecord, SetUpData};
+use greylag_infra::{RunRecord, SetUpData};
 
 use self::checked_snapshot::CheckedSnapshot;
 use self::disk_space::DiskSpace;
-use self::live::{LiveTotals, WriterState, lock_totals};
+use self::live::{LiveTotals, WriterState};
 use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::clock::Clock;
-use crate::results::views::run_view::{LogRow, WorkerRow};
 
 pub use self::error::StoreError;
 pub(crate) use self::error_rows::ErrorHistory;
-pub(crate) use self::history::{HistoryPart, HistorySecond};
+pub(crate) use self::history::HistorySecond;
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
+pub use self::rows::{LogRow, SamplePoint, SeriesPoint, WorkerRow};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
 pub(crate) use self::series::SeriesPart;
 pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
-pub use self::summaries::MAX_SUMMARY_POINTS;
 pub use self::totals::{Arrivals, RunTotals};
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].
@@ -307,206 +306,5 @@ impl Store {
             })
         };
         self.inner.writer.run(appended).await
-    }
-
-    /// The sums over `[start, end)` seconds of run time by endpoint, or over the whole run. Those of a whole
-    /// run that goes on are kept in memory.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn totals(
-        &self,
-        run_id: &str,
-        window: Option<Range<u32>>,
-    ) -> Result<Arc<RunTotals>, StoreError> {
-        let id = run_id.to_owned();
-        if window.is_none() {
-            if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
-                return Ok(Arc::clone(totals));
-            }
-            let live = self
-                .run(run_id)
-                .await?
-                .is_some_and(|run| !run.phase.is_over());
-            if live {
-                // On the writer's thread, so that no snapshot comes in between.
-                let read = move |state: &mut WriterState| state.live_totals(&id);
-                return self.inner.writer.run(read).await;
-            }
-        }
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
-        self.inner.readers.run(query).await.map(Arc::new)
-    }
-
-    /// The last second of run time that has results.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub(crate) async fn last_second(&self, run_id: &str) -> Result<Option<u32>, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            live::last_second(connection, run_rows::key_of(connection, &id)?)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// Users, requests and failures from the point that holds `from_second` to the last second that has
-    /// anything. The length of the whole run and `max_points` make the width of a point.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn series(
-        &self,
-        run_id: &str,
-        from_second: u32,
-        max_points: usize,
-    ) -> Result<Series, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            series::read(connection, &id, from_second, max_points)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// Users of a run that have been started so far; those that have stopped count.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub(crate) async fn users_started(&self, run_id: &str) -> Result<u64, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| series::users_started(connection, &id);
-        self.inner.readers.run(query).await
-    }
-
-    /// Requests per second by endpoint over the last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
-    /// over, over its last ones.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn current_rps(
-        &self,
-        record: &RunRecord,
-        now_us: u64,
-    ) -> Result<CurrentRps, StoreError> {
-        let record = record.clone();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            series::current_rps(connection, &record, now_us)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// At most `max_points` samples at and after `from_second` (see [`crate::thin_samples`]), with the number
-    /// of requests of the whole run. Method and name are fit to be shown.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn samples(
-        &self,
-        run_id: &str,
-        from_second: u32,
-        max_points: usize,
-    ) -> Result<Samples, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            sample_rows::read(connection, &id, from_second, max_points)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// At most `limit` console log lines after position `after_seq` (0 for the first), without terminal
-    /// escapes and control characters.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn log(
-        &self,
-        run_id: &str,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<LogRow>, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            log_rows::read(connection, &id, after_seq, limit)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// As [`Self::log`], but of more than `limit` lines the last ones.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn last_log_lines(
-        &self,
-        run_id: &str,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<LogRow>, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            log_rows::read_last(connection, &id, after_seq, limit)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// Console log lines that were left out, by workers that wrote too fast or because a run may keep no more.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn log_lines_dropped(&self, run_id: &str) -> Result<u64, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
-        self.inner.readers.run(query).await
-    }
-
-    /// At most `count` seconds of a run from `from` on, up to the last one that has anything.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub(crate) async fn history(
-        &self,
-        run_id: &str,
-        from: u32,
-        count: u32,
-    ) -> Result<HistoryPart, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            history::read(connection, &id, from, count)
-        };
-        self.inner.readers.run(query).await
-    }
-
-    /// What is known about each error of a run, the most frequent first.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub(crate) async fn errors(&self, run_id: &str) -> Result<Vec<ErrorHistory>, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id);
-        self.inner.readers.run(query).await
-    }
-
-    /// Worker processes of a run at their last report.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn worker_rows(&self, run_id: &str) -> Result<Vec<WorkerRow>, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
-        self.inner.readers.run(query).await
-    }
-
-    /// What the generator itself ran short of, by kind, worker and subject.
-    ///
-    /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn notices(&self, run_id: &str) -> Result<Vec<GeneratorNotice>, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| notice_rows::read(connection, &id);
-        self.inner.readers.run(query).await
     }
 }

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
+use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
 use super::secret_rows::definition_of;
-use crate::results::views::run_view::WorkerRow;
 
 /// Most runs one query returns.
 pub const MAX_RUNS_PER_QUERY: usize = 1_000;

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::live::{endpoints, last_second};
+use super::rows::SamplePoint;
 use super::run_rows::key_of;
 use crate::measure::samples::{Complete, Sample, choose_shown, drawn_per_row, thin_samples};
 use crate::measure::windows::{LEVELS, bucket_of, width};
 use crate::plain_text::plain_text;
-use crate::results::views::run_view::SamplePoint;
 
 /// Samples of a run, thinned.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,10 +9,10 @@ use rusqlite::{Connection, params};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::live::{endpoints, last_second};
+use super::rows::SeriesPoint;
 use super::run_rows::key_of;
 use super::totals::Arrivals;
 use crate::measure::windows::{ALL_ROLLED, LEVELS, decompose, step_for, width};
-use crate::results::views::run_view::SeriesPoint;
 
 /// The current rate of requests is the mean over so many full seconds, as in Locust.
 pub const CURRENT_RPS_WINDOW_S: u32 = 10;

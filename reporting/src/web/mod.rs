@@ -1,7 +1,8 @@
 //! The web server: pages, API and live events on the coordinator's one port.
 //!
 //! Every URL is in `router.rs`. `access/` says who may ask, `requests/` reads what is asked for, `live/` sends what is
-//! new. Programs are answered by `api/`, people by `pages/`. How an error looks: `error.rs`.
+//! new. Programs are answered by `api/`, people by `pages/`.
+//! How an error looks: `error.rs`, `render_errors.rs`.
 
 mod access;
 mod api;
@@ -10,6 +11,7 @@ mod error;
 mod listen;
 mod live;
 mod pages;
+mod render_errors;
 pub(crate) mod requests;
 mod router;
 mod server;
@@ -21,5 +23,4 @@ pub use access::public_address::{
 pub(crate) use assets::asset_url;
 pub use listen::{ListenRefused, check_listen_address};
 pub use router::router;
-pub(crate) use router::run_url;
 pub use server::{WebConfig, serve};

@@ -13,7 +13,6 @@ use axum::routing::{get, post};
 use futures_util::StreamExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -23,15 +22,14 @@ use super::access::layers::{check_same_origin, require_access, require_bearer};
 use super::access::public_address::BasePath;
 use super::access::same_origin::SameOrigin;
 use super::access::security_headers::add_security_headers;
-use super::error::{WebError, nothing_at_this_address, render_errors};
+use super::error::WebError;
 use super::live::events;
+use super::render_errors::{MAX_BODY_BYTES, nothing_at_this_address, render_errors};
 use super::server::WebConfig;
 use super::state::WebState;
 use super::{api, assets, pages};
 use crate::coordinator::Coordinator;
 
-/// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
-pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Most bytes of a larger body that are read only to be thrown away.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 /// Least bytes of an answer that are worth compressing.
@@ -162,19 +160,6 @@ fn without_base(base: &BasePath, uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(target.parse().ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// Address of a run's page.
-pub(crate) fn run_url(id: &str) -> String {
-    format!("/runs/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
-}
-
-/// Address of the page that asks for the token and then leads to `next`.
-pub(super) fn login_url(next: &str) -> String {
-    format!(
-        "/login?next={}",
-        utf8_percent_encode(next, NON_ALPHANUMERIC)
-    )
 }
 
 async fn to_front_page() -> Redirect {

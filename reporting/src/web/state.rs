@@ -10,9 +10,11 @@ use super::access::auth::Access;
 use super::access::public_address::PublicAddress;
 use super::access::same_origin::SameOrigin;
 use super::error::WebError;
-use super::live::events::MAX_EVENT_STREAMS;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
+
+/// Most streams of live events at once over all browsers.
+pub(super) const MAX_EVENT_STREAMS: usize = 200;
 
 /// Shared by all requests.
 #[derive(Debug, Clone)]

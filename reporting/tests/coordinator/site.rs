@@ -9,10 +9,10 @@ use greylag_infra::protocol::{
     ToCoordinator, UserChange,
 };
 use greylag_infra::{AgentSecret, LoadTest, RunPhase, RunRecord};
-use greylag_reporting::Interval;
 use greylag_reporting::coordinator::{
     ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
 };
+use greylag_reporting::{Interval, Summary};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -252,11 +252,6 @@ pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
 
 pub(crate) async fn requests(site: &Site, run_id: &str) -> u64 {
     let now = site.coordinator.now_us();
-    site.coordinator
-        .store()
-        .summary(run_id, now)
-        .await
-        .unwrap()
-        .totals
-        .requests
+    let summary = Summary::read(site.coordinator.store(), run_id, now).await;
+    summary.unwrap().totals.requests
 }

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::measure::interval::Interval;
 use crate::plain_text::plain_text;
-use crate::results::views::run_view::SeriesPoint;
-use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series};
+use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series, SeriesPoint};
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.

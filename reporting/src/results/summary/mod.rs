@@ -6,12 +6,17 @@
 #[cfg(feature = "coordinator")]
 mod build;
 mod completeness;
+#[cfg(feature = "coordinator")]
+mod read;
 
 use greylag_infra::NoticeKind;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
 pub(crate) use build::{avg_ms, ms, per_second, ramp_up_s};
+
+#[cfg(feature = "coordinator")]
+pub use read::MAX_SUMMARY_POINTS;
 
 pub use completeness::{SummaryCompleteness, SummaryGap};
 

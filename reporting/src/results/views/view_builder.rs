@@ -13,6 +13,7 @@ use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
 use crate::results::summary::{Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s};
+use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
 use crate::results::views::front_view::{
     AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
@@ -21,7 +22,6 @@ use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::results::views::run_view::{CardsView, EndpointRow, ErrorRow, RunView};
 use crate::store::{CurrentRps, ErrorHistory, RunFilter, Series, StoreError};
-use crate::web::run_url;
 
 /// Runs on a page of the list, unless a program asks for another number.
 pub(crate) const RUNS_ON_A_PAGE: usize = 50;

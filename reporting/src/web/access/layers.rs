@@ -7,11 +7,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::auth::{AccessDenied, Peer, bearer};
 use super::places::Conduct;
 use crate::coordinator::ConnectionFault;
 use crate::web::error::WebError;
-use crate::web::router::login_url;
 use crate::web::state::WebState;
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
@@ -108,4 +109,12 @@ pub(in crate::web) async fn require_bearer(
             denied.into_response()
         }
     }
+}
+
+/// Address of the page that asks for the token and then leads to `next`.
+fn login_url(next: &str) -> String {
+    format!(
+        "/login?next={}",
+        utf8_percent_encode(next, NON_ALPHANUMERIC)
+    )
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
-use crate::results::views::run_view::LogRow;
+use crate::store::LogRow;
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 

@@ -15,17 +15,17 @@ use serde_json::json;
 use super::json_body;
 use crate::coordinator::{StartedRun, StopRunError};
 use crate::results::page_text;
+use crate::results::urls::run_url;
 use crate::results::views::front_view::RunList;
-use crate::results::views::run_view::{LogRow, RunView};
+use crate::results::views::run_view::RunView;
 use crate::results::views::view_builder::{
     RUNS_ON_A_PAGE, RunsAsked, run_view, run_view_with_tables,
 };
-use crate::store::Store;
+use crate::store::{LogRow, Store};
 use crate::web::error::WebError;
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
 use crate::web::requests::start::start_run_of_json;
-use crate::web::router::run_url;
 use crate::web::state::{WebState, find_run};
 use crate::{SummaryCompleteness, SummaryWarning};
 

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
-use crate::results::summary::{Summary, SummarySecond};
-use crate::store::{MAX_SUMMARY_POINTS, Series, SeriesPart, Store};
+use crate::results::summary::{MAX_SUMMARY_POINTS, Summary, SummarySecond};
+use crate::store::{Series, SeriesPart, Store};
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 
@@ -60,7 +60,7 @@ pub(in crate::web) async fn summary(
         points: Vec::new(),
     };
     let now_us = state.coordinator.now_us();
-    let summary = store.summary_with(&run, &without_points, now_us).await?;
+    let summary = Summary::read_with(&store, &run, &without_points, now_us).await?;
     let body = in_pieces(&summary, store.clone(), id)?;
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }

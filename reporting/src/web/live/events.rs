@@ -22,10 +22,8 @@ use tokio::time::Instant;
 use super::run_feed::{RunFeed, RunUpdate};
 use crate::results::views::run_view::RunDelta;
 use crate::web::error::WebError;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::{MAX_EVENT_STREAMS, WebState, find_run};
 
-/// Most streams at once over all browsers.
-pub(in crate::web) const MAX_EVENT_STREAMS: usize = 200;
 /// Most runs of one stream.
 const MAX_RUNS_OF_STREAM: usize = 50;
 /// Least time between two updates of one stream.

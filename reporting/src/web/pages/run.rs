@@ -10,12 +10,12 @@ use greylag_infra::{RunRecord, StartTerms};
 use serde_json::json;
 
 use super::render::html;
+use crate::results::urls::run_url;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
 use crate::web::requests::start::StartMistake;
-use crate::web::router::run_url;
 use crate::web::state::{WebState, find_run};
 
 /// Fills `templates/run.html`.

@@ -11,12 +11,12 @@ use greylag_infra::TestDraft;
 
 use super::front::{FrontQuery, front_response};
 use super::run::was_mixed;
+use crate::results::urls::run_url;
 use crate::results::views::known_scenarios::is_public;
 use crate::web::error::WebError;
 use crate::web::requests::start::{StartMistake, start_run};
 use crate::web::requests::start_form::{COMMAND_LINE, Source, StartForm};
 use crate::web::requests::start_request::FieldError;
-use crate::web::router::run_url;
 use crate::web::state::{WebState, find_run};
 
 /// `GET /runs/{id}/again`: the front page with its form filled in from the run, to be changed before it starts.

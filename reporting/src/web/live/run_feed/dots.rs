@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use greylag_infra::protocol::SampleKind;
 
 use crate::measure::samples::{Complete, Sample, choose_shown};
-use crate::results::views::run_view::{DotChanges, DotKind, SamplePoint};
-use crate::store::Samples;
+use crate::results::views::run_view::{DotChanges, DotKind};
+use crate::store::{SamplePoint, Samples};
 
 /// Most dots that are drawn from all requests.
 pub(super) const MAX_DOTS: usize = 4_000;

@@ -1,0 +1,263 @@
+//! What is read of a run's results.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use greylag_infra::{GeneratorNotice, RunRecord};
+
+use super::error::StoreError;
+use super::error_rows::{self, ErrorHistory};
+use super::history::{self, HistoryPart};
+use super::live::{self, WriterState, lock_totals};
+use super::rows::{LogRow, WorkerRow};
+use super::sample_rows::{self, Samples};
+use super::series::{self, CurrentRps, Series, SeriesPart};
+use super::totals::{self, RunTotals};
+use super::{Store, log_rows, notice_rows, run_rows};
+
+impl Store {
+    /// The sums over `[start, end)` seconds of run time by endpoint, or over the whole run. Those of a whole
+    /// run that goes on are kept in memory.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn totals(
+        &self,
+        run_id: &str,
+        window: Option<Range<u32>>,
+    ) -> Result<Arc<RunTotals>, StoreError> {
+        let id = run_id.to_owned();
+        if window.is_none() {
+            if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
+                return Ok(Arc::clone(totals));
+            }
+            let live = self
+                .run(run_id)
+                .await?
+                .is_some_and(|run| !run.phase.is_over());
+            if live {
+                // On the writer's thread, so that no snapshot comes in between.
+                let read = move |state: &mut WriterState| state.live_totals(&id);
+                return self.inner.writer.run(read).await;
+            }
+        }
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
+        self.inner.readers.run(query).await.map(Arc::new)
+    }
+
+    /// The last second of run time that has results.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn last_second(&self, run_id: &str) -> Result<Option<u32>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            live::last_second(connection, run_rows::key_of(connection, &id)?)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Users, requests and failures from the point that holds `from_second` to the last second that has
+    /// anything. The length of the whole run and `max_points` make the width of a point.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn series(
+        &self,
+        run_id: &str,
+        from_second: u32,
+        max_points: usize,
+    ) -> Result<Series, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::read(connection, &id, from_second, max_points)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Users of a run that have been started so far; those that have stopped count.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn users_started(&self, run_id: &str) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| series::users_started(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// Requests per second by endpoint over the last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
+    /// over, over its last ones.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn current_rps(
+        &self,
+        record: &RunRecord,
+        now_us: u64,
+    ) -> Result<CurrentRps, StoreError> {
+        let record = record.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::current_rps(connection, &record, now_us)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `max_points` samples at and after `from_second` (see [`crate::thin_samples`]), with the number
+    /// of requests of the whole run. Method and name are fit to be shown.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn samples(
+        &self,
+        run_id: &str,
+        from_second: u32,
+        max_points: usize,
+    ) -> Result<Samples, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            sample_rows::read(connection, &id, from_second, max_points)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `limit` console log lines after position `after_seq` (0 for the first), without terminal
+    /// escapes and control characters.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log(
+        &self,
+        run_id: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_rows::read(connection, &id, after_seq, limit)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// As [`Self::log`], but of more than `limit` lines the last ones.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn last_log_lines(
+        &self,
+        run_id: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_rows::read_last(connection, &id, after_seq, limit)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Console log lines that were left out, by workers that wrote too fast or because a run may keep no more.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log_lines_dropped(&self, run_id: &str) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `count` seconds of a run from `from` on, up to the last one that has anything.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn history(
+        &self,
+        run_id: &str,
+        from: u32,
+        count: u32,
+    ) -> Result<HistoryPart, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            history::read(connection, &id, from, count)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// What is known about each error of a run, the most frequent first.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn errors(&self, run_id: &str) -> Result<Vec<ErrorHistory>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// Worker processes of a run at their last report.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn worker_rows(&self, run_id: &str) -> Result<Vec<WorkerRow>, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// What the generator itself ran short of, by kind, worker and subject.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn notices(&self, run_id: &str) -> Result<Vec<GeneratorNotice>, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| notice_rows::read(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// The step of a series of the whole run that has at most `max_points` points, in seconds.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn series_step(
+        &self,
+        run_id: &str,
+        max_points: usize,
+    ) -> Result<u32, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| series::step(connection, &id, max_points);
+        self.inner.readers.run(query).await
+    }
+
+    /// At most `count` points of a series in steps of `step_s` seconds, from the one that begins at `from`.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn series_part(
+        &self,
+        run_id: &str,
+        step_s: u32,
+        from: u32,
+        count: u32,
+    ) -> Result<SeriesPart, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::read_part(connection, &id, step_s, from, count)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// The second after the last one of a run that has anything.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn end_second(&self, run_id: &str) -> Result<u32, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| series::end_second(connection, &id);
+        self.inner.readers.run(query).await
+    }
+}

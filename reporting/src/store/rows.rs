@@ -1,0 +1,66 @@
+//! What the store answers about single things of a run, as plain rows.
+//!
+//! `_us` are µs since 1970 on the coordinator's clock, `_s` seconds of run time, `_ms` milliseconds.
+
+use greylag_infra::protocol::SampleKind;
+use serde::Serialize;
+
+/// One worker process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerRow {
+    /// Name of its agent.
+    pub agent: String,
+    /// Global index.
+    pub index: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Users active at its last report.
+    pub users: u64,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether its agent is not heard, so that nobody knows how it is.
+    pub stale: bool,
+}
+
+/// One point of the time series: `[second, second + step)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SeriesPoint {
+    /// Second of run time.
+    pub second: u32,
+    /// Users active at the start of this second (started before it and not stopped before it).
+    pub users: u64,
+    /// Requests that ended in it (per step; divide by `step_s` for a rate).
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+}
+
+/// One dot of the scatter plot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SamplePoint {
+    /// Seconds of run time at which the request ended.
+    pub at_s: f64,
+    /// Response time.
+    pub response_ms: f64,
+    /// HTTP method.
+    pub method: String,
+    /// Name.
+    pub name: String,
+    /// Outcome.
+    pub failed: bool,
+    /// Why it was kept.
+    pub kind: SampleKind,
+}
+
+/// One console log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogRow {
+    /// Position in the run's log, from 1.
+    pub seq: u64,
+    /// When.
+    pub at_us: u64,
+    /// Who.
+    pub source: String,
+    /// The line, terminal escapes and control characters removed.
+    pub text: String,
+}

@@ -1,0 +1,111 @@
+//! The form of errors: `{"error": "…"}` below `/api/` and a page elsewhere.
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::error::WebError;
+use super::pages::{ErrorPage, html};
+use super::state::WebState;
+
+/// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Longest message that a library's own error answer may bring, in bytes.
+const MAX_FOREIGN_MESSAGE_BYTES: usize = 1_000;
+
+/// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed)
+/// get it too.
+pub(super) async fn render_errors(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let for_program = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = match response.extensions_mut().remove::<WebError>() {
+        Some(error) => error,
+        None if is_written(&response) => return response,
+        None => {
+            let (parts, body) = response.into_parts();
+            let text = to_bytes(body, MAX_FOREIGN_MESSAGE_BYTES)
+                .await
+                .unwrap_or_default();
+            let sentence = match std::str::from_utf8(&text) {
+                Ok(text) if !text.trim().is_empty() && status != StatusCode::PAYLOAD_TOO_LARGE => {
+                    text.trim().to_owned()
+                }
+                _ => sentence_of(status, &state),
+            };
+            response = Response::from_parts(parts, axum::body::Body::empty());
+            WebError::new(status, sentence)
+        }
+    };
+    let mut rendered = if for_program {
+        (status, Json(json!({ "error": error.sentence }))).into_response()
+    } else {
+        html(
+            status,
+            &ErrorPage {
+                page_title: format!("{} – Greylag", status.canonical_reason().unwrap_or("Error")),
+                status: status.as_u16(),
+                message: error.sentence,
+                base: state.base(),
+            },
+        )
+    };
+    for name in [header::ALLOW, header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            rendered.headers_mut().insert(name, value);
+        }
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        rendered
+            .headers_mut()
+            .entry(header::WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static("Bearer realm=\"greylag\""));
+    }
+    rendered
+}
+
+/// Whether a handler wrote this answer itself (the front page with a mistake in its form).
+fn is_written(response: &Response) -> bool {
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"))
+}
+
+/// About an address that does not exist.
+pub(super) fn nothing_at_this_address(state: &WebState) -> String {
+    format!(
+        "there is no page at this address; the front page is at {}/",
+        state.base()
+    )
+}
+
+fn sentence_of(status: StatusCode, state: &WebState) -> String {
+    match status {
+        StatusCode::NOT_FOUND => nothing_at_this_address(state),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            "this method is not allowed here; the Allow header lists those that are".to_owned()
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            format!(
+                "the request's body is too large; the maximum is {} KiB",
+                MAX_BODY_BYTES / 1024
+            )
+        }
+        other => format!(
+            "the request could not be answered ({})",
+            other.canonical_reason().unwrap_or(other.as_str())
+        ),
+    }
+}
