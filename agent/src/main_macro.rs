@@ -46,8 +46,8 @@
 /// }
 /// ```
 ///
-/// The types are those whose impl blocks have [`#[http_user]`](prelude::http_user) or
-/// [`#[fast_http_user]`](prelude::fast_http_user). They make one scenario, named and described as the
+/// The types are those whose impl blocks have [`#[http_user]`](crate::prelude::http_user) or
+/// [`#[fast_http_user]`](crate::prelude::fast_http_user). They make one scenario, named and described as the
 /// crate is in its Cargo.toml.
 ///
 /// For several scenarios, or one with events, options or a load shape, say which:
@@ -72,7 +72,7 @@
 /// ```
 ///
 /// The binary's allocator becomes mimalloc, which a load generator gains much by. A crate that
-/// wants another one calls [`greylag::main`](fn@main) with a list of scenarios instead.
+/// wants another one calls [`greylag::main`](fn@crate::main) with a list of scenarios instead.
 #[macro_export]
 macro_rules! main {
     ($(scenario = $scenario:expr),+ $(,)?) => {{

@@ -1,11 +1,9 @@
 //! The dates of cookies, in nearly every spelling seen in the wild: RFC 6265, section 5.1.1, over bytes.
 
+use time::{Date, Month, Time, UtcDateTime};
+
 /// Milliseconds since 1970-01-01T00:00:00Z, of a date before 1970 negative.
 pub(super) type Millis = i64;
-
-const MONTHS: [&[u8; 3]; 12] = [
-    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
-];
 
 /// Reads a date. `None` where the standard says that it is to be ignored: a part is missing or out of range, or
 /// there is no such day.
@@ -35,25 +33,22 @@ pub(super) fn parse(text: &[u8]) -> Option<Millis> {
     let year = match year {
         70..=99 => year + 1900,
         0..=69 => year + 2000,
-        _ => year,
+        1601.. => year,
+        _ => return None,
     };
-    if year < 1601 || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    if day < 1 || day > days_in(month, year) {
-        return None;
-    }
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(seconds * 1_000)
+    let day = u8::try_from(day).ok()?;
+    let date = Date::from_calendar_date(i32::from(year), month, day).ok()?;
+    let time = Time::from_hms(hour, minute, second).ok()?;
+    Some(UtcDateTime::new(date, time).unix_timestamp() * 1_000)
 }
 
 fn is_delimiter(byte: u8) -> bool {
     matches!(byte, 0x09 | 0x20..=0x2F | 0x3B..=0x40 | 0x5B..=0x60 | 0x7B..=0x7E)
 }
 
-/// A number of `least` to `most` digits at the start of a token, and what follows it; more digits are another
-/// number.
-fn read_number(token: &[u8], least: usize, most: usize) -> Option<(i64, &[u8])> {
+/// A number of `least` to `most` digits (four at most) at the start of a token, and what follows it; more digits are
+/// another number.
+fn read_number(token: &[u8], least: usize, most: usize) -> Option<(u16, &[u8])> {
     let digits = token
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
@@ -64,47 +59,36 @@ fn read_number(token: &[u8], least: usize, most: usize) -> Option<(i64, &[u8])> 
     let (number, rest) = token.split_at(digits);
     let number = number
         .iter()
-        .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     Some((number, rest))
 }
 
 /// Hours, minutes and seconds with colons between them; what follows does not matter.
-fn read_time(token: &[u8]) -> Option<[i64; 3]> {
+fn read_time(token: &[u8]) -> Option<[u8; 3]> {
     let (hour, rest) = read_number(token, 1, 2)?;
     let (minute, rest) = read_number(rest.strip_prefix(b":")?, 1, 2)?;
     let (second, _) = read_number(rest.strip_prefix(b":")?, 1, 2)?;
-    Some([hour, minute, second])
+    let two_digits = |number| u8::try_from(number).ok();
+    Some([two_digits(hour)?, two_digits(minute)?, two_digits(second)?])
 }
 
-/// A month by its first three letters, from 1.
-fn read_month(token: &[u8]) -> Option<i64> {
-    let start = token.get(..3)?;
-    let index = MONTHS
-        .iter()
-        .position(|month| start.eq_ignore_ascii_case(*month))?;
-    i64::try_from(index + 1).ok()
-}
-
-fn days_in(month: i64, year: i64) -> i64 {
-    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if is_leap_year => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days of the Gregorian calendar (Howard Hinnant's `days_from_civil`); years begin in March, so that the leap day
-/// is the last one.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+/// A month by its first three letters.
+fn read_month(token: &[u8]) -> Option<Month> {
+    Some(match &token.get(..3)?.to_ascii_lowercase()[..] {
+        b"jan" => Month::January,
+        b"feb" => Month::February,
+        b"mar" => Month::March,
+        b"apr" => Month::April,
+        b"may" => Month::May,
+        b"jun" => Month::June,
+        b"jul" => Month::July,
+        b"aug" => Month::August,
+        b"sep" => Month::September,
+        b"oct" => Month::October,
+        b"nov" => Month::November,
+        b"dec" => Month::December,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
