@@ -1,6 +1,7 @@
 //! An agent's connection: one task that saves snapshots and acknowledges them, and ends on any fault without
 //! harming anyone else.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,9 +18,12 @@ use greylag_infra::protocol::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Error as SocketError;
+use tokio_tungstenite::tungstenite::error::CapacityError;
 
 use super::admission::check_hello;
 use super::owner::{AGENT_QUEUE, Command};
+use super::receive_budget::MessageTooLarge;
 use super::{ConnectionFault, Coordinator, Meter};
 use crate::store::SaveOutcome;
 
@@ -396,18 +400,25 @@ async fn receive(socket: &mut WebSocket) -> Result<ToCoordinator, End> {
             }
             Some(Ok(Message::Close(_))) => return Err(End::Closed),
             None => return Err(End::Gone),
-            Some(Err(error)) => {
-                let text = error.to_string();
-                if text.contains("too long")
-                    || text.contains("too large")
-                    || text.contains("Space limit")
-                {
-                    return Err(End::Fault(ConnectionFault::Oversized, text));
-                }
-                return Err(End::Gone);
+            Some(Err(error)) if is_oversized(&error) => {
+                return Err(End::Fault(ConnectionFault::Oversized, error.to_string()));
             }
+            Some(Err(_)) => return Err(End::Gone),
         }
     }
+}
+
+/// Whether a connection failed because a message is larger than its limits: the WebSocket's or those of the bytes below it.
+fn is_oversized(error: &axum::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(SocketError::Capacity(CapacityError::MessageTooLong { .. }))
+        ) || cause
+            .downcast_ref()
+            .is_some_and(MessageTooLarge::is_cause_of)
+    })
 }
 
 async fn send(socket: &mut WebSocket, message: &ToAgent) -> Result<(), ()> {
@@ -424,4 +435,28 @@ async fn close(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, en
     }
     // The other side may be gone; there is nothing more to do for it.
     let _ = tokio::time::timeout(WRITE_TIMEOUT, socket.close()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_are_too_large_are_told_by_type() {
+        let too_long = CapacityError::MessageTooLong {
+            size: 2,
+            max_size: 1,
+        };
+        let by_socket = SocketError::Capacity(too_long);
+        let below_it = SocketError::Io(MessageTooLarge::of_limit(1));
+        for error in [by_socket, below_it] {
+            assert!(is_oversized(&axum::Error::new(error)));
+        }
+        // What others write in their messages makes no difference.
+        let reset = std::io::Error::other("the message is too large, too long; Space limit");
+        assert!(!is_oversized(&axum::Error::new(SocketError::Io(reset))));
+        assert!(!is_oversized(&axum::Error::new(
+            SocketError::ConnectionClosed
+        )));
+    }
 }

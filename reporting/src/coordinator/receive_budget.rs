@@ -31,6 +31,25 @@ const LEAST_TIME: Duration = Duration::from_secs(2);
 /// When a connection that waits for the budget looks again.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// Why reading ended: a message that is larger than its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is too large; the maximum here is {limit} bytes")]
+pub(super) struct MessageTooLarge {
+    limit: usize,
+}
+
+impl MessageTooLarge {
+    /// With a message beyond this many bytes.
+    pub(super) fn of_limit(limit: usize) -> io::Error {
+        io::Error::other(Self { limit })
+    }
+
+    /// Whether this is why a stream could not be read.
+    pub(super) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
 /// The budget of a coordinator.
 #[derive(Debug)]
 pub(super) struct ReceiveBudget {
@@ -175,9 +194,7 @@ impl Meter {
         let received = self.received.load(Ordering::Relaxed);
         let most = limit + AHEAD_BYTES;
         if received >= most {
-            return Err(io::Error::other(format!(
-                "the message is too large; the maximum here is {limit} bytes"
-            )));
+            return Err(MessageTooLarge::of_limit(limit));
         }
         let step = STEP_BYTES.min(most - received);
         if received + step <= FREE_BYTES {
@@ -301,8 +318,8 @@ mod tests {
             .read_exact(&mut buffer[..500 + AHEAD_BYTES])
             .await
             .unwrap();
-        let error = stream.read(&mut buffer).await.unwrap_err().to_string();
-        assert!(error.contains("too large"), "{error}");
+        let error = stream.read(&mut buffer).await.unwrap_err();
+        assert!(MessageTooLarge::is_cause_of(&error), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
