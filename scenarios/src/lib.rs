@@ -27,8 +27,8 @@ mod user;
 pub use ::goose;
 pub use client::{HttpVersion, Measure, Recorded, Timing, TlsConfigError, tls_client_config};
 pub use engine::{
-    DriveError, Load, LoopWatch, PlannedUser, Sight, UserOrder, drive, is_engine_chatter,
-    keep_sigint_from_engine,
+    DriveError, LOAD_THREAD_GRACE, Load, LoopWatch, PlannedUser, Sight, UserOrder, WORKER_GRACE,
+    drive, is_engine_chatter, keep_sigint_from_engine,
 };
 pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
 pub use load_shape::{

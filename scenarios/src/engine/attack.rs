@@ -35,6 +35,7 @@ use super::arrivals::{Arrivals, SKIP_EVERY};
 use super::log_limit::LogLimit;
 use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
+use super::stop_grace::ENGINE_GRACE;
 use super::user::Crew;
 use crate::recorder::{Recorder, RunContext};
 use crate::run::{Run, RunSettings, without_password};
@@ -46,10 +47,6 @@ use crate::user::UserTypeError;
 const LAUNCH_RATE: &str = "1000000";
 /// The fewest slots of an attack that joins in.
 const MIN_SLOTS: usize = 16;
-
-/// How long after the stop timeout `drive` returns at the latest, whatever users do. The engine
-/// needs the last second of it: on_stop has one second, and goose looks for ended users every 500 ms.
-const STOP_GRACE: Duration = Duration::from_millis(1_800);
 
 /// The longest stop timeout; longer ones are cut to it (a year, beyond any run and within every clock).
 const LONGEST_STOP_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -216,7 +213,7 @@ pub async fn drive(
         }
     }
     engine.slots.close();
-    let deadline = Instant::now() + stop_timeout + STOP_GRACE;
+    let deadline = Instant::now() + stop_timeout + ENGINE_GRACE;
     let ending = async {
         while let Some(ended) = attacks.running.next().await {
             ended.map_err(refused)?;

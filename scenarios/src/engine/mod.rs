@@ -8,6 +8,7 @@
 //! - `task_run`: one run of a task: bounded by a stop, its panics caught, its errors reported.
 //! - `pace`: when the tasks of a paced user are intended to begin.
 //! - `stop`: the stop of a run as users see it.
+//! - `stop_grace`: how much longer than the stop timeout each layer waits.
 //! - `loop_watch`: which user's code the load's thread is in, for a watchdog beside it.
 //! - `log_limit`: keeps errors of tasks from flooding the log.
 
@@ -19,6 +20,7 @@ pub(crate) mod loop_watch;
 mod pace;
 mod slots;
 pub(crate) mod stop;
+mod stop_grace;
 mod task_run;
 #[cfg(test)]
 mod tests;
@@ -31,4 +33,5 @@ pub use attack::{
 pub(crate) use life::next_arrival;
 pub use loop_watch::{LoopWatch, Sight};
 pub(crate) use pace::lateness;
+pub use stop_grace::{LOAD_THREAD_GRACE, WORKER_GRACE};
 pub(crate) use task_run::{polled_as, report};

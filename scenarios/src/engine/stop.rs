@@ -8,8 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-/// How much longer than the stop timeout `on_stop` may take.
-const ON_STOP_GRACE: Duration = Duration::from_secs(1);
+use super::stop_grace::ON_STOP_GRACE;
 
 /// Raised once, when the run is to stop.
 ///

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{AgentRun, KILL_AFTER, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
+use greylag_scenarios::WORKER_GRACE;
+
+use super::{AgentRun, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
 use crate::worker_protocol::ToWorker;
 
 /// How often workers are told that their agent is well.
@@ -90,7 +92,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         self.kill();
         self.phase = Phase::Stopping {
-            kill_at: now.instant + KILL_AFTER,
+            kill_at: now.instant + WORKER_GRACE,
         };
     }
 }

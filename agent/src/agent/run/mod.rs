@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
 use greylag_infra::{GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, own_users};
+use greylag_scenarios::WORKER_GRACE;
 
 use super::link::Held;
 use super::outbox::Outbox;
@@ -38,9 +39,6 @@ pub(crate) use worker::WorkerHandle;
 
 /// How long workers may take to get ready, the scenario's own events not included.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
-/// How long after the stop timeout a worker that still runs is killed, the scenario's own events not
-/// included.
-const KILL_AFTER: Duration = Duration::from_secs(2);
 /// How often a snapshot is made of what is pending.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// How long after a second of run time has ended its snapshot is made, so that every worker's report of it
@@ -87,7 +85,7 @@ pub(crate) struct AgentRun<W> {
     agent: String,
     stop_timeout: Duration,
     prepare_timeout: Duration,
-    /// How long after the stop timeout a worker that still runs is killed.
+    /// How long after the stop timeout a worker that still runs is killed, the scenario's own events included.
     kill_after: Duration,
     phase: Phase,
     run_zero: Option<Instant>,
@@ -143,7 +141,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             agent: agent.to_owned(),
             stop_timeout: test.stop_timeout(),
             prepare_timeout: PREPARE_TIMEOUT + plan.longest_start,
-            kill_after: KILL_AFTER + plan.longest_stop,
+            kill_after: WORKER_GRACE + plan.longest_stop,
             phase: Phase::Preparing {
                 until: now.instant + PREPARE_TIMEOUT + plan.longest_start,
             },

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{LoadProfile, own_users};
-use greylag_scenarios::Scenario;
+use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,9 +33,6 @@ const FLUSH_DELAY: Duration = Duration::from_millis(30);
 const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
 /// Handing over takes at most this part of the time: with many endpoints it happens less often, but once a second.
 const HAND_OVER_SHARE: u32 = 100;
-/// How long after the stop timeout users that do not end are given up. The engine ends them before, if
-/// they give it the chance; with this the process ends within 2 s.
-const GIVE_UP_AFTER: Duration = Duration::from_millis(1_930);
 /// How long the agent may take to accept the last frames.
 const LAST_FRAMES: Duration = Duration::from_secs(10);
 
@@ -278,7 +275,7 @@ impl Session {
                     Ok(()) => {}
                 }
                 self.stop.cancel();
-                self.give_up_at = Some(Instant::now() + self.longest_stop + GIVE_UP_AFTER);
+                self.give_up_at = Some(Instant::now() + self.longest_stop + LOAD_THREAD_GRACE);
             }
             // Ends the loop before it comes here.
             LoadEvent::Over => {}
@@ -316,7 +313,7 @@ impl Session {
     fn stop_users(&mut self) {
         if !self.stop.is_cancelled() {
             self.stop.cancel();
-            self.give_up_at = Some(Instant::now() + self.stop_timeout + GIVE_UP_AFTER);
+            self.give_up_at = Some(Instant::now() + self.stop_timeout + LOAD_THREAD_GRACE);
         }
     }
 
