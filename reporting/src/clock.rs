@@ -1,5 +1,5 @@
-//! The clock of the store and its coordinator: wall time anchored once to monotonic time, so that it never jumps
-//! within a run.
+//! The clocks of this crate. That of the store and its coordinator is wall time anchored once to monotonic time, so
+//! that it never jumps within a run.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,12 +11,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             anchor: Instant::now(),
-            anchor_us: u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX),
+            anchor_us: wall_us(),
         }
     }
 
@@ -37,4 +34,12 @@ impl Clock {
         let elapsed = u64::try_from(self.anchor.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.anchor_us.saturating_add(elapsed)
     }
+}
+
+/// Wall time now, in µs since 1970. It may be set at any time, in both directions.
+pub(crate) fn wall_us() -> u64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+pub(crate) use super::calendar::{day_and_time, iso, time_of_day, utc};
 use crate::results::summary::SummaryIntended;
 use crate::results::views::run_view::RunView;
 
@@ -87,84 +88,6 @@ pub(crate) fn age(now_us: impl Borrow<u64>, then_us: impl Borrow<u64>) -> String
         _ => (seconds / 86_400, "d"),
     };
     format!("{number}{unit} ago")
-}
-
-/// µs since 1970 as `2026-11-23 06:04:42 UTC`.
-pub(crate) fn utc(at_us: impl Borrow<u64>) -> String {
-    let civil = Civil::at(*at_us.borrow());
-    format!("{} {} UTC", civil.date(), civil.time())
-}
-
-/// µs since 1970 in short, for narrow places: `Nov 23, 06:04:42` (UTC, which the element's title says).
-pub(crate) fn day_and_time(at_us: impl Borrow<u64>) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let civil = Civil::at(*at_us.borrow());
-    format!(
-        "{} {}, {}",
-        MONTHS[civil.month as usize - 1],
-        civil.day,
-        civil.time()
-    )
-}
-
-/// µs since 1970 as the `datetime` attribute of `<time>` wants it: `2026-11-23T06:04:42Z`.
-pub(crate) fn iso(at_us: impl Borrow<u64>) -> String {
-    let civil = Civil::at(*at_us.borrow());
-    format!("{}T{}Z", civil.date(), civil.time())
-}
-
-/// µs since 1970 as the time of day, `06:04:42`.
-pub(crate) fn time_of_day(at_us: impl Borrow<u64>) -> String {
-    Civil::at(*at_us.borrow()).time()
-}
-
-/// Date and time of day in UTC.
-struct Civil {
-    year: u64,
-    month: u64,
-    day: u64,
-    second_of_day: u64,
-}
-
-impl Civil {
-    /// The Gregorian calendar as in Howard Hinnant's `civil_from_days`
-    /// (<https://howardhinnant.github.io/date_algorithms.html>).
-    fn at(at_us: u64) -> Self {
-        let seconds = at_us / 1_000_000;
-        let days = seconds / 86_400 + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
-        Self {
-            year: year_of_era + era * 400 + u64::from(month <= 2),
-            month,
-            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
-            second_of_day: seconds % 86_400,
-        }
-    }
-
-    fn date(&self) -> String {
-        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
-    }
-
-    fn time(&self) -> String {
-        let second = self.second_of_day;
-        format!(
-            "{:02}:{:02}:{:02}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
-    }
 }
 
 /// `value` as a share of `whole` on a scale of 0 to 100, for the geometry of an SVG.
@@ -310,15 +233,6 @@ mod tests {
         assert_eq!(percent(0.171_9), "17.19%");
         assert_eq!(percent(0.999_999), ">99.99%");
         assert_eq!(percent(1.0), "100%");
-    }
-
-    #[test]
-    fn dates_are_gregorian() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
-        assert_eq!(utc(951_782_400_000_000), "2000-02-29 00:00:00 UTC");
-        assert_eq!(iso(1_795_413_882_000_000), "2026-11-23T06:04:42Z");
-        assert_eq!(day_and_time(1_795_413_882_000_000_u64), "Nov 23, 06:04:42");
-        assert_eq!(time_of_day(1_795_413_882_999_999), "06:04:42");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::measure::interval::Interval;
 use crate::plain_text::plain_text;
+use crate::results::calendar::rfc3339;
 use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series, SeriesPoint};
 
 impl SummaryWarning {
@@ -245,56 +246,4 @@ pub(crate) fn avg_ms(interval: &Interval) -> f64 {
 /// A percentile in ms, 0 without requests.
 fn percentile_ms(interval: &Interval, q: f64) -> f64 {
     interval.percentile_us(q).map_or(0.0, ms)
-}
-
-/// µs since 1970 as RFC 3339 in UTC, with µs where there are any.
-pub(super) fn rfc3339(us: u64) -> String {
-    let (seconds, fraction) = (us / 1_000_000, us % 1_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days to a date: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, for dates
-    // after 1970. Years begin in March there.
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let fraction = match fraction {
-        0 => String::new(),
-        fraction => format!(".{fraction:06}"),
-    };
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{fraction}Z",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rfc_3339() {
-        let cases = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
-            (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
-            (1_709_251_200_000_000, "2024-03-01T00:00:00Z"),
-            (1_795_326_540_250_000, "2026-11-22T05:49:00.250000Z"),
-            (4_102_444_799_000_000, "2099-12-31T23:59:59Z"),
-        ];
-        for (us, text) in cases {
-            assert_eq!(rfc3339(us), text);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use greylag_infra::RunRecord;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
-use crate::plain_text::plain_text;
+use crate::{plain_text::plain_text, results::calendar::rfc3339};
 
 /// Whether the counts are all there, and what is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl SummaryCompleteness {
                     agent: gap.agent.as_deref().map(plain_text),
                     worker: gap.worker,
                     since_second: gap.since_second,
-                    since: super::build::rfc3339(gap.since_us(started_at_us)),
+                    since: rfc3339(gap.since_us(started_at_us)),
                     message: plain_text(&gap.message(started_at_us)),
                 })
                 .collect(),

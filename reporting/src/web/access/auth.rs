@@ -6,7 +6,7 @@
 //! compared in constant time, and wrong ones are answered slowly ([`WrongTokens`]).
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use base64::Engine;
@@ -18,6 +18,7 @@ use subtle::ConstantTimeEq;
 
 use super::public_address::BasePath;
 use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
+use crate::clock::wall_us;
 use crate::token::Token;
 
 /// How long a login holds.
@@ -224,9 +225,7 @@ pub(in crate::web) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    wall_us() / 1_000_000
 }
 
 #[cfg(test)]
