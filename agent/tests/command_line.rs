@@ -73,18 +73,27 @@ fn run(more: &[&'static str]) -> Vec<&'static str> {
 #[test]
 fn numbers_and_durations_are_checked() {
     for (more, words) in [
-        (vec!["--users", "0"], "users must be at least 1"),
+        (
+            vec!["--users", "0"],
+            "users must be between 1 and 1000000, got 0",
+        ),
         (vec!["--users", "many"], "invalid value 'many'"),
-        (vec!["--users", "2000000"], "the maximum is"),
-        (vec!["--workers", "0"], "workers must be at least 1"),
+        (vec!["--users", "2000000"], "got 2000000"),
+        (
+            vec!["--workers", "0"],
+            "workers must be between 1 and 1000, got 0",
+        ),
         (vec!["--workers", "11"], "at most one worker per user"),
-        (vec!["--duration", "0"], "duration must be at least 1s"),
-        (vec!["--duration", "soon"], "`soon` is not a duration"),
+        (
+            vec!["--duration", "0"],
+            "duration must be between 1s and 30 days, got 0s",
+        ),
+        (vec!["--duration", "soon"], "`soon` is not a valid duration"),
         (
             vec!["--duration", "1500ms"],
-            "is not a whole number of seconds",
+            "must be a whole number of seconds",
         ),
-        (vec!["--ramp-up", "800h"], "the maximum is 30 days"),
+        (vec!["--ramp-up", "800h"], "at most 30 days"),
         (
             vec!["--scenario", "nobody"],
             "scenario `nobody` is unknown; available scenarios: shop",
@@ -101,8 +110,14 @@ fn numbers_and_durations_are_checked() {
     ] {
         assert_refused(&run(&more), words);
     }
-    assert_refused(&["demo", "--users", "0"], "users must be at least 1");
-    assert_refused(&["demo", "--duration", "0"], "duration must be at least 1s");
+    assert_refused(
+        &["demo", "--users", "0"],
+        "users must be between 1 and 1000000, got 0",
+    );
+    assert_refused(
+        &["demo", "--duration", "0"],
+        "duration must be between 1s and 30 days, got 0s",
+    );
 }
 
 #[test]
@@ -161,11 +176,11 @@ fn coordinators_are_guarded() {
     assert_refused(&["coordinator", "--listen", "0.0.0.0:0"], "--token");
     assert_refused(
         &["coordinator", "--listen", "nonsense"],
-        "is not an address to listen on",
+        "is not a valid listen address",
     );
     assert_refused(
         &["coordinator", "--listen", "127.0.0.1:0", "--lease", "0"],
-        "the lease is 0s",
+        "got 0s",
     );
     assert_refused(
         &[
@@ -189,7 +204,7 @@ fn coordinators_that_are_not_there_are_told() {
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     let arguments = ["run", "--host", "http://127.0.0.1:9", "--coordinator", &url];
-    assert_refused(&arguments, "cannot be reached");
+    assert_refused(&arguments, "cannot reach the coordinator");
     assert_refused(&["agent", "--coordinator", &url], "--infrastructure");
     assert_refused(
         &[
@@ -255,7 +270,11 @@ fn a_switch_in_the_environment_is_on_or_off_in_any_usual_word() {
             } else {
                 &arguments[..3]
             };
-            assert_variables_refused(arguments, &[(name, word)], &["users must be at least 1"]);
+            assert_variables_refused(
+                arguments,
+                &[(name, word)],
+                &["users must be between 1 and 1000000, got 0"],
+            );
         }
         let words = [name, "'perhaps'", "1, yes, on, true, 0, no, off or false"];
         assert_variables_refused(&[subcommand], &[(name, "perhaps")], &words);
@@ -280,7 +299,10 @@ fn a_variable_that_is_empty_is_not_set() {
     let empty: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
     let output = greylag_with(directory.path(), &["run", "own.toml"], &empty);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("users must be at least 1"), "{said}");
+    assert!(
+        said.contains("users must be between 1 and 1000000, got 0"),
+        "{said}"
+    );
     assert!(!said.contains("shop"), "{said}");
 
     let scenario = [("GREYLAG_SCENARIO", "shop")];

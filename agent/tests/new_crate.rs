@@ -195,8 +195,8 @@ fn names_that_cargo_would_refuse_are_refused() {
         ("my load", "are allowed"),
         ("łoad", "are allowed"),
         ("my.load", "are allowed"),
-        ("match", "has a meaning in Rust"),
-        ("greylag", "Greylag's own"),
+        ("match", "is reserved by Rust"),
+        ("greylag", "reserved by Rust or Greylag"),
         ("..", "it is not a name"),
     ] {
         assert_refused(directory.path(), &["new", name], words);

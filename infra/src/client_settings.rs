@@ -143,7 +143,7 @@ impl ClientSettings {
             if text.is_some_and(|text| text.len() > MAX_CERTIFICATE_BYTES) {
                 mistakes.push((
                     key,
-                    format!("is larger than {MAX_CERTIFICATE_BYTES} bytes; give only the certificates that are needed"),
+                    format!("is larger than {MAX_CERTIFICATE_BYTES} bytes; include only the certificates that are needed"),
                 ));
             }
         }
@@ -154,7 +154,7 @@ impl ClientSettings {
             if secret.as_ref().is_some_and(Secret::is_forgotten) {
                 mistakes.push((
                     key,
-                    "is empty: it is not kept after a run, so start the test again from its file or program".to_owned(),
+                    "is empty because it is not kept after a run; start the test again from its test file or program".to_owned(),
                 ));
             }
         }
@@ -238,7 +238,7 @@ impl ClientSettings {
         }
         Some((
             key,
-            "is not PEM text (`-----BEGIN …`); only the command line reads files, from a test file"
+            "is not PEM text (`-----BEGIN …`); a file's path works only in a test file, which the command line reads"
                 .to_owned(),
         ))
     }

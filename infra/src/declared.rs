@@ -105,7 +105,7 @@ pub(crate) fn header_mistakes(headers: &[(String, String)]) -> impl Iterator<Ite
         if value == LEFT_OUT {
             let name = shown(name);
             return Some(format!(
-                "the value of header `{name}` is not kept after a run; start the test again from its file or program"
+                "the value of header `{name}` is not kept after a run; start the test again from its test file or program"
             ));
         }
         let is_bad = |c: char| c.is_ascii_control() && c != '\t';

@@ -21,7 +21,7 @@ const MOST_DECIMALS: usize = 9;
 pub enum DurationError {
     /// It has another form.
     #[error(
-        "`{text}` is not a duration; write seconds (`90`, `0.5`), or hours, minutes, seconds and milliseconds in that order, such as `90s`, `1.5s`, `500ms`, `3m`, `2h`, `1h20m` or `3h30m10s`"
+        "`{text}` is not a valid duration; use seconds (`90`, `0.5`), or hours, minutes, seconds and milliseconds in that order, such as `90s`, `1.5s`, `500ms`, `3m`, `2h`, `1h20m` or `3h30m10s`"
     )]
     Form {
         /// What was given, cut.
@@ -29,7 +29,7 @@ pub enum DurationError {
     },
     /// It is finer than the setting can be.
     #[error(
-        "`{text}` is not a whole number of seconds, which this duration must be; write it as `90`, `90s` or `1h20m`"
+        "this duration must be a whole number of seconds, not `{text}`; use `90`, `90s` or `1h20m`"
     )]
     NotWhole {
         /// What was given, cut.

@@ -205,7 +205,7 @@ impl NoticeText<'_> {
 }
 
 /// What numbers of seconds with a short generator are worth.
-const INCLUDED: &str = "response times of these seconds include the generator's own delay";
+const INCLUDED: &str = "response times in these seconds include the generator's own delay";
 /// What a failure of the generator is worth.
 const NOT_THE_TARGET: &str = "this is the load machine's limit and says nothing about the target";
 
@@ -226,7 +226,7 @@ impl fmt::Display for NoticeText<'_> {
         match kind {
             NoticeKind::FewFileDescriptors => write!(
                 f,
-                "{worker} may open {worst} files but has up to {count} users, each with a connection of its own: further connections will fail; raise the limit (ulimit -n, LimitNOFILE= in systemd, docker run --ulimit nofile=…) or use more workers"
+                "{worker} may open {worst} files but has up to {count} users, each with its own connection: further connections will fail; raise the limit (ulimit -n, LimitNOFILE= in systemd, docker run --ulimit nofile=…) or use more workers"
             ),
             NoticeKind::FewPorts => write!(
                 f,
@@ -238,7 +238,7 @@ impl fmt::Display for NoticeText<'_> {
                 self.seconds(f)?;
                 write!(
                     f,
-                    "{worker} could open no more files, so {requests} failed: {NOT_THE_TARGET}; raise the limit (ulimit -n) or use more workers"
+                    "{worker} reached its limit of open files, so {requests} failed: {NOT_THE_TARGET}; raise the limit (ulimit -n) or use more workers"
                 )
             }
             NoticeKind::Ports => {
@@ -266,7 +266,7 @@ impl fmt::Display for NoticeText<'_> {
                 self.seconds(f)?;
                 write!(
                     f,
-                    "{worker} waited for a free core up to {worst} % of the time, because the machine is busy: {INCLUDED}; use no more workers than cores, and stop what else runs there"
+                    "{worker} waited for a free core up to {worst} % of the time, because the machine is busy: {INCLUDED}; use no more workers than cores, and stop other programs on it"
                 )
             }
             NoticeKind::BlockedLoop => {
@@ -284,7 +284,7 @@ impl fmt::Display for NoticeText<'_> {
                 self.seconds(f)?;
                 write!(
                     f,
-                    "{worker} reports a limit that this version of Greylag does not know ({requests} {subject})"
+                    "{worker} reports a limit that this version of Greylag does not recognize ({requests} {subject})"
                 )
             }
         }
@@ -381,7 +381,7 @@ mod tests {
         };
         assert_eq!(
             cpu.message(Some("a")),
-            "seconds 12 to 40: worker 0 on agent a used up to 99 % of its core: response times of these seconds include the generator's own delay; use more workers (up to one per core) or fewer users"
+            "seconds 12 to 40: worker 0 on agent a used up to 99 % of its core: response times in these seconds include the generator's own delay; use more workers (up to one per core) or fewer users"
         );
         let blocked = GeneratorNotice {
             worst: 100,

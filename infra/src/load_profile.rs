@@ -72,7 +72,7 @@ pub enum ProfileError {
     #[error("the load profile never asks for a user")]
     NoUsers,
     #[error(
-        "the load profile asks for {0} new iterations per second; give a rate from 0 to {MAX_ARRIVAL_RATE}"
+        "the load profile asks for {0} iterations per second; the rate must be from 0 to {MAX_ARRIVAL_RATE}"
     )]
     Rate(f64),
     #[error(

@@ -116,7 +116,7 @@ pub enum InfrastructureError {
     #[error("{MAX_AGENTS_IN_ALL} agents are already connected, the maximum")]
     TooManyAgentsInAll,
     #[error(
-        "the scenarios of all agents take more than {} MiB; start agents from one build",
+        "the scenario lists of all agents exceed {} MiB; start all agents from one build",
         MAX_SCENARIO_BYTES >> 20
     )]
     TooManyScenarios,

@@ -154,7 +154,7 @@ impl RunLifecycle {
             set_up_data,
         };
         let mut effects = vec![RunEffect::Log(
-            "coordinator restarted; waiting for the agents to come back".to_owned(),
+            "coordinator restarted; waiting for the agents to reconnect".to_owned(),
         )];
         effects.extend(run.guess_run_zero(saved_us, now_us));
         match &run.record.phase {

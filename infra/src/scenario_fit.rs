@@ -31,16 +31,16 @@ pub enum MisfitError {
         given: Option<String>,
     },
     #[error(
-        "There are no users with weight > 0 in scenario `{0}`; give a user type that takes part a weight above 0 or a fixed count"
+        "There are no users with weight > 0 in scenario `{0}`; give a selected user type a weight above 0 or a fixed count"
     )]
     NoUsers(String),
     #[error(
-        "no host is given and user type `{0}` has none of its own; give the target's base URL, such as http://127.0.0.1:8080"
+        "no host is given, and user type `{0}` has none of its own; give the target's base URL, such as http://127.0.0.1:8080"
     )]
     NoHost(String),
     #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
     NoHostAtAll,
-    #[error("the requests are listed in the test itself, which has no {0}; leave them out")]
+    #[error("the requests are declared in the test itself, which has no {0}; leave them out")]
     Declared(&'static str),
 }
 
@@ -144,7 +144,7 @@ impl LoadTest {
         let users = self.most_users();
         (fixed > 0 && fixed < users).then(|| {
             format!(
-                "all user types have fixed counts, {fixed} users together: of {users} users no more than these start"
+                "all user types have fixed counts that add up to {fixed}: no more than these of {users} users start"
             )
         })
     }
@@ -241,7 +241,7 @@ fn hint(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("did you mean `{}`?", shown(nearest)),
         None if known.is_empty() => "it has none".to_owned(),
-        None => format!("there are {}", list(known)),
+        None => format!("available: {}", list(known)),
     }
 }
 
@@ -368,7 +368,7 @@ mod tests {
             ),
             (
                 given("zzz", "1"),
-                "there are count, ratio, dry-run, pin, colour",
+                "available: count, ratio, dry-run, pin, colour",
             ),
             (given("count", "1.5"), "must be a whole number, not `1.5`"),
             (given("ratio", "inf"), "must be a number, not `inf`"),
@@ -380,7 +380,7 @@ mod tests {
             (given("colour", "green"), "one of red, blue, not `green`"),
             (
                 tagged(&["zz"], &[]),
-                "no task with tag `zz`; there are api, slow",
+                "no task with tag `zz`; available: api, slow",
             ),
             (tagged(&["api"], &["slwo"]), "did you mean `slow`?"),
             (
@@ -413,6 +413,9 @@ mod tests {
     fn too_few_fixed_users_are_told() {
         assert_eq!(test().too_few_to_deal(&scenario()), None);
         let told = selecting(&["Admin"]).too_few_to_deal(&scenario()).unwrap();
-        assert!(told.contains("2 users together: of 9"), "{told}");
+        assert!(
+            told.contains("add up to 2: no more than these of 9"),
+            "{told}"
+        );
     }
 }

@@ -47,7 +47,7 @@ pub enum AgentConfigError {
     CoordinatorUrl(String),
     /// The address holds a user or a password, which would be logged and never used.
     #[error(
-        "the coordinator's address holds a user or password; leave it out and give the coordinator's secret with --token"
+        "the coordinator's address contains a user name or password; leave them out and use --token"
     )]
     Credentials,
     /// There is no program to start workers with.

@@ -229,12 +229,12 @@ impl Owner {
             }
             ToAgent::Abandon { run_id } => {
                 if let Some(run) = self.runs.remove(&run_id) {
-                    tracing::warn!(run = %run_id, "the coordinator abandoned the run; its workers are killed");
+                    tracing::warn!(run = %run_id, "the coordinator abandoned the run; killing its workers");
                     run.kill();
                 }
             }
             ToAgent::Welcome(_) | ToAgent::Refused { .. } | ToAgent::Pong { .. } => {
-                tracing::debug!("the coordinator said something out of turn");
+                tracing::debug!("unexpected message from the coordinator");
             }
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn evaluate(
         Ok(Ok(Err(error))) => Err(format!("scenario `{name}`: {error}")),
         Ok(Err(_)) => Err(format!("the load shape of scenario `{name}` panicked")),
         Err(_) => Err(format!(
-            "the load shape of scenario `{name}` did not say within {} s how many users there are when; its tick() must not wait for anything",
+            "the load shape of scenario `{name}` was not computed within {} s; its tick() must not block",
             LONGEST.as_secs()
         )),
     }
@@ -55,7 +55,7 @@ fn profile_of(
         }
         None => {
             let remark = format!(
-                "the load shape had not ended by the duration of {}s and is cut there",
+                "the load shape lasts longer than the duration of {}s and is cut off there",
                 ceiling.as_secs()
             );
             (ceiling, Some(remark))
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!((profile.steps.len(), profile.ends_at_us), (3, 3_000_000));
         assert_eq!(
             remark.unwrap(),
-            "the load shape had not ended by the duration of 3s and is cut there"
+            "the load shape lasts longer than the duration of 3s and is cut off there"
         );
     }
 

@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum ApiError {
     /// Nobody there, or the connection broke.
     #[error(
-        "the coordinator at {url} cannot be reached ({cause}); check its address and that it runs"
+        "cannot reach the coordinator at {url} ({cause}); check its address and that it is running"
     )]
     Unreachable { url: String, cause: String },
     /// It says no, for this reason.

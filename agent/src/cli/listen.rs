@@ -33,10 +33,10 @@ pub(super) async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
     match resolved {
         Ok(Some(address)) => Ok(address),
         Ok(None) => Err(Failure::bad_input(format!(
-            "`{listen}` has no address to listen on"
+            "`{listen}` does not resolve to an address"
         ))),
         Err(error) => Err(Failure::bad_input(format!(
-            "`{listen}` is not an address to listen on ({error}); write it as 127.0.0.1:8089"
+            "`{listen}` is not a valid listen address ({error}); write it as 127.0.0.1:8089"
         ))),
     }
 }

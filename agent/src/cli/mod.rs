@@ -50,7 +50,7 @@ struct CommandLine {
         value_name = "FILE"
     )]
     log_file: Option<PathBuf>,
-    /// Do not set up logging: the program's own `main` did.
+    /// Do not set up logging; the program's own `main` does.
     #[arg(long, global = true, env = "GREYLAG_SKIP_LOG_SETUP")]
     skip_log_setup: bool,
     #[command(subcommand)]
@@ -65,7 +65,7 @@ enum Command {
     /// Run a load test, locally or on a coordinator's agents.
     Run(Box<run::RunOptions>),
     #[cfg(feature = "coordinator")]
-    /// Serve the web page, with an agent on this machine, and wait for Start, until Ctrl-C, SIGTERM or SIGHUP.
+    /// Serve the web page with a local agent and start tests from the page, until Ctrl-C, SIGTERM or SIGHUP.
     Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a running test.
     Users(users::UsersOptions),
@@ -73,13 +73,13 @@ enum Command {
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
     #[cfg(feature = "coordinator")]
-    /// Copy all results to a file, also while a coordinator is running.
+    /// Copy all results to a file; works while a coordinator is running.
     Backup(backup::BackupOptions),
     /// Generate load for a coordinator, until Ctrl-C, SIGTERM or SIGHUP.
     Agent(agent::AgentOptions),
     /// Create a crate for your own users.
     New(new::NewOptions),
-    /// List the scenarios that are compiled in.
+    /// List the compiled-in scenarios.
     Scenarios(scenarios::ScenariosOptions),
     /// Drive users for the agent that started this process.
     #[command(hide = true)]

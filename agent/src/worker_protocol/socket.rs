@@ -12,9 +12,7 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentSocketError {
     /// Somebody else started this process.
-    #[error(
-        "`worker` is started by an agent and is of no use alone; start `greylag agent` or `greylag run`"
-    )]
+    #[error("`worker` is started by an agent, not by hand; use `greylag agent` or `greylag run`")]
     NotFromAgent,
     /// The system refused.
     #[error("the socket to the agent cannot be used: {0}")]

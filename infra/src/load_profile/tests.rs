@@ -209,7 +209,10 @@ fn each_mistake_has_its_sentence() {
         (|p| p.steps.insert(0, step(9, 1, 0)), "order"),
         (|p| p.ends_at_us = 0, "ends after 0 s"),
         (|p| p.ends_at_us = u64::MAX, "30 days"),
-        (|p| p.rates[0].per_second = f64::NAN, "new iterations"),
+        (
+            |p| p.rates[0].per_second = f64::NAN,
+            "the rate must be from 0",
+        ),
         (
             |p| p.steps = vec![step(0, 1, 0); MAX_PROFILE_STEPS + 1],
             "10001 steps",

@@ -67,41 +67,39 @@ impl std::error::Error for LoadTestErrors {}
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum LoadTestError {
     #[error(
-        "the test has no name that can be used; give it one of 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
+        "the test's name is not valid; use 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
     )]
     Name,
     #[error(
         "the scenario's name is longer than {MAX_TEST_NAME_BYTES} bytes or has control characters"
     )]
     Scenario,
-    #[error("users must be at least 1")]
+    #[error("users must be between 1 and {MAX_USERS}, got 0")]
     NoUsers,
-    #[error("users is {0}; the maximum is {MAX_USERS}")]
+    #[error("users must be between 1 and {MAX_USERS}, got {0}")]
     TooManyUsers(u64),
-    #[error("workers must be at least 1")]
+    #[error("workers must be between 1 and {MAX_WORKERS}, got 0")]
     NoWorkers,
-    #[error("workers is {0}; the maximum is {MAX_WORKERS}")]
+    #[error("workers must be between 1 and {MAX_WORKERS}, got {0}")]
     TooManyWorkers(u32),
-    #[error(
-        "there are more workers ({workers}) than users ({users}); use at most one worker per user"
-    )]
+    #[error("{workers} workers but only {users} users; use at most one worker per user")]
     MoreWorkersThanUsers { workers: u32, users: u64 },
-    #[error("duration must be at least 1s")]
+    #[error("duration must be between 1s and 30 days, got 0s")]
     NoDuration,
-    #[error("duration is {0}s; the longest is 30 days")]
+    #[error("duration must be between 1s and 30 days, got {0}s")]
     TooLong(u64),
-    #[error("ramp-up is {0}s; the maximum is 30 days")]
+    #[error("ramp-up must be at most 30 days, got {0}s")]
     RampTooLong(u64),
-    #[error("spawn rate is {0}; it must be above 0")]
+    #[error("spawn rate must be above 0, got {0}")]
     SpawnRate(f64),
-    #[error("both ramp-up and spawn rate are given; keep one of the two")]
+    #[error("ramp-up and spawn rate are both given; keep one of the two")]
     RampAndSpawnRate,
     #[error(
-        "arrival rate is {0}; give new iterations per second, a number above 0 and at most {MAX_ARRIVAL_RATE}"
+        "arrival rate must be above 0 and at most {MAX_ARRIVAL_RATE} iterations per second, got {0}"
     )]
     ArrivalRate(f64),
     #[error(
-        "spawn rate and arrival rate are given; with an arrival rate all users start immediately, so leave the spawn rate out"
+        "spawn rate and arrival rate are both given; with an arrival rate all users start immediately, so leave the spawn rate out"
     )]
     ArrivalAndSpawnRate,
     #[error(
@@ -122,7 +120,7 @@ pub enum LoadTestError {
         "some stages have users and some an arrival rate; use one of the two in all stages of a test"
     )]
     MixedStages,
-    #[error("there are stages and a {0} of the whole test; keep one of the two")]
+    #[error("stages and the test's {0} are both given; keep one of the two")]
     StagesAnd(&'static str),
     #[error("there are {count} {what}; the maximum is {most}")]
     TooMany {
@@ -142,7 +140,7 @@ pub enum LoadTestError {
         "the value of option `{0}` is longer than {MAX_OPTION_VALUE_BYTES} bytes or has control characters"
     )]
     OptionValue(String),
-    #[error("stop timeout is {0}s; the longest is one day")]
+    #[error("stop timeout must be at most one day, got {0}s")]
     StopTimeout(u64),
     #[error(
         "host `{host}` is not a URL ({reason}); write it as http://name[:port] or https://name[:port]"
@@ -508,7 +506,7 @@ impl Stage {
             && !(0.0..=MAX_ARRIVAL_RATE).contains(&rate)
         {
             mistakes.push(("arrival_rate", format!(
-                "has an arrival rate of {rate}; give new iterations per second, from 0 to {MAX_ARRIVAL_RATE}"
+                "has an arrival rate of {rate}; it must be from 0 to {MAX_ARRIVAL_RATE} iterations per second"
             )));
         }
         if self.ramp_s > MAX_DURATION.as_secs() {
@@ -533,8 +531,7 @@ impl Stage {
             if self.users.is_none() {
                 mistakes.push((
                     "users",
-                    "has a spawn rate but no users; say how many users there are at its end"
-                        .to_owned(),
+                    "has a spawn rate but no users; set the number of users at its end".to_owned(),
                 ));
             }
         }

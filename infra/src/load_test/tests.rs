@@ -111,14 +111,23 @@ fn each_mistake_has_its_sentence() {
     type Change = fn(&mut LoadTest);
     let cases: [(Change, &str); 35] = [
         (|t| t.scenario = "x".repeat(201), "scenario's name"),
-        (|t| t.name = " ".into(), "no name"),
-        (|t| t.users = 0, "users must be at least 1"),
-        (|t| t.users = MAX_USERS + 1, "the maximum is"),
-        (|t| t.workers = 0, "workers must be at least 1"),
+        (|t| t.name = " ".into(), "name is not valid"),
+        (
+            |t| t.users = 0,
+            "users must be between 1 and 1000000, got 0",
+        ),
+        (|t| t.users = MAX_USERS + 1, "got 1000001"),
+        (
+            |t| t.workers = 0,
+            "workers must be between 1 and 1000, got 0",
+        ),
         (|t| t.workers = 11, "at most one worker per user"),
-        (|t| t.duration_s = 0, "duration must be at least 1s"),
-        (|t| t.duration_s = u64::MAX, "the longest is 30 days"),
-        (|t| t.ramp_up_s = u64::MAX, "the maximum is 30 days"),
+        (
+            |t| t.duration_s = 0,
+            "duration must be between 1s and 30 days, got 0s",
+        ),
+        (|t| t.duration_s = u64::MAX, "between 1s and 30 days"),
+        (|t| t.ramp_up_s = u64::MAX, "at most 30 days"),
         (
             |t| t.client.max_redirects = Some(10_000),
             "`client.max_redirects` is 10000; the maximum is 1000",
@@ -164,12 +173,15 @@ fn each_mistake_has_its_sentence() {
             },
             "no host is given",
         ),
-        (|t| spawn(t, 0.0), "spawn rate is 0"),
-        (|t| spawn(t, f64::INFINITY), "spawn rate is inf"),
-        (|t| t.spawn_rate = Some(5.0), "both ramp-up and spawn rate"),
-        (|t| t.arrival_rate = Some(-1.0), "arrival rate is -1"),
+        (|t| spawn(t, 0.0), "above 0, got 0"),
+        (|t| spawn(t, f64::INFINITY), "above 0, got inf"),
+        (
+            |t| t.spawn_rate = Some(5.0),
+            "ramp-up and spawn rate are both",
+        ),
+        (|t| t.arrival_rate = Some(-1.0), "per second, got -1"),
         (|t| t.arrival_rate = Some(2e6), "at most 1000000"),
-        (|t| t.arrival_rate = Some(f64::NAN), "arrival rate is NaN"),
+        (|t| t.arrival_rate = Some(f64::NAN), "per second, got NaN"),
         (
             |t| {
                 spawn(t, 5.0);
@@ -303,8 +315,8 @@ fn each_mistake_in_stages_has_its_sentence() {
             "some stages have users",
         ),
         (vec![nothing, stage(0, 0, 9)], "above 0 in at least one"),
-        (vec![stage(1, 0, 9)], "more workers (2) than users (1)"),
-        (vec![stage(5, 0, 9_999_999)], "longest is 30 days"),
+        (vec![stage(1, 0, 9)], "2 workers but only 1 users"),
+        (vec![stage(5, 0, 9_999_999)], "between 1s and 30 days"),
     ] {
         let message = staged(stages).check().unwrap_err().to_string();
         assert!(

@@ -66,7 +66,7 @@ impl Ramp {
         let last_us = end_s.saturating_mul(1_000_000).saturating_sub(1);
         let reached = match (self.rate, self.users) {
             (Some(rate), _) => format!(
-                "{:.1} of {rate} iterations per second are reached",
+                "it reaches {:.1} iterations per second instead of {rate}",
                 profile.rate_at(last_us)
             ),
             (None, Some(users)) => {
@@ -75,7 +75,7 @@ impl Ramp {
                 if reached == users {
                     return None;
                 }
-                format!("there are {reached} users then, not {users}")
+                format!("it reaches {reached} users instead of {users}")
             }
             (None, None) => return None,
         };
@@ -134,17 +134,19 @@ mod tests {
         assert_eq!(slow.check(), Ok(()));
         assert_eq!(
             slow.warnings(),
-            ["The ramp takes 20s but the run ends after 10s: there are 5 users then, not 10."]
+            ["The ramp takes 20s but the run ends after 10s: it reaches 5 users instead of 10."]
         );
         let slow = test(10, None, 60, 30);
         assert_eq!(slow.check(), Ok(()));
-        assert!(slow.warnings()[0].contains("takes 1m but the run ends after 30s: there are 5"));
+        assert!(slow.warnings()[0].contains("takes 1m but the run ends after 30s: it reaches 5"));
         let arrivals = LoadTest {
             arrival_rate: Some(40.0),
             ..test(10, None, 20, 10)
         };
         assert_eq!(arrivals.check(), Ok(()));
-        assert!(arrivals.warnings()[0].contains("20.0 of 40 iterations per second"));
+        assert!(
+            arrivals.warnings()[0].contains("it reaches 20.0 iterations per second instead of 40")
+        );
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
         assert_eq!(
             test.warnings(),
             [
-                "The ramp of stage 1 takes 1m 40s but the stage ends after 10s: there are 10 users then, not 100."
+                "The ramp of stage 1 takes 1m 40s but the stage ends after 10s: it reaches 10 users instead of 100."
             ]
         );
         let profile = test.profile();

@@ -39,7 +39,7 @@ impl RunLifecycle {
         let bytes = data.bytes().len();
         if bytes > MAX_SET_UP_DATA_BYTES {
             let reason = format!(
-                "the set-up data of agent {} has {bytes} bytes, the maximum is {MAX_SET_UP_DATA_BYTES}",
+                "the set-up data of agent {} has {bytes} bytes; the maximum is {MAX_SET_UP_DATA_BYTES}",
                 self.name_of(agent_id)
             );
             return self.fail(reason, now_us);
@@ -140,7 +140,7 @@ impl RunLifecycle {
         let name = self.name_of(agent_id);
         let mut effects = Vec::new();
         if was_absent {
-            effects.push(RunEffect::Log(format!("agent {name} is connected again")));
+            effects.push(RunEffect::Log(format!("agent {name} reconnected")));
         }
         match &self.record.phase {
             RunPhase::Preparing => {

@@ -114,9 +114,9 @@ pub enum RunEffect {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StopRefused {
-    #[error("there is no run `{0}`; look at the list of runs for its id")]
+    #[error("there is no run `{0}`; the list of runs shows each run's id")]
     Unknown(String),
-    #[error("the run is over already ({0})")]
+    #[error("the run is already over ({0})")]
     Over(&'static str),
 }
 
@@ -124,7 +124,7 @@ pub enum StopRefused {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ChangeRefused {
-    #[error("there is no run `{0}`; look at the list of runs for its id")]
+    #[error("there is no run `{0}`; the list of runs shows each run's id")]
     Unknown(String),
     #[error("the run has not started yet; change its users once it is running")]
     NotYet,
@@ -132,15 +132,15 @@ pub enum ChangeRefused {
         "the coordinator was restarted and has not heard from the run's agents yet; try again in a moment"
     )]
     RunTimeUnknown,
-    #[error("the run is being stopped; its users cannot be changed any more")]
+    #[error("the run is stopping; its users can no longer be changed")]
     Stopping,
-    #[error("the run is over ({0}); its users cannot be changed any more")]
+    #[error("the run is over ({0}); its users can no longer be changed")]
     Over(&'static str),
-    #[error("the run ends in a moment; its users cannot be changed any more")]
+    #[error("the run is about to end; its users can no longer be changed")]
     Ending,
-    #[error("users is {0}; the maximum is {MAX_USERS}")]
+    #[error("users must be between 0 and {MAX_USERS}, got {0}")]
     TooManyUsers(u64),
-    #[error("the change takes {0} s; the longest is {most} s", most = MAX_DURATION.as_secs())]
+    #[error("the change must take at most {most} s, got {0} s", most = MAX_DURATION.as_secs())]
     TooSlow(f64),
     #[error(transparent)]
     Profile(#[from] ProfileError),

@@ -53,7 +53,7 @@ impl RunLifecycle {
         if run_zero.abs_diff(started) > TOLERATED_US {
             self.record.started_at_us = Some(run_zero);
             effects.push(RunEffect::Log(
-                "the coordinator's clock was set while it was down; the times of this run follow its agents' clocks"
+                "the coordinator's clock was changed while it was down; this run's times follow its agents' clocks"
                     .to_owned(),
             ));
             effects.push(RunEffect::Save);

@@ -19,7 +19,7 @@ fn stage(section: &Section<'_>, number: usize) -> Stage {
     if section.lacks("duration", &STAGE_KEYS) {
         section.wrong(
             "duration",
-            "this stage has no `duration`; say how long it lasts, its ramp included, such as duration = \"2m\"",
+            "this stage has no `duration`; set how long it lasts, including its ramp, such as duration = \"2m\"",
         );
     }
     let stage = Stage {
@@ -62,7 +62,7 @@ pub(super) fn refuse_contradictions(section: &Section<'_>, draft: &TestDraft) {
             continue;
         }
         let message = format!(
-            "stages and `{key}` are both given; stages say themselves how the load goes, so leave `{key}` out"
+            "stages and `{key}` are both given; stages define the load, so leave `{key}` out"
         );
         section.wrong(key, message);
     }

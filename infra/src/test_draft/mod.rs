@@ -132,7 +132,7 @@ impl TestDraft {
         let draft = match tree::of_json(text) {
             Ok(table) => read(&table, "a load test", &API_KEYS, &problems),
             Err(message) => {
-                let message = format!("the body is not the JSON of a load test: {message}");
+                let message = format!("the body is not a valid load test: {message}");
                 problems.add_syntax(0, message);
                 TestDraft::default()
             }
@@ -229,7 +229,7 @@ fn declared(section: &Section<'_>) -> Option<DeclaredScenario> {
     let requests = requests::requests(place);
     if inner.is_none() && requests.is_empty() {
         if section.has("wait_time") && !section.has("request") {
-            section.wrong("wait_time", "`wait_time` belongs to [[request]] tables, and there are none; a compiled-in scenario has its own wait time");
+            section.wrong("wait_time", "`wait_time` applies only to [[request]] tables, and there are none; a compiled-in scenario has its own wait time");
         }
         return None;
     }

@@ -157,7 +157,7 @@ impl<'a> Section<'a> {
                 Ok(number) => Some(number),
                 Err(_) if *number < 0 => {
                     let message =
-                        format!("`{key}` is {number}; give a whole number that is not below 0");
+                        format!("`{key}` must be a whole number of at least 0, got {number}");
                     self.wrong(key, message);
                     None
                 }

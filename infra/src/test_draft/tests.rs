@@ -78,8 +78,16 @@ fn mistakes_name_the_line_and_the_cure() {
             3,
             "`users` must be a whole number, not a string",
         ),
-        ("users = -1", 1, "`users` is -1; give a whole number"),
-        ("users = 1\nduration = \"soon\"", 2, "is not a duration"),
+        (
+            "users = -1",
+            1,
+            "`users` must be a whole number of at least 0, got -1",
+        ),
+        (
+            "users = 1\nduration = \"soon\"",
+            2,
+            "is not a valid duration",
+        ),
         ("users = 1\nduration =", 2, "not valid TOML"),
         (
             "[[request]]\npath = \"/\"\n[[request]]\npth = \"/\"",
@@ -99,7 +107,7 @@ fn mistakes_name_the_line_and_the_cure() {
         (
             "wait_time = 1\nname = \"shop\"",
             1,
-            "belongs to [[request]]",
+            "applies only to [[request]]",
         ),
         (
             "scenario = \"shop\"\n[[request]]\npath = \"/\"",
@@ -179,10 +187,10 @@ dry-run = false
 fn mistakes_in_the_load_name_the_line_and_the_cure() {
     for (text, line, words) in [
         ("ramp_up = 1\nspawn_rate = 2", 2, "keep one of the two"),
-        ("spawn_rate = 0", 1, "spawn rate is 0"),
-        ("users = 1\nspawn_rate = nan", 2, "spawn rate is NaN"),
+        ("spawn_rate = 0", 1, "above 0, got 0"),
+        ("users = 1\nspawn_rate = nan", 2, "above 0, got NaN"),
         ("spawn_rate = \"fast\"", 1, "must be a number, not a string"),
-        ("\narrival_rate = 0", 2, "arrival rate is 0"),
+        ("\narrival_rate = 0", 2, "per second, got 0"),
         (
             "arrival_rate = 1\nspawn_rate = 2",
             2,
@@ -343,8 +351,8 @@ fn everything_that_is_wrong_is_told_with_its_place() {
     for words in [
         "line 1: host `nonsense` is not a URL",
         "line 2: `user` is not a valid key of this file; did you mean `users`?",
-        "line 3: `duration`: `1d` is not a duration",
-        "line 4: workers must be at least 1",
+        "line 3: `duration`: `1d` is not a valid duration",
+        "line 4: workers must be between 1 and 1000, got 0",
         "line 7: `knd` is not a valid key of [client]; did you mean `kind`?",
         "line 11: `metod` is not a valid key of a request; did you mean `method`?",
     ] {
@@ -359,7 +367,7 @@ fn everything_that_is_wrong_is_told_with_its_place() {
     assert!(!errors.are_of_syntax());
     for words in [
         "`usr` is not a valid key of a load test; did you mean `users`?",
-        "`duration`: `1.5s` is not a whole number of seconds",
+        "`duration`: this duration must be a whole number of seconds, not `1.5s`",
         "declared.requests[0].metod: `metod` is not a valid key of a request; did you mean `method`?",
         "declared.requests[1].path: this request has no `path`",
         "declared.requests[1].weight: `weight` must be a whole number, not a decimal number",
@@ -376,7 +384,7 @@ fn what_is_not_json_is_refused_with_its_place() {
     for (text, words) in [
         ("", "line 1 column 0"),
         ("{", "line 1 column 1"),
-        ("[]", "an object in braces, not a list"),
+        ("[]", "a JSON object, not a list"),
         ("{\"users\": 1, \"users\": 2}", "`users` is given twice"),
     ] {
         let (_, errors) = TestDraft::from_json(text.as_bytes());
@@ -386,7 +394,7 @@ fn what_is_not_json_is_refused_with_its_place() {
         assert!(
             errors
                 .to_string()
-                .starts_with("the body is not the JSON of a load test: ")
+                .starts_with("the body is not a valid load test: ")
         );
     }
     let (_, errors) = TestDraft::from_json(b"{\"stage\": [], \"stages\": []}");

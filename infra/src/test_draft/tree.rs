@@ -158,10 +158,7 @@ pub(super) fn of_json(text: &[u8]) -> Result<Table, String> {
     let node: Node = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     match node.value {
         Value::Table(table) => Ok(table),
-        other => Err(format!(
-            "it must be an object in braces, not {}",
-            other.kind()
-        )),
+        other => Err(format!("it must be a JSON object, not {}", other.kind())),
     }
 }
 

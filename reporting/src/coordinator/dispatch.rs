@@ -328,7 +328,10 @@ mod tests {
                 "greylag agent --coordinator URL --infrastructure empty",
             ),
             (test("lab", "nothing", 1), "available scenarios: shop"),
-            (test("lab", "shop", 0), "workers must be at least 1"),
+            (
+                test("lab", "shop", 0),
+                "workers must be between 1 and 1000, got 0",
+            ),
         ] {
             let message = choose(&test, &registry).unwrap_err().to_string();
             assert!(

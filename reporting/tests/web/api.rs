@@ -155,14 +155,18 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         .expect("created");
     let host = "\"host\":\"http://127.0.0.1:9\"";
     for (body, status, words) in [
-        ("{".to_owned(), 400, "is not the JSON of a load test"),
-        ("[]".to_owned(), 400, "is not the JSON of a load test"),
+        ("{".to_owned(), 400, "is not a valid load test"),
+        ("[]".to_owned(), 400, "is not a valid load test"),
         (
             format!("{{{host},\"hots\":1}}"),
             422,
             "`hots` is not a valid key of a load test; did you mean `host`?",
         ),
-        (format!("{{{host},\"users\":-1}}"), 422, "`users` is -1"),
+        (
+            format!("{{{host},\"users\":-1}}"),
+            422,
+            "at least 0, got -1",
+        ),
         (
             format!("{{{host},\"duration\":1.5}}"),
             422,
@@ -172,27 +176,27 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         (
             format!("{{{host},\"users\":0}}"),
             422,
-            "users must be at least 1",
+            "users must be between 1 and 1000000, got 0",
         ),
         (
             format!("{{{host},\"workers\":0}}"),
             422,
-            "workers must be at least 1",
+            "workers must be between 1 and 1000, got 0",
         ),
         (
             format!("{{{host},\"duration\":0}}"),
             422,
-            "duration must be at least 1s",
+            "duration must be between 1s and 30 days, got 0s",
         ),
         (
             format!("{{{host},\"duration\":\"5x\"}}"),
             422,
-            "`duration`: `5x` is not a duration",
+            "`duration`: `5x` is not a valid duration",
         ),
         (
             format!("{{{host},\"ramp_up\":\"31d\"}}"),
             422,
-            "`31d` is not a duration",
+            "`31d` is not a valid duration",
         ),
         (
             format!(
@@ -232,7 +236,7 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         );
     }
     for (body, status, words) in [
-        ("{}", 400, "is not the JSON of an infrastructure"),
+        ("{}", 400, "is not valid JSON for an infrastructure"),
         (
             "{\"name\":\"a/b\"}",
             422,
@@ -285,7 +289,7 @@ async fn a_run_that_is_over_cannot_be_stopped() {
         .await;
     let answer = site.post(&format!("/api/v1/runs/{RUN}/stop"), "").await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert!(answer.sentence().contains("over already"), "{answer:?}");
+    assert!(answer.sentence().contains("already over"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -302,11 +306,11 @@ async fn the_form_keeps_what_was_typed_beside_the_mistake() {
         ),
         (
             "host=http%3A%2F%2Fa.example&users=5&ramp_up=1500ms",
-            "`1500ms` is not a whole number of seconds",
+            "duration must be a whole number of seconds, not `1500ms`",
         ),
         (
             "host=http%3A%2F%2Fa.example&duration=soon",
-            "`soon` is not a duration",
+            "`soon` is not a valid duration",
         ),
         ("host=http%3A%2F%2Fa.example", "No agent is connected"),
     ] {

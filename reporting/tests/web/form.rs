@@ -105,7 +105,7 @@ async fn each_error_stands_beside_its_field_and_the_cursor_in_the_first() {
         (
             "&workers=9&users=2",
             "error-workers",
-            "There are more workers",
+            "9 workers but only 2 users",
         ),
     ] {
         site.post("/api/v1/infrastructures", r#"{"name":"empty"}"#)

@@ -24,7 +24,7 @@ async fn a_ramp_may_be_longer_than_the_run() {
     let ended = run("10", "1").await;
     assert!(
         ended.stderr.contains(
-            "Warning: The ramp takes 10s but the run ends after 3s: there are 3 users then, not 10."
+            "Warning: The ramp takes 10s but the run ends after 3s: it reaches 3 users instead of 10."
         ),
         "{ended:?}"
     );
@@ -45,7 +45,7 @@ async fn a_ramp_that_does_not_end_is_told_by_the_api_and_the_page() {
         .json();
     let warning = answer["warnings"][0].as_str().expect("a warning");
     assert!(
-        warning.contains("there are 3 users then, not 10"),
+        warning.contains("it reaches 3 users instead of 10"),
         "{warning}"
     );
     let id = answer["id"].as_str().expect("an id");

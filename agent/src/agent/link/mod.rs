@@ -191,7 +191,7 @@ impl Link {
         let hello = encode(&ToCoordinator::Hello(hello));
         if hello.len() > MAX_HELLO_BYTES {
             return Err(End::Refused(format!(
-                "what this program says of its scenarios takes {} bytes; the maximum is {MAX_HELLO_BYTES}: shorten the descriptions and help texts, or split it",
+                "the descriptions of this program's scenarios take {} bytes; the maximum is {MAX_HELLO_BYTES}: shorten descriptions and help texts, or split the program",
                 hello.len()
             )));
         }
@@ -208,7 +208,7 @@ impl Link {
                 welcome.protocol
             ))),
             ToAgent::Refused { reason } => Err(End::Refused(reason)),
-            _ => Err(End::Broken("it did not welcome the agent".to_owned())),
+            _ => Err(End::Broken("it did not accept the agent".to_owned())),
         }
     }
 
@@ -235,16 +235,18 @@ impl Link {
             {
                 Err(End::Refused(match &self.config.token {
                     Some(_) => {
-                        "the coordinator refuses the token; give the one it was started with"
+                        "the coordinator rejected the token; use the one it was started with"
                             .to_owned()
                     }
-                    None => "the coordinator wants a token; give it with --token or GREYLAG_TOKEN"
-                        .to_owned(),
+                    None => {
+                        "the coordinator requires a token; set it with --token or GREYLAG_TOKEN"
+                            .to_owned()
+                    }
                 }))
             }
             Ok(Err(SocketError::Http(response))) if response.status() == StatusCode::FORBIDDEN => {
                 Err(End::Refused(format!(
-                    "the coordinator does not go by the name in {url} (403 Forbidden); use the address it was started with, or start it with a token"
+                    "the coordinator does not accept the host name in {url} (403 Forbidden); use the address it was started with, or start it with a token"
                 )))
             }
             Ok(Err(SocketError::Http(response))) => Err(End::Broken(format!(
@@ -333,7 +335,7 @@ impl Link {
             return;
         }
         tracing::warn!(
-            "no connection to the coordinator at {} ({cause}); trying again until it is there",
+            "cannot reach the coordinator at {} ({cause}); retrying until it responds",
             self.config.socket_url
         );
         self.last_cause = Some(cause);
@@ -374,6 +376,6 @@ async fn write_frame(socket: &mut Socket, frame: Message) -> Result<(), End> {
     match timeout(WRITE_TIMEOUT, socket.send(frame)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(End::Broken(error.to_string())),
-        Err(_) => Err(End::Broken("it takes no more frames".to_owned())),
+        Err(_) => Err(End::Broken("it accepts no more messages".to_owned())),
     }
 }

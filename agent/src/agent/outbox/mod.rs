@@ -67,7 +67,7 @@ pub(crate) struct Outbox {
 pub(crate) enum ReportError {
     #[error(transparent)]
     Interval(#[from] IntervalError),
-    #[error("an interval is of an endpoint that the report does not name")]
+    #[error("an interval refers to an endpoint that the report does not list")]
     Endpoint,
 }
 

@@ -306,10 +306,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     fn on_report(&mut self, index: u32, report: &Report, now: Now) {
         if let Err(error) = self.outbox.add_report(report) {
             let worker = self.worker_name(index);
-            self.fail(
-                format!("{worker} sent results that are not understood: {error}"),
-                now,
-            );
+            self.fail(format!("{worker} sent invalid results: {error}"), now);
             return;
         }
         let Some(worker) = self.workers.get_mut(&index) else {

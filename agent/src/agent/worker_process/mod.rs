@@ -251,7 +251,7 @@ impl Attendant {
                 last_user_ended_us,
             },
             Err(error) => WorkerEvent::End {
-                failure: Some(format!("it sent a frame that is not understood: {error}")),
+                failure: Some(format!("it sent an invalid message: {error}")),
                 last_user_ended_us: 0,
             },
         };

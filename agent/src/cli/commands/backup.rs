@@ -13,10 +13,10 @@ use crate::cli::print::say;
 /// Options of `greylag backup`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupOptions {
-    /// File to write. To use it, stop the coordinator, move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm
-    /// away, and put it as greylag.sqlite into the directory that --data names.
+    /// File to write. To restore it, stop the coordinator, move greylag.sqlite, greylag.sqlite-wal and
+    /// greylag.sqlite-shm out of the --data directory, and put the file there as greylag.sqlite.
     file: PathBuf,
-    /// Directory in which results are kept.
+    /// Directory for results.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
     /// Overwrite the file if it exists.
@@ -29,7 +29,7 @@ pub(crate) fn backup(options: &BackupOptions) -> Result<ExitCode, Failure> {
     let BackupOptions { file, data, force } = options;
     if Store::owns(data, file) {
         return Err(Failure::bad_input(format!(
-            "{} belongs to the results themselves; choose another file for their backup",
+            "{} is one of the results' own files; choose another file for the backup",
             file.display()
         )));
     }

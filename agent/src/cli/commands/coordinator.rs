@@ -36,23 +36,23 @@ pub(crate) struct CoordinatorOptions {
         default_value = "127.0.0.1:8089"
     )]
     listen: String,
-    /// Directory in which results are kept.
+    /// Directory for results.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
     /// Token required by agents, the API and the web page.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
-    /// The address that browsers use when a proxy stands in front, such as https://load.example/greylag: its
-    /// origin is accepted, and links are made of it.
+    /// Address that browsers use when the coordinator is behind a proxy, such as https://load.example/greylag; its
+    /// origin is accepted, and links use it.
     #[arg(long, env = "GREYLAG_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
-    /// The path below which browsers see the coordinator, such as /greylag [default: that of --public-url].
+    /// Path under which browsers reach the coordinator, such as /greylag [default: that of --public-url].
     #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
     base_path: Option<BasePath>,
-    /// How long an agent may be out of contact before its load is stopped.
+    /// Lease: how long an agent may be out of contact before its load stops.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
-    /// Keep only runs that ended within this time (90d), or this many newest runs (500) [default: keep all].
+    /// Keep only runs that ended within this time, such as 90d, or only the newest runs, such as 500 [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
     keep: Option<Keep>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct CoordinatorOptions {
 pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
     if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
         return Err(Failure::bad_input(format!(
-            "the lease is {}s; use {SHORTEST_LEASE_S}s to {LONGEST_LEASE_S}s",
+            "the lease must be between {SHORTEST_LEASE_S}s and {LONGEST_LEASE_S}s, got {}s",
             options.lease
         )));
     }

@@ -41,16 +41,16 @@ pub(crate) struct DemoOptions {
     /// Time to ramp up linearly to all users [default: 20s, but at most a third of the duration].
     #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
     ramp_up: Option<u64>,
-    /// Total duration, ramp-up included.
+    /// Total duration, including ramp-up.
     #[arg(short = 't', long, env = "GREYLAG_DURATION", value_name = "DURATION", default_value = "60s", value_parser = seconds)]
     duration: u64,
     /// Worker processes [default: 2].
     #[arg(short, long, env = "GREYLAG_WORKERS", value_name = "N")]
     workers: Option<u32>,
-    /// Port of the page [default: 8089, or any free port].
+    /// Port of the web page [default: 8089, or any free port].
     #[arg(long, env = "GREYLAG_PORT")]
     port: Option<u16>,
-    /// Directory in which results are kept [default: ./greylag-data].
+    /// Directory for results [default: ./greylag-data].
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Exit when the run ends instead of serving its page until Ctrl-C.

@@ -27,45 +27,45 @@ use crate::scenario_choice::scenario_of;
 pub(crate) struct RunOptions {
     #[command(flatten)]
     test: TestOptions,
-    /// Run on this coordinator's agents and follow the run; otherwise everything runs locally.
+    /// Run on this coordinator's agents and follow the run [default: run locally].
     #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
     coordinator: Option<Url>,
     #[command(flatten)]
     trust: CaOption,
-    /// With --coordinator: run even if agents are of different builds, or of another build than this program.
+    /// With --coordinator: run even if the agents' builds differ from each other or from this program's.
     #[arg(long, env = "GREYLAG_ALLOW_MIXED_BUILDS")]
     allow_mixed_builds: bool,
     #[command(flatten)]
     page: PageOptions,
-    /// Serve no web page. (The test starts immediately either way.)
+    /// Do not serve the web page (tests always start immediately).
     #[arg(long, env = "GREYLAG_HEADLESS")]
     headless: bool,
-    /// Show no progress, only what users print and the tables at the end.
+    /// Print no progress, only users' output and the final tables.
     #[arg(long, env = "GREYLAG_ONLY_SUMMARY")]
     only_summary: bool,
-    /// Show Locust's table every 2 s in place of the progress.
+    /// Print Locust's table every 2 s instead of the progress.
     #[arg(long, env = "GREYLAG_PRINT_STATS")]
     print_stats: bool,
     /// List the user types and exit.
     #[arg(short = 'l', long)]
     list: bool,
-    /// Show how often each task is picked, and exit.
+    /// Show how often each task is picked and exit.
     #[arg(long)]
     show_task_ratio: bool,
-    /// Do not show what users print, log and panic with; the run's log has it all the same.
+    /// Do not show users' output, log messages and panics; the run's log still has them.
     #[arg(short = 'q', long, env = "GREYLAG_QUIET")]
     quiet: bool,
-    /// Write the run's summary to this file as JSON, in place of Locust's --json-file.
+    /// Write the run's summary to this file as JSON; replaces Locust's --json-file.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Keep Locust's CSV files up to date while the test runs: PREFIX_stats.csv, PREFIX_stats_history.csv,
+    /// Write Locust's CSV files and keep them up to date during the run: PREFIX_stats.csv, PREFIX_stats_history.csv,
     /// PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, env = "GREYLAG_CSV", value_name = "PREFIX")]
     csv: Option<PathBuf>,
-    /// Write a row for each endpoint to the history, not only the totals.
+    /// Write a row per endpoint to the CSV history, not only the totals.
     #[arg(long, env = "GREYLAG_CSV_FULL_HISTORY")]
     csv_full_history: bool,
-    /// Exit code for a run that finished but had failed requests or errors of tasks [default: 0; Locust: 1].
+    /// Exit code for a run that finished but had failed requests or task errors [default: 0; Locust: 1].
     #[arg(long, env = "GREYLAG_EXIT_CODE_ON_ERROR", value_name = "CODE")]
     exit_code_on_error: Option<u8>,
 }
@@ -92,7 +92,7 @@ pub(crate) async fn run(
     }
     if options.coordinator.is_some() && options.test.is_per_core() {
         return Err(Failure::bad_input(format!(
-            "{} is -1, one worker per core of this machine, and the run is on a coordinator's agents; give the total number of workers",
+            "{} is -1, which means one worker per core of this machine, but the test runs on a coordinator's agents; give the total number of workers",
             sources.name("workers").unwrap_or("--workers")
         )));
     }

@@ -21,7 +21,7 @@ pub(crate) struct UsersOptions {
     /// How long the change takes, linearly; 0s changes it immediately.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = seconds)]
     within: u64,
-    /// The coordinator that runs it.
+    /// Address of the coordinator.
     #[arg(
         long,
         env = "GREYLAG_COORDINATOR",

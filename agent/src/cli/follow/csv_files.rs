@@ -67,7 +67,7 @@ impl CsvFiles {
         };
         if files.prefix.file_name().is_none() {
             return Err(Failure::bad_input(
-                "--csv needs the beginning of a file name, such as --csv results/checkout",
+                "--csv needs a prefix for file names, such as --csv results/checkout",
             ));
         }
         let directory = files.directory();
@@ -86,7 +86,7 @@ impl CsvFiles {
         let reason = match self.write_due(api, run_id).await {
             Ok(()) => {
                 let failed = std::mem::take(&mut self.fails);
-                return failed.then(|| "The CSV files are written again.".to_owned());
+                return failed.then(|| "The CSV files can be written again.".to_owned());
             }
             // Whoever follows the run reports a coordinator that does not answer, and waits for it.
             Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => {

@@ -158,7 +158,7 @@ pub(crate) async fn follow(
             () = signals.next() => {
                 if stopped {
                     return Err(Failure::failed(format!(
-                        "left before the run ended; if its coordinator is still running, the run continues at {}",
+                        "detached before the run ended; if the coordinator is still running, the run continues at {}",
                         api.page_of(run)
                     )));
                 }

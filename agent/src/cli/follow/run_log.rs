@@ -46,7 +46,7 @@ impl RunLog {
             let skipped = first.seq.saturating_sub(self.read + 1);
             if skipped > 0 {
                 shown.push(format!(
-                    "{skipped} lines are not repeated here because they came too fast; the run's log has them."
+                    "{skipped} lines are not shown here because they arrived too fast; see the run's log."
                 ));
             }
         }
@@ -58,7 +58,7 @@ impl RunLog {
         if dropped > 0 {
             self.dropped = news.dropped;
             shown.push(format!(
-                "{dropped} lines that workers printed were dropped: they came too fast or exceeded the run's log limit."
+                "{dropped} lines printed by workers were dropped: they arrived too fast or exceeded the run's log limit."
             ));
         }
         shown
@@ -118,11 +118,11 @@ mod tests {
         let shown = log.shown(&lines(11, &[("a/worker-0", "last")], 3));
         assert_eq!(shown.len(), 3);
         assert!(
-            shown[0].starts_with("10 lines are not repeated"),
+            shown[0].starts_with("10 lines are not shown here"),
             "{shown:?}"
         );
         assert_eq!(shown[1], "worker-0: last");
-        assert!(shown[2].starts_with("3 lines that workers printed were dropped"));
+        assert!(shown[2].starts_with("3 lines printed by workers were dropped"));
         assert_eq!(log.shown(&lines(12, &[], 3)), [""; 0]);
         let more = log.shown(&lines(12, &[], 7));
         assert!(more[0].starts_with("4 lines"), "{more:?}");

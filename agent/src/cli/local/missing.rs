@@ -31,8 +31,8 @@ impl Local {
         _: Vec<Scenario>,
     ) -> Result<Self, Failure> {
         Err(Failure::bad_input(
-            "this program was built without the feature `coordinator` of greylag and cannot run a test by itself; \
-             name a coordinator with --coordinator, or build it with that feature",
+            "this program was built without greylag's `coordinator` feature and cannot run a test by itself; \
+             use --coordinator, or build it with that feature",
         ))
     }
 

@@ -12,8 +12,8 @@ use crate::cli::failure::Failure;
 /// The option, for every subcommand that speaks to a coordinator.
 #[derive(Debug, Args)]
 pub(crate) struct CaOption {
-    /// Certificates (PEM) to trust beside the system's when the coordinator's address is https: a private
-    /// authority, or a self-signed certificate.
+    /// Certificates (PEM) to trust in addition to the system's when the coordinator's address is https: of a private
+    /// authority, or self-signed.
     #[arg(long, env = "GREYLAG_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }

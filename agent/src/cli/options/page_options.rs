@@ -8,17 +8,17 @@ use greylag_reporting::Token;
 /// Options about the page.
 #[derive(Debug, Args)]
 pub(crate) struct PageOptions {
-    /// Port of the page [default: 8089, or any free port].
+    /// Port of the web page [default: 8089, or any free port].
     #[arg(short = 'P', long, visible_alias = "web-port", env = "GREYLAG_PORT")]
     pub(crate) port: Option<u16>,
-    /// Address to serve the page on. Non-loopback addresses are reachable from other machines and need a token
+    /// Address to serve the web page on. Non-loopback addresses are reachable from other machines and need a token
     /// [default: 127.0.0.1].
     #[arg(long, env = "GREYLAG_WEB_HOST", value_name = "ADDRESS")]
     pub(crate) web_host: Option<String>,
-    /// Token required by the page and the API; with --coordinator the coordinator's.
+    /// Token required by the page and the API; with --coordinator, the coordinator's token.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Token>,
-    /// Directory in which results are kept [default: ./greylag-data].
+    /// Directory for results [default: ./greylag-data].
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 }

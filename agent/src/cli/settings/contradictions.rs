@@ -8,13 +8,17 @@ use super::origin::{Rank, stronger};
 
 /// Of these only one can count.
 const EXCLUSIVE: [(&str, &str, &str); 3] = [
-    ("spawn_rate", "ramp_up", "both say how users start"),
+    ("spawn_rate", "ramp_up", "both set how fast users start"),
     (
         "headless",
         "coordinator",
-        "a coordinator's runs have a page",
+        "the coordinator serves the page of its runs",
     ),
-    ("headless", "port", "a run without a page needs no port"),
+    (
+        "headless",
+        "port",
+        "without a page there is no port to serve it on",
+    ),
 ];
 
 /// What a coordinator decides: such a flag beside one is a misunderstanding, such a variable is for other runs.
@@ -37,7 +41,7 @@ pub(super) fn resolve(
                 if second == "coordinator" {
                     // The load comes from another machine than the variable says.
                     notes.push(format!(
-                        "warning: {} is not used, and the test runs on this machine: {} was given",
+                        "warning: {} is ignored and the test runs on this machine, because {} was given",
                         b.origin.name, a.origin.name
                     ));
                 }
@@ -56,7 +60,7 @@ pub(super) fn resolve(
         };
         if a.origin.rank == Rank::Flag {
             problems.push(format!(
-                "{} is for a test that runs here and cannot be used with {}; leave one of the two out",
+                "{} applies only to a test that runs here and cannot be used with {}; leave one of the two out",
                 a.origin.name, b.origin.name
             ));
         } else {

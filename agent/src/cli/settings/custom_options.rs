@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 /// Long names of the program's own flags, which every subcommand has.
 const OF_THE_PROGRAM: [&str; 5] = ["help", "version", "log-level", "log-file", "skip-log-setup"];
 /// Heading of these flags in the help.
-const HEADING: &str = "Options of the scenarios";
+const HEADING: &str = "Scenario options";
 /// Identifiers of these flags begin with this, so that they cannot be mistaken for ours.
 pub(crate) const PREFIX: &str = "option:";
 

@@ -56,7 +56,7 @@ pub(super) fn add(
     test_files.dedup_by(|a, b| a.path == b.path);
     if let [first, second, ..] = test_files.as_slice() {
         settings.problems.push(format!(
-            "two test files are given, {} ({}) and {} ({}); one run takes one",
+            "two test files are given, {} ({}) and {} ({}); a run takes one",
             Path::new(&first.path).display(),
             first.origin.name,
             Path::new(&second.path).display(),
@@ -249,7 +249,7 @@ fn apply(config: &ConfigFile, arguments: &[Arg], subcommand: &str, settings: &mu
             None => match own() {
                 Some(arg) => arg.get_id().as_str().to_owned(),
                 None => {
-                    ineffective.push(format!("{key} (not known)"));
+                    ineffective.push(format!("{key} (unknown)"));
                     continue;
                 }
             },

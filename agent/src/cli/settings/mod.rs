@@ -248,7 +248,7 @@ pub(super) fn add_words(command: Command) -> Command {
                 .action(ArgAction::Append)
                 .num_args(0..)
                 .help(
-                    "A test file (TOML); other words are the user types that take part, as in Locust",
+                    "Test file (TOML); other words are user types to run, as in Locust",
                 ),
         )
         .arg(
@@ -256,7 +256,7 @@ pub(super) fn add_words(command: Command) -> Command {
                 .long("config")
                 .value_name("FILE")
                 .env("GREYLAG_CONFIG")
-                .help("A test file, or a configuration file of Locust's (key = value, or [tool.locust] of TOML)"),
+                .help("Test file, or a Locust configuration file (key = value, or [tool.locust] in TOML)"),
         )
 }
 

@@ -328,7 +328,7 @@ fn what_contradicts_itself_is_decided_by_where_it_was_given() {
     let here = resolved("run --headless", &[("GREYLAG_COORDINATOR", "http://c")]).unwrap();
     let note = here.notes.concat();
     assert!(
-        note.contains("GREYLAG_COORDINATOR is not used") && note.contains("--headless"),
+        note.contains("GREYLAG_COORDINATOR is ignored") && note.contains("--headless"),
         "{note}"
     );
     for (line, words) in [
@@ -342,7 +342,7 @@ fn what_contradicts_itself_is_decided_by_where_it_was_given() {
         ),
         (
             "run --coordinator http://c -P 8000",
-            "--port is for a test that runs here",
+            "--port applies only to a test that runs here",
         ),
         ("run --csv-full-history", "--csv-full-history needs --csv"),
     ] {

@@ -119,7 +119,7 @@ fn add_locusts(
                         let id = arg.get_id().as_str();
                         set(arguments, id, Rank::LocustVariable, name, value, settings);
                     }
-                    None => ineffective.push(format!("{name} (not known)")),
+                    None => ineffective.push(format!("{name} (unknown)")),
                 }
             }
         }

@@ -20,15 +20,15 @@ const LAST_FRAME: Duration = Duration::from_secs(10);
 /// Why a session ended without an end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
-    #[error("the agent is gone, so the load was stopped")]
+    #[error("the connection to the agent was lost, so the load was stopped")]
     AgentGone,
-    #[error("the agent said nothing for {} s, so the load was stopped", .0.as_secs_f64())]
+    #[error("nothing heard from the agent for {} s, so the load was stopped", .0.as_secs_f64())]
     AgentSilent(Duration),
     #[error("signals cannot be received: {0}")]
     Signals(io::Error),
     #[error("the socket to the agent failed: {0}")]
     Socket(#[from] io::Error),
-    #[error("the agent said something that is not understood: {0}")]
+    #[error("invalid message from the agent: {0}")]
     Malformed(String),
 }
 

@@ -426,7 +426,10 @@ async fn what_was_counted_waits_for_an_agent_that_is_frozen() {
     let failure = agent.session_end().await;
     assert!(failure.is_ok(), "{failure:?}");
     let failure = agent.end().await.unwrap();
-    assert!(failure.contains("said nothing for 0.3 s"), "{failure}");
+    assert!(
+        failure.contains("nothing heard from the agent for 0.3 s"),
+        "{failure}"
+    );
     assert!(agent.started() > 0);
     assert_eq!(agent.started(), agent.stopped());
 }

@@ -50,11 +50,11 @@ fn each_change_that_is_refused_says_why() {
     assert!(run.handle(change(1, 0), 0).is_empty());
     let _ = run.handle(ready("a"), 0);
     assert_eq!(run.may_change_users(0, 0, 1_000), Ok(()));
-    assert!(refused(&run, 2_000_000, 0, 0).contains("the maximum is 1000000"));
-    assert!(refused(&run, 1, u64::MAX, 0).contains("the longest is"));
-    assert!(refused(&run, 1, 0, 61_000_000).contains("ends in a moment"));
+    assert!(refused(&run, 2_000_000, 0, 0).contains("between 0 and 1000000"));
+    assert!(refused(&run, 1, u64::MAX, 0).contains("must take at most"));
+    assert!(refused(&run, 1, 0, 61_000_000).contains("about to end"));
     let _ = run.handle(RunEvent::StopAsked { reason: "x".into() }, 5);
-    assert!(refused(&run, 1, 0, 5).contains("being stopped"));
+    assert!(refused(&run, 1, 0, 5).contains("is stopping"));
     let _ = run.handle(ended("a", None), 6);
     assert!(refused(&run, 1, 0, 7).contains("over (Failed)"));
 }
@@ -106,7 +106,7 @@ fn a_shape_that_cannot_be_run_fails_the_run() {
     for (shape, words) in [
         (shape(0, 90), "never asks for a user"),
         (shape(5, 0), "ends after 0 s"),
-        (shape(3, 90), "more workers (4) than users (3)"),
+        (shape(3, 90), "4 workers but only 3 users"),
     ] {
         let (mut run, _) = RunLifecycle::begin(record_for_shapes(), LEASE_US, 0);
         let _ = run.handle(shaped("b", shape), 2);

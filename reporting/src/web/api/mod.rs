@@ -33,12 +33,12 @@ fn json_body<T: DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, WebErro
     let refused = |reason: &dyn Display| {
         WebError::new(
             StatusCode::BAD_REQUEST,
-            format!("the body is not the JSON of {what}: {reason}"),
+            format!("the body is not valid JSON for {what}: {reason}"),
         )
     };
     // serde would take the fields in order from a list, too.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(refused(&"it must be an object in braces"));
+        return Err(refused(&"it must be a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| refused(&error))
 }

@@ -316,7 +316,7 @@ mod tests {
             ),
             (
                 r#"{"host": "http://a", "stages": [{"users": 1, "duration": "x"}]}"#,
-                "stages[0].duration: `duration`: `x` is not a duration",
+                "stages[0].duration: `duration`: `x` is not a valid duration",
             ),
         ] {
             let sentence = complete(json).unwrap_err();
@@ -361,9 +361,9 @@ mod tests {
         .unwrap_err();
         for words in [
             "`hots` is not a valid key of a load test; did you mean `host`?",
-            "users must be at least 1",
+            "users must be between 1 and 1000000, got 0",
             "`workers` must be a whole number",
-            "`5x` is not a duration",
+            "`5x` is not a valid duration",
             "did you mean `method`?",
             "no host is given",
         ] {

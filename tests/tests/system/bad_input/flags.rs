@@ -12,13 +12,19 @@ async fn flags() {
     let host = nginx.url();
     let directory = TempDir::new().expect("a directory");
     let cases: &[(&[&str], &[&str])] = &[
-        (&["--users", "0"], &["users must be at least 1"]),
-        (&["--workers", "0"], &["workers must be at least 1"]),
-        (&["--duration", "0"], &["duration must be at least 1s"]),
         (
-            &["--ramp-up", "800h"],
-            &["ramp-up", "the maximum is 30 days"],
+            &["--users", "0"],
+            &["users must be between 1 and 1000000, got 0"],
         ),
+        (
+            &["--workers", "0"],
+            &["workers must be between 1 and 1000, got 0"],
+        ),
+        (
+            &["--duration", "0"],
+            &["duration must be between 1s and 30 days, got 0s"],
+        ),
+        (&["--ramp-up", "800h"], &["ramp-up", "at most 30 days"]),
         (
             &["--users", "2", "--workers", "3"],
             &["at most one worker per user"],

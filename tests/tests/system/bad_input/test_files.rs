@@ -22,8 +22,8 @@ async fn everything_wrong_in_a_file_is_told_at_once() {
     for (line, words) in lines.iter().zip([
         "test.toml, line 1: host `nonsense` is not a URL",
         "test.toml, line 2: `user` is not a valid key of this file; did you mean `users`?",
-        "test.toml, line 3: `wait_time`: `soon` is not a duration",
-        "test.toml, line 4: `stop_timeout`: `500ms` is not a whole number of seconds",
+        "test.toml, line 3: `wait_time`: `soon` is not a valid duration",
+        "test.toml, line 4: `stop_timeout`: this duration must be a whole number of seconds, not `500ms`",
         "test.toml, line 7: `knd` is not a valid key of [client]; did you mean `kind`?",
         "test.toml, line 8: `request_timeout` must be above 0",
         "test.toml, line 12: `metod` is not a valid key of a request; did you mean `method`?",
@@ -60,7 +60,7 @@ async fn mistakes_in_test_files() {
         ),
         (
             "host = \"http://127.0.0.1:1\"\nusers = 0\nscenario = \"shop\"\n",
-            vec!["users must be at least 1"],
+            vec!["users must be between 1 and 1000000, got 0"],
         ),
         (
             "host = \"http://127.0.0.1:1\"\n[[request]]\npath = \"no-slash\"\n",

@@ -47,7 +47,9 @@ async fn environment_variables_are_flags() {
         .await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(
-        ended.stderr.contains("users must be at least 1"),
+        ended
+            .stderr
+            .contains("users must be between 1 and 1000000, got 0"),
         "{ended:?}"
     );
 }

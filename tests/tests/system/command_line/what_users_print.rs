@@ -178,7 +178,7 @@ async fn a_flood_is_cut_and_what_is_missing_is_counted() {
     assert!((1..1_000).contains(&shown), "{shown} lines");
     let dropped: u64 = lines
         .iter()
-        .filter(|line| line.contains("that workers printed were dropped"))
+        .filter(|line| line.contains("printed by workers were dropped"))
         .filter_map(|line| line.split(' ').next()?.parse::<u64>().ok())
         .sum();
     assert!(dropped > 0, "{}", ended.stderr);

@@ -151,7 +151,7 @@ impl Source {
         if let Some(url) = &options.git {
             // Anything Cargo can fetch is right, which is more than URLs; what is empty is not.
             return if url.trim().is_empty() {
-                Err(Failure::bad_input("--git needs a repository"))
+                Err(Failure::bad_input("--git needs the URL of a repository"))
             } else {
                 Ok(Self::Git(url.clone()))
             };
@@ -169,7 +169,7 @@ impl Source {
             Some(package) => Self::path(package, false),
             None => Err(Failure::bad_input(format!(
                 "the source this greylag was built from ({BUILT_FROM}) is not on this machine; \
-                 say where Greylag comes from with --path DIR or --git URL"
+                 name it with --path DIR or --git URL"
             ))),
         }
     }
@@ -179,7 +179,7 @@ impl Source {
         let package = fs::canonicalize(&package).unwrap_or(package);
         if package.to_str().is_none() {
             return Err(Failure::bad_input(format!(
-                "the path {} is not UTF-8 and cannot stand in a Cargo.toml",
+                "the path {} is not UTF-8 and cannot be written to a Cargo.toml",
                 package.display()
             )));
         }
@@ -214,7 +214,7 @@ impl fmt::Display for Source {
                     Ok(())
                 } else {
                     f.write_str(
-                        ", which this greylag was built from (--path and --git name others)",
+                        ", which this greylag was built from (use --path or --git for another source)",
                     )
                 }
             }
@@ -240,7 +240,7 @@ fn package_in(directory: &Path) -> Option<PathBuf> {
 fn crate_name(directory: &Path) -> Result<&str, Failure> {
     let refused = |reason: &str| {
         Failure::bad_input(format!(
-            "`{}` cannot be the name of a crate: {reason}; try my-load",
+            "`{}` is not a valid crate name: {reason}; try my-load",
             directory
                 .file_name()
                 .unwrap_or(directory.as_os_str())
@@ -256,7 +256,7 @@ fn crate_name(directory: &Path) -> Result<&str, Failure> {
         return Err(refused("only a–z, A–Z, 0–9, `-` and `_` are allowed"));
     }
     if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        return Err(refused("it has to begin with a letter"));
+        return Err(refused("it must begin with a letter"));
     }
     if name.len() > LONGEST_NAME {
         return Err(refused(&format!(
@@ -264,9 +264,7 @@ fn crate_name(directory: &Path) -> Result<&str, Failure> {
         )));
     }
     if TAKEN_NAMES.contains(&name) {
-        return Err(refused(
-            "that name has a meaning in Rust or is Greylag's own",
-        ));
+        return Err(refused("that name is reserved by Rust or Greylag"));
     }
     Ok(name)
 }

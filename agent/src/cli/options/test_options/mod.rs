@@ -19,9 +19,9 @@ use crate::scenario_choice::unknown_scenario;
 /// What a test file says under the same names; flags win over it.
 #[derive(Debug, Args)]
 pub(crate) struct TestOptions {
-    /// A test file (TOML); may be given without the option, too. Its keys are name, host, users, ramp_up, spawn_rate,
+    /// Test file (TOML); the option's name may be omitted. Its keys are name, host, users, ramp_up, spawn_rate,
     /// duration, arrival_rate, workers, infrastructure, scenario, stop_timeout, user_types, equal_weights, tags, exclude_tags, wait_time,
-    /// [options], [client], [[stage]] and [[request]] tables. Flags win over it.
+    /// [options], [client], [[stage]] and [[request]] tables. Flags override it.
     #[arg(
         short = 'f',
         long,
@@ -30,31 +30,30 @@ pub(crate) struct TestOptions {
         value_name = "FILE"
     )]
     file: Option<PathBuf>,
-    /// Name of the test; runs are numbered per name [default: the file's name, else the scenario's].
+    /// Name of the test; runs are numbered per name [default: the test file's name, or else the scenario's].
     #[arg(long, visible_alias = "profile", env = "GREYLAG_NAME")]
     name: Option<String>,
-    /// Base URL of the target, such as http://127.0.0.1:8080. Wins over hosts that user types name.
+    /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
     #[arg(short = 'H', long, env = "GREYLAG_HOST", value_name = "URL")]
     host: Option<String>,
     /// Peak concurrent users [default: 10; Locust: 1].
     #[arg(short, long, env = "GREYLAG_USERS", value_name = "N")]
     pub(crate) users: Option<u64>,
-    /// Users started per second, instead of --ramp-up; Locust's option of the same name.
+    /// Users to start per second, instead of --ramp-up; as in Locust.
     #[arg(short = 'r', long, env = "GREYLAG_SPAWN_RATE", value_name = "RATE")]
     spawn_rate: Option<f64>,
     /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts all users immediately
     /// [default: 10s, but at most a sixth of the duration].
     #[arg(long, env = "GREYLAG_RAMP_UP", value_name = "DURATION", value_parser = seconds)]
     pub(crate) ramp_up: Option<u64>,
-    /// Total duration, ramp-up included. For a scenario with a load shape, the maximum
-    /// [default: 60s].
+    /// Total duration, including ramp-up; for a scenario with a load shape, an upper limit [default: 60s].
     #[arg(short = 't', long, visible_alias = "run-time", env = "GREYLAG_DURATION", value_name = "DURATION", value_parser = seconds)]
     pub(crate) duration: Option<u64>,
     /// New iterations per second over the whole run, regardless of how fast the target responds; --users caps the
     /// iterations in progress.
     #[arg(long, env = "GREYLAG_ARRIVAL_RATE", value_name = "RATE")]
     arrival_rate: Option<f64>,
-    /// Worker processes over the whole run; -1 is one per core of this machine [default: 1].
+    /// Total number of worker processes; -1 means one per core of this machine [default: 1].
     #[arg(
         short,
         long,
@@ -64,24 +63,23 @@ pub(crate) struct TestOptions {
         allow_negative_numbers = true
     )]
     pub(crate) workers: Option<WorkerCount>,
-    /// A compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
+    /// Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
     #[arg(long, env = "GREYLAG_SCENARIO", value_name = "NAME")]
     scenario: Option<String>,
-    /// Only these user types of the scenario; may be given without the option, too.
+    /// Run only these user types; the option's name may be omitted.
     #[arg(long, env = "GREYLAG_USER_TYPES", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     user_types: Vec<String>,
     /// Give every user type and every task weight 1.
     #[arg(long, env = "GREYLAG_EQUAL_WEIGHTS")]
     equal_weights: bool,
-    /// Only tasks with at least one of these tags.
+    /// Run only tasks with at least one of these tags.
     #[arg(short = 'T', long, env = "GREYLAG_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
     tags: Vec<String>,
-    /// No tasks with any of these tags; takes precedence over --tags.
+    /// Skip tasks with any of these tags; takes precedence over --tags.
     #[arg(short = 'E', long, env = "GREYLAG_EXCLUDE_TAGS", value_name = "TAG", num_args = 1.., value_delimiter = ',')]
     exclude_tags: Vec<String>,
-    /// A value for an option that the scenario declares; for scenarios of a coordinator's agents. Options of
-    /// scenarios that are compiled in here have their own flags. The variable separates several by commas; `\,` is
-    /// a comma in a value.
+    /// Set an option that a scenario on a coordinator's agents declares. (Options of scenarios compiled in here have
+    /// their own flags.) In the variable, separate several with commas and write `\,` for a comma in a value.
     #[arg(
         short = 'o',
         long = "option",
@@ -90,7 +88,7 @@ pub(crate) struct TestOptions {
         hide_env_values = true
     )]
     options: Vec<String>,
-    /// The infrastructure that generates the load, with --coordinator [default: local].
+    /// Infrastructure that generates the load, with --coordinator [default: local].
     #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]
     infrastructure: Option<String>,
     /// Grace period for tasks and requests still running at the end [default: 10s; Locust: 0].

@@ -39,7 +39,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "",
         Value,
         Same("config"),
-        "a file of Locust's (`key = value`, or TOML with `[tool.locust]`) or a TOML test file",
+        "a Locust configuration file (`key = value`, or TOML with `[tool.locust]`) or a TOML test file",
     ),
     option(&["-H", "--host"], "LOCUST_HOST", Value, Same("host"), ""),
     option(
@@ -279,7 +279,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_CSV",
         Value,
         Same("csv"),
-        "same files, names and columns; the last second is in them",
+        "same files, names and columns, including the last second",
     ),
     option(
         &["--csv-full-history"],
@@ -307,7 +307,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_RESET_STATS",
         Nothing,
         Refused,
-        "results are kept by the second and nothing is thrown away; leave it out",
+        "results are kept per second and never discarded; leave it out",
     ),
     option(
         &["--html"],
@@ -363,7 +363,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "",
         Nothing,
         Refused,
-        "use `--show-task-ratio`, which is for people",
+        "use `--show-task-ratio`, which prints text",
     ),
     option(&["--version", "-V"], "", Nothing, Action, ""),
     option(
@@ -393,7 +393,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_ENABLE_OPENTELEMETRY",
         Nothing,
         Refused,
-        "not available yet; results are read by the API",
+        "not available yet; read the results through the API",
     ),
     option(
         &[],

@@ -112,7 +112,7 @@ fn each_error_stands_beside_its_field() {
     for (name, words) in [
         ("duration", "leave this empty"),
         ("stage:4:users", "Users is `x`"),
-        ("stage:7:ramp", "`soon` is not a duration"),
+        ("stage:7:ramp", "`soon` is not a valid duration"),
         ("stage:7:duration", "Stage 2 has no duration"),
         ("host", "No host is given"),
     ] {
