@@ -1,5 +1,5 @@
 //! Golden frames: what goes over the wire, byte by byte. A change here is a change of the protocol; see
-//! "WHEN CHANGING THE PROTOCOL" at the top of `protocol.rs`.
+//! "WHEN CHANGING THE PROTOCOL" at the top of `protocol/messages.rs`.
 
 use greylag_infra::protocol::{
     FrameError, HeldRun, Hello, MAX_MESSAGE_BYTES, MAX_SNAPSHOT_INTERVALS, OptionInfo, OptionKind,

@@ -4,7 +4,8 @@ use std::fmt;
 
 use url::Url;
 
-use super::{LoadTest, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS, Stage};
+use super::{LoadTest, Stage};
+use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS};
 
 /// Longest name of a test, in bytes.
 const MAX_TEST_NAME_BYTES: usize = 200;

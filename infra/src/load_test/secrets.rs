@@ -129,8 +129,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::client_settings::{ClientSettings, Secret};
-    use crate::declared::{DeclaredRequest, DeclaredScenario};
+    use crate::load_test::{ClientSettings, DeclaredRequest, DeclaredScenario, Secret};
     use proptest::prelude::*;
 
     fn shown(host: &str) -> String {

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::declared::{DeclaredRequest, WaitTime};
+use crate::base::{MAX_STAGES, MAX_USERS};
 
 fn valid() -> LoadTest {
     LoadTest {
@@ -137,7 +139,7 @@ fn each_mistake_has_its_sentence() {
             "`client.root_certificate` is not PEM text",
         ),
         (
-            |t| t.client.kind = Some(crate::client_settings::ClientKind::Full),
+            |t| t.client.kind = Some(super::ClientKind::Full),
             "`client.kind` is for declared requests",
         ),
         (

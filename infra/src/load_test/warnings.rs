@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::LoadTest;
-use crate::durations::format_duration;
-use crate::load_profile::{LoadProfile, UserPlan};
+use crate::base::format_duration;
+use crate::profile::{LoadProfile, UserPlan};
 
 impl LoadTest {
     /// What is allowed and worth knowing before the run: ramps that do not end in time. Messages for people, for a

@@ -4,11 +4,8 @@ use std::ops::Deref;
 use std::slice;
 use std::sync::Arc;
 
-use crate::load_test::MAX_OPTIONS;
-use crate::protocol::{
-    MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, OptionInfo, ScenarioInfo,
-    UserTypeInfo, cut,
-};
+use crate::base::{MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, cut};
+use crate::load_test::{MAX_OPTIONS, OptionInfo, ScenarioInfo, UserTypeInfo};
 
 /// An agent's scenarios. Agents of one build share a list, and copies of a view share those of the registry.
 #[derive(Debug, Clone, Default)]

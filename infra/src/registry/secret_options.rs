@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::load_test::{MAX_OPTION_NAME_BYTES, MAX_OPTIONS};
-use crate::protocol::{OptionInfo, ScenarioInfo};
+use crate::load_test::{MAX_OPTION_NAME_BYTES, MAX_OPTIONS, OptionInfo, ScenarioInfo};
 
 /// Most options remembered; beyond them every option counts as secret.
 const MAX_SECRET_OPTIONS: usize = 10_000;

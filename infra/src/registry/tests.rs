@@ -1,10 +1,9 @@
 use super::*;
-use crate::agent_secret::AgentSecret;
-use crate::load_test::MAX_OPTIONS;
-use crate::protocol::{
-    MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, OptionInfo,
-    PROTOCOL_VERSION, ScenarioInfo, UserTypeInfo,
+use crate::base::{
+    AgentSecret, MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS,
 };
+use crate::load_test::{MAX_OPTIONS, OptionInfo, ScenarioInfo, UserTypeInfo};
+use crate::protocol::PROTOCOL_VERSION;
 
 fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
     Hello {

@@ -1,7 +1,7 @@
 //! The `[client]` table.
 
 use super::section::Section;
-use crate::client_settings::{ClientKind, ClientSettings, HttpVersion, Secret};
+use crate::load_test::{ClientKind, ClientSettings, HttpVersion, Secret};
 
 const KEYS: [&str; 11] = [
     "kind",

@@ -2,7 +2,8 @@
 
 use super::TestDraft;
 use super::section::Section;
-use crate::load_test::{LoadTestError, MAX_STAGES, Stage};
+use crate::base::MAX_STAGES;
+use crate::load_test::{LoadTestError, Stage};
 
 const STAGE_KEYS: [&str; 5] = ["users", "arrival_rate", "ramp", "spawn_rate", "duration"];
 

@@ -12,10 +12,10 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use crate::build_info::{BuildInfo, StartTerms};
-use crate::client_settings::ClientSettings;
-use crate::declared::DeclaredScenario;
-use crate::load_test::{LoadTest, LoadTestError, Selection, Stage};
+use crate::base::{BuildInfo, StartTerms};
+use crate::load_test::{
+    ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Selection, Stage,
+};
 use errors::Problems;
 use section::Section;
 use tree::Table;

@@ -1,7 +1,7 @@
 //! What to ask for so that a load test is asked for again.
 
 use super::TestDraft;
-use crate::build_info::StartTerms;
+use crate::base::StartTerms;
 use crate::load_test::LoadTest;
 
 impl From<&LoadTest> for TestDraft {

@@ -1,7 +1,7 @@
 //! The requests of a declared scenario and the wait between them.
 
 use super::section::Section;
-use crate::declared::{DeclaredRequest, MAX_REQUESTS, WAIT_TIME_RANGE, WaitTime};
+use crate::load_test::{DeclaredRequest, MAX_REQUESTS, WAIT_TIME_RANGE, WaitTime};
 
 const REQUEST_KEYS: [&str; 8] = [
     "method",

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::errors::Problems;
 use super::tree::{Entry, Node, Table, Value};
-use crate::durations::{DurationError, duration_of_number, parse_duration, whole_seconds};
-use crate::nearest::nearest;
+use crate::base::{DurationError, duration_of_number, nearest, parse_duration, whole_seconds};
 
 /// Other names of keys: lists are named in the singular in TOML (`[[stage]]`) and in the plural in JSON.
 const ALIASES: [(&str, &str); 4] = [

@@ -1,8 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-use crate::declared::WaitTime;
-use crate::load_test::LoadTest;
+use crate::load_test::{LoadTest, WaitTime};
 use std::time::Duration;
 
 #[test]

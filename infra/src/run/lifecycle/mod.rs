@@ -43,10 +43,8 @@ mod time_base;
 
 use std::collections::BTreeMap;
 
-use crate::completeness::{Counted, Gap, GapCause};
-use crate::protocol::{Prepare, ToAgent};
-use crate::run::{RunPhase, RunRecord};
-use crate::set_up_data::SetUpData;
+use crate::protocol::{Prepare, SetUpData, ToAgent};
+use crate::run::{Counted, Gap, GapCause, RunPhase, RunRecord};
 
 pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused, UnfinishedRun};
 pub use load_change::CHANGE_DELAY_US;

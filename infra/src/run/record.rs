@@ -2,14 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::build_info::{BuildInfo, builds_of};
-use crate::completeness::{Completeness, Gap};
-use crate::load_profile::LoadProfile;
+use crate::base::{BuildInfo, RunId, builds_of};
 use crate::load_test::LoadTest;
+use crate::profile::LoadProfile;
 use crate::protocol::AgentEnd;
-
-/// Identifies a run, for ever and over all coordinators: 12 letters and digits.
-pub type RunId = String;
+use crate::run::{Completeness, Gap};
 
 /// Everything about a run but its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +56,7 @@ pub struct RunAgent {
     pub end: Option<AgentEnd>,
 }
 
-/// Where a run stands. The diagram is in `run_lifecycle.rs`.
+/// Where a run stands. The diagram is in `lifecycle/mod.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunPhase {
     /// Agents start their workers.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::declared::header_mistakes;
+use super::header_mistakes;
 
 /// Largest certificate text, in bytes: some hundred certificates.
 pub const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;

@@ -28,7 +28,7 @@ impl BuildInfo {
         const MAX_TEXT_BYTES: usize = 100;
         let is_hash = self.sha256.len() == SHA256_DIGITS
             && self.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let kept = |text: &str| crate::protocol::cut(text, MAX_TEXT_BYTES).into_owned();
+        let kept = |text: &str| super::cut(text, MAX_TEXT_BYTES).into_owned();
         Self {
             sha256: if is_hash {
                 self.sha256.to_ascii_lowercase()

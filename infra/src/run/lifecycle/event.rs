@@ -1,10 +1,9 @@
 //! What happens to a run, what is to be done about it, and what is refused.
 
-use crate::load_profile::{LoadProfile, ProfileError};
-use crate::load_test::{MAX_DURATION, MAX_USERS};
-use crate::protocol::{AgentEnd, ToAgent};
+use crate::base::{MAX_DURATION, MAX_USERS};
+use crate::profile::{LoadProfile, ProfileError};
+use crate::protocol::{AgentEnd, SetUpData, ToAgent};
 use crate::run::RunRecord;
-use crate::set_up_data::SetUpData;
 
 /// A run that a coordinator which was restarted finds unfinished.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,10 @@
 //! What becomes of a run when its agents get ready, end, are lost, return or are silent.
 
 use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
-use crate::completeness::GapCause;
-use crate::load_profile::LoadProfile;
-use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES};
-use crate::run::RunPhase;
-use crate::set_up_data::SetUpData;
+use crate::base::MAX_SET_UP_DATA_BYTES;
+use crate::profile::LoadProfile;
+use crate::protocol::{AgentEnd, SetUpData};
+use crate::run::{GapCause, RunPhase};
 
 impl RunLifecycle {
     pub(super) fn agent_ready(

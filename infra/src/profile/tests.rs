@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::MAX_USERS;
 
 fn step(at_us: u64, users: u64, over_us: u64) -> ProfileStep {
     ProfileStep {

@@ -1,7 +1,8 @@
 //! What may be missing from a run's results, and what is not any more.
 
 use super::*;
-use crate::completeness::{LATE_RESULTS_US, LostWorker};
+use crate::protocol::LostWorker;
+use crate::run::LATE_RESULTS_US;
 
 fn saved_until(agent: &str, until: u32) -> RunEvent {
     RunEvent::ResultsSaved {

@@ -6,11 +6,11 @@ mod slow_links;
 use proptest::prelude::*;
 
 use super::*;
-use crate::completeness::Completeness;
-use crate::load_profile::LoadProfile;
+use crate::base::MAX_SET_UP_DATA_BYTES;
 use crate::load_test::LoadTest;
-use crate::protocol::{AgentEnd, MAX_SET_UP_DATA_BYTES};
-use crate::run::RunAgent;
+use crate::profile::LoadProfile;
+use crate::protocol::AgentEnd;
+use crate::run::{Completeness, RunAgent};
 
 const LEASE_US: u64 = 30_000_000;
 

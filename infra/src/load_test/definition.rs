@@ -1,33 +1,12 @@
-//! A load test: the named definition that runs are made of.
-
-mod check;
-mod secrets;
-mod warnings;
+//! The named definition that runs are made of.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client_settings::ClientSettings;
-use crate::declared::DeclaredScenario;
-use crate::load_profile::{LoadProfile, ProfileStep, RateStep};
-
-pub use check::{
-    LoadTestError, LoadTestErrors, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
-};
-pub(crate) use secrets::LEFT_OUT;
-
-/// Most users of one run.
-pub const MAX_USERS: u64 = 1_000_000;
-/// Most worker processes of one run.
-pub const MAX_WORKERS: u32 = 1_000;
-/// Most new iterations per second of one run.
-pub const MAX_ARRIVAL_RATE: f64 = 1e6;
-/// Longest duration of one run (30 days).
-pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Most stages of one test.
-pub const MAX_STAGES: usize = 1_000;
+use super::{ClientSettings, DeclaredScenario};
+use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
 /// The definition of a load test. Times are whole seconds, as Locust's are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -129,7 +108,7 @@ impl LoadTest {
     }
 
     /// How long the run takes, as the definition says it, in seconds.
-    fn planned_duration_s(&self) -> u64 {
+    pub(super) fn planned_duration_s(&self) -> u64 {
         if self.stages.is_empty() {
             return self.duration_s;
         }
@@ -231,6 +210,3 @@ fn ramp_of(users: u64, spawn_rate: Option<f64>, ramp_s: u64) -> Duration {
         _ => Duration::from_secs(ramp_s),
     }
 }
-
-#[cfg(test)]
-mod tests;

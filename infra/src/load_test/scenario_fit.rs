@@ -1,9 +1,8 @@
 //! Whether a load test fits the scenario it names: options, tags, user types and hosts.
 
-use crate::dealing::{UserClass, equal_weights};
-use crate::load_test::LoadTest;
-use crate::nearest::nearest;
-use crate::protocol::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+use super::{LoadTest, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+use crate::base::nearest;
+use crate::profile::{UserClass, equal_weights};
 
 /// Most names listed in a sentence.
 const MAX_SHOWN: usize = 20;

@@ -1,8 +1,9 @@
 //! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
 
 use super::{ChangeRefused, RunEffect, RunLifecycle};
-use crate::load_profile::LoadProfile;
-use crate::load_test::{LoadTestError, MAX_DURATION, MAX_USERS};
+use crate::base::{MAX_DURATION, MAX_USERS};
+use crate::load_test::LoadTestError;
+use crate::profile::LoadProfile;
 use crate::protocol::ToAgent;
 use crate::run::RunPhase;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::load_test::LEFT_OUT;
+use super::LEFT_OUT;
 
 /// A scenario that is a list of requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::build_info::BuildInfo;
-use crate::protocol::{Hello, PING_INTERVAL_S, cut};
+use crate::base::{BuildInfo, cut};
+use crate::protocol::{Hello, PING_INTERVAL_S};
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
 use secret_options::SecretOptions;

@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{MAX_ERROR_BYTES, cut};
+use crate::base::{MAX_ERROR_BYTES, cut};
+use crate::protocol::LostWorker;
 
 /// Most gaps of a run that are kept apart; further ones are only counted.
 pub const MAX_GAPS: usize = 10_000;
@@ -68,18 +69,6 @@ pub enum GapCause {
 pub struct Counted {
     pub requests: u64,
     pub failures: u64,
-}
-
-/// A worker process that ended before it had handed over its results.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LostWorker {
-    /// Global index.
-    pub worker: u32,
-    /// First second of run time of which something may be missing.
-    pub since_second: u32,
-    /// As in [`GapCause::WorkerLost`].
-    pub how: String,
 }
 
 impl GapCause {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{MAX_NAME_BYTES, OTHER, cut};
+use crate::base::{MAX_NAME_BYTES, OTHER, cut};
 
 /// Most notices kept of one run apart from each other; further workers share one notice of each kind.
 pub const MAX_GENERATOR_NOTICES: usize = 200;

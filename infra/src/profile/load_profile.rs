@@ -4,17 +4,12 @@
 //! than i users, so the last to come is the first to go. Worker w of W owns the slots i with i % W == w.
 //! Everything follows from the profile alone, so any number of workers agree without talking.
 
-mod arrivals;
-mod user_plan;
-
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::load_test::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS};
-
-pub use arrivals::{Arrival, ArrivalTimes};
-pub use user_plan::{UserChanges, UserPlan, UserTurn, own_users};
+use super::{ArrivalTimes, UserPlan};
+use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS};
 
 /// Most steps of a profile, and most changes of its rate: a change each second for nearly three hours.
 pub const MAX_PROFILE_STEPS: usize = 10_000;
@@ -99,7 +94,7 @@ impl LoadProfile {
 
     /// New iterations per second at a time, over the whole run. None from the end on.
     pub fn rate_at(&self, at_us: u64) -> f64 {
-        arrivals::rate_at(self, at_us)
+        super::arrivals::rate_at(self, at_us)
     }
 
     /// Whether iterations begin at a rate, whatever the target does.
@@ -207,6 +202,3 @@ impl LoadProfile {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

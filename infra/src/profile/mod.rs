@@ -1,0 +1,14 @@
+//! How the load goes, as pure functions: users and iterations over time, and who gets which of them.
+
+mod arrivals;
+mod distribution;
+mod load_profile;
+mod user_plan;
+
+pub use arrivals::{Arrival, ArrivalTimes};
+pub use distribution::{ClassSequence, UserClass, deal_workers, equal_weights};
+pub use load_profile::{LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep};
+pub use user_plan::{UserChanges, UserPlan, UserTurn, own_users};
+
+#[cfg(test)]
+mod tests;

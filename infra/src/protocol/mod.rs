@@ -1,0 +1,26 @@
+//! The wire between agents and the coordinator. What to do when it changes is said in `messages.rs`.
+
+mod frames;
+mod generator_notice;
+mod messages;
+mod set_up_data;
+mod snapshot;
+
+pub use crate::base::{
+    MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES,
+    MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES, OTHER, cut,
+};
+pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+pub use frames::{FrameError, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, decode, encode};
+pub use generator_notice::{
+    GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,
+};
+pub use messages::{
+    AGENT_SOCKET_PATH, HeldRun, Hello, MAX_UNACKNOWLEDGED, PING_INTERVAL_S, PROTOCOL_VERSION,
+    Prepare, ToAgent, ToCoordinator, Welcome,
+};
+pub use set_up_data::SetUpData;
+pub use snapshot::{
+    AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, LostWorker, MAX_SNAPSHOT_INTERVALS,
+    MAX_SNAPSHOT_PARTS, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
+};

@@ -1,0 +1,224 @@
+//! The results that an agent hands over: what happened since its last snapshot of a run.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::GeneratorNotice;
+use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, bounded_list};
+
+/// Most elements of each of a snapshot's lists but its intervals.
+pub const MAX_SNAPSHOT_PARTS: usize = 50_000;
+/// Most intervals of a snapshot.
+pub const MAX_SNAPSHOT_INTERVALS: usize = 20_000;
+
+/// What happened since the last snapshot. Everything in it is added to what is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// The run.
+    pub run_id: RunId,
+    /// Number of the snapshot, from 1 without gaps.
+    pub seq: u64,
+    /// Endpoints that `intervals` and `samples` refer to by position.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
+    pub endpoints: Vec<Endpoint>,
+    /// Requests by second and endpoint.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_INTERVALS>")]
+    pub intervals: Vec<IntervalData>,
+    /// Users that started and stopped.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
+    pub user_changes: Vec<UserChange>,
+    /// Single requests for the scatter plot.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
+    pub samples: Vec<SampleData>,
+    /// Console log lines, in order.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
+    pub log: Vec<LogLine>,
+    /// Log lines left out because they came too fast.
+    pub log_lines_dropped: u64,
+    /// State of the agent's workers now; empty if unchanged.
+    #[serde(deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>")]
+    pub workers: Vec<WorkerState>,
+    /// Why the agent is stopping its load before its time, once it knows; the run is to stop everywhere.
+    pub failing: Option<String>,
+    /// What the generator itself ran short of since the last snapshot.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
+    pub notices: Vec<GeneratorNotice>,
+    /// With it, all results of the seconds of run time before this one are there, from all workers of the agent.
+    pub complete_until: u32,
+    /// Set in the last snapshot of the run.
+    pub end: Option<AgentEnd>,
+}
+
+/// Method and name: what results are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// HTTP method or another kind of request.
+    pub method: String,
+    /// The request's name.
+    pub name: String,
+}
+
+/// One second of run time, one endpoint, one agent (or worker): the unit of measurement. All response
+/// times in µs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntervalData {
+    /// Second of run time in which the requests ended.
+    pub second: u32,
+    /// Position in [`Snapshot::endpoints`].
+    pub endpoint: u32,
+    /// Requests, failures included. May be 0 (then only `errors` matter: errors of tasks).
+    pub requests: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Bytes of response bodies, decoded.
+    pub bytes: u64,
+    /// Least response time.
+    pub min_us: u64,
+    /// Greatest response time.
+    pub max_us: u64,
+    /// Sum of response times.
+    pub sum_us: u64,
+    /// Sum of times to first byte.
+    pub ttfb_sum_us: u64,
+    /// Requests that have a time to first byte.
+    pub ttfb_count: u64,
+    /// HDR histogram (1 µs to 1 h, 3 digits), V2 + DEFLATE; empty when there are no requests.
+    pub histogram: ByteBuf,
+    /// Requests whose intended start is known; the next four and the histogram are about these, from the
+    /// intended start on.
+    pub intended_count: u64,
+    /// Least response time from the intended start.
+    pub intended_min_us: u64,
+    /// Greatest response time from the intended start.
+    pub intended_max_us: u64,
+    /// Sum of response times from the intended start.
+    pub intended_sum_us: u64,
+    /// HDR histogram of them, as `histogram`; empty when there are none.
+    pub intended_histogram: ByteBuf,
+    /// Requests that were timed only until the first byte of the answer (those of goose scenarios).
+    pub first_byte_only: u64,
+    /// Errors by text.
+    #[serde(deserialize_with = "bounded_list::<_, _, { MAX_ERRORS + 1 }>")]
+    pub errors: Vec<ErrorCount>,
+}
+
+/// How often an error occurred.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// Its text.
+    pub error: String,
+    /// How often.
+    pub occurrences: u64,
+}
+
+/// Users that started and stopped within one second of run time, and iterations of an arrival rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserChange {
+    /// Second of run time.
+    pub second: u32,
+    /// Users started.
+    pub started: u64,
+    /// Users stopped.
+    pub stopped: u64,
+    /// Iterations that an arrival rate asked for and that began, late ones included.
+    pub arrivals: u64,
+    /// Of these, how many began late.
+    pub late_arrivals: u64,
+    /// Iterations that an arrival rate asked for and that never began, because every user was busy.
+    pub skipped_arrivals: u64,
+}
+
+/// One request for the scatter plot.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SampleData {
+    /// Position in [`Snapshot::endpoints`].
+    pub endpoint: u32,
+    /// When it ended: µs of run time.
+    pub at_us: u64,
+    /// Response time in µs.
+    pub response_us: u64,
+    /// Whether it failed.
+    pub failed: bool,
+    /// Why it was kept.
+    #[serde(default, skip_serializing_if = "SampleKind::is_drawn")]
+    pub kind: SampleKind,
+}
+
+/// Why a sample was kept of all requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    /// Drawn from all requests, each as likely as any other.
+    #[default]
+    Drawn,
+    /// Drawn from the failed ones in addition.
+    Failed,
+    /// The slowest of its endpoint, where it was not drawn.
+    Slow,
+}
+
+impl SampleKind {
+    /// Whether it was drawn from all requests.
+    pub fn is_drawn(&self) -> bool {
+        *self == Self::Drawn
+    }
+}
+
+/// One line of the console log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, on the coordinator's clock (µs since 1970).
+    pub at_us: u64,
+    /// Who: `agent`, `agent/worker-0` or `coordinator`.
+    pub source: String,
+    /// The line, without its end, valid UTF-8, possibly cut. May hold terminal escapes: whoever shows it escapes.
+    pub text: String,
+}
+
+/// State of one worker process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerState {
+    /// Global index.
+    pub index: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Users active now.
+    pub users: u64,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// How an agent's part of a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEnd {
+    /// Why it did not end as planned: a sentence that names worker and signal where there is one.
+    pub failure: Option<String>,
+    /// All requests the agent reported in this run, for the check at the end.
+    pub requests: u64,
+    /// All failures likewise.
+    pub failures: u64,
+    /// When the agent's last user ended, in µs of run time; 0 if none ever started.
+    #[serde(default)]
+    pub ended_at_us: u64,
+    /// Workers that ended before they had handed over their results.
+    #[serde(
+        default,
+        deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>"
+    )]
+    pub lost_workers: Vec<LostWorker>,
+}
+
+/// A worker process that ended before it had handed over its results.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LostWorker {
+    /// Global index.
+    pub worker: u32,
+    /// First second of run time of which something may be missing.
+    pub since_second: u32,
+    /// How, as text that follows the worker's name: `was killed by signal 9 (SIGKILL)`.
+    pub how: String,
+}
