@@ -11,14 +11,12 @@ use http::header::{
 };
 use http::{HeaderValue, Method, StatusCode};
 
-use super::body::Body;
-use super::body::BodyStream;
+use super::body::{Body, BodyStream};
 use super::cookies::{self, Jar};
 use super::failure::Failure;
 use super::request::Headers;
 use super::target::Target;
-use super::transport::Outgoing;
-use super::transport::{Transport, Unread};
+use super::transport::{Outgoing, Transport, Unread};
 use super::{ClientKind, ClientShared};
 
 /// Length of a body that is not there.

@@ -7,8 +7,7 @@
 
 use super::Client;
 use super::request::Request;
-use super::response::Response;
-use super::response::StreamedResponse;
+use super::response::{Response, StreamedResponse};
 
 macro_rules! written_otherwise {
     ($($name:ident: $message:literal, $label:literal;)*) => {$(

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::recorder::OwnSample;
+use crate::client::pending::OwnSample;
 use crate::task::asks;
 
 impl Client {

@@ -19,6 +19,7 @@ mod exchange;
 mod failure;
 mod locust_names;
 mod measure;
+mod pending;
 mod request;
 mod response;
 mod session;
@@ -35,8 +36,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT};
 use http::{HeaderValue, Method};
 use url::Url;
 
-use crate::recorder::UserContext;
-use crate::run::{Run, UserInfo};
+use crate::run::{Run, UserContext, UserInfo};
 use target::{Base, TargetCache};
 use transport::Transport;
 

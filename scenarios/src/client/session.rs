@@ -10,8 +10,9 @@ use url::Url;
 use super::{
     Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, cookies,
 };
-use crate::recorder::{Ended, OwnSample, Recorder, UserContext};
-use crate::run::RunSettings;
+use crate::client::pending::{Ended, OwnSample};
+use crate::recorder::Recorder;
+use crate::run::{RunSettings, UserContext};
 use crate::user::UserType;
 
 impl Client {

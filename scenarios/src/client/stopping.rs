@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
-use crate::recorder::UserContext;
+use crate::run::UserContext;
 
 /// Says whether a user is to stop, wherever it is: [`Client::stop_handle`]. Cheap to clone.
 #[derive(Clone)]

@@ -37,8 +37,8 @@ use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
 use super::stop_grace::ENGINE_GRACE;
 use super::user::Crew;
-use crate::recorder::{Recorder, RunContext};
-use crate::run::{Run, RunSettings, without_password};
+use crate::recorder::Recorder;
+use crate::run::{Run, RunContext, RunSettings, without_password};
 use crate::scenario::Scenario;
 use crate::user::UserTypeError;
 

@@ -15,11 +15,11 @@
 mod arrivals;
 mod attack;
 mod life;
-pub(crate) mod log_limit;
-pub(crate) mod loop_watch;
+mod log_limit;
+mod loop_watch;
 mod pace;
 mod slots;
-pub(crate) mod stop;
+mod stop;
 mod stop_grace;
 mod task_run;
 #[cfg(test)]
@@ -31,7 +31,10 @@ pub use attack::{
     DriveError, Load, PlannedUser, UserOrder, drive, is_engine_chatter, keep_sigint_from_engine,
 };
 pub(crate) use life::next_arrival;
+pub(crate) use log_limit::LogLimit;
+pub(crate) use loop_watch::NameId;
 pub use loop_watch::{LoopWatch, Sight};
 pub(crate) use pace::lateness;
+pub(crate) use stop::StopSignal;
 pub use stop_grace::{LOAD_THREAD_GRACE, WORKER_GRACE};
 pub(crate) use task_run::{polled_as, report};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::loop_watch::{LoopWatch, NameId};
 use super::stop::StopSignal;
 use crate::place::panic_message;
-use crate::recorder::UserContext;
+use crate::run::UserContext;
 use crate::task::{Flow, TaskResult};
 
 /// How a task ended.

@@ -14,8 +14,7 @@ use super::loop_watch::NameId;
 use super::stop::StopSignal;
 use super::task_run::report_panic;
 use crate::client::{Client, ClientShared};
-use crate::recorder::{RunContext, UserContext};
-use crate::run::UserInfo;
+use crate::run::{RunContext, UserContext, UserInfo};
 use crate::scenario::Scenario;
 use crate::user::UserType;
 

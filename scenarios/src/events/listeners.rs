@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::engine::log_limit::LogLimit;
+use crate::engine::LogLimit;
 use crate::place::panic_message;
 use crate::run::UserInfo;
 

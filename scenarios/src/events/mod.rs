@@ -12,5 +12,5 @@ mod request;
 pub use listeners::{Events, UserErrorEvent};
 pub use of_the_run::{START_EVENT_TIME, STOP_EVENT_TIME};
 pub(crate) use of_the_run::{handler, spawned_handler};
+pub(crate) use request::Details;
 pub use request::RequestEvent;
-pub(crate) use request::heard;

@@ -5,13 +5,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::client::Status;
+use http::StatusCode;
+
+use super::Events;
+use crate::client::{RequestContext, Status};
+use crate::engine::LogLimit;
 use crate::place::panic_message;
-use crate::recorder::{Details, RequestSample, RunContext};
+use crate::recorder::RequestSample;
 use crate::run::UserInfo;
 
 /// Hears every sample, and may rename it.
 pub(crate) type RequestListener = Arc<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;
+
+/// What listeners know of a request beside its sample.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Details<'a> {
+    /// The address of the first request.
+    pub(crate) url: Option<&'a str>,
+    /// The final response's; `None` without a response.
+    pub(crate) status: Option<StatusCode>,
+    /// What the user says about all of its requests.
+    pub(crate) user_context: Option<&'a RequestContext>,
+    /// What was said about this request.
+    pub(crate) own_context: Option<&'a RequestContext>,
+}
 
 /// A request that has ended, before it is recorded: Locust's `request` event.
 ///
@@ -107,32 +124,31 @@ impl fmt::Debug for RequestEvent<'_> {
     }
 }
 
-/// Tells the listeners of a request, then records it as they left it. A listener that panics does
-/// not end the user, and the others are still told.
-#[cold]
-pub(crate) fn heard(
-    run: &RunContext,
-    sample: &RequestSample<'_>,
-    user: &UserInfo,
-    details: Details<'_>,
-) {
-    let mut event = RequestEvent {
-        sample,
-        user,
-        details,
-        name: None,
-    };
-    for listener in &run.events.request {
-        // A sample may be recorded while a panic unwinds already; a second one would end the process.
-        let heard = catch_unwind(AssertUnwindSafe(|| listener(&mut event)));
-        if let Err(panic) = heard {
-            // Limited: a listener that panics may do so with every request.
-            run.log.error("on_request", &panic_message(&*panic));
+impl Events {
+    /// Calls the listeners of a request that has ended. Returns the name that one of them gave it. A listener that
+    /// panics does not end the user, and the others are still called.
+    #[cold]
+    pub(crate) fn heard_request(
+        &self,
+        log: &LogLimit,
+        sample: &RequestSample<'_>,
+        user: &UserInfo,
+        details: Details<'_>,
+    ) -> Option<String> {
+        let mut event = RequestEvent {
+            sample,
+            user,
+            details,
+            name: None,
+        };
+        for listener in &self.request {
+            // A sample may be recorded while a panic unwinds already; a second one would end the process.
+            let heard = catch_unwind(AssertUnwindSafe(|| listener(&mut event)));
+            if let Err(panic) = heard {
+                // Limited: a listener that panics may do so with every request.
+                log.error("on_request", &panic_message(&*panic));
+            }
         }
+        event.name
     }
-    let name = event.name;
-    run.recorder.request(&RequestSample {
-        name: name.as_deref().unwrap_or(sample.name),
-        ..*sample
-    });
 }

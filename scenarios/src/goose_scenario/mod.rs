@@ -36,10 +36,9 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::engine::stop::StopSignal;
-use crate::engine::{Arrivals, lateness, next_arrival, polled_as, report};
+use crate::engine::{Arrivals, StopSignal, lateness, next_arrival, polled_as, report};
 use crate::place::panic_message;
-use crate::recorder::UserContext;
+use crate::run::UserContext;
 use observer::Observer;
 use order::Order;
 

@@ -21,7 +21,8 @@ use ::goose::metrics::{GooseMetric, GooseRequestMetric};
 use url::Url;
 
 use crate::engine::report;
-use crate::recorder::{RequestSample, UserContext};
+use crate::recorder::RequestSample;
+use crate::run::UserContext;
 
 /// How long a request waits for a verdict of its transaction. A later one is reported as an error.
 const HOLD: Duration = Duration::from_secs(5);

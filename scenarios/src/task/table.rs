@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use crate::engine::loop_watch::NameId;
+use crate::engine::NameId;
 use crate::task::{Chain, MarkovError, TaskOptions, WaitTime};
 
 /// In which order a task set's tasks come.

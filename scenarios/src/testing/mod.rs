@@ -10,11 +10,10 @@ use std::time::Duration;
 use url::Url;
 
 use crate::client::{Client, ClientKind, ClientOptions, ClientShared};
-use crate::engine::log_limit::LogLimit;
-use crate::engine::stop::StopSignal;
+use crate::engine::{LogLimit, StopSignal};
 use crate::events::Events;
-use crate::recorder::{Recorder, RunContext, UserContext};
-use crate::run::{Run, RunSettings, UserInfo};
+use crate::recorder::Recorder;
+use crate::run::{Run, RunContext, RunSettings, UserContext, UserInfo};
 
 pub(crate) use driving::{drive_plan, drive_until, plan};
 pub(crate) use recorder::Memory;

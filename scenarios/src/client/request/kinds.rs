@@ -6,10 +6,9 @@ use futures_util::future::BoxFuture;
 
 use super::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
 use crate::client::failure::RequestError;
-use crate::client::response::Response;
-use crate::client::response::RestResponse;
-use crate::client::response::StreamedResponse;
-use crate::client::response::{CaughtResponse, CaughtStreamedResponse};
+use crate::client::response::{
+    CaughtResponse, CaughtStreamedResponse, Response, RestResponse, StreamedResponse,
+};
 
 /// A kind of request: plain, caught, streamed, both, or of a JSON API.
 pub trait RequestKind: Sized + Send + 'static + private::Sealed {

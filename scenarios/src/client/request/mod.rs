@@ -21,13 +21,12 @@ use http::Method;
 
 use super::exchange::{Answer, Reading, Route, exchange};
 use super::failure::{Failure, RequestError};
-use super::response::RestResponse;
-use super::response::StreamedResponse;
-use super::response::{Asked, Response};
-use super::response::{CaughtResponse, CaughtStreamedResponse, Judged};
+use super::response::{
+    Asked, CaughtResponse, CaughtStreamedResponse, Judged, Response, RestResponse, StreamedResponse,
+};
 use super::target::Target;
 use super::{Client, ClientKind};
-use crate::recorder::{Begun, Ended, OwnSample, Pending};
+use crate::client::pending::{Begun, Ended, OwnSample, Pending};
 
 pub use all::REQUESTS_AT_ONCE;
 pub use body::RequestBody;

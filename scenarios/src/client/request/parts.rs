@@ -6,12 +6,11 @@ use std::time::Duration;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use super::Request;
 use super::body::RequestBody;
 use super::headers::{IntoHeaders, VALUE_NOT_VALID};
 use super::multipart::Multipart;
-use super::python_json;
 use super::spelling::WrittenName;
+use super::{Request, python_json};
 use crate::client::ClientKind;
 use crate::client::target::basic;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Response;
 use super::streamed::StreamedResponse;
+use crate::client::pending::OwnSample;
 use crate::client::request::RequestContext;
-use crate::recorder::OwnSample;
 use crate::task::TaskResult;
 
 /// A caught response: [`Request::catch`](crate::client::Request::catch).

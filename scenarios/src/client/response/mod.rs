@@ -25,7 +25,8 @@ use super::body::{Body, BodyNotKept};
 use super::exchange::Answer;
 use super::failure::{is_success, status_failure};
 use super::target::Target;
-use crate::recorder::{Ended, UserContext};
+use crate::client::pending::Ended;
+use crate::run::UserContext;
 
 pub use json::{JsonError, ReadJson};
 pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};

@@ -15,11 +15,10 @@ use super::server_sent::{LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
 use super::status::Status;
 use super::{Asked, Response};
 use crate::client::ClientKind;
-use crate::client::body::BodyStream;
-use crate::client::body::{Body, Collected};
+use crate::client::body::{Body, BodyStream, Collected};
 use crate::client::exchange::Answer;
 use crate::client::failure::Failure;
-use crate::recorder::Ended;
+use crate::client::pending::Ended;
 
 /// Longest line that is read, in bytes. A longer one ends the stream with an error.
 pub const LONGEST_LINE: usize = 1 << 20;

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::client::{Client, ClientKind, ClientOptions, ClientShared};
 use crate::events::{Events, RequestEvent};
-use crate::recorder::UserContext;
-use crate::run::RunSettings;
+use crate::run::{RunSettings, UserContext};
 use crate::testing::{BOTH, Memory, Reply, Seen, Server, respond};
 
 type Listener = Box<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;

@@ -10,8 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
 
-use crate::client::failure::Failure;
-use crate::client::failure::Shortage;
+use crate::client::failure::{Failure, Shortage};
 
 /// How long an address is tried alone before the next one is tried beside it (RFC 8305, 8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

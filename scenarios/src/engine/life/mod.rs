@@ -25,7 +25,7 @@ use super::loop_watch::NameId;
 use super::pace::{Pace, lateness};
 use super::task_run::{Limit, Outcome, bounded, report, report_panic, stop_test};
 use crate::client::Client;
-use crate::recorder::UserContext;
+use crate::run::UserContext;
 use crate::task::{Cursor, Flow, TaskTable, UserRun, Wait};
 use crate::user::UserType;
 use waiting::Woken;

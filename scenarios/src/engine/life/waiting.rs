@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Life;
+use crate::engine::StopSignal;
 use crate::engine::arrivals::Arrivals;
 use crate::engine::pace::lateness;
-use crate::engine::stop::StopSignal;
 use crate::engine::task_run::report_panic;
 use crate::task::Wait;
 

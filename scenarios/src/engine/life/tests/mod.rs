@@ -17,7 +17,7 @@ use super::live;
 use crate::client::{Client, ClientShared};
 use crate::engine::arrivals::Arrivals;
 use crate::prelude::*;
-use crate::recorder::UserContext;
+use crate::run::UserContext;
 use crate::task::{TaskFn, TaskSetFn};
 use crate::testing::{Memory, user_context};
 

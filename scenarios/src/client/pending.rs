@@ -1,0 +1,171 @@
+//! Requests that are not recorded yet: under way, or waiting for the scenario's verdict. Each is recorded exactly once.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::request::RequestContext;
+use super::target::Target;
+use crate::events::Details;
+use crate::recorder::RequestSample;
+use crate::run::UserContext;
+
+/// A request under way. Dropping it undecided records a failure, so that no request the target
+/// may have seen is ever missing from the counts.
+pub(crate) struct Pending<'a> {
+    user: &'a Arc<UserContext>,
+    method: &'a str,
+    name: &'a str,
+    started_at: Instant,
+    /// How much later than intended the task began, for users with a pace.
+    delay: Option<Duration>,
+    target: &'a Target,
+    user_context: &'a RequestContext,
+    own_context: &'a RequestContext,
+    open: bool,
+}
+
+/// What a request is known by before it is sent.
+pub(crate) struct Begun<'a> {
+    pub(crate) user: &'a Arc<UserContext>,
+    pub(crate) method: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) started_at: Instant,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) target: &'a Target,
+    pub(crate) user_context: &'a RequestContext,
+    pub(crate) own_context: &'a RequestContext,
+}
+
+/// What is known once a request has ended.
+pub(crate) struct Ended {
+    pub(crate) response_time: Duration,
+    pub(crate) time_to_first_byte: Option<Duration>,
+    pub(crate) response_length: u64,
+    pub(crate) status: Option<StatusCode>,
+}
+
+impl<'a> Pending<'a> {
+    pub(crate) fn new(begun: Begun<'a>) -> Self {
+        let Begun {
+            user,
+            method,
+            name,
+            started_at,
+            delay,
+            target,
+            user_context,
+            own_context,
+        } = begun;
+        Self {
+            user,
+            method,
+            name,
+            started_at,
+            delay,
+            target,
+            user_context,
+            own_context,
+            open: true,
+        }
+    }
+
+    /// Records the sample.
+    pub(crate) fn finish(mut self, ended: &Ended, error: Option<&str>) {
+        self.open = false;
+        self.record(ended, error);
+    }
+
+    fn record(&self, ended: &Ended, error: Option<&str>) {
+        let sample = RequestSample {
+            method: self.method,
+            name: self.name,
+            started_at: self.started_at,
+            response_time: ended.response_time,
+            time_to_first_byte: ended.time_to_first_byte,
+            response_length: ended.response_length,
+            error,
+            from_intended_start: self.delay.map(|delay| ended.response_time + delay),
+            first_byte_only: false,
+        };
+        let details = Details {
+            url: Some(self.target.url.as_str()),
+            status: ended.status,
+            user_context: Some(self.user_context),
+            own_context: Some(self.own_context),
+        };
+        self.user.record_with(&sample, details);
+    }
+
+    pub(crate) fn user(&self) -> &'a Arc<UserContext> {
+        self.user
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(crate) fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// Leaves the recording to a caught response.
+    pub(crate) fn hand_over(mut self) {
+        self.open = false;
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let ended = Ended {
+            response_time: self.started_at.elapsed(),
+            time_to_first_byte: None,
+            response_length: 0,
+            status: None,
+        };
+        self.record(&ended, Some(self.user.abort_text()));
+    }
+}
+
+/// A sample that belongs to nobody's request any more: it waits for a verdict and may be rewritten.
+pub(crate) struct OwnSample {
+    pub(crate) user: Arc<UserContext>,
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) name: String,
+    pub(crate) started_at: Instant,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) target: Option<Arc<Target>>,
+    /// What the user and the request say, the request's entries over the user's.
+    pub(crate) context: RequestContext,
+    pub(crate) ended: Ended,
+}
+
+impl OwnSample {
+    /// Records it as it now is.
+    pub(crate) fn record(&self, error: Option<&str>) {
+        let response_time = self.ended.response_time;
+        let sample = RequestSample {
+            method: &self.method,
+            name: &self.name,
+            started_at: self.started_at,
+            response_time,
+            time_to_first_byte: self.ended.time_to_first_byte,
+            response_length: self.ended.response_length,
+            error,
+            from_intended_start: self.delay.map(|delay| response_time + delay),
+            first_byte_only: false,
+        };
+        let details = Details {
+            url: self.target.as_deref().map(|target| target.url.as_str()),
+            status: self.ended.status,
+            user_context: None,
+            own_context: Some(&self.context),
+        };
+        self.user.record_with(&sample, details);
+    }
+}

@@ -1,0 +1,89 @@
+//! Where timings go: the sample of one request, and the trait it is handed to.
+
+use std::time::{Duration, Instant};
+
+/// One timed request.
+///
+/// Everything is borrowed: a sample is made on the hot path and must not allocate. Copy what is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSample<'a> {
+    /// HTTP method of the first request, in capitals; for what was measured otherwise, the type it was
+    /// given (`WS`).
+    pub method: &'a str,
+    /// The name the request is grouped under.
+    pub name: &'a str,
+    /// When `send()` was called.
+    pub started_at: Instant,
+    /// From `send()` until the whole body had been read and decoded, redirects included; for a
+    /// request that failed in between, until the failure.
+    pub response_time: Duration,
+    /// From `send()` until the head of the final response, `None` when none came.
+    pub time_to_first_byte: Option<Duration>,
+    /// Length of the decoded body of the final response in bytes; of a streamed one what its head
+    /// says, 0 if nothing.
+    pub response_length: u64,
+    /// Why the request counts as a failure; `None` for a success.
+    pub error: Option<&'a str>,
+    /// The response time counted from the intended start, where the user is paced or an arrival rate sets
+    /// the pace; never less than `response_time`.
+    pub from_intended_start: Option<Duration>,
+    /// Whether `response_time` is only that until the first byte (requests of goose's own client).
+    pub first_byte_only: bool,
+}
+
+/// What became of an iteration that an arrival rate asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A user began it.
+    InTime,
+    /// A user began it, but later than intended, because all were busy.
+    Late,
+    /// Nobody began it: all users were busy for too long.
+    Skipped,
+}
+
+/// Something of the load generator's own that ran short. The run's results say so beside the numbers, so that
+/// it is not mistaken for the target's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratorLimit<'a> {
+    /// A request failed because no more files could be opened (EMFILE, ENFILE).
+    FileDescriptors,
+    /// A request failed because every local port was in use (EADDRNOTAVAIL).
+    Ports,
+    /// A request failed because this name did not resolve.
+    NameResolution {
+        /// The name.
+        host: &'a str,
+    },
+    /// A task kept this process's other users waiting.
+    BlockedLoop {
+        /// User type and task.
+        task: &'a str,
+        /// For how long.
+        held_up: Duration,
+        /// Whether the same occurrence was reported before, when it had not lasted so long.
+        again: bool,
+    },
+}
+
+/// What a timing is given to. The worker's recorder implements it.
+///
+/// Called by the users themselves, from any thread of the runtime, once per event.
+pub trait Recorder: Send + Sync + 'static {
+    /// A request ended, well or badly. Called exactly once per request of a user.
+    fn request(&self, sample: &RequestSample<'_>);
+    /// A user begins; called before its `on_start`.
+    fn user_started(&self);
+    /// A user has ended; called after its `on_stop`, once for each `user_started`.
+    fn user_stopped(&self);
+    /// A task ended in an error that is not a failed request: an error by `?`, or a panic
+    /// (`panicked: …`).
+    fn task_error(&self, task: &str, error: &str);
+    /// An iteration of an arrival rate began or was skipped.
+    fn arrival(&self, _arrival: Arrival) {}
+    /// The load generator itself ran short of something. Called once for each request or occurrence.
+    fn generator_limit(&self, _limit: GeneratorLimit<'_>) {}
+    /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first
+    /// counts.
+    fn stop_test(&self, _reason: &str) {}
+}
