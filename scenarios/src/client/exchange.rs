@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, LOCATION,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap,
+    LOCATION, TRANSFER_ENCODING,
 };
 use http::{HeaderValue, Method, StatusCode};
 
-use super::body::{Body, BodyStream};
+use super::body::{Body, BodyStream, Collected};
 use super::cookies::{self, Jar};
 use super::failure::Failure;
-use super::request::Headers;
+use super::headers::Headers;
 use super::target::Target;
-use super::transport::{Outgoing, Transport, Unread};
+use super::transport::{Head, Outgoing, Transport, Unread};
 use super::{ClientKind, ClientShared};
 
 /// Length of a body that is not there.
@@ -38,6 +38,49 @@ pub(super) struct Answer {
     pub(super) target: Arc<Target>,
     /// How many redirects led there.
     pub(super) redirects: usize,
+}
+
+impl Answer {
+    /// An answer whose head has just come.
+    fn new(head: Head, target: Arc<Target>) -> Self {
+        Self {
+            head_at: Instant::now(),
+            status: head.status,
+            reason: head.reason,
+            headers: head.headers,
+            body: Body::default(),
+            unread: None,
+            target,
+            redirects: 0,
+        }
+    }
+
+    /// Reads a body that is to be read as it comes, and leaves every other to be read.
+    async fn take_body(
+        &mut self,
+        mut unread: Unread,
+        reading: Reading,
+        max_body: usize,
+    ) -> Result<(), Failure> {
+        // The body of a redirect that is followed is not asked for, so that it may be broken.
+        if reading == Reading::Head
+            || self.headers.contains_key(CONTENT_ENCODING)
+            || self.status.is_redirection()
+        {
+            self.unread = Some(Box::new(unread));
+            return Ok(());
+        }
+        let mut collected = Collected::new(max_body);
+        while let Some(chunk) = unread
+            .chunk()
+            .await
+            .map_err(|failure| failure.after(self.status))?
+        {
+            collected.push(chunk);
+        }
+        self.body = collected.finish();
+        Ok(())
+    }
 }
 
 /// What is read of a response before it is handed over.
@@ -92,10 +135,13 @@ pub(super) async fn exchange(
             ],
             body: &body,
         };
-        let mut answer = route
+        let (head, unread) = route
             .transport
-            .send(route.shared, &target, &outgoing, reading)
+            .send(&route.shared.connections, &outgoing)
             .await?;
+        let mut answer = Answer::new(head, Arc::clone(&target));
+        let max_body = route.shared.options.max_body;
+        answer.take_body(unread, reading, max_body).await?;
         cookies::keep(route.cookies, &answer.headers, &target);
         let kind = route.shared.options.kind;
         let location = match location(&answer.headers, kind) {
@@ -107,7 +153,7 @@ pub(super) async fn exchange(
                 {
                     let body = BodyStream::new(*unread, &answer.headers);
                     answer.body = body
-                        .read_whole(route.shared.options.max_body)
+                        .read_whole(max_body)
                         .await
                         .map_err(|failure| failure.after(answer.status))?;
                 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::client::pending::OwnSample;
-use crate::task::asks;
+use crate::task::{Recorded, asks};
 
 impl Client {
     /// Times something that is no HTTP request of this client, from now on: a message over a WebSocket, a
@@ -218,16 +218,5 @@ impl fmt::Debug for Measure {
         f.debug_struct("Measure")
             .field("name", &name)
             .finish_non_exhaustive()
-    }
-}
-
-/// An error that is counted already, as the failure of what was measured. `?` makes a
-/// [`TaskError`](crate::TaskError) of it that is not counted again; `.0` is the error itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded<E>(pub E);
-
-impl<E: fmt::Display> fmt::Display for Recorded<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }

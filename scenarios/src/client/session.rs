@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::{
-    Client, ClientKind, ClientOptions, ClientShared, RequestContext, TargetCache, cookies,
-};
+use super::target::TargetCache;
+use super::{Client, ClientKind, ClientOptions, ClientShared, RequestContext, cookies};
 use crate::client::pending::{Ended, OwnSample};
 use crate::recorder::Recorder;
 use crate::run::{RunSettings, UserContext};
-use crate::user::UserType;
 
 impl Client {
     /// Groups all further requests that have no name of their own under this one; `None` ends it. Locust's
@@ -107,21 +105,7 @@ impl Client {
         Ok(Self::alone(shared, host, recorder))
     }
 
-    /// The same with the client that users of this type have: its kind, headers, timeouts, certificates.
-    ///
-    /// # Errors
-    ///
-    /// A message, when the host is not one that can be requested, or the type's client cannot be made.
-    pub fn of_type(
-        user_type: &UserType,
-        host: &Url,
-        recorder: Arc<dyn Recorder>,
-    ) -> Result<Self, String> {
-        let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
-        Ok(Self::alone(shared, host, recorder))
-    }
-
-    fn alone(shared: ClientShared, host: &Url, recorder: Arc<dyn Recorder>) -> Self {
+    pub(crate) fn alone(shared: ClientShared, host: &Url, recorder: Arc<dyn Recorder>) -> Self {
         let settings = RunSettings {
             host: Some(host.clone()),
             workers: 1,

@@ -71,9 +71,8 @@ impl Crew {
         });
         let arrivals = self.arrivals.as_deref();
         let life = async {
-            if let Some(goose) = user_type.goose_life() {
-                // In a box, so that the users who are not goose's have no room for it in their lives.
-                return Box::pin(goose.live(&context, arrivals)).await;
+            if let Some(driven) = user_type.self_driven() {
+                return driven.run(&context, arrivals).await;
             }
             let client = Client::new(Arc::clone(shared), Arc::clone(&context));
             life::live(&context, user_type, client, arrivals).await;

@@ -5,10 +5,16 @@ use std::sync::Arc;
 use ::goose::GooseScheduler;
 use ::goose::goose::Scenario as GooseScenario;
 
+use futures_util::future::BoxFuture;
+
 use super::{GooseLife, name_of};
 use crate::client::{ClientKind, ClientOptions};
+use crate::engine::Arrivals;
+use crate::run::UserContext;
 use crate::scenario::Scenario;
-use crate::task::{MakeUser, Order, TaskEntry, TaskOptions, TaskTable, UserRun, Wait, WaitTime};
+use crate::task::{
+    MakeUser, Order, SelfDriven, TaskEntry, TaskOptions, TaskTable, UserRun, Wait, WaitTime,
+};
 use crate::user::{Definition, UserType, base_url};
 
 impl UserType {
@@ -74,7 +80,17 @@ impl MakeUser for GooseLife {
         unreachable!("the engine asks for the goose scenario first")
     }
 
-    fn goose(&self) -> Option<&GooseLife> {
+    fn self_driven(&self) -> Option<&dyn SelfDriven> {
         Some(self)
+    }
+}
+
+impl SelfDriven for GooseLife {
+    fn run<'a>(
+        &'a self,
+        user: &'a UserContext,
+        arrivals: Option<&'a Arrivals>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(self.live(user, arrivals))
     }
 }

@@ -64,7 +64,7 @@ impl Scenario {
             return Ok(self);
         }
         for user_type in &mut self.user_types {
-            if user_type.goose_life().is_some() {
+            if user_type.self_driven().is_some() {
                 return Err(user_type.refused(
                     "its users run a goose scenario and have goose's own client, which the test's client settings do not reach; leave them out or select other user types",
                 ));

@@ -1,6 +1,6 @@
 //! A scenario: a named set of user types, and what it declares beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::recorder::Recorder;
 use crate::rows::DataSource;
 use crate::run::{Run, RunSettings, SET_UP_TIME, SetUp};
 use crate::task::{TaskError, TaskResult};
-use crate::user::UserType;
+use crate::user::{UserType, UserTypeError};
 
 /// A named set of user types that a load test can select, with its options, its test data, its load shape and
 /// its listeners to events. Cheap to clone.
@@ -310,6 +310,24 @@ impl Scenario {
     /// The first that is unknown, of the wrong kind, or none of the choices.
     pub fn check_options(&self, given: &BTreeMap<String, String>) -> Result<(), OptionError> {
         options::check_given(&self.options, given)
+    }
+
+    /// Checks all user types: that each has a name of its own, and what [`UserType::check`] looks at. Logs
+    /// what is only worth a warning.
+    ///
+    /// # Errors
+    ///
+    /// With the first thing that is wrong.
+    pub fn check(&self) -> Result<(), UserTypeError> {
+        let mut names = BTreeSet::new();
+        for user_type in &self.user_types {
+            if !names.insert(user_type.name()) {
+                return Err(user_type.refused("another one has the same name; rename one of them"));
+            }
+            user_type.check()?;
+            user_type.task_table().warn();
+        }
+        Ok(())
     }
 
     /// Checks everything that can be known before load starts, and reads the test data: declared and given

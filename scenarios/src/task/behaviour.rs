@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::client::Client;
-use crate::goose_scenario::GooseLife;
+use crate::engine::Arrivals;
+use crate::run::UserContext;
 use crate::task::{TaskFn, TaskResult, TaskSet, TaskSetFn, function_name};
 
 /// One user: its state, those of the task sets it is in, and what it can do with them.
@@ -117,10 +118,20 @@ impl<S> UserFunctions<S> {
 /// Makes users of one type, whatever their state.
 pub(crate) trait MakeUser: Send + Sync {
     fn new_user(self: Arc<Self>) -> Box<dyn UserRun>;
-    /// The goose scenario that its users run, instead of functions.
-    fn goose(&self) -> Option<&GooseLife> {
+    /// What drives its users where that is not the engine calling functions.
+    fn self_driven(&self) -> Option<&dyn SelfDriven> {
         None
     }
+}
+
+/// Users that are driven by code of their own, as those of goose scenarios are.
+pub(crate) trait SelfDriven: Send + Sync {
+    /// Runs one user from its `on_start` to its `on_stop`.
+    fn run<'a>(
+        &'a self,
+        user: &'a UserContext,
+        arrivals: Option<&'a Arrivals>,
+    ) -> BoxFuture<'a, ()>;
 }
 
 impl<S: Send + 'static> MakeUser for UserFunctions<S> {

@@ -1,6 +1,7 @@
 //! What users do: tasks and sets of them, in what order they come, and how long users wait between them.
 //!
-//! - `error`: what a task returns, and how an async function becomes one.
+//! - `function`: how an async function becomes a task. `error`: what it returns. `recorded`: errors that are counted
+//!   already.
 //! - `options`: name, weight and tags of a task.
 //! - `set`: task sets. `markov`: the transitions of a Markov task set.
 //! - `table`: the tasks of a user type or of a task set as the engine sees them, without their functions.
@@ -9,22 +10,28 @@
 
 mod behaviour;
 mod error;
+mod function;
 mod markov;
 mod options;
+mod recorded;
 mod set;
 mod table;
 mod wait_time;
 
 pub(crate) use behaviour::{
-    Hook, MakeSet, MakeUser, SetFunctions, SetRun, Step, UserFunctions, UserRun, set_fn, user_fn,
+    Hook, MakeSet, MakeUser, SelfDriven, SetFunctions, SetRun, Step, UserFunctions, UserRun,
+    set_fn, user_fn,
 };
-pub(crate) use error::{Flow, asks, function_name};
+pub(crate) use error::{Flow, asks};
 pub use error::{
-    TaskError, TaskFn, TaskResult, TaskSetFn, interrupt, interrupt_and_wait, reschedule,
-    reschedule_immediately, stop_test, stop_user,
+    TaskError, TaskResult, interrupt, interrupt_and_wait, reschedule, reschedule_immediately,
+    stop_test, stop_user,
 };
+pub(crate) use function::function_name;
+pub use function::{TaskFn, TaskSetFn};
 pub(crate) use markov::{Chain, MarkovError, Transitions};
 pub use options::TaskOptions;
+pub use recorded::{Recorded, RequestError, ResponseError};
 pub use set::{TaskSet, TaskSetBuilder};
 pub(crate) use table::{Cursor, Order, TaskTable, Wait};
 pub use table::{TaskEntry, TaskOrder};

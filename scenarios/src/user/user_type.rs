@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::client::ClientOptions;
-use crate::goose_scenario::GooseLife;
-use crate::scenario::Scenario;
-use crate::task::{MakeUser, TaskEntry, TaskTable, UserRun};
+use crate::client::{Client, ClientOptions, ClientShared};
+use crate::recorder::Recorder;
+use crate::task::{MakeUser, SelfDriven, TaskEntry, TaskTable, UserRun};
 
 /// A kind of user: a weight, a wait time and tasks. Made by [`FastHttpUser`](crate::FastHttpUser) or
 /// [`HttpUser`](crate::HttpUser).
@@ -109,33 +108,13 @@ impl UserType {
         &self.0.client
     }
 
-    /// The goose scenario that its users run, instead of tasks.
-    pub(crate) fn goose_life(&self) -> Option<&GooseLife> {
-        self.0.functions.goose()
+    /// What drives its users, if that is not the engine by their tasks.
+    pub(crate) fn self_driven(&self) -> Option<&dyn SelfDriven> {
+        self.0.functions.self_driven()
     }
 
     pub(crate) fn new_user(&self) -> Box<dyn UserRun> {
         Arc::clone(&self.0.functions).new_user()
-    }
-}
-
-impl Scenario {
-    /// Checks all user types: that each has a name of its own, and what [`UserType::check`] looks at. Logs
-    /// what is only worth a warning.
-    ///
-    /// # Errors
-    ///
-    /// With the first thing that is wrong.
-    pub fn check(&self) -> Result<(), UserTypeError> {
-        let mut names = BTreeSet::new();
-        for user_type in &self.user_types {
-            if !names.insert(user_type.name()) {
-                return Err(user_type.refused("another one has the same name; rename one of them"));
-            }
-            user_type.check()?;
-            user_type.task_table().warn();
-        }
-        Ok(())
     }
 }
 
@@ -147,5 +126,21 @@ impl fmt::Debug for UserType {
             .field("fixed_count", &self.0.fixed_count)
             .field("tasks", &self.tasks())
             .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// [`outside_a_run`](Self::outside_a_run) with the client that users of this type have: its kind, headers, timeouts, certificates.
+    ///
+    /// # Errors
+    ///
+    /// A message, when the host is not one that can be requested, or the type's client cannot be made.
+    pub fn of_type(
+        user_type: &UserType,
+        host: &Url,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, String> {
+        let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
+        Ok(Self::alone(shared, host, recorder))
     }
 }

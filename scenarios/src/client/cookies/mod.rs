@@ -26,7 +26,7 @@ impl Client {
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies
             .as_ref()?
-            .get(name, self.shared.base.site(), now())
+            .get(name, Site::from(&self.shared.base.url), now())
     }
 
     /// Names and values of all cookies of this user, whatever they are for; as text like [`cookie`](Self::cookie).
@@ -41,7 +41,7 @@ impl Client {
     /// set, and the log says so.
     pub fn set_cookie(&mut self, name: &str, value: &str) {
         let jar = self.cookies.get_or_insert_default();
-        if !jar.set(name, value, self.shared.base.site(), now()) {
+        if !jar.set(name, value, Site::from(&self.shared.base.url), now()) {
             tracing::warn!(
                 "the cookie {name:?} is not set: its name or value has a control character or is too long"
             );
@@ -59,6 +59,18 @@ impl Client {
     pub fn clear_cookies(&mut self) {
         if let Some(jar) = &mut self.cookies {
             jar.clear();
+        }
+    }
+}
+
+impl Target {
+    /// What cookies need to know of it.
+    pub(in crate::client) fn site(&self) -> Site<'_> {
+        Site {
+            host: &self.origin.host,
+            is_address: self.is_address,
+            path: self.uri.path(),
+            is_secure: self.origin.https,
         }
     }
 }

@@ -11,8 +11,7 @@ use std::io;
 
 use http::StatusCode;
 
-use super::ClientKind;
-use super::transport::is_authority;
+use super::kind::ClientKind;
 use crate::recorder::GeneratorLimit;
 
 pub(super) use shortage::Shortage;
@@ -351,34 +350,7 @@ fn reason_text(reason: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Why `send()` gave no response.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct RequestError {
-    text: String,
-    recorded: bool,
-}
-
-impl RequestError {
-    /// The request was tried and failed; its sample says so.
-    pub(crate) fn recorded(text: String) -> Self {
-        Self {
-            text,
-            recorded: true,
-        }
-    }
-
-    /// The request could not be made: a header, body or URL is not valid. Nothing was sent or recorded.
-    pub(crate) fn invalid(text: String) -> Self {
-        Self {
-            text,
-            recorded: false,
-        }
-    }
-
-    /// Whether the request was tried and is counted as failed (true), or never made because a
-    /// header, body or URL in it is not valid (false).
-    pub fn is_recorded(&self) -> bool {
-        self.recorded
-    }
+/// Whether an authority's own certificate was shown by a server. rustls has no kind of its own for it.
+pub(super) fn is_authority(reason: &rustls::CertificateError) -> bool {
+    matches!(reason, rustls::CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }

@@ -6,7 +6,7 @@ use futures_util::stream::FuturesUnordered;
 use super::Request;
 use super::kinds::RequestKind;
 use crate::client::Client;
-use crate::client::failure::RequestError;
+use crate::task::RequestError;
 
 /// Requests that [`Client::all`] has under way at the same time: as many as browsers have connections to one
 /// origin.

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use http::{HeaderMap, HeaderValue};
 
-use super::spelling::{Headers, WrittenName};
-
-pub(in crate::client) const NAME_NOT_VALID: &str = "a header's name is not valid";
-pub(in crate::client) const VALUE_NOT_VALID: &str = "a header's value is not valid";
+use crate::client::headers::{Headers, NAME_NOT_VALID, VALUE_NOT_VALID, WrittenName};
 
 /// Headers for [`Request::headers`](crate::client::Request::headers): pairs of name and value, a map, or a [`HeaderMap`].
 #[diagnostic::on_unimplemented(

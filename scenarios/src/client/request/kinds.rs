@@ -5,10 +5,10 @@ use std::future::{Future, IntoFuture};
 use futures_util::future::BoxFuture;
 
 use super::{Caught, CaughtStreamed, Plain, Request, Rest, Streamed};
-use crate::client::failure::RequestError;
 use crate::client::response::{
     CaughtResponse, CaughtStreamedResponse, Response, RestResponse, StreamedResponse,
 };
+use crate::task::RequestError;
 
 /// A kind of request: plain, caught, streamed, both, or of a JSON API.
 pub trait RequestKind: Sized + Send + 'static + private::Sealed {

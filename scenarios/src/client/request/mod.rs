@@ -9,7 +9,6 @@ mod multipart;
 mod parts;
 mod path;
 mod python_json;
-mod spelling;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -20,13 +19,15 @@ use bytes::Bytes;
 use http::Method;
 
 use super::exchange::{Answer, Reading, Route, exchange};
-use super::failure::{Failure, RequestError};
+use super::failure::Failure;
+use super::headers::Headers;
 use super::response::{
     Asked, CaughtResponse, CaughtStreamedResponse, Judged, Response, RestResponse, StreamedResponse,
 };
 use super::target::Target;
 use super::{Client, ClientKind};
 use crate::client::pending::{Begun, Ended, OwnSample, Pending};
+use crate::task::RequestError;
 
 pub use all::REQUESTS_AT_ONCE;
 pub use body::RequestBody;
@@ -35,8 +36,6 @@ pub use headers::IntoHeaders;
 pub use kinds::RequestKind;
 pub use multipart::{LARGEST_FILE, Multipart};
 pub use path::IntoPath;
-pub use spelling::{Headers, WrittenName};
-pub(super) use spelling::{Spelling, write_usual};
 
 /// Failure of a request that took longer than its timeout.
 const TIMED_OUT: Failure =

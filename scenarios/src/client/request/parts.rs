@@ -7,11 +7,11 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use super::body::RequestBody;
-use super::headers::{IntoHeaders, VALUE_NOT_VALID};
+use super::headers::IntoHeaders;
 use super::multipart::Multipart;
-use super::spelling::WrittenName;
 use super::{Request, python_json};
 use crate::client::ClientKind;
+use crate::client::headers::{VALUE_NOT_VALID, WrittenName};
 use crate::client::target::basic;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -9,7 +9,7 @@ use super::Response;
 use super::streamed::StreamedResponse;
 use crate::client::pending::OwnSample;
 use crate::client::request::RequestContext;
-use crate::task::TaskResult;
+use crate::task::{ResponseError, TaskResult};
 
 /// A caught response: [`Request::catch`](crate::client::Request::catch).
 pub type CaughtResponse = Judged<Response>;
@@ -263,40 +263,6 @@ impl<R: Answered> Drop for Judged<R> {
 impl<R: Answered> fmt::Debug for Judged<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.response.head().fmt(f)
-    }
-}
-
-/// A response that is not what the scenario needs: Locust's `ResponseError`.
-///
-/// Returned from [`Judged::judge`] it becomes the failure of the request. Ending a task with one of
-/// your own by `?` outside of it is an error of the task, like any other.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct ResponseError {
-    text: String,
-    recorded: bool,
-}
-
-impl ResponseError {
-    /// A failure with this text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            recorded: false,
-        }
-    }
-
-    /// One that the sample of its request carries already.
-    pub(in crate::client) fn recorded(text: String) -> Self {
-        Self {
-            text,
-            recorded: true,
-        }
-    }
-
-    /// Whether a request is counted as failed for it already.
-    pub fn is_recorded(&self) -> bool {
-        self.recorded
     }
 }
 

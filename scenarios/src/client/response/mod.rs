@@ -27,9 +27,10 @@ use super::failure::{is_success, status_failure};
 use super::target::Target;
 use crate::client::pending::Ended;
 use crate::run::UserContext;
+use crate::task::ResponseError;
 
 pub use json::{JsonError, ReadJson};
-pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ResponseError, ensure};
+pub use judged::{Answered, CaughtResponse, CaughtStreamedResponse, Judged, ensure};
 pub use rest::RestResponse;
 pub use server_sent::{LARGEST_EVENT, ServerSentEvent};
 pub use status::Status;

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
+use super::CaughtResponse;
 use super::json::without_mark;
-use super::judged::{CaughtResponse, ResponseError};
 use crate::place::place;
-use crate::task::TaskResult;
+use crate::task::{ResponseError, TaskResult};
 
 /// Most characters of a body that a failure about its JSON shows.
 const SHOWN_OF_BAD_JSON: usize = 250;

@@ -10,7 +10,6 @@ use serde_json::Value;
 use url::Url;
 
 use super::json::{self, JsonError, ReadJson};
-use super::judged::ResponseError;
 use super::server_sent::{LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
 use super::status::Status;
 use super::{Asked, Response};
@@ -19,6 +18,7 @@ use crate::client::body::{Body, BodyStream, Collected};
 use crate::client::exchange::Answer;
 use crate::client::failure::Failure;
 use crate::client::pending::Ended;
+use crate::task::ResponseError;
 
 /// Longest line that is read, in bytes. A longer one ends the stream with an error.
 pub const LONGEST_LINE: usize = 1 << 20;

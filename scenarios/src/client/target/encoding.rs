@@ -1,7 +1,7 @@
 //! Path and query as they are sent: what RFC 3986 does not allow there is percent-encoded, as python-requests (and
 //! urllib3 below it) does it for Locust's `HttpUser`. Strict servers refuse the rest, so both clients do it.
 
-use super::super::ClientKind;
+use crate::client::kind::ClientKind;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 

@@ -14,8 +14,7 @@ use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use url::{Host, Position, Url};
 
-use super::ClientKind;
-use super::cookies::Site;
+use super::kind::ClientKind;
 
 /// Paths remembered per user. Users repeat few paths; those that differ each time cost one parse.
 const CACHED_TARGETS: usize = 16;
@@ -53,7 +52,7 @@ pub(crate) struct Target {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) origin: Origin,
     /// Whether the host is an address and not a name.
-    is_address: bool,
+    pub(super) is_address: bool,
 }
 
 impl Target {
@@ -114,16 +113,6 @@ impl Target {
     pub(crate) fn name(&self) -> &str {
         self.uri.path_and_query().map_or("/", PathAndQuery::as_str)
     }
-
-    /// What cookies need to know of it.
-    pub(super) fn site(&self) -> Site<'_> {
-        Site {
-            host: &self.origin.host,
-            is_address: self.is_address,
-            path: self.uri.path(),
-            is_secure: self.origin.https,
-        }
-    }
 }
 
 /// The parts of a URL as it was written: RFC 3986, appendix B, except that `\` ends an authority, as urllib3 has it.
@@ -167,7 +156,7 @@ fn split_query(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// The host of a load test, ready to have paths appended.
 #[derive(Debug)]
 pub(crate) struct Base {
-    url: Url,
+    pub(super) url: Url,
     kind: ClientKind,
     /// Scheme, host and port, without user and password.
     origin: String,
@@ -193,11 +182,6 @@ impl Base {
             url,
             authorization,
         }
-    }
-
-    /// What cookies need to know of the host itself.
-    pub(super) fn site(&self) -> Site<'_> {
-        Site::from(&self.url)
     }
 
     /// The `Authorization` of a host written with user and password.
@@ -315,4 +299,12 @@ impl TargetCache {
         }
         Ok(target)
     }
+}
+
+/// Whether a path (or absolute URL) can be requested; if not, the sentence that says why.
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
+    let host = Url::parse("http://localhost").expect("a constant, valid URL");
+    Base::new(&host, ClientKind::Full)
+        .target(path, None)
+        .map(drop)
 }

@@ -2,8 +2,8 @@
 
 use url::Position;
 
-use super::super::ClientKind;
 use super::{Parts, Target, encoding, split_query};
+use crate::client::kind::ClientKind;
 
 impl Target {
     /// The address of a `Location` that came from this one. It is encoded by the rule for all requests; bytes that

@@ -6,43 +6,46 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+use super::ConnectionSettings;
 use super::dial::dial;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::pool::{Connection, Protocol};
 use super::stream::Stream;
 use crate::client::failure::{CONNECT_TIMED_OUT, Failure};
+use crate::client::kind::HttpVersion;
 use crate::client::target::Origin;
-use crate::client::{ClientShared, HttpVersion};
 
 /// HTTP/2 in the handshake of TLS.
 pub(in crate::client) const ALPN_HTTP_2: &[u8] = b"h2";
 
 /// Makes a connection, TLS included, within the user type's timeout.
 pub(in crate::client) async fn connect(
-    shared: &ClientShared,
+    settings: &ConnectionSettings,
     origin: &Origin,
 ) -> Result<Connection, Failure> {
-    let opening = open(shared, origin);
-    match tokio::time::timeout(shared.options.connect_timeout, opening).await {
+    let opening = open(settings, origin);
+    match tokio::time::timeout(settings.timeout, opening).await {
         Ok(connected) => connected,
         Err(_) => Err(CONNECT_TIMED_OUT),
     }
 }
 
-async fn open(shared: &ClientShared, origin: &Origin) -> Result<Connection, Failure> {
-    let only_http_2 = shared.options.versions() == HttpVersion::Http2;
-    let (mut stream, for_proxy) = match &shared.options.proxy {
+async fn open(settings: &ConnectionSettings, origin: &Origin) -> Result<Connection, Failure> {
+    let only_http_2 = settings.versions == HttpVersion::Http2;
+    let (mut stream, for_proxy) = match &settings.proxy {
         None => (Stream::Tcp(dial(&origin.host, origin.port).await?), None),
         Some(proxy) => {
             let tunnelled = origin.https || only_http_2;
-            proxy.connect(&shared.proxy_tls, origin, tunnelled).await?
+            proxy
+                .connect(&settings.proxy_tls, origin, tunnelled)
+                .await?
         }
     };
     let mut is_http_2 = only_http_2;
     if origin.https {
         let chosen;
-        (stream, chosen) = encrypt(stream, &shared.tls, &origin.host).await?;
+        (stream, chosen) = encrypt(stream, &settings.tls, &origin.host).await?;
         if only_http_2 && !chosen {
             return Err(Failure::new(
                 "The server does not speak HTTP/2: choose HttpVersion::Auto or HttpVersion::Http1",

@@ -13,28 +13,37 @@ mod tls;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_ENCODING, HeaderMap};
+use http::header::{CONNECTION, HeaderMap};
 use http::{Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 
-use super::ClientShared;
-use super::body::{Body, Collected};
-use super::exchange::{Answer, Reading};
 use super::failure::Failure;
-use super::target::Target;
+use super::kind::HttpVersion;
+use super::target::Origin;
 use connect::connect;
-use http1::{Head, has_token};
+use http1::has_token;
 use outgoing::Unanswered;
 use pool::{Connection, Pool, Protocol};
 
 pub(super) use outgoing::Outgoing;
 pub(crate) use proxy::Proxy as ClientProxy;
 pub(crate) use tls::TlsExtras;
+pub(super) use tls::config as tls_config;
 pub use tls::{TlsConfigError, tls_client_config};
-pub(super) use tls::{config as tls_config, is_authority};
+
+/// How connections are made, for all users of a type.
+pub(super) struct ConnectionSettings {
+    /// Longest time for making one, TLS included.
+    pub(super) timeout: Duration,
+    pub(super) versions: HttpVersion,
+    pub(super) tls: Arc<rustls::ClientConfig>,
+    pub(super) proxy: Option<ClientProxy>,
+    /// For an encrypted connection to a proxy.
+    pub(super) proxy_tls: Arc<rustls::ClientConfig>,
+}
 
 /// One user's way to its targets. A clone shares its connections.
 #[derive(Clone, Default)]
@@ -43,60 +52,35 @@ pub(super) struct Transport {
 }
 
 impl Transport {
+    /// Sends a request, and reads the head of its answer.
     pub(super) async fn send(
         &self,
-        shared: &ClientShared,
-        target: &Arc<Target>,
+        settings: &ConnectionSettings,
         request: &Outgoing<'_>,
-        reading: Reading,
-    ) -> Result<Answer, Failure> {
-        let (mut connection, mut is_kept) = match self.pool.take(&target.origin).await {
+    ) -> Result<(Head, Unread), Failure> {
+        let origin = &request.target.origin;
+        let (mut connection, mut is_kept) = match self.pool.take(origin).await {
             Some(connection) => (connection, true),
-            None => (self.connect(shared, target).await?, false),
+            None => (self.connect(settings, origin).await?, false),
         };
         let mut answer = self.send_on(connection, request).await;
         if let Err(unanswered) = &answer
             && is_kept
             && unanswered.may_be_repeated(request.method)
         {
-            self.pool.forget_shared(&target.origin);
-            (connection, is_kept) = (self.connect(shared, target).await?, false);
+            self.pool.forget_shared(origin);
+            (connection, is_kept) = (self.connect(settings, origin).await?, false);
             answer = self.send_on(connection, request).await;
         }
-        let (head, mut source) = answer.map_err(|unanswered| unanswered.into_failure(is_kept))?;
-        let head_at = Instant::now();
-        let mut answer = Answer {
-            status: head.status,
-            reason: head.reason,
-            body: Body::default(),
-            unread: None,
-            head_at,
-            target: Arc::clone(target),
-            redirects: 0,
-            headers: head.headers,
-        };
-        // The body of a redirect that is followed is not asked for, so that it may be broken.
-        if reading == Reading::Head
-            || answer.headers.contains_key(CONTENT_ENCODING)
-            || answer.status.is_redirection()
-        {
-            answer.unread = Some(Box::new(source));
-        } else {
-            let mut collected = Collected::new(shared.options.max_body);
-            while let Some(chunk) = source
-                .chunk()
-                .await
-                .map_err(|failure| failure.after(answer.status))?
-            {
-                collected.push(chunk);
-            }
-            answer.body = collected.finish();
-        }
-        Ok(answer)
+        answer.map_err(|unanswered| unanswered.into_failure(is_kept))
     }
 
-    async fn connect(&self, shared: &ClientShared, target: &Target) -> Result<Connection, Failure> {
-        let connection = connect(shared, &target.origin).await?;
+    async fn connect(
+        &self,
+        settings: &ConnectionSettings,
+        origin: &Origin,
+    ) -> Result<Connection, Failure> {
+        let connection = connect(settings, origin).await?;
         Ok(self.pool.share(connection))
     }
 
@@ -104,7 +88,7 @@ impl Transport {
         &self,
         connection: Connection,
         request: &Outgoing<'_>,
-    ) -> Result<(AnyHead, Unread), Unanswered> {
+    ) -> Result<(Head, Unread), Unanswered> {
         let Connection { origin, protocol } = connection;
         let closes = request
             .headers
@@ -131,21 +115,22 @@ impl Transport {
                 let answer = http2.send(request).await?;
                 let (head, body) = answer.into_parts();
                 let unread = Unread::new(Source::Http2(body));
-                Ok((AnyHead::from(Response::from_parts(head, ())), unread))
+                Ok((Head::from(Response::from_parts(head, ())), unread))
             }
         }
     }
 }
 
 /// What the head of an answer says, on any version.
-struct AnyHead {
-    status: StatusCode,
-    reason: Option<Bytes>,
-    headers: HeaderMap,
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    /// The reason phrase where it is not the usual one.
+    pub(super) reason: Option<Bytes>,
+    pub(super) headers: HeaderMap,
 }
 
-impl From<Head> for AnyHead {
-    fn from(head: Head) -> Self {
+impl From<http1::Head> for Head {
+    fn from(head: http1::Head) -> Self {
         Self {
             status: head.status,
             reason: head.reason,
@@ -154,7 +139,7 @@ impl From<Head> for AnyHead {
     }
 }
 
-impl From<Response<()>> for AnyHead {
+impl From<Response<()>> for Head {
     fn from(response: Response<()>) -> Self {
         let (head, ()) = response.into_parts();
         Self {

@@ -5,7 +5,7 @@ use http::Method;
 use http::header::{HeaderMap, HeaderName};
 
 use crate::client::failure::{Failure, KEPT_CLOSED};
-use crate::client::request::Spelling;
+use crate::client::headers::Spelling;
 use crate::client::target::Target;
 
 /// A request as a transport gets it.

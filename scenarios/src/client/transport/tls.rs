@@ -15,7 +15,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureSch
 use rustls_platform_verifier::Verifier;
 
 use super::connect::ALPN_HTTP_2;
-use crate::client::HttpVersion;
+use crate::client::failure::is_authority;
+use crate::client::kind::HttpVersion;
 
 /// What a user type says about TLS beside whether certificates are checked.
 #[derive(Debug, Default, Clone)]
@@ -244,9 +245,4 @@ impl ServerCertVerifier for Checked {
 /// so they are right; its names are looked at last, so they are still to be checked.
 fn lacks_only_issuer(reason: &CertificateError) -> bool {
     *reason == CertificateError::UnknownIssuer || is_authority(reason)
-}
-
-/// Whether an authority's own certificate was shown by a server. rustls has no kind of its own for it.
-pub(in crate::client) fn is_authority(reason: &CertificateError) -> bool {
-    matches!(reason, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }

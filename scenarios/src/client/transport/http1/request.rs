@@ -8,7 +8,7 @@ use url::Position;
 
 use super::ForProxy;
 use super::head::has_token;
-use crate::client::request::write_usual;
+use crate::client::headers::write_usual;
 use crate::client::transport::outgoing::Outgoing;
 
 /// What follows the head of a request.

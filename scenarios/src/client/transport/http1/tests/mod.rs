@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use url::Url;
 
 use super::Http1;
-use crate::client::request::{Headers, Spelling};
+use crate::client::headers::{Headers, Spelling};
 use crate::client::target::Target;
 use crate::client::transport::outgoing::Outgoing;
 use crate::client::{ClientKind, ClientOptions, ClientShared};

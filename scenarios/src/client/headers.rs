@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use http::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::NAME_NOT_VALID;
+/// What is wrong with a header that cannot be sent.
+pub(super) const NAME_NOT_VALID: &str = "a header's name is not valid";
+pub(super) const VALUE_NOT_VALID: &str = "a header's value is not valid";
 
 /// What a scenario may name a header by. A text keeps its spelling on HTTP/1.
 pub trait WrittenName {
@@ -68,7 +70,7 @@ fn is_usual(name: &str) -> bool {
 }
 
 /// Writes a name of lower case in the usual spelling: each word begins with a capital.
-pub(in crate::client) fn write_usual(out: &mut Vec<u8>, name: &str) {
+pub(super) fn write_usual(out: &mut Vec<u8>, name: &str) {
     let mut begins = true;
     out.extend(name.bytes().map(|byte| {
         let written = if begins {
@@ -93,7 +95,7 @@ impl Spelling {
         }
     }
 
-    pub(in crate::client) fn get(&self, name: &HeaderName) -> Option<&str> {
+    pub(super) fn get(&self, name: &HeaderName) -> Option<&str> {
         let (_, written) = self.0.iter().find(|(known, _)| known == name)?;
         Some(written)
     }
@@ -148,7 +150,7 @@ impl Headers {
         name
     }
 
-    pub(in crate::client) fn extend(&mut self, other: Headers) {
+    pub(super) fn extend(&mut self, other: Headers) {
         for (name, written) in other.spelling.0 {
             self.spelling.set(&name, Some(written));
         }
@@ -159,20 +161,20 @@ impl Headers {
         }
     }
 
-    pub(in crate::client) fn insert_if_absent(&mut self, name: HeaderName, value: HeaderValue) {
+    pub(super) fn insert_if_absent(&mut self, name: HeaderName, value: HeaderValue) {
         self.map.entry(name).or_insert(value);
     }
 
-    pub(in crate::client) fn map(&self) -> &HeaderMap {
+    pub(super) fn map(&self) -> &HeaderMap {
         &self.map
     }
 
-    pub(in crate::client) fn spelling(&self) -> &Spelling {
+    pub(super) fn spelling(&self) -> &Spelling {
         &self.spelling
     }
 
     /// Why nothing can be sent with them.
-    pub(in crate::client) fn invalid(&self) -> Option<&str> {
+    pub(super) fn invalid(&self) -> Option<&str> {
         self.invalid.as_deref()
     }
 }
