@@ -15,7 +15,8 @@ mod worker;
 mod worker_protocol;
 
 pub use agent::{
-    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, machine_name, worker_command,
+    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, machine_name,
+    worker_command,
 };
 pub use cli::main;
 #[cfg(feature = "coordinator")]

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ClientSettings, DeclaredScenario, LoadTest, MAX_DURATION, UserClass, WaitTime,
+    ClientSettings, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors, MAX_DURATION,
+    UserClass, WaitTime,
 };
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::ClientKind;
-use greylag_scenarios::{ClientOverrides, HttpVersion, RunSettings, Scenario, Selection};
+use greylag_scenarios::{
+    ClientOverrides, DeclaredError, HttpVersion, OptionError, RunSettings, Scenario, Selection,
+    SelectionError, UserTypeError,
+};
 
 /// What of a scenario takes part in a run.
 #[derive(Debug, Clone)]
@@ -18,29 +22,43 @@ pub(crate) struct Choice {
     pub(crate) classes: Vec<UserClass>,
 }
 
+/// Why a load test cannot be run by the scenarios of this program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChoiceError {
+    #[error("scenario `{name}` is unknown; available scenarios: {available}")]
+    UnknownScenario { name: String, available: String },
+    #[error(transparent)]
+    Declared(#[from] DeclaredError),
+    #[error(transparent)]
+    UserType(#[from] UserTypeError),
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    #[error(transparent)]
+    Host(#[from] LoadTestError),
+    #[error(transparent)]
+    Test(#[from] LoadTestErrors),
+}
+
 /// What a load test means: the declared scenario, or the compiled-in one of its name, and of it what the
 /// test selects.
 ///
 /// # Errors
-/// A sentence: the name is unknown here, the declared requests are wrong, the scenario is wrong in itself, an
-/// option is not declared or its value no such value, or the selection leaves nobody and nothing.
-pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice, String> {
-    let whole = whole_scenario_of(test, compiled_in)?
-        .with_client(&client_overrides(&test.client))
-        .map_err(|error| error.to_string())?;
-    whole.check().map_err(|error| error.to_string())?;
-    whole
-        .check_options(&test.options)
-        .map_err(|error| error.to_string())?;
+/// The name is unknown here, the declared requests are wrong, the scenario is wrong in itself, an option is not
+/// declared or its value not valid, or the selection leaves no users or no tasks.
+pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice, ChoiceError> {
+    let whole =
+        whole_scenario_of(test, compiled_in)?.with_client(&client_overrides(&test.client))?;
+    whole.check()?;
+    whole.check_options(&test.options)?;
     let selection = Selection {
         user_types: test.selection.user_types.clone(),
         tags: test.selection.tags.clone(),
         exclude_tags: test.selection.exclude_tags.clone(),
         equal_weights: test.selection.equal_weights,
     };
-    let scenario = whole
-        .select(&selection)
-        .map_err(|error| error.to_string())?;
+    let scenario = whole.select(&selection)?;
     let classes = classes_of(&scenario);
     Ok(Choice { scenario, classes })
 }
@@ -49,14 +67,16 @@ pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice
 ///
 /// # Errors
 /// As those of [`choose`].
-pub(crate) fn scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, String> {
+pub(crate) fn scenario_of(
+    test: &LoadTest,
+    compiled_in: &[Scenario],
+) -> Result<Scenario, ChoiceError> {
     choose(test, compiled_in).map(|choice| choice.scenario)
 }
 
-fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, String> {
+fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, ChoiceError> {
     if let Some(declared) = &test.declared {
-        return Scenario::declared(&test.scenario, convert(declared))
-            .map_err(|error| error.to_string());
+        return Ok(Scenario::declared(&test.scenario, convert(declared))?);
     }
     compiled_in
         .iter()
@@ -82,12 +102,12 @@ pub(crate) fn shape_ceiling(test_duration: Duration) -> Duration {
 /// What a worker's run is started with.
 ///
 /// # Errors
-/// A sentence, when the host is no URL.
-pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, String> {
+/// The host is not a URL.
+pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, ChoiceError> {
     let host = if test.host.is_empty() {
         None
     } else {
-        Some(test.host_url().map_err(|error| error.to_string())?)
+        Some(test.host_url()?)
     };
     Ok(RunSettings {
         host,
@@ -98,16 +118,17 @@ pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, S
     })
 }
 
-/// The sentence about a scenario that is not compiled in.
-pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> String {
-    let shown: String = name.chars().take(100).collect();
-    format!(
-        "scenario `{shown}` is unknown; available scenarios: {}",
-        names_of(compiled_in)
-    )
+/// The error about a scenario that is not compiled in.
+pub(crate) fn unknown_scenario(name: &str, compiled_in: &[Scenario]) -> ChoiceError {
+    /// Longest part of the name that is shown, in characters.
+    const SHOWN: usize = 100;
+    ChoiceError::UnknownScenario {
+        name: name.chars().take(SHOWN).collect(),
+        available: names_of(compiled_in),
+    }
 }
 
-/// The names of scenarios as a list for a sentence.
+/// The names of scenarios as a list for a message.
 fn names_of(compiled_in: &[Scenario]) -> String {
     if compiled_in.is_empty() {
         return "none".to_owned();
@@ -211,7 +232,7 @@ mod tests {
             .option(CustomOption::integer("pages"))
     }
 
-    fn chosen(change: impl Fn(&mut LoadTest)) -> Result<Vec<(String, f64, u64)>, String> {
+    fn chosen(change: impl Fn(&mut LoadTest)) -> Result<Vec<(String, f64, u64)>, ChoiceError> {
         let mut test = LoadTest {
             scenario: "shop".into(),
             ..LoadTest::default()
@@ -251,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_a_sentence() {
+    fn every_error_names_what_is_wrong() {
         type Change = fn(&mut LoadTest);
         let cases: [(Change, &str); 7] = [
             (|test| test.scenario = "shoop".into(), "`shoop` is unknown"),
@@ -281,7 +302,7 @@ mod tests {
             ),
         ];
         for (change, words) in cases {
-            let reason = chosen(change).unwrap_err();
+            let reason = chosen(change).unwrap_err().to_string();
             assert!(
                 reason.contains(words),
                 "{reason:?} should contain {words:?}"
@@ -308,6 +329,7 @@ mod tests {
         test.host = String::new();
         assert_eq!(settings_of(&test, 0).unwrap().host, None);
         test.host = "nonsense".into();
-        assert!(settings_of(&test, 0).unwrap_err().contains("is not a URL"));
+        let error = settings_of(&test, 0).unwrap_err().to_string();
+        assert!(error.contains("is not a URL"), "{error}");
     }
 }

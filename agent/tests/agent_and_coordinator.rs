@@ -275,5 +275,7 @@ async fn a_refusal_is_final() {
             reason: reason.clone(),
         })
         .await;
-    assert_eq!(agent.ended().await, Err(AgentError::Refused(reason)));
+    let ended = agent.ended().await;
+    assert!(matches!(&ended, Err(AgentError::Refused(_))), "{ended:?}");
+    assert_eq!(ended.unwrap_err().to_string(), reason);
 }

@@ -12,11 +12,11 @@
 
 mod config;
 mod link;
+mod load_shape;
 mod outbox;
 mod owner;
 mod run;
 mod scenario_info;
-mod shape;
 mod worker_process;
 
 use std::time::Duration;
@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use config::has_credentials;
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
 use greylag_infra::protocol::Hello;
+pub use link::Refusal;
 use link::{HeldRuns, LinkConfig, keep_connected};
 use owner::Owner;
 
@@ -43,11 +44,14 @@ const WORKER_QUEUE: usize = 1_024;
 const LINK_END: Duration = Duration::from_secs(2);
 
 /// Why an agent ended by itself.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// The coordinator does not want it; the reason is a sentence.
-    #[error("{0}")]
-    Refused(String),
+    /// It and its coordinator do not go together.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It was shut down before it was connected.
+    #[error("the agent was shut down")]
+    ShutDown,
     /// A defect: the agent's task panicked.
     #[error("the agent failed; see the log")]
     Panicked,
@@ -138,7 +142,7 @@ impl AgentHandle {
             return Ok(());
         }
         self.ended().await?;
-        Err(AgentError::Refused("the agent was shut down".to_owned()))
+        Err(AgentError::ShutDown)
     }
 
     /// Waits until the agent ends by itself, or after [`AgentHandle::begin_shutdown`].

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use greylag_infra::RunId;
 use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
-use greylag_infra::{LoadProfile, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::link::{ClockOffset, Held, LinkEvent};
+use super::load_shape::{self, LoadShapeError, ShapedLoad};
 use super::run::{AgentRun, Now, Plan, local_ports};
-use super::shape;
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
-use crate::scenario_choice::{Choice, choose, follows_shape, settings_of};
+use crate::scenario_choice::{Choice, ChoiceError, choose, follows_shape, settings_of};
 use crate::wall_clock::{WallClock, micros, system_time_us};
 
 /// How often deadlines are looked at.
@@ -50,7 +50,7 @@ pub(super) struct Owner {
 #[derive(Debug)]
 struct EvaluatedShape {
     run_id: RunId,
-    shape: Result<(LoadProfile, Option<String>), String>,
+    shape: Result<ShapedLoad, LoadShapeError>,
 }
 
 /// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
@@ -269,9 +269,9 @@ impl Owner {
                 self.worker_events.clone(),
             )
         });
-        if let Err(mistake) = chosen {
+        if let Err(error) = chosen {
             run.fail(
-                format!("agent {} cannot run the test: {mistake}", self.name),
+                format!("agent {} cannot run the test: {error}", self.name),
                 now,
             );
         }
@@ -284,8 +284,8 @@ impl Owner {
     /// What the test means here.
     ///
     /// # Errors
-    /// A sentence, when it makes no sense or this agent's scenarios cannot run it.
-    fn choose(&self, prepare: &Prepare) -> Result<Choice, String> {
+    /// It makes no sense, or this agent's scenarios cannot run it.
+    fn choose(&self, prepare: &Prepare) -> Result<Choice, ChoiceError> {
         let test = &prepare.test;
         let choice = choose(test, &self.config.scenarios)?;
         // What the shape says is checked when it has said it.
@@ -294,7 +294,7 @@ impl Owner {
         } else {
             test.check()
         };
-        checked.map_err(|error| error.to_string())?;
+        checked?;
         Ok(choice)
     }
 
@@ -330,8 +330,8 @@ impl Owner {
         let answer = self.shape_events.clone();
         tokio::spawn(async move {
             let shape = match settings {
-                Ok(settings) => shape::evaluate(scenario, settings, duration).await,
-                Err(reason) => Err(reason),
+                Ok(settings) => load_shape::evaluate(scenario, settings, duration).await,
+                Err(error) => Err(error.into()),
             };
             // An agent that has ended has no use for it.
             let _ = answer.send(EvaluatedShape { run_id, shape }).await;

@@ -1,4 +1,4 @@
-//! Why a command did not do what was asked: one sentence and an exit code.
+//! Why a command did not do what was asked: one message and an exit code.
 
 use std::fmt::{self, Display};
 use std::process::ExitCode;
@@ -11,21 +11,21 @@ const BAD_INPUT: u8 = 2;
 /// A command's failure.
 #[derive(Debug)]
 pub(super) struct Failure {
-    sentence: String,
+    message: String,
     code: u8,
 }
 
 impl Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.sentence)
+        formatter.write_str(&self.message)
     }
 }
 
 impl Failure {
-    /// What was asked for cannot be done; the sentence says what to do.
-    pub(super) fn bad_input(sentence: impl Display) -> Self {
+    /// What was asked for cannot be done; the message says what to do.
+    pub(super) fn bad_input(message: impl Display) -> Self {
         Self {
-            sentence: sentence.to_string(),
+            message: message.to_string(),
             code: BAD_INPUT,
         }
     }
@@ -47,16 +47,16 @@ impl Failure {
     }
 
     /// It was begun and did not end well.
-    pub(super) fn failed(sentence: impl Display) -> Self {
+    pub(super) fn failed(message: impl Display) -> Self {
         Self {
-            sentence: sentence.to_string(),
+            message: message.to_string(),
             code: FAILED,
         }
     }
 
-    /// Prints the sentence as clap prints its own.
+    /// Prints the message as clap prints its own.
     pub(super) fn report(self) -> ExitCode {
-        eprintln!("error: {}", self.sentence);
+        eprintln!("error: {}", self.message);
         ExitCode::from(self.code)
     }
 }

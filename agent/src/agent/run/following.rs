@@ -5,6 +5,7 @@ use std::time::Instant;
 use greylag_infra::{LoadProfile, SetUpData};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
+use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
 use crate::worker_protocol::ToWorker;
 
 impl<W: WorkerHandle> AgentRun<W> {
@@ -21,21 +22,17 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.set_up_data.as_ref()
     }
 
-    /// The load shape has been evaluated: what it says with a remark for the log, or why it cannot be run.
-    pub(crate) fn on_shape(
-        &mut self,
-        shape: Result<(LoadProfile, Option<String>), String>,
-        now: Now,
-    ) {
+    /// The load shape has been evaluated: what it asks for, or why it cannot be run.
+    pub(crate) fn on_shape(&mut self, shape: Result<ShapedLoad, LoadShapeError>, now: Now) {
         match shape {
-            Ok((profile, remark)) => {
+            Ok(ShapedLoad { profile, remark }) => {
                 if let Some(remark) = remark {
                     self.note(now, remark);
                 }
                 self.shape = Shape::Known(profile);
                 self.check_ready(now);
             }
-            Err(reason) => self.fail(reason, now),
+            Err(error) => self.fail(error.to_string(), now),
         }
     }
 

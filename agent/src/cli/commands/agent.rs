@@ -77,6 +77,6 @@ fn end_of(ended: Result<(), AgentError>) -> Result<ExitCode, Failure> {
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(refused @ AgentError::Refused(_)) => Err(Failure::bad_input(refused)),
-        Err(defect @ AgentError::Panicked) => Err(Failure::failed(defect)),
+        Err(error @ (AgentError::ShutDown | AgentError::Panicked)) => Err(Failure::failed(error)),
     }
 }

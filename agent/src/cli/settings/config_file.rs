@@ -1,6 +1,7 @@
 //! Locust's configuration files: `key = value` lines as ConfigArgParse reads them, and `[tool.locust]` of TOML.
 
 use std::path::Path;
+use std::{fs, io};
 
 use greylag_infra::MAX_TEST_FILE_BYTES;
 use toml::{Table, Value};
@@ -14,18 +15,26 @@ pub(super) struct ConfigFile {
     pub(super) settings: Vec<(String, String)>,
 }
 
+/// Why a configuration file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigFileError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is larger than {MAX_TEST_FILE_BYTES} bytes")]
+    TooLarge,
+    #[error("it is not valid TOML: {}", .0.message())]
+    Toml(#[from] toml::de::Error),
+}
+
 /// Reads a file of a bounded size.
 ///
 /// # Errors
 /// It cannot be read, or is too large.
-pub(super) fn read(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path)
-        .map_err(|error| error.to_string())?
-        .len();
-    if size > MAX_TEST_FILE_BYTES as u64 {
-        return Err(format!("it is larger than {MAX_TEST_FILE_BYTES} bytes"));
+pub(super) fn read(path: &Path) -> Result<String, ConfigFileError> {
+    if fs::metadata(path)?.len() > MAX_TEST_FILE_BYTES as u64 {
+        return Err(ConfigFileError::TooLarge);
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    Ok(fs::read_to_string(path)?)
 }
 
 impl ConfigFile {
@@ -64,10 +73,8 @@ impl ConfigFile {
     ///
     /// # Errors
     /// The text is not TOML.
-    pub(super) fn of_toml(shown: &str, text: &str) -> Result<Option<Self>, String> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            format!("it is not valid TOML: {}", error.message())
-        })?;
+    pub(super) fn of_toml(shown: &str, text: &str) -> Result<Option<Self>, ConfigFileError> {
+        let table: Table = text.parse()?;
         let locust = table.get("tool").and_then(|tool| tool.get("locust"));
         let Some(Value::Table(locust)) = locust else {
             return Ok(None);
@@ -141,7 +148,7 @@ mod tests {
             found,
             [("headless", "true"), ("tags", "[a, b]"), ("users", "7")]
         );
-        assert_eq!(ConfigFile::of_toml("x", "users = 3"), Ok(None));
+        assert_eq!(ConfigFile::of_toml("x", "users = 3").unwrap(), None);
         assert!(ConfigFile::of_toml("x", "users =").is_err());
     }
 }

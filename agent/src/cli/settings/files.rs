@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Arg;
 
-use super::config_file::{self, ConfigFile};
+use super::config_file::{self, ConfigFile, ConfigFileError};
 use super::locust_options::{self, Here};
 use super::variables::{has, set};
 use super::{Origin, Rank, Setting, Settings, Surroundings};
@@ -48,7 +48,7 @@ pub(super) fn add(
             Ok(Kind::Test) => test_files.push(file),
             Ok(Kind::Config(config)) => configs.push(config),
             Ok(Kind::Locustfile) => refuse_locustfile(&file, settings),
-            Err(problem) => settings.problems.push(problem),
+            Err(error) => settings.problems.push(error.to_string()),
         }
     }
     let strongest = test_files.iter().map(|file| file.origin.rank).max();
@@ -126,7 +126,17 @@ enum Kind {
     Locustfile,
 }
 
-fn kind_of(file: &Named, surroundings: &Surroundings) -> Result<Kind, String> {
+/// Why a file of settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} ({origin}) cannot be read: {source}")]
+struct UnreadableFile {
+    path: String,
+    /// What named it.
+    origin: String,
+    source: ConfigFileError,
+}
+
+fn kind_of(file: &Named, surroundings: &Surroundings) -> Result<Kind, UnreadableFile> {
     let path = Path::new(&file.path);
     let is_toml = path
         .extension()
@@ -140,8 +150,12 @@ fn kind_of(file: &Named, surroundings: &Surroundings) -> Result<Kind, String> {
         });
     }
     let shown = path.display().to_string();
-    let text = config_file::read(&surroundings.directory.join(path))
-        .map_err(|reason| format!("{shown} ({}) cannot be read: {reason}", file.origin.name))?;
+    let text =
+        config_file::read(&surroundings.directory.join(path)).map_err(|source| UnreadableFile {
+            path: shown.clone(),
+            origin: file.origin.name.clone(),
+            source,
+        })?;
     if !is_toml {
         return Ok(Kind::Config(ConfigFile::of_lines(&shown, &text)));
     }

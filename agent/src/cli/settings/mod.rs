@@ -142,7 +142,7 @@ pub(super) fn resolve(
         if let Some(setting) = by_id.get(arg.get_id().as_str())
             && let Err(problem) = values::check(arg, setting)
         {
-            problems.push(problem);
+            problems.push(problem.to_string());
         }
     }
     if let Some(failure) = Failure::of_problems(&problems) {

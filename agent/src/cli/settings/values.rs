@@ -61,27 +61,39 @@ pub(super) fn settle_switch(arg: &Arg, settings: &mut Settings) {
         Some(true) => {}
         Some(false) => drop(settings.by_id.remove(id)),
         None => {
-            let problem = wrong(arg, setting, &text, &format!("use {BOOLISH}"));
-            settings.problems.push(problem);
+            let problem = invalid(arg, setting, &text, format!("use {BOOLISH}"));
+            settings.problems.push(problem.to_string());
             settings.by_id.remove(id);
         }
     }
 }
 
+/// Why a setting's value does not fit its option; the place is the flag, variable or key that has it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("{place} is empty; give it a value or leave it out")]
+    Empty { place: String },
+    /// The value is in front of the place, with a space before it, unless it is secret.
+    #[error("invalid value{value} {place}: {reason}")]
+    Invalid {
+        value: String,
+        place: String,
+        reason: String,
+    },
+}
+
 /// Checks the values of a setting as clap would.
 ///
 /// # Errors
-/// A message that names the flag, variable or key that is wrong.
-pub(super) fn check(arg: &Arg, setting: &Setting) -> Result<(), String> {
+/// One of them does not fit.
+pub(super) fn check(arg: &Arg, setting: &Setting) -> Result<(), ValueError> {
     if is_switch(arg) {
         return Ok(());
     }
     let may_be_empty = arg.get_id().as_str().starts_with(custom_options::PREFIX);
     if !may_be_empty && setting.values.iter().any(|value| is_blank(value)) {
-        return Err(format!(
-            "{} is empty; give it a value or leave it out",
-            setting.origin.name
-        ));
+        let place = setting.origin.name.clone();
+        return Err(ValueError::Empty { place });
     }
     let alone = arg
         .clone()
@@ -108,7 +120,7 @@ pub(super) fn check(arg: &Arg, setting: &Setting) -> Result<(), String> {
         Some(ContextValue::String(given)) => OsString::from(given),
         _ => setting.values.first().cloned().unwrap_or_default(),
     };
-    Err(wrong(arg, setting, &given, &reason(&error)))
+    Err(invalid(arg, setting, &given, reason(&error)))
 }
 
 fn reason(error: &clap::Error) -> String {
@@ -123,7 +135,7 @@ fn reason(error: &clap::Error) -> String {
     }
 }
 
-fn wrong(arg: &Arg, setting: &Setting, given: &OsString, reason: &str) -> String {
+fn invalid(arg: &Arg, setting: &Setting, given: &OsString, reason: String) -> ValueError {
     let shown: String = given
         .to_string_lossy()
         .chars()
@@ -140,5 +152,9 @@ fn wrong(arg: &Arg, setting: &Setting, given: &OsString, reason: &str) -> String
     } else {
         format!("of {} ({flag})", setting.origin.name)
     };
-    format!("invalid value{value} {place}: {reason}")
+    ValueError::Invalid {
+        value,
+        place,
+        reason,
+    }
 }

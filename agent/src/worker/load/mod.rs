@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   data, on_init, set_up, on_test_start, on_worker_start ─► Ready ─► go ─► users ─► UsersEnded ─► on_…_stop, on_quitting ─► Over
-//!                          └─ a mistake ─► Refused ──────────────────────────────────────────────────────────────────┘
+//!                          └─ an error ──► Refused ──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Everything is prepared before the worker says that it is ready, so on_test_start of worker 0 is over before
 //! any worker of the run starts users, and users start in time however long the preparation took.
 
 mod clock;
+mod error;
 mod slot_classes;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::watch::Watchdog;
 use crate::scenario_choice::Choice;
 use clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
+pub(super) use error::LoadError;
 
 // Whatever a scenario may make is accepted on the way.
 const _: () = assert!(MAX_SET_UP_BYTES == MAX_SET_UP_DATA_BYTES);
@@ -52,15 +54,15 @@ pub(super) struct Go {
     pub(super) profile: watch::Receiver<LoadProfile>,
 }
 
-/// What a load thread tells. Its channel is closed without [`LoadEvent::Over`] when the thread panics.
+/// What happens on a load thread. Its channel is closed without [`LoadEvent::Over`] when the thread panics.
 #[derive(Debug)]
 pub(super) enum LoadEvent {
     /// Everything is prepared; on worker 0 with what the scenario's set-up made.
     Ready(Option<SetUpData>),
-    /// It cannot be prepared: a sentence.
-    Refused(String),
+    /// It cannot be prepared.
+    Refused(LoadError),
     /// All users have ended; or why they could not be driven.
-    UsersEnded(Result<(), String>),
+    UsersEnded(Result<(), LoadError>),
     /// The scenario has nothing more to do.
     Over,
 }
@@ -78,8 +80,8 @@ impl LoadThread {
     /// Starts the thread, which begins to prepare.
     ///
     /// # Errors
-    /// A sentence, when the thread cannot be started.
-    pub(super) fn start(part: Part) -> Result<Self, String> {
+    /// The thread cannot be started.
+    pub(super) fn start(part: Part) -> Result<Self, LoadError> {
         // At most the four events above are ever in it.
         let (tell, events) = mpsc::unbounded_channel();
         let (go, started) = oneshot::channel();
@@ -101,14 +103,13 @@ impl LoadThread {
                         runtime.shutdown_background();
                     }
                     Err(error) => {
-                        let reason = format!("the load runtime cannot be started: {error}");
-                        let _ = tell.send(LoadEvent::Refused(reason));
+                        let _ = tell.send(LoadEvent::Refused(LoadError::Runtime(error)));
                     }
                 }
                 // Nobody listens any more when the session has given us up.
                 let _ = tell.send(LoadEvent::Over);
             })
-            .map_err(|error| format!("the load thread cannot be started: {error}"))?;
+            .map_err(LoadError::Thread)?;
         Ok(Self {
             events,
             thread,
@@ -123,7 +124,7 @@ async fn live(
     started: oneshot::Receiver<Go>,
 ) {
     let scenario = &part.choice.scenario;
-    // The agent asks the shape, too, and tells what is wrong with it; here its users are needed, because test
+    // The agent asks the shape, too, and says what is wrong with it; here its users are needed, because test
     // data is checked against them before they come.
     if let Some(ceiling) = part.shape_ceiling
         && let Ok(plan) = scenario.evaluate_shape(ceiling, &part.settings)
@@ -145,7 +146,7 @@ async fn live(
     };
     let _ = tell.send(match prepared {
         Ok(set_up_data) => LoadEvent::Ready(set_up_data.map(SetUpData::from)),
-        Err(reason) => LoadEvent::Refused(reason),
+        Err(error) => LoadEvent::Refused(error),
     });
     let go = tokio::select! {
         biased;
@@ -166,15 +167,24 @@ async fn live(
 }
 
 /// `begun` is set when what is begun has to be ended by the scenario's last events.
-async fn prepare(part: &Part, run: &Arc<Run>, begun: &mut bool) -> Result<Option<Vec<u8>>, String> {
+async fn prepare(
+    part: &Part,
+    run: &Arc<Run>,
+    begun: &mut bool,
+) -> Result<Option<Vec<u8>>, LoadError> {
     let scenario = &part.choice.scenario;
     // Reads files, which may block: nobody else is on this thread yet.
-    scenario.prepare(&part.settings)?;
+    scenario
+        .prepare(&part.settings)
+        .map_err(LoadError::of_scenario)?;
     let events = scenario.events();
-    events.init(run).await?;
+    events.init(run).await.map_err(LoadError::of_scenario)?;
     *begun = true;
     let set_up_data = match run.worker() {
-        0 => scenario.make_set_up_data(run).await?,
+        0 => scenario
+            .make_set_up_data(run)
+            .await
+            .map_err(LoadError::of_scenario)?,
         _ => None,
     };
     events.test_started(run).await;
@@ -182,9 +192,12 @@ async fn prepare(part: &Part, run: &Arc<Run>, begun: &mut bool) -> Result<Option
     Ok(set_up_data)
 }
 
-async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> {
+async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), LoadError> {
     let set_up_data = go.set_up_data.as_ref().map(SetUpData::bytes);
-    part.choice.scenario.take_set_up_data(run, set_up_data)?;
+    part.choice
+        .scenario
+        .take_set_up_data(run, set_up_data)
+        .map_err(LoadError::of_scenario)?;
     let (worker, workers) = (run.worker(), run.workers());
     let profile = go.profile.borrow().clone();
     let most_users = profile.most_users();
@@ -235,7 +248,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), String> 
     tokio::select! {
         biased;
         ended = drive(&part.choice.scenario, load, ordered, recorder, part.stop.clone()) => {
-            ended.map_err(|error| error.to_string())
+            Ok(ended?)
         }
         () = beside => Ok(()),
     }

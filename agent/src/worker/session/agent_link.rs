@@ -25,11 +25,17 @@ pub(crate) enum SessionError {
     #[error("nothing heard from the agent for {} s, so the load was stopped", .0.as_secs_f64())]
     AgentSilent(Duration),
     #[error("signals cannot be received: {0}")]
-    Signals(io::Error),
+    Signals(#[source] io::Error),
     #[error("the socket to the agent failed: {0}")]
     Socket(#[from] io::Error),
     #[error("invalid message from the agent: {0}")]
-    Malformed(String),
+    Malformed(#[from] rmp_serde::decode::Error),
+    #[error("invalid message from the agent: its first frame is not Prepare")]
+    FirstIsNotPrepare,
+    #[error("invalid message from the agent: a second Prepare")]
+    SecondPrepare,
+    #[error("invalid message from the agent: a Start out of turn")]
+    StartOutOfTurn,
 }
 
 /// The socket to the agent.
@@ -64,7 +70,7 @@ impl AgentLink {
                     Err(_) => return Err(SessionError::AgentSilent(self.lease)),
                 };
             self.heard_at = Instant::now();
-            match decode(&frame).map_err(|error| SessionError::Malformed(error.to_string()))? {
+            match decode(&frame)? {
                 ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
                 order => return Ok(order),
             }

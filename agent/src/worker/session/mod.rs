@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::load::{Go, LoadEvent, LoadThread, Part};
+use super::load::{Go, LoadError, LoadEvent, LoadThread, Part};
 use super::watch::CoreWatch;
 use crate::open_files::too_few_files;
 use crate::recorder::{Reports, RunRecorder, Taken};
@@ -44,13 +44,12 @@ pub(super) async fn run(
 ) -> Result<(), SessionError> {
     let mut agent = AgentLink::new(socket)?;
     let ToWorker::Prepare { test, worker } = agent.next().await? else {
-        return Err(SessionError::Malformed(
-            "its first frame is not Prepare".to_owned(),
-        ));
+        return Err(SessionError::FirstIsNotPrepare);
     };
     let recorder = Arc::new(RunRecorder::new());
     let stop = CancellationToken::new();
-    let started = choose(&test, scenarios).and_then(|choice| {
+    let start = || -> Result<_, LoadError> {
+        let choice = choose(&test, scenarios)?;
         let longest_stop = choice.scenario.events().longest_stop(worker);
         let part = Part {
             settings: settings_of(&test, worker)?,
@@ -63,10 +62,10 @@ pub(super) async fn run(
             watch: Arc::default(),
         };
         Ok((LoadThread::start(part)?, longest_stop))
-    });
-    let (load, longest_stop) = match started {
+    };
+    let (load, longest_stop) = match start() {
         Ok(started) => started,
-        Err(reason) => return agent.end(Some(reason), 0).await,
+        Err(error) => return agent.end(Some(error.to_string()), 0).await,
     };
     let session = Session {
         agent,
@@ -216,7 +215,7 @@ impl Session {
                 set_up_data,
             } => {
                 let Some(go) = self.load.go.take().filter(|_| self.prepared) else {
-                    return Err(SessionError::Malformed("a Start out of turn".to_owned()));
+                    return Err(SessionError::StartOutOfTurn);
                 };
                 let run_zero = instant_of(run_zero_us);
                 self.recorder.begin(run_zero);
@@ -244,7 +243,7 @@ impl Session {
             }
             ToWorker::Stop => self.stop_users(),
             ToWorker::Prepare { .. } | ToWorker::Alive { .. } => {
-                return Err(SessionError::Malformed("a second Prepare".to_owned()));
+                return Err(SessionError::SecondPrepare);
             }
         }
         Ok(())
@@ -261,14 +260,14 @@ impl Session {
                 self.agent.put(&reports).await?;
                 self.agent.send(&FromWorker::Ready { set_up_data }).await?;
             }
-            LoadEvent::Refused(reason) => {
-                self.fail(reason);
+            LoadEvent::Refused(error) => {
+                self.fail(error.to_string());
                 self.stop_users();
             }
             LoadEvent::UsersEnded(ended) => {
                 self.users_ended = true;
                 match ended {
-                    Err(reason) => self.fail(reason),
+                    Err(error) => self.fail(error.to_string()),
                     Ok(()) if !self.stop.is_cancelled() => {
                         self.fail("the load engine ended unexpectedly".to_owned());
                     }

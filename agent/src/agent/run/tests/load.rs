@@ -1,6 +1,7 @@
 //! The load of an agent's part of a run: profiles that change, and load shapes.
 
 use super::*;
+use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
 
 #[test]
 fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
@@ -69,7 +70,11 @@ fn a_run_waits_for_its_load_shape() {
     assert!(!stage.run.is_ready() && stage.run.shape().is_none());
     let (shape, now) = (stage.profile.clone(), stage.now(20));
     let remark = Some("it was cut".to_owned());
-    stage.run.on_shape(Ok((shape.clone(), remark)), now);
+    let load = ShapedLoad {
+        profile: shape.clone(),
+        remark,
+    };
+    stage.run.on_shape(Ok(load), now);
     assert!(stage.run.is_ready());
     assert_eq!(stage.run.shape(), Some(&shape));
     stage.tick(30);
@@ -81,9 +86,12 @@ fn a_run_waits_for_its_load_shape() {
 fn a_load_shape_that_cannot_be_run_fails_the_part() {
     let mut stage = Stage::set_with(true, |_| Ok(()));
     let now = stage.now(20);
-    stage.run.on_shape(Err("it never ends".to_owned()), now);
+    let scenario = "stairs".to_owned();
+    let endless = LoadShapeError::Endless { scenario };
+    let reason = endless.to_string();
+    stage.run.on_shape(Err(endless), now);
     for worker in [1, 3] {
         stage.end_worker(1_100, worker);
     }
-    assert_eq!(stage.end().failure.as_deref(), Some("it never ends"));
+    assert_eq!(stage.end().failure, Some(reason));
 }

@@ -1,57 +1,91 @@
 //! The load profile that a scenario's own load shape makes.
 //!
 //! The shape is the scenario's code, so it runs on a thread of its own and has a limited time. It is asked
-//! once, on the agent that has worker 0, before the run: everybody else is told what it said.
+//! once, on the agent that has worker 0, before the run: everybody else gets the profile.
 
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, MAX_DURATION, ProfileStep};
-use greylag_scenarios::{RunSettings, Scenario, ShapePlan};
+use greylag_infra::{LoadProfile, MAX_DURATION, ProfileError, ProfileStep};
+use greylag_scenarios::{RunSettings, Scenario, ShapeError, ShapePlan};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::scenario_choice::shape_ceiling;
+use crate::scenario_choice::{ChoiceError, shape_ceiling};
 use crate::wall_clock::micros;
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Asks the shape. With the profile comes a remark for the run's log, if there is one to make.
+/// What a load shape asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ShapedLoad {
+    pub(crate) profile: LoadProfile,
+    /// What the run's log says about it, if anything.
+    pub(crate) remark: Option<String>,
+}
+
+/// Why a load shape cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadShapeError {
+    #[error(transparent)]
+    Settings(#[from] ChoiceError),
+    #[error("scenario `{scenario}`: {source}")]
+    Shape {
+        scenario: String,
+        source: ShapeError,
+    },
+    #[error("the load shape of scenario `{scenario}` panicked")]
+    Panicked { scenario: String },
+    #[error(
+        "the load shape of scenario `{scenario}` was not computed within {} s; its tick() must not block",
+        LONGEST.as_secs()
+    )]
+    TooSlow { scenario: String },
+    #[error(
+        "the load shape of scenario `{scenario}` does not end within {} days; return None from tick() at its end or give a duration",
+        MAX_DURATION.as_secs() / 86_400
+    )]
+    Endless { scenario: String },
+    #[error("the load shape of scenario `{scenario}` cannot be run: {source}")]
+    Profile {
+        scenario: String,
+        source: ProfileError,
+    },
+}
+
+/// Asks the shape.
 ///
 /// # Errors
-/// A sentence: the shape cannot be run, or does not end where it must.
+/// The shape cannot be run, or does not end where it must.
 pub(super) async fn evaluate(
     scenario: Scenario,
     settings: RunSettings,
     test_duration: Duration,
-) -> Result<(LoadProfile, Option<String>), String> {
+) -> Result<ShapedLoad, LoadShapeError> {
     let name = scenario.name.clone();
     let ceiling = shape_ceiling(test_duration);
     // A thread that outlives the timeout is left behind; it has nothing to tell any more.
     let asked = spawn_blocking(move || scenario.evaluate_shape(ceiling, &settings));
     match timeout(LONGEST, asked).await {
-        Ok(Ok(Ok(plan))) => profile_of(&plan, ceiling, &name),
-        Ok(Ok(Err(error))) => Err(format!("scenario `{name}`: {error}")),
-        Ok(Err(_)) => Err(format!("the load shape of scenario `{name}` panicked")),
-        Err(_) => Err(format!(
-            "the load shape of scenario `{name}` was not computed within {} s; its tick() must not block",
-            LONGEST.as_secs()
-        )),
+        Ok(Ok(Ok(plan))) => load_of(&plan, ceiling, name),
+        Ok(Ok(Err(source))) => Err(LoadShapeError::Shape {
+            scenario: name,
+            source,
+        }),
+        Ok(Err(_)) => Err(LoadShapeError::Panicked { scenario: name }),
+        Err(_) => Err(LoadShapeError::TooSlow { scenario: name }),
     }
 }
 
-fn profile_of(
+fn load_of(
     plan: &ShapePlan,
     ceiling: Duration,
-    name: &str,
-) -> Result<(LoadProfile, Option<String>), String> {
+    scenario: String,
+) -> Result<ShapedLoad, LoadShapeError> {
     let (ends_at, remark) = match plan.ended_at {
         Some(ended_at) => (ended_at, None),
         None if ceiling >= MAX_DURATION => {
-            return Err(format!(
-                "the load shape of scenario `{name}` does not end within {} days; return None from tick() at its end or give a duration",
-                MAX_DURATION.as_secs() / 86_400
-            ));
+            return Err(LoadShapeError::Endless { scenario });
         }
         None => {
             let remark = format!(
@@ -74,10 +108,10 @@ fn profile_of(
         rates: Vec::new(),
         ends_at_us: micros(ends_at),
     };
-    profile
-        .check()
-        .map_err(|error| format!("the load shape of scenario `{name}` cannot be run: {error}"))?;
-    Ok((profile, remark))
+    match profile.check() {
+        Ok(()) => Ok(ShapedLoad { profile, remark }),
+        Err(source) => Err(LoadShapeError::Profile { scenario, source }),
+    }
 }
 
 #[cfg(test)]
@@ -105,10 +139,7 @@ mod tests {
         Scenario::new("stairs").shape(move || Stairs { seconds })
     }
 
-    async fn evaluated(
-        scenario: Scenario,
-        duration_s: u64,
-    ) -> Result<(LoadProfile, Option<String>), String> {
+    async fn evaluated(scenario: Scenario, duration_s: u64) -> Result<ShapedLoad, LoadShapeError> {
         evaluate(
             scenario,
             RunSettings::default(),
@@ -119,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shape_becomes_a_profile() {
-        let (profile, remark) = evaluated(stairs(Some(6)), 0).await.unwrap();
+        let ShapedLoad { profile, remark } = evaluated(stairs(Some(6)), 0).await.unwrap();
         let steps: Vec<_> = profile
             .steps
             .iter()
@@ -139,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shape_is_cut_at_the_duration_and_this_is_said() {
-        let (profile, remark) = evaluated(stairs(None), 3).await.unwrap();
+        let ShapedLoad { profile, remark } = evaluated(stairs(None), 3).await.unwrap();
         assert_eq!((profile.steps.len(), profile.ends_at_us), (3, 3_000_000));
         assert_eq!(
             remark.unwrap(),
@@ -149,9 +180,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_shape_that_never_ends_is_refused() {
-        let reason = evaluated(stairs(None), 0).await.unwrap_err();
+        let error = evaluated(stairs(None), 0).await.unwrap_err();
         assert_eq!(
-            reason,
+            error.to_string(),
             "the load shape of scenario `stairs` does not end within 30 days; return None from tick() at its end or give a duration"
         );
         assert!(
@@ -163,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_and_an_absence_are_sentences() {
+    async fn a_panic_and_an_absence_are_errors() {
         struct Faulty;
         impl LoadShape for Faulty {
             fn tick(&mut self, _: &ShapeTime) -> Option<ShapeTick> {
@@ -171,7 +202,7 @@ mod tests {
             }
         }
         let faulty = Scenario::new("faulty").shape(|| Faulty);
-        let reason = evaluated(faulty, 5).await.unwrap_err();
+        let reason = evaluated(faulty, 5).await.unwrap_err().to_string();
         assert!(
             reason.contains("`faulty`") && reason.contains("no idea"),
             "{reason}"
