@@ -205,7 +205,7 @@ impl Block {
 
 /// The name of the type whose inherent impl this is, or what is wrong with it.
 fn usable(item: &ItemImpl, attribute: &str) -> syn::Result<String> {
-    if let Some((_, path, _)) = &item.trait_ {
+    if let Some((path, _)) = &item.trait_ {
         return Err(syn::Error::new_spanned(
             path,
             format!(

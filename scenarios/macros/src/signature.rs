@@ -1,7 +1,7 @@
 //! Whether functions are written as the engine calls them.
 
 use quote::ToTokens;
-use syn::{FnArg, GenericParam, ImplItemFn, ReturnType, Type, TypeReference};
+use syn::{FnArg, GenericParam, ImplItemFn, ReceiverKind, ReturnType, Type, TypeReference};
 
 use crate::block::{Owner, last_segment};
 use crate::errors::Errors;
@@ -34,7 +34,7 @@ pub(crate) fn check_wait_time(function: &ImplItemFn, owner: &Owner, errors: &mut
     let mut inputs = signature.inputs.iter();
     let receiver = matches!(
         inputs.next(),
-        Some(FnArg::Receiver(receiver)) if receiver.reference.is_some()
+        Some(FnArg::Receiver(receiver)) if matches!(receiver.kind, ReceiverKind::Reference(..))
     );
     let most = match owner {
         Owner::User => 0,
@@ -113,7 +113,7 @@ fn parameters_fit(function: &ImplItemFn, owner: &Owner) -> bool {
     let receiver = matches!(
         inputs.next(),
         Some(FnArg::Receiver(receiver))
-            if receiver.reference.is_some() && receiver.mutability.is_some()
+            if matches!(receiver.kind, ReceiverKind::Reference(_, _, Some(_)))
     );
     let others: Option<Vec<&Type>> = inputs.map(mutable_reference).collect();
     let Some(others) = others else { return false };
