@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         timed(&format!("window [{from}, {to})"), async || {
             let totals = store.totals("r", Some(from..to)).await?;
             let expected = u64::from(to - from) * u64::from(endpoints * requests);
-            assert_eq!(totals.aggregated().requests, expected);
+            assert_eq!(totals.aggregated().requests(), expected);
             Ok(())
         })
         .await?;

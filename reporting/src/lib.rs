@@ -26,13 +26,14 @@ pub mod web;
 pub use api_names::NEXT_SECOND_HEADER;
 pub use measure::{
     histogram_codec::HistogramError,
-    interval::{CheckedInterval, Interval, IntervalError, Sums, Times, check_wire},
+    interval::{Interval, IntervalError, SparseInterval, Sums, TimeSum, Times, check_wire},
     samples::{Complete, MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples},
+    stats::{IntendedStats, Stats, TimeStats},
 };
 pub use plain_text::plain_text;
 pub use results::summary::{
-    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
-    SummaryGap, SummaryIntended, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    Progress, Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint,
+    SummaryError, SummaryGap, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{

@@ -56,10 +56,10 @@ proptest! {
         let merged = over_the_wire(&merged);
         let mut sorted = samples.clone();
         sorted.sort_unstable();
-        prop_assert_eq!(merged.requests, samples.len() as u64);
-        prop_assert_eq!(merged.min_us, sorted[0]);
-        prop_assert_eq!(merged.max_us, sorted[sorted.len() - 1]);
-        prop_assert_eq!(merged.sum_us, samples.iter().sum::<u64>());
+        prop_assert_eq!(merged.requests(), samples.len() as u64);
+        prop_assert_eq!(merged.sums().response.min_us, sorted[0]);
+        prop_assert_eq!(merged.sums().response.max_us, sorted[sorted.len() - 1]);
+        prop_assert_eq!(merged.sums().response.sum_us, samples.iter().sum::<u64>());
         for q in QUANTILES {
             let value = merged.percentile_us(q).unwrap();
             assert_within_a_thousandth(value, percentile(&sorted, q), &format!("{q}"));
@@ -93,11 +93,11 @@ proptest! {
         let all = parts.concat();
         let mut intended: Vec<u64> = all.iter().filter_map(|(us, delay, _)| Some(us + (*delay)?)).collect();
         intended.sort_unstable();
-        prop_assert_eq!(merged.first_byte_only, all.iter().filter(|(.., first)| *first).count() as u64);
-        prop_assert_eq!(merged.intended.count, intended.len() as u64);
-        prop_assert_eq!(merged.intended.sum_us, intended.iter().sum::<u64>());
-        prop_assert_eq!(merged.intended.min_us, intended.first().copied().unwrap_or(0));
-        prop_assert_eq!(merged.intended.max_us, intended.last().copied().unwrap_or(0));
+        prop_assert_eq!(merged.sums().first_byte_only, all.iter().filter(|(.., first)| *first).count() as u64);
+        prop_assert_eq!(merged.sums().intended.count, intended.len() as u64);
+        prop_assert_eq!(merged.sums().intended.sum_us, intended.iter().sum::<u64>());
+        prop_assert_eq!(merged.sums().intended.min_us, intended.first().copied().unwrap_or(0));
+        prop_assert_eq!(merged.sums().intended.max_us, intended.last().copied().unwrap_or(0));
         for q in QUANTILES {
             match merged.intended_percentile_us(q) {
                 None => prop_assert!(intended.is_empty()),

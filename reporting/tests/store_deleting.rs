@@ -141,7 +141,7 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(ids(&store).await, ["kept"]);
     let totals = store.totals("kept", None).await.unwrap();
-    assert_eq!(totals.aggregated().requests, 1);
+    assert_eq!(totals.aggregated().requests(), 1);
     store
         .update_run(&greylag_infra::RunRecord {
             phase: RunPhase::Finished,

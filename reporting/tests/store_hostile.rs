@@ -108,7 +108,7 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
         let totals = store.totals("r", window).await.unwrap();
         assert_eq!(totals.endpoints.len(), MAX_ENDPOINTS + 1);
         assert_eq!(
-            totals.aggregated().requests,
+            totals.aggregated().requests(),
             (endpoints.len() + texts.len()) as u64
         );
         let of = |wanted| {
@@ -118,7 +118,7 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
                 .find(|(known, _)| *known == wanted)
                 .unwrap()
         };
-        assert_eq!(of(other_endpoint()).1.requests, 50);
+        assert_eq!(of(other_endpoint()).1.requests(), 50);
         let errors = &of(endpoints[0].clone()).1.errors;
         assert_eq!(errors.len(), MAX_ERRORS + 1);
         assert_eq!(errors[OTHER], 70);
@@ -241,7 +241,12 @@ async fn broken_intervals_are_refused_and_change_nothing() {
     assert!(store.totals("r", None).await.unwrap().endpoints.is_empty());
     store.save_snapshot("r", "a", with(valid())).await.unwrap();
     assert_eq!(
-        store.totals("r", None).await.unwrap().aggregated().requests,
+        store
+            .totals("r", None)
+            .await
+            .unwrap()
+            .aggregated()
+            .requests(),
         6
     );
 }
@@ -373,16 +378,16 @@ fn response_times_beyond_an_hour_are_kept_exactly_and_travel() {
         interval.record(std::time::Duration::from_secs(seconds), None, 0, None);
     }
     let back = Interval::from_wire(&interval.to_wire(0, 0)).unwrap();
-    assert_eq!(back.max_us, 7_200_000_000);
+    assert_eq!(back.sums().response.max_us, 7_200_000_000);
     assert_eq!(back.percentile_us(1.0), Some(7_200_000_000));
-    assert_eq!(back.avg_us(), Some(7_203e6 / 3.0));
+    assert_eq!(back.sums().response.avg_us(), Some(7_203e6 / 3.0));
     interval.reset();
     assert!(interval.is_empty());
     assert_eq!(interval.percentile_us(0.5), None);
     assert_eq!(
         Interval::from_wire(&interval.to_wire(0, 0))
             .unwrap()
-            .requests,
+            .requests(),
         0
     );
 }

@@ -144,7 +144,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         assert!(run.agents.iter().all(|agent| agent.last_seq == seq));
         for window in [None, Some(0..1_000)] {
             let totals = after.totals("r", window).await.unwrap();
-            assert_eq!(totals.aggregated().requests, saved);
+            assert_eq!(totals.aggregated().requests(), saved);
             assert_eq!(totals.errors(), [(&get, "late", saved / 2)]);
         }
         // and it goes on where it was
@@ -159,7 +159,12 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
             SaveOutcome::Saved
         );
         assert_eq!(
-            after.totals("r", None).await.unwrap().aggregated().requests,
+            after
+                .totals("r", None)
+                .await
+                .unwrap()
+                .aggregated()
+                .requests(),
             saved + 1
         );
     }
@@ -243,7 +248,7 @@ async fn a_backup_is_the_database_as_of_one_moment_without_secrets() {
 
     let copied = Store::open(copies.path()).unwrap();
     let totals = copied.totals("r", None).await.unwrap();
-    assert_eq!(totals.aggregated().requests, 1);
+    assert_eq!(totals.aggregated().requests(), 1);
     let run = copied.run("r").await.unwrap().unwrap();
     assert_eq!(run.test.host, "https://ada:…@shop.example/");
     // the run itself goes on with what it needs

@@ -148,7 +148,12 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
         (1, &None)
     );
     assert_eq!(
-        store.totals("r", None).await.unwrap().aggregated().requests,
+        store
+            .totals("r", None)
+            .await
+            .unwrap()
+            .aggregated()
+            .requests(),
         3
     );
 
@@ -171,7 +176,7 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     record.ended_at_us = Some(START_US + 10_000_000);
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
-        let before = Summary::read(&store, "r", START_US).await.unwrap();
+        let before = Summary::read(store, "r", START_US).await.unwrap();
         let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
         let beyond_a_gap = snapshot("r", 5, &[(1, &get, 1_000, None)]);
         for (agent, late) in [("a", two), ("a", beyond_a_gap), ("b", one.clone())] {
@@ -182,8 +187,8 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
             store.save_snapshot("r", "a", one.clone()).await.unwrap(),
             SaveOutcome::Duplicate
         );
-        assert_eq!(Summary::read(&store, "r", START_US).await.unwrap(), before);
-        assert_eq!(before.totals.requests, 1);
+        assert_eq!(Summary::read(store, "r", START_US).await.unwrap(), before);
+        assert_eq!(before.totals.stats.requests, 1);
     };
     check(&store).await;
     store.close().await;
@@ -198,7 +203,12 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     let first = snapshot("r", 1, &[(0, &known, 1_000, None)]);
     store.save_snapshot("r", "a", first).await.unwrap();
     assert_eq!(
-        store.totals("r", None).await.unwrap().aggregated().requests,
+        store
+            .totals("r", None)
+            .await
+            .unwrap()
+            .aggregated()
+            .requests(),
         1
     );
 
@@ -224,7 +234,7 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     for window in [None, Some(0..100)] {
         let totals = store.totals("r", window).await.unwrap();
         assert_eq!(totals.endpoints.len(), 1);
-        assert_eq!(totals.aggregated().requests, 1);
+        assert_eq!(totals.aggregated().requests(), 1);
     }
     assert_eq!(store.series("r", 0, 100).await.unwrap().points.len(), 1);
 
@@ -236,7 +246,7 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     for window in [None, Some(0..100)] {
         let totals = store.totals("r", window).await.unwrap();
         assert_eq!(totals.endpoints.len(), 2);
-        assert_eq!(totals.aggregated().requests, 3);
+        assert_eq!(totals.aggregated().requests(), 3);
         assert_eq!(totals.errors(), [(&new, "boom", 1)]);
     }
 }
@@ -268,7 +278,7 @@ async fn two_runs_do_not_mix() {
     }
     for (id, requests) in [("one", 3_u64), ("two", 5)] {
         let totals = store.totals(id, None).await.unwrap();
-        assert_eq!(totals.aggregated().requests, requests);
+        assert_eq!(totals.aggregated().requests(), requests);
         assert_eq!(totals.errors(), [(&get, id, requests)]);
         let log = store.log(id, 0, 100).await.unwrap();
         assert!(log.iter().all(|row| row.text == id) && log.len() as u64 == requests);
@@ -500,7 +510,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         },
         "complete": true, "remark": null, "gaps": [],
         "totals": {
-            "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "avg_ms": 2.125,
+            "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "bytes": 400, "avg_ms": 2.125,
             "min_ms": 1.0, "max_ms": 3.0,
             // the histogram counts 2.500 and 2.501 ms together
             "p50_ms": 2.501, "p95_ms": 3.0, "p99_ms": 3.0,
@@ -508,12 +518,12 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         },
         "endpoints": [
             {
-                "method": "GET", "name": "/", "requests": 3, "failures": 0, "avg_ms": 2.0,
+                "method": "GET", "name": "/", "requests": 3, "failures": 0, "error_rate": 0.0, "bytes": 300, "avg_ms": 2.0,
                 "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p95_ms": 3.0, "p99_ms": 3.0,
                 "current_rps": 0.5, "intended": null, "first_byte_only": 0,
             },
             {
-                "method": "POST", "name": "/order", "requests": 1, "failures": 1, "avg_ms": 2.5,
+                "method": "POST", "name": "/order", "requests": 1, "failures": 1, "error_rate": 1.0, "bytes": 100, "avg_ms": 2.5,
                 "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
                 "current_rps": 0.5, "intended": null, "first_byte_only": 0,
             },

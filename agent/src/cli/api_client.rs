@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::{ClientSettings, LoadTest, StartTerms};
-use greylag_reporting::{NEXT_SECOND_HEADER, Summary, SummaryCompleteness, SummaryWarning, Token};
+use greylag_reporting::{NEXT_SECOND_HEADER, Progress, Summary, Token};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -48,28 +48,6 @@ pub(crate) struct StartedRun {
     /// What whoever started it should know.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
-}
-
-/// How a run stands.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Progress {
-    pub(crate) status: String,
-    pub(crate) failure_reason: Option<String>,
-    pub(crate) elapsed_s: f64,
-    /// How long it takes as planned, once that is known.
-    pub(crate) duration_s: Option<u64>,
-    pub(crate) users: u64,
-    pub(crate) requests: u64,
-    pub(crate) failures: u64,
-    pub(crate) rps: f64,
-    pub(crate) current_rps: f64,
-    pub(crate) p95_ms: f64,
-    /// Whether the numbers are everything that was sent.
-    #[serde(flatten)]
-    pub(crate) completeness: SummaryCompleteness,
-    /// What the load generator itself ran short of.
-    #[serde(default)]
-    pub(crate) warnings: Vec<SummaryWarning>,
 }
 
 /// Lines of a run's log.

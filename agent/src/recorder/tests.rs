@@ -97,8 +97,8 @@ fn read(
                     format!("{} {}", endpoint.method, endpoint.name),
                 ))
                 .or_default();
-            counts.requests += interval.requests;
-            counts.sum_ms += interval.sum_us / 1_000;
+            counts.requests += interval.requests();
+            counts.sum_ms += interval.sums().response.sum_us / 1_000;
             for (error, occurrences) in &interval.errors {
                 *counts.errors.entry(error.clone()).or_default() += occurrences;
             }

@@ -1,18 +1,8 @@
 // Building elements without HTML text: everything a run says about itself goes through textContent.
 
-const SVG = "http://www.w3.org/2000/svg";
-
 /** An HTML element with attributes and children (nodes or texts). */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  setAttributes(element, attributes);
-  element.append(...children);
-  return element;
-}
-
-/** The same for SVG. */
-export function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
   setAttributes(element, attributes);
   element.append(...children);
   return element;

@@ -1,11 +1,12 @@
 // Endpoint Statistics: the rows of templates/run/endpoint_row.html, updated in place, sorted as the reader likes.
 
-import { h, part, setAttribute, setText, svg } from "./dom.js";
+import { h, part, setAttribute, setText } from "./dom.js";
 import { count, ms, rate } from "./format.js";
+import { onBar, percentiles, timesTitle } from "./percentiles.js";
 
 /** SVG units of a full latency bar. */
 const BAR = 100;
-/** Rows in the page until the reader asks for all; src/page_text.rs has the same for the server. */
+/** Rows in the page until the reader asks for all; src/results/page_text.rs has the same for the server. */
 const PAGE_ROWS = 100;
 /** Bars are drawn anew only when the longest one has changed by this share, because that changes all of them. */
 const RESCALE = 0.02;
@@ -104,53 +105,16 @@ export class Endpoints {
 }
 
 class Row {
+  /** A copy of the Aggregated row, which is always in the page. */
   static create({ method, name }) {
-    const cell = (label, field, classes = "num") =>
-      h("td", { class: classes, "data-label": label, "data-field": field });
-    const latency = cell("Latency (ms)", "latency", "latency");
-    const bar = svg("svg", {
-      class: "latency-bar",
-      viewBox: "0 0 100 6",
-      preserveAspectRatio: "none",
-      "aria-hidden": "true",
-    });
-    for (const part of ["track", "p99", "p95", "p50"])
-      bar.append(svg("rect", { class: part, width: part === "track" ? BAR : 0, height: 6 }));
-    const mark = (part, label, title) => h("span", { class: part }, h("abbr", { title }, label), " ", h("b"));
-    latency.append(
-      bar,
-      h(
-        "span",
-        { class: "latency-numbers" },
-        mark("p50", "M", "Median"),
-        mark("p95", "95", "95th percentile"),
-        mark("p99", "99", "99th percentile"),
-      ),
-    );
-    const intended = cell("p95 from intended start", "intended", "num intended");
-    intended.append(h("b"), h("small"));
-    return new Row(
-      h(
-        "tr",
-        { "data-endpoint-method": method, "data-endpoint-name": name },
-        h(
-          "th",
-          { scope: "row", "data-label": "Endpoint", title: `${method} ${name}`.trim() },
-          h(
-            "span",
-            { class: "endpoint" },
-            h("span", { class: "method" }, method),
-            h("span", { class: "endpoint-name" }, name),
-          ),
-        ),
-        cell("Requests", "requests"),
-        cell("Fails", "fails", "num fails"),
-        latency,
-        intended,
-        cell("Avg (ms)", "avg"),
-        cell("Current RPS", "current-rps"),
-      ),
-    );
+    const element = part("aggregated-row").rows[0].cloneNode(true);
+    setAttribute(element, "data-endpoint-method", method);
+    setAttribute(element, "data-endpoint-name", name);
+    const header = element.cells[0];
+    setAttribute(header, "title", `${method} ${name}`.trim());
+    setText(header.querySelector(".method"), method);
+    setText(header.querySelector(".endpoint-name"), name);
+    return new Row(element);
   }
 
   #row = null;
@@ -162,8 +126,8 @@ class Row {
       [...element.querySelectorAll("[data-field]")].map((cell) => [cell.dataset.field, cell]),
     );
     const { latency } = this.cells;
-    this.marks = ["p50", "p95", "p99"].map((name) => ({
-      field: `${name}_ms`,
+    this.marks = onBar.map(({ key, name }) => ({
+      key,
       text: latency.querySelector(`.latency-numbers .${name} b`),
       bar: latency.querySelector(`rect.${name}`),
     }));
@@ -188,10 +152,7 @@ class Row {
     setAttribute(cell, "data-value", times?.p95_ms ?? 0);
     setAttribute(cell, "title", intendedTitle(times));
     setText(cell.querySelector("b"), times ? ms(times.p95_ms) : "–");
-    setText(
-      cell.querySelector("small"),
-      times ? `avg ${ms(times.avg_ms)} · M ${ms(times.p50_ms)} · 99 ${ms(times.p99_ms)}` : "",
-    );
+    setText(cell.querySelector("small"), times ? intendedDetails(times) : "");
   }
 
   #firstByte({ first_byte_only: some, requests }) {
@@ -218,14 +179,10 @@ class Row {
 
   #latency(row, scale) {
     const cell = this.cells.latency;
-    setAttribute(cell, "data-value", `${row.p50_ms} ${row.p95_ms} ${row.p99_ms}`);
-    setAttribute(
-      cell,
-      "title",
-      `Median ${ms(row.p50_ms)} ms, 95th percentile ${ms(row.p95_ms)} ms, 99th percentile ${ms(row.p99_ms)} ms; min ${ms(row.min_ms)} ms, max ${ms(row.max_ms)} ms`,
-    );
-    for (const { field, text, bar } of this.marks) {
-      const value = row[field];
+    setAttribute(cell, "data-value", onBar.map(({ key }) => row[key]).join(" "));
+    setAttribute(cell, "title", timesTitle(row));
+    for (const { key, text, bar } of this.marks) {
+      const value = row[key];
       setText(text, ms(value));
       setAttribute(bar, "width", scale > 0 ? Math.min(BAR, (value / scale) * BAR).toFixed(2) : 0);
     }
@@ -234,20 +191,23 @@ class Row {
 
 function intendedTitle(times) {
   if (!times) return "No requests have an intended start";
-  return (
-    `From the intended start: average ${ms(times.avg_ms)} ms, median ${ms(times.p50_ms)} ms, ` +
-    `95th percentile ${ms(times.p95_ms)} ms, 99th percentile ${ms(times.p99_ms)} ms; ` +
-    `max ${ms(times.max_ms)} ms; of ${count(times.requests)} requests`
-  );
+  const average = `average ${ms(times.avg_ms)} ms`;
+  return `From the intended start: ${average}, ${timesTitle(times).toLowerCase()}; of ${count(times.requests)} requests`;
+}
+
+/** The numbers below the 95th percentile from the intended start. */
+function intendedDetails(times) {
+  const others = percentiles.filter(({ key }) => key !== "p95_ms");
+  return [`avg ${ms(times.avg_ms)}`, ...others.map(({ key, mark }) => `${mark} ${ms(times[key])}`)].join(" · ");
 }
 
 function key(method, name) {
   return JSON.stringify([method, name]);
 }
 
-/** The largest 99th percentile of the table. */
-export function latencyScale(rows) {
-  return rows.reduce((most, row) => Math.max(most, row.p99_ms), 0);
+/** The greatest percentile of the table's latency bars. */
+function latencyScale(rows) {
+  return Math.max(0, ...onBar.map(({ key }) => rows.reduce((most, row) => Math.max(most, row[key]), 0)));
 }
 
 /** The rows whose method and name hold `needle` (lower case). */

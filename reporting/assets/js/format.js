@@ -1,4 +1,4 @@
-// How numbers read. src/page_text.rs says the same on the server, so that a value does not change its looks when the
+// How numbers read. src/results/page_text.rs says the same on the server, so that a value does not change its looks when the
 // first live update replaces what the server rendered. Pure functions.
 
 /** 12345 → "12,345" */

@@ -2,6 +2,7 @@
 
 import { h, part, setAttribute, setText } from "./dom.js";
 import { count, dayAndTime, duration, ms, percent, rate, utc } from "./format.js";
+import { percentiles } from "./percentiles.js";
 
 const fields = new Map();
 for (const element of document.querySelectorAll("[data-field]")) {
@@ -70,9 +71,7 @@ export class Overview {
     show("error-rate", cards.error_rate, percent(cards.error_rate));
     show("total-failures", cards.failures, count(cards.failures));
     show("avg-response-time", cards.avg_ms, ms(cards.avg_ms));
-    show("p50", cards.p50_ms, ms(cards.p50_ms));
-    show("p95", cards.p95_ms, ms(cards.p95_ms));
-    show("p99", cards.p99_ms, ms(cards.p99_ms));
+    for (const { key, name } of percentiles) show(name, cards[key], ms(cards[key]));
     show("active-users", cards.active_users, count(cards.active_users));
     setAttribute(part("error-card"), "data-failing", cards.failures > 0);
     showIntended(cards.intended);
@@ -94,9 +93,10 @@ export class Overview {
 /** The second line of the response time's card: only of runs that have intended starts. */
 function showIntended(times) {
   part("intended-line").hidden = !times;
-  for (const field of ["avg", "p95", "p99"]) {
-    const value = times?.[`${field}_ms`] ?? 0;
-    show(`intended-${field}`, value, ms(value));
+  // The first one is the median, which has no room here.
+  for (const { key, name } of [{ key: "avg_ms", name: "avg" }, ...percentiles.slice(1)]) {
+    const value = times?.[key] ?? 0;
+    show(`intended-${name}`, value, ms(value));
   }
 }
 

@@ -33,8 +33,8 @@ pub(super) async fn disagreement(
         failures: sum(&mut ends.iter().map(|end| end.failures)),
     };
     let saved = Counted {
-        requests: saved.requests,
-        failures: saved.failures,
+        requests: saved.requests(),
+        failures: saved.sums().failures,
     };
     Ok((counted != saved).then_some((counted, saved)))
 }

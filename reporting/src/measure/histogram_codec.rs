@@ -93,6 +93,11 @@ impl BucketCounts {
         Self(counts)
     }
 
+    /// Whether it counts nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many positions have a count.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -5,4 +5,5 @@
 pub(crate) mod histogram_codec;
 pub(crate) mod interval;
 pub(crate) mod samples;
+pub(crate) mod stats;
 pub(crate) mod windows;

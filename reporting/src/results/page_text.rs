@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 use std::time::Duration;
 
 pub(crate) use super::calendar::{day_and_time, iso, time_of_day, utc};
-use crate::results::summary::SummaryIntended;
+use crate::measure::stats::{IntendedStats, ShownPercentile, TimeStats};
 use crate::results::views::run_view::RunView;
 
 /// `12345` → `12,345`.
@@ -110,41 +110,69 @@ pub(crate) fn last<T>(rows: &[T], most: usize) -> &[T] {
 /// Rows of Endpoint Statistics that the server writes; the page's script shows the others when it is asked to.
 pub(crate) const ENDPOINT_ROWS: usize = 100;
 
-/// What the latency bars of a run are scaled to: the largest 99th percentile of the table.
+/// What the latency bars of a run are scaled to: the greatest percentile that they have, of the whole table.
 pub(crate) fn latency_scale(view: &RunView) -> f64 {
     view.endpoints
         .iter()
         .chain([&view.aggregated])
-        .map(|row| row.p99_ms)
+        .flat_map(|row| on_bar(&row.stats.response))
+        .map(|percentile| percentile.ms)
         .fold(0.0, f64::max)
 }
 
+/// What the page's script knows about percentiles.
+pub(crate) fn percentiles_json() -> String {
+    serde_json::to_string(&TimeStats::default().percentiles()).expect("plain rows are JSON")
+}
+
+/// The percentiles of a latency bar, ascending.
+pub(crate) fn on_bar(times: &TimeStats) -> Vec<ShownPercentile> {
+    let percentiles = times.percentiles().into_iter();
+    percentiles.filter(|percentile| percentile.on_bar).collect()
+}
+
+/// The values of a latency bar for programs.
+pub(crate) fn bar_values(times: &TimeStats) -> String {
+    let values = on_bar(times).into_iter();
+    let values: Vec<String> = values.map(|shown| shown.ms.to_string()).collect();
+    values.join(" ")
+}
+
+/// The percentiles of times in words: `Median 3 ms, 95th percentile 7 ms; min 1 ms, max 9 ms`.
+pub(crate) fn times_title(times: &TimeStats) -> String {
+    let percentiles = times.percentiles().into_iter();
+    let percentiles: Vec<String> = percentiles
+        .map(|shown| format!("{} {} ms", shown.label, ms(shown.ms)))
+        .collect();
+    format!(
+        "{}; min {} ms, max {} ms",
+        percentiles.join(", "),
+        ms(times.min_ms),
+        ms(times.max_ms)
+    )
+}
+
 /// What is told about an endpoint's times from the intended start when one points at them.
-pub(crate) fn intended_title(intended: &Option<SummaryIntended>) -> String {
+pub(crate) fn intended_title(intended: &Option<IntendedStats>) -> String {
     intended.map_or_else(
         || "No requests have an intended start".to_owned(),
-        |times| {
+        |IntendedStats { requests, times }| {
             format!(
-                "From the intended start: average {} ms, median {} ms, 95th percentile {} ms, 99th percentile {} ms; max {} ms; of {} requests",
+                "From the intended start: average {} ms, {}; of {} requests",
                 ms(times.avg_ms),
-                ms(times.p50_ms),
-                ms(times.p95_ms),
-                ms(times.p99_ms),
-                ms(times.max_ms),
-                count(times.requests)
+                times_title(&times).to_lowercase(),
+                count(requests)
             )
         },
     )
 }
 
 /// The numbers below the 95th percentile from the intended start.
-pub(crate) fn intended_details(times: &SummaryIntended) -> String {
-    format!(
-        "avg {} · M {} · 99 {}",
-        ms(times.avg_ms),
-        ms(times.p50_ms),
-        ms(times.p99_ms)
-    )
+pub(crate) fn intended_details(times: &TimeStats) -> String {
+    let others = times.percentiles().into_iter();
+    let others = others.filter(|percentile| percentile.key != "p95_ms");
+    let others = others.map(|percentile| format!(" · {} {}", percentile.mark, ms(percentile.ms)));
+    format!("avg {}{}", ms(times.avg_ms), others.collect::<String>())
 }
 
 /// What the mark of an endpoint means whose requests were not timed to their end.

@@ -7,14 +7,14 @@ use greylag_infra::protocol::{
 };
 
 use super::error::{StoreError, StoreResult};
-use super::piece::Piece;
+use super::stored_interval::StoredInterval;
 
 /// A snapshot whose histograms and references have been checked, which needs no database.
 #[derive(Debug)]
 pub(super) struct CheckedSnapshot {
     pub(super) seq: u64,
     pub(super) endpoints: Vec<Endpoint>,
-    pub(super) pieces: Vec<CheckedPiece>,
+    pub(super) intervals: Vec<CheckedInterval>,
     pub(super) user_changes: Vec<UserChange>,
     pub(super) samples: Vec<SampleData>,
     pub(super) log: Vec<LogLine>,
@@ -28,11 +28,11 @@ pub(super) struct CheckedSnapshot {
 
 /// One interval of a snapshot.
 #[derive(Debug)]
-pub(super) struct CheckedPiece {
+pub(super) struct CheckedInterval {
     pub(super) second: u32,
     /// Position in the snapshot's endpoints.
     pub(super) endpoint: usize,
-    pub(super) piece: Piece,
+    pub(super) stored: StoredInterval,
     pub(super) errors: Vec<ErrorCount>,
 }
 
@@ -67,7 +67,7 @@ impl CheckedSnapshot {
             })
         };
         let mut buckets = 0;
-        let pieces = snapshot
+        let intervals = snapshot
             .intervals
             .into_iter()
             .map(|mut data| {
@@ -76,9 +76,9 @@ impl CheckedSnapshot {
                 let occurrences = errors
                     .iter()
                     .fold(0_u64, |sum, error| sum.saturating_add(error.occurrences));
-                let piece = Piece::from_wire(data)
+                let stored = StoredInterval::from_wire(data)
                     .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
-                buckets += piece.buckets();
+                buckets += stored.interval().buckets();
                 if buckets > MAX_BUCKETS {
                     return Err(StoreError::InvalidSnapshot(format!(
                         "its histograms have more than {MAX_BUCKETS} counts"
@@ -89,10 +89,10 @@ impl CheckedSnapshot {
                         "an interval has more errors than a second can have".to_owned(),
                     ));
                 }
-                Ok(CheckedPiece {
+                Ok(CheckedInterval {
                     second,
                     endpoint,
-                    piece,
+                    stored,
                     errors,
                 })
             })
@@ -129,7 +129,7 @@ impl CheckedSnapshot {
         Ok(Self {
             seq: snapshot.seq,
             endpoints,
-            pieces,
+            intervals,
             user_changes: snapshot.user_changes,
             samples: snapshot.samples,
             log,
@@ -143,9 +143,9 @@ impl CheckedSnapshot {
 
     /// Every second it mentions.
     pub(super) fn seconds(&self) -> impl Iterator<Item = u32> + '_ {
-        self.pieces
+        self.intervals
             .iter()
-            .map(|piece| piece.second)
+            .map(|interval| interval.second)
             .chain(self.user_changes.iter().map(|change| change.second))
             .chain(
                 self.samples

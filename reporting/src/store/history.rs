@@ -8,10 +8,9 @@ use rusqlite::{Connection, params};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql};
 use super::live::{endpoints, last_second};
-use super::piece::{PIECE_COLUMNS, read_sums};
 use super::run_rows::key_of;
 use super::series::users_before;
-use crate::measure::histogram_codec::BucketCounts;
+use super::stored_interval::{INTERVAL_COLUMNS, StoredInterval};
 use crate::measure::interval::SparseInterval;
 
 /// Some consecutive seconds of a run.
@@ -73,28 +72,20 @@ type Intervals = BTreeMap<u32, BTreeMap<i64, SparseInterval>>;
 
 fn intervals(connection: &Connection, run: i64, from: u32, to: u32) -> StoreResult<Intervals> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT bucket, endpoint, {PIECE_COLUMNS} FROM intervals
-         WHERE run = ?1 AND level = 0 AND bucket >= ?2 AND bucket < ?3"
+        "SELECT bucket, endpoint, {} FROM intervals
+         WHERE run = ?1 AND level = 0 AND bucket >= ?2 AND bucket < ?3",
+        *INTERVAL_COLUMNS
     ))?;
     let mut rows = statement.query(params![run, from, to])?;
     let mut parts = Intervals::new();
     while let Some(row) = rows.next()? {
-        let mut counts = Vec::new();
-        let sums = read_sums(
-            row,
-            2,
-            |position, count| counts.push((position, count)),
-            |_, _| {},
-        )?;
+        let interval = StoredInterval::read(row, 2)?.into_interval();
         parts
             .entry(small_from_sql(row.get(0)?))
             .or_default()
             .entry(row.get(1)?)
             .or_default()
-            .merge(&SparseInterval {
-                sums,
-                counts: BucketCounts::from_ascending(counts),
-            });
+            .merge(&interval);
     }
     Ok(parts)
 }

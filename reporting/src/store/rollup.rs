@@ -6,15 +6,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreResult;
 use super::integers::{small_from_sql, to_sql};
-use super::piece::{PIECE_COLUMNS, Piece};
+use super::stored_interval::{INTERVAL_COLUMNS, Place, StoredInterval};
 use crate::measure::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
 
 /// Seconds behind the newest result after which a stretch is taken to be complete. Nothing breaks if more
 /// comes later: it is added at every level that is there.
 const GRACE_S: u32 = 20;
-
-/// Which row: first second, endpoint and agent.
-pub(super) type Place = (u32, i64, i64);
 
 /// How far each level of a run is rolled up.
 pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Rolled> {
@@ -34,28 +31,28 @@ pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Roll
     Ok(rolled)
 }
 
-/// Adds pieces at level 0 and at each level that is rolled up past them.
-pub(super) fn add_pieces(
+/// Adds intervals at level 0 and at each level that is rolled up past them.
+pub(super) fn add_intervals(
     connection: &Connection,
     run: i64,
     rolled: &Rolled,
-    pieces: &BTreeMap<Place, Piece>,
+    intervals: &BTreeMap<Place, StoredInterval>,
 ) -> StoreResult<()> {
-    for (place, piece) in pieces {
-        add(connection, run, 0, *place, piece)?;
+    for (place, interval) in intervals {
+        add(connection, run, 0, *place, interval)?;
     }
-    let mut below: Option<BTreeMap<Place, Piece>> = None;
+    let mut below: Option<BTreeMap<Place, StoredInterval>> = None;
     for (level, until) in rolled.iter().enumerate().skip(1) {
-        let mut sums: BTreeMap<Place, Piece> = BTreeMap::new();
-        for (place, piece) in below.as_ref().unwrap_or(pieces) {
+        let mut sums: BTreeMap<Place, StoredInterval> = BTreeMap::new();
+        for (place, interval) in below.as_ref().unwrap_or(intervals) {
             if place.0 < *until {
                 sums.entry((bucket_of(place.0, level), place.1, place.2))
                     .or_default()
-                    .merge(piece);
+                    .merge(interval);
             }
         }
-        for (place, piece) in &sums {
-            add(connection, run, level, *place, piece)?;
+        for (place, interval) in &sums {
+            add(connection, run, level, *place, interval)?;
         }
         below = Some(sums);
     }
@@ -110,11 +107,12 @@ fn next_bucket(
 }
 
 fn roll_bucket(connection: &Connection, run: i64, level: usize, bucket: u32) -> StoreResult<()> {
-    let mut sums: HashMap<(i64, i64), Piece> = HashMap::new();
+    let mut sums: HashMap<(i64, i64), StoredInterval> = HashMap::new();
     {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT endpoint, agent, {PIECE_COLUMNS} FROM intervals
-             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4"
+            "SELECT endpoint, agent, {} FROM intervals
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
+            *INTERVAL_COLUMNS
         ))?;
         let mut rows = statement.query(params![
             run,
@@ -125,27 +123,28 @@ fn roll_bucket(connection: &Connection, run: i64, level: usize, bucket: u32) -> 
         while let Some(row) = rows.next()? {
             sums.entry((row.get(0)?, row.get(1)?))
                 .or_default()
-                .merge(&Piece::read(row, 2)?);
+                .merge(&StoredInterval::read(row, 2)?);
         }
     }
-    for ((endpoint, agent), piece) in &sums {
-        write(connection, run, level, (bucket, *endpoint, *agent), piece)?;
+    for ((endpoint, agent), interval) in &sums {
+        interval.write(connection, run, level, (bucket, *endpoint, *agent))?;
     }
     Ok(())
 }
 
-/// Adds a piece to the row of its place, if there is one.
+/// Adds an interval to the row of its place, if there is one.
 fn add(
     connection: &Connection,
     run: i64,
     level: usize,
     place: Place,
-    piece: &Piece,
+    interval: &StoredInterval,
 ) -> StoreResult<()> {
     let known = {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {PIECE_COLUMNS} FROM intervals
-             WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5"
+            "SELECT {} FROM intervals
+             WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5",
+            *INTERVAL_COLUMNS
         ))?;
         let mut rows = statement.query(params![
             run,
@@ -154,53 +153,17 @@ fn add(
             place.1,
             place.2
         ])?;
-        rows.next()?.map(|row| Piece::read(row, 0)).transpose()?
+        rows.next()?
+            .map(|row| StoredInterval::read(row, 0))
+            .transpose()?
     };
     match known {
-        None => write(connection, run, level, place, piece),
+        None => interval.write(connection, run, level, place),
         Some(mut sum) => {
-            sum.merge(piece);
-            write(connection, run, level, place, &sum)
+            sum.merge(interval);
+            sum.write(connection, run, level, place)
         }
     }
-}
-
-fn write(
-    connection: &Connection,
-    run: i64,
-    level: usize,
-    (bucket, endpoint, agent): Place,
-    piece: &Piece,
-) -> StoreResult<()> {
-    let sums = &piece.sums;
-    connection
-        .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO intervals (run, level, bucket, endpoint, agent, {PIECE_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
-        ))?
-        .execute(params![
-            run,
-            to_sql(level as u64),
-            bucket,
-            endpoint,
-            agent,
-            to_sql(sums.requests),
-            to_sql(sums.failures),
-            to_sql(sums.bytes),
-            to_sql(sums.min_us),
-            to_sql(sums.max_us),
-            to_sql(sums.sum_us),
-            to_sql(sums.ttfb_sum_us),
-            to_sql(sums.ttfb_count),
-            piece.histogram(level),
-            to_sql(sums.intended.count),
-            to_sql(sums.intended.min_us),
-            to_sql(sums.intended.max_us),
-            to_sql(sums.intended.sum_us),
-            piece.intended_histogram(level),
-            to_sql(sums.first_byte_only),
-        ])?;
-    Ok(())
 }
 
 /// Adds errors, by second and number, at every level.

@@ -15,11 +15,11 @@ use super::integers::to_sql;
 use super::live::{LiveRun, WriterState, lock_totals};
 use super::log_rows::{self, LogOrigin};
 use super::notice_rows;
-use super::piece::Piece;
-use super::rollup::{self, Place};
+use super::rollup;
 use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::series::{SecondChange, add_second};
+use super::stored_interval::{Place, StoredInterval};
 use super::totals::{Arrivals, RunTotals};
 use crate::measure::interval::MAX_COUNT;
 
@@ -73,9 +73,9 @@ pub(super) fn save(
 }
 
 fn add_to_totals(totals: &mut RunTotals, live: &LiveRun, written: &Written) {
-    for (endpoint, piece) in &written.pieces {
+    for (endpoint, stored) in &written.intervals {
         if let Some(endpoint) = live.endpoint(*endpoint) {
-            piece.add_to(totals.entry(endpoint));
+            totals.entry(endpoint).add(stored.interval());
         }
     }
     for (error, occurrences) in &written.errors {
@@ -176,7 +176,7 @@ fn check_end(end: &AgentEnd, end_of_time: u32) -> Result<(), StoreResult<SaveOut
 
 /// What a snapshot added, by number of endpoint or error.
 struct Written {
-    pieces: Vec<(i64, Piece)>,
+    intervals: Vec<(i64, StoredInterval)>,
     errors: Vec<(i64, u64)>,
     arrivals: Arrivals,
 }
@@ -191,7 +191,7 @@ fn write(
     let run = live.key;
     let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
     let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
-    let mut written = write_pieces(connection, live, agent, snapshot, &numbers)?;
+    let mut written = write_intervals(connection, live, agent, snapshot, &numbers)?;
     written.arrivals = write_seconds(connection, run, snapshot)?;
 
     let samples = snapshot
@@ -283,22 +283,22 @@ fn warn(connection: &Connection, live: &LiveRun, text: String) -> StoreResult<()
     log_rows::append(connection, run, &[line], 0, LogOrigin::Coordinator)
 }
 
-fn write_pieces(
+fn write_intervals(
     connection: &Connection,
     live: &mut LiveRun,
     agent: i64,
     snapshot: &CheckedSnapshot,
     numbers: &[i64],
 ) -> StoreResult<Written> {
-    let mut pieces: BTreeMap<Place, Piece> = BTreeMap::new();
+    let mut intervals: BTreeMap<Place, StoredInterval> = BTreeMap::new();
     let mut errors: BTreeMap<(u32, i64), u64> = BTreeMap::new();
-    for checked in &snapshot.pieces {
+    for checked in &snapshot.intervals {
         let endpoint = numbers[checked.endpoint];
-        if checked.piece.sums.requests > 0 {
-            pieces
+        if checked.stored.interval().sums.requests() > 0 {
+            intervals
                 .entry((checked.second, endpoint, agent))
-                .and_modify(|sum| sum.merge(&checked.piece))
-                .or_insert_with(|| checked.piece.clone());
+                .and_modify(|sum| sum.merge(&checked.stored))
+                .or_insert_with(|| checked.stored.clone());
         }
         for error in &checked.errors {
             let text = cut(&error.error, MAX_ERROR_BYTES);
@@ -313,13 +313,13 @@ fn write_pieces(
             *sum = sum.saturating_add(error.occurrences);
         }
     }
-    rollup::add_pieces(connection, live.key, &live.rolled, &pieces)?;
+    rollup::add_intervals(connection, live.key, &live.rolled, &intervals)?;
     rollup::add_errors(connection, live.key, agent, &errors)?;
     error_rows::saw(connection, live.key, &errors)?;
     Ok(Written {
-        pieces: pieces
+        intervals: intervals
             .into_iter()
-            .map(|((_, endpoint, _), piece)| (endpoint, piece))
+            .map(|((_, endpoint, _), stored)| (endpoint, stored))
             .collect(),
         errors: errors
             .into_iter()
@@ -336,10 +336,11 @@ fn write_seconds(
     snapshot: &CheckedSnapshot,
 ) -> StoreResult<Arrivals> {
     let mut seconds: BTreeMap<u32, SecondChange> = BTreeMap::new();
-    for checked in &snapshot.pieces {
+    for checked in &snapshot.intervals {
         let second = seconds.entry(checked.second).or_default();
-        second.requests += checked.piece.sums.requests;
-        second.failures += checked.piece.sums.failures;
+        let sums = &checked.stored.interval().sums;
+        second.requests += sums.requests();
+        second.failures += sums.failures;
     }
     for change in &snapshot.user_changes {
         let second = seconds.entry(change.second).or_default();

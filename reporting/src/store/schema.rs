@@ -387,7 +387,7 @@ mod tests {
     use rusqlite::params;
 
     use super::*;
-    use crate::measure::interval::Interval;
+    use crate::measure::interval::{Interval, SparseInterval};
     use crate::store::{Arrivals, SaveOutcome, Store};
 
     fn interval(paced: bool) -> Interval {
@@ -432,7 +432,7 @@ mod tests {
         connection
             .execute(
                 "INSERT INTO intervals VALUES (1, 0, 0, 0, 0, 2, 0, 200, 10000, 20000, 30000, 0, 0, ?1)",
-                params![interval(false).bucket_counts().encode()],
+                params![SparseInterval::from(&interval(false)).response.encode()],
             )
             .unwrap();
     }
@@ -450,7 +450,7 @@ mod tests {
         assert!(before == after, "the database itself stays as it was");
         let store = Store::open(copied.path()).unwrap();
         let totals = store.totals("r", None).await.unwrap();
-        assert_eq!(totals.aggregated().requests, 2);
+        assert_eq!(totals.aggregated().requests(), 2);
     }
 
     #[tokio::test]
@@ -484,8 +484,11 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let totals = store.totals("r", None).await.unwrap();
         let all = totals.aggregated();
-        assert_eq!((all.requests, all.sum_us), (2, 30_000));
-        assert_eq!((all.intended.count, all.first_byte_only), (0, 0));
+        assert_eq!((all.requests(), all.sums().response.sum_us), (2, 30_000));
+        assert_eq!(
+            (all.sums().intended.count, all.sums().first_byte_only),
+            (0, 0)
+        );
         assert_eq!(totals.arrivals, Arrivals::default());
         assert_eq!(store.notices("r").await.unwrap(), []);
         let record = store.run("r").await.unwrap().unwrap();
@@ -529,8 +532,8 @@ mod tests {
         for window in [None, Some(0..10)] {
             let totals = store.totals("r", window).await.unwrap();
             let all = totals.aggregated();
-            assert_eq!((all.requests, all.intended.count), (4, 2));
-            assert_eq!(all.intended.sum_us, 60_000);
+            assert_eq!((all.requests(), all.sums().intended.count), (4, 2));
+            assert_eq!(all.sums().intended.sum_us, 60_000);
             assert_eq!(all.intended_percentile_us(1.0), Some(40_000));
             assert_eq!(
                 totals.arrivals,

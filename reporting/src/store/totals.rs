@@ -9,10 +9,9 @@ use rusqlite::{Connection, params};
 use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
 use super::live::{endpoints, error_texts, last_second};
-use super::piece::{PIECE_COLUMNS, read_sums};
 use super::rollup::read_rolled;
 use super::run_rows::key_of;
-use crate::measure::histogram_codec::DenseCounts;
+use super::stored_interval::{INTERVAL_COLUMNS, RowSum};
 use crate::measure::interval::Interval;
 use crate::measure::windows::{ALL_ROLLED, decompose};
 
@@ -56,7 +55,7 @@ impl RunTotals {
     pub fn requested(&self) -> impl Iterator<Item = &(Endpoint, Interval)> {
         self.endpoints
             .iter()
-            .filter(|(_, interval)| interval.requests > 0)
+            .filter(|(_, interval)| interval.requests() > 0)
     }
 
     /// The sum over every endpoint, without errors' texts.
@@ -103,14 +102,6 @@ impl RunTotals {
     }
 }
 
-/// An endpoint's sum while rows are added up: the histogram's counts lie in a plain array meanwhile.
-#[derive(Default)]
-struct Sum {
-    interval: Interval,
-    counts: DenseCounts,
-    intended_counts: DenseCounts,
-}
-
 /// The sums over `[window.start, window.end)` seconds of run time, or the whole run.
 pub(super) fn read(
     connection: &Connection,
@@ -123,10 +114,11 @@ pub(super) fn read(
     };
     let window = window.unwrap_or(0..u32::MAX);
     let (from, to) = (window.start, window.end.min(last.saturating_add(1)));
-    let mut sums: HashMap<i64, Sum> = HashMap::new();
+    let mut sums: HashMap<i64, RowSum> = HashMap::new();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT endpoint, {PIECE_COLUMNS} FROM intervals
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4"
+        "SELECT endpoint, {} FROM intervals
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
+        *INTERVAL_COLUMNS
     ))?;
     for block in decompose(from, to, &read_rolled(connection, run)?) {
         let mut rows = statement.query(params![
@@ -136,25 +128,12 @@ pub(super) fn read(
             block.to
         ])?;
         while let Some(row) = rows.next()? {
-            let sum = sums.entry(row.get(0)?).or_default();
-            let (counts, intended_counts) = (&mut sum.counts, &mut sum.intended_counts);
-            let sums = read_sums(
-                row,
-                1,
-                |position, count| counts.add(position, count),
-                |position, count| intended_counts.add(position, count),
-            )?;
-            sum.interval.add_sums(&sums);
+            sums.entry(row.get(0)?).or_default().add(row, 1)?;
         }
     }
     let mut sums: HashMap<i64, Interval> = sums
         .into_iter()
-        .map(|(endpoint, mut sum)| {
-            sum.interval.count_all(&sum.counts.into_bucket_counts());
-            sum.interval
-                .count_all_intended(&sum.intended_counts.into_bucket_counts());
-            (endpoint, sum.interval)
-        })
+        .map(|(endpoint, sum)| (endpoint, sum.into_interval()))
         .collect();
     add_errors(connection, run, from, to, &mut sums)?;
     let mut totals = RunTotals {

@@ -64,6 +64,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/load_profile.js",
         "js/name_chips.js",
         "js/overview.js",
+        "js/percentiles.js",
         "js/popovers.js",
         "js/print.js",
         "js/run.js",

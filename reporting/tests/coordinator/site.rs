@@ -253,5 +253,5 @@ pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
 pub(crate) async fn requests(site: &Site, run_id: &str) -> u64 {
     let now = site.coordinator.now_us();
     let summary = Summary::read(site.coordinator.store(), run_id, now).await;
-    summary.unwrap().totals.requests
+    summary.unwrap().totals.stats.requests
 }

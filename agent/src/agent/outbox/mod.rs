@@ -23,7 +23,7 @@ use greylag_infra::protocol::{
 };
 use greylag_infra::{GeneratorNotice, GeneratorNotices, LostWorker, RunId};
 use greylag_reporting::{
-    CheckedInterval, Interval, IntervalError, MAX_SAMPLES_PER_SECOND, check_wire, thin_samples,
+    Interval, IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
 
 use crate::vocabulary::{Overflowed, Vocabulary};
@@ -167,10 +167,10 @@ impl Outbox {
         }
     }
 
-    fn add_interval(&mut self, endpoint: u32, data: &IntervalData, checked: &CheckedInterval) {
+    fn add_interval(&mut self, endpoint: u32, data: &IntervalData, checked: &SparseInterval) {
         let second = self.pending.intervals.entry(data.second).or_default();
         let interval = second.entry(endpoint).or_default();
-        interval.add_checked(checked);
+        interval.add(checked);
         for ErrorCount { error, occurrences } in &data.errors {
             self.vocabulary.error(endpoint, error, |text| {
                 interval.record_error(text, *occurrences);

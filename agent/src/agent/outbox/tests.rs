@@ -111,9 +111,9 @@ impl Coordinator {
             let name = snapshot.endpoints[data.endpoint as usize].name.clone();
             let interval = Interval::from_wire(data).unwrap();
             let counts = self.results.entry((data.second, name)).or_default();
-            counts.requests += interval.requests;
-            counts.failures += interval.failures;
-            counts.sum_us += interval.sum_us;
+            counts.requests += interval.requests();
+            counts.failures += interval.sums().failures;
+            counts.sum_us += interval.sums().response.sum_us;
             for ErrorCount { error, occurrences } in &data.errors {
                 *counts.errors.entry(error.clone()).or_default() += occurrences;
             }

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use greylag_infra::NoticeKind;
-use greylag_reporting::{Summary, SummaryWarning};
+use greylag_reporting::{Progress, Summary, SummaryWarning};
 
-use crate::cli::api_client::{ApiClient, ApiError, Progress, StartedRun};
+use crate::cli::api_client::{ApiClient, ApiError, StartedRun};
 use crate::cli::failure::Failure;
 use crate::cli::print::say;
 use crate::cli::signals::Signals;
@@ -272,7 +272,10 @@ async fn show_results(
     file: Option<&SummaryFile>,
 ) -> Result<(), Failure> {
     // A run that failed before its load began has nothing to show but why.
-    if last.failure_reason.is_none() || summary.totals.requests > 0 || !summary.errors.is_empty() {
+    if last.failure_reason.is_none()
+        || summary.totals.stats.requests > 0
+        || !summary.errors.is_empty()
+    {
         let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
         say(format_args!("{}\n", tables.trim_end()));
     }

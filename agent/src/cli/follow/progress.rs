@@ -3,9 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use greylag_reporting::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::cli::api_client::Progress;
 
 /// Pause between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -130,22 +129,21 @@ fn elapsed_of(elapsed_s: f64, duration_s: Option<u64>) -> String {
 fn numbers_of(progress: &Progress) -> String {
     let rate = match progress.status.as_str() {
         "Running" => progress.current_rps,
-        _ => progress.rps,
+        _ => progress.totals.rps,
     };
-    let error_percent = if progress.requests == 0 {
-        0.0
-    } else {
-        progress.failures as f64 * 100.0 / progress.requests as f64
-    };
+    let stats = &progress.totals.stats;
     format!(
-        "users {}  rps {rate:.1}  errors {} ({error_percent:.2}%)  p95 {:.0} ms",
-        progress.users, progress.failures, progress.p95_ms
+        "users {}  rps {rate:.1}  errors {} ({:.2}%)  p95 {:.0} ms",
+        progress.users,
+        stats.failures,
+        stats.error_rate * 100.0,
+        stats.response.p95_ms
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use greylag_reporting::SummaryCompleteness;
+    use greylag_reporting::{Stats, SummaryCompleteness, SummaryTotals, TimeStats};
 
     use super::*;
 
@@ -156,11 +154,21 @@ mod tests {
             elapsed_s,
             duration_s,
             users: 12,
-            requests: 200,
-            failures: 3,
-            rps: 2.0,
+            totals: SummaryTotals {
+                stats: Stats {
+                    requests: 200,
+                    failures: 3,
+                    error_rate: 0.015,
+                    response: TimeStats {
+                        p95_ms: 131.4,
+                        ..TimeStats::default()
+                    },
+                    ..Stats::default()
+                },
+                rps: 2.0,
+                arrivals: None,
+            },
             current_rps: 4.25,
-            p95_ms: 131.4,
             completeness: SummaryCompleteness::default(),
             warnings: Vec::new(),
         }

@@ -8,7 +8,6 @@ mod sums;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::time::Duration;
 
 use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut};
@@ -17,24 +16,25 @@ use hdrhistogram::Histogram;
 use self::sums::micros;
 use crate::measure::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, value_at};
 
-pub(crate) use self::sparse::SparseInterval;
-pub use self::sums::{Sums, Times};
-pub use self::wire::{CheckedInterval, IntervalError, check_wire};
+pub use self::sparse::SparseInterval;
+pub(crate) use self::sums::{NUMBER_NAMES, NUMBERS, ms};
+pub use self::sums::{Sums, TimeSum, Times};
+pub use self::wire::{IntervalError, check_wire};
 
 /// Most requests, errors or times of one interval on the wire: what one endpoint can do in a second, with
 /// plenty to spare, so that sums over the longest run stay far below 2^63.
 pub(crate) const MAX_COUNT: u64 = 1_000_000_000;
 
-/// A sum of requests with everything that is told about them. Its numbers are read as those of [`Sums`]
-/// (`interval.requests`); they change only together with the histograms.
+/// A sum of requests with its histograms, which have an array each: for counting requests and for few sums that many
+/// are added to. Of many intervals a [`SparseInterval`] is kept.
 #[derive(Debug, Clone)]
 pub struct Interval {
     sums: Sums,
     /// Errors by text, at most [`MAX_ERRORS`] texts and [`OTHER`].
     pub errors: BTreeMap<String, u64>,
-    histogram: Histogram<u64>,
+    response: Histogram<u64>,
     /// Times from the intended start; users without a pace have none and need no memory for it.
-    intended_histogram: Option<Box<Histogram<u64>>>,
+    intended: Option<Box<Histogram<u64>>>,
 }
 
 impl Default for Interval {
@@ -42,17 +42,9 @@ impl Default for Interval {
         Self {
             sums: Sums::default(),
             errors: BTreeMap::new(),
-            histogram: empty_histogram(),
-            intended_histogram: None,
+            response: empty_histogram(),
+            intended: None,
         }
-    }
-}
-
-impl Deref for Interval {
-    type Target = Sums;
-
-    fn deref(&self) -> &Sums {
-        &self.sums
     }
 }
 
@@ -61,20 +53,20 @@ impl Interval {
     pub fn record(
         &mut self,
         response: Duration,
-        ttfb: Option<Duration>,
+        first_byte: Option<Duration>,
         bytes: u64,
         error: Option<&str>,
     ) {
         let response_us = micros(response);
-        let mut times = self.sums.response();
-        times.merge(Times::one(response_us));
-        self.sums.set_response(times);
+        self.sums.response.merge(Times::one(response_us));
         self.sums.bytes = self.sums.bytes.saturating_add(bytes);
-        if let Some(ttfb) = ttfb {
-            self.sums.ttfb_sum_us = self.sums.ttfb_sum_us.saturating_add(micros(ttfb));
-            self.sums.ttfb_count += 1;
+        if let Some(first_byte) = first_byte {
+            self.sums.first_byte.merge(TimeSum {
+                count: 1,
+                sum_us: micros(first_byte),
+            });
         }
-        count_value(&mut self.histogram, response_us.min(HIGHEST_US), 1);
+        count_value(&mut self.response, response_us.min(HIGHEST_US), 1);
         if let Some(error) = error {
             self.sums.failures += 1;
             self.record_error(error, 1);
@@ -124,13 +116,18 @@ impl Interval {
     /// Adds another interval without its errors, as the Aggregated row needs it.
     pub fn merge_numbers(&mut self, other: &Interval) {
         self.sums.merge(&other.sums);
-        add(&mut self.histogram, &other.histogram);
-        if let Some(theirs) = other
-            .intended_histogram
-            .as_deref()
-            .filter(|h| !h.is_empty())
-        {
+        add(&mut self.response, &other.response);
+        if let Some(theirs) = other.intended.as_deref().filter(|h| !h.is_empty()) {
             add(self.intended_mut(), theirs);
+        }
+    }
+
+    /// Adds an interval that has no errors.
+    pub fn add(&mut self, other: &SparseInterval) {
+        self.sums.merge(&other.sums);
+        count_all(&mut self.response, &other.response);
+        if !other.intended.is_empty() {
+            count_all(self.intended_mut(), &other.intended);
         }
     }
 
@@ -138,82 +135,59 @@ impl Interval {
     pub fn reset(&mut self) {
         self.sums = Sums::default();
         self.errors.clear();
-        self.histogram.reset();
-        if let Some(intended) = self.intended_histogram.as_deref_mut() {
+        self.response.reset();
+        if let Some(intended) = self.intended.as_deref_mut() {
             intended.reset();
         }
     }
 
     /// Whether there is nothing in it, not even an error.
     pub fn is_empty(&self) -> bool {
-        self.requests == 0 && self.errors.is_empty()
+        self.requests() == 0 && self.errors.is_empty()
+    }
+
+    /// What it counts. It changes only together with the histograms.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// Requests, failures included.
+    pub fn requests(&self) -> u64 {
+        self.sums.requests()
     }
 
     /// The response time below which the fraction `q` (0 to 1) of the requests lies: of the N sorted
     /// response times the one at index `min(int(N * q), N - 1)`, as Locust defines it. Exact up to 2 ms,
     /// within 0.1 % above, and never outside the exact least and greatest. None without requests.
     pub fn percentile_us(&self, q: f64) -> Option<u64> {
-        percentile(self.sums.response(), &self.histogram, q)
+        percentile(self.sums.response, &self.response, q)
+    }
+
+    /// The percentiles of several fractions.
+    pub(crate) fn percentiles_us<const N: usize>(&self, fractions: [f64; N]) -> Option<[u64; N]> {
+        (self.requests() > 0).then(|| fractions.map(|q| self.percentile_us(q).unwrap_or(0)))
     }
 
     /// As [`Self::percentile_us`], of the response times from the intended start. None when no request has
     /// one.
     pub fn intended_percentile_us(&self, q: f64) -> Option<u64> {
-        percentile(self.sums.intended, self.intended_histogram.as_deref()?, q)
-    }
-
-    /// Mean response time in µs, not rounded. None without requests.
-    pub fn avg_us(&self) -> Option<f64> {
-        self.sums.response().avg_us()
-    }
-
-    /// Failures / requests, 0 without requests.
-    pub fn error_rate(&self) -> f64 {
-        if self.requests == 0 {
-            0.0
-        } else {
-            self.failures as f64 / self.requests as f64
-        }
+        percentile(self.sums.intended, self.intended.as_deref()?, q)
     }
 
     /// Response times with their counts in ascending order, each the least of its histogram bucket
     /// (exact up to 2 ms, then 0.1 % wide).
     pub fn distribution(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        distribution(&self.histogram)
+        distribution(&self.response)
     }
 
-    /// The histogram's counts.
-    pub(crate) fn bucket_counts(&self) -> BucketCounts {
-        bucket_counts(&self.histogram)
-    }
-
-    /// The counts of the histogram of times from the intended start.
-    pub(crate) fn intended_bucket_counts(&self) -> BucketCounts {
-        self.intended_histogram
-            .as_deref()
-            .map(bucket_counts)
-            .unwrap_or_default()
-    }
-
-    /// Adds sums alone; whoever calls it adds the histograms' counts.
-    pub(crate) fn add_sums(&mut self, sums: &Sums) {
-        self.sums.merge(sums);
-    }
-
-    /// Adds counts to the histogram alone; whoever calls it adds the sums.
-    pub(crate) fn count_all(&mut self, counts: &BucketCounts) {
-        count_all(&mut self.histogram, counts);
-    }
-
-    /// As [`Self::count_all`], to the histogram of times from the intended start.
-    pub(crate) fn count_all_intended(&mut self, counts: &BucketCounts) {
-        if counts.ends().is_some() {
-            count_all(self.intended_mut(), counts);
-        }
+    /// The counts of the times from the intended start.
+    fn intended_counts(&self) -> BucketCounts {
+        let intended = self.intended.as_deref();
+        intended.map(bucket_counts).unwrap_or_default()
     }
 
     fn intended_mut(&mut self) -> &mut Histogram<u64> {
-        self.intended_histogram
+        self.intended
             .get_or_insert_with(|| Box::new(empty_histogram()))
     }
 }
@@ -283,6 +257,6 @@ mod tests {
         paced.reset();
         read.merge(&paced);
         read.reset();
-        assert!(interval.intended_histogram.is_none() && read.intended_histogram.is_none());
+        assert!(interval.intended.is_none() && read.intended.is_none());
     }
 }

@@ -1,42 +1,50 @@
-//! An interval without errors whose histogram is its list of counts: small, for adding up many one by one.
+//! An interval without errors whose histograms are lists of counts: small, for keeping and adding up many.
 
-use super::Interval;
 use super::sums::Sums;
+use super::{Interval, bucket_counts};
 use crate::measure::histogram_codec::{BucketCounts, value_at};
 
-/// Sums with the counts of the response times.
+/// Sums with the counts of the response times and of those from the intended start.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SparseInterval {
+pub struct SparseInterval {
     pub(crate) sums: Sums,
-    pub(crate) counts: BucketCounts,
+    pub(crate) response: BucketCounts,
+    pub(crate) intended: BucketCounts,
 }
 
 impl From<&Interval> for SparseInterval {
     fn from(interval: &Interval) -> Self {
         Self {
-            sums: **interval,
-            counts: interval.bucket_counts(),
+            sums: interval.sums,
+            response: bucket_counts(&interval.response),
+            intended: interval.intended_counts(),
         }
     }
 }
 
 impl SparseInterval {
+    /// How many counts its histograms have in memory.
+    pub(crate) fn buckets(&self) -> usize {
+        self.response.len() + self.intended.len()
+    }
+
     /// Adds another one.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);
-        self.counts.merge(&other.counts);
+        self.response.merge(&other.response);
+        self.intended.merge(&other.intended);
     }
 
-    /// The percentiles of ascending fractions, each as [`super::Interval::percentile_us`] has it, in one go over
-    /// the counts. None without requests.
+    /// The percentiles of ascending fractions, each as [`Interval::percentile_us`] has it, in one go over the
+    /// counts. None without requests.
     pub(crate) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> Option<[u64; N]> {
-        let requests = self.sums.requests;
-        let last = requests.checked_sub(1)?;
-        let mut percentiles = [self.sums.max_us; N];
-        let mut counts = self.counts.iter();
+        let times = self.sums.response;
+        let last = times.count.checked_sub(1)?;
+        let mut percentiles = [times.max_us; N];
+        let mut counts = self.response.iter();
         let (mut position, mut seen) = (0, 0);
         for (percentile, q) in percentiles.iter_mut().zip(ascending) {
-            let index = ((requests as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
+            let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
             if index == last {
                 break;
             }
@@ -49,7 +57,7 @@ impl SparseInterval {
             }
             let least = value_at(position);
             let middle = least + (value_at(position + 1) - least) / 2;
-            *percentile = middle.clamp(self.sums.min_us, self.sums.max_us);
+            *percentile = middle.clamp(times.min_us, times.max_us);
         }
         Some(percentiles)
     }
@@ -78,9 +86,9 @@ mod tests {
                     interval.record(Duration::from_micros(us), None, 1, None);
                 }
                 dense.merge(&interval);
-                sparse.merge(&SparseInterval { sums: *interval, counts: interval.bucket_counts() });
+                sparse.merge(&SparseInterval::from(&interval));
             }
-            prop_assert_eq!(sparse.sums, *dense);
+            prop_assert_eq!(sparse.sums, *dense.sums());
             let expected = FRACTIONS.map(|q| dense.percentile_us(q));
             match sparse.percentiles_us(FRACTIONS) {
                 None => prop_assert!(expected.iter().all(Option::is_none)),

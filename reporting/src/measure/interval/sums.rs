@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use greylag_infra::protocol::IntervalData;
+
 /// Times added up: how many, the least, the greatest and the sum, in µs. All 0 without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
@@ -44,27 +46,41 @@ impl Times {
     pub fn avg_us(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum_us as f64 / self.count as f64)
     }
+
+    /// The mean in ms to the µs, 0 without any.
+    pub(crate) fn avg_ms(&self) -> f64 {
+        self.avg_us().unwrap_or(0.0).round() / 1e3
+    }
 }
 
-/// What an interval counts, but for histograms and errors. All times are response times in µs.
+/// Times of which only their number and their sum are kept, in µs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeSum {
+    /// How many.
+    pub count: u64,
+    /// Their sum, exact.
+    pub sum_us: u64,
+}
+
+impl TimeSum {
+    /// Adds others.
+    pub(crate) fn merge(&mut self, other: TimeSum) {
+        self.count = self.count.saturating_add(other.count);
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+    }
+}
+
+/// What an interval counts, but for histograms and errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Requests, failures included.
-    pub requests: u64,
+    /// Response times of all requests, failures included.
+    pub response: Times,
     /// Requests that failed.
     pub failures: u64,
     /// Bytes of response bodies, decoded.
     pub bytes: u64,
-    /// Least response time, exact; 0 without requests.
-    pub min_us: u64,
-    /// Greatest response time, exact; 0 without requests.
-    pub max_us: u64,
-    /// Sum of response times, exact.
-    pub sum_us: u64,
-    /// Sum of times to first byte.
-    pub ttfb_sum_us: u64,
-    /// Requests that have a time to first byte.
-    pub ttfb_count: u64,
+    /// Times to the first byte, of those requests that have one.
+    pub first_byte: TimeSum,
     /// Response times from the intended start, of those requests that have one.
     pub intended: Times,
     /// Requests that were timed only until the first byte of the answer.
@@ -72,35 +88,94 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds others.
-    pub(crate) fn merge(&mut self, other: &Sums) {
-        let mut response = self.response();
-        response.merge(other.response());
-        self.set_response(response);
-        self.intended.merge(other.intended);
-        self.failures = self.failures.saturating_add(other.failures);
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.ttfb_sum_us = self.ttfb_sum_us.saturating_add(other.ttfb_sum_us);
-        self.ttfb_count = self.ttfb_count.saturating_add(other.ttfb_count);
-        self.first_byte_only = self.first_byte_only.saturating_add(other.first_byte_only);
+    /// Requests, failures included.
+    pub fn requests(&self) -> u64 {
+        self.response.count
     }
 
-    /// The response times.
-    pub fn response(&self) -> Times {
-        Times {
-            count: self.requests,
-            min_us: self.min_us,
-            max_us: self.max_us,
-            sum_us: self.sum_us,
+    /// Failures / requests, 0 without requests.
+    pub fn error_rate(&self) -> f64 {
+        if self.requests() == 0 {
+            0.0
+        } else {
+            self.failures as f64 / self.requests() as f64
         }
     }
 
-    pub(crate) fn set_response(&mut self, times: Times) {
-        self.requests = times.count;
-        self.min_us = times.min_us;
-        self.max_us = times.max_us;
-        self.sum_us = times.sum_us;
+    /// Adds others.
+    pub(crate) fn merge(&mut self, other: &Sums) {
+        let Sums {
+            response,
+            failures,
+            bytes,
+            first_byte,
+            intended,
+            first_byte_only,
+        } = *other;
+        self.response.merge(response);
+        self.failures = self.failures.saturating_add(failures);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.first_byte.merge(first_byte);
+        self.intended.merge(intended);
+        self.first_byte_only = self.first_byte_only.saturating_add(first_byte_only);
     }
+}
+
+/// The numbers of [`Sums`] as a list. A name is that of the field of an [`IntervalData`] and that of the column of
+/// a stored interval.
+macro_rules! numbers {
+    ($($name:ident = $($field:ident).+;)+) => {
+        /// Names of the numbers of [`Sums`], in the order of [`Sums::numbers`].
+        pub(crate) const NUMBER_NAMES: [&str; NUMBERS] = [$(stringify!($name)),+];
+
+        /// How many numbers [`Sums`] have.
+        pub(crate) const NUMBERS: usize = [$(stringify!($name)),+].len();
+
+        impl Sums {
+            /// Every number, in the order of [`NUMBER_NAMES`].
+            pub(crate) fn numbers(&self) -> [u64; NUMBERS] {
+                [$(self.$($field).+),+]
+            }
+
+            /// From every number, in the order of [`NUMBER_NAMES`].
+            pub(crate) fn from_numbers([$($name),+]: [u64; NUMBERS]) -> Self {
+                let mut sums = Self::default();
+                $(sums.$($field).+ = $name;)+
+                sums
+            }
+
+            /// Those of an interval on the wire, not checked.
+            pub(super) fn of_wire(data: &IntervalData) -> Self {
+                Self::from_numbers([$(data.$name),+])
+            }
+
+            /// Sets those of an interval on the wire.
+            pub(super) fn write_to_wire(&self, data: &mut IntervalData) {
+                $(data.$name = self.$($field).+;)+
+            }
+        }
+    };
+}
+
+numbers! {
+    requests = response.count;
+    failures = failures;
+    bytes = bytes;
+    min_us = response.min_us;
+    max_us = response.max_us;
+    sum_us = response.sum_us;
+    ttfb_sum_us = first_byte.sum_us;
+    ttfb_count = first_byte.count;
+    intended_count = intended.count;
+    intended_min_us = intended.min_us;
+    intended_max_us = intended.max_us;
+    intended_sum_us = intended.sum_us;
+    first_byte_only = first_byte_only;
+}
+
+/// µs as ms.
+pub(crate) fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
 }
 
 /// A duration in µs.
@@ -128,17 +203,17 @@ mod tests {
     }
 
     fn sums(response: &[u64], intended: &[u64]) -> Sums {
-        let mut sums = Sums {
+        Sums {
+            response: naive(response),
             failures: response.len() as u64 / 2,
             bytes: response.iter().sum::<u64>() + 1,
-            ttfb_sum_us: response.iter().sum::<u64>() / 2,
-            ttfb_count: response.len() as u64 / 3,
+            first_byte: TimeSum {
+                count: response.len() as u64 / 3,
+                sum_us: response.iter().sum::<u64>() / 2,
+            },
             intended: naive(intended),
             first_byte_only: response.len() as u64 / 4,
-            ..Sums::default()
-        };
-        sums.set_response(naive(response));
-        sums
+        }
     }
 
     proptest! {
@@ -147,17 +222,26 @@ mod tests {
             let (one, other) = (sums(&a, &b), sums(&c, &d));
             let mut merged = one;
             merged.merge(&other);
-            prop_assert_eq!(merged.response(), naive(&[a, c].concat()));
+            prop_assert_eq!(merged.response, naive(&[a, c].concat()));
             prop_assert_eq!(merged.intended, naive(&[b, d].concat()));
             for of in [
                 |sums: &Sums| sums.failures,
                 |sums: &Sums| sums.bytes,
-                |sums: &Sums| sums.ttfb_sum_us,
-                |sums: &Sums| sums.ttfb_count,
+                |sums: &Sums| sums.first_byte.sum_us,
+                |sums: &Sums| sums.first_byte.count,
                 |sums: &Sums| sums.first_byte_only,
             ] {
                 prop_assert_eq!(of(&merged), of(&one) + of(&other));
             }
+        }
+
+        #[test]
+        fn the_list_of_numbers_has_all_of_them(a in times(), b in times()) {
+            let sums = sums(&a, &b);
+            prop_assert_eq!(Sums::from_numbers(sums.numbers()), sums);
+            let mut data = IntervalData::default();
+            sums.write_to_wire(&mut data);
+            prop_assert_eq!(Sums::of_wire(&data), sums);
         }
     }
 }

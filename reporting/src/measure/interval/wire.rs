@@ -3,8 +3,9 @@
 use greylag_infra::protocol::{ErrorCount, IntervalData};
 use serde_bytes::ByteBuf;
 
+use super::sparse::SparseInterval;
 use super::sums::{Sums, Times};
-use super::{Interval, MAX_COUNT};
+use super::{Interval, MAX_COUNT, bucket_counts};
 use crate::measure::histogram_codec::{BucketCounts, HistogramError, position_of};
 
 /// Greatest response time and greatest sums of one interval on the wire (µs or bytes, 2^56): sums over the
@@ -62,24 +63,11 @@ impl Interval {
         endpoint: u32,
         encode: impl Fn(&BucketCounts) -> Vec<u8>,
     ) -> IntervalData {
-        IntervalData {
+        let mut data = IntervalData {
             second,
             endpoint,
-            requests: self.requests,
-            failures: self.failures,
-            bytes: self.bytes,
-            min_us: self.min_us,
-            max_us: self.max_us,
-            sum_us: self.sum_us,
-            ttfb_sum_us: self.ttfb_sum_us,
-            ttfb_count: self.ttfb_count,
-            histogram: ByteBuf::from(encode(&self.bucket_counts())),
-            intended_count: self.intended.count,
-            intended_min_us: self.intended.min_us,
-            intended_max_us: self.intended.max_us,
-            intended_sum_us: self.intended.sum_us,
-            intended_histogram: ByteBuf::from(encode(&self.intended_bucket_counts())),
-            first_byte_only: self.first_byte_only,
+            histogram: ByteBuf::from(encode(&bucket_counts(&self.response))),
+            intended_histogram: ByteBuf::from(encode(&self.intended_counts())),
             errors: self
                 .errors
                 .iter()
@@ -88,7 +76,10 @@ impl Interval {
                     occurrences: *occurrences,
                 })
                 .collect(),
-        }
+            ..IntervalData::default()
+        };
+        self.sums.write_to_wire(&mut data);
+        data
     }
 
     /// Reads and checks what came over the wire.
@@ -96,118 +87,73 @@ impl Interval {
     /// # Errors
     /// See [`IntervalError`].
     pub fn from_wire(data: &IntervalData) -> Result<Self, IntervalError> {
-        let checked = check_wire(data)?;
         let mut interval = Self::default();
-        interval.add_checked(&checked);
+        interval.add(&check_wire(data)?);
         for error in &data.errors {
             interval.record_error(&error.error, error.occurrences);
         }
         Ok(interval)
     }
-
-    /// Adds an interval from the wire without its errors.
-    pub fn add_checked(&mut self, checked: &CheckedInterval) {
-        self.add_sums(&checked.sums);
-        self.count_all(&checked.counts);
-        self.count_all_intended(&checked.intended_counts);
-    }
-}
-
-/// An interval from the wire that has been found to be one.
-#[derive(Debug)]
-pub struct CheckedInterval {
-    pub(crate) sums: Sums,
-    pub(crate) counts: BucketCounts,
-    pub(crate) intended_counts: BucketCounts,
 }
 
 /// Checks an interval from the wire and reads its histograms.
 ///
 /// # Errors
 /// See [`IntervalError`].
-pub fn check_wire(data: &IntervalData) -> Result<CheckedInterval, IntervalError> {
+pub fn check_wire(data: &IntervalData) -> Result<SparseInterval, IntervalError> {
     let errors = data
         .errors
         .iter()
         .map(|error| error.occurrences)
         .fold(0, u64::saturating_add);
-    let sums = sums_of(data);
-    let requests = sums.requests;
-    if requests > MAX_COUNT
-        || errors > MAX_COUNT
-        || [
-            sums.bytes,
-            sums.max_us,
-            sums.sum_us,
-            sums.ttfb_sum_us,
-            sums.intended.max_us,
-            sums.intended.sum_us,
-        ]
-        .iter()
-        .any(|sum| *sum > MAX_SUM)
-    {
+    let sums = Sums::of_wire(data);
+    let requests = sums.requests();
+    if requests > MAX_COUNT || errors > MAX_COUNT {
         return Err(IntervalError::TooLarge);
     }
     check_parts(&sums)?;
-    let counts = BucketCounts::decode(&data.histogram)?;
-    if counts.total() != requests {
+    if sums.numbers().iter().any(|number| *number > MAX_SUM) {
+        return Err(IntervalError::TooLarge);
+    }
+    let response = BucketCounts::decode(&data.histogram)?;
+    if response.total() != requests {
         return Err(IntervalError::CountMismatch {
-            counted: counts.total(),
+            counted: response.total(),
             requests,
         });
     }
-    if !fit(sums.response(), &counts) || (requests == 0 && sums.bytes > 0) {
+    if !fit(sums.response, &response) || (requests == 0 && sums.bytes > 0) {
         return Err(IntervalError::Times);
     }
-    let intended_counts = BucketCounts::decode(&data.intended_histogram)?;
-    if intended_counts.total() != sums.intended.count {
+    let intended = BucketCounts::decode(&data.intended_histogram)?;
+    if intended.total() != sums.intended.count {
         return Err(IntervalError::IntendedCountMismatch {
-            counted: intended_counts.total(),
+            counted: intended.total(),
             requests: sums.intended.count,
         });
     }
-    if !fit(sums.intended, &intended_counts) {
+    if !fit(sums.intended, &intended) {
         return Err(IntervalError::IntendedTimes);
     }
-    Ok(CheckedInterval {
+    Ok(SparseInterval {
         sums,
-        counts,
-        intended_counts,
+        response,
+        intended,
     })
-}
-
-fn sums_of(data: &IntervalData) -> Sums {
-    Sums {
-        requests: data.requests,
-        failures: data.failures,
-        bytes: data.bytes,
-        min_us: data.min_us,
-        max_us: data.max_us,
-        sum_us: data.sum_us,
-        ttfb_sum_us: data.ttfb_sum_us,
-        ttfb_count: data.ttfb_count,
-        intended: Times {
-            count: data.intended_count,
-            min_us: data.intended_min_us,
-            max_us: data.intended_max_us,
-            sum_us: data.intended_sum_us,
-        },
-        first_byte_only: data.first_byte_only,
-    }
 }
 
 /// No part of the requests is more than all of them.
 fn check_parts(sums: &Sums) -> Result<(), IntervalError> {
-    let requests = sums.requests;
+    let requests = sums.requests();
     if sums.failures > requests {
         return Err(IntervalError::MoreFailuresThanRequests {
             failures: sums.failures,
             requests,
         });
     }
-    if sums.ttfb_count > requests {
+    if sums.first_byte.count > requests {
         return Err(IntervalError::MoreFirstBytesThanRequests {
-            ttfb_count: sums.ttfb_count,
+            ttfb_count: sums.first_byte.count,
             requests,
         });
     }

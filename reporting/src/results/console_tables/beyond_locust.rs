@@ -2,17 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{PERCENTILES_NAME_WIDTH, method_column, shortened};
-use crate::measure::interval::Interval;
-use crate::plain_text::plain_text;
+use super::{PERCENTILES_NAME_WIDTH, Row, method_column, shortened};
+use crate::measure::stats::{IntendedStats, whole_ms};
 use crate::results::summary::{SummaryCompleteness, SummaryWarning};
-use crate::store::RunTotals;
+use crate::store::Arrivals;
 
-/// Those of the table of times from the intended start.
-const INTENDED_PERCENTILES: [(f64, &str); 4] =
-    [(0.50, "50%"), (0.95, "95%"), (0.99, "99%"), (1.0, "100%")];
 /// Endpoints that are named in one line.
-const MAX_NAMES_TOLD: usize = 20;
+const MAX_NAMES_LISTED: usize = 20;
 /// Gaps that have a line of their own.
 const MAX_GAPS_LISTED: usize = 20;
 
@@ -20,51 +16,29 @@ const MAX_GAPS_LISTED: usize = 20;
 /// rate's iterations, and what the load generator itself ran short of.
 pub(super) fn write(
     out: &mut String,
-    totals: &RunTotals,
+    rows: &[Row],
+    aggregated: &Row,
+    arrivals: Arrivals,
     completeness: &SummaryCompleteness,
     warnings: &[SummaryWarning],
 ) -> std::fmt::Result {
     write_completeness(out, completeness)?;
-    let all = totals.aggregated();
-    if all.intended.count > 0 {
-        write!(
-            out,
-            "Response time from the intended start\n{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
-            "Type", "Name", "Avg"
-        )?;
-        for (_, title) in INTENDED_PERCENTILES {
-            write!(out, " {title:>6}")?;
-        }
-        writeln!(out, " {:>6}", "# reqs")?;
-        let separator = format!(
-            "--------|{}|--------{}",
-            "-".repeat(PERCENTILES_NAME_WIDTH),
-            "|------".repeat(INTENDED_PERCENTILES.len() + 1)
-        );
-        writeln!(out, "{separator}")?;
-        for (endpoint, interval) in totals.requested() {
-            if interval.intended.count > 0 {
-                write_intended(out, &endpoint.method, &endpoint.name, interval)?;
-            }
-        }
-        writeln!(out, "{separator}")?;
-        write_intended(out, "", "Aggregated", &all)?;
-        writeln!(out)?;
+    if let Some(intended) = &aggregated.stats.intended {
+        write_intended_table(out, rows, aggregated, intended)?;
     }
-    if all.first_byte_only > 0 {
-        let names: Vec<String> = totals
-            .requested()
-            .filter(|(_, interval)| interval.first_byte_only > 0)
-            .map(|(endpoint, _)| plain_text(&format!("{} {}", endpoint.method, endpoint.name)))
+    if aggregated.stats.first_byte_only > 0 {
+        let names: Vec<String> = rows
+            .iter()
+            .filter(|row| row.stats.first_byte_only > 0)
+            .map(|row| format!("{} {}", row.method, row.name))
             .collect();
-        let more = match names.len().saturating_sub(MAX_NAMES_TOLD) {
+        let more = match names.len().saturating_sub(MAX_NAMES_LISTED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let told = names[..names.len().min(MAX_NAMES_TOLD)].join(", ");
-        writeln!(out, "Timed to the first byte only: {told}{more}\n")?;
+        let listed = names[..names.len().min(MAX_NAMES_LISTED)].join(", ");
+        writeln!(out, "Timed to the first byte only: {listed}{more}\n")?;
     }
-    let arrivals = totals.arrivals;
     if !arrivals.is_empty() {
         write!(
             out,
@@ -98,27 +72,57 @@ fn write_completeness(out: &mut String, completeness: &SummaryCompleteness) -> s
     writeln!(out)
 }
 
-fn write_intended(
+fn write_intended_table(
     out: &mut String,
-    method: &str,
-    name: &str,
-    interval: &Interval,
+    rows: &[Row],
+    aggregated: &Row,
+    intended: &IntendedStats,
 ) -> std::fmt::Result {
-    let ms = |us: u64| (us + 500) / 1_000;
-    let times = interval.intended;
+    let columns = columns(intended);
+    write!(
+        out,
+        "Response time from the intended start\n{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
+        "Type", "Name", "Avg"
+    )?;
+    for (title, _) in &columns {
+        write!(out, " {title:>6}")?;
+    }
+    writeln!(out, " {:>6}", "# reqs")?;
+    let separator = format!(
+        "--------|{}|--------{}",
+        "-".repeat(PERCENTILES_NAME_WIDTH),
+        "|------".repeat(columns.len() + 1)
+    );
+    writeln!(out, "{separator}")?;
+    for row in rows {
+        if let Some(intended) = &row.stats.intended {
+            write_intended(out, row, intended)?;
+        }
+    }
+    writeln!(out, "{separator}")?;
+    write_intended(out, aggregated, intended)?;
+    writeln!(out)
+}
+
+/// What follows the average, with its titles.
+fn columns(intended: &IntendedStats) -> Vec<(&'static str, f64)> {
+    let shown = intended.times.percentiles();
+    let shown = shown
+        .iter()
+        .map(|percentile| (percentile.title, percentile.ms));
+    shown.chain([("100%", intended.times.max_ms)]).collect()
+}
+
+fn write_intended(out: &mut String, row: &Row, intended: &IntendedStats) -> std::fmt::Result {
     write!(
         out,
         "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
-        method_column(&plain_text(method)),
-        shortened(&plain_text(name), PERCENTILES_NAME_WIDTH),
-        ms(times.avg_us().unwrap_or(0.0).round() as u64)
+        method_column(&row.method),
+        shortened(&row.name, PERCENTILES_NAME_WIDTH),
+        whole_ms(intended.times.avg_ms)
     )?;
-    for (q, _) in INTENDED_PERCENTILES {
-        write!(
-            out,
-            " {:>6}",
-            ms(interval.intended_percentile_us(q).unwrap_or(0))
-        )?;
+    for (_, ms) in columns(intended) {
+        write!(out, " {:>6}", whole_ms(ms))?;
     }
-    writeln!(out, " {:>6}", times.count)
+    writeln!(out, " {:>6}", intended.requests)
 }

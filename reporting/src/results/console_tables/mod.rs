@@ -10,41 +10,25 @@ mod beyond_locust;
 
 use std::fmt::Write;
 
-use crate::measure::interval::Interval;
+use crate::measure::interval::{Interval, ms};
+use crate::measure::stats::{FRACTIONS, MEDIAN, PERCENTILE_TITLES, PERCENTILES, Stats, whole_ms};
 use crate::plain_text::plain_text;
-use crate::results::summary::{SummaryCompleteness, SummaryWarning, per_second};
+use crate::results::summary::{AGGREGATED, SummaryCompleteness, SummaryWarning, per_second};
 use crate::store::RunTotals;
 
 const STATS_NAME_WIDTH: usize = 76;
 const PERCENTILES_NAME_WIDTH: usize = 80;
 const ERROR_WIDTH: usize = 100;
-/// The percentiles of the second table with their titles.
-const PERCENTILES: [(f64, &str); 11] = [
-    (0.50, "50%"),
-    (0.66, "66%"),
-    (0.75, "75%"),
-    (0.80, "80%"),
-    (0.90, "90%"),
-    (0.95, "95%"),
-    (0.98, "98%"),
-    (0.99, "99%"),
-    (0.999, "99.9%"),
-    (0.9999, "99.99%"),
-    (1.0, "100%"),
-];
 
-/// One line of the first two tables. Times in whole ms.
+/// One line of the first two tables.
 struct Row {
     method: String,
     name: String,
-    requests: u64,
-    failures: u64,
-    avg: u64,
-    min: u64,
-    max: u64,
+    stats: Stats,
     requests_per_s: f64,
     failures_per_s: f64,
-    percentiles: [u64; PERCENTILES.len()],
+    /// In whole ms.
+    percentiles: [u64; PERCENTILES],
 }
 
 /// The request table, the percentiles and, if there are errors, the error report of a whole run that has
@@ -60,7 +44,7 @@ pub fn console_tables(
         .requested()
         .map(|(endpoint, interval)| row(&endpoint.method, &endpoint.name, interval, elapsed_s))
         .collect();
-    let aggregated = row("", "Aggregated", &totals.aggregated(), elapsed_s);
+    let aggregated = row("", AGGREGATED, &totals.aggregated(), elapsed_s);
     let errors: Vec<(u64, String)> = totals
         .errors()
         .into_iter()
@@ -71,24 +55,29 @@ pub fn console_tables(
         .collect();
     let mut text = String::new();
     write_tables(&mut text, &rows, &aggregated, &errors).expect("writing to memory cannot fail");
-    beyond_locust::write(&mut text, totals, completeness, warnings)
-        .expect("writing to memory cannot fail");
+    let arrivals = totals.arrivals;
+    beyond_locust::write(
+        &mut text,
+        &rows,
+        &aggregated,
+        arrivals,
+        completeness,
+        warnings,
+    )
+    .expect("writing to memory cannot fail");
     text
 }
 
 fn row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> Row {
-    let ms = |us: u64| (us + 500) / 1_000;
+    let stats = Stats::of(interval);
+    let percentiles_us = interval.percentiles_us(FRACTIONS).unwrap_or_default();
     Row {
         method: plain_text(method),
         name: plain_text(name),
-        requests: interval.requests,
-        failures: interval.failures,
-        avg: ms(interval.avg_us().unwrap_or(0.0).round() as u64),
-        min: ms(interval.min_us),
-        max: ms(interval.max_us),
-        requests_per_s: per_second(interval.requests, elapsed_s),
-        failures_per_s: per_second(interval.failures, elapsed_s),
-        percentiles: PERCENTILES.map(|(q, _)| ms(interval.percentile_us(q).unwrap_or(0))),
+        stats,
+        requests_per_s: per_second(stats.requests, elapsed_s),
+        failures_per_s: per_second(stats.failures, elapsed_s),
+        percentiles: percentiles_us.map(|us| whole_ms(ms(us))),
     }
 }
 
@@ -118,23 +107,23 @@ fn write_tables(
     write!(
         out,
         "{:<8} {:<PERCENTILES_NAME_WIDTH$} {:>8}",
-        "Type", "Name", PERCENTILES[0].1
+        "Type", "Name", PERCENTILE_TITLES[0]
     )?;
-    for (_, title) in &PERCENTILES[1..] {
+    for title in &PERCENTILE_TITLES[1..] {
         write!(out, " {title:>6}")?;
     }
     writeln!(out, " {:>6}", "# reqs")?;
     let separator = format!(
         "--------|{}|--------{}",
         "-".repeat(PERCENTILES_NAME_WIDTH),
-        "|------".repeat(PERCENTILES.len())
+        "|------".repeat(PERCENTILES)
     );
     writeln!(out, "{separator}")?;
     for row in rows {
         write_percentiles(out, row)?;
     }
     writeln!(out, "{separator}")?;
-    if aggregated.requests > 0 {
+    if aggregated.stats.requests > 0 {
         write_percentiles(out, aggregated)?;
     }
     writeln!(out)?;
@@ -156,22 +145,18 @@ fn write_tables(
 }
 
 fn write_stats(out: &mut String, row: &Row) -> std::fmt::Result {
-    let share = if row.requests == 0 {
-        0.0
-    } else {
-        100.0 * row.failures as f64 / row.requests as f64
-    };
+    let stats = &row.stats;
     writeln!(
         out,
         "{:<8} {:<STATS_NAME_WIDTH$} {:>7} {:>12} |{:>7} {:>7} {:>7}{:>7} | {:>7.2} {:>11.2}",
         method_column(&row.method),
         shortened(&row.name, STATS_NAME_WIDTH),
-        row.requests,
-        format!("{}({share:.2}%)", row.failures),
-        row.avg,
-        row.min,
-        row.max,
-        row.percentiles[0],
+        stats.requests,
+        format!("{}({:.2}%)", stats.failures, 100.0 * stats.error_rate),
+        whole_ms(stats.response.avg_ms),
+        whole_ms(stats.response.min_ms),
+        whole_ms(stats.response.max_ms),
+        row.percentiles[MEDIAN],
         row.requests_per_s,
         row.failures_per_s
     )
@@ -188,7 +173,7 @@ fn write_percentiles(out: &mut String, row: &Row) -> std::fmt::Result {
     for percentile in &row.percentiles[1..] {
         write!(out, " {percentile:>6}")?;
     }
-    writeln!(out, " {:>6}", row.requests)
+    writeln!(out, " {:>6}", row.stats.requests)
 }
 
 fn method_column(method: &str) -> String {
@@ -208,6 +193,7 @@ fn shortened(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::stats::TimeStats;
     use crate::store::Arrivals;
     use greylag_infra::protocol::Endpoint;
     use std::time::Duration;
@@ -225,11 +211,18 @@ mod tests {
         Row {
             method: method.into(),
             name: name.into(),
-            requests,
-            failures,
-            avg,
-            min,
-            max,
+            stats: Stats {
+                requests,
+                failures,
+                error_rate: failures as f64 / requests as f64,
+                response: TimeStats {
+                    avg_ms: avg as f64,
+                    min_ms: min as f64,
+                    max_ms: max as f64,
+                    ..TimeStats::default()
+                },
+                ..Stats::default()
+            },
             requests_per_s,
             failures_per_s,
             percentiles,

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{
-    AGGREGATED, NOT_AVAILABLE, PERCENTILE_TITLES, PERCENTILES, file, float, mean, put, whole_ms,
-    written,
-};
-use crate::measure::interval::SparseInterval;
-use crate::results::summary::ms;
+use super::{file, float, mean, percentiles_row, put, written};
+use crate::measure::interval::{SparseInterval, ms};
+use crate::measure::stats::{FRACTIONS, MEDIAN, PERCENTILE_TITLES, whole_ms};
+use crate::results::summary::AGGREGATED;
 use crate::store::{CURRENT_RPS_WINDOW_S, HistorySecond, RunTotals};
 
 /// Takes seconds in order and gives their rows. A row holds the rates of the last ten seconds and the whole
@@ -18,20 +16,20 @@ pub(crate) struct History {
     full: bool,
     started_at_us: u64,
     /// By name and method.
-    endpoints: BTreeMap<(String, String), Standing>,
-    aggregated: Standing,
+    endpoints: BTreeMap<(String, String), RunningTotals>,
+    aggregated: RunningTotals,
     header_is_due: bool,
 }
 
-/// How an endpoint stands.
+/// The sums of an endpoint so far.
 #[derive(Debug, Default)]
-struct Standing {
+struct RunningTotals {
     total: SparseInterval,
     /// The last seconds, the newest last.
     recent: VecDeque<SparseInterval>,
 }
 
-impl Standing {
+impl RunningTotals {
     fn add(&mut self, second: SparseInterval) {
         self.total.merge(&second);
         self.recent.push_back(second);
@@ -48,7 +46,7 @@ impl History {
             full,
             started_at_us,
             endpoints: BTreeMap::new(),
-            aggregated: Standing::default(),
+            aggregated: RunningTotals::default(),
             header_is_due: true,
         }
     }
@@ -81,19 +79,19 @@ impl History {
             self.add(second);
             let timestamp = self.started_at_us / 1_000_000 + u64::from(number) + 1;
             let window_s = (number.saturating_add(1)).min(CURRENT_RPS_WINDOW_S);
-            let row = |method: &str, name: &str, standing: &Standing| {
+            let row = |method: &str, name: &str, running: &RunningTotals| {
                 let start = [timestamp.to_string(), users.to_string()];
                 let named = [method.to_owned(), name.to_owned()];
                 [
                     &start[..],
                     &named[..],
-                    &numbers(standing, window_s, self.full),
+                    &numbers(running, window_s, self.full),
                 ]
                 .concat()
             };
             if self.full {
-                for ((name, method), standing) in &self.endpoints {
-                    put(&mut file, &row(method, name, standing));
+                for ((name, method), running) in &self.endpoints {
+                    put(&mut file, &row(method, name, running));
                 }
             }
             put(&mut file, &row("", AGGREGATED, &self.aggregated));
@@ -112,13 +110,13 @@ impl History {
         }
         self.aggregated.add(all);
         // Those that were quiet in this second, too: their last ten seconds go on.
-        for (key, standing) in &mut self.endpoints {
-            standing.add(added.remove(key).unwrap_or_default());
+        for (key, running) in &mut self.endpoints {
+            running.add(added.remove(key).unwrap_or_default());
         }
         for (key, interval) in added {
-            let mut standing = Standing::default();
-            standing.add(interval);
-            self.endpoints.insert(key, standing);
+            let mut running = RunningTotals::default();
+            running.add(interval);
+            self.endpoints.insert(key, running);
         }
     }
 }
@@ -146,43 +144,38 @@ fn header() -> Vec<&'static str> {
 }
 
 /// Every column after the name.
-fn numbers(standing: &Standing, window_s: u32, full: bool) -> Vec<String> {
-    let sums = &standing.total.sums;
+fn numbers(running: &RunningTotals, window_s: u32, full: bool) -> Vec<String> {
+    let sums = &running.total.sums;
     let (requests, failures) =
-        standing
+        running
             .recent
             .iter()
             .fold((0, 0), |(requests, failures), second| {
-                (
-                    requests + second.sums.requests,
-                    failures + second.sums.failures,
-                )
+                let sums = &second.sums;
+                (requests + sums.requests(), failures + sums.failures)
             });
     let rate = |count: u64| format!("{:.6}", count as f64 / f64::from(window_s));
-    let whole_run = standing.total.percentiles_us(PERCENTILES);
+    let total = running.total.percentiles_us(FRACTIONS);
     let percentiles = if full {
         let mut recent = SparseInterval::default();
-        for second in &standing.recent {
+        for second in &running.recent {
             recent.merge(second);
         }
-        recent.percentiles_us(PERCENTILES)
+        recent.percentiles_us(FRACTIONS)
     } else {
-        whole_run
+        total
     };
     let mut row = vec![rate(requests), rate(failures)];
-    match percentiles {
-        Some(percentiles) => row.extend(percentiles.map(whole_ms)),
-        None => row.extend(PERCENTILES.map(|_| NOT_AVAILABLE.to_owned())),
-    }
-    let average = sums.response().avg_us().unwrap_or(0.0).round() / 1e3;
+    row.extend(percentiles_row(percentiles));
+    let median_us = total.map_or(0, |percentiles| percentiles[MEDIAN]);
     row.extend([
-        sums.requests.to_string(),
+        sums.requests().to_string(),
         sums.failures.to_string(),
-        whole_ms(whole_run.map_or(0, |percentiles| percentiles[0])),
-        float(average),
-        float(ms(sums.min_us)),
-        float(ms(sums.max_us)),
-        float(mean(sums.bytes, sums.requests)),
+        whole_ms(ms(median_us)).to_string(),
+        float(sums.response.avg_ms()),
+        float(ms(sums.response.min_us)),
+        float(ms(sums.response.max_us)),
+        float(mean(sums.bytes, sums.requests())),
     ]);
     row
 }

@@ -12,26 +12,17 @@ use std::io::Write;
 
 use csv::{Terminator, Writer, WriterBuilder};
 
-use crate::measure::interval::Interval;
+use crate::measure::interval::{Interval, ms};
+use crate::measure::stats::{FRACTIONS, PERCENTILE_TITLES, PERCENTILES, Stats, whole_ms};
 use crate::results::error_place::split_place;
 use crate::results::page_text::iso;
-use crate::results::summary::{avg_ms, ms, per_second};
+use crate::results::summary::{AGGREGATED, per_second};
 use crate::store::{ErrorHistory, RunTotals};
 
 pub(crate) use history::History;
 
-/// The fractions of the percentiles, ascending, with their titles.
-const PERCENTILES: [f64; 11] = [
-    0.5, 0.66, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 1.0,
-];
-const PERCENTILE_TITLES: [&str; 11] = [
-    "50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%", "99.9%", "99.99%", "100%",
-];
 /// Where there are no requests there are no percentiles.
 const NOT_AVAILABLE: &str = "N/A";
-/// Name of the row of all endpoints together.
-const AGGREGATED: &str = "Aggregated";
-
 /// `_stats.csv`: a row per endpoint, then the Aggregated one, of a run that has been going for `elapsed_s`.
 pub(crate) fn stats(totals: &RunTotals, elapsed_s: f64) -> Vec<u8> {
     let mut file = file(Vec::new());
@@ -62,21 +53,21 @@ pub(crate) fn stats(totals: &RunTotals, elapsed_s: f64) -> Vec<u8> {
 }
 
 fn stats_row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> Vec<String> {
-    let percentiles = PERCENTILES.map(|q| interval.percentile_us(q));
+    let stats = Stats::of(interval);
     let mut row = vec![
         method.to_owned(),
         name.to_owned(),
-        interval.requests.to_string(),
-        interval.failures.to_string(),
-        whole_ms(percentiles[0].unwrap_or(0)),
-        float(avg_ms(interval)),
-        float(ms(interval.min_us)),
-        float(ms(interval.max_us)),
-        float(mean(interval.bytes, interval.requests)),
-        float(per_second(interval.requests, elapsed_s)),
-        float(per_second(interval.failures, elapsed_s)),
+        stats.requests.to_string(),
+        stats.failures.to_string(),
+        whole_ms(stats.response.p50_ms).to_string(),
+        float(stats.response.avg_ms),
+        float(stats.response.min_ms),
+        float(stats.response.max_ms),
+        float(mean(stats.bytes, stats.requests)),
+        float(per_second(stats.requests, elapsed_s)),
+        float(per_second(stats.failures, elapsed_s)),
     ];
-    row.extend(percentiles.map(|us| us.map_or_else(|| NOT_AVAILABLE.to_owned(), whole_ms)));
+    row.extend(percentiles_row(interval.percentiles_us(FRACTIONS)));
     row
 }
 
@@ -159,8 +150,12 @@ fn written(file: Writer<Vec<u8>>) -> Vec<u8> {
     file.into_inner().expect("writing to memory cannot fail")
 }
 
-fn whole_ms(us: u64) -> String {
-    ((us + 500) / 1_000).to_string()
+/// The columns of all percentiles.
+fn percentiles_row(percentiles_us: Option<[u64; PERCENTILES]>) -> [String; PERCENTILES] {
+    match percentiles_us {
+        Some(percentiles) => percentiles.map(|us| whole_ms(ms(us)).to_string()),
+        None => std::array::from_fn(|_| NOT_AVAILABLE.to_owned()),
+    }
 }
 
 /// As Python writes a float: `4.0`, not `4`.

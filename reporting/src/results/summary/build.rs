@@ -8,9 +8,9 @@ use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
     Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
-    SummaryIntended, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
 };
-use crate::measure::interval::Interval;
+use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
 use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series, SeriesPoint};
@@ -73,26 +73,14 @@ impl Summary {
                 elapsed_s,
             },
             completeness: SummaryCompleteness::of(record),
-            totals: SummaryTotals {
-                arrivals: arrivals_of(record, totals.arrivals),
-                ..totals_of(&totals.aggregated(), elapsed_s)
-            },
+            totals: SummaryTotals::of(record, totals, now_us),
             endpoints: totals
                 .requested()
                 .map(|(endpoint, interval)| SummaryEndpoint {
                     method: endpoint.method.clone(),
                     name: endpoint.name.clone(),
-                    requests: interval.requests,
-                    failures: interval.failures,
-                    avg_ms: avg_ms(interval),
-                    min_ms: ms(interval.min_us),
-                    max_ms: ms(interval.max_us),
-                    p50_ms: percentile_ms(interval, 0.50),
-                    p95_ms: percentile_ms(interval, 0.95),
-                    p99_ms: percentile_ms(interval, 0.99),
+                    stats: Stats::of(interval),
                     current_rps: current.of(endpoint),
-                    intended: intended_of(interval),
-                    first_byte_only: interval.first_byte_only,
                 })
                 .collect(),
             errors: totals
@@ -162,36 +150,16 @@ fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
         .collect()
 }
 
-fn totals_of(sum: &Interval, elapsed_s: f64) -> SummaryTotals {
-    SummaryTotals {
-        requests: sum.requests,
-        failures: sum.failures,
-        rps: per_second(sum.requests, elapsed_s),
-        error_rate: sum.error_rate(),
-        avg_ms: avg_ms(sum),
-        min_ms: ms(sum.min_us),
-        max_ms: ms(sum.max_us),
-        p50_ms: percentile_ms(sum, 0.50),
-        p95_ms: percentile_ms(sum, 0.95),
-        p99_ms: percentile_ms(sum, 0.99),
-        intended: intended_of(sum),
-        first_byte_only: sum.first_byte_only,
-        arrivals: None,
+impl SummaryTotals {
+    /// All requests of a run at `now_us` (µs since 1970).
+    pub(crate) fn of(record: &RunRecord, totals: &RunTotals, now_us: u64) -> Self {
+        let stats = Stats::of(&totals.aggregated());
+        Self {
+            stats,
+            rps: per_second(stats.requests, record.elapsed_s(now_us)),
+            arrivals: arrivals_of(record, totals.arrivals),
+        }
     }
-}
-
-fn intended_of(interval: &Interval) -> Option<SummaryIntended> {
-    let times = interval.intended;
-    let percentile = |q| interval.intended_percentile_us(q).map_or(0.0, ms);
-    (times.count > 0).then(|| SummaryIntended {
-        requests: times.count,
-        avg_ms: times.avg_us().unwrap_or(0.0).round() / 1e3,
-        min_ms: ms(times.min_us),
-        max_ms: ms(times.max_us),
-        p50_ms: percentile(0.50),
-        p95_ms: percentile(0.95),
-        p99_ms: percentile(0.99),
-    })
 }
 
 fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals> {
@@ -231,19 +199,4 @@ pub(crate) fn per_second(count: u64, elapsed_s: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// µs as ms.
-pub(crate) fn ms(us: u64) -> f64 {
-    us as f64 / 1e3
-}
-
-/// The mean in ms to the µs, 0 without requests.
-pub(crate) fn avg_ms(interval: &Interval) -> f64 {
-    interval.avg_us().unwrap_or(0.0).round() / 1e3
-}
-
-/// A percentile in ms, 0 without requests.
-fn percentile_ms(interval: &Interval, q: f64) -> f64 {
-    interval.percentile_us(q).map_or(0.0, ms)
 }

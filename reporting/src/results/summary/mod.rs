@@ -6,6 +6,7 @@
 #[cfg(feature = "coordinator")]
 mod build;
 mod completeness;
+mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
 
@@ -13,12 +14,15 @@ use greylag_infra::NoticeKind;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
-pub(crate) use build::{avg_ms, ms, per_second, ramp_up_s};
+pub(crate) use build::{per_second, ramp_up_s};
 
 #[cfg(feature = "coordinator")]
 pub use read::MAX_SUMMARY_POINTS;
 
 pub use completeness::{SummaryCompleteness, SummaryGap};
+pub use progress::Progress;
+
+use crate::measure::stats::Stats;
 
 /// A run as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,43 +102,15 @@ pub struct SummaryBuild {
 
 /// All requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
+#[serde(default)]
 pub struct SummaryTotals {
-    pub requests: u64,
-    pub failures: u64,
+    /// Their statistics.
+    #[serde(flatten)]
+    pub stats: Stats,
     /// Requests / elapsed of the whole run.
     pub rps: f64,
-    pub error_rate: f64,
-    pub avg_ms: f64,
-    pub min_ms: f64,
-    pub max_ms: f64,
-    pub p50_ms: f64,
-    pub p95_ms: f64,
-    pub p99_ms: f64,
-    /// Response times from the intended start; null when no request has one (users without a pace).
-    #[serde(default)]
-    pub intended: Option<SummaryIntended>,
-    /// Requests that were timed only until the first byte of the answer.
-    #[serde(default)]
-    pub first_byte_only: u64,
     /// Iterations of an arrival rate; null for a run without one.
-    #[serde(default)]
     pub arrivals: Option<SummaryArrivals>,
-}
-
-/// Response times from the moment at which a paced user or an arrival rate meant the request to begin. They
-/// include how late it began, so that a target that stalls cannot hide it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct SummaryIntended {
-    /// Requests that have an intended start.
-    pub requests: u64,
-    pub avg_ms: f64,
-    pub min_ms: f64,
-    pub max_ms: f64,
-    pub p50_ms: f64,
-    pub p95_ms: f64,
-    pub p99_ms: f64,
 }
 
 /// Iterations that an arrival rate asked for.
@@ -149,28 +125,22 @@ pub struct SummaryArrivals {
 }
 
 /// The requests of one endpoint.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SummaryEndpoint {
+    /// HTTP method or another kind of request; empty in a row of all endpoints together.
     pub method: String,
+    /// Its name; [`AGGREGATED`] in a row of all endpoints together.
     pub name: String,
-    pub requests: u64,
-    pub failures: u64,
-    pub avg_ms: f64,
-    pub min_ms: f64,
-    pub max_ms: f64,
-    pub p50_ms: f64,
-    pub p95_ms: f64,
-    pub p99_ms: f64,
+    /// The statistics of its requests.
+    #[serde(flatten)]
+    pub stats: Stats,
     /// See [`crate::CURRENT_RPS_WINDOW_S`].
     pub current_rps: f64,
-    /// As in the totals.
-    #[serde(default)]
-    pub intended: Option<SummaryIntended>,
-    /// Requests that were timed only until the first byte of the answer.
-    #[serde(default)]
-    pub first_byte_only: u64,
 }
+
+/// Name of a row of all endpoints together.
+pub(crate) const AGGREGATED: &str = "Aggregated";
 
 /// One kind of error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
 
+use crate::results::summary::SummaryTotals;
 use crate::results::views::live_notices::LiveNotice;
 
 /// The front page.
@@ -163,18 +164,9 @@ pub struct RunRow {
     pub started_us: Option<u64>,
     /// Time elapsed in seconds.
     pub elapsed_s: f64,
-    /// Requests.
-    pub requests: u64,
-    /// Failed ones among them.
-    pub failures: u64,
-    /// Requests per second over the whole run.
-    pub rps: f64,
-    /// Fraction of requests that failed.
-    pub error_rate: f64,
-    /// Mean response time.
-    pub avg_ms: f64,
-    /// 95th percentile of the response time.
-    pub p95_ms: f64,
+    /// Its requests.
+    #[serde(flatten)]
+    pub totals: SummaryTotals,
     /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first
     /// second.
     pub sparkline: Vec<f64>,

@@ -8,7 +8,7 @@ use greylag_infra::LoadProfile;
 use serde::Serialize;
 
 use crate::results::summary::{
-    SummaryArrivals, SummaryCompleteness, SummaryIntended, SummaryWarning,
+    SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
 use crate::store::{LogRow, SeriesPoint, WorkerRow};
@@ -22,9 +22,9 @@ pub struct RunView {
     /// The four cards.
     pub cards: CardsView,
     /// Endpoint Statistics, sorted by name and method.
-    pub endpoints: Vec<EndpointRow>,
+    pub endpoints: Vec<SummaryEndpoint>,
     /// The row that totals every endpoint.
-    pub aggregated: EndpointRow,
+    pub aggregated: SummaryEndpoint,
     /// Errors, most frequent first.
     pub errors: Vec<ErrorRow>,
     /// What is wrong right now: agents that are not heard, results that are not saved.
@@ -110,61 +110,13 @@ pub struct SettingRow {
 /// The four cards, and what stands in smaller print on them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CardsView {
-    /// Total Requests.
-    pub requests: u64,
-    /// Failed ones among them.
-    pub failures: u64,
-    /// Request Per Second: requests / elapsed of the whole run.
-    pub rps: f64,
+    /// Total Requests, Request Per Second, Error Rate, Avg Response Time and the rest of the statistics.
+    #[serde(flatten)]
+    pub totals: SummaryTotals,
     /// Request Per Second over the last [`crate::CURRENT_RPS_WINDOW_S`] full seconds.
     pub current_rps: f64,
-    /// Error Rate as a fraction 0–1.
-    pub error_rate: f64,
-    /// Avg Response Time.
-    pub avg_ms: f64,
-    /// Percentiles of all requests.
-    pub p50_ms: f64,
-    /// 95th.
-    pub p95_ms: f64,
-    /// 99th.
-    pub p99_ms: f64,
     /// Users active now.
     pub active_users: u64,
-    /// Response times from the intended start; none when no request has one.
-    pub intended: Option<SummaryIntended>,
-    /// Iterations of an arrival rate; none for a run without one.
-    pub arrivals: Option<SummaryArrivals>,
-}
-
-/// One row of Endpoint Statistics.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EndpointRow {
-    /// HTTP method; empty in the Aggregated row.
-    pub method: String,
-    /// Name; `Aggregated` in the last row.
-    pub name: String,
-    /// Requests.
-    pub requests: u64,
-    /// Fails.
-    pub failures: u64,
-    /// Avg (ms).
-    pub avg_ms: f64,
-    /// Least.
-    pub min_ms: f64,
-    /// Greatest.
-    pub max_ms: f64,
-    /// M on the latency bar.
-    pub p50_ms: f64,
-    /// 95 on the latency bar.
-    pub p95_ms: f64,
-    /// 99 on the latency bar.
-    pub p99_ms: f64,
-    /// Current RPS; 0 once the run has ended and its last seconds had none.
-    pub current_rps: f64,
-    /// Response times from the intended start; none when no request has one.
-    pub intended: Option<SummaryIntended>,
-    /// Requests that were timed only until the first byte of the answer.
-    pub first_byte_only: u64,
 }
 
 /// One kind of error.

@@ -12,7 +12,9 @@ use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
-use crate::results::summary::{Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s};
+use crate::results::summary::{
+    AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s,
+};
 use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
 use crate::results::views::front_view::{
@@ -20,8 +22,8 @@ use crate::results::views::front_view::{
 };
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
-use crate::results::views::run_view::{CardsView, EndpointRow, ErrorRow, RunView};
-use crate::store::{CurrentRps, ErrorHistory, RunFilter, Series, StoreError};
+use crate::results::views::run_view::{CardsView, ErrorRow, RunView};
+use crate::store::{ErrorHistory, RunFilter, Series, StoreError};
 
 /// Runs on a page of the list, unless a program asks for another number.
 pub(crate) const RUNS_ON_A_PAGE: usize = 50;
@@ -90,8 +92,17 @@ async fn build_run_view(
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
     Ok(RunView {
         about: about_view(run, &infrastructures, now_us),
-        cards: cards_view(&summary.totals, current.total(), active_users),
-        aggregated: aggregated_row(&summary.totals, current.total()),
+        cards: CardsView {
+            totals: summary.totals,
+            current_rps: current.total(),
+            active_users,
+        },
+        aggregated: SummaryEndpoint {
+            name: AGGREGATED.to_owned(),
+            stats: summary.totals.stats,
+            current_rps: current.total(),
+            ..SummaryEndpoint::default()
+        },
         console_tables: with_tables.then(|| {
             console_tables(
                 &totals,
@@ -100,7 +111,7 @@ async fn build_run_view(
                 run.elapsed_s(now_us),
             )
         }),
-        endpoints: summary.endpoints.into_iter().map(endpoint_row).collect(),
+        endpoints: summary.endpoints,
         errors: error_rows(summary.errors, &seen),
         notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now_us),
         completeness,
@@ -136,59 +147,6 @@ fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow>
         }
     });
     rows.collect()
-}
-
-fn cards_view(totals: &SummaryTotals, current_rps: f64, active_users: u64) -> CardsView {
-    CardsView {
-        requests: totals.requests,
-        failures: totals.failures,
-        rps: totals.rps,
-        current_rps,
-        error_rate: totals.error_rate,
-        avg_ms: totals.avg_ms,
-        p50_ms: totals.p50_ms,
-        p95_ms: totals.p95_ms,
-        p99_ms: totals.p99_ms,
-        active_users,
-        intended: totals.intended,
-        arrivals: totals.arrivals,
-    }
-}
-
-fn aggregated_row(totals: &SummaryTotals, current_rps: f64) -> EndpointRow {
-    EndpointRow {
-        method: String::new(),
-        name: "Aggregated".to_owned(),
-        requests: totals.requests,
-        failures: totals.failures,
-        avg_ms: totals.avg_ms,
-        min_ms: totals.min_ms,
-        max_ms: totals.max_ms,
-        p50_ms: totals.p50_ms,
-        p95_ms: totals.p95_ms,
-        p99_ms: totals.p99_ms,
-        current_rps,
-        intended: totals.intended,
-        first_byte_only: totals.first_byte_only,
-    }
-}
-
-fn endpoint_row(endpoint: SummaryEndpoint) -> EndpointRow {
-    EndpointRow {
-        method: endpoint.method,
-        name: endpoint.name,
-        requests: endpoint.requests,
-        failures: endpoint.failures,
-        avg_ms: endpoint.avg_ms,
-        min_ms: endpoint.min_ms,
-        max_ms: endpoint.max_ms,
-        p50_ms: endpoint.p50_ms,
-        p95_ms: endpoint.p95_ms,
-        p99_ms: endpoint.p99_ms,
-        current_rps: endpoint.current_rps,
-        intended: endpoint.intended,
-        first_byte_only: endpoint.first_byte_only,
-    }
 }
 
 /// Which runs a list shows: of those that a test and words name, one page.
@@ -372,15 +330,6 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
     let store = coordinator.store();
     let now_us = coordinator.now_us();
     let totals = store.totals(&run.id, None).await?;
-    let totals = Summary::of(
-        run,
-        &totals,
-        &Series::default(),
-        &CurrentRps::default(),
-        &[],
-        now_us,
-    )
-    .totals;
     let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
     Ok(RunRow {
         id: run.id.clone(),
@@ -402,12 +351,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         created_us: run.created_at_us,
         started_us: run.started_at_us,
         elapsed_s: run.elapsed_s(now_us),
-        requests: totals.requests,
-        failures: totals.failures,
-        rps: totals.rps,
-        error_rate: totals.error_rate,
-        avg_ms: totals.avg_ms,
-        p95_ms: totals.p95_ms,
+        totals: SummaryTotals::of(run, &totals, now_us),
         sparkline: series
             .points
             .iter()

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::RunRecord;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::json_body;
@@ -27,7 +27,7 @@ use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
 use crate::web::requests::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
-use crate::{SummaryCompleteness, SummaryWarning};
+use crate::{Progress, SummaryCompleteness};
 
 /// Most runs listed in one answer.
 const MAX_LISTED: usize = 500;
@@ -144,26 +144,6 @@ pub(in crate::web) async fn completeness(
     Ok(Json(SummaryCompleteness::of(&run)).into_response())
 }
 
-/// What a progress bar shows.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct Progress {
-    status: &'static str,
-    failure_reason: Option<String>,
-    elapsed_s: f64,
-    /// How long the run takes as planned; null before it has started, when a load shape may still decide it.
-    duration_s: Option<u64>,
-    users: u64,
-    requests: u64,
-    failures: u64,
-    error_rate: f64,
-    rps: f64,
-    current_rps: f64,
-    p95_ms: f64,
-    #[serde(flatten)]
-    completeness: SummaryCompleteness,
-    warnings: Vec<SummaryWarning>,
-}
-
 /// `GET /api/v1/runs/{id}/progress`
 pub(in crate::web) async fn progress(
     State(state): State<WebState>,
@@ -178,17 +158,13 @@ pub(in crate::web) async fn progress(
         ..
     } = run_view(&state.coordinator, &run).await?;
     Ok(Json(Progress {
-        status: about.status,
+        status: about.status.to_owned(),
         failure_reason: about.failure_reason,
         elapsed_s: about.time_elapsed_s,
         duration_s: planned_s(&run),
         users: cards.active_users,
-        requests: cards.requests,
-        failures: cards.failures,
-        error_rate: cards.error_rate,
-        rps: cards.rps,
+        totals: cards.totals,
         current_rps: cards.current_rps,
-        p95_ms: cards.p95_ms,
         completeness,
         warnings,
     }))

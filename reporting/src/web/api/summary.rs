@@ -60,7 +60,7 @@ pub(in crate::web) async fn summary(
         points: Vec::new(),
     };
     let now_us = state.coordinator.now_us();
-    let summary = Summary::read_with(&store, &run, &without_points, now_us).await?;
+    let summary = Summary::read_with(store, &run, &without_points, now_us).await?;
     let body = in_pieces(&summary, store.clone(), id)?;
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }

@@ -1,0 +1,212 @@
+//! The statistics of some requests as people and programs read them, and the one list of percentiles.
+//!
+//! Times are milliseconds with µs precision. Without requests everything is 0.
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::interval::{Interval, Times, ms};
+
+/// The statistics of all requests, or of those of one endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stats {
+    /// Requests, failures included.
+    pub requests: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Failures / requests.
+    pub error_rate: f64,
+    /// Bytes of response bodies, decoded.
+    pub bytes: u64,
+    /// Response times.
+    #[serde(flatten)]
+    pub response: TimeStats,
+    /// Response times from the intended start; null when no request has one (users without a pace).
+    pub intended: Option<IntendedStats>,
+    /// Requests that were timed only until the first byte of the answer.
+    pub first_byte_only: u64,
+}
+
+impl Stats {
+    /// Those of an interval.
+    pub fn of(interval: &Interval) -> Self {
+        let sums = interval.sums();
+        Self {
+            requests: sums.requests(),
+            failures: sums.failures,
+            error_rate: sums.error_rate(),
+            bytes: sums.bytes,
+            response: TimeStats::of(sums.response, |q| interval.percentile_us(q)),
+            intended: IntendedStats::of(interval),
+            first_byte_only: sums.first_byte_only,
+        }
+    }
+}
+
+/// Response times from the moment at which a paced user or an arrival rate meant the request to begin. They
+/// include how late it began, so that a target that stalls cannot hide it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntendedStats {
+    /// Requests that have an intended start.
+    pub requests: u64,
+    /// Their response times from it.
+    #[serde(flatten)]
+    pub times: TimeStats,
+}
+
+impl IntendedStats {
+    fn of(interval: &Interval) -> Option<Self> {
+        let times = interval.sums().intended;
+        (times.count > 0).then(|| Self {
+            requests: times.count,
+            times: TimeStats::of(times, |q| interval.intended_percentile_us(q)),
+        })
+    }
+}
+
+/// A percentile of [`TimeStats`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct ShownPercentile {
+    /// Its field's name.
+    pub(crate) key: &'static str,
+    /// Its title in Locust's tables.
+    pub(crate) title: &'static str,
+    /// How it is marked where there is little room.
+    pub(crate) mark: &'static str,
+    /// Its name in words.
+    pub(crate) label: &'static str,
+    /// Whether latency bars have it.
+    pub(crate) on_bar: bool,
+    /// Its value.
+    pub(crate) ms: f64,
+}
+
+impl ShownPercentile {
+    /// Its name on the page: `p95`.
+    pub(crate) fn name(&self) -> &'static str {
+        self.key.trim_end_matches("_ms")
+    }
+}
+
+/// Every percentile there is, in ascending order. All of them are columns of Locust's tables and CSV files. What
+/// follows an arrow makes one a field of [`TimeStats`], too, and with it part of the summary, the pages, the table
+/// of times from the intended start, and what the API answers.
+macro_rules! percentiles {
+    ($($fraction:literal $title:literal $(=> $key:ident, $mark:literal, $label:literal, on_bar: $on_bar:literal)?;)+) => {
+        /// Times in ms.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct TimeStats {
+            /// Mean.
+            pub avg_ms: f64,
+            /// Least.
+            pub min_ms: f64,
+            /// Greatest.
+            pub max_ms: f64,
+            $($(#[doc = $label] pub $key: f64,)?)+
+        }
+
+        impl TimeStats {
+            /// Of these times, whose percentile in µs of a fraction is that of `percentile_us`.
+            fn of(times: Times, percentile_us: impl Fn(f64) -> Option<u64>) -> Self {
+                Self {
+                    avg_ms: times.avg_ms(),
+                    min_ms: ms(times.min_us),
+                    max_ms: ms(times.max_us),
+                    $($($key: percentile_us($fraction).map_or(0.0, ms),)?)+
+                }
+            }
+
+            /// Its percentiles in ascending order.
+            pub(crate) fn percentiles(&self) -> [ShownPercentile; SHOWN] {
+                [$($(ShownPercentile {
+                    key: stringify!($key),
+                    title: $title,
+                    mark: $mark,
+                    label: $label,
+                    on_bar: $on_bar,
+                    ms: self.$key,
+                },)?)+]
+            }
+        }
+
+        /// How many percentiles [`TimeStats`] have.
+        const SHOWN: usize = [$($(stringify!($key),)?)+].len();
+
+        /// The fraction of the requests that are faster, of each percentile.
+        pub(crate) const FRACTIONS: [f64; PERCENTILES] = [$($fraction),+];
+
+        /// The title of each percentile.
+        pub(crate) const PERCENTILE_TITLES: [&str; PERCENTILES] = [$($title),+];
+
+        /// How many percentiles there are.
+        pub(crate) const PERCENTILES: usize = [$($title),+].len();
+    };
+}
+
+percentiles! {
+    0.50 "50%" => p50_ms, "M", "Median", on_bar: true;
+    0.66 "66%";
+    0.75 "75%";
+    0.80 "80%";
+    0.90 "90%";
+    0.95 "95%" => p95_ms, "95", "95th percentile", on_bar: true;
+    0.98 "98%";
+    0.99 "99%" => p99_ms, "99", "99th percentile", on_bar: true;
+    0.999 "99.9%";
+    0.9999 "99.99%";
+    1.0 "100%";
+}
+
+/// The position of the median among them.
+pub(crate) const MEDIAN: usize = 0;
+const _: () = assert!(FRACTIONS[MEDIAN] == 0.5, "the median comes first");
+
+/// A time in whole ms.
+pub(crate) fn whole_ms(ms: f64) -> u64 {
+    ((ms * 1e3).round() as u64 + 500) / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn percentiles_ascend_and_are_those_of_the_histogram() {
+        assert!(FRACTIONS.is_sorted());
+        let mut interval = Interval::default();
+        for millis in 1..=1_000 {
+            interval.record(Duration::from_millis(millis), None, 3, None);
+        }
+        let stats = Stats::of(&interval);
+        assert_eq!((stats.requests, stats.bytes), (1_000, 3_000));
+        assert_eq!(
+            (stats.response.min_ms, stats.response.max_ms),
+            (1.0, 1_000.0)
+        );
+        assert_eq!(stats.intended, None);
+        for shown in stats.response.percentiles() {
+            let at = PERCENTILE_TITLES
+                .iter()
+                .position(|title| *title == shown.title);
+            let fraction = FRACTIONS[at.unwrap()];
+            let expected = interval.percentile_us(fraction).unwrap();
+            assert_eq!(shown.ms, ms(expected), "{}", shown.key);
+        }
+    }
+
+    #[test]
+    fn keys_stand_beside_each_other_and_missing_ones_are_zero() {
+        let stats: Stats = serde_json::from_str(r#"{"requests": 2, "p95_ms": 1.5}"#).unwrap();
+        assert_eq!((stats.requests, stats.response.p95_ms), (2, 1.5));
+        let json = serde_json::to_value(stats).unwrap();
+        let object = json.as_object().unwrap();
+        for percentile in stats.response.percentiles() {
+            assert_eq!(object[percentile.key], percentile.ms);
+        }
+        assert!(object.values().all(|value| !value.is_object()));
+    }
+}

@@ -1,0 +1,31 @@
+//! How a run is going: what `/api/v1/runs/{id}/progress` answers and the command line shows.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SummaryCompleteness, SummaryTotals, SummaryWarning};
+
+/// How a run is going.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// `Running`, `Finished` or `Failed`.
+    pub status: String,
+    /// Why it failed or is failing.
+    pub failure_reason: Option<String>,
+    /// How long it has been going, or took.
+    pub elapsed_s: f64,
+    /// How long it takes as planned; null before it has started, when a load shape may still decide it.
+    pub duration_s: Option<u64>,
+    /// Users active now.
+    pub users: u64,
+    /// All requests so far.
+    #[serde(flatten)]
+    pub totals: SummaryTotals,
+    /// See [`crate::CURRENT_RPS_WINDOW_S`].
+    pub current_rps: f64,
+    /// Whether the numbers are everything that was sent.
+    #[serde(flatten)]
+    pub completeness: SummaryCompleteness,
+    /// What the load generator itself ran short of.
+    #[serde(default)]
+    pub warnings: Vec<SummaryWarning>,
+}

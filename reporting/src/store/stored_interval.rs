@@ -1,0 +1,212 @@
+//! A row of the table `intervals`: its columns, and how it is read, written and added up.
+//!
+//! A row has the numbers of an interval and the non-zero counts of its histograms, but no errors. Adding up thousands
+//! of these costs a fraction of what dense histograms would.
+
+use std::sync::LazyLock;
+
+use greylag_infra::protocol::IntervalData;
+use rusqlite::{Connection, Row};
+
+use super::error::{StoreError, StoreResult};
+use super::integers::{from_sql, to_sql};
+use crate::measure::histogram_codec::{BucketCounts, DenseCounts, visit_counts};
+use crate::measure::interval::{
+    Interval, IntervalError, NUMBER_NAMES, NUMBERS, SparseInterval, Sums, check_wire,
+};
+
+/// Which row of a run and level: first second, endpoint and agent.
+pub(super) type Place = (u32, i64, i64);
+
+/// The columns of a place.
+const KEY: [&str; 5] = ["run", "level", "bucket", "endpoint", "agent"];
+/// The columns after the numbers.
+const HISTOGRAMS: [&str; 2] = ["histogram", "intended_histogram"];
+
+/// The columns that are not the key, in the order in which they are read and written.
+pub(super) static INTERVAL_COLUMNS: LazyLock<String> =
+    LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS].concat().join(", "));
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let places = ["?"; KEY.len() + NUMBERS + HISTOGRAMS.len()].join(", ");
+    format!(
+        "INSERT OR REPLACE INTO intervals ({}, {}) VALUES ({places})",
+        KEY.join(", "),
+        *INTERVAL_COLUMNS
+    )
+});
+
+/// Smaller histograms gain next to nothing from compression.
+const COMPRESSED_ABOVE_BYTES: usize = 256;
+
+/// An interval in a row, or for one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StoredInterval {
+    interval: SparseInterval,
+    /// The histograms as they came over the wire, compressed, as long as nothing was added.
+    received: Option<Received>,
+}
+
+#[derive(Debug, Clone)]
+struct Received {
+    response: Vec<u8>,
+    intended: Vec<u8>,
+}
+
+impl StoredInterval {
+    /// Checks and reads what came over the wire.
+    pub(super) fn from_wire(data: IntervalData) -> Result<Self, IntervalError> {
+        Ok(Self {
+            interval: check_wire(&data)?,
+            received: Some(Received {
+                response: data.histogram.into_vec(),
+                intended: data.intended_histogram.into_vec(),
+            }),
+        })
+    }
+
+    /// Reads [`INTERVAL_COLUMNS`] beginning at column `first`.
+    pub(super) fn read(row: &Row<'_>, first: usize) -> StoreResult<Self> {
+        let (mut response, mut intended) = (Vec::new(), Vec::new());
+        let sums = visit(
+            row,
+            first,
+            |position, count| response.push((position, count)),
+            |position, count| intended.push((position, count)),
+        )?;
+        Ok(Self {
+            interval: SparseInterval {
+                sums,
+                response: BucketCounts::from_ascending(response),
+                intended: BucketCounts::from_ascending(intended),
+            },
+            received: None,
+        })
+    }
+
+    /// Writes it in its place, instead of what there was.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        run: i64,
+        level: usize,
+        (bucket, endpoint, agent): Place,
+    ) -> StoreResult<()> {
+        let key = [
+            run,
+            to_sql(level as u64),
+            i64::from(bucket),
+            endpoint,
+            agent,
+        ];
+        let numbers = self.interval.sums.numbers().map(to_sql);
+        let received = self.received.as_ref();
+        let histograms = [
+            encode(
+                &self.interval.response,
+                received.map(|bytes| &bytes.response),
+                level,
+            ),
+            encode(
+                &self.interval.intended,
+                received.map(|bytes| &bytes.intended),
+                level,
+            ),
+        ];
+        let mut statement = connection.prepare_cached(&INSERT)?;
+        for (position, value) in (1..).zip(key.into_iter().chain(numbers)) {
+            statement.raw_bind_parameter(position, value)?;
+        }
+        for (position, bytes) in (1 + KEY.len() + NUMBERS..).zip(histograms) {
+            statement.raw_bind_parameter(position, bytes)?;
+        }
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// Adds another one.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.interval.merge(&other.interval);
+        self.received = None;
+    }
+
+    /// The interval.
+    pub(super) fn interval(&self) -> &SparseInterval {
+        &self.interval
+    }
+
+    /// The same for whoever keeps it.
+    pub(super) fn into_interval(self) -> SparseInterval {
+        self.interval
+    }
+}
+
+/// The sum of many rows: reading one needs no list of its counts.
+#[derive(Debug, Default)]
+pub(super) struct RowSum {
+    sums: Sums,
+    response: DenseCounts,
+    intended: DenseCounts,
+}
+
+impl RowSum {
+    /// Adds [`INTERVAL_COLUMNS`] beginning at column `first`.
+    pub(super) fn add(&mut self, row: &Row<'_>, first: usize) -> StoreResult<()> {
+        let (response, intended) = (&mut self.response, &mut self.intended);
+        let sums = visit(
+            row,
+            first,
+            |position, count| response.add(position, count),
+            |position, count| intended.add(position, count),
+        )?;
+        self.sums.merge(&sums);
+        Ok(())
+    }
+
+    /// The sum.
+    pub(super) fn into_interval(self) -> Interval {
+        let mut interval = Interval::default();
+        interval.add(&SparseInterval {
+            sums: self.sums,
+            response: self.response.into_bucket_counts(),
+            intended: self.intended.into_bucket_counts(),
+        });
+        interval
+    }
+}
+
+/// Gives the numbers, and the histograms' positions and counts to `response` and `intended`.
+fn visit(
+    row: &Row<'_>,
+    first: usize,
+    response: impl FnMut(u32, u64),
+    intended: impl FnMut(u32, u64),
+) -> StoreResult<Sums> {
+    let mut numbers = [0; NUMBERS];
+    for (index, number) in numbers.iter_mut().enumerate() {
+        *number = from_sql(row.get(first + index)?);
+    }
+    visit_blob(row, first + NUMBERS, response)?;
+    visit_blob(row, first + NUMBERS + 1, intended)?;
+    Ok(Sums::from_numbers(numbers))
+}
+
+fn visit_blob(row: &Row<'_>, column: usize, visit: impl FnMut(u32, u64)) -> StoreResult<()> {
+    let unreadable = |error: &dyn std::error::Error| StoreError::Unreadable(error.to_string());
+    let histogram = row.get_ref(column)?;
+    let bytes = histogram.as_blob().map_err(|error| unreadable(&error))?;
+    visit_counts(bytes, visit).map_err(|error| unreadable(&error))
+}
+
+/// The larger ones of level 0 compressed, where most of the space goes; the others plain, which are read several
+/// times as fast.
+fn encode(counts: &BucketCounts, received: Option<&Vec<u8>>, level: usize) -> Vec<u8> {
+    let plain = counts.encode();
+    if level > 0 || plain.len() <= COMPRESSED_ABOVE_BYTES {
+        return plain;
+    }
+    match received {
+        Some(bytes) => bytes.clone(),
+        None => counts.encode_compressed(),
+    }
+}
