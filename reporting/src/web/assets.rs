@@ -137,11 +137,7 @@ pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Respo
     let is_immutable = hashed.is_some();
     let path = hashed.unwrap_or(path);
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
-        return WebError::new(
-            StatusCode::NOT_FOUND,
-            "there is no such file among the page's assets",
-        )
-        .into_response();
+        return WebError::NoSuchAsset.into_response();
     };
     let keep = if is_immutable {
         "public, max-age=31536000, immutable"

@@ -1,72 +1,212 @@
-//! Every answer that is an error: a status and a message.
+//! Every answer that is an error: what happened, and in one table its status.
 //!
 //! Handlers return a [`WebError`] and know nothing of its form; `render_errors.rs` gives it one. Details of
 //! our own failures go to the log; the reader gets the next step.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use std::error::Error;
+use std::time::Duration;
 
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use greylag_infra::{ChangeRefused, InfrastructureError, StopRefused};
+
+use super::access::auth::AccessDenied;
+use super::access::same_origin::SameOriginError;
+use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StopRunError};
 use crate::store::StoreError;
 
-/// A status and a message for the user, of a line for each thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WebError {
-    status: StatusCode,
-    pub(super) sentence: String,
+/// Seconds a client is asked to wait when too many wrong tokens are being tried.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
+/// Characters of an unknown run's id that are repeated.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// Why a request is not answered as it asks. The message has a line for each thing that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WebError {
+    #[error("there is no page at this address; the front page is at {base}/")]
+    NoSuchPage { base: String },
+    #[error("there is no such file among the page's assets")]
+    NoSuchAsset,
+    #[error("there is no such file; available: stats, failures, exceptions and stats_history")]
+    NoSuchCsvFile,
+    #[error("there is no run `{0}` in this coordinator's store; its front page lists the runs")]
+    NoSuchRun(String),
+    #[error("this method is not allowed here; the Allow header lists those that are")]
+    MethodNotAllowed,
+    #[error("the request's body is too large; the maximum is {} KiB", maximum_bytes / 1024)]
+    BodyTooLarge { maximum_bytes: usize },
+    #[error(
+        "the request did not arrive or could not be answered within {} s; try again",
+        limit.as_secs()
+    )]
+    Timeout { limit: Duration },
+    #[error(transparent)]
+    Access(#[from] AccessDenied),
+    #[error(transparent)]
+    SameOrigin(#[from] SameOriginError),
+    /// `what` names what the JSON is for, with an example.
+    #[error("the body is not valid JSON for {what}: {reason}")]
+    Body {
+        what: &'static str,
+        reason: JsonError,
+    },
+    #[error("{}", reason_of(.0))]
+    Query(#[from] QueryRejection),
+    #[error("the form was not understood ({}); send it from the page", .0.body_text())]
+    Form(#[from] FormRejection),
+    #[error("step must be a whole number of seconds from 1 to {maximum_s}")]
+    Step { maximum_s: u32 },
+    #[error("from must be a second of run time, a whole number")]
+    From,
+    #[error(transparent)]
+    StopRun(#[from] StopRunError),
+    #[error(transparent)]
+    ChangeUsers(#[from] ChangeUsersError),
+    #[error(transparent)]
+    CreateInfrastructure(#[from] CreateInfrastructureError),
+    /// Deleting a run that is still running.
+    #[error("run {0} is still running; stop it before deleting it")]
+    RunNotOver(String),
+    #[error("{runs} runs are open, the maximum for one browser is {maximum}; close some")]
+    TooManyRunsFollowed { runs: usize, maximum: usize },
+    #[error(
+        "{maximum} browsers are following live, the maximum. This page connects when one leaves."
+    )]
+    TooManyFollowers { maximum: usize },
+    #[error("the coordinator is shutting down")]
+    ShuttingDown,
+    #[error("{doing} failed: the results disk is full; free some space")]
+    DiskFull { doing: &'static str },
+    #[error("{doing} failed; the coordinator's log says why")]
+    Internal { doing: &'static str },
+    /// Of starting a run and of what a change of users says.
+    #[error("{message}")]
+    Other { status: StatusCode, message: String },
+}
+
+/// Why a body is not the JSON that is asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JsonError {
+    #[error("it must be a JSON object")]
+    NotAnObject,
+    #[error(transparent)]
+    Invalid(#[from] serde_json::Error),
 }
 
 impl WebError {
-    /// An error of the client's making (4xx), or one it must wait out (503).
-    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
-        Self {
-            status,
-            sentence: sentence.into(),
+    /// The status of each error: 4xx what the client can change, 409 and 503 what it must wait for, other 5xx our own
+    /// failures.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::SameOrigin(
+                SameOriginError::HostCount
+                | SameOriginError::HostForm
+                | SameOriginError::TwoHosts
+                | SameOriginError::OriginCount,
+            )
+            | Self::Body { .. }
+            | Self::Query(_) => StatusCode::BAD_REQUEST,
+
+            Self::Access(AccessDenied::Missing | AccessDenied::Wrong) => StatusCode::UNAUTHORIZED,
+
+            Self::SameOrigin(
+                SameOriginError::ForeignHost { .. }
+                | SameOriginError::ForeignOrigin { .. }
+                | SameOriginError::NotThePublicOrigin { .. }
+                | SameOriginError::CookieWithoutOrigin
+                | SameOriginError::OtherSite,
+            ) => StatusCode::FORBIDDEN,
+
+            Self::NoSuchPage { .. }
+            | Self::NoSuchAsset
+            | Self::NoSuchRun(_)
+            | Self::NoSuchCsvFile
+            | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
+            | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
+                StatusCode::NOT_FOUND
+            }
+
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+
+            Self::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
+
+            Self::RunNotOver(_)
+            | Self::StopRun(StopRunError::Refused(StopRefused::Over(_)))
+            | Self::ChangeUsers(ChangeUsersError::Refused(
+                ChangeRefused::NotYet
+                | ChangeRefused::RunTimeUnknown
+                | ChangeRefused::Stopping
+                | ChangeRefused::Over(_)
+                | ChangeRefused::Ending,
+            ))
+            | Self::CreateInfrastructure(CreateInfrastructureError::Refused(
+                InfrastructureError::Exists(_)
+                | InfrastructureError::TooMany
+                | InfrastructureError::TooManyAgents(_)
+                | InfrastructureError::TooManyAgentsInAll
+                | InfrastructureError::TooManyScenarios,
+            )) => StatusCode::CONFLICT,
+
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+
+            Self::Step { .. }
+            | Self::From
+            | Self::ChangeUsers(ChangeUsersError::Refused(_))
+            | Self::CreateInfrastructure(CreateInfrastructureError::Refused(
+                InfrastructureError::Name(_),
+            ))
+            | Self::TooManyRunsFollowed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+
+            Self::Access(AccessDenied::TooMany) => StatusCode::TOO_MANY_REQUESTS,
+
+            Self::Internal { .. }
+            | Self::CreateInfrastructure(CreateInfrastructureError::Store(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+
+            Self::TooManyFollowers { .. }
+            | Self::ShuttingDown
+            | Self::StopRun(StopRunError::ShuttingDown)
+            | Self::ChangeUsers(ChangeUsersError::ShuttingDown)
+            | Self::CreateInfrastructure(CreateInfrastructureError::ShuttingDown) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+
+            Self::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+
+            // Which of 400, 413 and 415 it is, axum knows.
+            Self::Form(rejection) => rejection.status(),
+            Self::Other { status, .. } => *status,
         }
     }
 
-    /// Its status.
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
+    /// There is no run with this id.
+    pub(super) fn no_such_run(id: &str) -> Self {
+        Self::NoSuchRun(id.chars().take(SHOWN_CHARACTERS).collect())
     }
 
     /// Our own failure: the cause goes to the log.
-    pub(super) fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
+    pub(super) fn internal(doing: &'static str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, "{doing} failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("{doing} failed; the coordinator's log says why"),
-        )
+        Self::Internal { doing }
     }
 
-    /// There is no such run.
-    pub(super) fn no_such_run(id: &str) -> Self {
-        let shown: String = id.chars().take(60).collect();
-        Self::new(
-            StatusCode::NOT_FOUND,
-            format!(
-                "there is no run `{shown}` in this coordinator's store; its front page lists the runs"
-            ),
-        )
-    }
-}
-
-impl WebError {
     /// What the store did not do, and why if that can be mended from outside.
-    pub(super) fn of_store(doing: &str, error: StoreError) -> Self {
+    pub(super) fn of_store(doing: &'static str, error: StoreError) -> Self {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
-            refused @ StoreError::NotOver(_) => {
-                Self::new(StatusCode::CONFLICT, refused.to_string())
-            }
-            StoreError::Closed => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the coordinator is shutting down",
-            ),
-            full if full.is_full_disk() => Self::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                format!("{doing} failed: the results disk is full; free some space"),
-            ),
+            StoreError::NotOver(id) => Self::RunNotOver(id),
+            StoreError::Closed => Self::ShuttingDown,
+            full if full.is_full_disk() => Self::DiskFull { doing },
             other => Self::internal(doing, &other),
+        }
+    }
+
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::Other {
+            status,
+            message: message.into(),
         }
     }
 }
@@ -77,10 +217,31 @@ impl From<StoreError> for WebError {
     }
 }
 
+/// Which value of a query is wrong and why.
+fn reason_of(rejection: &QueryRejection) -> String {
+    rejection
+        .source()
+        .map_or_else(|| rejection.body_text(), ToString::to_string)
+}
+
+/// What the form of an error is made of.
+#[derive(Debug, Clone)]
+pub(super) struct ErrorMessage(pub(super) String);
+
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
+        if let Self::CreateInfrastructure(CreateInfrastructureError::Store(cause)) = &self {
+            tracing::error!(%cause, "an infrastructure could not be saved");
+        }
+        let mut response = self.status().into_response();
+        if matches!(self, Self::Access(AccessDenied::TooMany)) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        }
+        response
+            .extensions_mut()
+            .insert(ErrorMessage(self.to_string()));
         response
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod listen;
 mod live;
 mod pages;
+mod query;
 mod render_errors;
 pub(crate) mod requests;
 mod router;

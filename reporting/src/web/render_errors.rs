@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::error::WebError;
+use super::error::{ErrorMessage, WebError};
 use super::pages::{ErrorPage, html};
 use super::state::WebState;
 
@@ -30,33 +30,27 @@ pub(super) async fn render_errors(
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let error = match response.extensions_mut().remove::<WebError>() {
-        Some(error) => error,
+    let message = match response.extensions_mut().remove::<ErrorMessage>() {
+        Some(ErrorMessage(message)) => message,
         None if is_written(&response) => return response,
         None => {
             let (parts, body) = response.into_parts();
             let text = to_bytes(body, MAX_FOREIGN_MESSAGE_BYTES)
                 .await
                 .unwrap_or_default();
-            let sentence = match std::str::from_utf8(&text) {
-                Ok(text) if !text.trim().is_empty() && status != StatusCode::PAYLOAD_TOO_LARGE => {
-                    text.trim().to_owned()
-                }
-                _ => sentence_of(status, &state),
-            };
             response = Response::from_parts(parts, axum::body::Body::empty());
-            WebError::new(status, sentence)
+            message_of(status, &text, &state)
         }
     };
     let mut rendered = if for_program {
-        (status, Json(json!({ "error": error.sentence }))).into_response()
+        (status, Json(json!({ "error": message }))).into_response()
     } else {
         html(
             status,
             &ErrorPage {
                 page_title: format!("{} – Greylag", status.canonical_reason().unwrap_or("Error")),
                 status: status.as_u16(),
-                message: error.sentence,
+                message: message,
                 base: state.base(),
             },
         )
@@ -83,26 +77,17 @@ fn is_written(response: &Response) -> bool {
         .is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"))
 }
 
-/// About an address that does not exist.
-pub(super) fn nothing_at_this_address(state: &WebState) -> String {
-    format!(
-        "there is no page at this address; the front page is at {}/",
-        state.base()
-    )
-}
-
-fn sentence_of(status: StatusCode, state: &WebState) -> String {
+/// The message of an answer that the framework made.
+fn message_of(status: StatusCode, text: &[u8], state: &WebState) -> String {
+    let text = str::from_utf8(text).unwrap_or_default().trim();
     match status {
-        StatusCode::NOT_FOUND => nothing_at_this_address(state),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            "this method is not allowed here; the Allow header lists those that are".to_owned()
+        StatusCode::PAYLOAD_TOO_LARGE => WebError::BodyTooLarge {
+            maximum_bytes: MAX_BODY_BYTES,
         }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            format!(
-                "the request's body is too large; the maximum is {} KiB",
-                MAX_BODY_BYTES / 1024
-            )
-        }
+        .to_string(),
+        _ if !text.is_empty() => text.to_owned(),
+        StatusCode::NOT_FOUND => WebError::NoSuchPage { base: state.base() }.to_string(),
+        StatusCode::METHOD_NOT_ALLOWED => WebError::MethodNotAllowed.to_string(),
         other => format!(
             "the request could not be answered ({})",
             other.canonical_reason().unwrap_or(other.as_str())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -24,7 +24,7 @@ use super::access::same_origin::SameOrigin;
 use super::access::security_headers::add_security_headers;
 use super::error::WebError;
 use super::live::events;
-use super::render_errors::{MAX_BODY_BYTES, nothing_at_this_address, render_errors};
+use super::render_errors::{MAX_BODY_BYTES, render_errors};
 use super::server::WebConfig;
 use super::state::WebState;
 use super::{api, assets, pages};
@@ -167,7 +167,7 @@ async fn to_front_page() -> Redirect {
 }
 
 async fn nothing_here(State(state): State<WebState>) -> WebError {
-    WebError::new(StatusCode::NOT_FOUND, nothing_at_this_address(&state))
+    WebError::NoSuchPage { base: state.base() }
 }
 
 /// A body that is announced as too large is read and thrown away before it is refused: a client that still
@@ -185,20 +185,19 @@ async fn refuse_large_bodies(request: Request, next: Next) -> Response {
             break;
         }
     }
-    StatusCode::PAYLOAD_TOO_LARGE.into_response()
+    WebError::BodyTooLarge {
+        maximum_bytes: MAX_BODY_BYTES,
+    }
+    .into_response()
 }
 
 /// Live events begin their answer at once and are not limited in length.
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => WebError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!(
-                "the request did not arrive or could not be answered within {} s; try again",
-                REQUEST_TIMEOUT.as_secs()
-            ),
-        )
+        Err(_) => WebError::Timeout {
+            limit: REQUEST_TIMEOUT,
+        }
         .into_response(),
     }
 }

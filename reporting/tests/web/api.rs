@@ -147,6 +147,22 @@ async fn a_password_in_the_host_is_not_shown_and_not_kept() {
 }
 
 #[tokio::test]
+async fn an_invalid_query_is_named() {
+    let site = Site::start(None).await;
+    for query in ["limit=many", "page=-1", "offset=1.5", "limit="] {
+        let answer = site.get(&format!("/api/v1/runs?{query}")).await;
+        let name = query.split('=').next().expect("the name");
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(
+            answer.json()["error"],
+            format!("{name}: must be a whole number")
+        );
+    }
+    let answer = site.get("/api/v1/runs?limit=%201").await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
+#[tokio::test]
 async fn each_mistake_has_its_sentence_and_starts_nothing() {
     let site = Site::start(None).await;
     site.coordinator

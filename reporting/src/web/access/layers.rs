@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -14,25 +14,6 @@ use super::places::Conduct;
 use crate::coordinator::ConnectionFault;
 use crate::web::error::WebError;
 use crate::web::state::WebState;
-
-/// Seconds a client is asked to wait when too many wrong tokens are being tried.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
-
-impl IntoResponse for AccessDenied {
-    fn into_response(self) -> Response {
-        let status = match self {
-            AccessDenied::Missing | AccessDenied::Wrong => StatusCode::UNAUTHORIZED,
-            AccessDenied::TooMany => StatusCode::TOO_MANY_REQUESTS,
-        };
-        let mut response = WebError::new(status, self.to_string()).into_response();
-        if self == AccessDenied::TooMany {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_AFTER_S);
-        }
-        response
-    }
-}
 
 /// Before every handler: the request is no other site's doing.
 pub(in crate::web) async fn check_same_origin(
@@ -45,7 +26,7 @@ pub(in crate::web) async fn check_same_origin(
         .check(request.method(), request.uri(), request.headers())
     {
         Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(error) => WebError::from(error).into_response(),
     }
 }
 
@@ -62,7 +43,7 @@ pub(in crate::web) async fn require_access(
             .await
         {
             Ok(()) => run_proved(request, next).await,
-            Err(denied) => denied.into_response(),
+            Err(denied) => WebError::from(denied).into_response(),
         };
     }
     if access.is_open() || access.has_session(request.headers(), Peer::of(request.extensions())) {
@@ -70,7 +51,7 @@ pub(in crate::web) async fn require_access(
     }
     let uri = request.uri();
     if uri.path().starts_with("/api/") {
-        return AccessDenied::Missing.into_response();
+        return WebError::from(AccessDenied::Missing).into_response();
     }
     // What a form has posted is lost by the detour, so that one leads to the front page.
     let next_page = match *request.method() {
@@ -106,7 +87,7 @@ pub(in crate::web) async fn require_bearer(
                 "a new agent",
                 denied,
             );
-            denied.into_response()
+            WebError::from(denied).into_response()
         }
     }
 }

@@ -19,15 +19,45 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 
 use super::auth::bearer;
 use super::public_address::PublicUrl;
-use crate::web::error::WebError;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Characters of a header that are repeated in a refusal.
 const SHOWN_CHARACTERS: usize = 100;
+
+/// Why a request is not taken for one of our own pages or of a program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::web) enum SameOriginError {
+    #[error("the request must have exactly one Host header")]
+    HostCount,
+    #[error("the request's Host header is not a host name with an optional port")]
+    HostForm,
+    #[error("the request's address and its Host header name different hosts")]
+    TwoHosts,
+    #[error("the request has more than one Origin header")]
+    OriginCount,
+    #[error(
+        "the Host header names `{host}`, which is not this coordinator; open it as http://{listen}, or start it with --public-url and the address that browsers use"
+    )]
+    ForeignHost { host: String, listen: SocketAddr },
+    #[error(
+        "the request comes from a page of `{origin}` (its Origin header), but its Host header says `{host}`; open the coordinator's own page; if a proxy stands in front, let it pass the Host header as the browser sends it, port included (nginx: `proxy_set_header Host $http_host;`), or start the coordinator with --public-url and the address that browsers use"
+    )]
+    ForeignOrigin { origin: String, host: String },
+    #[error(
+        "the request comes from a page of `{origin}` (its Origin header), and --public-url says `{public}`; open the coordinator there, or start it with the address that browsers use"
+    )]
+    NotThePublicOrigin { origin: String, public: String },
+    #[error(
+        "the request has a cookie but no Origin header; programs send `Authorization: Bearer <token>` and no cookie"
+    )]
+    CookieWithoutOrigin,
+    #[error("the request was made by another site's page; open the coordinator's own page")]
+    OtherSite,
+}
 
 /// Which Host and Origin are ours.
 #[derive(Debug, Clone)]
@@ -54,13 +84,13 @@ impl SameOrigin {
     /// Checks one request.
     ///
     /// # Errors
-    /// 400 for a missing or doubled Host, else 403, with a sentence.
+    /// See [`SameOriginError`].
     pub(in crate::web) fn check(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), WebError> {
+    ) -> Result<(), SameOriginError> {
         let host = self.host(uri, headers)?;
         let mut origins = headers.get_all(header::ORIGIN).into_iter();
         let changes_something = !matches!(*method, Method::GET | Method::HEAD);
@@ -68,20 +98,18 @@ impl SameOrigin {
             (Some(origin), None) => {
                 let origin = origin.to_str().unwrap_or("null");
                 if !is_origin_of(origin, &host) && !self.is_public(origin) {
-                    return Err(forbidden(self.foreign(origin, &host)));
+                    return Err(self.foreign(origin, &host));
                 }
             }
             (Some(_), Some(_)) => {
-                return Err(bad_request("the request has more than one Origin header"));
+                return Err(SameOriginError::OriginCount);
             }
             (None, _) => {
                 if changes_something
                     && headers.contains_key(header::COOKIE)
                     && bearer(headers).is_none()
                 {
-                    return Err(forbidden(
-                        "the request has a cookie but no Origin header; programs send `Authorization: Bearer <token>` and no cookie",
-                    ));
+                    return Err(SameOriginError::CookieWithoutOrigin);
                 }
             }
         }
@@ -89,9 +117,7 @@ impl SameOrigin {
             .get(SEC_FETCH_SITE)
             .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
         if changes_something && from_elsewhere {
-            return Err(forbidden(
-                "the request was made by another site's page; open the coordinator's own page",
-            ));
+            return Err(SameOriginError::OtherSite);
         }
         Ok(())
     }
@@ -102,50 +128,47 @@ impl SameOrigin {
     }
 
     /// About a request from a page of another origin, or through a proxy that hides ours.
-    fn foreign(&self, origin: &str, host: &str) -> String {
+    fn foreign(&self, origin: &str, host: &str) -> SameOriginError {
         let origin = shown(origin);
         match &self.public {
-            Some(public) => format!(
-                "the request comes from a page of `{origin}` (its Origin header), and --public-url says `{public}`; open the coordinator there, or start it with the address that browsers use"
-            ),
-            None => format!(
-                "the request comes from a page of `{origin}` (its Origin header), but its Host header says `{host}`; open the coordinator's own page; if a proxy stands in front, let it pass the Host header as the browser sends it, port included (nginx: `proxy_set_header Host $http_host;`), or start the coordinator with --public-url and the address that browsers use"
-            ),
+            Some(public) => SameOriginError::NotThePublicOrigin {
+                origin,
+                public: public.to_string(),
+            },
+            None => SameOriginError::ForeignOrigin {
+                origin,
+                host: host.to_owned(),
+            },
         }
     }
 
     /// The one Host of the request in lower case.
-    fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<String, WebError> {
+    fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<String, SameOriginError> {
         let mut hosts = headers.get_all(header::HOST).into_iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return Err(bad_request("the request must have exactly one Host header"));
+            return Err(SameOriginError::HostCount);
         };
         let authority: Authority = host
             .to_str()
             .ok()
             .and_then(|host| host.to_ascii_lowercase().parse().ok())
             .filter(|authority: &Authority| !authority.as_str().contains('@'))
-            .ok_or_else(|| {
-                bad_request("the request's Host header is not a host name with an optional port")
-            })?;
+            .ok_or(SameOriginError::HostForm)?;
         if uri
             .authority()
             .is_some_and(|target| !target.as_str().eq_ignore_ascii_case(authority.as_str()))
         {
-            return Err(bad_request(
-                "the request's address and its Host header name different hosts",
-            ));
+            return Err(SameOriginError::TwoHosts);
         }
         let is_public = self
             .public
             .as_ref()
             .is_some_and(|public| public.host() == authority.as_str());
         if !self.any_host && !is_public && !self.is_this_machine(authority.host()) {
-            return Err(forbidden(format!(
-                "the Host header names `{}`, which is not this coordinator; open it as http://{}, or start it with --public-url and the address that browsers use",
-                shown(authority.as_str()),
-                self.listen
-            )));
+            return Err(SameOriginError::ForeignHost {
+                host: shown(authority.as_str()),
+                listen: self.listen,
+            });
         }
         Ok(authority.as_str().to_owned())
     }
@@ -179,17 +202,10 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARACTERS).collect()
 }
 
-fn forbidden(sentence: impl Into<String>) -> WebError {
-    WebError::new(StatusCode::FORBIDDEN, sentence)
-}
-
-fn bad_request(sentence: &str) -> WebError {
-    WebError::new(StatusCode::BAD_REQUEST, sentence)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::error::WebError;
 
     fn loopback() -> SameOrigin {
         SameOrigin::new("127.0.0.2:8089".parse().unwrap(), false, None)
@@ -205,7 +221,7 @@ mod tests {
             map.append(name, value);
         }
         rule.check(&method, &Uri::from_static("/runs"), &map)
-            .map_err(|error| error.status().as_u16())
+            .map_err(|error| WebError::from(error).status().as_u16())
     }
 
     #[test]

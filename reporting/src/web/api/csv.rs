@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::RunRecord;
@@ -15,6 +15,7 @@ use crate::api_names::NEXT_SECOND_HEADER;
 use crate::results::csv_files::{self, History};
 use crate::store::{CURRENT_RPS_WINDOW_S, Store};
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::{WebState, find_run};
 
 /// Seconds read from the store at a time while a history is downloaded.
@@ -71,10 +72,7 @@ pub(in crate::web) async fn csv_file(
             };
         }
         _ => {
-            return Err(WebError::new(
-                StatusCode::NOT_FOUND,
-                "there is no such file; available: stats, failures, exceptions and stats_history",
-            ));
+            return Err(WebError::NoSuchCsvFile);
         }
     };
     Ok(as_file(&run, &file, body))
@@ -87,12 +85,7 @@ async fn history_since(
     mut history: History,
     from: &str,
 ) -> Result<Response, WebError> {
-    let from: u32 = from.trim().parse().map_err(|_| {
-        WebError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "from must be a second of run time, a whole number",
-        )
-    })?;
+    let from: u32 = from.trim().parse().map_err(|_| WebError::From)?;
     let end = store.end_second(&run.id).await?;
     let to = if run.phase.is_over() {
         end

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::json_body;
-use crate::coordinator::CreateInfrastructureError;
 use crate::web::error::WebError;
 use crate::web::state::WebState;
 
@@ -92,22 +91,4 @@ pub(in crate::web) async fn create_infrastructure(
         Json(json!({ "name": request.name, "status": "Pending" })),
     )
         .into_response())
-}
-
-impl From<CreateInfrastructureError> for WebError {
-    fn from(error: CreateInfrastructureError) -> Self {
-        use greylag_infra::InfrastructureError;
-        let status = match &error {
-            CreateInfrastructureError::Refused(InfrastructureError::Name(_)) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            CreateInfrastructureError::Refused(_) => StatusCode::CONFLICT,
-            CreateInfrastructureError::Store(cause) => {
-                tracing::error!(%cause, "an infrastructure could not be saved");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            CreateInfrastructureError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        WebError::new(status, error.to_string())
-    }
 }

@@ -1,11 +1,12 @@
 //! A run's console log for programs that follow it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 
 use crate::store::LogRow;
 use crate::web::error::WebError;
+use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::state::{WebState, find_run};
 
 /// Lines in one answer when no number is asked for.
@@ -17,7 +18,9 @@ const MAX_LINES: usize = 2_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct LinesQuery {
+    #[serde(deserialize_with = "whole_number")]
     after: u64,
+    #[serde(deserialize_with = "optional_whole_number")]
     limit: Option<usize>,
 }
 

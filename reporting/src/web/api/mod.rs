@@ -16,29 +16,22 @@ pub(super) use runs::{
 };
 pub(super) use summary::summary;
 
-use std::fmt::Display;
-
 use axum::body::Bytes;
-use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::error::WebError;
+use super::error::{JsonError, WebError};
 
 /// Reads a JSON object, whatever the body's content type says (curl says
 /// `application/x-www-form-urlencoded`).
 ///
 /// # Errors
-/// 400 with the place of the mistake.
-fn json_body<T: DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, WebError> {
-    let refused = |reason: &dyn Display| {
-        WebError::new(
-            StatusCode::BAD_REQUEST,
-            format!("the body is not valid JSON for {what}: {reason}"),
-        )
-    };
+/// The body is not one; the error says where.
+fn json_body<T: DeserializeOwned>(body: &Bytes, what: &'static str) -> Result<T, WebError> {
     // serde would take the fields in order from a list, too.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(refused(&"it must be a JSON object"));
+    if body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice(body).map_err(JsonError::from)
+    } else {
+        Err(JsonError::NotAnObject)
     }
-    serde_json::from_slice(body).map_err(|error| refused(&error))
+    .map_err(|reason| WebError::Body { what, reason })
 }

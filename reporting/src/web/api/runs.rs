@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::json_body;
-use crate::coordinator::{StartedRun, StopRunError};
+use crate::coordinator::StartedRun;
 use crate::results::page_text;
 use crate::results::urls::run_url;
 use crate::results::views::front_view::RunList;
@@ -23,6 +23,7 @@ use crate::results::views::view_builder::{
 };
 use crate::store::{LogRow, Store};
 use crate::web::error::WebError;
+use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
 use crate::web::requests::start::start_run_of_json;
@@ -40,8 +41,11 @@ const LOG_LINES_AT_A_TIME: usize = 2_000;
 pub(in crate::web) struct ListQuery {
     test: Option<String>,
     q: String,
+    #[serde(deserialize_with = "whole_number")]
     page: u64,
+    #[serde(deserialize_with = "optional_whole_number")]
     limit: Option<usize>,
+    #[serde(deserialize_with = "optional_whole_number")]
     offset: Option<usize>,
 }
 
@@ -260,16 +264,4 @@ fn text(body: Body) -> Response {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     )];
     (TEXT, body).into_response()
-}
-
-impl From<StopRunError> for WebError {
-    fn from(error: StopRunError) -> Self {
-        use greylag_infra::StopRefused;
-        let status = match &error {
-            StopRunError::Refused(StopRefused::Unknown(_)) => StatusCode::NOT_FOUND,
-            StopRunError::Refused(StopRefused::Over(_)) => StatusCode::CONFLICT,
-            StopRunError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        WebError::new(status, error.to_string())
-    }
 }

@@ -1,8 +1,8 @@
 //! A run in one document, whose series may be longer than memory should be.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::results::summary::{MAX_SUMMARY_POINTS, Summary, SummarySecond};
 use crate::store::{Series, SeriesPart, Store};
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::{WebState, find_run};
 
 /// Points read from the store at a time.
@@ -33,11 +34,8 @@ impl SummaryQuery {
         };
         let step = step.trim().parse().ok();
         let step = step.filter(|step| (1..=MAX_STEP_S).contains(step));
-        step.map(Some).ok_or_else(|| {
-            WebError::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("step must be a whole number of seconds from 1 to {MAX_STEP_S}"),
-            )
+        step.map(Some).ok_or(WebError::Step {
+            maximum_s: MAX_STEP_S,
         })
     }
 }

@@ -9,8 +9,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
@@ -22,6 +21,7 @@ use tokio::time::Instant;
 use super::run_feed::{RunFeed, RunUpdate};
 use crate::results::views::run_view::RunDelta;
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::{MAX_EVENT_STREAMS, WebState, find_run};
 
 /// Most runs of one stream.
@@ -70,13 +70,10 @@ pub(in crate::web) async fn events(
     runs.sort();
     runs.dedup();
     if runs.len() > MAX_RUNS_OF_STREAM {
-        return Err(WebError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!(
-                "{} runs are open, the maximum for one browser is {MAX_RUNS_OF_STREAM}; close some",
-                runs.len()
-            ),
-        ));
+        return Err(WebError::TooManyRunsFollowed {
+            runs: runs.len(),
+            maximum: MAX_RUNS_OF_STREAM,
+        });
     }
     let front = query.front || runs.is_empty();
     event_stream(&state, runs, front)
@@ -87,13 +84,8 @@ fn event_stream(state: &WebState, runs: Vec<String>, front: bool) -> Result<Resp
         .event_streams
         .clone()
         .try_acquire_owned()
-        .map_err(|_| {
-            WebError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!(
-                    "{MAX_EVENT_STREAMS} browsers are following live, the maximum. This page connects when one leaves."
-                ),
-            )
+        .map_err(|_| WebError::TooManyFollowers {
+            maximum: MAX_EVENT_STREAMS,
         })?;
     let follower = Follower {
         turns: Turns::new(state.coordinator.changes()),
@@ -183,7 +175,7 @@ impl Follower {
                         going_on.push(feed);
                     }
                 }
-                Err(error) if error.status() == StatusCode::NOT_FOUND => {
+                Err(WebError::NoSuchRun(_)) => {
                     events.push(event("gone", &json!({ "id": feed.run_id() }))?);
                 }
                 Err(error) => return Err(error),

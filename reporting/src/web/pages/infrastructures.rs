@@ -27,15 +27,3 @@ pub(in crate::web) async fn create_infrastructure_from_form(
         .await?;
     Ok(Redirect::to("/"))
 }
-
-impl From<FormRejection> for WebError {
-    fn from(rejection: FormRejection) -> Self {
-        WebError::new(
-            rejection.status(),
-            format!(
-                "the form was not understood ({}); send it from the page",
-                rejection.body_text()
-            ),
-        )
-    }
-}

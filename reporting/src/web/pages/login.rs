@@ -2,15 +2,16 @@
 
 use askama::Template;
 use axum::Form;
+use axum::extract::State;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Query, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::render::html;
-use crate::web::access::auth::{AccessDenied, Peer};
+use crate::web::access::auth::Peer;
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::WebState;
 
 /// Fills `templates/login.html`.
@@ -81,12 +82,9 @@ pub(in crate::web) async fn log_in(
             Ok(response)
         }
         Err(denied) => {
-            let status = match denied {
-                AccessDenied::TooMany => StatusCode::TOO_MANY_REQUESTS,
-                AccessDenied::Missing | AccessDenied::Wrong => StatusCode::UNAUTHORIZED,
-            };
+            let denied = WebError::from(denied);
             Ok(html(
-                status,
+                denied.status(),
                 &LoginPage {
                     error: Some(denied.to_string()),
                     next,

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use greylag_infra::{ChangeRefused, RunRecord};
+use greylag_infra::RunRecord;
 use serde::{Deserialize, Serialize};
 
 use super::values::{DurationValue, whole_number};
-use crate::coordinator::ChangeUsersError;
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 
@@ -98,22 +97,4 @@ fn over(
 
 fn mistake(sentence: String) -> WebError {
     WebError::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
-}
-
-impl From<ChangeUsersError> for WebError {
-    fn from(error: ChangeUsersError) -> Self {
-        let status = match &error {
-            ChangeUsersError::Refused(ChangeRefused::Unknown(_)) => StatusCode::NOT_FOUND,
-            ChangeUsersError::Refused(
-                ChangeRefused::NotYet
-                | ChangeRefused::RunTimeUnknown
-                | ChangeRefused::Stopping
-                | ChangeRefused::Over(_)
-                | ChangeRefused::Ending,
-            ) => StatusCode::CONFLICT,
-            ChangeUsersError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            ChangeUsersError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        WebError::new(status, error.to_string())
-    }
 }
