@@ -27,6 +27,8 @@ pub use greylag_scenarios::goose;
 pub use greylag_scenarios::prelude;
 /// What testing a scenario's own functions needs: [`Client::outside_a_run`](prelude::Client::outside_a_run).
 pub use greylag_scenarios::{Recorder, RequestSample, client::ClientKind};
+/// For random choices of users: `greylag::rand::random_range(1..=50)`.
+pub use rand;
 /// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
 pub use serde;
 /// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.

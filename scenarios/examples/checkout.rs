@@ -1,12 +1,14 @@
 //! Customers from a file, who buy step by step: a sequence with a nested look around the shop.
 //!
 //! Ported from checkout_locustfile.py, beside it.
+//!
+//! `cargo run --release --example checkout -- run --host http://localhost:8080`
 
 use greylag::prelude::*;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use greylag::serde::Deserialize;
 
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(crate = "greylag::serde")]
 struct Row {
     name: String,
     card: String,
@@ -113,9 +115,13 @@ impl LookAround {
 }
 
 /// The scenario `checkout`.
-pub fn scenario() -> Scenario {
+pub(crate) fn scenario() -> Scenario {
     Scenario::new("checkout")
         .description("Customers from a file, who buy step by step")
         .data(&CUSTOMERS)
         .user_type::<Customer>()
+}
+
+fn main() -> ExitCode {
+    greylag::main!(scenario = scenario())
 }

@@ -1,8 +1,9 @@
 //! A classic locustfile, ported line by line from classic_locustfile.py.
+//!
+//! `cargo run --release --example classic -- run --host http://localhost:8080`
 
 use greylag::prelude::*;
-use serde::Deserialize;
-use serde_json::json;
+use greylag::serde::Deserialize;
 
 #[derive(Default)]
 struct Visitor;
@@ -75,6 +76,7 @@ impl Visitor {
 }
 
 #[derive(Deserialize)]
+#[serde(crate = "greylag::serde")]
 struct Cart {
     items: u64,
 }
@@ -114,13 +116,14 @@ impl Editor {
 }
 
 #[derive(Deserialize)]
+#[serde(crate = "greylag::serde")]
 struct Statistics {
     #[expect(dead_code, reason = "only looked for in the response")]
     views: u64,
 }
 
 /// The scenario `classic`.
-pub fn scenario() -> Scenario {
+pub(crate) fn scenario() -> Scenario {
     Scenario::new("classic")
         .description("A classic locustfile ported to Rust: visitors who read, editors who write")
         .user(
@@ -144,4 +147,8 @@ pub fn scenario() -> Scenario {
                 .task(1, Editor::broken)
                 .task(1, Editor::statistics),
         )
+}
+
+fn main() -> ExitCode {
+    greylag::main!(scenario = scenario())
 }

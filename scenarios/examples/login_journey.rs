@@ -1,10 +1,11 @@
 //! Members sign in, carry a token and a session cookie, and sign out; strangers do not get in.
 //!
 //! Ported from login_journey_locustfile.py, beside it.
+//!
+//! `cargo run --release --example login_journey -- run --host http://localhost:8080`
 
 use greylag::prelude::*;
-use serde::Deserialize;
-use serde_json::json;
+use greylag::serde::Deserialize;
 
 #[derive(Default)]
 struct Member {
@@ -12,6 +13,7 @@ struct Member {
 }
 
 #[derive(Deserialize)]
+#[serde(crate = "greylag::serde")]
 struct Login {
     token: String,
 }
@@ -40,7 +42,7 @@ impl Member {
 
     #[task(weight = 3)]
     async fn message(&mut self, client: &mut Client) -> TaskResult {
-        let number = rand::random_range(1..=50);
+        let number = greylag::rand::random_range(1..=50);
         client
             .get(format!("/messages/{number}"))
             .name("/messages/[id]")
@@ -112,9 +114,13 @@ impl Stranger {
 }
 
 /// The scenario `login_journey`.
-pub fn scenario() -> Scenario {
+pub(crate) fn scenario() -> Scenario {
     Scenario::new("login_journey")
         .description("Members sign in, carry a token, and sign out; strangers do not get in")
         .user_type::<Member>()
         .user_type::<Stranger>()
+}
+
+fn main() -> ExitCode {
+    greylag::main!(scenario = scenario())
 }

@@ -1,10 +1,11 @@
 //! Editors who create, read, change and remove notes through a JSON API.
 //!
 //! Ported from rest_crud_locustfile.py, beside it.
+//!
+//! `cargo run --release --example rest_crud -- run --host http://localhost:8080`
 
 use greylag::prelude::*;
-use rand::seq::IndexedRandom;
-use serde_json::json;
+use greylag::rand::seq::IndexedRandom;
 
 #[derive(Default)]
 struct Editor {
@@ -21,7 +22,7 @@ impl Editor {
     }
 
     fn any_note(&self) -> Result<u64, TaskError> {
-        match self.notes.choose(&mut rand::rng()) {
+        match self.notes.choose(&mut greylag::rand::rng()) {
             Some(note) => Ok(*note),
             None => reschedule(),
         }
@@ -115,8 +116,12 @@ impl Editor {
 }
 
 /// The scenario `rest_crud`.
-pub fn scenario() -> Scenario {
+pub(crate) fn scenario() -> Scenario {
     Scenario::new("rest_crud")
         .description("Editors who create, read, change and remove notes through a JSON API")
         .user_type::<Editor>()
+}
+
+fn main() -> ExitCode {
+    greylag::main!(scenario = scenario())
 }

@@ -1,9 +1,12 @@
 //! The demo's shop: people who look around, and some who try to buy.
+//!
+//! `cargo run --release --example shop -- run --host http://localhost:8080`
 
 use greylag::prelude::*;
-use serde::Deserialize;
+use greylag::serde::Deserialize;
 
 #[derive(Deserialize)]
+#[serde(crate = "greylag::serde")]
 struct Product {
     id: u64,
     name: String,
@@ -71,7 +74,7 @@ impl Shopper {
         let basket = std::mem::take(&mut self.basket);
         client
             .post("/api/checkout")
-            .json(&serde_json::json!({ "products": basket }))
+            .json(&json!({ "products": basket }))
             .send()
             .await?;
         Ok(())
@@ -79,7 +82,7 @@ impl Shopper {
 }
 
 /// The scenario `shop`.
-pub fn scenario() -> Scenario {
+pub(crate) fn scenario() -> Scenario {
     Scenario::new("shop")
         .description(
             "The demo's shop: healthy pages, a slow search, and a checkout that answers 405",
@@ -94,4 +97,8 @@ pub fn scenario() -> Scenario {
                 .task(2, Shopper::search)
                 .task(1, Shopper::checkout),
         )
+}
+
+fn main() -> ExitCode {
+    greylag::main!(scenario = scenario())
 }

@@ -1,9 +1,10 @@
 //! Users of a WebSocket: each keeps a connection open, sends a message now and then, and waits for its
 //! echo. Anything that is not HTTP is timed like this, by `client.measure(…)`.
 //!
-//! `cargo run --release -p greylag --example websocket -- run --host http://localhost:8080`
-
-use std::process::ExitCode;
+//! `cargo run --release --example websocket -- run --host http://localhost:8080`
+//!
+//! A crate of your own needs a WebSocket library for this: `cargo add tokio-tungstenite futures-util`, and
+//! `cargo add tokio --features net`.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use greylag::prelude::*;
@@ -84,8 +85,7 @@ mod tests {
 
     use std::sync::{Arc, Mutex};
 
-    use greylag_scenarios::client::ClientKind;
-    use greylag_scenarios::{Recorder, RequestSample};
+    use greylag::{ClientKind, Recorder, RequestSample};
     use tokio::net::TcpListener;
 
     use super::*;

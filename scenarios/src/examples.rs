@@ -1,22 +1,30 @@
-//! The compiled-in scenarios; their sources are in `scenarios/examples/`, written as a user would.
+//! The compiled-in scenarios; their sources are in `scenarios/examples/`, each a whole program as a user would write it.
 
 use crate::scenario::Scenario;
 
-// In a crate of their own, as users write them, their `pub` is reachable.
+/// Stands for `greylag::main!` where an example is a module of this library and not a program.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! main {
+    ($($scenarios:tt)*) => {
+        ::std::process::ExitCode::SUCCESS
+    };
+}
+
 #[path = "../examples/checkout.rs"]
-#[allow(unreachable_pub)]
+#[expect(dead_code, reason = "its main is that of a program of its own")]
 mod checkout;
 #[path = "../examples/classic.rs"]
-#[allow(unreachable_pub)]
+#[expect(dead_code, reason = "its main is that of a program of its own")]
 mod classic;
 #[path = "../examples/login_journey.rs"]
-#[allow(unreachable_pub)]
+#[expect(dead_code, reason = "its main is that of a program of its own")]
 mod login_journey;
 #[path = "../examples/rest_crud.rs"]
-#[allow(unreachable_pub)]
+#[expect(dead_code, reason = "its main is that of a program of its own")]
 mod rest_crud;
 #[path = "../examples/shop.rs"]
-#[allow(unreachable_pub)]
+#[expect(dead_code, reason = "its main is that of a program of its own")]
 mod shop;
 
 /// All compiled-in scenarios: `shop` (the demo's users) and the ported locustfiles.

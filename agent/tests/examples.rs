@@ -1,0 +1,160 @@
+//! The examples are programs that run, and their files need nothing but what a crate of `greylag new` has.
+
+#![cfg(feature = "coordinator")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::{StatusCode, header};
+use axum::routing::{any, get};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// The examples whose files are whole programs without another dependency.
+const EXAMPLES: [&str; 5] = ["checkout", "classic", "login_journey", "rest_crud", "shop"];
+
+/// A target that has an answer to everything the examples ask for.
+async fn target() -> String {
+    let everything = json!({ "token": "t", "id": 1, "items": 1, "views": 1 });
+    let answer = (
+        [(header::CONTENT_TYPE, "application/json")],
+        everything.to_string(),
+    );
+    let products = json!([{ "id": 1, "name": "Kettle" }]).to_string();
+    let created = (StatusCode::CREATED, everything.to_string());
+    let app = Router::new()
+        .route("/api/products", get(async move || products))
+        .route("/notes", get("[]").post(async move || created))
+        .route(
+            "/echo",
+            any(async |upgrade: WebSocketUpgrade| {
+                upgrade.on_upgrade(async |mut socket| {
+                    while let Some(Ok(message)) = socket.recv().await {
+                        if socket.send(message).await.is_err() {
+                            break;
+                        }
+                    }
+                })
+            }),
+        )
+        .fallback(async move || answer.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+fn succeeded(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The target directory of this build.
+fn target_directory() -> PathBuf {
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    temporary.parent().unwrap().to_owned()
+}
+
+/// An example as a program. Cargo builds examples before tests, unless it is asked for single tests.
+fn program(example: &str) -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_greylag")).parent().unwrap();
+    let binary = profile.join("examples").join(example);
+    if !binary.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--example", example]);
+        cargo.env("CARGO_TARGET_DIR", target_directory());
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        succeeded(&cargo.output().unwrap());
+    }
+    binary
+}
+
+/// Runs an example for a moment. Every request but the listed ones must succeed.
+async fn runs(example: &str, fails_on_purpose: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = Command::new(program(example));
+    run.args(["run", "--headless", "--users", "3", "--ramp-up", "0s"]);
+    run.args(["--duration", "4s", "--summary", "summary.json", "--host"]);
+    run.arg(target().await).current_dir(directory.path());
+    let output = tokio::task::spawn_blocking(move || run.output().unwrap());
+    let output = output.await.unwrap();
+    succeeded(&output);
+    let summary = fs::read_to_string(directory.path().join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert!(
+        summary["totals"]["requests"].as_u64() > Some(0),
+        "{summary}"
+    );
+    let failed = summary["endpoints"].as_array().unwrap().iter();
+    let failed = failed.filter(|endpoint| endpoint["failures"].as_u64() > Some(0));
+    for endpoint in failed {
+        let name = endpoint["name"].as_str().unwrap();
+        assert!(fails_on_purpose.contains(&name), "{name}: {summary}");
+    }
+}
+
+#[tokio::test]
+async fn checkout_runs() {
+    runs("checkout", &[]).await;
+}
+
+#[tokio::test]
+async fn classic_runs() {
+    runs("classic", &[]).await;
+}
+
+#[tokio::test]
+async fn login_journey_runs() {
+    // This target lets everybody in.
+    runs("login_journey", &["/login (wrong)"]).await;
+}
+
+#[tokio::test]
+async fn rest_crud_runs() {
+    // Nothing is ever removed here.
+    runs("rest_crud", &["/notes/[id] (removed)"]).await;
+}
+
+#[tokio::test]
+async fn shop_runs() {
+    runs("shop", &[]).await;
+}
+
+#[tokio::test]
+async fn websocket_runs() {
+    runs("websocket", &[]).await;
+}
+
+/// Checked in a crate that `greylag new` made, with the dependencies that it gives and no others.
+#[test]
+fn each_compiles_in_a_new_crate() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut new = Command::new(env!("CARGO_BIN_EXE_greylag"));
+    new.args(["new", "my-load"]).current_dir(directory.path());
+    succeeded(&new.output().unwrap());
+    let made = directory.path().join("my-load");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/examples");
+    let programs = made.join("src/bin");
+    fs::create_dir(&programs).unwrap();
+    for example in EXAMPLES {
+        let file = format!("{example}.rs");
+        fs::copy(examples.join(&file), programs.join(&file)).unwrap();
+    }
+    let data = "checkout_customers.csv";
+    fs::copy(examples.join(data), programs.join(data)).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["check", "--offline", "--bins"]);
+    cargo.env("CARGO_TARGET_DIR", target_directory());
+    let checked = cargo.current_dir(&made).output().unwrap();
+    succeeded(&checked);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(!said.contains("warning"), "{said}");
+}
