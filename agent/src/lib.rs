@@ -10,7 +10,6 @@ mod own_build;
 mod recorder;
 mod scenario_choice;
 mod vocabulary;
-mod wall_clock;
 mod worker;
 mod worker_protocol;
 

@@ -11,8 +11,8 @@ pub mod protocol;
 
 pub use base::{
     AgentSecret, BuildInfo, DurationError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS,
-    MAX_WORKERS, RunId, StartTerms, builds_of, describe_builds, duration_of_number,
-    format_duration, parse_duration, parse_whole_seconds,
+    MAX_WORKERS, RunId, StartTerms, WallClock, builds_of, describe_builds, duration_of_number,
+    format_duration, micros, parse_duration, parse_whole_seconds, system_time_us,
 };
 pub use load_test::{
     ClientKind, ClientSettings, DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_RAMP_UP_PART,

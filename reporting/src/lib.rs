@@ -2,7 +2,6 @@
 
 mod api_names;
 #[cfg(feature = "coordinator")]
-mod clock;
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(

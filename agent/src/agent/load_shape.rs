@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, MAX_DURATION, ProfileError, ProfileStep};
+use greylag_infra::{LoadProfile, MAX_DURATION, ProfileError, ProfileStep, micros};
 use greylag_scenarios::{RunSettings, Scenario, ShapeError, ShapePlan};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::scenario_choice::{ChoiceError, shape_ceiling};
-use crate::wall_clock::micros;
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);

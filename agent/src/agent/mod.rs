@@ -28,13 +28,13 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::has_credentials;
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
+use greylag_infra::WallClock;
 use greylag_infra::protocol::Hello;
 pub use link::Refusal;
 use link::{HeldRuns, LinkConfig, keep_connected};
 use owner::Owner;
 
 use crate::own_build::own_build;
-use crate::wall_clock::WallClock;
 
 /// Events of the connection that wait for the owner.
 const LINK_QUEUE: usize = 256;

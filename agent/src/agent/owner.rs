@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use greylag_infra::RunId;
 use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
+use greylag_infra::{RunId, WallClock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,6 @@ use super::run::{AgentRun, Now, Plan, local_ports};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
 use crate::scenario_choice::{Choice, ChoiceError, choose, follows_shape, settings_of};
-use crate::wall_clock::{WallClock, micros, system_time_us};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -196,11 +195,7 @@ impl Owner {
             } => {
                 // Our clock is carried on from the start of the agent, the workers' from the system's now.
                 let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
-                let run_zero_us = match run_zero.checked_duration_since(now.instant) {
-                    Some(ahead) => system_time_us() + micros(ahead),
-                    None => system_time_us()
-                        .saturating_sub(micros(now.instant.saturating_duration_since(run_zero))),
-                };
+                let run_zero_us = WallClock::start().shows_at(run_zero);
                 if let Some(run) = self.runs.get_mut(&run_id) {
                     run.start(run_zero, run_zero_us, profile, set_up_data, now);
                 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use greylag_infra::micros;
 use greylag_infra::protocol::{Endpoint, SampleData, SampleKind, UserChange};
 use greylag_reporting::{Interval, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
-use crate::wall_clock::micros;
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes};
 
 /// What ended in one second. Its memory is used again for later seconds.

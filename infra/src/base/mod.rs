@@ -8,6 +8,7 @@ mod ids;
 mod limits;
 mod nearest;
 mod text;
+mod wall_clock;
 
 pub use agent_secret::AgentSecret;
 pub(crate) use bounded_list::bounded_list;
@@ -24,3 +25,4 @@ pub use limits::{
 };
 pub(crate) use nearest::nearest;
 pub use text::cut;
+pub use wall_clock::{WallClock, micros, system_time_us};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Coordinator;
-use crate::clock::wall_us;
 use crate::store::StoreError;
+use greylag_infra::system_time_us;
 
 /// How often it is looked for runs that need not be kept any more.
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
@@ -83,7 +83,7 @@ impl Coordinator {
         let (ended_before_us, newest) = match keep {
             Keep::Days(days) => {
                 // Our clock goes on from how the wall clock was set at the start, which may have been wrong.
-                let now_us = self.now_us().min(wall_us());
+                let now_us = self.now_us().min(system_time_us());
                 (now_us.saturating_sub(u64::from(days) * DAY_US), 0)
             }
             Keep::Runs(runs) => (u64::MAX, runs),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use greylag_infra::RunId;
 use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
+use greylag_infra::{RunId, WallClock};
 use rusqlite::{Connection, Transaction, params};
 
 use super::error::{StoreError, StoreResult};
@@ -13,7 +13,6 @@ use super::lock::DirectoryLock;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
-use crate::clock::Clock;
 use crate::measure::windows::Rolled;
 
 /// Whole-run totals of runs that go on, as of the last saved snapshot.
@@ -26,7 +25,7 @@ pub(super) struct WriterState {
     pub(super) live: HashMap<RunId, LiveRun>,
     pub(super) totals: LiveTotals,
     pub(super) upkeep: Upkeep,
-    pub(super) clock: Clock,
+    pub(super) clock: WallClock,
     _lock: DirectoryLock,
 }
 
@@ -35,7 +34,7 @@ impl WriterState {
         connection: Connection,
         totals: LiveTotals,
         lock: DirectoryLock,
-        clock: Clock,
+        clock: WallClock,
     ) -> Self {
         Self {
             connection,
@@ -111,7 +110,7 @@ pub(super) struct LiveAgent {
 #[derive(Debug)]
 pub(super) struct LiveRun {
     pub(super) key: i64,
-    pub(super) clock: Clock,
+    pub(super) clock: WallClock,
     pub(super) is_over: bool,
     /// Whether it takes results although it is over.
     pub(super) takes_late_results: bool,
@@ -142,7 +141,7 @@ pub fn other_endpoint() -> Endpoint {
 
 impl LiveRun {
     /// Reads what is known about a run.
-    pub(super) fn load(connection: &Connection, id: &str, clock: Clock) -> StoreResult<Self> {
+    pub(super) fn load(connection: &Connection, id: &str, clock: WallClock) -> StoreResult<Self> {
         let record = run_rows::by_id(connection, id)?
             .ok_or_else(|| StoreError::UnknownRun(greylag_infra::protocol::cut(id, 60).into()))?;
         let key = run_rows::key_of(connection, id)?;
@@ -324,7 +323,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // In 1970: the wall clock has been set since.
         let now_us = 2 * LATE_RESULTS_US;
-        let store = Store::open_at(dir.path(), Clock::at(now_us)).unwrap();
+        let store = Store::open_at(dir.path(), WallClock::showing(now_us)).unwrap();
         let first = |run_id: &str| Snapshot {
             run_id: run_id.to_owned(),
             seq: 1,

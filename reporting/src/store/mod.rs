@@ -39,7 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{RunRecord, SetUpData};
+use greylag_infra::{RunRecord, SetUpData, WallClock};
 
 use self::checked_snapshot::CheckedSnapshot;
 use self::disk_space::DiskSpace;
@@ -48,7 +48,6 @@ use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::clock::Clock;
 
 pub use self::error::StoreError;
 pub(crate) use self::error_rows::ErrorHistory;
@@ -76,7 +75,7 @@ struct Inner {
     readers: Arc<Readers>,
     totals: LiveTotals,
     disk: Arc<DiskSpace>,
-    clock: Clock,
+    clock: WallClock,
 }
 
 impl Store {
@@ -86,10 +85,10 @@ impl Store {
     /// The directory is a file, cannot be written or is in use by another coordinator, or the database was
     /// made by a newer version or is damaged. Each is one sentence for the user.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Self::open_at(dir, Clock::start())
+        Self::open_at(dir, WallClock::start())
     }
 
-    fn open_at(dir: &Path, clock: Clock) -> Result<Self, StoreError> {
+    fn open_at(dir: &Path, clock: WallClock) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(dir)?;
         let connection = schema::open_writer(dir)?;
         let totals = LiveTotals::default();
@@ -106,7 +105,7 @@ impl Store {
     }
 
     /// The clock by which everything is saved.
-    pub(crate) fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> WallClock {
         self.inner.clock
     }
 

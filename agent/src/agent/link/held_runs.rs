@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use greylag_infra::RunId;
 use greylag_infra::protocol::HeldRun;
+use greylag_infra::{RunId, micros};
 use tokio::sync::watch;
-
-use crate::wall_clock::micros;
 
 /// A run that the agent holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod held_runs;
 use std::time::Duration;
 
 use bytes::Bytes;
+use greylag_infra::WallClock;
 use greylag_infra::protocol::{Hello, PING_INTERVAL_S, ToAgent, ToCoordinator, Welcome, encode};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -31,8 +32,6 @@ pub use end::Refusal;
 use end::{Break, End};
 use frames::{Socket, read, write};
 pub(crate) use held_runs::{Held, HeldRuns};
-
-use crate::wall_clock::WallClock;
 
 /// A connection that is silent for so long is broken: the coordinator answers a ping each second.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -24,13 +24,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
-use greylag_infra::{GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, own_users};
+use greylag_infra::{
+    GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, micros, own_users,
+};
 use greylag_scenarios::WORKER_GRACE;
 
 use super::link::Held;
 use super::outbox::Outbox;
 use super::worker_process::WorkerEvent;
-use crate::wall_clock::micros;
 use crate::worker_protocol::{Report, ToWorker};
 pub(crate) use local_ports::local_ports;
 use local_ports::too_few_ports;

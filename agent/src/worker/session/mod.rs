@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{LoadProfile, own_users};
+use greylag_infra::{LoadProfile, WallClock, micros, own_users};
 use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
@@ -21,7 +21,6 @@ use crate::open_files::too_few_files;
 use crate::recorder::{Reports, RunRecorder, Taken};
 use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
-use crate::wall_clock::{micros, system_time_us};
 use crate::worker_protocol::{FromWorker, Report, ToWorker};
 use agent_link::AgentLink;
 pub(super) use agent_link::SessionError;
@@ -217,7 +216,8 @@ impl Session {
                 let Some(go) = self.load.go.take().filter(|_| self.prepared) else {
                     return Err(SessionError::StartOutOfTurn);
                 };
-                let run_zero = instant_of(run_zero_us);
+                // Looked at once, so that a step of the system's clock during the run moves nothing.
+                let run_zero = WallClock::start().instant_of(run_zero_us);
                 self.recorder.begin(run_zero);
                 self.check_files(&profile);
                 self.core_watch = self.load.thread.get().copied().and_then(CoreWatch::start);
@@ -410,17 +410,4 @@ async fn until(instant: Option<Instant>) {
         Some(instant) => sleep_until(instant.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// The instant at which this machine's wall clock shows `at_us`. Asked once, so a step of the wall clock
-/// during the run moves nothing.
-fn instant_of(at_us: u64) -> Instant {
-    let (now, now_us) = (Instant::now(), system_time_us());
-    let from_now = Duration::from_micros(at_us.abs_diff(now_us));
-    let instant = if at_us >= now_us {
-        now.checked_add(from_now)
-    } else {
-        now.checked_sub(from_now)
-    };
-    instant.unwrap_or(now)
 }

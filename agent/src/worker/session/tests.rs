@@ -12,6 +12,7 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::*;
 use crate::worker_protocol::{Report, codec, decode, encode};
+use greylag_infra::system_time_us;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -18,8 +18,8 @@ use subtle::ConstantTimeEq;
 
 use super::public_address::BasePath;
 use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
-use crate::clock::wall_us;
 use crate::token::Token;
+use greylag_infra::system_time_us;
 
 /// How long a login holds.
 const SESSION_LENGTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -225,7 +225,7 @@ pub(in crate::web) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unix_seconds() -> u64 {
-    wall_us() / 1_000_000
+    system_time_us() / 1_000_000
 }
 
 #[cfg(test)]

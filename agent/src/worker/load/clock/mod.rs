@@ -10,13 +10,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, ProfileStep, UserClass, UserPlan, UserTurn};
+use greylag_infra::{LoadProfile, ProfileStep, UserClass, UserPlan, UserTurn, micros};
 use greylag_scenarios::{Arrival, PlannedUser, Recorder, UserOrder};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::slot_classes::SlotClasses;
-use crate::wall_clock::micros;
 
 /// Orders that wait for the engine at most; the clock waits when it does not keep up.
 pub(super) const ORDER_QUEUE: usize = 1_024;
