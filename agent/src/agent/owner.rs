@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::link::{ClockOffset, Held, LinkEvent};
+use super::link::{ClockOffset, Held, LinkEvent, Refusal};
 use super::load_shape::{self, LoadShapeError, ShapedLoad};
 use super::run::{AgentRun, Now, Plan, local_ports};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
@@ -114,11 +114,7 @@ impl Owner {
                 Some(event) = worker_events.recv() => Event::Worker(event),
             };
             match event {
-                Event::Link(LinkEvent::Refused(reason)) => {
-                    self.kill_workers();
-                    return Err(AgentError::Refused(reason));
-                }
-                Event::Link(event) => self.on_link(event),
+                Event::Link(event) => self.on_link(event)?,
                 Event::Worker(event) => self.on_worker(event),
                 Event::Shape(evaluated) => self.on_shape(evaluated),
                 Event::Tick => self.on_tick(),
@@ -137,7 +133,9 @@ impl Owner {
         }
     }
 
-    fn on_link(&mut self, event: LinkEvent) {
+    /// # Errors
+    /// Agent and coordinator do not go together.
+    fn on_link(&mut self, event: LinkEvent) -> Result<(), Refusal> {
         match event {
             LinkEvent::Connected { welcome, outgoing } => self.on_connected(welcome, outgoing),
             LinkEvent::Heard(message) => {
@@ -154,9 +152,12 @@ impl Owner {
                     .record(sent_at_us, coordinator_time_us, received_at_us);
             }
             LinkEvent::Disconnected => self.outgoing = None,
-            // Ends the loop before it comes here.
-            LinkEvent::Refused(_) => {}
+            LinkEvent::Refused(refusal) => {
+                self.kill_workers();
+                return Err(refusal);
+            }
         }
+        Ok(())
     }
 
     fn on_connected(&mut self, welcome: Welcome, outgoing: mpsc::UnboundedSender<Bytes>) {

@@ -61,20 +61,20 @@ impl AgentLink {
         })
     }
 
-    /// The next order. May be dropped while it waits.
+    /// The next message. May be dropped while it waits.
     pub(super) async fn next(&mut self) -> Result<ToWorker, SessionError> {
-        loop {
-            let frame =
-                match timeout_at((self.heard_at + self.lease).into(), self.socket.next()).await {
-                    Ok(frame) => frame.ok_or(SessionError::AgentGone)??,
-                    Err(_) => return Err(SessionError::AgentSilent(self.lease)),
-                };
-            self.heard_at = Instant::now();
-            match decode(&frame)? {
-                ToWorker::Alive { lease_ms } => self.lease = Duration::from_millis(lease_ms),
-                order => return Ok(order),
-            }
-        }
+        let frame = match timeout_at((self.heard_at + self.lease).into(), self.socket.next()).await
+        {
+            Ok(frame) => frame.ok_or(SessionError::AgentGone)??,
+            Err(_) => return Err(SessionError::AgentSilent(self.lease)),
+        };
+        self.heard_at = Instant::now();
+        Ok(decode(&frame)?)
+    }
+
+    /// How long the agent may say nothing from now on.
+    pub(super) fn set_lease(&mut self, lease: Duration) {
+        self.lease = lease;
     }
 
     /// Whether the agent has read everything that was put to it.

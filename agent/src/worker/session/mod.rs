@@ -4,6 +4,7 @@ mod agent_link;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,8 +183,11 @@ impl Session {
                 Event::Message(message) => self.on_message(message)?,
                 Event::AgentSilent(lease) => self.on_silence(lease),
                 Event::Signal(name) => self.on_signal(name).await?,
-                Event::Load(Some(LoadEvent::Over)) => break,
-                Event::Load(Some(event)) => self.on_load(event).await?,
+                Event::Load(Some(event)) => {
+                    if self.on_load(event).await?.is_break() {
+                        break;
+                    }
+                }
                 Event::Load(None) => {
                     self.fail("the load thread panicked; see the log".to_owned());
                     break;
@@ -242,14 +246,14 @@ impl Session {
                 }
             }
             ToWorker::Stop => self.stop_users(),
-            ToWorker::Prepare { .. } | ToWorker::Alive { .. } => {
-                return Err(SessionError::SecondPrepare);
-            }
+            ToWorker::Alive { lease_ms } => self.agent.set_lease(Duration::from_millis(lease_ms)),
+            ToWorker::Prepare { .. } => return Err(SessionError::SecondPrepare),
         }
         Ok(())
     }
 
-    async fn on_load(&mut self, event: LoadEvent) -> Result<(), SessionError> {
+    /// Breaks when the scenario has nothing more to do.
+    async fn on_load(&mut self, event: LoadEvent) -> Result<ControlFlow<()>, SessionError> {
         match event {
             LoadEvent::Ready(_) if self.stop.is_cancelled() => {}
             LoadEvent::Ready(set_up_data) => {
@@ -276,10 +280,9 @@ impl Session {
                 self.stop.cancel();
                 self.give_up_at = Some(Instant::now() + self.longest_stop + LOAD_THREAD_GRACE);
             }
-            // Ends the loop before it comes here.
-            LoadEvent::Over => {}
+            LoadEvent::Over => return Ok(ControlFlow::Break(())),
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Notes that a profile has more users than this process may have connections.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::{LoadTest, ProfileStep};
+use greylag_infra::{LoadTest, ProfileStep, system_time_us};
 use greylag_scenarios::client::Client;
 use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test};
 use tokio::net::UnixStream;
@@ -12,7 +12,6 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::*;
 use crate::worker_protocol::{Report, codec, decode, encode};
-use greylag_infra::system_time_us;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
