@@ -26,6 +26,9 @@ use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
 use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved, custom_options};
 
+/// Heading in the help of the flags that every subcommand has.
+const LOGGING: &str = "Logging";
+
 /// Distributed load testing: users written in Rust, results you can trust.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
@@ -37,6 +40,7 @@ struct CommandLine {
         long,
         alias = "loglevel",
         global = true,
+        help_heading = LOGGING,
         env = "GREYLAG_LOG_LEVEL",
         value_name = "LEVEL"
     )]
@@ -46,12 +50,13 @@ struct CommandLine {
         long,
         alias = "logfile",
         global = true,
+        help_heading = LOGGING,
         env = "GREYLAG_LOG_FILE",
         value_name = "FILE"
     )]
     log_file: Option<PathBuf>,
     /// Do not set up logging; the program's own `main` does.
-    #[arg(long, global = true, env = "GREYLAG_SKIP_LOG_SETUP")]
+    #[arg(long, global = true, help_heading = LOGGING, env = "GREYLAG_SKIP_LOG_SETUP")]
     skip_log_setup: bool,
     #[command(subcommand)]
     command: Command,

@@ -17,7 +17,7 @@ pub struct DeclaredScenario {
 /// Longest wait between two tasks, in seconds.
 const MAX_WAIT_S: f64 = 86_400.0;
 /// What a wait time must be, as the end of a sentence.
-pub(crate) const WAIT_TIME_RANGE: &str = "from 0 to 86400 seconds, the lesser bound first";
+pub(crate) const WAIT_TIME_RANGE: &str = "from 0 to 86400 seconds, the smaller bound first";
 /// Most requests of a declared scenario.
 pub(crate) const MAX_REQUESTS: usize = 1_000;
 
@@ -154,7 +154,7 @@ pub enum WaitTime {
 }
 
 impl WaitTime {
-    /// Whether it is from 0 to [`MAX_WAIT_S`], the lesser bound first.
+    /// Whether it is from 0 to [`MAX_WAIT_S`], the smaller bound first.
     pub(crate) fn is_valid(self) -> bool {
         let (least, most) = match self {
             WaitTime::Constant(wait) => (wait, wait),

@@ -116,7 +116,7 @@ fn mistakes_name_the_line_and_the_cure() {
         (
             "wait_time = [3, 1]\n[[request]]\npath = \"/\"",
             1,
-            "lesser bound first",
+            "smaller bound first",
         ),
         (
             "[[request]]\npath = \"/\"\nheaders = { a = 1 }",

@@ -9,6 +9,7 @@ mod form;
 mod history;
 mod keeping;
 mod live;
+mod messages;
 mod running;
 mod shown;
 mod site;

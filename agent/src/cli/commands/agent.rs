@@ -11,14 +11,14 @@ use url::Url;
 
 use crate::agent::{Agent, AgentConfig, AgentError, AgentHandle, machine_name, worker_command};
 use crate::cli::failure::Failure;
-use crate::cli::options::{CaOption, trusting};
+use crate::cli::options::{CaOption, coordinator_url, trusting};
 use crate::cli::signals::Signals;
 
 /// Options of `greylag agent`.
 #[derive(Debug, Args)]
 pub(crate) struct AgentOptions {
     /// Address of the coordinator, such as http://10.0.0.1:8089.
-    #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
+    #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL", value_parser = coordinator_url)]
     coordinator: Url,
     /// The infrastructure this machine joins; created if it doesn't exist.
     #[arg(long, env = "GREYLAG_INFRASTRUCTURE", value_name = "NAME")]

@@ -14,7 +14,9 @@ use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{CsvFiles, Following, RunLog, SummaryFile, follow, warn_about};
 use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
-use crate::cli::options::{AskedTest, CaOption, DataDir, PageOptions, TestOptions};
+use crate::cli::options::{
+    AskedTest, CaOption, DataDir, PageOptions, TestOptions, coordinator_url,
+};
 use crate::cli::print::say;
 use crate::cli::settings::Sources;
 use crate::cli::signals::Signals;
@@ -28,7 +30,7 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     test: TestOptions,
     /// Run on this coordinator's agents and follow the run [default: run locally].
-    #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL")]
+    #[arg(long, env = "GREYLAG_COORDINATOR", value_name = "URL", value_parser = coordinator_url)]
     coordinator: Option<Url>,
     #[command(flatten)]
     trust: CaOption,

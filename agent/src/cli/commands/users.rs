@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
-use crate::cli::options::{CaOption, seconds};
+use crate::cli::options::{CaOption, coordinator_url, seconds};
 use crate::cli::print::say;
 
 /// Options of `greylag users`.
@@ -26,7 +26,8 @@ pub(crate) struct UsersOptions {
         long,
         env = "GREYLAG_COORDINATOR",
         value_name = "URL",
-        default_value = "http://127.0.0.1:8089"
+        default_value = "http://127.0.0.1:8089",
+        value_parser = coordinator_url
     )]
     coordinator: Url,
     /// The coordinator's token.

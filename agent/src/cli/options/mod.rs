@@ -1,6 +1,7 @@
 //! Options that several subcommands have, and what their values mean.
 
 mod ca;
+mod coordinator_url;
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(dead_code, reason = "nothing is kept where nothing runs")
@@ -13,6 +14,7 @@ mod worker_count;
 use greylag_infra::{DurationError, parse_whole_seconds};
 
 pub(crate) use ca::{CaOption, trusting};
+pub(crate) use coordinator_url::coordinator_url;
 #[cfg(feature = "coordinator")]
 pub(crate) use data_dir::DEFAULT_DATA;
 pub(crate) use data_dir::DataDir;

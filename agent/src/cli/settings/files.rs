@@ -184,11 +184,11 @@ fn refuse_locustfile(file: &Named, settings: &mut Settings) {
     let name = &file.origin.name;
     if file.origin.rank == Rank::Flag {
         settings.problems.push(format!(
-            "{shown} is not a test file (TOML), and Python is not run: users are compiled into this program; leave {name} out, or port the locustfile by the porting guide"
+            "{shown} is not a TOML test file, and Python files cannot be run: users are compiled into this program; leave it out, or port it with the porting guide"
         ));
     } else {
         settings.notes.push(format!(
-            "warning: {name} names {shown}, which is not run: users are compiled into this program"
+            "warning: {name} names {shown}, which is ignored: users are compiled into this program"
         ));
     }
 }

@@ -141,10 +141,10 @@ fn everything_that_is_wrong_is_said_at_once_by_its_name() {
         "--html: not available yet",
         "--expect-workers: ",
         "unexpected argument '--usres'; did you mean `--users`?",
-        "'many' of GREYLAG_USERS (--users): it must be a whole number",
-        "'soon' of LOCUST_RUN_TIME (--duration)",
-        "'maybe' of GREYLAG_EQUAL_WEIGHTS",
-        "of GREYLAG_TOKEN (--token)",
+        "'many' for GREYLAG_USERS (--users): it must be a whole number",
+        "'soon' for LOCUST_RUN_TIME (--duration)",
+        "'maybe' for GREYLAG_EQUAL_WEIGHTS",
+        "for GREYLAG_TOKEN (--token)",
     ] {
         assert!(refused.contains(words), "{words}: {refused}");
     }

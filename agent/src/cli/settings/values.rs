@@ -150,7 +150,7 @@ fn invalid(arg: &Arg, setting: &Setting, given: &OsString, reason: String) -> Va
     let place = if setting.origin.rank == Rank::Flag {
         format!("for {flag}")
     } else {
-        format!("of {} ({flag})", setting.origin.name)
+        format!("for {} ({flag})", setting.origin.name)
     };
     ValueError::Invalid {
         value,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod texts;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -341,8 +343,8 @@ fn everything_that_is_wrong_is_said_at_once() {
         "--expect-workers: ",
         "--master: ",
         "'fast' for --spawn-rate",
-        "'many' of GREYLAG_USERS",
-        "'soon' of GREYLAG_RUN_TIME",
+        "'many' for GREYLAG_USERS",
+        "'soon' for GREYLAG_RUN_TIME",
     ];
     assert_variables_refused(&line, &variables, &words);
 }
