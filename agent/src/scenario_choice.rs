@@ -85,12 +85,6 @@ fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenar
         .ok_or_else(|| unknown_scenario(&test.scenario, compiled_in))
 }
 
-/// Whether a run follows its scenario's load shape: stages and an arrival rate say how much load there is
-/// themselves.
-pub(crate) fn follows_shape(test: &LoadTest, scenario: &Scenario) -> bool {
-    scenario.has_shape() && test.stages.is_empty() && test.arrival_rate.is_none()
-}
-
 /// How long a load shape is asked for, in a test of this duration.
 pub(crate) fn shape_ceiling(test_duration: Duration) -> Duration {
     match test_duration {

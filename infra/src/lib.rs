@@ -15,11 +15,10 @@ pub use base::{
     format_duration, micros, parse_duration, parse_whole_seconds, system_time_us,
 };
 pub use load_test::{
-    ClientKind, ClientSettings, DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_RAMP_UP_PART,
-    DEFAULT_RAMP_UP_S, DEFAULT_STOP_TIMEOUT_S, DEFAULT_USERS, DEFAULT_WORKERS, DeclaredRequest,
-    DeclaredScenario, HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
-    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MisfitError, Secret, Selection,
-    Stage, WaitTime, default_ramp_up_s,
+    ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
+    HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
+    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MisfitError, NoHost, Secret,
+    Selection, Stage, TestDefaults, WaitTime,
 };
 pub use profile::{
     Arrival, ArrivalTimes, ClassSequence, LoadProfile, MAX_PROFILE_STEPS, ProfileError,
@@ -40,4 +39,7 @@ pub use run::{
     LATE_RESULTS_US, MAX_GAPS, PREPARE_TIMEOUT_US, RunAgent, RunEffect, RunEvent, RunLifecycle,
     RunPhase, RunRecord, RunStatus, START_DELAY_US, StopRefused, UnfinishedRun,
 };
-pub use test_draft::{DraftError, DraftErrors, MAX_TEST_FILE_BYTES, TestDraft};
+pub use test_draft::{
+    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, Flag, MAX_TEST_FILE_BYTES,
+    Overlaid, TestDraft, ValueTooLarge, field,
+};

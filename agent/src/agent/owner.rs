@@ -15,7 +15,7 @@ use super::load_shape::{self, LoadShapeError, ShapedLoad};
 use super::run::{AgentRun, Now, Plan, local_ports};
 use super::worker_process::{FromWorkerProcess, WorkerProcess};
 use super::{AgentConfig, AgentError};
-use crate::scenario_choice::{Choice, ChoiceError, choose, follows_shape, settings_of};
+use crate::scenario_choice::{Choice, ChoiceError, choose, settings_of};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -285,12 +285,7 @@ impl Owner {
         let test = &prepare.test;
         let choice = choose(test, &self.config.scenarios)?;
         // What the shape says is checked when it has said it.
-        let checked = if follows_shape(test, &choice.scenario) {
-            test.check_with_shape()
-        } else {
-            test.check()
-        };
-        checked?;
+        test.check_for_scenario(choice.scenario.has_shape())?;
         Ok(choice)
     }
 
@@ -306,7 +301,8 @@ impl Owner {
                 .max()
                 .unwrap_or_default()
         };
-        let awaits_shape = workers.contains(&0) && follows_shape(test, &choice.scenario);
+        let follows_shape = test.follows_shape(choice.scenario.has_shape());
+        let awaits_shape = workers.contains(&0) && follows_shape;
         if awaits_shape {
             self.ask_shape(prepare, choice);
         }

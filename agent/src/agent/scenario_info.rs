@@ -4,7 +4,7 @@ use greylag_infra::protocol::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo
 use greylag_scenarios::{CustomOption, CustomOptionKind, Scenario};
 
 /// What start forms and checks need to know of a scenario.
-pub(super) fn scenario_info(scenario: &Scenario) -> ScenarioInfo {
+pub(crate) fn scenario_info(scenario: &Scenario) -> ScenarioInfo {
     ScenarioInfo {
         name: scenario.name.clone(),
         description: scenario.description.clone(),

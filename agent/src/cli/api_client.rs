@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use greylag_infra::{ClientSettings, LoadTest, StartTerms};
+use greylag_infra::TestDraft;
 use greylag_reporting::{NEXT_SECOND_HEADER, Progress, Summary, Token};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
@@ -135,44 +135,9 @@ impl ApiClient {
         format!("{}{path}", self.base.as_str().trim_end_matches('/'))
     }
 
-    /// Starts a run. What is not given in the test takes the coordinator's default; so does a duration that
-    /// nobody gave, which a load shape in the scenario's code must not be cut at.
-    pub(crate) async fn start_run(
-        &self,
-        test: &LoadTest,
-        scenario: Option<&str>,
-        duration_given: bool,
-        terms: &StartTerms,
-    ) -> Result<StartedRun, ApiError> {
-        let ramp_up =
-            (test.spawn_rate.is_none() && test.stages.is_empty()).then_some(test.ramp_up_s);
-        // Stages say themselves how many users there are, but for those of an arrival rate.
-        let stages_say_users = test.stages.iter().any(|stage| stage.users.is_some());
-        let selection = &test.selection;
-        let body = json!({
-            "name": if test.name.is_empty() { None } else { Some(&test.name) },
-            "host": if test.host.is_empty() { None } else { Some(&test.host) },
-            "users": (!stages_say_users).then_some(test.users),
-            "ramp_up": ramp_up,
-            "spawn_rate": test.spawn_rate,
-            "duration": (duration_given && test.stages.is_empty()).then_some(test.duration_s),
-            "stages": test.stages,
-            "arrival_rate": test.arrival_rate,
-            "workers": test.workers,
-            "infrastructure": test.infrastructure,
-            "scenario": scenario,
-            "stop_timeout": test.stop_timeout_s,
-            "declared": test.declared,
-            "user_types": selection.user_types,
-            "tags": selection.tags,
-            "exclude_tags": selection.exclude_tags,
-            "equal_weights": selection.equal_weights,
-            "options": test.options,
-            "client": client_json(&test.client),
-            "allow_mixed_builds": terms.allow_mixed_builds,
-            "client_build": terms.client_build,
-        });
-        let request = self.request(Method::POST, "/api/v1/runs").json(&body);
+    /// Starts a run. What the draft does not say takes the coordinator's default.
+    pub(super) async fn start_run(&self, draft: &TestDraft) -> Result<StartedRun, ApiError> {
+        let request = self.request(Method::POST, "/api/v1/runs").json(draft);
         self.json(request).await
     }
 
@@ -312,24 +277,6 @@ impl ApiClient {
             cause: cause.to_string(),
         }
     }
-}
-
-/// The client's settings under the names that test files have.
-fn client_json(client: &ClientSettings) -> serde_json::Value {
-    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-    json!({
-        "kind": client.kind,
-        "accept_invalid_certs": client.accept_invalid_certs,
-        "root_certificate": client.root_certificate,
-        "client_certificate": client.client_certificate,
-        "proxy": client.proxy,
-        "request_timeout": seconds(client.request_timeout),
-        "connect_timeout": seconds(client.connect_timeout),
-        "max_redirects": client.max_redirects,
-        "http_version": client.http_version,
-        "max_body": client.max_body,
-        "headers": client.headers,
-    })
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::header_mistakes;
+use super::header_problems;
 
 /// Largest certificate text, in bytes: some hundred certificates.
 pub const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
@@ -130,8 +130,8 @@ impl ClientSettings {
     }
 
     /// What cannot be: the key, and what is wrong with it. Files that are named count as right.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
         let certificates = [
             ("root_certificate", self.root_certificate.as_deref()),
             (
@@ -141,7 +141,7 @@ impl ClientSettings {
         ];
         for (key, text) in certificates {
             if text.is_some_and(|text| text.len() > MAX_CERTIFICATE_BYTES) {
-                mistakes.push((
+                problems.push((
                     key,
                     format!("is larger than {MAX_CERTIFICATE_BYTES} bytes; include only the certificates that are needed"),
                 ));
@@ -152,7 +152,7 @@ impl ClientSettings {
             ("proxy", &self.proxy),
         ] {
             if secret.as_ref().is_some_and(Secret::is_forgotten) {
-                mistakes.push((
+                problems.push((
                     key,
                     "is empty because it is not kept after a run; start the test again from its test file or program".to_owned(),
                 ));
@@ -163,18 +163,18 @@ impl ClientSettings {
             && !proxy.is_forgotten()
             && !is_proxy(proxy.expose())
         {
-            mistakes.push((
+            problems.push((
                 "proxy",
                 "is not a URL such as http://proxy.example:3128".to_owned(),
             ));
         }
         if self.kind == Some(ClientKind::Fast) {
-            mistakes.extend(self.needs_full());
+            problems.extend(self.needs_full());
         }
         if let Some(most) = self.max_body
             && most > MAX_BODY_BYTES
         {
-            mistakes.push((
+            problems.push((
                 "max_body",
                 format!("is {most} bytes; the maximum is {MAX_BODY_BYTES}"),
             ));
@@ -184,7 +184,7 @@ impl ClientSettings {
             ("connect_timeout", self.connect_timeout),
         ] {
             if timeout.is_some_and(|t| t.is_zero() || t > Duration::from_secs(MAX_TIMEOUT_S)) {
-                mistakes.push((
+                problems.push((
                     key,
                     "must be above 0 and at most one day; parts of a second such as `500ms` are allowed".to_owned(),
                 ));
@@ -193,13 +193,13 @@ impl ClientSettings {
         if let Some(most) = self.max_redirects
             && most > MAX_REDIRECTS
         {
-            mistakes.push((
+            problems.push((
                 "max_redirects",
                 format!("is {most}; the maximum is {MAX_REDIRECTS}"),
             ));
         }
         if self.headers.len() > MAX_HEADERS {
-            mistakes.push((
+            problems.push((
                 "headers",
                 format!(
                     "has {} entries; the maximum is {MAX_HEADERS}",
@@ -207,11 +207,11 @@ impl ClientSettings {
                 ),
             ));
         }
-        mistakes.extend(header_mistakes(&self.headers).map(|mistake| ("headers", mistake)));
-        mistakes
+        problems.extend(header_problems(&self.headers).map(|problem| ("headers", problem)));
+        problems
     }
 
-    /// What only the full client has, as mistakes of settings for the fast one.
+    /// What only the full client has, as problems of settings for the fast one.
     pub(crate) fn needs_full(&self) -> Vec<(&'static str, String)> {
         let full_only = [
             ("proxy", self.proxy.is_some()),
@@ -321,7 +321,7 @@ mod tests {
             headers: vec![("Authorization".into(), "Bearer geheim".into())],
             ..ClientSettings::default()
         };
-        assert_eq!(settings.mistakes(), []);
+        assert_eq!(settings.problems(), []);
         let debug = format!("{:?}", (&settings.client_certificate, &settings.proxy));
         assert!(!debug.contains("geheim"), "{debug}");
         let shown = format!("{:?}", settings.shown());
@@ -332,7 +332,7 @@ mod tests {
         let kept = settings.without_secrets();
         let stored = serde_json::to_string(&kept).unwrap();
         assert!(!stored.contains("BEGIN") && !stored.contains("proxy.example"));
-        let keys: Vec<_> = kept.mistakes().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = kept.problems().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["client_certificate", "proxy"]);
     }
 

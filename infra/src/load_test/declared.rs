@@ -1,6 +1,7 @@
 //! Declared scenarios: requests listed in a test file, so that a first test needs no Rust.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::LEFT_OUT;
 
@@ -23,67 +24,83 @@ pub(crate) const MAX_REQUESTS: usize = 1_000;
 
 impl DeclaredScenario {
     /// What of it cannot be run, each as the rest of a sentence about the scenario.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         if self.requests.len() > MAX_REQUESTS {
             return vec![format!(
                 "has {} requests; the maximum is {MAX_REQUESTS}",
                 self.requests.len()
             )];
         }
-        let mut mistakes = Vec::new();
+        let mut problems = Vec::new();
         if self.requests.iter().all(|request| request.weight == 0) {
-            mistakes.push("has no request with a weight above 0".to_owned());
+            problems.push("has no request with a weight above 0".to_owned());
         }
         if self
             .wait_time
             .is_some_and(|wait_time| !wait_time.is_valid())
         {
-            mistakes.push(format!("has a wait time that is not {WAIT_TIME_RANGE}"));
+            problems.push(format!("has a wait time that is not {WAIT_TIME_RANGE}"));
         }
         for (number, request) in (1..).zip(&self.requests) {
-            let of_request = request.mistakes().into_iter();
-            mistakes.extend(
+            let of_request = request.problems().into_iter();
+            problems.extend(
                 of_request
-                    .map(|(_, mistake)| format!("has an error in request {number}: {mistake}")),
+                    .map(|(_, problem)| format!("has an error in request {number}: {problem}")),
             );
         }
-        mistakes
+        problems
     }
 }
 
 impl DeclaredRequest {
     /// What of it cannot be sent: the key, and what is wrong with it.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
-            mistakes.push((
+            problems.push((
                 "method",
                 format!("`{}` is not a valid HTTP method", shown(&self.method)),
             ));
         }
         if self.method.eq_ignore_ascii_case("CONNECT") {
-            mistakes.push((
+            problems.push((
                 "method",
                 "`CONNECT` opens a tunnel and is not a request to measure".to_owned(),
             ));
         }
-        mistakes.extend(header_mistakes(&self.headers).map(|mistake| ("headers", mistake)));
-        let starts = ["/", "http://", "https://"];
-        if !starts.iter().any(|start| self.path.starts_with(start)) {
-            mistakes.push((
-                "path",
-                format!("the path `{}` does not begin with `/`", shown(&self.path)),
-            ));
-        }
+        problems.extend(header_problems(&self.headers).map(|problem| ("headers", problem)));
+        problems.extend(self.problem_of_path().map(|problem| ("path", problem)));
         if let Some(status) = self.expect_status
             && !(100..600).contains(&status)
         {
-            mistakes.push((
+            problems.push((
                 "expect_status",
                 format!("expect_status {status} is not a valid HTTP status; use 100 to 599"),
             ));
         }
-        mistakes
+        problems
+    }
+}
+
+impl DeclaredRequest {
+    fn problem_of_path(&self) -> Option<String> {
+        let shown = shown(&self.path);
+        let is_absolute = ["http://", "https://"]
+            .iter()
+            .any(|start| self.path.starts_with(start));
+        if !is_absolute && !self.path.starts_with('/') {
+            return Some(format!("the path `{shown}` does not begin with `/`"));
+        }
+        // Any host will do to see whether a path can be one.
+        let url = if is_absolute {
+            Url::parse(&self.path)
+        } else {
+            Url::parse(&format!("http://localhost{}", self.path))
+        };
+        match url {
+            Ok(_) => None,
+            Err(error) => Some(format!("the path `{shown}` is not valid: {error}")),
+        }
     }
 }
 
@@ -97,7 +114,7 @@ fn is_token(c: u8) -> bool {
 }
 
 /// What is wrong with headers, of a request or of a client.
-pub(crate) fn header_mistakes(headers: &[(String, String)]) -> impl Iterator<Item = String> {
+pub(crate) fn header_problems(headers: &[(String, String)]) -> impl Iterator<Item = String> {
     headers.iter().filter_map(|(name, value)| {
         if name.is_empty() || !name.bytes().all(is_token) {
             return Some(format!("`{}` is not a valid header name", shown(name)));

@@ -1,21 +1,48 @@
 //! What a load test means that leaves something out: the same on the command line, in the API and in the page's form.
 
-/// Users.
-pub const DEFAULT_USERS: u64 = 10;
-/// Duration in seconds.
-pub const DEFAULT_DURATION_S: u64 = 60;
-/// Ramp-up in seconds, of a test that is long enough for it: see [`default_ramp_up_s`].
-pub const DEFAULT_RAMP_UP_S: u64 = 10;
-/// The default ramp-up takes at most this part of the duration.
-pub const DEFAULT_RAMP_UP_PART: u64 = 6;
-/// Worker processes.
-pub const DEFAULT_WORKERS: u32 = 1;
 /// Infrastructure: that of the agent which `greylag run` and `greylag serve` start.
 pub const DEFAULT_INFRASTRUCTURE: &str = "local";
-/// Time for tasks and requests still running at the end, in seconds.
-pub const DEFAULT_STOP_TIMEOUT_S: u64 = 10;
 
-/// The ramp-up of a test of this duration that says none: it must not be what cuts a short test off.
-pub fn default_ramp_up_s(duration_s: u64) -> u64 {
-    DEFAULT_RAMP_UP_S.min(duration_s / DEFAULT_RAMP_UP_PART)
+/// What a load test takes for what it leaves out.
+#[derive(Debug, Clone, Copy)]
+pub struct TestDefaults {
+    /// Users.
+    pub users: u64,
+    /// Duration in seconds.
+    pub duration_s: u64,
+    /// Ramp-up in seconds, of a test that is long enough for it.
+    pub ramp_up_s: u64,
+    /// The default ramp-up takes at most this part of the duration: it must not be what cuts a short test off.
+    pub ramp_up_part: u64,
+    /// Worker processes, of a test with so many users.
+    pub workers: u32,
+    /// Time for tasks and requests still running at the end, in seconds.
+    pub stop_timeout_s: u64,
+    /// Infrastructure.
+    pub infrastructure: &'static str,
+}
+
+impl TestDefaults {
+    /// Those of every test but the demo.
+    pub const USUAL: Self = Self {
+        users: 10,
+        duration_s: 60,
+        ramp_up_s: 10,
+        ramp_up_part: 6,
+        workers: 1,
+        stop_timeout_s: 10,
+        infrastructure: DEFAULT_INFRASTRUCTURE,
+    };
+
+    /// The ramp-up of a test of this duration.
+    pub fn ramp_up_s(&self, duration_s: u64) -> u64 {
+        self.ramp_up_s.min(duration_s / self.ramp_up_part)
+    }
+
+    /// The workers of a test with so many users: one without a user is of no use.
+    pub fn workers(&self, users: u64) -> u32 {
+        u32::try_from(users)
+            .unwrap_or(u32::MAX)
+            .clamp(1, self.workers)
+    }
 }

@@ -121,8 +121,7 @@ impl LoadTest {
         let us = |seconds: u64| seconds.saturating_mul(1_000_000);
         let ramp_up_us = u64::try_from(self.ramp_up().as_micros()).unwrap_or(u64::MAX);
         let mut profile = LoadProfile::default();
-        let has_rates = self.arrival_rate.is_some()
-            || self.stages.iter().any(|stage| stage.arrival_rate.is_some());
+        let has_rates = self.arrival_rate.is_some() || self.has_rate_stages();
         if has_rates || self.stages.is_empty() {
             profile.steps.push(ProfileStep {
                 at_us: 0,
@@ -171,10 +170,18 @@ impl LoadTest {
         profile
     }
 
-    /// Whether the definition itself says how the load goes, so that a load shape in the scenario's code does
-    /// not count.
-    pub fn has_own_profile(&self) -> bool {
-        !self.stages.is_empty() || self.arrival_rate.is_some()
+    /// Whether a run follows the load shape in the scenario's code, if the scenario has one: stages and an arrival rate
+    /// say themselves how the load goes. The one place that decides it.
+    pub fn follows_shape(&self, scenario_has_shape: bool) -> bool {
+        scenario_has_shape
+            && self.declared.is_none()
+            && self.stages.is_empty()
+            && self.arrival_rate.is_none()
+    }
+
+    /// Whether its stages say arrival rates, so that users are only the most that may be busy.
+    pub(crate) fn has_rate_stages(&self) -> bool {
+        have_rates(&self.stages)
     }
 
     /// Total duration, ramp included.
@@ -199,6 +206,11 @@ impl Stage {
         let change = self.users.map_or(0, |users| users.abs_diff(before));
         ramp_of(change, self.spawn_rate, self.ramp_s)
     }
+}
+
+/// Whether stages say arrival rates.
+pub(crate) fn have_rates(stages: &[Stage]) -> bool {
+    stages.iter().any(|stage| stage.arrival_rate.is_some())
 }
 
 fn ramp_of(users: u64, spawn_rate: Option<f64>, ramp_s: u64) -> Duration {

@@ -5,23 +5,29 @@ mod client_settings;
 mod declared;
 mod defaults;
 mod definition;
+mod error;
+mod field_checks;
+mod host;
 mod scenario_fit;
 mod scenario_info;
 mod secrets;
 mod warnings;
 
-pub use check::{
-    LoadTestError, LoadTestErrors, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
-};
+pub use check::{MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS};
 pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
-use declared::header_mistakes;
+use declared::header_problems;
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub(crate) use declared::{MAX_REQUESTS, WAIT_TIME_RANGE};
-pub use defaults::{
-    DEFAULT_DURATION_S, DEFAULT_INFRASTRUCTURE, DEFAULT_RAMP_UP_PART, DEFAULT_RAMP_UP_S,
-    DEFAULT_STOP_TIMEOUT_S, DEFAULT_USERS, DEFAULT_WORKERS, default_ramp_up_s,
-};
+pub use defaults::{DEFAULT_INFRASTRUCTURE, TestDefaults};
+pub(crate) use definition::have_rates;
 pub use definition::{LoadTest, Selection, Stage};
+pub use error::{LoadTestError, LoadTestErrors};
+pub(crate) use field_checks::{
+    MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_scenario, check_stop_timeout,
+    check_tags, check_user_types,
+};
+pub use host::NoHost;
+pub(crate) use host::{MAX_HOST_BYTES, check_host};
 pub use scenario_fit::MisfitError;
 pub use scenario_info::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 use secrets::LEFT_OUT;

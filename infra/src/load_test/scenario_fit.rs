@@ -1,15 +1,15 @@
 //! Whether a load test fits the scenario it names: options, tags, user types and hosts.
 
-use super::{LoadTest, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+use super::{LoadTest, NoHost, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 use crate::base::nearest;
 use crate::profile::{UserClass, equal_weights};
 
-/// Most names listed in a sentence.
+/// Most names listed in a message.
 const MAX_SHOWN: usize = 20;
-/// Longest text of the user's that is repeated in a sentence, in characters.
+/// Longest text of the user's that is repeated in a message, in characters.
 const MAX_SHOWN_CHARS: usize = 60;
 
-/// Why a load test does not fit its scenario. Each is one sentence for the user; values of secret options are
+/// Why a load test does not fit its scenario. Each is one message for the user; values of secret options are
 /// never in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -33,12 +33,8 @@ pub enum MisfitError {
         "There are no users with weight > 0 in scenario `{0}`; give a selected user type a weight above 0 or a fixed count"
     )]
     NoUsers(String),
-    #[error(
-        "no host is given, and user type `{0}` has none of its own; give the target's base URL, such as http://127.0.0.1:8080"
-    )]
-    NoHost(String),
-    #[error("no host is given; give the target's base URL, such as http://127.0.0.1:8080")]
-    NoHostAtAll,
+    #[error(transparent)]
+    NoHost(#[from] NoHost),
     #[error("the requests are declared in the test itself, which has no {0}; leave them out")]
     Declared(&'static str),
 }
@@ -51,7 +47,7 @@ impl MisfitError {
             Self::Unknown { key, .. } => (*key).to_owned(),
             Self::OptionValue { name, .. } => format!("options.{name}"),
             Self::NoUsers(_) => "user_types".to_owned(),
-            Self::NoHost(_) | Self::NoHostAtAll => "host".to_owned(),
+            Self::NoHost(_) => "host".to_owned(),
             Self::Declared(_) => "scenario".to_owned(),
         }
     }
@@ -94,22 +90,31 @@ impl LoadTest {
                 return Err(unknown("user_types", "user type", name, known.collect()));
             }
         }
-        let taking_part: Vec<&UserTypeInfo> = self.user_types_of(scenario).collect();
-        if taking_part.is_empty() && !scenario.user_types.is_empty() {
+        let is_empty = self.user_types_of(scenario).next().is_none();
+        if is_empty && !scenario.user_types.is_empty() {
             return Err(MisfitError::NoUsers(shown(&scenario.name)));
         }
-        if self.host.is_empty() {
-            if taking_part.is_empty() {
-                return Err(MisfitError::NoHostAtAll);
-            }
-            let homeless = taking_part
-                .iter()
-                .find(|user_type| user_type.host.is_none());
-            if let Some(user_type) = homeless {
-                return Err(MisfitError::NoHost(shown(&user_type.name)));
-            }
+        Ok(self.check_host_is_known(scenario)?)
+    }
+
+    /// Checks that the test or each user type that takes part names the target.
+    ///
+    /// # Errors
+    /// [`NoHost`], with the first user type that has none.
+    pub(crate) fn check_host_is_known(&self, scenario: &ScenarioInfo) -> Result<(), NoHost> {
+        if !self.host.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut user_types = self.user_types_of(scenario).peekable();
+        if user_types.peek().is_none() {
+            return Err(NoHost::default());
+        }
+        match user_types.find(|user_type| user_type.host.is_none()) {
+            None => Ok(()),
+            Some(user_type) => Err(NoHost {
+                user_type: Some(shown(&user_type.name)),
+            }),
+        }
     }
 
     /// Checks a test that lists its requests itself: there is nothing to select from and no option to give.
@@ -225,7 +230,7 @@ impl OptionInfo {
 }
 
 impl OptionKind {
-    /// For a sentence: `a whole number`.
+    /// For a message: `a whole number`.
     pub fn words(self) -> &'static str {
         match self {
             OptionKind::Text => "a text",
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn each_misfit_has_its_sentence() {
+    fn each_misfit_has_its_message() {
         let tagged = |tags: &[&str], excluded: &[&str]| {
             let mut test = test();
             test.selection.tags = tags.iter().map(|tag| (*tag).into()).collect();
@@ -398,7 +403,7 @@ mod tests {
         }
         let nowhere = LoadTest::default();
         let error = nowhere.check_fits(&ScenarioInfo::default()).unwrap_err();
-        assert_eq!(error, MisfitError::NoHostAtAll);
+        assert_eq!(error, NoHost::default().into());
     }
 
     #[test]

@@ -88,8 +88,8 @@ fn declared_requests_are_checked() {
             requests: vec![request.clone()],
             wait_time: Some(wait_time),
         };
-        let mistake = declared.mistakes().concat();
-        assert!(mistake.contains("wait time"), "{wait_time:?}: {mistake}");
+        let problem = declared.problems().concat();
+        assert!(problem.contains("wait time"), "{wait_time:?}: {problem}");
     }
     let weightless = DeclaredRequest {
         weight: 0,
@@ -109,7 +109,7 @@ fn declared_requests_are_checked() {
 }
 
 #[test]
-fn each_mistake_has_its_sentence() {
+fn each_error_has_its_message() {
     type Change = fn(&mut LoadTest);
     let cases: [(Change, &str); 35] = [
         (|t| t.scenario = "x".repeat(201), "scenario's name"),
@@ -282,7 +282,7 @@ fn staged(stages: Vec<Stage>) -> LoadTest {
 }
 
 #[test]
-fn each_mistake_in_stages_has_its_sentence() {
+fn each_error_in_stages_has_its_message() {
     let spawned = |spawn_rate, stage| Stage {
         spawn_rate: Some(spawn_rate),
         ..stage
@@ -397,13 +397,13 @@ fn with_a_shape_in_code_users_and_duration_may_be_left_out() {
         ..valid()
     };
     assert!(test.check().is_err());
-    assert_eq!(test.check_with_shape(), Ok(()));
+    assert_eq!(test.check_for_scenario(true), Ok(()));
     let crowded = LoadTest {
         users: u64::MAX,
         ..test.clone()
     };
     assert_eq!(
-        crowded.check_with_shape(),
+        crowded.check_for_scenario(true),
         Err(LoadTestError::TooManyUsers(u64::MAX).into()),
         "it is kept with the run"
     );
@@ -411,7 +411,10 @@ fn with_a_shape_in_code_users_and_duration_may_be_left_out() {
         arrival_rate: Some(1.0),
         ..test
     };
-    assert!(test.check_with_shape().is_err(), "the shape does not count");
+    assert!(
+        test.check_for_scenario(true).is_err(),
+        "the shape does not count"
+    );
 }
 
 #[test]
@@ -437,7 +440,7 @@ fn a_host_may_be_left_to_the_user_types() {
     };
     assert_eq!(test.check(), Ok(()));
     assert_eq!(test.host_if_any(), Ok(None));
-    assert_eq!(test.host_url(), Err(LoadTestError::NoHost));
+    assert_eq!(test.host_url(), Err(NoHost::default().into()));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The `[client]` table.
 
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+
 use super::section::Section;
 use crate::load_test::{ClientKind, ClientSettings, HttpVersion, Secret};
 
@@ -45,8 +48,26 @@ pub(super) fn client(outermost: &Section<'_>) -> ClientSettings {
         max_body: section.whole("max_body"),
         headers: section.pairs("headers"),
     };
-    for (key, mistake) in settings.mistakes() {
-        section.wrong(key, format!("`{key}` {mistake}"));
+    for (key, problem) in settings.problems() {
+        section.wrong(key, format!("`{key}` {problem}"));
     }
     settings
+}
+
+/// Writes settings as [`client`] reads them, and not as they are kept: timeouts are seconds.
+///
+/// # Errors
+/// Those of the serializer.
+pub(super) fn as_written<S: Serializer>(
+    client: &ClientSettings,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut written = serde_json::to_value(client).map_err(S::Error::custom)?;
+    for (key, timeout) in [
+        ("request_timeout", client.request_timeout),
+        ("connect_timeout", client.connect_timeout),
+    ] {
+        written[key] = timeout.map(|timeout| timeout.as_secs_f64()).into();
+    }
+    written.serialize(serializer)
 }

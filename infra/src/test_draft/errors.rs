@@ -9,8 +9,8 @@ const MAX_ERRORS: usize = 50;
 /// Most errors that are kept while a text is read, to be put in the order of their places; further ones are counted.
 const MAX_KEPT: usize = 1_000;
 
-/// Everything that is wrong with a description of a load test: at least one error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything that is wrong with a description of a load test.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DraftErrors {
     errors: Vec<DraftError>,
     /// Beyond [`MAX_ERRORS`].
@@ -26,8 +26,39 @@ pub struct DraftError {
     pub path: String,
     /// What is wrong there and what to do.
     pub message: String,
-    /// Whether the text as such cannot be read: broken TOML or JSON.
-    pub is_syntax: bool,
+    found: Found,
+}
+
+/// When an error was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The text as such cannot be read: broken TOML or JSON.
+    Syntax,
+    /// While a text was read; the message says nothing of its place.
+    Reading,
+    /// In values that could be read; the message names what is wrong.
+    Checking,
+}
+
+impl DraftError {
+    /// An error in values that could be read, whose message names what is wrong.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            line: None,
+            path: path.into(),
+            message: message.into(),
+            found: Found::Checking,
+        }
+    }
+
+    /// What it is about on the outermost level.
+    fn field(&self) -> &str {
+        match self.path.split(['.', '[']).next().unwrap_or_default() {
+            "stages" => "stage",
+            "requests" | "declared" => "request",
+            key => key,
+        }
+    }
 }
 
 impl fmt::Display for DraftError {
@@ -35,7 +66,7 @@ impl fmt::Display for DraftError {
         match self.line {
             Some(line) => write!(formatter, "line {line}: {}", self.message),
             // The message names a key of the outermost level itself.
-            None if self.path.contains(['.', '[']) => {
+            None if self.found == Found::Reading && self.path.contains(['.', '[']) => {
                 write!(formatter, "{}: {}", self.path, self.message)
             }
             None => formatter.write_str(&self.message),
@@ -44,6 +75,58 @@ impl fmt::Display for DraftError {
 }
 
 impl DraftErrors {
+    /// These errors, in their order.
+    pub fn of(errors: impl IntoIterator<Item = DraftError>) -> Self {
+        let mut of = Self::default();
+        for error in errors {
+            of.add(error);
+        }
+        of
+    }
+
+    /// Adds an error.
+    pub fn add(&mut self, error: DraftError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// What was made, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// These, if there are any.
+    pub fn or<T>(self, made: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(made) } else { Err(self) }
+    }
+
+    /// What was made of a draft, if nothing was wrong while it was read either.
+    ///
+    /// # Errors
+    /// Those that were met while it was read, and those of `made`, but for fields of which there is an error already:
+    /// it may be the cause.
+    pub fn and<T>(mut self, made: Result<T, Self>) -> Result<T, Self> {
+        let consequences = match made {
+            Ok(made) => return self.or(made),
+            Err(errors) => errors,
+        };
+        let read = self.errors.len();
+        for error in consequences.errors {
+            let is_known = |known: &DraftError| known.field() == error.field();
+            if !self.errors[..read].iter().any(is_known) {
+                self.add(error);
+            }
+        }
+        self.more += consequences.more;
+        Err(self)
+    }
+
     /// Each of them, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &DraftError> {
         self.errors.iter()
@@ -56,7 +139,8 @@ impl DraftErrors {
 
     /// Whether the text as such cannot be read: broken TOML or JSON.
     pub fn are_of_syntax(&self) -> bool {
-        self.errors.iter().any(|error| error.is_syntax)
+        let mut errors = self.errors.iter();
+        errors.any(|error| error.found == Found::Syntax)
     }
 }
 
@@ -105,12 +189,12 @@ impl<'a> Problems<'a> {
 
     /// Adds an error at a place: an offset in the text, and a path.
     pub(super) fn add(&self, at: usize, path: &str, message: impl Into<String>) {
-        self.push(at, path, message.into(), false);
+        self.push(at, path, message.into(), Found::Reading);
     }
 
     /// Adds an error of the text as such.
     pub(super) fn add_syntax(&self, at: usize, message: impl Into<String>) {
-        self.push(at, "", message.into(), true);
+        self.push(at, "", message.into(), Found::Syntax);
     }
 
     /// Whether so many errors were found that further ones are only counted.
@@ -123,7 +207,7 @@ impl<'a> Problems<'a> {
         self.beyond.set(self.beyond.get() + 1);
     }
 
-    fn push(&self, at: usize, path: &str, message: String, is_syntax: bool) {
+    fn push(&self, at: usize, path: &str, message: String, by: Found) {
         if self.are_many() {
             self.count_only();
             return;
@@ -136,7 +220,7 @@ impl<'a> Problems<'a> {
             line,
             path: path.to_owned(),
             message,
-            is_syntax,
+            found: by,
         };
         self.found.borrow_mut().push((at, error));
     }
@@ -151,18 +235,11 @@ impl<'a> Problems<'a> {
         })
     }
 
-    pub(super) fn into_errors(self) -> Option<DraftErrors> {
-        let beyond = self.beyond.get();
+    pub(super) fn into_errors(self) -> DraftErrors {
         let mut found = self.found.into_inner();
-        if found.is_empty() {
-            return None;
-        }
         found.sort_by_key(|(at, _)| *at);
-        let more = found.len().saturating_sub(MAX_ERRORS) + beyond;
-        let errors = found.into_iter().map(|(_, error)| error).take(MAX_ERRORS);
-        Some(DraftErrors {
-            errors: errors.collect(),
-            more,
-        })
+        let mut errors = DraftErrors::of(found.into_iter().map(|(_, error)| error));
+        errors.more += self.beyond.get();
+        errors
     }
 }

@@ -61,8 +61,8 @@ fn request(section: &Section<'_>) -> DeclaredRequest {
     };
     // Beyond 16 bits it is not a status either.
     request.expect_status = expect_status.map(|status| u16::try_from(status).unwrap_or(u16::MAX));
-    for (key, mistake) in request.mistakes() {
-        section.wrong(key, mistake);
+    for (key, problem) in request.problems() {
+        section.wrong(key, problem);
     }
     // It is counted even when it is wrong, so that nothing else is reported because of it.
     request

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::errors::Problems;
+use super::fields::{FieldKind, FieldValue};
 use super::tree::{Entry, Node, Table, Value};
 use crate::base::{DurationError, duration_of_number, nearest, parse_duration, whole_seconds};
 
@@ -138,6 +139,18 @@ impl<'a> Section<'a> {
     pub(super) fn is_wrong(&self, key: &str) -> bool {
         self.entry(key)
             .is_some_and(|entry| self.problems.has(&self.path_of(&entry.key)))
+    }
+
+    /// A value of this kind.
+    pub(super) fn value(&self, key: &str, kind: FieldKind) -> Option<FieldValue> {
+        match kind {
+            FieldKind::Text => self.text(key).map(FieldValue::Text),
+            FieldKind::Whole => self.whole(key).map(FieldValue::Whole),
+            FieldKind::Number => self.number(key).map(FieldValue::Number),
+            FieldKind::Seconds => self.seconds(key).map(FieldValue::Whole),
+            FieldKind::Flag => self.flag(key).map(FieldValue::Flag),
+            FieldKind::List => self.texts(key).map(FieldValue::List),
+        }
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {

@@ -70,17 +70,15 @@ pub(super) fn choose_agents(
     terms: &StartTerms,
 ) -> Result<Chosen, StartRefused> {
     let connected = registry.connected_agents(&test.infrastructure);
-    let has_shape = test.declared.is_none()
-        && connected
-            .iter()
-            .flatten()
-            .filter_map(|agent| scenario_of(test, agent))
-            .any(|scenario| scenario.has_shape);
-    let mut warnings = if has_shape {
-        test.check_with_shape()?;
+    let has_shape = connected
+        .iter()
+        .flatten()
+        .filter_map(|agent| scenario_of(test, agent))
+        .any(|scenario| scenario.has_shape);
+    test.check_for_scenario(has_shape)?;
+    let mut warnings = if test.follows_shape(has_shape) {
         Vec::new()
     } else {
-        test.check()?;
         test.warnings()
     };
     let connected = connected.ok_or_else(|| StartRefused::UnknownInfrastructure {

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{LoadTest, TestDraft};
+use greylag_infra::{TestDefaults, TestDraft};
 use greylag_scenarios::Scenario;
 
+use crate::agent::scenario_info;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, RunLog, SummaryFile};
-use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
+use crate::cli::local::{Local, LocalPage};
 use crate::cli::options::{DataDir, seconds};
 use crate::cli::print::say;
 use crate::cli::signals::Signals;
@@ -17,14 +18,14 @@ use crate::demo_target::DemoTarget;
 
 /// The example scenario that shops in the demo's target.
 const DEMO_SCENARIO: &str = "shop";
-/// Ramp-up in seconds unless something else is said.
-const DEFAULT_RAMP_UP_S: u64 = 20;
-/// The default ramp-up takes at most this part of the duration.
-const RAMP_UP_SHARE: u64 = 3;
-/// Worker processes unless something else is said.
-const DEFAULT_WORKERS: u32 = 2;
-/// Time for requests in flight, in seconds.
-const STOP_TIMEOUT_S: u64 = 10;
+/// What the demo takes for what is not said.
+const DEFAULTS: TestDefaults = TestDefaults {
+    users: 50,
+    ramp_up_s: 20,
+    ramp_up_part: 3,
+    workers: 2,
+    ..TestDefaults::USUAL
+};
 
 /// Options of `greylag demo`.
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub(crate) struct DemoOptions {
         long,
         env = "GREYLAG_USERS",
         value_name = "N",
-        default_value_t = 50
+        default_value_t = DEFAULTS.users
     )]
     users: u64,
     /// Time to ramp up linearly to all users [default: 20s, but at most a third of the duration].
@@ -71,11 +72,10 @@ pub(crate) async fn demo(
         .into_iter()
         .find(|scenario| scenario.name == DEMO_SCENARIO)
         .ok_or_else(|| Failure::failed("the demo's scenario is not compiled in"))?;
+    let mut draft = draft_of(&options, &shop)?;
     scenarios.retain(|scenario| scenario.name != DEMO_SCENARIO);
     scenarios.push(shop);
 
-    let mut test = test_of(&options, "http://127.0.0.1");
-    test.check().map_err(Failure::bad_input)?;
     let mut following = Following {
         summary: options.summary.map(SummaryFile::new).transpose()?,
         log: Some(RunLog::new(true)),
@@ -96,9 +96,9 @@ pub(crate) async fn demo(
     let target = DemoTarget::start().map_err(|error| {
         Failure::failed(format!("the demo's target cannot be started: {error}"))
     })?;
-    test.host = target.url();
+    draft.host = Some(target.url());
 
-    let outcome = match local.run(&test, &mut following, &mut signals).await {
+    let outcome = match local.run(&draft, &mut following, &mut signals).await {
         Ok(outcome) => outcome,
         Err(failure) => {
             local.abandon().await;
@@ -116,24 +116,20 @@ pub(crate) async fn demo(
     Ok(outcome.exit_code())
 }
 
-fn test_of(options: &DemoOptions, host: &str) -> LoadTest {
-    LoadTest {
-        name: "demo".to_owned(),
-        host: host.to_owned(),
-        users: options.users,
-        ramp_up_s: options
-            .ramp_up
-            .unwrap_or(DEFAULT_RAMP_UP_S.min(options.duration / RAMP_UP_SHARE)),
-        duration_s: options.duration,
-        workers: options.workers.unwrap_or(
-            DEFAULT_WORKERS
-                .min(u32::try_from(options.users).unwrap_or(u32::MAX))
-                .max(1),
-        ),
-        infrastructure: LOCAL_INFRASTRUCTURE.to_owned(),
-        scenario: DEMO_SCENARIO.to_owned(),
-        stop_timeout_s: STOP_TIMEOUT_S,
-        declared: None,
-        ..LoadTest::default()
-    }
+/// The whole test, but for the target's real address.
+fn draft_of(options: &DemoOptions, shop: &Scenario) -> Result<TestDraft, Failure> {
+    let asked = TestDraft {
+        name: Some("demo".to_owned()),
+        host: Some("http://127.0.0.1".to_owned()),
+        users: Some(options.users),
+        ramp_up: options.ramp_up,
+        duration: Some(options.duration),
+        workers: options.workers,
+        scenario: Some(DEMO_SCENARIO.to_owned()),
+        ..TestDraft::default()
+    };
+    let test = asked
+        .resolve(&DEFAULTS, Some(&scenario_info(shop)))
+        .map_err(Failure::bad_input)?;
+    Ok(TestDraft::from(&test))
 }

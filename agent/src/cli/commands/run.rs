@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{LoadTest, StartTerms, TestDraft};
-use greylag_scenarios::{Scenario, UserType};
+use greylag_infra::{LoadTest, TestDefaults, TestDraft};
+use greylag_scenarios::Scenario;
 use url::Url;
 
 use super::scenarios::{list_tasks_of, list_users};
+use crate::agent::scenario_info;
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{CsvFiles, Following, RunLog, SummaryFile, follow, warn_about};
@@ -21,7 +22,7 @@ use crate::cli::print::say;
 use crate::cli::settings::Sources;
 use crate::cli::signals::Signals;
 use crate::own_build::own_build;
-use crate::scenario_choice::scenario_of;
+use crate::scenario_choice::{scenario_of, unknown_scenario};
 
 /// Options of `greylag run`. Locust's command line works here, too; where a name or a default differs, the
 /// option says so.
@@ -88,8 +89,11 @@ pub(crate) async fn run(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut asked = options.test.ask(custom, sources)?;
-    if asked.stages_left_out {
+    let AskedTest {
+        mut draft,
+        stages_left_out,
+    } = options.test.ask(custom, sources)?;
+    if stages_left_out {
         eprintln!("The stages of the test file are ignored: flags set the load.");
     }
     if options.coordinator.is_some() && options.test.is_per_core() {
@@ -98,32 +102,16 @@ pub(crate) async fn run(
             sources.name("workers").unwrap_or("--workers")
         )));
     }
-    if options.coordinator.is_none() {
-        if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
-            return Err(Failure::bad_input(format!(
-                "{} needs --coordinator: infrastructure `{}` is not this machine; leave it out to run here",
-                sources
-                    .name("infrastructure")
-                    .unwrap_or("`infrastructure` of the test file"),
-                asked.test.infrastructure
-            )));
-        }
-        choose_local_scenario(&mut asked, &scenarios)?;
-    } else if asked.test.declared.is_none() {
-        name_scenario(&mut asked.test, &scenarios)?;
+    if draft.declared.is_none() {
+        name_scenario(&mut draft, &scenarios)?;
     }
-    let scenario = (!asked.test.scenario.is_empty()).then(|| asked.test.scenario.clone());
-    let (test, duration_given) = (asked.test, asked.duration_given);
-    let named = !test.name.is_empty();
-    let checked = LoadTest {
-        name: if named {
-            test.name.clone()
-        } else {
-            "-".to_owned()
-        },
-        ..test.clone()
-    };
-    checked.check().map_err(Failure::bad_input)?;
+    if options.coordinator.is_some() {
+        draft.check_given().map_err(Failure::bad_input)?;
+    } else {
+        refuse_other_infrastructure(&draft, sources)?;
+        let test = check_locally(&draft, &scenarios)?;
+        draft.name = Some(test.name);
+    }
     let csv = options
         .csv
         .map(|prefix| CsvFiles::new(prefix, options.csv_full_history));
@@ -139,23 +127,16 @@ pub(crate) async fn run(
 
     if let Some(url) = options.coordinator {
         let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
-        let is_ours = |scenario: &Scenario| scenario.name == test.scenario;
-        let terms = StartTerms {
-            allow_mixed_builds: options.allow_mixed_builds,
-            client_build: if test.declared.is_none() && scenarios.iter().any(is_ours) {
-                Some(own_build().await)
-            } else {
-                None
-            },
-        };
-        let run = api
-            .start_run(&test, scenario.as_deref(), duration_given, &terms)
-            .await
-            .map_err(Failure::bad_input)?;
+        let is_ours = |scenario: &Scenario| draft.scenario.as_ref() == Some(&scenario.name);
+        draft.allow_mixed_builds = Some(options.allow_mixed_builds);
+        if draft.declared.is_none() && scenarios.iter().any(is_ours) {
+            draft.client_build = Some(own_build().await);
+        }
+        let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
         say(format_args!(
             "Run #{} of {}: {}",
             run.number,
-            label(&test),
+            label(&draft),
             api.page_of(&run)
         ));
         warn_about(&run);
@@ -176,7 +157,7 @@ pub(crate) async fn run(
             "interrupted before the run was started".to_owned()
         })
         .await?;
-    let ended = local.run(&test, &mut following, &mut signals).await;
+    let ended = local.run(&draft, &mut following, &mut signals).await;
     match ended {
         Ok(outcome) => {
             local.end_unless(&mut signals).await?;
@@ -190,46 +171,59 @@ pub(crate) async fn run(
 }
 
 /// Name of the test for people.
-fn label(test: &LoadTest) -> &str {
-    match (test.name.as_str(), test.scenario.as_str()) {
-        ("", "") => "declared requests",
-        ("", scenario) => scenario,
-        (name, _) => name,
-    }
+fn label(draft: &TestDraft) -> &str {
+    let name = draft.name.as_deref().or(draft.scenario.as_deref());
+    name.unwrap_or("declared requests")
 }
 
 /// Names the first scenario that is compiled in here, unless the test names one: what runs is never left to
 /// the agents.
-fn name_scenario(test: &mut LoadTest, scenarios: &[Scenario]) -> Result<(), Failure> {
-    if test.scenario.is_empty() {
+fn name_scenario(draft: &mut TestDraft, scenarios: &[Scenario]) -> Result<(), Failure> {
+    if draft.scenario.is_none() {
         let first = scenarios.first().ok_or_else(|| {
             Failure::bad_input(
                 "no scenario is compiled in; name one of the agents' with --scenario, or declare requests in a test file",
             )
         })?;
-        test.scenario.clone_from(&first.name);
+        draft.scenario = Some(first.name.clone());
     }
     Ok(())
 }
 
-/// What a coordinator would do with a test that is run here, before anything is started.
-fn choose_local_scenario(asked: &mut AskedTest, scenarios: &[Scenario]) -> Result<(), Failure> {
-    let test = &mut asked.test;
-    if test.declared.is_none() {
-        name_scenario(test, scenarios)?;
+/// This machine is one infrastructure.
+fn refuse_other_infrastructure(draft: &TestDraft, sources: &Sources) -> Result<(), Failure> {
+    match &draft.infrastructure {
+        Some(other) if other != LOCAL_INFRASTRUCTURE => Err(Failure::bad_input(format!(
+            "{} needs --coordinator: infrastructure `{other}` is not this machine; leave it out to run here",
+            sources
+                .name("infrastructure")
+                .unwrap_or("`infrastructure` of the test file"),
+        ))),
+        _ => Ok(()),
     }
-    if test.name.is_empty() {
-        test.name.clone_from(&test.scenario);
+}
+
+/// Checks what a coordinator would check of a test that is run here, before anything is started.
+fn check_locally(draft: &TestDraft, scenarios: &[Scenario]) -> Result<LoadTest, Failure> {
+    let scenario = scenarios
+        .iter()
+        .find(|scenario| draft.scenario.as_ref() == Some(&scenario.name))
+        .filter(|_| draft.declared.is_none());
+    let known = scenario.map(scenario_info);
+    if let (None, None, Some(name)) = (scenario, &draft.declared, &draft.scenario) {
+        return Err(Failure::bad_input(unknown_scenario(name, scenarios)));
     }
-    let scenario = scenario_of(test, scenarios).map_err(Failure::bad_input)?;
-    let homeless = |user_type: &UserType| user_type.host().is_none();
-    if test.host.is_empty() && scenario.user_types.iter().any(homeless) {
-        return Err(Failure::bad_input(
-            "no host is given; name the target with --host URL, as `host` in a test file, or as the host of each user type",
-        ));
+    let test = draft
+        .resolve(&TestDefaults::USUAL, known.as_ref())
+        .map_err(Failure::bad_input)?;
+    scenario_of(&test, scenarios).map_err(Failure::bad_input)?;
+    if let Some(known) = known
+        && !draft.left_to_shape(known.has_shape).is_empty()
+    {
+        eprintln!(
+            "The load shape of scenario {} sets the number of users; --users, --ramp-up and --spawn-rate are ignored.",
+            known.name
+        );
     }
-    if let Some(ignored) = asked.leave_to_shape(&scenario) {
-        eprintln!("{ignored}");
-    }
-    Ok(())
+    Ok(test)
 }

@@ -21,35 +21,18 @@ pub(crate) fn start_form_of(
     sources: &Sources,
     scenarios: &[Scenario],
 ) -> Result<TestDraft, Failure> {
-    let (file, asked) = given.ask_with_file(custom, sources)?;
-    if asked.test.infrastructure != LOCAL_INFRASTRUCTURE {
+    let AskedTest { mut draft, .. } = given.ask(custom, sources)?;
+    if let Some(other) = draft.infrastructure.take()
+        && other != LOCAL_INFRASTRUCTURE
+    {
         return Err(Failure::bad_input(format!(
-            "`serve` runs tests on this machine; leave infrastructure `{}` out, or use `greylag coordinator`",
-            asked.test.infrastructure
+            "`serve` runs tests on this machine; leave infrastructure `{other}` out, or use `greylag coordinator`"
         )));
     }
-    let mut draft = draft_of(given, &file, &asked);
     if draft.declared.is_none() {
         check_scenario(&mut draft, scenarios)?;
     }
     Ok(draft)
-}
-
-/// The test that was asked for, without the defaults that stand in it.
-fn draft_of(given: &TestOptions, file: &TestDraft, asked: &AskedTest) -> TestDraft {
-    let test = &asked.test;
-    let of_test = TestDraft::from(test);
-    let has_workers = given.workers.is_some() || file.workers.is_some();
-    TestDraft {
-        users: of_test.users.and(given.users.or(file.users)),
-        ramp_up_s: of_test.ramp_up_s.and(given.ramp_up.or(file.ramp_up_s)),
-        duration_s: of_test.duration_s.and(given.duration.or(file.duration_s)),
-        workers: has_workers.then_some(test.workers),
-        infrastructure: None,
-        stop_timeout_s: given.stop_timeout.or(file.stop_timeout_s),
-        equal_weights: Some(true).filter(|_| test.selection.equal_weights),
-        ..of_test
-    }
 }
 
 /// Options belong to the first scenario unless another is named.

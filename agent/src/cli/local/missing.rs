@@ -1,6 +1,6 @@
 //! What stands in for `served.rs` in a program without the feature `coordinator`: it cannot run a test by itself.
 
-use greylag_infra::{LoadTest, TestDraft};
+use greylag_infra::TestDraft;
 use greylag_scenarios::Scenario;
 
 use crate::cli::failure::Failure;
@@ -38,7 +38,7 @@ impl Local {
 
     pub(crate) async fn run(
         &self,
-        _: &LoadTest,
+        _: &TestDraft,
         _: &mut Following,
         _: &mut Signals,
     ) -> Result<Outcome, Failure> {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use greylag_infra::{LoadTest, StartTerms, TestDraft};
+use greylag_infra::TestDraft;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
 use greylag_reporting::{StoreError, Token};
@@ -161,27 +161,25 @@ impl Local {
         })
     }
 
-    /// Runs a test on the local agent and follows it to its end.
+    /// Runs a test, which has a name, on the local agent and follows it to its end.
     pub(crate) async fn run(
         &self,
-        test: &LoadTest,
+        draft: &TestDraft,
         following: &mut Following,
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
         let api = ApiClient::new(self.url.clone(), self.token.clone(), None)?;
-        let run = api
-            .start_run(test, Some(&test.scenario), true, &StartTerms::default())
-            .await
-            .map_err(Failure::bad_input)?;
+        let run = api.start_run(draft).await.map_err(Failure::bad_input)?;
+        let name = draft.name.as_deref().unwrap_or_default();
         if self.is_open {
             say(format_args!(
                 "Run #{} of {}: {}",
                 run.number,
-                test.name,
+                name,
                 api.page_of(&run)
             ));
         } else {
-            say(format_args!("Run #{} of {}", run.number, test.name));
+            say(format_args!("Run #{} of {}", run.number, name));
         }
         warn_about(&run);
         follow(&api, &run, following, signals).await

@@ -12,18 +12,11 @@ pub(crate) enum WorkerCount {
     PerCore,
 }
 
-impl WorkerCount {
-    /// The number for a test with this many users: a worker without a user is of no use.
-    pub(crate) fn over_users(self, users: u64) -> u32 {
-        match self {
-            Self::Exactly(count) => count,
-            Self::PerCore => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                let workers = users.clamp(1, cores as u64);
-                u32::try_from(workers).unwrap_or(u32::MAX)
-            }
-        }
-    }
+/// One worker for each core of this machine, in a test with this many users: a worker without a user is of no use.
+pub(super) fn workers_per_core(users: u64) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = users.clamp(1, cores as u64);
+    u32::try_from(workers).unwrap_or(u32::MAX)
 }
 
 impl FromStr for WorkerCount {
@@ -43,10 +36,10 @@ mod tests {
 
     #[test]
     fn one_per_core_is_at_most_one_per_user() {
-        let per_core: WorkerCount = "-1".parse().unwrap();
-        assert_eq!(per_core.over_users(1), 1);
+        assert_eq!("-1".parse(), Ok(WorkerCount::PerCore));
+        assert_eq!(workers_per_core(1), 1);
         let cores = std::thread::available_parallelism().unwrap().get();
-        assert_eq!(per_core.over_users(1_000_000), cores as u32);
+        assert_eq!(workers_per_core(1_000_000), cores as u32);
         assert_eq!("4".parse(), Ok(WorkerCount::Exactly(4)));
         assert!("-2".parse::<WorkerCount>().is_err());
     }

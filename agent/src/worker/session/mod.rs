@@ -20,7 +20,7 @@ use super::load::{Go, LoadError, LoadEvent, LoadThread, Part};
 use super::watch::CoreWatch;
 use crate::open_files::too_few_files;
 use crate::recorder::{Reports, RunRecorder, Taken};
-use crate::scenario_choice::{choose, follows_shape, settings_of, shape_ceiling};
+use crate::scenario_choice::{choose, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
 use crate::worker_protocol::{FromWorker, Report, ToWorker};
 use agent_link::AgentLink;
@@ -53,7 +53,8 @@ pub(super) async fn run(
         let longest_stop = choice.scenario.events().longest_stop(worker);
         let part = Part {
             settings: settings_of(&test, worker)?,
-            shape_ceiling: follows_shape(&test, &choice.scenario)
+            shape_ceiling: test
+                .follows_shape(choice.scenario.has_shape())
                 .then(|| shape_ceiling(test.duration())),
             choice,
             stop_timeout: test.stop_timeout(),

@@ -94,7 +94,7 @@ impl RunLifecycle {
         if self.record.phase != RunPhase::Preparing
             || self.has_shape
             || !has_worker_0
-            || test.has_own_profile()
+            || !test.follows_shape(true)
         {
             return Vec::new();
         }

@@ -179,10 +179,9 @@ pub(crate) fn ramp_up_s(run: &RunRecord) -> u64 {
         return whole_seconds(planned.peak_at_us());
     }
     // A load shape takes the place of what the definition says; a change of users while it runs only adds to it.
-    let is_shaped = !run.test.has_own_profile()
-        && !run.profile.steps.is_empty()
-        && run.profile.steps.first() != planned.steps.first();
-    if is_shaped {
+    let has_taken_shape =
+        !run.profile.steps.is_empty() && run.profile.steps.first() != planned.steps.first();
+    if run.test.follows_shape(has_taken_shape) {
         return whole_seconds(run.profile.peak_at_us());
     }
     run.test.ramp_up().as_secs_f64().round() as u64

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ConnectionStatus, InfrastructureView, LoadProfile, RunPhase, RunRecord, Stage, format_duration,
+    ConnectionStatus, FIELDS, InfrastructureView, LoadProfile, RunPhase, RunRecord, Stage,
+    format_duration,
 };
 
 use crate::plain_text::plain_text;
@@ -29,13 +30,12 @@ pub(crate) fn about_view(
         .map_or(ConnectionStatus::Pending, |infrastructure| {
             infrastructure.status
         });
-    let has_shape = run.test.declared.is_none()
-        && known_scenarios::has_shape(
-            infrastructures,
-            &run.test.infrastructure,
-            &run.test.scenario,
-        );
-    let is_shaped = has_shape && !run.test.has_own_profile();
+    let has_shape = known_scenarios::has_shape(
+        infrastructures,
+        &run.test.infrastructure,
+        &run.test.scenario,
+    ) && run.test.declared.is_none();
+    let is_shaped = run.test.follows_shape(has_shape);
     AboutView {
         id: run.id.clone(),
         number: run.number,
@@ -91,7 +91,6 @@ fn settings(
     has_shape: bool,
 ) -> Vec<SettingRow> {
     let test = &run.test;
-    let is_shaped = has_shape && !test.has_own_profile();
     let mut rows = load_settings(run, has_shape);
     let mut tell = |label: &str, value: String| {
         rows.push(SettingRow {
@@ -99,23 +98,15 @@ fn settings(
             value,
         });
     };
-    let selection = &test.selection;
-    for (label, names) in [
-        ("User Types", &selection.user_types),
-        ("Tags", &selection.tags),
-        ("Excluded Tags", &selection.exclude_tags),
-    ] {
-        if !names.is_empty() {
-            tell(label, names.join(", "));
+    for field in FIELDS {
+        if let Some(text) = field.about_text(test) {
+            tell(field.about, plain_text(&text));
         }
-    }
-    if selection.equal_weights {
-        tell("Weights", "all equal".to_owned());
     }
     for (label, value) in test.client.shown() {
         tell(label, value);
     }
-    for warning in test_warnings(run, is_shaped) {
+    for warning in test_warnings(run, has_shape) {
         tell("Warning", warning);
     }
     let builds = run.builds();
@@ -162,10 +153,12 @@ fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
         );
     }
     if has_shape {
-        let shape = if test.arrival_rate.is_some() {
-            "not used: the arrival rate takes its place".to_owned()
-        } else if !test.stages.is_empty() {
-            "not used: the stages take its place".to_owned()
+        let shape = if !test.follows_shape(has_shape) {
+            let instead = match test.arrival_rate {
+                Some(_) => "arrival rate takes",
+                None => "stages take",
+            };
+            format!("not used: the {instead} its place")
         } else if run.phase == RunPhase::Preparing || run.profile.steps.is_empty() {
             "defined by the scenario".to_owned()
         } else {
@@ -177,8 +170,8 @@ fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
 }
 
 /// What the definition was warned about, unless a load shape took its place.
-fn test_warnings(run: &RunRecord, is_shaped: bool) -> Vec<String> {
-    if is_shaped {
+fn test_warnings(run: &RunRecord, has_shape: bool) -> Vec<String> {
+    if run.test.follows_shape(has_shape) {
         return Vec::new();
     }
     run.test.warnings()

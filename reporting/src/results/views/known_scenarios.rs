@@ -9,6 +9,8 @@ use crate::results::views::front_view::{OptionRow, ScenarioRow};
 
 /// About how many bytes of scenarios the pages offer: they are in every front page. Others are started by their name.
 const MAX_OFFERED_BYTES: usize = 2 * 1024 * 1024;
+/// Most scenarios named in a message.
+const MAX_NAMED: usize = 20;
 
 /// Scenarios of all connected agents, in the order of their builds: the first of an infrastructure is the one that
 /// `run` takes there without a name. Agents that say the same of one share a row.
@@ -63,19 +65,24 @@ fn scenario_row(scenario: &ScenarioInfo, infrastructures: Vec<&str>) -> Scenario
     }
 }
 
+/// No scenario is named where there are several: which of them runs against somebody's host must not be left to chance.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("scenario is missing; available on infrastructure `{infrastructure}`: {available}")]
+pub(crate) struct ScenarioMissing {
+    infrastructure: String,
+    available: String,
+}
+
 /// The scenario that is meant: of this name, or without a name the only one that connected agents of this
 /// infrastructure have. None if they have none (of this name).
 ///
 /// # Errors
-/// A message, when no name is given and there are several: which of them runs against somebody's host must not be
-/// left to chance.
+/// No name is given and there are several.
 pub(crate) fn meant<'a>(
     infrastructures: &'a [InfrastructureView],
     infrastructure: &str,
     scenario: Option<&str>,
-) -> Result<Option<&'a ScenarioInfo>, String> {
-    /// Scenarios that are named.
-    const MAX_NAMED: usize = 20;
+) -> Result<Option<&'a ScenarioInfo>, ScenarioMissing> {
     let mut connected = infrastructures
         .iter()
         .filter(|known| known.name == infrastructure)
@@ -87,14 +94,14 @@ pub(crate) fn meant<'a>(
         .map(|scenario| (scenario.name.as_str(), scenario))
         .collect();
     if by_name.len() > 1 {
-        let mut names: Vec<&str> = by_name.keys().copied().take(MAX_NAMED).collect();
+        let mut available: Vec<&str> = by_name.keys().copied().take(MAX_NAMED).collect();
         if by_name.len() > MAX_NAMED {
-            names.push("…");
+            available.push("…");
         }
-        return Err(format!(
-            "scenario is missing; available on infrastructure `{infrastructure}`: {}",
-            names.join(", ")
-        ));
+        return Err(ScenarioMissing {
+            infrastructure: infrastructure.to_owned(),
+            available: available.join(", "),
+        });
     }
     Ok(by_name.into_values().next())
 }

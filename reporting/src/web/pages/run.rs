@@ -15,7 +15,7 @@ use crate::results::views::run_view::{RunDelta, RunView};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
-use crate::web::requests::start::StartMistake;
+use crate::web::requests::start::StartError;
 use crate::web::state::{WebState, find_run};
 
 /// Fills `templates/run.html`.
@@ -94,7 +94,7 @@ pub(in crate::web) async fn run_again(
         .coordinator
         .start_run_on(run.test, terms)
         .await
-        .map_err(StartMistake::from)?;
+        .map_err(StartError::from)?;
     Ok(Redirect::to(&run_url(&again.run.id)))
 }
 

@@ -7,16 +7,15 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use greylag_infra::TestDraft;
+use greylag_infra::{DraftError, DraftErrors, TestDraft};
 
 use super::front::{FrontQuery, front_response};
 use super::run::was_mixed;
 use crate::results::urls::run_url;
 use crate::results::views::known_scenarios::is_public;
 use crate::web::error::WebError;
-use crate::web::requests::start::{StartMistake, start_run};
+use crate::web::requests::start::start_run;
 use crate::web::requests::start_form::{COMMAND_LINE, Source, StartForm};
-use crate::web::requests::start_request::FieldError;
 use crate::web::state::{WebState, find_run};
 
 /// `GET /runs/{id}/again`: the front page with its form filled in from the run, to be changed before it starts.
@@ -45,7 +44,7 @@ pub(in crate::web) async fn start_from_form(
     if source.is_none() && !form.source_key().is_empty() {
         let message = "What this form was filled in from has been deleted, with requests and client settings that it may \
             have had. Check the form and start it again";
-        found.push(FieldError::new("", message));
+        found.add(DraftError::new("", message));
     }
     let errors = match start(&state, draft, found).await? {
         Ok(url) => return Ok(Redirect::to(&url).into_response()),
@@ -66,12 +65,12 @@ pub(in crate::web) async fn start_from_form(
 async fn start(
     state: &WebState,
     draft: TestDraft,
-    found: Vec<FieldError>,
-) -> Result<Result<String, Vec<FieldError>>, WebError> {
+    found: DraftErrors,
+) -> Result<Result<String, Vec<DraftError>>, WebError> {
     match start_run(state, draft, found).await {
         Ok(started) => Ok(Ok(run_url(&started.run.id))),
-        Err(mistake) if mistake.status().is_server_error() => Err(mistake.into()),
-        Err(mistake) => Ok(Err(StartMistake::of_fields(&mistake))),
+        Err(error) if error.status().is_server_error() => Err(error.into()),
+        Err(error) => Ok(Err(error.of_fields())),
     }
 }
 

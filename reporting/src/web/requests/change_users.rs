@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use greylag_infra::RunRecord;
 use serde::{Deserialize, Serialize};
 
-use super::values::{DurationValue, whole_number};
+use super::values::{DurationValue, ValueError, whole_number};
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 
@@ -30,6 +30,19 @@ pub(in crate::web) struct ChangeForm {
     ramp_up: String,
 }
 
+/// Why a change cannot be made sense of.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+enum InvalidChange {
+    #[error("users is missing; give a number, such as {{\"users\": 50}}")]
+    NoUsers,
+    #[error("ramp_up and spawn_rate are both given; give one of them")]
+    RampAndSpawnRate,
+    #[error("spawn_rate is {0}; it must be above 0")]
+    SpawnRate(f64),
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
 /// What will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(in crate::web) struct Change {
@@ -45,7 +58,7 @@ impl ChangeForm {
     /// 422 when users is no number.
     pub(in crate::web) fn to_request(&self) -> Result<ChangeRequest, WebError> {
         Ok(ChangeRequest {
-            users: whole_number(&self.users, "users").map_err(mistake)?,
+            users: whole_number(&self.users, "users").map_err(InvalidChange::from)?,
             ramp_up: DurationValue::typed(&self.ramp_up),
             spawn_rate: None,
         })
@@ -62,10 +75,8 @@ pub(in crate::web) async fn change_users(
     request: &ChangeRequest,
 ) -> Result<Change, WebError> {
     let run = find_run(&state.coordinator, id).await?;
-    let users = request.users.ok_or_else(|| {
-        mistake("users is missing; give a number, such as {\"users\": 50}".into())
-    })?;
-    let over = over(request, &run, users, state.coordinator.now_us()).map_err(mistake)?;
+    let users = request.users.ok_or(InvalidChange::NoUsers)?;
+    let over = over(request, &run, users, state.coordinator.now_us())?;
     state.coordinator.change_users(id, users, over).await?;
     Ok(Change {
         users,
@@ -78,23 +89,25 @@ fn over(
     run: &RunRecord,
     users: u64,
     now_us: u64,
-) -> Result<Duration, String> {
+) -> Result<Duration, InvalidChange> {
     match (&request.ramp_up, request.spawn_rate) {
-        (Some(_), Some(_)) => Err("ramp_up and spawn_rate are both given; give one of them".into()),
-        (Some(ramp_up), None) => ramp_up.duration("ramp_up"),
+        (Some(_), Some(_)) => Err(InvalidChange::RampAndSpawnRate),
+        (Some(ramp_up), None) => Ok(ramp_up.duration("ramp_up")?),
         (None, None) => Ok(Duration::ZERO),
         (None, Some(rate)) => {
-            let refused = || format!("spawn_rate is {rate}; it must be above 0");
+            let refused = InvalidChange::SpawnRate(rate);
             if !(rate > 0.0 && rate.is_finite()) {
-                return Err(refused());
+                return Err(refused);
             }
             let elapsed_us = (run.elapsed_s(now_us) * 1e6) as u64;
             let difference = run.profile.users_at(elapsed_us).abs_diff(users);
-            Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused())
+            Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused)
         }
     }
 }
 
-fn mistake(sentence: String) -> WebError {
-    WebError::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
+impl From<InvalidChange> for WebError {
+    fn from(error: InvalidChange) -> Self {
+        WebError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
 }

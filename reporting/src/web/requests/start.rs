@@ -3,9 +3,8 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::TestDraft;
+use greylag_infra::{DEFAULT_INFRASTRUCTURE, DraftError, DraftErrors, TestDefaults, TestDraft};
 
-use super::start_request::{FieldError, InvalidTest, complete};
 use crate::coordinator::{StartRefused, StartedRun};
 use crate::results::views::known_scenarios;
 use crate::web::error::WebError;
@@ -13,40 +12,44 @@ use crate::web::state::WebState;
 
 /// Why a run was not started.
 #[derive(Debug)]
-pub(in crate::web) enum StartMistake {
+pub(in crate::web) enum StartError {
     /// What was sent makes no test.
-    Request(InvalidTest),
+    Invalid(DraftErrors),
     /// The coordinator cannot run it.
     Refused(StartRefused),
 }
 
-impl fmt::Display for StartMistake {
+impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartMistake::Request(invalid) => invalid.fmt(formatter),
-            StartMistake::Refused(refused) => refused.fmt(formatter),
+            StartError::Invalid(invalid) => invalid.fmt(formatter),
+            StartError::Refused(refused) => refused.fmt(formatter),
         }
     }
 }
 
-impl StartMistake {
+impl StartError {
     /// Where each error is, in the words of whoever fills in the page's form.
-    pub(in crate::web) fn of_fields(&self) -> Vec<FieldError> {
-        let one = |path: &str| vec![FieldError::new(path, self.to_string())];
+    pub(in crate::web) fn of_fields(&self) -> Vec<DraftError> {
+        let one = |path: &str| vec![DraftError::new(path, self.to_string())];
         let builds = |what: String| {
             let message = format!(
                 "{what}; start all agents from one build, or allow agents of different builds here"
             );
-            vec![FieldError::new("allow_mixed_builds", message)]
+            vec![DraftError::new("allow_mixed_builds", message)]
         };
         let refused = match self {
-            StartMistake::Request(invalid) => return invalid.errors.clone(),
-            StartMistake::Refused(refused) => refused,
+            StartError::Invalid(invalid) => {
+                let more = (invalid.more() > 0)
+                    .then(|| DraftError::new("", format!("and {} more errors", invalid.more())));
+                return invalid.iter().cloned().chain(more).collect();
+            }
+            StartError::Refused(refused) => refused,
         };
         match refused {
             StartRefused::Invalid(errors) => errors
                 .iter()
-                .map(|error| FieldError::new(error.path(), error.to_string()))
+                .map(|error| DraftError::new(error.path(), error.to_string()))
                 .collect(),
             StartRefused::Misfit(misfit) => one(&misfit.path()),
             StartRefused::UnknownInfrastructure { .. } | StartRefused::NobodyThere(_) => {
@@ -67,75 +70,79 @@ impl StartMistake {
     }
 }
 
-impl From<StartRefused> for StartMistake {
+impl From<StartRefused> for StartError {
     fn from(refused: StartRefused) -> Self {
-        StartMistake::Refused(refused)
+        StartError::Refused(refused)
     }
 }
 
-impl StartMistake {
+impl StartError {
     /// 422 for what the sender can mend, 409 where somebody must come or end first, 5xx for our own
     /// failures.
     pub(in crate::web) fn status(&self) -> StatusCode {
         match self {
-            StartMistake::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
+            StartError::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
                 StatusCode::CONFLICT
             }
-            StartMistake::Refused(
+            StartError::Refused(
                 StartRefused::MixedBuilds(_)
                 | StartRefused::MixedVersions(_)
                 | StartRefused::OtherBuild { .. },
             ) => StatusCode::CONFLICT,
-            StartMistake::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            StartMistake::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
-            StartMistake::Request(invalid) if invalid.is_malformed => StatusCode::BAD_REQUEST,
-            StartMistake::Request(_) | StartMistake::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            StartError::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            StartError::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+            StartError::Invalid(invalid) if invalid.are_of_syntax() => StatusCode::BAD_REQUEST,
+            StartError::Invalid(_) | StartError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }
 
-impl From<StartMistake> for WebError {
-    fn from(mistake: StartMistake) -> Self {
-        if let StartMistake::Refused(StartRefused::Store(cause)) = &mistake {
+impl From<StartError> for WebError {
+    fn from(error: StartError) -> Self {
+        if let StartError::Refused(StartRefused::Store(cause)) = &error {
             tracing::error!(%cause, "a run could not be saved");
         }
-        WebError::new(mistake.status(), mistake.to_string())
+        WebError::new(error.status(), error.to_string())
     }
 }
 
 /// Starts the run of a body in JSON.
 ///
 /// # Errors
-/// See [`StartMistake`].
+/// See [`StartError`].
 pub(in crate::web) async fn start_run_of_json(
     state: &WebState,
     body: &[u8],
-) -> Result<StartedRun, StartMistake> {
-    let (draft, errors) = TestDraft::from_json(body);
-    let found = errors.map(InvalidTest::from);
-    match found {
-        Some(invalid) if invalid.is_malformed => Err(StartMistake::Request(invalid)),
-        found => {
-            let found = found.map_or_else(Vec::new, |invalid| invalid.errors);
-            start_run(state, draft, found).await
-        }
+) -> Result<StartedRun, StartError> {
+    let (draft, found) = TestDraft::from_json(body);
+    if found.are_of_syntax() {
+        return Err(StartError::Invalid(found));
     }
+    start_run(state, draft, found).await
 }
 
-/// Completes a draft by the defaults and starts the run. `found` are errors that were met while it was read.
+/// Starts the run of the test that a draft means. `found` are errors that were met while it was read.
 ///
 /// # Errors
-/// See [`StartMistake`]; its text is for the user.
+/// See [`StartError`]; its text is for the user.
 pub(in crate::web) async fn start_run(
     state: &WebState,
     draft: TestDraft,
-    found: Vec<FieldError>,
-) -> Result<StartedRun, StartMistake> {
-    let terms = draft.terms.clone();
-    let test = complete(draft, found, |infrastructure, scenario| {
-        let infrastructures = state.coordinator.infrastructures();
-        known_scenarios::meant(&infrastructures, infrastructure, scenario).map(Option::<&_>::cloned)
-    })
-    .map_err(StartMistake::Request)?;
-    Ok(state.coordinator.start_run_on(test, terms).await?)
+    mut found: DraftErrors,
+) -> Result<StartedRun, StartError> {
+    let infrastructures = state.coordinator.infrastructures();
+    let scenario = if draft.declared.is_some() {
+        None
+    } else {
+        let infrastructure = draft.infrastructure.as_deref();
+        let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
+        known_scenarios::meant(&infrastructures, infrastructure, draft.scenario.as_deref())
+            .unwrap_or_else(|error| {
+                found.add(DraftError::new("scenario", error.to_string()));
+                None
+            })
+    };
+    let resolved = draft.resolve(&TestDefaults::USUAL, scenario);
+    let test = found.and(resolved).map_err(StartError::Invalid)?;
+    Ok(state.coordinator.start_run_on(test, draft.terms()).await?)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::{duration_of_number, parse_duration};
+use greylag_infra::{DurationError, duration_of_number, parse_duration, parse_whole_seconds};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -44,18 +44,48 @@ impl DurationValue {
     ///
     /// # Errors
     /// One message that names the field.
-    pub(in crate::web) fn duration(&self, field: &str) -> Result<Duration, String> {
+    pub(in crate::web) fn duration(&self, field: &str) -> Result<Duration, ValueError> {
         match self {
             DurationValue::Seconds(seconds) => duration_of_number(*seconds),
             DurationValue::Text(text) => parse_duration(text),
         }
-        .map_err(|error| format!("{field}: {error}"))
+        .map_err(|error| ValueError::Duration {
+            field: field.to_owned(),
+            error,
+        })
     }
 
     /// What was typed into a field; none if nothing was.
     pub(in crate::web) fn typed(text: &str) -> Option<Self> {
         typed(text).map(DurationValue::Text)
     }
+}
+
+/// Why what was typed or sent is not a value of its field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::web) enum ValueError {
+    #[error("{field} is `{shown}`; write {wanted}")]
+    Number {
+        field: String,
+        /// What was given, cut.
+        shown: String,
+        wanted: &'static str,
+    },
+    #[error("{field} is too large")]
+    TooLarge { field: &'static str },
+    #[error("{field}: {error}")]
+    Duration {
+        field: String,
+        #[source]
+        error: DurationError,
+    },
+    /// Beside its field.
+    #[error(transparent)]
+    Seconds(#[from] DurationError),
+    #[error(
+        "Stage {number} has no duration; enter how long it lasts, its ramp included, such as 2m"
+    )]
+    NoStageDuration { number: usize },
 }
 
 /// What was typed into a field; none if nothing was.
@@ -67,33 +97,44 @@ pub(in crate::web) fn typed(text: &str) -> Option<String> {
 /// A whole number that was typed.
 ///
 /// # Errors
-/// One sentence that names the field.
+/// One message that names the field.
 pub(in crate::web) fn whole_number<T: std::str::FromStr>(
     text: &str,
     field: &str,
-) -> Result<Option<T>, String> {
+) -> Result<Option<T>, ValueError> {
     number(text, field, "a whole number")
+}
+
+/// A duration in whole seconds that was typed; none if nothing was.
+///
+/// # Errors
+/// It is not one; the message does not name the field.
+pub(in crate::web) fn whole_seconds(text: &str) -> Result<Option<u64>, DurationError> {
+    typed(text)
+        .map(|text| parse_whole_seconds(&text))
+        .transpose()
 }
 
 /// A number that was typed, with a point or without.
 ///
 /// # Errors
-/// One sentence that names the field.
-pub(in crate::web) fn decimal(text: &str, field: &str) -> Result<Option<f64>, String> {
+/// One message that names the field.
+pub(in crate::web) fn decimal(text: &str, field: &str) -> Result<Option<f64>, ValueError> {
     number(text, field, "a number such as 2.5")
 }
 
 fn number<T: std::str::FromStr>(
     text: &str,
     field: &str,
-    wanted: &str,
-) -> Result<Option<T>, String> {
+    wanted: &'static str,
+) -> Result<Option<T>, ValueError> {
     let Some(text) = typed(text) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| {
-        let shown: String = text.chars().take(60).collect();
-        format!("{field} is `{shown}`; write {wanted}")
+    text.parse().map(Some).map_err(|_| ValueError::Number {
+        field: field.to_owned(),
+        shown: text.chars().take(60).collect(),
+        wanted,
     })
 }
 

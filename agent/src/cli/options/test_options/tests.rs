@@ -13,7 +13,7 @@ struct Line {
 fn asked(flags: &[&str], file: &str) -> AskedTest {
     let line = Line::try_parse_from(["run"].iter().chain(flags)).unwrap();
     let file = TestDraft::from_toml(file).unwrap();
-    line.test.put_together(file, BTreeMap::new()).unwrap()
+    line.test.over(file, BTreeMap::new()).unwrap()
 }
 
 const RATES: &str = r#"
@@ -36,13 +36,16 @@ duration = "1m"
 #[test]
 fn users_beside_arrival_rates_keep_the_stages() {
     let more = asked(&["--users", "100"], RATES);
-    assert_eq!((more.test.users, more.test.stages.len()), (100, 1));
+    assert_eq!((more.draft.users, more.draft.stages.len()), (Some(100), 1));
     assert!(!more.stages_left_out);
     let other = asked(&["--users", "100"], STAGES);
-    assert_eq!((other.test.users, other.test.stages.len()), (100, 0));
+    assert_eq!(
+        (other.draft.users, other.draft.stages.len()),
+        (Some(100), 0)
+    );
     assert!(other.stages_left_out, "it is told");
     let whole = asked(&[], STAGES);
-    assert_eq!((whole.test.users, whole.test.duration_s), (9, 120));
+    assert_eq!((whole.draft.users, whole.draft.stages.len()), (None, 2));
     assert!(!whole.stages_left_out);
 }
 
@@ -52,7 +55,7 @@ fn an_arrival_rate_flag_takes_the_place_of_the_files_spawn_rate() {
         &["--arrival-rate", "7"],
         "host = \"http://a\"\nspawn_rate = 2",
     )
-    .test;
+    .draft;
     assert_eq!((test.arrival_rate, test.spawn_rate), (Some(7.0), None));
 }
 
@@ -91,9 +94,9 @@ fn a_scenario_beside_declared_requests_is_refused() {
     );
     assert!(
         line.test
-            .put_together(file, BTreeMap::new())
+            .over(file, BTreeMap::new())
             .unwrap()
-            .test
+            .draft
             .declared
             .is_some()
     );

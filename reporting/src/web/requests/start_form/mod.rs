@@ -11,7 +11,7 @@ mod stage_rows;
 
 use std::collections::BTreeMap;
 
-pub(crate) use fields::field;
+pub(crate) use fields::{defaults, field};
 pub(crate) use option_fields::option_field;
 pub(in crate::web) use source::{COMMAND_LINE, Source};
 
@@ -160,16 +160,9 @@ impl StartForm {
             .collect()
     }
 
-    /// Whether any of these fields has something in it, or is wrong.
-    fn uses(&self, names: &[&str]) -> bool {
-        names
-            .iter()
-            .any(|name| self.has(name) || self.error(name).is_some())
-    }
-
-    /// Whether the part that is folded away has something in it.
+    /// Whether the part that is folded away has something in it, or something there is wrong.
     pub(crate) fn has_advanced(&self) -> bool {
-        self.uses(&fields::ADVANCED)
+        fields::advanced().any(|name| self.has(name) || self.error(name).is_some())
     }
 
     /// Whether there are stages, or errors about them.

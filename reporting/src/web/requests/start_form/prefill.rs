@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use greylag_infra::{InfrastructureView, LoadTest, MAX_DURATION, TestDraft, format_duration};
+use greylag_infra::{
+    DEFAULT_INFRASTRUCTURE, FIELDS, FieldKind, FieldValue, InfrastructureView, LoadTest, TestDraft,
+    format_duration,
+};
 
 use super::{Source, StartForm, option_field};
 use crate::results::views::known_scenarios;
 use crate::web::requests::values::names_text;
 
+/// The field that may hold a password.
+const HOST: &str = "host";
 /// What a ticked box sends.
 const TICKED: &str = "on";
 
@@ -20,9 +25,16 @@ impl StartForm {
     ) -> Self {
         let mut form = Self::default().with_origin(source);
         if let Some(source) = source {
-            form.fill(&source.draft);
-            form.fill_options(&source.draft, infrastructures);
-            form.leave_to_shape(&source.draft, infrastructures);
+            // What the shape said of a run is not what was asked for.
+            let draft = &source.draft;
+            let infrastructure = draft.infrastructure.as_deref();
+            let has_shape = known_scenarios::has_shape(
+                infrastructures,
+                infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE),
+                draft.scenario.as_deref().unwrap_or_default(),
+            );
+            form.fill(&draft.clone().without_shape(has_shape));
+            form.fill_options(draft, infrastructures);
         }
         form
     }
@@ -34,52 +46,22 @@ impl StartForm {
     }
 
     fn fill(&mut self, draft: &TestDraft) {
-        let durations = [
-            ("duration", draft.duration_s),
-            ("ramp_up", draft.ramp_up_s),
-            ("stop_timeout", draft.stop_timeout_s),
-        ];
-        let texts = [
-            ("name", draft.name.clone()),
-            ("users", draft.users.map(|users| users.to_string())),
-            ("workers", draft.workers.map(|workers| workers.to_string())),
-            ("infrastructure", draft.infrastructure.clone()),
-            ("scenario", draft.scenario.clone()),
-            ("spawn_rate", draft.spawn_rate.map(|rate| rate.to_string())),
-            (
-                "arrival_rate",
-                draft.arrival_rate.map(|rate| rate.to_string()),
-            ),
-        ];
-        let lists = [
-            ("tags", &draft.tags),
-            ("exclude_tags", &draft.exclude_tags),
-            ("user_types", &draft.user_types),
-        ];
-        let boxes = [
-            ("equal_weights", draft.equal_weights.unwrap_or_default()),
-            ("allow_mixed_builds", draft.terms.allow_mixed_builds),
-        ];
-        for (name, seconds) in durations {
-            self.put(name, seconds.map(duration_text).unwrap_or_default());
+        for field in FIELDS {
+            let text = field.get(draft).map(|value| match value {
+                FieldValue::Text(text) => text,
+                FieldValue::Whole(seconds) if field.kind == FieldKind::Seconds => {
+                    duration_text(seconds)
+                }
+                FieldValue::Whole(number) => number.to_string(),
+                FieldValue::Number(number) => number.to_string(),
+                FieldValue::Flag(is_set) => String::from(if is_set { TICKED } else { "" }),
+                FieldValue::List(names) => names_text(&names),
+            });
+            self.put(field.key, text.unwrap_or_default());
         }
-        for (name, text) in texts {
-            self.put(name, text.unwrap_or_default());
+        if let Some(host) = self.texts.remove(HOST) {
+            self.fill_host(&host);
         }
-        for (name, list) in lists {
-            self.put(name, names_text(list.as_deref().unwrap_or_default()));
-        }
-        for (name, is_ticked) in boxes {
-            self.put(
-                name,
-                if is_ticked {
-                    TICKED.to_owned()
-                } else {
-                    String::new()
-                },
-            );
-        }
-        self.fill_host(draft.host.as_deref().unwrap_or_default());
         self.fill_stages(&draft.stages);
     }
 
@@ -95,14 +77,14 @@ impl StartForm {
             // In what is no host there may be a password, too.
             let shown = test.shown_host();
             if shown != test.host {
-                self.want_again("host", &shown);
+                self.want_again(HOST, &shown);
             }
-            return self.put("host", shown);
+            return self.put(HOST, shown);
         };
         // A URL that can have a password can be without.
         if url.set_password(None).is_ok() {
-            self.want_again("host", url.as_str());
-            self.put("host", url.into());
+            self.want_again(HOST, url.as_str());
+            self.put(HOST, url.into());
         }
     }
 
@@ -116,25 +98,6 @@ impl StartForm {
             } else if !value.is_empty() {
                 self.want_again(&field, "");
             }
-        }
-    }
-
-    /// A load shape says how many users there are and when the run ends: what a run has of these is not what was
-    /// asked for.
-    fn leave_to_shape(&mut self, draft: &TestDraft, infrastructures: &[InfrastructureView]) {
-        let infrastructure = self.infrastructure();
-        let scenario = self.text("scenario");
-        let is_shaped = draft.stages.is_empty()
-            && draft.arrival_rate.is_none()
-            && known_scenarios::has_shape(infrastructures, infrastructure, scenario);
-        if !is_shaped {
-            return;
-        }
-        for name in ["users", "ramp_up", "spawn_rate"] {
-            self.texts.remove(name);
-        }
-        if draft.duration_s == Some(MAX_DURATION.as_secs()) {
-            self.texts.remove("duration");
         }
     }
 }

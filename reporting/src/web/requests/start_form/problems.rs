@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use greylag_infra::DraftError;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::fields::{field, known_field, place};
 use super::option_fields::option_field;
 use super::stage_rows::{column_of, stage_field};
 use super::{SECRET_AGAIN, StartForm};
-use crate::web::requests::start_request::FieldError;
 
 /// Messages by the name of the field, and those of the whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Problems {
 
 impl StartForm {
     /// Marks what is wrong.
-    pub(in crate::web) fn mark(&mut self, errors: &[FieldError]) {
+    pub(in crate::web) fn mark(&mut self, errors: &[DraftError]) {
         for error in errors {
             let message = capitalised(&error.message);
             let Some(name) = self.field_at(&error.path) else {
@@ -53,7 +53,7 @@ impl StartForm {
             let (index, key) = stage_at(path).unwrap_or((0, ""));
             return Some(stage_field(*rows.get(index)?, column_of(key)));
         }
-        known_field(path).map(|field| field.name.to_owned())
+        known_field(path).map(|field| field.name().to_owned())
     }
 
     /// What is wrong with a field.
@@ -101,7 +101,7 @@ impl StartForm {
 
     /// The same for one of the fields that every form has.
     pub(crate) fn describes(&self, name: &str) -> String {
-        self.described_by(name, field(name).help)
+        self.described_by(name, field(name).help())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the form is filled in from, and what it carries that has no field: declared requests and settings of the
 //! client. These stay on the server; the form only says where they are.
 
-use greylag_infra::{ClientSettings, DEFAULT_STOP_TIMEOUT_S, RunRecord, TestDraft};
+use greylag_infra::{ClientSettings, RunRecord, TestDefaults, TestDraft};
 
 use super::StartForm;
 
@@ -31,11 +31,11 @@ impl Source {
     /// A run that is to be run again.
     pub(in crate::web) fn of_run(run: &RunRecord, allow_mixed_builds: bool) -> Self {
         let mut draft = TestDraft::from(&run.test);
-        draft.terms.allow_mixed_builds = allow_mixed_builds;
+        draft.allow_mixed_builds = Some(true).filter(|_| allow_mixed_builds);
         // It stands among what is folded away, which is not opened for the default.
-        draft.stop_timeout_s = draft
-            .stop_timeout_s
-            .filter(|seconds| *seconds != DEFAULT_STOP_TIMEOUT_S);
+        draft.stop_timeout = draft
+            .stop_timeout
+            .filter(|seconds| *seconds != TestDefaults::USUAL.stop_timeout_s);
         Self {
             key: run.id.clone(),
             title: format!("“{} #{}”", run.test.name, run.number),

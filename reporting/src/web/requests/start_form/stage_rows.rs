@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use greylag_infra::{Stage, parse_whole_seconds};
+use greylag_infra::{DraftError, DraftErrors, Stage};
 
 use super::StartForm;
 use super::prefill::duration_text;
-use crate::web::requests::start_request::FieldError;
-use crate::web::requests::values::{decimal, typed, whole_number};
+use crate::web::requests::values::{ValueError, decimal, whole_number, whole_seconds};
 
 /// Empty rows below those that are filled in, for a browser without scripts.
 const EMPTY_ROWS: u32 = 3;
@@ -76,7 +75,7 @@ impl StartForm {
     }
 
     /// The stages that were typed. Of a field that cannot be read there is an error.
-    pub(super) fn read_stages(&self, errors: &mut Vec<FieldError>) -> Vec<Stage> {
+    pub(super) fn read_stages(&self, errors: &mut DraftErrors) -> Vec<Stage> {
         let rows = self.stage_numbers();
         let numbered = rows.into_iter().enumerate();
         numbered
@@ -84,12 +83,13 @@ impl StartForm {
             .collect()
     }
 
-    fn read_stage(&self, index: usize, row: u32, errors: &mut Vec<FieldError>) -> Stage {
+    fn read_stage(&self, index: usize, row: u32, errors: &mut DraftErrors) -> Stage {
         let mut stage = Stage::default();
         let text = |column| self.text(&stage_field(row, column));
-        let mut or_error = |key: &str, read: Result<(), String>| {
-            if let Err(message) = read {
-                errors.push(FieldError::new(format!("stages[{index}].{key}"), message));
+        let mut or_error = |key: &str, read: Result<(), ValueError>| {
+            if let Err(error) = read {
+                let path = format!("stages[{index}].{key}");
+                errors.add(DraftError::new(path, error.to_string()));
             }
         };
         or_error("users", read_users(text("users"), &mut stage));
@@ -123,7 +123,7 @@ impl StartForm {
     }
 }
 
-fn read_users(text: &str, stage: &mut Stage) -> Result<(), String> {
+fn read_users(text: &str, stage: &mut Stage) -> Result<(), ValueError> {
     match text.trim().strip_suffix(PER_SECOND) {
         Some(rate) => stage.arrival_rate = decimal(rate, "Arrival rate")?,
         None => stage.users = whole_number(text, "Users")?,
@@ -131,22 +131,14 @@ fn read_users(text: &str, stage: &mut Stage) -> Result<(), String> {
     Ok(())
 }
 
-fn read_ramp(text: &str, stage: &mut Stage) -> Result<(), String> {
-    match (text.trim().strip_suffix(PER_SECOND), typed(text)) {
-        (Some(rate), _) => stage.spawn_rate = decimal(rate, "Spawn rate")?,
-        (None, Some(text)) => {
-            stage.ramp_s = parse_whole_seconds(&text).map_err(|error| error.to_string())?;
-        }
-        (None, None) => {}
+fn read_ramp(text: &str, stage: &mut Stage) -> Result<(), ValueError> {
+    match text.trim().strip_suffix(PER_SECOND) {
+        Some(rate) => stage.spawn_rate = decimal(rate, "Spawn rate")?,
+        None => stage.ramp_s = whole_seconds(text)?.unwrap_or(0),
     }
     Ok(())
 }
 
-fn read_duration(text: &str, number: usize) -> Result<u64, String> {
-    match typed(text) {
-        Some(text) => parse_whole_seconds(&text).map_err(|error| error.to_string()),
-        None => Err(format!(
-            "Stage {number} has no duration; enter how long it lasts, its ramp included, such as 2m"
-        )),
-    }
+fn read_duration(text: &str, number: usize) -> Result<u64, ValueError> {
+    whole_seconds(text)?.ok_or(ValueError::NoStageDuration { number })
 }

@@ -1,13 +1,12 @@
 use greylag_infra::{
-    ClientSettings, DeclaredRequest, DeclaredScenario, LoadTest, MAX_DURATION, Selection, Stage,
-    TestDraft,
+    ClientSettings, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors, LoadTest,
+    MAX_DURATION, Selection, Stage, TestDefaults, TestDraft,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::web::requests::start_request::{FieldError, complete};
 
 fn form(texts: &[(&str, &str)]) -> StartForm {
     let texts = texts.iter();
@@ -18,7 +17,7 @@ fn form(texts: &[(&str, &str)]) -> StartForm {
     )
 }
 
-fn read(texts: &[(&str, &str)]) -> (TestDraft, Vec<FieldError>) {
+fn read(texts: &[(&str, &str)]) -> (TestDraft, DraftErrors) {
     form(texts).to_draft(&TestDraft::default())
 }
 
@@ -27,8 +26,7 @@ fn an_empty_field_of_the_form_is_left_out() {
     let expected = TestDraft {
         host: Some("http://a.example".into()),
         users: Some(7),
-        duration_s: Some(120),
-        equal_weights: Some(false),
+        duration: Some(120),
         ..TestDraft::default()
     };
     let texts = [
@@ -36,15 +34,15 @@ fn an_empty_field_of_the_form_is_left_out() {
         ("users", " 7 "),
         ("duration", "2m"),
     ];
-    assert_eq!(read(&texts), (expected, Vec::new()));
+    assert_eq!(read(&texts), (expected, DraftErrors::default()));
     for users in ["1e3", "-1", "1.5", "zehn", "99999999999999999999"] {
         let (_, errors) = read(&[("users", users)]);
         let words = format!("Users is `{users}`");
-        assert!(errors[0].message.contains(&words), "{errors:?}");
+        assert!(errors.to_string().contains(&words), "{errors}");
     }
     let (_, errors) = read(&[("users", "many"), ("duration", "1.5s"), ("workers", "-1")]);
     let fields: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
-    assert_eq!(fields, ["users", "duration", "workers"]);
+    assert_eq!(fields, ["users", "workers", "duration"]);
 }
 
 #[test]
@@ -61,7 +59,7 @@ fn only_the_options_of_the_chosen_scenario_count() {
         ("token", "w"),
     ];
     let (draft, errors) = read(&texts);
-    assert_eq!(errors, []);
+    assert!(errors.is_empty(), "{errors}");
     assert_eq!(draft.tags.unwrap(), ["api", "slow", "new"]);
     assert_eq!(draft.spawn_rate, Some(2.5));
     assert!(draft.equal_weights == Some(true) && form(&texts).has_advanced());
@@ -82,7 +80,7 @@ fn rows_of_stages_say_users_or_rates() {
         ("stage:3:users", " "),
     ];
     let (draft, errors) = read(&texts);
-    assert_eq!(errors, []);
+    assert!(errors.is_empty(), "{errors}");
     let spawned = Stage {
         users: Some(50),
         spawn_rate: Some(5.0),
@@ -107,10 +105,11 @@ fn each_error_stands_beside_its_field() {
     ];
     let mut form = form(&texts);
     let (draft, found) = form.to_draft(&TestDraft::default());
-    let errors = complete(draft, found, |_, _| Ok(None)).unwrap_err().errors;
+    let resolved = draft.resolve(&TestDefaults::USUAL, None);
+    let errors: Vec<_> = found.and(resolved).unwrap_err().iter().cloned().collect();
     form.mark(&errors);
     for (name, words) in [
-        ("duration", "leave this empty"),
+        ("duration", "stages define the load"),
         ("stage:4:users", "Users is `x`"),
         ("stage:7:ramp", "`soon` is not a valid duration"),
         ("stage:7:duration", "Stage 2 has no duration"),
@@ -132,10 +131,10 @@ fn each_error_stands_beside_its_field() {
 fn an_error_without_a_field_stands_above_them() {
     let mut form = form(&[("scenario", "shop"), ("option:4:shop:rows", "x")]);
     form.mark(&[
-        FieldError::new("client", "`client.proxy` is wrong"),
-        FieldError::new("options.nowhere", "no such option"),
-        FieldError::new("options.rows", "a number"),
-        FieldError::new("stages[7].users", "no such stage"),
+        DraftError::new("client", "`client.proxy` is wrong"),
+        DraftError::new("options.nowhere", "no such option"),
+        DraftError::new("options.rows", "a number"),
+        DraftError::new("stages[7].users", "no such stage"),
     ]);
     let summary = form.summary().unwrap();
     assert_eq!(
@@ -157,13 +156,14 @@ fn a_secret_that_was_typed_is_asked_for_again() {
     assert_eq!(form.text("option:4:shop:token"), "");
     assert!(!format!("{form:?}").contains("geheim"));
     let (_, errors) = form.to_draft(&TestDraft::default());
+    let errors: Vec<_> = errors.iter().cloned().collect();
     assert_eq!(errors.len(), 1);
     form.mark(&errors);
     let error = form.error("option:4:shop:token").unwrap();
     assert!(error.contains("Enter token again"), "{error}");
     // Another scenario does not need it.
     form.texts.insert("scenario".into(), "other".into());
-    assert_eq!(form.to_draft(&TestDraft::default()).1, []);
+    assert!(form.to_draft(&TestDraft::default()).1.is_empty());
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_password_that_was_typed_is_not_written_into_the_page() {
         assert_eq!(form.text("host"), shown);
         assert!(form.wants_again("host"));
         let (_, errors) = form.to_draft(&TestDraft::default());
-        let is_asked = |error: &FieldError| error.path == "host" && error.message.contains("again");
+        let is_asked = |error: &DraftError| error.path == "host" && error.message.contains("again");
         assert!(errors.iter().any(is_asked), "{errors:?}");
     }
     let mut plain = form(&[("host", "http://a.example")]);
@@ -214,7 +214,7 @@ fn requests_and_client_settings_are_carried() {
     assert_eq!(origin.declared.as_deref(), Some("own: 2 requests"));
     assert!(origin.has_client && form.is_declared() && form.is_open());
     let (sent, errors) = form.to_draft(&draft);
-    assert_eq!(errors, []);
+    assert!(errors.is_empty(), "{errors}");
     assert_eq!((sent.declared, sent.client), (draft.declared, draft.client));
     assert_eq!(Source::of_command_line(&TestDraft::default()), None);
 }
@@ -224,7 +224,9 @@ fn again(test: &LoadTest) -> LoadTest {
     let source = Source::of_command_line(&TestDraft::from(test)).unwrap();
     let form = StartForm::filled(Some(&source), &[]);
     let (draft, found) = form.to_draft(&source.draft);
-    complete(draft, found, |_, _| Ok(None)).unwrap()
+    found
+        .and(draft.resolve(&TestDefaults::USUAL, None))
+        .unwrap()
 }
 
 fn stages() -> impl Strategy<Value = Vec<Stage>> {

@@ -1,0 +1,377 @@
+//! The list of what a load test may say in one value. The draft, the reader of test files and of the API's JSON, the
+//! flags of the command line, the fields of the page's form and the rows of About This Test are made from it.
+//!
+//! A new field is an entry here and a field of [`LoadTest`]; where its default is more than an empty value,
+//! `resolve.rs` says which.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::client::as_written;
+use crate::base::{BuildInfo, StartTerms};
+use crate::load_test::{self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage};
+
+/// What a field's values are, and how they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A text.
+    Text,
+    /// A whole number.
+    Whole,
+    /// A number.
+    Number,
+    /// A duration in whole seconds.
+    Seconds,
+    /// Yes or no.
+    Flag,
+    /// Several names.
+    List,
+}
+
+/// A field's value; seconds are whole numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FieldValue {
+    Text(String),
+    Whole(u64),
+    Number(f64),
+    Flag(bool),
+    List(Vec<String>),
+}
+
+/// The value is of another kind than the field, or larger than it can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value is too large")]
+pub struct ValueTooLarge;
+
+/// Something that a load test may say.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name in test files, in JSON and in the form; with dashes that of its flag.
+    pub key: &'static str,
+    /// What its values are.
+    pub kind: FieldKind,
+    /// What it means, for the command line's help.
+    pub help: &'static str,
+    /// Its flag on the command line; none where only the API and the form have it, and not a test file.
+    pub flag: Option<Flag>,
+    /// What the page's form calls it.
+    pub label: &'static str,
+    /// What About This Test calls it; empty where the panel shows it otherwise or not at all.
+    pub about: &'static str,
+    /// What About This Test says of a flag that is set.
+    pub about_set: &'static str,
+    /// Whether the form folds it away until it is used.
+    pub is_advanced: bool,
+    /// Whether it takes the form's whole width.
+    pub is_wide: bool,
+    /// Longest text in bytes; 0 for what is not a text.
+    pub max_bytes: usize,
+    get: fn(&TestDraft) -> Option<FieldValue>,
+    set: fn(&mut TestDraft, FieldValue) -> Result<(), ValueTooLarge>,
+    of_test: fn(&LoadTest) -> Option<FieldValue>,
+    check: fn(&LoadTest) -> Vec<LoadTestError>,
+}
+
+/// A flag of the command line, beside the field's key as its long name.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    /// Its short name.
+    pub short: Option<char>,
+    /// Another long name; empty for none.
+    pub alias: &'static str,
+    /// What stands for its value in the help.
+    pub value_name: &'static str,
+}
+
+const FLAG: Flag = Flag {
+    short: None,
+    alias: "",
+    value_name: "NAME",
+};
+
+/// What fields have in common.
+const FIELD: Field = Field {
+    key: "",
+    kind: FieldKind::Text,
+    help: "",
+    flag: Some(FLAG),
+    label: "",
+    about: "",
+    about_set: "",
+    is_advanced: false,
+    is_wide: false,
+    max_bytes: 0,
+    get: |_| None,
+    set: |_, _| Err(ValueTooLarge),
+    of_test: |_| None,
+    check: |_| Vec::new(),
+};
+
+/// `key: type as kind, in place of the load test, { what differs from FIELD };` in the order of the form. What has no
+/// place in the load test is put there by `resolve.rs`; what has one stands there as it is, or is empty.
+macro_rules! fields {
+    ($(
+        $(#[doc = $help:literal])+
+        $key:ident: $type:ty as $kind:ident $(, in $($place:ident).+)?, { $($shown:tt)* };
+    )+) => {
+        /// What a test file, a request to the API, the page's form or the command line says of a load test. Everything
+        /// is optional. As JSON it is what the API takes.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+        pub struct TestDraft {
+            $(
+                $(#[doc = $help])+
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $key: Option<$type>,
+            )+
+            /// The stages, if there are any.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub stages: Vec<Stage>,
+            /// The scenario's own options, as texts, by name.
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            pub options: BTreeMap<String, String>,
+            /// The declared requests, if there are any.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub declared: Option<DeclaredScenario>,
+            /// Settings of the HTTP client.
+            #[serde(serialize_with = "as_written", skip_serializing_if = "is_default")]
+            pub client: ClientSettings,
+            /// The build of the program that asks, if it has the scenario compiled in and means its own.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub client_build: Option<BuildInfo>,
+        }
+
+        /// All fields, in the order in which the page's form and the help show them.
+        pub static FIELDS: &[Field] = &[$(Field {
+            key: stringify!($key),
+            kind: FieldKind::$kind,
+            help: concat!($($help),+).trim_ascii_start(),
+            get: |draft| draft.$key.clone().map(FieldType::into_value),
+            set: |draft, value| {
+                draft.$key = Some(FieldType::from_value(value)?);
+                Ok(())
+            },
+            $(of_test: |test| given(&test.$($place).+).map(FieldType::into_value),)?
+            $($shown)*
+            ..FIELD
+        }),+];
+
+        impl TestDraft {
+            /// The draft with what `below` says where this one says nothing.
+            pub(super) fn or_fields(self, below: Self) -> Self {
+                Self {
+                    $($key: self.$key.or(below.$key),)+
+                    ..self
+                }
+            }
+
+            /// The load test of what stands in it as it was asked for.
+            pub(super) fn placed(&self) -> LoadTest {
+                let mut test = LoadTest::default();
+                $($(test.$($place).+ = self.$key.clone().unwrap_or_default();)?)+
+                test
+            }
+
+            /// What of a load test stands in it as it was asked for.
+            pub(super) fn of_places(test: &LoadTest) -> Self {
+                let mut draft = Self::default();
+                $($(draft.$key = given(&test.$($place).+);)?)+
+                draft
+            }
+        }
+    };
+}
+
+fields! {
+    /// Name of the test; runs are numbered per name [default: the test file's name, or else the scenario's].
+    name: String as Text, in name, {
+        flag: Some(Flag { alias: "profile", ..FLAG }),
+        label: "Test name",
+        is_wide: true,
+        max_bytes: load_test::MAX_TEST_NAME_BYTES,
+        check: load_test::check_name,
+    };
+    /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
+    host: String as Text, in host, {
+        flag: Some(Flag { short: Some('H'), value_name: "URL", ..FLAG }),
+        label: "Host",
+        is_wide: true,
+        max_bytes: load_test::MAX_HOST_BYTES,
+        check: load_test::check_host,
+    };
+    /// Peak concurrent users [default: 10; Locust: 1].
+    users: u64 as Whole, {
+        flag: Some(Flag { short: Some('u'), value_name: "N", ..FLAG }),
+        label: "Users",
+    };
+    /// Total number of worker processes; -1 means one per core of this machine [default: 1].
+    workers: u32 as Whole, {
+        flag: Some(Flag { short: Some('w'), alias: "processes", value_name: "N" }),
+        label: "Workers",
+    };
+    /// Total duration, including ramp-up; for a scenario with a load shape, an upper limit [default: 60s].
+    duration: u64 as Seconds, {
+        flag: Some(Flag { short: Some('t'), alias: "run-time", value_name: "DURATION" }),
+        label: "Duration",
+    };
+    /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts all users immediately
+    /// [default: 10s, but at most a sixth of the duration].
+    ramp_up: u64 as Seconds, {
+        flag: Some(Flag { value_name: "DURATION", ..FLAG }),
+        label: "Ramp-up",
+    };
+    /// Users to start per second, instead of --ramp-up; as in Locust.
+    spawn_rate: f64 as Number, {
+        flag: Some(Flag { short: Some('r'), value_name: "RATE", ..FLAG }),
+        label: "Spawn rate (users/s)",
+        is_advanced: true,
+    };
+    /// New iterations per second over the whole run, regardless of how fast the target responds; --users caps the
+    /// iterations in progress.
+    arrival_rate: f64 as Number, {
+        flag: Some(Flag { value_name: "RATE", ..FLAG }),
+        label: "Arrival rate (iterations/s)",
+        is_advanced: true,
+    };
+    /// Infrastructure that generates the load, with --coordinator [default: local].
+    infrastructure: String as Text, in infrastructure, { label: "Infrastructure", };
+    /// Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
+    scenario: String as Text, in scenario, {
+        label: "Scenario",
+        check: load_test::check_scenario,
+    };
+    /// Run only these user types; the option's name may be omitted.
+    user_types: Vec<String> as List, in selection.user_types, {
+        label: "User types",
+        about: "User Types",
+        is_advanced: true,
+        check: load_test::check_user_types,
+    };
+    /// Run only tasks with at least one of these tags.
+    tags: Vec<String> as List, in selection.tags, {
+        flag: Some(Flag { short: Some('T'), value_name: "TAG", ..FLAG }),
+        label: "Tags",
+        about: "Tags",
+        is_advanced: true,
+        check: load_test::check_tags,
+    };
+    /// Skip tasks with any of these tags; takes precedence over --tags.
+    exclude_tags: Vec<String> as List, in selection.exclude_tags, {
+        flag: Some(Flag { short: Some('E'), value_name: "TAG", ..FLAG }),
+        label: "Excluded tags",
+        about: "Excluded Tags",
+        is_advanced: true,
+        check: load_test::check_excluded_tags,
+    };
+    /// Grace period for tasks and requests still running at the end [default: 10s; Locust: 0].
+    stop_timeout: u64 as Seconds, {
+        flag: Some(Flag { short: Some('s'), value_name: "DURATION", ..FLAG }),
+        label: "Stop timeout",
+        is_advanced: true,
+        check: load_test::check_stop_timeout,
+    };
+    /// Give every user type and every task weight 1.
+    equal_weights: bool as Flag, in selection.equal_weights, {
+        label: "Give all user types and tasks equal weight",
+        about: "Weights",
+        about_set: "all equal",
+        is_advanced: true,
+    };
+    /// Agents and whoever asks may be of different builds.
+    allow_mixed_builds: bool as Flag, {
+        flag: None,
+        label: "Allow agents of different builds",
+        is_advanced: true,
+    };
+}
+
+impl Field {
+    /// What a draft says of it.
+    pub fn get(&self, draft: &TestDraft) -> Option<FieldValue> {
+        (self.get)(draft)
+    }
+
+    /// Puts a value of the field's kind into a draft.
+    ///
+    /// # Errors
+    /// The number is larger than the field can hold.
+    pub fn set(&self, draft: &mut TestDraft, value: FieldValue) -> Result<(), ValueTooLarge> {
+        (self.set)(draft, value)
+    }
+
+    /// What About This Test says of it, if anything.
+    pub fn about_text(&self, test: &LoadTest) -> Option<String> {
+        if self.about.is_empty() {
+            return None;
+        }
+        Some(match (self.of_test)(test)? {
+            FieldValue::Text(text) => text,
+            FieldValue::Whole(number) => number.to_string(),
+            FieldValue::Number(number) => number.to_string(),
+            FieldValue::Flag(_) => self.about_set.to_owned(),
+            FieldValue::List(names) => names.join(", "),
+        })
+    }
+
+    /// What is wrong with it, whatever the other fields say.
+    pub(crate) fn check(&self, test: &LoadTest) -> Vec<LoadTestError> {
+        (self.check)(test)
+    }
+
+    /// Whether a test file may have it: who starts it, and on which agents, is not the file's to say.
+    pub(super) fn is_of_files(&self) -> bool {
+        self.flag.is_some()
+    }
+}
+
+impl TestDraft {
+    /// On which terms the run may start.
+    pub fn terms(&self) -> StartTerms {
+        StartTerms {
+            allow_mixed_builds: self.allow_mixed_builds.unwrap_or_default(),
+            client_build: self.client_build.clone(),
+        }
+    }
+}
+
+/// The value, unless it is the empty one, which says nothing.
+fn given<T: Default + PartialEq + Clone>(value: &T) -> Option<T> {
+    (*value != T::default()).then(|| value.clone())
+}
+
+fn is_default(client: &ClientSettings) -> bool {
+    *client == ClientSettings::default()
+}
+
+/// A type that a field's value may have.
+trait FieldType: Sized {
+    fn into_value(self) -> FieldValue;
+    fn from_value(value: FieldValue) -> Result<Self, ValueTooLarge>;
+}
+
+macro_rules! field_types {
+    ($($type:ty as $kind:ident;)+) => {$(
+        impl FieldType for $type {
+            fn into_value(self) -> FieldValue {
+                FieldValue::$kind(self.into())
+            }
+
+            fn from_value(value: FieldValue) -> Result<Self, ValueTooLarge> {
+                match value {
+                    FieldValue::$kind(value) => value.try_into().map_err(|_| ValueTooLarge),
+                    _ => Err(ValueTooLarge),
+                }
+            }
+        }
+    )+};
+}
+
+field_types! {
+    String as Text;
+    u64 as Whole;
+    u32 as Whole;
+    f64 as Number;
+    bool as Flag;
+    Vec<String> as List;
+}
