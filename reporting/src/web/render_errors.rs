@@ -50,7 +50,7 @@ pub(super) async fn render_errors(
             &ErrorPage {
                 page_title: format!("{} – Greylag", status.canonical_reason().unwrap_or("Error")),
                 status: status.as_u16(),
-                message: message,
+                message,
                 base: state.base(),
             },
         )
