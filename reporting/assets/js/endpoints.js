@@ -2,7 +2,7 @@
 
 import { h, part, setAttribute, setText } from "./dom.js";
 import { count, ms, rate } from "./format.js";
-import { onBar, percentiles, timesTitle } from "./percentiles.js";
+import { onBar, timesTitle } from "./percentiles.js";
 
 /** SVG units of a full latency bar. */
 const BAR = 100;
@@ -195,9 +195,9 @@ function intendedTitle(times) {
   return `From the intended start: ${average}, ${timesTitle(times).toLowerCase()}; of ${count(times.requests)} requests`;
 }
 
-/** The numbers below the 95th percentile from the intended start. */
+/** The numbers below the 95th percentile from the intended start: as many as there is room for. */
 function intendedDetails(times) {
-  const others = percentiles.filter(({ key }) => key !== "p95_ms");
+  const others = onBar.filter(({ key }) => key !== "p95_ms");
   return [`avg ${ms(times.avg_ms)}`, ...others.map(({ key, mark }) => `${mark} ${ms(times[key])}`)].join(" · ");
 }
 

@@ -167,9 +167,9 @@ pub(crate) fn intended_title(intended: &Option<IntendedStats>) -> String {
     )
 }
 
-/// The numbers below the 95th percentile from the intended start.
+/// The numbers below the 95th percentile from the intended start: as many as there is room for.
 pub(crate) fn intended_details(times: &TimeStats) -> String {
-    let others = times.percentiles().into_iter();
+    let others = on_bar(times).into_iter();
     let others = others.filter(|percentile| percentile.key != "p95_ms");
     let others = others.map(|percentile| format!(" · {} {}", percentile.mark, ms(percentile.ms)));
     format!("avg {}{}", ms(times.avg_ms), others.collect::<String>())

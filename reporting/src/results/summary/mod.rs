@@ -130,7 +130,7 @@ pub struct SummaryArrivals {
 pub struct SummaryEndpoint {
     /// HTTP method or another kind of request; empty in a row of all endpoints together.
     pub method: String,
-    /// Its name; [`AGGREGATED`] in a row of all endpoints together.
+    /// Its name; `Aggregated` in a row of all endpoints together.
     pub name: String,
     /// The statistics of its requests.
     #[serde(flatten)]
@@ -140,6 +140,7 @@ pub struct SummaryEndpoint {
 }
 
 /// Name of a row of all endpoints together.
+#[cfg(feature = "coordinator")]
 pub(crate) const AGGREGATED: &str = "Aggregated";
 
 /// One kind of error.
