@@ -513,18 +513,18 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "bytes": 400, "avg_ms": 2.125,
             "min_ms": 1.0, "max_ms": 3.0,
             // the histogram counts 2.500 and 2.501 ms together
-            "p50_ms": 2.501, "p95_ms": 3.0, "p99_ms": 3.0,
+            "p50_ms": 2.501, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
             "intended": null, "first_byte_only": 0, "arrivals": null,
         },
         "endpoints": [
             {
                 "method": "GET", "name": "/", "requests": 3, "failures": 0, "error_rate": 0.0, "bytes": 300, "avg_ms": 2.0,
-                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p95_ms": 3.0, "p99_ms": 3.0,
+                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
                 "current_rps": 0.5, "intended": null, "first_byte_only": 0,
             },
             {
                 "method": "POST", "name": "/order", "requests": 1, "failures": 1, "error_rate": 1.0, "bytes": 100, "avg_ms": 2.5,
-                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
+                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p90_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
                 "current_rps": 0.5, "intended": null, "first_byte_only": 0,
             },
         ],

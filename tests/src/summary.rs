@@ -79,6 +79,7 @@ pub struct Totals {
     pub min_ms: f64,
     pub max_ms: f64,
     pub p50_ms: f64,
+    pub p90_ms: f64,
     pub p95_ms: f64,
     pub p99_ms: f64,
     pub intended: Option<Intended>,
@@ -96,6 +97,7 @@ pub struct Intended {
     pub min_ms: f64,
     pub max_ms: f64,
     pub p50_ms: f64,
+    pub p90_ms: f64,
     pub p95_ms: f64,
     pub p99_ms: f64,
 }
@@ -125,6 +127,7 @@ pub struct Endpoint {
     pub min_ms: f64,
     pub max_ms: f64,
     pub p50_ms: f64,
+    pub p90_ms: f64,
     pub p95_ms: f64,
     pub p99_ms: f64,
     pub current_rps: f64,

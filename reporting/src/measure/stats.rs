@@ -150,7 +150,7 @@ percentiles! {
     0.66 "66%";
     0.75 "75%";
     0.80 "80%";
-    0.90 "90%";
+    0.90 "90%" => p90_ms, "90", "90th percentile", on_bar: false;
     0.95 "95%" => p95_ms, "95", "95th percentile", on_bar: true;
     0.98 "98%";
     0.99 "99%" => p99_ms, "99", "99th percentile", on_bar: true;

@@ -35,7 +35,9 @@ async fn page_progress_list_and_summary_say_the_same() {
             assert_eq!(other[number], totals[number], "{number}");
         }
     }
-    for number in ["avg_ms", "min_ms", "max_ms", "p50_ms", "p95_ms", "p99_ms"] {
+    for number in [
+        "avg_ms", "min_ms", "max_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms",
+    ] {
         assert_eq!(view["aggregated"][number], totals[number], "{number}");
         assert_eq!(
             view["endpoints"][0][number], summary["endpoints"][0][number],

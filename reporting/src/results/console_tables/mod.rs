@@ -350,7 +350,9 @@ mod tests {
             .collect();
         assert_eq!(
             cells[2],
-            ["GET", "/paced", "1010", "20", "3000", "3000", "3000", "3"]
+            [
+                "GET", "/paced", "1010", "20", "3000", "3000", "3000", "3000", "3"
+            ]
         );
         assert_eq!(cells[4][0], "Aggregated");
         assert!(more.contains("\nTimed to the first byte only: GET /goose\n"));

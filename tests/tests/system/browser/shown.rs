@@ -89,6 +89,15 @@ pub(super) async fn assert_shows(browser: &Browser, summary: &Summary) {
             "{label} reads {text:?}"
         );
     }
+    for (name, value) in [
+        ("p50", totals.p50_ms),
+        ("p90", totals.p90_ms),
+        ("p95", totals.p95_ms),
+        ("p99", totals.p99_ms),
+    ] {
+        let (shown, _) = field(browser, name).await;
+        assert_same(&shown, value, name);
+    }
     let (_, text) = field(browser, "total-requests").await;
     assert_eq!(
         text.replace([',', '\u{202f}', ' '], ""),
