@@ -1,7 +1,7 @@
 //! Something to load in the demo: a little shop on a free port of this machine.
 //!
 //! It has what a results page should show: healthy GETs, one endpoint that is slow, and a POST that is not
-//! allowed. It lives on a thread of its own, so that it does not wait for the coordinator or make it wait.
+//! allowed. It has a thread of its own, so that it does not wait for the coordinator or make it wait.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -33,7 +33,7 @@ pub use serde;
 /// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.
 pub use serde_json;
 
-/// What macros expand to; nobody else should name it.
+/// What macros expand to; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
     pub use greylag_scenarios::macro_support::*;

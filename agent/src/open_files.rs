@@ -6,7 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files a worker needs beside its users' connections: its agent, its runtimes, name resolution, test data.
 const OTHER_FILES: u64 = 64;
 
-/// Every user of a worker and everybody at a coordinator holds a connection, so the process may open as many files as the system lets it.
+/// Raises the limit of open files as far as the system allows: each user of a worker and each client of a coordinator has
+/// a connection.
 pub(crate) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

@@ -1,6 +1,6 @@
 //! The names a run uses, each kept once, and the caps on them.
 //!
-//! Unbounded names are the user's mistake and our job: what is beyond [`MAX_ENDPOINTS`] or [`MAX_ERRORS`]
+//! Users may name without bounds by mistake, and memory must be bounded all the same: what is beyond [`MAX_ENDPOINTS`] or [`MAX_ERRORS`]
 //! is counted under [`OTHER`], so nothing is lost but the name.
 
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -133,7 +133,7 @@ impl Vocabulary {
 }
 
 impl Overflowed {
-    /// Sentences about what is over its cap here and was not in `before`.
+    /// Messages about what is over its cap here and was not in `before`.
     pub(crate) fn news_since(self, before: Self) -> impl Iterator<Item = String> {
         let endpoints = (self.endpoints && !before.endpoints).then(|| {
             format!("There are more than {MAX_ENDPOINTS} endpoints; requests to further ones are counted as \"{OTHER}\". Group them with a name.")

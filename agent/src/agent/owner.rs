@@ -138,7 +138,7 @@ impl Owner {
     fn on_link(&mut self, event: LinkEvent) -> Result<(), Refusal> {
         match event {
             LinkEvent::Connected { welcome, outgoing } => self.on_connected(welcome, outgoing),
-            LinkEvent::Heard(message) => {
+            LinkEvent::Message(message) => {
                 self.last_heard = Instant::now();
                 self.on_message(message);
             }

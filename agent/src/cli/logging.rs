@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::Command;
 use super::failure::Failure;
-use crate::worker::worker_log;
+use crate::worker::log;
 
 /// Long-running processes tell what happens to them, other people's crates only what is wrong.
 const TALKATIVE: &str =
@@ -51,7 +51,7 @@ pub(super) fn init(
         },
     };
     if matches!(command, Command::Worker) {
-        worker_log::init(chosen);
+        log::init(chosen);
         return Ok(());
     }
     let filter = chosen.unwrap_or_else(|| EnvFilter::new(default));

@@ -1,5 +1,5 @@
 //! Signals that ask a worker to end. A service manager and `docker stop` send them to all processes of a unit, the agent
-//! and its workers together: a worker ends in order and hands over what it has.
+//! and its workers together: a worker ends cleanly and hands over its results.
 
 use std::io;
 

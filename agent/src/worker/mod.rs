@@ -5,21 +5,20 @@
 //!                                                    | starts, stops,       ^ takes finished seconds
 //!                                                    v load profile         |
 //!                                                load thread --timings--> recorder
-//!                                       (clock --orders--> engine)
+//!                                   (scheduler --orders--> engine)
 //! ```
 //!
-//! The clock walks the load profile and tells the engine when each user starts and stops. The users have a
-//! thread and a runtime of their own, so that encoding and sending results never delays a
-//! request by more than the processor does. A watchdog beside it notices code of users that blocks that thread. What scenarios print, and what we log, goes to standard output
-//! and error, which the agent reads line by line. When the socket closes the agent has died, and when
-//! nothing is said on it for the lease the agent is frozen: nobody controls the load, and the process ends. It ends
-//! in order on SIGTERM, SIGINT and SIGHUP, too.
+//! The scheduler walks the load profile and orders the engine to start and stop users. The users have a thread and a
+//! runtime of their own, so that encoding and sending results does not delay requests. A watchdog beside it notices user
+//! code that blocks that thread. What scenarios print, and what Greylag logs, goes to standard output and error, which the
+//! agent reads line by line. When the socket closes, the agent is gone, and when nothing comes on it for the lease, the
+//! agent is frozen: the load is out of control, and the process ends. It also ends cleanly on SIGTERM, SIGINT and SIGHUP.
 
 mod end_signals;
 mod load;
+pub(crate) mod log;
 mod session;
 mod watch;
-pub(crate) mod worker_log;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What an agent and its workers say to each other: MessagePack frames with a length, over the socket that
-//! is a worker's standard input. Both are the same binary, so there are no versions.
+//! The protocol between an agent and its workers: MessagePack frames with a length, over the socket that is a worker's
+//! standard input. Both are the same binary, so there are no versions.
 
 mod socket;
 
@@ -17,7 +17,7 @@ const MAX_WORKER_FRAME_BYTES: usize = 64 * 1024 * 1024;
 /// A report is closed when it has this many bytes, and the rest goes into the next.
 pub(crate) const REPORT_BYTES: usize = 4 * 1024 * 1024;
 
-/// What an agent says to a worker.
+/// A message from an agent to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// First frame: what to do.
@@ -31,7 +31,7 @@ pub(crate) enum ToWorker {
     Start {
         /// Run time zero on this machine's wall clock, µs since 1970.
         run_zero_us: u64,
-        /// How many users there shall be when, over the whole run.
+        /// How many users the whole run has at which time.
         profile: LoadProfile,
         /// What the scenario's set-up made on worker 0.
         set_up_data: Option<SetUpData>,
@@ -43,14 +43,14 @@ pub(crate) enum ToWorker {
     },
     /// End the load now.
     Stop,
-    /// The agent is well. A worker that is told nothing for this long ends: its agent may be frozen.
+    /// The agent is alive. A worker that receives nothing for this long ends: its agent may be frozen.
     Alive {
         /// How long, in ms.
         lease_ms: u64,
     },
 }
 
-/// What a worker says to its agent.
+/// A message from a worker to its agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
     /// The scenario is built; waiting for the start.
@@ -65,7 +65,7 @@ pub(crate) enum FromWorker {
         /// In the scenario's words.
         reason: String,
     },
-    /// It stops its users before their time.
+    /// It stops its users early.
     Failing {
         /// Why, as text that follows the worker's name.
         reason: String,
@@ -79,7 +79,7 @@ pub(crate) enum FromWorker {
     },
 }
 
-/// Results of one worker. Everything is added to what is there.
+/// Results of one worker. Everything is added to earlier reports.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// What `intervals` and `samples` refer to by position.
@@ -89,7 +89,7 @@ pub(crate) struct Report {
     pub(crate) samples: Vec<SampleData>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
-    /// Nothing of the seconds before this one is still to come; 0 where that is not said.
+    /// The seconds before this one are complete; 0 where that is not known.
     pub(crate) until: u32,
 }
 
@@ -109,7 +109,7 @@ impl Report {
     }
 }
 
-/// How the frames are told apart.
+/// Splits the stream of bytes into frames.
 pub(crate) fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .max_frame_length(MAX_WORKER_FRAME_BYTES)
@@ -126,7 +126,7 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Bytes {
 /// Decodes a frame.
 ///
 /// # Errors
-/// When the frame is no such message.
+/// The frame is not such a message.
 pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, rmp_serde::decode::Error> {
     rmp_serde::from_slice(frame)
 }

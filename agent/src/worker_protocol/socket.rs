@@ -1,7 +1,7 @@
 //! The worker's end of the socket to its agent.
 //!
-//! It is the process's standard input: a pair of sockets without a name has no file to clean up, no path
-//! that is too long, and nobody else can connect to it.
+//! It is the process's standard input: a pair of unnamed sockets leaves no file to clean up, has no path that may be too
+//! long, and no other process can connect to it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentSocketError {
-    /// Somebody else started this process.
+    /// This process was not started by an agent.
     #[error("`worker` is started by an agent, not by hand; use `greylag agent` or `greylag run`")]
     NotFromAgent,
     /// The system refused.
@@ -19,8 +19,8 @@ pub(crate) enum AgentSocketError {
     Io(#[from] io::Error),
 }
 
-/// Takes the socket off standard input, which is empty from then on, so that a scenario that reads it gets
-/// nothing of ours.
+/// Takes the socket off standard input, which is empty from then on, so that a scenario that reads it cannot disturb the
+/// protocol.
 pub(crate) fn take_agent_socket() -> Result<UnixStream, AgentSocketError> {
     let standard_input = io::stdin();
     let socket = UnixStream::from(standard_input.as_fd().try_clone_to_owned()?);

@@ -1,8 +1,8 @@
 //! How far the coordinator's clock is ahead of ours, measured by pings.
 //!
-//! A pong says what the coordinator's clock showed somewhere between our sending and our receiving. In
-//! the middle is the best guess, and it is wrong by at most half of the round trip, so the ping with the
-//! shortest round trip of the last [`KEPT`] is believed, since the last reconnect.
+//! A pong carries what the coordinator's clock showed at some time between our sending and our receiving. The middle is
+//! the best guess, and it is wrong by at most half of the round trip, so the ping with the shortest round trip among the
+//! last [`KEPT`] since the last reconnect is used.
 
 use std::collections::VecDeque;
 
@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_shortest_round_trip_is_believed() {
+    fn the_shortest_round_trip_counts() {
         let mut clock = ClockOffset::default();
         assert_eq!(clock.offset_us(), 0);
         clock.record(1_000, 5_900, 3_000);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_reconnect_the_first_pong_is_believed() {
+    fn after_a_reconnect_the_first_pong_counts() {
         let mut clock = ClockOffset::default();
         clock.record(1_000, 5_000, 1_000);
         clock.reconnected();

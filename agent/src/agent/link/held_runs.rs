@@ -1,4 +1,4 @@
-//! The runs that an agent holds, as its connection says them to the coordinator.
+//! The runs that an agent has a part in, as its connection reports them to the coordinator.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ pub(crate) struct Held {
     pub(crate) run_id: RunId,
     /// Run time zero, once the run has started.
     pub(crate) run_zero: Option<Instant>,
-    /// Since when the oldest results wait to be acknowledged.
+    /// Since when the oldest results have been waiting for their acknowledgement.
     pub(crate) unacknowledged_since: Option<Instant>,
 }
 
@@ -27,7 +27,7 @@ impl HeldRuns {
         held.iter().map(|held| held.run_id.clone()).collect()
     }
 
-    /// How they stand now.
+    /// Their state now.
     pub(crate) fn at(&self, now: Instant) -> Vec<HeldRun> {
         let since = |then| micros(now.saturating_duration_since(then));
         let held = self.0.borrow();
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_said_as_they_stand_at_the_moment_of_saying() {
+    fn runs_are_reported_as_they_are_at_that_moment() {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let held = |run_id: &str, run_zero, unacknowledged_since| Held {

@@ -33,15 +33,15 @@ use end::{Break, End};
 use frames::{Socket, read, write};
 pub(crate) use held_runs::{Held, HeldRuns};
 
-/// A connection that is silent for so long is broken: the coordinator answers a ping each second.
+/// A connection that is silent for this long is broken: the coordinator answers a ping each second.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A connection that lasts for so long is sound: the next one that is lost is dialled again at once, while
-/// one that is accepted and dropped time and again is dialled less and less often.
+/// A connection that lasts for this long is sound: when it is lost, the next is dialled immediately, while a coordinator
+/// that accepts and drops connections time and again is dialled less and less often.
 const SOUND_AFTER: Duration = Duration::from_secs(3);
 /// How long the closing of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the connection tells the agent.
+/// What happens on the connection.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// There is a new connection; what is sent into `outgoing` goes out on it.
@@ -49,8 +49,8 @@ pub(crate) enum LinkEvent {
         welcome: Welcome,
         outgoing: mpsc::UnboundedSender<Bytes>,
     },
-    /// The coordinator said something.
-    Heard(ToAgent),
+    /// A message from the coordinator.
+    Message(ToAgent),
     /// The coordinator answered a ping. All clocks in µs since 1970.
     Pong {
         sent_at_us: u64,
@@ -212,11 +212,11 @@ impl Link {
                 coordinator_time_us,
                 received_at_us: self.clock.now_us(),
             },
-            message => LinkEvent::Heard(message),
+            message => LinkEvent::Message(message),
         }
     }
 
-    /// Says once per cause why there is no connection.
+    /// Logs once per cause why there is no connection.
     fn log_cause(&mut self, cause: &Break) {
         let cause = cause.to_string();
         if self.last_cause.as_ref() == Some(&cause) {

@@ -5,11 +5,11 @@
 //!                          └─ an error ──► Refused ──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Everything is prepared before the worker says that it is ready, so on_test_start of worker 0 is over before
-//! any worker of the run starts users, and users start in time however long the preparation took.
+//! Everything is prepared before the worker reports that it is ready, so on_test_start of worker 0 is over before any
+//! worker of the run starts users, and users start on time however long the preparation took.
 
-mod clock;
 mod error;
+mod scheduler;
 mod slot_classes;
 
 use std::sync::{Arc, OnceLock};
@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Watchdog;
 use crate::scenario_choice::Choice;
-use clock::{ARRIVAL_QUEUE, Clock, ORDER_QUEUE};
 pub(super) use error::LoadError;
+use scheduler::{ARRIVAL_QUEUE, ORDER_QUEUE, Scheduler};
 
 // Whatever a scenario may make is accepted on the way.
 const _: () = assert!(MAX_SET_UP_BYTES == MAX_SET_UP_DATA_BYTES);
@@ -36,18 +36,18 @@ const _: () = assert!(MAX_SET_UP_BYTES == MAX_SET_UP_DATA_BYTES);
 pub(super) struct Part {
     pub(super) choice: Choice,
     pub(super) settings: RunSettings,
-    /// Until when the scenario's load shape is asked, if it says how many users there are.
+    /// Until when the scenario's load shape is asked, if the run follows it.
     pub(super) shape_ceiling: Option<Duration>,
     pub(super) stop_timeout: Duration,
     pub(super) recorder: Arc<dyn Recorder>,
-    /// Ends what is under way: preparation, or the users.
+    /// Ends what is running: the preparation, or the users.
     pub(super) stop: CancellationToken,
-    /// Says what the users are doing at the moment.
+    /// Shows which user's code is running.
     pub(super) watch: Arc<LoopWatch>,
 }
 
 /// The order to start users.
-pub(super) struct Go {
+pub(super) struct StartUsers {
     pub(super) run_zero: Instant,
     /// What the scenario's set-up made on worker 0.
     pub(super) set_up_data: Option<SetUpData>,
@@ -72,8 +72,8 @@ pub(super) struct LoadThread {
     pub(super) events: mpsc::UnboundedReceiver<LoadEvent>,
     /// The kernel's number of the thread, once it runs.
     pub(super) thread: Arc<OnceLock<Pid>>,
-    /// Starts the users; when it is dropped without, there are none.
-    pub(super) go: Option<oneshot::Sender<Go>>,
+    /// Starts the users; none are started when it is dropped unused.
+    pub(super) go: Option<oneshot::Sender<StartUsers>>,
 }
 
 impl LoadThread {
@@ -83,7 +83,7 @@ impl LoadThread {
     /// The thread cannot be started.
     pub(super) fn start(part: Part) -> Result<Self, LoadError> {
         // At most the four events above are ever in it.
-        let (tell, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         let (go, started) = oneshot::channel();
         let thread = Arc::new(OnceLock::new());
         let own_number = Arc::clone(&thread);
@@ -98,16 +98,16 @@ impl LoadThread {
                 match runtime {
                     Ok(runtime) => {
                         let _watchdog = Watchdog::beside_this_thread(&part.watch, &part.recorder);
-                        runtime.block_on(live(part, &tell, started));
+                        runtime.block_on(run_scenario(part, &sender, started));
                         // Whatever a scenario left behind on the runtime is not waited for.
                         runtime.shutdown_background();
                     }
                     Err(error) => {
-                        let _ = tell.send(LoadEvent::Refused(LoadError::Runtime(error)));
+                        let _ = sender.send(LoadEvent::Refused(LoadError::Runtime(error)));
                     }
                 }
-                // Nobody listens any more when the session has given us up.
-                let _ = tell.send(LoadEvent::Over);
+                // A session that has left this thread behind does not listen any more.
+                let _ = sender.send(LoadEvent::Over);
             })
             .map_err(LoadError::Thread)?;
         Ok(Self {
@@ -118,10 +118,10 @@ impl LoadThread {
     }
 }
 
-async fn live(
+async fn run_scenario(
     mut part: Part,
-    tell: &mpsc::UnboundedSender<LoadEvent>,
-    started: oneshot::Receiver<Go>,
+    events: &mpsc::UnboundedSender<LoadEvent>,
+    started: oneshot::Receiver<StartUsers>,
 ) {
     let scenario = &part.choice.scenario;
     // The agent asks the shape, too, and says what is wrong with it; here its users are needed, because test
@@ -144,7 +144,7 @@ async fn live(
         prepared = prepare(&part, &run, &mut begun) => prepared,
         () = part.stop.cancelled() => Ok(None),
     };
-    let _ = tell.send(match prepared {
+    let _ = events.send(match prepared {
         Ok(set_up_data) => LoadEvent::Ready(set_up_data.map(SetUpData::from)),
         Err(error) => LoadEvent::Refused(error),
     });
@@ -157,7 +157,7 @@ async fn live(
         Some(go) => drive_users(&part, &run, go).await,
         None => Ok(()),
     };
-    let _ = tell.send(LoadEvent::UsersEnded(ended));
+    let _ = events.send(LoadEvent::UsersEnded(ended));
     if begun {
         let events = scenario.events();
         events.worker_stopped(&run).await;
@@ -166,14 +166,14 @@ async fn live(
     }
 }
 
-/// `begun` is set when what is begun has to be ended by the scenario's last events.
+/// `begun` is set once the scenario's last events have to run, too.
 async fn prepare(
     part: &Part,
     run: &Arc<Run>,
     begun: &mut bool,
 ) -> Result<Option<Vec<u8>>, LoadError> {
     let scenario = &part.choice.scenario;
-    // Reads files, which may block: nobody else is on this thread yet.
+    // Reads files, which may block: there are no users on this thread yet.
     scenario
         .prepare(&part.settings)
         .map_err(LoadError::of_scenario)?;
@@ -192,7 +192,7 @@ async fn prepare(
     Ok(set_up_data)
 }
 
-async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), LoadError> {
+async fn drive_users(part: &Part, run: &Arc<Run>, go: StartUsers) -> Result<(), LoadError> {
     let set_up_data = go.set_up_data.as_ref().map(SetUpData::bytes);
     part.choice
         .scenario
@@ -202,7 +202,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), LoadErro
     let profile = go.profile.borrow().clone();
     let most_users = profile.most_users();
     let own = own_users(most_users, worker, workers);
-    let clock = Clock {
+    let scheduler = Scheduler {
         run_zero: go.run_zero,
         worker,
         workers,
@@ -228,20 +228,20 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), LoadErro
         prepared: Some(Arc::clone(run)),
     };
     let recorder = Arc::clone(&part.recorder);
-    let keep_arrivals = {
-        let (clock, recorder) = (clock.clone(), Arc::clone(&recorder));
+    let schedule_arrivals = {
+        let (scheduler, recorder) = (scheduler.clone(), Arc::clone(&recorder));
         async move {
             if let Some(arrivals) = arrivals {
-                clock.keep_arrivals(arrivals, recorder).await;
+                scheduler.schedule_arrivals(arrivals, recorder).await;
             }
         }
     };
-    // In one task with the engine, so that a panic of the clock ends the load and does not stop it silently.
+    // In one task with the engine, so that a panic of the scheduler ends the load instead of stopping it silently.
     let beside = async {
         tokio::join!(
-            clock.keep_users(&part.choice.classes, orders, spawned),
-            keep_arrivals,
-            tell_spawning(part, run, spawning_completed),
+            scheduler.schedule_users(&part.choice.classes, orders, spawned),
+            schedule_arrivals,
+            report_spawning(part, run, spawning_completed),
         );
         std::future::pending::<()>().await;
     };
@@ -254,8 +254,8 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: Go) -> Result<(), LoadErro
     }
 }
 
-/// One after the other, and beside the clock: a handler that takes its time delays no user.
-async fn tell_spawning(part: &Part, run: &Arc<Run>, mut completed: mpsc::UnboundedReceiver<u64>) {
+/// One after the other, and beside the scheduler, so that a slow handler does not delay users.
+async fn report_spawning(part: &Part, run: &Arc<Run>, mut completed: mpsc::UnboundedReceiver<u64>) {
     let events = part.choice.scenario.events();
     while let Some(users) = completed.recv().await {
         let handlers = events.spawning_completed(run, users);

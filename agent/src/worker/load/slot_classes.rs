@@ -1,17 +1,17 @@
-//! Which class of users is dealt to which slot.
+//! Which user type each slot of a worker gets.
 
 use greylag_infra::{ClassSequence, UserClass};
 
-/// The classes of the slots that belong to some of a run's workers, found as far as they are asked for.
+/// The classes of the slots that belong to some of a run's workers, computed as far as they are needed.
 ///
-/// Slot i of the run gets the i-th class of the dealing sequence and belongs to worker i % workers. A slot
-/// keeps its class however often it is used.
+/// Slot i of the run gets the i-th class of the distribution sequence and belongs to worker i % workers. A slot keeps
+/// its class however often it is used.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotClasses {
     sequence: ClassSequence,
     /// By worker of the run: whether its slots are ours.
     is_ours: Vec<bool>,
-    /// The next slot of the run that is dealt.
+    /// The next slot of the run to be distributed.
     next: usize,
     /// By slot of ours, in order: the position of its class.
     classes: Vec<u32>,
@@ -34,7 +34,7 @@ impl SlotClasses {
         }
     }
 
-    /// Positions of the classes of the first `count` slots of ours; fewer if there is nobody to deal.
+    /// Positions of the classes of the first `count` slots of ours; fewer if there are no users to distribute.
     pub(crate) fn first(&mut self, count: usize) -> &[u32] {
         if !self.is_ours.contains(&true) {
             return &[];
@@ -51,7 +51,7 @@ impl SlotClasses {
         &self.classes[..count.min(self.classes.len())]
     }
 
-    /// Position of the class of this slot of ours, counted from 0 among ours; none if there is nobody to deal.
+    /// Position of the class of this slot of ours, counted from 0 among ours; none if there are no users to distribute.
     pub(crate) fn class_of(&mut self, slot: usize) -> Option<usize> {
         let class = self.first(slot.saturating_add(1)).get(slot)?;
         Some(*class as usize)
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_deal_is_no_endless_search() {
+    fn without_users_the_search_ends() {
         assert_eq!(
             SlotClasses::new(&classes(&[0.0]), 2, &[1]).class_of(3),
             None
@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        /// Each worker's slots are every so manieth of the whole run's, whatever they are asked in.
+        /// Each worker has every n-th slot of the whole run, in whatever order they are asked for.
         #[test]
         fn workers_share_one_sequence(
             weights in prop::collection::vec(0.1f64..9.0, 1..4),

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::load::{Go, LoadError, LoadEvent, LoadThread, Part};
-use super::watch::CoreWatch;
+use super::load::{LoadError, LoadEvent, LoadThread, Part, StartUsers};
+use super::watch::SaturationWatch;
 use crate::open_files::too_few_files;
 use crate::recorder::{Reports, RunRecorder, Taken};
 use crate::scenario_choice::{choose, settings_of, shape_ceiling};
@@ -82,7 +82,7 @@ pub(super) async fn run(
         stop_timeout: test.stop_timeout(),
         longest_stop,
         prepared: false,
-        core_watch: None,
+        saturation: None,
         run: None,
         users_ended: false,
         failure: None,
@@ -112,7 +112,7 @@ struct Session {
     longest_stop: Duration,
     prepared: bool,
     /// Watches the load thread while it drives users.
-    core_watch: Option<CoreWatch>,
+    saturation: Option<SaturationWatch>,
     /// The run, once it has been started.
     run: Option<Running>,
     users_ended: bool,
@@ -225,10 +225,15 @@ impl Session {
                 let run_zero = WallClock::start().instant_of(run_zero_us);
                 self.recorder.begin(run_zero);
                 self.check_files(&profile);
-                self.core_watch = self.load.thread.get().copied().and_then(CoreWatch::start);
+                self.saturation = self
+                    .load
+                    .thread
+                    .get()
+                    .copied()
+                    .and_then(SaturationWatch::start);
                 let (profile, followed) = watch::channel(profile);
                 // A thread that is gone has told so, or will.
-                let _ = go.send(Go {
+                let _ = go.send(StartUsers {
                     run_zero: run_zero.into(),
                     set_up_data,
                     profile: followed,
@@ -353,7 +358,7 @@ impl Session {
         let is_next = second > run.flushed;
         if is_next {
             for notice in self
-                .core_watch
+                .saturation
                 .iter_mut()
                 .flat_map(|watch| watch.look(second))
             {

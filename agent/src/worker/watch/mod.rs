@@ -1,9 +1,9 @@
 //! What is watched while the load thread drives users: that their code does not block it, and that it gets the
 //! processor time it needs.
 
-mod core_watch;
+mod blocked_loop;
+mod saturation;
 mod thread_times;
-mod watchdog;
 
-pub(super) use core_watch::CoreWatch;
-pub(super) use watchdog::Watchdog;
+pub(super) use blocked_loop::Watchdog;
+pub(super) use saturation::SaturationWatch;

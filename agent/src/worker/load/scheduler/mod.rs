@@ -1,8 +1,8 @@
-//! The worker's clock: tells the engine when users start and stop and when iterations are due, as the load
-//! profile says, and follows the profile when it changes.
+//! The worker's scheduler: orders the engine to start and stop users and to begin iterations when they are due by the
+//! load profile, and follows the profile when it changes.
 //!
-//! What is due when is decided by the profile (`UserPlan`, `ArrivalTimes`); here is only the waiting. Both
-//! loops end when the engine takes nothing any more.
+//! What is due when is decided by the profile (`UserPlan`, `ArrivalTimes`); this module only waits. Both loops end when
+//! the engine takes no more orders.
 
 #[cfg(test)]
 mod tests;
@@ -17,16 +17,16 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::slot_classes::SlotClasses;
 
-/// Orders that wait for the engine at most; the clock waits when it does not keep up.
+/// Orders that wait for the engine at most; the scheduler waits when it does not keep up.
 pub(super) const ORDER_QUEUE: usize = 1_024;
 /// How long the engine is given to take its orders, before it is looked at again.
 const ENGINE_TURN: Duration = Duration::from_millis(1);
 /// Iterations that wait for the engine at most; what is due beyond them is skipped.
 pub(super) const ARRIVAL_QUEUE: usize = 8_192;
 
-/// Which part of a run a clock is for.
+/// Which part of a run a scheduler is for.
 #[derive(Debug, Clone)]
-pub(super) struct Clock {
+pub(super) struct Scheduler {
     /// Run time zero; may be in the future.
     pub(super) run_zero: Instant,
     /// This worker among all of the run.
@@ -37,10 +37,10 @@ pub(super) struct Clock {
     pub(super) profile: watch::Receiver<LoadProfile>,
 }
 
-impl Clock {
+impl Scheduler {
     /// Starts and stops this worker's users when they are due. Each time a step of the profile has been
     /// followed to its end here, the users it asks for over the whole run go to `spawned`.
-    pub(super) async fn keep_users(
+    pub(super) async fn schedule_users(
         mut self,
         classes: &[UserClass],
         orders: mpsc::Sender<UserOrder>,
@@ -94,7 +94,7 @@ impl Clock {
 
     /// Hands over the intended starts of this worker's iterations when they are due. What the engine has no
     /// room for is skipped.
-    pub(super) async fn keep_arrivals(
+    pub(super) async fn schedule_arrivals(
         mut self,
         arrivals: mpsc::Sender<Instant>,
         recorder: Arc<dyn Recorder>,
@@ -145,7 +145,7 @@ impl Clock {
         let profile = &mut self.profile;
         let changed = async {
             if profile.changed().await.is_err() {
-                // Nobody changes it any more.
+                // Its sender is gone, so it does not change any more.
                 std::future::pending().await
             }
         };
@@ -220,7 +220,7 @@ impl Steps {
     }
 }
 
-/// Why a clock goes on.
+/// Why a scheduler woke up.
 enum Woken {
     Due,
     Changed,

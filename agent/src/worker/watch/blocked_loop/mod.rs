@@ -1,8 +1,8 @@
 //! Notices users' code that blocks the thread which all users of a worker share.
 //!
-//! A thread beside that of the load looks every 10 ms whether the poll of a user that it saw last is still under way.
-//! A thread that is not let onto a processor looks the same from outside, and is not the fault of the users: time in which
-//! the watchdog itself came late, or in which the system says that the thread waited for a processor, does not count.
+//! A thread beside the load thread looks every 10 ms whether the poll of a user that it saw last is still running. A
+//! thread that does not get a processor looks the same from outside and is not the users' fault: time in which the watchdog
+//! itself came late, or in which the thread waited for a processor according to the system, does not count.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use greylag_scenarios::{GeneratorLimit, LoopWatch, Recorder, Sight};
 
-use super::thread_times::{ThreadTimes, TimesOfThread};
+use super::thread_times::{ThreadTimes, TimedThread};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -36,13 +36,15 @@ impl Watchdog {
     pub(crate) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
         let (ending, ended) = mpsc::channel();
         let (watch, recorder) = (Arc::clone(watch), Arc::clone(recorder));
-        let times = TimesOfThread::this();
+        let thread_times = TimedThread::this();
         let thread = thread::Builder::new()
             .name("watchdog".to_owned())
             .spawn(move || {
-                let mut looks = Looks::new(Instant::now());
+                let mut detector = Detector::new(Instant::now());
                 while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                    let found = looks.look(Instant::now(), watch.look(), || times.read());
+                    let found = detector.look(Instant::now(), watch.look(), || {
+                        thread_times.times().unwrap_or_default()
+                    });
                     if let Some(found) = found {
                         found.report(&*recorder);
                     }
@@ -68,9 +70,9 @@ impl Drop for Watchdog {
     }
 }
 
-/// Code that kept the thread, as far as the looks have found.
+/// Code that blocked the thread, as far as the detector knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
+struct BlockedCode {
     code: String,
     /// For about how long.
     time: Duration,
@@ -80,7 +82,7 @@ struct Found {
     again: bool,
 }
 
-impl Found {
+impl BlockedCode {
     fn report(&self, recorder: &dyn Recorder) {
         let Self { code, time, .. } = self;
         if !self.is_over {
@@ -97,8 +99,8 @@ impl Found {
     }
 }
 
-/// A poll that was seen under way.
-struct Hold {
+/// A poll that was seen running.
+struct SeenPoll {
     sight: Sight,
     first_seen: Instant,
     last_seen: Instant,
@@ -111,7 +113,7 @@ struct Hold {
     reported: bool,
 }
 
-impl Hold {
+impl SeenPoll {
     /// How long the code itself kept the thread, as far as it was seen.
     fn time(&self, times: ThreadTimes) -> Duration {
         let seen = self.last_seen - self.first_seen;
@@ -130,17 +132,17 @@ impl Hold {
     }
 }
 
-/// One look after the other.
-struct Looks {
+/// Detects blocking code from one look after the other.
+struct Detector {
     last: Instant,
-    hold: Option<Hold>,
+    poll: Option<SeenPoll>,
 }
 
-impl Looks {
+impl Detector {
     fn new(now: Instant) -> Self {
         Self {
             last: now,
-            hold: None,
+            poll: None,
         }
     }
 
@@ -149,40 +151,40 @@ impl Looks {
         now: Instant,
         sight: Option<Sight>,
         times: impl Fn() -> ThreadTimes,
-    ) -> Option<Found> {
+    ) -> Option<BlockedCode> {
         let since_last = now.saturating_duration_since(self.last);
         self.last = now;
-        if let (Some(hold), Some(sight)) = (&mut self.hold, sight)
-            && hold.sight.is_same_poll(sight)
+        if let (Some(poll), Some(sight)) = (&mut self.poll, sight)
+            && poll.sight.is_same_poll(sight)
         {
-            hold.sight = sight;
-            hold.last_seen = now;
-            // Timers are a little late always.
+            poll.sight = sight;
+            poll.last_seen = now;
+            // Timers are always a little late.
             if since_last > 2 * LOOK_EVERY {
-                hold.ours += since_last - LOOK_EVERY;
+                poll.ours += since_last - LOOK_EVERY;
             }
-            if hold.last_seen - hold.first_seen < hold.report_at {
+            if poll.last_seen - poll.first_seen < poll.report_at {
                 return None;
             }
-            hold.report_at *= 2;
-            let time = hold.time_so_far(times());
+            poll.report_at *= 2;
+            let time = poll.time_so_far(times());
             if time < BLOCKED_FROM {
                 return None;
             }
-            return Some(Found {
+            return Some(BlockedCode {
                 code: sight.name(),
                 time,
                 is_over: false,
-                again: std::mem::replace(&mut hold.reported, true),
+                again: std::mem::replace(&mut poll.reported, true),
             });
         }
-        let ended = self.hold.take();
-        let known = ended.filter(|hold| hold.last_seen - hold.first_seen >= BLOCKED_FROM);
+        let ended = self.poll.take();
+        let known = ended.filter(|poll| poll.last_seen - poll.first_seen >= BLOCKED_FROM);
         if known.is_none() && sight.is_none() {
             return None;
         }
         let times = times();
-        self.hold = sight.map(|sight| Hold {
+        self.poll = sight.map(|sight| SeenPoll {
             sight,
             first_seen: now,
             last_seen: now,
@@ -191,14 +193,14 @@ impl Looks {
             report_at: STILL_BLOCKED_FROM,
             reported: false,
         });
-        let hold = known?;
-        let time = hold.time(times);
-        (time >= BLOCKED_FROM).then(|| Found {
-            code: hold.sight.name(),
+        let poll = known?;
+        let time = poll.time(times);
+        (time >= BLOCKED_FROM).then(|| BlockedCode {
+            code: poll.sight.name(),
             // Half a look at each end was not seen.
             time: time + LOOK_EVERY,
             is_over: true,
-            again: hold.reported,
+            again: poll.reported,
         })
     }
 }

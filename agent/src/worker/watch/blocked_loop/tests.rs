@@ -26,7 +26,7 @@ fn two_polls(code: &str) -> [Sight; 2] {
 
 /// A watchdog whose clock and whose thread's times are set by hand.
 struct Hand {
-    looks: Looks,
+    detector: Detector,
     now: Instant,
     times: Cell<ThreadTimes>,
 }
@@ -35,21 +35,21 @@ impl Hand {
     fn new() -> Self {
         let now = Instant::now();
         Self {
-            looks: Looks::new(now),
+            detector: Detector::new(now),
             now,
             times: Cell::default(),
         }
     }
 
-    /// Looks once after this many milliseconds.
-    fn look(&mut self, after_ms: u64, sight: Option<Sight>) -> Option<Found> {
+    /// Detector once after this many milliseconds.
+    fn look(&mut self, after_ms: u64, sight: Option<Sight>) -> Option<BlockedCode> {
         self.now += Duration::from_millis(after_ms);
         let times = &self.times;
-        self.looks.look(self.now, sight, || times.get())
+        self.detector.look(self.now, sight, || times.get())
     }
 
-    /// Looks every 10 ms for a while.
-    fn looks(&mut self, ms: u64, sight: Sight) -> Vec<Found> {
+    /// Detector every 10 ms for a while.
+    fn looks(&mut self, ms: u64, sight: Sight) -> Vec<BlockedCode> {
         (0..ms / 10)
             .filter_map(|_| self.look(10, Some(sight)))
             .collect()
@@ -62,8 +62,8 @@ impl Hand {
     }
 }
 
-fn blocked(ms: u64) -> Option<Found> {
-    Some(Found {
+fn blocked(ms: u64) -> Option<BlockedCode> {
+    Some(BlockedCode {
         code: "Shopper::buy".to_owned(),
         time: Duration::from_millis(ms),
         is_over: true,
@@ -135,7 +135,7 @@ fn a_poll_that_never_returns_is_reported_while_it_goes_on() {
         .collect();
     assert_eq!(reported, [(1, false), (2, true), (4, true), (8, true)]);
     // It is one and the same in the end, too.
-    let over = blocked(9_000).map(|found| Found {
+    let over = blocked(9_000).map(|found| BlockedCode {
         again: true,
         ..found
     });

@@ -1,5 +1,5 @@
-//! What is logged by tracing in a worker process, on standard error: everything the users' own code says down to
-//! info, with its place, and what others warn of. The agent reads it line by line and adds time and source.
+//! The log of a worker process, on standard error: what the users' own code logs down to info, with its place, and the
+//! warnings of all other code. The agent reads it line by line and adds time and source.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, filter};
 
-/// Sets up the log. `chosen` is what somebody asked to see, in place of what is shown otherwise.
+/// Sets up the log. `chosen` is the filter that was asked for in place of the usual one.
 pub(crate) fn init(chosen: Option<EnvFilter>) {
     let lines = tracing_subscriber::fmt::layer()
         .event_format(WorkerLine)
@@ -36,7 +36,7 @@ fn is_shown(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= most
 }
 
-/// Whether this is said by the users' own code: neither by Greylag nor by a crate from a registry or another
+/// Whether this is logged by the users' own code: neither by Greylag nor by a crate from a registry or another
 /// repository, whose files the compiler knows by where they were downloaded to.
 fn is_of_users(metadata: &Metadata<'_>) -> bool {
     /// Our own crates.
@@ -67,7 +67,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        // What the `log` crate says is an event of another place and target.
+        // What is logged by the `log` crate is an event of another place and target.
         let logged = event.normalized_metadata();
         let metadata = logged.as_ref().unwrap_or_else(|| event.metadata());
         write!(writer, "{} ", metadata.level())?;
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "INFO checkout{{user=3}}: bought basket=7 (agent/src/worker/worker_log.rs:{line})\n\
+                "INFO checkout{{user=3}}: bought basket=7 (agent/src/worker/log.rs:{line})\n\
                  ERROR checkout{{user=3}}: no stock task=\"buy\"\n"
             )
         );

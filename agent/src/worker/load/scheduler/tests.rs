@@ -1,4 +1,4 @@
-//! The clock against a naive model, in paused time.
+//! The scheduler against a naive model, in paused time.
 
 use std::sync::Mutex;
 
@@ -30,7 +30,7 @@ fn profile(steps: &[(u64, u64, u64)], ends_ms: u64) -> LoadProfile {
     }
 }
 
-/// A worker's clock in paused time, with an engine that only writes down.
+/// A worker's scheduler in paused time, with an engine that only writes down.
 struct Watched {
     run_zero: Instant,
     profile: watch::Sender<LoadProfile>,
@@ -44,13 +44,13 @@ impl Watched {
         let (profile, followed) = watch::channel(first);
         let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
         let (tell, spawned) = mpsc::unbounded_channel();
-        let clock = Clock {
+        let scheduler = Scheduler {
             run_zero,
             worker,
             workers,
             profile: followed,
         };
-        tokio::spawn(async move { clock.keep_users(&classes(), orders, tell).await });
+        tokio::spawn(async move { scheduler.schedule_users(&classes(), orders, tell).await });
         Self {
             run_zero,
             profile,
@@ -65,7 +65,7 @@ impl Watched {
         let mut orders = Vec::new();
         while let Ok(order) = tokio::time::timeout_at(until, self.ordered.recv()).await {
             let at = Instant::now() - self.run_zero;
-            orders.push(match order.expect("the clock goes on") {
+            orders.push(match order.expect("the scheduler goes on") {
                 UserOrder::Start(planned) => (at.as_millis(), planned.index, true),
                 UserOrder::Stop { index } => (at.as_millis(), index, false),
             });
@@ -192,7 +192,7 @@ async fn slots_without_a_class_stay_empty() {
     let (_profile, followed) = watch::channel(profile(&[(0, 5, 0), (50, 0, 0)], 1_000));
     let (orders, mut ordered) = mpsc::channel(16);
     let (spawned, _) = mpsc::unbounded_channel();
-    let clock = Clock {
+    let scheduler = Scheduler {
         run_zero: Instant::now(),
         worker: 0,
         workers: 1,
@@ -200,7 +200,7 @@ async fn slots_without_a_class_stay_empty() {
     };
     let until = Instant::now() + Duration::from_millis(100);
     let classes = [fixed];
-    let kept = clock.keep_users(&classes, orders, spawned);
+    let kept = scheduler.schedule_users(&classes, orders, spawned);
     assert!(tokio::time::timeout_at(until, kept).await.is_err());
     let mut starts = 0;
     while let Ok(order) = ordered.try_recv() {
@@ -241,13 +241,13 @@ async fn iterations_are_handed_over_when_they_are_due() {
     let (profile, followed) = watch::channel(first.clone());
     let (arrivals, mut arriving) = mpsc::channel(ARRIVAL_QUEUE);
     let recorder = Arc::new(Skipped::default());
-    let clock = Clock {
+    let scheduler = Scheduler {
         run_zero,
         worker: 1,
         workers: 2,
         profile: followed,
     };
-    tokio::spawn(clock.keep_arrivals(arrivals, Arc::clone(&recorder) as _));
+    tokio::spawn(scheduler.schedule_arrivals(arrivals, Arc::clone(&recorder) as _));
     let mut intended = Vec::new();
     let until = run_zero + Duration::from_secs(3);
     while let Ok(Some(at)) = tokio::time::timeout_at(until, arriving.recv()).await {
@@ -269,13 +269,13 @@ async fn what_the_engine_has_no_room_for_is_skipped() {
     let (_profile, followed) = watch::channel(rate(100.0, 1_000));
     let (arrivals, mut arriving) = mpsc::channel(10);
     let recorder = Arc::new(Skipped::default());
-    let clock = Clock {
+    let scheduler = Scheduler {
         run_zero: Instant::now(),
         worker: 0,
         workers: 1,
         profile: followed,
     };
-    tokio::spawn(clock.keep_arrivals(arrivals, Arc::clone(&recorder) as _));
+    tokio::spawn(scheduler.schedule_arrivals(arrivals, Arc::clone(&recorder) as _));
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut taken = 0;
     while arriving.try_recv().is_ok() {

@@ -1,14 +1,14 @@
 //! Whether the load thread gets the processor time it needs.
 //!
-//! The kernel counts for each thread how long it ran and how long it was ready to run but waited for a core. A
-//! thread that does one or the other nearly all the time handles responses later than they come, and the response
-//! times it measures include that delay.
+//! A thread that runs, or waits for a processor, nearly all the time handles responses later than they arrive, and the
+//! response times it measures include that delay.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use greylag_infra::{GeneratorNotice, NoticeKind};
 use rustix::thread::Pid;
+
+use super::thread_times::{ThreadTimes, TimedThread};
 
 /// A second counts as saturated from this share of it on, in percent.
 const SATURATED_PERCENT: u64 = 90;
@@ -17,8 +17,8 @@ const SATURATED_SECONDS: usize = 3;
 
 /// Watches one thread, second by second.
 #[derive(Debug)]
-pub(crate) struct CoreWatch {
-    thread: Pid,
+pub(crate) struct SaturationWatch {
+    thread: TimedThread,
     last: Reading,
     /// Seconds before this one have been looked at.
     seen: u32,
@@ -28,30 +28,43 @@ pub(crate) struct CoreWatch {
     is_saturated: bool,
 }
 
-/// What the kernel has counted at a moment.
+/// The thread's times at a moment.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     at: Instant,
-    ran: Duration,
-    waited: Duration,
+    times: ThreadTimes,
 }
 
-impl CoreWatch {
-    /// Watches a thread from now on; none where the system does not count.
+impl Reading {
+    fn of(thread: &TimedThread) -> Option<Self> {
+        let at = Instant::now();
+        let times = thread.times()?;
+        Some(Self { at, times })
+    }
+}
+
+impl SaturationWatch {
+    /// Watches a thread from now on; none where the system does not count its time.
     pub(crate) fn start(thread: Pid) -> Option<Self> {
-        Some(Self {
+        let thread = TimedThread::of(thread);
+        let last = Reading::of(&thread)?;
+        Some(Self::starting_with(thread, last))
+    }
+
+    fn starting_with(thread: TimedThread, last: Reading) -> Self {
+        Self {
             thread,
-            last: read(thread)?,
+            last,
             seen: 0,
             streak: Vec::new(),
             is_saturated: false,
-        })
+        }
     }
 
-    /// Looks at the seconds of run time that have ended before `second`. Returns what there is to say about them
-    /// and those before.
+    /// Looks at the seconds of run time that have ended before `second`. Returns the notices about them and those
+    /// before.
     pub(crate) fn look(&mut self, second: u32) -> Vec<GeneratorNotice> {
-        match read(self.thread) {
+        match Reading::of(&self.thread) {
             Some(reading) => self.judge(reading, second),
             None => Vec::new(),
         }
@@ -64,8 +77,8 @@ impl CoreWatch {
         let first_second = std::mem::replace(&mut self.seen, second);
         let last = std::mem::replace(&mut self.last, now);
         let wall = now.at.saturating_duration_since(last.at);
-        let ran = percent(now.ran.saturating_sub(last.ran), wall);
-        let waited = percent(now.waited.saturating_sub(last.waited), wall);
+        let ran = percent(now.times.ran.saturating_sub(last.times.ran), wall);
+        let waited = percent(now.times.waited.saturating_sub(last.times.waited), wall);
         if ran + waited < SATURATED_PERCENT {
             self.streak.clear();
             self.is_saturated = false;
@@ -100,67 +113,22 @@ fn percent(part: Duration, whole: Duration) -> u64 {
     ((part.as_secs_f64() * 100.0 / whole.as_secs_f64()).round() as u64).min(100)
 }
 
-fn read(thread: Pid) -> Option<Reading> {
-    let dir = format!("/proc/self/task/{}", thread.as_raw_nonzero());
-    let at = Instant::now();
-    let (ran, waited) = match fs::read_to_string(format!("{dir}/schedstat")) {
-        Ok(text) => scheduler_times(&text)?,
-        // A kernel that does not count waiting counts what ran.
-        Err(_) => (
-            processor_time(&fs::read_to_string(format!("{dir}/stat")).ok()?)?,
-            Duration::ZERO,
-        ),
-    };
-    Some(Reading { at, ran, waited })
-}
-
-/// Time on a core and time ready without one, of `/proc/…/schedstat`.
-fn scheduler_times(schedstat: &str) -> Option<(Duration, Duration)> {
-    let mut nanoseconds = schedstat.split_ascii_whitespace().map(str::parse);
-    let mut next = || Some(Duration::from_nanos(nanoseconds.next()?.ok()?));
-    Some((next()?, next()?))
-}
-
-/// Time on a core, of `/proc/…/stat`.
-fn processor_time(stat: &str) -> Option<Duration> {
-    /// Fields after the name, which is in parentheses and may hold anything, until the user time.
-    const BEFORE_USER_TIME: usize = 11;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut ticks = fields
-        .split_ascii_whitespace()
-        .skip(BEFORE_USER_TIME)
-        .map(str::parse::<u64>);
-    let (user, system) = (ticks.next()?.ok()?, ticks.next()?.ok()?);
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Some(Duration::from_secs_f64(
-        user.saturating_add(system) as f64 / per_second as f64,
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A watch that reads what the test says: per second the shares of running and waiting.
+    /// The notices of a watch that reads what the test says: per second the shares of running and waiting.
     fn notices_of(seconds: &[(u64, u64)]) -> Vec<(NoticeKind, u32, u32, u64)> {
-        let start = Instant::now();
         let mut reading = Reading {
-            at: start,
-            ran: Duration::ZERO,
-            waited: Duration::ZERO,
+            at: Instant::now(),
+            times: ThreadTimes::default(),
         };
-        let mut watch = CoreWatch {
-            thread: rustix::thread::gettid(),
-            last: reading,
-            seen: 0,
-            streak: Vec::new(),
-            is_saturated: false,
-        };
+        let mut watch = SaturationWatch::starting_with(TimedThread::this(), reading);
         let mut all = Vec::new();
         for (second, (ran, waited)) in (1..).zip(seconds) {
             reading.at += Duration::from_secs(1);
-            reading.ran += Duration::from_millis(ran * 10);
-            reading.waited += Duration::from_millis(waited * 10);
+            reading.times.ran += Duration::from_millis(ran * 10);
+            reading.times.waited += Duration::from_millis(waited * 10);
             all.extend(watch.judge(reading, second));
         }
         all.iter()
@@ -207,15 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_numbers_are_read() {
-        let times = scheduler_times("1500000000 250000000 17\n").unwrap();
-        assert_eq!(
-            times,
-            (Duration::from_millis(1_500), Duration::from_millis(250))
-        );
-        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 1 0 10";
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        assert_eq!(processor_time(stat).unwrap().as_secs_f64(), 200.0 / ticks);
-        assert!(CoreWatch::start(rustix::thread::gettid()).is_some());
+    fn a_thread_of_this_process_can_be_watched() {
+        assert!(SaturationWatch::start(rustix::thread::gettid()).is_some());
     }
 }
