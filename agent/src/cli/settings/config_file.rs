@@ -23,7 +23,7 @@ pub(super) enum ConfigFileError {
     #[error("it is larger than {MAX_TEST_FILE_BYTES} bytes")]
     TooLarge,
     #[error("it is not valid TOML: {}", .0.message())]
-    Toml(#[from] toml::de::Error),
+    Toml(Box<toml::de::Error>),
 }
 
 /// Reads a file of a bounded size.
@@ -35,6 +35,12 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigFileError> {
         return Err(ConfigFileError::TooLarge);
     }
     Ok(fs::read_to_string(path)?)
+}
+
+impl From<toml::de::Error> for ConfigFileError {
+    fn from(error: toml::de::Error) -> Self {
+        Self::Toml(Box::new(error))
+    }
 }
 
 impl ConfigFile {
