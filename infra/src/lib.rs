@@ -5,7 +5,6 @@ mod load_test;
 mod profile;
 mod registry;
 mod run;
-mod test_draft;
 
 pub mod protocol;
 
@@ -16,9 +15,10 @@ pub use base::{
 };
 pub use load_test::{
     ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
-    HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
-    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MisfitError, NoHost, Secret,
-    Selection, Stage, TestDefaults, WaitTime,
+    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, Flag, HttpVersion, LoadTest,
+    LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES, MAX_OPTION_NAME_BYTES,
+    MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError, NoHost, Overlaid,
+    Secret, Selection, Stage, TestDefaults, TestDraft, ValueTooLarge, WaitTime, field,
 };
 pub use profile::{
     Arrival, ArrivalTimes, ClassSequence, LoadProfile, MAX_PROFILE_STEPS, ProfileError,
@@ -38,8 +38,4 @@ pub use run::{
     CHANGE_DELAY_US, ChangeRefused, Completeness, Counted, END_GRACE_US, Gap, GapCause,
     LATE_RESULTS_US, MAX_GAPS, PREPARE_TIMEOUT_US, RunAgent, RunEffect, RunEvent, RunLifecycle,
     RunPhase, RunRecord, RunStatus, START_DELAY_US, StopRefused, UnfinishedRun,
-};
-pub use test_draft::{
-    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, Flag, MAX_TEST_FILE_BYTES,
-    Overlaid, TestDraft, ValueTooLarge, field,
 };

@@ -2,9 +2,8 @@
 
 use super::error::{LoadTestError, LoadTestErrors};
 use super::field_checks::{bad_name, too_many};
-use super::{LoadTest, Stage};
+use super::{FIELDS, LoadTest, Stage};
 use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS};
-use crate::test_draft::FIELDS;
 
 /// Most options of one test.
 pub const MAX_OPTIONS: usize = 100;

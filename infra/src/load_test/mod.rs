@@ -5,6 +5,7 @@ mod client_settings;
 mod declared;
 mod defaults;
 mod definition;
+mod draft;
 mod error;
 mod field_checks;
 mod host;
@@ -21,6 +22,10 @@ pub(crate) use declared::{MAX_REQUESTS, WAIT_TIME_RANGE};
 pub use defaults::{DEFAULT_INFRASTRUCTURE, TestDefaults};
 pub(crate) use definition::have_rates;
 pub use definition::{LoadTest, Selection, Stage};
+pub use draft::{
+    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, Flag, MAX_TEST_FILE_BYTES,
+    Overlaid, TestDraft, ValueTooLarge, field,
+};
 pub use error::{LoadTestError, LoadTestErrors};
 pub(crate) use field_checks::{
     MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_scenario, check_stop_timeout,

@@ -417,7 +417,7 @@ fn many_errors_are_cut() {
 /// The examples of the README do what it says of them.
 #[test]
 fn the_documented_examples_are_valid() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let examples: Vec<&str> = readme
         .split("```toml\n")
         .skip(1)

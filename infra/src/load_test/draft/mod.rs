@@ -1,5 +1,5 @@
 //! What a load test may say: one description, read by one reader from a test file (TOML) and from the JSON of the
-//! API. Everything is optional; defaults and flags come later. Everything that is wrong is told at once, each with
+//! API. Everything is optional; `resolve` puts defaults in. Everything that is wrong is reported at once, each with
 //! its place, and of an unknown key the nearest known one.
 
 mod client;
