@@ -11,7 +11,7 @@ use greylag_infra::protocol::{
     Endpoint, IntervalData, SampleData, SampleKind, Snapshot, UserChange,
 };
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
-use greylag_reporting::{Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Store};
+use greylag_reporting::{Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Scope, Store, Window};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,8 +44,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (end - 600, end),
         (17, end * 9 / 10 + 7),
     ] {
+        let scope = Scope::of_window(Window::new(from, to)?);
         timed(&format!("window [{from}, {to})"), async || {
-            let totals = store.totals("r", Some(from..to)).await?;
+            let totals = store.totals("r", &scope).await?;
             let expected = u64::from(to - from) * u64::from(endpoints * requests);
             assert_eq!(totals.aggregated().requests(), expected);
             Ok(())
@@ -53,19 +54,28 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     }
     timed("series of at most 1,000 points", async || {
-        store.series("r", 0, 1_000).await.map(drop)
+        store.series("r", &Scope::default(), 1_000).await.map(drop)
     })
     .await?;
     timed("series of every second", async || {
-        store.series("r", 0, usize::MAX).await.map(drop)
+        store
+            .series("r", &Scope::default(), usize::MAX)
+            .await
+            .map(drop)
     })
     .await?;
     timed("5,000 samples", async || {
-        store.samples("r", 0, 5_000).await.map(drop)
+        store
+            .samples("r", &Scope::default(), 0, 5_000)
+            .await
+            .map(drop)
     })
     .await?;
     timed("current rates", async || {
-        store.current_rps(&record, 0).await.map(drop)
+        store
+            .current_rps(&record, &Scope::default(), 0)
+            .await
+            .map(drop)
     })
     .await?;
     store.close().await;

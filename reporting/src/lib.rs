@@ -32,7 +32,8 @@ pub use measure::{
 pub use plain_text::plain_text;
 pub use results::summary::{
     Progress, Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint,
-    SummaryError, SummaryGap, SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    SummaryEndpointName, SummaryError, SummaryGap, SummaryRun, SummaryScope, SummarySecond,
+    SummaryTotals, SummaryWarning,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{
@@ -42,8 +43,8 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, LogRow, MAX_LOG_BYTES, MAX_LOG_LINES,
-    MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Series,
-    SeriesPoint, Store, StoreError, TestRecord, WorkerRow, other_endpoint,
+    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, LogRow, MAX_LOG_BYTES, MAX_LOG_LINES,
+    MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Scope, Series,
+    SeriesPoint, Store, StoreError, TestRecord, Window, WorkerRow, other_endpoint,
 };
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use greylag_infra::RunPhase;
 use greylag_infra::protocol::LogLine;
-use greylag_reporting::{RunFilter, SaveOutcome, Store, StoreError};
+use greylag_reporting::{RunFilter, SaveOutcome, Scope, Store, StoreError};
 use support::{START_US, endpoint, run, snapshot};
 
 const DATABASE: &str = "greylag.sqlite";
@@ -96,7 +96,7 @@ async fn a_deleted_run_leaves_no_row_no_space_and_no_number() {
     assert_eq!(store.run("one").await.unwrap(), None);
     assert!(
         store
-            .totals("one", None)
+            .totals("one", &Scope::default())
             .await
             .unwrap_err()
             .is_unknown_run()
@@ -140,7 +140,7 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
 
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(ids(&store).await, ["kept"]);
-    let totals = store.totals("kept", None).await.unwrap();
+    let totals = store.totals("kept", &Scope::default()).await.unwrap();
     assert_eq!(totals.aggregated().requests(), 1);
     store
         .update_run(&greylag_infra::RunRecord {

@@ -10,9 +10,9 @@ use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
     MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
 };
-use greylag_reporting::{Interval, Store, StoreError, other_endpoint};
+use greylag_reporting::{Interval, Scope, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
-use support::{endpoint, run, snapshot};
+use support::{endpoint, first_seconds, run, snapshot};
 
 async fn store_with_run() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ async fn long_and_strange_names_are_cut_and_kept() {
         }];
     }
     store.save_snapshot("r", "a", hostile).await.unwrap();
-    let totals = store.totals("r", None).await.unwrap();
+    let totals = store.totals("r", &Scope::default()).await.unwrap();
     assert_eq!(totals.endpoints.len(), names.len());
     for (endpoint, interval) in &totals.endpoints {
         assert!(endpoint.name.len() <= MAX_NAME_BYTES && endpoint.method.len() <= MAX_NAME_BYTES);
@@ -65,7 +65,7 @@ async fn long_and_strange_names_are_cut_and_kept() {
                 .all(|text| text.len() <= MAX_ERROR_BYTES)
         );
     }
-    let samples = store.samples("r", 0, 10).await.unwrap();
+    let samples = store.samples("r", &Scope::default(), 0, 10).await.unwrap();
     assert_eq!(samples.points[0].name, "");
 }
 
@@ -101,11 +101,11 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
             .await
             .unwrap();
         if seq == 6 {
-            store.totals("r", None).await.unwrap(); // the rest of the errors meets totals in memory
+            store.totals("r", &Scope::default()).await.unwrap(); // the rest of the errors meets totals in memory
         }
     }
-    let check = async |store: &Store, window| {
-        let totals = store.totals("r", window).await.unwrap();
+    let check = async |store: &Store, scope: Scope| {
+        let totals = store.totals("r", &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), MAX_ENDPOINTS + 1);
         assert_eq!(
             totals.aggregated().requests(),
@@ -124,14 +124,14 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
         assert_eq!(errors[OTHER], 70);
         assert_eq!(errors.values().sum::<u64>(), texts.len() as u64);
     };
-    check(&store, None).await;
-    check(&store, Some(0..10)).await;
-    let log = store.log("r", 0, 10).await.unwrap();
+    check(&store, Scope::default()).await;
+    check(&store, first_seconds(10)).await;
+    let log = store.log("r", &Scope::default(), 0, 10).await.unwrap();
     assert_eq!(log.len(), 2, "one warning of each: {log:?}");
     assert!(log[0].text.contains("more than 1000 endpoints"));
     assert!(log[1].text.contains("more than 1000 different errors"));
     store.close().await;
-    check(&Store::open(dir.path()).unwrap(), None).await;
+    check(&Store::open(dir.path()).unwrap(), Scope::default()).await;
 }
 
 /// An interval of three requests.
@@ -238,11 +238,18 @@ async fn broken_intervals_are_refused_and_change_nothing() {
             "{error:?} should contain {words:?}"
         );
     }
-    assert!(store.totals("r", None).await.unwrap().endpoints.is_empty());
+    assert!(
+        store
+            .totals("r", &Scope::default())
+            .await
+            .unwrap()
+            .endpoints
+            .is_empty()
+    );
     store.save_snapshot("r", "a", with(valid())).await.unwrap();
     assert_eq!(
         store
-            .totals("r", None)
+            .totals("r", &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -261,7 +268,7 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
         text: "late".into(),
     }];
     store.save_snapshot("r", "a", late).await.unwrap();
-    let log = store.log("r", 0, 10).await.unwrap();
+    let log = store.log("r", &Scope::default(), 0, 10).await.unwrap();
     // the greatest Date of ECMAScript is 8.64e15 ms
     assert!(log[0].at_us / 1_000 < 8_640_000_000_000_000, "{log:?}");
 }

@@ -7,7 +7,7 @@
 mod support;
 
 use greylag_infra::{GeneratorNotice, NoticeKind, RunRecord};
-use greylag_reporting::Store;
+use greylag_reporting::{Scope, Store};
 use support::{run, snapshot};
 
 async fn store() -> (tempfile::TempDir, Store) {
@@ -49,8 +49,17 @@ async fn what_the_generator_ran_short_of_is_kept_and_merged() {
     };
     store.close().await;
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.notices("r").await.unwrap(), [merged]);
-    assert!(store.notices("r9").await.unwrap_err().is_unknown_run());
+    assert_eq!(
+        store.notices("r", &Scope::default()).await.unwrap(),
+        [merged]
+    );
+    assert!(
+        store
+            .notices("r9", &Scope::default())
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use greylag_reporting::{SaveOutcome, Store, StoreError};
-use support::{endpoint, run, snapshot};
+use greylag_reporting::{SaveOutcome, Scope, Store, StoreError};
+use support::{endpoint, first_seconds, run, snapshot};
 
 fn refusal(dir: &Path) -> String {
     Store::open(dir)
@@ -142,8 +142,8 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         let after = Store::open(image.path()).unwrap();
         let run = after.run("r").await.unwrap().unwrap();
         assert!(run.agents.iter().all(|agent| agent.last_seq == seq));
-        for window in [None, Some(0..1_000)] {
-            let totals = after.totals("r", window).await.unwrap();
+        for scope in [Scope::default(), first_seconds(1_000)] {
+            let totals = after.totals("r", &scope).await.unwrap();
             assert_eq!(totals.aggregated().requests(), saved);
             assert_eq!(totals.errors(), [(&get, "late", saved / 2)]);
         }
@@ -160,7 +160,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         );
         assert_eq!(
             after
-                .totals("r", None)
+                .totals("r", &Scope::default())
                 .await
                 .unwrap()
                 .aggregated()
@@ -247,7 +247,7 @@ async fn a_backup_is_the_database_as_of_one_moment_without_secrets() {
     assert!(!String::from_utf8_lossy(&bytes).contains("geheim"));
 
     let copied = Store::open(copies.path()).unwrap();
-    let totals = copied.totals("r", None).await.unwrap();
+    let totals = copied.totals("r", &Scope::default()).await.unwrap();
     assert_eq!(totals.aggregated().requests(), 1);
     let run = copied.run("r").await.unwrap().unwrap();
     assert_eq!(run.test.host, "https://ada:…@shop.example/");

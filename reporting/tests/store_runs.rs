@@ -8,8 +8,8 @@ mod support;
 
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
 use greylag_infra::{RunPhase, RunRecord};
-use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Store, StoreError, Summary};
-use support::{START_US, end, endpoint, run, snapshot};
+use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
+use support::{START_US, end, endpoint, first_seconds, run, snapshot};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
     );
     assert_eq!(
         store
-            .totals("r", None)
+            .totals("r", &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -176,7 +176,9 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     record.ended_at_us = Some(START_US + 10_000_000);
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
-        let before = Summary::read(store, "r", START_US).await.unwrap();
+        let before = Summary::read(store, "r", &Scope::default(), START_US)
+            .await
+            .unwrap();
         let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
         let beyond_a_gap = snapshot("r", 5, &[(1, &get, 1_000, None)]);
         for (agent, late) in [("a", two), ("a", beyond_a_gap), ("b", one.clone())] {
@@ -187,7 +189,12 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
             store.save_snapshot("r", "a", one.clone()).await.unwrap(),
             SaveOutcome::Duplicate
         );
-        assert_eq!(Summary::read(store, "r", START_US).await.unwrap(), before);
+        assert_eq!(
+            Summary::read(store, "r", &Scope::default(), START_US)
+                .await
+                .unwrap(),
+            before
+        );
         assert_eq!(before.totals.stats.requests, 1);
     };
     check(&store).await;
@@ -204,7 +211,7 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     store.save_snapshot("r", "a", first).await.unwrap();
     assert_eq!(
         store
-            .totals("r", None)
+            .totals("r", &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -231,20 +238,28 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
         .unwrap_err();
     assert!(matches!(error, StoreError::Database(_)) && !error.is_invalid_input());
     assert!(error.to_string().contains("disk is full"), "{error}");
-    for window in [None, Some(0..100)] {
-        let totals = store.totals("r", window).await.unwrap();
+    for scope in [Scope::default(), first_seconds(100)] {
+        let totals = store.totals("r", &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), 1);
         assert_eq!(totals.aggregated().requests(), 1);
     }
-    assert_eq!(store.series("r", 0, 100).await.unwrap().points.len(), 1);
+    assert_eq!(
+        store
+            .series("r", &Scope::default(), 100)
+            .await
+            .unwrap()
+            .points
+            .len(),
+        1
+    );
 
     saboteur.execute_batch("DROP TRIGGER full").unwrap();
     assert_eq!(
         store.save_snapshot("r", "a", second).await.unwrap(),
         SaveOutcome::Saved
     );
-    for window in [None, Some(0..100)] {
-        let totals = store.totals("r", window).await.unwrap();
+    for scope in [Scope::default(), first_seconds(100)] {
+        let totals = store.totals("r", &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), 2);
         assert_eq!(totals.aggregated().requests(), 3);
         assert_eq!(totals.errors(), [(&new, "boom", 1)]);
@@ -277,33 +292,39 @@ async fn two_runs_do_not_mix() {
         }
     }
     for (id, requests) in [("one", 3_u64), ("two", 5)] {
-        let totals = store.totals(id, None).await.unwrap();
+        let totals = store.totals(id, &Scope::default()).await.unwrap();
         assert_eq!(totals.aggregated().requests(), requests);
         assert_eq!(totals.errors(), [(&get, id, requests)]);
-        let log = store.log(id, 0, 100).await.unwrap();
+        let log = store.log(id, &Scope::default(), 0, 100).await.unwrap();
         assert!(log.iter().all(|row| row.text == id) && log.len() as u64 == requests);
-        let samples = store.samples(id, 0, 100).await.unwrap();
+        let samples = store.samples(id, &Scope::default(), 0, 100).await.unwrap();
         assert_eq!(
             (samples.of, samples.points.len() as u64),
             (requests, requests)
         );
-        let workers = store.worker_rows(id).await.unwrap();
+        let workers = store.worker_rows(id, &Scope::default()).await.unwrap();
         assert_eq!(
             (workers.len(), workers[0].pid, workers[0].users),
             (1, requests as u32, requests)
         );
         assert_eq!(workers[0].agent, "name of a");
-        let series = store.series(id, 0, 100).await.unwrap();
+        let series = store.series(id, &Scope::default(), 100).await.unwrap();
         assert_eq!(series.points.len() as u64, requests + 1);
     }
     assert!(
         store
-            .totals("three", None)
+            .totals("three", &Scope::default())
             .await
             .unwrap_err()
             .is_unknown_run()
     );
-    assert!(store.log("three", 0, 1).await.unwrap_err().is_unknown_run());
+    assert!(
+        store
+            .log("three", &Scope::default(), 0, 1)
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
 }
 
 #[tokio::test]
@@ -331,10 +352,10 @@ async fn users_are_those_active_when_a_second_begins() {
         .save_snapshot("r", "b", changes(&[(1, 1, 0), (3, 1, 1)]))
         .await
         .unwrap();
-    let series = store.series("r", 0, 100).await.unwrap();
+    let series = store.series("r", &Scope::default(), 100).await.unwrap();
     let users: Vec<u64> = series.points.iter().map(|point| point.users).collect();
     assert_eq!(users, [0, 2, 5, 5, 5]);
-    let coarse = store.series("r", 0, 3).await.unwrap();
+    let coarse = store.series("r", &Scope::default(), 3).await.unwrap();
     let users: Vec<_> = coarse
         .points
         .iter()
@@ -354,10 +375,13 @@ async fn the_log_is_bounded_counted_and_harmless() {
     ];
     first.log_lines_dropped = 7;
     store.save_snapshot("r", "a", first).await.unwrap();
-    let rows = store.log("r", 0, 10).await.unwrap();
+    let rows = store.log("r", &Scope::default(), 0, 10).await.unwrap();
     assert_eq!((rows[0].seq, rows[0].text.as_str()), (1, "<script>"));
     assert_eq!(rows[1].text.len(), 4_096);
-    assert_eq!(store.log("r", 1, 10).await.unwrap(), rows[1..]);
+    assert_eq!(
+        store.log("r", &Scope::default(), 1, 10).await.unwrap(),
+        rows[1..]
+    );
     assert_eq!(store.log_lines_dropped("r").await.unwrap(), 7);
 
     let mut flood = snapshot("r", 2, &[]);
@@ -368,7 +392,10 @@ async fn the_log_is_bounded_counted_and_harmless() {
         .append_log("r", vec![line("final tables")])
         .await
         .unwrap();
-    let last = store.last_log_lines("r", 0, 1).await.unwrap();
+    let last = store
+        .last_log_lines("r", &Scope::default(), 0, 1)
+        .await
+        .unwrap();
     assert_eq!(
         (last[0].seq, last[0].text.as_str()),
         (MAX_LOG_LINES + 1, "final tables")
@@ -398,7 +425,10 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
         store.save_snapshot("r", "a", one).await.unwrap();
     }
     for (from, most) in [(0, 500), (0, 50), (100, 500), (300, 10_000)] {
-        let samples = store.samples("r", from, most).await.unwrap();
+        let samples = store
+            .samples("r", &Scope::default(), from, most)
+            .await
+            .unwrap();
         assert_eq!(samples.of, 400);
         let available = (401 - from.max(1) as usize) * 30;
         let drawn = samples.points.iter().filter(|p| p.kind.is_drawn()).count();
@@ -442,7 +472,10 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
         .unwrap();
     let at = |second: u64| START_US + second * 1_000_000 + 500_000;
     let rates = async |record: &RunRecord, now_us| {
-        let current = store.current_rps(record, now_us).await.unwrap();
+        let current = store
+            .current_rps(record, &Scope::default(), now_us)
+            .await
+            .unwrap();
         (current.of(&get), current.of(&post), current.total())
     };
     assert_eq!(rates(&record, at(1)).await, (0.0, 0.0, 0.0));
@@ -490,6 +523,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     let before = Summary::read(
         &store,
         &record.id,
+        &Scope::default(),
         record.started_at_us.unwrap() + 4_000_000,
     )
     .await
@@ -497,7 +531,9 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     record.phase = RunPhase::Failed("agent a was lost".into());
     record.ended_at_us = Some(record.started_at_us.unwrap() + 4_000_000);
     store.update_run(&record).await.unwrap();
-    let summary = Summary::read(&store, &record.id, 0).await.unwrap();
+    let summary = Summary::read(&store, &record.id, &Scope::default(), 0)
+        .await
+        .unwrap();
     assert_eq!(before.totals, summary.totals);
     assert_eq!(before.run.status, "Running");
 

@@ -3,7 +3,7 @@
 use greylag_infra::{Counted, RunRecord};
 
 use super::Coordinator;
-use crate::store::StoreError;
+use crate::store::{Scope, StoreError};
 
 /// What the agents counted and what is saved, if that is not the same. None as well when it cannot be said: an agent
 /// that was given up has not said what it counted, which is a gap of its own.
@@ -24,7 +24,7 @@ pub(super) async fn disagreement(
     };
     let saved = coordinator
         .store()
-        .totals(&record.id, None)
+        .totals(&record.id, &Scope::default())
         .await?
         .aggregated();
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);

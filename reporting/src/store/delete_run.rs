@@ -19,7 +19,7 @@ const PAGES_AT_A_TIME: u32 = 256;
 const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and what tells its rows of one run apart.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("run_agents", "agent"),
     ("workers", "worker"),
     ("endpoints", "endpoint"),
@@ -28,6 +28,7 @@ const TABLES: [(&str, &str); 11] = [
     ("intervals", "level, bucket, endpoint, agent"),
     ("errors", "level, bucket, error, agent"),
     ("seconds", "level, bucket"),
+    ("agent_seconds", "level, bucket, agent"),
     ("samples", "level, bucket, agent"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),

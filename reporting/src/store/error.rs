@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use greylag_infra::protocol::Endpoint;
+
 /// Why the store cannot do what it was asked. Each is one sentence for the user.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -34,6 +36,10 @@ pub enum StoreError {
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),
+    #[error("the run has no endpoint `{} {}`", .0.method, .0.name)]
+    UnknownEndpoint(Endpoint),
+    #[error("the run has no agent `{0}`")]
+    UnknownAgentName(String),
     #[error("run {0} already exists")]
     RunExists(String),
     #[error("run {0} is still running; stop it before deleting it")]

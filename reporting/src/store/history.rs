@@ -7,11 +7,12 @@ use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql};
-use super::live::{endpoints, last_second};
-use super::run_rows::key_of;
-use super::series::users_before;
+use super::live::endpoints;
+use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
+use super::second_rows::{users_before, visit_user_changes};
 use super::stored_interval::{INTERVAL_COLUMNS, StoredInterval};
 use crate::measure::interval::SparseInterval;
+use crate::measure::windows::Block;
 
 /// Some consecutive seconds of a run.
 #[derive(Debug, Default)]
@@ -30,22 +31,25 @@ pub(crate) struct HistorySecond {
     pub(crate) intervals: Vec<(Endpoint, SparseInterval)>,
 }
 
-/// At most `count` seconds from `from` on, up to the last one that has anything.
+/// At most `count` seconds of a scope from `from` on, up to the last one that has anything.
 pub(super) fn read(
     connection: &Connection,
     run_id: &str,
+    scope: &Scope,
     from: u32,
     count: u32,
 ) -> StoreResult<HistoryPart> {
-    let run = key_of(connection, run_id)?;
-    let Some(last) = last_second(connection, run)? else {
-        return Ok(HistoryPart::default());
-    };
-    let to = from.saturating_add(count).min(last.saturating_add(1));
-    let mut parts = intervals(connection, run, from, to)?;
-    let changes = user_changes(connection, run, from, to)?;
-    let names = endpoints(connection, run)?;
-    let mut users = users_before(connection, run, from)?;
+    let scope = &RowScope::find(connection, run_id, scope)?;
+    let to = from.saturating_add(count).min(scope.to);
+    let from = from.max(scope.from);
+    let mut parts = intervals(connection, scope, from, to)?;
+    let mut changes: BTreeMap<u32, i64> = BTreeMap::new();
+    let seconds = Block { level: 0, from, to };
+    visit_user_changes(connection, scope, seconds, |second, change| {
+        *changes.entry(second).or_default() += change;
+    })?;
+    let names = endpoints(connection, scope.run)?;
+    let mut users = users_before(connection, scope, from)?;
     let seconds = (from..to)
         .map(|second| {
             users += changes.get(&second).copied().unwrap_or(0);
@@ -70,13 +74,18 @@ pub(super) fn read(
 /// By second and number of the endpoint.
 type Intervals = BTreeMap<u32, BTreeMap<i64, SparseInterval>>;
 
-fn intervals(connection: &Connection, run: i64, from: u32, to: u32) -> StoreResult<Intervals> {
+fn intervals(
+    connection: &Connection,
+    scope: &RowScope,
+    from: u32,
+    to: u32,
+) -> StoreResult<Intervals> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT bucket, endpoint, {} FROM intervals
-         WHERE run = ?1 AND level = 0 AND bucket >= ?2 AND bucket < ?3",
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
         *INTERVAL_COLUMNS
     ))?;
-    let mut rows = statement.query(params![run, from, to])?;
+    let mut rows = statement.query(params![scope.run, 0, from, to, scope.endpoint, scope.agent])?;
     let mut parts = Intervals::new();
     while let Some(row) = rows.next()? {
         let interval = StoredInterval::read(row, 2)?.into_interval();
@@ -88,21 +97,4 @@ fn intervals(connection: &Connection, run: i64, from: u32, to: u32) -> StoreResu
             .merge(&interval);
     }
     Ok(parts)
-}
-
-/// How many more users there are at the end of each second than at its beginning.
-fn user_changes(
-    connection: &Connection,
-    run: i64,
-    from: u32,
-    to: u32,
-) -> StoreResult<BTreeMap<u32, i64>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT bucket, started - stopped FROM seconds
-         WHERE run = ?1 AND level = 0 AND bucket >= ?2 AND bucket < ?3",
-    )?;
-    let rows = statement.query_map(params![run, from, to], |row| {
-        Ok((small_from_sql(row.get(0)?), row.get(1)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

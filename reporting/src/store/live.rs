@@ -10,6 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::error::{StoreError, StoreResult};
 use super::integers::{small_from_sql, to_sql};
 use super::lock::DirectoryLock;
+use super::scope::Scope;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
@@ -69,7 +70,7 @@ impl WriterState {
             return Ok(Arc::clone(totals));
         }
         let transaction = self.connection.transaction()?;
-        let read = Arc::new(totals::read(&transaction, run_id, None)?);
+        let read = Arc::new(totals::read(&transaction, run_id, &Scope::default())?);
         let is_over = LiveRun::load(&transaction, run_id, self.clock)?.is_over;
         drop(transaction);
         if !is_over {

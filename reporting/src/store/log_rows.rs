@@ -7,6 +7,7 @@ use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
 use super::rows::LogRow;
 use super::run_rows::key_of;
+use super::scope::{AGENT, RowScope, Scope};
 use crate::plain_text::plain_text;
 
 /// Most console log lines kept of one run; further ones are counted and dropped.
@@ -19,11 +20,22 @@ const RESERVED_LINES: u64 = 10_000;
 /// Latest time of a line, the end of the year 9999 in µs since 1970: browsers fail at much later ones.
 const LATEST_US: u64 = 253_402_300_799_999_999;
 
-/// Who a line is from.
+/// Who lines are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogOrigin {
-    Agent,
+    /// The agent of this number.
+    Agent(i64),
     Coordinator,
+}
+
+impl LogOrigin {
+    /// In the column of the agent.
+    fn agent(self) -> Option<i64> {
+        match self {
+            LogOrigin::Agent(number) => Some(number),
+            LogOrigin::Coordinator => None,
+        }
+    }
 }
 
 /// Adds lines to a run's log and counts those that were dropped, here or before.
@@ -43,12 +55,12 @@ pub(super) fn append(
             Ok((row.get(0).map(from_sql)?, row.get(1).map(from_sql)?))
         })?;
     let (most_lines, most_bytes) = match origin {
-        LogOrigin::Agent => (MAX_LOG_LINES, MAX_LOG_BYTES),
+        LogOrigin::Agent(_) => (MAX_LOG_LINES, MAX_LOG_BYTES),
         LogOrigin::Coordinator => (MAX_LOG_LINES + RESERVED_LINES, u64::MAX),
     };
     let mut dropped = dropped_before;
     let mut statement = connection.prepare_cached(
-        "INSERT INTO log (run, seq, at_us, source, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO log (run, seq, at_us, source, text, agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for line in lines {
         let text = cut(&line.text, MAX_LOG_LINE_BYTES);
@@ -63,7 +75,8 @@ pub(super) fn append(
             to_sql(count),
             to_sql(line.at_us.min(LATEST_US)),
             cut(&line.source, MAX_NAME_BYTES),
-            text
+            text,
+            origin.agent()
         ])?;
     }
     connection
@@ -75,33 +88,37 @@ pub(super) fn append(
     Ok(())
 }
 
-/// At most `limit` lines after position `after_seq`, fit to be shown: the first ones.
+/// At most `limit` lines of a scope after position `after_seq`, fit to be shown: the first ones.
 pub(super) fn read(
     connection: &Connection,
     run_id: &str,
+    scope: &Scope,
     after_seq: u64,
     limit: usize,
 ) -> StoreResult<Vec<LogRow>> {
     select(
         connection,
-        "ORDER BY seq LIMIT ?3",
+        "ORDER BY seq LIMIT ?6",
         run_id,
+        scope,
         after_seq,
         limit,
     )
 }
 
-/// At most `limit` lines after position `after_seq`, fit to be shown, in order: the last ones.
+/// At most `limit` lines of a scope after position `after_seq`, fit to be shown, in order: the last ones.
 pub(super) fn read_last(
     connection: &Connection,
     run_id: &str,
+    scope: &Scope,
     after_seq: u64,
     limit: usize,
 ) -> StoreResult<Vec<LogRow>> {
     let mut rows = select(
         connection,
-        "ORDER BY seq DESC LIMIT ?3",
+        "ORDER BY seq DESC LIMIT ?6",
         run_id,
+        scope,
         after_seq,
         limit,
     )?;
@@ -113,15 +130,34 @@ fn select(
     connection: &Connection,
     order: &str,
     run_id: &str,
+    scope: &Scope,
     after_seq: u64,
     limit: usize,
 ) -> StoreResult<Vec<LogRow>> {
-    let run = key_of(connection, run_id)?;
+    let seconds = scope.seconds();
+    let has_window = scope.window.is_some();
+    let scope = RowScope::find(connection, run_id, scope)?;
+    let (mut from_us, mut to_us) = (0, i64::MAX);
+    if has_window {
+        let Some(start_us) = started_at_us(connection, scope.run)? else {
+            return Ok(Vec::new());
+        };
+        let at = |second: u32| start_us.saturating_add(i64::from(second) * 1_000_000);
+        (from_us, to_us) = (at(seconds.start), at(seconds.end));
+    }
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT seq, at_us, source, text FROM log WHERE run = ?1 AND seq > ?2 {order}"
+        "SELECT seq, at_us, source, text FROM log
+         WHERE run = ?1 AND seq > ?2 AND at_us >= ?3 AND at_us < ?4 AND {AGENT} {order}"
     ))?;
     let rows = statement.query_map(
-        params![run, to_sql(after_seq), to_sql(limit as u64)],
+        params![
+            scope.run,
+            to_sql(after_seq),
+            from_us,
+            to_us,
+            scope.agent,
+            to_sql(limit as u64)
+        ],
         |row| {
             Ok(LogRow {
                 seq: from_sql(row.get(0)?),
@@ -132,6 +168,22 @@ fn select(
         },
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn started_at_us(connection: &Connection, run: i64) -> StoreResult<Option<i64>> {
+    Ok(connection
+        .prepare_cached("SELECT started_at_us FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?)
+}
+
+/// Lines of agents that were saved by a version that did not keep whose they are.
+pub(super) fn of_unknown_agents(connection: &Connection, run: i64) -> StoreResult<u64> {
+    let lines: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM log WHERE run = ?1 AND agent IS NULL AND source <> 'coordinator'",
+        )?
+        .query_row([run], |row| row.get(0))?;
+    Ok(from_sql(lines))
 }
 
 /// Lines of a run that were left out.

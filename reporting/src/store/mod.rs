@@ -7,6 +7,7 @@
 
 mod backup;
 mod checked_snapshot;
+mod current_rps;
 mod delete_run;
 mod disk_space;
 mod error;
@@ -20,6 +21,7 @@ mod notice_rows;
 mod private_files;
 mod queries;
 mod readers;
+mod request_rows;
 mod rollup;
 mod rows;
 mod run_rows;
@@ -27,6 +29,8 @@ mod run_search;
 mod sample_rows;
 mod save;
 mod schema;
+mod scope;
+mod second_rows;
 mod secret_rows;
 mod series;
 mod stored_interval;
@@ -49,6 +53,7 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 
+pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRps};
 pub use self::error::StoreError;
 pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::HistorySecond;
@@ -59,8 +64,9 @@ pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
+pub use self::scope::{EmptyWindow, Scope, Window};
+pub use self::series::Series;
 pub(crate) use self::series::SeriesPart;
-pub use self::series::{CURRENT_RPS_WINDOW_S, CurrentRps, Series};
 pub use self::totals::{Arrivals, RunTotals};
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].

@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
-use super::run_rows::{from_json, json, key_of};
+use super::run_rows::{agents, from_json, json};
+use super::scope::{RowScope, Scope};
 
 /// Several workers together, in the column of the worker.
 const NO_WORKER: i64 = -1;
@@ -38,9 +39,27 @@ pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) 
     Ok(())
 }
 
-/// The notices of a run, by kind, worker and subject.
-pub(super) fn read(connection: &Connection, id: &str) -> StoreResult<Vec<GeneratorNotice>> {
-    of_run(connection, key_of(connection, id)?)
+/// The notices of a scope, by kind, worker and subject: those of the agent's workers and of several workers together,
+/// and of the whole run's time those of these seconds.
+pub(super) fn read(
+    connection: &Connection,
+    id: &str,
+    scope: &Scope,
+) -> StoreResult<Vec<GeneratorNotice>> {
+    let seconds = scope.seconds();
+    let scope = RowScope::find(connection, id, scope)?;
+    let mut notices = of_run(connection, scope.run)?;
+    notices
+        .retain(|notice| notice.first_second < seconds.end && notice.last_second >= seconds.start);
+    if let Some(name) = scope.agent {
+        let agents = agents(connection, scope.run)?;
+        let is_of_agent = |worker: u32| {
+            let mut of_name = agents.iter().filter(|agent| agent.name == name);
+            of_name.any(|agent| agent.workers.contains(&worker))
+        };
+        notices.retain(|notice| notice.worker.is_none_or(is_of_agent));
+    }
+    Ok(notices)
 }
 
 fn of_run(connection: &Connection, run: i64) -> StoreResult<Vec<GeneratorNotice>> {

@@ -1,33 +1,30 @@
 //! What is read of a run's results.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use greylag_infra::protocol::Endpoint;
 use greylag_infra::{GeneratorNotice, RunRecord};
 
+use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
 use super::rows::{LogRow, WorkerRow};
 use super::sample_rows::{self, Samples};
-use super::series::{self, CurrentRps, Series, SeriesPart};
+use super::scope::Scope;
+use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
-use super::{Store, log_rows, notice_rows, run_rows};
+use super::{Store, log_rows, notice_rows, run_rows, second_rows};
 
 impl Store {
-    /// The sums over `[start, end)` seconds of run time by endpoint, or over the whole run. Those of a whole
-    /// run that goes on are kept in memory.
+    /// The sums over a scope by endpoint. Those of a whole run that goes on are kept in memory.
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn totals(
-        &self,
-        run_id: &str,
-        window: Option<Range<u32>>,
-    ) -> Result<Arc<RunTotals>, StoreError> {
+    pub async fn totals(&self, run_id: &str, scope: &Scope) -> Result<Arc<RunTotals>, StoreError> {
         let id = run_id.to_owned();
-        if window.is_none() {
+        if scope.is_whole() {
             if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
                 return Ok(Arc::clone(totals));
             }
@@ -41,8 +38,9 @@ impl Store {
                 return self.inner.writer.run(read).await;
             }
         }
+        let scope = scope.clone();
         let query =
-            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, window);
+            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, &scope);
         self.inner.readers.run(query).await.map(Arc::new)
     }
 
@@ -58,20 +56,19 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// Users, requests and failures from the point that holds `from_second` to the last second that has
-    /// anything. The length of the whole run and `max_points` make the width of a point.
+    /// Users, requests and failures of a scope over time. Its length and `max_points` make the width of a point.
     ///
     /// # Errors
     /// There is no such run, or the database failed.
     pub async fn series(
         &self,
         run_id: &str,
-        from_second: u32,
+        scope: &Scope,
         max_points: usize,
     ) -> Result<Series, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            series::read(connection, &id, from_second, max_points)
+            series::read(connection, &id, &scope, max_points)
         };
         self.inner.readers.run(query).await
     }
@@ -82,12 +79,13 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn users_started(&self, run_id: &str) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| series::users_started(connection, &id);
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            second_rows::users_started(connection, &id)
+        };
         self.inner.readers.run(query).await
     }
 
-    /// Requests per second by endpoint over the last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
+    /// Requests per second of a scope by endpoint over its last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
     /// over, over its last ones.
     ///
     /// # Errors
@@ -95,29 +93,31 @@ impl Store {
     pub async fn current_rps(
         &self,
         record: &RunRecord,
+        scope: &Scope,
         now_us: u64,
     ) -> Result<CurrentRps, StoreError> {
-        let record = record.clone();
+        let (record, scope) = (record.clone(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            series::current_rps(connection, &record, now_us)
+            current_rps::read(connection, &record, &scope, now_us)
         };
         self.inner.readers.run(query).await
     }
 
-    /// At most `max_points` samples at and after `from_second` (see [`crate::thin_samples`]), with the number
-    /// of requests of the whole run. Method and name are fit to be shown.
+    /// At most `max_points` samples of a scope at and after `from_second` (see [`crate::thin_samples`]), with the number
+    /// of requests of the whole scope. Method and name are fit to be shown.
     ///
     /// # Errors
     /// There is no such run, or the database failed.
     pub async fn samples(
         &self,
         run_id: &str,
+        scope: &Scope,
         from_second: u32,
         max_points: usize,
     ) -> Result<Samples, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            sample_rows::read(connection, &id, from_second, max_points)
+            sample_rows::read(connection, &id, &scope, from_second, max_points)
         };
         self.inner.readers.run(query).await
     }
@@ -130,12 +130,13 @@ impl Store {
     pub async fn log(
         &self,
         run_id: &str,
+        scope: &Scope,
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<LogRow>, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            log_rows::read(connection, &id, after_seq, limit)
+            log_rows::read(connection, &id, &scope, after_seq, limit)
         };
         self.inner.readers.run(query).await
     }
@@ -147,12 +148,13 @@ impl Store {
     pub async fn last_log_lines(
         &self,
         run_id: &str,
+        scope: &Scope,
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<LogRow>, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            log_rows::read_last(connection, &id, after_seq, limit)
+            log_rows::read_last(connection, &id, &scope, after_seq, limit)
         };
         self.inner.readers.run(query).await
     }
@@ -175,12 +177,13 @@ impl Store {
     pub(crate) async fn history(
         &self,
         run_id: &str,
+        scope: &Scope,
         from: u32,
         count: u32,
     ) -> Result<HistoryPart, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            history::read(connection, &id, from, count)
+            history::read(connection, &id, &scope, from, count)
         };
         self.inner.readers.run(query).await
     }
@@ -189,9 +192,14 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub(crate) async fn errors(&self, run_id: &str) -> Result<Vec<ErrorHistory>, StoreError> {
-        let id = run_id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id);
+    pub(crate) async fn errors(
+        &self,
+        run_id: &str,
+        scope: &Scope,
+    ) -> Result<Vec<ErrorHistory>, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id, &scope);
         self.inner.readers.run(query).await
     }
 
@@ -199,10 +207,15 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn worker_rows(&self, run_id: &str) -> Result<Vec<WorkerRow>, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| run_rows::workers(connection, &id);
+    pub async fn worker_rows(
+        &self,
+        run_id: &str,
+        scope: &Scope,
+    ) -> Result<Vec<WorkerRow>, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            run_rows::workers(connection, &id, &scope)
+        };
         self.inner.readers.run(query).await
     }
 
@@ -210,10 +223,15 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn notices(&self, run_id: &str) -> Result<Vec<GeneratorNotice>, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| notice_rows::read(connection, &id);
+    pub async fn notices(
+        &self,
+        run_id: &str,
+        scope: &Scope,
+    ) -> Result<Vec<GeneratorNotice>, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            notice_rows::read(connection, &id, &scope)
+        };
         self.inner.readers.run(query).await
     }
 
@@ -224,11 +242,13 @@ impl Store {
     pub(crate) async fn series_step(
         &self,
         run_id: &str,
+        scope: &Scope,
         max_points: usize,
     ) -> Result<u32, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| series::step(connection, &id, max_points);
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            series::step(connection, &id, &scope, max_points)
+        };
         self.inner.readers.run(query).await
     }
 
@@ -239,13 +259,14 @@ impl Store {
     pub(crate) async fn series_part(
         &self,
         run_id: &str,
+        scope: &Scope,
         step_s: u32,
         from: u32,
         count: u32,
     ) -> Result<SeriesPart, StoreError> {
-        let id = run_id.to_owned();
+        let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            series::read_part(connection, &id, step_s, from, count)
+            series::read_part(connection, &id, &scope, step_s, from, count)
         };
         self.inner.readers.run(query).await
     }
@@ -260,4 +281,44 @@ impl Store {
             move |connection: &rusqlite::Transaction<'_>| series::end_second(connection, &id);
         self.inner.readers.run(query).await
     }
+
+    /// Endpoints that a run has results of, in the order in which they came.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn endpoints(&self, run_id: &str) -> Result<Vec<Endpoint>, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            live::endpoints(connection, run_rows::key_of(connection, &id)?)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// What was saved of a run without whose it is, and so is in no agent's scope.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn of_unknown_agents(
+        &self,
+        run_id: &str,
+    ) -> Result<OfUnknownAgents, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let run = run_rows::key_of(connection, &id)?;
+            Ok(OfUnknownAgents {
+                users: second_rows::has_changes_of_unknown_agents(connection, run)?,
+                log_lines: log_rows::of_unknown_agents(connection, run)?,
+            })
+        };
+        self.inner.readers.run(query).await
+    }
+}
+
+/// What earlier versions saved without whose it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OfUnknownAgents {
+    /// Users that came and went, and iterations.
+    pub(crate) users: bool,
+    /// Lines of the console log.
+    pub(crate) log_lines: u64,
 }

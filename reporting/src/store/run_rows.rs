@@ -10,6 +10,7 @@ use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
+use super::scope::{RowScope, Scope};
 use super::secret_rows::definition_of;
 
 /// Most runs one query returns.
@@ -244,13 +245,18 @@ pub(super) fn tests(connection: &Connection) -> StoreResult<Vec<TestRecord>> {
 }
 
 /// Worker processes at their last report, by index.
-pub(super) fn workers(connection: &Connection, id: &str) -> StoreResult<Vec<WorkerRow>> {
-    let key = key_of(connection, id)?;
+pub(super) fn workers(
+    connection: &Connection,
+    id: &str,
+    scope: &Scope,
+) -> StoreResult<Vec<WorkerRow>> {
+    let scope = RowScope::find(connection, id, scope)?;
     let mut statement = connection.prepare_cached(
         "SELECT run_agents.name, worker, pid, users, running
-         FROM workers JOIN run_agents USING (run, agent) WHERE run = ?1 ORDER BY worker",
+         FROM workers JOIN run_agents USING (run, agent)
+         WHERE run = ?1 AND (?2 IS NULL OR name = ?2) ORDER BY worker",
     )?;
-    let rows = statement.query_map([key], |row| {
+    let rows = statement.query_map(params![scope.run, scope.agent], |row| {
         Ok(WorkerRow {
             agent: row.get(0)?,
             index: row.get(1)?,

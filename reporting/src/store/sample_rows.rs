@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, StoreResult};
-use super::integers::{from_sql, to_sql};
-use super::live::{endpoints, last_second};
+use super::integers::to_sql;
+use super::live::endpoints;
+use super::request_rows;
 use super::rows::SamplePoint;
-use super::run_rows::key_of;
+use super::scope::{AGENT, RowScope, Scope};
 use crate::measure::samples::{Complete, Sample, choose_shown, drawn_per_row, thin_samples};
 use crate::measure::windows::{LEVELS, bucket_of, width};
 use crate::plain_text::plain_text;
@@ -23,7 +24,7 @@ pub struct Samples {
     pub points: Vec<SamplePoint>,
     /// Which requests are all among them.
     pub complete: Complete,
-    /// Requests of the whole run so far, of which these are some.
+    /// Requests of the whole scope so far, of which these are some.
     pub of: u64,
 }
 
@@ -103,29 +104,30 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The samples at and after `from_second`: at most `max_points` that were drawn, and a few more.
+/// The samples of a scope at and after `from_second`: at most `max_points` that were drawn, and a few more.
 pub(super) fn read(
     connection: &Connection,
     run_id: &str,
+    scope: &Scope,
     from_second: u32,
     max_points: usize,
 ) -> StoreResult<Samples> {
-    let run = key_of(connection, run_id)?;
-    let of = requests(connection, run)?;
-    let last = last_second(connection, run)?.unwrap_or(0);
-    let level = level_for(
-        last.saturating_sub(from_second).saturating_add(1),
-        max_points,
-    );
+    let scope = RowScope::find(connection, run_id, scope)?;
+    let of = request_rows::count(connection, &scope)?;
+    let seconds = scope.from.max(from_second)..scope.to;
+    let level = level_for(seconds.end.saturating_sub(seconds.start).max(1), max_points);
     let mut samples = Vec::new();
     let mut complete = Complete::ALL;
-    let mut statement = connection.prepare_cached(
-        "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket >= ?3",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT packed FROM samples
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {AGENT}"
+    ))?;
     let mut rows = statement.query(params![
-        run,
+        scope.run,
         to_sql(level as u64),
-        bucket_of(from_second, level)
+        bucket_of(seconds.start, level),
+        seconds.end,
+        scope.agent
     ])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(0)?.as_blob();
@@ -134,9 +136,13 @@ pub(super) fn read(
         complete = complete.and_of(&row);
         samples.extend(row);
     }
-    samples.retain(|sample| sample.at_us / 1_000_000 >= u64::from(from_second));
+    samples.retain(|sample| {
+        let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
+        let endpoint = i64::from(sample.endpoint);
+        seconds.contains(&second) && scope.endpoint.is_none_or(|only| only == endpoint)
+    });
     choose_shown(&mut samples, &mut complete, max_points);
-    let names: Vec<Endpoint> = endpoints(connection, run)?
+    let names: Vec<Endpoint> = endpoints(connection, scope.run)?
         .into_iter()
         .map(|endpoint| Endpoint {
             method: plain_text(&endpoint.method),
@@ -171,15 +177,6 @@ fn level_for(seconds: u32, max_points: usize) -> usize {
         .rev()
         .find(|level| (seconds / width(*level)) as usize * drawn_per_row() >= 2 * max_points)
         .unwrap_or(0)
-}
-
-fn requests(connection: &Connection, run: i64) -> StoreResult<u64> {
-    let sum: i64 = connection
-        .prepare_cached(
-            "SELECT coalesce(sum(requests), 0) FROM seconds WHERE run = ?1 AND level = ?2",
-        )?
-        .query_row(params![run, to_sql(LEVELS as u64 - 1)], |row| row.get(0))?;
-    Ok(from_sql(sum))
 }
 
 fn unpack(packed: &[u8]) -> StoreResult<Vec<StoredSample>> {

@@ -18,7 +18,7 @@ use super::notice_rows;
 use super::rollup;
 use super::run_rows;
 use super::sample_rows::{self, StoredSample};
-use super::series::{SecondChange, add_second};
+use super::second_rows::{SecondChange, add_second};
 use super::stored_interval::{Place, StoredInterval};
 use super::totals::{Arrivals, RunTotals};
 use crate::measure::interval::MAX_COUNT;
@@ -48,7 +48,7 @@ pub(super) fn save(
         Some(live) => live,
         None => LiveRun::load(&state.connection, run_id, state.clock)?,
     };
-    if let Err(answer) = admit(&live, run_id, agent_id, snapshot) {
+    if let Some(answer) = answer_unsaved(&live, run_id, agent_id, snapshot).transpose() {
         if !live.is_over {
             state.live.insert(run_id.to_owned(), live);
         }
@@ -88,33 +88,36 @@ fn add_to_totals(totals: &mut RunTotals, live: &LiveRun, written: &Written) {
     totals.arrivals.merge(written.arrivals);
 }
 
-/// Whether the snapshot is the one that is due and fits the run; otherwise what to answer.
-fn admit(
+/// What to answer when the snapshot is not the one that is due; none when it is.
+///
+/// # Errors
+/// It does not fit the run.
+fn answer_unsaved(
     live: &LiveRun,
     run_id: &str,
     agent_id: &str,
     snapshot: &CheckedSnapshot,
-) -> Result<(), StoreResult<SaveOutcome>> {
+) -> StoreResult<Option<SaveOutcome>> {
     let Some(agent) = live.agents.get(agent_id) else {
-        return Err(Err(StoreError::UnknownAgent {
+        return Err(StoreError::UnknownAgent {
             run: run_id.to_owned(),
-        }));
+        });
     };
     if snapshot.seq <= agent.last_seq {
-        return Err(Ok(SaveOutcome::Duplicate));
+        return Ok(Some(SaveOutcome::Duplicate));
     }
     if live.is_over && !live.takes_late_results {
         // Final numbers never change: the agent is to forget the run.
-        return Err(Err(StoreError::UnknownRun(run_id.to_owned())));
+        return Err(StoreError::UnknownRun(run_id.to_owned()));
     }
     if agent.ended {
-        return Err(Err(StoreError::AfterEnd {
+        return Err(StoreError::AfterEnd {
             run: run_id.to_owned(),
-        }));
+        });
     }
     let expected = agent.last_seq + 1;
     if snapshot.seq != expected {
-        return Err(Ok(SaveOutcome::Gap { expected }));
+        return Ok(Some(SaveOutcome::Gap { expected }));
     }
     let last_noticed = snapshot.notices.iter().map(|notice| notice.last_second);
     let last = snapshot
@@ -123,10 +126,10 @@ fn admit(
         .chain([snapshot.saved_until])
         .max();
     if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
-        return Err(Err(StoreError::InvalidSnapshot(format!(
+        return Err(StoreError::InvalidSnapshot(format!(
             "it mentions second {second}, but the run cannot last longer than {}",
             live.end_of_time
-        ))));
+        )));
     }
     if let Some(end) = &snapshot.end {
         check_end(end, live.end_of_time)?;
@@ -140,16 +143,16 @@ fn admit(
         .chain(lost)
         .find(|worker| !agent.workers.contains(worker))
     {
-        return Err(Err(StoreError::InvalidSnapshot(format!(
+        return Err(StoreError::InvalidSnapshot(format!(
             "it mentions worker {worker}, which is not one of this agent's"
-        ))));
+        )));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether an agent's part can have ended so within the longest time that the run may take.
-fn check_end(end: &AgentEnd, end_of_time: u32) -> Result<(), StoreResult<SaveOutcome>> {
-    let refuse = |what: String| Err(Err(StoreError::InvalidSnapshot(what)));
+fn check_end(end: &AgentEnd, end_of_time: u32) -> StoreResult<()> {
+    let refuse = |what: String| Err(StoreError::InvalidSnapshot(what));
     let last_us = u64::from(end_of_time).saturating_mul(1_000_000);
     if end.ended_at_us > last_us {
         return refuse(format!(
@@ -192,7 +195,7 @@ fn write(
     let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
     let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
     let mut written = write_intervals(connection, live, agent, snapshot, &numbers)?;
-    written.arrivals = write_seconds(connection, run, snapshot)?;
+    written.arrivals = write_seconds(connection, run, agent, snapshot)?;
 
     let samples = snapshot
         .samples
@@ -211,7 +214,7 @@ fn write(
         run,
         &snapshot.log,
         snapshot.log_lines_dropped,
-        LogOrigin::Agent,
+        LogOrigin::Agent(agent),
     )?;
     notice_rows::add(connection, run, &snapshot.notices)?;
     for worker in &snapshot.workers {
@@ -333,6 +336,7 @@ fn write_intervals(
 fn write_seconds(
     connection: &Connection,
     run: i64,
+    agent: i64,
     snapshot: &CheckedSnapshot,
 ) -> StoreResult<Arrivals> {
     let mut seconds: BTreeMap<u32, SecondChange> = BTreeMap::new();
@@ -354,7 +358,7 @@ fn write_seconds(
     }
     let mut arrivals = Arrivals::default();
     for (second, change) in seconds {
-        add_second(connection, run, second, change)?;
+        add_second(connection, run, agent, second, change)?;
         arrivals.merge(change.arrivals);
     }
     Ok(arrivals)

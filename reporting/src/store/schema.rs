@@ -25,7 +25,7 @@ const STATEMENT_CACHE: usize = 64;
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -216,6 +216,22 @@ const MIGRATIONS: [&str; 9] = [
         PRIMARY KEY (scenario, option)
     ) WITHOUT ROWID;
 ",
+    // Whose users, iterations and log lines they are; of what was saved before that is not known.
+    "
+    CREATE TABLE agent_seconds (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        stopped INTEGER NOT NULL,
+        arrivals INTEGER NOT NULL,
+        late_arrivals INTEGER NOT NULL,
+        skipped_arrivals INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket, agent)
+    ) WITHOUT ROWID;
+    ALTER TABLE log ADD COLUMN agent INTEGER;  -- NULL: the coordinator's, or not known
+",
 ];
 
 /// The schema this version writes.
@@ -388,7 +404,7 @@ mod tests {
 
     use super::*;
     use crate::measure::interval::{Interval, SparseInterval};
-    use crate::store::{Arrivals, SaveOutcome, Store};
+    use crate::store::{Arrivals, SaveOutcome, Scope, Store, Window};
 
     fn interval(paced: bool) -> Interval {
         let mut interval = Interval::default();
@@ -415,7 +431,7 @@ mod tests {
         connection
             .execute(
                 "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, last_second)
-                 VALUES ('r', 'old', 1, ?1, '\"Running\"', 0, 1, 2, 0)",
+                 VALUES ('r', 'old', 1, ?1, '\"Running\"', 0, 1, 2, 40)",
                 [definition],
             )
             .unwrap();
@@ -425,8 +441,10 @@ mod tests {
                  INSERT INTO endpoints VALUES (1, 0, 'GET', '/');
                  INSERT INTO seconds VALUES (1, 0, 0, 2, 0, 3, 0), (1, 1, 0, 2, 0, 3, 0), (1, 2, 0, 2, 0, 3, 0),
                      (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);
+                 INSERT INTO log VALUES (1, 1, 5, 'agent', 'of an agent'), (1, 2, 6, 'coordinator', 'of nobody');
                  INSERT INTO error_texts VALUES (1, 0, 0, 'refused');
-                 INSERT INTO errors VALUES (1, 0, 3, 0, 0, 1), (1, 0, 40, 0, 0, 2), (1, 5, 0, 0, 0, 3);",
+                 INSERT INTO errors VALUES (1, 0, 3, 0, 0, 1), (1, 0, 40, 0, 0, 2), (1, 1, 0, 0, 0, 1), (1, 1, 40, 0, 0, 2),
+                     (1, 2, 0, 0, 0, 3), (1, 3, 0, 0, 0, 3), (1, 4, 0, 0, 0, 3), (1, 5, 0, 0, 0, 3);",
             )
             .unwrap();
         connection
@@ -449,7 +467,7 @@ mod tests {
         let after = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
         assert!(before == after, "the database itself stays as it was");
         let store = Store::open(copied.path()).unwrap();
-        let totals = store.totals("r", None).await.unwrap();
+        let totals = store.totals("r", &Scope::default()).await.unwrap();
         assert_eq!(totals.aggregated().requests(), 2);
     }
 
@@ -482,7 +500,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         first_schema(dir.path());
         let store = Store::open(dir.path()).unwrap();
-        let totals = store.totals("r", None).await.unwrap();
+        let totals = store.totals("r", &Scope::default()).await.unwrap();
         let all = totals.aggregated();
         assert_eq!((all.requests(), all.sums().response.sum_us), (2, 30_000));
         assert_eq!(
@@ -490,15 +508,33 @@ mod tests {
             (0, 0)
         );
         assert_eq!(totals.arrivals, Arrivals::default());
-        assert_eq!(store.notices("r").await.unwrap(), []);
+        assert_eq!(store.notices("r", &Scope::default()).await.unwrap(), []);
         let record = store.run("r").await.unwrap().unwrap();
         assert_eq!(record.profile, record.test.profile());
         assert!(record.builds().is_empty());
-        let errors = store.errors("r").await.unwrap();
+        let errors = store.errors("r", &Scope::default()).await.unwrap();
         assert_eq!(
             (errors[0].occurrences, errors[0].first, errors[0].last),
             (3, 3, 40)
         );
+
+        // It is not known whose users and log lines those of earlier versions are.
+        let of_agent = Scope {
+            agent: Some("a".to_owned()),
+            ..Scope::default()
+        };
+        let totals = store.totals("r", &of_agent).await.unwrap();
+        assert_eq!(totals.aggregated().requests(), 2);
+        let users = async |scope: &Scope| {
+            let series = store.series("r", scope, 100).await.unwrap();
+            series.points.last().unwrap().users
+        };
+        assert_eq!(users(&Scope::default()).await, 3);
+        assert_eq!(users(&of_agent).await, 0);
+        assert_eq!(store.log("r", &of_agent, 0, 10).await.unwrap(), []);
+        let unknown = store.of_unknown_agents("r").await.unwrap();
+        assert!(unknown.users);
+        assert_eq!(unknown.log_lines, 1);
 
         let notice = GeneratorNotice {
             kind: NoticeKind::Ports,
@@ -527,10 +563,14 @@ mod tests {
         };
         let saved = store.save_snapshot("r", "a", snapshot).await.unwrap();
         assert_eq!(saved, SaveOutcome::Saved);
-        assert_eq!(store.notices("r").await.unwrap(), [notice]);
+        assert_eq!(
+            store.notices("r", &Scope::default()).await.unwrap(),
+            [notice]
+        );
         // as it is kept up in memory, and as it is read
-        for window in [None, Some(0..10)] {
-            let totals = store.totals("r", window).await.unwrap();
+        let first = Scope::of_window(Window::new(0, 10).unwrap());
+        for scope in [Scope::default(), first] {
+            let totals = store.totals("r", &scope).await.unwrap();
             let all = totals.aggregated();
             assert_eq!((all.requests(), all.sums().intended.count), (4, 2));
             assert_eq!(all.sums().intended.sum_us, 60_000);

@@ -1,21 +1,22 @@
-//! Sums over a window or a whole run, by endpoint.
+//! Sums over a part of a run or the whole, by endpoint.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
-use super::integers::{from_sql, to_sql};
-use super::live::{endpoints, error_texts, last_second};
+use super::error_rows;
+use super::integers::to_sql;
+use super::live::{endpoints, error_texts};
 use super::rollup::read_rolled;
-use super::run_rows::key_of;
+use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
+use super::second_rows::arrivals;
 use super::stored_interval::{INTERVAL_COLUMNS, RowSum};
 use crate::measure::interval::Interval;
 use crate::measure::windows::{ALL_ROLLED, decompose};
 
-/// Everything that happened in a window, by endpoint.
+/// Everything that happened in a scope, by endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct RunTotals {
     /// Sorted by name, then method. An endpoint with errors but no requests is a task, not a request: it
@@ -102,30 +103,23 @@ impl RunTotals {
     }
 }
 
-/// The sums over `[window.start, window.end)` seconds of run time, or the whole run.
-pub(super) fn read(
-    connection: &Connection,
-    run_id: &str,
-    window: Option<Range<u32>>,
-) -> StoreResult<RunTotals> {
-    let run = key_of(connection, run_id)?;
-    let Some(last) = last_second(connection, run)? else {
-        return Ok(RunTotals::default());
-    };
-    let window = window.unwrap_or(0..u32::MAX);
-    let (from, to) = (window.start, window.end.min(last.saturating_add(1)));
+/// The sums over a scope.
+pub(super) fn read(connection: &Connection, run_id: &str, scope: &Scope) -> StoreResult<RunTotals> {
+    let scope = RowScope::find(connection, run_id, scope)?;
     let mut sums: HashMap<i64, RowSum> = HashMap::new();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT endpoint, {} FROM intervals
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
         *INTERVAL_COLUMNS
     ))?;
-    for block in decompose(from, to, &read_rolled(connection, run)?) {
+    for block in decompose(scope.from, scope.to, &read_rolled(connection, scope.run)?) {
         let mut rows = statement.query(params![
-            run,
+            scope.run,
             to_sql(block.level as u64),
             block.from,
-            block.to
+            block.to,
+            scope.endpoint,
+            scope.agent
         ])?;
         while let Some(row) = rows.next()? {
             sums.entry(row.get(0)?).or_default().add(row, 1)?;
@@ -135,12 +129,12 @@ pub(super) fn read(
         .into_iter()
         .map(|(endpoint, sum)| (endpoint, sum.into_interval()))
         .collect();
-    add_errors(connection, run, from, to, &mut sums)?;
+    add_errors(connection, &scope, &mut sums)?;
     let mut totals = RunTotals {
-        arrivals: arrivals(connection, run, from, to)?,
+        arrivals: arrivals(connection, &scope)?,
         ..RunTotals::default()
     };
-    for (number, endpoint) in (0..).zip(endpoints(connection, run)?) {
+    for (number, endpoint) in (0..).zip(endpoints(connection, scope.run)?) {
         if let Some(interval) = sums.remove(&number).filter(|sum| !sum.is_empty()) {
             totals.endpoints.push((endpoint, interval));
         }
@@ -151,58 +145,26 @@ pub(super) fn read(
     Ok(totals)
 }
 
-fn arrivals(connection: &Connection, run: i64, from: u32, to: u32) -> StoreResult<Arrivals> {
-    let mut statement = connection.prepare_cached(
-        "SELECT coalesce(sum(arrivals), 0), coalesce(sum(late_arrivals), 0), coalesce(sum(skipped_arrivals), 0)
-         FROM seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
-    )?;
-    let mut sum = Arrivals::default();
-    for block in decompose(from, to, &ALL_ROLLED) {
-        sum.merge(statement.query_row(
-            params![run, to_sql(block.level as u64), block.from, block.to],
-            |row| {
-                Ok(Arrivals {
-                    started: from_sql(row.get(0)?),
-                    late: from_sql(row.get(1)?),
-                    skipped: from_sql(row.get(2)?),
-                })
-            },
-        )?);
-    }
-    Ok(sum)
-}
-
 fn add_errors(
     connection: &Connection,
-    run: i64,
-    from: u32,
-    to: u32,
+    scope: &RowScope,
     sums: &mut HashMap<i64, Interval>,
 ) -> StoreResult<()> {
-    let texts = error_texts(connection, run)?;
+    let texts = error_texts(connection, scope.run)?;
     if texts.is_empty() {
         return Ok(());
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT error, sum(occurrences) FROM errors
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 GROUP BY error",
-    )?;
-    for block in decompose(from, to, &ALL_ROLLED) {
-        let mut rows = statement.query(params![
-            run,
-            to_sql(block.level as u64),
-            block.from,
-            block.to
-        ])?;
-        while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
-            let error = usize::try_from(number).ok().and_then(|at| texts.get(at));
-            if let Some((endpoint, text)) = error {
+    for block in decompose(scope.from, scope.to, &ALL_ROLLED) {
+        error_rows::visit(connection, scope, block, |row| {
+            let error = usize::try_from(row.error).ok().and_then(|at| texts.get(at));
+            if let Some((endpoint, text)) = error
+                && scope.endpoint.is_none_or(|only| only == *endpoint)
+            {
                 sums.entry(*endpoint)
                     .or_default()
-                    .record_error(text, from_sql(row.get(1)?));
+                    .record_error(text, row.occurrences);
             }
-        }
+        })?;
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ const WHOLE_CHECK_BYTES: i64 = 256 << 20;
 /// Of larger ones the tables that grow with the time of runs are looked at only where these runs begin and end.
 const PROBED_RUNS: i64 = 500;
 /// Those tables, with a column that has to be read.
-const LARGE_TABLES: [(&str, &str); 5] = [
+const LARGE_TABLES: [(&str, &str); 6] = [
     ("intervals", "histogram"),
     ("errors", "occurrences"),
     ("seconds", "requests"),
+    ("agent_seconds", "started"),
     ("samples", "packed"),
     ("log", "text"),
 ];
@@ -52,13 +53,21 @@ fn small_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 fn probe(connection: &Connection) -> rusqlite::Result<()> {
     let runs: i64 = connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
     let every = (runs / PROBED_RUNS).max(1);
+    // A database of an older version does not have all of them yet.
+    let mut present = Vec::new();
+    for table in LARGE_TABLES {
+        let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        if connection.prepare_cached(exists)?.exists([table.0])? {
+            present.push(table);
+        }
+    }
     let mut statement = connection.prepare("SELECT run FROM runs ORDER BY run")?;
     let runs = statement.query_map([], |row| row.get::<_, i64>(0))?;
     for run in runs.step_by(usize::try_from(every).unwrap_or(1)) {
         let run = run?;
-        for (table, column) in LARGE_TABLES {
+        for (table, column) in &present {
             for order in ["ASC", "DESC"] {
-                let key = if table == "log" { "seq" } else { "level" };
+                let key = if *table == "log" { "seq" } else { "level" };
                 let row = format!(
                     "SELECT hex({column}) FROM {table} WHERE run = ?1 ORDER BY run {order}, {key} {order} LIMIT 1"
                 );
@@ -85,7 +94,7 @@ mod tests {
             .execute_batch(
                 "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us)
                  VALUES ('r', 't', 1, '{}', '{}', 1, 1);
-                 INSERT INTO log VALUES (1, 1, 1, 'a', 'first'), (1, 2, 1, 'a', 'last');",
+                 INSERT INTO log VALUES (1, 1, 1, 'a', 'first', 0), (1, 2, 1, 'a', 'last', 0);",
             )
             .unwrap();
         probe(&connection).unwrap();

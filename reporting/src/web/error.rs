@@ -13,6 +13,7 @@ use greylag_infra::{ChangeRefused, InfrastructureError, StopRefused};
 
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
+use super::requests::scope::{KnownAgents, ScopeError};
 use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StopRunError};
 use crate::store::StoreError;
 
@@ -59,6 +60,8 @@ pub(super) enum WebError {
     Step { maximum_s: u32 },
     #[error("from must be a second of run time, a whole number")]
     From,
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     #[error(transparent)]
     StopRun(#[from] StopRunError),
     #[error(transparent)]
@@ -122,6 +125,7 @@ impl WebError {
             | Self::NoSuchAsset
             | Self::NoSuchRun(_)
             | Self::NoSuchCsvFile
+            | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
             | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
                 StatusCode::NOT_FOUND
@@ -152,6 +156,12 @@ impl WebError {
 
             Self::Step { .. }
             | Self::From
+            | Self::Scope(
+                ScopeError::NotASecond { .. }
+                | ScopeError::Window(_)
+                | ScopeError::NoResults
+                | ScopeError::BeyondTheEnd { .. },
+            )
             | Self::ChangeUsers(ChangeUsersError::Refused(_))
             | Self::CreateInfrastructure(CreateInfrastructureError::Refused(
                 InfrastructureError::Name(_),
@@ -197,6 +207,12 @@ impl WebError {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
             StoreError::NotOver(id) => Self::RunNotOver(id),
+            StoreError::UnknownEndpoint(endpoint) => {
+                ScopeError::NoSuchEndpoint(format!("{} {}", endpoint.method, endpoint.name)).into()
+            }
+            StoreError::UnknownAgentName(name) => {
+                ScopeError::NoSuchAgent(name, KnownAgents::default()).into()
+            }
             StoreError::Closed => Self::ShuttingDown,
             full if full.is_full_disk() => Self::DiskFull { doing },
             other => Self::internal(doing, &other),

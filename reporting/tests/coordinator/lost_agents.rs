@@ -1,5 +1,6 @@
 //! Agents that are gone, silent or faulty.
 
+use greylag_reporting::Scope;
 use std::path::Path;
 use std::time::Duration;
 
@@ -84,7 +85,10 @@ async fn an_agent_that_falls_silent_has_one_lease_and_not_two() {
     ));
     site.until_fault(ConnectionFault::Silent, 1).await;
     let store = site.coordinator.store();
-    let log = store.log(&run_id, 0, 1_000).await.unwrap();
+    let log = store
+        .log(&run_id, &Scope::default(), 0, 1_000)
+        .await
+        .unwrap();
     let at = |words: &str| {
         let line = log.iter().find(|line| line.text.contains(words));
         line.unwrap_or_else(|| panic!("{words}: {log:#?}")).at_us

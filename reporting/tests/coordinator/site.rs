@@ -12,7 +12,7 @@ use greylag_infra::{AgentSecret, LoadTest, RunPhase, RunRecord};
 use greylag_reporting::coordinator::{
     ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
 };
-use greylag_reporting::{Interval, Summary};
+use greylag_reporting::{Interval, Scope, Summary};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -246,12 +246,16 @@ pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
 }
 
 pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
-    let log = site.coordinator.store().log(run_id, 0, 1_000).await;
+    let log = site
+        .coordinator
+        .store()
+        .log(run_id, &Scope::default(), 0, 1_000)
+        .await;
     log.unwrap().into_iter().map(|line| line.text).collect()
 }
 
 pub(crate) async fn requests(site: &Site, run_id: &str) -> u64 {
     let now = site.coordinator.now_us();
-    let summary = Summary::read(site.coordinator.store(), run_id, now).await;
+    let summary = Summary::read(site.coordinator.store(), run_id, &Scope::default(), now).await;
     summary.unwrap().totals.stats.requests
 }

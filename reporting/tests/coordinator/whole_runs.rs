@@ -1,5 +1,6 @@
 //! Runs from their start to their end: results sent again, restarts, counts that differ.
 
+use greylag_reporting::Scope;
 use std::time::Duration;
 
 use greylag_infra::protocol::{HeldRun, ToAgent, ToCoordinator};
@@ -58,7 +59,7 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
     let log = site
         .coordinator
         .store()
-        .log(&run_id, 0, 1_000)
+        .log(&run_id, &Scope::default(), 0, 1_000)
         .await
         .unwrap();
     let text: Vec<_> = log.iter().map(|line| line.text.as_str()).collect();
@@ -125,7 +126,12 @@ async fn counts_that_differ_from_the_agents_are_told() {
     let words = "counted 8 requests with 0 failures, but 7 with 0 are saved";
     assert!(reason.contains(words), "{reason}");
     assert!(!site.run(&run_id).await.completeness.is_complete());
-    let log = site.coordinator.store().log(&run_id, 0, 100).await.unwrap();
+    let log = site
+        .coordinator
+        .store()
+        .log(&run_id, &Scope::default(), 0, 100)
+        .await
+        .unwrap();
     assert!(log.iter().any(|line| line.text.contains(words)), "{log:#?}");
     site.close().await;
 }

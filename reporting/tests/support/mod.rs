@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
-use greylag_reporting::Interval;
+use greylag_reporting::{Interval, Scope, Window};
 
 /// Run time zero of every run here, µs since 1970.
 pub(crate) const START_US: u64 = 1_800_000_000_000_000;
@@ -108,4 +108,9 @@ pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
         ended_at_us: 0,
         lost_workers: Vec::new(),
     }
+}
+
+/// The first `seconds` of a run.
+pub(crate) fn first_seconds(seconds: u32) -> Scope {
+    Scope::of_window(Window::new(0, seconds).expect("there are some"))
 }

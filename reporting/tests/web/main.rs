@@ -11,6 +11,7 @@ mod keeping;
 mod live;
 mod messages;
 mod running;
+mod scopes;
 mod shown;
 mod site;
 mod transfer;

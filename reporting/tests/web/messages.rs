@@ -74,6 +74,14 @@ async fn each_bad_request_has_its_message() {
         format!("/runs/{RUN}/summary?step=0"),
         format!("/runs/{RUN}/csv/history"),
         format!("/runs/{RUN}/csv/stats_history?from=x"),
+        format!("/runs/{RUN}/summary?from=x"),
+        format!("/runs/{RUN}/summary?from=0.5&to=2"),
+        format!("/runs/{RUN}/summary?to=-1"),
+        format!("/runs/{RUN}/tables?from=5&to=5"),
+        format!("/runs/{RUN}/csv/stats?from=9&to=3"),
+        format!("/runs/{RUN}/summary?from=10"),
+        format!("/runs/{RUN}/summary?endpoint=/"),
+        format!("/runs/{RUN}/log/lines?agent=nobody"),
     ] {
         let answer = site.get(&format!("/api/v1{path}")).await;
         let path = path.replace(RUN, "RUN");

@@ -7,13 +7,16 @@ use std::collections::HashMap;
 use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
-    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryError,
-    SummaryRun, SummarySecond, SummaryTotals, SummaryWarning,
+    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint,
+    SummaryEndpointName, SummaryError, SummaryRun, SummaryScope, SummarySecond, SummaryTotals,
+    SummaryWarning,
 };
 use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
-use crate::store::{Arrivals, CurrentRps, ErrorHistory, RunTotals, Series, SeriesPoint};
+use crate::store::{
+    Arrivals, CurrentRps, ErrorHistory, RunTotals, Scope, Series, SeriesPoint, Window,
+};
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.
@@ -44,10 +47,10 @@ impl SummaryWarning {
 }
 
 impl Summary {
-    /// The summary of a run at `now_us` (µs since 1970) from its whole-run totals, its series in steps of
-    /// one second and its notices.
+    /// The summary of a part of a run at `now_us` (µs since 1970) from its totals, its series and its notices.
     pub fn of(
         record: &RunRecord,
+        scope: &Scope,
         totals: &RunTotals,
         series: &Series,
         current: &CurrentRps,
@@ -72,8 +75,9 @@ impl Summary {
                 started_at: record.started_at_us.map(rfc3339),
                 elapsed_s,
             },
+            scope: SummaryScope::of(scope),
             completeness: SummaryCompleteness::of(record),
-            totals: SummaryTotals::of(record, totals, now_us),
+            totals: SummaryTotals::of(record, totals, scope.elapsed_s(elapsed_s)),
             endpoints: totals
                 .requested()
                 .map(|(endpoint, interval)| SummaryEndpoint {
@@ -126,6 +130,23 @@ impl Summary {
     }
 }
 
+impl SummaryScope {
+    /// What a scope says about itself; none for the whole run.
+    fn of(scope: &Scope) -> Option<Self> {
+        let endpoint = scope.endpoint.as_ref().map(|endpoint| SummaryEndpointName {
+            method: endpoint.method.clone(),
+            name: endpoint.name.clone(),
+        });
+        (!scope.is_whole()).then(|| Self {
+            from: scope.window.map_or(0, Window::from),
+            to: scope.window.map(Window::to).filter(|to| *to < u32::MAX),
+            endpoint,
+            agent: scope.agent.as_deref().map(plain_text),
+            remark: None,
+        })
+    }
+}
+
 impl From<&SeriesPoint> for SummarySecond {
     fn from(point: &SeriesPoint) -> Self {
         Self {
@@ -151,12 +172,12 @@ fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
 }
 
 impl SummaryTotals {
-    /// All requests of a run at `now_us` (µs since 1970).
-    pub(crate) fn of(record: &RunRecord, totals: &RunTotals, now_us: u64) -> Self {
+    /// All requests of `elapsed_s` seconds of a run.
+    pub(crate) fn of(record: &RunRecord, totals: &RunTotals, elapsed_s: f64) -> Self {
         let stats = Stats::of(&totals.aggregated());
         Self {
             stats,
-            rps: per_second(stats.requests, record.elapsed_s(now_us)),
+            rps: per_second(stats.requests, elapsed_s),
             arrivals: arrivals_of(record, totals.arrivals),
         }
     }

@@ -29,6 +29,9 @@ use crate::measure::stats::Stats;
 pub struct Summary {
     /// What was run.
     pub run: SummaryRun,
+    /// Which part of the run the numbers are about; missing for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<SummaryScope>,
     /// Whether the numbers are everything that was sent.
     #[serde(flatten)]
     pub completeness: SummaryCompleteness,
@@ -85,6 +88,29 @@ pub struct SummaryRun {
     pub started_at: Option<String>,
     /// How long it has been going, or took.
     pub elapsed_s: f64,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryScope {
+    /// First second of run time.
+    pub from: u32,
+    /// End in seconds of run time, exclusive; null for the end of the run.
+    pub to: Option<u32>,
+    /// The only endpoint.
+    pub endpoint: Option<SummaryEndpointName>,
+    /// The only agent, by name.
+    pub agent: Option<String>,
+    /// What may be missing of the agent's numbers.
+    pub remark: Option<String>,
+}
+
+/// Which endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct SummaryEndpointName {
+    pub method: String,
+    pub name: String,
 }
 
 /// A build that took part in a run.

@@ -3,24 +3,29 @@
 use greylag_infra::RunRecord;
 
 use super::Summary;
-use crate::store::{Series, Store, StoreError};
+use crate::store::{Scope, Series, Store, StoreError};
 
 /// Most points of a summary's series, unless its step is asked for.
 pub const MAX_SUMMARY_POINTS: usize = 2_000;
 
 impl Summary {
-    /// The summary of a run as it stands at `now_us`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
+    /// The summary of a part of a run as it stands at `now_us`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
-    pub async fn read(store: &Store, run_id: &str, now_us: u64) -> Result<Self, StoreError> {
+    /// There is no such run, it does not have what the scope names, or the database failed.
+    pub async fn read(
+        store: &Store,
+        run_id: &str,
+        scope: &Scope,
+        now_us: u64,
+    ) -> Result<Self, StoreError> {
         let record = store.run(run_id).await?;
         let record = record.ok_or_else(|| StoreError::UnknownRun(run_id.to_owned()))?;
-        let series = store.series(run_id, 0, MAX_SUMMARY_POINTS).await?;
-        Self::read_with(store, &record, &series, now_us).await
+        let series = store.series(run_id, scope, MAX_SUMMARY_POINTS).await?;
+        Self::read_with(store, &record, scope, &series, now_us).await
     }
 
-    /// The summary of a run with this series, for a record that the caller has (and that may be newer than the stored
+    /// The summary of a part of a run with this series, for a record that the caller has (and that may be newer than the stored
     /// one).
     ///
     /// # Errors
@@ -28,15 +33,25 @@ impl Summary {
     pub(crate) async fn read_with(
         store: &Store,
         record: &RunRecord,
+        scope: &Scope,
         series: &Series,
         now_us: u64,
     ) -> Result<Self, StoreError> {
-        let totals = store.totals(&record.id, None).await?;
-        let current = store.current_rps(record, now_us).await?;
-        let notices = store.notices(&record.id).await?;
-        let errors = store.errors(&record.id).await?;
-        let mut summary = Self::of(record, &totals, series, &current, &notices, now_us);
+        let totals = store.totals(&record.id, scope).await?;
+        let current = store.current_rps(record, scope, now_us).await?;
+        let notices = store.notices(&record.id, scope).await?;
+        let errors = store.errors(&record.id, scope).await?;
+        let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now_us);
         summary.add_error_times(&errors, record.started_at_us);
+        if let Some(part) = &mut summary.scope
+            && part.agent.is_some()
+            && store.of_unknown_agents(&record.id).await?.users
+        {
+            part.remark = Some(
+                "users and arrivals that were saved before agents were kept with them are not included"
+                    .to_owned(),
+            );
+        }
         Ok(summary)
     }
 }

@@ -23,7 +23,7 @@ use crate::results::views::front_view::{
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::results::views::run_view::{CardsView, ErrorRow, RunView};
-use crate::store::{ErrorHistory, RunFilter, Series, StoreError};
+use crate::store::{ErrorHistory, RunFilter, Scope, Series, StoreError};
 
 /// Runs on a page of the list, unless a program asks for another number.
 pub(crate) const RUNS_ON_A_PAGE: usize = 50;
@@ -36,15 +36,16 @@ const MAX_GAPS_SHOWN: usize = 50;
 /// A run's row is kept when it has been over for so long that nothing comes late any more.
 const KEPT_AFTER_US: u64 = 60_000_000;
 
-/// What the run page shows of this run now, but for the growing parts and the console tables.
+/// What the run page shows of this part of a run now, but for the growing parts and the console tables.
 ///
 /// # Errors
 /// The store failed.
 pub(crate) async fn run_view(
     coordinator: &Coordinator,
     run: &RunRecord,
+    scope: &Scope,
 ) -> Result<RunView, StoreError> {
-    build_run_view(coordinator, run, false).await
+    build_run_view(coordinator, run, scope, false).await
 }
 
 /// The same with the console tables.
@@ -54,28 +55,38 @@ pub(crate) async fn run_view(
 pub(crate) async fn run_view_with_tables(
     coordinator: &Coordinator,
     run: &RunRecord,
+    scope: &Scope,
 ) -> Result<RunView, StoreError> {
-    build_run_view(coordinator, run, true).await
+    build_run_view(coordinator, run, scope, true).await
 }
 
 async fn build_run_view(
     coordinator: &Coordinator,
     run: &RunRecord,
+    scope: &Scope,
     with_tables: bool,
 ) -> Result<RunView, StoreError> {
     let store = coordinator.store();
     let now_us = coordinator.now_us();
-    let totals = store.totals(&run.id, None).await?;
-    let current = store.current_rps(run, now_us).await?;
-    let notices = store.notices(&run.id).await?;
-    let summary = Summary::of(run, &totals, &Series::default(), &current, &notices, now_us);
+    let totals = store.totals(&run.id, scope).await?;
+    let current = store.current_rps(run, scope, now_us).await?;
+    let notices = store.notices(&run.id, scope).await?;
+    let summary = Summary::of(
+        run,
+        scope,
+        &totals,
+        &Series::default(),
+        &current,
+        &notices,
+        now_us,
+    );
     let infrastructures = coordinator.infrastructures();
     let unheard = unheard_agents(coordinator, run, &infrastructures, now_us);
     let seen = match summary.errors.as_slice() {
         [] => Vec::new(),
-        _ => store.errors(&run.id).await?,
+        _ => store.errors(&run.id, scope).await?,
     };
-    let mut workers = store.worker_rows(&run.id).await?;
+    let mut workers = store.worker_rows(&run.id, scope).await?;
     for worker in &mut workers {
         worker.stale = unheard.contains_key(&worker.agent);
         // An agent that was lost never told that its workers ended.
@@ -108,7 +119,7 @@ async fn build_run_view(
                 &totals,
                 &completeness,
                 &summary.warnings,
-                run.elapsed_s(now_us),
+                scope.elapsed_s(run.elapsed_s(now_us)),
             )
         }),
         endpoints: summary.endpoints,
@@ -329,8 +340,9 @@ impl RunRows {
 async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
     let store = coordinator.store();
     let now_us = coordinator.now_us();
-    let totals = store.totals(&run.id, None).await?;
-    let series = store.series(&run.id, 0, SPARKLINE_POINTS).await?;
+    let whole = Scope::default();
+    let totals = store.totals(&run.id, &whole).await?;
+    let series = store.series(&run.id, &whole, SPARKLINE_POINTS).await?;
     Ok(RunRow {
         id: run.id.clone(),
         number: run.number,
@@ -351,7 +363,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         created_us: run.created_at_us,
         started_us: run.started_at_us,
         elapsed_s: run.elapsed_s(now_us),
-        totals: SummaryTotals::of(run, &totals, now_us),
+        totals: SummaryTotals::of(run, &totals, run.elapsed_s(now_us)),
         sparkline: series
             .points
             .iter()

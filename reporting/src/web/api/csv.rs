@@ -13,9 +13,10 @@ use serde::Deserialize;
 use super::runs::letters_of;
 use crate::api_names::NEXT_SECOND_HEADER;
 use crate::results::csv_files::{self, History};
-use crate::store::{CURRENT_RPS_WINDOW_S, Store};
+use crate::store::{CURRENT_RPS_WINDOW_S, Scope, Store, Window};
 use crate::web::error::WebError;
 use crate::web::query::Query;
+use crate::web::requests::scope::ScopeQuery;
 use crate::web::state::{WebState, find_run};
 
 /// Seconds read from the store at a time while a history is downloaded.
@@ -40,19 +41,22 @@ pub(in crate::web) async fn csv_file(
     State(state): State<WebState>,
     Path((id, file)): Path<(String, String)>,
     Query(query): Query<CsvQuery>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
     let started_at_us = run.started_at_us.unwrap_or(run.created_at_us);
     let body = match file.as_str() {
         "stats" => {
-            let totals = store.totals(&id, None).await?;
+            let scope = scope.scope(store, &run).await?;
+            let totals = store.totals(&id, &scope).await?;
             let elapsed_s = run.elapsed_s(state.coordinator.now_us());
-            csv_files::stats(&totals, elapsed_s).into()
+            csv_files::stats(&totals, scope.elapsed_s(elapsed_s)).into()
         }
         "failures" | "exceptions" => {
-            let totals = store.totals(&id, None).await?;
-            let errors = store.errors(&id).await?;
+            let scope = scope.scope(store, &run).await?;
+            let totals = store.totals(&id, &scope).await?;
+            let errors = store.errors(&id, &scope).await?;
             if file == "failures" {
                 csv_files::failures(&errors, &totals, started_at_us).into()
             } else {
@@ -62,13 +66,15 @@ pub(in crate::web) async fn csv_file(
         "stats_history" => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
             let history = History::new(full, started_at_us);
+            // Each row is about the run so far, so a window has no meaning here, and `from` another one.
+            let scope = scope.scope_at_all_times(store, &run).await?;
             return match query.from {
                 None => Ok(as_file(
                     &run,
                     &file,
-                    pieces(store, &run, history, 0..u32::MAX),
+                    pieces(store, &run, scope, history, 0..u32::MAX),
                 )),
-                Some(from) => history_since(store, &run, history, &from).await,
+                Some(from) => history_since(store, &run, scope, history, &from).await,
             };
         }
         _ => {
@@ -82,6 +88,7 @@ pub(in crate::web) async fn csv_file(
 async fn history_since(
     store: &Store,
     run: &RunRecord,
+    scope: Scope,
     mut history: History,
     from: &str,
 ) -> Result<Response, WebError> {
@@ -94,12 +101,22 @@ async fn history_since(
     };
     let to = to.max(from);
     if from > 0 {
-        let before = store.totals(&run.id, Some(0..from)).await?;
+        let so_far = Scope {
+            window: Window::new(0, from).ok(),
+            ..scope.clone()
+        };
+        let before = store.totals(&run.id, &so_far).await?;
         let recent = from.saturating_sub(CURRENT_RPS_WINDOW_S);
-        let recent = store.history(&run.id, recent, from - recent).await?;
+        let recent = store
+            .history(&run.id, &scope, recent, from - recent)
+            .await?;
         history.go_on(&before, recent.seconds);
     }
-    let mut response = as_file(run, "stats_history", pieces(store, run, history, from..to));
+    let mut response = as_file(
+        run,
+        "stats_history",
+        pieces(store, run, scope, history, from..to),
+    );
     response
         .headers_mut()
         .insert(NEXT_SECOND_HEADER, HeaderValue::from(to));
@@ -107,15 +124,23 @@ async fn history_since(
 }
 
 /// Read and sent piece by piece: the reader sets the pace.
-fn pieces(store: &Store, run: &RunRecord, history: History, seconds: Range<u32>) -> Body {
+fn pieces(
+    store: &Store,
+    run: &RunRecord,
+    scope: Scope,
+    history: History,
+    seconds: Range<u32>,
+) -> Body {
     let (store, id) = (store.clone(), run.id.clone());
     let pieces = stream::try_unfold(Some((history, seconds)), move |state| {
-        let (store, id) = (store.clone(), id.clone());
+        let (store, id, scope) = (store.clone(), id.clone(), scope.clone());
         async move {
             let Some((history, seconds)) = state else {
                 return Ok(None);
             };
-            history_piece(&store, &id, history, seconds).await.map(Some)
+            history_piece(&store, &id, &scope, history, seconds)
+                .await
+                .map(Some)
         }
     });
     Body::from_stream(
@@ -129,11 +154,12 @@ fn pieces(store: &Store, run: &RunRecord, history: History, seconds: Range<u32>)
 async fn history_piece(
     store: &Store,
     id: &str,
+    scope: &Scope,
     mut history: History,
     seconds: Range<u32>,
 ) -> Result<(Bytes, Option<(History, Range<u32>)>), WebError> {
     let count = SECONDS_AT_A_TIME.min(seconds.end.saturating_sub(seconds.start));
-    let part = store.history(id, seconds.start, count).await?;
+    let part = store.history(id, scope, seconds.start, count).await?;
     let next = part
         .seconds
         .last()

@@ -21,11 +21,12 @@ use crate::results::views::run_view::RunView;
 use crate::results::views::view_builder::{
     RUNS_ON_A_PAGE, RunsAsked, run_view, run_view_with_tables,
 };
-use crate::store::{LogRow, Store};
+use crate::store::{LogRow, Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
+use crate::web::requests::scope::ScopeQuery;
 use crate::web::requests::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
 use crate::{Progress, SummaryCompleteness};
@@ -130,13 +131,16 @@ pub(in crate::web) async fn change_users(
     Ok((StatusCode::ACCEPTED, Json(change)).into_response())
 }
 
-/// `GET /api/v1/runs/{id}`: what its page shows.
+/// `GET /api/v1/runs/{id}`: what its page shows, of a part of the run with [`ScopeQuery`].
 pub(in crate::web) async fn run(
     State(state): State<WebState>,
     Path(id): Path<String>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<RunView>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    Ok(Json(run_view_with_tables(&state.coordinator, &run).await?))
+    let scope = scope.scope(state.coordinator.store(), &run).await?;
+    let view = run_view_with_tables(&state.coordinator, &run, &scope).await?;
+    Ok(Json(view))
 }
 
 /// `GET /api/v1/runs/{id}/completeness`: whether the results are everything that was sent, and what is missing.
@@ -160,7 +164,7 @@ pub(in crate::web) async fn progress(
         completeness,
         warnings,
         ..
-    } = run_view(&state.coordinator, &run).await?;
+    } = run_view(&state.coordinator, &run, &Scope::default()).await?;
     Ok(Json(Progress {
         status: about.status.to_owned(),
         failure_reason: about.failure_reason,
@@ -184,38 +188,42 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
     Some(planned.as_secs_f64().ceil() as u64)
 }
 
-/// `GET /api/v1/runs/{id}/tables`: Locust's three console tables as text.
+/// `GET /api/v1/runs/{id}/tables`: Locust's three console tables as text, of a part of the run with [`ScopeQuery`].
 pub(in crate::web) async fn tables(
     State(state): State<WebState>,
     Path(id): Path<String>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    let tables = tables_text(&state, &run).await?;
+    let scope = scope.scope(state.coordinator.store(), &run).await?;
+    let tables = tables_text(&state, &run, &scope).await?;
     Ok(text(tables.into()))
 }
 
-async fn tables_text(state: &WebState, run: &RunRecord) -> Result<String, WebError> {
-    let view = run_view_with_tables(&state.coordinator, run).await?;
+async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result<String, WebError> {
+    let view = run_view_with_tables(&state.coordinator, run, scope).await?;
     Ok(view.console_tables.unwrap_or_default())
 }
 
 /// `GET /api/v1/runs/{id}/log`: the console log as a file to download, the three tables as they stand now at
-/// its end.
+/// its end; of a part of the run with [`ScopeQuery`].
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
     Path(id): Path<String>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
-    let tables = tables_text(&state, &run).await?;
     let store = state.coordinator.store().clone();
+    let scope = scope.scope(&store, &run).await?;
+    let tables = tables_text(&state, &run, &scope).await?;
     // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
     // pace.
     let run_id = run.id.clone();
     let pieces = stream::try_unfold(Some(0), move |after| {
-        let (store, id) = (store.clone(), run_id.clone());
+        let (store, id, scope) = (store.clone(), run_id.clone(), scope.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
-            log_piece(&store, &id, after).await.map(Some)
+            log_piece(&store, &id, &scope, after).await.map(Some)
         }
     });
     let mut response = text(Body::from_stream(
@@ -239,8 +247,13 @@ pub(in crate::web) async fn log(
 }
 
 /// Some lines as text, and after which to go on.
-async fn log_piece(store: &Store, id: &str, after: u64) -> Result<(String, Option<u64>), WebError> {
-    let rows = store.log(id, after, LOG_LINES_AT_A_TIME).await?;
+async fn log_piece(
+    store: &Store,
+    id: &str,
+    scope: &Scope,
+    after: u64,
+) -> Result<(String, Option<u64>), WebError> {
+    let rows = store.log(id, scope, after, LOG_LINES_AT_A_TIME).await?;
     let last = rows.last().map(|row| row.seq);
     Ok((rows.iter().map(log_line).collect(), last))
 }

@@ -8,9 +8,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use crate::results::summary::{MAX_SUMMARY_POINTS, Summary, SummarySecond};
-use crate::store::{Series, SeriesPart, Store};
+use crate::store::{Scope, Series, SeriesPart, Store};
 use crate::web::error::WebError;
 use crate::web::query::Query;
+use crate::web::requests::scope::ScopeQuery;
 use crate::web::state::{WebState, find_run};
 
 /// Points read from the store at a time.
@@ -40,31 +41,34 @@ impl SummaryQuery {
     }
 }
 
-/// `GET /api/v1/runs/{id}/summary`, with `?step=` for the seconds in one entry of the series.
+/// `GET /api/v1/runs/{id}/summary`, with `?step=` for the seconds in one entry of the series, of a part of the run with
+/// [`ScopeQuery`].
 pub(in crate::web) async fn summary(
     State(state): State<WebState>,
     Path(id): Path<String>,
     Query(query): Query<SummaryQuery>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
+    let scope = scope.scope(store, &run).await?;
     let step_s = match query.step_s()? {
         Some(step_s) => step_s,
-        None => store.series_step(&id, MAX_SUMMARY_POINTS).await?,
+        None => store.series_step(&id, &scope, MAX_SUMMARY_POINTS).await?,
     };
     let without_points = Series {
         step_s,
         points: Vec::new(),
     };
     let now_us = state.coordinator.now_us();
-    let summary = Summary::read_with(store, &run, &without_points, now_us).await?;
-    let body = in_pieces(&summary, store.clone(), id)?;
+    let summary = Summary::read_with(store, &run, &scope, &without_points, now_us).await?;
+    let body = in_pieces(&summary, store.clone(), id, scope)?;
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 
 /// The document with its series, which is read and sent piece by piece: the reader sets the pace.
-fn in_pieces(summary: &Summary, store: Store, id: String) -> Result<Body, WebError> {
+fn in_pieces(summary: &Summary, store: Store, id: String, scope: Scope) -> Result<Body, WebError> {
     let text = serde_json::to_string(summary)
         .map_err(|error| WebError::internal("writing the summary", &error))?;
     let head = text
@@ -73,11 +77,11 @@ fn in_pieces(summary: &Summary, store: Store, id: String) -> Result<Body, WebErr
     let head = format!("{head}\"series\":[");
     let step_s = summary.series_step_s;
     let pieces = stream::try_unfold(Some(0), move |from| {
-        let (store, id) = (store.clone(), id.clone());
+        let (store, id, scope) = (store.clone(), id.clone(), scope.clone());
         async move {
             let Some(from) = from else { return Ok(None) };
             let part = store
-                .series_part(&id, step_s, from, POINTS_AT_A_TIME)
+                .series_part(&id, &scope, step_s, from, POINTS_AT_A_TIME)
                 .await
                 .map_err(std::io::Error::other)?;
             let next = part.next;

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::run_feed::{RunFeed, RunUpdate};
 use crate::results::views::run_view::RunDelta;
+use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::state::{MAX_EVENT_STREAMS, WebState, find_run};
@@ -92,7 +93,7 @@ fn event_stream(state: &WebState, runs: Vec<String>, front: bool) -> Result<Resp
         front,
         feeds: runs
             .into_iter()
-            .map(|id| RunFeed::new(state.coordinator.clone(), id))
+            .map(|id| RunFeed::new(state.coordinator.clone(), id, Scope::default()))
             .collect(),
         last_event: Instant::now(),
         _place: place,

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::render::html;
 use crate::results::urls::run_url;
 use crate::results::views::run_view::{RunDelta, RunView};
+use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
@@ -40,7 +41,9 @@ pub(in crate::web) async fn run_page(
     State(state): State<WebState>,
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
-    let update = RunFeed::new(state.coordinator.clone(), id).next().await?;
+    let update = RunFeed::new(state.coordinator.clone(), id, Scope::default())
+        .next()
+        .await?;
     let initial_json = update
         .is_last
         .then(|| serde_json::to_string(&json!({ "view": update.view, "delta": update.delta })))

@@ -9,7 +9,7 @@ use crate::coordinator::Coordinator;
 use crate::results::page_text::count;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::results::views::view_builder::run_view;
-use crate::store::{LogRow, Series, SeriesPoint};
+use crate::store::{LogRow, Scope, Series, SeriesPoint};
 use crate::web::error::WebError;
 use crate::web::live::json_patch::{patch, whole};
 use crate::web::state::find_run;
@@ -19,11 +19,13 @@ const MAX_SERIES_POINTS: usize = 1_200;
 /// Most log lines in one update; of more, the last ones after a line that says so.
 const MAX_LOG_LINES: usize = 1_000;
 
-/// Follows one run for one reader.
+/// Follows one run, or a part of it, for one reader.
 #[derive(Debug)]
 pub(in crate::web) struct RunFeed {
     coordinator: Coordinator,
     id: String,
+    /// Which part of the run it shows.
+    scope: Scope,
     sent: Sent,
 }
 
@@ -49,11 +51,12 @@ struct Sent {
 }
 
 impl RunFeed {
-    /// A feed for a reader that has nothing yet.
-    pub(in crate::web) fn new(coordinator: Coordinator, id: String) -> Self {
+    /// A feed of a part of a run for a reader that has nothing yet.
+    pub(in crate::web) fn new(coordinator: Coordinator, id: String, scope: Scope) -> Self {
         Self {
             coordinator,
             id,
+            scope,
             sent: Sent {
                 view: None,
                 series: Series::default(),
@@ -77,8 +80,10 @@ impl RunFeed {
         // The phase is read before the results, so that a run that is over has all of them in its last
         // update.
         let run = find_run(&self.coordinator, &self.id).await?;
-        let view = run_view(&self.coordinator, &run).await?;
-        let series = store.series(&self.id, 0, MAX_SERIES_POINTS).await?;
+        let view = run_view(&self.coordinator, &run, &self.scope).await?;
+        let series = store
+            .series(&self.id, &self.scope, MAX_SERIES_POINTS)
+            .await?;
         let sent = &mut self.sent;
         let reset = !can_be_extended_to(&sent.series, &series);
         let known = if reset {
@@ -92,12 +97,15 @@ impl RunFeed {
             sent.dots = Dots::new();
         }
         let samples = store
-            .samples(&self.id, sent.dots.first_wanted(), MAX_DOTS)
+            .samples(&self.id, &self.scope, sent.dots.first_wanted(), MAX_DOTS)
             .await?;
         let mut log = store
-            .last_log_lines(&self.id, sent.log_seq, MAX_LOG_LINES)
+            .last_log_lines(&self.id, &self.scope, sent.log_seq, MAX_LOG_LINES)
             .await?;
-        if let Some(notice) = notice_of_skipped(sent.log_seq, &log) {
+        // Of a part of a run the lines have gaps anyway.
+        if self.scope.is_whole()
+            && let Some(notice) = notice_of_skipped(sent.log_seq, &log)
+        {
             log.insert(0, notice);
         }
         let log_lines_dropped = store.log_lines_dropped(&self.id).await?;

@@ -1,0 +1,86 @@
+//! The current rate of requests.
+
+use std::collections::HashMap;
+
+use greylag_infra::RunRecord;
+use greylag_infra::protocol::Endpoint;
+use rusqlite::{Connection, params};
+
+use super::error::StoreResult;
+use super::integers::from_sql;
+use super::live::{endpoints, last_second};
+use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
+
+/// The current rate of requests is the mean over so many full seconds, as in Locust.
+pub const CURRENT_RPS_WINDOW_S: u32 = 10;
+/// Seconds behind now that the window ends while a run goes on, because the newest results are still on
+/// their way; Locust leaves out two as well.
+const CURRENT_RPS_LAG_S: u32 = 2;
+
+/// Requests per second over the last [`CURRENT_RPS_WINDOW_S`] full seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CurrentRps {
+    by_endpoint: HashMap<Endpoint, f64>,
+}
+
+impl CurrentRps {
+    /// Of one endpoint.
+    pub fn of(&self, endpoint: &Endpoint) -> f64 {
+        self.by_endpoint.get(endpoint).copied().unwrap_or(0.0)
+    }
+
+    /// Of all endpoints together.
+    pub fn total(&self) -> f64 {
+        // Not sum(): that of nothing is -0.0.
+        self.by_endpoint.values().fold(0.0, |sum, rate| sum + rate)
+    }
+}
+
+/// The current rate at `now_us`; of a run that is over, that of its last full seconds with results.
+pub(super) fn read(
+    connection: &Connection,
+    record: &RunRecord,
+    scope: &Scope,
+    now_us: u64,
+) -> StoreResult<CurrentRps> {
+    let window = scope.seconds();
+    let scope = RowScope::find(connection, &record.id, scope)?;
+    let elapsed = record.elapsed_s(now_us) as u32;
+    let end = if record.phase.is_over() {
+        last_second(connection, scope.run)?
+            .unwrap_or(0)
+            .min(elapsed)
+    } else {
+        elapsed.saturating_sub(CURRENT_RPS_LAG_S)
+    };
+    let end = end.min(window.end);
+    let start = end.saturating_sub(CURRENT_RPS_WINDOW_S).max(window.start);
+    if start >= end {
+        return Ok(CurrentRps::default());
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT endpoint, sum(requests) FROM intervals
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT} GROUP BY endpoint"
+    ))?;
+    let endpoints = endpoints(connection, scope.run)?;
+    let mut by_endpoint = HashMap::new();
+    let mut rows = statement.query(params![
+        scope.run,
+        0,
+        start,
+        end,
+        scope.endpoint,
+        scope.agent
+    ])?;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        if let Some(endpoint) = usize::try_from(number)
+            .ok()
+            .and_then(|at| endpoints.get(at))
+        {
+            let rate = from_sql(row.get(1)?) as f64 / f64::from(end - start);
+            by_endpoint.insert(endpoint.clone(), rate);
+        }
+    }
+    Ok(CurrentRps { by_endpoint })
+}

@@ -1,0 +1,177 @@
+//! Which part of a run a number is about.
+
+use std::ops::Range;
+
+use greylag_infra::protocol::Endpoint;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::{StoreError, StoreResult};
+use super::live::last_second;
+use super::run_rows::key_of;
+
+/// Which part of a run a number is about. The whole run is the default.
+///
+/// Users, iterations of an arrival rate, log lines and workers belong to no endpoint: an endpoint leaves them as
+/// they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Only these seconds of run time.
+    pub window: Option<Window>,
+    /// Only requests to this endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// Only what the agent of this name measured.
+    pub agent: Option<String>,
+}
+
+/// Seconds of run time, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    from: u32,
+    to: u32,
+}
+
+/// A window has no seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("from must be less than to: [{from}, {to}) has no seconds")]
+pub struct EmptyWindow {
+    from: u32,
+    to: u32,
+}
+
+impl Window {
+    /// The seconds of `[from, to)`.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn new(from: u32, to: u32) -> Result<Self, EmptyWindow> {
+        if from < to {
+            Ok(Self { from, to })
+        } else {
+            Err(EmptyWindow { from, to })
+        }
+    }
+
+    /// First second.
+    pub fn from(self) -> u32 {
+        self.from
+    }
+
+    /// End, exclusive; `u32::MAX` is the end of the run.
+    pub fn to(self) -> u32 {
+        self.to
+    }
+}
+
+impl Scope {
+    /// The whole run in these seconds.
+    pub fn of_window(window: Window) -> Self {
+        Self {
+            window: Some(window),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is the whole run.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How many seconds of a run that has been going for `elapsed_s` it is about.
+    pub fn elapsed_s(&self, elapsed_s: f64) -> f64 {
+        let Some(window) = self.window else {
+            return elapsed_s;
+        };
+        let end = elapsed_s.min(f64::from(window.to));
+        (end - f64::from(window.from)).max(0.0)
+    }
+
+    /// The seconds that it is about, of a run that may have any.
+    pub(super) fn seconds(&self) -> Range<u32> {
+        self.window
+            .map_or(0..u32::MAX, |window| window.from..window.to)
+    }
+}
+
+/// Of rows with an endpoint and an agent those in a scope: ?5 is the endpoint's number and ?6 the agent's name, or NULL.
+pub(super) const ENDPOINT_AND_AGENT: &str = "(?5 IS NULL OR endpoint = ?5)
+     AND (?6 IS NULL OR agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?6))";
+/// Of rows with an agent those in a scope: ?5 is the agent's name or NULL.
+pub(super) const AGENT: &str =
+    "(?5 IS NULL OR agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?5))";
+
+/// A scope in terms of rows.
+#[derive(Debug, Clone)]
+pub(super) struct RowScope {
+    /// Row number of the run.
+    pub(super) run: i64,
+    /// First second.
+    pub(super) from: u32,
+    /// End, exclusive, at most the second after the run's last one.
+    pub(super) to: u32,
+    /// Whether the run's last second is in it.
+    pub(super) has_end: bool,
+    /// Number of the endpoint.
+    pub(super) endpoint: Option<i64>,
+    /// Name of the agent.
+    pub(super) agent: Option<String>,
+}
+
+impl RowScope {
+    /// Looks up what a scope names.
+    pub(super) fn find(connection: &Connection, run_id: &str, scope: &Scope) -> StoreResult<Self> {
+        let run = key_of(connection, run_id)?;
+        let end = last_second(connection, run)?.map_or(0, |last| last.saturating_add(1));
+        let seconds = scope.seconds();
+        let mut endpoint = None;
+        if let Some(wanted) = &scope.endpoint {
+            endpoint = endpoint_number(connection, run, wanted)?;
+            if endpoint.is_none() {
+                return Err(StoreError::UnknownEndpoint(wanted.clone()));
+            }
+        }
+        if let Some(agent) = &scope.agent
+            && !has_agent(connection, run, agent)?
+        {
+            return Err(StoreError::UnknownAgentName(agent.clone()));
+        }
+        Ok(Self {
+            run,
+            from: seconds.start.min(end),
+            to: seconds.end.min(end),
+            has_end: seconds.end >= end,
+            endpoint,
+            agent: scope.agent.clone(),
+        })
+    }
+
+    /// Whether rows of all endpoints and agents together can be read.
+    pub(super) fn is_everyone(&self) -> bool {
+        self.endpoint.is_none() && self.agent.is_none()
+    }
+
+    /// Whether there are no seconds.
+    pub(super) fn is_empty(&self) -> bool {
+        self.from >= self.to
+    }
+}
+
+fn endpoint_number(
+    connection: &Connection,
+    run: i64,
+    endpoint: &Endpoint,
+) -> StoreResult<Option<i64>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT endpoint FROM endpoints WHERE run = ?1 AND method = ?2 AND name = ?3",
+        )?
+        .query_row(params![run, endpoint.method, endpoint.name], |row| {
+            row.get(0)
+        })
+        .optional()?)
+}
+
+fn has_agent(connection: &Connection, run: i64, agent: &str) -> StoreResult<bool> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM run_agents WHERE run = ?1 AND name = ?2")?
+        .exists(params![run, agent])?)
+}

@@ -1,0 +1,164 @@
+//! Which part of a run is asked for: `?from=&to=&endpoint=&agent=`.
+
+use std::fmt;
+
+use greylag_infra::RunRecord;
+use greylag_infra::protocol::Endpoint;
+use serde::Deserialize;
+
+use crate::plain_text::plain_text;
+use crate::store::{EmptyWindow, Scope, Store, Window};
+use crate::web::error::WebError;
+
+/// Longest part of a value that an error repeats, in characters.
+const MAX_SHOWN: usize = 100;
+/// Most agents that an error lists.
+const MAX_LISTED: usize = 20;
+
+/// Why there is no such part of a run.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::web) enum ScopeError {
+    #[error("{name} must be a second of run time, a whole number, got `{got}`")]
+    NotASecond { name: &'static str, got: String },
+    #[error(transparent)]
+    Window(#[from] EmptyWindow),
+    #[error("the run has no results yet")]
+    NoResults,
+    #[error("from is {from}, but the last second with results is {last}")]
+    BeyondTheEnd { from: u32, last: u32 },
+    #[error("the run has no endpoint `{0}`; give method and name as in `GET /path`")]
+    NoSuchEndpoint(String),
+    #[error("the run has no agent `{0}`{1}")]
+    NoSuchAgent(String, KnownAgents),
+}
+
+/// The names of a run's agents as the end of a message.
+#[derive(Debug, Default)]
+pub(in crate::web) struct KnownAgents(Vec<String>);
+
+impl fmt::Display for KnownAgents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; its agents: {}", self.0.join(", "))
+    }
+}
+
+/// The part of a query that says which part of a run is meant. What is missing or empty narrows nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct ScopeQuery {
+    /// First second of run time.
+    from: String,
+    /// End in seconds of run time, exclusive.
+    to: String,
+    /// Method and name as in `GET /path`.
+    endpoint: String,
+    /// Name of an agent.
+    agent: String,
+}
+
+impl ScopeQuery {
+    /// The scope of a run.
+    ///
+    /// # Errors
+    /// 422 when the window is not valid, 404 when the run does not have the endpoint or the agent.
+    pub(in crate::web) async fn scope(
+        &self,
+        store: &Store,
+        run: &RunRecord,
+    ) -> Result<Scope, WebError> {
+        Ok(Scope {
+            window: self.window(store, run).await?,
+            ..self.scope_at_all_times(store, run).await?
+        })
+    }
+
+    /// The scope without its window.
+    ///
+    /// # Errors
+    /// As [`Self::scope`].
+    pub(in crate::web) async fn scope_at_all_times(
+        &self,
+        store: &Store,
+        run: &RunRecord,
+    ) -> Result<Scope, WebError> {
+        Ok(Scope {
+            window: None,
+            endpoint: self.endpoint(store, run).await?,
+            agent: self.agent(run)?,
+        })
+    }
+
+    async fn window(&self, store: &Store, run: &RunRecord) -> Result<Option<Window>, WebError> {
+        let from = second("from", &self.from)?.unwrap_or(0);
+        let to = second("to", &self.to)?;
+        if from == 0 && to.is_none() {
+            return Ok(None);
+        }
+        let window = Window::new(from, to.unwrap_or(u32::MAX)).map_err(ScopeError::from)?;
+        match store.last_second(&run.id).await? {
+            None if from > 0 => return Err(ScopeError::NoResults.into()),
+            Some(last) if from > last => {
+                return Err(ScopeError::BeyondTheEnd { from, last }.into());
+            }
+            _ => {}
+        }
+        Ok(Some(window))
+    }
+
+    async fn endpoint(&self, store: &Store, run: &RunRecord) -> Result<Option<Endpoint>, WebError> {
+        if self.endpoint.is_empty() {
+            return Ok(None);
+        }
+        let known = store.endpoints(&run.id).await?;
+        let found = found(known, &self.endpoint, |endpoint| {
+            format!("{} {}", endpoint.method, endpoint.name)
+                .trim_start()
+                .to_owned()
+        });
+        let unknown = || ScopeError::NoSuchEndpoint(shown(&self.endpoint)).into();
+        found.map(Some).ok_or_else(unknown)
+    }
+
+    fn agent(&self, run: &RunRecord) -> Result<Option<String>, ScopeError> {
+        if self.agent.is_empty() {
+            return Ok(None);
+        }
+        let known = || run.agents.iter().map(|agent| agent.name.clone());
+        let found = found(known().collect(), &self.agent, Clone::clone);
+        found.map(Some).ok_or_else(|| {
+            let mut names: Vec<String> = known()
+                .map(|name| plain_text(&name))
+                .take(MAX_LISTED)
+                .collect();
+            if run.agents.len() > MAX_LISTED {
+                names.push("…".to_owned());
+            }
+            ScopeError::NoSuchAgent(shown(&self.agent), KnownAgents(names))
+        })
+    }
+}
+
+/// What reads as was asked for: as it is stored, else as it is shown.
+fn found<T>(known: Vec<T>, asked: &str, text: impl Fn(&T) -> String) -> Option<T> {
+    let exactly = known.iter().position(|one| text(one) == asked);
+    let at = exactly.or_else(|| known.iter().position(|one| plain_text(&text(one)) == asked));
+    known.into_iter().nth(at?)
+}
+
+fn second(name: &'static str, text: &str) -> Result<Option<u32>, ScopeError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let second = text.trim().parse();
+    second.map(Some).map_err(|_| ScopeError::NotASecond {
+        name,
+        got: shown(text),
+    })
+}
+
+fn shown(text: &str) -> String {
+    plain_text(text).chars().take(MAX_SHOWN).collect()
+}

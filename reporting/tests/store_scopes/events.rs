@@ -1,0 +1,149 @@
+//! What happens in the runs, and which of it is in a part of a run.
+
+use std::time::Duration;
+
+use greylag_infra::protocol::Endpoint;
+use greylag_reporting::{Arrivals, Interval, Scope, Window};
+use proptest::prelude::*;
+
+use crate::support::{Request, START_US, endpoint};
+
+/// When the runs are looked at.
+pub(crate) const NOW_US: u64 = START_US + 600_500_000;
+pub(crate) const AGENTS: [&str; 3] = ["a", "b", "c"];
+pub(crate) const ERRORS: [Option<&str>; 4] =
+    [None, None, Some("500 Server Error"), Some("timed out")];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// Position in [`AGENTS`].
+    pub(crate) agent: usize,
+    pub(crate) second: u32,
+    pub(crate) endpoint: usize,
+    pub(crate) response_us: u64,
+    pub(crate) error: usize,
+}
+
+/// One agent's snapshots: mostly in order of time, some seconds late.
+pub(crate) fn agent_events() -> impl Strategy<Value = Vec<Vec<Event>>> {
+    let event = (
+        0..60_u32,
+        0..3_usize,
+        1..5_000_000_u64,
+        0..4_usize,
+        prop::bool::weighted(0.1),
+    );
+    prop::collection::vec(prop::collection::vec(event, 0..12), 1..25).prop_map(|snapshots| {
+        (0..)
+            .zip(snapshots)
+            .map(|(at, events)| {
+                events
+                    .into_iter()
+                    .map(|(offset, endpoint, response_us, error, late)| Event {
+                        agent: 0,
+                        // Snapshot by snapshot 40 s on, so that up to 1,000 s get rolled up behind it.
+                        second: if late {
+                            at * 7 % 50 + offset
+                        } else {
+                            at * 40 + offset
+                        },
+                        endpoint,
+                        response_us,
+                        error,
+                    })
+                    .collect()
+            })
+            .collect()
+    })
+}
+
+/// Of a request that has one, its response time from the intended start: those of one endpoint, of another
+/// endpoint some.
+pub(crate) fn intended_us(endpoint: &Endpoint, response_us: u64) -> Option<u64> {
+    let has = endpoint.name == "/a" || (endpoint.method == "POST" && response_us % 2 == 1);
+    has.then_some(response_us * 3 + 1)
+}
+
+pub(crate) fn is_first_byte_only(response_us: u64) -> bool {
+    response_us.is_multiple_of(3)
+}
+
+pub(crate) fn more(interval: &mut Interval, (_, endpoint, response_us, _): &Request<'_>) {
+    if let Some(us) = intended_us(endpoint, *response_us) {
+        interval.record_intended(Duration::from_micros(us));
+    }
+    if is_first_byte_only(*response_us) {
+        interval.count_first_byte_only();
+    }
+}
+
+/// What each event adds to the arrivals.
+pub(crate) fn arrivals_of(event: &Event) -> Arrivals {
+    Arrivals {
+        started: event.response_us % 5,
+        late: event.response_us % 5 / 2,
+        skipped: event.endpoint as u64,
+    }
+}
+
+pub(crate) fn endpoints() -> [Endpoint; 3] {
+    [
+        endpoint("GET", "/b"),
+        endpoint("POST", "/b"),
+        endpoint("GET", "/a"),
+    ]
+}
+
+/// A scope by positions: seconds, endpoint and agent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part {
+    pub(crate) window: Option<(u32, u32)>,
+    pub(crate) endpoint: Option<usize>,
+    pub(crate) agent: Option<usize>,
+}
+
+pub(crate) fn part() -> impl Strategy<Value = Part> {
+    let window = (0..1_100_u32, 1..1_100_u32);
+    let window = window.prop_map(|(from, length)| (from, from + length));
+    (
+        prop::option::of(window),
+        prop::option::of(0..3_usize),
+        prop::option::of(0..AGENTS.len()),
+    )
+        .prop_map(|(window, endpoint, agent)| Part {
+            window,
+            endpoint,
+            agent,
+        })
+}
+
+impl Part {
+    pub(crate) fn scope(self) -> Scope {
+        Scope {
+            window: self.window.map(|(from, to)| Window::new(from, to).unwrap()),
+            endpoint: self.endpoint.map(|at| endpoints()[at].clone()),
+            agent: self.agent.map(|at| format!("name of {}", AGENTS[at])),
+        }
+    }
+
+    pub(crate) fn seconds(self) -> std::ops::Range<u32> {
+        self.window.map_or(0..u32::MAX, |(from, to)| from..to)
+    }
+
+    pub(crate) fn has_agent(self, event: &Event) -> bool {
+        self.agent.is_none_or(|agent| agent == event.agent)
+    }
+
+    /// Users, iterations and log lines are narrowed by seconds and agent only.
+    pub(crate) fn has_user(self, event: &Event) -> bool {
+        self.seconds().contains(&event.second) && self.has_agent(event)
+    }
+
+    pub(crate) fn has(self, event: &Event) -> bool {
+        self.has_user(event) && self.endpoint.is_none_or(|at| at == event.endpoint)
+    }
+}
+
+pub(crate) fn line_of(event: &Event) -> String {
+    format!("{} {} {}", event.agent, event.second, event.response_us)
+}

@@ -1,0 +1,153 @@
+//! Any part of a run is the sum of its requests, whatever came when: of some seconds, an endpoint, an agent.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, helpers included"
+)]
+
+mod checks;
+mod events;
+#[path = "../support/mod.rs"]
+mod support;
+
+use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange};
+use greylag_infra::{RunPhase, RunRecord};
+use greylag_reporting::{SaveOutcome, Scope, Store};
+use proptest::prelude::*;
+
+use checks::{check, check_totals};
+use events::{
+    AGENTS, ERRORS, Event, NOW_US, Part, agent_events, arrivals_of, endpoints, line_of, more, part,
+};
+use support::{START_US, run, snapshot_with};
+
+async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>]) -> Vec<Event> {
+    let endpoints = endpoints();
+    let mut saved = Vec::new();
+    let most = agents.iter().map(Vec::len).max().unwrap_or(0);
+    for at in 0..most {
+        for (position, (agent, snapshots)) in AGENTS.iter().zip(agents).enumerate() {
+            let Some(events) = snapshots.get(at) else {
+                continue;
+            };
+            let events: Vec<Event> = events
+                .iter()
+                .map(|event| Event {
+                    agent: position,
+                    ..event.clone()
+                })
+                .collect();
+            let requests: Vec<_> = events
+                .iter()
+                .map(|event| {
+                    let endpoint = &endpoints[event.endpoint];
+                    (
+                        event.second,
+                        endpoint,
+                        event.response_us,
+                        ERRORS[event.error],
+                    )
+                })
+                .collect();
+            let mut snapshot = snapshot_with(&record.id, at as u64 + 1, &requests, more);
+            snapshot.samples = events
+                .iter()
+                .map(|event| {
+                    let endpoint = &endpoints[event.endpoint];
+                    let mut listed = snapshot.endpoints.iter();
+                    let at = listed.position(|known| known == endpoint).unwrap();
+                    SampleData {
+                        endpoint: at as u32,
+                        at_us: u64::from(event.second) * 1_000_000 + event.response_us % 1_000_000,
+                        response_us: event.response_us,
+                        failed: ERRORS[event.error].is_some(),
+                        kind: SampleKind::Drawn,
+                    }
+                })
+                .collect();
+            snapshot.log = events
+                .iter()
+                .map(|event| LogLine {
+                    at_us: START_US + u64::from(event.second) * 1_000_000 + 999_999,
+                    source: "agent".into(),
+                    text: line_of(event),
+                })
+                .collect();
+            snapshot.user_changes = events
+                .iter()
+                .map(|event| {
+                    let arrivals = arrivals_of(event);
+                    UserChange {
+                        second: event.second,
+                        started: 1,
+                        stopped: 0,
+                        arrivals: arrivals.started,
+                        late_arrivals: arrivals.late,
+                        skipped_arrivals: arrivals.skipped,
+                    }
+                })
+                .collect();
+            let outcome = store
+                .save_snapshot(&record.id, agent, snapshot.clone())
+                .await
+                .unwrap();
+            assert_eq!(outcome, SaveOutcome::Saved);
+            let again = store
+                .save_snapshot(&record.id, agent, snapshot.clone())
+                .await
+                .unwrap();
+            assert_eq!(again, SaveOutcome::Duplicate);
+            snapshot.seq += 2;
+            let early = store
+                .save_snapshot(&record.id, agent, snapshot)
+                .await
+                .unwrap();
+            assert_eq!(
+                early,
+                SaveOutcome::Gap {
+                    expected: at as u64 + 2
+                }
+            );
+            saved.extend(events.iter().cloned());
+            if at == most / 2 {
+                // From here on the totals are kept in memory.
+                let totals = store.totals(&record.id, &Scope::default()).await.unwrap();
+                check_totals(&totals, &saved, Part::default());
+            }
+        }
+    }
+    saved
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_part_of_a_run_is_the_sum_of_its_requests(
+        a in agent_events(),
+        b in agent_events(),
+        c in agent_events(),
+        parts in prop::collection::vec(part(), 20),
+        max_points in 2..500_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(dir.path()).unwrap();
+            let mut record = store.create_run(run("r", "test", &AGENTS)).await.unwrap();
+            let events = save_all(&store, &record, &[a, b, c]).await;
+            let parts = parts.into_iter().chain([Part::default()]);
+            for part in parts.clone() {
+                check(&store, "r", &events, part, max_points).await;
+            }
+
+            record.phase = RunPhase::Finished;
+            record.ended_at_us = Some(NOW_US);
+            store.update_run(&record).await.unwrap();
+            store.close().await;
+            let store = Store::open(dir.path()).unwrap();
+            for part in parts {
+                check(&store, "r", &events, part, max_points).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,129 @@
+//! Parts of a run: some seconds, an endpoint, an agent.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::site::{AGENT, Site, load_test};
+
+const RUN: &str = "abcdefabcdef";
+
+async fn site() -> Site {
+    let site = Site::start(None).await;
+    site.finished_run(RUN, load_test("checkout"), "/cart", "500")
+        .await;
+    site
+}
+
+async fn answer(site: &Site, path: &str) -> Value {
+    let answer = site.get(&format!("/api/v1/runs/{RUN}{path}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+    answer.json()
+}
+
+async fn text(site: &Site, path: &str) -> String {
+    let answer = site.get(&format!("/api/v1/runs/{RUN}{path}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+    answer.body
+}
+
+#[tokio::test]
+async fn a_summary_of_some_seconds_has_the_numbers_of_these() {
+    let site = site().await;
+    let whole = answer(&site, "/summary").await;
+    assert_eq!(whole["scope"], Value::Null);
+    let part = answer(&site, "/summary?from=2&to=4").await;
+    assert_eq!(
+        part["scope"],
+        json!({"from": 2, "to": 4, "endpoint": null, "agent": null, "remark": null})
+    );
+    let totals = &part["totals"];
+    assert_eq!(
+        (&totals["requests"], &totals["failures"]),
+        (&json!(10), &json!(2))
+    );
+    assert_eq!(totals["rps"], 5.0);
+    assert_eq!(part["endpoints"][0]["requests"], 10);
+    let seen = |error: &Value| {
+        json!([
+            error["occurrences"],
+            error["first_second"],
+            error["last_second"]
+        ])
+    };
+    assert_eq!(seen(&part["errors"][0]), json!([2, 2, 3]));
+    assert_eq!(
+        part["series"],
+        json!([
+            {"second": 2, "users": 2, "requests": 5, "failures": 1},
+            {"second": 3, "users": 2, "requests": 5, "failures": 1},
+        ])
+    );
+    // What is beyond the end has nothing in it.
+    for (query, requests) in [
+        ("from=9", 5),
+        ("to=3", 15),
+        ("from=0&to=999", 50),
+        ("from=&to=", 50),
+    ] {
+        let part = answer(&site, &format!("/summary?{query}")).await;
+        assert_eq!(part["totals"]["requests"], requests, "{query}");
+    }
+    let endless = answer(&site, "/summary?from=5").await;
+    let last = endless["series"]
+        .as_array()
+        .and_then(|series| series.last());
+    assert_eq!(
+        last.map(|point| &point["second"]),
+        Some(&json!(10)),
+        "the end of the run"
+    );
+}
+
+#[tokio::test]
+async fn a_summary_of_an_endpoint_and_an_agent_has_theirs() {
+    let site = site().await;
+    for query in [
+        "endpoint=GET%20/cart".to_owned(),
+        format!("agent={AGENT}"),
+        format!("agent={AGENT}&endpoint=GET+/cart&step=5"),
+    ] {
+        let part = answer(&site, &format!("/summary?{query}")).await;
+        assert_eq!(part["totals"]["requests"], 50, "{query}");
+        assert_eq!(part["series"][0]["requests"].as_u64().unwrap_or(0) % 5, 0);
+        assert_eq!(part["scope"]["remark"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn the_other_results_take_it_too() {
+    let site = site().await;
+    let stats = text(&site, "/csv/stats?from=2&to=4").await;
+    assert!(stats.contains("GET,/cart,10,2,"), "{stats}");
+    let failures = text(&site, "/csv/failures?to=3").await;
+    assert!(failures.contains("GET,/cart,500,3,"), "{failures}");
+    let history = text(&site, &format!("/csv/stats_history?full=1&agent={AGENT}")).await;
+    assert_eq!(history, text(&site, "/csv/stats_history?full=1").await);
+    let tables = text(&site, "/tables?from=2&to=4").await;
+    assert!(
+        tables
+            .lines()
+            .any(|line| line.contains("Aggregated") && line.contains(" 10 ")),
+        "{tables}"
+    );
+    let view = answer(&site, "?from=2&to=4").await;
+    assert_eq!(view["cards"]["requests"], 10);
+    assert_eq!(
+        (&view["errors"][0]["first_s"], &view["errors"][0]["last_s"]),
+        (&json!(2), &json!(3))
+    );
+
+    // Its one line is of second 1.
+    let lines = |value: Value| value["lines"].as_array().map_or(0, Vec::len);
+    assert_eq!(lines(answer(&site, "/log/lines?to=2").await), 1);
+    assert_eq!(lines(answer(&site, "/log/lines?from=2").await), 0);
+    let of_agent = answer(&site, &format!("/log/lines?agent={AGENT}&limit=5")).await;
+    assert_eq!(of_agent["remark"], Value::Null);
+    assert_eq!(lines(of_agent), 1);
+    assert!(text(&site, "/log?from=1&to=2").await.contains("saw 500"));
+    assert!(!text(&site, "/log?from=2").await.contains("saw 500"));
+}
