@@ -19,18 +19,18 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the coordinator did not do what was asked. Each is one sentence.
+/// Why the coordinator did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// Nobody there, or the connection broke.
+    /// It did not answer, or the connection broke.
     #[error(
         "cannot reach the coordinator at {url} ({cause}); check its address and that it is running"
     )]
     Unreachable { url: String, cause: String },
-    /// It says no, for this reason.
+    /// It refused, for this reason.
     #[error("{0}")]
     Refused(String),
-    /// Something else than a coordinator answers.
+    /// Something other than a coordinator answers.
     #[error("{url} does not answer as a Greylag coordinator ({cause}); check the address")]
     Strange { url: String, cause: String },
 }

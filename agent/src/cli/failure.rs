@@ -46,7 +46,7 @@ impl Failure {
         Some(Self::bad_input(message))
     }
 
-    /// It was begun and did not end well.
+    /// It was started and failed.
     pub(super) fn failed(message: impl Display) -> Self {
         Self {
             message: message.to_string(),

@@ -1,4 +1,4 @@
-//! What the program says about itself, on standard error.
+//! The program's own log, on standard error or in a file.
 
 use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
@@ -8,31 +8,36 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use super::Command;
 use super::failure::Failure;
 use crate::worker::log;
 
-/// Long-running processes tell what happens to them, other people's crates only what is wrong.
-const TALKATIVE: &str =
-    "warn,greylag=info,greylag_infra=info,greylag_reporting=info,greylag_scenarios=info";
-/// Commands that show a result tell only what is wrong.
-const CALM: &str = "warn";
+/// What a command logs unless a level is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogKind {
+    /// What happens to a process that runs for long, and warnings of other crates.
+    Service,
+    /// Warnings: the command shows a result.
+    Command,
+    /// What a worker's users log; its agent reads it.
+    Worker,
+}
+
+impl LogKind {
+    fn default_filter(self) -> &'static str {
+        match self {
+            Self::Service => {
+                "warn,greylag=info,greylag_infra=info,greylag_reporting=info,greylag_scenarios=info"
+            }
+            Self::Command | Self::Worker => "warn",
+        }
+    }
+}
 
 /// Locust's names of levels that have other names here.
 const LOCUSTS_LEVELS: [(&str, &str); 2] = [("warning", "warn"), ("critical", "error")];
 
-/// Sets up logging for a command.
-pub(super) fn init(
-    level: Option<&str>,
-    file: Option<&Path>,
-    command: &Command,
-) -> Result<(), Failure> {
-    let default = match command {
-        #[cfg(feature = "coordinator")]
-        Command::Coordinator(_) => TALKATIVE,
-        Command::Agent(_) => TALKATIVE,
-        _ => CALM,
-    };
+/// Sets up logging.
+pub(super) fn init(level: Option<&str>, file: Option<&Path>, kind: LogKind) -> Result<(), Failure> {
     let chosen = match level {
         Some(level) => {
             let lower = level.to_lowercase();
@@ -50,11 +55,11 @@ pub(super) fn init(
             _ => None,
         },
     };
-    if matches!(command, Command::Worker) {
+    if kind == LogKind::Worker {
         log::init(chosen);
         return Ok(());
     }
-    let filter = chosen.unwrap_or_else(|| EnvFilter::new(default));
+    let filter = chosen.unwrap_or_else(|| EnvFilter::new(kind.default_filter()));
     let file = file.map(open).transpose()?;
     let colours = file.is_none() && std::io::stderr().is_terminal();
     let writer = match file {

@@ -24,6 +24,7 @@ use commands::{agent, new, run, scenarios, users};
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
+use logging::LogKind;
 use settings::{LIKE_LOCUST, Resolved, Surroundings, Unresolved, custom_options};
 
 /// Heading in the help of the flags that every subcommand has.
@@ -91,6 +92,18 @@ enum Command {
     Worker,
 }
 
+impl Command {
+    fn log_kind(&self) -> LogKind {
+        match self {
+            #[cfg(feature = "coordinator")]
+            Self::Coordinator(_) => LogKind::Service,
+            Self::Agent(_) => LogKind::Service,
+            Self::Worker => LogKind::Worker,
+            _ => LogKind::Command,
+        }
+    }
+}
+
 /// Runs the command line with these scenarios: every subcommand of the stock `greylag`, with your users.
 ///
 /// ```no_run
@@ -142,7 +155,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         && let Err(failure) = logging::init(
             command_line.log_level.as_deref(),
             log_file,
-            &command_line.command,
+            command_line.command.log_kind(),
         )
     {
         return failure.report();

@@ -4,6 +4,6 @@ use std::fmt::Display;
 use std::io::Write;
 
 /// Prints a line to standard output. A reader that has gone away (`| head`) is not a failure.
-pub(crate) fn say(text: impl Display) {
+pub(crate) fn print_line(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

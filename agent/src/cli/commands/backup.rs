@@ -8,7 +8,7 @@ use greylag_reporting::Store;
 
 use crate::cli::failure::Failure;
 use crate::cli::options::DEFAULT_DATA;
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 
 /// Options of `greylag backup`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub(crate) fn backup(options: &BackupOptions) -> Result<ExitCode, Failure> {
         std::io::ErrorKind::AlreadyExists => exists(file),
         _ => cannot_write(error.error),
     })?;
-    say(format_args!(
+    print_line(format_args!(
         "Backed up {} to {} ({} MiB).",
         data.display(),
         file.display(),

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::failure::Failure;
 use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::signals::{Signals, exit_at_second_signal};
 use crate::open_files::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
 const SHORTEST_LEASE_S: u64 = 3;
-/// Longest lease, in seconds: load that nobody controls must end some time.
+/// Longest lease, in seconds: load out of control must end at some time.
 const LONGEST_LEASE_S: u64 = 3_600;
 
 /// Options of `greylag coordinator`.
@@ -101,10 +101,10 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     let base = public.base_path().as_str();
     match public.url() {
         Some(url) => {
-            say(format_args!("Listening on http://{address}{base}"));
-            say(format_args!("Greylag is at {url}"));
+            print_line(format_args!("Listening on http://{address}{base}"));
+            print_line(format_args!("Greylag is at {url}"));
         }
-        None => say(format_args!("Greylag is at http://{address}{base}")),
+        None => print_line(format_args!("Greylag is at http://{address}{base}")),
     }
     let mut server = std::pin::pin!(server);
     let served = tokio::select! {

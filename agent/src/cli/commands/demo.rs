@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, RunLog, SummaryFile};
 use crate::cli::local::{Local, LocalPage};
 use crate::cli::options::{DataDir, seconds};
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 use crate::demo_target::DemoTarget;
 
@@ -106,7 +106,7 @@ pub(crate) async fn demo(
         }
     };
     if !options.exit && outcome != Outcome::Stopped {
-        say(format_args!(
+        print_line(format_args!(
             "Results are served at {} until you press Ctrl-C.",
             local.url()
         ));

@@ -18,7 +18,7 @@ use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use crate::cli::options::{
     AskedTest, CaOption, DataDir, PageOptions, TestOptions, coordinator_url,
 };
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
 use crate::cli::signals::Signals;
 use crate::own_build::own_build;
@@ -133,7 +133,7 @@ pub(crate) async fn run(
             draft.client_build = Some(own_build().await);
         }
         let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
-        say(format_args!(
+        print_line(format_args!(
             "Run #{} of {}: {}",
             run.number,
             label(&draft),

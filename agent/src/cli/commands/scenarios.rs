@@ -3,7 +3,7 @@
 use clap::Args;
 use greylag_scenarios::{Scenario, TaskEntry};
 
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 
 /// Options of `greylag scenarios`.
 #[derive(Debug, Args)]
@@ -16,32 +16,34 @@ pub(crate) struct ScenariosOptions {
 /// Lists scenarios with their user types and options.
 pub(crate) fn list(options: &ScenariosOptions, scenarios: &[Scenario]) {
     if scenarios.is_empty() {
-        say("No scenarios are compiled in; a test file can declare requests (greylag run FILE).");
+        print_line(
+            "No scenarios are compiled in; a test file can declare requests (greylag run FILE).",
+        );
     }
     for scenario in scenarios {
         if scenario.description.is_empty() {
-            say(&scenario.name);
+            print_line(&scenario.name);
         } else {
-            say(format_args!("{}: {}", scenario.name, scenario.description));
+            print_line(format_args!("{}: {}", scenario.name, scenario.description));
         }
         for user_type in &scenario.user_types {
             match user_type.fixed_count() {
-                0 => say(format_args!(
+                0 => print_line(format_args!(
                     "    {} (weight {})",
                     user_type.name(),
                     user_type.weight()
                 )),
-                count => say(format_args!("    {} (exactly {count})", user_type.name())),
+                count => print_line(format_args!("    {} (exactly {count})", user_type.name())),
             }
             if options.tasks {
                 list_tasks(user_type.tasks(), 2);
             }
         }
         if scenario.has_shape() {
-            say("    has its own load shape");
+            print_line("    has its own load shape");
         }
         for option in &scenario.options {
-            say(format_args!(
+            print_line(format_args!(
                 "    --{} ({}) {}",
                 option.name, option.kind, option.help
             ));
@@ -53,14 +55,14 @@ pub(crate) fn list(options: &ScenariosOptions, scenarios: &[Scenario]) {
 pub(crate) fn list_users(scenarios: &[&Scenario]) {
     for scenario in scenarios {
         match scenarios {
-            [_] => say("Available Users:"),
-            _ => say(format_args!(
+            [_] => print_line("Available Users:"),
+            _ => print_line(format_args!(
                 "Available Users of scenario {}:",
                 scenario.name
             )),
         }
         for user_type in &scenario.user_types {
-            say(format_args!("    {}", user_type.name()));
+            print_line(format_args!("    {}", user_type.name()));
         }
     }
 }
@@ -68,9 +70,9 @@ pub(crate) fn list_users(scenarios: &[&Scenario]) {
 /// Locust's `--show-task-ratio`: each user type with its tasks.
 pub(crate) fn list_tasks_of(scenarios: &[&Scenario]) {
     for scenario in scenarios {
-        say(&scenario.name);
+        print_line(&scenario.name);
         for user_type in &scenario.user_types {
-            say(format_args!("    {}", user_type.name()));
+            print_line(format_args!("    {}", user_type.name()));
             list_tasks(user_type.tasks(), 2);
         }
     }
@@ -89,7 +91,7 @@ fn list_tasks(tasks: &[TaskEntry], depth: usize) {
             [] => String::new(),
             tags => format!(" [{}]", tags.join(", ")),
         };
-        say(format_args!(
+        print_line(format_args!(
             "{:indent$}{percent:5.1}% {}{tags}",
             "",
             task.name(),

@@ -10,7 +10,7 @@ use super::start_form::start_form_of;
 use crate::cli::failure::Failure;
 use crate::cli::local::{Local, LocalPage};
 use crate::cli::options::{DataDir, PageOptions, TestOptions};
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
 use crate::cli::signals::{Signals, exit_at_second_signal};
 
@@ -36,8 +36,8 @@ pub(crate) async fn serve(
     let page = LocalPage::of(&options.page, true).await?;
     let data = DataDir::asked(options.page.data);
     let mut local = Local::start(data, page, start_form, scenarios).await?;
-    say(format_args!("Greylag is at {}", local.url()));
-    say("Start a test on the page; press Ctrl-C to exit.");
+    print_line(format_args!("Greylag is at {}", local.url()));
+    print_line("Start a test on the page; press Ctrl-C to exit.");
     let ended_early = tokio::select! {
         () = signals.next() => None,
         failure = local.ended() => Some(failure),

@@ -9,7 +9,7 @@ use url::Url;
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::options::{CaOption, coordinator_url, seconds};
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 
 /// Options of `greylag users`.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(crate) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
     api.change_users(&options.run, options.users, options.within)
         .await
         .map_err(Failure::bad_input)?;
-    say(format_args!(
+    print_line(format_args!(
         "Run {}: changing to {} users over {} s.",
         options.run, options.users, options.within
     ));

@@ -4,23 +4,23 @@ mod csv_files;
 mod keys;
 mod progress;
 mod run_log;
+mod shown_warnings;
 mod summary_file;
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use greylag_infra::NoticeKind;
-use greylag_reporting::{Progress, Summary, SummaryWarning};
+use greylag_reporting::{Progress, Summary};
 
 use crate::cli::api_client::{ApiClient, ApiError, StartedRun};
 use crate::cli::failure::Failure;
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 pub(crate) use csv_files::CsvFiles;
 use keys::Keys;
 use progress::ProgressDisplay;
 pub(crate) use run_log::RunLog;
+use shown_warnings::ShownWarnings;
 pub(crate) use summary_file::SummaryFile;
 
 /// Pause between two looks at the run.
@@ -73,7 +73,7 @@ pub(crate) struct Following {
     pub(crate) exit_code_on_error: Option<u8>,
 }
 
-/// Says what is allowed and seldom meant.
+/// Prints what is allowed and probably not meant.
 pub(crate) fn warn_about(run: &StartedRun) {
     for warning in &run.warnings {
         eprintln!("Warning: {warning}");
@@ -94,8 +94,8 @@ pub(crate) async fn follow(
     let mut asked_at: Option<Instant> = None;
     let mut stopped = false;
     let mut away_since: Option<Instant> = None;
-    let mut said = SaidWarnings::default();
-    let mut said_remark = None;
+    let mut shown_warnings = ShownWarnings::default();
+    let mut shown_remark = None;
     let last = loop {
         match api.progress(&run.id).await {
             Ok(progress) => {
@@ -104,12 +104,12 @@ pub(crate) async fn follow(
                 }
                 repeat_log(api, run, &mut following.log, &display).await;
                 display.show(&progress);
-                for warning in said.news(&progress.warnings) {
+                for warning in shown_warnings.news(&progress.warnings) {
                     display.note(&format!("Warning: {warning}"));
                 }
                 let remark = &progress.completeness.remark;
-                if said_remark != *remark {
-                    said_remark.clone_from(remark);
+                if shown_remark != *remark {
+                    shown_remark.clone_from(remark);
                     display.note(
                         remark
                             .as_deref()
@@ -174,7 +174,7 @@ pub(crate) async fn follow(
     drop(keys);
     let shown = async {
         let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
-        for warning in said.last_words(&summary.warnings) {
+        for warning in shown_warnings.grown(&summary.warnings) {
             eprintln!("Warning, at the end of the run: {warning}");
         }
         let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
@@ -201,52 +201,13 @@ pub(crate) async fn follow(
     })
 }
 
-/// Which warnings have been shown, and how they read then: each once, when it first appears, and at the end again if
-/// it has grown.
-#[derive(Debug, Default)]
-struct SaidWarnings(HashMap<(NoticeKind, Option<u32>, String), String>);
-
-impl SaidWarnings {
-    /// The messages of those that have not been shown.
-    fn news<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
-        let is_new = |warning: &&SummaryWarning| !self.0.contains_key(&key_of(warning));
-        let new: Vec<_> = warnings.iter().filter(is_new).collect();
-        self.remember(&new);
-        messages(&new)
-    }
-
-    /// The messages of those that have not been shown as they are at the end.
-    fn last_words<'a>(&mut self, warnings: &'a [SummaryWarning]) -> Vec<&'a str> {
-        let is_said =
-            |warning: &&SummaryWarning| self.0.get(&key_of(warning)) == Some(&warning.message);
-        let grown: Vec<_> = warnings.iter().filter(|one| !is_said(one)).collect();
-        self.remember(&grown);
-        messages(&grown)
-    }
-
-    fn remember(&mut self, warnings: &[&SummaryWarning]) {
-        let said = warnings.iter();
-        self.0
-            .extend(said.map(|warning| (key_of(warning), warning.message.clone())));
-    }
-}
-
-fn key_of(warning: &SummaryWarning) -> (NoticeKind, Option<u32>, String) {
-    (warning.kind, warning.worker, warning.subject.clone())
-}
-
-fn messages<'a>(warnings: &[&'a SummaryWarning]) -> Vec<&'a str> {
-    let all = warnings.iter();
-    all.map(|warning| warning.message.as_str()).collect()
-}
-
 /// Locust's table of requests; the others follow after an empty line.
 fn first_table(tables: &str) -> &str {
     tables.split_once("\n\n").map_or(tables, |(first, _)| first)
 }
 
-/// Shows what has come into the run's log. A coordinator that went away is noticed elsewhere; what it says against
-/// the question is said once.
+/// Shows what has come into the run's log. A coordinator that went away is noticed elsewhere; that it refuses to show
+/// the log is reported once.
 async fn repeat_log(
     api: &ApiClient,
     run: &StartedRun,
@@ -277,54 +238,25 @@ async fn show_results(
         || !summary.errors.is_empty()
     {
         let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
-        say(format_args!("{}\n", tables.trim_end()));
+        print_line(format_args!("{}\n", tables.trim_end()));
     }
     match &last.failure_reason {
-        Some(reason) => say(format_args!(
+        Some(reason) => print_line(format_args!(
             "Run #{} {}: {reason}",
             run.number,
             last.status.to_lowercase()
         )),
-        None => say(format_args!(
+        None => print_line(format_args!(
             "Run #{} {}",
             run.number,
             last.status.to_lowercase()
         )),
     }
     if let Some(remark) = &summary.completeness.remark {
-        say(format_args!("{remark}"));
+        print_line(format_args!("{remark}"));
     }
     match file {
         Some(file) => file.write(summary),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn warning(count: u64) -> SummaryWarning {
-        SummaryWarning {
-            kind: NoticeKind::Ports,
-            worker: Some(0),
-            agent: None,
-            subject: String::new(),
-            first_second: 1,
-            last_second: 2,
-            count,
-            worst: 0,
-            message: format!("{count} requests failed"),
-        }
-    }
-
-    #[test]
-    fn a_warning_is_shown_when_it_appears_and_at_the_end_if_it_has_grown() {
-        let mut said = SaidWarnings::default();
-        assert_eq!(said.news(&[warning(1)]), ["1 requests failed"]);
-        assert!(said.news(&[warning(2)]).is_empty());
-        assert!(said.last_words(&[warning(1)]).is_empty());
-        assert_eq!(said.last_words(&[warning(7)]), ["7 requests failed"]);
-        assert!(said.last_words(&[warning(7)]).is_empty());
     }
 }

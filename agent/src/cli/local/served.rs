@@ -20,7 +20,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, follow, warn_about};
 use crate::cli::listen::{listen, resolve};
 use crate::cli::options::{DataDir, PageOptions};
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 
 /// Where the page is unless something else is said; as Locust's.
@@ -172,14 +172,14 @@ impl Local {
         let run = api.start_run(draft).await.map_err(Failure::bad_input)?;
         let name = draft.name.as_deref().unwrap_or_default();
         if self.is_open {
-            say(format_args!(
+            print_line(format_args!(
                 "Run #{} of {}: {}",
                 run.number,
                 name,
                 api.page_of(&run)
             ));
         } else {
-            say(format_args!("Run #{} of {}", run.number, name));
+            print_line(format_args!("Run #{} of {}", run.number, name));
         }
         warn_about(&run);
         follow(&api, &run, following, signals).await
@@ -209,11 +209,11 @@ impl Local {
     /// unfinished by the next coordinator on the same data.
     pub(crate) async fn abandon(mut self) {
         self.agent.kill();
-        // It was told to end whatever happens, and how it does makes no difference now.
+        // It ends in any case, and how makes no difference now.
         let _ = self.agent.ended().await;
         self.ending.cancel();
         self.server.abort();
-        // A store that is busy is left: what it has not saved, nobody was told was saved.
+        // A store that is busy is left behind: what it has not saved was not acknowledged either.
         let _ = tokio::time::timeout(ABANDON_TIMEOUT, self.coordinator.shutdown()).await;
     }
 

@@ -89,7 +89,7 @@ pub(crate) fn given(
     }
 }
 
-/// Whether a name can be a flag's. One that cannot is refused with a sentence when its scenario is checked.
+/// Whether a name can be a flag's. One that cannot is refused when its scenario is checked.
 fn is_flag_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

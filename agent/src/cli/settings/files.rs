@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Arg;
 
 use super::config_file::{self, ConfigFile, ConfigFileError};
-use super::locust_options::{self, Here};
+use super::locust_options::{self, Support};
 use super::variables::{has, set};
 use super::{Origin, Rank, Setting, Settings, Surroundings};
 
@@ -247,13 +247,13 @@ fn apply(config: &ConfigFile, arguments: &[Arg], subcommand: &str, settings: &mu
             })
         };
         let id = match locust_options::of_long(&long) {
-            Some(option) => match option.here {
-                Here::Same(id) | Here::Differs(id) if has(arguments, id) => id.to_owned(),
-                Here::Same(_) | Here::Differs(_) => {
+            Some(option) => match option.support {
+                Support::Same(id) | Support::Differs(id) if has(arguments, id) => id.to_owned(),
+                Support::Same(_) | Support::Differs(_) => {
                     ineffective.push(format!("{key} (has no meaning for `{subcommand}`)"));
                     continue;
                 }
-                Here::Refused | Here::Action => {
+                Support::Refused | Support::Action => {
                     if super::boolish(value) != Some(false) {
                         ineffective.push(format!("{key} ({})", option.note));
                     }

@@ -6,9 +6,9 @@ mod config_file;
 mod contradictions;
 pub(super) mod custom_options;
 mod files;
-mod lenient;
 mod locust_options;
 mod origin;
+mod typed;
 mod values;
 mod variables;
 
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cli::failure::Failure;
-use lenient::Typed;
+use typed::Typed;
 
 pub(super) use origin::{Origin, Rank, Sources};
 pub(super) use values::boolish;
@@ -106,7 +106,7 @@ pub(super) fn resolve(
     surroundings: &Surroundings,
 ) -> Result<Resolved, Unresolved> {
     let program = words.first().cloned().unwrap_or_default();
-    let place = match lenient::place_of_subcommand(command, &words, user_types) {
+    let place = match typed::place_of_subcommand(command, &words, user_types) {
         // `locust` alone, with everything in its variables, as containers start it.
         None if words.len() == 1 && variables::has_locusts(surroundings) => Some(1),
         place => place,
@@ -171,7 +171,7 @@ fn collect(
         subcommand,
         given,
         mut problems,
-    } = lenient::parse(command, words)?;
+    } = typed::parse(command, words)?;
     let arguments = arguments_of(command, &subcommand);
     let mut settings = Settings::default();
     for (id, values) in given {

@@ -9,8 +9,8 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::custom_options;
-use super::lenient::first_paragraph;
 use super::origin::{Rank, flag_name};
+use super::typed::first_paragraph;
 use super::{Setting, Settings, as_flags, is_blank, is_switch};
 
 /// Longest value that a message repeats, in characters.

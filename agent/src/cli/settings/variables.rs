@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::Arg;
 
 use super::custom_options;
-use super::locust_options::{self, Here};
+use super::locust_options::{self, Support};
 use super::values::split_options;
 use super::{LIKE_LOCUST, Origin, Rank, Setting, Settings, Surroundings, is_switch};
 
@@ -93,17 +93,17 @@ fn add_locusts(
     let variables = surroundings.variables.iter();
     for (name, value) in variables.filter(|(name, _)| name.starts_with(LOCUST)) {
         match locust_options::of_variable(name) {
-            Some(option) => match option.here {
-                Here::Same(id) | Here::Differs(id) if has(arguments, id) => {
+            Some(option) => match option.support {
+                Support::Same(id) | Support::Differs(id) if has(arguments, id) => {
                     set(arguments, id, Rank::LocustVariable, name, value, settings);
                 }
-                Here::Same(_) | Here::Differs(_) => {
+                Support::Same(_) | Support::Differs(_) => {
                     ineffective.push(format!("{name} (has no meaning for `{subcommand}`)"));
                 }
                 // A switch that is off asks for nothing.
-                Here::Refused | Here::Action
+                Support::Refused | Support::Action
                     if value.to_str().and_then(super::boolish) == Some(false) => {}
-                Here::Refused | Here::Action => {
+                Support::Refused | Support::Action => {
                     ineffective.push(format!("{name} ({})", option.note));
                 }
             },

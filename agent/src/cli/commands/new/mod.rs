@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::cli::print::say;
+use crate::cli::print::print_line;
 
 /// The package that a user's crate depends on.
 const PACKAGE: &str = "greylag";
@@ -128,7 +128,7 @@ pub(crate) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
         })?;
     }
     let shown = directory.display();
-    say(format_args!(
+    print_line(format_args!(
         "Created {shown}, which depends on {source}.\n\
          \n    cd {shown}\n    cargo run --release -- run --host http://127.0.0.1:8080\n\
          \nruns its first user, src/main.rs, against that host."

@@ -5,13 +5,13 @@ mod table;
 
 use clap::{Arg, ArgAction, Command};
 
-use Here::{Action, Differs, Refused, Same};
+use Support::{Action, Differs, Refused, Same};
 use Takes::{Nothing, Value, Values};
 use table::OPTIONS;
 
 /// What happens to an option of Locust's here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Here {
+pub(crate) enum Support {
     /// The option with this identifier does the same.
     Same(&'static str),
     /// The option with this identifier does it in another way.
@@ -37,7 +37,7 @@ pub(crate) struct LocustOption {
     pub(crate) flags: &'static [&'static str],
     pub(crate) variable: Option<&'static str>,
     pub(crate) takes: Takes,
-    pub(crate) here: Here,
+    pub(crate) support: Support,
     /// What differs, or what to use instead, in Markdown. Empty when there is nothing to say.
     pub(crate) note: &'static str,
 }
@@ -68,7 +68,7 @@ pub(crate) fn refused_arguments(subcommand: &Command) -> Vec<Arg> {
     let is_global = |id: &str| ["log_level", "log_file", "skip_log_setup"].contains(&id);
     OPTIONS
         .iter()
-        .filter(|option| match option.here {
+        .filter(|option| match option.support {
             Same(id) | Differs(id) => !has(id) && !is_global(id),
             Refused => true,
             Action => false,
@@ -81,7 +81,7 @@ pub(crate) fn refused_arguments(subcommand: &Command) -> Vec<Arg> {
 pub(crate) fn refusal(id: &str, subcommand: &str) -> Option<String> {
     let long = id.strip_prefix(PREFIX)?;
     let option = of_long(long)?;
-    Some(match option.here {
+    Some(match option.support {
         Refused => format!("--{long}: {}", option.note),
         _ => format!(
             "--{long}: not for `{subcommand}`, whose page has the results of every run; use `run`"

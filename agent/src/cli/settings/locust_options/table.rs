@@ -1,14 +1,14 @@
 //! The table: option, variable, what follows it, what happens, and the note about it.
 
-use super::Here::{self, Action, Differs, Refused, Same};
 use super::LocustOption;
+use super::Support::{self, Action, Differs, Refused, Same};
 use super::Takes::{self, Nothing, Value, Values};
 
 const fn option(
     flags: &'static [&'static str],
     variable: &'static str,
     takes: Takes,
-    here: Here,
+    support: Support,
     note: &'static str,
 ) -> LocustOption {
     LocustOption {
@@ -19,7 +19,7 @@ const fn option(
             Some(variable)
         },
         takes,
-        here,
+        support,
         note,
     }
 }

@@ -10,7 +10,7 @@ fn every_option_that_does_something_is_an_argument_of_that_name() {
     let command = command(&[]);
     let run = command.find_subcommand("run").unwrap();
     for option in OPTIONS {
-        let (Same(id) | Differs(id)) = option.here else {
+        let (Same(id) | Differs(id)) = option.support else {
             continue;
         };
         let arg = command
@@ -54,12 +54,12 @@ fn row(option: &LocustOption) -> String {
     let variable = option
         .variable
         .map_or_else(String::new, |name| format!("`{name}`"));
-    let here = match option.here {
+    let support = match option.support {
         Same(_) | Action => "same",
         Differs(_) => "differs",
         Refused => "refused",
     };
-    format!("| {flags} | {variable} | {here} | {} |", option.note)
+    format!("| {flags} | {variable} | {support} | {} |", option.note)
 }
 
 #[test]

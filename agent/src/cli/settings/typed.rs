@@ -1,5 +1,5 @@
 //! The first look at what was typed: which subcommand and which options, with every value still unchecked, so that
-//! all that is wrong can be said at once.
+//! everything that is wrong can be reported together.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,7 +36,7 @@ pub(super) fn parse(command: &Command, mut words: Vec<OsString>) -> Result<Typed
     let mut removed_at = None;
     loop {
         let error = match lenient.clone().try_get_matches_from(&words) {
-            Ok(matches) => return Ok(typed(&lenient, &matches, problems)),
+            Ok(matches) => return Ok(typed_of(&lenient, &matches, problems)),
             Err(error) => error,
         };
         match error.kind() {
@@ -197,7 +197,7 @@ fn loosen(arg: Arg) -> Arg {
     }
 }
 
-fn typed(lenient: &Command, matches: &ArgMatches, problems: Vec<String>) -> Typed {
+fn typed_of(lenient: &Command, matches: &ArgMatches, problems: Vec<String>) -> Typed {
     let (subcommand, of_subcommand) = match matches.subcommand() {
         Some((name, matches)) => (name.to_owned(), matches),
         // clap has refused it before.
