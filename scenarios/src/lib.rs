@@ -25,12 +25,17 @@ mod user;
 
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
-pub use client::{HttpVersion, Measure, Recorded, Timing, TlsConfigError, tls_client_config};
+pub use client::{
+    ClientSetupError, HttpVersion, Measure, ProxyError, Recorded, Timing, TlsConfigError,
+    tls_client_config,
+};
 pub use engine::{
     DriveError, LOAD_THREAD_GRACE, Load, LoopWatch, PlannedUser, Sight, UserOrder, WORKER_GRACE,
     drive, is_engine_chatter, keep_sigint_from_engine,
 };
-pub use events::{Events, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent};
+pub use events::{
+    Events, InitError, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent,
+};
 pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
@@ -42,10 +47,12 @@ pub use options::{
 pub use rand;
 pub use recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};
 pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
-pub use run::{MAX_SET_UP_BYTES, Run, RunSettings, SET_UP_TIME, SetUpDataError, UserInfo};
+pub use run::{
+    MAX_SET_UP_BYTES, Run, RunSettings, SET_UP_TIME, SetUpDataError, SetUpError, UserInfo,
+};
 pub use scenario::{
-    ClientOverrides, DeclaredError, DeclaredRequest, DeclaredScenario, Scenario, Selection,
-    SelectionError,
+    ClientOverrides, DeclaredError, DeclaredRequest, DeclaredScenario, PrepareError, Scenario,
+    Selection, SelectionError,
 };
 /// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
 pub use serde;

@@ -8,6 +8,7 @@
 //! - `request`: what a scenario says, from path and headers to bodies; timing and recording.
 //! - `response`: what it gets, and the verdicts it gives.
 //! - `session`, `cookies`: what a user keeps between two requests. `stopping`: whether the user is to stop.
+//! - `setup_error`: why a client cannot be made.
 //! - `pending`: requests that are not recorded yet. `measure`: what is timed that is not a request of this client.
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression, timeouts.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
@@ -28,6 +29,7 @@ mod pending;
 mod request;
 mod response;
 mod session;
+mod setup_error;
 mod shared;
 mod stopping;
 mod target;
@@ -52,9 +54,10 @@ pub use response::{
     StreamedResponse, ensure,
 };
 pub use session::Renamed;
+pub use setup_error::ClientSetupError;
 pub(crate) use shared::ClientShared;
 pub use stopping::StopHandle;
 pub(crate) use target::{check_path, is_absolute};
 pub(crate) use transport::ClientProxy;
-pub use transport::{TlsConfigError, tls_client_config};
+pub use transport::{ProxyError, TlsConfigError, tls_client_config};
 pub use user_client::Client;

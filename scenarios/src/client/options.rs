@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::body::MAX_BODY;
 use super::headers::Headers;
 use super::transport::{ClientProxy, TlsExtras};
-use super::{ClientKind, HttpVersion};
+use super::{ClientKind, ClientSetupError, HttpVersion};
 
 /// Longest time for a request unless the user type or the request says otherwise (as Locust's
 /// `FastHttpUser`).
@@ -31,7 +31,7 @@ pub(crate) struct ClientOptions {
     /// Most bytes of a decoded body that are kept to be read.
     pub(crate) max_body: usize,
     /// What is wrong with the options: users of the type cannot be started.
-    pub(crate) invalid: Option<String>,
+    pub(crate) invalid: Option<ClientSetupError>,
 }
 
 impl ClientOptions {
@@ -59,10 +59,11 @@ impl ClientOptions {
         }
     }
 
-    /// What is wrong with the options, in one sentence.
-    pub(crate) fn problem(&self) -> Option<String> {
-        self.invalid
-            .clone()
-            .or_else(|| self.tls.problem(self.versions(), self.accept_invalid_certs))
+    /// What is wrong with the options.
+    pub(crate) fn problem(&self) -> Option<ClientSetupError> {
+        self.invalid.clone().or_else(|| {
+            let tls = self.tls.problem(self.versions(), self.accept_invalid_certs);
+            tls.map(ClientSetupError::Tls)
+        })
     }
 }

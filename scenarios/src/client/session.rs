@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::target::TargetCache;
-use super::{Client, ClientKind, ClientOptions, ClientShared, RequestContext, cookies};
+use super::{
+    Client, ClientKind, ClientOptions, ClientSetupError, ClientShared, RequestContext, cookies,
+};
 use crate::client::pending::{Ended, OwnSample};
 use crate::recorder::Recorder;
 use crate::run::{RunSettings, UserContext};
@@ -95,12 +97,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A sentence, when the host is not one that can be requested.
+    /// When the host is not one that can be requested.
     pub fn outside_a_run(
         kind: ClientKind,
         host: &Url,
         recorder: Arc<dyn Recorder>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ClientSetupError> {
         let shared = ClientShared::new(host, Arc::new(ClientOptions::new(kind)))?;
         Ok(Self::alone(shared, host, recorder))
     }

@@ -9,7 +9,7 @@ use url::Url;
 use super::headers::Headers;
 use super::target::{Base, Target};
 use super::transport::{ConnectionSettings, tls_config};
-use super::{ClientKind, ClientOptions, HttpVersion};
+use super::{ClientKind, ClientOptions, ClientSetupError, HttpVersion};
 
 /// The encodings that `body` can decode.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br");
@@ -26,14 +26,17 @@ pub(crate) struct ClientShared {
 }
 
 impl ClientShared {
-    pub(crate) fn new(host: &Url, options: Arc<ClientOptions>) -> Result<Self, String> {
+    pub(crate) fn new(host: &Url, options: Arc<ClientOptions>) -> Result<Self, ClientSetupError> {
         if let Some(reason) = &options.invalid {
             return Err(reason.clone());
         }
         let base = Base::new(host, options.kind);
         let root = base
             .target("", None)
-            .map_err(|error| format!("the host {host} cannot be used: {error}"))?;
+            .map_err(|error| ClientSetupError::Host {
+                host: host.to_string(),
+                reason: error.to_string(),
+            })?;
         let mut headers = Headers::default();
         headers.insert(HOST, root.host.clone());
         headers.insert(

@@ -37,6 +37,7 @@ use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
 use super::stop_grace::ENGINE_GRACE;
 use super::user::Crew;
+use crate::client::ClientSetupError;
 use crate::recorder::Recorder;
 use crate::run::{Run, RunContext, RunSettings, without_password};
 use crate::scenario::Scenario;
@@ -135,7 +136,7 @@ pub enum DriveError {
     },
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
+    Client(#[from] ClientSetupError),
     /// goose refused or failed to run the attack.
     #[error("the load engine failed: {0}")]
     Engine(String),
@@ -173,7 +174,7 @@ pub async fn drive(
     let stop_timeout = load.stop_timeout.min(LONGEST_STOP_TIMEOUT);
     let mut due = load.arrivals;
     let arrivals = due.as_ref().map(|_| Arc::new(Arrivals::new(recorder)));
-    let crew = Crew::new(scenario, context, arrivals.clone()).map_err(DriveError::Client)?;
+    let crew = Crew::new(scenario, context, arrivals.clone())?;
     let engine = Arc::new(Engine {
         crew,
         slots: Slots::new(stop_timeout),

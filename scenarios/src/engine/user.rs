@@ -13,7 +13,7 @@ use super::life;
 use super::loop_watch::NameId;
 use super::stop::StopSignal;
 use super::task_run::report_panic;
-use crate::client::{Client, ClientShared};
+use crate::client::{Client, ClientSetupError, ClientShared};
 use crate::run::{RunContext, UserContext, UserInfo};
 use crate::scenario::Scenario;
 use crate::user::UserType;
@@ -32,7 +32,7 @@ impl Crew {
         scenario: &Scenario,
         context: Arc<RunContext>,
         arrivals: Option<Arc<Arrivals>>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ClientSetupError> {
         let user_types = scenario
             .user_types
             .iter()
@@ -41,12 +41,12 @@ impl Crew {
                     .run
                     .host()
                     .or(user_type.host())
-                    .ok_or("no host is given")?;
+                    .ok_or(ClientSetupError::NoHost)?;
                 let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
                 let name = NameId::of(user_type.name());
                 Ok((user_type.clone(), Arc::new(shared), name))
             })
-            .collect::<Result<_, String>>()?;
+            .collect::<Result<_, ClientSetupError>>()?;
         Ok(Self {
             context,
             arrivals,

@@ -10,7 +10,7 @@ mod of_the_run;
 mod request;
 
 pub use listeners::{Events, UserErrorEvent};
-pub use of_the_run::{START_EVENT_TIME, STOP_EVENT_TIME};
+pub use of_the_run::{InitError, START_EVENT_TIME, STOP_EVENT_TIME};
 pub(crate) use of_the_run::{handler, spawned_handler};
 pub(crate) use request::Details;
 pub use request::RequestEvent;

@@ -46,8 +46,8 @@ impl CookieStore for OwnCookies {
 }
 
 /// The client, set up as goose sets up its own.
-pub(super) fn shared() -> Result<reqwest::Client, String> {
-    static CLIENT: LazyLock<Result<reqwest::Client, String>> = LazyLock::new(|| {
+pub(super) fn shared() -> Result<reqwest::Client, Arc<reqwest::Error>> {
+    static CLIENT: LazyLock<Result<reqwest::Client, Arc<reqwest::Error>>> = LazyLock::new(|| {
         let like_goose = GooseClientConfig::default();
         let mut builder = reqwest::Client::builder()
             .user_agent(&like_goose.user_agent)
@@ -56,9 +56,7 @@ pub(super) fn shared() -> Result<reqwest::Client, String> {
         if let Some(timeout) = like_goose.timeout {
             builder = builder.timeout(timeout);
         }
-        builder
-            .build()
-            .map_err(|error| format!("goose's HTTP client cannot be set up: {error}"))
+        builder.build().map_err(Arc::new)
     });
     CLIENT.clone()
 }

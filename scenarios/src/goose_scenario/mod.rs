@@ -26,12 +26,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::goose::GooseScheduler;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::{
     GooseUser, Scenario as GooseScenario, Transaction, TransactionError, TransactionName,
     TransactionResult,
 };
+use ::goose::{GooseError, GooseScheduler};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use url::Url;
@@ -49,6 +49,17 @@ pub(crate) struct GooseLife {
     configuration: GooseConfiguration,
     /// The scenario's own, used when the load test names none.
     host: Option<Url>,
+}
+
+/// Why a user of goose's cannot be made.
+#[derive(Debug, thiserror::Error)]
+enum GooseUserError {
+    #[error("no host is given")]
+    NoHost,
+    #[error("goose's HTTP client cannot be set up: {0}")]
+    Client(Arc<reqwest::Error>),
+    #[error("goose's user cannot be made: {0}")]
+    User(#[source] GooseError),
 }
 
 impl GooseLife {
@@ -78,7 +89,7 @@ impl GooseLife {
     async fn live_with_cookies(&self, context: &UserContext, arrivals: Option<&Arrivals>) {
         let mut user = match self.user(context) {
             Ok(user) => user,
-            Err(reason) => return report(context, self.name(), &reason),
+            Err(error) => return report(context, self.name(), &error.to_string()),
         };
         let mut observer = Observer::attach(&mut user, context);
         let stop = &context.stop;
@@ -112,13 +123,13 @@ impl GooseLife {
         }
     }
 
-    fn user(&self, context: &UserContext) -> Result<GooseUser, String> {
+    fn user(&self, context: &UserContext) -> Result<GooseUser, GooseUserError> {
         let host = context.run.run.host().or(self.host.as_ref());
-        let host = host.ok_or("no host is given")?;
+        let host = host.ok_or(GooseUserError::NoHost)?;
         let name = Arc::clone(&self.scenario.name);
-        let client = client::shared()?;
+        let client = client::shared().map_err(GooseUserError::Client)?;
         let mut user = GooseUser::new(0, name, host.clone(), &self.configuration, 0, Some(client))
-            .map_err(|error| format!("goose's user cannot be made: {error}"))?;
+            .map_err(GooseUserError::User)?;
         user.weighted_users_index = usize::try_from(context.info.index).unwrap_or(usize::MAX);
         Ok(user)
     }

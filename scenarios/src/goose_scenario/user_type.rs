@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::task::{
     MakeUser, Order, SelfDriven, TaskEntry, TaskOptions, TaskTable, UserRun, Wait, WaitTime,
 };
-use crate::user::{Definition, UserType, base_url};
+use crate::user::{Definition, UserType, UserTypeProblem, base_url};
 
 impl UserType {
     /// Users that run an unmodified goose scenario, of the goose that is [`greylag::goose`](crate::goose). Its
@@ -47,15 +47,13 @@ impl UserType {
             Err(problem) => (None, Some(problem)),
         };
         let idle = entries.iter().all(|entry| entry.weight() == 0);
-        let problem = wrong_host.or_else(|| {
-            idle.then(|| "its goose scenario has only on_start and on_stop transactions".to_owned())
-        });
+        let problem = wrong_host.or(idle.then_some(UserTypeProblem::OnlyHooks));
         let tasks = TaskTable::new(
             scenario.name.to_string(),
             entries,
             Order::Random,
             Wait::Time(WaitTime::default()),
-            problem,
+            None,
         );
         Self::new(Definition {
             weight: scenario.weight as f64,
@@ -64,6 +62,7 @@ impl UserType {
             tasks,
             client: Arc::new(ClientOptions::new(ClientKind::Fast)),
             functions: Arc::new(GooseLife::new(scenario, scheduler, host)),
+            problem,
         })
     }
 }

@@ -346,20 +346,19 @@ pub trait DataSource: Send + Sync {
     /// Reads and checks it for this run; called once in each worker process. May block.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence.
-    fn prepare(&self, settings: &RunSettings) -> Result<(), String>;
+    /// What is wrong with it.
+    fn prepare(&self, settings: &RunSettings) -> Result<(), RowsError>;
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> DataSource for Rows<T> {
-    fn prepare(&self, settings: &RunSettings) -> Result<(), String> {
-        let rows = self.all().map_err(|error| error.to_string())?.len();
+    fn prepare(&self, settings: &RunSettings) -> Result<(), RowsError> {
+        let rows = self.all()?.len();
         if self.order == Order::Unique && (rows as u64) < settings.users {
             return Err(RowsError::TooFewRows {
                 file: self.name().to_owned(),
                 rows,
                 users: settings.users,
-            }
-            .to_string());
+            });
         }
         self.dealt.store(0, Ordering::Relaxed);
         self.said.store(false, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::scenario::Scenario;
+use crate::scenario::{PrepareError, Scenario};
 use crate::task::Flow;
 use crate::testing::Memory;
 
@@ -133,16 +133,17 @@ fn a_scenario_reads_its_data_before_load() {
     static GOOD: Rows<Account> = Rows::csv_text(CSV).unique();
     static BAD: Rows<Account> = Rows::csv_text("name,age\nada,old\n");
     let scenario = Scenario::new("data").data(&GOOD);
+    let said = |prepared: Result<(), PrepareError>| prepared.map_err(|error| error.to_string());
     assert_eq!(scenario.prepare(&settings(0, 1, 2)), Ok(()));
     assert_eq!(
-        scenario.prepare(&settings(0, 1, 3)),
+        said(scenario.prepare(&settings(0, 1, 3))),
         Err(
             "the CSV text has 2 rows for 3 users: unique rows need at least one for each user"
                 .to_owned()
         )
     );
     assert_eq!(
-        scenario.data(&BAD).prepare(&settings(0, 1, 1)),
+        said(scenario.data(&BAD).prepare(&settings(0, 1, 1))),
         Err("the CSV text, line 2: column 2: invalid digit found in string".to_owned())
     );
 }

@@ -9,7 +9,7 @@ mod set_up;
 mod view;
 
 pub(crate) use context::{RunContext, UserContext};
-pub use set_up::{MAX_SET_UP_BYTES, SET_UP_TIME, SetUpDataError};
+pub use set_up::{MAX_SET_UP_BYTES, SET_UP_TIME, SetUpDataError, SetUpError};
 pub(crate) use set_up::{SetUp, SetUpData};
 pub(crate) use view::without_password;
 pub use view::{Run, RunSettings, UserInfo};

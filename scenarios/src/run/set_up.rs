@@ -30,6 +30,42 @@ pub(crate) struct SetUp {
     type_name: &'static str,
 }
 
+/// Why there is no set-up data for a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetUpError {
+    /// The scenario's code returned an error.
+    #[error("set_up failed: {}", .0.with_place())]
+    Failed(TaskError),
+    /// It panicked, with this message.
+    #[error("set_up failed: panicked: {0}")]
+    Panicked(String),
+    /// It took too long.
+    #[error("set_up failed: it took longer than {} s", SET_UP_TIME.as_secs())]
+    TooLong,
+    /// It made too much.
+    #[error(
+        "set_up failed: its data has {bytes} bytes, the maximum is {MAX_SET_UP_BYTES}; return what users need to find the rest, or use a data file"
+    )]
+    TooLarge {
+        /// How much it made.
+        bytes: usize,
+    },
+    /// It cannot be read again.
+    #[error("the set-up data cannot be read as `{type_name}`: {error}")]
+    NotReadable {
+        /// The type that it should be.
+        type_name: &'static str,
+        /// What is wrong with it.
+        error: rmp_serde::decode::Error,
+    },
+    /// It was made on worker 0 and did not come.
+    #[error(
+        "the set-up data did not arrive; run the same version of Greylag on the coordinator and on all agents"
+    )]
+    Missing,
+}
+
 /// Why there is no set-up data to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -89,35 +125,22 @@ impl SetUp {
     /// Makes the data, puts it into the run, and returns it as it is sent to the other workers.
     ///
     /// # Errors
-    /// A message: the scenario's code failed, panicked or took too long, or the data is too large or not
+    /// The scenario's code failed, panicked or took too long, or the data is too large or not
     /// readable again.
-    pub(crate) async fn make(&self, run: &Arc<Run>) -> Result<Vec<u8>, String> {
+    pub(crate) async fn make(&self, run: &Arc<Run>) -> Result<Vec<u8>, SetUpError> {
         let making = std::panic::catch_unwind(AssertUnwindSafe(|| (self.make)(Arc::clone(run))));
         let made = async { AssertUnwindSafe(making?).catch_unwind().await };
         let made = match tokio::time::timeout(SET_UP_TIME, made).await {
             Ok(made) => made,
-            Err(_) => {
-                return Err(format!(
-                    "set_up failed: it took longer than {} s",
-                    SET_UP_TIME.as_secs()
-                ));
-            }
+            Err(_) => return Err(SetUpError::TooLong),
         };
         let bytes = match made {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return Err(format!("set_up failed: {}", error.with_place())),
-            Err(panic) => {
-                return Err(format!(
-                    "set_up failed: panicked: {}",
-                    panic_message(&*panic)
-                ));
-            }
+            Ok(Err(error)) => return Err(SetUpError::Failed(error)),
+            Err(panic) => return Err(SetUpError::Panicked(panic_message(&*panic))),
         };
         if bytes.len() > MAX_SET_UP_BYTES {
-            return Err(format!(
-                "set_up failed: its data has {} bytes, the maximum is {MAX_SET_UP_BYTES}; return what users need to find the rest, or use a data file",
-                bytes.len()
-            ));
+            return Err(SetUpError::TooLarge { bytes: bytes.len() });
         }
         self.take(run, &bytes)?;
         Ok(bytes)
@@ -126,13 +149,11 @@ impl SetUp {
     /// Reads data that was made on another worker into the run; data that is there already stays.
     ///
     /// # Errors
-    /// A message, when it cannot be read.
-    pub(crate) fn take(&self, run: &Run, bytes: &[u8]) -> Result<(), String> {
-        let made = (self.read)(bytes).map_err(|error| {
-            format!(
-                "the set-up data cannot be read as `{}`: {error}",
-                self.type_name
-            )
+    /// When it cannot be read.
+    pub(crate) fn take(&self, run: &Run, bytes: &[u8]) -> Result<(), SetUpError> {
+        let made = (self.read)(bytes).map_err(|error| SetUpError::NotReadable {
+            type_name: self.type_name,
+            error,
         })?;
         // Sent again it is the same.
         let _ = run.set_up.0.set((made, self.type_name));
@@ -193,7 +214,8 @@ mod tests {
     async fn what_cannot_be_made_or_read_says_why() {
         let reason = async |scenario: Scenario| {
             let run = run_of(&scenario);
-            scenario.make_set_up_data(&run).await.unwrap_err()
+            let error = scenario.make_set_up_data(&run).await.unwrap_err();
+            error.to_string()
         };
         let failing = Scenario::new("s")
             .set_up(|_| async { Err::<Tenants, _>(TaskError::new("no database")) });
@@ -214,9 +236,11 @@ mod tests {
 
         let scenario = Scenario::new("s").set_up(|_| async { Ok(7_u64) });
         let run = run_of(&scenario);
-        let text = scenario.take_set_up_data(&run, Some(b"\xc1")).unwrap_err();
+        let refused = scenario.take_set_up_data(&run, Some(b"\xc1"));
+        let text = refused.unwrap_err().to_string();
         assert!(text.contains("cannot be read as `u64`"), "{text}");
-        let text = scenario.take_set_up_data(&run, None).unwrap_err();
+        let text = scenario.take_set_up_data(&run, None);
+        let text = text.unwrap_err().to_string();
         assert!(text.contains("did not arrive"), "{text}");
         assert!(Scenario::new("s").take_set_up_data(&run, None).is_ok());
     }
@@ -227,6 +251,6 @@ mod tests {
             Scenario::new("s").set_up(|_| std::future::pending::<Result<u8, TaskError>>());
         let run = run_of(&scenario);
         let text = scenario.make_set_up_data(&run).await.unwrap_err();
-        assert_eq!(text, "set_up failed: it took longer than 60 s");
+        assert_eq!(text.to_string(), "set_up failed: it took longer than 60 s");
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::client::{ClientKind, ClientOptions, HttpVersion};
+use crate::client::{ClientKind, ClientOptions, ClientProxy, ClientSetupError, HttpVersion};
 use crate::scenario::Scenario;
-use crate::user::{Definition, UserType, UserTypeError, proxy};
+use crate::user::{ClientOverrideError, Definition, UserType, UserTypeError, UserTypeProblem};
 
 /// Settings of the client that win over those of every user type; none leaves the user type's own.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -65,9 +65,7 @@ impl Scenario {
         }
         for user_type in &mut self.user_types {
             if user_type.self_driven().is_some() {
-                return Err(user_type.refused(
-                    "its users run a goose scenario and have goose's own client, which the test's client settings do not reach; leave them out or select other user types",
-                ));
+                return Err(user_type.refused(ClientOverrideError::Goose));
             }
             let mut options = ClientOptions::clone(user_type.client_options());
             overrides
@@ -87,7 +85,11 @@ impl Scenario {
 
 impl ClientOverrides {
     /// What only the full client has must not be lost without a word when a user type gets the fast one.
-    fn change_kind(&self, options: &mut ClientOptions, kind: ClientKind) -> Result<(), String> {
+    fn change_kind(
+        &self,
+        options: &mut ClientOptions,
+        kind: ClientKind,
+    ) -> Result<(), ClientOverrideError> {
         if kind == ClientKind::Fast && options.kind == ClientKind::Full {
             let lost = match options.http_version {
                 _ if options.proxy.is_some() => "a proxy",
@@ -95,16 +97,14 @@ impl ClientOverrides {
                 HttpVersion::Auto | HttpVersion::Http1 => "",
             };
             if !lost.is_empty() {
-                return Err(format!(
-                    "the test asks for the fast client, and the user type for {lost}, which only the full client has; change one of the two"
-                ));
+                return Err(ClientOverrideError::FullClientOnly(lost));
             }
         }
         options.kind = kind;
         Ok(())
     }
 
-    fn apply_to(&self, options: &mut ClientOptions) -> Result<(), String> {
+    fn apply_to(&self, options: &mut ClientOptions) -> Result<(), UserTypeProblem> {
         if let Some(kind) = self.kind {
             self.change_kind(options, kind)?;
         }
@@ -120,9 +120,9 @@ impl ClientOverrides {
         }
         if let Some(url) = &self.proxy {
             if options.kind == ClientKind::Fast {
-                return Err("the test names a proxy, and only the full client has proxies".into());
+                return Err(ClientOverrideError::Proxy.into());
             }
-            options.proxy = Some(proxy(url)?);
+            options.proxy = Some(ClientProxy::parse(url).map_err(ClientSetupError::from)?);
         }
         if let Some(timeout) = self.request_timeout {
             options.request_timeout = timeout;
@@ -135,10 +135,7 @@ impl ClientOverrides {
         }
         if let Some(version) = self.http_version {
             if options.kind == ClientKind::Fast {
-                return Err(
-                    "the test names an HTTP version, and only the full client has the choice"
-                        .into(),
-                );
+                return Err(ClientOverrideError::HttpVersion.into());
             }
             options.http_version = version;
         }
@@ -147,10 +144,9 @@ impl ClientOverrides {
         }
         for (name, value) in &self.headers {
             HeaderName::try_from(name)
-                .map_err(|_| format!("{name:?} is not a valid header name"))?;
-            let value = HeaderValue::try_from(value).map_err(|_| {
-                format!("the value of the default header {name} has characters that cannot be sent")
-            })?;
+                .map_err(|_| ClientOverrideError::HeaderName(name.clone()))?;
+            let value = HeaderValue::try_from(value)
+                .map_err(|_| ClientOverrideError::HeaderValue(name.clone()))?;
             options.headers.insert(name, value);
         }
         Ok(())

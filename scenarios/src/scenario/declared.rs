@@ -150,7 +150,7 @@ impl DeclaredTask {
                     .to_owned(),
             );
         }
-        check_path(&request.path)?;
+        check_path(&request.path).map_err(|error| error.to_string())?;
         let mut headers = Headers::default();
         for (name, value) in &request.headers {
             HeaderName::try_from(name)

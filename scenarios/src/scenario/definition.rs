@@ -13,10 +13,25 @@ use crate::load_shape::{self, LoadShape, ShapeError, ShapeFactory, ShapePlan};
 use crate::options::{self, CustomOption, OptionError, Options};
 use crate::place::keep_places_of_panics;
 use crate::recorder::Recorder;
-use crate::rows::DataSource;
-use crate::run::{Run, RunSettings, SET_UP_TIME, SetUp};
+use crate::rows::{DataSource, RowsError};
+use crate::run::{Run, RunSettings, SET_UP_TIME, SetUp, SetUpError};
 use crate::task::{TaskError, TaskResult};
-use crate::user::{UserType, UserTypeError};
+use crate::user::{UserType, UserTypeError, UserTypeProblem};
+
+/// Why no load can start with a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// An option is declared wrongly, or was given a value that it cannot have.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// A user type cannot work as it was written.
+    #[error(transparent)]
+    UserType(#[from] UserTypeError),
+    /// Test data cannot be used.
+    #[error(transparent)]
+    Data(#[from] RowsError),
+}
 
 /// A named set of user types that a load test can select, with its options, its test data, its load shape and
 /// its listeners to events. Cheap to clone.
@@ -154,8 +169,8 @@ impl Scenario {
     /// scenario without. For the worker with number 0.
     ///
     /// # Errors
-    /// A message: the scenario's code failed, panicked or took too long, or the data is too large.
-    pub async fn make_set_up_data(&self, run: &Arc<Run>) -> Result<Option<Vec<u8>>, String> {
+    /// The scenario's code failed, panicked or took too long, or the data is too large.
+    pub async fn make_set_up_data(&self, run: &Arc<Run>) -> Result<Option<Vec<u8>>, SetUpError> {
         match &self.set_up {
             Some(set_up) => set_up.make(run).await.map(Some),
             None => Ok(None),
@@ -165,15 +180,12 @@ impl Scenario {
     /// Puts the set-up data that was made on worker 0 into a run.
     ///
     /// # Errors
-    /// A message: it cannot be read, or the scenario has a `set_up` and nothing came.
-    pub fn take_set_up_data(&self, run: &Run, bytes: Option<&[u8]>) -> Result<(), String> {
+    /// It cannot be read, or the scenario has a `set_up` and nothing came.
+    pub fn take_set_up_data(&self, run: &Run, bytes: Option<&[u8]>) -> Result<(), SetUpError> {
         match (&self.set_up, bytes) {
             (None, _) => Ok(()),
             (Some(set_up), Some(bytes)) => set_up.take(run, bytes),
-            (Some(_), None) => Err(
-                "the set-up data did not arrive; run the same version of Greylag on the coordinator and on all agents"
-                    .to_owned(),
-            ),
+            (Some(_), None) => Err(SetUpError::Missing),
         }
     }
 
@@ -322,7 +334,7 @@ impl Scenario {
         let mut names = BTreeSet::new();
         for user_type in &self.user_types {
             if !names.insert(user_type.name()) {
-                return Err(user_type.refused("another one has the same name; rename one of them"));
+                return Err(user_type.refused(UserTypeProblem::SameName));
             }
             user_type.check()?;
             user_type.task_table().warn();
@@ -334,12 +346,11 @@ impl Scenario {
     /// options, user types (as [`Scenario::check`] does), data files. Reads files, so it may block.
     ///
     /// # Errors
-    /// The first thing that is wrong, as a sentence.
-    pub fn prepare(&self, settings: &RunSettings) -> Result<(), String> {
-        options::check_declarations(&self.options).map_err(|error| error.to_string())?;
-        self.check_options(&settings.options)
-            .map_err(|error| error.to_string())?;
-        self.check().map_err(|error| error.to_string())?;
+    /// The first thing that is wrong.
+    pub fn prepare(&self, settings: &RunSettings) -> Result<(), PrepareError> {
+        options::check_declarations(&self.options)?;
+        self.check_options(&settings.options)?;
+        self.check()?;
         for source in &self.data {
             source.prepare(settings)?;
         }

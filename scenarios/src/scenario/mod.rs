@@ -12,5 +12,5 @@ mod selection;
 
 pub use client_overrides::ClientOverrides;
 pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
-pub use definition::Scenario;
+pub use definition::{PrepareError, Scenario};
 pub use selection::{Selection, SelectionError};

@@ -33,6 +33,7 @@ pub(crate) use markov::{Chain, MarkovError, Transitions};
 pub use options::TaskOptions;
 pub use recorded::{Recorded, RequestError, ResponseError};
 pub use set::{TaskSet, TaskSetBuilder};
-pub(crate) use table::{Cursor, Order, TaskTable, Wait};
+pub(crate) use table::{Cursor, Order, TaskTable, TaskTableError, Wait};
 pub use table::{TaskEntry, TaskOrder};
+pub(crate) use wait_time::WaitTimeError;
 pub use wait_time::{WaitTime, between, constant, constant_pacing, constant_throughput, poisson};

@@ -211,7 +211,6 @@ impl<T: Send + 'static, S: Send + 'static> From<TaskSetBuilder<T, S>> for TaskSe
                 }
             }
         };
-        let problem = problem.map(|error| error.to_string());
         Self {
             table: Arc::new(TaskTable::new(name, entries, order, builder.wait, problem)),
             functions: Arc::new(builder.functions),

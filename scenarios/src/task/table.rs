@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 
 use crate::engine::NameId;
-use crate::task::{Chain, MarkovError, TaskOptions, WaitTime};
+use crate::task::{Chain, MarkovError, TaskOptions, WaitTime, WaitTimeError};
 
 /// In which order a task set's tasks come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,16 @@ pub(crate) struct TaskTable {
     order: Order,
     wait: Wait,
     /// Why a run cannot begin with it.
-    problem: Option<String>,
+    problem: Option<MarkovError>,
+}
+
+/// Why no run can begin with the tasks of a user type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TaskTableError {
+    #[error(transparent)]
+    Markov(#[from] MarkovError),
+    #[error(transparent)]
+    WaitTime(#[from] WaitTimeError),
 }
 
 impl TaskTable {
@@ -130,7 +139,7 @@ impl TaskTable {
         entries: Vec<TaskEntry>,
         order: Order,
         wait: Wait,
-        problem: Option<String>,
+        problem: Option<MarkovError>,
     ) -> Self {
         let mut table = Self {
             name,
@@ -202,33 +211,33 @@ impl TaskTable {
     }
 
     /// The first problem in it or in the task sets in it.
-    pub(crate) fn first_problem(&self) -> Option<String> {
+    pub(crate) fn first_problem(&self) -> Option<TaskTableError> {
         let bad_wait = || match &self.wait {
-            Wait::Time(wait_time) => wait_time.problem(),
+            Wait::Time(wait_time) => wait_time.problem().map(TaskTableError::from),
             Wait::OfTheUser | Wait::Function => None,
         };
         let inside = || {
             self.entries.iter().find_map(|entry| {
                 let set = entry.set()?;
-                self.useless_tags(entry, set)
-                    .or_else(|| set.first_problem())
+                let tags = self.useless_tags(entry, set).map(TaskTableError::from);
+                tags.or_else(|| set.first_problem())
             })
         };
-        self.problem.clone().or_else(bad_wait).or_else(inside)
+        let own = self.problem.clone().map(TaskTableError::from);
+        own.or_else(bad_wait).or_else(inside)
     }
 
     /// Tags of a Markov task set would select nothing: it is kept whole whatever is selected.
-    fn useless_tags(&self, entry: &TaskEntry, set: &Self) -> Option<String> {
+    fn useless_tags(&self, entry: &TaskEntry, set: &Self) -> Option<MarkovError> {
         let tags: Vec<&str> = entry.tags().collect();
         if tags.is_empty() || !matches!(set.order, Order::Markov(_)) {
             return None;
         }
-        let error = MarkovError::Tags {
+        Some(MarkovError::Tags {
             set: self.name.clone(),
             task: entry.name.clone(),
             tags: tags.join(", "),
-        };
-        Some(error.to_string())
+        })
     }
 
     /// Everything worth a warning, before load starts.

@@ -103,14 +103,23 @@ impl WaitTime {
     }
 
     /// Why it cannot be used.
-    pub(crate) fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<WaitTimeError> {
         match self.0 {
-            Kind::NoRate(function, rate) => Some(format!(
-                "{function}() requires a positive rate, got: {rate}"
-            )),
+            Kind::NoRate(function, rate) => Some(WaitTimeError {
+                function,
+                rate: rate.to_string(),
+            }),
             _ => None,
         }
     }
+}
+
+/// Why a wait time cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{function}() requires a positive rate, got: {rate}")]
+pub(crate) struct WaitTimeError {
+    function: &'static str,
+    rate: String,
 }
 
 fn rate(function: &'static str, rate: f64) -> Result<f64, WaitTime> {
@@ -163,7 +172,7 @@ mod tests {
     #[test]
     fn a_rate_has_to_be_one() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let sentence = constant_throughput(bad).problem().unwrap();
+            let sentence = constant_throughput(bad).problem().unwrap().to_string();
             assert_eq!(
                 sentence,
                 format!("constant_throughput() requires a positive rate, got: {bad}")

@@ -12,7 +12,7 @@ use crate::task::{
     Hook, Order, Step, TaskEntry, TaskFn, TaskOptions, TaskSet, TaskTable, UserFunctions, Wait,
     WaitTime, function_name, user_fn,
 };
-use crate::user::{Definition, UserType};
+use crate::user::{Definition, UserType, UserTypeProblem};
 
 /// Users on the fast client: HTTP/1.1, one connection per user and origin, Locust's rules for `FastHttpUser`.
 pub type FastHttpUser<S> = UserBuilder<S, Fast>;
@@ -203,13 +203,13 @@ impl<S: Send + 'static, C: ClientChoice> From<UserBuilder<S, C>> for UserType {
             Ok(host) => (host, None),
             Err(problem) => (None, Some(problem)),
         };
-        let problem = problem.or_else(|| builder.client.problem());
+        let problem = problem.or_else(|| builder.client.problem().map(UserTypeProblem::from));
         let tasks = TaskTable::new(
             builder.name,
             builder.entries,
             Order::Random,
             builder.wait,
-            problem,
+            None,
         );
         Self::new(Definition {
             weight: builder.weight,
@@ -218,17 +218,18 @@ impl<S: Send + 'static, C: ClientChoice> From<UserBuilder<S, C>> for UserType {
             tasks,
             client: Arc::new(builder.client),
             functions: Arc::new(builder.functions),
+            problem,
         })
     }
 }
 
-pub(crate) fn base_url(host: &str) -> Result<Url, String> {
+pub(crate) fn base_url(host: &str) -> Result<Url, UserTypeProblem> {
     Url::parse(host)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
             // What is before an @ may be a password.
             let shown = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            format!("its host {shown:?} is not an http:// or https:// URL with a host name")
+            UserTypeProblem::Host(shown.to_owned())
         })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::client::{ClientProxy, HttpVersion, WrittenName};
+use crate::client::{ClientProxy, ClientSetupError, HttpVersion, WrittenName};
 use crate::user::{Full, UserBuilder};
 
 impl<S, C> UserBuilder<S, C> {
@@ -71,12 +71,10 @@ impl<S, C> UserBuilder<S, C> {
                 self.client.headers.insert(name, value);
             }
             (None, _) => {
-                self.client.invalid = Some("the name of a default header is not valid".to_owned());
+                self.client.invalid = Some(ClientSetupError::HeaderName);
             }
             (Some((name, _)), Err(_)) => {
-                self.client.invalid = Some(format!(
-                    "the value of the default header {name} is not valid: visible ASCII characters are"
-                ));
+                self.client.invalid = Some(ClientSetupError::HeaderValue(name.to_string()));
             }
         }
         self
@@ -95,15 +93,10 @@ impl<S> UserBuilder<S, Full> {
     /// `socks5h://` URL, with user and password if it asks for them. Only the full client has proxies; without one, none
     /// is used, whatever the environment says.
     pub fn proxy(mut self, url: &str) -> Self {
-        match proxy(url) {
+        match ClientProxy::parse(url) {
             Ok(proxy) => self.client.proxy = Some(proxy),
-            Err(reason) => self.client.invalid = Some(reason),
+            Err(error) => self.client.invalid = Some(error.into()),
         }
         self
     }
-}
-
-/// The proxy of a URL, or a message that does not show its password.
-pub(crate) fn proxy(url: &str) -> Result<ClientProxy, String> {
-    ClientProxy::parse(url)
 }

@@ -9,6 +9,5 @@ mod user_type;
 
 pub(crate) use builder::base_url;
 pub use builder::{ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder};
-pub(crate) use client_options::proxy;
-pub(crate) use user_type::Definition;
+pub(crate) use user_type::{ClientOverrideError, Definition, UserTypeProblem};
 pub use user_type::{UserType, UserTypeError};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::client::{Client, ClientOptions, ClientShared};
+use crate::client::{Client, ClientOptions, ClientSetupError, ClientShared};
 use crate::recorder::Recorder;
-use crate::task::{MakeUser, SelfDriven, TaskEntry, TaskTable, UserRun};
+use crate::task::{MakeUser, SelfDriven, TaskEntry, TaskTable, TaskTableError, UserRun};
 
 /// A kind of user: a weight, a wait time and tasks. Made by [`FastHttpUser`](crate::FastHttpUser) or
 /// [`HttpUser`](crate::HttpUser).
@@ -25,14 +25,54 @@ pub(crate) struct Definition {
     pub(crate) tasks: TaskTable,
     pub(crate) client: Arc<ClientOptions>,
     pub(crate) functions: Arc<dyn MakeUser>,
+    /// Why no run can begin with it.
+    pub(crate) problem: Option<UserTypeProblem>,
 }
 
-/// Why no run can begin with a user type. One sentence for the user.
+/// Why no run can begin with a user type. The message is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("user type {user_type:?}: {reason}")]
+#[error("user type {user_type:?}: {problem}")]
 pub struct UserTypeError {
     user_type: String,
-    reason: String,
+    problem: UserTypeProblem,
+}
+
+/// What is wrong with a user type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UserTypeProblem {
+    #[error("its host {0:?} is not an http:// or https:// URL with a host name")]
+    Host(String),
+    #[error(transparent)]
+    Client(#[from] ClientSetupError),
+    #[error(transparent)]
+    Tasks(#[from] TaskTableError),
+    #[error("its goose scenario has only on_start and on_stop transactions")]
+    OnlyHooks,
+    #[error("another one has the same name; rename one of them")]
+    SameName,
+    #[error(transparent)]
+    Override(#[from] ClientOverrideError),
+}
+
+/// Why a user type cannot have what a load test says about its users' client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClientOverrideError {
+    #[error(
+        "its users run a goose scenario and have goose's own client, which the test's client settings do not reach; leave them out or select other user types"
+    )]
+    Goose,
+    #[error(
+        "the test asks for the fast client, and the user type for {0}, which only the full client has; change one of the two"
+    )]
+    FullClientOnly(&'static str),
+    #[error("the test names a proxy, and only the full client has proxies")]
+    Proxy,
+    #[error("the test names an HTTP version, and only the full client has the choice")]
+    HttpVersion,
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    #[error("the value of the default header {0} has characters that cannot be sent")]
+    HeaderValue(String),
 }
 
 impl UserType {
@@ -82,17 +122,19 @@ impl UserType {
     ///
     /// With the first thing that is wrong.
     pub fn check(&self) -> Result<(), UserTypeError> {
-        let problem = self.0.tasks.first_problem();
-        match problem.or_else(|| self.0.client.invalid.clone()) {
+        let of_tasks = || self.0.tasks.first_problem().map(UserTypeProblem::from);
+        let of_client = || self.0.client.invalid.clone().map(UserTypeProblem::from);
+        let own = self.0.problem.clone();
+        match own.or_else(of_tasks).or_else(of_client) {
             None => Ok(()),
-            Some(reason) => Err(self.refused(reason)),
+            Some(problem) => Err(self.refused(problem)),
         }
     }
 
-    pub(crate) fn refused(&self, reason: impl Into<String>) -> UserTypeError {
+    pub(crate) fn refused(&self, problem: impl Into<UserTypeProblem>) -> UserTypeError {
         UserTypeError {
             user_type: self.name().to_owned(),
-            reason: reason.into(),
+            problem: problem.into(),
         }
     }
 
@@ -134,12 +176,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A message, when the host is not one that can be requested, or the type's client cannot be made.
+    /// When the host is not one that can be requested, or the type's client cannot be made.
     pub fn of_type(
         user_type: &UserType,
         host: &Url,
         recorder: Arc<dyn Recorder>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ClientSetupError> {
         let shared = ClientShared::new(host, Arc::clone(user_type.client_options()))?;
         Ok(Self::alone(shared, host, recorder))
     }

@@ -309,7 +309,7 @@ impl<'c, Kind> Request<'c, Kind> {
             None => targets.get(&shared.base, &self.path),
             Some(query) => shared.base.target(&self.path, Some(query)).map(Arc::new),
         }
-        .map_err(RequestError::invalid)?;
+        .map_err(|error| RequestError::invalid(error.to_string()))?;
         let target: &Arc<Target> = self.target.insert(target);
 
         let name = match (&self.name, request_name) {

@@ -1,6 +1,7 @@
 //! Where a request goes: base URL and path become an address, parsed once per path.
 
 mod encoding;
+mod error;
 #[cfg(test)]
 mod golden;
 mod redirect;
@@ -15,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Position, Url};
 
 use super::kind::ClientKind;
+pub(crate) use error::TargetError;
 
 /// Paths remembered per user. Users repeat few paths; those that differ each time cost one parse.
 const CACHED_TARGETS: usize = 16;
@@ -66,22 +68,18 @@ impl Target {
         mut sent: String,
         query: Option<&[u8]>,
         kind: ClientKind,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, TargetError> {
         // An empty query is not sent: as Locust's clients have it.
         if let Some(query) = query.filter(|query| !query.is_empty()) {
             sent.push('?');
             encoding::push_query(&mut sent, query, kind);
         }
         let origin = String::from_utf8_lossy(origin);
-        let mut url = Url::parse(&format!("{origin}{sent}")).map_err(|error| error.to_string())?;
+        let mut url = Url::parse(&format!("{origin}{sent}"))?;
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
-            other => {
-                return Err(format!(
-                    "{other:?} is not a scheme that can be requested, only http and https"
-                ));
-            }
+            other => return Err(TargetError::Scheme(other.to_owned())),
         };
         let authorization = basic_authorization(&url);
         if authorization.is_some() {
@@ -90,9 +88,12 @@ impl Target {
             let _ = url.set_password(None);
         }
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-            return Err(format!("{url} has no host"));
+            return Err(TargetError::NoHost(url));
         };
-        let cannot = |error: &dyn std::fmt::Display| format!("{url} cannot be requested: {error}");
+        let cannot = |error: &dyn std::fmt::Display| TargetError::NotSendable {
+            url: url.clone(),
+            reason: error.to_string(),
+        };
         let header = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])
             .map_err(|error| cannot(&error))?;
         Ok(Self {
@@ -192,7 +193,7 @@ impl Base {
     /// The address of `path`: itself if it is an absolute http(s) URL, else appended to the host as
     /// Locust does it, text to text: a host with a path gets no slash added or taken away. After a host
     /// without one a path begins with a slash, whether it is written or not.
-    pub(crate) fn target(&self, path: &str, query: Option<&str>) -> Result<Target, String> {
+    pub(crate) fn target(&self, path: &str, query: Option<&str>) -> Result<Target, TargetError> {
         let joined;
         let Parts {
             origin,
@@ -217,9 +218,12 @@ impl Base {
             }
             (own, query) => query.map(str::as_bytes).or(own),
         };
-        Target::new(origin, encoding::path(written, self.kind), query, self.kind).map_err(|error| {
-            format!("{path:?} is not a path or URL that can be requested: {error}")
-        })
+        Target::new(origin, encoding::path(written, self.kind), query, self.kind).map_err(
+            |reason| TargetError::Path {
+                path: path.to_owned(),
+                reason: Box::new(reason),
+            },
+        )
     }
 }
 
@@ -283,7 +287,7 @@ impl TargetCache {
         }
     }
 
-    pub(crate) fn get(&mut self, base: &Base, path: &str) -> Result<Arc<Target>, String> {
+    pub(crate) fn get(&mut self, base: &Base, path: &str) -> Result<Arc<Target>, TargetError> {
         if let Some((_, target)) = self.entries.iter().find(|(known, _)| **known == *path) {
             return Ok(Arc::clone(target));
         }
@@ -301,8 +305,8 @@ impl TargetCache {
     }
 }
 
-/// Whether a path (or absolute URL) can be requested; if not, the sentence that says why.
-pub(crate) fn check_path(path: &str) -> Result<(), String> {
+/// Whether a path (or absolute URL) can be requested; if not, why.
+pub(crate) fn check_path(path: &str) -> Result<(), TargetError> {
     let host = Url::parse("http://localhost").expect("a constant, valid URL");
     Base::new(&host, ClientKind::Full)
         .target(path, None)

@@ -2,7 +2,7 @@
 
 use url::Position;
 
-use super::{Parts, Target, encoding, split_query};
+use super::{Parts, Target, TargetError, encoding, split_query};
 use crate::client::kind::ClientKind;
 
 impl Target {
@@ -13,7 +13,11 @@ impl Target {
     /// # Errors
     ///
     /// Why it cannot be requested.
-    pub(crate) fn redirected(&self, location: &[u8], kind: ClientKind) -> Result<Self, String> {
+    pub(crate) fn redirected(
+        &self,
+        location: &[u8],
+        kind: ClientKind,
+    ) -> Result<Self, TargetError> {
         let location = location.trim_ascii();
         let scheme = self.url.scheme().as_bytes();
         // `http:/path` names no host: as browsers and Python have it, it is of this one.

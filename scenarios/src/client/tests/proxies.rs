@@ -8,9 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::transport::http1::open_tunnel;
 use crate::client::transport::stream::Stream;
-use crate::client::{ClientKind, ClientShared};
+use crate::client::{ClientKind, ClientProxy, ClientShared};
 use crate::testing::{BOTH, Reply, Seen, Server, client, client_with, respond};
-use crate::user::{HttpUser, UserType, proxy};
+use crate::user::{HttpUser, UserType};
 
 /// Says to the test in the child process where to send requests.
 const TARGET: &str = "GREYLAG_TEST_TARGET";
@@ -21,7 +21,7 @@ async fn the_full_client_sends_by_its_proxy() {
     let host = "http://host.invalid".parse().unwrap();
     let (mut client, memory) = client_with(ClientKind::Full, &host, |options| {
         let url = server.url.as_str().replace("http://", "http://ada:pw@");
-        options.proxy = Some(proxy(&url).unwrap());
+        options.proxy = Some(ClientProxy::parse(&url).unwrap());
     });
     client.get("/x?y").send().await.unwrap();
     let seen = &server.seen()[0];
@@ -36,7 +36,8 @@ async fn encrypted_requests_go_through_a_tunnel() {
     let authority = target.url.authority().to_owned();
     let (proxy_url, asked) = tunnelling_proxy("HTTP/1.1 200 Connection established\r\n\r\n").await;
     let (mut client, memory) = client_with(ClientKind::Full, &target.url, |options| {
-        options.proxy = Some(proxy(&proxy_url.replace("http://", "http://ada:pw@")).unwrap());
+        options.proxy =
+            Some(ClientProxy::parse(&proxy_url.replace("http://", "http://ada:pw@")).unwrap());
         options.tls.authorities.push(certificate.clone());
     });
     client.get("/x").send().await.unwrap();
@@ -56,7 +57,7 @@ async fn a_proxy_that_refuses_is_told() {
     let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     let (proxy_url, _) = tunnelling_proxy(answer).await;
     let (mut client, memory) = client_with(ClientKind::Full, &target.url, |options| {
-        options.proxy = Some(proxy(&proxy_url).unwrap());
+        options.proxy = Some(ClientProxy::parse(&proxy_url).unwrap());
         options.tls.authorities.push(certificate.clone());
     });
     client.get("/x").send().await.unwrap_err();
@@ -76,7 +77,7 @@ async fn socks_proxies_pass_requests_on() {
         let socks = socks_proxy(server.url.port().unwrap()).await;
         let (mut client, memory) = client_with(ClientKind::Full, &server.url, |options| {
             let url = format!("{scheme}://{credentials}127.0.0.1:{socks}");
-            options.proxy = Some(proxy(&url).unwrap());
+            options.proxy = Some(ClientProxy::parse(&url).unwrap());
         });
         client.get("/").send().await.unwrap();
         assert_eq!(memory.lines(), ["GET /"], "{scheme}");
@@ -130,7 +131,7 @@ async fn credentials_follow_a_host_to_https() {
     });
     let host = "http://host.invalid".parse().unwrap();
     let (mut client, memory) = client_with(ClientKind::Full, &host, |options| {
-        options.proxy = Some(proxy(&proxy_url).unwrap());
+        options.proxy = Some(ClientProxy::parse(&proxy_url).unwrap());
         options.tls.authorities.push(certificate.clone());
     });
     client
@@ -242,7 +243,7 @@ fn a_proxy_that_is_none_is_refused_with_a_sentence() {
         let user_type = UserType::from(HttpUser::<()>::new("u").proxy(url));
         let host = "http://localhost".parse().unwrap();
         let refused = ClientShared::new(&host, Arc::clone(user_type.client_options())).err();
-        let sentence = refused.unwrap_or_default();
+        let sentence = refused.map(|error| error.to_string()).unwrap_or_default();
         assert!(sentence.starts_with("the proxy "), "{url:?} {sentence}");
     }
     for url in [
@@ -252,7 +253,7 @@ fn a_proxy_that_is_none_is_refused_with_a_sentence() {
         "socks5h://p",
         "socks4://p:1",
     ] {
-        assert!(proxy(url).is_ok(), "{url}");
+        assert!(ClientProxy::parse(url).is_ok(), "{url}");
     }
 }
 

@@ -30,6 +30,7 @@ use pool::{Connection, Pool, Protocol};
 
 pub(super) use outgoing::Outgoing;
 pub(crate) use proxy::Proxy as ClientProxy;
+pub use proxy::ProxyError;
 pub(crate) use tls::TlsExtras;
 pub(super) use tls::config as tls_config;
 pub use tls::{TlsConfigError, tls_client_config};

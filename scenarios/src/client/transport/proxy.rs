@@ -37,6 +37,20 @@ pub(crate) struct Proxy {
     credentials: Option<(String, String)>,
 }
 
+/// Why a text is not a proxy. Never shows the text, which may have a password in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// It is not a URL.
+    #[error("the proxy is not a URL: {FORMS}")]
+    Url,
+    /// Its scheme is not that of a proxy.
+    #[error("the proxy has no scheme that can be used: {FORMS}")]
+    Scheme,
+    /// It names no host.
+    #[error("the proxy has no host: {FORMS}")]
+    Host,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http {
@@ -52,9 +66,13 @@ enum Kind {
 }
 
 impl Proxy {
-    /// The proxy of a URL, or a message that does not show its password.
-    pub(crate) fn parse(url: &str) -> Result<Self, String> {
-        let url = Url::parse(url).map_err(|_| format!("the proxy is not a URL: {FORMS}"))?;
+    /// The proxy of a URL.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProxyError`].
+    pub(crate) fn parse(url: &str) -> Result<Self, ProxyError> {
+        let url = Url::parse(url).map_err(|_| ProxyError::Url)?;
         let (kind, usual_port) = match url.scheme() {
             "http" => (Kind::Http { is_https: false }, 80),
             "https" => (Kind::Http { is_https: true }, 443),
@@ -62,12 +80,12 @@ impl Proxy {
             "socks4a" => (Kind::Socks4 { is_remote: true }, 1080),
             "socks5" => (Kind::Socks5 { is_remote: false }, 1080),
             "socks5h" => (Kind::Socks5 { is_remote: true }, 1080),
-            _ => return Err(format!("the proxy has no scheme that can be used: {FORMS}")),
+            _ => return Err(ProxyError::Scheme),
         };
         let host = url
             .host_str()
             .filter(|host| !host.is_empty())
-            .ok_or_else(|| format!("the proxy has no host: {FORMS}"))?;
+            .ok_or(ProxyError::Host)?;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let credentials = (!url.username().is_empty()).then(|| {
             let password = decoded(url.password().unwrap_or_default());

@@ -32,12 +32,12 @@ impl TlsExtras {
         self.identity.is_none() && self.authorities.is_empty()
     }
 
-    /// Why nothing can be encrypted with them, in one sentence.
+    /// Why nothing can be encrypted with them.
     pub(in crate::client) fn problem(
         &self,
         version: HttpVersion,
         accept_invalid: bool,
-    ) -> Option<String> {
+    ) -> Option<TlsConfigError> {
         if self.is_empty() {
             return None;
         }
@@ -51,8 +51,8 @@ pub(crate) fn config(
     version: HttpVersion,
     accept_invalid: bool,
     extras: &TlsExtras,
-) -> Result<Arc<ClientConfig>, String> {
-    static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, String>>; 6] =
+) -> Result<Arc<ClientConfig>, TlsConfigError> {
+    static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, TlsConfigError>>; 6] =
         [const { OnceLock::new() }; 6];
     if !extras.is_empty() {
         return build(version, accept_invalid, extras).map(Arc::new);
@@ -72,11 +72,11 @@ fn build(
     version: HttpVersion,
     accept_invalid: bool,
     extras: &TlsExtras,
-) -> Result<ClientConfig, String> {
+) -> Result<ClientConfig, TlsConfigError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        .map_err(|error| TlsConfigError::SetUp(error.to_string()))?;
     let verifier = if accept_invalid {
         Checked::not_at_all(provider)
     } else {
@@ -89,12 +89,14 @@ fn build(
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
             let chain = certificates(chain, "the client certificate")?;
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-                format!("the client certificate's key is not a private key in PEM: {error}")
-            })?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("the client certificate cannot be used: {error}"))?
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|error| TlsConfigError::NotAKey(error.to_string()))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                TlsConfigError::NotUsable {
+                    what: "the client certificate",
+                    reason: error.to_string(),
+                }
+            })?
         }
     };
     let (http_1, http_2) = (b"http/1.1".to_vec(), ALPN_HTTP_2.to_vec());
@@ -115,12 +117,10 @@ fn build(
 /// When a text has no certificate in it that can be used.
 pub fn tls_client_config(authorities_pem: &[Vec<u8>]) -> Result<ClientConfig, TlsConfigError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = authorities(authorities_pem)
-        .and_then(|trusted| Checked::trusting(trusted, Arc::clone(&provider)))
-        .map_err(TlsConfigError)?;
+    let verifier = Checked::trusting(authorities(authorities_pem)?, Arc::clone(&provider))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsConfigError(format!("TLS cannot be set up: {error}")))?;
+        .map_err(|error| TlsConfigError::SetUp(error.to_string()))?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
@@ -129,10 +129,39 @@ pub fn tls_client_config(authorities_pem: &[Vec<u8>]) -> Result<ClientConfig, Tl
 
 /// Why certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TlsConfigError(String);
+#[non_exhaustive]
+pub enum TlsConfigError {
+    /// A text is not PEM.
+    #[error("{what} is not valid PEM: {reason}")]
+    NotPem {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text has no certificate.
+    #[error("{what} has no certificate in it: give the text of a PEM file with BEGIN CERTIFICATE")]
+    NoCertificate {
+        /// Which text.
+        what: &'static str,
+    },
+    /// The private key cannot be read.
+    #[error("the client certificate's key is not a private key in PEM: {0}")]
+    NotAKey(String),
+    /// What was read cannot be used.
+    #[error("{what} cannot be used: {reason}")]
+    NotUsable {
+        /// What it is.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS itself.
+    #[error("TLS cannot be set up: {0}")]
+    SetUp(String),
+}
 
-fn authorities(texts: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn authorities(texts: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let mut all = Vec::new();
     for pem in texts {
         all.extend(certificates(pem, "the additional root certificate")?);
@@ -141,14 +170,18 @@ fn authorities(texts: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String
 }
 
 /// The certificates of a PEM text, at least one.
-fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(
+    pem: &[u8],
+    what: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("{what} is not valid PEM: {error}"))?;
+        .map_err(|error| TlsConfigError::NotPem {
+            what,
+            reason: error.to_string(),
+        })?;
     if all.is_empty() {
-        return Err(format!(
-            "{what} has no certificate in it: give the text of a PEM file with BEGIN CERTIFICATE"
-        ));
+        return Err(TlsConfigError::NoCertificate { what });
     }
     Ok(all)
 }
@@ -173,10 +206,15 @@ impl Checked {
     fn trusting(
         trusted: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, TlsConfigError> {
         let roots = trusted.iter().cloned();
-        let usual = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
-            .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
+        let usual =
+            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| {
+                TlsConfigError::NotUsable {
+                    what: "the root certificates",
+                    reason: error.to_string(),
+                }
+            })?;
         Ok(Self {
             trusting: Some(Trusting { usual, trusted }),
             provider,

@@ -25,6 +25,21 @@ pub const START_EVENT_TIME: Duration = Duration::from_secs(60);
 /// a handler that hangs must not keep a run from ending.
 pub const STOP_EVENT_TIME: Duration = Duration::from_secs(5);
 
+/// Why an `on_init` handler ended a run before it began.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// It returned an error.
+    #[error("init failed: {}", .0.with_place())]
+    Failed(TaskError),
+    /// It panicked, with this message.
+    #[error("init failed: panicked: {0}")]
+    Panicked(String),
+    /// It took too long.
+    #[error("init failed: it took longer than {} s", START_EVENT_TIME.as_secs())]
+    TooLong,
+}
+
 pub(crate) type Handler = Arc<dyn Fn(Arc<Run>) -> BoxFuture<'static, TaskResult> + Send + Sync>;
 pub(crate) type SpawnedHandler =
     Arc<dyn Fn(Arc<Run>, u64) -> BoxFuture<'static, TaskResult> + Send + Sync>;
@@ -49,18 +64,17 @@ impl Events {
     /// Tells `on_init` handlers, once in each worker process, before any user.
     ///
     /// # Errors
-    /// The first handler's error, panic or overtime as a sentence; later handlers are not called. The run
-    /// cannot go on then.
-    pub async fn init(&self, run: &Arc<Run>) -> Result<(), String> {
+    /// The first handler's error, panic or overtime; later handlers are not called. The run cannot go on then.
+    pub async fn init(&self, run: &Arc<Run>) -> Result<(), InitError> {
         let all = async {
             for handler in &self.init {
                 match guarded(|| handler(Arc::clone(run))).await {
                     Ok(()) => {}
-                    Err(Trouble::Error(error)) => {
-                        return Err(format!("init failed: {}", error.with_place()));
+                    Err(HandlerFailure::Error(error)) => {
+                        return Err(InitError::Failed(error));
                     }
-                    Err(Trouble::Panicked(message)) => {
-                        return Err(format!("init failed: panicked: {message}"));
+                    Err(HandlerFailure::Panicked(message)) => {
+                        return Err(InitError::Panicked(message));
                     }
                 }
             }
@@ -68,10 +82,7 @@ impl Events {
         };
         match tokio::time::timeout(START_EVENT_TIME, all).await {
             Ok(ended) => ended,
-            Err(_) => Err(format!(
-                "init failed: it took longer than {} s",
-                START_EVENT_TIME.as_secs()
-            )),
+            Err(_) => Err(InitError::TooLong),
         }
     }
 
@@ -153,11 +164,11 @@ impl Events {
             for handler in handlers {
                 match guarded(|| handler(Arc::clone(run))).await {
                     Ok(()) => {}
-                    Err(Trouble::Error(error)) => match error.flow() {
+                    Err(HandlerFailure::Error(error)) => match error.flow() {
                         Some(Flow::StopTest(reason)) => run.stop_test(reason),
                         _ => self.report(event, &error.with_place(), run),
                     },
-                    Err(Trouble::Panicked(message)) => {
+                    Err(HandlerFailure::Panicked(message)) => {
                         self.report(event, &format!("panicked: {message}"), run);
                     }
                 }
@@ -200,20 +211,22 @@ fn count(kinds: [bool; 3]) -> u32 {
     kinds.into_iter().map(u32::from).sum()
 }
 
-enum Trouble {
+enum HandlerFailure {
     Error(TaskError),
     Panicked(String),
 }
 
 /// Calls and awaits the scenario's code; a panic of either ends here.
-async fn guarded(call: impl FnOnce() -> BoxFuture<'static, TaskResult>) -> Result<(), Trouble> {
-    let panicked = |panic: Box<dyn Any + Send>| Trouble::Panicked(panic_message(&*panic));
+async fn guarded(
+    call: impl FnOnce() -> BoxFuture<'static, TaskResult>,
+) -> Result<(), HandlerFailure> {
+    let panicked = |panic: Box<dyn Any + Send>| HandlerFailure::Panicked(panic_message(&*panic));
     let handling = catch_unwind(AssertUnwindSafe(call)).map_err(panicked)?;
     AssertUnwindSafe(handling)
         .catch_unwind()
         .await
         .map_err(panicked)?
-        .map_err(Trouble::Error)
+        .map_err(HandlerFailure::Error)
 }
 
 #[cfg(test)]

@@ -1,0 +1,21 @@
+//! Why an address cannot be requested.
+
+use url::Url;
+
+/// Why an address cannot be requested.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TargetError {
+    #[error("{path:?} is not a path or URL that can be requested: {reason}")]
+    Path {
+        path: String,
+        reason: Box<TargetError>,
+    },
+    #[error(transparent)]
+    Url(#[from] url::ParseError),
+    #[error("{0:?} is not a scheme that can be requested, only http and https")]
+    Scheme(String),
+    #[error("{0} has no host")]
+    NoHost(Url),
+    #[error("{url} cannot be requested: {reason}")]
+    NotSendable { url: Url, reason: String },
+}
