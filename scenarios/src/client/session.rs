@@ -148,6 +148,7 @@ pub struct Renamed<'c> {
     before: Option<Box<str>>,
 }
 
+/// A guard of the client: all that it adds is that the name ends when it is dropped.
 impl Deref for Renamed<'_> {
     type Target = Client;
 

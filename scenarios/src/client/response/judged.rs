@@ -234,6 +234,7 @@ impl<R: Answered> Judged<R> {
     }
 }
 
+/// A guard of the response, as a lock's guard is of its value: all that it adds is that it is recorded when dropped.
 impl<R: Answered> Deref for Judged<R> {
     type Target = R;
 

@@ -2,13 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::Value;
+use url::Url;
 
-use super::CaughtResponse;
 use super::json::without_mark;
+use super::{CaughtResponse, JsonError, ReadJson, Status};
+use crate::client::body::BodyNotKept;
+use crate::client::request::RequestContext;
 use crate::place::place;
 use crate::task::{ResponseError, TaskResult};
 
@@ -111,17 +116,150 @@ impl RestResponse {
     }
 }
 
-impl Deref for RestResponse {
-    type Target = CaughtResponse;
-
-    fn deref(&self) -> &CaughtResponse {
-        &self.caught
+/// What every caught response has: see [`CaughtResponse`] and [`Response`](crate::client::Response).
+impl RestResponse {
+    /// The status: [`Response::status`](crate::client::Response::status).
+    pub fn status(&self) -> Status {
+        self.caught.status()
     }
-}
 
-impl DerefMut for RestResponse {
-    fn deref_mut(&mut self) -> &mut CaughtResponse {
-        &mut self.caught
+    /// Whether the status makes it a success: [`Response::is_ok`](crate::client::Response::is_ok).
+    pub fn is_ok(&self) -> bool {
+        self.caught.is_ok()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.caught.headers()
+    }
+
+    /// A header as text: [`Response::header`](crate::client::Response::header).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.caught.header(name)
+    }
+
+    /// Who answered, after redirects.
+    pub fn url(&self) -> &Url {
+        self.caught.url()
+    }
+
+    /// How many redirects led there.
+    pub fn redirects(&self) -> usize {
+        self.caught.redirects()
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    ///
+    /// When it was too large to be kept.
+    pub fn body(&self) -> Result<&Bytes, BodyNotKept> {
+        self.caught.body()
+    }
+
+    /// The whole body: [`Response::bytes`](crate::client::Response::bytes).
+    pub fn bytes(&self) -> &Bytes {
+        self.caught.bytes()
+    }
+
+    /// The body as text: [`Response::text`](crate::client::Response::text).
+    pub fn text(&self) -> &str {
+        self.caught.text()
+    }
+
+    /// The body read as JSON of a type: [`Response::json`](crate::client::Response::json).
+    ///
+    /// # Errors
+    ///
+    /// When it is not the JSON that is expected.
+    // The type parameter's name is what the compiler suggests where no type is given.
+    pub fn json<Value: ReadJson>(&self) -> Result<Value, JsonError> {
+        self.caught.json()
+    }
+
+    /// The value at one place of the JSON: [`Response::pick`](crate::client::Response::pick).
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or not of the expected type.
+    pub fn pick<Value: ReadJson>(&self, pointer: &str) -> Result<Value, JsonError> {
+        self.caught.pick(pointer)
+    }
+
+    /// The response time.
+    pub fn elapsed(&self) -> Duration {
+        self.caught.elapsed()
+    }
+
+    /// From `send()` to the head of this response.
+    pub fn time_to_first_byte(&self) -> Duration {
+        self.caught.time_to_first_byte()
+    }
+
+    /// The request was a success: [`Judged::success`](crate::client::Judged::success).
+    #[must_use = "end the task with it: `return page.success();`. To go on, write `page.mark_success();`"]
+    pub fn success(&self) -> TaskResult {
+        self.caught.success()
+    }
+
+    /// The request was a failure: [`Judged::failure`](crate::client::Judged::failure).
+    #[must_use = "end the task with it: `return page.failure(\"…\");`. To go on, write `page.mark_failure(\"…\");`"]
+    pub fn failure(&self, error: impl fmt::Display) -> TaskResult {
+        self.caught.failure(error)
+    }
+
+    /// The request was a success, unless a later verdict says otherwise.
+    pub fn mark_success(&self) {
+        self.caught.mark_success();
+    }
+
+    /// The request was a failure with this text, unless a later verdict says otherwise.
+    pub fn mark_failure(&self, error: impl fmt::Display) {
+        self.caught.mark_failure(error);
+    }
+
+    /// Passes a value on, or makes an error the request's failure:
+    /// [`Judged::require`](crate::client::Judged::require).
+    ///
+    /// # Errors
+    ///
+    /// The error's text, recorded as the request's failure.
+    pub fn require<T, E: fmt::Display>(&self, result: Result<T, E>) -> Result<T, ResponseError> {
+        self.caught.require(result)
+    }
+
+    /// Nothing if the request is a success, by the verdict or else by its status.
+    ///
+    /// # Errors
+    ///
+    /// The failure; it is recorded, and not counted again.
+    pub fn error_for_status(&self) -> Result<(), ResponseError> {
+        self.caught.error_for_status()
+    }
+
+    /// The name it is going to be recorded under.
+    pub fn name(&self) -> &str {
+        self.caught.name()
+    }
+
+    /// Records it under another name.
+    pub fn set_name(&mut self, name: impl Into<String>) {
+        self.caught.set_name(name);
+    }
+
+    /// What listeners know of it: the user's context and over it the request's.
+    pub fn context_mut(&mut self) -> &mut RequestContext {
+        self.caught.context_mut()
+    }
+
+    /// Records another response length, in bytes.
+    pub fn set_response_length(&mut self, bytes: u64) {
+        self.caught.set_response_length(bytes);
+    }
+
+    /// Records another response time.
+    pub fn set_response_time(&mut self, response_time: Duration) {
+        self.caught.set_response_time(response_time);
     }
 }
 

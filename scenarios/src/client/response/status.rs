@@ -2,23 +2,55 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Deref;
 
 use http::StatusCode;
 
 /// The status of a response: a number that is printed as one (`404`) and compared with one
 /// (`page.status() == 404`, `page.status() >= 500`).
 ///
-/// It derefs to [`StatusCode`], so [`is_success`](StatusCode::is_success), [`as_u16`](StatusCode::as_u16) and
-/// the others are there as well; `match page.status().as_u16() { 200 => …, 404 => …, _ => … }`.
+/// `match page.status().as_u16() { 200 => …, 404 => …, _ => … }` tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(StatusCode);
 
-impl Deref for Status {
-    type Target = StatusCode;
+impl Status {
+    /// The number: 404.
+    pub fn as_u16(&self) -> u16 {
+        self.0.as_u16()
+    }
 
-    fn deref(&self) -> &StatusCode {
-        &self.0
+    /// The number as text: `"404"`.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The usual reason phrase: `"Not Found"`; `None` for a number that has none.
+    pub fn canonical_reason(&self) -> Option<&'static str> {
+        self.0.canonical_reason()
+    }
+
+    /// Whether it is one of 100 to 199.
+    pub fn is_informational(&self) -> bool {
+        self.0.is_informational()
+    }
+
+    /// Whether it is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        self.0.is_success()
+    }
+
+    /// Whether it is one of 300 to 399.
+    pub fn is_redirection(&self) -> bool {
+        self.0.is_redirection()
+    }
+
+    /// Whether it is one of 400 to 499.
+    pub fn is_client_error(&self) -> bool {
+        self.0.is_client_error()
+    }
+
+    /// Whether it is one of 500 to 599.
+    pub fn is_server_error(&self) -> bool {
+        self.0.is_server_error()
     }
 }
 
