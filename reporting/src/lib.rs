@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod api_names;
+mod api_types;
 #[cfg(feature = "coordinator")]
 #[cfg_attr(
     not(feature = "coordinator"),
@@ -22,7 +22,9 @@ pub mod coordinator;
 #[cfg(feature = "coordinator")]
 pub mod web;
 
-pub use api_names::NEXT_SECOND_HEADER;
+pub use api_types::{
+    ErrorBody, LogLines, LogRow, NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
+};
 pub use measure::{
     histogram_codec::HistogramError,
     interval::{Interval, IntervalError, SparseInterval, Sums, TimeSum, Times, check_wire},
@@ -43,7 +45,7 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, LogRow, MAX_LOG_BYTES, MAX_LOG_LINES,
+    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
     MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Scope, Series,
     SeriesPoint, Store, StoreError, TestRecord, Window, WorkerRow, other_endpoint,
 };

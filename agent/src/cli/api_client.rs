@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::TestDraft;
-use greylag_reporting::{NEXT_SECOND_HEADER, Progress, Summary, Token};
+use greylag_reporting::{
+    ErrorBody, LogLines, NEXT_SECOND_HEADER, Progress, RunStarted, Summary, Token,
+};
 use reqwest::{Client, Method, RequestBuilder, Response};
-use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
@@ -33,39 +34,6 @@ pub(crate) enum ApiError {
     /// Something other than a coordinator answers.
     #[error("{url} does not answer as a Greylag coordinator ({cause}); check the address")]
     Strange { url: String, cause: String },
-}
-
-/// A run that was started.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct StartedRun {
-    pub(crate) id: String,
-    pub(crate) number: u64,
-    /// Path of its page.
-    pub(crate) url: String,
-    /// Address of its page for browsers, where the coordinator knows it.
-    #[serde(default)]
-    pub(crate) page: Option<String>,
-    /// What whoever started it should know.
-    #[serde(default)]
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Lines of a run's log.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct LogLines {
-    /// In order.
-    pub(crate) lines: Vec<LogRow>,
-    /// Lines of the whole run that never got into the log.
-    pub(crate) dropped: u64,
-}
-
-/// A line of a run's log, free of what a terminal would obey.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct LogRow {
-    /// Its position, from 1 and without gaps.
-    pub(crate) seq: u64,
-    pub(crate) source: String,
-    pub(crate) text: String,
 }
 
 /// A CSV history as it comes.
@@ -126,7 +94,7 @@ impl ApiClient {
     }
 
     /// The address of a run's page, as browsers find it.
-    pub(crate) fn page_of(&self, run: &StartedRun) -> String {
+    pub(crate) fn page_of(&self, run: &RunStarted) -> String {
         run.page.clone().unwrap_or_else(|| self.page(&run.url))
     }
 
@@ -136,7 +104,7 @@ impl ApiClient {
     }
 
     /// Starts a run. What the draft does not say takes the coordinator's default.
-    pub(super) async fn start_run(&self, draft: &TestDraft) -> Result<StartedRun, ApiError> {
+    pub(super) async fn start_run(&self, draft: &TestDraft) -> Result<RunStarted, ApiError> {
         let request = self.request(Method::POST, "/api/v1/runs").json(draft);
         self.json(request).await
     }
@@ -242,10 +210,6 @@ impl ApiClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
-        #[derive(Deserialize)]
-        struct ErrorBody {
-            error: String,
-        }
         let response = request
             .send()
             .await

@@ -11,6 +11,7 @@ const SHOWN_DIGITS: usize = 12;
 /// A build of the program that runs scenarios: Greylag with the user types compiled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BuildInfo {
     /// SHA-256 of the executable in lower-case hexadecimal; empty when it is not known.
     pub sha256: String,

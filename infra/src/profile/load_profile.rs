@@ -17,6 +17,7 @@ pub const MAX_PROFILE_STEPS: usize = 10_000;
 /// How many users there are when, and how many iterations begin. Times are µs of run time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LoadProfile {
     /// Changes of the number of users, ascending by `at_us`. A later step takes over from an earlier one
     /// whose ramp is not over, from where it is. Before the first there are no users.
@@ -33,6 +34,7 @@ pub struct LoadProfile {
 /// (from n - 1) stops at `at_us + (n - 1 - k) * over_us / (n - users)`. The first starts or stops at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProfileStep {
     /// When it begins.
     pub at_us: u64,
@@ -45,6 +47,7 @@ pub struct ProfileStep {
 /// From `at_us` on the arrival rate goes linearly to `per_second`, within `over_us`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RateStep {
     /// When it begins.
     pub at_us: u64,

@@ -22,6 +22,7 @@ pub const MAX_NOTICE_SUBJECTS: usize = 10;
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum NoticeKind {
     /// Fewer files may be open than there are users. Known before the start: `count` is the users, `worst` the limit.
     FewFileDescriptors,

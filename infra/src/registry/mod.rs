@@ -34,6 +34,7 @@ const MAX_NAME_BYTES: usize = 100;
 
 /// Whether somebody is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum ConnectionStatus {
     /// Created; nobody came yet.
     Pending,
@@ -70,6 +71,7 @@ pub struct InfrastructureView {
 
 /// An agent as others see it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AgentView {
     /// Identity of the process; nobody need see it.
     #[serde(skip)]

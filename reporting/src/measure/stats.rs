@@ -9,6 +9,7 @@ use crate::measure::interval::{Interval, Times, ms};
 /// The statistics of all requests, or of those of one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct Stats {
     /// Requests, failures included.
     pub requests: u64,
@@ -47,6 +48,7 @@ impl Stats {
 /// include how late it began, so that a target that stalls cannot hide it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct IntendedStats {
     /// Requests that have an intended start.
     pub requests: u64,
@@ -97,6 +99,7 @@ macro_rules! percentiles {
         /// Times in ms.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
+        #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
         pub struct TimeStats {
             /// Mean.
             pub avg_ms: f64,

@@ -5,9 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, to_sql};
-use super::rows::LogRow;
 use super::run_rows::key_of;
 use super::scope::{AGENT, RowScope, Scope};
+use crate::api_types::LogRow;
 use crate::plain_text::plain_text;
 
 /// Most console log lines kept of one run; further ones are counted and dropped.

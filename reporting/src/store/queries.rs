@@ -10,12 +10,13 @@ use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
-use super::rows::{LogRow, WorkerRow};
+use super::rows::WorkerRow;
 use super::sample_rows::{self, Samples};
 use super::scope::Scope;
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
 use super::{Store, log_rows, notice_rows, run_rows, second_rows};
+use crate::api_types::LogRow;
 
 impl Store {
     /// The sums over a scope by endpoint. Those of a whole run that goes on are kept in memory.

@@ -4,9 +4,10 @@
 
 use greylag_infra::protocol::SampleKind;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One worker process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkerRow {
     /// Name of its agent.
     pub agent: String,
@@ -50,17 +51,4 @@ pub struct SamplePoint {
     pub failed: bool,
     /// Why it was kept.
     pub kind: SampleKind,
-}
-
-/// One console log line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogRow {
-    /// Position in the run's log, from 1.
-    pub seq: u64,
-    /// When.
-    pub at_us: u64,
-    /// Who.
-    pub source: String,
-    /// The line, terminal escapes and control characters removed.
-    pub text: String,
 }

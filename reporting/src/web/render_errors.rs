@@ -6,11 +6,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::error::{ErrorMessage, WebError};
 use super::pages::{ErrorPage, html};
 use super::state::WebState;
+use crate::api_types::ErrorBody;
 
 /// Largest body of a request, in bytes. Declared scenarios may bring bodies of their own.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -43,7 +43,7 @@ pub(super) async fn render_errors(
         }
     };
     let mut rendered = if for_program {
-        (status, Json(json!({ "error": message }))).into_response()
+        (status, Json(ErrorBody { error: message })).into_response()
     } else {
         html(
             status,

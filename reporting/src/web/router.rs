@@ -64,6 +64,7 @@ pub fn router(
     );
 
     let api = Router::new()
+        .route("/api/v1/openapi.json", get(api::openapi_document))
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
         .route("/api/v1/runs/{id}", get(api::run).delete(api::delete_run))
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))

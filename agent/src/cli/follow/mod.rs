@@ -10,9 +10,9 @@ mod summary_file;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use greylag_reporting::{Progress, Summary};
+use greylag_reporting::{Progress, RunStarted, Summary};
 
-use crate::cli::api_client::{ApiClient, ApiError, StartedRun};
+use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::failure::Failure;
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
@@ -74,7 +74,7 @@ pub(crate) struct Following {
 }
 
 /// Prints what is allowed and probably not meant.
-pub(crate) fn warn_about(run: &StartedRun) {
+pub(crate) fn warn_about(run: &RunStarted) {
     for warning in &run.warnings {
         eprintln!("Warning: {warning}");
     }
@@ -83,7 +83,7 @@ pub(crate) fn warn_about(run: &StartedRun) {
 /// Shows a run until it has ended, then its results. A signal stops the run, a second one leaves it.
 pub(crate) async fn follow(
     api: &ApiClient,
-    run: &StartedRun,
+    run: &RunStarted,
     following: &mut Following,
     signals: &mut Signals,
 ) -> Result<Outcome, Failure> {
@@ -210,7 +210,7 @@ fn first_table(tables: &str) -> &str {
 /// the log is reported once.
 async fn repeat_log(
     api: &ApiClient,
-    run: &StartedRun,
+    run: &RunStarted,
     log: &mut Option<RunLog>,
     display: &ProgressDisplay,
 ) {
@@ -227,7 +227,7 @@ async fn repeat_log(
 
 async fn show_results(
     api: &ApiClient,
-    run: &StartedRun,
+    run: &RunStarted,
     last: &Progress,
     summary: &Summary,
     file: Option<&SummaryFile>,

@@ -4,7 +4,9 @@
 //! print, panics, and what Greylag warns of there; those lines are repeated. What agents and coordinator report of
 //! the run's course is not: the progress shows it.
 
-use crate::cli::api_client::{ApiClient, ApiError, LogLines, LogRow};
+use greylag_reporting::{LogLines, LogRow};
+
+use crate::cli::api_client::{ApiClient, ApiError};
 
 /// Most lines that are repeated at each look at the run; of more the last ones are.
 pub(crate) const LINES_AT_A_TIME: usize = 400;
@@ -82,12 +84,14 @@ mod tests {
     fn lines(from: u64, lines: &[(&str, &str)], dropped: u64) -> LogLines {
         let line = |(seq, (source, text)): (u64, &(&str, &str))| LogRow {
             seq,
+            at_us: 0,
             source: (*source).to_owned(),
             text: (*text).to_owned(),
         };
         LogLines {
             lines: (from..).zip(lines).map(line).collect(),
             dropped,
+            remark: None,
         }
     }
 

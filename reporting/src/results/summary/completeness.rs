@@ -9,6 +9,7 @@ use crate::{plain_text::plain_text, results::calendar::rfc3339};
 
 /// Whether the counts are all there, and what is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryCompleteness {
     /// Whether nothing is known to be missing. While a run goes on: so far.
     #[serde(default = "yes")]
@@ -23,6 +24,7 @@ pub struct SummaryCompleteness {
 
 /// One thing that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryGap {
     /// Why, as a word that does not change: `agent_lost`, `agent_restarted`, `worker_lost` or `counts_disagree`.
     pub code: String,

@@ -26,6 +26,7 @@ use crate::measure::stats::Stats;
 
 /// A run as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct Summary {
     /// What was run.
     pub run: SummaryRun,
@@ -58,6 +59,7 @@ fn one_second() -> u32 {
 
 /// What was run, and how it went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryRun {
     /// Identifier.
     pub id: String,
@@ -92,6 +94,7 @@ pub struct SummaryRun {
 
 /// A part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryScope {
     /// First second of run time.
     pub from: u32,
@@ -115,6 +118,7 @@ pub struct SummaryEndpointName {
 
 /// A build that took part in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryBuild {
     /// SHA-256 of the executable in hexadecimal.
     pub sha256: String,
@@ -129,6 +133,7 @@ pub struct SummaryBuild {
 /// All requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryTotals {
     /// Their statistics.
     #[serde(flatten)]
@@ -141,6 +146,7 @@ pub struct SummaryTotals {
 
 /// Iterations that an arrival rate asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryArrivals {
     /// Those that began, late ones included.
     pub started: u64,
@@ -153,6 +159,7 @@ pub struct SummaryArrivals {
 /// The requests of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryEndpoint {
     /// HTTP method or another kind of request; empty in a row of all endpoints together.
     pub method: String,
@@ -172,6 +179,7 @@ pub(crate) const AGGREGATED: &str = "Aggregated";
 /// One kind of error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryError {
     /// That of the endpoint, or `TASK` for an error that is no failed request.
     pub method: String,
@@ -192,6 +200,7 @@ pub struct SummaryError {
 
 /// One thing that the load generator itself ran short of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryWarning {
     /// What: `cpu`, `file_descriptors`, …; see [`NoticeKind`].
     pub kind: NoticeKind,
@@ -215,6 +224,7 @@ pub struct SummaryWarning {
 
 /// A second of run time, or a longer step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummarySecond {
     /// Its first second.
     pub second: u32,

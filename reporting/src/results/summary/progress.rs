@@ -6,6 +6,7 @@ use super::{SummaryCompleteness, SummaryTotals, SummaryWarning};
 
 /// How a run is going.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// `Running`, `Finished` or `Failed`.
     pub status: String,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::results::summary::SummaryTotals;
 use crate::results::views::live_notices::LiveNotice;
@@ -67,7 +68,7 @@ impl FrontView {
 }
 
 /// A page of a list of runs, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct RunList {
     /// The runs on this page.
     #[serde(rename = "runs")]
@@ -124,7 +125,7 @@ pub struct TestRow {
 }
 
 /// One run with its headline numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunRow {
     /// Run identifier.
     pub id: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use greylag_infra::{InfrastructureView, RunRecord, SILENT_AFTER_US};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::coordinator::Coordinator;
 use crate::results::page_text;
@@ -15,7 +16,7 @@ const BEHIND_AFTER_US: u64 = 3_000_000;
 const AWAY_WHILE_FAILING_US: u64 = 15_000_000;
 
 /// One thing that is wrong now, and gone from the page when it is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LiveNotice {
     /// What, for programs: `agent_unheard`, `not_saving`, `behind` or `disk_nearly_full`.
     pub kind: &'static str,

@@ -6,16 +6,18 @@
 
 use greylag_infra::LoadProfile;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::api_types::LogRow;
 use crate::results::summary::{
     SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
-use crate::store::{LogRow, SeriesPoint, WorkerRow};
+use crate::store::{SeriesPoint, WorkerRow};
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come as
 /// [`RunDelta`]s.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunView {
     /// The About This Test panel.
     pub about: AboutView,
@@ -48,7 +50,7 @@ impl RunView {
 }
 
 /// The panel About This Test.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct AboutView {
     /// Run identifier.
     pub id: String,
@@ -99,7 +101,7 @@ pub struct AboutView {
 }
 
 /// One setting of a run beyond those that every run has, as a text. Secrets are not in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SettingRow {
     /// What it is.
     pub label: String,
@@ -108,7 +110,7 @@ pub struct SettingRow {
 }
 
 /// The four cards, and what stands in smaller print on them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct CardsView {
     /// Total Requests, Request Per Second, Error Rate, Avg Response Time and the rest of the statistics.
     #[serde(flatten)]
@@ -120,7 +122,7 @@ pub struct CardsView {
 }
 
 /// One kind of error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorRow {
     /// Method of the endpoint, or `TASK` for an error that is no failed request.
     pub method: String,

@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::RunRecord;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use utoipa::{IntoParams, ToSchema};
 
 use super::runs::letters_of;
-use crate::api_names::NEXT_SECOND_HEADER;
+use crate::api_types::{ErrorBody, NEXT_SECOND_HEADER};
 use crate::results::csv_files::{self, History};
 use crate::store::{CURRENT_RPS_WINDOW_S, Scope, Store, Window};
 use crate::web::error::WebError;
@@ -23,20 +25,52 @@ use crate::web::state::{WebState, find_run};
 const SECONDS_AT_A_TIME: u32 = 60;
 
 /// Query of `GET /api/v1/runs/{id}/csv/stats_history`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct CsvQuery {
+    /// Of the history: whether with a row per endpoint, not only for all together.
+    #[param(required = false)]
     full: String,
     /// Of the history: only seconds from this one on, and only those that will not change any more.
+    #[param(ignore)]
     from: Option<String>,
+}
+
+/// Locust's four CSV files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CsvFile {
+    Stats,
+    Failures,
+    Exceptions,
+    StatsHistory,
+}
+
+impl CsvFile {
+    fn named(name: &str) -> Option<Self> {
+        Self::deserialize(name.into_deserializer())
+            .map_err(|_: serde::de::value::Error| ())
+            .ok()
+    }
 }
 
 /// Seconds behind the newest result of a run that goes on that may still get more: agents report once a second,
 /// and their clocks differ.
 const MAY_CHANGE_S: u32 = 5;
 
-/// `GET /api/v1/runs/{id}/csv/{file}`: `stats`, `failures`, `exceptions` or `stats_history`, the last one with
-/// `?full=1` for a row per endpoint too, and with `?from=` for the seconds that came since it was asked for last.
+/// One of Locust's four CSV files.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/csv/{file}",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), ("file" = CsvFile, Path, description = "Which file"), CsvQuery, ScopeQuery),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "text/csv", headers(("greylag-next-second" = u32, description = "Of a history from a second on: the second to ask for next"))),
+        (status = 404, description = "There is no such run, file, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn csv_file(
     State(state): State<WebState>,
     Path((id, file)): Path<(String, String)>,
@@ -46,24 +80,24 @@ pub(in crate::web) async fn csv_file(
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
     let started_at_us = run.started_at_us.unwrap_or(run.created_at_us);
-    let body = match file.as_str() {
-        "stats" => {
+    let body = match CsvFile::named(&file).ok_or(WebError::NoSuchCsvFile)? {
+        CsvFile::Stats => {
             let scope = scope.scope(store, &run).await?;
             let totals = store.totals(&id, &scope).await?;
             let elapsed_s = run.elapsed_s(state.coordinator.now_us());
             csv_files::stats(&totals, scope.elapsed_s(elapsed_s)).into()
         }
-        "failures" | "exceptions" => {
+        kind @ (CsvFile::Failures | CsvFile::Exceptions) => {
             let scope = scope.scope(store, &run).await?;
             let totals = store.totals(&id, &scope).await?;
             let errors = store.errors(&id, &scope).await?;
-            if file == "failures" {
+            if kind == CsvFile::Failures {
                 csv_files::failures(&errors, &totals, started_at_us).into()
             } else {
                 csv_files::exceptions(&errors, &totals).into()
             }
         }
-        "stats_history" => {
+        CsvFile::StatsHistory => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
             let history = History::new(full, started_at_us);
             // Each row is about the run so far, so a window has no meaning here, and `from` another one.
@@ -76,9 +110,6 @@ pub(in crate::web) async fn csv_file(
                 )),
                 Some(from) => history_since(store, &run, scope, history, &from).await,
             };
-        }
-        _ => {
-            return Err(WebError::NoSuchCsvFile);
         }
     };
     Ok(as_file(&run, &file, body))

@@ -1,94 +1,135 @@
 //! Infrastructures: who is there.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use greylag_infra::{AgentView, ConnectionStatus, InfrastructureView};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::json_body;
+use crate::api_types::ErrorBody;
 use crate::web::error::WebError;
 use crate::web::state::WebState;
 
 /// Body of `POST /api/v1/infrastructures`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateRequest {
+pub(in crate::web) struct CreateRequest {
+    /// 1 to 128 letters, digits, dots, dashes, underscores or spaces.
     name: String,
+}
+
+/// An infrastructure that was created.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct InfrastructureCreated {
+    name: String,
+    status: ConnectionStatus,
+}
+
+/// All infrastructures.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct InfrastructureList {
+    infrastructures: Vec<ListedInfrastructure>,
+    /// Wrong tokens that were sent since the coordinator started.
+    wrong_tokens: u64,
+    /// Connections of agents that were closed for a fault, by reason.
+    closed_connections: BTreeMap<String, u64>,
 }
 
 /// Most scenarios of an agent that are named.
 const MAX_NAMED_SCENARIOS: usize = 50;
 
 /// An infrastructure in the list.
-#[derive(Debug, Serialize)]
-struct Listed<'a> {
-    name: &'a str,
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedInfrastructure {
+    name: String,
     status: ConnectionStatus,
-    agents: Vec<ListedAgent<'a>>,
+    agents: Vec<ListedAgent>,
 }
 
 /// An agent in the list.
-#[derive(Debug, Serialize)]
-struct ListedAgent<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedAgent {
     #[serde(flatten)]
-    agent: &'a AgentView,
+    agent: AgentView,
     /// The names of its scenarios, or of the first of them.
-    scenarios: Vec<&'a str>,
+    scenarios: Vec<String>,
     /// How many it has.
     scenario_count: usize,
 }
 
-impl<'a> From<&'a InfrastructureView> for Listed<'a> {
-    fn from(known: &'a InfrastructureView) -> Self {
-        let agents = known.agents.iter().map(|agent| {
-            let names = agent
-                .scenarios
-                .iter()
-                .map(|scenario| scenario.name.as_str());
+impl From<InfrastructureView> for ListedInfrastructure {
+    fn from(known: InfrastructureView) -> Self {
+        let agents = known.agents.into_iter().map(|agent| {
+            let names = agent.scenarios.iter().map(|scenario| scenario.name.clone());
             ListedAgent {
-                agent,
                 scenarios: names.take(MAX_NAMED_SCENARIOS).collect(),
                 scenario_count: agent.scenarios.len(),
+                agent,
             }
         });
         Self {
-            name: &known.name,
-            status: known.status,
             agents: agents.collect(),
+            name: known.name,
+            status: known.status,
         }
     }
 }
 
-/// `GET /api/v1/infrastructures`, with the number of agents' connections that were closed for a fault, by
-/// reason, and that of wrong tokens, since the coordinator started.
-pub(in crate::web) async fn list_infrastructures(State(state): State<WebState>) -> Json<Value> {
+/// Lists infrastructures with their agents, and counts closed connections and wrong tokens since the coordinator started.
+#[utoipa::path(
+    get,
+    path = "/api/v1/infrastructures",
+    tag = "infrastructures",
+    responses(
+        (status = 200, description = "All infrastructures", body = InfrastructureList),
+    ),
+)]
+pub(in crate::web) async fn list_infrastructures(
+    State(state): State<WebState>,
+) -> Json<InfrastructureList> {
     let infrastructures = state.coordinator.infrastructures();
-    let listed: Vec<Listed<'_>> = infrastructures.iter().map(Listed::from).collect();
-    Json(json!({
-        "infrastructures": listed,
-        "wrong_tokens": state.access.wrong_tokens(),
-        "closed_connections": state.coordinator.connection_faults().counts(),
-    }))
+    let counts = state.coordinator.connection_faults().counts();
+    Json(InfrastructureList {
+        infrastructures: infrastructures.iter().cloned().map(Into::into).collect(),
+        wrong_tokens: state.access.wrong_tokens(),
+        closed_connections: counts
+            .into_iter()
+            .map(|(fault, count)| (fault.to_owned(), count))
+            .collect(),
+    })
 }
 
-/// `POST /api/v1/infrastructures` `{name}`: Pending until its first agent comes.
+/// Creates an infrastructure, which is Pending until its first agent connects.
+#[utoipa::path(
+    post,
+    path = "/api/v1/infrastructures",
+    tag = "infrastructures",
+    request_body = CreateRequest,
+    responses(
+        (status = 201, description = "It exists", body = InfrastructureCreated),
+        (status = 409, description = "It already exists, or there are too many", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 422, description = "The name is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn create_infrastructure(
     State(state): State<WebState>,
     body: Bytes,
-) -> Result<Response, WebError> {
+) -> Result<(StatusCode, Json<InfrastructureCreated>), WebError> {
     let request: CreateRequest =
         json_body(&body, "an infrastructure, such as {\"name\": \"eu-west\"}")?;
     state
         .coordinator
         .create_infrastructure(&request.name)
         .await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({ "name": request.name, "status": "Pending" })),
-    )
-        .into_response())
+    let created = InfrastructureCreated {
+        name: request.name,
+        status: ConnectionStatus::Pending,
+    };
+    Ok((StatusCode::CREATED, Json(created)))
 }

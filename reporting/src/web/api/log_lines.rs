@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use crate::store::{LogRow, Scope, Store, StoreError};
+use crate::api_types::{ErrorBody, LogLines};
+use crate::store::{Scope, Store, StoreError};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::requests::scope::ScopeQuery;
@@ -16,28 +18,33 @@ const DEFAULT_LINES: usize = 500;
 const MAX_LINES: usize = 2_000;
 
 /// Query of `GET /api/v1/runs/{id}/log/lines`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct LinesQuery {
+    /// Position of the line after which to begin.
     #[serde(deserialize_with = "whole_number")]
+    #[param(required = false)]
     after: u64,
+    /// Most lines in the answer, of those there are the last.
     #[serde(deserialize_with = "optional_whole_number")]
+    #[param(value_type = Option<u32>)]
     limit: Option<usize>,
 }
 
-/// Lines of a run's console log.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct LogLines {
-    lines: Vec<LogRow>,
-    dropped: u64,
-    /// Of an agent's lines: that some may be missing, because it is not known whose they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remark: Option<String>,
-}
-
-/// `GET /api/v1/runs/{id}/log/lines?after=SEQ&limit=N`: the last N of the lines after position SEQ, in order, and how
-/// many lines of the whole run were dropped before they got into the log. Positions have no gaps, so a reader knows
-/// how many lines it has skipped. With [`ScopeQuery`] only lines of these seconds or of this agent, and with gaps.
+/// The last lines of a run's console log after a position, in order. Positions have no gaps, so a reader knows how many
+/// lines it has skipped. Of a part of the run only lines of these seconds or of this agent, and with gaps.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/log/lines",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), LinesQuery, ScopeQuery),
+    responses(
+        (status = 200, description = "The lines", body = LogLines),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn log_lines(
     State(state): State<WebState>,
     Path(id): Path<String>,

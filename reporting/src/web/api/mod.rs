@@ -4,12 +4,14 @@
 mod csv;
 mod infrastructures;
 mod log_lines;
+mod openapi;
 mod runs;
 mod summary;
 
 pub(super) use csv::csv_file;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
+pub(super) use openapi::openapi_document;
 pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,

@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::RunRecord;
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::IntoParams;
 
 use super::json_body;
+use crate::api_types::{ErrorBody, LogRow, RunStarted, RunStopping, UsersChanging};
 use crate::coordinator::StartedRun;
 use crate::results::page_text;
 use crate::results::urls::run_url;
@@ -21,7 +22,7 @@ use crate::results::views::run_view::RunView;
 use crate::results::views::view_builder::{
     RUNS_ON_A_PAGE, RunsAsked, run_view, run_view_with_tables,
 };
-use crate::store::{LogRow, Scope, Store};
+use crate::store::{Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
@@ -37,20 +38,39 @@ const MAX_LISTED: usize = 500;
 const LOG_LINES_AT_A_TIME: usize = 2_000;
 
 /// Query of `GET /api/v1/runs`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct ListQuery {
+    /// Only runs of this test.
     test: Option<String>,
+    /// Words that describe the runs: test, number, host or status.
+    #[param(required = false)]
     q: String,
+    /// Number of the page, from 1.
+    #[param(required = false)]
     #[serde(deserialize_with = "whole_number")]
     page: u64,
+    /// Runs on a page, 500 at most.
     #[serde(deserialize_with = "optional_whole_number")]
+    #[param(value_type = Option<u32>)]
     limit: Option<usize>,
+    /// In place of the page: how many of the newest runs to leave out.
     #[serde(deserialize_with = "optional_whole_number")]
+    #[param(value_type = Option<u64>)]
     offset: Option<usize>,
 }
 
-/// `GET /api/v1/runs?test=…&q=…&page=…&limit=…`, or `offset=…` in place of the page: newest first.
+/// Lists runs, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs",
+    tag = "runs",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of runs", body = RunList),
+    ),
+)]
 pub(in crate::web) async fn list_runs(
     State(state): State<WebState>,
     Query(query): Query<ListQuery>,
@@ -69,7 +89,18 @@ pub(in crate::web) async fn list_runs(
     Ok(Json(list))
 }
 
-/// `DELETE /api/v1/runs/{id}`: 204, it is gone for good.
+/// Deletes a run with its results for good.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/runs/{id}",
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    responses(
+        (status = 204, description = "It is deleted"),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 409, description = "It is still running", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn delete_run(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -78,7 +109,19 @@ pub(in crate::web) async fn delete_run(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/runs`: 201 with where to find it.
+/// Starts a run. What the load test leaves out takes its default.
+#[utoipa::path(
+    post,
+    path = "/api/v1/runs",
+    tag = "runs",
+    request_body(content = Object, description = "A load test, with the keys of a test file"),
+    responses(
+        (status = 201, description = "It is starting", body = RunStarted, headers(("location" = String, description = "Path of its page"))),
+        (status = 409, description = "No agent is connected, agents differ, or too many runs are in progress", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 422, description = "The load test is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn start_run(
     State(state): State<WebState>,
     body: Bytes,
@@ -93,31 +136,57 @@ pub(in crate::web) async fn start_run(
             header::LOCATION,
             HeaderValue::try_from(&url).unwrap_or(HeaderValue::from_static("/")),
         )],
-        Json(json!({
-            "id": run.id,
-            "number": run.number,
-            "url": url,
-            "page": page,
-            "warnings": warnings,
-        })),
+        Json(RunStarted {
+            id: run.id,
+            number: run.number,
+            url,
+            page,
+            warnings,
+        }),
     )
         .into_response())
 }
 
-/// `POST /api/v1/runs/{id}/stop`: 202, its last results still come in.
+/// Stops a run early.
+#[utoipa::path(
+    post,
+    path = "/api/v1/runs/{id}/stop",
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    responses(
+        (status = 202, description = "Its last results still arrive", body = RunStopping),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 409, description = "It is over", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn stop_run(
     State(state): State<WebState>,
     Path(id): Path<String>,
-) -> Result<Response, WebError> {
+) -> Result<(StatusCode, Json<RunStopping>), WebError> {
     state.coordinator.stop_run(&id).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(json!({ "id": id, "status": "Running", "stopping": true })),
-    )
-        .into_response())
+    let stopping = RunStopping {
+        id,
+        status: "Running".to_owned(),
+        stopping: true,
+    };
+    Ok((StatusCode::ACCEPTED, Json(stopping)))
 }
 
-/// `POST /api/v1/runs/{id}/users` `{users, ramp_up | spawn_rate}`: 202, users come and go from now on.
+/// Changes the number of users of a running test.
+#[utoipa::path(
+    post,
+    path = "/api/v1/runs/{id}/users",
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    request_body = ChangeRequest,
+    responses(
+        (status = 202, description = "Users start or stop from now on", body = UsersChanging),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 409, description = "It is not running", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 422, description = "The change is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn change_users(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -131,7 +200,18 @@ pub(in crate::web) async fn change_users(
     Ok((StatusCode::ACCEPTED, Json(change)).into_response())
 }
 
-/// `GET /api/v1/runs/{id}`: what its page shows, of a part of the run with [`ScopeQuery`].
+/// What a run's page shows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}",
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
+    responses(
+        (status = 200, description = "The page as data", body = RunView),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn run(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -143,7 +223,17 @@ pub(in crate::web) async fn run(
     Ok(Json(view))
 }
 
-/// `GET /api/v1/runs/{id}/completeness`: whether the results are everything that was sent, and what is missing.
+/// Whether the results are everything that was sent, and what is missing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/completeness",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    responses(
+        (status = 200, description = "Whether nothing is known to be missing", body = SummaryCompleteness),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn completeness(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -152,7 +242,17 @@ pub(in crate::web) async fn completeness(
     Ok(Json(SummaryCompleteness::of(&run)).into_response())
 }
 
-/// `GET /api/v1/runs/{id}/progress`
+/// How a run is going, in few numbers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/progress",
+    tag = "runs",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    responses(
+        (status = 200, description = "Its progress", body = Progress),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn progress(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -188,7 +288,18 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
     Some(planned.as_secs_f64().ceil() as u64)
 }
 
-/// `GET /api/v1/runs/{id}/tables`: Locust's three console tables as text, of a part of the run with [`ScopeQuery`].
+/// Locust's three console tables.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/tables",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
+    responses(
+        (status = 200, description = "The tables", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn tables(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -205,8 +316,18 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
     Ok(view.console_tables.unwrap_or_default())
 }
 
-/// `GET /api/v1/runs/{id}/log`: the console log as a file to download, the three tables as they stand now at
-/// its end; of a part of the run with [`ScopeQuery`].
+/// The console log as a file, with the three tables as they stand now at its end.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/log",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
+    responses(
+        (status = 200, description = "The log", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
     Path(id): Path<String>,

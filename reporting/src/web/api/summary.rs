@@ -6,7 +6,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use crate::api_types::ErrorBody;
 use crate::results::summary::{MAX_SUMMARY_POINTS, Summary, SummarySecond};
 use crate::store::{Scope, Series, SeriesPart, Store};
 use crate::web::error::WebError;
@@ -22,9 +24,12 @@ const MAX_STEP_S: u32 = 86_400;
 const WITHOUT_SERIES: &str = "\"series\":[]}";
 
 /// Query of `GET /api/v1/runs/{id}/summary`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct SummaryQuery {
+    /// Seconds in one entry of the series; chosen by the length of the run when left out.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 86_400)]
     step: Option<String>,
 }
 
@@ -41,8 +46,18 @@ impl SummaryQuery {
     }
 }
 
-/// `GET /api/v1/runs/{id}/summary`, with `?step=` for the seconds in one entry of the series, of a part of the run with
-/// [`ScopeQuery`].
+/// A run in one document.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/summary",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), SummaryQuery, ScopeQuery),
+    responses(
+        (status = 200, description = "The summary", body = Summary),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
 pub(in crate::web) async fn summary(
     State(state): State<WebState>,
     Path(id): Path<String>,

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
+use utoipa::IntoParams;
 
 use super::run_feed::{RunFeed, RunUpdate};
+use crate::api_types::ErrorBody;
 use crate::results::views::run_view::RunDelta;
 use crate::store::Scope;
 use crate::web::error::WebError;
@@ -35,16 +37,29 @@ const BEAT_INTERVAL: Duration = Duration::from_secs(2);
 type Events = Vec<Result<Event, Infallible>>;
 
 /// What a stream is about.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct EventsQuery {
     /// Ids of runs, separated by commas.
+    #[param(required = false)]
     runs: String,
     /// Whether to say that anything on the front page changed; so it is when there are no runs.
+    #[param(required = false)]
     front: bool,
 }
 
-/// `GET /api/v1/runs/{id}/events`: the events of this run alone.
+/// The events of one run as they happen, until it is over; see `/api/v1/events`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/events",
+    tag = "live",
+    params(("id" = String, Path, description = "Identifier of the run")),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 404, description = "There is no such run", body = ErrorBody),
+    )
+)]
 pub(in crate::web) async fn run_events(
     State(state): State<WebState>,
     Path(id): Path<String>,
@@ -54,10 +69,22 @@ pub(in crate::web) async fn run_events(
     event_stream(&state, vec![id], false)
 }
 
-/// `GET /api/v1/events?runs=…&front=…`: for each run a `run` ([`RunEvent`]) with everything and then one
-/// whenever something changed, until it is over; `change` with a number that grows, now and whenever
-/// something on the front page may have changed, which then asks for itself again; `beat` when there is
-/// nothing else. The stream ends when all its runs are over, unless it is also about the front page.
+/// Events as they happen.
+///
+/// For each run a `run` with everything and then one whenever something changed, until it is over; `change` with a
+/// number that grows, now and whenever something on the front page may have changed, which then asks for itself
+/// again; `beat` when there is nothing else. The stream ends when all its runs are over, unless it is also about the
+/// front page.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "live",
+    params(EventsQuery),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 422, description = "Too many runs", body = ErrorBody),
+    )
+)]
 pub(in crate::web) async fn events(
     State(state): State<WebState>,
     Query(query): Query<EventsQuery>,

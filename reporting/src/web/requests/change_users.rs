@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use greylag_infra::RunRecord;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::values::{DurationValue, ValueError, whole_number};
+use crate::api_types::UsersChanging;
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
 
 /// Body of `POST /api/v1/runs/{id}/users`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::web) struct ChangeRequest {
     /// How many there shall be. The one value without a default.
@@ -43,14 +45,6 @@ enum InvalidChange {
     Value(#[from] ValueError),
 }
 
-/// What will happen.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(in crate::web) struct Change {
-    users: u64,
-    /// Within so many seconds.
-    over_s: f64,
-}
-
 impl ChangeForm {
     /// The same as a program would send it.
     ///
@@ -73,12 +67,12 @@ pub(in crate::web) async fn change_users(
     state: &WebState,
     id: &str,
     request: &ChangeRequest,
-) -> Result<Change, WebError> {
+) -> Result<UsersChanging, WebError> {
     let run = find_run(&state.coordinator, id).await?;
     let users = request.users.ok_or(InvalidChange::NoUsers)?;
     let over = over(request, &run, users, state.coordinator.now_us())?;
     state.coordinator.change_users(id, users, over).await?;
-    Ok(Change {
+    Ok(UsersChanging {
         users,
         over_s: over.as_secs_f64(),
     })

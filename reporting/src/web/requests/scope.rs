@@ -5,6 +5,7 @@ use std::fmt;
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::Endpoint;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::plain_text::plain_text;
 use crate::store::{EmptyWindow, Scope, Store, Window};
@@ -46,16 +47,21 @@ impl fmt::Display for KnownAgents {
 }
 
 /// The part of a query that says which part of a run is meant. What is missing or empty narrows nothing.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct ScopeQuery {
     /// First second of run time.
+    #[param(value_type = Option<u32>, required = false)]
     from: String,
     /// End in seconds of run time, exclusive.
+    #[param(value_type = Option<u32>, required = false)]
     to: String,
     /// Method and name as in `GET /path`.
+    #[param(required = false)]
     endpoint: String,
     /// Name of an agent.
+    #[param(required = false)]
     agent: String,
 }
 

@@ -5,11 +5,12 @@ mod dots;
 use serde_json::Value;
 
 use self::dots::{Dots, MAX_DOTS};
+use crate::api_types::LogRow;
 use crate::coordinator::Coordinator;
 use crate::results::page_text::count;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::results::views::view_builder::run_view;
-use crate::store::{LogRow, Scope, Series, SeriesPoint};
+use crate::store::{Scope, Series, SeriesPoint};
 use crate::web::error::WebError;
 use crate::web::live::json_patch::{patch, whole};
 use crate::web::state::find_run;

@@ -1,0 +1,83 @@
+//! What the HTTP API answers, as the server and the clients in this workspace share it. The larger documents are
+//! [`crate::Summary`] and [`crate::Progress`].
+
+use serde::{Deserialize, Serialize};
+
+/// Header of a CSV history that was asked for from a second on: the second to ask for next. What comes after it may
+/// still change.
+pub const NEXT_SECOND_HEADER: &str = "greylag-next-second";
+
+/// Why a request was not answered as it asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct ErrorBody {
+    /// For people, with a line for each thing that is wrong.
+    pub error: String,
+}
+
+/// A run that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct RunStarted {
+    /// Its identifier.
+    pub id: String,
+    /// Its number within its test.
+    pub number: u64,
+    /// Path of its page.
+    pub url: String,
+    /// Address of its page for browsers, where the coordinator knows it.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// What whoever started it should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// A run that was asked to stop; its last results still arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct RunStopping {
+    /// Its identifier.
+    pub id: String,
+    /// `Running`, until it has ended.
+    pub status: String,
+    /// Always true.
+    pub stopping: bool,
+}
+
+/// A change of users that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct UsersChanging {
+    /// How many there will be.
+    pub users: u64,
+    /// Within so many seconds.
+    pub over_s: f64,
+}
+
+/// Lines of a run's console log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct LogLines {
+    /// In order.
+    pub lines: Vec<LogRow>,
+    /// Lines of the whole run that never got into the log.
+    pub dropped: u64,
+    /// Of an agent's lines: that some may be missing, because it is not known whose they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// One console log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct LogRow {
+    /// Position in the run's log, from 1 and without gaps.
+    pub seq: u64,
+    /// When, in µs since 1970.
+    pub at_us: u64,
+    /// Who.
+    pub source: String,
+    /// The line, terminal escapes and control characters removed.
+    pub text: String,
+}

@@ -1,0 +1,187 @@
+//! The API's own description, made of what stands at the handlers and their types.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder, Server};
+use utoipa::{Modify, OpenApi};
+
+use crate::api_types::ErrorBody;
+use crate::web::live::events;
+use crate::web::state::WebState;
+
+/// Every endpoint for programs. A test compares with the router.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Greylag",
+        description = "The coordinator's API: start and stop runs, follow them, read their results."
+    ),
+    paths(
+        openapi_document,
+        super::runs::list_runs,
+        super::runs::start_run,
+        super::runs::run,
+        super::runs::delete_run,
+        super::runs::stop_run,
+        super::runs::change_users,
+        super::runs::completeness,
+        super::runs::progress,
+        super::runs::tables,
+        super::runs::log,
+        super::summary::summary,
+        super::csv::csv_file,
+        super::log_lines::log_lines,
+        super::infrastructures::list_infrastructures,
+        super::infrastructures::create_infrastructure,
+        events::run_events,
+        events::events,
+    ),
+    components(schemas(ErrorBody)),
+    modifiers(&EveryAnswer),
+    security(("token" = [])),
+)]
+struct Api;
+
+/// What every endpoint may answer, and who may ask.
+struct EveryAnswer;
+
+impl EveryAnswer {
+    const ERRORS: [(&str, &str, &str); 8] = [
+        ("400", "Malformed", "The request is malformed"),
+        (
+            "401",
+            "Unauthorized",
+            "The coordinator needs its token, or the token is wrong",
+        ),
+        (
+            "403",
+            "Forbidden",
+            "The request comes from another site's page",
+        ),
+        (
+            "408",
+            "Timeout",
+            "The request did not arrive or could not be answered in time",
+        ),
+        (
+            "429",
+            "TooManyWrongTokens",
+            "Too many wrong tokens are being tried",
+        ),
+        (
+            "500",
+            "Internal",
+            "The coordinator failed; its log says why",
+        ),
+        ("503", "ShuttingDown", "The coordinator is shutting down"),
+        ("507", "DiskFull", "The results disk is full"),
+    ];
+}
+
+impl Modify for EveryAnswer {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        for (_, name, description) in Self::ERRORS {
+            let error = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("ErrorBody")))
+                .build();
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/json", error)
+                .build();
+            components
+                .responses
+                .insert(name.to_owned(), response.into());
+        }
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+        let operations = document
+            .paths
+            .paths
+            .values_mut()
+            .flat_map(|item| [&mut item.get, &mut item.post, &mut item.delete]);
+        for operation in operations.flatten() {
+            let answers = &mut operation.responses.responses;
+            for (status, name, _) in Self::ERRORS {
+                answers
+                    .entry(status.to_owned())
+                    .or_insert_with(|| Ref::from_response_name(name).into());
+            }
+        }
+    }
+}
+
+/// This description
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "description",
+    responses((status = 200, description = "An OpenAPI document", body = Object))
+)]
+pub(in crate::web) async fn openapi_document(State(state): State<WebState>) -> Json<Document> {
+    Json(document(&state.base()))
+}
+
+/// The description of a coordinator below this path.
+fn document(base: &str) -> Document {
+    let mut document = Api::openapi();
+    document.servers = (!base.is_empty()).then(|| vec![Server::new(base)]);
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_endpoint_of_the_router_is_described() {
+        let routes = include_str!("../router.rs");
+        let mut of_router = BTreeSet::new();
+        for route in routes.split(".route(").skip(1) {
+            let path = route.split('"').nth(1).expect("the path comes first");
+            if !path.starts_with("/api/") {
+                continue;
+            }
+            let handlers = &route[..route.find(';').unwrap_or(route.len())];
+            for method in ["get", "post", "delete", "put", "patch"] {
+                if handlers.contains(&format!("{method}(")) {
+                    of_router.insert((path.to_owned(), method));
+                }
+            }
+        }
+        let described: BTreeSet<(String, &str)> = document("")
+            .paths
+            .paths
+            .into_iter()
+            .flat_map(|(path, item)| {
+                let methods = [
+                    ("get", item.get.is_some()),
+                    ("post", item.post.is_some()),
+                    ("delete", item.delete.is_some()),
+                    ("put", item.put.is_some()),
+                    ("patch", item.patch.is_some()),
+                ];
+                methods
+                    .into_iter()
+                    .filter(|(_, is_there)| *is_there)
+                    .map(move |(method, _)| (path.clone(), method))
+            })
+            .collect();
+        assert_eq!(described, of_router);
+        assert!(of_router.len() >= 18, "{of_router:?}");
+    }
+
+    #[test]
+    fn the_description_changes_only_on_purpose() {
+        let mut document = document("");
+        "VERSION".clone_into(&mut document.info.version);
+        insta::with_settings!({ prepend_module_to_snapshot => false }, {
+            insta::assert_json_snapshot!("openapi", document);
+        });
+    }
+}
