@@ -195,6 +195,13 @@ impl LoadTest {
     }
 }
 
+impl ScenarioInfo {
+    /// Whether every user type that gets users brings a host, so that a test need not name one.
+    pub fn has_hosts(&self) -> bool {
+        LoadTest::default().check_host_is_known(self).is_ok()
+    }
+}
+
 impl OptionInfo {
     /// Whether a text can be the option's value.
     ///

@@ -357,6 +357,27 @@ mod tests {
     }
 
     #[test]
+    fn a_load_shape_that_is_not_followed_leaves_the_warnings() {
+        let shaped = ScenarioInfo {
+            name: "shop".into(),
+            has_shape: true,
+            ..ScenarioInfo::default()
+        };
+        let registry = registry_of(&[("a", shaped)]);
+        let follows = LoadTest {
+            ramp_up_s: 20,
+            ..test("lab", "shop", 1)
+        };
+        assert!(choose(&follows, &registry).unwrap().warnings.is_empty());
+        let rate = LoadTest {
+            arrival_rate: Some(40.0),
+            ..follows
+        };
+        let warnings = choose(&rate, &registry).unwrap().warnings;
+        assert!(warnings[0].contains("20.0 iterations"), "{warnings:?}");
+    }
+
+    #[test]
     fn what_does_not_fit_the_scenario_is_refused_and_different_ones_are_told() {
         let tagged = |tags: &[&str]| ScenarioInfo {
             name: "shop".into(),

@@ -150,15 +150,24 @@ fn node_of(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, TooDeep> 
     })
 }
 
+/// Why a text is not a JSON object.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAnObject {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("it must be a JSON object, not {0}")]
+    Other(&'static str),
+}
+
 /// The object of a JSON text.
 ///
 /// # Errors
 /// Where the text is not a JSON object, and what is wrong there.
-pub(super) fn of_json(text: &[u8]) -> Result<Table, String> {
-    let node: Node = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+pub(super) fn of_json(text: &[u8]) -> Result<Table, NotAnObject> {
+    let node: Node = serde_json::from_slice(text)?;
     match node.value {
         Value::Table(table) => Ok(table),
-        other => Err(format!("it must be a JSON object, not {}", other.kind())),
+        other => Err(NotAnObject::Other(other.kind())),
     }
 }
 

@@ -60,7 +60,7 @@ fn scenario_row(scenario: &ScenarioInfo, infrastructures: Vec<&str>) -> Scenario
         user_types: user_types.map(|user_type| user_type.name.clone()).collect(),
         tags: scenario.tags.clone(),
         has_shape: scenario.has_shape,
-        has_hosts: has_hosts(scenario),
+        has_hosts: scenario.has_hosts(),
         options: scenario.options.iter().map(option_row).collect(),
     }
 }
@@ -151,15 +151,6 @@ fn connected(infrastructure: &InfrastructureView) -> impl Iterator<Item = &Scena
         .iter()
         .filter(|agent| agent.status != ConnectionStatus::Disconnected)
         .flat_map(|agent| &agent.scenarios)
-}
-
-/// Whether every user type brings a host, so that the test need not name one.
-fn has_hosts(scenario: &ScenarioInfo) -> bool {
-    !scenario.user_types.is_empty()
-        && scenario
-            .user_types
-            .iter()
-            .all(|user_type| user_type.host.is_some())
 }
 
 fn option_row(option: &OptionInfo) -> OptionRow {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use greylag_infra::{DEFAULT_INFRASTRUCTURE, DraftError, DraftErrors, TestDefaults, TestDraft};
+use greylag_infra::{DraftError, DraftErrors, TestDefaults, TestDraft};
 
 use crate::coordinator::{StartRefused, StartedRun};
 use crate::results::views::known_scenarios;
@@ -134,8 +134,7 @@ pub(in crate::web) async fn start_run(
     let scenario = if draft.declared.is_some() {
         None
     } else {
-        let infrastructure = draft.infrastructure.as_deref();
-        let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
+        let infrastructure = draft.infrastructure_or(&TestDefaults::USUAL);
         known_scenarios::meant(&infrastructures, infrastructure, draft.scenario.as_deref())
             .unwrap_or_else(|error| {
                 found.add(DraftError::new("scenario", error.to_string()));

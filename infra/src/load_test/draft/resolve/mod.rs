@@ -119,6 +119,12 @@ impl TestDraft {
         of_stages.or(self.users).unwrap_or(defaults.users)
     }
 
+    /// The infrastructure that is meant.
+    pub fn infrastructure_or<'a>(&'a self, defaults: &'a TestDefaults) -> &'a str {
+        let given = self.infrastructure.as_deref();
+        given.unwrap_or(defaults.infrastructure)
+    }
+
     pub(super) fn has_rate_stages(&self) -> bool {
         load_test::have_rates(&self.stages)
     }
@@ -130,9 +136,8 @@ impl TestDraft {
     ) -> (LoadTest, Vec<Problem>) {
         let scenario = scenario.filter(|_| self.declared.is_none());
         let mut test = self.placed_load();
-        if self.infrastructure.is_none() {
-            defaults.infrastructure.clone_into(&mut test.infrastructure);
-        }
+        self.infrastructure_or(defaults)
+            .clone_into(&mut test.infrastructure);
         if self.scenario.is_none() {
             test.scenario = self.default_scenario(scenario);
         }

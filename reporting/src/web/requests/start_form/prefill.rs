@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    DEFAULT_INFRASTRUCTURE, FIELDS, FieldKind, FieldValue, InfrastructureView, LoadTest, TestDraft,
+    FIELDS, FieldKind, FieldValue, InfrastructureView, LoadTest, TestDefaults, TestDraft,
     format_duration,
 };
 
@@ -27,10 +27,9 @@ impl StartForm {
         if let Some(source) = source {
             // What the shape said of a run is not what was asked for.
             let draft = &source.draft;
-            let infrastructure = draft.infrastructure.as_deref();
             let has_shape = known_scenarios::has_shape(
                 infrastructures,
-                infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE),
+                draft.infrastructure_or(&TestDefaults::USUAL),
                 draft.scenario.as_deref().unwrap_or_default(),
             );
             form.fill(&draft.clone().without_shape(has_shape));

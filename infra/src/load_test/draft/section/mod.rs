@@ -1,11 +1,12 @@
 //! Values out of one table of a description. What is wrong is added to the problems, and reading goes on.
 
-use std::time::Duration;
+mod durations;
+mod pairs;
 
 use super::errors::Problems;
 use super::fields::{FieldKind, FieldValue};
-use super::tree::{Entry, Node, Table, Value};
-use crate::base::{DurationError, duration_of_number, nearest, parse_duration, whole_seconds};
+use super::tree::{Entry, Table, Value};
+use crate::base::nearest;
 
 /// Other names of keys: lists are named in the singular in TOML (`[[stage]]`) and in the plural in JSON.
 const ALIASES: [(&str, &str); 4] = [
@@ -259,160 +260,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A duration that may have parts of a second.
-    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        self.read_duration(key).map(|(duration, _)| duration)
-    }
-
-    /// A duration that must be a whole number of seconds.
-    pub(super) fn seconds(&self, key: &str) -> Option<u64> {
-        let (duration, text) = self.read_duration(key)?;
-        match whole_seconds(duration, &text) {
-            Ok(seconds) => Some(seconds),
-            Err(error) => {
-                self.wrong(key, format!("`{key}`: {error}"));
-                None
-            }
-        }
-    }
-
-    fn read_duration(&self, key: &str) -> Option<(Duration, String)> {
-        match duration_of(&self.entry(key)?.node) {
-            Ok(read) => Some(read),
-            Err(NoDuration::Invalid(error)) => {
-                self.wrong(key, format!("`{key}`: {error}"));
-                None
-            }
-            Err(NoDuration::Kind(kind)) => {
-                let message =
-                    format!("`{key}` must be a duration such as \"90s\" or 90, not {kind}");
-                self.wrong(key, message);
-                None
-            }
-        }
-    }
-
-    /// One duration or two: the bounds of a wait.
-    pub(super) fn one_or_two_durations(&self, key: &str) -> Option<(Duration, Option<Duration>)> {
-        const FORMS: &str = "seconds (`1.5`), a duration (`\"500ms\"`) or two of them to wait between (`[1, \"2.5s\"]`)";
-        let node = &self.entry(key)?.node;
-        let wrong = |found: &str| {
-            self.wrong(key, format!("`{key}` must be {FORMS}, not {found}"));
-            None
-        };
-        let read = |node: &Node| match duration_of(node) {
-            Ok((duration, _)) => Some(duration),
-            Err(NoDuration::Invalid(error)) => {
-                self.wrong(key, format!("`{key}`: {error}"));
-                None
-            }
-            Err(NoDuration::Kind(kind)) => wrong(kind),
-        };
-        match &node.value {
-            Value::List(bounds) => match bounds.as_slice() {
-                [low, high] => {
-                    let (low, high) = (read(low), read(high));
-                    Some((low?, Some(high?)))
-                }
-                _ => wrong("a list of another length").map(|never: Duration| (never, None)),
-            },
-            // As earlier versions of the API had it: {"Constant": 1} and {"Between": [1, 2]}.
-            Value::Table(Table(entries)) => match entries.as_slice() {
-                [entry] if entry.key == "Constant" => read(&entry.node).map(|wait| (wait, None)),
-                [entry] if entry.key == "Between" => match &entry.node.value {
-                    Value::List(bounds) if bounds.len() == 2 => {
-                        let (low, high) = (read(&bounds[0]), read(&bounds[1]));
-                        Some((low?, Some(high?)))
-                    }
-                    other => wrong(other.kind()).map(|never| (never, None)),
-                },
-                _ => wrong("a table").map(|never| (never, None)),
-            },
-            _ => read(node).map(|duration| (duration, None)),
-        }
-    }
-
-    /// The value of an option of a scenario: a text, or what can be written as one.
-    pub(super) fn scalars(&self, key: &str) -> Vec<(String, String)> {
-        let Some(inner) = self.section(key, "the options") else {
-            return Vec::new();
-        };
-        let mut scalars = Vec::new();
-        for entry in &inner.table.0 {
-            let text = match &entry.node.value {
-                Value::Text(text) => text.clone(),
-                Value::Whole(number) => number.to_string(),
-                Value::Decimal(number) => number.to_string(),
-                Value::Flag(flag) => flag.to_string(),
-                // The value is not repeated: it may be a secret.
-                other => {
-                    let name = shown(&entry.key);
-                    let message = format!(
-                        "`{name}` must be a string, a number, true or false, not {}",
-                        other.kind()
-                    );
-                    self.problems
-                        .add(entry.at, &inner.path_of(&entry.key), message);
-                    continue;
-                }
-            };
-            scalars.push((entry.key.clone(), text));
-        }
-        scalars
-    }
-
-    /// Names and texts: a table, or a list of pairs, which may have a name more than once.
-    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String)> {
-        const WANTED: &str =
-            "a table such as { accept = \"application/json\" }, or a list of pairs of strings";
-        let Some(entry) = self.entry(key) else {
-            return Vec::new();
-        };
-        let mut pairs = Vec::new();
-        match &entry.node.value {
-            Value::Table(table) => {
-                for Entry {
-                    key: name, node, ..
-                } in &table.0
-                {
-                    match &node.value {
-                        Value::Text(text) => pairs.push((name.clone(), text.clone())),
-                        other => self.wrong(
-                            key,
-                            format!(
-                                "`{}` of `{key}` must be a string in quotes, not {}",
-                                shown(name),
-                                other.kind()
-                            ),
-                        ),
-                    }
-                }
-            }
-            Value::List(list) => {
-                for node in list {
-                    match &node.value {
-                        Value::List(pair) => match pair.as_slice() {
-                            [
-                                Node {
-                                    value: Value::Text(name),
-                                    ..
-                                },
-                                Node {
-                                    value: Value::Text(text),
-                                    ..
-                                },
-                            ] => pairs.push((name.clone(), text.clone())),
-                            _ => self.wrong(key, format!("`{key}` must be {WANTED}")),
-                        },
-                        other => self.wrong_kind(key, WANTED, other),
-                    }
-                }
-            }
-            other => self.wrong_kind(key, WANTED, other),
-        }
-        pairs
-    }
-
     /// A table below this one.
     pub(super) fn section(&self, key: &str, what: &'static str) -> Option<Section<'a>> {
         let entry = self.entry(key)?;
@@ -460,31 +307,5 @@ impl<'a> Section<'a> {
             }
         }
         sections
-    }
-}
-
-enum NoDuration {
-    Invalid(DurationError),
-    /// Neither text nor number but this.
-    Kind(&'static str),
-}
-
-/// A duration and how it was written.
-fn duration_of(node: &Node) -> Result<(Duration, String), NoDuration> {
-    let of_number = |number: f64| {
-        duration_of_number(number)
-            .map(|duration| (duration, number.to_string()))
-            .map_err(NoDuration::Invalid)
-    };
-    match &node.value {
-        Value::Text(text) => parse_duration(text)
-            .map(|duration| (duration, text.clone()))
-            .map_err(NoDuration::Invalid),
-        Value::Whole(number) => match u64::try_from(*number) {
-            Ok(seconds) => Ok((Duration::from_secs(seconds), number.to_string())),
-            Err(_) => of_number(*number as f64),
-        },
-        Value::Decimal(number) => of_number(*number),
-        other => Err(NoDuration::Kind(other.kind())),
     }
 }
