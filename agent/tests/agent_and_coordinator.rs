@@ -7,67 +7,50 @@ mod support;
 
 use greylag::AgentError;
 use greylag_infra::protocol::ToAgent;
-use support::{FakeCoordinator, RUN, Saved, Target, test_of};
+use support::{FakeCoordinator, RUN, Saved, Scene, test_of};
 
 /// Connections break in the middle, acknowledgements are lost, snapshots come twice: the sum is that of the
 /// target.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_counted_once_over_broken_connections() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
+    let mut scene = Scene::running(5).await;
     let mut saved = Saved::default();
-    let (mut connection, hello) = coordinator.accept().await;
-    assert!(hello.runs.is_empty());
-    connection.start_run(&test_of(&target, 5)).await;
-    // What came before the start was acknowledged but not looked at.
-    let mut first = true;
     for round in 0..3 {
         for _ in 0..2 {
-            let snapshot = connection.next_snapshot().await.unwrap();
-            if std::mem::take(&mut first) {
-                saved.last_seq = snapshot.seq - 1;
-            }
+            let snapshot = scene.connection.next_snapshot().await.unwrap();
             saved.save(&snapshot);
-            // Saved, but in the first round the agent never hears of it.
+            // Saved, but in the first round the agent does not learn of it.
             if round > 0 {
-                connection.acknowledge(&snapshot).await;
+                scene.connection.acknowledge(&snapshot).await;
             }
         }
-        drop(connection);
-        let hello;
-        (connection, hello) = coordinator.accept().await;
-        assert_eq!(hello.runs, [RUN]);
+        assert_eq!(scene.reconnect().await, [RUN]);
     }
-    connection.receive_to_end(&mut saved).await;
+    scene.connection.receive_to_end(&mut saved).await;
     let end = saved.end.clone().unwrap();
     assert_eq!(end.failure, None);
-    assert!(target.hits() > 0);
-    assert_eq!(
-        (saved.requests, end.requests),
-        (target.hits(), target.hits())
-    );
+    let hits = scene.target.hits();
+    assert!(hits > 0);
+    assert_eq!((saved.requests, end.requests), (hits, hits));
     assert_eq!((saved.started, saved.stopped), (4, 4));
     assert_eq!(saved.endpoints.len(), 2);
 
     // Everything is acknowledged, so the run is forgotten.
-    drop(connection);
-    let (_connection, hello) = coordinator.accept().await;
-    assert!(hello.runs.is_empty());
-    agent.shutdown().await.unwrap();
+    assert!(scene.reconnect().await.is_empty());
+    scene.agent.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_fails_the_part_with_its_name_and_signal() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    connection.start_run(&test_of(&target, 600)).await;
+    let Scene {
+        mut connection,
+        agent,
+        target: _target,
+        ..
+    } = Scene::running(600).await;
     let mut saved = Saved::default();
     while saved.pids.is_empty() || saved.requests == 0 {
-        let snapshot = connection.next_snapshot().await.unwrap();
-        saved.last_seq = snapshot.seq - 1;
-        saved.save(&snapshot);
-        connection.acknowledge(&snapshot).await;
+        connection.save_next(&mut saved).await;
     }
     let pid = rustix::process::Pid::from_raw(saved.pids[1].cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
@@ -82,25 +65,21 @@ async fn a_killed_worker_fails_the_part_with_its_name_and_signal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_hears_nothing_stops_its_load() {
-    let (target, mut coordinator) = (Target::start().await, FakeCoordinator::start().await);
+    let mut coordinator = FakeCoordinator::start().await;
     coordinator.lease_ms = 2_000;
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    connection.start_run(&test_of(&target, 600)).await;
-    let snapshot = connection.next_snapshot().await.unwrap();
-    let mut saved = Saved {
-        last_seq: snapshot.seq - 1,
-        ..Saved::default()
-    };
-    saved.save(&snapshot);
-    connection.acknowledge(&snapshot).await;
+    let mut scene = Scene::with(coordinator).await;
+    scene.start_run(600).await;
+    let mut saved = Saved::default();
+    scene.connection.save_next(&mut saved).await;
+    let Scene {
+        target,
+        coordinator,
+        agent,
+        connection,
+    } = scene;
     drop(connection);
-    // Nobody answers until the load has ended: the target hears nothing for a second.
-    let mut hits = u64::MAX;
-    while hits != target.hits() {
-        hits = target.hits();
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    }
+    // The next connection is not accepted until the load has ended.
+    target.until_load_has_ended().await;
     let (mut connection, hello) = coordinator.accept().await;
     assert_eq!(hello.runs, [RUN]);
     connection.receive_to_end(&mut saved).await;
@@ -115,19 +94,15 @@ async fn an_agent_that_hears_nothing_stops_its_load() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_load_and_a_shutdown_is_a_failure_with_its_reason() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
     for stop in [true, false] {
-        let agent = coordinator.agent();
-        let (mut connection, _) = coordinator.accept().await;
-        let hits = target.hits();
-        connection.start_run(&test_of(&target, 600)).await;
-        let snapshot = connection.next_snapshot().await.unwrap();
-        let mut saved = Saved {
-            last_seq: snapshot.seq - 1,
-            ..Saved::default()
-        };
-        saved.save(&snapshot);
-        connection.acknowledge(&snapshot).await;
+        let Scene {
+            target,
+            agent,
+            mut connection,
+            ..
+        } = Scene::running(600).await;
+        let mut saved = Saved::default();
+        connection.save_next(&mut saved).await;
         let expected = if stop {
             connection.say(&ToAgent::Stop { run_id: RUN.into() }).await;
             None
@@ -138,44 +113,35 @@ async fn a_stop_ends_the_load_and_a_shutdown_is_a_failure_with_its_reason() {
         connection.receive_to_end(&mut saved).await;
         let end = saved.end.unwrap();
         assert_eq!(end.failure, expected);
-        assert_eq!(end.requests, target.hits() - hits);
+        assert_eq!(end.requests, target.hits());
         agent.shutdown().await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_run_is_killed_and_forgotten() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    connection.start_run(&test_of(&target, 600)).await;
-    while target.hits() == 0 {
-        connection.next_snapshot().await.unwrap();
+    let mut scene = Scene::running(600).await;
+    while scene.target.hits() == 0 {
+        scene.connection.next_snapshot().await.unwrap();
     }
-    connection
-        .say(&ToAgent::Abandon { run_id: RUN.into() })
-        .await;
-    drop(connection);
-    let (_connection, hello) = coordinator.accept().await;
-    assert!(hello.runs.is_empty());
-    let mut hits = u64::MAX;
-    while hits != target.hits() {
-        hits = target.hits();
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    }
-    agent.shutdown().await.unwrap();
+    let abandon = ToAgent::Abandon { run_id: RUN.into() };
+    scene.connection.say(&abandon).await;
+    assert!(scene.reconnect().await.is_empty());
+    scene.target.until_load_has_ended().await;
+    scene.agent.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_come_and_go_while_the_run_goes_on() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    let test = test_of(&target, 600);
-    connection.start_run(&test).await;
+    let Scene {
+        target,
+        agent,
+        mut connection,
+        ..
+    } = Scene::running(600).await;
     let mut saved = Saved::default();
-    let mut profile = test.profile();
-    // Changes are told some time after they are due: they count at once.
+    let mut profile = test_of(&target, 600).profile();
+    // Changes arrive some time after they are due: they count immediately.
     for (at_us, users, started, stopped) in [(10_000, 10, 10, 0), (20_000, 3, 10, 7)] {
         profile = profile.with_change(at_us, users, 0).unwrap();
         let message = ToAgent::Profile {
@@ -184,12 +150,7 @@ async fn users_come_and_go_while_the_run_goes_on() {
         };
         connection.say(&message).await;
         while (saved.started, saved.stopped) != (started, stopped) {
-            let snapshot = connection.next_snapshot().await.unwrap();
-            if saved.last_seq == 0 {
-                saved.last_seq = snapshot.seq - 1;
-            }
-            saved.save(&snapshot);
-            connection.acknowledge(&snapshot).await;
+            connection.save_next(&mut saved).await;
             assert_eq!(saved.end, None);
         }
     }
@@ -202,51 +163,29 @@ async fn users_come_and_go_while_the_run_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_selection_that_leaves_nobody_starts_no_worker() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    let mut test = test_of(&target, 5);
+async fn a_selection_without_users_starts_no_worker() {
+    let scene = Scene::idle().await;
+    let mut test = test_of(&scene.target, 5);
     test.selection.user_types = vec!["Nobody".into()];
-    let prepare = greylag_infra::protocol::Prepare {
-        run_id: RUN.into(),
-        test,
-        workers: vec![0, 1],
-    };
-    connection.say(&ToAgent::Prepare(Box::new(prepare))).await;
-    let mut saved = Saved::default();
-    connection.receive_to_end(&mut saved).await;
-    let failure = saved.end.unwrap().failure.unwrap();
+    let (failure, saved) = scene.refusal_of(test).await;
     assert!(
         failure.starts_with("agent load-a cannot run the test: ") && failure.contains("Nobody"),
         "{failure}"
     );
     assert!(saved.pids.is_empty());
-    agent.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scenario_that_is_unknown_fails_the_part() {
-    let (target, coordinator) = (Target::start().await, FakeCoordinator::start().await);
-    let agent = coordinator.agent();
-    let (mut connection, _) = coordinator.accept().await;
-    let mut test = test_of(&target, 5);
+    let scene = Scene::idle().await;
+    let mut test = test_of(&scene.target, 5);
     test.declared = None;
     test.scenario = "nobody".into();
-    let prepare = greylag_infra::protocol::Prepare {
-        run_id: RUN.into(),
-        test,
-        workers: vec![0, 1],
-    };
-    connection.say(&ToAgent::Prepare(Box::new(prepare))).await;
-    let mut saved = Saved::default();
-    connection.receive_to_end(&mut saved).await;
-    let failure = saved.end.unwrap().failure.unwrap();
+    let (failure, _) = scene.refusal_of(test).await;
     assert!(
         failure.contains("scenario `nobody` is unknown"),
         "{failure}"
     );
-    agent.shutdown().await.unwrap();
 }
 
 /// A coordinator that accepts and drops is no better than one that is not there.

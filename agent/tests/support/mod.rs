@@ -10,7 +10,8 @@ use greylag_infra::protocol::{
     Endpoint, Hello, PROTOCOL_VERSION, Prepare, Snapshot, ToAgent, ToCoordinator, Welcome, decode,
     encode,
 };
-use greylag_infra::{DeclaredRequest, DeclaredScenario, LoadTest, WaitTime};
+use greylag_infra::{DeclaredRequest, DeclaredScenario, LoadTest, RunId, WaitTime, system_time_us};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -43,6 +44,15 @@ impl Target {
 
     pub(crate) fn hits(&self) -> u64 {
         self.hits.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the target gets no more requests.
+    pub(crate) async fn until_load_has_ended(&self) {
+        let mut hits = u64::MAX;
+        while hits != self.hits() {
+            hits = self.hits();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 }
 
@@ -102,6 +112,71 @@ impl FakeCoordinator {
     }
 }
 
+/// An agent with a coordinator that it is connected to, and a target for its load.
+pub(crate) struct Scene {
+    pub(crate) target: Target,
+    pub(crate) coordinator: FakeCoordinator,
+    pub(crate) agent: AgentHandle,
+    pub(crate) connection: Connection,
+}
+
+impl Scene {
+    /// An agent without a run.
+    pub(crate) async fn idle() -> Self {
+        Self::with(FakeCoordinator::start().await).await
+    }
+
+    pub(crate) async fn with(coordinator: FakeCoordinator) -> Self {
+        let target = Target::start().await;
+        let agent = coordinator.agent();
+        let (connection, hello) = coordinator.accept().await;
+        assert!(hello.runs.is_empty());
+        Self {
+            target,
+            coordinator,
+            agent,
+            connection,
+        }
+    }
+
+    /// An agent in a run of this many seconds.
+    pub(crate) async fn running(duration_s: u64) -> Self {
+        let mut scene = Self::idle().await;
+        scene.start_run(duration_s).await;
+        scene
+    }
+
+    pub(crate) async fn start_run(&mut self, duration_s: u64) {
+        let test = test_of(&self.target, duration_s);
+        self.connection.start_run(&test).await;
+    }
+
+    /// Breaks the connection and accepts the next. Returns the runs that the agent has a part in.
+    pub(crate) async fn reconnect(&mut self) -> Vec<RunId> {
+        self.connection.0.get_mut().shutdown().await.unwrap();
+        let hello;
+        (self.connection, hello) = self.coordinator.accept().await;
+        hello.runs
+    }
+
+    /// The agent's failure of a test that it cannot run, and what was saved until then.
+    pub(crate) async fn refusal_of(mut self, test: LoadTest) -> (String, Saved) {
+        let workers = (0..test.workers).collect();
+        let prepare = Prepare {
+            run_id: RUN.into(),
+            test,
+            workers,
+        };
+        let prepare = ToAgent::Prepare(Box::new(prepare));
+        self.connection.say(&prepare).await;
+        let mut saved = Saved::default();
+        self.connection.receive_to_end(&mut saved).await;
+        self.agent.shutdown().await.unwrap();
+        let failure = saved.end.as_ref().unwrap().failure.clone();
+        (failure.unwrap(), saved)
+    }
+}
+
 /// One connection of the agent.
 pub(crate) struct Connection(WebSocketStream<TcpStream>);
 
@@ -154,7 +229,7 @@ impl Connection {
         self.say(&ToAgent::Start {
             set_up_data: None,
             run_id: RUN.into(),
-            start_at_us: now_us(),
+            start_at_us: system_time_us(),
             profile: test.profile(),
         })
         .await;
@@ -179,12 +254,17 @@ impl Connection {
         }
     }
 
+    /// Saves and acknowledges the next snapshot.
+    pub(crate) async fn save_next(&mut self, saved: &mut Saved) {
+        let snapshot = self.next_snapshot().await.expect("the agent stays");
+        saved.save(&snapshot);
+        self.acknowledge(&snapshot).await;
+    }
+
     /// Saves and acknowledges until the run's end.
     pub(crate) async fn receive_to_end(&mut self, saved: &mut Saved) {
         while saved.end.is_none() {
-            let snapshot = self.next_snapshot().await.expect("the agent stays");
-            saved.save(&snapshot);
-            self.acknowledge(&snapshot).await;
+            self.save_next(saved).await;
         }
     }
 }
@@ -192,7 +272,8 @@ impl Connection {
 /// What a coordinator has saved of a run.
 #[derive(Default)]
 pub(crate) struct Saved {
-    pub(crate) last_seq: u64,
+    /// Of the last snapshot; none before the first. Those before the start of a run are not looked at.
+    last_seq: Option<u64>,
     pub(crate) requests: u64,
     pub(crate) started: u64,
     pub(crate) stopped: u64,
@@ -203,17 +284,14 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    /// Saves a snapshot unless it is there already.
+    /// Saves a snapshot unless it was saved before.
     pub(crate) fn save(&mut self, snapshot: &Snapshot) {
-        if snapshot.seq <= self.last_seq {
+        let last_seq = self.last_seq.unwrap_or(snapshot.seq - 1);
+        if snapshot.seq <= last_seq {
             return;
         }
-        assert_eq!(
-            snapshot.seq,
-            self.last_seq + 1,
-            "snapshots come without gaps"
-        );
-        self.last_seq = snapshot.seq;
+        assert_eq!(snapshot.seq, last_seq + 1, "snapshots come without gaps");
+        self.last_seq = Some(snapshot.seq);
         self.requests += snapshot
             .intervals
             .iter()
@@ -271,11 +349,4 @@ pub(crate) fn test_of(target: &Target, duration_s: u64) -> LoadTest {
         }),
         ..LoadTest::default()
     }
-}
-
-pub(crate) fn now_us() -> u64 {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_micros() as u64
 }
