@@ -111,6 +111,7 @@ pub struct SummaryScope {
 /// Which endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryEndpointName {
     pub method: String,
     pub name: String,
