@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod api_types;
-#[cfg(feature = "coordinator")]
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(
