@@ -26,8 +26,8 @@ pub use profile::{
     own_users,
 };
 pub use protocol::{
-    GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS,
-    NoticeKind, SetUpData,
+    Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,
+    MAX_NOTICE_SUBJECTS, NoticeKind, SetUpData, WorkerFailure,
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
@@ -35,7 +35,7 @@ pub use registry::{
     check_infrastructure_name,
 };
 pub use run::{
-    CHANGE_DELAY_US, ChangeRefused, Completeness, Counted, END_GRACE_US, Gap, GapCause,
-    LATE_RESULTS_US, MAX_GAPS, PREPARE_TIMEOUT_US, RunAgent, RunEffect, RunEvent, RunLifecycle,
-    RunPhase, RunRecord, RunStatus, START_DELAY_US, StopRefused, UnfinishedRun,
+    CHANGE_DELAY_US, ChangeRefused, Completeness, END_GRACE_US, Gap, GapCause, LATE_RESULTS_US,
+    MAX_GAPS, PREPARE_TIMEOUT_US, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord,
+    RunStatus, START_DELAY_US, StopRefused, UnfinishedRun,
 };

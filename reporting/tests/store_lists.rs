@@ -6,7 +6,7 @@
 
 mod support;
 
-use greylag_infra::{RunPhase, RunRecord};
+use greylag_infra::{FailureReason, RunPhase, RunRecord};
 use greylag_reporting::{RunFilter, Store};
 use support::{START_US, run};
 
@@ -26,9 +26,9 @@ async fn some_runs(store: &Store) -> Vec<RunRecord> {
         record = store.create_run(record).await.unwrap();
         record.phase = match number % 5 {
             0 => RunPhase::Running,
-            1 => RunPhase::Failing("x".into()),
+            1 => RunPhase::Failing(FailureReason::other("x")),
             2 | 3 => RunPhase::Finished,
-            _ => RunPhase::Failed("Finished badly".into()),
+            _ => RunPhase::Failed(FailureReason::other("Finished badly")),
         };
         store.update_run(&record).await.unwrap();
         runs.push(record);

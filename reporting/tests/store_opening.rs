@@ -9,7 +9,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use greylag_reporting::{SaveOutcome, Scope, Store, StoreError};
+use greylag_infra::{FailureReason, RunPhase};
+use greylag_reporting::{SaveOutcome, Scope, Store, StoreError, Summary};
 use support::{endpoint, first_seconds, run, snapshot};
 
 fn refusal(dir: &Path) -> String {
@@ -101,6 +102,56 @@ fn nothing_is_written_to_what_is_refused() {
     assert!(!before[1].is_empty());
     assert!(refusal(image.path()).contains("newer Greylag"));
     assert!(contents() == before);
+}
+
+/// Versions before there were reasons kept their message only, of the run and of each agent's end.
+#[tokio::test]
+async fn failures_that_old_versions_kept_as_text_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store
+        .create_run(run("r", "checkout", &["a"]))
+        .await
+        .unwrap();
+    store.close().await;
+    let connection = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
+    connection
+        .execute_batch(
+            r#"UPDATE runs SET is_over = 1, phase = '{"Failed":"agent a was lost"}';
+               UPDATE run_agents SET end =
+                   '{"failure":"worker 0 was killed","requests":1,"failures":0,"ended_at_us":5,"lost_workers":[]}';"#,
+        )
+        .unwrap();
+    drop(connection);
+
+    let store = Store::open(dir.path()).unwrap();
+    let mut record = store.run("r").await.unwrap().unwrap();
+    let reason = |text| Some(FailureReason::other(text));
+    assert_eq!(
+        record.phase.failure_reason().cloned(),
+        reason("agent a was lost")
+    );
+    let end = record.agents[0].end.clone().unwrap();
+    assert_eq!(end.failure_reason(), reason("worker 0 was killed"));
+    let summary = Summary::read(&store, "r", &Scope::default(), 0)
+        .await
+        .unwrap();
+    assert_eq!(
+        (summary.run.failure_reason, summary.run.failure_code),
+        (Some("agent a was lost".into()), Some("other".into()))
+    );
+
+    // what is kept from now on
+    let lost = FailureReason::AgentLost {
+        agent: "a".into(),
+        infrastructure: "lab".into(),
+        silent_s: 31,
+    };
+    record.phase = RunPhase::Failed(lost);
+    store.update_run(&record).await.unwrap();
+    store.close().await;
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.run("r").await.unwrap(), Some(record));
 }
 
 /// What is on disk at this moment is what a killed process would leave.

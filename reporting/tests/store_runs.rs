@@ -7,7 +7,7 @@
 mod support;
 
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
-use greylag_infra::{RunPhase, RunRecord};
+use greylag_infra::{FailureReason, RunPhase, RunRecord};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
 use support::{START_US, end, endpoint, first_seconds, run, snapshot};
 
@@ -68,7 +68,7 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
     assert_eq!(tests, [("a", 3), ("b", 1)]);
 
     let mut over = store.run("r1").await.unwrap().unwrap();
-    over.phase = RunPhase::Failed("agent x was lost".into());
+    over.phase = RunPhase::Failed(FailureReason::other("agent x was lost"));
     over.ended_at_us = Some(START_US + 5_000_000);
     store.update_run(&over).await.unwrap();
     assert_eq!(store.run("r1").await.unwrap(), Some(over));
@@ -172,7 +172,7 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     let get = endpoint("GET", "/");
     let one = snapshot("r", 1, &[(0, &get, 1_000, None)]);
     store.save_snapshot("r", "a", one.clone()).await.unwrap();
-    record.phase = RunPhase::Failed("agent b was lost".into());
+    record.phase = RunPhase::Failed(FailureReason::other("agent b was lost"));
     record.ended_at_us = Some(START_US + 10_000_000);
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
@@ -528,7 +528,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     )
     .await
     .unwrap();
-    record.phase = RunPhase::Failed("agent a was lost".into());
+    record.phase = RunPhase::Failed(FailureReason::other("agent a was lost"));
     record.ended_at_us = Some(record.started_at_us.unwrap() + 4_000_000);
     store.update_run(&record).await.unwrap();
     let summary = Summary::read(&store, &record.id, &Scope::default(), 0)
@@ -540,7 +540,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     let expected = serde_json::json!({
         "run": {
             "id": "run000000001", "number": 1, "test": "checkout", "type": "Locust",
-            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost",
+            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost", "failure_code": "other",
             "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1, "builds": [],
             "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
         },

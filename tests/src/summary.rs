@@ -32,6 +32,7 @@ pub struct Run {
     pub infrastructure: String,
     pub status: String,
     pub failure_reason: Option<String>,
+    pub failure_code: Option<String>,
     pub users: u64,
     pub duration_s: f64,
     pub ramp_up_s: f64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
-use greylag_infra::{RunId, WallClock};
+use greylag_infra::{FailureReason, RunId, WallClock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -266,10 +266,11 @@ impl Owner {
             )
         });
         if let Err(error) = chosen {
-            run.fail(
-                format!("agent {} cannot run the test: {error}", self.name),
-                now,
-            );
+            let reason = FailureReason::AgentCannotRun {
+                agent: self.name.clone(),
+                problem: error.to_string(),
+            };
+            run.fail(reason, now);
         }
         if self.shutting_down.is_some() {
             run.fail(self.shutdown_reason(), now);
@@ -360,14 +361,11 @@ impl Owner {
         let silence = now.instant.saturating_duration_since(self.last_heard);
         for run in self.runs.values_mut() {
             if silence > self.lease && run.is_active() {
-                run.fail(
-                    format!(
-                        "agent {} heard nothing from the coordinator for {} s",
-                        self.name,
-                        self.lease.as_secs_f64()
-                    ),
-                    now,
-                );
+                let reason = FailureReason::CoordinatorSilent {
+                    agent: self.name.clone(),
+                    silent_ms: u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX),
+                };
+                run.fail(reason, now);
             }
             run.keep_alive(self.lease, now);
             run.tick(now);
@@ -389,8 +387,10 @@ impl Owner {
         self.shutting_down = Some(ShuttingDown { idle_since: None });
     }
 
-    fn shutdown_reason(&self) -> String {
-        format!("agent {} was shut down", self.name)
+    fn shutdown_reason(&self) -> FailureReason {
+        FailureReason::AgentShutDown {
+            agent: self.name.clone(),
+        }
     }
 
     fn may_end(&self) -> bool {

@@ -5,7 +5,7 @@ mod socket;
 
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
-use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest, SetUpData};
+use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest, SetUpData, WorkerFailure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
@@ -66,14 +66,11 @@ pub(crate) enum FromWorker {
         reason: String,
     },
     /// It stops its users early.
-    Failing {
-        /// Why, as text that follows the worker's name.
-        reason: String,
-    },
+    Failing(WorkerFailure),
     /// Last frame: all results have been sent.
     End {
         /// Why it did not end as planned.
-        failure: Option<String>,
+        failure: Option<WorkerFailure>,
         /// When its last user ended, µs of run time; 0 if none did.
         last_user_ended_us: u64,
     },

@@ -1,5 +1,7 @@
 //! The wire between agents and the coordinator. What to do when it changes is said in `messages.rs`.
 
+mod counted;
+mod failure_reason;
 mod frames;
 mod generator_notice;
 mod messages;
@@ -11,6 +13,8 @@ pub use crate::base::{
     MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES, OTHER, cut,
 };
 pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+pub use counted::Counted;
+pub use failure_reason::{FailureReason, WorkerFailure};
 pub use frames::{FrameError, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, decode, encode};
 pub use generator_notice::{
     GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,

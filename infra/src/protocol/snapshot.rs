@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::GeneratorNotice;
+use super::{FailureReason, GeneratorNotice};
 use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, bounded_list};
 
 /// Most elements of each of a snapshot's lists but its intervals.
@@ -39,8 +39,12 @@ pub struct Snapshot {
     /// State of the agent's workers now; empty if unchanged.
     #[serde(deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>")]
     pub workers: Vec<WorkerState>,
-    /// Why the agent is stopping its load before its time, once it knows; the run is to stop everywhere.
+    /// Why the agent is stopping its load early, once it knows; the run is to stop everywhere. Only the message, which
+    /// is all that coordinators read before there were reasons: see [`Snapshot::failing_reason`].
     pub failing: Option<String>,
+    /// The same as a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FailureReason>,
     /// What the generator itself ran short of since the last snapshot.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub notices: Vec<GeneratorNotice>,
@@ -48,6 +52,19 @@ pub struct Snapshot {
     pub complete_until: u32,
     /// Set in the last snapshot of the run.
     pub end: Option<AgentEnd>,
+}
+
+impl Snapshot {
+    /// Says why the load is being stopped early.
+    pub fn set_failing(&mut self, reason: FailureReason) {
+        self.failing = Some(reason.to_string());
+        self.reason = Some(reason);
+    }
+
+    /// Why the agent is stopping its load early, as it is kept.
+    pub fn failing_reason(&self) -> Option<FailureReason> {
+        FailureReason::reported(self.failing.as_deref(), self.reason.as_ref())
+    }
 }
 
 /// Method and name: what results are counted by.
@@ -194,8 +211,12 @@ pub struct WorkerState {
 /// How an agent's part of a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentEnd {
-    /// Why it did not end as planned: a sentence that names worker and signal where there is one.
+    /// Why it did not end as planned. Only the message, which is all that coordinators read before there were reasons:
+    /// see [`AgentEnd::failure_reason`].
     pub failure: Option<String>,
+    /// The same as a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FailureReason>,
     /// All requests the agent reported in this run, for the check at the end.
     pub requests: u64,
     /// All failures likewise.
@@ -209,6 +230,19 @@ pub struct AgentEnd {
         deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>"
     )]
     pub lost_workers: Vec<LostWorker>,
+}
+
+impl AgentEnd {
+    /// Says why the part did not end as planned.
+    pub fn set_failure(&mut self, reason: FailureReason) {
+        self.failure = Some(reason.to_string());
+        self.reason = Some(reason);
+    }
+
+    /// Why the part did not end as planned, as it is kept.
+    pub fn failure_reason(&self) -> Option<FailureReason> {
+        FailureReason::reported(self.failure.as_deref(), self.reason.as_ref())
+    }
 }
 
 /// A worker process that ended before it had handed over its results.

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{MAX_ERROR_BYTES, cut};
-use crate::protocol::LostWorker;
+use crate::protocol::{Counted, LostWorker};
 
 /// Most gaps of a run that are kept apart; further ones are only counted.
 pub const MAX_GAPS: usize = 10_000;
@@ -60,15 +60,6 @@ pub enum GapCause {
         /// What is saved.
         saved: Counted,
     },
-}
-
-/// Requests, and how many of them failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Counted {
-    pub requests: u64,
-    pub failures: u64,
 }
 
 impl GapCause {
@@ -145,15 +136,7 @@ impl Gap {
                 "worker {} on agent {agent} {how}; its results are missing since {since}",
                 self.worker.unwrap_or_default()
             ),
-            GapCause::CountsDisagree { counted, saved } => {
-                format!(
-                    "the agents counted {} with {}, but {} with {} are saved",
-                    plural(counted.requests, "request"),
-                    plural(counted.failures, "failure"),
-                    saved.requests,
-                    saved.failures
-                )
-            }
+            GapCause::CountsDisagree { counted, saved } => counted.against(saved),
         }
     }
 }
@@ -235,14 +218,6 @@ impl Completeness {
             others => format!(", and {others} more gaps"),
         };
         Some(format!("{kind}: {}{more}", first.unwrap_or_default()))
-    }
-}
-
-/// So many of what this word names one of.
-fn plural(count: u64, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}s"),
     }
 }
 

@@ -4,7 +4,7 @@ mod completeness;
 mod lifecycle;
 mod record;
 
-pub use completeness::{Completeness, Counted, Gap, GapCause, LATE_RESULTS_US, MAX_GAPS};
+pub use completeness::{Completeness, Gap, GapCause, LATE_RESULTS_US, MAX_GAPS};
 pub use lifecycle::{
     CHANGE_DELAY_US, ChangeRefused, END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent,
     RunLifecycle, START_DELAY_US, StopRefused, UnfinishedRun,

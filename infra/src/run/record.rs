@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{BuildInfo, RunId, builds_of};
 use crate::load_test::LoadTest;
 use crate::profile::LoadProfile;
-use crate::protocol::AgentEnd;
+use crate::protocol::{AgentEnd, FailureReason};
 use crate::run::{Completeness, Gap};
 
 /// Everything about a run but its results.
@@ -63,12 +63,12 @@ pub enum RunPhase {
     Preparing,
     /// Load is generated.
     Running,
-    /// Load is being stopped before its time; the run will be Failed for this reason.
-    Failing(String),
+    /// Load is being stopped early; the run will be Failed for this reason.
+    Failing(FailureReason),
     /// Ended as planned.
     Finished,
     /// Ended otherwise, for this reason.
-    Failed(String),
+    Failed(FailureReason),
 }
 
 /// Status as the page shows it.
@@ -110,7 +110,7 @@ impl RunPhase {
     }
 
     /// Why the run failed or is failing.
-    pub fn failure_reason(&self) -> Option<&str> {
+    pub fn failure_reason(&self) -> Option<&FailureReason> {
         match self {
             RunPhase::Failing(reason) | RunPhase::Failed(reason) => Some(reason),
             _ => None,

@@ -13,7 +13,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{
-    self, AGENT_SOCKET_PATH, AgentEnd, FrameError, Hello, MAX_ERROR_BYTES, MAX_FRAME_BYTES,
+    self, AGENT_SOCKET_PATH, AgentEnd, FailureReason, FrameError, Hello, MAX_FRAME_BYTES,
     MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -268,17 +268,15 @@ async fn save(
     mut snapshot: Snapshot,
     received_at: Instant,
 ) -> Result<Option<ToAgent>, End> {
-    let failure = snapshot.end.as_mut().and_then(|end| end.failure.as_mut());
-    if let Some(reason) = failure {
-        *reason = cut(reason, MAX_ERROR_BYTES).into_owned();
+    if let Some(end) = &mut snapshot.end
+        && let Some(reason) = end.failure_reason()
+    {
+        end.set_failure(reason);
     }
     let (run_id, seq) = (snapshot.run_id.clone(), snapshot.seq);
     let mut news = News {
         until: Some(snapshot.complete_until),
-        failing: snapshot
-            .failing
-            .as_deref()
-            .map(|reason| cut(reason, MAX_ERROR_BYTES).into_owned()),
+        failing: snapshot.failing_reason(),
         end: snapshot.end.clone(),
     };
     let saving = &coordinator.shared.saving;
@@ -327,7 +325,7 @@ struct News {
     /// All results of the seconds before this one are saved.
     until: Option<u32>,
     /// Why the agent stops its load early.
-    failing: Option<String>,
+    failing: Option<FailureReason>,
     end: Option<AgentEnd>,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Snapshot, ToAgent, ToCoordinator};
-use greylag_infra::{LoadProfile, LoadTest, ProfileStep, RunPhase, Stage};
+use greylag_infra::{FailureReason, LoadProfile, LoadTest, ProfileStep, RunPhase, Stage};
 
 use crate::site::*;
 
@@ -143,7 +143,7 @@ async fn an_agent_that_stops_its_load_stops_it_everywhere() {
     assert_eq!(second.snapshot(last(&run_id, 1, 0)).await, ack(&run_id, 1));
     assert_eq!(
         site.until_over(&run_id).await,
-        RunPhase::Failed("the test data ran out".into())
+        RunPhase::Failed(FailureReason::other("the test data ran out"))
     );
     site.close().await;
 }

@@ -199,11 +199,10 @@ pub(crate) fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
         run_id: run_id.into(),
         seq,
         end: Some(AgentEnd {
-            failure: None,
             requests,
             failures: 0,
             ended_at_us: 10_000_000,
-            lost_workers: Vec::new(),
+            ..AgentEnd::default()
         }),
         ..Snapshot::default()
     }

@@ -124,7 +124,7 @@ async fn counts_that_differ_from_the_agents_are_told() {
         panic!("the run should fail");
     };
     let words = "counted 8 requests with 0 failures, but 7 with 0 are saved";
-    assert!(reason.contains(words), "{reason}");
+    assert!(reason.to_string().contains(words), "{reason}");
     assert!(!site.run(&run_id).await.completeness.is_complete());
     let log = site
         .coordinator

@@ -102,11 +102,10 @@ pub(crate) fn snapshot_with(
 /// How an agent ends that reported so many requests.
 pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
     AgentEnd {
-        failure: None,
         requests,
         failures,
         ended_at_us: 0,
-        lost_workers: Vec::new(),
+        ..AgentEnd::default()
     }
 }
 

@@ -291,11 +291,10 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             text: format!("saw {error}"),
         }],
         end: Some(AgentEnd {
-            failure: None,
             requests: 50,
             failures: 10,
             ended_at_us: 10_000_000,
-            lost_workers: Vec::new(),
+            ..AgentEnd::default()
         }),
         ..Snapshot::default()
     }

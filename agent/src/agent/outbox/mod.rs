@@ -21,7 +21,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, MAX_UNACKNOWLEDGED, SampleData,
     Snapshot, ToCoordinator, UserChange, WorkerState, encode,
 };
-use greylag_infra::{GeneratorNotice, GeneratorNotices, LostWorker, RunId};
+use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId};
 use greylag_reporting::{
     Interval, IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
@@ -88,7 +88,7 @@ struct Pending {
     log: VecDeque<LogLine>,
     log_lines_dropped: u64,
     workers: Vec<WorkerState>,
-    failing: Option<String>,
+    failing: Option<FailureReason>,
     notices: GeneratorNotices,
     end: Option<AgentEnd>,
 }
@@ -223,8 +223,8 @@ impl Outbox {
         self.pending.workers = workers;
     }
 
-    /// The load is being stopped before its time, for this reason; it is in the next snapshot.
-    pub(crate) fn set_failing(&mut self, reason: String) {
+    /// The load is being stopped early, for this reason; it is in the next snapshot.
+    pub(crate) fn set_failing(&mut self, reason: FailureReason) {
         self.pending.failing = Some(reason);
     }
 
@@ -245,17 +245,21 @@ impl Outbox {
     /// The agent's part of the run is over; nothing may be added from here on.
     pub(crate) fn end(
         &mut self,
-        failure: Option<String>,
+        failure: Option<FailureReason>,
         ended_at_us: u64,
         lost_workers: Vec<LostWorker>,
     ) {
-        self.pending.end = Some(AgentEnd {
-            failure,
+        let mut end = AgentEnd {
             requests: self.requests,
             failures: self.failures,
             ended_at_us,
             lost_workers,
-        });
+            ..AgentEnd::default()
+        };
+        if let Some(reason) = failure {
+            end.set_failure(reason);
+        }
+        self.pending.end = Some(end);
     }
 
     /// Makes snapshots of what is pending, as many as may be unacknowledged: of the seconds before this one, because
@@ -366,11 +370,13 @@ impl Pending {
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
-            failing: self.failing.take(),
             log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
             notices: self.notices.take(),
             ..Snapshot::default()
         };
+        if let Some(reason) = self.failing.take() {
+            snapshot.set_failing(reason);
+        }
         // Both are bounded to far below the budget.
         let mut size = (snapshot.workers.len() + snapshot.notices.len()) * SMALL_BYTES;
         let mut positions = Positions::default();

@@ -195,7 +195,7 @@ proptest! {
                 }
                 Step::Failing => {
                     if !is_failing {
-                        outbox.set_failing("because".into());
+                        outbox.set_failing(FailureReason::StoppedByUser);
                     }
                     is_failing = true;
                 }
@@ -226,7 +226,8 @@ proptest! {
             prop_assert!(outbox.unacknowledged.len() <= MAX_UNACKNOWLEDGED);
             prop_assert!(!outbox.is_done());
         }
-        outbox.end(Some("because".into()), 7, vec![]);
+        let reason = FailureReason::StoppedByScenario { text: "because".into() };
+        outbox.end(Some(reason.clone()), 7, vec![]);
         outbox.reconnected();
         for round in 0.. {
             assert!(round < 10_000, "the outbox never gets done");
@@ -245,7 +246,7 @@ proptest! {
         prop_assert_eq!(&coordinator.users, &users);
         prop_assert_eq!(coordinator.failing, u32::from(is_failing));
         prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
-        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some("because".into()), requests, failures, ended_at_us: 7, lost_workers: vec![] }));
+        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some(reason.to_string()), reason: Some(reason), requests, failures, ended_at_us: 7, lost_workers: vec![] }));
     }
 }
 

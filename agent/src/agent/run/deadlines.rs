@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greylag_infra::{FailureReason, WorkerFailure};
 use greylag_scenarios::WORKER_GRACE;
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
@@ -28,18 +29,12 @@ impl<W: WorkerHandle> AgentRun<W> {
     pub(crate) fn tick(&mut self, now: Now) {
         match self.phase {
             Phase::Preparing { until } if now.instant >= until => {
-                let late: Vec<String> = self
-                    .workers
-                    .iter()
-                    .filter(|(_, worker)| !worker.ready)
-                    .map(|(index, _)| index.to_string())
-                    .collect();
-                let reason = format!(
-                    "worker {} on agent {} did not get ready within {} s",
-                    late.join(", "),
-                    self.agent,
-                    self.prepare_timeout.as_secs()
-                );
+                let late = self.workers.iter().filter(|(_, worker)| !worker.ready);
+                let reason = FailureReason::WorkersNotReady {
+                    agent: self.agent.clone(),
+                    workers: late.map(|(index, _)| *index).collect(),
+                    within_s: self.prepare_timeout.as_secs(),
+                };
                 self.fail(reason, now);
                 self.kill();
             }
@@ -82,13 +77,11 @@ impl<W: WorkerHandle> AgentRun<W> {
             .map(|(index, _)| *index)
             .collect();
         for index in late {
-            let reason = format!(
-                "{} did not end within {} s of the stop timeout ({}s) and was killed",
-                self.worker_name(index),
-                self.kill_after.as_secs(),
-                self.stop_timeout.as_secs()
-            );
-            self.fail(reason, now);
+            let failure = WorkerFailure::Killed {
+                after_s: self.kill_after.as_secs(),
+                stop_timeout_s: self.stop_timeout.as_secs(),
+            };
+            self.fail_worker(index, failure, now);
         }
         self.kill();
         self.phase = Phase::Stopping {

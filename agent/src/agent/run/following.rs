@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use greylag_infra::{LoadProfile, SetUpData};
+use greylag_infra::{FailureReason, LoadProfile, ProfileError, SetUpData};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
 use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
@@ -32,7 +32,10 @@ impl<W: WorkerHandle> AgentRun<W> {
                 self.shape = Shape::Known(profile);
                 self.check_ready(now);
             }
-            Err(error) => self.fail(error.to_string(), now),
+            Err(error) => {
+                let problem = error.to_string();
+                self.fail(FailureReason::ShapeInvalid { problem }, now);
+            }
         }
     }
 
@@ -51,7 +54,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             return;
         }
         if let Err(error) = profile.check_bounds() {
-            self.fail(error.to_string(), now);
+            self.fail(invalid_profile(&error), now);
             return;
         }
         self.phase = Phase::Driving;
@@ -74,7 +77,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             return;
         }
         if let Err(error) = profile.check_bounds() {
-            self.fail(error.to_string(), now);
+            self.fail(invalid_profile(&error), now);
             return;
         }
         for worker in self.workers.values() {
@@ -84,5 +87,11 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         self.check_ports(&profile, now);
         self.profile = profile;
+    }
+}
+
+fn invalid_profile(error: &ProfileError) -> FailureReason {
+    FailureReason::ProfileInvalid {
+        problem: error.to_string(),
     }
 }

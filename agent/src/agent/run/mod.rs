@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
 use greylag_infra::{
-    GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, micros, own_users,
+    FailureReason, GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, WorkerFailure,
+    micros, own_users,
 };
 use greylag_scenarios::WORKER_GRACE;
 
@@ -95,7 +96,7 @@ pub(crate) struct AgentRun<W> {
     shape: Shape,
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
-    failure: Option<String>,
+    failure: Option<FailureReason>,
     /// Workers that ended before they had handed over their results.
     lost_workers: Vec<LostWorker>,
     /// When the last user ended, µs of run time.
@@ -178,8 +179,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             match start_worker(index, message) {
                 Ok(handle) => run.add_worker(index, handle),
                 Err(error) => {
-                    let worker = run.worker_name(index);
-                    run.fail(format!("{worker} cannot be started: {error}"), now);
+                    let problem = error.to_string();
+                    run.fail_worker(index, WorkerFailure::NotStarted { problem }, now);
                     break;
                 }
             }
@@ -230,15 +231,25 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.settle(now);
     }
 
-    /// Ends the load because of a failure; the first one is kept, and told at once, so that the run stops
+    /// Ends the load because of a worker.
+    pub(super) fn fail_worker(&mut self, index: u32, failure: WorkerFailure, now: Now) {
+        let reason = FailureReason::Worker {
+            agent: self.agent.clone(),
+            worker: index,
+            failure,
+        };
+        self.fail(reason, now);
+    }
+
+    /// Ends the load because of a failure; the first one is kept, and reported immediately, so that the run stops
     /// everywhere.
-    pub(crate) fn fail(&mut self, reason: String, now: Now) {
+    pub(crate) fn fail(&mut self, reason: FailureReason, now: Now) {
         if self.phase == Phase::Over {
             return;
         }
         let is_first = self.failure.is_none();
         if is_first {
-            self.note(now, reason.clone());
+            self.note(now, reason.to_string());
             self.failure = Some(reason.clone());
         }
         self.stop(now);
@@ -268,10 +279,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             }
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
             WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
-            WorkerEvent::Failing { reason } => {
-                let worker = self.worker_name(index);
-                self.fail(format!("{worker} {reason}"), now);
-            }
+            WorkerEvent::Failing(failure) => self.fail_worker(index, failure, now),
             WorkerEvent::End {
                 failure,
                 last_user_ended_us,
@@ -306,8 +314,8 @@ impl<W: WorkerHandle> AgentRun<W> {
 
     fn on_report(&mut self, index: u32, report: &Report, now: Now) {
         if let Err(error) = self.outbox.add_report(report) {
-            let worker = self.worker_name(index);
-            self.fail(format!("{worker} sent invalid results: {error}"), now);
+            let problem = error.to_string();
+            self.fail_worker(index, WorkerFailure::InvalidResults { problem }, now);
             return;
         }
         let Some(worker) = self.workers.get_mut(&index) else {
@@ -365,20 +373,16 @@ impl<W: WorkerHandle> AgentRun<W> {
                 character => character,
             })
             .collect();
-        let reason = match visible.trim() {
-            "" => "stopped by the scenario".to_owned(),
-            visible => format!("stopped by the scenario: {visible}"),
-        };
-        self.fail(reason, now);
+        let text = visible.trim().to_owned();
+        self.fail(FailureReason::StoppedByScenario { text }, now);
     }
 
-    fn on_end(&mut self, index: u32, failure: Option<String>, now: Now) {
+    fn on_end(&mut self, index: u32, failure: Option<WorkerFailure>, now: Now) {
         if let Some(worker) = self.workers.get_mut(&index) {
             worker.ended = true;
         }
         if let Some(failure) = failure {
-            let worker = self.worker_name(index);
-            self.fail(format!("{worker} failed: {failure}"), now);
+            self.fail_worker(index, failure, now);
         }
     }
 
@@ -402,7 +406,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             });
         }
         if !ended {
-            let worker = self.worker_name(index);
             let how = how.unwrap_or_else(|| "exited unexpectedly".to_owned());
             if self.run_zero.is_some() {
                 self.lost_workers.push(LostWorker {
@@ -411,7 +414,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                     how: how.clone(),
                 });
             }
-            self.fail(format!("{worker} {how}"), now);
+            self.fail_worker(index, WorkerFailure::Exited { how }, now);
         }
         self.settle(now);
     }
@@ -503,10 +506,6 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.run_zero
             .map(|run_zero| now.instant.saturating_duration_since(run_zero))
             .unwrap_or_default()
-    }
-
-    fn worker_name(&self, index: u32) -> String {
-        format!("worker {index} on agent {}", self.agent)
     }
 
     /// Adds a line of the agent's own to the console log.

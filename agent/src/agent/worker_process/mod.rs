@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::{RunId, SetUpData};
+use greylag_infra::{RunId, SetUpData, WorkerFailure};
 use greylag_scenarios::is_engine_chatter;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -52,15 +52,12 @@ pub(crate) enum WorkerEvent {
         /// In the scenario's words.
         reason: String,
     },
-    /// It stops its users before their time.
-    Failing {
-        /// Why, as text that follows the worker's name.
-        reason: String,
-    },
+    /// It stops its users early.
+    Failing(WorkerFailure),
     /// It has sent all results.
     End {
         /// Why it did not end as planned.
-        failure: Option<String>,
+        failure: Option<WorkerFailure>,
         /// When its last user ended, µs of run time; 0 if none did.
         last_user_ended_us: u64,
     },
@@ -242,7 +239,7 @@ impl Attendant {
             Ok(FromWorker::Ready { set_up_data }) => WorkerEvent::Ready { set_up_data },
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
             Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
-            Ok(FromWorker::Failing { reason }) => WorkerEvent::Failing { reason },
+            Ok(FromWorker::Failing(failure)) => WorkerEvent::Failing(failure),
             Ok(FromWorker::End {
                 failure,
                 last_user_ended_us,
@@ -251,7 +248,9 @@ impl Attendant {
                 last_user_ended_us,
             },
             Err(error) => WorkerEvent::End {
-                failure: Some(format!("it sent an invalid message: {error}")),
+                failure: Some(WorkerFailure::InvalidMessage {
+                    problem: error.to_string(),
+                }),
                 last_user_ended_us: 0,
             },
         };

@@ -151,6 +151,7 @@ mod tests {
         Progress {
             status: "Running".into(),
             failure_reason: None,
+            failure_code: None,
             elapsed_s,
             duration_s,
             users: 12,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use greylag_infra::WorkerFailure;
 use tokio::net::UnixStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -109,7 +110,7 @@ impl AgentLink {
     /// Sends the last frame.
     pub(super) async fn end(
         mut self,
-        failure: Option<String>,
+        failure: Option<WorkerFailure>,
         last_user_ended_us: u64,
     ) -> Result<(), SessionError> {
         let end = FromWorker::End {

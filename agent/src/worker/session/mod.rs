@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{LoadProfile, WallClock, micros, own_users};
+use greylag_infra::{LoadProfile, WallClock, WorkerFailure, micros, own_users};
 use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
@@ -66,7 +66,10 @@ pub(super) async fn run(
     };
     let (load, longest_stop) = match start() {
         Ok(started) => started,
-        Err(error) => return agent.end(Some(error.to_string()), 0).await,
+        Err(error) => {
+            let problem = error.to_string();
+            return agent.end(Some(WorkerFailure::Refused { problem }), 0).await;
+        }
     };
     let session = Session {
         agent,
@@ -116,7 +119,7 @@ struct Session {
     /// The run, once it has been started.
     run: Option<Running>,
     users_ended: bool,
-    failure: Option<String>,
+    failure: Option<WorkerFailure>,
     /// When the load thread is left behind.
     give_up_at: Option<Instant>,
 }
@@ -190,7 +193,7 @@ impl Session {
                     }
                 }
                 Event::Load(None) => {
-                    self.fail("the load thread panicked; see the log".to_owned());
+                    self.fail(WorkerFailure::LoadThreadPanicked);
                     break;
                 }
                 Event::StopTestAsked(reason) => {
@@ -271,17 +274,16 @@ impl Session {
                 self.agent.send(&FromWorker::Ready { set_up_data }).await?;
             }
             LoadEvent::Refused(error) => {
-                self.fail(error.to_string());
+                let problem = error.to_string();
+                self.fail(WorkerFailure::Refused { problem });
                 self.stop_users();
             }
             LoadEvent::UsersEnded(ended) => {
                 self.users_ended = true;
-                match ended {
-                    Err(error) => self.fail(error.to_string()),
-                    Ok(()) if !self.stop.is_cancelled() => {
-                        self.fail("the load engine ended unexpectedly".to_owned());
-                    }
-                    Ok(()) => {}
+                if ended.is_err() || !self.stop.is_cancelled() {
+                    let problem = ended.err().map(|error| error.to_string());
+                    let problem = problem.unwrap_or_default();
+                    self.fail(WorkerFailure::LoadEnded { problem });
                 }
                 self.stop.cancel();
                 self.give_up_at = Some(Instant::now() + self.longest_stop + LOAD_THREAD_GRACE);
@@ -302,7 +304,9 @@ impl Session {
     /// Nobody controls the load, so it ends. What was counted is handed over: an agent that is let go on reads it.
     fn on_silence(&mut self, lease: Duration) {
         self.agent_is_silent = true;
-        self.fail(SessionError::AgentSilent(lease).to_string());
+        self.fail(WorkerFailure::AgentSilent {
+            silent_ms: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
+        });
         self.stop_users();
     }
 
@@ -311,8 +315,10 @@ impl Session {
         if self.stop.is_cancelled() {
             return Ok(());
         }
-        let reason = format!("was asked to end by {name}");
-        self.agent.put(&[FromWorker::Failing { reason }]).await?;
+        let failure = WorkerFailure::AskedToEnd {
+            signal: name.to_owned(),
+        };
+        self.agent.put(&[FromWorker::Failing(failure)]).await?;
         self.stop_users();
         Ok(())
     }
@@ -334,15 +340,14 @@ impl Session {
             tracing::warn!("the scenario's preparation did not end and was left behind");
             return;
         }
-        self.fail(format!(
-            "users did not end within the stop timeout of {}s",
-            self.stop_timeout.as_secs()
-        ));
+        self.fail(WorkerFailure::UsersDidNotEnd {
+            stop_timeout_s: self.stop_timeout.as_secs(),
+        });
     }
 
     /// The first reason is the one that is kept.
-    fn fail(&mut self, reason: String) {
-        self.failure.get_or_insert(reason);
+    fn fail(&mut self, failure: WorkerFailure) {
+        self.failure.get_or_insert(failure);
     }
 
     /// Hands over what was counted so far, unless the agent has not read what came before.

@@ -99,7 +99,7 @@ impl AgentSide {
     /// The failure it ends with.
     async fn end(&mut self) -> Option<String> {
         match self.hear().await {
-            FromWorker::End { failure, .. } => failure,
+            FromWorker::End { failure, .. } => failure.map(|failure| failure.to_string()),
             other => panic!("the worker says {other:?} where its end is due"),
         }
     }
@@ -407,7 +407,9 @@ async fn a_signal_ends_the_users_in_order() {
     until_told(&story, "spawned 2").await;
     agent.signals.send("SIGTERM").await.unwrap();
     match agent.hear().await {
-        FromWorker::Failing { reason } => assert_eq!(reason, "was asked to end by SIGTERM"),
+        FromWorker::Failing(failure) => {
+            assert_eq!(failure.to_string(), "was asked to end by SIGTERM");
+        }
         other => panic!("the worker says {other:?}"),
     }
     agent.signals.send("SIGTERM").await.unwrap();

@@ -3,7 +3,7 @@
 use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
 use crate::base::MAX_SET_UP_DATA_BYTES;
 use crate::profile::LoadProfile;
-use crate::protocol::{AgentEnd, SetUpData};
+use crate::protocol::{AgentEnd, FailureReason, SetUpData};
 use crate::run::{GapCause, RunPhase};
 
 impl RunLifecycle {
@@ -37,10 +37,10 @@ impl RunLifecycle {
         }
         let bytes = data.bytes().len();
         if bytes > MAX_SET_UP_DATA_BYTES {
-            let reason = format!(
-                "the set-up data of agent {} has {bytes} bytes; the maximum is {MAX_SET_UP_DATA_BYTES}",
-                self.name_of(agent_id)
-            );
+            let reason = FailureReason::SetUpDataTooLarge {
+                agent: self.name_of(agent_id),
+                bytes: bytes as u64,
+            };
             return self.fail(reason, now_us);
         }
         self.set_up_data = Some(data.clone());
@@ -72,19 +72,18 @@ impl RunLifecycle {
         end: AgentEnd,
         now_us: u64,
     ) -> Vec<RunEffect> {
-        let failure = end.failure.clone();
+        let failure = end.failure_reason();
         let started = self.record.started_at_us.is_some();
         if !self.record.take_end(agent_id, end) {
             return Vec::new();
         }
-        let name = self.name_of(agent_id);
         self.presence.insert(agent_id.to_owned(), Presence::Ended);
         let mut effects = vec![RunEffect::Save];
-        match failure {
-            Some(reason) => effects.extend(self.fail(reason, now_us)),
-            None if !started => effects
-                .extend(self.fail(format!("agent {name} ended before the run started"), now_us)),
-            None => {}
+        let ended_early = || FailureReason::AgentEndedEarly {
+            agent: self.name_of(agent_id),
+        };
+        if let Some(reason) = failure.or_else(|| (!started).then(ended_early)) {
+            effects.extend(self.fail(reason, now_us));
         }
         effects
     }
@@ -150,10 +149,7 @@ impl RunLifecycle {
             }
             _ if !holds_run => {
                 effects.extend(self.give_up(agent_id, GapCause::AgentLost));
-                effects.extend(self.fail(
-                    format!("agent {name} reconnected but no longer runs this test"),
-                    now_us,
-                ));
+                effects.extend(self.fail(FailureReason::AgentForgotRun { agent: name }, now_us));
             }
             RunPhase::Running => {
                 if let Some(start_at_us) = self.record.started_at_us {
@@ -174,11 +170,10 @@ impl RunLifecycle {
             return Vec::new();
         }
         let mut effects = self.give_up(agent_id, GapCause::AgentRestarted);
-        let reason = format!(
-            "agent {} of infrastructure {} was restarted during the run",
-            self.name_of(agent_id),
-            self.record.test.infrastructure
-        );
+        let reason = FailureReason::AgentRestarted {
+            agent: self.name_of(agent_id),
+            infrastructure: self.record.test.infrastructure.clone(),
+        };
         effects.extend(self.fail(reason, now_us));
         effects
     }
@@ -199,22 +194,21 @@ impl RunLifecycle {
         let mut effects = Vec::new();
         for (agent_id, silence_us) in overdue {
             effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
-            let reason = format!(
-                "agent {} of infrastructure {} was lost: nothing heard from it for {:.0} s",
-                self.name_of(&agent_id),
-                self.record.test.infrastructure,
-                silence_us as f64 / 1e6
-            );
+            let reason = FailureReason::AgentLost {
+                agent: self.name_of(&agent_id),
+                infrastructure: self.record.test.infrastructure.clone(),
+                silent_s: silence_us.saturating_add(500_000) / 1_000_000,
+            };
             effects.extend(self.fail(reason, now_us));
         }
         if now_us > self.deadline_us {
-            let late = self.late_agents();
+            let agents = self.late_agents();
             let reason = match self.record.phase {
-                RunPhase::Preparing => format!(
-                    "{late} did not start its workers within {} s",
-                    PREPARE_TIMEOUT_US / 1_000_000
-                ),
-                _ => format!("{late} did not report the end of its load in time"),
+                RunPhase::Preparing => FailureReason::AgentsNotReady {
+                    agents,
+                    within_s: PREPARE_TIMEOUT_US / 1_000_000,
+                },
+                _ => FailureReason::AgentsDidNotEnd { agents },
             };
             let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
             effects.extend(self.fail(reason, now_us));

@@ -2,7 +2,7 @@
 
 use crate::base::{MAX_DURATION, MAX_USERS};
 use crate::profile::{LoadProfile, ProfileError};
-use crate::protocol::{AgentEnd, SetUpData, ToAgent};
+use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
 use crate::run::RunRecord;
 
 /// A run that a coordinator which was restarted finds unfinished.
@@ -68,11 +68,13 @@ pub enum RunEvent {
         /// Identity of the process that is gone.
         agent_id: String,
     },
-    /// Someone asked to stop the run; the text says who (`stopped by user`).
-    StopAsked {
-        /// Becomes the failure reason.
-        reason: String,
+    /// An agent stops its load early.
+    AgentFailing {
+        /// Why.
+        reason: FailureReason,
     },
+    /// A user asked to stop the run.
+    StopAsked,
     /// Someone asked for another number of users. What [`RunLifecycle::may_change_users`](super::RunLifecycle::may_change_users) refuses does nothing.
     ChangeUsers {
         /// Users in the end.

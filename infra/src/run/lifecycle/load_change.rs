@@ -1,10 +1,12 @@
 //! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
 
+use std::error::Error;
+
 use super::{ChangeRefused, RunEffect, RunLifecycle};
 use crate::base::{MAX_DURATION, MAX_USERS};
 use crate::load_test::LoadTestError;
 use crate::profile::LoadProfile;
-use crate::protocol::ToAgent;
+use crate::protocol::{FailureReason, ToAgent};
 use crate::run::RunPhase;
 
 /// How far ahead of the decision a change of users lies, so that every agent hears of it before, in µs.
@@ -100,7 +102,7 @@ impl RunLifecycle {
         }
         self.has_shape = true;
         if let Err(error) = shape.check() {
-            return self.fail(format!("the scenario's load shape: {error}"), now_us);
+            return self.fail(invalid_shape(&error), now_us);
         }
         if test.duration_s > 0 {
             shape.ends_at_us = shape.ends_at_us.min(test.duration_s * 1_000_000);
@@ -120,8 +122,14 @@ impl RunLifecycle {
         ];
         if u64::from(workers) > users {
             let error = LoadTestError::MoreWorkersThanUsers { workers, users };
-            effects.extend(self.fail(format!("the scenario's load shape: {error}"), now_us));
+            effects.extend(self.fail(invalid_shape(&error), now_us));
         }
         effects
+    }
+}
+
+fn invalid_shape(error: &dyn Error) -> FailureReason {
+    FailureReason::ShapeInvalid {
+        problem: format!("the scenario's load shape: {error}"),
     }
 }

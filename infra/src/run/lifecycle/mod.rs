@@ -43,8 +43,8 @@ mod time_base;
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Prepare, SetUpData, ToAgent};
-use crate::run::{Counted, Gap, GapCause, RunPhase, RunRecord};
+use crate::protocol::{Counted, FailureReason, Prepare, SetUpData, ToAgent};
+use crate::run::{Gap, GapCause, RunPhase, RunRecord};
 
 pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused, UnfinishedRun};
 pub use load_change::CHANGE_DELAY_US;
@@ -166,7 +166,7 @@ impl RunLifecycle {
             .record
             .agents
             .iter()
-            .find_map(|agent| agent.end.as_ref()?.failure.clone());
+            .find_map(|agent| agent.end.as_ref()?.failure_reason());
         if let Some(reason) = failure {
             effects.extend(run.fail(reason, now_us));
         }
@@ -216,7 +216,8 @@ impl RunLifecycle {
                 run_time_us,
             } => self.agent_heard(&agent_id, run_time_us, now_us),
             RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now_us),
-            RunEvent::StopAsked { reason } => self.fail(reason, now_us),
+            RunEvent::AgentFailing { reason } => self.fail(reason, now_us),
+            RunEvent::StopAsked => self.fail(FailureReason::StoppedByUser, now_us),
             RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now_us),
             RunEvent::Tick => self.tick(now_us),
         };
@@ -226,7 +227,7 @@ impl RunLifecycle {
     }
 
     /// Begins to fail, unless the run is failing already: the first reason stays.
-    fn fail(&mut self, reason: String, now_us: u64) -> Vec<RunEffect> {
+    fn fail(&mut self, reason: FailureReason, now_us: u64) -> Vec<RunEffect> {
         if matches!(self.record.phase, RunPhase::Failing(_)) || self.record.phase.is_over() {
             return Vec::new();
         }
@@ -339,12 +340,13 @@ impl RunLifecycle {
     /// What is saved is not what the agents counted: a gap, and no run that went as planned. Asked for with
     /// [`RunEffect::CheckCounts`], before the run is saved.
     pub fn counts_disagree(&mut self, counted: Counted, saved: Counted) {
-        let gap = Gap::counts_disagree(counted, saved);
         if self.record.phase == RunPhase::Finished {
-            let started_at_us = self.record.started_at_us.unwrap_or_default();
-            self.record.phase = RunPhase::Failed(gap.message(started_at_us));
+            let reason = FailureReason::CountsDisagree { counted, saved };
+            self.record.phase = RunPhase::Failed(reason);
         }
-        self.record.completeness.add(gap);
+        self.record
+            .completeness
+            .add(Gap::counts_disagree(counted, saved));
     }
 
     /// How the run ended, as a line of its log.
@@ -409,17 +411,16 @@ impl RunLifecycle {
             .map_or_else(|| "unknown".to_owned(), |agent| agent.name.clone())
     }
 
-    fn late_agents(&self) -> String {
-        let names: Vec<_> = self
-            .presence
+    /// The names of the agents that are waited for.
+    fn late_agents(&self) -> Vec<String> {
+        self.presence
             .iter()
             .filter(|(_, presence)| match self.record.phase {
                 RunPhase::Preparing => **presence != Presence::Ready,
                 _ => !matches!(presence, Presence::Ended | Presence::GivenUp),
             })
             .map(|(id, _)| self.name_of(id))
-            .collect();
-        format!("agent {}", names.join(", "))
+            .collect()
     }
 
     fn running_deadline(&self) -> u64 {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
 use greylag_infra::{
-    ChangeRefused, Completeness, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect,
-    RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms, StopRefused,
-    UnfinishedRun,
+    ChangeRefused, Completeness, FailureReason, InfrastructureView, LoadProfile, LoadTest,
+    Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms,
+    StopRefused, UnfinishedRun,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -71,10 +71,10 @@ pub(super) enum Command {
         shape: Option<LoadProfile>,
         set_up_data: Option<SetUpData>,
     },
-    /// The agent stops its load before its time; its snapshot that says so is saved.
+    /// The agent stops its load early; its snapshot that says so is saved.
     AgentFailing {
         run_id: RunId,
-        reason: String,
+        reason: FailureReason,
     },
     ResultsSaved {
         agent_id: String,
@@ -245,7 +245,8 @@ impl Owner {
                 self.advance(&run_id, event).await;
             }
             Command::AgentFailing { run_id, reason } => {
-                self.advance(&run_id, RunEvent::StopAsked { reason }).await;
+                self.advance(&run_id, RunEvent::AgentFailing { reason })
+                    .await;
             }
             Command::ResultsSaved {
                 agent_id,
@@ -333,8 +334,7 @@ impl Owner {
             .into());
         };
         run.lifecycle.may_stop()?;
-        let reason = "stopped early by a user".to_owned();
-        self.advance(run_id, RunEvent::StopAsked { reason }).await;
+        self.advance(run_id, RunEvent::StopAsked).await;
         Ok(())
     }
 

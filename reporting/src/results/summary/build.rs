@@ -66,7 +66,11 @@ impl Summary {
                 r#type: "Locust".to_owned(),
                 infrastructure: record.test.infrastructure.clone(),
                 status: record.phase.status().word().to_owned(),
-                failure_reason: record.phase.failure_reason().map(str::to_owned),
+                failure_reason: record.phase.failure_reason().map(ToString::to_string),
+                failure_code: record
+                    .phase
+                    .failure_reason()
+                    .map(|reason| reason.code().to_owned()),
                 users: record.test.users,
                 duration_s: record.test.duration_s,
                 ramp_up_s: ramp_up_s(record),

@@ -75,6 +75,9 @@ pub struct SummaryRun {
     pub status: String,
     /// Why it failed or is failing.
     pub failure_reason: Option<String>,
+    /// The same as a word for programs.
+    #[serde(default)]
+    pub failure_code: Option<String>,
     /// Peak users.
     pub users: u64,
     /// Planned duration, ramp-up included.

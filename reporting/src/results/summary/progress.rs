@@ -12,6 +12,9 @@ pub struct Progress {
     pub status: String,
     /// Why it failed or is failing.
     pub failure_reason: Option<String>,
+    /// The same as a word for programs.
+    #[serde(default)]
+    pub failure_code: Option<String>,
     /// How long it has been going, or took.
     pub elapsed_s: f64,
     /// How long it takes as planned; null before it has started, when a load shape may still decide it.

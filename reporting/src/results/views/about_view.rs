@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ConnectionStatus, FIELDS, InfrastructureView, LoadProfile, RunPhase, RunRecord, Stage,
-    format_duration,
+    ConnectionStatus, FIELDS, FailureReason, InfrastructureView, LoadProfile, RunPhase, RunRecord,
+    Stage, format_duration,
 };
 
 use crate::plain_text::plain_text;
@@ -55,7 +55,8 @@ pub(crate) fn about_view(
         run_started_us: run.started_at_us,
         time_elapsed_s: run.elapsed_s(now_us),
         status: run.phase.status().word(),
-        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        failure_reason: run.phase.failure_reason().map(ToString::to_string),
+        failure_code: run.phase.failure_reason().map(FailureReason::code),
         can_stop: can_stop(run),
         can_change_users: run.phase == RunPhase::Running,
         settings: settings(run, infrastructures, has_shape),

@@ -139,6 +139,8 @@ pub struct RunRow {
     pub status: &'static str,
     /// Why it failed (or is failing).
     pub failure_reason: Option<String>,
+    /// The same as a word for programs.
+    pub failure_code: Option<&'static str>,
     /// What to say beside its counts; none for a complete run.
     pub remark: Option<String>,
     /// Whether the Stop button works.

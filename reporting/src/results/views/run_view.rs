@@ -90,6 +90,8 @@ pub struct AboutView {
     pub status: &'static str,
     /// Why it failed (or is failing).
     pub failure_reason: Option<String>,
+    /// The same as a word for programs.
+    pub failure_code: Option<&'static str>,
     /// Whether the Stop button works.
     pub can_stop: bool,
     /// Whether the number of users can be changed now.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use greylag_infra::{ConnectionStatus, InfrastructureView, RunRecord};
+use greylag_infra::{ConnectionStatus, FailureReason, InfrastructureView, RunRecord};
 
 use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;
@@ -349,7 +349,8 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         test: run.test.name.clone(),
         url: run_url(&run.id),
         status: run.phase.status().word(),
-        failure_reason: run.phase.failure_reason().map(str::to_owned),
+        failure_reason: run.phase.failure_reason().map(ToString::to_string),
+        failure_code: run.phase.failure_reason().map(FailureReason::code),
         remark: run.remark(),
         can_stop: can_stop(run),
         can_delete: run.phase.is_over(),

@@ -268,6 +268,7 @@ pub(in crate::web) async fn progress(
     Ok(Json(Progress {
         status: about.status.to_owned(),
         failure_reason: about.failure_reason,
+        failure_code: about.failure_code.map(str::to_owned),
         elapsed_s: about.time_elapsed_s,
         duration_s: planned_s(&run),
         users: cards.active_users,

@@ -27,11 +27,9 @@ fn forged(run_id: &str, seq: u64) -> ToCoordinator {
         }],
         intervals: vec![interval.to_wire(1, 0)],
         end: Some(AgentEnd {
-            failure: None,
             requests: 1_200,
-            failures: 0,
             ended_at_us: 1_000_000,
-            lost_workers: Vec::new(),
+            ..AgentEnd::default()
         }),
         ..Snapshot::default()
     }))

@@ -276,7 +276,8 @@ fn a_worker_that_leaves_early_without_an_error_fails_the_part_too() {
 #[test]
 fn a_worker_that_says_why_is_quoted() {
     let mut stage = Stage::set();
-    let failure = Some("no scenario".to_owned());
+    let problem = "no scenario".to_owned();
+    let failure = Some(WorkerFailure::Refused { problem });
     stage.event(
         5,
         3,

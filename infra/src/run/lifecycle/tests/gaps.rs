@@ -122,9 +122,7 @@ fn counts_that_disagree_fail_a_run_that_went_as_planned() {
 #[test]
 fn a_gap_of_a_run_that_is_failing_already_is_saved() {
     let mut run = running();
-    let stop = RunEvent::StopAsked {
-        reason: "stopped".into(),
-    };
+    let stop = RunEvent::StopAsked;
     let _ = run.handle(stop, 1_000_000);
     let _ = run.handle(lost("a", 2_000_000), 2_000_000);
     let effects = run.handle(RunEvent::Tick, 2_000_001 + LEASE_US);

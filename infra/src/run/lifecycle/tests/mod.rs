@@ -81,6 +81,7 @@ fn ended(agent: &str, failure: Option<&str>) -> RunEvent {
         agent_id: agent.into(),
         end: AgentEnd {
             failure: failure.map(Into::into),
+            reason: None,
             requests: 1,
             failures: 0,
             ended_at_us: 60_000_000,
@@ -178,7 +179,7 @@ fn an_agent_lost_for_longer_than_the_lease_fails_the_run_and_is_named() {
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
     let effects = run.handle(ended("b", None), LEASE_US + 12);
     assert_eq!(sent(&effects), [("a".into(), "stop")]);
-    let reason = run.record().phase.failure_reason().unwrap();
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(
         run.record().phase.is_over() && reason.contains("agent-a"),
         "{reason}"
@@ -193,19 +194,14 @@ fn a_failed_worker_stops_the_others_and_its_reason_is_kept() {
     let _ = run.handle(ended("b", Some("another reason")), 6);
     assert_eq!(
         run.record().phase,
-        RunPhase::Failed("worker 0 was killed by signal 9".into())
+        RunPhase::Failed(FailureReason::other("worker 0 was killed by signal 9"))
     );
 }
 
 #[test]
 fn a_stop_waits_for_the_last_snapshots() {
     let mut run = running();
-    let effects = run.handle(
-        RunEvent::StopAsked {
-            reason: "stopped by user".into(),
-        },
-        5,
-    );
+    let effects = run.handle(RunEvent::StopAsked, 5);
     assert_eq!(sent(&effects), [("a".into(), "stop"), ("b".into(), "stop")]);
     assert_eq!(run.may_stop(), Ok(()), "asking again is harmless");
     let _ = run.handle(ended("a", None), 6);
@@ -213,7 +209,7 @@ fn a_stop_waits_for_the_last_snapshots() {
     let _ = run.handle(ended("b", None), 7);
     assert_eq!(
         run.record().phase,
-        RunPhase::Failed("stopped by user".into())
+        RunPhase::Failed(FailureReason::StoppedByUser)
     );
     assert_eq!(run.may_stop(), Err(StopRefused::Over("Failed")));
 }
@@ -223,7 +219,7 @@ fn agents_that_never_get_ready_fail_the_run() {
     let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
     let _ = run.handle(ready("a"), 1);
     let _ = run.handle(RunEvent::Tick, PREPARE_TIMEOUT_US + 1);
-    let reason = run.record().phase.failure_reason().unwrap().to_owned();
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(
         reason.contains("agent-b") && !reason.contains("agent-a"),
         "{reason}"
@@ -252,7 +248,7 @@ fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
     let (mut run, _) = recover(record(&["a", "b"]), None, 0);
     let _ = run.handle(returned("a"), 1);
     let _ = run.handle(RunEvent::Tick, LEASE_US + 2);
-    let reason = run.record().phase.failure_reason().unwrap();
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(reason.contains("agent-b"), "{reason}");
 }
 
@@ -310,7 +306,7 @@ fn set_up_data_that_is_too_large_fails_the_run() {
     let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE_US, 0);
     let effects = run.handle(made("a", &vec![0; MAX_SET_UP_DATA_BYTES + 1]), 1);
     assert!(started_with(&effects).is_empty());
-    let reason = run.record().phase.failure_reason().unwrap();
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(reason.contains("the maximum is 1048576"), "{reason}");
 }
 
@@ -346,6 +342,7 @@ fn a_restart_after_the_last_end_finishes_at_once() {
     for agent in &mut saved.agents {
         agent.end = Some(AgentEnd {
             failure: None,
+            reason: None,
             requests: 0,
             failures: 0,
             ended_at_us: 1,
@@ -362,6 +359,7 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
     let mut saved = running().record().clone();
     saved.agents[0].end = Some(AgentEnd {
         failure: Some("worker 0 was killed by signal 9".into()),
+        reason: None,
         requests: 0,
         failures: 0,
         ended_at_us: 1,
@@ -376,7 +374,7 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
     let _ = run.handle(ended("b", None), 7_000_000);
     assert_eq!(
         run.record().phase,
-        RunPhase::Failed("worker 0 was killed by signal 9".into())
+        RunPhase::Failed(FailureReason::other("worker 0 was killed by signal 9"))
     );
 }
 
@@ -410,7 +408,7 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
         2 => (agent, any::<bool>()).prop_map(|(agent, holds_run)| RunEvent::AgentReturned {
             agent_id: agent.into(), holds_run,
         }),
-        1 => Just(RunEvent::StopAsked { reason: "stopped".into() }),
+        1 => Just(RunEvent::StopAsked),
         2 => (0u64..50, 0u64..20_000_000).prop_map(|(users, over_us)| change(users, over_us)),
         1 => (0u64..9, 0u64..200).prop_map(|(users, ends_at_s)| shaped("a", shape(users, ends_at_s))),
         3 => Just(RunEvent::Tick),
@@ -437,7 +435,7 @@ proptest! {
         let (mut run, _) = RunLifecycle::begin(record(&["a", "b", "c"]), LEASE_US, 0);
         let mut saved = run.record().clone();
         let mut now = 0;
-        let mut first_reason: Option<String> = None;
+        let mut first_reason: Option<FailureReason> = None;
         let check = |before: &RunRecord, run: &RunLifecycle, effects: &[RunEffect], saved: &mut RunRecord| {
             let after = run.record();
             assert!(rank(&after.phase) >= rank(&before.phase));
@@ -496,7 +494,7 @@ proptest! {
             };
             check(&before, &run, &effects, &mut saved);
             if let Some(reason) = run.record().phase.failure_reason() {
-                let first = first_reason.get_or_insert_with(|| reason.to_owned());
+                let first = first_reason.get_or_insert_with(|| reason.clone());
                 prop_assert_eq!(&*first, reason);
             }
         }

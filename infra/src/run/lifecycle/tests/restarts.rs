@@ -40,7 +40,7 @@ proptest! {
         let _ = run.handle(RunEvent::Tick, end + END_GRACE_US - SECOND_US);
         prop_assert_eq!(&run.record().phase, &RunPhase::Running);
         let _ = run.handle(RunEvent::Tick, end + END_GRACE_US + SECOND_US);
-        let reason = run.record().phase.failure_reason().unwrap_or_default();
+        let reason = run.record().phase.failure_reason().map(ToString::to_string).unwrap_or_default();
         prop_assert!(reason.contains("did not report the end"), "{}", reason);
     }
 }
@@ -84,7 +84,7 @@ fn an_agent_that_comes_as_a_new_process_fails_the_run_at_once() {
     let _ = run.handle(lost("a", 10), 10);
     let effects = run.handle(restarted, 11);
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
-    let reason = run.record().phase.failure_reason().unwrap();
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(
         reason.contains("agent-a") && reason.contains("restarted"),
         "{reason}"
