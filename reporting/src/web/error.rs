@@ -13,8 +13,10 @@ use greylag_infra::{ChangeRefused, InfrastructureError, StopRefused};
 
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
+use super::requests::change_users::InvalidChange;
 use super::requests::scope::{KnownAgents, ScopeError};
-use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StopRunError};
+use super::requests::start::StartError;
+use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError};
 use crate::store::StoreError;
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
@@ -63,9 +65,13 @@ pub(super) enum WebError {
     #[error(transparent)]
     Scope(#[from] ScopeError),
     #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
     StopRun(#[from] StopRunError),
     #[error(transparent)]
     ChangeUsers(#[from] ChangeUsersError),
+    #[error(transparent)]
+    InvalidChange(#[from] InvalidChange),
     #[error(transparent)]
     CreateInfrastructure(#[from] CreateInfrastructureError),
     /// Deleting a run that is still running.
@@ -83,9 +89,6 @@ pub(super) enum WebError {
     DiskFull { doing: &'static str },
     #[error("{doing} failed; the coordinator's log says why")]
     Internal { doing: &'static str },
-    /// Of starting a run and of what a change of users says.
-    #[error("{message}")]
-    Other { status: StatusCode, message: String },
 }
 
 /// Why a body is not the JSON that is asked for.
@@ -102,6 +105,10 @@ impl WebError {
     /// failures.
     pub(super) fn status(&self) -> StatusCode {
         match self {
+            Self::Start(StartError::Invalid(errors)) if errors.are_of_syntax() => {
+                StatusCode::BAD_REQUEST
+            }
+
             Self::SameOrigin(
                 SameOriginError::HostCount
                 | SameOriginError::HostForm
@@ -136,6 +143,13 @@ impl WebError {
             Self::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
 
             Self::RunNotOver(_)
+            | Self::Start(StartError::Refused(
+                StartRefused::NobodyThere(_)
+                | StartRefused::TooManyRuns
+                | StartRefused::MixedBuilds(_)
+                | StartRefused::MixedVersions(_)
+                | StartRefused::OtherBuild { .. },
+            ))
             | Self::StopRun(StopRunError::Refused(StopRefused::Over(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(
                 ChangeRefused::NotYet
@@ -154,7 +168,17 @@ impl WebError {
 
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
 
-            Self::Step { .. }
+            Self::Start(
+                StartError::Invalid(_)
+                | StartError::Refused(
+                    StartRefused::Invalid(_)
+                    | StartRefused::Misfit(_)
+                    | StartRefused::UnknownInfrastructure { .. }
+                    | StartRefused::UnknownScenario { .. },
+                ),
+            )
+            | Self::InvalidChange(_)
+            | Self::Step { .. }
             | Self::From
             | Self::Scope(
                 ScopeError::NotASecond { .. }
@@ -171,12 +195,14 @@ impl WebError {
             Self::Access(AccessDenied::TooMany) => StatusCode::TOO_MANY_REQUESTS,
 
             Self::Internal { .. }
+            | Self::Start(StartError::Refused(StartRefused::Store(_)))
             | Self::CreateInfrastructure(CreateInfrastructureError::Store(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
 
             Self::TooManyFollowers { .. }
             | Self::ShuttingDown
+            | Self::Start(StartError::Refused(StartRefused::ShuttingDown))
             | Self::StopRun(StopRunError::ShuttingDown)
             | Self::ChangeUsers(ChangeUsersError::ShuttingDown)
             | Self::CreateInfrastructure(CreateInfrastructureError::ShuttingDown) => {
@@ -187,7 +213,6 @@ impl WebError {
 
             // Which of 400, 413 and 415 it is, axum knows.
             Self::Form(rejection) => rejection.status(),
-            Self::Other { status, .. } => *status,
         }
     }
 
@@ -218,13 +243,6 @@ impl WebError {
             other => Self::internal(doing, &other),
         }
     }
-
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::Other {
-            status,
-            message: message.into(),
-        }
-    }
 }
 
 impl From<StoreError> for WebError {
@@ -246,8 +264,14 @@ pub(super) struct ErrorMessage(pub(super) String);
 
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
-        if let Self::CreateInfrastructure(CreateInfrastructureError::Store(cause)) = &self {
-            tracing::error!(%cause, "an infrastructure could not be saved");
+        match &self {
+            Self::Start(StartError::Refused(StartRefused::Store(cause))) => {
+                tracing::error!(%cause, "a run could not be saved");
+            }
+            Self::CreateInfrastructure(CreateInfrastructureError::Store(cause)) => {
+                tracing::error!(%cause, "an infrastructure could not be saved");
+            }
+            _ => {}
         }
         let mut response = self.status().into_response();
         if matches!(self, Self::Access(AccessDenied::TooMany)) {

@@ -69,8 +69,15 @@ async fn start(
 ) -> Result<Result<String, Vec<DraftError>>, WebError> {
     match start_run(state, draft, found).await {
         Ok(started) => Ok(Ok(run_url(&started.run.id))),
-        Err(error) if error.status().is_server_error() => Err(error.into()),
-        Err(error) => Ok(Err(error.of_fields())),
+        Err(error) => {
+            let fields = error.of_fields();
+            let error = WebError::from(error);
+            if error.status().is_server_error() {
+                Err(error)
+            } else {
+                Ok(Err(fields))
+            }
+        }
     }
 }
 

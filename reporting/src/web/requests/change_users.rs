@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use greylag_infra::RunRecord;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -34,7 +33,7 @@ pub(in crate::web) struct ChangeForm {
 
 /// Why a change cannot be made sense of.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-enum InvalidChange {
+pub(in crate::web) enum InvalidChange {
     #[error("users is missing; give a number, such as {{\"users\": 50}}")]
     NoUsers,
     #[error("ramp_up and spawn_rate are both given; give one of them")]
@@ -97,11 +96,5 @@ fn over(
             let difference = run.profile.users_at(elapsed_us).abs_diff(users);
             Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused)
         }
-    }
-}
-
-impl From<InvalidChange> for WebError {
-    fn from(error: InvalidChange) -> Self {
-        WebError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }

@@ -1,31 +1,20 @@
 //! Starting a run, whoever asks for it.
 
-use std::fmt;
-
-use axum::http::StatusCode;
 use greylag_infra::{DraftError, DraftErrors, TestDefaults, TestDraft};
 
 use crate::coordinator::{StartRefused, StartedRun};
 use crate::results::views::known_scenarios;
-use crate::web::error::WebError;
 use crate::web::state::WebState;
 
 /// Why a run was not started.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(in crate::web) enum StartError {
-    /// What was sent makes no test.
+    /// What was sent is not a valid test.
+    #[error(transparent)]
     Invalid(DraftErrors),
     /// The coordinator cannot run it.
-    Refused(StartRefused),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Invalid(invalid) => invalid.fmt(formatter),
-            StartError::Refused(refused) => refused.fmt(formatter),
-        }
-    }
+    #[error(transparent)]
+    Refused(#[from] StartRefused),
 }
 
 impl StartError {
@@ -67,42 +56,6 @@ impl StartError {
             | StartRefused::Store(_)
             | StartRefused::ShuttingDown => one(""),
         }
-    }
-}
-
-impl From<StartRefused> for StartError {
-    fn from(refused: StartRefused) -> Self {
-        StartError::Refused(refused)
-    }
-}
-
-impl StartError {
-    /// 422 for what the sender can mend, 409 where somebody must come or end first, 5xx for our own
-    /// failures.
-    pub(in crate::web) fn status(&self) -> StatusCode {
-        match self {
-            StartError::Refused(StartRefused::NobodyThere(_) | StartRefused::TooManyRuns) => {
-                StatusCode::CONFLICT
-            }
-            StartError::Refused(
-                StartRefused::MixedBuilds(_)
-                | StartRefused::MixedVersions(_)
-                | StartRefused::OtherBuild { .. },
-            ) => StatusCode::CONFLICT,
-            StartError::Refused(StartRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            StartError::Refused(StartRefused::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
-            StartError::Invalid(invalid) if invalid.are_of_syntax() => StatusCode::BAD_REQUEST,
-            StartError::Invalid(_) | StartError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        }
-    }
-}
-
-impl From<StartError> for WebError {
-    fn from(error: StartError) -> Self {
-        if let StartError::Refused(StartRefused::Store(cause)) = &error {
-            tracing::error!(%cause, "a run could not be saved");
-        }
-        WebError::new(error.status(), error.to_string())
     }
 }
 
