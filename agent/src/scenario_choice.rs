@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use greylag_infra::{
     ClientSettings, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors, MAX_DURATION,
-    UserClass, WaitTime,
+    UserTypeWeight, WaitTime,
 };
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::ClientKind;
@@ -19,7 +19,7 @@ pub(crate) struct Choice {
     /// The scenario, with the user types and tasks that were selected.
     pub(crate) scenario: Scenario,
     /// Its user types as classes to deal users from, in the same order.
-    pub(crate) classes: Vec<UserClass>,
+    pub(crate) classes: Vec<UserTypeWeight>,
 }
 
 /// Why a load test cannot be run by the scenarios of this program.
@@ -135,11 +135,11 @@ fn names_of(compiled_in: &[Scenario]) -> String {
 }
 
 /// The user types of a scenario as classes to deal users from.
-fn classes_of(scenario: &Scenario) -> Vec<UserClass> {
+fn classes_of(scenario: &Scenario) -> Vec<UserTypeWeight> {
     scenario
         .user_types
         .iter()
-        .map(|user_type| UserClass {
+        .map(|user_type| UserTypeWeight {
             name: user_type.name().to_owned(),
             weight: user_type.weight(),
             fixed_count: user_type.fixed_count(),

@@ -21,9 +21,9 @@ pub use load_test::{
     Secret, Selection, Stage, TestDefaults, TestDraft, ValueTooLarge, WaitTime, field,
 };
 pub use profile::{
-    Arrival, ArrivalTimes, ClassSequence, LoadProfile, MAX_PROFILE_STEPS, ProfileError,
-    ProfileStep, RateStep, UserChanges, UserClass, UserPlan, UserTurn, deal_workers, equal_weights,
-    own_users,
+    Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
+    UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight, distribute_workers,
+    equal_weights, own_users,
 };
 pub use protocol::{
     Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,

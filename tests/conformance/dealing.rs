@@ -1,6 +1,6 @@
 //! Users as Locust's own dispatcher deals them: by weight, fixed counts first, over several workers.
 
-use greylag_infra::{ClassSequence, UserClass};
+use greylag_infra::{UserTypeSequence, UserTypeWeight};
 use serde::Deserialize;
 
 use super::locust;
@@ -31,13 +31,13 @@ async fn users_are_dealt_alike() {
         serde_json::from_str(&locust::script("dealing.py").await).expect("dealing.py prints this");
     assert!(cases.len() >= 100);
     for case in cases {
-        let class = |class: &Class| UserClass {
+        let class = |class: &Class| UserTypeWeight {
             name: class.name.clone(),
             weight: class.weight,
             fixed_count: class.fixed_count,
         };
         let classes: Vec<_> = case.classes.iter().map(class).collect();
-        let ours: Vec<_> = ClassSequence::new(&classes)
+        let ours: Vec<_> = UserTypeSequence::new(&classes)
             .take(case.dealt.len())
             .map(|class| classes[class].name.as_str())
             .collect();

@@ -11,8 +11,8 @@ const MIN_BYTES: usize = 16;
 const MAX_BYTES: usize = 100;
 
 /// A random text that an agent process makes at its start and sends in each hello. Coordinators identify the
-/// agent by the text's hash and keep nothing else of it, so nobody takes an agent's place who has read its
-/// identity: on a page, in a log or in the database.
+/// agent by the text's hash and keep nothing else of it, so whoever reads its identity on a page, in a log or in the
+/// database cannot take its place.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AgentSecret(String);

@@ -224,7 +224,7 @@ impl ClientSettings {
             .collect()
     }
 
-    /// What cannot be at an agent: files that nobody read.
+    /// What cannot be at an agent: files that were not read.
     pub(crate) fn unread_file(&self) -> Option<(&'static str, String)> {
         let (key, _) = self.clone().files_mut().into_iter().next()?;
         // The text of a forgotten secret was named already.

@@ -2,7 +2,7 @@
 
 use super::{LoadTest, NoHost, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 use crate::base::nearest;
-use crate::profile::{UserClass, equal_weights};
+use crate::profile::{UserTypeWeight, equal_weights};
 
 /// Most names listed in a message.
 const MAX_SHOWN: usize = 20;
@@ -154,15 +154,15 @@ impl LoadTest {
     }
 
     /// The classes that users are taken from. None if they are not known here: tags may leave a user type without tasks.
-    pub fn classes(&self, scenario: &ScenarioInfo) -> Option<Vec<UserClass>> {
+    pub fn classes(&self, scenario: &ScenarioInfo) -> Option<Vec<UserTypeWeight>> {
         let selection = &self.selection;
         let has_tags = !selection.tags.is_empty() || !selection.exclude_tags.is_empty();
         if has_tags || self.declared.is_some() {
             return None;
         }
-        let mut classes: Vec<UserClass> = self
+        let mut classes: Vec<UserTypeWeight> = self
             .user_types_of(scenario)
-            .map(|known| UserClass {
+            .map(|known| UserTypeWeight {
                 name: known.name.clone(),
                 weight: known.weight,
                 fixed_count: known.fixed_count,
@@ -185,7 +185,7 @@ impl LoadTest {
             .iter()
             .filter(move |known| selected.is_empty() || selected.contains(&known.name))
             .filter(|known| {
-                UserClass {
+                UserTypeWeight {
                     name: String::new(),
                     weight: known.weight,
                     fixed_count: known.fixed_count,

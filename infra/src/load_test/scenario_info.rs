@@ -51,7 +51,7 @@ pub struct OptionInfo {
     pub kind: OptionKind,
     /// Its value unless another is given.
     pub default: String,
-    /// One sentence for people.
+    /// One line of help.
     pub help: String,
     /// Whether the value must never be shown.
     pub secret: bool,

@@ -5,7 +5,7 @@ use url::Url;
 use super::{LoadTest, LoadTestError};
 
 /// Stands in place of a secret that was left out. It is refused when it comes back, so that no run is started with
-/// it by mistake.
+/// it by accident.
 pub(crate) const LEFT_OUT: &str = "(not kept)";
 /// Likewise in place of a host's password, also where it is only not shown; and as it stands in a URL that was parsed.
 const HIDDEN_PASSWORD: &str = "…";

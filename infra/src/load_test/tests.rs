@@ -231,7 +231,7 @@ fn each_error_has_its_message() {
             message.contains(words),
             "{message:?} should contain {words:?}"
         );
-        assert!(!message.contains("cret"), "{message:?} tells a value");
+        assert!(!message.contains("cret"), "{message:?} shows a value");
     }
 }
 

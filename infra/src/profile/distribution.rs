@@ -1,22 +1,22 @@
-//! Who gets what: workers over agents, classes over users. Both over the whole run, so that the sum over any
-//! number of workers is what one process would do. (Users are dealt over workers by their index: see
+//! Distribution of workers over agents and of user types over users. Both over the whole run, so that the sum over any
+//! number of workers is what one process would do. (Users are distributed over workers by their index: see
 //! `load_profile.rs`.)
 
 use std::cmp::Ordering;
 
-/// A class of users and its weight among the others.
+/// A user type and its weight among the others.
 #[derive(Debug, Clone, PartialEq)]
-pub struct UserClass {
+pub struct UserTypeWeight {
     /// Name; ties between weights are settled by it, as in Locust.
     pub name: String,
-    /// Weight; classes with 0 (or less, or no number) get no users by weight.
+    /// Weight; user types with 0 (or less, or no number) get no users by weight.
     pub weight: f64,
-    /// Exactly this many users, dealt before any by weight; 0 for by weight. The weight counts for nothing then.
+    /// Exactly this many users, given before any by weight; 0 for by weight. The weight counts for nothing then.
     pub fixed_count: u64,
 }
 
-impl UserClass {
-    /// A class whose users are dealt by weight alone.
+impl UserTypeWeight {
+    /// A user type that gets users by weight alone.
     pub fn weighted(name: impl Into<String>, weight: f64) -> Self {
         Self {
             name: name.into(),
@@ -35,20 +35,23 @@ impl UserClass {
     }
 }
 
-/// Gives each class that has a weight the weight 1, as Locust's `--equal-weights` does: a class with weight 0
+/// Gives each user type that has a weight the weight 1, as Locust's `--equal-weights` does: a user type with weight 0
 /// still gets no users, and fixed counts stay.
-pub fn equal_weights(classes: &mut [UserClass]) {
-    for class in classes.iter_mut().filter(|class| class.weight > 0.0) {
-        class.weight = 1.0;
+pub fn equal_weights(user_types: &mut [UserTypeWeight]) {
+    for user_type in user_types
+        .iter_mut()
+        .filter(|user_type| user_type.weight > 0.0)
+    {
+        user_type.weight = 1.0;
     }
 }
 
-/// The sequence of classes in which users are dealt, as Locust's dispatcher deals them
-/// (`locust/dispatch.py`): classes with a fixed count first, until each has its users, then the others by
-/// weight, without end. Within both, after any number of users each class has as close to its share as whole
+/// The sequence in which user types get users, as Locust's dispatcher distributes them
+/// (`locust/dispatch.py`): user types with a fixed count first, until each has its users, then the others by
+/// weight, without end. Within both, after any number of users each user type has as close to its share as whole
 /// users allow, and the order never depends on the number of workers.
 #[derive(Debug, Clone)]
-pub struct ClassSequence {
+pub struct UserTypeSequence {
     fixed: Shares,
     fixed_left: u64,
     weighted: Shares,
@@ -62,46 +65,48 @@ struct Shares {
 
 #[derive(Debug, Clone)]
 struct Candidate {
-    /// `weight * log2(x / (x + 1))`: the smallest is dealt next.
+    /// `weight * log2(x / (x + 1))`: the smallest gets the next user.
     rank: f64,
-    /// Users this class would have, weight included, after being dealt once more.
+    /// Users this user type would have, weight included, with one more.
     x: f64,
     weight: f64,
     name: String,
-    class: usize,
+    user_type: usize,
 }
 
-impl ClassSequence {
-    /// The sequence over these classes; its items are positions in `classes`. It ends after the fixed counts
-    /// if no class has a weight.
-    pub fn new(classes: &[UserClass]) -> Self {
-        let shares = |weight_of: fn(&UserClass) -> Option<f64>| Shares {
-            candidates: classes
+impl UserTypeSequence {
+    /// The sequence over these user types; its items are positions in `user_types`. It ends after the fixed counts
+    /// if no user type has a weight.
+    pub fn new(user_types: &[UserTypeWeight]) -> Self {
+        let shares = |weight_of: fn(&UserTypeWeight) -> Option<f64>| Shares {
+            candidates: user_types
                 .iter()
                 .enumerate()
-                .filter_map(|(position, class)| {
-                    let weight = weight_of(class)?;
+                .filter_map(|(position, user_type)| {
+                    let weight = weight_of(user_type)?;
                     Some(Candidate {
                         rank: rank(weight, weight),
                         x: weight + 1.0,
                         weight,
-                        name: class.name.clone(),
-                        class: position,
+                        name: user_type.name.clone(),
+                        user_type: position,
                     })
                 })
                 .collect(),
         };
         Self {
-            fixed: shares(|class| (class.fixed_count > 0).then_some(class.fixed_count as f64)),
-            fixed_left: classes
-                .iter()
-                .fold(0, |sum, class| sum.saturating_add(class.fixed_count)),
-            weighted: shares(|class| class.is_weighted().then_some(class.weight)),
+            fixed: shares(|user_type| {
+                (user_type.fixed_count > 0).then_some(user_type.fixed_count as f64)
+            }),
+            fixed_left: user_types.iter().fold(0, |sum, user_type| {
+                sum.saturating_add(user_type.fixed_count)
+            }),
+            weighted: shares(|user_type| user_type.is_weighted().then_some(user_type.weight)),
         }
     }
 }
 
-impl Iterator for ClassSequence {
+impl Iterator for UserTypeSequence {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
@@ -132,22 +137,22 @@ impl Iterator for Shares {
 
     fn next(&mut self) -> Option<usize> {
         let next = self.candidates.iter_mut().min_by(|a, b| a.order(b))?;
-        let class = next.class;
+        let user_type = next.user_type;
         next.rank = rank(next.weight, next.x);
         next.x += 1.0;
-        Some(class)
+        Some(user_type)
     }
 }
 
-/// Deals `workers` worker indexes over `agents` agents, one at a time in turn. An agent may get none.
-pub fn deal_workers(workers: u32, agents: usize) -> Vec<Vec<u32>> {
-    let mut dealt = vec![Vec::new(); agents];
+/// Distributes `workers` worker indexes over `agents` agents, one at a time in turn. An agent may get none.
+pub fn distribute_workers(workers: u32, agents: usize) -> Vec<Vec<u32>> {
+    let mut distributed = vec![Vec::new(); agents];
     if agents > 0 {
         for worker in 0..workers {
-            dealt[worker as usize % agents].push(worker);
+            distributed[worker as usize % agents].push(worker);
         }
     }
-    dealt
+    distributed
 }
 
 #[cfg(test)]
@@ -155,26 +160,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn letters(classes: &[(&str, f64, u64)], count: usize) -> String {
-        let classes: Vec<_> = classes
+    fn letters(user_types: &[(&str, f64, u64)], count: usize) -> String {
+        let user_types: Vec<_> = user_types
             .iter()
-            .map(|(name, weight, fixed_count)| UserClass {
+            .map(|(name, weight, fixed_count)| UserTypeWeight {
                 name: (*name).to_owned(),
                 weight: *weight,
                 fixed_count: *fixed_count,
             })
             .collect();
-        ClassSequence::new(&classes)
+        UserTypeSequence::new(&user_types)
             .take(count)
-            .map(|class| classes[class].name.clone())
+            .map(|user_type| user_types[user_type].name.clone())
             .collect()
     }
 
     /// Name, weight, fixed count.
-    type Class = (&'static str, f64, u64);
+    type Share = (&'static str, f64, u64);
 
-    /// The first 30 users as the dispatcher of Locust 2.47.0 itself deals them, to one worker and to three.
-    const LOCUST_DEALS: [(&[Class], &str); 16] = [
+    /// The first 30 users as the dispatcher of Locust 2.47.0 itself distributes them, to one worker and to three.
+    const LOCUST_SEQUENCES: [(&[Share], &str); 16] = [
         (
             &[("A", 3.0, 0), ("B", 1.0, 0)],
             "ABAAABAAABAAABAAABAAABAAABAAAB",
@@ -245,14 +250,14 @@ mod tests {
     ];
 
     #[test]
-    fn deals_as_locust_does() {
-        for (classes, expected) in LOCUST_DEALS {
-            assert_eq!(letters(classes, 30), expected, "{classes:?}");
+    fn the_sequence_is_that_of_locust() {
+        for (user_types, expected) in LOCUST_SEQUENCES {
+            assert_eq!(letters(user_types, 30), expected, "{user_types:?}");
         }
     }
 
     #[test]
-    fn classes_without_weight_get_no_users() {
+    fn user_types_without_weight_get_no_users() {
         assert_eq!(
             letters(&[("A", 0.0, 0), ("B", 1.0, 0), ("C", f64::NAN, 0)], 3),
             "BBB"
@@ -263,37 +268,40 @@ mod tests {
 
     #[test]
     fn equal_weights_leave_fixed_counts_and_zero_alone() {
-        let mut classes = [("A", 3.0), ("B", 0.0), ("C", 0.5)]
-            .map(|(name, weight)| UserClass::weighted(name, weight));
-        classes[2].fixed_count = 2;
-        equal_weights(&mut classes);
-        let dealt: Vec<_> = classes.iter().map(|c| (c.weight, c.fixed_count)).collect();
-        assert_eq!(dealt, [(1.0, 0), (0.0, 0), (1.0, 2)]);
+        let mut user_types = [("A", 3.0), ("B", 0.0), ("C", 0.5)]
+            .map(|(name, weight)| UserTypeWeight::weighted(name, weight));
+        user_types[2].fixed_count = 2;
+        equal_weights(&mut user_types);
+        let distributed: Vec<_> = user_types
+            .iter()
+            .map(|c| (c.weight, c.fixed_count))
+            .collect();
+        assert_eq!(distributed, [(1.0, 0), (0.0, 0), (1.0, 2)]);
     }
 
     #[test]
-    fn workers_are_dealt_in_turn() {
-        assert_eq!(deal_workers(5, 2), vec![vec![0, 2, 4], vec![1, 3]]);
-        assert_eq!(deal_workers(1, 2), vec![vec![0], vec![]]);
-        assert!(deal_workers(3, 0).is_empty());
+    fn workers_are_distributed_in_turn() {
+        assert_eq!(distribute_workers(5, 2), vec![vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(distribute_workers(1, 2), vec![vec![0], vec![]]);
+        assert!(distribute_workers(3, 0).is_empty());
     }
 
     proptest! {
-        /// Each class has exactly its fixed count before the first user is dealt by weight.
+        /// Each user type has exactly its fixed count before the first user is given by weight.
         #[test]
         fn fixed_counts_come_out_exactly(counts in prop::collection::vec(1u64..40, 1..6)) {
-            let mut classes: Vec<_> = (0..).zip(&counts)
-                .map(|(i, count)| UserClass { name: format!("C{i}"), weight: 1.0, fixed_count: *count })
+            let mut user_types: Vec<_> = (0..).zip(&counts)
+                .map(|(i, count)| UserTypeWeight { name: format!("C{i}"), weight: 1.0, fixed_count: *count })
                 .collect();
-            classes.push(UserClass::weighted("W", 1.0));
+            user_types.push(UserTypeWeight::weighted("W", 1.0));
             let total = counts.iter().sum::<u64>() as usize;
-            let mut dealt = vec![0; counts.len()];
-            let mut sequence = ClassSequence::new(&classes);
-            for class in sequence.by_ref().take(total) {
-                dealt[class] += 1;
+            let mut distributed = vec![0; counts.len()];
+            let mut sequence = UserTypeSequence::new(&user_types);
+            for user_type in sequence.by_ref().take(total) {
+                distributed[user_type] += 1;
             }
-            prop_assert_eq!(dealt, counts);
-            prop_assert_eq!(sequence.next(), Some(classes.len() - 1));
+            prop_assert_eq!(distributed, counts);
+            prop_assert_eq!(sequence.next(), Some(user_types.len() - 1));
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct RateStep {
     pub over_us: u64,
 }
 
-/// Why a profile cannot be used. Each is one sentence for the user.
+/// Why a profile cannot be used. Each has a message for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ProfileError {
@@ -80,7 +80,7 @@ pub enum ProfileError {
 }
 
 impl LoadProfile {
-    /// Users that shall be active at a time, over the whole run. None from the end on.
+    /// Users that should be active at a time, over the whole run. None from the end on.
     pub fn users_at(&self, at_us: u64) -> u64 {
         self.user_plan().users_at(at_us)
     }
@@ -162,7 +162,7 @@ impl LoadProfile {
         Ok(changed)
     }
 
-    /// Checks a profile that somebody else made. The first mistake is returned.
+    /// Checks a profile that was made elsewhere. The first validation error is returned.
     ///
     /// # Errors
     /// See [`ProfileError`].
@@ -175,7 +175,7 @@ impl LoadProfile {
     }
 
     /// As [`LoadProfile::check`], for a run that goes on: that there are no users is in order, because
-    /// somebody may take them all away, at once or before they came.
+    /// a user may take them all away, immediately or before they started.
     ///
     /// # Errors
     /// See [`ProfileError`].

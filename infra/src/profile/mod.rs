@@ -6,7 +6,7 @@ mod load_profile;
 mod user_plan;
 
 pub use arrivals::{Arrival, ArrivalTimes};
-pub use distribution::{ClassSequence, UserClass, deal_workers, equal_weights};
+pub use distribution::{UserTypeSequence, UserTypeWeight, distribute_workers, equal_weights};
 pub use load_profile::{LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep};
 pub use user_plan::{UserChanges, UserPlan, UserTurn, own_users};
 

@@ -161,7 +161,7 @@ proptest! {
         }
     }
 
-    /// Whatever somebody else made up, also what a check refuses, nothing panics.
+    /// Nothing panics, whatever the profile, also one that a check refuses.
     #[test]
     fn nonsense_never_panics(
         steps in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..6),
@@ -234,7 +234,7 @@ fn each_mistake_has_its_sentence() {
     assert_eq!(full.with_change(0, 1, 0).unwrap().steps.len(), 1);
 }
 
-/// The rate as the definition says it, told by walking the steps.
+/// The rate as the definition says it, found by walking the steps.
 fn naive_rate(profile: &LoadProfile, at_us: u64) -> f64 {
     let at = |from: f64, step: &RateStep, at_us: u64| {
         let passed = at_us - step.at_us;

@@ -101,7 +101,7 @@ impl UserPlan {
         }
     }
 
-    /// Users that shall be active at a time, over the whole run. None from the end on.
+    /// Users that should be active at a time, over the whole run. None from the end on.
     pub fn users_at(&self, at_us: u64) -> u64 {
         let ruling = self
             .segments
@@ -144,7 +144,7 @@ impl UserPlan {
     }
 
     /// The next turn of a worker that has `active` users of its own: at `after_us` if the profile asks for
-    /// more or fewer then, else at the first time at which it does. A worker that does as it is told and asks
+    /// more or fewer then, else at the first time at which it does. A worker that follows the plan and asks
     /// again follows the profile exactly, also when it is late or the profile has changed meanwhile. None
     /// when nothing changes any more before the run ends; its end stops all users and is no turn.
     pub fn next_change_of(

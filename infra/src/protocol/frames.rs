@@ -12,7 +12,7 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 /// Largest hello, in bytes.
 pub const MAX_HELLO_BYTES: usize = MAX_FRAME_BYTES;
 
-/// Why a message is not understood. The connection it came on is closed; nobody else is harmed.
+/// Why a message is not understood. The connection it came on is closed; others are not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// Larger than [`MAX_MESSAGE_BYTES`].

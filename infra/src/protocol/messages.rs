@@ -60,7 +60,7 @@ pub enum ToCoordinator {
 pub enum ToAgent {
     /// Answer to a hello that is accepted.
     Welcome(Welcome),
-    /// Answer to a hello that is not; the connection closes. The reason is a sentence for the user.
+    /// Answer to a hello that is not; the connection closes. The reason is a message for the user.
     Refused {
         /// Why.
         reason: String,

@@ -32,11 +32,11 @@ pub const SILENT_AFTER_US: u64 = 3 * PING_INTERVAL_S * 1_000_000;
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
-/// Whether somebody is there.
+/// Whether agents are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum ConnectionStatus {
-    /// Created; nobody came yet.
+    /// Created; no agent has connected yet.
     Pending,
     /// At least one agent is connected.
     Connected,
@@ -63,7 +63,7 @@ impl ConnectionStatus {
 pub struct InfrastructureView {
     /// Its name.
     pub name: String,
-    /// Whether somebody is there.
+    /// Whether agents are connected.
     pub status: ConnectionStatus,
     /// Its agents, by name.
     pub agents: Vec<AgentView>,
@@ -73,7 +73,7 @@ pub struct InfrastructureView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AgentView {
-    /// Identity of the process; nobody need see it.
+    /// Identity of the process; not shown.
     #[serde(skip)]
     pub id: String,
     /// Its name, unique among the connected ones of its infrastructure.
@@ -161,7 +161,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry that knows these infrastructures, with nobody there yet.
+    /// A registry that knows these infrastructures, with no agents yet.
     pub fn with_infrastructures(names: impl IntoIterator<Item = String>) -> Self {
         let lasting: BTreeSet<String> = names.into_iter().collect();
         Self {

@@ -17,7 +17,7 @@ pub type SecretOption = (String, String);
 #[derive(Debug, Default)]
 pub(super) struct SecretOptions {
     known: BTreeSet<SecretOption>,
-    /// Those that nobody has saved yet.
+    /// Those that are not saved yet.
     new: Vec<SecretOption>,
 }
 

@@ -22,7 +22,7 @@ pub struct Completeness {
     /// Gaps beyond [`MAX_GAPS`].
     more: u64,
     /// Until when (µs since 1970) a run that is over takes the results of agents that were given up; none for a
-    /// run that waits for nobody.
+    /// run that waits for no agent.
     late_until_us: Option<u64>,
 }
 

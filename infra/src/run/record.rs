@@ -25,7 +25,7 @@ pub struct RunRecord {
     pub started_at_us: Option<u64>,
     /// When the run ended (µs since 1970).
     pub ended_at_us: Option<u64>,
-    /// The agents that take part, in dealing order.
+    /// The agents that take part, in the order in which workers were distributed.
     pub agents: Vec<RunAgent>,
     /// How many users there are when, with the changes made while it runs.
     #[serde(default)]

@@ -3,7 +3,7 @@
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
     AgentView, BuildInfo, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, StartTerms,
-    UserClass, builds_of, deal_workers, describe_builds,
+    UserTypeWeight, builds_of, describe_builds, distribute_workers,
 };
 
 use crate::store::StoreError;
@@ -88,7 +88,7 @@ pub(super) fn choose_agents(
     if connected.is_empty() {
         return Err(StartRefused::NobodyThere(test.infrastructure.clone()));
     }
-    let dealt = deal_workers(test.workers, connected.len());
+    let dealt = distribute_workers(test.workers, connected.len());
     let chosen: Vec<(&AgentView, Vec<u32>)> = connected
         .into_iter()
         .zip(dealt)
@@ -127,7 +127,7 @@ pub(super) fn classes(
     test: &LoadTest,
     agents: &[RunAgent],
     registry: &Registry,
-) -> Option<Vec<UserClass>> {
+) -> Option<Vec<UserTypeWeight>> {
     let agent = registry.agent(&agents.first()?.id)?;
     test.classes(scenario_of(test, agent)?)
 }

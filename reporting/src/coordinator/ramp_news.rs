@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::protocol::LogLine;
-use greylag_infra::{ClassSequence, LoadProfile, RunPhase, RunRecord, UserClass, format_duration};
+use greylag_infra::{
+    LoadProfile, RunPhase, RunRecord, UserTypeSequence, UserTypeWeight, format_duration,
+};
 
 use super::Coordinator;
 
@@ -13,7 +15,7 @@ use super::Coordinator;
 #[derive(Debug)]
 pub(super) struct RampNews {
     /// The user types, where it is known which take part.
-    classes: Option<Vec<UserClass>>,
+    classes: Option<Vec<UserTypeWeight>>,
     /// What `ramps` was made from.
     profile: LoadProfile,
     ramps: Vec<Ramp>,
@@ -40,7 +42,7 @@ struct Ramp {
 
 impl RampNews {
     /// Of a run that begins.
-    pub(super) fn new(classes: Option<Vec<UserClass>>) -> Self {
+    pub(super) fn new(classes: Option<Vec<UserTypeWeight>>) -> Self {
         Self {
             classes,
             profile: LoadProfile::default(),
@@ -155,7 +157,7 @@ impl RampNews {
         let mut of_class = BTreeMap::<&str, u64>::new();
         // As many as there are: the number came out of these classes.
         let users = usize::try_from(users).unwrap_or(usize::MAX);
-        for class in ClassSequence::new(classes).take(users) {
+        for class in UserTypeSequence::new(classes).take(users) {
             *of_class.entry(&classes[class].name).or_default() += 1;
         }
         let counts: Vec<String> = of_class
@@ -269,11 +271,11 @@ mod tests {
         }
     }
 
-    fn weighted() -> Option<Vec<UserClass>> {
+    fn weighted() -> Option<Vec<UserTypeWeight>> {
         let classes = [("B", 1.0), ("A", 3.0)];
         Some(
             classes
-                .map(|(name, weight)| UserClass::weighted(name, weight))
+                .map(|(name, weight)| UserTypeWeight::weighted(name, weight))
                 .into(),
         )
     }
@@ -355,9 +357,9 @@ mod tests {
     #[test]
     fn fixed_counts_may_be_fewer_than_the_users_asked_for() {
         let run = run(1, profile(&[(0, 40, 0)], 30));
-        let fixed = UserClass {
+        let fixed = UserTypeWeight {
             fixed_count: 3,
-            ..UserClass::weighted("F", 1.0)
+            ..UserTypeWeight::weighted("F", 1.0)
         };
         let mut news = RampNews::new(Some(vec![fixed]));
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Which user type each slot of a worker gets.
 
-use greylag_infra::{ClassSequence, UserClass};
+use greylag_infra::{UserTypeSequence, UserTypeWeight};
 
 /// The classes of the slots that belong to some of a run's workers, computed as far as they are needed.
 ///
@@ -8,7 +8,7 @@ use greylag_infra::{ClassSequence, UserClass};
 /// its class however often it is used.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotClasses {
-    sequence: ClassSequence,
+    sequence: UserTypeSequence,
     /// By worker of the run: whether its slots are ours.
     is_ours: Vec<bool>,
     /// The next slot of the run to be distributed.
@@ -19,7 +19,7 @@ pub(crate) struct SlotClasses {
 
 impl SlotClasses {
     /// The slots of `ours` among `workers` workers.
-    pub(crate) fn new(classes: &[UserClass], workers: u32, ours: &[u32]) -> Self {
+    pub(crate) fn new(classes: &[UserTypeWeight], workers: u32, ours: &[u32]) -> Self {
         let mut is_ours = vec![false; workers as usize];
         for worker in ours {
             if let Some(is_ours) = is_ours.get_mut(*worker as usize) {
@@ -27,7 +27,7 @@ impl SlotClasses {
             }
         }
         Self {
-            sequence: ClassSequence::new(classes),
+            sequence: UserTypeSequence::new(classes),
             is_ours,
             next: 0,
             classes: Vec::new(),
@@ -63,11 +63,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn classes(weights: &[f64]) -> Vec<UserClass> {
+    fn classes(weights: &[f64]) -> Vec<UserTypeWeight> {
         weights
             .iter()
             .enumerate()
-            .map(|(number, weight)| UserClass::weighted(format!("C{number}"), *weight))
+            .map(|(number, weight)| UserTypeWeight::weighted(format!("C{number}"), *weight))
             .collect()
     }
 
@@ -86,9 +86,9 @@ mod tests {
             SlotClasses::new(&classes(&[1.0]), 2, &[7]).class_of(0),
             None
         );
-        let fixed = UserClass {
+        let fixed = UserTypeWeight {
             fixed_count: 2,
-            ..UserClass::weighted("F", 0.0)
+            ..UserTypeWeight::weighted("F", 0.0)
         };
         let mut slots = SlotClasses::new(&[fixed], 1, &[0]);
         assert_eq!((slots.class_of(1), slots.class_of(2)), (Some(0), None));
@@ -104,7 +104,7 @@ mod tests {
             asked in prop::collection::vec(0usize..50, 1..10),
         ) {
             let classes = classes(&weights);
-            let whole: Vec<usize> = ClassSequence::new(&classes).take(50 * 6).collect();
+            let whole: Vec<usize> = UserTypeSequence::new(&classes).take(50 * 6).collect();
             for worker in 0..workers {
                 let mut own = SlotClasses::new(&classes, workers, &[worker]);
                 for slot in &asked {

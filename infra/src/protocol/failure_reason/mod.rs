@@ -20,7 +20,7 @@ pub use worker::WorkerFailure;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
 pub enum FailureReason {
-    /// Somebody stopped it on the page, in the API or on the command line.
+    /// A user stopped it on the page, in the API or on the command line.
     StoppedByUser,
     /// The scenario's code asked for the end of the whole test.
     StoppedByScenario {
@@ -77,7 +77,7 @@ pub enum FailureReason {
         /// Why not.
         problem: String,
     },
-    /// An agent stopped its load because nobody controlled it.
+    /// An agent stopped its load because it had lost its coordinator.
     CoordinatorSilent {
         /// Its name.
         agent: String,

@@ -59,7 +59,7 @@ impl RunLifecycle {
         Ok(record.profile.with_change(at_us, users, over_us)?)
     }
 
-    /// A refused change does nothing: who asked was told by [`RunLifecycle::may_change_users`].
+    /// A refused change does nothing: [`RunLifecycle::may_change_users`] has already answered whoever asked.
     pub(super) fn change_users(&mut self, users: u64, over_us: u64, now_us: u64) -> Vec<RunEffect> {
         let Ok(profile) = self.changed_profile(users, over_us, now_us) else {
             return Vec::new();

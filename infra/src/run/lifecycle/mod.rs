@@ -1,5 +1,5 @@
-//! The life of a run, without I/O: events in, effects out. The coordinator's task performs the effects in
-//! their order, so a record is always saved before anyone is told.
+//! The state machine of a run, without I/O: events in, effects out. The coordinator's task performs the effects in
+//! their order, so a record is always saved before a message is sent.
 //!
 //! ```text
 //!              all agents Ready                all agents ended as planned
@@ -33,7 +33,7 @@
 //! everyone with `Start`.
 //!
 //! The load itself is the record's profile. It changes once at most before the start (a load shape that comes
-//! with an agent's `Ready`) and as often as somebody likes while Running: saved, then sent whole to everyone.
+//! with an agent's `Ready`) and any number of times while Running: saved, then sent whole to everyone.
 
 mod agents;
 mod catching_up;
@@ -275,7 +275,7 @@ impl RunLifecycle {
         }
     }
 
-    /// Ends the run once nobody is waited for.
+    /// Ends the run once no agent is waited for.
     fn settle(&mut self, now_us: u64) -> Vec<RunEffect> {
         let settled = self
             .presence
@@ -310,7 +310,7 @@ impl RunLifecycle {
         effects
     }
 
-    /// What an agent that was given up is told: to end its load and to hand over what it holds, if it can hold any.
+    /// The last message to an agent that was given up: to end its load and to hand over what it holds, if it can hold any.
     fn farewell(&self, agent_id: &str) -> RunEffect {
         if self.record.started_at_us.is_some() {
             return self.stop(agent_id);

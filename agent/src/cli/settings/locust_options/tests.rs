@@ -47,7 +47,7 @@ fn row(option: &LocustOption) -> String {
         .map(|flag| format!("`{flag}`"))
         .collect();
     let flags = if option.variable == Some("LOCUST_USER_CLASSES") {
-        "`UserClass …`".to_owned()
+        "`UserTypeWeight …`".to_owned()
     } else {
         flags.join(", ")
     };

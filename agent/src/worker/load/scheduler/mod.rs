@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, ProfileStep, UserClass, UserPlan, UserTurn, micros};
+use greylag_infra::{LoadProfile, ProfileStep, UserPlan, UserTurn, UserTypeWeight, micros};
 use greylag_scenarios::{Arrival, PlannedUser, Recorder, UserOrder};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -42,7 +42,7 @@ impl Scheduler {
     /// followed to its end here, the users it asks for over the whole run go to `spawned`.
     pub(super) async fn schedule_users(
         mut self,
-        classes: &[UserClass],
+        classes: &[UserTypeWeight],
         orders: mpsc::Sender<UserOrder>,
         spawned: mpsc::UnboundedSender<u64>,
     ) {

@@ -11,8 +11,11 @@ use super::*;
 /// Orders as they came, each at its run time in ms: index, and whether it starts.
 type Orders = Vec<(u128, u64, bool)>;
 
-fn classes() -> Vec<UserClass> {
-    vec![UserClass::weighted("A", 3.0), UserClass::weighted("B", 1.0)]
+fn classes() -> Vec<UserTypeWeight> {
+    vec![
+        UserTypeWeight::weighted("A", 3.0),
+        UserTypeWeight::weighted("B", 1.0),
+    ]
 }
 
 fn profile(steps: &[(u64, u64, u64)], ends_ms: u64) -> LoadProfile {
@@ -185,9 +188,9 @@ async fn a_jump_is_not_held_up_and_waits_for_the_engine() {
 
 #[tokio::test(start_paused = true)]
 async fn slots_without_a_class_stay_empty() {
-    let fixed = UserClass {
+    let fixed = UserTypeWeight {
         fixed_count: 2,
-        ..UserClass::weighted("F", 1.0)
+        ..UserTypeWeight::weighted("F", 1.0)
     };
     let (_profile, followed) = watch::channel(profile(&[(0, 5, 0), (50, 0, 0)], 1_000));
     let (orders, mut ordered) = mpsc::channel(16);

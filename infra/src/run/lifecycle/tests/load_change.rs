@@ -25,7 +25,7 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
     let profile = profile.clone();
     let effects = run.handle(returned("b"), now + 1_000_000);
     assert!(
-        effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: told, .. }, .. } if *told == profile)),
+        effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: sent, .. }, .. } if *sent == profile)),
         "{effects:?}"
     );
 }

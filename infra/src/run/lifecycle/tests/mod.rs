@@ -141,7 +141,7 @@ fn the_happy_case() {
     );
     assert!(run.handle(ready("a"), 1).is_empty());
     let effects = run.handle(ready("b"), 1_000);
-    assert_eq!(effects[0], RunEffect::Save, "saved before anyone is told");
+    assert_eq!(effects[0], RunEffect::Save, "saved before anything is sent");
     assert_eq!(
         sent(&effects),
         [("a".into(), "start"), ("b".into(), "start")]
@@ -449,16 +449,16 @@ proptest! {
             }
             if before.profile != after.profile {
                 let save = effects.iter().position(|e| *e == RunEffect::Save).unwrap();
-                let told: Vec<_> = effects.iter().enumerate().filter_map(|(at, effect)| match effect {
+                let sent_profiles: Vec<_> = effects.iter().enumerate().filter_map(|(at, effect)| match effect {
                     RunEffect::Send { message: ToAgent::Start { profile, .. } | ToAgent::Profile { profile, .. }, .. } => Some((at, profile)),
                     _ => None,
                 }).collect();
-                assert!(told.iter().all(|(at, profile)| save < *at && **profile == after.profile));
+                assert!(sent_profiles.iter().all(|(at, profile)| save < *at && **profile == after.profile));
                 match before.phase {
                     RunPhase::Preparing => assert_eq!(after.test.users, after.profile.most_users()),
                     _ => {
                         assert_eq!(before.phase, RunPhase::Running);
-                        assert_eq!(told.len(), after.agents.len(), "everyone is told");
+                        assert_eq!(sent_profiles.len(), after.agents.len(), "sent to all agents");
                     }
                 }
             }

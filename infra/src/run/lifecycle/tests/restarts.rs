@@ -23,7 +23,7 @@ fn taken_up(now_us: u64) -> RunLifecycle {
 
 proptest! {
     /// Wherever the clock is after the restart: the elapsed time is the agents', the run is given the time it
-    /// needs, and no more than that once somebody knows where it stands.
+    /// needs, and no more than that once an agent has reported where it stands.
     #[test]
     fn no_step_of_the_clock_is_felt(now in 0u64..4_000 * SECOND_US, behind in 0u64..5 * SECOND_US) {
         let mut run = taken_up(now);
