@@ -1,4 +1,4 @@
-//! Which build this program is: the hash of its executable, as it was when it was started.
+//! Which build this program is: the hash of its executable as it was when the process started.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use greylag_infra::BuildInfo;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-/// The executable that this process was started from, whatever has become of its file since (Linux).
+/// The executable that this process was started from, even if its file has been replaced since (Linux).
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
 /// How much of the executable is in memory at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -92,7 +92,7 @@ pub(crate) fn same_build(program: &OsString) -> OsString {
     program.clone()
 }
 
-/// Whether both are the same file; where either cannot be looked at, nothing better is known.
+/// Whether both are the same file, as far as they can be looked at.
 fn is_same_file(path: &Path, own: &Path) -> bool {
     match (fs::metadata(path), fs::metadata(own)) {
         (Ok(path), Ok(own)) => (path.dev(), path.ino()) == (own.dev(), own.ino()),

@@ -1,4 +1,4 @@
-//! What an agent has to know.
+//! How an agent is configured.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,7 +18,7 @@ use super::scenario_info::scenario_info;
 /// Letters and digits of an agent's secret: 190 bits.
 const SECRET_LENGTH: usize = 32;
 
-/// What an agent has to know.
+/// The configuration of an agent.
 #[derive(Clone)]
 pub struct AgentConfig {
     /// The coordinator's address: http, https, ws or wss; a path is kept as the prefix of a proxy.
@@ -27,7 +27,7 @@ pub struct AgentConfig {
     pub infrastructure: String,
     /// The agent's name, by default [`machine_name`].
     pub name: String,
-    /// The coordinator's token, if it wants one.
+    /// The coordinator's token, if it requires one.
     pub token: Option<String>,
     /// How servers are checked at https and wss addresses; by default by the system's authorities.
     pub tls: Option<Arc<ClientConfig>>,
@@ -40,12 +40,12 @@ pub struct AgentConfig {
 /// Why an agent cannot be started as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentConfigError {
-    /// The address is of no use.
+    /// The address cannot be dialled.
     #[error(
         "`{0}` is not a valid coordinator address; write it as http://name:port or https://name"
     )]
     CoordinatorUrl(String),
-    /// The address holds a user or a password, which would be logged and never used.
+    /// The address contains a user name or password, which would be logged and never used.
     #[error(
         "the coordinator's address contains a user name or password; leave them out and use --token"
     )]
@@ -55,7 +55,7 @@ pub enum AgentConfigError {
     NoWorkerCommand,
 }
 
-/// Whether the address of a coordinator holds a user or password, which coordinators do not ask for.
+/// Whether the address of a coordinator contains a user name or password, which coordinators do not ask for.
 pub(crate) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
@@ -92,7 +92,7 @@ impl AgentConfig {
         Ok(url)
     }
 
-    /// The hello of an agent that is new and holds no runs.
+    /// The hello of a new agent without runs.
     pub(super) fn hello(&self) -> Hello {
         let secret: String = rand::rng()
             .sample_iter(Alphanumeric)

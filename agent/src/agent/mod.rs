@@ -1,14 +1,14 @@
-//! The agent: joins an infrastructure, runs workers for the coordinator and reports what they count.
+//! The agent: joins an infrastructure, runs workers for the coordinator and reports their results.
 //!
 //! ```text
 //!                       ┌────────────────────────── owner (one task) ───────────────────────────┐
 //!  coordinator ◄─link──►│ clock offset, lease, runs: life (`run`) and what is unsent (`outbox`) │
 //!                       └───────────────▲───────────────────────────────────────────────────────┘
-//!                                       │ events            one attendant task per worker process
+//!                                       │ events            one supervisor per worker process
 //!                              worker_process ◄─────► worker processes
 //! ```
 //!
-//! The owner's task only chooses events; what they mean is decided in `run` and `outbox`, which do no I/O.
+//! The owner's task only selects events; `run` and `outbox`, which do no I/O, decide what follows from them.
 
 mod config;
 mod link;
@@ -44,7 +44,7 @@ const WORKER_QUEUE: usize = 1_024;
 /// How long an agent that ends waits for its connection to send what is left and to close.
 const LINK_END: Duration = Duration::from_secs(2);
 
-/// Why an agent ended by itself.
+/// Why an agent ended on its own.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// It and its coordinator do not go together.
@@ -71,10 +71,10 @@ pub struct AgentHandle {
 }
 
 impl Agent {
-    /// Starts an agent, which dials its coordinator until it is there.
+    /// Starts an agent, which dials its coordinator until it is connected.
     ///
     /// # Errors
-    /// When the configuration cannot work: an address that is none, an empty command.
+    /// The configuration cannot work: an invalid address, an empty command.
     pub fn start(config: AgentConfig) -> Result<AgentHandle, AgentConfigError> {
         config.check()?;
         let link_config = LinkConfig {
@@ -132,7 +132,7 @@ impl AgentHandle {
     /// Waits until the coordinator has welcomed the agent.
     ///
     /// # Errors
-    /// When the agent has ended before.
+    /// The agent has ended before.
     pub async fn connected(&mut self) -> Result<(), AgentError> {
         if self
             .connected
@@ -146,20 +146,20 @@ impl AgentHandle {
         Err(AgentError::ShutDown)
     }
 
-    /// Waits until the agent ends by itself, or after [`AgentHandle::begin_shutdown`].
+    /// Waits until the agent ends on its own, or after [`AgentHandle::begin_shutdown`].
     ///
     /// # Errors
-    /// When the coordinator refused the agent.
+    /// The coordinator refused the agent.
     pub async fn ended(&mut self) -> Result<(), AgentError> {
         (&mut self.owner).await.unwrap_or(Err(AgentError::Panicked))
     }
 
-    /// Begins to end the agent: load stops as at a stop of the run, the last results are sent.
+    /// Begins to end the agent: its load stops as when the run is stopped, and the last results are sent.
     pub fn begin_shutdown(&self) {
         self.shutdown.cancel();
     }
 
-    /// Ends the agent at once: workers are killed, results that were not sent are lost.
+    /// Ends the agent immediately: workers are killed, and results that were not sent are lost.
     pub fn kill(&self) {
         self.kill.cancel();
     }
@@ -167,7 +167,7 @@ impl AgentHandle {
     /// Ends the agent and waits for it. Takes at most the stop timeout of its runs and a few seconds.
     ///
     /// # Errors
-    /// When the coordinator refused the agent.
+    /// The coordinator refused the agent.
     pub async fn shutdown(mut self) -> Result<(), AgentError> {
         self.begin_shutdown();
         self.ended().await

@@ -2,8 +2,8 @@
 //!
 //! Users call it on the load thread, once per request; the worker's other thread takes out what was counted, several
 //! times a second, so that little is lost with the process. They share one lock, which is held for a few dozen
-//! nanoseconds: a second (or what there is of it) is taken out by moving a pointer, encoded outside, and its memory
-//! given back for a second to come.
+//! nanoseconds: a second (or the part of it that has passed) is taken out by moving a pointer, encoded outside the lock,
+//! and its memory is reused for a later second.
 
 mod second;
 
@@ -19,15 +19,15 @@ use tokio::sync::Notify;
 use crate::vocabulary::{Overflowed, TASK_METHOD, Vocabulary};
 pub(crate) use second::{Reports, Second};
 
-/// Seconds that wait to be taken out at most; when the agent does not take reports for so long, the two
-/// earliest become one.
+/// At most this many seconds wait to be taken out; when the agent does not take reports for longer, the two earliest
+/// are merged.
 const MAX_SECONDS: usize = 64;
 /// Emptied seconds kept for reuse.
 const MAX_SPARE: usize = 3;
 
 /// Records what the users of one worker do.
 pub(crate) struct RunRecorder {
-    /// Unknown while the run is prepared; what is recorded then is of second 0.
+    /// Unknown while the run is prepared; what is recorded then counts in second 0.
     run_zero: OnceLock<Instant>,
     state: Mutex<State>,
     stop_test: StopTest,
@@ -44,7 +44,7 @@ struct StopTest {
 struct State {
     vocabulary: Vocabulary,
     seconds: Seconds,
-    /// Of no worker in particular: whoever takes them out knows which this is.
+    /// Without the worker's number, which the agent adds.
     notices: GeneratorNotices,
     last_user_ended: Duration,
 }
@@ -129,7 +129,7 @@ impl RunRecorder {
         state.taken(seconds, endpoints)
     }
 
-    /// Adds what the worker found out about itself.
+    /// Adds a notice about this worker itself.
     pub(crate) fn notice(&self, notice: GeneratorNotice) {
         self.lock().notices.add(notice);
     }
@@ -152,14 +152,14 @@ impl RunRecorder {
         })
     }
 
-    /// A user's panic cannot leave the counts half written: nothing in here calls back.
+    /// A user's panic cannot leave the counts half written: no code of users is called under the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// These seconds with what goes with them; `endpoints` gets those that it does not have.
+    /// These seconds and all that belongs to them; endpoints that are new are added to `endpoints`.
     fn taken(&mut self, seconds: Vec<Second>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
         let known = endpoints.len();
         endpoints.extend_from_slice(&self.vocabulary.endpoints()[known..]);
@@ -211,7 +211,7 @@ impl Seconds {
 
 impl Recorder for RunRecorder {
     fn request(&self, sample: &RequestSample<'_>) {
-        // The second belongs to the moment the request ended, however late it is handed in.
+        // The second in which the request ended counts, however late it is recorded.
         let ended = sample
             .started_at
             .checked_add(sample.response_time)
@@ -304,7 +304,7 @@ impl Recorder for RunRecorder {
     fn stop_test(&self, reason: &str) {
         let reason = cut(reason, MAX_ERROR_BYTES).into_owned();
         if self.stop_test.reason.set(reason).is_ok() {
-            // Kept for a waiter that is not there yet.
+            // Kept for a waiter that comes later.
             self.stop_test.asked.notify_one();
         }
     }

@@ -10,13 +10,13 @@ use greylag_scenarios::RequestSample;
 
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes};
 
-/// What ended in one second. Its memory is used again for later seconds.
+/// What ended in one second. Its memory is reused for later seconds.
 #[derive(Default)]
 pub(crate) struct Second {
     number: u32,
-    /// Users and arrivals; its own second is not used.
+    /// Users and arrivals; its field `second` is not used.
     pub(super) users: UserChange,
-    /// By number of the endpoint; none until it is first met by this piece of memory.
+    /// By number of the endpoint; none until this memory is first used for it.
     cells: Vec<Option<Box<Cell>>>,
     /// Endpoints whose cell is not empty.
     touched: Vec<u32>,
@@ -39,7 +39,7 @@ impl Second {
         !self.touched.is_empty() || self.users != UserChange::default()
     }
 
-    /// Takes everything but the samples out, into the result; `fresh` is the memory for what is still to come.
+    /// Returns everything but the samples; `fresh` becomes the memory for the rest of the second.
     pub(super) fn split(&mut self, mut fresh: Second) -> Second {
         fresh.begin(self.number);
         std::mem::swap(&mut fresh.samples, &mut self.samples);
@@ -51,8 +51,8 @@ impl Second {
         self.number = number;
     }
 
-    /// Counts a request that ended `at` this run time. The error's text is given apart because it may
-    /// have been cut or be beyond its cap.
+    /// Counts a request that ended `at` this run time. The error's text is a parameter of its own because it may have been
+    /// cut or be beyond its cap.
     pub(super) fn request(
         &mut self,
         endpoint: u32,
@@ -82,7 +82,7 @@ impl Second {
         });
     }
 
-    /// Counts an error that is no failed request.
+    /// Counts an error that is not a failed request.
     pub(super) fn task_error(&mut self, endpoint: u32, error: &str) {
         self.cell(endpoint).interval.record_error(error, 1);
     }

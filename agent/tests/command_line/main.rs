@@ -1,4 +1,4 @@
-//! The command line with bad input: one clear sentence, exit code 2, and nothing started.
+//! The command line with bad input: one clear message, exit code 2, and nothing started.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -201,7 +201,7 @@ fn coordinators_are_guarded() {
 }
 
 #[test]
-fn coordinators_that_are_not_there_are_told() {
+fn coordinators_that_do_not_answer_are_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);

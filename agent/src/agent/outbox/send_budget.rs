@@ -1,14 +1,14 @@
-//! How much is sent before the coordinator has acknowledged it: what the connection carries in about two seconds, as
-//! its acknowledgements say. On a slow link snapshots get smaller and wait their turn at the agent, so that pings are
-//! never behind more than a few seconds of results.
+//! How much may be sent and not acknowledged yet: what the connection carries in about two seconds, judged by its
+//! acknowledgements. On a slow link snapshots get smaller and wait at the agent, so that pings never wait behind more than
+//! a few seconds of results.
 
 use std::time::{Duration, Instant};
 
 /// What is sent before anything is known of the connection.
 const FIRST_BYTES: usize = 16 * 1024;
-/// Even the slowest connection is given so much at once.
+/// Even the slowest connection is given this much at a time.
 const LEAST_BYTES: usize = 8 * 1024;
-/// A whole snapshot that is acknowledged within this time says that more may be sent; a small one says nothing.
+/// When a whole snapshot is acknowledged within this time, more may be sent; a small one proves nothing.
 const QUICK: Duration = Duration::from_secs(1);
 /// A slow connection is given what it carries in this time.
 const AIM: Duration = Duration::from_secs(2);
@@ -79,8 +79,7 @@ mod tests {
 
     const MOST: usize = 8 * 1024 * 1024;
 
-    /// Sends over a link of this many bytes a second for a minute; says the longest that a ping had to wait behind
-    /// results.
+    /// The longest that a ping had to wait behind results in a minute of sending over a link of this many bytes a second.
     fn longest_wait(bytes_per_second: f64) -> f64 {
         let mut budget = SendBudget::new(MOST);
         let start = Instant::now();
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_connections_are_given_more_and_slow_ones_less() {
+    fn quick_connections_get_more_and_slow_ones_less() {
         let mut budget = SendBudget::new(MOST);
         let start = Instant::now();
         budget.acknowledged(100, start, start, Duration::ZERO);
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_slow_is_no_slow_connection() {
+    fn a_slow_store_is_not_a_slow_connection() {
         let mut budget = SendBudget::new(MOST);
         let start = Instant::now();
         let saving = 3 * QUICK;

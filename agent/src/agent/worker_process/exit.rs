@@ -3,9 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-/// How a process ended, as the end of a sentence that begins with it; none for exit code 0.
+/// How a process ended, as text that follows its name; none for exit code 0.
 pub(crate) fn describe_exit(status: ExitStatus, last_error_line: &str) -> Option<String> {
-    /// Longest part of a worker's last words in the reason of a failed run.
+    /// Longest part of a worker's last error line in the reason of a failed run.
     const LAST_WORDS_BYTES: usize = 300;
     if let Some(signal) = status.signal() {
         let name = signal_name(signal).map_or(String::new(), |name| format!(" ({name})"));
@@ -25,8 +25,7 @@ pub(crate) fn describe_exit(status: ExitStatus, last_error_line: &str) -> Option
     })
 }
 
-/// The name of a signal that ends processes. These numbers are the same on every Unix that Rust runs on,
-/// but for SIGBUS, SIGSYS and the like, which go without.
+/// The name of a signal that ends processes, of those that have the same number on every Unix that Rust runs on.
 fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "SIGHUP",

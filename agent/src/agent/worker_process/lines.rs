@@ -2,7 +2,7 @@
 
 use greylag_infra::protocol::{MAX_LOG_LINE_BYTES, cut};
 
-/// Most lines kept of one worker per second; further ones are counted as dropped.
+/// At most this many lines of a worker are kept per second; further ones are counted as dropped.
 pub(crate) const MAX_LINES_PER_SECOND: u32 = 100;
 
 /// Splits a stream of bytes into lines.
@@ -53,7 +53,7 @@ pub(crate) struct LineLimit {
 }
 
 impl LineLimit {
-    /// Whether a line that came in this second (of any clock that counts on) may pass.
+    /// Whether a line that came in this second (of any monotonic clock) may pass.
     pub(crate) fn admit(&mut self, second: u64) -> bool {
         if second != self.second {
             self.second = second;
@@ -108,8 +108,7 @@ mod tests {
     }
 
     proptest! {
-        /// How the bytes are cut into pieces makes no difference, and short valid lines come through as
-        /// they are.
+        /// How the bytes are cut makes no difference, and short valid lines come through unchanged.
         #[test]
         fn pieces_make_no_difference(lines in prop::collection::vec("[a-zü ]{0,30}", 0..10), size in 1usize..20) {
             let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();

@@ -1,4 +1,4 @@
-//! What a worker prints, as far as both of its streams share it.
+//! What the two output streams of a worker share: the limit of lines, and the last line of its errors.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
