@@ -73,6 +73,25 @@ pub(crate) struct RunOptions {
     exit_code_on_error: Option<u8>,
 }
 
+impl RunOptions {
+    /// What is made of the run beside showing it.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    fn following(&self) -> Result<Following, Failure> {
+        let csv = self.csv.clone();
+        let csv = csv.map(|prefix| CsvFiles::new(prefix, self.csv_full_history));
+        Ok(Following {
+            summary: self.summary.clone().map(SummaryFile::new).transpose()?,
+            csv: csv.transpose()?,
+            log: (!self.quiet).then(|| RunLog::new(self.coordinator.is_none())),
+            only_summary: self.only_summary,
+            print_stats: self.print_stats,
+            exit_code_on_error: self.exit_code_on_error,
+        })
+    }
+}
+
 /// Runs a load test and follows it to its end. `custom` are the scenarios' own options as given by flags.
 pub(crate) async fn run(
     options: RunOptions,
@@ -112,39 +131,48 @@ pub(crate) async fn run(
         let test = check_locally(&draft, &scenarios)?;
         draft.name = Some(test.name);
     }
-    let csv = options
-        .csv
-        .map(|prefix| CsvFiles::new(prefix, options.csv_full_history));
-    let mut following = Following {
-        summary: options.summary.map(SummaryFile::new).transpose()?,
-        csv: csv.transpose()?,
-        log: (!options.quiet).then(|| RunLog::new(options.coordinator.is_none())),
-        only_summary: options.only_summary,
-        print_stats: options.print_stats,
-        exit_code_on_error: options.exit_code_on_error,
-    };
     let mut signals = Signals::take()?;
-
-    if let Some(url) = options.coordinator {
-        let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
-        let is_ours = |scenario: &Scenario| draft.scenario.as_ref() == Some(&scenario.name);
-        draft.allow_mixed_builds = Some(options.allow_mixed_builds);
-        if draft.declared.is_none() && scenarios.iter().any(is_ours) {
-            draft.client_build = Some(own_build().await);
-        }
-        let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
-        print_line(format_args!(
-            "Run #{} of {}: {}",
-            run.number,
-            label(&draft),
-            api.page_of(&run)
-        ));
-        warn_about(&run);
-        return Ok(follow(&api, &run, &mut following, &mut signals)
-            .await?
-            .exit_code());
+    match options.coordinator.clone() {
+        Some(url) => run_on_agents(url, options, draft, &scenarios, &mut signals).await,
+        None => run_locally(options, &draft, scenarios, &mut signals).await,
     }
+}
 
+/// Runs a test on a coordinator's agents.
+async fn run_on_agents(
+    url: Url,
+    options: RunOptions,
+    mut draft: TestDraft,
+    scenarios: &[Scenario],
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    let mut following = options.following()?;
+    let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
+    let is_ours = |scenario: &Scenario| draft.scenario.as_ref() == Some(&scenario.name);
+    draft.allow_mixed_builds = Some(options.allow_mixed_builds);
+    if draft.declared.is_none() && scenarios.iter().any(is_ours) {
+        draft.client_build = Some(own_build().await);
+    }
+    let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
+    print_line(format_args!(
+        "Run #{} of {}: {}",
+        run.number,
+        label(&draft),
+        api.page_of(&run)
+    ));
+    warn_about(&run);
+    let outcome = follow(&api, &run, &mut following, signals).await?;
+    Ok(outcome.exit_code())
+}
+
+/// Runs a test with a coordinator and an agent in this process.
+async fn run_locally(
+    options: RunOptions,
+    draft: &TestDraft,
+    scenarios: Vec<Scenario>,
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    let mut following = options.following()?;
     let data = DataDir::asked(options.page.data.clone());
     let page = if options.headless {
         LocalPage::Closed
@@ -157,10 +185,9 @@ pub(crate) async fn run(
             "interrupted before the run was started".to_owned()
         })
         .await?;
-    let ended = local.run(&draft, &mut following, &mut signals).await;
-    match ended {
+    match local.run(draft, &mut following, signals).await {
         Ok(outcome) => {
-            local.end_unless(&mut signals).await?;
+            local.end_unless(signals).await?;
             Ok(outcome.exit_code())
         }
         Err(failure) => {
