@@ -9,25 +9,27 @@
 //!
 //! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
 
+mod pending;
 mod send_budget;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, MAX_UNACKNOWLEDGED, SampleData,
-    Snapshot, ToCoordinator, UserChange, WorkerState, encode,
+    AgentEnd, ErrorCount, IntervalData, LogLine, MAX_UNACKNOWLEDGED, SampleData, ToCoordinator,
+    UserChange, WorkerState, encode,
 };
 use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId};
 use greylag_reporting::{
-    Interval, IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
+    IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
 
 use crate::vocabulary::{Overflowed, Vocabulary};
-use crate::worker_protocol::{Report, add_change, interval_bytes};
+use crate::worker_protocol::{Report, add_change};
+use pending::{Pending, merge_into, merge_neighbours};
 use send_budget::SendBudget;
 
 /// Seconds that are kept apart while they are pending; beyond, each two neighbours become one. Samples are
@@ -40,8 +42,6 @@ const MAX_PENDING_LOG_LINES: usize = 10_000;
 /// A snapshot is closed when it has about this many bytes; what is left goes into the next one. With one
 /// more interval of the largest kind it stays far below `MAX_MESSAGE_BYTES`.
 const SNAPSHOT_BYTES: usize = 2 * 1024 * 1024;
-/// About what fixed-size things take in a snapshot: names and numbers of their fields.
-const SMALL_BYTES: usize = 60;
 
 /// The outbox of one run.
 #[derive(Debug)]
@@ -78,19 +78,6 @@ struct Frame {
     made_at: Instant,
     /// When it went out, on the present connection.
     sent_at: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    intervals: BTreeMap<u32, BTreeMap<u32, Interval>>,
-    user_changes: BTreeMap<u32, UserChange>,
-    samples: BTreeMap<u32, Vec<SampleData>>,
-    log: VecDeque<LogLine>,
-    log_lines_dropped: u64,
-    workers: Vec<WorkerState>,
-    failing: Option<FailureReason>,
-    notices: GeneratorNotices,
-    end: Option<AgentEnd>,
 }
 
 impl Outbox {
@@ -234,7 +221,7 @@ impl Outbox {
         self.notices.add(notice).cloned()
     }
 
-    /// Sentences about caps that have been passed since this was last asked.
+    /// Messages about caps that have been passed since this was last asked.
     pub(crate) fn take_overflow_news(&mut self) -> Vec<String> {
         let overflowed = self.vocabulary.overflowed();
         let news = overflowed.news_since(self.reported_overflow).collect();
@@ -330,154 +317,5 @@ impl Outbox {
     /// Whether the coordinator has everything, the end included.
     pub(crate) fn is_done(&self) -> bool {
         self.ended && self.unacknowledged.is_empty()
-    }
-}
-
-impl Pending {
-    /// Whether there is nothing of the seconds before this one, or of none without one.
-    fn is_empty(&self, before: Option<u32>) -> bool {
-        self.is_counted_out(before)
-            && self.log_lines_dropped == 0
-            && self.workers.is_empty()
-            && self.failing.is_none()
-            && self.notices.is_empty()
-            && self.end.is_none()
-    }
-
-    /// The first second that there are still counts of.
-    fn first_second(&self) -> Option<u32> {
-        let intervals = self.intervals.first_key_value().map(|(second, _)| second);
-        let changes = self
-            .user_changes
-            .first_key_value()
-            .map(|(second, _)| second);
-        intervals.into_iter().chain(changes).min().copied()
-    }
-
-    fn is_counted_out(&self, before: Option<u32>) -> bool {
-        !is_due(&self.intervals, before)
-            && !is_due(&self.user_changes, before)
-            && !is_due(&self.samples, before)
-            && self.log.is_empty()
-    }
-
-    /// Takes a snapshot of about `budget` bytes, earliest first; the end only when nothing else is left.
-    fn take(
-        &mut self,
-        before: Option<u32>,
-        budget: usize,
-        vocabulary: &[std::sync::Arc<Endpoint>],
-    ) -> Snapshot {
-        let mut snapshot = Snapshot {
-            workers: std::mem::take(&mut self.workers),
-            log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
-            notices: self.notices.take(),
-            ..Snapshot::default()
-        };
-        if let Some(reason) = self.failing.take() {
-            snapshot.set_failing(reason);
-        }
-        // Both are bounded to far below the budget.
-        let mut size = (snapshot.workers.len() + snapshot.notices.len()) * SMALL_BYTES;
-        let mut positions = Positions::default();
-
-        while size < budget
-            && is_due(&self.intervals, before)
-            && let Some(mut second) = self.intervals.first_entry()
-        {
-            let Some((number, interval)) = second.get_mut().pop_first() else {
-                second.remove();
-                continue;
-            };
-            let position = positions.of(number, vocabulary, &mut snapshot.endpoints, &mut size);
-            let data = interval.to_wire(*second.key(), position);
-            if second.get().is_empty() {
-                second.remove();
-            }
-            size += interval_bytes(&data);
-            snapshot.intervals.push(data);
-        }
-        while size < budget
-            && is_due(&self.user_changes, before)
-            && let Some((_, change)) = self.user_changes.pop_first()
-        {
-            size += SMALL_BYTES;
-            snapshot.user_changes.push(change);
-        }
-        while size < budget
-            && let Some(line) = self.log.pop_front()
-        {
-            size += line.text.len() + line.source.len() + SMALL_BYTES;
-            snapshot.log.push(line);
-        }
-        while size < budget
-            && is_due(&self.samples, before)
-            && let Some((_, mut samples)) = self.samples.pop_first()
-        {
-            thin_samples(&mut samples);
-            size += samples.len() * SMALL_BYTES;
-            for sample in samples {
-                let endpoint = positions.of(
-                    sample.endpoint,
-                    vocabulary,
-                    &mut snapshot.endpoints,
-                    &mut size,
-                );
-                snapshot.samples.push(SampleData { endpoint, ..sample });
-            }
-        }
-        if self.is_counted_out(None) {
-            snapshot.end = self.end.take();
-        }
-        snapshot
-    }
-}
-
-/// Whether there is anything of the seconds before this one, or at all.
-fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
-    let first = seconds.first_key_value();
-    first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
-}
-
-/// Where in a snapshot's endpoints those of the vocabulary are.
-#[derive(Default)]
-struct Positions(BTreeMap<u32, u32>);
-
-impl Positions {
-    fn of(
-        &mut self,
-        number: u32,
-        vocabulary: &[std::sync::Arc<Endpoint>],
-        endpoints: &mut Vec<Endpoint>,
-        size: &mut usize,
-    ) -> u32 {
-        *self.0.entry(number).or_insert_with(|| {
-            let endpoint = Endpoint::clone(&vocabulary[number as usize]);
-            *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
-            endpoints.push(endpoint);
-            endpoints.len() as u32 - 1
-        })
-    }
-}
-
-fn merge_into(endpoints: &mut BTreeMap<u32, Interval>, endpoint: u32, interval: Interval) {
-    match endpoints.entry(endpoint) {
-        std::collections::btree_map::Entry::Vacant(vacant) => {
-            vacant.insert(interval);
-        }
-        std::collections::btree_map::Entry::Occupied(mut occupied) => {
-            occupied.get_mut().merge(&interval);
-        }
-    }
-}
-
-/// Halves a map: each second of two neighbours goes into the first.
-fn merge_neighbours<T>(seconds: &mut BTreeMap<u32, T>, merge: impl Fn(&mut T, T)) {
-    let mut all = std::mem::take(seconds).into_iter();
-    while let Some((second, mut kept)) = all.next() {
-        if let Some((_, merged)) = all.next() {
-            merge(&mut kept, merged);
-        }
-        seconds.insert(second, kept);
     }
 }

@@ -21,7 +21,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.next_alive = now.instant + ALIVE_EVERY;
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         for worker in self.workers.values() {
-            worker.say(|| ToWorker::Alive { lease_ms });
+            worker.send(|| ToWorker::Alive { lease_ms });
         }
     }
 

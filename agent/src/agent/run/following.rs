@@ -61,7 +61,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.run_zero = Some(run_zero);
         self.next_snapshot = run_zero + SNAPSHOT_DELAY;
         for worker in self.workers.values() {
-            worker.say(|| ToWorker::Start {
+            worker.send(|| ToWorker::Start {
                 run_zero_us,
                 profile: profile.clone(),
                 set_up_data: set_up_data.clone(),
@@ -81,7 +81,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             return;
         }
         for worker in self.workers.values() {
-            worker.say(|| ToWorker::Profile {
+            worker.send(|| ToWorker::Profile {
                 profile: profile.clone(),
             });
         }

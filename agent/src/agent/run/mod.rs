@@ -9,33 +9,28 @@
 //!                                                                                              forgotten
 //! ```
 //!
-//! The first failure is the one that is kept. A worker that exits before its time fails the part and stops
-//! the other workers; what they counted is sent all the same. Stopping has a deadline, at which what is left
-//! is killed.
+//! The first failure is kept. A worker that exits early fails the part and stops the other workers; their results are
+//! sent all the same. Stopping has a deadline, at which the workers that still run are killed.
 
 mod deadlines;
 mod following;
 mod local_ports;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod worker;
+mod worker_events;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, UserChange, WorkerState, cut};
-use greylag_infra::{
-    FailureReason, GeneratorNotice, LoadProfile, LostWorker, RunId, SetUpData, WorkerFailure,
-    micros, own_users,
-};
+use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, cut};
+use greylag_infra::{FailureReason, LoadProfile, LostWorker, RunId, SetUpData, WorkerFailure};
 use greylag_scenarios::WORKER_GRACE;
 
-use super::link::Held;
 use super::outbox::Outbox;
-use super::worker_process::WorkerEvent;
-use crate::worker_protocol::{Report, ToWorker};
+use crate::worker_protocol::ToWorker;
 pub(crate) use local_ports::local_ports;
-use local_ports::too_few_ports;
 use worker::Worker;
 pub(crate) use worker::WorkerHandle;
 
@@ -62,7 +57,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// That of an agent that starts no worker.
-    pub(crate) fn of_nobody() -> Self {
+    pub(crate) fn without_workers() -> Self {
         Self {
             longest_start: Duration::ZERO,
             longest_stop: Duration::ZERO,
@@ -226,7 +221,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             kill_at: now.instant + self.stop_timeout + self.kill_after,
         };
         for worker in self.workers.values() {
-            worker.say(|| ToWorker::Stop);
+            worker.send(|| ToWorker::Stop);
         }
         self.settle(now);
     }
@@ -268,157 +263,6 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
     }
 
-    /// Something happened in or to a worker.
-    pub(crate) fn on_worker(&mut self, index: u32, event: WorkerEvent, now: Now) {
-        match event {
-            WorkerEvent::Ready { set_up_data } => {
-                if set_up_data.is_some() {
-                    self.set_up_data = set_up_data;
-                }
-                self.on_ready(index, now);
-            }
-            WorkerEvent::Report(report) => self.on_report(index, &report, now),
-            WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
-            WorkerEvent::Failing(failure) => self.fail_worker(index, failure, now),
-            WorkerEvent::End {
-                failure,
-                last_user_ended_us,
-            } => {
-                self.last_user_ended_us = self.last_user_ended_us.max(last_user_ended_us);
-                self.on_end(index, failure, now);
-            }
-            WorkerEvent::Line(line) => {
-                let source = format!("{}/worker-{index}", self.agent);
-                self.log(now, source, line);
-            }
-            WorkerEvent::LinesDropped(lines) => self.outbox.add_dropped_log_lines(lines),
-            WorkerEvent::Exited { how } => self.on_exit(index, how, now),
-        }
-    }
-
-    fn on_ready(&mut self, index: u32, now: Now) {
-        if let Some(worker) = self.workers.get_mut(&index) {
-            worker.ready = true;
-        }
-        self.check_ready(now);
-    }
-
-    fn check_ready(&mut self, now: Now) {
-        let all_ready = self.workers.values().all(|worker| worker.ready)
-            && !matches!(self.shape, Shape::Awaited);
-        if all_ready && matches!(self.phase, Phase::Preparing { .. }) {
-            self.phase = Phase::Ready;
-            self.note(now, "All workers are ready".to_owned());
-        }
-    }
-
-    fn on_report(&mut self, index: u32, report: &Report, now: Now) {
-        if let Err(error) = self.outbox.add_report(report) {
-            let problem = error.to_string();
-            self.fail_worker(index, WorkerFailure::InvalidResults { problem }, now);
-            return;
-        }
-        let Some(worker) = self.workers.get_mut(&index) else {
-            return;
-        };
-        worker.reported_until = worker.reported_until.max(report.complete_until());
-        for change in &report.user_changes {
-            worker.started += change.started;
-            worker.stopped += change.stopped;
-            self.workers_changed = true;
-        }
-        for notice in &report.notices {
-            let notice = GeneratorNotice {
-                worker: Some(index),
-                ..notice.clone()
-            };
-            self.add_notice(notice, now);
-        }
-        for news in self.outbox.take_overflow_news() {
-            self.note(now, news);
-        }
-    }
-
-    /// Notes that a profile has more users here than this machine has local ports.
-    fn check_ports(&mut self, profile: &LoadProfile, now: Now) {
-        let (Some(ports), Some(first_worker)) =
-            (self.local_ports, self.workers.keys().next().copied())
-        else {
-            return;
-        };
-        let most_users = profile.most_users();
-        let users = self
-            .workers
-            .keys()
-            .map(|worker| own_users(most_users, *worker, self.all_workers))
-            .sum();
-        if let Some(notice) = too_few_ports(users, ports, first_worker) {
-            self.add_notice(notice, now);
-        }
-    }
-
-    /// Adds a notice to the results; the first of its kind is a line of the log, too.
-    fn add_notice(&mut self, notice: GeneratorNotice, now: Now) {
-        if let Some(news) = self.outbox.add_notice(notice) {
-            self.note(now, format!("Warning: {}", news.message(Some(&self.agent))));
-        }
-    }
-
-    /// The scenario's words become the reason of the failure, which is printed on terminals.
-    fn on_stop_test(&mut self, reason: &str, now: Now) {
-        let visible: String = reason
-            .chars()
-            .map(|character| match character {
-                character if character.is_control() => ' ',
-                character => character,
-            })
-            .collect();
-        let text = visible.trim().to_owned();
-        self.fail(FailureReason::StoppedByScenario { text }, now);
-    }
-
-    fn on_end(&mut self, index: u32, failure: Option<WorkerFailure>, now: Now) {
-        if let Some(worker) = self.workers.get_mut(&index) {
-            worker.ended = true;
-        }
-        if let Some(failure) = failure {
-            self.fail_worker(index, failure, now);
-        }
-    }
-
-    fn on_exit(&mut self, index: u32, how: Option<String>, now: Now) {
-        let run_time = self.run_time(now);
-        let Some(worker) = self.workers.get_mut(&index) else {
-            return;
-        };
-        worker.handle = None;
-        self.workers_changed = true;
-        let left = worker.started.saturating_sub(worker.stopped);
-        worker.stopped += left;
-        let (ended, reported_until) = (worker.ended, worker.reported_until);
-        if left > 0 {
-            self.last_user_ended_us = self.last_user_ended_us.max(micros(run_time));
-            self.outbox.add_user_change(UserChange {
-                second: u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX),
-                started: 0,
-                stopped: left,
-                ..UserChange::default()
-            });
-        }
-        if !ended {
-            let how = how.unwrap_or_else(|| "exited unexpectedly".to_owned());
-            if self.run_zero.is_some() {
-                self.lost_workers.push(LostWorker {
-                    worker: index,
-                    since_second: reported_until,
-                    how: how.clone(),
-                });
-            }
-            self.fail_worker(index, WorkerFailure::Exited { how }, now);
-        }
-        self.settle(now);
-    }
-
     /// Ends the part when nothing runs any more.
     fn settle(&mut self, now: Now) {
         let stopping = matches!(self.phase, Phase::Stopping { .. } | Phase::Driving);
@@ -437,59 +281,6 @@ impl<W: WorkerHandle> AgentRun<W> {
             std::mem::take(&mut self.lost_workers),
         );
         self.outbox.cut(None, self.reported_until());
-    }
-
-    /// Makes a snapshot of the seconds that are over, or of everything at the end.
-    fn snapshot(&mut self, now: Now) {
-        if self.workers_changed && self.phase != Phase::Over {
-            self.report_workers();
-        }
-        let goes_on = self.run_zero.is_some() && self.phase != Phase::Over;
-        let this_second = u32::try_from(self.run_time(now).as_secs()).unwrap_or(u32::MAX);
-        self.outbox
-            .cut(goes_on.then_some(this_second), self.reported_until());
-    }
-
-    /// Up to which second of run time all workers have reported everything. One that was lost never will.
-    fn reported_until(&self) -> u32 {
-        let until_of = |ended: bool| {
-            let workers = self.workers.values();
-            workers
-                .filter(move |worker| worker.ended == ended)
-                .map(|worker| worker.reported_until)
-        };
-        let latest = || until_of(true).max().unwrap_or(0);
-        until_of(false).min().unwrap_or_else(latest)
-    }
-
-    fn report_workers(&mut self) {
-        self.workers_changed = false;
-        let states = self
-            .workers
-            .iter()
-            .map(|(index, worker)| WorkerState {
-                index: *index,
-                pid: worker.pid,
-                users: worker.started.saturating_sub(worker.stopped),
-                running: worker.handle.is_some(),
-            })
-            .collect();
-        self.outbox.set_workers(states);
-    }
-
-    /// How the part stands, for the coordinator.
-    pub(crate) fn held(&self, run_id: &RunId) -> Held {
-        // On a slow link most of what waits is not in a snapshot yet.
-        let pending = self.outbox.oldest_pending_second();
-        let pending_since = self.run_zero.zip(pending).and_then(|(run_zero, second)| {
-            run_zero.checked_add(Duration::from_secs(u64::from(second) + 1))
-        });
-        let since = [self.outbox.unacknowledged_since(), pending_since];
-        Held {
-            run_id: run_id.clone(),
-            run_zero: self.run_zero,
-            unacknowledged_since: since.into_iter().flatten().min(),
-        }
     }
 
     /// What waits for the coordinator.

@@ -1,4 +1,4 @@
-//! A worker as its part of a run sees it.
+//! What a part of a run knows of a worker, and what it does to it.
 
 use crate::agent::worker_process::WorkerProcess;
 use crate::worker_protocol::ToWorker;
@@ -7,8 +7,8 @@ use crate::worker_protocol::ToWorker;
 pub(crate) trait WorkerHandle {
     /// Process id.
     fn pid(&self) -> u32;
-    /// Says something to the worker.
-    fn say(&self, message: ToWorker);
+    /// Sends a message to the worker.
+    fn send(&self, message: ToWorker);
     /// Kills the worker.
     fn kill(&self);
 }
@@ -17,8 +17,8 @@ impl WorkerHandle for WorkerProcess {
     fn pid(&self) -> u32 {
         self.pid()
     }
-    fn say(&self, message: ToWorker) {
-        self.say(message);
+    fn send(&self, message: ToWorker) {
+        self.send(message);
     }
     fn kill(&self) {
         self.kill();
@@ -38,9 +38,9 @@ pub(super) struct Worker<W> {
 }
 
 impl<W: WorkerHandle> Worker<W> {
-    pub(super) fn say(&self, message: impl Fn() -> ToWorker) {
+    pub(super) fn send(&self, message: impl Fn() -> ToWorker) {
         if let Some(handle) = &self.handle {
-            handle.say(message());
+            handle.send(message());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker's life as its agent sees it: prepare, ready, start, reports, end.
 
 mod agent_link;
+mod results;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use super::load::{LoadError, LoadEvent, LoadThread, Part, StartUsers};
 use super::watch::SaturationWatch;
 use crate::open_files::too_few_files;
-use crate::recorder::{Reports, RunRecorder, Taken};
+use crate::recorder::RunRecorder;
 use crate::scenario_choice::{choose, settings_of, shape_ceiling};
 use crate::vocabulary::Overflowed;
-use crate::worker_protocol::{FromWorker, Report, ToWorker};
+use crate::worker_protocol::{FromWorker, ToWorker};
 use agent_link::AgentLink;
 pub(super) use agent_link::SessionError;
 
@@ -348,73 +349,6 @@ impl Session {
     /// The first reason is the one that is kept.
     fn fail(&mut self, failure: WorkerFailure) {
         self.failure.get_or_insert(failure);
-    }
-
-    /// Hands over what was counted so far, unless the agent has not read what came before.
-    async fn hand_over(&mut self) -> Result<(), SessionError> {
-        let second = self.recorder.second_now();
-        let Some(run) = &mut self.run else {
-            return Ok(());
-        };
-        if !self.agent.has_read_all() {
-            run.handed_over(second, Duration::ZERO);
-            return Ok(());
-        }
-        let is_next = second > run.flushed;
-        if is_next {
-            for notice in self
-                .saturation
-                .iter_mut()
-                .flat_map(|watch| watch.look(second))
-            {
-                self.recorder.notice(notice);
-            }
-        }
-        let began = Instant::now();
-        let taken = self.recorder.take_so_far(second, &mut self.endpoints);
-        let mut reports = self.reports_of(taken);
-        if reports.is_empty() && is_next {
-            // That there was nothing has to be known, too.
-            reports.push(FromWorker::Report(Report {
-                until: second,
-                ..Report::default()
-            }));
-        }
-        self.agent.put(&reports).await?;
-        if let Some(run) = &mut self.run {
-            run.handed_over(second, began.elapsed());
-        }
-        Ok(())
-    }
-
-    /// Sends everything there is.
-    async fn flush(&mut self) -> Result<(), SessionError> {
-        let taken = self.recorder.take(None, &mut self.endpoints);
-        for report in self.reports_of(taken) {
-            self.agent.send(&report).await?;
-        }
-        Ok(())
-    }
-
-    /// What was taken out of the recorder as messages.
-    fn reports_of(&mut self, mut taken: Taken) -> Vec<FromWorker> {
-        for news in taken.overflowed.news_since(self.overflowed) {
-            tracing::warn!("{news}");
-        }
-        self.overflowed = taken.overflowed;
-        let mut reports = Reports::default();
-        for second in &mut taken.seconds {
-            second.empty_into(&mut reports, &self.endpoints);
-        }
-        self.recorder.give_back(taken.seconds);
-        let mut reports = reports.finish();
-        if !taken.notices.is_empty() {
-            reports.push(Report {
-                notices: taken.notices,
-                ..Report::default()
-            });
-        }
-        reports.into_iter().map(FromWorker::Report).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
 fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     let changed = LoadProfile {
         ends_at_us: 20_000_000,
         ..stage.profile.with_change(3_000_000, 4, 0).unwrap()
@@ -16,12 +16,12 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
         let now = stage.now(3_500);
         stage.run.change_profile(changed.clone(), now);
     }
-    assert_eq!(stage.told(), [(1, "profile"), (3, "profile")]);
+    assert_eq!(stage.sent(), [(1, "profile"), (3, "profile")]);
     // Sent again with the start after a reconnect.
     let now = stage.now(3_600);
     let zero = stage.began + Duration::from_secs(1);
     stage.run.start(zero, 1_000_000, changed, None, now);
-    assert_eq!(stage.told(), []);
+    assert_eq!(stage.sent(), []);
     stage.tick(11_100);
     stage.tick(20_900);
     stage.receive();
@@ -53,12 +53,12 @@ fn a_profile_that_makes_no_sense_fails_the_part() {
 fn all_users_may_be_taken_away_before_they_came() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     let empty = stage.profile.with_change(0, 0, 0).unwrap();
     assert_eq!(empty.most_users(), 0);
     let now = stage.now(1_100);
     stage.run.change_profile(empty, now);
-    assert_eq!(stage.told(), [(1, "profile"), (3, "profile")]);
+    assert_eq!(stage.sent(), [(1, "profile"), (3, "profile")]);
 }
 
 #[test]

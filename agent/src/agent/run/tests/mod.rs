@@ -1,29 +1,31 @@
-//! The life of an agent's part of a run, with workers that only remember what they are told.
+//! The life of an agent's part of a run, with workers that only remember what they are sent.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, ToCoordinator, decode};
-use greylag_infra::{LoadTest, NoticeKind};
+use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, ToCoordinator, UserChange, decode};
+use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind};
 use greylag_reporting::Interval;
 
 use super::*;
+use crate::agent::worker_process::WorkerEvent;
+use crate::worker_protocol::Report;
 
 mod load;
 
-/// What the workers were told: index and message in short.
-type Told = Rc<RefCell<Vec<(u32, &'static str)>>>;
+/// What the workers were sent: index and message in short.
+type Sent = Rc<RefCell<Vec<(u32, &'static str)>>>;
 
 struct FakeWorker {
     index: u32,
-    told: Told,
+    sent: Sent,
 }
 
 impl WorkerHandle for FakeWorker {
     fn pid(&self) -> u32 {
         1_000 + self.index
     }
-    fn say(&self, message: ToWorker) {
+    fn send(&self, message: ToWorker) {
         let word = match message {
             ToWorker::Prepare { .. } => "prepare",
             ToWorker::Alive { .. } => "alive",
@@ -31,16 +33,16 @@ impl WorkerHandle for FakeWorker {
             ToWorker::Profile { .. } => "profile",
             ToWorker::Stop => "stop",
         };
-        self.told.borrow_mut().push((self.index, word));
+        self.sent.borrow_mut().push((self.index, word));
     }
     fn kill(&self) {
-        self.told.borrow_mut().push((self.index, "kill"));
+        self.sent.borrow_mut().push((self.index, "kill"));
     }
 }
 
 struct Stage {
     run: AgentRun<FakeWorker>,
-    told: Told,
+    sent: Sent,
     began: Instant,
     profile: LoadProfile,
     snapshots: Vec<Snapshot>,
@@ -74,19 +76,19 @@ impl Stage {
         let plan = Plan {
             awaits_shape,
             local_ports: Some(3),
-            ..Plan::of_nobody()
+            ..Plan::without_workers()
         };
-        let told = Told::default();
+        let sent = Sent::default();
         let began = Instant::now();
         let profile = prepare.test.profile();
         let run = AgentRun::prepare(&prepare, "a", plan, now(began, 0), |index, _| {
             can_start(index)?;
-            let told = Rc::clone(&told);
-            Ok(FakeWorker { index, told })
+            let sent = Rc::clone(&sent);
+            Ok(FakeWorker { index, sent })
         });
         Self {
             run,
-            told,
+            sent,
             began,
             profile,
             snapshots: Vec::new(),
@@ -136,8 +138,8 @@ impl Stage {
         self.event(ms, worker, WorkerEvent::Exited { how: None });
     }
 
-    fn told(&self) -> Vec<(u32, &'static str)> {
-        std::mem::take(&mut self.told.borrow_mut())
+    fn sent(&self) -> Vec<(u32, &'static str)> {
+        std::mem::take(&mut self.sent.borrow_mut())
     }
 
     /// Receives and acknowledges what is due.
@@ -198,7 +200,7 @@ fn users(second: u32, started: u64, stopped: u64) -> Report {
 fn a_run_goes_as_planned() {
     let mut stage = Stage::set();
     stage.drive();
-    assert_eq!(stage.told(), [(1, "start"), (3, "start")]);
+    assert_eq!(stage.sent(), [(1, "start"), (3, "start")]);
     stage.tick(2_200);
     stage.receive();
     let states = &stage.snapshots.last().unwrap().workers;
@@ -215,7 +217,7 @@ fn a_run_goes_as_planned() {
     }
     let end = stage.end();
     assert_eq!((end.failure, end.ended_at_us), (None, 10_060_000));
-    assert_eq!((stage.stopped(), stage.told().len()), (4, 0));
+    assert_eq!((stage.stopped(), stage.sent().len()), (4, 0));
 }
 
 #[test]
@@ -244,10 +246,10 @@ fn results_that_wait_for_a_snapshot_are_not_acknowledged_either() {
 fn a_worker_that_dies_fails_the_part_and_stops_the_others() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
     stage.event(4_500, 3, WorkerEvent::Exited { how });
-    assert_eq!(stage.told(), [(1, "stop")]);
+    assert_eq!(stage.sent(), [(1, "stop")]);
     stage.event(4_600, 1, WorkerEvent::Report(users(3, 0, 2)));
     stage.end_worker(4_600, 1);
     let end = stage.end();
@@ -287,7 +289,7 @@ fn a_worker_that_says_why_is_quoted() {
         },
     );
     stage.event(6, 3, WorkerEvent::Exited { how: None });
-    assert_eq!(stage.told(), [(1, "stop"), (3, "stop")]);
+    assert_eq!(stage.sent(), [(1, "stop"), (3, "stop")]);
     stage.end_worker(1_007, 1);
     assert_eq!(
         stage.end().failure.unwrap(),
@@ -301,7 +303,7 @@ fn a_worker_that_cannot_be_started_ends_the_part() {
         3 => Err(std::io::Error::other("no such file")),
         _ => Ok(()),
     });
-    assert_eq!(stage.told(), [(1, "stop")]);
+    assert_eq!(stage.sent(), [(1, "stop")]);
     stage.end_worker(1_100, 1);
     let failure = stage.end().failure.unwrap();
     assert_eq!(
@@ -314,10 +316,10 @@ fn a_worker_that_cannot_be_started_ends_the_part() {
 fn a_stop_is_no_failure_of_the_agent() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     stage.run.stop(stage.now(3_000));
     stage.run.stop(stage.now(3_001));
-    assert_eq!(stage.told(), [(1, "stop"), (3, "stop")]);
+    assert_eq!(stage.sent(), [(1, "stop"), (3, "stop")]);
     for worker in [1, 3] {
         stage.end_worker(3_200, worker);
     }
@@ -329,12 +331,12 @@ fn workers_that_do_not_stop_are_killed() {
     let mut stage = Stage::set();
     stage.drive();
     stage.run.stop(stage.now(3_000));
-    stage.told();
+    stage.sent();
     stage.end_worker(4_000, 1);
     stage.tick(9_900);
-    assert_eq!(stage.told(), []);
+    assert_eq!(stage.sent(), []);
     stage.tick(10_000);
-    assert_eq!(stage.told(), [(3, "kill")]);
+    assert_eq!(stage.sent(), [(3, "kill")]);
     let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
     stage.event(10_010, 3, WorkerEvent::Exited { how });
     let failure = stage.end().failure.unwrap();
@@ -347,12 +349,12 @@ fn workers_that_do_not_stop_are_killed() {
 fn the_deadline_runs_from_the_planned_end_too() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     stage.tick(11_000);
     stage.tick(17_900);
-    assert_eq!(stage.told(), []);
+    assert_eq!(stage.sent(), []);
     stage.tick(18_000);
-    assert_eq!(stage.told(), [(1, "kill"), (3, "kill")]);
+    assert_eq!(stage.sent(), [(1, "kill"), (3, "kill")]);
 }
 
 #[test]
@@ -360,7 +362,7 @@ fn workers_that_do_not_get_ready_are_named() {
     let mut stage = Stage::set();
     stage.event(10, 1, WorkerEvent::Ready { set_up_data: None });
     stage.tick(PREPARE_TIMEOUT.as_millis() as u64);
-    assert!(stage.told().contains(&(3, "kill")));
+    assert!(stage.sent().contains(&(3, "kill")));
     for worker in [1, 3] {
         let how = Some("was killed by signal 9 (SIGKILL)".to_owned());
         stage.event(60_000, worker, WorkerEvent::Exited { how });
@@ -373,10 +375,10 @@ fn workers_that_do_not_get_ready_are_named() {
 fn a_start_that_comes_again_is_harmless() {
     let mut stage = Stage::set();
     stage.drive();
-    stage.told();
+    stage.sent();
     let (profile, now) = (stage.profile.clone(), stage.now(2_500));
     stage.run.start(stage.began, 0, profile, None, now);
-    assert_eq!(stage.told(), []);
+    assert_eq!(stage.sent(), []);
 }
 
 #[test]
@@ -416,18 +418,18 @@ fn a_failure_is_told_at_once_and_only_the_first() {
         stage.snapshots.last().unwrap().failing.as_deref(),
         Some(failing)
     );
-    assert!(stage.told().contains(&(1, "stop")));
+    assert!(stage.sent().contains(&(1, "stop")));
     let reason = "another".to_owned();
     stage.event(2_600, 1, WorkerEvent::StopTest { reason });
     for worker in [1, 3] {
         stage.end_worker(2_700, worker);
     }
     assert_eq!(stage.end().failure.as_deref(), Some(failing));
-    let told = stage
+    let sent = stage
         .snapshots
         .iter()
         .filter(|snapshot| snapshot.failing.is_some());
-    assert_eq!(told.count(), 1);
+    assert_eq!(sent.count(), 1);
 }
 
 #[test]
@@ -436,11 +438,11 @@ fn the_scenarios_events_have_their_time() {
     stage.run.kill_after += Duration::from_secs(10);
     stage.drive();
     stage.run.stop(stage.now(3_000));
-    stage.told();
+    stage.sent();
     stage.tick(19_900);
-    assert_eq!(stage.told(), []);
+    assert_eq!(stage.sent(), []);
     stage.tick(20_000);
-    assert_eq!(stage.told(), [(1, "kill"), (3, "kill")]);
+    assert_eq!(stage.sent(), [(1, "kill"), (3, "kill")]);
 }
 
 #[test]
@@ -483,17 +485,17 @@ fn what_a_worker_ran_short_of_is_logged_once_and_sent() {
         name.contains("second 0: worker 3 on agent a could not resolve the name `nowhere.test`"),
         "{name}"
     );
-    let told: Vec<_> = snapshots()
+    let sent: Vec<_> = snapshots()
         .flat_map(|snapshot| &snapshot.notices)
         .map(|notice| (notice.kind, notice.worker, notice.last_second, notice.count))
         .collect();
     assert!(
-        told.contains(&(NoticeKind::FewPorts, Some(1), 0, 4)),
-        "{told:?}"
+        sent.contains(&(NoticeKind::FewPorts, Some(1), 0, 4)),
+        "{sent:?}"
     );
     assert!(
-        told.contains(&(NoticeKind::NameResolution, Some(3), 1, 10)),
-        "{told:?}"
+        sent.contains(&(NoticeKind::NameResolution, Some(3), 1, 10)),
+        "{sent:?}"
     );
 }
 

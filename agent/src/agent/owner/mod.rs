@@ -1,21 +1,22 @@
 //! The task that owns everything of an agent. `select!` only chooses an event; handling it is synchronous.
 
+mod preparation;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use greylag_infra::protocol::{Prepare, ToAgent, ToCoordinator, Welcome, encode};
+use greylag_infra::protocol::{ToAgent, ToCoordinator, Welcome, encode};
 use greylag_infra::{FailureReason, RunId, WallClock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::link::{ClockOffset, Held, LinkEvent, Refusal};
-use super::load_shape::{self, LoadShapeError, ShapedLoad};
-use super::run::{AgentRun, Now, Plan, local_ports};
-use super::worker_process::{FromWorkerProcess, WorkerProcess};
-use super::{AgentConfig, AgentError};
-use crate::scenario_choice::{Choice, ChoiceError, choose, settings_of};
+use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
+use crate::agent::run::{AgentRun, Now};
+use crate::agent::worker_process::{WorkerProcess, WorkerProcessEvent};
+use crate::agent::{AgentConfig, AgentError};
+use preparation::EvaluatedShape;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -27,7 +28,7 @@ const SHAPE_QUEUE: usize = 8;
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
 
 /// Everything of an agent.
-pub(super) struct Owner {
+pub(in crate::agent) struct Owner {
     config: AgentConfig,
     /// Our name in the infrastructure, as the coordinator gave it.
     name: String,
@@ -39,17 +40,10 @@ pub(super) struct Owner {
     runs: BTreeMap<RunId, AgentRun<WorkerProcess>>,
     connected: watch::Sender<bool>,
     held: watch::Sender<Vec<Held>>,
-    worker_events: mpsc::Sender<FromWorkerProcess>,
+    worker_events: mpsc::Sender<WorkerProcessEvent>,
     shape_events: mpsc::Sender<EvaluatedShape>,
     evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
     shutting_down: Option<ShuttingDown>,
-}
-
-/// What a scenario's load shape says about a run.
-#[derive(Debug)]
-struct EvaluatedShape {
-    run_id: RunId,
-    shape: Result<ShapedLoad, LoadShapeError>,
 }
 
 /// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
@@ -60,7 +54,7 @@ struct ShuttingDown {
 /// Why the loop woke up.
 enum Event {
     Link(LinkEvent),
-    Worker(FromWorkerProcess),
+    Worker(WorkerProcessEvent),
     Shape(EvaluatedShape),
     Tick,
     Shutdown,
@@ -68,12 +62,12 @@ enum Event {
 }
 
 impl Owner {
-    pub(super) fn new(
+    pub(in crate::agent) fn new(
         config: AgentConfig,
         clock: WallClock,
         connected: watch::Sender<bool>,
         held: watch::Sender<Vec<Held>>,
-        worker_events: mpsc::Sender<FromWorkerProcess>,
+        worker_events: mpsc::Sender<WorkerProcessEvent>,
     ) -> Self {
         let (shape_events, evaluated_shapes) = mpsc::channel(SHAPE_QUEUE);
         Self {
@@ -94,10 +88,10 @@ impl Owner {
         }
     }
 
-    pub(super) async fn run(
+    pub(in crate::agent) async fn run(
         mut self,
         mut link_events: mpsc::Receiver<LinkEvent>,
-        mut worker_events: mpsc::Receiver<FromWorkerProcess>,
+        mut worker_events: mpsc::Receiver<WorkerProcessEvent>,
         shutdown: CancellationToken,
         kill: CancellationToken,
     ) -> Result<(), AgentError> {
@@ -235,116 +229,7 @@ impl Owner {
         }
     }
 
-    fn on_prepare(&mut self, prepare: &Prepare) {
-        let run_id = &prepare.run_id;
-        if let Some(run) = self.runs.get(run_id) {
-            if run.is_ready() {
-                self.send_ready(run_id.clone());
-            }
-            return;
-        }
-        let now = self.now();
-        let chosen = self.choose(prepare);
-        let mut prepare = prepare.clone();
-        let plan = match &chosen {
-            Ok(choice) => self.plan_of(&prepare, choice),
-            // What cannot be run starts nothing.
-            Err(_) => {
-                prepare.workers.clear();
-                // What was not admitted may be beyond what can be added to a time.
-                prepare.test.stop_timeout_s = 0;
-                Plan::of_nobody()
-            }
-        };
-        let mut run = AgentRun::prepare(&prepare, &self.name, plan, now, |worker, message| {
-            WorkerProcess::start(
-                &self.config.worker_command,
-                run_id.clone(),
-                worker,
-                message,
-                self.worker_events.clone(),
-            )
-        });
-        if let Err(error) = chosen {
-            let reason = FailureReason::AgentCannotRun {
-                agent: self.name.clone(),
-                problem: error.to_string(),
-            };
-            run.fail(reason, now);
-        }
-        if self.shutting_down.is_some() {
-            run.fail(self.shutdown_reason(), now);
-        }
-        self.runs.insert(run_id.clone(), run);
-    }
-
-    /// What the test means here.
-    ///
-    /// # Errors
-    /// It makes no sense, or this agent's scenarios cannot run it.
-    fn choose(&self, prepare: &Prepare) -> Result<Choice, ChoiceError> {
-        let test = &prepare.test;
-        let choice = choose(test, &self.config.scenarios)?;
-        // What the shape says is checked when it has said it.
-        test.check_for_scenario(choice.scenario.has_shape())?;
-        Ok(choice)
-    }
-
-    /// What is known of our part before workers are started. The agent that has worker 0 asks the scenario's
-    /// load shape, if the run follows it.
-    fn plan_of(&self, prepare: &Prepare, choice: &Choice) -> Plan {
-        let (test, workers) = (&prepare.test, &prepare.workers);
-        let events = choice.scenario.events();
-        let longest = |of_worker: &dyn Fn(u32) -> Duration| {
-            workers
-                .iter()
-                .map(|worker| of_worker(*worker))
-                .max()
-                .unwrap_or_default()
-        };
-        let follows_shape = test.follows_shape(choice.scenario.has_shape());
-        let awaits_shape = workers.contains(&0) && follows_shape;
-        if awaits_shape {
-            self.ask_shape(prepare, choice);
-        }
-        Plan {
-            longest_start: longest(&|worker| choice.scenario.longest_start(worker)),
-            longest_stop: longest(&|worker| events.longest_stop(worker)),
-            awaits_shape,
-            local_ports: local_ports(),
-        }
-    }
-
-    fn ask_shape(&self, prepare: &Prepare, choice: &Choice) {
-        let (run_id, test) = (prepare.run_id.clone(), &prepare.test);
-        let duration = test.duration();
-        let scenario = choice.scenario.clone();
-        let settings = settings_of(test, 0);
-        let answer = self.shape_events.clone();
-        tokio::spawn(async move {
-            let shape = match settings {
-                Ok(settings) => load_shape::evaluate(scenario, settings, duration).await,
-                Err(error) => Err(error.into()),
-            };
-            // An agent that has ended has no use for it.
-            let _ = answer.send(EvaluatedShape { run_id, shape }).await;
-        });
-    }
-
-    fn on_shape(&mut self, evaluated: EvaluatedShape) {
-        let now = self.now();
-        let EvaluatedShape { run_id, shape } = evaluated;
-        let Some(run) = self.runs.get_mut(&run_id) else {
-            return;
-        };
-        let was_ready = run.is_ready();
-        run.on_shape(shape, now);
-        if run.is_ready() && !was_ready {
-            self.send_ready(run_id);
-        }
-    }
-
-    fn on_worker(&mut self, event: FromWorkerProcess) {
+    fn on_worker(&mut self, event: WorkerProcessEvent) {
         let now = self.now();
         let Some(run) = self.runs.get_mut(&event.run_id) else {
             return;

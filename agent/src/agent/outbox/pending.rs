@@ -1,0 +1,182 @@
+//! Results that are not in a snapshot yet, and how snapshots are made of them.
+
+use std::collections::{BTreeMap, VecDeque, btree_map};
+use std::sync::Arc;
+
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
+};
+use greylag_infra::{FailureReason, GeneratorNotices};
+use greylag_reporting::{Interval, thin_samples};
+
+use crate::worker_protocol::interval_bytes;
+
+/// About what fixed-size things take in a snapshot: names and numbers of their fields.
+const SMALL_BYTES: usize = 60;
+
+/// Results that are not in a snapshot yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) intervals: BTreeMap<u32, BTreeMap<u32, Interval>>,
+    pub(super) user_changes: BTreeMap<u32, UserChange>,
+    pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
+    pub(super) log: VecDeque<LogLine>,
+    pub(super) log_lines_dropped: u64,
+    pub(super) workers: Vec<WorkerState>,
+    pub(super) failing: Option<FailureReason>,
+    pub(super) notices: GeneratorNotices,
+    pub(super) end: Option<AgentEnd>,
+}
+
+impl Pending {
+    /// Whether there is nothing of the seconds before this one, or of none without one.
+    pub(super) fn is_empty(&self, before: Option<u32>) -> bool {
+        self.is_counted_out(before)
+            && self.log_lines_dropped == 0
+            && self.workers.is_empty()
+            && self.failing.is_none()
+            && self.notices.is_empty()
+            && self.end.is_none()
+    }
+
+    /// The first second that there are still counts of.
+    pub(super) fn first_second(&self) -> Option<u32> {
+        let intervals = self.intervals.first_key_value().map(|(second, _)| second);
+        let changes = self
+            .user_changes
+            .first_key_value()
+            .map(|(second, _)| second);
+        intervals.into_iter().chain(changes).min().copied()
+    }
+
+    fn is_counted_out(&self, before: Option<u32>) -> bool {
+        !is_due(&self.intervals, before)
+            && !is_due(&self.user_changes, before)
+            && !is_due(&self.samples, before)
+            && self.log.is_empty()
+    }
+
+    /// Takes a snapshot of about `budget` bytes, earliest first; the end only when nothing else is left.
+    pub(super) fn take(
+        &mut self,
+        before: Option<u32>,
+        budget: usize,
+        vocabulary: &[Arc<Endpoint>],
+    ) -> Snapshot {
+        let mut snapshot = Snapshot {
+            workers: std::mem::take(&mut self.workers),
+            log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
+            notices: self.notices.take(),
+            ..Snapshot::default()
+        };
+        if let Some(reason) = self.failing.take() {
+            snapshot.set_failing(reason);
+        }
+        // Both are bounded to far below the budget.
+        let mut size = (snapshot.workers.len() + snapshot.notices.len()) * SMALL_BYTES;
+        let mut positions = Positions::default();
+
+        while size < budget
+            && is_due(&self.intervals, before)
+            && let Some(mut second) = self.intervals.first_entry()
+        {
+            let Some((number, interval)) = second.get_mut().pop_first() else {
+                second.remove();
+                continue;
+            };
+            let position = positions.of(number, vocabulary, &mut snapshot.endpoints, &mut size);
+            let data = interval.to_wire(*second.key(), position);
+            if second.get().is_empty() {
+                second.remove();
+            }
+            size += interval_bytes(&data);
+            snapshot.intervals.push(data);
+        }
+        while size < budget
+            && is_due(&self.user_changes, before)
+            && let Some((_, change)) = self.user_changes.pop_first()
+        {
+            size += SMALL_BYTES;
+            snapshot.user_changes.push(change);
+        }
+        while size < budget
+            && let Some(line) = self.log.pop_front()
+        {
+            size += line.text.len() + line.source.len() + SMALL_BYTES;
+            snapshot.log.push(line);
+        }
+        while size < budget
+            && is_due(&self.samples, before)
+            && let Some((_, mut samples)) = self.samples.pop_first()
+        {
+            thin_samples(&mut samples);
+            size += samples.len() * SMALL_BYTES;
+            for sample in samples {
+                let endpoint = positions.of(
+                    sample.endpoint,
+                    vocabulary,
+                    &mut snapshot.endpoints,
+                    &mut size,
+                );
+                snapshot.samples.push(SampleData { endpoint, ..sample });
+            }
+        }
+        if self.is_counted_out(None) {
+            snapshot.end = self.end.take();
+        }
+        snapshot
+    }
+}
+
+/// Whether there is anything of the seconds before this one, or at all.
+fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
+    let first = seconds.first_key_value();
+    first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
+}
+
+/// Where in a snapshot's endpoints those of the vocabulary are.
+#[derive(Default)]
+struct Positions(BTreeMap<u32, u32>);
+
+impl Positions {
+    fn of(
+        &mut self,
+        number: u32,
+        vocabulary: &[Arc<Endpoint>],
+        endpoints: &mut Vec<Endpoint>,
+        size: &mut usize,
+    ) -> u32 {
+        *self.0.entry(number).or_insert_with(|| {
+            let endpoint = Endpoint::clone(&vocabulary[number as usize]);
+            *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
+            endpoints.push(endpoint);
+            endpoints.len() as u32 - 1
+        })
+    }
+}
+
+pub(super) fn merge_into(
+    endpoints: &mut BTreeMap<u32, Interval>,
+    endpoint: u32,
+    interval: Interval,
+) {
+    match endpoints.entry(endpoint) {
+        btree_map::Entry::Vacant(vacant) => {
+            vacant.insert(interval);
+        }
+        btree_map::Entry::Occupied(mut occupied) => {
+            occupied.get_mut().merge(&interval);
+        }
+    }
+}
+
+/// Halves a map: each second of two neighbours goes into the first.
+pub(super) fn merge_neighbours<T>(seconds: &mut BTreeMap<u32, T>, merge: impl Fn(&mut T, T)) {
+    let mut all = std::mem::take(seconds).into_iter();
+    while let Some((second, mut kept)) = all.next() {
+        if let Some((_, merged)) = all.next() {
+            merge(&mut kept, merged);
+        }
+        seconds.insert(second, kept);
+    }
+}

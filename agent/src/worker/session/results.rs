@@ -1,0 +1,76 @@
+//! How results are handed over to the agent.
+
+use std::time::{Duration, Instant};
+
+use super::{Session, SessionError};
+use crate::recorder::{Reports, Taken};
+use crate::worker_protocol::{FromWorker, Report};
+
+impl Session {
+    /// Hands over what was counted so far, unless the agent has not read what came before.
+    pub(super) async fn hand_over(&mut self) -> Result<(), SessionError> {
+        let second = self.recorder.second_now();
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        if !self.agent.has_read_all() {
+            run.handed_over(second, Duration::ZERO);
+            return Ok(());
+        }
+        let is_next = second > run.flushed;
+        if is_next {
+            for notice in self
+                .saturation
+                .iter_mut()
+                .flat_map(|watch| watch.look(second))
+            {
+                self.recorder.notice(notice);
+            }
+        }
+        let began = Instant::now();
+        let taken = self.recorder.take_so_far(second, &mut self.endpoints);
+        let mut reports = self.reports_of(taken);
+        if reports.is_empty() && is_next {
+            // That there was nothing has to be known, too.
+            reports.push(FromWorker::Report(Report {
+                until: second,
+                ..Report::default()
+            }));
+        }
+        self.agent.put(&reports).await?;
+        if let Some(run) = &mut self.run {
+            run.handed_over(second, began.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Sends everything there is.
+    pub(super) async fn flush(&mut self) -> Result<(), SessionError> {
+        let taken = self.recorder.take(None, &mut self.endpoints);
+        for report in self.reports_of(taken) {
+            self.agent.send(&report).await?;
+        }
+        Ok(())
+    }
+
+    /// What was taken out of the recorder as messages.
+    pub(super) fn reports_of(&mut self, mut taken: Taken) -> Vec<FromWorker> {
+        for news in taken.overflowed.news_since(self.overflowed) {
+            tracing::warn!("{news}");
+        }
+        self.overflowed = taken.overflowed;
+        let mut reports = Reports::default();
+        for second in &mut taken.seconds {
+            second.empty_into(&mut reports, &self.endpoints);
+        }
+        self.recorder.give_back(taken.seconds);
+        let mut reports = reports.finish();
+        if !taken.notices.is_empty() {
+            reports.push(Report {
+                notices: taken.notices,
+                ..Report::default()
+            });
+        }
+        reports.into_iter().map(FromWorker::Report).collect()
+    }
+}
