@@ -45,11 +45,12 @@ fn step_of(scope: &RowScope, max_points: usize) -> u32 {
     if scope.is_empty() {
         return 1;
     }
-    // One more for the end of a run that is over; a window may begin and end within a point.
+    // One more for the end of a run that is over.
     let seconds = (scope.to - scope.from).saturating_add(1);
     let max_points = match scope.from {
         0 => max_points,
-        _ => max_points.saturating_sub(1),
+        // A window may begin and end within a point.
+        _ => max_points.saturating_sub(2),
     };
     step_for(seconds, max_points).0
 }

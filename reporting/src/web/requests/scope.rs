@@ -1,50 +1,19 @@
 //! Which part of a run is asked for: `?from=&to=&endpoint=&agent=`.
 
-use std::fmt;
-
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::Endpoint;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::scope_error::{KnownAgents, ScopeError};
 use crate::plain_text::plain_text;
-use crate::store::{EmptyWindow, Scope, Store, Window};
+use crate::store::{Scope, Store, Window};
 use crate::web::error::WebError;
 
 /// Longest part of a value that an error repeats, in characters.
 const MAX_SHOWN: usize = 100;
 /// Most agents that an error lists.
 const MAX_LISTED: usize = 20;
-
-/// Why there is no such part of a run.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::web) enum ScopeError {
-    #[error("{name} must be a second of run time, a whole number, got `{got}`")]
-    NotASecond { name: &'static str, got: String },
-    #[error(transparent)]
-    Window(#[from] EmptyWindow),
-    #[error("the run has no results yet")]
-    NoResults,
-    #[error("from is {from}, but the last second with results is {last}")]
-    BeyondTheEnd { from: u32, last: u32 },
-    #[error("the run has no endpoint `{0}`; give method and name as in `GET /path`")]
-    NoSuchEndpoint(String),
-    #[error("the run has no agent `{0}`{1}")]
-    NoSuchAgent(String, KnownAgents),
-}
-
-/// The names of a run's agents as the end of a message.
-#[derive(Debug, Default)]
-pub(in crate::web) struct KnownAgents(Vec<String>);
-
-impl fmt::Display for KnownAgents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        write!(f, "; its agents: {}", self.0.join(", "))
-    }
-}
 
 /// The part of a query that says which part of a run is meant. What is missing or empty narrows nothing.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -142,7 +111,7 @@ impl ScopeQuery {
             if run.agents.len() > MAX_LISTED {
                 names.push("…".to_owned());
             }
-            ScopeError::NoSuchAgent(shown(&self.agent), KnownAgents(names))
+            ScopeError::NoSuchAgent(shown(&self.agent), KnownAgents::new(names))
         })
     }
 }
