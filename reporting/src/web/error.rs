@@ -13,9 +13,9 @@ use greylag_infra::{ChangeRefused, InfrastructureError, StopRefused};
 
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
-use super::requests::change_users::InvalidChange;
+use super::requests::invalid_change::InvalidChange;
 use super::requests::scope_error::{KnownAgents, ScopeError};
-use super::requests::start::StartError;
+use super::requests::start_error::StartError;
 use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError};
 use crate::store::StoreError;
 

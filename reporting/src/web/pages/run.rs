@@ -16,7 +16,7 @@ use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
-use crate::web::requests::start::StartError;
+use crate::web::requests::start_error::StartError;
 use crate::web::state::{WebState, find_run};
 
 /// Fills `templates/run.html`.

@@ -6,7 +6,8 @@ use greylag_infra::RunRecord;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::values::{DurationValue, ValueError, whole_number};
+use super::invalid_change::InvalidChange;
+use super::values::{DurationValue, whole_number};
 use crate::api_types::UsersChanging;
 use crate::web::error::WebError;
 use crate::web::state::{WebState, find_run};
@@ -29,19 +30,6 @@ pub(in crate::web) struct ChangeRequest {
 pub(in crate::web) struct ChangeForm {
     users: String,
     ramp_up: String,
-}
-
-/// Why a change cannot be made sense of.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(in crate::web) enum InvalidChange {
-    #[error("users is missing; give a number, such as {{\"users\": 50}}")]
-    NoUsers,
-    #[error("ramp_up and spawn_rate are both given; give one of them")]
-    RampAndSpawnRate,
-    #[error("spawn_rate is {0}; it must be above 0")]
-    SpawnRate(f64),
-    #[error(transparent)]
-    Value(#[from] ValueError),
 }
 
 impl ChangeForm {

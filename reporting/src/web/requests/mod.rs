@@ -2,8 +2,10 @@
 
 pub(in crate::web) mod change_users;
 pub(in crate::web) mod delete_run;
+pub(in crate::web) mod invalid_change;
 pub(in crate::web) mod scope;
 pub(in crate::web) mod scope_error;
 pub(in crate::web) mod start;
+pub(in crate::web) mod start_error;
 pub(crate) mod start_form;
 pub(in crate::web) mod values;
