@@ -120,7 +120,7 @@ pub(crate) async fn check(
     let totals = store.totals(run_id, &scope).await.unwrap();
     check_totals(&totals, events, part);
     check_series(store, events, part, max_points).await;
-    check_samples(store, events, part).await;
+    check_samples(store, events, part, max_points).await;
     check_log(store, events, part).await;
     check_summary(store, events, part).await;
 }
@@ -164,7 +164,7 @@ async fn check_series(store: &Store, events: &[Event], part: Part, max_points: u
     }
 }
 
-async fn check_samples(store: &Store, events: &[Event], part: Part) {
+async fn check_samples(store: &Store, events: &[Event], part: Part, max_points: usize) {
     let samples = store.samples("r", &part.scope(), 0, 10_000).await.unwrap();
     let here: Vec<&Event> = events.iter().filter(|event| part.has(event)).collect();
     assert_eq!(samples.of, here.len() as u64, "{part:?}");
@@ -180,6 +180,11 @@ async fn check_samples(store: &Store, events: &[Event], part: Part) {
     shown.sort_unstable();
     expected.sort_unstable();
     assert_eq!(shown, expected, "{part:?}");
+    let few = store.samples("r", &part.scope(), 0, max_points).await;
+    for point in few.unwrap().points {
+        let one = (point.at_s as u32, (point.response_ms * 1e3).round() as u64);
+        assert!(expected.contains(&one), "{part:?} {point:?}");
+    }
 }
 
 async fn check_log(store: &Store, events: &[Event], part: Part) {
