@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { count, rate, ms, percent, duration, clock, parseDuration, dayAndTime } = await load("format.js");
+const { count, rate, ms, percent, duration, clock, parseDuration, dayAndTime, messageParts } = await load("format.js");
 
 test("numbers read as on the server", () => {
   assert.deepEqual([0, 999, 1_234_567].map(count), ["0", "999", "1,234,567"]);
@@ -12,6 +12,15 @@ test("numbers read as on the server", () => {
   assert.deepEqual([1.234, 9.999, 12.34, 1234.5, NaN].map(ms), ["1.23", "10.0", "12.3", "1,235", "0"]);
   assert.deepEqual([0, 1e-6, 0.1719, 0.999999, 1].map(percent), ["0%", "<0.01%", "17.19%", ">99.99%", "100%"]);
   assert.deepEqual([0, 61.9, 4805].map(duration), ["0s", "1m 1s", "1h 20m 5s"]);
+});
+
+test("a message begins with a capital letter and has its code apart, as on the server", () => {
+  assert.deepEqual(messageParts("no agent"), [["No agent", false]]);
+  assert.deepEqual(messageParts("option `a<b` is secret\n`x` is not valid"), [
+    ["Option ", false], ["a<b", true], [" is secret", false], ["\n", false], ["", false], ["x", true], [" is not valid", false],
+  ]);
+  assert.deepEqual(messageParts("one ` alone"), [["One ` alone", false]]);
+  assert.deepEqual(messageParts(""), [["", false]]);
 });
 
 test("run time on an axis", () => {

@@ -12,7 +12,7 @@ pub struct Token(String);
 /// Why a text cannot be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a token has 1 to {MAX_TOKEN_BYTES} letters, digits and signs without spaces (it is sent in an HTTP header)"
+    "a token has 1 to {MAX_TOKEN_BYTES} letters, digits and symbols, without spaces (it is sent in an HTTP header)"
 )]
 pub struct TokenError;
 

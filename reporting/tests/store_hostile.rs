@@ -280,10 +280,10 @@ async fn impossible_snapshots_are_refused() {
     let cases: [(Change, &str); 18] = [
         (
             |s| s.intervals[0].endpoint = 1,
-            "mentions endpoint 1 and lists 1",
+            "refers to endpoint 1 but lists 1",
         ),
         (|s| s.intervals[0].second = u32::MAX, "cannot last longer"),
-        (|s| s.samples[0].endpoint = 9, "mentions endpoint 9"),
+        (|s| s.samples[0].endpoint = 9, "refers to endpoint 9"),
         (|s| s.samples[0].at_us = u64::MAX, "cannot last longer"),
         (
             |s| s.user_changes[0].started = u64::MAX,

@@ -68,7 +68,7 @@ fn a_newer_schema_another_program_s_database_and_damage_are_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     let newer = refusal(dir.path());
     assert!(
-        newer.contains("made by a newer Greylag (schema 99"),
+        newer.contains("created by a newer Greylag (schema 99"),
         "{newer}"
     );
     let untouched: i64 = connection
@@ -77,11 +77,11 @@ fn a_newer_schema_another_program_s_database_and_damage_are_refused() {
     assert_eq!(untouched, 0);
 
     connection.pragma_update(None, "application_id", 1).unwrap();
-    assert!(refusal(dir.path()).contains("not a database of Greylag"));
+    assert!(refusal(dir.path()).contains("not a Greylag database"));
     drop(connection);
 
     fs::write(&database, "this is a letter, not a database. ".repeat(100)).unwrap();
-    assert!(refusal(dir.path()).contains("not a database of Greylag or is damaged"));
+    assert!(refusal(dir.path()).contains("not a Greylag database or is damaged"));
     fs::remove_file(&database).unwrap();
     Store::open(dir.path()).expect("a fresh one is made");
 }

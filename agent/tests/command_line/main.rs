@@ -230,7 +230,7 @@ fn coordinators_that_do_not_answer_are_reported() {
     );
     assert_refused(
         &["agent", "--coordinator", &url, "--infrastructure", "a/b"],
-        "is not a valid name for an infrastructure",
+        "is not a valid infrastructure name",
     );
 }
 

@@ -106,7 +106,7 @@ impl AgentView {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum InfrastructureError {
     #[error(
-        "`{0}` is not a valid name for an infrastructure; use 1 to {MAX_NAME_BYTES} letters, digits, dots, dashes, underscores or spaces"
+        "`{0}` is not a valid infrastructure name; use 1 to {MAX_NAME_BYTES} letters, digits, dots, dashes, underscores or spaces"
     )]
     Name(String),
     #[error("an infrastructure named `{0}` already exists")]

@@ -1,7 +1,7 @@
 // The control that changes the number of users while the run goes on. Without this module it is a plain form.
 
 import { address } from "./address.js";
-import { part, setText } from "./dom.js";
+import { part, setMessage } from "./dom.js";
 import { count, duration } from "./format.js";
 
 export class ChangeUsers {
@@ -55,10 +55,10 @@ export class ChangeUsers {
     }
   }
 
-  #answer(sentence, failed) {
+  #answer(message, failed) {
     const line = part("change-users-answer");
     line.hidden = false;
     line.dataset.failed = String(failed);
-    setText(line, sentence);
+    setMessage(line, message);
   }
 }

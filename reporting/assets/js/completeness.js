@@ -1,12 +1,12 @@
 // Whether the numbers are everything that was sent, above the numbers.
 
-import { h, part, setText } from "./dom.js";
+import { h, part, setMessage } from "./dom.js";
 
 export function showCompleteness({ complete, remark, gaps }) {
   part("incomplete-pill").hidden = complete;
   const holder = part("completeness");
   holder.hidden = complete;
-  setText(part("completeness-remark"), remark ?? "");
+  setMessage(part("completeness-remark"), remark ?? "");
   // The first one is in the remark.
   const others = gaps.slice(1);
   const list = holder.querySelector("ul");
@@ -17,7 +17,7 @@ export function showCompleteness({ complete, remark, gaps }) {
       list.append(item);
     }
     item.dataset.code = gap.code;
-    setText(item, gap.message);
+    setMessage(item, gap.message);
   });
   while (list.children.length > others.length) list.lastElementChild.remove();
 }

@@ -1,5 +1,7 @@
 // Building elements without HTML text: everything a run says about itself goes through textContent.
 
+import { messageParts } from "./format.js";
+
 /** An HTML element with attributes and children (nodes or texts). */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -18,6 +20,13 @@ function setAttributes(element, attributes) {
 /** Writes a text only when it changed, so that selections and screen readers are left alone. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Writes a message, what is in its backticks as code, only when it changed. */
+export function setMessage(element, message) {
+  const nodes = messageParts(message).map(([text, isCode]) => (isCode ? h("code", {}, text) : text));
+  const shown = nodes.map((node) => node.textContent ?? node).join("");
+  if (element.textContent !== shown) element.replaceChildren(...nodes);
 }
 
 /** Writes an attribute only when it changed. */

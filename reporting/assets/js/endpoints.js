@@ -167,8 +167,8 @@ class Row {
       mark,
       "title",
       some >= requests
-        ? "Timed to the first byte of the answer only"
-        : `${count(some)} of ${count(requests)} requests were timed to the first byte of the answer only`,
+        ? "Timed to the first byte of the response only"
+        : `${count(some)} of ${count(requests)} requests were timed to the first byte of the response only`,
     );
   }
 

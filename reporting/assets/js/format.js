@@ -99,3 +99,19 @@ export function parseDuration(text) {
   const thousandths = (plain + h * 3600 + m * 60 + s) * 1000 + ms;
   return thousandths % 1000 === 0 ? thousandths / 1000 : null;
 }
+
+/** A message as [text, is code] pairs: each line begins with a capital letter, and what is in backticks is code. */
+export function messageParts(message) {
+  return message.split("\n").flatMap((line, number) => {
+    const parts = line.split("`");
+    // A backtick of someone's own: nothing here is known to be code.
+    const texts = parts.length % 2 === 0 ? [line] : parts;
+    const shown = texts.map((text, index) => [index === 0 ? capitalised(text) : text, index % 2 === 1]);
+    return number > 0 ? [["\n", false], ...shown] : shown;
+  });
+}
+
+function capitalised(text) {
+  const [first = ""] = text;
+  return first.toUpperCase() + text.slice(first.length);
+}

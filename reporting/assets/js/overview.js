@@ -1,6 +1,6 @@
 // About This Test and the four cards. Time Elapsed ticks between the server's updates, for as long as these come.
 
-import { h, part, setAttribute, setText } from "./dom.js";
+import { h, part, setAttribute, setMessage, setText } from "./dom.js";
 import { count, dayAndTime, duration, ms, percent, rate, utc } from "./format.js";
 import { percentiles } from "./percentiles.js";
 
@@ -57,7 +57,9 @@ export class Overview {
     setAttribute(pill, "data-status", about.status);
     showSettings(about.settings);
     const reason = about.failure_reason ?? "";
-    show("failure-reason", reason, reason).hidden = !reason;
+    setAttribute(fields.get("failure-reason"), "data-value", reason);
+    setMessage(fields.get("failure-reason"), reason);
+    fields.get("failure-reason").hidden = !reason;
     setAttribute(part("cards"), "data-status", about.status);
     setText(part("total-time"), duration(about.time_elapsed_s));
     part("stop").hidden = !about.can_stop;

@@ -1,7 +1,7 @@
 // What stands above the numbers because it says something about them: what is wrong right now, and what the load
 // generator itself ran short of.
 
-import { h, part, setText } from "./dom.js";
+import { h, part, setMessage } from "./dom.js";
 
 export const showNotices = (notices) => showMessages("notices", notices);
 export const showWarnings = (warnings) => showMessages("warnings", warnings);
@@ -16,7 +16,7 @@ function showMessages(role, messages) {
       item = h("li");
       list.append(item);
     }
-    setText(item, message);
+    setMessage(item, message);
   });
   while (list.children.length > messages.length) list.lastElementChild.remove();
 }

@@ -26,12 +26,12 @@ pub(super) fn check_hello(hello: &Hello) -> Result<(), String> {
         ));
     }
     if !hello.secret.is_valid() {
-        return Err("the agent's hello has no valid secret; start the agent again".to_owned());
+        return Err("the agent's hello has no valid secret; restart the agent".to_owned());
     }
     let scenarios: usize = hello.scenarios.iter().map(ScenarioInfo::memory_bytes).sum();
     if scenarios > MAX_SCENARIO_BYTES {
         return Err(
-            "the agent names too many user types, tags and options; leave some out of the program"
+            "the agent declares too many user types, tags and options; remove some from the program"
                 .to_owned(),
         );
     }

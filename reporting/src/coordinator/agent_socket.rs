@@ -72,7 +72,7 @@ impl End {
     fn crowded_out() -> Self {
         Self::Fault(
             ConnectionFault::CrowdedOut,
-            "too many large messages were on their way, and this one had been waiting longest"
+            "too many large messages were in transit, and this one had been waiting longest"
                 .to_owned(),
         )
     }
@@ -305,7 +305,7 @@ async fn save(
         }
         Ok(SaveOutcome::Gap { expected }) => Err(End::Fault(
             ConnectionFault::InvalidSnapshot,
-            format!("snapshot {seq} of run {run_id} came where {expected} was due"),
+            format!("snapshot {seq} of run {run_id} arrived where {expected} was expected"),
         )),
         Err(error) if error.is_unknown_run() => Ok(Some(ToAgent::Abandon { run_id })),
         Err(error) if error.is_invalid_input() => Err(End::Fault(
@@ -346,7 +346,7 @@ async fn news_again(
             ..News::default()
         }),
         Err(error) => {
-            tracing::error!(%error, run = %run_id, "cannot read how an agent ended; it will send that again");
+            tracing::error!(%error, run = %run_id, "cannot read how an agent ended; the agent will send it again");
             Err(End::Dropped)
         }
     }

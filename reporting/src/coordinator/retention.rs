@@ -71,7 +71,7 @@ impl Coordinator {
                 match coordinator.delete_outdated(keep).await {
                     Ok(()) => {}
                     Err(StoreError::Closed) => return,
-                    Err(error) => tracing::warn!(%error, "old runs cannot be deleted now"),
+                    Err(error) => tracing::warn!(%error, "cannot delete old runs now"),
                 }
                 drop(coordinator);
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -99,7 +99,7 @@ impl Coordinator {
             for id in runs {
                 match self.delete_run(&id).await {
                     Ok(()) => {
-                        tracing::info!(run = %id, %keep, "deleted a run that is not kept any more")
+                        tracing::info!(run = %id, %keep, "deleted an expired run")
                     }
                     // Somebody else was faster.
                     Err(error) if error.is_unknown_run() => {}

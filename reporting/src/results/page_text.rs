@@ -178,10 +178,10 @@ pub(crate) fn intended_details(times: &TimeStats) -> String {
 /// What the mark of an endpoint means whose requests were not timed to their end.
 pub(crate) fn first_byte_title(first_byte_only: &u64, requests: &u64) -> String {
     if first_byte_only >= requests {
-        "Timed to the first byte of the answer only".to_owned()
+        "Timed to the first byte of the response only".to_owned()
     } else {
         format!(
-            "{} of {} requests were timed to the first byte of the answer only",
+            "{} of {} requests were timed to the first byte of the response only",
             count(first_byte_only),
             count(requests)
         )
@@ -214,6 +214,49 @@ pub(crate) fn polyline(
         })
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A message as HTML: each line begins with a capital letter, and what is in backticks is code.
+pub(crate) fn message(text: impl AsRef<str>) -> String {
+    let lines = text.as_ref().split('\n').map(|line| {
+        let parts: Vec<&str> = line.split('`').collect();
+        if parts.len().is_multiple_of(2) {
+            // A backtick of someone's own: nothing here is known to be code.
+            return escaped(&capitalised(line));
+        }
+        let html = parts.iter().enumerate().map(|(index, part)| match index {
+            0 => escaped(&capitalised(part)),
+            index if index.is_multiple_of(2) => escaped(part),
+            _ => format!("<code>{}</code>", escaped(part)),
+        });
+        html.collect()
+    });
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// The text with its first letter in upper case.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+/// As the templates escape.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&#38;"),
+            '<' => html.push_str("&#60;"),
+            '>' => html.push_str("&#62;"),
+            '"' => html.push_str("&#34;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
 }
 
 /// JSON that may stand in a `<script type="application/json">`: in JSON `<`, `>`, `&` and the separators of lines and
@@ -268,6 +311,20 @@ mod tests {
         let ages = [0, 59, 60, 3_600, 200_000].map(|s: u64| age(s * 1_000_000 + 5, 5));
         assert_eq!(ages, ["0s ago", "59s ago", "1m ago", "1h ago", "2d ago"]);
         assert_eq!(age(1, 2_000_000), "0s ago");
+    }
+
+    #[test]
+    fn a_message_reads_as_a_sentence_with_code() {
+        assert_eq!(message("no agent"), "No agent");
+        assert_eq!(
+            message("option `a<b` is secret\n`x` is not valid"),
+            "Option <code>a&#60;b</code> is secret\n<code>x</code> is not valid"
+        );
+        assert_eq!(
+            message("one ` alone & <b>"),
+            "One ` alone &#38; &#60;b&#62;"
+        );
+        assert_eq!(message(""), "");
     }
 
     #[test]

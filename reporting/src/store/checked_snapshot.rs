@@ -61,7 +61,7 @@ impl CheckedSnapshot {
             let at = position as usize;
             (at < endpoints.len()).then_some(at).ok_or_else(|| {
                 StoreError::InvalidSnapshot(format!(
-                    "it mentions endpoint {position} and lists {}",
+                    "it refers to endpoint {position} but lists {}",
                     endpoints.len()
                 ))
             })

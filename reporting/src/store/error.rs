@@ -8,17 +8,17 @@ use greylag_infra::protocol::Endpoint;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StoreError {
-    #[error("the data directory {} is a file; give --data a directory", .path.display())]
+    #[error("the data directory {} is a file; set --data to a directory", .path.display())]
     NotADirectory { path: PathBuf },
-    #[error("the data directory {} cannot be written ({source}); give --data one that can", .path.display())]
+    #[error("the data directory {} cannot be written ({source}); set --data to one that can be", .path.display())]
     NotWritable {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("the data directory {} is in use by another coordinator; stop that one or give --data another", .path.display())]
+    #[error("the data directory {} is in use by another coordinator; stop that one or set --data to another directory", .path.display())]
     InUse { path: PathBuf },
     #[error(
-        "the database {} was made by a newer Greylag (schema {found}, this one knows {known}); run that version or give --data another directory",
+        "the database {} was created by a newer Greylag (schema {found}; this one supports {known}); run that version or set --data to another directory",
         .path.display()
     )]
     NewerSchema {
@@ -26,13 +26,13 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
-    #[error("the disk of {} is full; make room there, or choose a directory on another disk", .path.display())]
+    #[error("the disk of {} is full; free some space, or choose a directory on another disk", .path.display())]
     DiskFull { path: PathBuf },
     #[error("{} cannot be read or written ({reason}); check its disk", .path.display())]
     Inaccessible { path: PathBuf, reason: String },
-    #[error("there are no results in {}; give --data the directory of a coordinator", .path.display())]
+    #[error("there are no results in {}; set --data to a coordinator's data directory", .path.display())]
     NothingThere { path: PathBuf },
-    #[error("{} is not a database of Greylag or is damaged ({reason}); move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm away and put a backup in their place, or give --data another directory", .path.display())]
+    #[error("{} is not a Greylag database or is damaged ({reason}); move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm away and put a backup in their place, or set --data to another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(String),
@@ -44,15 +44,15 @@ pub enum StoreError {
     RunExists(String),
     #[error("run {0} is still running; stop it before deleting it")]
     NotOver(String),
-    #[error("the agent takes no part in run {run}")]
+    #[error("the agent is not part of run {run}")]
     UnknownAgent { run: String },
-    #[error("the agent has ended its part of run {run} and sent more")]
+    #[error("the agent sent more after it had ended its part of run {run}")]
     AfterEnd { run: String },
     #[error("{0}")]
     InvalidSnapshot(String),
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
-    #[error("the database holds what cannot be read: {0}")]
+    #[error("the database contains data that cannot be read: {0}")]
     Unreadable(String),
     #[error("the store is closed")]
     Closed,

@@ -85,7 +85,7 @@ impl WriterState {
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = checkpoint {
-            tracing::warn!(%error, "the database's log stays beside it until the next start");
+            tracing::warn!(%error, "the database's write-ahead log remains until the next start");
         }
     }
 }

@@ -127,7 +127,7 @@ fn answer_unsaved(
         .max();
     if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
         return Err(StoreError::InvalidSnapshot(format!(
-            "it mentions second {second}, but the run cannot last longer than {}",
+            "it refers to second {second}, but the run cannot last longer than {}",
             live.end_of_time
         )));
     }
@@ -144,7 +144,7 @@ fn answer_unsaved(
         .find(|worker| !agent.workers.contains(worker))
     {
         return Err(StoreError::InvalidSnapshot(format!(
-            "it mentions worker {worker}, which is not one of this agent's"
+            "it refers to worker {worker}, which is not one of this agent's"
         )));
     }
     Ok(None)

@@ -49,7 +49,7 @@ impl Upkeep {
             match empty_log_file(connection) {
                 Ok(emptied) => self.empty_log_file = !emptied,
                 Err(error) => {
-                    tracing::warn!(%error, "the database's log file cannot be emptied");
+                    tracing::warn!(%error, "cannot empty the database's write-ahead log");
                     self.empty_log_file = false;
                 }
             }
@@ -62,7 +62,7 @@ impl Upkeep {
                     self.empty_log_file = true;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the rows of a deleted run stay until the next start");
+                    tracing::warn!(%error, "the rows of a deleted run remain until the next start");
                     self.delete_rows = false;
                 }
             }

@@ -33,7 +33,7 @@ pub(super) enum WebError {
     NoSuchAsset,
     #[error("there is no such file; available: stats, failures, exceptions and stats_history")]
     NoSuchCsvFile,
-    #[error("there is no run `{0}` in this coordinator's store; its front page lists the runs")]
+    #[error("there is no run `{0}`; the front page lists all runs")]
     NoSuchRun(String),
     #[error("this method is not allowed here; the Allow header lists those that are")]
     MethodNotAllowed,
@@ -56,11 +56,11 @@ pub(super) enum WebError {
     },
     #[error("{}", reason_of(.0))]
     Query(#[from] QueryRejection),
-    #[error("the form was not understood ({}); send it from the page", .0.body_text())]
+    #[error("the form could not be read ({}); send it from the page", .0.body_text())]
     Form(#[from] FormRejection),
     #[error("step must be a whole number of seconds from 1 to {maximum_s}")]
     Step { maximum_s: u32 },
-    #[error("from must be a second of run time, a whole number")]
+    #[error("from must be a whole number of seconds")]
     From,
     #[error(transparent)]
     Scope(#[from] ScopeError),
@@ -77,10 +77,10 @@ pub(super) enum WebError {
     /// Deleting a run that is still running.
     #[error("run {0} is still running; stop it before deleting it")]
     RunNotOver(String),
-    #[error("{runs} runs are open, the maximum for one browser is {maximum}; close some")]
+    #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
     #[error(
-        "{maximum} browsers are following live, the maximum. This page connects when one leaves."
+        "{maximum} browsers have live pages open, the maximum. This page will connect when one closes."
     )]
     TooManyFollowers { maximum: usize },
     #[error("the coordinator is shutting down")]

@@ -12,14 +12,14 @@ pub(super) const MIN_TOKEN_BYTES: usize = 16;
 pub enum ListenRefused {
     /// There is no token.
     #[error(
-        "listening on {0} would let anyone who reaches it start load from here; give a secret with --token (agents and the API then \
-         need it too; `openssl rand -hex 16` makes one), or listen on 127.0.0.1"
+        "listening on {0} would let anyone who can reach it start load from here; set a token with --token (agents and the API then \
+         need it too; `openssl rand -hex 16` generates one), or listen on 127.0.0.1"
     )]
     NoToken(SocketAddr),
     /// The token is too short.
     #[error(
         "the token is too short to listen on {0}, where others can guess it; use at least {MIN_TOKEN_BYTES} characters (`openssl rand -hex 16` \
-         makes a token), or listen on 127.0.0.1"
+         generates one), or listen on 127.0.0.1"
     )]
     ShortToken(SocketAddr),
 }

@@ -258,7 +258,7 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         (
             "{\"name\":\"a/b\"}",
             422,
-            "is not a valid name for an infrastructure",
+            "is not a valid infrastructure name",
         ),
         ("{\"name\":\"local\"}", 409, "already exists"),
     ] {
@@ -320,15 +320,15 @@ async fn the_form_keeps_what_was_typed_beside_the_mistake() {
     for (form, sentence) in [
         (
             "host=http%3A%2F%2Fa.example&users=many",
-            "Users is `many`; write a whole number",
+            "Users must be a whole number, not <code>many</code>",
         ),
         (
             "host=http%3A%2F%2Fa.example&users=5&ramp_up=1500ms",
-            "duration must be a whole number of seconds, not `1500ms`",
+            "This duration must be a whole number of seconds, not <code>1500ms</code>",
         ),
         (
             "host=http%3A%2F%2Fa.example&duration=soon",
-            "`soon` is not a valid duration",
+            "<code>soon</code> is not a valid duration",
         ),
         ("host=http%3A%2F%2Fa.example", "No agent is connected"),
     ] {

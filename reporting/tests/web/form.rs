@@ -81,7 +81,7 @@ async fn each_error_stands_beside_its_field_and_the_cursor_in_the_first() {
         &[
             "The test was not started: 2 fields need fixing.",
             "aria-describedby=\"error-users\" aria-invalid=\"true\" autofocus>",
-            "<small class=\"field-error\" id=\"error-users\">Users is `many`; write a whole number",
+            "<small class=\"field-error\" id=\"error-users\">Users must be a whole number, not <code>many</code>",
             "aria-describedby=\"error-stage%3A2%3Aduration stage-help\" aria-invalid=\"true\">",
             "name=\"stage:1:users\" value=\"5\"",
             "data-role=\"stages\" open>",

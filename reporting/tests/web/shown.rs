@@ -119,7 +119,7 @@ async fn page_summary_and_tables_say_the_same() {
         "data-field=\"intended-p95\" data-value=\"1030\"",
         "data-role=\"intended-line\" title",
         "data-intended=\"true\"",
-        "<abbr class=\"first-byte\" title=\"Timed to the first byte of the answer only\">",
+        "<abbr class=\"first-byte\" title=\"Timed to the first byte of the response only\">",
         "data-role=\"arrivals\" data-skipping=\"true\">",
         "data-role=\"arrivals-warning\">Skipped because all users were busy",
     ] {
@@ -170,7 +170,7 @@ async fn limits_of_the_generator_are_shown_everywhere() {
     let page = site.get(&format!("/runs/{RUN}")).await.body;
     assert!(page.contains("data-role=\"warnings\">"));
     assert!(
-        page.contains("`Shopper.&#60;buy&#62;` blocked worker 0"),
+        page.contains("<code>Shopper.&#60;buy&#62;</code> blocked worker 0"),
         "{page}"
     );
 }

@@ -38,7 +38,7 @@ impl Owner {
             Ok(Some(record)) => record,
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read a run that an agent has handed over");
+                tracing::error!(%error, run = run_id, "cannot read a run that an agent has delivered");
                 return;
             }
         };
@@ -64,13 +64,13 @@ impl Owner {
             }
         }
         if let Err(error) = coordinator.store().update_run(&record).await {
-            tracing::error!(%error, run = run_id, "cannot save a run that an agent has handed over");
+            tracing::error!(%error, run = run_id, "cannot save a run that an agent has delivered");
         }
         let text = match record.remark() {
             None => {
-                format!("agent {agent} has delivered its remaining results; the run is complete")
+                format!("agent {agent} delivered its remaining results; the run is complete")
             }
-            Some(remark) => format!("agent {agent} has delivered its remaining results. {remark}"),
+            Some(remark) => format!("agent {agent} delivered its remaining results. {remark}"),
         };
         log(&coordinator, run_id, text).await;
         coordinator.changed();

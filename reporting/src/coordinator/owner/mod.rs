@@ -140,7 +140,7 @@ impl Owner {
     pub(super) async fn recover(&mut self, unfinished: Vec<RunRecord>) {
         for record in unfinished {
             let run_id = record.id.clone();
-            tracing::info!(run = %run_id, test = %record.test.name, "taking up an unfinished run");
+            tracing::info!(run = %run_id, test = %record.test.name, "resuming an unfinished run");
             let unfinished = UnfinishedRun {
                 set_up_data: self.saved_set_up_data(&run_id).await,
                 saved_us: self.saved_run_time_us(&run_id).await,
@@ -167,7 +167,7 @@ impl Owner {
         match self.coordinator.store().last_second(run_id).await {
             Ok(second) => second.map_or(0, |second| u64::from(second) * 1_000_000),
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read up to where results are saved");
+                tracing::error!(%error, run = run_id, "cannot read how far results are saved");
                 0
             }
         }
@@ -312,7 +312,7 @@ impl Owner {
                 tracing::error!(%error, "cannot save a new run");
                 StartRefused::Store(error)
             })?;
-        tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run begins");
+        tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run starting");
         self.keep_infrastructure(&record.test.infrastructure).await;
         let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
         effects.extend(warnings.iter().cloned().map(RunEffect::Log));
@@ -365,7 +365,7 @@ impl Owner {
         self.registry.keep(name);
         let saved = self.coordinator.store().save_infrastructure(name);
         if let Err(error) = saved.await {
-            tracing::error!(%error, infrastructure = name, "cannot save the infrastructure; it is forgotten at the next restart");
+            tracing::error!(%error, infrastructure = name, "cannot save the infrastructure; it will be forgotten at the next restart");
         }
     }
 
@@ -496,7 +496,7 @@ impl Owner {
             self.coordinator.shared.faults.count(
                 ConnectionFault::TooSlow,
                 self.name_of(agent_id),
-                format!("{AGENT_QUEUE} messages wait to be read by the agent"),
+                format!("{AGENT_QUEUE} messages are waiting for the agent to read them"),
             );
             // Dropping the sender ends the connection's task, which reports the agent as disconnected.
             if let Some(connection) = self.connections.get_mut(agent_id) {

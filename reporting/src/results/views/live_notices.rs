@@ -110,7 +110,7 @@ fn notices_of_store(
         notices.push(LiveNotice {
             kind: "disk_nearly_full",
             message: format!(
-                "The results disk is nearly full: {} MiB are left. Free some space or delete runs.",
+                "The results disk is nearly full: {} MiB left. Free some space or delete runs.",
                 page_text::count(free >> 20)
             ),
         });

@@ -51,17 +51,15 @@ impl Peer {
 pub(in crate::web) enum AccessDenied {
     /// Neither token nor session.
     #[error(
-        "this coordinator needs its token; send it as `Authorization: Bearer <token>`, or open its page in a browser and log in"
+        "this coordinator requires a token; send it as `Authorization: Bearer <token>`, or open its page in a browser and sign in"
     )]
     Missing,
     /// Another token.
-    #[error(
-        "this is not the coordinator's token; use the one that `greylag coordinator` was started with"
-    )]
+    #[error("wrong token; use the one the coordinator was started with")]
     Wrong,
     /// Another token, and so many wrong ones are waiting that there is no place in line for it.
     #[error(
-        "this is not the coordinator's token, and too many wrong ones are being tried; use the one that `greylag coordinator` was started with"
+        "wrong token, and too many wrong ones are being tried; use the one the coordinator was started with"
     )]
     TooMany,
 }

@@ -15,7 +15,7 @@ pub struct BasePath(String);
 /// Why a text is not a base path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a base path; write it with a slash first, of letters, digits and `-._~/`, such as /greylag"
+    "`{0}` is not a valid base path; start it with a slash and use only letters, digits and `-._~/`, such as /greylag"
 )]
 pub struct BasePathError(String);
 
@@ -69,7 +69,7 @@ pub struct PublicUrl {
 /// Why a text is not a public address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an address that browsers can use; write it as https://load.example or https://load.example/greylag, without a query, user or password"
+    "`{0}` is not a valid public URL; write it as https://load.example or https://load.example/greylag, without a query, user or password"
 )]
 pub struct PublicUrlError(String);
 
@@ -134,7 +134,7 @@ pub struct PublicAddress {
 /// The two options say different paths.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the public URL has the path `{url}` and the base path is `{base_path}`; both are what browsers see, so leave one out or give the same"
+    "the public URL has the path `{url}` but the base path is `{base_path}`; leave one out or make them the same"
 )]
 pub struct PathsDiffer {
     url: String,

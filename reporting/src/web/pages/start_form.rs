@@ -42,8 +42,8 @@ pub(in crate::web) async fn start_from_form(
         .map_or_else(TestDraft::default, |source| source.draft.clone());
     let (draft, mut found) = form.to_draft(&carried);
     if source.is_none() && !form.source_key().is_empty() {
-        let message = "What this form was filled in from has been deleted, with requests and client settings that it may \
-            have had. Check the form and start it again";
+        let message = "The run or test this form was filled in from has been deleted, along with any requests and client settings. \
+            Check the form and start again";
         found.add(DraftError::new("", message));
     }
     let errors = match start(&state, draft, found).await? {

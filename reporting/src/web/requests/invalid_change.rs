@@ -7,9 +7,9 @@ use super::values::ValueError;
 pub(in crate::web) enum InvalidChange {
     #[error("users is missing; give a number, such as {{\"users\": 50}}")]
     NoUsers,
-    #[error("ramp_up and spawn_rate are both given; give one of them")]
+    #[error("ramp_up and spawn_rate are both given; keep one of the two")]
     RampAndSpawnRate,
-    #[error("spawn_rate is {0}; it must be above 0")]
+    #[error("spawn_rate must be above 0, got {0}")]
     SpawnRate(f64),
     #[error(transparent)]
     Value(#[from] ValueError),

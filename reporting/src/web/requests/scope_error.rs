@@ -7,7 +7,7 @@ use crate::store::EmptyWindow;
 /// Why there is no such part of a run.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::web) enum ScopeError {
-    #[error("{name} must be a second of run time, a whole number, got `{got}`")]
+    #[error("{name} must be a whole number of seconds, got `{got}`")]
     NotASecond { name: &'static str, got: String },
     #[error(transparent)]
     Window(#[from] EmptyWindow),

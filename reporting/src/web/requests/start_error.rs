@@ -20,9 +20,8 @@ impl StartError {
     pub(in crate::web) fn of_fields(&self) -> Vec<DraftError> {
         let one = |path: &str| vec![DraftError::new(path, self.to_string())];
         let builds = |what: String| {
-            let message = format!(
-                "{what}; start all agents from one build, or allow agents of different builds here"
-            );
+            let message =
+                format!("{what}; start all agents from one build, or allow different builds here");
             vec![DraftError::new("allow_mixed_builds", message)]
         };
         let refused = match self {

@@ -66,7 +66,7 @@ impl DurationValue {
 /// Why what was typed or sent is not a value of its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::web) enum ValueError {
-    #[error("{field} is `{shown}`; write {wanted}")]
+    #[error("{field} must be {wanted}, not `{shown}`")]
     Number {
         field: String,
         /// What was given, cut.

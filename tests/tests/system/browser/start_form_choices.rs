@@ -172,7 +172,7 @@ async fn the_form_follows_the_infrastructure_and_takes_stages() {
     );
     let message = marked[0][1].as_str().expect("a message");
     assert!(
-        message.contains("has no task with tag `nowhere`"),
+        message.contains("has no task with tag nowhere"),
         "{message}"
     );
     let cells = "return [...document.querySelectorAll('[data-role=\"stage\"] input')].map((cell) => cell.value);";

@@ -249,7 +249,7 @@ async fn a_page_without_shared_workers_is_live_and_says_when_there_are_too_many(
         wait_for_indicator(
             &browser,
             "refused",
-            "200 browsers are following live, the maximum",
+            "200 browsers have live pages open, the maximum",
         )
         .await;
         assert_no_overflow(&browser, "a page that is refused").await;

@@ -9,6 +9,7 @@ use super::fields::{field, known_field, place};
 use super::option_fields::option_field;
 use super::stage_rows::{column_of, stage_field};
 use super::{SECRET_AGAIN, StartForm};
+use crate::results::page_text::capitalised;
 
 /// Messages by the name of the field, and those of the whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,12 +110,4 @@ impl StartForm {
 fn stage_at(path: &str) -> Option<(usize, &str)> {
     let (index, key) = path.strip_prefix("stages[")?.split_once(']')?;
     Some((index.parse().ok()?, key.strip_prefix('.').unwrap_or(key)))
-}
-
-fn capitalised(message: &str) -> String {
-    let mut characters = message.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }

@@ -37,7 +37,7 @@ fn an_empty_field_of_the_form_is_left_out() {
     assert_eq!(read(&texts), (expected, DraftErrors::default()));
     for users in ["1e3", "-1", "1.5", "zehn", "99999999999999999999"] {
         let (_, errors) = read(&[("users", users)]);
-        let words = format!("Users is `{users}`");
+        let words = format!("Users must be a whole number, not `{users}`");
         assert!(errors.to_string().contains(&words), "{errors}");
     }
     let (_, errors) = read(&[("users", "many"), ("duration", "1.5s"), ("workers", "-1")]);
@@ -110,7 +110,7 @@ fn each_error_stands_beside_its_field() {
     form.mark(&errors);
     for (name, words) in [
         ("duration", "stages define the load"),
-        ("stage:4:users", "Users is `x`"),
+        ("stage:4:users", "Users must be a whole number, not `x`"),
         ("stage:7:ramp", "`soon` is not a valid duration"),
         ("stage:7:duration", "Stage 2 has no duration"),
         ("host", "No host is given"),
