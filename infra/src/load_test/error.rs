@@ -54,10 +54,6 @@ pub enum LoadTestError {
         "the test's name is not valid; use 1 to {MAX_TEST_NAME_BYTES} bytes without control characters"
     )]
     Name,
-    #[error(
-        "the scenario's name is longer than {MAX_TEST_NAME_BYTES} bytes or has control characters"
-    )]
-    Scenario,
     #[error("users must be between 1 and {MAX_USERS}, got 0")]
     NoUsers,
     #[error("users must be between 1 and {MAX_USERS}, got {0}")]
@@ -154,7 +150,6 @@ impl LoadTestError {
         use LoadTestError as E;
         match self {
             E::Name => "name",
-            E::Scenario => "scenario",
             E::NoUsers | E::TooManyUsers(_) | E::NoUsersForArrivals => "users",
             E::NoWorkers | E::TooManyWorkers(_) | E::MoreWorkersThanUsers { .. } => "workers",
             E::NoDuration | E::TooLong(_) => "duration",

@@ -13,23 +13,13 @@ const MAX_SELECTED: usize = 1_000;
 const MAX_SELECTED_BYTES: usize = 200;
 
 pub(crate) fn check_name(test: &LoadTest) -> Vec<LoadTestError> {
-    let is_wrong = test.name.trim().is_empty() || !is_short_line(&test.name);
+    let is_wrong = test.name.trim().is_empty()
+        || test.name.len() > MAX_TEST_NAME_BYTES
+        || test.name.chars().any(char::is_control);
     is_wrong
         .then_some(LoadTestError::Name)
         .into_iter()
         .collect()
-}
-
-pub(crate) fn check_scenario(test: &LoadTest) -> Vec<LoadTestError> {
-    let is_wrong = !is_short_line(&test.scenario);
-    is_wrong
-        .then_some(LoadTestError::Scenario)
-        .into_iter()
-        .collect()
-}
-
-fn is_short_line(text: &str) -> bool {
-    text.len() <= MAX_TEST_NAME_BYTES && !text.chars().any(char::is_control)
 }
 
 pub(crate) fn check_stop_timeout(test: &LoadTest) -> Vec<LoadTestError> {

@@ -28,8 +28,8 @@ pub use draft::{
 };
 pub use error::{LoadTestError, LoadTestErrors};
 pub(crate) use field_checks::{
-    MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_scenario, check_stop_timeout,
-    check_tags, check_user_types,
+    MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_stop_timeout, check_tags,
+    check_user_types,
 };
 pub use host::NoHost;
 pub(crate) use host::{MAX_HOST_BYTES, check_host};

@@ -112,7 +112,10 @@ fn declared_requests_are_checked() {
 fn each_error_has_its_message() {
     type Change = fn(&mut LoadTest);
     let cases: [(Change, &str); 35] = [
-        (|t| t.scenario = "x".repeat(201), "scenario's name"),
+        (
+            |t| t.scenario = "x".repeat(201),
+            "scenario is longer than 200 bytes",
+        ),
         (|t| t.name = " ".into(), "name is not valid"),
         (
             |t| t.users = 0,

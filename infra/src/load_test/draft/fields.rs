@@ -66,12 +66,13 @@ pub struct Field {
     pub is_advanced: bool,
     /// Whether it takes the form's whole width.
     pub is_wide: bool,
-    /// Longest text in bytes; 0 for what is not a text.
+    /// Longest text in bytes; 0 where something else limits it.
     pub max_bytes: usize,
     get: fn(&TestDraft) -> Option<FieldValue>,
     set: fn(&mut TestDraft, FieldValue) -> Result<(), ValueTooLarge>,
     of_test: fn(&LoadTest) -> Option<FieldValue>,
-    check: fn(&LoadTest) -> Vec<LoadTestError>,
+    /// What is wrong with it, where that is more than its length.
+    check: Option<fn(&LoadTest) -> Vec<LoadTestError>>,
 }
 
 /// A flag of the command line, beside the field's key as its long name.
@@ -106,7 +107,7 @@ const FIELD: Field = Field {
     get: |_| None,
     set: |_, _| Err(ValueTooLarge),
     of_test: |_| None,
-    check: |_| Vec::new(),
+    check: None,
 };
 
 /// `key: type as kind, in place of the load test, { what differs from FIELD };` in the order of the form. What has no
@@ -190,7 +191,7 @@ fields! {
         label: "Test name",
         is_wide: true,
         max_bytes: load_test::MAX_TEST_NAME_BYTES,
-        check: load_test::check_name,
+        check: Some(load_test::check_name),
     };
     /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
     host: String as Text, in host, {
@@ -198,7 +199,7 @@ fields! {
         label: "Host",
         is_wide: true,
         max_bytes: load_test::MAX_HOST_BYTES,
-        check: load_test::check_host,
+        check: Some(load_test::check_host),
     };
     /// Peak concurrent users [default: 10; Locust: 1].
     users: u64 as Whole, {
@@ -239,14 +240,14 @@ fields! {
     /// Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
     scenario: String as Text, in scenario, {
         label: "Scenario",
-        check: load_test::check_scenario,
+        max_bytes: load_test::MAX_TEST_NAME_BYTES,
     };
     /// Run only these user types; the option's name may be omitted.
     user_types: Vec<String> as List, in selection.user_types, {
         label: "User types",
         about: "User Types",
         is_advanced: true,
-        check: load_test::check_user_types,
+        check: Some(load_test::check_user_types),
     };
     /// Run only tasks with at least one of these tags.
     tags: Vec<String> as List, in selection.tags, {
@@ -254,7 +255,7 @@ fields! {
         label: "Tags",
         about: "Tags",
         is_advanced: true,
-        check: load_test::check_tags,
+        check: Some(load_test::check_tags),
     };
     /// Skip tasks with any of these tags; takes precedence over --tags.
     exclude_tags: Vec<String> as List, in selection.exclude_tags, {
@@ -262,14 +263,14 @@ fields! {
         label: "Excluded tags",
         about: "Excluded Tags",
         is_advanced: true,
-        check: load_test::check_excluded_tags,
+        check: Some(load_test::check_excluded_tags),
     };
     /// Grace period for tasks and requests still running at the end [default: 10s; Locust: 0].
     stop_timeout: u64 as Seconds, {
         flag: Some(Flag { short: Some('s'), value_name: "DURATION", ..FLAG }),
         label: "Stop timeout",
         is_advanced: true,
-        check: load_test::check_stop_timeout,
+        check: Some(load_test::check_stop_timeout),
     };
     /// Give every user type and every task weight 1.
     equal_weights: bool as Flag, in selection.equal_weights, {
@@ -316,7 +317,22 @@ impl Field {
 
     /// What is wrong with it, whatever the other fields say.
     pub(crate) fn check(&self, test: &LoadTest) -> Vec<LoadTestError> {
-        (self.check)(test)
+        match self.check {
+            Some(check) => check(test),
+            None => self.too_long(test).into_iter().collect(),
+        }
+    }
+
+    fn too_long(&self, test: &LoadTest) -> Option<LoadTestError> {
+        let Some(FieldValue::Text(text)) = (self.of_test)(test) else {
+            return None;
+        };
+        let is_limited = self.max_bytes > 0;
+        let is_wrong = text.len() > self.max_bytes || text.chars().any(char::is_control);
+        (is_limited && is_wrong).then_some(LoadTestError::LongText {
+            key: self.key,
+            max: self.max_bytes,
+        })
     }
 
     /// Whether a test file may have it: who starts it, and on which agents, is not the file's to say.
