@@ -13,6 +13,9 @@ use crate::profile::{LoadProfile, ProfileStep, RateStep};
 pub struct LoadTest {
     /// Name; runs are numbered per name.
     pub name: String,
+    /// What it is for, in the words of whoever wrote it; may be empty.
+    #[serde(default)]
+    pub description: String,
     /// Base URL of the target; empty when each user type has its own.
     pub host: String,
     /// Peak concurrent users.

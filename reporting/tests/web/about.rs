@@ -49,6 +49,24 @@ async fn stages_ramp_until_their_peak() {
 }
 
 #[tokio::test]
+async fn a_description_is_shown_and_stands_in_the_form_of_the_next_run() {
+    let (site, _socket, mut agent) = with_agent().await;
+    let words = "Black Friday, <three> times";
+    let (id, test) = running(
+        &site,
+        &mut agent,
+        json!({"users": 5, "duration": 60, "scenario": "shop", "description": words}),
+    )
+    .await;
+    assert_eq!(test["description"], json!(words));
+    let settings = about(&site, &id).await["settings"].clone();
+    assert_eq!(settings[0], json!({"label": "Description", "value": words}));
+    let form = site.get(&format!("/runs/{id}/again")).await.body;
+    let field = "name=\"description\" value=\"Black Friday, &#60;three&#62; times\"";
+    assert!(form.contains(field), "{form}");
+}
+
+#[tokio::test]
 async fn an_arrival_rate_takes_the_place_of_the_load_shape() {
     let (site, _socket, mut agent) = with_agent().await;
     let (id, _) = running(

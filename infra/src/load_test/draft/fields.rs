@@ -12,6 +12,9 @@ use super::client::as_written;
 use crate::base::{BuildInfo, StartTerms};
 use crate::load_test::{self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage};
 
+/// Longest description of a test, in bytes.
+const MAX_DESCRIPTION_BYTES: usize = 1_000;
+
 /// What a field's values are, and how they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
@@ -192,6 +195,15 @@ fields! {
         is_wide: true,
         max_bytes: load_test::MAX_TEST_NAME_BYTES,
         check: Some(load_test::check_name),
+    };
+    /// What the test is for; shown in About This Test.
+    description: String as Text, in description, {
+        flag: Some(Flag { value_name: "TEXT", ..FLAG }),
+        label: "Description",
+        about: "Description",
+        is_advanced: true,
+        is_wide: true,
+        max_bytes: MAX_DESCRIPTION_BYTES,
     };
     /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
     host: String as Text, in host, {

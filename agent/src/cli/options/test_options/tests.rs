@@ -60,6 +60,14 @@ fn an_arrival_rate_flag_takes_the_place_of_the_files_spawn_rate() {
 }
 
 #[test]
+fn a_description_is_a_flag_and_a_key() {
+    let file = "description = \"of the file\"";
+    let described = |flags: &[&str]| asked(flags, file).draft.description.unwrap();
+    assert_eq!(described(&[]), "of the file");
+    assert_eq!(described(&["--description", "of the flag"]), "of the flag");
+}
+
+#[test]
 fn a_file_behind_a_list_is_not_a_tag() {
     for flag in ["-T", "-E", "--user-types"] {
         let line = Line::try_parse_from(["run", flag, "a", "b", "test.toml"]).unwrap();

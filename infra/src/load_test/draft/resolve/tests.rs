@@ -224,6 +224,22 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
 }
 
 #[test]
+fn a_description_is_kept_as_it_is_and_bounded() {
+    let with = |text: &str| format!(r#"{{"host": "http://a", "description": "{text}"}}"#);
+    let test = resolved(&with("Black Friday, ×3")).unwrap();
+    assert_eq!(test.description, "Black Friday, ×3");
+    assert_eq!(TestDraft::from(&test).description, Some(test.description));
+    assert!(resolved(&with(&"x".repeat(1_000))).is_ok());
+    for wrong in ["x".repeat(1_001), "a\\u0007".to_owned()] {
+        let errors = resolved(&with(&wrong)).unwrap_err();
+        assert_eq!(
+            errors,
+            "description is longer than 1000 bytes or has control characters"
+        );
+    }
+}
+
+#[test]
 fn only_what_is_given_is_checked_where_the_scenario_is_not_known() {
     let checked = |json: &str| TestDraft::from_json(json.as_bytes()).0.check_given();
     assert_eq!(checked("{}"), Ok(()));
