@@ -11,7 +11,9 @@ use greylag_infra::protocol::{
     Endpoint, IntervalData, SampleData, SampleKind, Snapshot, UserChange,
 };
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
-use greylag_reporting::{Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Scope, Store, Window};
+use greylag_reporting::{
+    Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Scope, Store, Summary, Window,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,6 +55,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .await?;
     }
+    let part = Scope {
+        window: Some(Window::new(17, end * 9 / 10 + 7)?),
+        endpoint: store.endpoints("r").await?.into_iter().next(),
+        agent: Some("a".into()),
+    };
+    timed("one endpoint and agent in [17, 9/10)", async || {
+        let totals = store.totals("r", &part).await?;
+        assert_eq!(totals.endpoints.len(), 1);
+        Ok(())
+    })
+    .await?;
+    timed("their series of at most 1,000 points", async || {
+        store.series("r", &part, 1_000).await.map(drop)
+    })
+    .await?;
+    timed("their summary", async || {
+        Summary::read(&store, "r", &part, 0).await.map(drop)
+    })
+    .await?;
     timed("series of at most 1,000 points", async || {
         store.series("r", &Scope::default(), 1_000).await.map(drop)
     })
