@@ -64,6 +64,7 @@ pub struct LoadTest {
 /// say the same of the two.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Stage {
     /// Users at the end of the stage's ramp; none leaves them as they are.
     pub users: Option<u64>,

@@ -123,6 +123,7 @@ macro_rules! fields {
         /// What a test file, a request to the API, the page's form or the command line says of a load test. Everything
         /// is optional. As JSON it is what the API takes.
         #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub struct TestDraft {
             $(
                 $(#[doc = $help])+
@@ -131,15 +132,19 @@ macro_rules! fields {
             )+
             /// The stages, if there are any.
             #[serde(skip_serializing_if = "Vec::is_empty")]
+            #[cfg_attr(feature = "schema", schema(required = false))]
             pub stages: Vec<Stage>,
             /// The scenario's own options, as texts, by name.
             #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            #[cfg_attr(feature = "schema", schema(required = false))]
             pub options: BTreeMap<String, String>,
             /// The declared requests, if there are any.
             #[serde(skip_serializing_if = "Option::is_none")]
+            #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
             pub declared: Option<DeclaredScenario>,
             /// Settings of the HTTP client.
             #[serde(serialize_with = "as_written", skip_serializing_if = "is_default")]
+            #[cfg_attr(feature = "schema", schema(value_type = Object, required = false))]
             pub client: ClientSettings,
             /// The build of the program that asks, if it has the scenario compiled in and means its own.
             #[serde(skip_serializing_if = "Option::is_none")]

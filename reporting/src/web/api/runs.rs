@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use greylag_infra::RunRecord;
+use greylag_infra::{RunRecord, TestDraft};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -114,7 +114,7 @@ pub(in crate::web) async fn delete_run(
     post,
     path = "/api/v1/runs",
     tag = "runs",
-    request_body(content = Object, description = "A load test, with the keys of a test file"),
+    request_body(content = TestDraft, description = "A load test, with the keys of a test file; durations are seconds, or texts such as 1h20m"),
     responses(
         (status = 201, description = "It is starting", body = RunStarted, headers(("location" = String, description = "Path of its page"))),
         (status = 409, description = "No agent is connected, agents differ, or too many runs are in progress", body = ErrorBody),

@@ -56,7 +56,7 @@ pub(in crate::web) struct EventsQuery {
     tag = "live",
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = Object, content_type = "text/event-stream"),
         (status = 404, description = "There is no such run", body = ErrorBody),
     )
 )]
@@ -81,7 +81,7 @@ pub(in crate::web) async fn run_events(
     tag = "live",
     params(EventsQuery),
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = Object, content_type = "text/event-stream"),
         (status = 422, description = "Too many runs", body = ErrorBody),
     )
 )]
