@@ -5,19 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use greylag_tests::{Process, clean_command, find_program};
+use greylag_tests::{Process, clean_command};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-/// How long installing may take: some fifty packages over a slow line.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+use super::python::python_with;
+
 /// How much longer than its run time Locust may take to start and to end.
 const RUN_MARGIN: Duration = Duration::from_secs(60);
-/// Without it these tests cannot run, and a user who has none of it must learn how to go on.
-const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
-     (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \
-     without them skip these tests: cargo test --workspace -- --skip conformance";
-
 /// What Locust says it did (`report.py`).
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Report {
@@ -52,54 +47,14 @@ pub(super) struct Exception {
 /// The Python of the virtual environment; made at the first call.
 pub(super) async fn python() -> &'static Path {
     static PYTHON: OnceCell<PathBuf> = OnceCell::const_new();
-    PYTHON.get_or_init(install).await
+    PYTHON
+        .get_or_init(|| python_with("locust", "requirements.txt"))
+        .await
 }
 
 /// This directory.
 pub(super) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
-}
-
-async fn install() -> PathBuf {
-    let requirements = here().join("requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).expect("it is beside this file");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("locust");
-    let python = environment.join("bin/python");
-    // Written last: an installation that was cut off, or is of other versions, is made anew.
-    let installed = environment.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|has| has == wanted) {
-        return python;
-    }
-    let Some(system) = find_program(&["python3"]) else {
-        panic!("there is no python3 here: {HOW_TO_SKIP}");
-    };
-    step(
-        "python3 -m venv",
-        clean_command(system)
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment),
-    )
-    .await;
-    step(
-        "pip install",
-        clean_command(&python)
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(["--disable-pip-version-check", "--requirement"])
-            .arg(&requirements),
-    )
-    .await;
-    std::fs::write(&installed, wanted).expect("the environment was just made");
-    python
-}
-
-async fn step(what: &str, command: &mut Command) {
-    let ended = Process::start(what, command).wait(INSTALL_TIMEOUT).await;
-    assert!(
-        ended.code == Some(0),
-        "{what} failed: {HOW_TO_SKIP}\n{}\n{}",
-        ended.stdout,
-        ended.stderr
-    );
 }
 
 /// Locust with these locustfiles, to be run in this directory; further options are to be added.

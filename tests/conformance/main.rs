@@ -4,6 +4,7 @@
 #[path = "."]
 mod conformance {
     mod answers;
+    mod api;
     mod apps;
     mod behaviours;
     mod compare;
@@ -14,6 +15,7 @@ mod conformance {
     mod locust;
     mod options;
     mod pair;
+    mod python;
     mod recording_server;
     mod statistics;
     mod stopping;
