@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ClientSettings, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors, MAX_DURATION,
-    UserTypeWeight, WaitTime,
+    ClientSettings, DeclaredRequest, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors,
+    MAX_DURATION, MisfitError, UserTypeWeight, WaitTime,
 };
 use greylag_scenarios as scenarios;
-use greylag_scenarios::client::ClientKind;
+use greylag_scenarios::client::{ClientKind, Headers};
 use greylag_scenarios::{
-    ClientOverrides, DeclaredError, HttpVersion, OptionError, RunSettings, Scenario, Selection,
-    SelectionError, UserTypeError,
+    ClientOverrides, HttpVersion, RunSettings, Scenario, Selection, SelectionError, UserTypeError,
 };
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::agent::whole_scenario_info;
 
 /// What of a scenario takes part in a run.
 #[derive(Debug, Clone)]
@@ -27,12 +29,13 @@ pub(crate) struct Choice {
 pub(crate) enum ChoiceError {
     #[error("scenario `{name}` is unknown; available scenarios: {available}")]
     UnknownScenario { name: String, available: String },
-    #[error(transparent)]
-    Declared(#[from] DeclaredError),
+    /// A declared request that infra takes for one and `http` does not.
+    #[error("request {number} of the test cannot be sent: {source}")]
+    Declared { number: usize, source: http::Error },
     #[error(transparent)]
     UserType(#[from] UserTypeError),
     #[error(transparent)]
-    Option(#[from] OptionError),
+    Misfit(#[from] MisfitError),
     #[error(transparent)]
     Selection(#[from] SelectionError),
     #[error(transparent)]
@@ -51,7 +54,7 @@ pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice
     let whole =
         whole_scenario_of(test, compiled_in)?.with_client(&client_overrides(&test.client))?;
     whole.check()?;
-    whole.check_options(&test.options)?;
+    check_choice(test, &whole)?;
     let selection = Selection {
         user_types: test.selection.user_types.clone(),
         tags: test.selection.tags.clone(),
@@ -74,9 +77,21 @@ pub(crate) fn scenario_of(
     choose(test, compiled_in).map(|choice| choice.scenario)
 }
 
+/// Whether what the test chooses is there to be chosen.
+fn check_choice(test: &LoadTest, whole: &Scenario) -> Result<(), MisfitError> {
+    if test.declared.is_some() {
+        return test.check_fits_declared();
+    }
+    if whole.user_types.is_empty() {
+        return Err(MisfitError::NoUsers(whole.name.clone()));
+    }
+    test.check_choice(&whole_scenario_info(whole))
+}
+
 fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, ChoiceError> {
     if let Some(declared) = &test.declared {
-        return Ok(Scenario::declared(&test.scenario, convert(declared))?);
+        declared.check()?;
+        return Ok(Scenario::declared(&test.scenario, convert(declared)?));
     }
     compiled_in
         .iter()
@@ -180,27 +195,40 @@ fn client_overrides(client: &ClientSettings) -> ClientOverrides {
     }
 }
 
-fn convert(declared: &DeclaredScenario) -> scenarios::DeclaredScenario {
-    scenarios::DeclaredScenario {
-        requests: declared
-            .requests
-            .iter()
-            .map(|request| scenarios::DeclaredRequest {
-                method: request.method.clone(),
-                path: request.path.clone(),
-                name: request.name.clone(),
-                weight: request.weight,
-                headers: request.headers.clone(),
-                body: request.body.clone(),
-                expect_status: request.expect_status,
-                expect_body: request.expect_body.clone(),
-            })
-            .collect(),
+fn convert(declared: &DeclaredScenario) -> Result<scenarios::DeclaredScenario, ChoiceError> {
+    let requests = (1..).zip(&declared.requests).map(|(number, request)| {
+        convert_request(request).map_err(|source| ChoiceError::Declared { number, source })
+    });
+    Ok(scenarios::DeclaredScenario {
+        requests: requests.collect::<Result<_, _>>()?,
         wait_time: declared.wait_time.map(|wait_time| match wait_time {
             WaitTime::Constant(seconds) => scenarios::constant(seconds),
             WaitTime::Between(min, max) => scenarios::between(min, max),
         }),
+    })
+}
+
+fn convert_request(request: &DeclaredRequest) -> Result<scenarios::DeclaredRequest, http::Error> {
+    let mut headers = Headers::default();
+    for (name, value) in &request.headers {
+        // The name is looked at here and kept as it was written.
+        HeaderName::try_from(name)?;
+        headers.append(name, HeaderValue::try_from(value)?);
     }
+    let expect_status = request
+        .expect_status
+        .map(StatusCode::from_u16)
+        .transpose()?;
+    Ok(scenarios::DeclaredRequest {
+        method: Method::try_from(request.method.trim().to_ascii_uppercase().as_str())?,
+        path: request.path.clone(),
+        name: request.name.clone(),
+        weight: request.weight,
+        headers,
+        body: request.body.clone(),
+        expect_status,
+        expect_body: request.expect_body.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -272,7 +300,7 @@ mod tests {
             (|test| test.scenario = "shoop".into(), "`shoop` is unknown"),
             (
                 |test| test.selection.user_types = vec!["Buyers".into()],
-                "no user type \"Buyers\"",
+                "no user type `Buyers`",
             ),
             (
                 |test| test.selection.user_types = vec!["Nobody".into()],
@@ -280,11 +308,11 @@ mod tests {
             ),
             (
                 |test| test.selection.tags = vec!["nothing".into()],
-                "is left after selecting by tags",
+                "no task with tag `nothing`",
             ),
             (
                 |test| test.options = [("page".into(), "1".into())].into(),
-                "has no option \"page\"",
+                "has no option `page`",
             ),
             (
                 |test| test.options = [("pages".into(), "many".into())].into(),

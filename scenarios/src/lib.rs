@@ -51,8 +51,8 @@ pub use run::{
     MAX_SET_UP_BYTES, Run, RunSettings, SET_UP_TIME, SetUpDataError, SetUpError, UserInfo,
 };
 pub use scenario::{
-    ClientOverrides, DeclaredError, DeclaredRequest, DeclaredScenario, PrepareError, Scenario,
-    Selection, SelectionError,
+    ClientOverrides, DeclaredRequest, DeclaredScenario, PrepareError, Scenario, Selection,
+    SelectionError,
 };
 /// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
 pub use serde;

@@ -33,7 +33,7 @@ use greylag_infra::protocol::Hello;
 pub use link::Refusal;
 use link::{HeldRuns, LinkConfig, keep_connected};
 use owner::Owner;
-pub(crate) use scenario_info::scenario_info;
+pub(crate) use scenario_info::{option_info, scenario_info, whole_scenario_info};
 
 use crate::own_build::own_build;
 

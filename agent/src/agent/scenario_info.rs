@@ -3,8 +3,19 @@
 use greylag_infra::protocol::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 use greylag_scenarios::{CustomOption, CustomOptionKind, Scenario};
 
-/// What start forms and checks need to know of a scenario.
+/// What start forms and checks of a coordinator need to know of a scenario. Nothing that is secret.
 pub(crate) fn scenario_info(scenario: &Scenario) -> ScenarioInfo {
+    let mut info = whole_scenario_info(scenario);
+    for option in info.options.iter_mut().filter(|option| option.secret) {
+        // A default that must not be shown stays here: a worker that is given nothing uses it.
+        option.default.clear();
+        option.choices.clear();
+    }
+    info
+}
+
+/// Everything about a scenario, for checks in this process.
+pub(crate) fn whole_scenario_info(scenario: &Scenario) -> ScenarioInfo {
     ScenarioInfo {
         name: scenario.name.clone(),
         description: scenario.description.clone(),
@@ -24,7 +35,8 @@ pub(crate) fn scenario_info(scenario: &Scenario) -> ScenarioInfo {
     }
 }
 
-fn option_info(option: &CustomOption) -> OptionInfo {
+/// Everything about an option, for checks in this process.
+pub(crate) fn option_info(option: &CustomOption) -> OptionInfo {
     OptionInfo {
         name: option.name.clone(),
         kind: match option.kind {
@@ -33,19 +45,10 @@ fn option_info(option: &CustomOption) -> OptionInfo {
             CustomOptionKind::Number => OptionKind::Number,
             CustomOptionKind::Flag => OptionKind::Flag,
         },
-        // A default that must not be shown stays here: a worker that is given nothing uses it.
-        default: if option.secret {
-            String::new()
-        } else {
-            option.default.clone()
-        },
+        default: option.default.clone(),
         help: option.help.clone(),
         secret: option.secret,
-        choices: if option.secret {
-            Vec::new()
-        } else {
-            option.choices.clone()
-        },
+        choices: option.choices.clone(),
     }
 }
 

@@ -58,12 +58,7 @@ impl LoadTest {
         errors.extend(self.errors_in_options());
         errors.extend(self.errors_in_client());
         if let Some(declared) = &self.declared {
-            if declared.requests.is_empty() {
-                errors.push(LoadTestError::NothingDeclared);
-            } else {
-                let problems = declared.problems();
-                errors.extend(problems.into_iter().map(LoadTestError::Declared));
-            }
+            errors.extend(declared.errors());
         }
         errors.extend(self.left_out());
         errors

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::LEFT_OUT;
+use super::error::{LoadTestError, LoadTestErrors};
 
 /// A scenario that is a list of requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,22 @@ pub(crate) const WAIT_TIME_RANGE: &str = "from 0 to 86400 seconds, the smaller b
 pub(crate) const MAX_REQUESTS: usize = 1_000;
 
 impl DeclaredScenario {
+    /// Checks that everything declared can be sent.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn check(&self) -> Result<(), LoadTestErrors> {
+        LoadTestErrors::check(self.errors())
+    }
+
+    pub(super) fn errors(&self) -> Vec<LoadTestError> {
+        if self.requests.is_empty() {
+            return vec![LoadTestError::NothingDeclared];
+        }
+        let problems = self.problems().into_iter();
+        problems.map(LoadTestError::Declared).collect()
+    }
+
     /// What of it cannot be run, each as the rest of a sentence about the scenario.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.requests.len() > MAX_REQUESTS {

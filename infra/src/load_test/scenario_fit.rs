@@ -1,5 +1,7 @@
 //! Whether a load test fits the scenario it names: options, tags, user types and hosts.
 
+use std::collections::BTreeMap;
+
 use super::{LoadTest, NoHost, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 use crate::base::nearest;
 use crate::profile::{UserTypeWeight, equal_weights};
@@ -61,20 +63,18 @@ impl LoadTest {
     /// # Errors
     /// See [`MisfitError`]; the first is returned.
     pub fn check_fits(&self, scenario: &ScenarioInfo) -> Result<(), MisfitError> {
-        let unknown = |key, what, name: &str, known: Vec<&str>| MisfitError::Unknown {
-            scenario: shown(&scenario.name),
-            key,
-            what,
-            name: shown(name),
-            hint: hint(name, &known),
-        };
-        for (name, value) in &self.options {
-            let Some(option) = scenario.options.iter().find(|option| option.name == *name) else {
-                let known = scenario.options.iter().map(|option| option.name.as_str());
-                return Err(unknown("options", "option", name, known.collect()));
-            };
-            option.check(value)?;
-        }
+        self.check_choice(scenario)?;
+        Ok(self.check_host_is_known(scenario)?)
+    }
+
+    /// The same without a look at hosts: what the test chooses of the scenario, and its values for the scenario's
+    /// options.
+    ///
+    /// # Errors
+    /// See [`MisfitError`]; the first is returned.
+    pub fn check_choice(&self, scenario: &ScenarioInfo) -> Result<(), MisfitError> {
+        scenario.check_options(&self.options)?;
+        let unknown = |key, what, name, known| scenario.unknown(key, what, name, known);
         for (key, tags) in [
             ("tags", &self.selection.tags),
             ("exclude_tags", &self.selection.exclude_tags),
@@ -94,7 +94,7 @@ impl LoadTest {
         if is_empty && !scenario.user_types.is_empty() {
             return Err(MisfitError::NoUsers(shown(&scenario.name)));
         }
-        Ok(self.check_host_is_known(scenario)?)
+        Ok(())
     }
 
     /// Checks that the test or each user type that takes part names the target.
@@ -199,6 +199,39 @@ impl ScenarioInfo {
     /// Whether every user type that gets users brings a host, so that a test need not name one.
     pub fn has_hosts(&self) -> bool {
         LoadTest::default().check_host_is_known(self).is_ok()
+    }
+}
+
+impl ScenarioInfo {
+    /// Whether these texts can be given for the scenario's options.
+    ///
+    /// # Errors
+    /// The first that is unknown or not a valid value.
+    pub fn check_options(&self, given: &BTreeMap<String, String>) -> Result<(), MisfitError> {
+        for (name, value) in given {
+            let Some(option) = self.options.iter().find(|option| option.name == *name) else {
+                let known = self.options.iter().map(|option| option.name.as_str());
+                return Err(self.unknown("options", "option", name, known.collect()));
+            };
+            option.check(value)?;
+        }
+        Ok(())
+    }
+
+    fn unknown(
+        &self,
+        key: &'static str,
+        what: &'static str,
+        name: &str,
+        known: Vec<&str>,
+    ) -> MisfitError {
+        MisfitError::Unknown {
+            scenario: shown(&self.name),
+            key,
+            what,
+            name: shown(name),
+            hint: hint(name, &known),
+        }
     }
 }
 

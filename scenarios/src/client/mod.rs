@@ -57,7 +57,6 @@ pub use session::Renamed;
 pub use setup_error::ClientSetupError;
 pub(crate) use shared::ClientShared;
 pub use stopping::StopHandle;
-pub(crate) use target::{check_path, is_absolute};
 pub(crate) use transport::ClientProxy;
 pub use transport::{ProxyError, TlsConfigError, tls_client_config};
 pub use user_client::Client;

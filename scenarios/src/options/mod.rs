@@ -199,9 +199,9 @@ impl Options {
     }
 
     fn find(&self, name: &str, asked: CustomOptionKind) -> Result<&Given, OptionError> {
-        let given = self.0.get(name).ok_or_else(|| {
-            let known = self.0.keys().map(String::as_str);
-            OptionError::unknown(name, known)
+        let given = self.0.get(name).ok_or_else(|| OptionError::Unknown {
+            name: name.to_owned(),
+            known: self.0.keys().cloned().collect(),
         })?;
         if given.option.kind == asked {
             Ok(given)
@@ -237,12 +237,10 @@ const HIDDEN: &str = "***";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// The scenario does not declare it.
-    #[error("the scenario has no option {name:?}{}", hint(nearest.as_deref(), known))]
+    #[error("the scenario has no option {name:?}: it declares {}", list(known))]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The most similar one that there is.
-        nearest: Option<String>,
         /// All that there are.
         known: Vec<String>,
     },
@@ -310,33 +308,12 @@ pub enum OptionError {
     },
 }
 
-fn hint(nearest: Option<&str>, known: &[String]) -> String {
-    match nearest {
-        Some(nearest) => format!("; did you mean {nearest:?}?"),
-        None if known.is_empty() => ": it declares none".to_owned(),
-        None => format!(": it declares {}", known.join(", ")),
+fn list(known: &[String]) -> String {
+    if known.is_empty() {
+        return "none".to_owned();
     }
+    known.join(", ")
 }
-
-impl OptionError {
-    fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        let known: Vec<String> = known.map(str::to_owned).collect();
-        let likeness = |other: &String| strsim::jaro_winkler(name, other);
-        let nearest = known
-            .iter()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-            .filter(|nearest| likeness(nearest) > ALIKE)
-            .cloned();
-        Self::Unknown {
-            name: name.to_owned(),
-            nearest,
-            known,
-        }
-    }
-}
-
-/// From which Jaro-Winkler similarity on a name is taken for a misspelt other one.
-const ALIKE: f64 = 0.7;
 
 impl CustomOptionKind {
     /// The default of an option that sets none.
@@ -371,11 +348,9 @@ impl CustomOption {
         }
     }
 
-    /// Whether `text` can be the option's value.
-    ///
-    /// # Errors
-    /// When it is too long, of another kind, or none of the choices.
-    pub fn check(&self, text: &str) -> Result<(), OptionError> {
+    /// Whether `text`, which the scenario declares as default or choice, can be the option's value. What users give is
+    /// validated before it comes here.
+    fn check_declared(&self, text: &str) -> Result<(), OptionError> {
         if text.len() > MAX_OPTION_VALUE {
             return Err(OptionError::TooLong {
                 name: self.name.clone(),
@@ -408,10 +383,11 @@ impl CustomOption {
         }
         let declared = self.choices.iter().chain(std::iter::once(&self.default));
         for text in declared {
-            self.check(text).map_err(|reason| OptionError::Declared {
-                name: self.name.clone(),
-                reason: Box::new(reason),
-            })?;
+            self.check_declared(text)
+                .map_err(|reason| OptionError::Declared {
+                    name: self.name.clone(),
+                    reason: Box::new(reason),
+                })?;
         }
         Ok(())
     }
@@ -435,22 +411,6 @@ pub(crate) fn check_declarations(declared: &[CustomOption]) -> Result<(), Option
                 name: option.name.clone(),
             });
         }
-    }
-    Ok(())
-}
-
-/// Whether these texts can be given for the declared options.
-pub(crate) fn check_given(
-    declared: &[CustomOption],
-    given: &BTreeMap<String, String>,
-) -> Result<(), OptionError> {
-    for (name, text) in given {
-        let known = || declared.iter().map(|option| option.name.as_str());
-        declared
-            .iter()
-            .find(|option| option.name == *name)
-            .ok_or_else(|| OptionError::unknown(name, known()))?
-            .check(text)?;
     }
     Ok(())
 }

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Method};
+use http::{Method, StatusCode};
 
-use crate::client::{Client, Headers, RequestBody, check_path, is_absolute};
+use crate::client::{Client, Headers, RequestBody};
 use crate::scenario::Scenario;
 use crate::task::{TaskFn, TaskResult, WaitTime};
 use crate::user::FastHttpUser;
 
-/// Most requests a scenario may declare.
-const MOST_REQUESTS: usize = 1_000;
-
-/// A scenario as a list of requests. Each user picks one at random by weight, sends it, waits.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// A scenario as a list of requests. Each user picks one at random by weight, sends it, waits. What people wrote is
+/// validated before it becomes one of these.
+#[derive(Debug, Clone, Default)]
 pub struct DeclaredScenario {
     /// What users send; at least one with a weight above 0.
     pub requests: Vec<DeclaredRequest>,
@@ -23,10 +21,10 @@ pub struct DeclaredScenario {
 }
 
 /// One declared request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DeclaredRequest {
-    /// HTTP method, in any case.
-    pub method: String,
+    /// HTTP method.
+    pub method: Method,
     /// Path that is appended to the host (begins with `/`), or a whole http(s) URL.
     pub path: String,
     /// What the request is grouped under; path and query if not given.
@@ -34,12 +32,12 @@ pub struct DeclaredRequest {
     /// How often it is picked in proportion to the others.
     pub weight: u32,
     /// Headers to send.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Body to send. Without a content type among the headers it goes out as `text/plain; charset=utf-8`.
     pub body: Option<String>,
     /// The status that makes it a success, in place of the fast client's rule (100–599). With one of 300 to 399
     /// redirects are not followed.
-    pub expect_status: Option<u16>,
+    pub expect_status: Option<StatusCode>,
     /// Text that the body must contain.
     pub expect_body: Option<String>,
 }
@@ -48,11 +46,11 @@ impl Default for DeclaredRequest {
     /// `GET /`, weight 1.
     fn default() -> Self {
         Self {
-            method: "GET".to_owned(),
+            method: Method::GET,
             path: "/".to_owned(),
             name: None,
             weight: 1,
-            headers: Vec::new(),
+            headers: Headers::default(),
             body: None,
             expect_status: None,
             expect_body: None,
@@ -60,48 +58,14 @@ impl Default for DeclaredRequest {
     }
 }
 
-/// What is wrong with a declared scenario, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeclaredError(String);
-
 impl Scenario {
     /// A scenario whose users send the declared requests.
-    ///
-    /// # Errors
-    ///
-    /// When there is nothing to send, or a request has a method, path, header or expected status that
-    /// is not valid; the sentence says which request (counted from 1).
-    pub fn declared(name: &str, declared: DeclaredScenario) -> Result<Scenario, DeclaredError> {
-        let count = declared.requests.len();
-        if count == 0 {
-            return Err(DeclaredError(
-                "the scenario declares no request: add at least one".to_owned(),
-            ));
-        }
-        if count > MOST_REQUESTS {
-            return Err(DeclaredError(format!(
-                "the scenario declares {count} requests, and {MOST_REQUESTS} are allowed"
-            )));
-        }
-        if declared.requests.iter().all(|request| request.weight == 0) {
-            return Err(DeclaredError(
-                "every declared request has weight 0: give at least one a weight above 0"
-                    .to_owned(),
-            ));
-        }
+    pub fn declared(name: &str, declared: DeclaredScenario) -> Scenario {
         let mut users =
             FastHttpUser::<()>::new(name).wait_time(declared.wait_time.unwrap_or_default());
-        for (index, request) in declared.requests.into_iter().enumerate() {
-            let label = format!(
-                "request {} ({} {:?})",
-                index + 1,
-                request.method,
-                request.path
-            );
+        for request in declared.requests {
             let weight = request.weight;
-            let task = DeclaredTask::new(request)
-                .map_err(|reason| DeclaredError(format!("{label}: {reason}")))?;
+            let task = DeclaredTask::new(request);
             let task_name = format!(
                 "{} {}",
                 task.0.method,
@@ -109,74 +73,37 @@ impl Scenario {
             );
             users = users.named_task(task_name, weight, task);
         }
-        Ok(Scenario::new(name)
+        Scenario::new(name)
             .description("Requests declared in the test file")
-            .user(users))
+            .user(users)
     }
 }
 
-/// A declared request, checked.
-struct Checked {
+/// A declared request, ready to be sent many times.
+struct ReadyRequest {
     method: Method,
     path: String,
     name: Option<String>,
     headers: Headers,
     body: Option<RequestBody>,
-    expect_status: Option<u16>,
+    expect_status: Option<StatusCode>,
     expect_body: Option<String>,
 }
 
 /// A declared request as a task.
-struct DeclaredTask(Arc<Checked>);
+struct DeclaredTask(Arc<ReadyRequest>);
 
 impl DeclaredTask {
-    fn new(request: DeclaredRequest) -> Result<Self, String> {
-        let method = request.method.trim().to_ascii_uppercase();
-        let method = Method::from_bytes(method.as_bytes())
-            .ok()
-            .filter(|method| *method != Method::CONNECT)
-            .ok_or_else(|| {
-                format!(
-                    "{:?} is no HTTP method that can be sent: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS",
-                    request.method
-                )
-            })?;
-        if request.path.is_empty() {
-            return Err("the path is empty: write at least \"/\"".to_owned());
-        }
-        if !request.path.starts_with('/') && !is_absolute(&request.path) {
-            return Err(
-                "the path has to begin with \"/\", or be a whole http:// or https:// URL"
-                    .to_owned(),
-            );
-        }
-        check_path(&request.path).map_err(|error| error.to_string())?;
-        let mut headers = Headers::default();
-        for (name, value) in &request.headers {
-            HeaderName::try_from(name)
-                .map_err(|_| format!("{name:?} is not a valid name of a header"))?;
-            let value = HeaderValue::try_from(value).map_err(|_| {
-                format!("the value of header {name:?} has characters that cannot be sent")
-            })?;
-            headers.append(name, value);
-        }
-        if let Some(status) = request
-            .expect_status
-            .filter(|status| !(100..600).contains(status))
-        {
-            return Err(format!(
-                "expect_status {status} is no HTTP status: use 100 to 599"
-            ));
-        }
-        Ok(Self(Arc::new(Checked {
-            method,
+    fn new(request: DeclaredRequest) -> Self {
+        Self(Arc::new(ReadyRequest {
+            method: request.method,
             path: request.path,
             name: request.name.filter(|name| !name.is_empty()),
-            headers,
+            headers: request.headers,
             body: request.body.map(RequestBody::from),
             expect_status: request.expect_status,
             expect_body: request.expect_body,
-        })))
+        }))
     }
 }
 
@@ -184,16 +111,18 @@ impl<'a> TaskFn<'a, ()> for DeclaredTask {
     type Run = BoxFuture<'a, TaskResult>;
 
     fn run(&self, (): &'a mut (), client: &'a mut Client) -> Self::Run {
-        let checked = Arc::clone(&self.0);
-        Box::pin(async move { checked.send(client).await })
+        let request = Arc::clone(&self.0);
+        Box::pin(async move { request.send(client).await })
     }
 }
 
-impl Checked {
+impl ReadyRequest {
     async fn send(&self, client: &mut Client) -> TaskResult {
         let mut request = client.request(self.method.clone(), self.path.as_str());
         // A redirect that is expected would never be seen if it were followed.
-        let expects_redirect = self.expect_status.is_some_and(|status| status / 100 == 3);
+        let expects_redirect = self
+            .expect_status
+            .is_some_and(|status| status.is_redirection());
         if self.method == Method::HEAD || expects_redirect {
             request = request.allow_redirects(false);
         }
@@ -211,9 +140,10 @@ impl Checked {
             return Ok(());
         }
         let response = request.catch().send().await?;
-        let status = response.status().as_u16();
+        let status = response.status();
         match self.expect_status {
-            Some(expected) if expected != status => {
+            Some(expected) if status != expected => {
+                let expected = expected.as_u16();
                 return response.failure(format_args!("Expected status {expected}, got {status}"));
             }
             // Without an expected status the normal rule comes first: dropping the response applies it.
@@ -236,7 +166,7 @@ fn contains(body: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientKind;
+    use crate::client::{ClientKind, IntoHeaders as _};
     use crate::testing::{Reply, Seen, Server, client, respond};
 
     fn request(path: &str) -> DeclaredRequest {
@@ -246,55 +176,10 @@ mod tests {
         }
     }
 
-    fn refused(requests: Vec<DeclaredRequest>) -> String {
-        let declared = DeclaredScenario {
-            requests,
-            wait_time: None,
-        };
-        Scenario::declared("bad", declared).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_refused_with_one_sentence() {
-        let with = |change: fn(&mut DeclaredRequest)| {
-            let mut bad = request("/x");
-            change(&mut bad);
-            refused(vec![request("/good"), bad])
-        };
-        assert!(refused(vec![]).contains("no request"));
-        let unweighted = DeclaredRequest {
-            weight: 0,
-            ..request("/")
-        };
-        assert!(refused(vec![unweighted]).contains("weight 0"));
-        let cases = [
-            (with(|r| r.method = "GE T".into()), "no HTTP method"),
-            (with(|r| r.method.clear()), "no HTTP method"),
-            (with(|r| r.path.clear()), "path is empty"),
-            (with(|r| r.path = "x".into()), "begin with \"/\""),
-            (with(|r| r.path = "ftp://x/".into()), "begin with \"/\""),
-            (
-                with(|r| r.headers = vec![("a b".into(), "x".into())]),
-                "valid name of a header",
-            ),
-            (
-                with(|r| r.headers = vec![("a".into(), "x\ny".into())]),
-                "cannot be sent",
-            ),
-            (with(|r| r.expect_status = Some(99)), "no HTTP status"),
-            (with(|r| r.expect_status = Some(600)), "no HTTP status"),
-        ];
-        for (sentence, part) in cases {
-            assert!(sentence.starts_with("request 2 ("), "{sentence}");
-            assert!(sentence.contains(part), "{sentence}");
-        }
-        assert!(refused(vec![request("/"); MOST_REQUESTS + 1]).contains("1000 are allowed"));
-    }
-
     #[test]
     fn a_declared_scenario_has_its_requests_as_tasks() {
         let post = DeclaredRequest {
-            method: "post".into(),
+            method: Method::POST,
             name: Some("buy".into()),
             weight: 3,
             ..request("/cart")
@@ -303,7 +188,7 @@ mod tests {
             requests: vec![request("/"), post],
             wait_time: None,
         };
-        let scenario = Scenario::declared("mine", declared).unwrap();
+        let scenario = Scenario::declared("mine", declared);
         let tasks = scenario.user_types[0].tasks().iter();
         let tasks: Vec<_> = tasks.map(|task| (task.name(), task.weight())).collect();
         assert_eq!(tasks, [("GET /", 1), ("POST buy", 3)]);
@@ -355,12 +240,12 @@ mod tests {
         ];
         for (path, status, text, failure) in cases {
             let task = DeclaredTask::new(DeclaredRequest {
-                expect_status: status,
+                expect_status: status.map(|status| StatusCode::from_u16(status).unwrap()),
                 expect_body: text.map(str::to_owned),
                 ..request(path)
             });
             let (mut client, memory) = client(ClientKind::Fast, &server.url);
-            task.unwrap().run(&mut (), &mut client).await.unwrap();
+            task.run(&mut (), &mut client).await.unwrap();
             assert_eq!(
                 memory.only().error.as_deref(),
                 failure,
@@ -373,14 +258,14 @@ mod tests {
     async fn everything_declared_is_sent() {
         let server = Server::start(|_: &Seen| Reply::Write(respond("200 OK", &[], b""))).await;
         let task = DeclaredTask::new(DeclaredRequest {
-            method: "put".into(),
+            method: Method::PUT,
             name: Some("grouped".into()),
-            headers: vec![("X-One".into(), "1".into())],
+            headers: [("X-One", "1")].into_headers().unwrap(),
             body: Some("text".into()),
             ..request("/x?y=1")
         });
         let (mut client, memory) = client(ClientKind::Fast, &server.url);
-        task.unwrap().run(&mut (), &mut client).await.unwrap();
+        task.run(&mut (), &mut client).await.unwrap();
         let seen = &server.seen()[0];
         assert_eq!(
             (seen.method.as_str(), seen.target.as_str()),

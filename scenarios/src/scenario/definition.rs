@@ -1,6 +1,6 @@
 //! A scenario: a named set of user types, and what it declares beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::user::{UserType, UserTypeError, UserTypeProblem};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// An option is declared wrongly, or was given a value that it cannot have.
+    /// An option is declared wrongly.
     #[error(transparent)]
     Option(#[from] OptionError),
     /// A user type cannot work as it was written.
@@ -316,14 +316,6 @@ impl Scenario {
         Arc::new(run)
     }
 
-    /// Whether these texts can be given for the declared options.
-    ///
-    /// # Errors
-    /// The first that is unknown, of the wrong kind, or none of the choices.
-    pub fn check_options(&self, given: &BTreeMap<String, String>) -> Result<(), OptionError> {
-        options::check_given(&self.options, given)
-    }
-
     /// Checks all user types: that each has a name of its own, and what [`UserType::check`] looks at. Logs
     /// what is only worth a warning.
     ///
@@ -342,14 +334,13 @@ impl Scenario {
         Ok(())
     }
 
-    /// Checks everything that can be known before load starts, and reads the test data: declared and given
+    /// Checks everything that can be known before load starts, and reads the test data: declared
     /// options, user types (as [`Scenario::check`] does), data files. Reads files, so it may block.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn prepare(&self, settings: &RunSettings) -> Result<(), PrepareError> {
         options::check_declarations(&self.options)?;
-        self.check_options(&settings.options)?;
         self.check()?;
         for source in &self.data {
             source.prepare(settings)?;

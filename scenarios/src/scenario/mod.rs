@@ -11,6 +11,6 @@ mod definition;
 mod selection;
 
 pub use client_overrides::ClientOverrides;
-pub use declared::{DeclaredError, DeclaredRequest, DeclaredScenario};
+pub use declared::{DeclaredRequest, DeclaredScenario};
 pub use definition::{PrepareError, Scenario};
 pub use selection::{Selection, SelectionError};

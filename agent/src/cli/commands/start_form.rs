@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use greylag_infra::TestDraft;
 use greylag_scenarios::Scenario;
 
+use crate::agent::whole_scenario_info;
 use crate::cli::failure::Failure;
 use crate::cli::local::LOCAL_INFRASTRUCTURE;
 use crate::cli::options::{AskedTest, TestOptions};
@@ -47,7 +48,7 @@ fn check_scenario(draft: &mut TestDraft, scenarios: &[Scenario]) -> Result<(), F
     let Some(known) = known else {
         return Ok(());
     };
-    known
+    whole_scenario_info(known)
         .check_options(&draft.options)
         .map_err(Failure::bad_input)?;
     if !draft.options.is_empty() {

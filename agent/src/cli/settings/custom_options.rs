@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use greylag_scenarios::{CustomOption, CustomOptionKind, Scenario};
 
 use super::{Sources, boolish, locust_options};
+use crate::agent::option_info;
 use crate::cli::failure::Failure;
 
 /// Long names of the program's own flags, which every subcommand has.
@@ -73,7 +74,7 @@ pub(crate) fn given(
         };
         let refusals: Vec<String> = declared
             .iter()
-            .filter_map(|(_, option)| option.check(&value).err())
+            .filter_map(|(_, option)| option_info(option).check(&value).err())
             .map(|error| error.to_string())
             .collect();
         if refusals.len() == declared.len() {

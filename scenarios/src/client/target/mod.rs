@@ -304,11 +304,3 @@ impl TargetCache {
         Ok(target)
     }
 }
-
-/// Whether a path (or absolute URL) can be requested; if not, why.
-pub(crate) fn check_path(path: &str) -> Result<(), TargetError> {
-    let host = Url::parse("http://localhost").expect("a constant, valid URL");
-    Base::new(&host, ClientKind::Full)
-        .target(path, None)
-        .map(drop)
-}

@@ -20,48 +20,16 @@ pub struct Selection {
     pub equal_weights: bool,
 }
 
-/// Why a selection leaves nothing to run. One sentence for the user.
+/// No task is left in any user type. The message is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SelectionError {
-    /// There is no such user type.
-    #[error("scenario {scenario:?} has no user type {name:?}{}", hint(nearest.as_deref(), known))]
-    UnknownUserType {
-        /// The scenario's name.
-        scenario: String,
-        /// What was asked for.
-        name: String,
-        /// The most similar one that there is.
-        nearest: Option<String>,
-        /// All that there are.
-        known: Vec<String>,
-    },
-    /// Nobody would ever start.
-    #[error(
-        "There are no users with weight > 0. Give a user type of scenario {scenario:?} a weight or a fixed count"
-    )]
-    NoWeight {
-        /// The scenario's name.
-        scenario: String,
-    },
-    /// No task is left in any user type.
-    #[error(
-        "no task of scenario {scenario:?} is left after selecting by tags; {}",
-        tags_there_are(tags)
-    )]
-    NothingLeft {
-        /// The scenario's name.
-        scenario: String,
-        /// The tags its tasks have.
-        tags: Vec<String>,
-    },
-}
-
-fn hint(nearest: Option<&str>, known: &[String]) -> String {
-    match nearest {
-        Some(nearest) => format!("; did you mean {nearest:?}?"),
-        None if known.is_empty() => ": it has none".to_owned(),
-        None => format!(": it has {}", known.join(", ")),
-    }
+#[error(
+    "no task of scenario {scenario:?} is left after selecting by tags; {}",
+    tags_there_are(tags)
+)]
+pub struct SelectionError {
+    scenario: String,
+    /// The tags its tasks have.
+    tags: Vec<String>,
 }
 
 fn tags_there_are(tags: &[String]) -> String {
@@ -91,13 +59,9 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// When a user type is not there, or nothing is left.
+    /// When no task is left. Names of user types and tags that the scenario does not have select nothing: what a load
+    /// test names was validated before.
     pub fn select(&self, selection: &Selection) -> Result<Scenario, SelectionError> {
-        for name in &selection.user_types {
-            if !self.user_types.iter().any(|known| known.name() == name) {
-                return Err(self.unknown_user_type(name));
-            }
-        }
         let named = |user_type: &&UserType| {
             selection.user_types.is_empty()
                 || selection
@@ -114,11 +78,6 @@ impl Scenario {
             .filter(weighted)
             .cloned()
             .collect();
-        if user_types.is_empty() {
-            return Err(SelectionError::NoWeight {
-                scenario: self.name.clone(),
-            });
-        }
         if selection.equal_weights {
             user_types = user_types
                 .iter()
@@ -126,7 +85,6 @@ impl Scenario {
                 .collect();
         }
         if !selection.tags.is_empty() || !selection.exclude_tags.is_empty() {
-            self.warn_of_unknown_tags(selection);
             let tags = TagFilter::new(selection);
             user_types = user_types
                 .iter()
@@ -143,7 +101,7 @@ impl Scenario {
                 kept
             });
             if user_types.is_empty() {
-                return Err(SelectionError::NothingLeft {
+                return Err(SelectionError {
                     scenario: self.name.clone(),
                     tags: self.tags(),
                 });
@@ -154,39 +112,7 @@ impl Scenario {
             ..self.clone()
         })
     }
-
-    fn unknown_user_type(&self, name: &str) -> SelectionError {
-        let known: Vec<String> = self
-            .user_types
-            .iter()
-            .map(|known| known.name().to_owned())
-            .collect();
-        let likeness = |other: &String| strsim::jaro_winkler(name, other);
-        let nearest = known
-            .iter()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-            .filter(|nearest| likeness(nearest) > ALIKE)
-            .cloned();
-        SelectionError::UnknownUserType {
-            scenario: self.name.clone(),
-            name: name.to_owned(),
-            nearest,
-            known,
-        }
-    }
-
-    fn warn_of_unknown_tags(&self, selection: &Selection) {
-        let known = self.tags();
-        for tag in selection.tags.iter().chain(&selection.exclude_tags) {
-            if !known.contains(tag) {
-                tracing::warn!("no task of scenario {:?} has the tag {tag:?}", self.name);
-            }
-        }
-    }
 }
-
-/// From which Jaro-Winkler similarity on a name is taken for a misspelt other one.
-const ALIKE: f64 = 0.7;
 
 impl UserType {
     fn with_equal_weights(&self) -> Self {

@@ -139,15 +139,6 @@ fn user_types_are_chosen_by_name_and_weight() {
         shown(&scenario().select(&with(&["Editor"])).unwrap()),
         "Editor[save*2]"
     );
-    let sentence = |names: &[&str]| scenario().select(&with(names)).unwrap_err().to_string();
-    assert_eq!(
-        sentence(&["Edtor"]),
-        "scenario \"shop\" has no user type \"Edtor\"; did you mean \"Editor\"?"
-    );
-    assert_eq!(
-        sentence(&["zzz"]),
-        "scenario \"shop\" has no user type \"zzz\": it has Visitor, Editor"
-    );
     let idle = |weight, count| {
         FastHttpUser::<()>::new("Idle")
             .weight(weight)
@@ -155,14 +146,7 @@ fn user_types_are_chosen_by_name_and_weight() {
             .task(1, Nothing::task)
     };
     let nobody = Scenario::new("idle").user(idle(0.0, 0));
-    let sentence = nobody
-        .select(&Selection::default())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        sentence.starts_with("There are no users with weight > 0."),
-        "{sentence}"
-    );
+    assert_eq!(shown(&nobody.select(&Selection::default()).unwrap()), "");
     let fixed = Scenario::new("fixed").user(idle(0.0, 2));
     assert!(fixed.select(&Selection::default()).is_ok());
 }
