@@ -214,7 +214,7 @@ pub(crate) enum Number {
     Whole(u64),
     Fraction(f64),
     Negative,
-    /// A literal that is no number at all.
+    /// A literal that is not a number.
     Other,
     /// An expression that only the compiler can evaluate.
     Unknown,

@@ -57,7 +57,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Takes an impl block apart. When this is no impl block we can use, gives back what should
+    /// Takes an impl block apart. When this is not an impl block we can use, gives back what should
     /// stand in its place, with the error.
     pub(crate) fn parse(
         input: TokenStream,
@@ -275,7 +275,7 @@ pub(crate) fn is_ours(attribute: &Attribute, name: &str) -> bool {
         && (segments.len() == 1 || first.is_some_and(|first| first.ident == "greylag"))
 }
 
-/// Takes the attributes out that only mean something to us, so that they are not told about too.
+/// Takes the attributes out that only mean something to us, so that they are not reported too.
 fn strip(item: &mut ItemImpl) {
     for item in &mut item.items {
         take_ours(item);

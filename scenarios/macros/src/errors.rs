@@ -1,4 +1,4 @@
-//! All that is wrong with one use of an attribute, so that it is told at once.
+//! All that is wrong with one use of an attribute, so that it is reported together.
 
 use std::fmt::Display;
 
@@ -11,8 +11,8 @@ pub(crate) struct Errors(Option<syn::Error>);
 
 impl Errors {
     /// Adds an error that points at these tokens.
-    pub(crate) fn add(&mut self, place: impl ToTokens, sentence: impl Display) {
-        self.push(syn::Error::new_spanned(place, sentence));
+    pub(crate) fn add(&mut self, place: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(place, message));
     }
 
     pub(crate) fn push(&mut self, error: syn::Error) {

@@ -141,7 +141,7 @@ pub(crate) fn handed_on(arguments: &Arguments, names: &[&str]) -> TokenStream {
 }
 
 /// The block itself with what implements the trait, or with the errors and a trait that exists all
-/// the same, so that the uses of the type are not told about too.
+/// the same, so that the uses of the type are not reported too.
 pub(crate) fn finish(
     item: &impl quote::ToTokens,
     errors: Errors,

@@ -2,7 +2,7 @@
 //!
 //! They read the block, give it back without their helper attributes, and add an implementation of
 //! a trait in `greylag::macro_support` that makes the calls to the builders which one could also
-//! write by hand. All they know is how the block is written; what cannot be right is told at the
+//! write by hand. All they know is how the block is written; what cannot be right is reported at the
 //! place where it stands, everything else is the compiler's.
 //!
 //! - `arguments`: `weight = 2, tags("api")`.
@@ -32,7 +32,7 @@ use task_set::Order;
 /// | Argument | Meaning |
 /// |---|---|
 /// | `weight = 3` | how many of these users there are in proportion to other types: a number, 0 or more; 1 if not given |
-/// | `fixed_count = 1` | exactly this many, dealt before the weights count |
+/// | `fixed_count = 1` | exactly this many, distributed before the weights count |
 /// | `wait_time = between(1.0, 3.0)` | how long a user waits after each task; no wait if not given |
 /// | `host = "http://…"` | the host of these users instead of the test's |
 /// | `tags("api")` | tags of all its tasks |
@@ -314,8 +314,8 @@ pub fn transitions(_: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Our attributes are taken out of the blocks they belong to; those that are left are elsewhere.
-fn misplaced(sentence: &str, item: TokenStream) -> TokenStream {
-    let error = syn::Error::new(proc_macro2::Span::call_site(), sentence).into_compile_error();
+fn misplaced(message: &str, item: TokenStream) -> TokenStream {
+    let error = syn::Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
     let item = proc_macro2::TokenStream::from(item);
     // A type within an inherent impl is an error of its own, which would only distract.
     let item = match syn::parse2::<syn::ImplItemType>(item.clone()) {

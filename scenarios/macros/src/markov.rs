@@ -25,7 +25,7 @@ pub(crate) fn check(block: &Block, errors: &mut Errors) {
         if tasks.contains(&to) {
             continue;
         }
-        let sentence = if functions.contains(&to) {
+        let message = if functions.contains(&to) {
             format!("`{to}` is not a task: write #[task] and #[transitions(…)] on it")
         } else {
             format!(
@@ -34,6 +34,6 @@ pub(crate) fn check(block: &Block, errors: &mut Errors) {
                 suggestion(&to, tasks.iter().map(String::as_str), "its tasks are")
             )
         };
-        errors.push(syn::Error::new(transition.to.span(), sentence));
+        errors.push(syn::Error::new(transition.to.span(), message));
     }
 }

@@ -76,11 +76,11 @@ fn check(function: &ImplItemFn, what: &str, owner: &Owner, errors: &mut Errors) 
         );
     }
     if !parameters_fit(function, owner) {
-        let sentence = format!("these are not the parameters of {what}: write `{wanted}`");
+        let message = format!("these are not the parameters of {what}: write `{wanted}`");
         return if signature.inputs.is_empty() {
-            errors.add(&signature.ident, sentence)
+            errors.add(&signature.ident, message)
         } else {
-            errors.add(&signature.inputs, sentence)
+            errors.add(&signature.inputs, message)
         };
     }
     if matches!(signature.output, ReturnType::Default) {

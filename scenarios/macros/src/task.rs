@@ -117,7 +117,7 @@ impl Task {
             return;
         };
         if owner.is_markov() {
-            for (name, sentence) in [
+            for (name, message) in [
                 (
                     "tags",
                     "tasks of a Markov task set have no tags, because leaving one out would break the chain: remove them, it always runs whole",
@@ -128,7 +128,7 @@ impl Task {
                 ),
             ] {
                 if let Some(span) = arguments.span(name) {
-                    errors.push(syn::Error::new(span, sentence));
+                    errors.push(syn::Error::new(span, message));
                 }
             }
         }
@@ -185,17 +185,17 @@ fn transitions(attribute: &Attribute) -> syn::Result<Vec<Transition>> {
 
 /// A weight that counts repetitions: a literal is checked here, anything else by the compiler.
 fn whole_weight(expression: &Expr, what: &str, example: &str) -> syn::Result<TokenStream> {
-    let sentence = format!("{what} is a whole number, 1 or more: write `{example}`");
+    let message = format!("{what} is a whole number, 1 or more: write `{example}`");
     match Number::of(expression) {
         Number::Whole(weight @ 1..) if u32::try_from(weight).is_ok() => {
             Ok(expression.to_token_stream())
         }
         Number::Unknown => Ok(quote_spanned!(span_of(expression)=> const {
             let weight: u32 = #expression;
-            ::core::assert!(weight >= 1, #sentence);
+            ::core::assert!(weight >= 1, #message);
             weight
         })),
-        _ => Err(syn::Error::new_spanned(expression, sentence)),
+        _ => Err(syn::Error::new_spanned(expression, message)),
     }
 }
 

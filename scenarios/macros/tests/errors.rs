@@ -6,6 +6,6 @@
 
 /// All files at once: it takes a build of the scenarios' crate in a target directory of its own.
 #[test]
-fn mistakes_are_told_at_their_place() {
+fn errors_point_at_their_place() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }

@@ -253,7 +253,7 @@ fn assemble(
     }
 }
 
-/// Whether a server may wait for a body unless it is told that there is none (RFC 9110, section 8.6); as
+/// Whether a server may wait for a body unless the request says that there is none (RFC 9110, section 8.6); as
 /// python-requests has it.
 fn expects_body(method: &Method) -> bool {
     !matches!(

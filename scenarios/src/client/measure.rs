@@ -10,7 +10,7 @@ use crate::client::pending::OwnSample;
 use crate::task::{Recorded, asks};
 
 impl Client {
-    /// Times something that is no HTTP request of this client, from now on: a message over a WebSocket, a
+    /// Times something that is not an HTTP request of this client, from now on: a message over a WebSocket, a
     /// query, a file. It is recorded beside the requests, with `kind` in the place of the method.
     ///
     /// ```

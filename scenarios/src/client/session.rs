@@ -44,7 +44,7 @@ impl Client {
         }
     }
 
-    /// What listeners are told about every request of this user; a request may add to it
+    /// What listeners know of every request of this user; a request may add to it
     /// ([`Request::context`](super::Request::context)). Locust's `User.context()`.
     pub fn context_mut(&mut self) -> &mut RequestContext {
         &mut self.context

@@ -34,7 +34,7 @@ pub struct Client {
     pub(super) transport: Transport,
     /// What requests without a name of their own are grouped under.
     pub(super) request_name: Option<Box<str>>,
-    /// What listeners are told about every request.
+    /// What listeners know of every request.
     pub(super) context: RequestContext,
 }
 

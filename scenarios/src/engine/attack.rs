@@ -1,7 +1,7 @@
 //! Goose attacks whose users are slots for ours.
 //!
 //! goose launches its users and spawns, schedules and joins them. Each of them takes users of ours from the
-//! queue (`slots.rs`) and lives their whole lives in a single goose transaction, which waits by our own
+//! queue (`slots.rs`) and runs each to its end in a single goose transaction, which waits by our own
 //! timer and our own stop signal (goose polls twice a second, and its users would wake up as often). The
 //! number of goose users of an attack is fixed; when more users come than there are slots, another attack
 //! with at least as many slots joins in.
@@ -36,7 +36,7 @@ use super::log_limit::LogLimit;
 use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
 use super::stop_grace::ENGINE_GRACE;
-use super::user::Crew;
+use super::user::UserRunner;
 use crate::client::ClientSetupError;
 use crate::recorder::Recorder;
 use crate::run::{Run, RunContext, RunSettings, without_password};
@@ -61,7 +61,7 @@ pub struct PlannedUser {
     pub user_type: usize,
 }
 
-/// What the engine is told while it drives; each order is meant for now.
+/// An order to the engine while it drives, meant for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserOrder {
     /// A user begins; while one of the same index is still ending, as soon as that has ended.
@@ -174,16 +174,16 @@ pub async fn drive(
     let stop_timeout = load.stop_timeout.min(LONGEST_STOP_TIMEOUT);
     let mut due = load.arrivals;
     let arrivals = due.as_ref().map(|_| Arc::new(Arrivals::new(recorder)));
-    let crew = Crew::new(scenario, context, arrivals.clone())?;
+    let runner = UserRunner::new(scenario, context, arrivals.clone())?;
     let engine = Arc::new(Engine {
-        crew,
+        runner,
         slots: Slots::new(stop_timeout),
     });
     let _closed_in_the_end = CloseOnDrop(Arc::clone(&engine));
     let mut attacks = Attacks::default();
     attacks.add_slots(&engine, load.users)?;
     let mut skip = tokio::time::interval(SKIP_EVERY);
-    let mut told_all = false;
+    let mut orders_ended = false;
     loop {
         tokio::select! {
             biased;
@@ -192,14 +192,14 @@ pub async fn drive(
                 // An attack of ours ends only when its slots are closed.
                 return ended.map(drop).map_err(refused);
             }
-            order = orders.recv(), if !told_all => match order {
+            order = orders.recv(), if !orders_ended => match order {
                 Some(UserOrder::Start(planned)) => {
                     check_user(scenario, planned)?;
                     engine.slots.start(planned);
                     attacks.make_room(&engine)?;
                 }
                 Some(UserOrder::Stop { index }) => engine.slots.stop(index),
-                None => told_all = true,
+                None => orders_ended = true,
             },
             Some(intended) = next_due(&mut due) => {
                 if let Some(arrivals) = &arrivals {
@@ -243,7 +243,7 @@ async fn next_due(due: &mut Option<mpsc::Receiver<Instant>>) -> Option<Instant> 
 
 /// What goose's users work with.
 struct Engine {
-    crew: Crew,
+    runner: UserRunner,
     slots: Slots,
 }
 
@@ -256,7 +256,7 @@ impl Engine {
                 assignment,
             };
             let (planned, stop) = (ended.assignment.planned, &ended.assignment.stop);
-            self.crew.live(planned, Arc::clone(stop)).await;
+            self.runner.run(planned, Arc::clone(stop)).await;
         }
     }
 }
@@ -301,7 +301,7 @@ impl Attacks {
     }
 }
 
-/// goose's reason; its sentence alone leaves out which option it means.
+/// goose's reason; its message alone leaves out which option it means.
 fn refused(error: GooseError) -> DriveError {
     DriveError::Engine(match error {
         GooseError::InvalidOption {
@@ -356,7 +356,7 @@ fn check_user(scenario: &Scenario, planned: PlannedUser) -> Result<(), DriveErro
     })
 }
 
-/// An attack with this many slots: goose users with one transaction each, which is all of their lives.
+/// An attack with this many slots: goose users with one transaction each, which lasts as long as they do.
 fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> {
     /// goose wants a host; its own client, which would use it, is never asked.
     const UNUSED_HOST: &str = "http://127.0.0.1/";

@@ -71,7 +71,7 @@ impl Second {
 
 struct Counted {
     line: Line,
-    /// How many lines ended seconds left out, not told yet.
+    /// How many lines ended seconds left out and not logged yet.
     left_out_before: u64,
 }
 
@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_left_out_is_told_without_another_error() {
+    async fn what_was_left_out_is_logged_without_another_error() {
         let limit = LogLimit::new();
         for _ in 0..ERRORS_PER_SECOND + 5 {
             limit.error("task", "text");
         }
         assert_eq!(limit.0.lock().left_out, 5);
         tokio::time::sleep(SECOND + Duration::from_millis(10)).await;
-        assert_eq!(limit.0.lock().left_out, 0, "it has been told");
+        assert_eq!(limit.0.lock().left_out, 0, "it has been logged");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! - `attack`: hands the users to goose: the only place that knows of its attacks.
 //! - `slots`: users to be, and the goose users that wait to be them.
 //! - `arrivals`: the iterations an arrival rate asks for.
-//! - `user`: the users of this process, from what is planned to who lives.
+//! - `user`: runs each user of this process from `on_start` to `on_stop`.
 //! - `life`: the life of one user, from its `on_start` to its `on_stop`.
 //! - `task_run`: one run of a task: bounded by a stop, its panics caught, its errors reported.
 //! - `pace`: when the tasks of a paced user are intended to begin.

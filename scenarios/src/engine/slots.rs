@@ -1,7 +1,7 @@
 //! Users to be, and the goose users that wait to be them.
 //!
-//! A goose user is a slot: it takes a user from the queue, lives its whole life, and takes the next one. So
-//! users can come and go at any time, while goose launches and joins what it was told to.
+//! A goose user is a slot: it takes a user from the queue, runs it to its end, and takes the next one. So
+//! users can come and go at any time, while goose launches and joins those it was started with.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,7 +116,7 @@ impl State {
             return;
         };
         let stop = Arc::new(StopSignal::new(stop_timeout));
-        // The receiver lives as long as we do.
+        // The receiver stays as long as we do.
         let _ = queue.send(Assignment {
             planned,
             stop: Arc::clone(&stop),

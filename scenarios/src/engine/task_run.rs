@@ -143,7 +143,7 @@ pub(crate) fn report(context: &UserContext, task: &str, error: &str) {
     run.recorder.task_error(task, error);
 }
 
-/// The same for code of the scenario that is no future.
+/// The same for code of the scenario that is not a future.
 pub(super) fn report_panic(context: &UserContext, task: &str, panic: &(dyn Any + Send)) {
     report(context, task, &panicked(panic));
 }

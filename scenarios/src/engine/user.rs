@@ -1,4 +1,4 @@
-//! The users of this process: from what is planned to who lives.
+//! Runs each user of this process from `on_start` to `on_stop`.
 
 use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -18,8 +18,8 @@ use crate::run::{RunContext, UserContext, UserInfo};
 use crate::scenario::Scenario;
 use crate::user::UserType;
 
-/// Everybody this process runs.
-pub(super) struct Crew {
+/// Runs the users of this process.
+pub(super) struct UserRunner {
     context: Arc<RunContext>,
     /// The iterations of an arrival rate, where there is one.
     arrivals: Option<Arc<Arrivals>>,
@@ -27,7 +27,7 @@ pub(super) struct Crew {
     user_types: Vec<(UserType, Arc<ClientShared>, NameId)>,
 }
 
-impl Crew {
+impl UserRunner {
     pub(super) fn new(
         scenario: &Scenario,
         context: Arc<RunContext>,
@@ -54,8 +54,8 @@ impl Crew {
         })
     }
 
-    /// The whole life of a user, until it ends by itself or `stop` is raised.
-    pub(super) async fn live(&self, planned: PlannedUser, stop: Arc<StopSignal>) {
+    /// Runs a user until it ends by itself or `stop` is raised.
+    pub(super) async fn run(&self, planned: PlannedUser, stop: Arc<StopSignal>) {
         if stop.is_raised() {
             return;
         }
@@ -90,7 +90,7 @@ impl Crew {
     }
 }
 
-/// Counts a user as active for as long as it lives, also when it is dropped.
+/// Counts a user as active for as long as it runs, also when it is dropped.
 struct Present<'a>(&'a RunContext);
 
 impl<'a> Present<'a> {
@@ -125,12 +125,12 @@ mod tests {
             .task(1, nothing);
         let scenario = Scenario::new("idle").user(user);
         let context = user_context(Arc::new(Memory::default()));
-        let crew = Crew::new(&scenario, Arc::clone(&context.run), None).unwrap();
+        let runner = UserRunner::new(&scenario, Arc::clone(&context.run), None).unwrap();
         let planned = PlannedUser {
             index: 0,
             user_type: 0,
         };
-        let life = crew.live(planned, Arc::clone(&context.stop));
+        let life = runner.run(planned, Arc::clone(&context.stop));
         let bytes = size_of_val(&life);
         assert!(bytes <= LIFE_BYTES, "{bytes} bytes");
     }

@@ -27,7 +27,7 @@ pub struct Events {
     pub(crate) quitting: Vec<Handler>,
 }
 
-/// An error of a task that is no failed request, or a panic. Locust's `user_error`.
+/// An error of a task that is not a failed request, or a panic. Locust's `user_error`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UserErrorEvent<'a> {

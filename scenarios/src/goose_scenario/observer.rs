@@ -130,7 +130,7 @@ impl<'c> Observer<'c> {
         ended
     }
 
-    /// Takes what the user told; whether there was a request.
+    /// Takes what the user reported; whether there was a request.
     fn listen(&mut self) -> bool {
         let mut heard = false;
         while let Ok(log) = self.requests.try_recv() {
@@ -151,7 +151,7 @@ impl<'c> Observer<'c> {
         while let Ok(metric) = self.verdicts.try_recv() {
             match metric {
                 GooseMetric::Request(verdict) if verdict.update => self.judge(verdict),
-                // The requests themselves, which the logger told already.
+                // The requests themselves, which the logger has reported already.
                 _ => {}
             }
         }

@@ -116,7 +116,7 @@ pub enum ShapeError {
         /// The panic's message.
         message: String,
     },
-    /// The spawn rate is no rate.
+    /// The spawn rate is not a valid rate.
     #[error("the load shape asked for a spawn rate of {rate} users per second at {} s of run time: it must be above 0 and finite", at.as_secs())]
     SpawnRate {
         /// Run time of the tick.

@@ -100,8 +100,8 @@ fn a_shape_sees_the_users_planned_at_its_time() {
 }
 
 #[test]
-fn what_cannot_be_run_is_a_sentence_with_its_time() {
-    let sentence = |result: Result<ShapePlan, ShapeError>| result.unwrap_err().to_string();
+fn what_cannot_be_run_is_a_message_with_its_time() {
+    let message = |result: Result<ShapePlan, ShapeError>| result.unwrap_err().to_string();
     let at_three = |tick: ShapeTick| {
         plan(
             move |now| {
@@ -121,7 +121,7 @@ fn what_cannot_be_run_is_a_sentence_with_its_time() {
         (f64::INFINITY, "inf"),
     ] {
         assert_eq!(
-            sentence(at_three(ShapeTick::users(9).spawn_rate(rate))),
+            message(at_three(ShapeTick::users(9).spawn_rate(rate))),
             format!(
                 "the load shape asked for a spawn rate of {shown} users per second at 3 s of run time: it must \
                  be above 0 and finite"
@@ -129,10 +129,10 @@ fn what_cannot_be_run_is_a_sentence_with_its_time() {
         );
     }
     assert_eq!(
-        sentence(at_three(ShapeTick::users(1_000_001))),
+        message(at_three(ShapeTick::users(1_000_001))),
         "the load shape asked for 1000001 users at 3 s of run time: at most 1000000 are possible"
     );
-    let panicked = sentence(plan(
+    let panicked = message(plan(
         |now| {
             assert!(now.run_time < seconds(2), "lost my table");
             Some(ShapeTick::users(1))
@@ -146,7 +146,7 @@ fn what_cannot_be_run_is_a_sentence_with_its_time() {
     );
     assert!(panicked.starts_with(start), "{panicked}");
     assert_eq!(
-        sentence(plan(
+        message(plan(
             |now| Some(ShapeTick::users(now.run_time.as_secs())),
             20_000
         )),
@@ -154,12 +154,12 @@ fn what_cannot_be_run_is_a_sentence_with_its_time() {
          same answer while nothing changes"
     );
     assert_eq!(
-        sentence(plan(|_| None, 60)),
+        message(plan(|_| None, 60)),
         "the load shape ended the test at 0 s of run time: tick must return users before it returns None"
     );
     let none = Scenario::new("plain").evaluate_shape(seconds(1), &RunSettings::default());
     assert_eq!(
-        sentence(none),
+        message(none),
         "scenario \"plain\" has no load shape: add one with .shape(…)"
     );
 }
@@ -171,7 +171,7 @@ fn a_shape_can_depend_on_options() {
         .shape_with(|options| {
             let peak = options.integer("peak")?.unsigned_abs();
             if peak == 13 {
-                return Err(TaskError::new("13 is no peak"));
+                return Err(TaskError::new("13 is not a peak"));
             }
             Ok(Told(move |now: &ShapeTime| {
                 (now.run_time < seconds(2)).then(|| ShapeTick::users(peak))
@@ -195,7 +195,7 @@ fn a_shape_can_depend_on_options() {
     );
     let place = concat!("(", file!(), ":");
     let refused = with("13").unwrap_err().to_string();
-    let start = format!("the load shape cannot be made: 13 is no peak {place}");
+    let start = format!("the load shape cannot be made: 13 is not a peak {place}");
     assert!(refused.starts_with(&start), "{refused}");
     assert!(scenario.has_shape());
     let panicking = Scenario::new("x")

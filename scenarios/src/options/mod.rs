@@ -22,7 +22,7 @@ pub struct CustomOption {
     pub kind: CustomOptionKind,
     /// Its value, as text, unless another is given: empty, `0` or `false` if not set.
     pub default: String,
-    /// One sentence for people; may be empty.
+    /// A short description for people; may be empty.
     pub help: String,
     /// Whether the value must never be shown.
     pub secret: bool,
@@ -104,7 +104,7 @@ impl CustomOption {
         self
     }
 
-    /// Says in one sentence what the option is for.
+    /// Says briefly what the option is for.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
@@ -244,7 +244,7 @@ pub enum OptionError {
         /// All that there are.
         known: Vec<String>,
     },
-    /// The text is no value of the option's kind.
+    /// The text is not a valid value of the option's kind.
     #[error("option {name} must be {kind}, not {given:?}")]
     Kind {
         /// The option's name.
@@ -298,7 +298,7 @@ pub enum OptionError {
         /// The name.
         name: String,
     },
-    /// What the scenario itself declares as default or choice is no such value.
+    /// What the scenario itself declares as default or choice is not a valid value.
     #[error("option {name} is declared wrongly: {reason}")]
     Declared {
         /// The option's name.

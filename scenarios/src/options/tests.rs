@@ -85,10 +85,10 @@ fn a_wrong_declaration_is_refused_before_load() {
         "ä",
         &"a".repeat(65),
     ] {
-        let sentence = refusal(&[CustomOption::text(name)]);
+        let message = refusal(&[CustomOption::text(name)]);
         assert!(
-            sentence.contains("cannot be the name of an option"),
-            "{sentence}"
+            message.contains("cannot be the name of an option"),
+            "{message}"
         );
     }
     assert_eq!(

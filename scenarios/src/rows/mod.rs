@@ -1,4 +1,4 @@
-//! Test data: the rows of a file, dealt to users.
+//! Test data: the rows of a file, distributed to users.
 //!
 //! ```
 //! # extern crate greylag_scenarios as greylag;
@@ -44,16 +44,16 @@ pub const MAX_DATA_BYTES: u64 = 256 * 1024 * 1024;
 /// Most rows of one source of test data.
 pub const MAX_ROWS: usize = 10_000_000;
 
-/// Rows of a CSV or JSON-lines file, dealt to users over all workers. Made to be a `static`.
+/// Rows of a CSV or JSON-lines file, distributed to users over all workers. Made to be a `static`.
 ///
 /// The file is looked for in the directory that the program was started in, on every agent; the texts of
 /// [`Rows::csv_text`] and [`Rows::json_lines_text`] can be compiled in with `include_str!`. The rows of a CSV
 /// file become `T` by its first line, which names the columns, unless [`Rows::without_header`] says that there
 /// is none. The lines of a JSON-lines file become `T` one by one; empty lines do not count.
 ///
-/// How rows are dealt is said by one of [`in_turn`](Rows::in_turn) (if nothing is said), [`once`](Rows::once),
+/// How rows are handed out is said by one of [`in_turn`](Rows::in_turn) (if nothing is said), [`once`](Rows::once),
 /// [`random`](Rows::random) and [`unique`](Rows::unique). Workers do not talk for it: the j-th row of the whole
-/// run is dealt by worker `j % workers`. So which user gets which row depends on how fast users are, but what
+/// run is handed out by worker `j % workers`. So which user gets which row depends on how fast users are, but what
 /// is promised of each order holds whatever they do.
 ///
 /// Register it with [`Scenario::data`](crate::Scenario::data): then it is read and checked before load starts.
@@ -64,9 +64,9 @@ pub struct Rows<T> {
     order: Order,
     at_end: AtEnd,
     loaded: OnceLock<Result<Vec<T>, RowsError>>,
-    dealt: AtomicU64,
+    drawn: AtomicU64,
     /// Whether it was said already that there are no more rows.
-    said: AtomicBool,
+    is_warned: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -160,8 +160,8 @@ impl<T> Rows<T> {
             order: Order::InTurn,
             at_end: AtEnd::StopUser,
             loaded: OnceLock::new(),
-            dealt: AtomicU64::new(0),
-            said: AtomicBool::new(false),
+            drawn: AtomicU64::new(0),
+            is_warned: AtomicBool::new(false),
         }
     }
 
@@ -205,17 +205,17 @@ impl<T> Rows<T> {
         self
     }
 
-    /// Rows are dealt one after the other, and from the beginning again after the last. Over the same number of
-    /// draws on each worker every row is dealt equally often, up to one.
+    /// Rows are handed out one after the other, and from the beginning again after the last. Over the same number of
+    /// draws on each worker every row is handed out equally often, up to one.
     pub const fn in_turn(mut self) -> Self {
         self.order = Order::InTurn;
         self
     }
 
-    /// Each row is dealt once over the whole run. A user that asks when its worker's rows have run out ends, as
+    /// Each row is handed out once over the whole run. A user that asks when its worker's rows have run out ends, as
     /// by [`stop_user`](crate::stop_user), and the log says so once; see [`Rows::stop_test_at_end`].
     ///
-    /// A worker deals the rows that belong to it: those whose number (from 0), divided by the number of
+    /// A worker hands out the rows that belong to it: those whose number (from 0), divided by the number of
     /// workers, leaves the worker's number.
     pub const fn once(mut self) -> Self {
         self.order = Order::Once;
@@ -236,7 +236,7 @@ impl<T> Rows<T> {
         self
     }
 
-    /// The whole test stops, with a sentence that names the file, when a user asks and there is no row for it.
+    /// The whole test stops, with a message that names the file, when a user asks and there is no row for it.
     pub const fn stop_test_at_end(mut self) -> Self {
         self.at_end = AtEnd::StopTest;
         self
@@ -262,7 +262,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Rows<T> {
     /// All rows, in the order of the file; read at first use.
     ///
     /// # Errors
-    /// When the file cannot be read, or a row is no `T`.
+    /// When the file cannot be read, or a row is not a `T`.
     pub fn all(&self) -> Result<&[T], RowsError> {
         self.loaded
             .get_or_init(|| read::read(self.name(), self.source, self.format))
@@ -276,10 +276,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Rows<T> {
     /// What is wrong with the file, if it was not checked before; and when there are no more rows, what
     /// ends the user (or the test) when it is passed on with `?`.
     pub fn next(&self, client: &Client) -> Result<&T, TaskError> {
-        self.deal(client.run(), client.user())
+        self.next_row(client.run(), client.user())
     }
 
-    fn deal(&self, run: &Run, user: &UserInfo) -> Result<&T, TaskError> {
+    fn next_row(&self, run: &Run, user: &UserInfo) -> Result<&T, TaskError> {
         let rows = self.all()?;
         let count = rows.len() as u64;
         let number = match self.order {
@@ -299,31 +299,31 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Rows<T> {
 
     /// Counts the draws of this process, as numbers over the whole run.
     fn of_the_run(&self, run: &Run) -> u64 {
-        let before = self.dealt.fetch_add(1, Ordering::Relaxed);
+        let before = self.drawn.fetch_add(1, Ordering::Relaxed);
         before
             .saturating_mul(u64::from(run.workers()))
             .saturating_add(u64::from(run.worker()))
     }
 
     fn run_out<R>(&self, run: &Run, user: &UserInfo, count: u64) -> Result<R, TaskError> {
-        let sentence = match self.order {
+        let message = match self.order {
             Order::Unique => format!(
                 "user {} has no row of its own: {} has {count} rows",
                 user.index,
                 self.name()
             ),
             _ => format!(
-                "worker {} of {} has dealt its part of the {count} rows of {}",
+                "worker {} of {} has handed out its part of the {count} rows of {}",
                 run.worker(),
                 run.workers(),
                 self.name()
             ),
         };
         match self.at_end {
-            AtEnd::StopTest => stop_test(sentence),
+            AtEnd::StopTest => stop_test(message),
             AtEnd::StopUser => {
-                if !self.said.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("{sentence}; users that ask for one end");
+                if !self.is_warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{message}; users that ask for one end");
                 }
                 stop_user()
             }
@@ -360,8 +360,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> DataSource for Rows<T> {
                 users: settings.users,
             });
         }
-        self.dealt.store(0, Ordering::Relaxed);
-        self.said.store(false, Ordering::Relaxed);
+        self.drawn.store(0, Ordering::Relaxed);
+        self.is_warned.store(false, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -90,7 +90,7 @@ fn line_of(at: &csv::Position, bytes: &[u8]) -> u64 {
     at.line() + empty as u64
 }
 
-/// The reason alone: the csv crate's own sentences count bytes and records, too.
+/// The reason alone: the csv crate's own messages count bytes and records, too.
 fn reason(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => match err.field() {

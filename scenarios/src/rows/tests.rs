@@ -73,7 +73,7 @@ fn rows_of_both_formats_become_values() {
 }
 
 #[test]
-fn what_is_wrong_with_data_is_a_sentence() {
+fn what_is_wrong_with_data_is_a_message() {
     let csv = |text| {
         let rows = Rows::<Account>::csv_text(text);
         rows.all().map(<[_]>::len).unwrap_err().to_string()
@@ -152,23 +152,23 @@ fn a_scenario_reads_its_data_before_load() {
 fn when_rows_run_out_the_user_ends_or_the_test() {
     let (run, _) = run(0, 1);
     let rows = Rows::<u64>::json_lines_text("7\n").once();
-    assert_eq!(rows.deal(&run, &user(0)).unwrap(), &7);
+    assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &7);
     for _ in 0..3 {
-        let error = rows.deal(&run, &user(0)).unwrap_err();
+        let error = rows.next_row(&run, &user(0)).unwrap_err();
         assert_eq!(error.flow(), Some(&Flow::StopUser));
     }
     let rows = Rows::<u64>::json_lines_text("7\n")
         .once()
         .stop_test_at_end();
-    assert_eq!(rows.deal(&run, &user(0)).unwrap(), &7);
-    let error = rows.deal(&run, &user(0)).unwrap_err();
-    let sentence = "worker 0 of 1 has dealt its part of the 1 rows of the JSON-lines text";
-    assert_eq!(error.flow(), Some(&Flow::StopTest(sentence.to_owned())));
+    assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &7);
+    let error = rows.next_row(&run, &user(0)).unwrap_err();
+    let message = "worker 0 of 1 has handed out its part of the 1 rows of the JSON-lines text";
+    assert_eq!(error.flow(), Some(&Flow::StopTest(message.to_owned())));
     let rows = Rows::<u64>::json_lines_text("7\n").unique();
-    let error = rows.deal(&run, &user(1)).unwrap_err();
+    let error = rows.next_row(&run, &user(1)).unwrap_err();
     assert_eq!(error.flow(), Some(&Flow::StopUser));
     let rows = rows.stop_test_at_end();
-    let error = rows.deal(&run, &user(1)).unwrap_err();
+    let error = rows.next_row(&run, &user(1)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "user 1 has no row of its own: the JSON-lines text has 1 rows"
@@ -181,9 +181,9 @@ fn a_new_run_begins_with_the_first_row() {
     let rows = Rows::<u64>::json_lines_text("7\n8\n").once();
     for _ in 0..2 {
         rows.prepare(&settings(0, 1, 1)).unwrap();
-        assert_eq!(rows.deal(&run, &user(0)).unwrap(), &7);
-        assert_eq!(rows.deal(&run, &user(0)).unwrap(), &8);
-        assert!(rows.deal(&run, &user(0)).is_err());
+        assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &7);
+        assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &8);
+        assert!(rows.next_row(&run, &user(0)).is_err());
     }
 }
 
@@ -192,7 +192,7 @@ fn bad_data_that_was_not_checked_is_an_error_of_each_task() {
     let (run, _) = run(0, 1);
     let rows = Rows::<u64>::json_lines_text("x");
     for _ in 0..2 {
-        let error = rows.deal(&run, &user(0)).unwrap_err();
+        let error = rows.next_row(&run, &user(0)).unwrap_err();
         assert!(error.flow().is_none());
         assert_eq!(
             error.to_string(),
@@ -206,7 +206,7 @@ fn random_rows_are_all_of_them() {
     let (run, _) = run(0, 1);
     let rows = Rows::<u64>::json_lines_text(numbers(5)).random();
     let drawn: std::collections::BTreeSet<u64> = (0..1_000)
-        .map(|_| *rows.deal(&run, &user(0)).unwrap())
+        .map(|_| *rows.next_row(&run, &user(0)).unwrap())
         .collect();
     assert_eq!(drawn.len(), 5);
 }
@@ -215,17 +215,17 @@ proptest! {
     #[test]
     fn once_deals_each_row_exactly_once(count in 1u64..80, workers in 1u32..12) {
         let text = numbers(count);
-        let mut dealt = Vec::new();
+        let mut drawn = Vec::new();
         for worker in 0..workers {
             let (run, _) = run(worker, workers);
             let rows = Rows::<u64>::json_lines_text(text).once();
-            while let Ok(row) = rows.deal(&run, &user(u64::from(worker))) {
+            while let Ok(row) = rows.next_row(&run, &user(u64::from(worker))) {
                 prop_assert_eq!(row % u64::from(workers), u64::from(worker), "rows of others");
-                dealt.push(*row);
+                drawn.push(*row);
             }
         }
-        dealt.sort_unstable();
-        prop_assert_eq!(dealt, (0..count).collect::<Vec<_>>());
+        drawn.sort_unstable();
+        prop_assert_eq!(drawn, (0..count).collect::<Vec<_>>());
     }
 
     #[test]
@@ -236,7 +236,7 @@ proptest! {
             let (run, _) = run(worker, workers);
             let rows = Rows::<u64>::json_lines_text(text);
             for _ in 0..draws {
-                times[usize::try_from(*rows.deal(&run, &user(0)).unwrap()).unwrap()] += 1;
+                times[usize::try_from(*rows.next_row(&run, &user(0)).unwrap()).unwrap()] += 1;
             }
         }
         let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
@@ -253,7 +253,7 @@ proptest! {
             let rows = Rows::<u64>::json_lines_text(text).unique();
             rows.prepare(&settings(worker, workers, count)).unwrap();
             for _ in 0..3 {
-                let row = *rows.deal(&run, &user(index)).unwrap();
+                let row = *rows.next_row(&run, &user(index)).unwrap();
                 prop_assert_eq!(*owners.entry(row).or_insert(index), index);
             }
         }

@@ -39,7 +39,7 @@ pub enum PrepareError {
 pub struct Scenario {
     /// What a load test selects it by.
     pub name: String,
-    /// One sentence for people; may be empty.
+    /// A short description for people; may be empty.
     pub description: String,
     /// Who takes part, and with which weights.
     pub user_types: Vec<UserType>,
@@ -66,7 +66,7 @@ impl Scenario {
         }
     }
 
-    /// Says in one sentence what the scenario does.
+    /// Says briefly what the scenario does.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
@@ -117,7 +117,7 @@ impl Scenario {
     }
 
     /// Runs once in each worker process, before any user. An error or a panic is fatal: the run fails. Locust's
-    /// `init`, at the start of a run: a worker process lives for one run.
+    /// `init`, at the start of a run: a worker process is started for one run.
     pub fn on_init<F, R>(mut self, function: F) -> Self
     where
         F: Fn(Arc<Run>) -> R + Send + Sync + 'static,
@@ -255,7 +255,7 @@ impl Scenario {
         self
     }
 
-    /// Hears every error of a task that is no failed request, and every panic. It must not block.
+    /// Hears every error of a task that is not a failed request, and every panic. It must not block.
     pub fn on_user_error<F>(mut self, function: F) -> Self
     where
         F: Fn(&UserErrorEvent<'_>) + Send + Sync + 'static,

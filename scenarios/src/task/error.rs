@@ -107,7 +107,7 @@ impl TaskError {
         }
     }
 
-    /// What the task asks for, if this is no error at all.
+    /// What the task asks for, if this is not an error.
     pub(crate) fn flow(&self) -> Option<&Flow> {
         self.error.downcast_ref()
     }

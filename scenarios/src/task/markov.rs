@@ -70,7 +70,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// Checks transitions between the tasks of a set.
     ///
-    /// As in Locust a task without transitions is no part of the chain, so nothing may lead to it,
+    /// As in Locust a task without transitions does not belong to the chain, so nothing may lead to it,
     /// and of the tasks with transitions the first begins.
     pub(crate) fn new(
         set: &str,

@@ -199,7 +199,7 @@ impl<T: Send + 'static, S: Send + 'static> From<TaskSetBuilder<T, S>> for TaskSe
         let (order, problem) = match builder.order {
             TaskOrder::Markov => match Chain::new(&name, &entries, &builder.transitions) {
                 Ok(chain) => (Order::Markov(Arc::new(chain)), None),
-                // Never run: the problem is told before load starts.
+                // Never run: the problem is reported before load starts.
                 Err(error) => (Order::Random, Some(error)),
             },
             order => {

@@ -33,7 +33,7 @@ pub fn between(min: f64, max: f64) -> WaitTime {
     WaitTime(Kind::Between(min.min(max), min.max(max)))
 }
 
-/// Waits the same time of `seconds` after each task; `constant(0.0)` is no wait at all.
+/// Waits the same time of `seconds` after each task; `constant(0.0)` does not wait.
 pub fn constant(seconds: f64) -> WaitTime {
     WaitTime(Kind::Constant(sane(seconds)))
 }
@@ -42,7 +42,7 @@ pub fn constant(seconds: f64) -> WaitTime {
 ///
 /// The starts are a schedule, `seconds` apart. A user whose task took longer does not wait until it has
 /// caught up with its schedule (in Locust the schedule slips instead), and each of its samples says
-/// how long its request took from the intended start. 0 or less is no wait at all.
+/// how long its request took from the intended start. 0 or less does not wait.
 pub fn constant_pacing(seconds: f64) -> WaitTime {
     match sane(seconds) {
         0.0 => constant(0.0),
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn a_rate_has_to_be_one() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let sentence = constant_throughput(bad).problem().unwrap().to_string();
+            let message = constant_throughput(bad).problem().unwrap().to_string();
             assert_eq!(
-                sentence,
+                message,
                 format!("constant_throughput() requires a positive rate, got: {bad}")
             );
             assert!(poisson(bad).problem().is_some());

@@ -35,7 +35,7 @@ impl<S, C> UserBuilder<S, C> {
     }
 
     /// Accepts every TLS certificate, also invalid ones. The default is to check them, on both clients.
-    /// (Locust's `FastHttpUser` does not check them unless told to.)
+    /// (Locust's `FastHttpUser` does not check them unless it is asked to.)
     pub fn accept_invalid_certs(mut self, accept: bool) -> Self {
         self.client.accept_invalid_certs = accept;
         self

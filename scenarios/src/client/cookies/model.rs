@@ -251,7 +251,7 @@ fn parse_cookie_date(text: &[u8]) -> Option<i64> {
         if delimiters.contains(octet) {
             date_tokens.push(String::new());
         } else {
-            // Octets of 128 and above become letters that are no digits: all the grammar asks of them.
+            // Octets of 128 and above become letters that are not digits: all the grammar asks of them.
             date_tokens.last_mut()?.push(char::from(*octet));
         }
     }

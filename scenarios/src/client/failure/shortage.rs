@@ -36,7 +36,7 @@ impl Shortage {
         }
     }
 
-    /// What the recorder is told. A missing address is not a limit that a smaller load would keep to: the failure
+    /// What is reported to the recorder. A missing address is not a limit that a smaller load would keep to: the failure
     /// says it all.
     pub(in crate::client) fn limit(&self) -> Option<GeneratorLimit<'_>> {
         match self {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_this_machine_are_told_from_the_targets() {
+    fn errors_of_this_machine_are_distinguished_from_the_targets() {
         let cases = [
             (EMFILE, Some(Shortage::OpenFiles)),
             (ENFILE, Some(Shortage::OpenFiles)),

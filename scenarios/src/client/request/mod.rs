@@ -116,7 +116,7 @@ impl<'c> Request<'c> {
 
     /// Sends the request, reads the whole response and records the sample.
     ///
-    /// A status that counts as a failure is recorded as one and is no error here: the response is
+    /// A status that counts as a failure is recorded as one and is not an error here: the response is
     /// returned. Which do: on the full client 400 to 599, on the fast one everything but 200 to 208, 226,
     /// 301 to 304, 307 and 308 (Locust's rules for `HttpUser` and `FastHttpUser`).
     ///

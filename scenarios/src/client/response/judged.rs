@@ -80,7 +80,7 @@ impl<R: Answered> Judged<R> {
     }
 
     /// The request was a failure, recorded with this text. Returns `Ok(())`, to end a task with: the
-    /// failure is counted, and it is no error of the task. To go on, use
+    /// failure is counted, and it is not an error of the task. To go on, use
     /// [`mark_failure`](Self::mark_failure). A later verdict replaces it.
     ///
     /// ```
@@ -218,7 +218,7 @@ impl<R: Answered> Judged<R> {
         self.sample.name = name.into();
     }
 
-    /// What listeners are told about it: the user's context and over it the request's.
+    /// What listeners know of it: the user's context and over it the request's.
     pub fn context_mut(&mut self) -> &mut RequestContext {
         &mut self.sample.context
     }

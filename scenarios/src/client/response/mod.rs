@@ -104,7 +104,7 @@ impl Response {
             self.reader = Some(Box::new(Reader {
                 user: Arc::clone(user),
                 name: name.to_owned(),
-                is_told: AtomicBool::new(false),
+                is_reported: AtomicBool::new(false),
             }));
         }
         self
@@ -162,7 +162,7 @@ impl Response {
             Body::Kept(bytes) => bytes,
             Body::NotKept(missing) => {
                 if let Some(reader) = &self.reader {
-                    reader.tell(missing);
+                    reader.report(missing);
                 }
                 &NOTHING
             }
@@ -246,7 +246,7 @@ impl Response {
         self.answer.body.length()
     }
 
-    /// What the recorder is told.
+    /// What is recorded of it.
     pub(super) fn ended(&self) -> Ended {
         Ended {
             response_time: self.elapsed,
@@ -276,13 +276,13 @@ impl fmt::Debug for Response {
 struct Reader {
     user: Arc<UserContext>,
     name: String,
-    is_told: AtomicBool,
+    is_reported: AtomicBool,
 }
 
 impl Reader {
     /// Makes it an error of the task, once for each response.
-    fn tell(&self, missing: &BodyNotKept) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
+    fn report(&self, missing: &BodyNotKept) {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
             let text = missing.to_string();
             self.user.run.log.error(&self.name, &text);
             self.user.run.recorder.task_error(&self.name, &text);

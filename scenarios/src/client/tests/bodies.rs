@@ -385,7 +385,7 @@ async fn json_and_text_are_read() {
         assert_eq!(
             memory.lines(),
             ["GET /"],
-            "a failed parse is no failed request"
+            "a failed parse is not a failed request"
         );
     }
 }

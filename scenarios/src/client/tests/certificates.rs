@@ -83,8 +83,8 @@ async fn a_client_shows_its_certificate() {
 }
 
 #[test]
-fn certificates_that_are_none_are_refused_with_a_sentence() {
-    let sentence = |user_type: UserType| {
+fn certificates_that_are_none_are_refused_with_a_message() {
+    let message = |user_type: UserType| {
         // Found before a run begins, and by one that begins all the same.
         let found = user_type.check().unwrap_err().to_string();
         let host = "https://localhost".parse().unwrap();
@@ -97,19 +97,19 @@ fn certificates_that_are_none_are_refused_with_a_sentence() {
     let fast = || FastHttpUser::<()>::new("u");
     let cases = [
         (
-            sentence(fast().root_certificate("").into()),
+            message(fast().root_certificate("").into()),
             "has no certificate",
         ),
         (
-            sentence(fast().client_certificate(ada.cert.pem(), "").into()),
+            message(fast().client_certificate(ada.cert.pem(), "").into()),
             "not a private key",
         ),
         (
-            sentence(fast().client_certificate("x", "y").into()),
+            message(fast().client_certificate("x", "y").into()),
             "has no certificate",
         ),
         (
-            sentence(
+            message(
                 HttpUser::<()>::new("u")
                     .client_certificate(
                         ada.cert.pem(),
@@ -121,8 +121,8 @@ fn certificates_that_are_none_are_refused_with_a_sentence() {
         ),
     ];
     for (error, part) in cases {
-        let sentence = error.to_string();
-        assert!(sentence.contains(part), "{sentence}");
+        let message = error.to_string();
+        assert!(message.contains(part), "{message}");
     }
     assert!(ClientOptions::new(ClientKind::Fast).invalid.is_none());
 }

@@ -258,7 +258,7 @@ async fn more_origins_than_connections_are_kept() {
 }
 
 #[tokio::test]
-async fn certificates_are_checked_unless_told_otherwise() {
+async fn certificates_are_checked_unless_asked_otherwise() {
     for kind in BOTH {
         let server = Server::start_tls(self_signed(), |_: &Seen| ok()).await;
         let (mut strict, memory) = client(kind, &server.url);

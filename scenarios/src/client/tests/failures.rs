@@ -249,7 +249,7 @@ async fn connecting_ends_at_its_own_time_out() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_in_one_way() {
+async fn a_server_without_tls_is_reported_in_one_way() {
     let plain = Server::start(|_: &Seen| Reply::WriteAndClose(Vec::new())).await;
     let mut url = plain.url.clone();
     url.set_scheme("https").unwrap();

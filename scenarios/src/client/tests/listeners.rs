@@ -1,4 +1,4 @@
-//! Who listens to requests, and what they are told.
+//! Who listens to requests, and what they hear.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::testing::{BOTH, Memory, Reply, Seen, Server, respond};
 
 type Listener = Box<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;
 
-async fn heard(kind: ClientKind, listeners: Vec<Listener>) -> (Client, Arc<Memory>, Server) {
+async fn listening(kind: ClientKind, listeners: Vec<Listener>) -> (Client, Arc<Memory>, Server) {
     let server = Server::start(|seen: &Seen| {
         let (status, location) = match seen.target.as_str() {
             "/moved" => ("302 Found", "/there"),
@@ -37,11 +37,11 @@ async fn heard(kind: ClientKind, listeners: Vec<Listener>) -> (Client, Arc<Memor
 }
 
 #[tokio::test]
-async fn listeners_are_told_everything() {
+async fn listeners_hear_everything() {
     for kind in BOTH {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&told);
-        let (mut client, _, server) = heard(
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&lines);
+        let (mut client, _, server) = listening(
             kind,
             vec![Box::new(move |event| {
                 let age = SystemTime::now()
@@ -97,14 +97,14 @@ async fn listeners_are_told_everything() {
             "WS echo None None 3 None a=b".to_owned(),
             format!("GET gone Some(\"http://127.0.0.1:1/\") None 0 Some(\"{refused}\") "),
         ];
-        assert_eq!(*told.lock().unwrap(), expected);
+        assert_eq!(*lines.lock().unwrap(), expected);
     }
 }
 
 #[tokio::test]
 async fn the_last_listener_that_renames_wins() {
     for kind in BOTH {
-        let (mut client, memory, _server) = heard(
+        let (mut client, memory, _server) = listening(
             kind,
             vec![
                 Box::new(|event| event.rename("one")),
@@ -124,7 +124,7 @@ async fn the_last_listener_that_renames_wins() {
 #[tokio::test]
 async fn a_listener_that_panics_harms_nobody() {
     for kind in BOTH {
-        let (mut client, memory, _server) = heard(
+        let (mut client, memory, _server) = listening(
             kind,
             vec![
                 Box::new(|event| {
@@ -147,7 +147,7 @@ async fn a_listener_that_panics_harms_nobody() {
 
 #[tokio::test]
 async fn context_never_reaches_the_statistics() {
-    let (mut client, memory, _server) = heard(ClientKind::Fast, Vec::new()).await;
+    let (mut client, memory, _server) = listening(ClientKind::Fast, Vec::new()).await;
     client.context_mut().set("a", "b");
     client.get("/").context("c", "d").send().await.unwrap();
     assert_eq!(memory.lines(), ["GET /"]);

@@ -1,4 +1,4 @@
-//! What is timed that is no request.
+//! What is timed that is not a request.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ async fn a_recorded_error_is_no_error_of_the_task_too() {
     let error = measured(TaskError::new("mine")).await;
     assert!(error.is_recorded());
     assert_eq!(error.to_string(), "mine");
-    // What is asked for is no failure, and is still asked for.
+    // What is asked for is not a failure, and is still asked for.
     let error = measured(stop_user::<()>().unwrap_err()).await;
     assert!(!error.is_recorded() && error.flow().is_some());
     assert_eq!(memory.lines(), ["DB query -> mine", "DB query"]);

@@ -52,7 +52,7 @@ async fn encrypted_requests_go_through_a_tunnel() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told() {
+async fn a_proxy_that_refuses_is_reported() {
     let (certificate, target) = tls_target().await;
     let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     let (proxy_url, _) = tunnelling_proxy(answer).await;
@@ -238,13 +238,13 @@ async fn socks_proxy(target: u16) -> u16 {
 }
 
 #[test]
-fn a_proxy_that_is_none_is_refused_with_a_sentence() {
+fn a_proxy_that_is_none_is_refused_with_a_message() {
     for url in ["", "proxy:3128", "ftp://proxy", "http://"] {
         let user_type = UserType::from(HttpUser::<()>::new("u").proxy(url));
         let host = "http://localhost".parse().unwrap();
         let refused = ClientShared::new(&host, Arc::clone(user_type.client_options())).err();
-        let sentence = refused.map(|error| error.to_string()).unwrap_or_default();
-        assert!(sentence.starts_with("the proxy "), "{url:?} {sentence}");
+        let message = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.starts_with("the proxy "), "{url:?} {message}");
     }
     for url in [
         "http://p:1",

@@ -398,7 +398,7 @@ fn default_headers_that_are_none_are_refused_before_load() {
     };
     assert!(with("X-Client", "editor").is_ok());
     for (name, value) in [("X Client", "editor"), ("X-Client", "a\nb")] {
-        let sentence = with(name, value).unwrap_err().to_string();
-        assert!(sentence.contains("default header"), "{sentence}");
+        let message = with(name, value).unwrap_err().to_string();
+        assert!(message.contains("default header"), "{message}");
     }
 }

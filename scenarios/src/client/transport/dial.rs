@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusing_address_is_left_at_once_and_the_last_refusal_is_told() {
+    async fn a_refusing_address_is_left_at_once_and_the_last_refusal_is_reported() {
         let refusing = || async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             listener.local_addr().unwrap()

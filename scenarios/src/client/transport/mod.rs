@@ -240,7 +240,7 @@ impl Source {
                     }
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
-                        // Trailers are no part of the body.
+                        // Trailers are not a part of the body.
                         _ => {}
                     },
                 }

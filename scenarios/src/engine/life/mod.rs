@@ -306,7 +306,7 @@ impl<'a> Life<'a> {
     }
 }
 
-/// The sentence for what a function cannot ask for.
+/// The message for what a function cannot ask for.
 fn misplaced(flow: &Flow) -> String {
     match flow {
         Flow::Interrupt { .. } => NOT_IN_A_TASK_SET.to_owned(),

@@ -61,7 +61,7 @@ where
 }
 
 impl Events {
-    /// Tells `on_init` handlers, once in each worker process, before any user.
+    /// Calls the `on_init` handlers, once in each worker process, before any user.
     ///
     /// # Errors
     /// The first handler's error, panic or overtime; later handlers are not called. The run cannot go on then.
@@ -86,7 +86,7 @@ impl Events {
         }
     }
 
-    /// Tells `on_test_start` handlers, once per test: the worker with number 0 does, before any worker starts
+    /// Calls the `on_test_start` handlers, once per test: the worker with number 0 does, before any worker starts
     /// users. Nothing on other workers.
     pub async fn test_started(&self, run: &Arc<Run>) {
         if run.worker() == 0 {
@@ -95,21 +95,21 @@ impl Events {
         }
     }
 
-    /// Tells `on_worker_start` handlers, once in each worker process, before it starts users.
+    /// Calls the `on_worker_start` handlers, once in each worker process, before it starts users.
     pub async fn worker_started(&self, run: &Arc<Run>) {
         self.fire("on_worker_start", &self.worker_start, run, START_EVENT_TIME)
             .await;
     }
 
-    /// Tells `on_spawning_complete` handlers that the users planned so far are there: `users` over the whole
+    /// Calls the `on_spawning_complete` handlers that the users planned so far are there: `users` over the whole
     /// run. Called on each worker.
     pub async fn spawning_completed(&self, run: &Arc<Run>, users: u64) {
         let handlers: Vec<Handler> = self
             .spawning_complete
             .iter()
-            .map(|told| {
-                let told = Arc::clone(told);
-                let handler: Handler = Arc::new(move |run| told(run, users));
+            .map(|spawned| {
+                let spawned = Arc::clone(spawned);
+                let handler: Handler = Arc::new(move |run| spawned(run, users));
                 handler
             })
             .collect();
@@ -117,13 +117,13 @@ impl Events {
             .await;
     }
 
-    /// Tells `on_worker_stop` handlers, once in each worker process, when its last user has ended.
+    /// Calls the `on_worker_stop` handlers, once in each worker process, when its last user has ended.
     pub async fn worker_stopped(&self, run: &Arc<Run>) {
         self.fire("on_worker_stop", &self.worker_stop, run, STOP_EVENT_TIME)
             .await;
     }
 
-    /// Tells `on_test_stop` handlers, once per test: the worker with number 0 does, when its last user has
+    /// Calls the `on_test_stop` handlers, once per test: the worker with number 0 does, when its last user has
     /// ended. Nothing on other workers.
     pub async fn test_stopped(&self, run: &Arc<Run>) {
         if run.worker() == 0 {
@@ -132,7 +132,7 @@ impl Events {
         }
     }
 
-    /// Tells `on_quitting` handlers that the worker process ends, the last registered first (as Locust does).
+    /// Calls the `on_quitting` handlers that the worker process ends, the last registered first (as Locust does).
     pub async fn quitting(&self, run: &Arc<Run>) {
         let handlers: Vec<Handler> = self.quitting.iter().rev().cloned().collect();
         self.fire("on_quitting", &handlers, run, STOP_EVENT_TIME)

@@ -94,7 +94,7 @@ async fn each_handler_is_called_at_its_event_and_where_it_belongs() {
 }
 
 #[tokio::test]
-async fn a_failing_init_is_fatal_and_a_sentence() {
+async fn a_failing_init_is_fatal_and_a_message() {
     let error = Scenario::new("x").on_init(|_| async { Err(TaskError::new("no licence")) });
     let (run, _) = run_of(&error, 0);
     let init = error.events().init(&run).await;

@@ -159,11 +159,11 @@ async fn the_host_of_the_scenario_is_used_where_the_test_names_none() {
 #[test]
 fn a_goose_scenario_without_work_is_refused_before_load() {
     let idle = scenario!("Idle").register_transaction(transaction!(login).set_on_start());
-    let sentence =
+    let message =
         "user type \"Idle\": its goose scenario has only on_start and on_stop transactions";
     let idle = crate::Scenario::new("idle").goose(idle);
     let refused = idle.prepare(&RunSettings::default()).unwrap_err();
-    assert_eq!(refused.to_string(), sentence);
+    assert_eq!(refused.to_string(), message);
     let random = scenario!("Random").register_transaction(transaction!(index));
     let random = UserType::goose_scheduled(random, &GooseScheduler::Random);
     let two = crate::Scenario::new("two")

@@ -185,7 +185,7 @@ async fn a_target_that_is_gone_is_a_failure_and_the_user_goes_on() {
     }
     assert!(
         memory.task_errors().is_empty(),
-        "a failed request is told once"
+        "a failed request is reported once"
     );
 }
 

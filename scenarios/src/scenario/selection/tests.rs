@@ -167,7 +167,7 @@ fn equal_weights_make_everybody_alike() {
 }
 
 #[test]
-fn what_cannot_work_is_told_before_load_starts() {
+fn what_cannot_work_is_reported_before_load_starts() {
     let refused = |user: FastHttpUser<()>| {
         Scenario::new("bad")
             .user(user)
@@ -185,29 +185,29 @@ fn what_cannot_work_is_told_before_load_starts() {
         "user type \"User\": constant_throughput() requires a positive rate, got: -1"
     );
     let set = |set: TaskSetBuilder<(), ()>| user().task_set(TaskOptions::new("Set"), set);
-    let sentence = refused(set(TaskSetBuilder::markov("Set")));
+    let message = refused(set(TaskSetBuilder::markov("Set")));
     assert!(
-        sentence.contains("no Markov tasks defined in task set \"Set\""),
-        "{sentence}"
+        message.contains("no Markov tasks defined in task set \"Set\""),
+        "{message}"
     );
     let chain = TaskSetBuilder::<(), ()>::markov("Chain")
         .task_with(options("a", 1, &[]), Nothing::inner)
         .transitions("a", [("a", 1)]);
-    let sentence = refused(user().task_set(options("Chain", 1, &["api"]), chain));
+    let message = refused(user().task_set(options("Chain", 1, &["api"]), chain));
     assert!(
-        sentence.ends_with("Tags detected on Chain of task set \"User\": api"),
-        "{sentence}"
+        message.ends_with("Tags detected on Chain of task set \"User\": api"),
+        "{message}"
     );
     // Also deep inside, and for another order.
     let wrong: TaskSet<()> = TaskSetBuilder::<(), ()>::new("Wrong")
         .transitions("a", [("a", 1)])
         .into();
-    let sentence = refused(set(
+    let message = refused(set(
         TaskSetBuilder::new("Set").task_set(TaskOptions::new("Wrong"), wrong)
     ));
     assert!(
-        sentence.contains("has transitions and is not a Markov task set"),
-        "{sentence}"
+        message.contains("has transitions and is not a Markov task set"),
+        "{message}"
     );
     let twice = Scenario::new("twice").user(user()).user(user());
     assert!(twice.check().unwrap_err().to_string().contains("same name"));

@@ -6,7 +6,7 @@ use bytes::{Buf as _, BytesMut};
 
 /// Largest data of one event, in bytes. A larger one ends the stream with an error.
 pub const LARGEST_EVENT: usize = 16 << 20;
-/// The bytes that may stand at the start of UTF-8 and are no part of it.
+/// The bytes that may stand at the start of UTF-8 and do not belong to it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A server-sent event: [`StreamedResponse::event`](crate::client::StreamedResponse::event).

@@ -125,12 +125,13 @@ fn the_examples_of_the_standard() {
         assert_eq!(parse([stream.as_bytes()]), events, "{stream:?}");
         assert_eq!(model(stream.as_bytes()), events, "the model: {stream:?}");
     }
-    let [told, kept] = &parse([b"retry: 2500\nretry: soon\ndata: a\n\ndata: b\n\n".as_slice()])[..]
+    let [first, kept] =
+        &parse([b"retry: 2500\nretry: soon\ndata: a\n\ndata: b\n\n".as_slice()])[..]
     else {
         panic!("two events");
     };
     let waits = Some(Duration::from_millis(2_500));
-    assert_eq!((told.retry(), kept.retry()), (waits, waits));
+    assert_eq!((first.retry(), kept.retry()), (waits, waits));
 }
 
 #[test]

@@ -7,22 +7,22 @@ use crate::task::TaskOrder;
 #[tokio::test(start_paused = true)]
 async fn what_a_task_asks_for_is_done() {
     let script = [RESCHEDULE, IMMEDIATELY, IMMEDIATELY, DONE, STOP_USER];
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         user.wait_time(constant(1.0))
             .with(say("task").takes(100).ends(&script))
             .on_stop(say("bye"))
     })
     .await;
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@0 task@1100 task@1200 task@1300 task@2400 bye@2500"
     );
-    assert!(told.errors.is_empty(), "none of it is an error");
+    assert!(story.errors.is_empty(), "none of it is an error");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stop_test_reaches_the_recorder_and_ends_the_user() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let set = Sets::<()>::new("Set")
             .with(say("task").ends(&[DONE, STOP_TEST]))
             .on_stop(say("stop"));
@@ -31,34 +31,34 @@ async fn stop_test_reaches_the_recorder_and_ends_the_user() {
             .on_stop(say("bye"))
     })
     .await;
-    assert_eq!(told.text(), "task@0 task@1000 stop@1000 bye@1000");
-    assert_eq!(told.memory.stop_reasons(), ["no stock left"]);
-    assert!(told.errors.is_empty());
+    assert_eq!(story.text(), "task@0 task@1000 stop@1000 bye@1000");
+    assert_eq!(story.memory.stop_reasons(), ["no stock left"]);
+    assert!(story.errors.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_and_panics_in_a_task_set_are_reported_and_it_goes_on() {
-    let told = tell(2_500, |user| {
+    let story = tell(2_500, |user| {
         let set = Sets::<()>::new("Set").with(say("task").ends(&[FAIL, PANIC, DONE]));
         user.wait_time(constant(1.0)).task_set(named("Set"), set)
     })
     .await;
-    assert_eq!(told.text(), "task@0 task@1000 task@2000");
+    assert_eq!(story.text(), "task@0 task@1000 task@2000");
     assert_eq!(
-        told.errors,
+        story.errors,
         ["task: my own words", "task: panicked: dropped the basket"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_a_task_set_can_be_interrupted() {
-    let told = tell(1_500, |user| {
+    let story = tell(1_500, |user| {
         user.wait_time(constant(1.0))
             .with(say("task").ends(&[INTERRUPT, DONE]))
     })
     .await;
-    assert_eq!(told.text(), "task@0 task@1000", "it waits, and goes on");
-    assert!(told.errors[0].starts_with("task: interrupt() was called outside of a task set"));
+    assert_eq!(story.text(), "task@0 task@1000", "it waits, and goes on");
+    assert!(story.errors[0].starts_with("task: interrupt() was called outside of a task set"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,16 +82,16 @@ async fn on_start_of_a_user_decides_whether_it_begins() {
         ),
     ];
     for (end, happens, reported) in cases {
-        let told = tell(500, |user| {
+        let story = tell(500, |user| {
             user.wait_time(constant(1.0))
                 .on_start(say("hello").ends(&[end]))
                 .with(say("task"))
                 .on_stop(say("bye"))
         })
         .await;
-        assert_eq!(told.text(), happens);
+        assert_eq!(story.text(), happens);
         // on_start is named for its function, which is a type here.
-        let errors = told.errors.join("").replace("tests::Say", "hello");
+        let errors = story.errors.join("").replace("tests::Say", "hello");
         assert!(errors.starts_with(reported), "{errors}");
         assert_eq!(errors.is_empty(), reported.is_empty(), "{errors}");
     }
@@ -124,7 +124,7 @@ async fn on_start_of_a_task_set_decides_whether_it_is_entered() {
         (&[STOP_USER], "start@0 bye@0"),
     ];
     for (script, happens) in cases {
-        let told = tell(900, |user| {
+        let story = tell(900, |user| {
             let set = Sets::<()>::new("Set")
                 .wait_time(constant(60.0))
                 .on_start(say("start").ends(script))
@@ -135,7 +135,7 @@ async fn on_start_of_a_task_set_decides_whether_it_is_entered() {
                 .on_stop(say("bye"))
         })
         .await;
-        assert_eq!(told.text(), happens);
+        assert_eq!(story.text(), happens);
     }
 }
 
@@ -194,7 +194,7 @@ async fn on_stop_runs_for_every_level_innermost_first() {
 
 #[tokio::test(start_paused = true)]
 async fn an_on_stop_after_an_interrupt_has_its_time_and_may_end_the_user() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let set = Sets::<()>::new("Set")
             .with(say("task").ends(&[INTERRUPT]))
             .on_stop(say("stop").takes(5_000).ends(&[DONE, FAIL, STOP_USER]));
@@ -202,15 +202,15 @@ async fn an_on_stop_after_an_interrupt_has_its_time_and_may_end_the_user() {
     })
     .await;
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@0 stop@0 task@5000 stop@5000 task@10000 stop@10000 bye@15000"
     );
-    assert_eq!(told.errors.len(), 1);
+    assert_eq!(story.errors.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_set_whose_state_panics_is_a_failed_task() {
-    let told = tell(1_500, |user| {
+    let story = tell(1_500, |user| {
         let made = AtomicUsize::new(0);
         let state = move || assert_ne!(made.fetch_add(1, Ordering::Relaxed), 0, "no such account");
         let set = Sets::with_state("Set", TaskOrder::Random, state)
@@ -220,10 +220,10 @@ async fn a_task_set_whose_state_panics_is_a_failed_task() {
             .task_set(named("Accounts"), set)
     })
     .await;
-    assert_eq!(told.text(), "task@1000 stop@1500");
-    assert_eq!(told.errors.len(), 1);
-    assert!(told.errors[0].starts_with("Accounts: panicked: "));
-    assert!(told.errors[0].contains("no such account"));
+    assert_eq!(story.text(), "task@1000 stop@1500");
+    assert_eq!(story.errors.len(), 1);
+    assert!(story.errors[0].starts_with("Accounts: panicked: "));
+    assert!(story.errors[0].contains("no such account"));
 }
 
 /// Functions written as such, not as async functions, can panic before there is a future.

@@ -21,7 +21,7 @@ use crate::run::UserContext;
 use crate::task::{TaskFn, TaskSetFn};
 use crate::testing::{Memory, user_context};
 
-/// What a user notes while it lives: names with the milliseconds since its start, and with how much later
+/// What a user notes while it runs: names with the milliseconds since its start, and with how much later
 /// than intended the task began, if it has a pace.
 struct Diary {
     born: Instant,

@@ -4,21 +4,21 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_paced_user_starts_its_tasks_on_its_schedule() {
-    let told = tell(4_500, |user| {
+    let story = tell(4_500, |user| {
         user.wait_time(constant_pacing(1.0))
             .with(say("task").takes(300))
     })
     .await;
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@0+0 task@1000+0 task@2000+0 task@3000+0 task@4000+0"
     );
-    let told = tell(900, |user| {
+    let story = tell(900, |user| {
         user.wait_time(constant_throughput(4.0))
             .with(say("task").takes(100))
     })
     .await;
-    assert_eq!(told.text(), "task@0+0 task@250+0 task@500+0 task@750+0");
+    assert_eq!(story.text(), "task@0+0 task@250+0 task@500+0 task@750+0");
 }
 
 /// A task that takes the time of its turn: the target stalls once.
@@ -40,14 +40,14 @@ impl<'a> TaskFn<'a, Diary> for Stall {
 
 #[tokio::test(start_paused = true)]
 async fn a_stall_delays_every_task_until_the_user_has_caught_up() {
-    let told = tell(7_500, |user| {
+    let story = tell(7_500, |user| {
         let stall = Stall(AtomicUsize::new(0), vec![100, 3_500, 100]);
         user.wait_time(constant_pacing(1.0))
             .task_with(named("task"), stall)
     })
     .await;
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@0+0 task@1000+0 task@4500+2500 task@4600+1600 task@4700+700 task@5000+0 \
          task@6000+0 task@7000+0"
     );
@@ -77,16 +77,16 @@ async fn the_schedule_begins_with_the_user_and_on_start_makes_nobody_late() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unpaced_user_has_no_delay() {
-    let told = tell(1_500, |user| {
+    let story = tell(1_500, |user| {
         user.wait_time(constant(1.0)).with(say("task"))
     })
     .await;
-    assert_eq!(told.text(), "task@0 task@1000");
+    assert_eq!(story.text(), "task@0 task@1000");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_users_pace_goes_on_in_task_sets_without_their_own() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let script = [DONE, DONE, INTERRUPT, DONE, STOP_USER];
         let set = Sets::<()>::new("Set").with(say("task").takes(100).ends(&script));
         user.wait_time(constant_pacing(1.0))
@@ -95,14 +95,14 @@ async fn the_users_pace_goes_on_in_task_sets_without_their_own() {
     .await;
     // After the interrupt the next one is picked at once, and the next wait ends on the schedule.
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@0+0 task@1000+0 task@2000+0 task@2100+0 task@3000+0"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_set_has_its_own_pace_and_the_users_rests_meanwhile() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let script = [DONE, DONE, INTERRUPT, DONE, STOP_USER];
         let set = Sets::<()>::new("Set")
             .wait_time(constant_pacing(0.5))
@@ -116,7 +116,7 @@ async fn a_task_set_has_its_own_pace_and_the_users_rests_meanwhile() {
     .await;
     // 1.1 s in the task set are nothing the user's pace has to catch up with.
     assert_eq!(
-        told.text(),
+        story.text(),
         "fast@0+0 fast@500+0 fast@1000+0 slow@1100+0 fast@1200+0 fast@1700+0"
     );
     let unpaced = tell(60_000, |user| {
@@ -150,7 +150,7 @@ fn feed(arrivals: &Arc<Arrivals>, at: &[u64]) -> tokio::task::JoinHandle<()> {
 async fn an_iteration_is_one_task_when_it_is_due() {
     let due = arrivals();
     let feeding = feed(&due, &[100, 200, 1_000, 1_010]);
-    let told = tell_with(2_000, Some(&due), |user| {
+    let story = tell_with(2_000, Some(&due), |user| {
         user.wait_time(constant(60.0))
             .on_start(say("hello"))
             .with(say("task").takes(300))
@@ -160,7 +160,7 @@ async fn an_iteration_is_one_task_when_it_is_due() {
     feeding.await.unwrap();
     // The wait time has no meaning; a user that was busy begins late, and it is known how late.
     assert_eq!(
-        told.text(),
+        story.text(),
         "hello@0 task@100+0 task@400+200 task@1000+0 task@1300+290 bye@2000"
     );
 }
@@ -169,7 +169,7 @@ async fn an_iteration_is_one_task_when_it_is_due() {
 async fn an_iteration_that_is_a_task_set_runs_until_it_is_interrupted() {
     let due = arrivals();
     let feeding = feed(&due, &[100, 700, 2_000]);
-    let told = tell_with(3_000, Some(&due), |user| {
+    let story = tell_with(3_000, Some(&due), |user| {
         let script = [DONE, INTERRUPT, DONE, INTERRUPT_AND_WAIT];
         let set = Sets::<()>::new("Set")
             .with(say("task").takes(100).ends(&script))
@@ -181,7 +181,7 @@ async fn an_iteration_that_is_a_task_set_runs_until_it_is_interrupted() {
     feeding.await.unwrap();
     // Between its tasks the user's pace holds, counted from when the iteration began.
     assert_eq!(
-        told.text(),
+        story.text(),
         "task@100+0 task@1000+0 stop@1100+0 task@1100+400 task@2000+400 stop@2100+400 \
          task@2100+100 stop@2200+100"
     );
@@ -190,9 +190,9 @@ async fn an_iteration_that_is_a_task_set_runs_until_it_is_interrupted() {
 #[tokio::test(start_paused = true)]
 async fn a_user_that_waits_for_an_iteration_stops_at_once() {
     let due = arrivals();
-    let told = tell_with(800, Some(&due), |user| {
+    let story = tell_with(800, Some(&due), |user| {
         user.with(say("task")).on_stop(say("bye"))
     })
     .await;
-    assert_eq!(told.text(), "bye@800");
+    assert_eq!(story.text(), "bye@800");
 }

@@ -10,7 +10,7 @@ async fn a_task_set_runs_until_it_is_interrupted() {
         .on_start(say("start"))
         .with(say("task").takes(10).ends(&script))
         .on_stop(say("stop"));
-    let told = tell(7_000, |user| {
+    let story = tell(7_000, |user| {
         user.wait_time(constant(1.0))
             .on_start(say("hello"))
             .task_set(named("Set"), set)
@@ -18,7 +18,7 @@ async fn a_task_set_runs_until_it_is_interrupted() {
     })
     .await;
     assert_eq!(
-        told.lines[..13],
+        story.lines[..13],
         [
             "hello@0",
             "start@0",
@@ -35,13 +35,13 @@ async fn a_task_set_runs_until_it_is_interrupted() {
             "task@5060",
         ],
     );
-    assert_eq!(told.lines.last().unwrap(), "bye@7000");
+    assert_eq!(story.lines.last().unwrap(), "bye@7000");
     assert_eq!(
-        told.lines[told.lines.len() - 2],
+        story.lines[story.lines.len() - 2],
         "stop@7000",
         "innermost first"
     );
-    assert!(told.errors.is_empty());
+    assert!(story.errors.is_empty());
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Counter {
 
 #[tokio::test(start_paused = true)]
 async fn the_state_of_a_task_set_is_made_each_time_it_is_entered() {
-    let told = tell(3_500, |user| {
+    let story = tell(3_500, |user| {
         let set = Sets::<Counter>::new("Set")
             .wait_time_fn(Counter::wait_time)
             .task(1, Counter::count);
@@ -76,7 +76,7 @@ async fn the_state_of_a_task_set_is_made_each_time_it_is_entered() {
     })
     .await;
     assert_eq!(
-        told.text(),
+        story.text(),
         "1@0 2@100 1@1100 2@1200 1@2200 2@2300 1@3300 2@3400"
     );
 }
@@ -92,8 +92,8 @@ async fn sequences_keep_their_order_with_weights_and_task_sets_in_their_places()
         .task_with(named("b").weight(2), say("b").takes(1))
         .task_with(named("never").weight(0), say("never"))
         .with(say("c").takes(1).ends(&[DONE, STOP_USER]));
-    let told = tell(60_000, |user| user.task_set(named("Outer"), outer)).await;
-    let names: Vec<&str> = told
+    let story = tell(60_000, |user| user.task_set(named("Outer"), outer)).await;
+    let names: Vec<&str> = story
         .lines
         .iter()
         .map(|line| line.split('@').next().unwrap())
@@ -112,13 +112,13 @@ async fn a_markov_task_set_begins_with_its_first_task_and_follows_its_transition
         .transitions("list", [("buy", 2), ("Home", 0)])
         .transitions("buy", [("list", 1)])
         .transitions("buy", [("Home", 1), ("list", 0)]);
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         user.task_set(named("Chain"), chain)
             .on_stop(say("bye"))
             .wait_time(constant(10.0))
     })
     .await;
-    let names: Vec<&str> = told
+    let names: Vec<&str> = story
         .lines
         .iter()
         .map(|line| line.split('@').next().unwrap())
@@ -133,7 +133,7 @@ async fn a_markov_task_set_begins_with_its_first_task_and_follows_its_transition
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_time_is_the_task_sets_own_or_the_users() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let deep = Sets::<()>::new("Deep").with(say("deep").ends(&[DONE, STOP_USER]));
         let set = Sets::<()>::sequential("Set")
             .wait_time(constant(1.0))
@@ -144,12 +144,12 @@ async fn the_wait_time_is_the_task_sets_own_or_the_users() {
     })
     .await;
     // As in Locust: a task set without its own uses the user's, not that of the set around it.
-    assert_eq!(told.text(), "a@0 b@1000 deep@2000 deep@9000");
+    assert_eq!(story.text(), "a@0 b@1000 deep@2000 deep@9000");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_custom_wait_time_is_asked_each_time_and_its_panic_ends_the_user() {
-    let told = tell(60_000, |user| {
+    let story = tell(60_000, |user| {
         let asked = AtomicUsize::new(0);
         user.wait_time_fn(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
             3 => panic!("no idea"),
@@ -159,6 +159,6 @@ async fn a_custom_wait_time_is_asked_each_time_and_its_panic_ends_the_user() {
         .on_stop(say("bye"))
     })
     .await;
-    assert_eq!(told.text(), "task@0 task@1 task@102 task@303 bye@304");
-    assert_eq!(told.errors, ["wait_time of User: panicked: no idea"]);
+    assert_eq!(story.text(), "task@0 task@1 task@102 task@303 bye@304");
+    assert_eq!(story.errors, ["wait_time of User: panicked: no idea"]);
 }
