@@ -25,16 +25,17 @@ pub use api_types::{
     ErrorBody, LogLines, LogRow, NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
 };
 pub use measure::{
+    arrivals::Arrivals,
     histogram_codec::HistogramError,
     interval::{Interval, IntervalError, SparseInterval, Sums, TimeSum, Times, check_wire},
     samples::{Complete, MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples},
+    series_point::SeriesPoint,
     stats::{IntendedStats, Stats, TimeStats},
 };
 pub use plain_text::plain_text;
 pub use results::summary::{
-    Progress, Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint,
-    SummaryEndpointName, SummaryError, SummaryGap, SummaryRun, SummaryScope, SummarySecond,
-    SummaryTotals, SummaryWarning,
+    Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
+    SummaryError, SummaryGap, SummaryRun, SummaryScope, SummaryTotals, SummaryWarning,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{
@@ -44,8 +45,8 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    Arrivals, CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
+    CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
     MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Scope, Series,
-    SeriesPoint, Store, StoreError, TestRecord, Window, WorkerRow, other_endpoint,
+    Store, StoreError, TestRecord, Window, WorkerRow, other_endpoint,
 };
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};

@@ -2,8 +2,10 @@
 //!
 //! Agents use it too, so it knows neither the store nor the web.
 
+pub(crate) mod arrivals;
 pub(crate) mod histogram_codec;
 pub(crate) mod interval;
 pub(crate) mod samples;
+pub(crate) mod series_point;
 pub(crate) mod stats;
 pub(crate) mod windows;

@@ -59,7 +59,7 @@ pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::HistorySecond;
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
-pub use self::rows::{SamplePoint, SeriesPoint, WorkerRow};
+pub use self::rows::{SamplePoint, WorkerRow};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;
@@ -67,7 +67,7 @@ pub use self::save::SaveOutcome;
 pub use self::scope::{EmptyWindow, Scope, Window};
 pub use self::series::Series;
 pub(crate) use self::series::SeriesPart;
-pub use self::totals::{Arrivals, RunTotals};
+pub use self::totals::RunTotals;
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].
 #[derive(Debug, Clone)]

@@ -23,19 +23,6 @@ pub struct WorkerRow {
     pub stale: bool,
 }
 
-/// One point of the time series: `[second, second + step)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct SeriesPoint {
-    /// Second of run time.
-    pub second: u32,
-    /// Users active at the start of this second (started before it and not stopped before it).
-    pub users: u64,
-    /// Requests that ended in it (per step; divide by `step_s` for a rate).
-    pub requests: u64,
-    /// Failures among them.
-    pub failures: u64,
-}
-
 /// One dot of the scatter plot.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SamplePoint {

@@ -20,7 +20,8 @@ use super::run_rows;
 use super::sample_rows::{self, StoredSample};
 use super::second_rows::{SecondChange, add_second};
 use super::stored_interval::{Place, StoredInterval};
-use super::totals::{Arrivals, RunTotals};
+use super::totals::RunTotals;
+use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::MAX_COUNT;
 
 /// What became of a snapshot.
@@ -350,11 +351,7 @@ fn write_seconds(
         let second = seconds.entry(change.second).or_default();
         second.started += change.started;
         second.stopped += change.stopped;
-        second.arrivals.merge(Arrivals {
-            started: change.arrivals,
-            late: change.late_arrivals,
-            skipped: change.skipped_arrivals,
-        });
+        second.arrivals.merge(Arrivals::from(change));
     }
     let mut arrivals = Arrivals::default();
     for (second, change) in seconds {

@@ -403,8 +403,9 @@ mod tests {
     use rusqlite::params;
 
     use super::*;
+    use crate::measure::arrivals::Arrivals;
     use crate::measure::interval::{Interval, SparseInterval};
-    use crate::store::{Arrivals, SaveOutcome, Scope, Store, Window};
+    use crate::store::{SaveOutcome, Scope, Store, Window};
 
     fn interval(paced: bool) -> Interval {
         let mut interval = Interval::default();

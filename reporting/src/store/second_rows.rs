@@ -9,7 +9,7 @@ use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::run_rows::key_of;
 use super::scope::RowScope;
-use super::totals::Arrivals;
+use crate::measure::arrivals::Arrivals;
 use crate::measure::windows::{ALL_ROLLED, Block, LEVELS, bucket_of, decompose};
 
 /// What a snapshot adds to a second, all endpoints together.

@@ -6,10 +6,10 @@ use super::error::StoreResult;
 use super::integers::from_sql;
 use super::live::last_second;
 use super::request_rows;
-use super::rows::SeriesPoint;
 use super::run_rows::key_of;
 use super::scope::{RowScope, Scope};
 use super::second_rows::{users_before, visit_user_changes};
+use crate::measure::series_point::SeriesPoint;
 use crate::measure::windows::{ALL_ROLLED, Rolled, decompose, step_for, width};
 
 /// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a

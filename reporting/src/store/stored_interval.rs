@@ -210,3 +210,59 @@ fn encode(counts: &BucketCounts, received: Option<&Vec<u8>>, level: usize) -> Ve
         None => counts.encode_compressed(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::schema::migrate;
+    use super::*;
+
+    /// An interval whose histograms are large enough to be compressed.
+    fn wide(from_us: u64) -> Interval {
+        let mut interval = Interval::default();
+        for step in 0..500 {
+            let time = Duration::from_micros(from_us + step * 7);
+            interval.record(time, Some(time), 10, None);
+            interval.record_intended(time * 2);
+        }
+        interval
+    }
+
+    #[test]
+    fn a_row_is_what_was_written_at_every_level_also_after_adding() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let received = |from_us| StoredInterval::from_wire(wide(from_us).to_wire(0, 0)).unwrap();
+        let mut sum = received(100);
+        sum.merge(&received(50_000));
+        let mut dense = wide(100);
+        dense.merge(&wide(50_000));
+        let written = [(received(100), wide(100)), (sum, dense)];
+        for (endpoint, (stored, expected)) in (0..).zip(&written) {
+            for level in [0, 1] {
+                stored
+                    .write(&connection, 1, level, (0, endpoint, 0))
+                    .unwrap();
+                let query = format!(
+                    "SELECT {} FROM intervals WHERE level = {level} AND endpoint = {endpoint}",
+                    *INTERVAL_COLUMNS
+                );
+                let mut statement = connection.prepare(&query).unwrap();
+                let mut rows = statement.query([]).unwrap();
+                let row = rows.next().unwrap().unwrap();
+                let read = StoredInterval::read(row, 0).unwrap().into_interval();
+                let expected = SparseInterval::from(expected);
+                assert_eq!(read.sums, expected.sums);
+                assert_eq!(read.response, expected.response);
+                assert_eq!(read.intended, expected.intended);
+                let mut summed = RowSum::default();
+                summed.add(row, 0).unwrap();
+                assert_eq!(
+                    SparseInterval::from(&summed.into_interval()).response,
+                    read.response
+                );
+            }
+        }
+    }
+}

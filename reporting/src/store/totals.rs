@@ -13,6 +13,7 @@ use super::rollup::read_rolled;
 use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
 use super::second_rows::arrivals;
 use super::stored_interval::{INTERVAL_COLUMNS, RowSum};
+use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::Interval;
 use crate::measure::windows::{ALL_ROLLED, decompose};
 
@@ -24,31 +25,6 @@ pub struct RunTotals {
     pub endpoints: Vec<(Endpoint, Interval)>,
     /// Iterations of an arrival rate; all 0 when users pace themselves.
     pub arrivals: Arrivals,
-}
-
-/// Iterations that an arrival rate asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Arrivals {
-    /// Those that began, late ones included.
-    pub started: u64,
-    /// Of these, those that began late.
-    pub late: u64,
-    /// Those that never began, because every user was busy.
-    pub skipped: u64,
-}
-
-impl Arrivals {
-    /// Adds others.
-    pub(super) fn merge(&mut self, other: Arrivals) {
-        self.started = self.started.saturating_add(other.started);
-        self.late = self.late.saturating_add(other.late);
-        self.skipped = self.skipped.saturating_add(other.skipped);
-    }
-
-    /// Whether an arrival rate has asked for nothing yet.
-    pub fn is_empty(&self) -> bool {
-        *self == Arrivals::default()
-    }
 }
 
 impl RunTotals {

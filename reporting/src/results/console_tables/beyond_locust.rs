@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::{PERCENTILES_NAME_WIDTH, Row, method_column, shortened};
+use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::{IntendedStats, whole_ms};
 use crate::results::summary::{SummaryCompleteness, SummaryWarning};
-use crate::store::Arrivals;
 
 /// Endpoints that are named in one line.
 const MAX_NAMES_LISTED: usize = 20;

@@ -193,8 +193,8 @@ fn shortened(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::arrivals::Arrivals;
     use crate::measure::stats::TimeStats;
-    use crate::store::Arrivals;
     use greylag_infra::protocol::Endpoint;
     use std::time::Duration;
 

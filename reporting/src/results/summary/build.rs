@@ -7,16 +7,14 @@ use std::collections::HashMap;
 use greylag_infra::{GeneratorNotice, RunRecord};
 
 use super::{
-    Summary, SummaryArrivals, SummaryBuild, SummaryCompleteness, SummaryEndpoint,
-    SummaryEndpointName, SummaryError, SummaryRun, SummaryScope, SummarySecond, SummaryTotals,
-    SummaryWarning,
+    Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName, SummaryError,
+    SummaryRun, SummaryScope, SummaryTotals, SummaryWarning,
 };
+use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
-use crate::store::{
-    Arrivals, CurrentRps, ErrorHistory, RunTotals, Scope, Series, SeriesPoint, Window,
-};
+use crate::store::{CurrentRps, ErrorHistory, RunTotals, Scope, Series, Window};
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.
@@ -107,7 +105,7 @@ impl Summary {
                 .collect(),
             warnings: SummaryWarning::all(record, notices),
             series_step_s: series.step_s.max(1),
-            series: series.points.iter().map(SummarySecond::from).collect(),
+            series: series.points.clone(),
         }
     }
 
@@ -151,17 +149,6 @@ impl SummaryScope {
     }
 }
 
-impl From<&SeriesPoint> for SummarySecond {
-    fn from(point: &SeriesPoint) -> Self {
-        Self {
-            second: point.second,
-            users: point.users,
-            requests: point.requests,
-            failures: point.failures,
-        }
-    }
-}
-
 fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
     record
         .builds()
@@ -187,13 +174,9 @@ impl SummaryTotals {
     }
 }
 
-fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<SummaryArrivals> {
+fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<Arrivals> {
     let has_rate = record.test.arrival_rate.is_some() || !record.profile.rates.is_empty();
-    (has_rate || !arrivals.is_empty()).then_some(SummaryArrivals {
-        started: arrivals.started,
-        late: arrivals.late,
-        skipped: arrivals.skipped,
-    })
+    (has_rate || !arrivals.is_empty()).then_some(arrivals)
 }
 
 /// How long a run takes from its start to its peak, in whole seconds: the ramp-up or what the spawn rate makes of it, and

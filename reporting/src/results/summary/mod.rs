@@ -22,6 +22,8 @@ pub use read::MAX_SUMMARY_POINTS;
 pub use completeness::{SummaryCompleteness, SummaryGap};
 pub use progress::Progress;
 
+use crate::measure::arrivals::Arrivals;
+use crate::measure::series_point::SeriesPoint;
 use crate::measure::stats::Stats;
 
 /// A run as it stands.
@@ -50,7 +52,7 @@ pub struct Summary {
     pub series_step_s: u32,
     /// Every step from the first to the last one with results; one more, with nobody there, once the run is
     /// over. The last field, because long ones are sent piece by piece.
-    pub series: Vec<SummarySecond>,
+    pub series: Vec<SeriesPoint>,
 }
 
 fn one_second() -> u32 {
@@ -145,19 +147,7 @@ pub struct SummaryTotals {
     /// Requests / elapsed of the whole run.
     pub rps: f64,
     /// Iterations of an arrival rate; null for a run without one.
-    pub arrivals: Option<SummaryArrivals>,
-}
-
-/// Iterations that an arrival rate asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
-pub struct SummaryArrivals {
-    /// Those that began, late ones included.
-    pub started: u64,
-    /// Of these, those that began late.
-    pub late: u64,
-    /// Those that never began, because every user was busy.
-    pub skipped: u64,
+    pub arrivals: Option<Arrivals>,
 }
 
 /// The requests of one endpoint.
@@ -224,18 +214,4 @@ pub struct SummaryWarning {
     pub worst: u64,
     /// All of it in words.
     pub message: String,
-}
-
-/// A second of run time, or a longer step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
-pub struct SummarySecond {
-    /// Its first second.
-    pub second: u32,
-    /// Users active when it began.
-    pub users: u64,
-    /// Requests that ended in it.
-    pub requests: u64,
-    /// Failures among them.
-    pub failures: u64,
 }

@@ -9,11 +9,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api_types::LogRow;
+use crate::measure::series_point::SeriesPoint;
 use crate::results::summary::{
     SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
-use crate::store::{SeriesPoint, WorkerRow};
+use crate::store::WorkerRow;
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come as
 /// [`RunDelta`]s.

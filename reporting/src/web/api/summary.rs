@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api_types::ErrorBody;
-use crate::results::summary::{MAX_SUMMARY_POINTS, Summary, SummarySecond};
+use crate::results::summary::{MAX_SUMMARY_POINTS, Summary};
 use crate::store::{Scope, Series, SeriesPart, Store};
 use crate::web::error::WebError;
 use crate::web::query::Query;
@@ -119,8 +119,7 @@ fn points_text(part: &SeriesPart, is_first: bool) -> String {
         if at > 0 || !is_first {
             text.push(',');
         }
-        let second = SummarySecond::from(point);
-        text += &serde_json::to_string(&second).expect("a point has nothing but numbers");
+        text += &serde_json::to_string(point).expect("a point has nothing but numbers");
     }
     text
 }
