@@ -9,9 +9,10 @@ mod run;
 pub mod protocol;
 
 pub use base::{
-    AgentSecret, BuildInfo, DurationError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS,
-    MAX_WORKERS, RunId, StartTerms, WallClock, builds_of, describe_builds, duration_of_number,
-    format_duration, micros, parse_duration, parse_whole_seconds, system_time_us,
+    AgentId, AgentSecret, BuildInfo, DurationError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES,
+    MAX_USERS, MAX_WORKERS, RunId, StartTerms, WallClock, builds_of, describe_builds,
+    duration_of_number, format_duration, micros, parse_duration, parse_whole_seconds,
+    system_time_us,
 };
 pub use load_test::{
     ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::AgentId;
+
 /// Shortest secret, in bytes.
 const MIN_BYTES: usize = 16;
 /// Longest secret, in bytes.
@@ -30,13 +32,14 @@ impl AgentSecret {
 
     /// The agent's identity: the hash of the secret in hexadecimal. Looking it up takes no care about time, because
     /// who does not know the secret cannot choose the hash.
-    pub fn agent_id(&self) -> String {
+    pub fn agent_id(&self) -> AgentId {
         use fmt::Write;
         let hash = Sha256::digest(self.0.as_bytes());
-        hash.iter().fold(String::new(), |mut text, byte| {
+        let text = hash.iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("writing to a string does not fail");
             text
-        })
+        });
+        text.into()
     }
 }
 
@@ -60,7 +63,7 @@ mod tests {
             "9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"
         );
         assert_ne!(AgentSecret::new("0123456789abcdeg").agent_id(), id);
-        assert_ne!(AgentSecret::new(id.clone()).agent_id(), id);
+        assert_ne!(AgentSecret::new(id.as_str()).agent_id(), id);
         assert!(!format!("{secret:?}").contains("0123"));
     }
 

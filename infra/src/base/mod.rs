@@ -17,7 +17,7 @@ pub(crate) use durations::whole_seconds;
 pub use durations::{
     DurationError, duration_of_number, format_duration, parse_duration, parse_whole_seconds,
 };
-pub use ids::RunId;
+pub use ids::{AgentId, RunId};
 pub use limits::{
     MAX_ARRIVAL_RATE, MAX_DURATION, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS,
     MAX_LOG_LINE_BYTES, MAX_NAME_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES,

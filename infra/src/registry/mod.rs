@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::base::{BuildInfo, cut};
+use crate::base::{AgentId, BuildInfo, cut};
 use crate::protocol::{Hello, PING_INTERVAL_S};
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
@@ -75,7 +75,7 @@ pub struct InfrastructureView {
 pub struct AgentView {
     /// Identity of the process; not shown.
     #[serde(skip)]
-    pub id: String,
+    pub id: AgentId,
     /// Its name, unique among the connected ones of its infrastructure.
     pub name: String,
     /// Connected, Silent or Disconnected.
@@ -147,13 +147,13 @@ pub struct Joined {
     /// Its name there.
     pub name: String,
     /// Identity of a process that had this name and is gone or silent: the agent is that one, started again.
-    pub replaced: Option<String>,
+    pub replaced: Option<AgentId>,
 }
 
 /// All infrastructures and agents of a coordinator.
 #[derive(Debug, Default)]
 pub struct Registry {
-    infrastructures: BTreeMap<String, BTreeMap<String, AgentView>>,
+    infrastructures: BTreeMap<String, BTreeMap<AgentId, AgentView>>,
     secret_options: SecretOptions,
     /// Those that were created on purpose or in which something ran. Others are forgotten some time after their
     /// last agent has gone.

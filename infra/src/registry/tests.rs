@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::{
-    AgentSecret, MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS,
+    AgentId, AgentSecret, MAX_NAME_BYTES as MAX_TEXT_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS,
 };
 use crate::load_test::{MAX_OPTIONS, OptionInfo, ScenarioInfo, UserTypeInfo};
 use crate::protocol::PROTOCOL_VERSION;
@@ -19,7 +19,7 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
     }
 }
 
-fn id(secret: &str) -> String {
+fn id(secret: &str) -> AgentId {
     AgentSecret::new(secret).agent_id()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BuildInfo, RunId, builds_of};
+use crate::base::{AgentId, BuildInfo, RunId, builds_of};
 use crate::load_test::LoadTest;
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason};
@@ -39,7 +39,7 @@ pub struct RunRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunAgent {
     /// Identity of the agent process.
-    pub id: String,
+    pub id: AgentId,
     /// The agent's name.
     pub name: String,
     /// Which build it and its workers are.

@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::{SinkExt, StreamExt};
+use greylag_infra::AgentId;
 use greylag_infra::protocol::{
     self, AGENT_SOCKET_PATH, AgentEnd, FailureReason, FrameError, Hello, MAX_FRAME_BYTES,
     MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
@@ -180,7 +181,7 @@ async fn serve(
     socket: &mut WebSocket,
     mut queue: mpsc::Receiver<ToAgent>,
     connection: u64,
-    agent_id: &str,
+    agent_id: &AgentId,
     meter: &Meter,
 ) -> End {
     let lease = coordinator.shared.lease;
@@ -264,7 +265,7 @@ async fn serve(
 async fn save(
     coordinator: &Coordinator,
     connection: u64,
-    agent_id: &str,
+    agent_id: &AgentId,
     mut snapshot: Snapshot,
     received_at: Instant,
 ) -> Result<Option<ToAgent>, End> {
@@ -334,7 +335,7 @@ struct News {
 async fn news_again(
     coordinator: &Coordinator,
     run_id: &str,
-    agent_id: &str,
+    agent_id: &AgentId,
     unchecked: News,
 ) -> Result<News, End> {
     if unchecked.end.is_none() {
@@ -352,7 +353,7 @@ async fn news_again(
     }
 }
 
-async fn pass_on(coordinator: &Coordinator, run_id: &str, agent_id: &str, news: News) {
+async fn pass_on(coordinator: &Coordinator, run_id: &str, agent_id: &AgentId, news: News) {
     coordinator
         .command(Command::ResultsSaved {
             agent_id: agent_id.to_owned(),

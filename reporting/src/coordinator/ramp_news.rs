@@ -257,7 +257,7 @@ mod tests {
             ended_at_us: None,
             agents: (0..agents)
                 .map(|number| RunAgent {
-                    id: number.to_string(),
+                    id: number.to_string().into(),
                     name: number.to_string(),
                     build: BuildInfo::default(),
                     workers: vec![number * 2, number * 2 + 1],

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use greylag_infra::AgentId;
 use rusqlite::ErrorCode;
 
 use crate::store::StoreError;
@@ -29,14 +30,14 @@ struct State {
 
 #[derive(Debug)]
 struct UnderWay {
-    agent_id: String,
+    agent_id: AgentId,
     since_us: u64,
 }
 
 impl Saving {
     /// A connection begins to save what this agent sent, and does so until what is returned is dropped.
     #[must_use]
-    pub(super) fn begin(&self, connection: u64, agent_id: &str, now_us: u64) -> SavingNow<'_> {
+    pub(super) fn begin(&self, connection: u64, agent_id: &AgentId, now_us: u64) -> SavingNow<'_> {
         let under_way = UnderWay {
             agent_id: agent_id.to_owned(),
             since_us: now_us,
@@ -73,7 +74,7 @@ impl Saving {
     }
 
     /// The agents whose snapshots are being saved: they are not read from meanwhile, which is not their silence.
-    pub(super) fn agents(&self) -> BTreeSet<String> {
+    pub(super) fn agents(&self) -> BTreeSet<AgentId> {
         let state = self.state();
         let agents = state.under_way.values();
         agents.map(|saved| saved.agent_id.clone()).collect()
@@ -137,12 +138,12 @@ mod tests {
     #[test]
     fn what_is_under_way_is_known_with_its_agent() {
         let saving = Saving::default();
-        let first = saving.begin(1, "a", 5);
-        let second = saving.begin(2, "b", 7);
+        let first = saving.begin(1, &"a".into(), 5);
+        let second = saving.begin(2, &"b".into(), 7);
         assert_eq!(saving.oldest_us(), Some(5));
         drop(first);
         assert_eq!(saving.oldest_us(), Some(7));
-        assert_eq!(saving.agents(), BTreeSet::from(["b".to_owned()]));
+        assert_eq!(saving.agents(), BTreeSet::from(["b".into()]));
         drop(second);
         assert_eq!(saving.oldest_us(), None);
         assert!(saving.agents().is_empty());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
-use greylag_infra::{RunId, WallClock};
+use greylag_infra::{AgentId, RunId, WallClock};
 use rusqlite::{Connection, Transaction, params};
 
 use super::error::{StoreError, StoreResult};
@@ -117,7 +117,7 @@ pub(super) struct LiveRun {
     pub(super) takes_late_results: bool,
     /// Seconds at and beyond this one cannot belong to the run.
     pub(super) end_of_time: u32,
-    pub(super) agents: HashMap<String, LiveAgent>,
+    pub(super) agents: HashMap<AgentId, LiveAgent>,
     pub(super) last_second: Option<u32>,
     pub(super) rolled: Rolled,
     endpoints: HashMap<Endpoint, i64>,
@@ -306,7 +306,7 @@ mod tests {
             started_at_us: Some(0),
             ended_at_us: Some(ended_at_us),
             agents: vec![RunAgent {
-                id: "a".to_owned(),
+                id: "a".into(),
                 name: "a".to_owned(),
                 workers: vec![0],
                 last_seq: 0,

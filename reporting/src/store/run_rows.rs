@@ -81,7 +81,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
         statement.execute(params![
             key,
             position,
-            agent.id,
+            agent.id.as_str(),
             agent.name,
             json(&agent.workers),
             to_sql(agent.last_seq),
@@ -353,7 +353,7 @@ pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAg
         let end: Option<String> = row.get(4)?;
         let build: Option<String> = row.get(5)?;
         agents.push(RunAgent {
-            id: row.get(0)?,
+            id: row.get::<_, String>(0)?.into(),
             name: row.get(1)?,
             workers: from_json(&row.get::<_, String>(2)?)?,
             last_seq: from_sql(row.get(3)?),

@@ -1,7 +1,7 @@
 //! What becomes of a run when its agents get ready, end, are lost, return or are silent.
 
 use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
-use crate::base::MAX_SET_UP_DATA_BYTES;
+use crate::base::{AgentId, MAX_SET_UP_DATA_BYTES};
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason, SetUpData};
 use crate::run::{GapCause, RunPhase};
@@ -9,7 +9,7 @@ use crate::run::{GapCause, RunPhase};
 impl RunLifecycle {
     pub(super) fn agent_ready(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         shape: Option<LoadProfile>,
         set_up_data: Option<SetUpData>,
         now_us: u64,
@@ -28,7 +28,12 @@ impl RunLifecycle {
     }
 
     /// Keeps what the scenario's set-up made, from the agent of worker 0, once.
-    fn take_set_up_data(&mut self, agent_id: &str, data: SetUpData, now_us: u64) -> Vec<RunEffect> {
+    fn take_set_up_data(
+        &mut self,
+        agent_id: &AgentId,
+        data: SetUpData,
+        now_us: u64,
+    ) -> Vec<RunEffect> {
         if self.record.phase != RunPhase::Preparing
             || self.set_up_data.is_some()
             || !self.has_worker_0(agent_id)
@@ -47,20 +52,20 @@ impl RunLifecycle {
         vec![RunEffect::SaveSetUpData(data)]
     }
 
-    pub(super) fn has_worker_0(&self, agent_id: &str) -> bool {
+    pub(super) fn has_worker_0(&self, agent_id: &AgentId) -> bool {
         let mut agents = self.record.agents.iter();
-        agents.any(|agent| agent.id == agent_id && agent.workers.contains(&0))
+        agents.any(|agent| agent.id == *agent_id && agent.workers.contains(&0))
     }
 
     pub(super) fn results_saved(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         until: Option<u32>,
         now_us: u64,
     ) -> Vec<RunEffect> {
         self.give_time(agent_id, now_us);
         let mut agents = self.record.agents.iter_mut();
-        if let Some(agent) = agents.find(|agent| agent.id == agent_id) {
+        if let Some(agent) = agents.find(|agent| agent.id == *agent_id) {
             agent.saved_until = agent.saved_until.max(until.unwrap_or(0));
         }
         Vec::new()
@@ -68,7 +73,7 @@ impl RunLifecycle {
 
     pub(super) fn agent_ended(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         end: AgentEnd,
         now_us: u64,
     ) -> Vec<RunEffect> {
@@ -88,7 +93,7 @@ impl RunLifecycle {
         effects
     }
 
-    pub(super) fn agent_lost(&mut self, agent_id: &str, since_us: u64) -> Vec<RunEffect> {
+    pub(super) fn agent_lost(&mut self, agent_id: &AgentId, since_us: u64) -> Vec<RunEffect> {
         let Some(presence) = self.presence.get_mut(agent_id) else {
             return Vec::new();
         };
@@ -110,7 +115,7 @@ impl RunLifecycle {
 
     pub(super) fn agent_returned(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         holds_run: bool,
         now_us: u64,
     ) -> Vec<RunEffect> {
@@ -165,7 +170,7 @@ impl RunLifecycle {
     }
 
     /// The process that took part is gone, and with it what it had not handed over.
-    pub(super) fn agent_restarted(&mut self, agent_id: &str, now_us: u64) -> Vec<RunEffect> {
+    pub(super) fn agent_restarted(&mut self, agent_id: &AgentId, now_us: u64) -> Vec<RunEffect> {
         if let None | Some(Presence::Ended | Presence::GivenUp) = self.presence.get(agent_id) {
             return Vec::new();
         }
@@ -179,7 +184,7 @@ impl RunLifecycle {
     }
 
     pub(super) fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
-        let overdue: Vec<(String, u64)> = self
+        let overdue: Vec<(AgentId, u64)> = self
             .presence
             .iter()
             .filter_map(|(id, presence)| match presence {
@@ -213,7 +218,7 @@ impl RunLifecycle {
             let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
             effects.extend(self.fail(reason, now_us));
             if was_failing {
-                let waited_for: Vec<String> = self
+                let waited_for: Vec<AgentId> = self
                     .presence
                     .iter()
                     .filter(|(_, presence)| {

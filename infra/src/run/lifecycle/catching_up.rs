@@ -2,6 +2,7 @@
 //! run whose results are all coming has not failed.
 
 use super::{END_GRACE_US, Presence, RunLifecycle};
+use crate::base::AgentId;
 use crate::run::RunPhase;
 
 /// How much longer than otherwise a run goes on at most while its agents' results still arrive, in µs.
@@ -15,7 +16,7 @@ impl RunLifecycle {
     }
 
     /// Results of an agent were saved: it is waited for as long again as after the end of the load.
-    pub(super) fn give_time(&mut self, agent_id: &str, now_us: u64) {
+    pub(super) fn give_time(&mut self, agent_id: &AgentId, now_us: u64) {
         let is_waited_for = matches!(
             self.presence.get(agent_id),
             Some(Presence::Ready | Presence::Preparing)

@@ -1,6 +1,6 @@
 //! What happens to a run, what is to be done about it, and what is refused.
 
-use crate::base::{MAX_DURATION, MAX_USERS};
+use crate::base::{AgentId, MAX_DURATION, MAX_USERS};
 use crate::profile::{LoadProfile, ProfileError};
 use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
 use crate::run::RunRecord;
@@ -22,7 +22,7 @@ pub enum RunEvent {
     /// An agent's workers are up.
     AgentReady {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// What its scenario's own load shape says, if that is to count.
         shape: Option<LoadProfile>,
         /// What its scenario's set-up made, if it has worker 0.
@@ -31,42 +31,42 @@ pub enum RunEvent {
     /// A snapshot of an agent's is saved.
     ResultsSaved {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// Its results of the seconds of run time before this one are saved, if the snapshot had any.
         until: Option<u32>,
     },
     /// An agent's last snapshot is saved.
     AgentEnded {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// How its part ended.
         end: AgentEnd,
     },
     /// An agent's connection ended.
     AgentLost {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// When it was heard last.
         since_us: u64,
     },
     /// An agent connected again.
     AgentReturned {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// Whether it still holds this run.
         holds_run: bool,
     },
     /// An agent that holds this run was heard.
     AgentHeard {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// Run time by the agent's clock; none before the start.
         run_time_us: Option<u64>,
     },
     /// An agent that was away or silent came as a new process: the one that took part is gone for good.
     AgentRestarted {
         /// Identity of the process that is gone.
-        agent_id: String,
+        agent_id: AgentId,
     },
     /// An agent stops its load early.
     AgentFailing {
@@ -96,7 +96,7 @@ pub enum RunEffect {
     /// Send to an agent if it is connected.
     Send {
         /// Identity of the agent.
-        agent_id: String,
+        agent_id: AgentId,
         /// The message.
         message: ToAgent,
     },

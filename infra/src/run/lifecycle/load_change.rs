@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{ChangeRefused, RunEffect, RunLifecycle};
-use crate::base::{MAX_DURATION, MAX_USERS};
+use crate::base::{AgentId, MAX_DURATION, MAX_USERS};
 use crate::load_test::LoadTestError;
 use crate::profile::LoadProfile;
 use crate::protocol::{FailureReason, ToAgent};
@@ -87,7 +87,7 @@ impl RunLifecycle {
     /// the same shape; the one of worker 0 is asked, and asked once.
     pub(super) fn take_shape(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         mut shape: LoadProfile,
         now_us: u64,
     ) -> Vec<RunEffect> {

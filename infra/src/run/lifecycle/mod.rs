@@ -43,6 +43,7 @@ mod time_base;
 
 use std::collections::BTreeMap;
 
+use crate::base::AgentId;
 use crate::protocol::{Counted, FailureReason, Prepare, SetUpData, ToAgent};
 use crate::run::{Gap, GapCause, RunPhase, RunRecord};
 
@@ -75,7 +76,7 @@ enum Presence {
 #[derive(Debug)]
 pub struct RunLifecycle {
     record: RunRecord,
-    presence: BTreeMap<String, Presence>,
+    presence: BTreeMap<AgentId, Presence>,
     lease_us: u64,
     /// When the present phase must be over, µs since 1970.
     deadline_us: u64,
@@ -291,7 +292,7 @@ impl RunLifecycle {
         };
         self.record.phase = phase;
         self.record.ended_at_us = Some(self.end_of_load(now_us));
-        let given_up: Vec<String> = self
+        let given_up: Vec<AgentId> = self
             .presence
             .iter()
             .filter(|(_, presence)| **presence == Presence::GivenUp)
@@ -311,7 +312,7 @@ impl RunLifecycle {
     }
 
     /// The last message to an agent that was given up: to end its load and to hand over what it holds, if it can hold any.
-    fn farewell(&self, agent_id: &str) -> RunEffect {
+    fn farewell(&self, agent_id: &AgentId) -> RunEffect {
         if self.record.started_at_us.is_some() {
             return self.stop(agent_id);
         }
@@ -324,7 +325,7 @@ impl RunLifecycle {
     }
 
     /// Waits no more for an agent. What it has not handed over is missing from here on.
-    fn give_up(&mut self, agent_id: &str, cause: GapCause) -> Vec<RunEffect> {
+    fn give_up(&mut self, agent_id: &AgentId, cause: GapCause) -> Vec<RunEffect> {
         self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
         if self.record.started_at_us.is_none() {
             return Vec::new();
@@ -378,12 +379,12 @@ impl RunLifecycle {
             .map_or(now_us.min(planned), |end| end.min(now_us.max(started)))
     }
 
-    fn prepare(&self, agent_id: &str) -> RunEffect {
+    fn prepare(&self, agent_id: &AgentId) -> RunEffect {
         let workers = self
             .record
             .agents
             .iter()
-            .find(|agent| agent.id == agent_id)
+            .find(|agent| agent.id == *agent_id)
             .map(|agent| agent.workers.clone())
             .unwrap_or_default();
         RunEffect::Send {
@@ -396,7 +397,7 @@ impl RunLifecycle {
         }
     }
 
-    fn stop(&self, agent_id: &str) -> RunEffect {
+    fn stop(&self, agent_id: &AgentId) -> RunEffect {
         RunEffect::Send {
             agent_id: agent_id.to_owned(),
             message: ToAgent::Stop {
@@ -405,7 +406,7 @@ impl RunLifecycle {
         }
     }
 
-    fn name_of(&self, agent_id: &str) -> String {
+    fn name_of(&self, agent_id: &AgentId) -> String {
         self.record
             .agent(agent_id)
             .map_or_else(|| "unknown".to_owned(), |agent| agent.name.clone())

@@ -7,6 +7,7 @@
 
 use super::catching_up::MAX_CATCH_UP_US;
 use super::{END_GRACE_US, RunEffect, RunLifecycle};
+use crate::base::AgentId;
 use crate::run::RunPhase;
 
 /// Run time zero is left alone when it is off by less than this, in µs: agents know it only as well as their
@@ -34,7 +35,7 @@ impl RunLifecycle {
     /// An agent was heard; the first that is after a restart knows what the run time is.
     pub(super) fn agent_heard(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         run_time_us: Option<u64>,
         now_us: u64,
     ) -> Vec<RunEffect> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use greylag_infra::protocol::{HeldRun, Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{Joined, RunEvent, RunId};
+use greylag_infra::{AgentId, Joined, RunEvent, RunId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, LiveRun, Owner};
@@ -63,7 +63,7 @@ impl Owner {
     }
 
     /// The process is gone for good: its runs need not wait for it.
-    async fn agent_restarted(&mut self, agent_id: &str) {
+    async fn agent_restarted(&mut self, agent_id: &AgentId) {
         for run_id in self.runs_of(agent_id) {
             let event = RunEvent::AgentRestarted {
                 agent_id: agent_id.to_owned(),
@@ -72,7 +72,7 @@ impl Owner {
         }
     }
 
-    pub(super) async fn agent_heard(&mut self, agent_id: &str, runs: Vec<HeldRun>) {
+    pub(super) async fn agent_heard(&mut self, agent_id: &AgentId, runs: Vec<HeldRun>) {
         let now_us = self.coordinator.now_us();
         self.registry.heard(agent_id, now_us);
         // Nothing waits for longer than its run has been there.
@@ -93,10 +93,10 @@ impl Owner {
     }
 
     /// The runs that go on in which an agent takes part.
-    fn runs_of(&self, agent_id: &str) -> Vec<RunId> {
+    fn runs_of(&self, agent_id: &AgentId) -> Vec<RunId> {
         let takes_part = |run: &LiveRun| {
             let mut agents = run.lifecycle.record().agents.iter();
-            agents.any(|agent| agent.id == agent_id)
+            agents.any(|agent| agent.id == *agent_id)
         };
         let runs = self.runs.iter().filter(|(_, run)| takes_part(run));
         runs.map(|(id, _)| id.clone()).collect()
@@ -109,7 +109,7 @@ impl Owner {
     }
 
     /// Tells runs that the agent is back, and the agent which of the runs it holds are no more.
-    async fn reconcile(&mut self, agent_id: &str, hello: &Hello) {
+    async fn reconcile(&mut self, agent_id: &AgentId, hello: &Hello) {
         let held: HashSet<&str> = hello.runs.iter().map(String::as_str).collect();
         let taking_part = self.runs_of(agent_id);
         for run_id in &taking_part {
@@ -126,7 +126,7 @@ impl Owner {
         }
     }
 
-    pub(super) async fn agent_disconnected(&mut self, connection: u64, agent_id: &str) {
+    pub(super) async fn agent_disconnected(&mut self, connection: u64, agent_id: &AgentId) {
         let current = self
             .connections
             .get(agent_id)

@@ -1,14 +1,14 @@
 //! What agents hold of runs that are over: a run that gave an agent up takes its results for a while after the end.
 
-use greylag_infra::Gap;
 use greylag_infra::protocol::ToAgent;
+use greylag_infra::{AgentId, Gap};
 
 use super::{Owner, count_check, log};
 
 impl Owner {
     /// Tells an agent what becomes of a run that it holds and that is not going on here: to hand it over, or to
     /// forget it.
-    pub(super) async fn answer_about_old_run(&mut self, agent_id: &str, run_id: &str) {
+    pub(super) async fn answer_about_old_run(&mut self, agent_id: &AgentId, run_id: &str) {
         let now_us = self.coordinator.now_us();
         let is_wanted = match self.coordinator.store().run(run_id).await {
             Ok(record) => {
@@ -31,7 +31,7 @@ impl Owner {
 
     /// The last results of an agent are saved, of a run that is over: they are not missing any more. The run's status
     /// stays.
-    pub(super) async fn take_late_end(&mut self, agent_id: &str, run_id: &str) {
+    pub(super) async fn take_late_end(&mut self, agent_id: &AgentId, run_id: &str) {
         let coordinator = self.coordinator.clone();
         // The end was saved with the results, and a record that is read says what follows from it.
         let mut record = match coordinator.store().run(run_id).await {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
 use greylag_infra::{
-    ChangeRefused, Completeness, FailureReason, InfrastructureView, LoadProfile, LoadTest,
+    AgentId, ChangeRefused, Completeness, FailureReason, InfrastructureView, LoadProfile, LoadTest,
     Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms,
     StopRefused, UnfinishedRun,
 };
@@ -61,12 +61,12 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<(), String>>,
     },
     AgentHeard {
-        agent_id: String,
+        agent_id: AgentId,
         /// How its runs stand, if it said so.
         runs: Vec<HeldRun>,
     },
     AgentReady {
-        agent_id: String,
+        agent_id: AgentId,
         run_id: RunId,
         shape: Option<LoadProfile>,
         set_up_data: Option<SetUpData>,
@@ -77,18 +77,18 @@ pub(super) enum Command {
         reason: FailureReason,
     },
     ResultsSaved {
-        agent_id: String,
+        agent_id: AgentId,
         run_id: RunId,
         until: Option<u32>,
     },
     AgentEnded {
-        agent_id: String,
+        agent_id: AgentId,
         run_id: RunId,
         end: AgentEnd,
     },
     AgentDisconnected {
         connection: u64,
-        agent_id: String,
+        agent_id: AgentId,
     },
     Shutdown {
         reply: oneshot::Sender<()>,
@@ -112,7 +112,7 @@ pub(super) struct Owner {
     coordinator: Coordinator,
     registry: Registry,
     runs: BTreeMap<RunId, LiveRun>,
-    connections: BTreeMap<String, Connection>,
+    connections: BTreeMap<AgentId, Connection>,
     views: watch::Sender<Arc<Vec<InfrastructureView>>>,
     /// How often it was looked at lease and deadlines.
     ticks: u32,
@@ -488,7 +488,7 @@ impl Owner {
     }
 
     /// Sends to an agent if it is connected. One that is not gets told what it missed when it returns.
-    fn send(&mut self, agent_id: &str, message: ToAgent) {
+    fn send(&mut self, agent_id: &AgentId, message: ToAgent) {
         let Some(connection) = self.connections.get(agent_id) else {
             return;
         };
@@ -506,7 +506,7 @@ impl Owner {
     }
 
     /// An agent's name, for the log.
-    fn name_of(&self, agent_id: &str) -> &str {
+    fn name_of(&self, agent_id: &AgentId) -> &str {
         self.registry
             .agent(agent_id)
             .map_or("unknown", |agent| agent.name.as_str())

@@ -104,7 +104,7 @@ fn returned(agent: &str) -> RunEvent {
     }
 }
 
-fn sent(effects: &[RunEffect]) -> Vec<(String, &'static str)> {
+fn sent(effects: &[RunEffect]) -> Vec<(AgentId, &'static str)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
