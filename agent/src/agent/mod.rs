@@ -11,6 +11,7 @@
 //! The owner's task only selects events; `run` and `outbox`, which do no I/O, decide what follows from them.
 
 mod config;
+mod error;
 mod link;
 mod load_shape;
 mod outbox;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::has_credentials;
 pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
+pub use error::AgentError;
 use greylag_infra::WallClock;
 use greylag_infra::protocol::Hello;
 pub use link::Refusal;
@@ -43,20 +45,6 @@ const LINK_QUEUE: usize = 256;
 const WORKER_QUEUE: usize = 1_024;
 /// How long an agent that ends waits for its connection to send what is left and to close.
 const LINK_END: Duration = Duration::from_secs(2);
-
-/// Why an agent ended on its own.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// It and its coordinator do not go together.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// It was shut down before it was connected.
-    #[error("the agent was shut down")]
-    ShutDown,
-    /// A defect: the agent's task panicked.
-    #[error("the agent failed; see the log")]
-    Panicked,
-}
 
 /// An agent, running in tasks of the present runtime.
 pub struct Agent;

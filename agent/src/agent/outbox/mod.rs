@@ -1,4 +1,4 @@
-//! What the coordinator does not have yet of one run.
+//! The results of one run that the coordinator does not have yet.
 //!
 //! ```text
 //!  workers' reports, log lines, ...
@@ -7,7 +7,7 @@
 //!                                                        | sent once per connection, unchanged
 //! ```
 //!
-//! Nothing counted is ever dropped: while the coordinator is away, what comes merges into what is pending.
+//! Results are never dropped: while the coordinator is away, new ones are merged into those that are pending.
 
 mod pending;
 mod send_budget;
@@ -32,8 +32,8 @@ use crate::worker_protocol::{Report, add_change};
 use pending::{Pending, merge_into, merge_neighbours};
 use send_budget::SendBudget;
 
-/// Seconds that are kept apart while they are pending; beyond, each two neighbours become one. Samples are
-/// chosen anew then, so that there are never more of them than of as many seconds.
+/// Seconds that are kept apart while they are pending; beyond that, each two neighbours are merged. Samples are drawn
+/// again then, so that there are never more than for this many seconds.
 const MAX_PENDING_SECONDS: usize = 600;
 /// Seconds with user changes that are kept apart while they are pending.
 const MAX_PENDING_USER_CHANGES: usize = 10_000;
@@ -49,7 +49,7 @@ pub(crate) struct Outbox {
     run_id: RunId,
     vocabulary: Vocabulary,
     reported_overflow: Overflowed,
-    /// All there were in this run, so that each is news once.
+    /// All of this run, so that each is logged once.
     notices: GeneratorNotices,
     pending: Pending,
     unacknowledged: VecDeque<Frame>,

@@ -1,4 +1,4 @@
-//! The task that owns everything of an agent. `select!` only chooses an event; handling it is synchronous.
+//! The task that owns an agent's state. `select!` only selects an event; handling it is synchronous.
 
 mod preparation;
 
@@ -12,10 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::config::AgentConfig;
+use crate::agent::error::AgentError;
 use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
 use crate::agent::run::{AgentRun, Now};
 use crate::agent::worker_process::{WorkerProcess, WorkerProcessEvent};
-use crate::agent::{AgentConfig, AgentError};
 use preparation::EvaluatedShape;
 
 /// How often deadlines are looked at.
@@ -27,7 +28,7 @@ const SHAPE_QUEUE: usize = 8;
 /// How long an agent that is shut down waits for the next acknowledgement once its workers have ended.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
 
-/// Everything of an agent.
+/// The state of an agent.
 pub(in crate::agent) struct Owner {
     config: AgentConfig,
     /// Our name in the infrastructure, as the coordinator gave it.

@@ -1,4 +1,4 @@
-//! What becomes of a part of a run as time passes.
+//! What happens to a part of a run as time passes.
 
 use std::time::Duration;
 
@@ -8,12 +8,11 @@ use greylag_scenarios::WORKER_GRACE;
 use super::{AgentRun, Now, Phase, SNAPSHOT_EVERY, WorkerHandle};
 use crate::worker_protocol::ToWorker;
 
-/// How often workers are told that their agent is well.
+/// How often workers are sent a sign of life.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 impl<W: WorkerHandle> AgentRun<W> {
-    /// Tells the workers from time to time that somebody controls them; they end by themselves when they
-    /// hear nothing for as long as `lease`.
+    /// Sends the workers a sign of life from time to time; they end by themselves when they receive nothing for `lease`.
     pub(crate) fn keep_alive(&mut self, lease: Duration, now: Now) {
         if self.phase == Phase::Over || now.instant < self.next_alive {
             return;

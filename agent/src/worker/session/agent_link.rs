@@ -1,4 +1,4 @@
-//! A worker's connection to its agent, and for how long the agent may say nothing on it.
+//! A worker's connection to its agent, and for how long the agent may be silent.
 
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -13,12 +13,12 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use crate::worker_protocol::{FromWorker, ToWorker, codec, decode, encode};
 
-/// How long the agent may say nothing, until it says how long.
+/// How long the agent may be silent until it has set the lease.
 const FIRST_LEASE: Duration = Duration::from_secs(60);
 /// How long the agent may take to accept the last frame.
 const LAST_FRAME: Duration = Duration::from_secs(10);
 
-/// Why a session ended without an end.
+/// Why a session ended without its last message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
     #[error("the connection to the agent was lost, so the load was stopped")]
@@ -53,7 +53,7 @@ impl AgentLink {
     /// When the socket cannot be used.
     pub(super) fn new(socket: StdUnixStream) -> Result<Self, SessionError> {
         let mut socket = Framed::new(UnixStream::from_std(socket)?, codec());
-        // More is put to it only when all before has been read, so the results of a moment are the bound.
+        // More is sent only when everything before has been read, so the results of a moment are the bound.
         socket.set_backpressure_boundary(usize::MAX);
         Ok(Self {
             socket,
@@ -73,22 +73,22 @@ impl AgentLink {
         Ok(decode(&frame)?)
     }
 
-    /// How long the agent may say nothing from now on.
+    /// How long the agent may be silent from now on.
     pub(super) fn set_lease(&mut self, lease: Duration) {
         self.lease = lease;
     }
 
-    /// Whether the agent has read everything that was put to it.
+    /// Whether the agent has read everything that was sent.
     pub(super) fn has_read_all(&mut self) -> bool {
-        // An error is one for whoever says something next.
+        // An error comes up again at the next message.
         SinkExt::<Bytes>::flush(&mut self.socket)
             .now_or_never()
             .is_some()
     }
 
-    /// Says something without waiting for an agent that does not read: what it has not read follows when it does.
+    /// Sends messages without waiting for an agent that does not read: they follow when it does.
     pub(super) async fn put(&mut self, messages: &[FromWorker]) -> Result<(), SessionError> {
-        /// An agent that is well reads within this.
+        /// A healthy agent reads within this time.
         const SOON: Duration = Duration::from_millis(50);
         for message in messages {
             self.socket.feed(encode(message)).await?;
@@ -99,7 +99,7 @@ impl AgentLink {
         }
     }
 
-    /// An agent that does not read is as bad as one that does not speak.
+    /// Sends a message. An agent that does not read it within the lease counts as silent.
     pub(super) async fn send(&mut self, message: &FromWorker) -> Result<(), SessionError> {
         match timeout(self.lease, self.socket.send(encode(message))).await {
             Ok(sent) => Ok(sent?),

@@ -1,4 +1,4 @@
-//! A worker's life as its agent sees it: prepare, ready, start, reports, end.
+//! A worker's session with its agent: prepare, ready, start, reports, end.
 
 mod agent_link;
 mod results;
@@ -236,7 +236,7 @@ impl Session {
                     .copied()
                     .and_then(SaturationWatch::start);
                 let (profile, followed) = watch::channel(profile);
-                // A thread that is gone has told so, or will.
+                // A thread that is gone has sent its last event, or closed the channel.
                 let _ = go.send(StartUsers {
                     run_zero: run_zero.into(),
                     set_up_data,
@@ -268,7 +268,7 @@ impl Session {
             LoadEvent::Ready(_) if self.stop.is_cancelled() => {}
             LoadEvent::Ready(set_up_data) => {
                 self.prepared = true;
-                // What is known before the start is said before it.
+                // Notices that are known before the start are reported before it.
                 let known = self.recorder.take(Some(0), &mut self.endpoints);
                 let reports = self.reports_of(known);
                 self.agent.put(&reports).await?;
@@ -302,7 +302,7 @@ impl Session {
         }
     }
 
-    /// Nobody controls the load, so it ends. What was counted is handed over: an agent that is let go on reads it.
+    /// The load is out of control, so it ends. Results are still handed over: an agent that is thawed reads them.
     fn on_silence(&mut self, lease: Duration) {
         self.agent_is_silent = true;
         self.fail(WorkerFailure::AgentSilent {
@@ -311,7 +311,7 @@ impl Session {
         self.stop_users();
     }
 
-    /// Ends in order, unless the end has begun, and says why at once, so that the run ends everywhere.
+    /// Ends cleanly, unless the end has begun, and reports why immediately, so that the run ends everywhere.
     async fn on_signal(&mut self, name: &str) -> Result<(), SessionError> {
         if self.stop.is_cancelled() {
             return Ok(());
