@@ -18,7 +18,7 @@ pub struct DeclaredScenario {
 
 /// Longest wait between two tasks, in seconds.
 const MAX_WAIT_S: f64 = 86_400.0;
-/// What a wait time must be, as the end of a sentence.
+/// What a wait time must be, as the end of a message.
 pub(crate) const WAIT_TIME_RANGE: &str = "from 0 to 86400 seconds, the smaller bound first";
 /// Most requests of a declared scenario.
 pub(crate) const MAX_REQUESTS: usize = 1_000;
@@ -40,7 +40,7 @@ impl DeclaredScenario {
         problems.map(LoadTestError::Declared).collect()
     }
 
-    /// What of it cannot be run, each as the rest of a sentence about the scenario.
+    /// What of it cannot be run, each as the rest of a message about the scenario.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.requests.len() > MAX_REQUESTS {
             return vec![format!(

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-/// Most errors that are told; a text with more is another kind of text.
+/// Most errors that are reported; a text with more is another kind of text.
 const MAX_ERRORS: usize = 50;
 
 /// Most errors that are kept while a text is read, to be put in the order of their places; further ones are counted.

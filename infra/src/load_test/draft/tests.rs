@@ -69,7 +69,7 @@ fn assert_only_error(text: &str, line: usize, words: &str) {
 }
 
 #[test]
-fn mistakes_name_the_line_and_the_cure() {
+fn errors_name_the_line_and_the_cure() {
     for (text, line, words) in [
         ("name = \"a\"\nuser = 5\n", 2, "did you mean `users`?"),
         ("rampup = 1", 1, "did you mean `ramp_up`?"),
@@ -185,7 +185,7 @@ dry-run = false
 }
 
 #[test]
-fn mistakes_in_the_load_name_the_line_and_the_cure() {
+fn errors_in_the_load_name_the_line_and_the_cure() {
     for (text, line, words) in [
         ("ramp_up = 1\nspawn_rate = 2", 2, "keep one of the two"),
         ("spawn_rate = 0", 1, "above 0, got 0"),
@@ -339,7 +339,7 @@ fn wait_times_and_durations_are_read_alike() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_with_its_place() {
+fn everything_that_is_wrong_is_reported_with_its_place() {
     let errors = TestDraft::from_toml(
         "host = \"nonsense\"\nuser = 3\nduration = \"1d\"\nworkers = 0\nstop_timeout = \"500ms\"\n\
          [client]\nknd = \"fast\"\nproxy = 1\n\

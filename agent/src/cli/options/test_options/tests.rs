@@ -43,7 +43,7 @@ fn users_beside_arrival_rates_keep_the_stages() {
         (other.draft.users, other.draft.stages.len()),
         (Some(100), 0)
     );
-    assert!(other.stages_left_out, "it is told");
+    assert!(other.stages_left_out, "it is reported");
     let whole = asked(&[], STAGES);
     assert_eq!((whole.draft.users, whole.draft.stages.len()), (None, 2));
     assert!(!whole.stages_left_out);
