@@ -113,7 +113,7 @@ impl fmt::Debug for Timing {
 ///
 /// Dropped without `success`, `failure` or [`discard`](Self::discard) it is recorded as a failure (`Aborted: …`),
 /// like a request.
-#[must_use = "what is measured has to end: call success(…), failure(…), discard() or run(…)"]
+#[must_use = "a measurement must be ended: call success(…), failure(…), discard() or run(…)"]
 pub struct Measure {
     /// Taken when it is recorded.
     sample: Option<OwnSample>,

@@ -224,7 +224,7 @@ pub async fn drive(
     match tokio::time::timeout_at(deadline, ending).await {
         Ok(ended) => ended,
         Err(_) => {
-            tracing::warn!("the load engine did not end in time and was left behind");
+            tracing::warn!("the load engine did not end in time and was abandoned");
             Ok(())
         }
     }
@@ -403,7 +403,7 @@ pub fn keep_sigint_from_engine() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if let Err(error) = ctrlc::set_handler(|| {}) {
-            tracing::debug!("SIGINT is handled by someone else: {error}");
+            tracing::debug!("SIGINT is already handled elsewhere: {error}");
         }
     });
 }

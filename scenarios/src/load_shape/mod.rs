@@ -125,7 +125,7 @@ pub enum ShapeError {
         rate: f64,
     },
     /// More users than there can be.
-    #[error("the load shape asked for {users} users at {} s of run time: at most {MAX_SHAPE_USERS} are possible", at.as_secs())]
+    #[error("the load shape asked for {users} users at {} s of run time: the maximum is {MAX_SHAPE_USERS}", at.as_secs())]
     TooManyUsers {
         /// Run time of the tick.
         at: Duration,

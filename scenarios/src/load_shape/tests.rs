@@ -130,7 +130,7 @@ fn what_cannot_be_run_is_a_message_with_its_time() {
     }
     assert_eq!(
         message(at_three(ShapeTick::users(1_000_001))),
-        "the load shape asked for 1000001 users at 3 s of run time: at most 1000000 are possible"
+        "the load shape asked for 1000001 users at 3 s of run time: the maximum is 1000000"
     );
     let panicked = message(plan(
         |now| {

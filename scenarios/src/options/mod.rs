@@ -265,9 +265,7 @@ pub enum OptionError {
         given: String,
     },
     /// The value is too long.
-    #[error(
-        "the value of option {name} is {bytes} bytes long: at most {MAX_OPTION_VALUE} are possible"
-    )]
+    #[error("the value of option {name} is {bytes} bytes long: the maximum is {MAX_OPTION_VALUE}")]
     TooLong {
         /// The option's name.
         name: String,
@@ -286,20 +284,20 @@ pub enum OptionError {
     },
     /// The declared name cannot be one.
     #[error(
-        "{name:?} cannot be the name of an option: take lower-case letters, digits and dashes, at most {MAX_OPTION_NAME}, beginning with a letter and not ending with a dash"
+        "{name:?} is not a valid option name: use at most {MAX_OPTION_NAME} lower-case letters, digits and dashes, beginning with a letter and not ending with a dash"
     )]
     Name {
         /// The name.
         name: String,
     },
     /// Two declared options have the same name.
-    #[error("option {name} is declared twice: options of a scenario must differ in name")]
+    #[error("option {name} is declared twice: the options of a scenario must have different names")]
     Twice {
         /// The name.
         name: String,
     },
     /// What the scenario itself declares as default or choice is not a valid value.
-    #[error("option {name} is declared wrongly: {reason}")]
+    #[error("option {name} is not declared correctly: {reason}")]
     Declared {
         /// The option's name.
         name: String,

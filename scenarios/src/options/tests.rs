@@ -86,25 +86,22 @@ fn a_wrong_declaration_is_refused_before_load() {
         &"a".repeat(65),
     ] {
         let message = refusal(&[CustomOption::text(name)]);
-        assert!(
-            message.contains("cannot be the name of an option"),
-            "{message}"
-        );
+        assert!(message.contains("is not a valid option name"), "{message}");
     }
     assert_eq!(
         refusal(&[CustomOption::text("a"), CustomOption::flag("a")]),
-        "option a is declared twice: options of a scenario must differ in name"
+        "option a is declared twice: the options of a scenario must have different names"
     );
     assert_eq!(
         refusal(&[CustomOption::integer("size").default("big")]),
-        "option size is declared wrongly: option size must be a whole number, not \"big\""
+        "option size is not declared correctly: option size must be a whole number, not \"big\""
     );
     assert_eq!(
         refusal(&[CustomOption::text("plan").default("gold").choices(["free"])]),
-        "option plan is declared wrongly: option plan must be one of free, not \"gold\""
+        "option plan is not declared correctly: option plan must be one of free, not \"gold\""
     );
     let too_long = CustomOption::text("a").default("x".repeat(MAX_OPTION_VALUE + 1));
-    assert!(refusal(&[too_long]).ends_with("at most 65536 are possible"));
+    assert!(refusal(&[too_long]).ends_with("the maximum is 65536"));
     assert_eq!(check_declarations(&scenario().options), Ok(()));
 }
 

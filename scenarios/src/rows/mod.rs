@@ -109,7 +109,7 @@ pub enum RowsError {
         reason: String,
     },
     /// The file is too large.
-    #[error("{file} has {bytes} bytes: at most {MAX_DATA_BYTES} are possible")]
+    #[error("{file} has {bytes} bytes: the maximum is {MAX_DATA_BYTES}")]
     TooLarge {
         /// The file.
         file: String,
@@ -117,7 +117,7 @@ pub enum RowsError {
         bytes: u64,
     },
     /// There are too many rows.
-    #[error("{file} has more than {MAX_ROWS} rows, the most that are possible")]
+    #[error("{file} has more than {MAX_ROWS} rows, the maximum")]
     TooManyRows {
         /// The file.
         file: String,

@@ -72,7 +72,7 @@ pub enum SetUpError {
 pub enum SetUpDataError {
     /// The scenario does not make any, or not yet.
     #[error(
-        "there is no set-up data here: either the scenario has no `.set_up(…)`, or it is read too early. It is there once users start, and not yet in `on_init` and `on_worker_start`"
+        "there is no set-up data here: either the scenario has no `.set_up(…)`, or it is read too early. It is available once users start, but not in `on_init` or `on_worker_start`"
     )]
     Missing,
     /// The scenario makes data of another type.

@@ -22,7 +22,7 @@ use crate::user::{UserType, UserTypeError, UserTypeProblem};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// An option is declared wrongly.
+    /// An option is not declared correctly.
     #[error(transparent)]
     Option(#[from] OptionError),
     /// A user type cannot work as it was written.

@@ -46,9 +46,7 @@ pub(crate) enum MarkovError {
     },
     #[error("task set {set:?} gives transitions from {from}, and has no such task")]
     UnknownSource { set: String, from: String },
-    #[error(
-        "all transitions from {from} of task set {set:?} have weight 0: nothing comes after it"
-    )]
+    #[error("all transitions from {from} of task set {set:?} have weight 0: nothing can follow it")]
     NoWeight { set: String, from: String },
     #[error("task set {set:?} has two tasks named {name}: transitions could mean either")]
     SameName { set: String, name: String },
@@ -56,7 +54,7 @@ pub(crate) enum MarkovError {
         "task set {set:?} has transitions and is not a Markov task set: make it one, or leave them out"
     )]
     NotMarkov { set: String },
-    #[error("task {task} of Markov task set {set:?} is a task set in which there is nothing to do")]
+    #[error("task {task} of Markov task set {set:?} is a task set without tasks")]
     NothingToDo { set: String, task: String },
 }
 

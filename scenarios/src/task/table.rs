@@ -258,7 +258,10 @@ impl TaskTable {
         for entry in &self.entries {
             if let Some(set) = entry.set() {
                 if !set.has_work() {
-                    tracing::warn!("task set {:?} has no task to run and is left out", set.name);
+                    tracing::warn!(
+                        "task set {:?} has no tasks to run and is left out",
+                        set.name
+                    );
                 }
                 set.warn();
             }

@@ -58,16 +58,16 @@ pub(crate) enum UserTypeProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientOverrideError {
     #[error(
-        "its users run a goose scenario and have goose's own client, which the test's client settings do not reach; leave them out or select other user types"
+        "its users run a goose scenario with goose's own client, to which the test's client settings do not apply; leave them out or select other user types"
     )]
     Goose,
     #[error(
         "the test asks for the fast client, and the user type for {0}, which only the full client has; change one of the two"
     )]
     FullClientOnly(&'static str),
-    #[error("the test names a proxy, and only the full client has proxies")]
+    #[error("the test names a proxy, but only the full client supports proxies")]
     Proxy,
-    #[error("the test names an HTTP version, and only the full client has the choice")]
+    #[error("the test names an HTTP version, but only the full client lets you choose it")]
     HttpVersion,
     #[error("{0:?} is not a valid header name")]
     HeaderName(String),

@@ -334,11 +334,11 @@ impl Session {
 
     fn give_up(&mut self) {
         if self.users_ended {
-            tracing::warn!("the scenario's last event handlers did not end and were left behind");
+            tracing::warn!("the scenario's last event handlers did not end and were abandoned");
             return;
         }
         if self.run.is_none() {
-            tracing::warn!("the scenario's preparation did not end and was left behind");
+            tracing::warn!("the scenario's preparation did not end and was abandoned");
             return;
         }
         self.fail(WorkerFailure::UsersDidNotEnd {

@@ -12,7 +12,7 @@ pub(crate) enum TargetError {
     },
     #[error(transparent)]
     Url(#[from] url::ParseError),
-    #[error("{0:?} is not a scheme that can be requested, only http and https")]
+    #[error("{0:?} is not a supported scheme: use http or https")]
     Scheme(String),
     #[error("{0} has no host")]
     NoHost(Url),

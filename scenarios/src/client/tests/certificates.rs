@@ -98,7 +98,7 @@ fn certificates_that_are_none_are_refused_with_a_message() {
     let cases = [
         (
             message(fast().root_certificate("").into()),
-            "has no certificate",
+            "contains no certificate",
         ),
         (
             message(fast().client_certificate(ada.cert.pem(), "").into()),
@@ -106,7 +106,7 @@ fn certificates_that_are_none_are_refused_with_a_message() {
         ),
         (
             message(fast().client_certificate("x", "y").into()),
-            "has no certificate",
+            "contains no certificate",
         ),
         (
             message(

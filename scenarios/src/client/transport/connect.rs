@@ -72,7 +72,7 @@ pub(in crate::client) async fn encrypt(
 ) -> Result<(Stream, bool), Failure> {
     let host = host.trim_matches(['[', ']']);
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Failure::new("TLS failure: this host cannot have a certificate"))?;
+        .map_err(|_| Failure::new("TLS failure: this host name cannot have a certificate"))?;
     let encrypted = TlsConnector::from(Arc::clone(tls))
         .connect(name, stream)
         .await

@@ -27,7 +27,7 @@ const HTTP_1_ONLY: [HeaderName; 3] = [
 const LONGEST_HEAD: u32 = super::http1::LONGEST_HEAD as u32;
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const UPGRADE_REFUSED: Failure = Failure::new(
-    "Upgrade cannot be asked for in HTTP/2: choose HTTP/1.1 with http_version(HttpVersion::Http1)",
+    "Upgrade cannot be requested in HTTP/2: choose HTTP/1.1 with http_version(HttpVersion::Http1)",
 );
 const HOST_REFUSED: Failure =
     Failure::new("Host header that is not a host and a port: HTTP/2 cannot send it");

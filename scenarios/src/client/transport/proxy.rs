@@ -44,7 +44,7 @@ pub enum ProxyError {
     #[error("the proxy is not a URL: {FORMS}")]
     Url,
     /// Its scheme is not that of a proxy.
-    #[error("the proxy has no scheme that can be used: {FORMS}")]
+    #[error("the proxy has an unsupported scheme: {FORMS}")]
     Scheme,
     /// It names no host.
     #[error("the proxy has no host: {FORMS}")]
@@ -157,7 +157,7 @@ fn uri(authority: &str) -> Result<Uri, Failure> {
         .authority(authority)
         .path_and_query("/")
         .build()
-        .map_err(|_| Failure::new("This host cannot be asked for through a SOCKS proxy"))
+        .map_err(|_| Failure::new("This host cannot be reached through a SOCKS proxy"))
 }
 
 /// Where a SOCKS proxy is asked to connect to: the name, or an address that it can use.

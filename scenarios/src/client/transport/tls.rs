@@ -140,7 +140,7 @@ pub enum TlsConfigError {
         reason: String,
     },
     /// A text has no certificate.
-    #[error("{what} has no certificate in it: give the text of a PEM file with BEGIN CERTIFICATE")]
+    #[error("{what} contains no certificate: use the text of a PEM file with BEGIN CERTIFICATE")]
     NoCertificate {
         /// Which text.
         what: &'static str,

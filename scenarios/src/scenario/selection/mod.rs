@@ -95,7 +95,7 @@ impl Scenario {
                 if !kept {
                     let name = user_type.name();
                     tracing::warn!(
-                        "user type {name:?} had no tasks left after filtering, and is left out"
+                        "user type {name:?} has no tasks left after filtering and is left out"
                     );
                 }
                 kept
