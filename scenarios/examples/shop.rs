@@ -12,7 +12,7 @@ struct Product {
     name: String,
 }
 
-/// Somebody who walks through the shop and puts things into a basket.
+/// A visitor who walks through the shop and puts things into a basket.
 #[derive(Default)]
 struct Shopper {
     products: Vec<Product>,

@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what it is told, as lines.
+    /// Collects what it receives, as lines.
     #[derive(Default)]
     struct Lines(Mutex<Vec<String>>);
 

@@ -1,4 +1,4 @@
-//! What the attributes of `greylag-macros` expand to: nobody else should name it.
+//! What the attributes of `greylag-macros` expand to; not for direct use.
 
 use std::cell::Cell;
 

@@ -105,7 +105,7 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let message = message_of(panic);
     let seen = LAST.with(RefCell::take);
     match seen {
-        // A panic that goes on (`resume_unwind`) does not come by the hook: what it saw last is then another
+        // A panic that is resumed (`resume_unwind`) does not come by the hook: what it saw last is then another
         // one, or this one when it first came up.
         Some(seen) if seen.message == message => written(message, &seen.place),
         _ => message.to_owned(),
@@ -193,7 +193,7 @@ mod tests {
         assert!(caught.is_err());
         let unknown = catch_unwind(|| resume_unwind(Box::new("other"))).unwrap_err();
         assert_eq!(panic_message(&*unknown), "other");
-        // One that goes on keeps its place.
+        // One that is resumed keeps its place.
         let passed_on = catch_unwind(|| {
             let first = catch_unwind(|| panic!("passed on"));
             resume_unwind(first.unwrap_err());

@@ -38,7 +38,7 @@ pub enum Arrival {
     InTime,
     /// A user began it, but later than intended, because all were busy.
     Late,
-    /// Nobody began it: all users were busy for too long.
+    /// No user began it: all were busy for too long.
     Skipped,
 }
 

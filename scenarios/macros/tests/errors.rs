@@ -2,7 +2,7 @@
 //! requests and responses that a porter writes first. Each file in `ui` has one error, and beside it what is printed.
 //!
 //! After a message was changed, `TRYBUILD=overwrite cargo test -p greylag-macros --test errors` writes them anew; read
-//! the difference before you commit it. `… -- mistakes trybuild=everyday` runs only the files with that in their name.
+//! the difference before you commit it. `… -- errors trybuild=everyday` runs only the files with that in their name.
 
 /// All files at once: it takes a build of the scenarios' crate in a target directory of its own.
 #[test]

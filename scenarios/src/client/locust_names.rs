@@ -35,7 +35,7 @@ written_otherwise! {
     Headers: "the headers that a user sends with every request are `headers_mut()`", "write `client.headers_mut().insert(…)`";
 }
 
-// The lifetimes and type parameters are there because the compiler would refuse a bound without any at once.
+// The lifetimes and type parameters are there because the compiler would refuse a bound without any immediately.
 
 impl Response {
     #[doc(hidden)]

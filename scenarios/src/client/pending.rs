@@ -132,7 +132,7 @@ impl Drop for Pending<'_> {
     }
 }
 
-/// A sample that belongs to nobody's request any more: it waits for a verdict and may be rewritten.
+/// A sample that no longer belongs to a request: it waits for a verdict and may be rewritten.
 pub(crate) struct OwnSample {
     pub(crate) user: Arc<UserContext>,
     pub(crate) method: Cow<'static, str>,

@@ -35,7 +35,7 @@ impl fmt::Debug for StopHandle {
 
 impl Client {
     /// Whether this user is to stop, because the run ends, the test is stopped or users are taken away. A task that
-    /// loops by itself asks this, and ends; one that goes on is dropped when the stop timeout is over.
+    /// loops by itself asks this, and ends; one that keeps running is dropped when the stop timeout is over.
     ///
     /// ```
     /// # use greylag_scenarios::prelude::*;
@@ -80,7 +80,7 @@ impl Client {
     /// Sleeps within a task, but not longer than until this user is to stop. True when the whole time has passed,
     /// false when the user is to stop: `while client.sleep(Duration::from_secs(1)).await { … }`.
     ///
-    /// In `on_stop`, where the user is stopping already, it returns at once.
+    /// In `on_stop`, where the user is stopping already, it returns immediately.
     #[doc(alias = "wait")]
     pub fn sleep(&self, time: Duration) -> impl Future<Output = bool> + Send + use<> {
         let stop = self.until_stop();

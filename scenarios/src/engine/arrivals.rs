@@ -1,6 +1,6 @@
 //! Iterations that an arrival rate asks for, and the users that are free to run them.
 //!
-//! An iteration is due whatever the target does. A user that is free takes it at once; when all are busy it
+//! An iteration is due whatever the target does. A user that is free takes it immediately; when all are busy it
 //! waits a little, and is skipped in the end: the open model neither waits for the target nor forgets that
 //! it did not keep up.
 
@@ -15,7 +15,7 @@ use crate::recorder::{Arrival, Recorder};
 
 /// An iteration that begins this much later than intended is late.
 const LATE_AFTER: Duration = Duration::from_millis(50);
-/// An iteration that nobody has begun for so long is skipped.
+/// An iteration that no user has begun for this long is skipped.
 const SKIPPED_AFTER: Duration = Duration::from_secs(1);
 /// How often iterations are looked through for ones to skip.
 pub(super) const SKIP_EVERY: Duration = Duration::from_millis(100);
@@ -104,7 +104,7 @@ mod tests {
         arrivals.push(later);
         assert_eq!(arrivals.next().await, Some(start));
         tokio::time::advance(Duration::from_millis(1_001)).await;
-        // Nobody came for `later`: skipped by whoever looks first.
+        // No user came for `later`: skipped by whoever looks first.
         arrivals.push(Instant::now());
         arrivals.skip_old();
         assert_eq!(arrivals.next().await, Some(Instant::now()));

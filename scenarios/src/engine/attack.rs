@@ -52,7 +52,7 @@ const MIN_SLOTS: usize = 16;
 /// The longest stop timeout; longer ones are cut to it (a year, beyond any run and within every clock).
 const LONGEST_STOP_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// One user that this process shall run.
+/// One user that this process is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedUser {
     /// The user's number over the whole run, from 0.
@@ -66,7 +66,7 @@ pub struct PlannedUser {
 pub enum UserOrder {
     /// A user begins; while one of the same index is still ending, as soon as that has ended.
     Start(PlannedUser),
-    /// The user with this index ends: a task under way may go on for the stop timeout, then `on_stop` runs.
+    /// The user with this index ends: a task under way may continue for the stop timeout, then `on_stop` runs.
     /// Nothing happens if it has ended by itself.
     Stop {
         /// The user's number over the whole run.
@@ -82,7 +82,7 @@ pub struct Load {
     pub settings: RunSettings,
     /// How many users there will be at once, as far as that is known; more may come.
     pub users: usize,
-    /// How long tasks under way may go on when the run is stopped.
+    /// How long tasks under way may continue when the run is stopped.
     pub stop_timeout: Duration,
     /// For an arrival rate: when iterations are intended to begin, each given when it is due. Users then
     /// wait for iterations instead of for their wait times.
@@ -313,7 +313,7 @@ fn refused(error: GooseError) -> DriveError {
     })
 }
 
-/// goose's users are tasks of their own: without this they would go on when `drive` is dropped.
+/// goose's users are tasks of their own: without this they would keep running when `drive` is dropped.
 struct CloseOnDrop(Arc<Engine>);
 
 impl Drop for CloseOnDrop {

@@ -1,6 +1,6 @@
 //! Which user's code the thread of the load is in, for a watchdog beside it.
 //!
-//! All users of a worker share one thread. Code that blocks it holds up everybody, and every response time measured
+//! All users of a worker share one thread. Code that blocks it holds up all of them, and every response time measured
 //! meanwhile includes it. A watchdog on another thread looks every few milliseconds whether the poll of a user that it
 //! saw last is still under way. All that this costs a user is a few stores at each poll, and no look at a clock.
 
@@ -20,7 +20,7 @@ pub struct LoopWatch {
     at: AtomicU64,
 }
 
-/// A poll that was under way when somebody looked.
+/// A poll that was under way when the watch looked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sight {
     poll: u64,

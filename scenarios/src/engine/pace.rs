@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A sleep may end so much later than asked for without anybody being to blame: the timer counts in
+/// A sleep may end this much later than asked for without being late: the timer counts in
 /// milliseconds, rounded up.
 const TIMER_RESOLUTION: Duration = Duration::from_millis(2);
 
@@ -12,7 +12,7 @@ const TIMER_RESOLUTION: Duration = Duration::from_millis(2);
 ///
 /// Locust waits what the task left of the period since the last wait ended, so that its schedule slips when
 /// a task takes longer. Here the schedule stays where it is and a late user catches up, so that what a
-/// stalling target delays is seen. As long as nobody is late, both are the same.
+/// stalling target delays is seen. As long as no user is late, both are the same.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     period: Duration,
@@ -31,8 +31,8 @@ impl Pace {
         }
     }
 
-    /// What came until now was no task of this schedule, nor begins the next one by it: what that delays is
-    /// nobody's lateness.
+    /// Time before this point was not scheduled, and the next task does not begin by the schedule either, so it
+    /// must not count as lateness.
     pub(super) fn enter(&mut self, now: Instant) {
         self.entered = Some(now);
     }
@@ -43,7 +43,7 @@ impl Pace {
         self.entered = None;
     }
 
-    /// The intended start of the next task, for somebody whose task has ended now.
+    /// The intended start of the next task, for a user whose task has ended now.
     pub(super) fn take(&mut self, now: Instant) -> Instant {
         let intended = match self.entered.take() {
             // In time as long as the first task did not itself take more than a period.
@@ -60,7 +60,7 @@ fn later(instant: Instant, period: Duration) -> Instant {
     instant.checked_add(period).unwrap_or(instant)
 }
 
-/// How much later than intended something begins now, for somebody who had time to sleep until then or not.
+/// How much later than intended something begins now, for a user who had time to sleep until then or not.
 pub(crate) fn lateness(intended: Instant, slept: bool) -> Duration {
     let late = Instant::now().saturating_duration_since(intended);
     if slept && late <= TIMER_RESOLUTION {
@@ -110,7 +110,7 @@ mod tests {
             for part in parts {
                 now += (part * period as f64) as i64;
                 let intended = pace.take(born + micros(now));
-                prop_assert!(intended >= born + micros(now), "nobody is late");
+                prop_assert!(intended >= born + micros(now), "no user is late");
                 let wait = intended.saturating_duration_since(born + micros(now));
                 prop_assert_eq!(wait, micros(locust.wait(now)));
                 now += i64::try_from(wait.as_micros()).unwrap();

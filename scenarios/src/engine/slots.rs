@@ -22,13 +22,13 @@ pub(super) struct Slots {
 struct State {
     /// Gone once the run is being stopped. As many wait in it at most as users were asked for.
     queue: Option<mpsc::UnboundedSender<Assignment>>,
-    /// Users that wait for a slot or live, by their index.
+    /// Users that wait for a slot or run, by their index.
     present: HashMap<u64, Arc<StopSignal>>,
     /// Users that begin when the one of their index, which has been asked to stop, has ended.
     successors: HashMap<u64, PlannedUser>,
 }
 
-/// A user that is to live now.
+/// A user that is to run now.
 pub(super) struct Assignment {
     pub(super) planned: PlannedUser,
     pub(super) stop: Arc<StopSignal>,
@@ -73,7 +73,7 @@ impl Slots {
         }
     }
 
-    /// Asks everybody to stop and takes nobody any more.
+    /// Asks all users to stop and takes no more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.queue = None;
@@ -84,7 +84,7 @@ impl Slots {
         }
     }
 
-    /// Users that wait for a slot or live.
+    /// Users that wait for a slot or run.
     pub(super) fn present(&self) -> usize {
         self.lock().present.len()
     }
@@ -176,7 +176,7 @@ mod tests {
         let last = slots.next().await.unwrap();
         slots.stop(7);
         slots.start(user(7));
-        // Nobody begins any more once the run is being stopped.
+        // No user begins once the run is being stopped.
         slots.close();
         slots.ended(&last);
         assert!(slots.next().await.is_none());

@@ -60,7 +60,7 @@ impl StopSignal {
         }
     }
 
-    /// When tasks under way are dropped; `None` while the run goes on.
+    /// When tasks under way are dropped; `None` while the run continues.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline.get().copied()
     }

@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     Done,
     /// A request failed, and its sample says so.
     RequestFailed,
-    /// The task asks for something else than going on.
+    /// The task asks for something other than continuing.
     Asked(Flow),
     Error(String),
     Panicked(String),

@@ -173,7 +173,7 @@ impl Clumsy {
     }
 }
 
-/// A user whose state cannot be made ends; the others go on.
+/// A user whose state cannot be made ends; the others continue.
 #[tokio::test]
 async fn a_state_that_panics_is_reported() {
     let server = ok().await;
@@ -298,7 +298,7 @@ async fn a_request_under_way_may_end_within_the_stop_time_out() {
     let took = drive_until(scenario, plan, &memory, server.has_seen(1)).await;
     assert!(
         took < Duration::from_secs(10),
-        "{took:?}: nobody waits for the timeout to pass"
+        "{took:?}: the timeout is not waited for"
     );
     assert_eq!(memory.lines().last().unwrap(), "GET /bye");
     assert!(memory.samples().iter().all(|kept| kept.error.is_none()));
@@ -335,12 +335,12 @@ async fn waiting_users_end_at_once() {
 
 #[tokio::test]
 async fn a_dead_target_does_not_starve_the_runtime() {
-    let nobody = Server::nobody().await;
+    let unreachable = Server::unreachable().await;
     let memory = Arc::new(Memory::default());
     let scenario =
         Scenario::new("walk").user(FastHttpUser::<Walker>::new("Walker").task(1, Walker::step));
     let timer = tokio::time::sleep(Duration::from_millis(200));
-    drive_until(scenario, plan(&nobody, [0; 20]), &memory, timer).await;
+    drive_until(scenario, plan(&unreachable, [0; 20]), &memory, timer).await;
     assert_eq!(
         memory.started.load(Ordering::SeqCst),
         20,
@@ -363,14 +363,14 @@ impl Idle {
 
 #[tokio::test]
 async fn tasks_without_requests_yield() {
-    // The second wait is over before anybody could sleep for it.
+    // The second wait is over before a user could sleep for it.
     for wait in [0.0, 1e-9] {
         let memory = Arc::new(Memory::default());
         let idle = FastHttpUser::<Idle>::new("Idle")
             .wait_time(constant(wait))
             .task(1, Idle::nothing);
         let timer = tokio::time::sleep(Duration::from_millis(100));
-        let host = Server::nobody().await;
+        let host = Server::unreachable().await;
         let plan = plan(&host, [0, 0]);
         drive_until(Scenario::new("idle").user(idle), plan, &memory, timer).await;
         assert_eq!(memory.started.load(Ordering::SeqCst), 2);
@@ -385,7 +385,7 @@ async fn an_error_in_on_start_ends_the_user() {
             .on_start(Idle::broken_start)
             .task(1, Idle::nothing),
     );
-    let host = Server::nobody().await;
+    let host = Server::unreachable().await;
     let both = async {
         while memory.task_errors().len() < 2 {
             tokio::task::yield_now().await;
@@ -426,8 +426,8 @@ async fn a_load_that_does_not_fit_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, DriveError::NoTasks { .. }), "{error}");
-    let nobody = Scenario::new("empty");
-    let error = drive_plan(&nobody, &plan(&host, [0]), &memory, stop.clone())
+    let empty = Scenario::new("empty");
+    let error = drive_plan(&empty, &plan(&host, [0]), &memory, stop.clone())
         .await
         .unwrap_err();
     assert!(

@@ -75,7 +75,7 @@ impl UserRunner {
                 return driven.run(&context, arrivals).await;
             }
             let client = Client::new(Arc::clone(shared), Arc::clone(&context));
-            life::live(&context, user_type, client, arrivals).await;
+            life::run_user(&context, user_type, client, arrivals).await;
         };
         // What functions of the scenario panic with is caught where they are called. What is left is states and
         // tasks that panic while they are dropped: that must not take the slot along.

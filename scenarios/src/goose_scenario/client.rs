@@ -30,7 +30,7 @@ struct OwnCookies;
 
 impl CookieStore for OwnCookies {
     fn set_cookies(&self, headers: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
-        // Outside of a user's task there is nobody to keep them for.
+        // Outside of a user's task there is no user to keep them for.
         let _ = COOKIES.try_with(|jar| {
             for header in headers {
                 let mut jar = jar.borrow_mut();

@@ -11,8 +11,8 @@
 //! the end; session data, base URL, cookies and client builder of the user; a transaction's error does not end
 //! the user.
 //!
-//! Different from goose: a stop also ends a wait at once, and a transaction under way only after the stop
-//! timeout; a panic of a transaction is reported as its error, and the user goes on. Without effect are goose's
+//! Different from goose: a stop also ends a wait immediately, and a transaction under way only after the stop
+//! timeout; a panic of a transaction is reported as its error, and the user continues. Without effect are goose's
 //! own settings of a load test (throttle, coordinated omission mitigation, logs, `iterations`), and
 //! `get_iterations` stays 0. A request that the end of the run cuts off never becomes known.
 
@@ -82,7 +82,7 @@ impl GooseLife {
     /// The whole life of a user, from `on_start` to `on_stop`.
     ///
     /// An iteration of an arrival rate is one pass through the list of transactions.
-    pub(crate) async fn live(&self, context: &UserContext, arrivals: Option<&Arrivals>) {
+    pub(crate) async fn run_user(&self, context: &UserContext, arrivals: Option<&Arrivals>) {
         client::with_own_cookies(self.live_with_cookies(context, arrivals)).await;
     }
 

@@ -24,7 +24,7 @@ impl UserType {
     /// Transactions run in the order and with the waits of goose, by its default scheduler (round robin). All
     /// users of a process share one HTTP client and its connections, but no cookies. Requests are timed to the
     /// first byte, because goose tells no more, and marked so; names and error texts are goose's. What a
-    /// transaction returns beside a failed request is reported as an error of a task, and the user goes on.
+    /// transaction returns beside a failed request is reported as an error of a task, and the user continues.
     pub fn goose(scenario: GooseScenario) -> Self {
         Self::goose_scheduled(scenario, &GooseScheduler::RoundRobin)
     }
@@ -90,6 +90,6 @@ impl SelfDriven for GooseLife {
         user: &'a UserContext,
         arrivals: Option<&'a Arrivals>,
     ) -> BoxFuture<'a, ()> {
-        Box::pin(self.live(user, arrivals))
+        Box::pin(self.run_user(user, arrivals))
     }
 }

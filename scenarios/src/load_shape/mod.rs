@@ -51,7 +51,7 @@ enum Pace {
 }
 
 impl ShapeTick {
-    /// So many users from now on, at once. 0 to [`MAX_SHAPE_USERS`].
+    /// So many users from now on, immediately. 0 to [`MAX_SHAPE_USERS`].
     pub fn users(users: u64) -> Self {
         Self {
             users,
@@ -78,7 +78,7 @@ pub struct ShapePlan {
     /// Changes of the number of users, ascending by `at`. A later one takes over from an earlier one whose
     /// ramp is not over, from where it is.
     pub changes: Vec<ShapeChange>,
-    /// When the shape ended the run; `None` when it was still going on at the ceiling.
+    /// When the shape ended the run; `None` when it had not ended at the ceiling.
     pub ended_at: Option<Duration>,
 }
 
@@ -237,7 +237,7 @@ struct Ramp {
 }
 
 impl Ramp {
-    /// Planned users at a run time not before the change: the first joins or leaves at once, the others at
+    /// Planned users at a run time not before the change: the first joins or leaves immediately, the others at
     /// equal distances.
     fn users_at(&self, at: Duration) -> u64 {
         let ShapeChange {

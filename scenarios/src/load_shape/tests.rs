@@ -6,10 +6,10 @@ use crate::run::RunSettings;
 use crate::scenario::Scenario;
 use crate::task::TaskError;
 
-/// A shape of a function.
-struct Told<F>(F);
+/// A function as a shape.
+struct FnShape<F>(F);
 
-impl<F: FnMut(&ShapeTime) -> Option<ShapeTick> + Send> LoadShape for Told<F> {
+impl<F: FnMut(&ShapeTime) -> Option<ShapeTick> + Send> LoadShape for FnShape<F> {
     fn tick(&mut self, now: &ShapeTime) -> Option<ShapeTick> {
         (self.0)(now)
     }
@@ -20,7 +20,7 @@ fn plan(
     ceiling_s: u64,
 ) -> Result<ShapePlan, ShapeError> {
     Scenario::new("shaped")
-        .shape(move || Told(tick.clone()))
+        .shape(move || FnShape(tick.clone()))
         .evaluate_shape(Duration::from_secs(ceiling_s), &RunSettings::default())
 }
 
@@ -95,7 +95,7 @@ fn a_shape_sees_the_users_planned_at_its_time() {
         60,
     )
     .unwrap();
-    // The first joins at once, and the first leaves at once.
+    // The first joins immediately, and the first leaves immediately.
     assert_eq!(*seen.lock().unwrap(), [0, 2, 3, 4, 5, 2, 0, 0]);
 }
 
@@ -173,7 +173,7 @@ fn a_shape_can_depend_on_options() {
             if peak == 13 {
                 return Err(TaskError::new("13 is not a peak"));
             }
-            Ok(Told(move |now: &ShapeTime| {
+            Ok(FnShape(move |now: &ShapeTime| {
                 (now.run_time < seconds(2)).then(|| ShapeTick::users(peak))
             }))
         });
@@ -199,7 +199,7 @@ fn a_shape_can_depend_on_options() {
     assert!(refused.starts_with(&start), "{refused}");
     assert!(scenario.has_shape());
     let panicking = Scenario::new("x")
-        .shape(|| -> Told<fn(&ShapeTime) -> Option<ShapeTick>> { panic!("no table") });
+        .shape(|| -> FnShape<fn(&ShapeTime) -> Option<ShapeTick>> { panic!("no table") });
     let refused = panicking.evaluate_shape(seconds(1), &RunSettings::default());
     let refused = refused.unwrap_err().to_string();
     let start = format!("the load shape cannot be made: panicked: no table {place}");

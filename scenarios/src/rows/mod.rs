@@ -65,7 +65,7 @@ pub struct Rows<T> {
     at_end: AtEnd,
     loaded: OnceLock<Result<Vec<T>, RowsError>>,
     drawn: AtomicU64,
-    /// Whether it was said already that there are no more rows.
+    /// Whether it was already reported that there are no more rows.
     is_warned: AtomicBool,
 }
 

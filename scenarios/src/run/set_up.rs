@@ -146,7 +146,7 @@ impl SetUp {
         Ok(bytes)
     }
 
-    /// Reads data that was made on another worker into the run; data that is there already stays.
+    /// Reads data that was made on another worker into the run; data that it already has stays.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -200,7 +200,7 @@ impl Scenario {
     }
 
     /// Runs once per test, on the worker with number 0, before any worker starts users: the place to prepare the
-    /// target. What users need of it is returned by [`set_up`](Self::set_up). An error is reported and the test goes on; [`stop_test`](crate::stop_test) stops it.
+    /// target. What users need of it is returned by [`set_up`](Self::set_up). An error is reported and the test continues; [`stop_test`](crate::stop_test) stops it.
     ///
     /// Set-up requests belong to no user and are not recorded: make them with any HTTP client, for example
     /// reqwest with [`Run::host`] as the base URL.

@@ -22,7 +22,7 @@ pub struct TaskError {
     recorded: bool,
 }
 
-/// What a task can ask for instead of going on: made by [`stop_user`], [`stop_test`], [`reschedule`],
+/// What a task can ask for instead of continuing: made by [`stop_user`], [`stop_test`], [`reschedule`],
 /// [`reschedule_immediately`], [`interrupt`] and [`interrupt_and_wait`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Flow {
@@ -36,12 +36,12 @@ pub(crate) enum Flow {
     #[error("the user picks another task after its wait time")]
     Reschedule,
     /// Locust's `RescheduleTaskImmediately`.
-    #[error("the user picks another task at once")]
+    #[error("the user picks another task immediately")]
     RescheduleImmediately,
     /// Locust's `InterruptTaskSet`.
     #[error("the task set is left")]
     Interrupt {
-        /// Whether the outer task set picks its next task at once.
+        /// Whether the outer task set picks its next task immediately.
         immediately: bool,
     },
 }
@@ -78,7 +78,7 @@ pub fn reschedule_immediately<T>() -> Result<T, TaskError> {
     Err(Flow::RescheduleImmediately.into())
 }
 
-/// Leaves the task set the task is in; the one around it picks its next task at once. Locust's
+/// Leaves the task set the task is in; the one around it picks its next task immediately. Locust's
 /// `self.interrupt()`.
 ///
 /// # Errors

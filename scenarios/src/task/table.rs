@@ -274,7 +274,7 @@ impl TaskTable {
     }
 }
 
-/// Where somebody is in a table.
+/// A user's position in a table.
 pub(crate) enum Cursor {
     Random,
     /// The point in the sum of weights that comes next.

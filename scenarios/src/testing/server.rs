@@ -176,8 +176,8 @@ impl Server {
         }
     }
 
-    /// The URL of a port on which nobody listens.
-    pub(crate) async fn nobody() -> Url {
+    /// The URL of a port without a listener.
+    pub(crate) async fn unreachable() -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Url::parse(&format!("http://{address}")).unwrap()

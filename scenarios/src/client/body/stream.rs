@@ -164,7 +164,7 @@ fn is_zlib(first: &[u8]) -> bool {
 fn decoded(unread: Unread, encodings: &[String], bare_deflate: bool) -> BodyStream {
     let known =
         |encoding: &String| matches!(encoding.as_str(), "gzip" | "x-gzip" | "deflate" | "br");
-    // One that nobody asked for stays as it is, and so does what is inside of it.
+    // One that was not asked for stays as it is, and so does its content.
     if !encodings.last().is_some_and(known) {
         return BodyStream::Plain(unread);
     }

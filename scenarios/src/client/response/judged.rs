@@ -22,7 +22,7 @@ pub type CaughtStreamedResponse = Judged<StreamedResponse>;
 /// - judged by [`success`](Self::success), [`failure`](Self::failure), [`mark_success`](Self::mark_success)
 ///   or [`mark_failure`](Self::mark_failure): by the last verdict, when it is dropped;
 /// - dropped without a verdict: by the normal rule, its status. That holds also for a task that ends
-///   with `?` meanwhile; the error goes on. (Locust records nothing then. The target has seen the request,
+///   with `?` meanwhile; the error propagates. (Locust records nothing then. The target has seen the request,
 ///   so here it counts.)
 /// - within [`judge`](Self::judge) and [`judge_async`](Self::judge_async) an error can be the verdict.
 pub struct Judged<R: Answered> {
@@ -71,16 +71,16 @@ impl<R: Answered> Judged<R> {
         }
     }
 
-    /// The request was a success, whatever its status. Returns `Ok(())`, to end a task with; to go on, use
+    /// The request was a success, whatever its status. Returns `Ok(())`, to end a task with; to continue, use
     /// [`mark_success`](Self::mark_success). A later verdict replaces it.
-    #[must_use = "end the task with it: `return page.success();`. To go on, write `page.mark_success();`"]
+    #[must_use = "end the task with it: `return page.success();`. To continue, write `page.mark_success();`"]
     pub fn success(&self) -> TaskResult {
         self.mark_success();
         Ok(())
     }
 
     /// The request was a failure, recorded with this text. Returns `Ok(())`, to end a task with: the
-    /// failure is counted, and it is not an error of the task. To go on, use
+    /// failure is counted, and it is not an error of the task. To continue, use
     /// [`mark_failure`](Self::mark_failure). A later verdict replaces it.
     ///
     /// ```
@@ -93,7 +93,7 @@ impl<R: Answered> Judged<R> {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use = "end the task with it: `return page.failure(\"…\");`. To go on, write `page.mark_failure(\"…\");`"]
+    #[must_use = "end the task with it: `return page.failure(\"…\");`. To continue, write `page.mark_failure(\"…\");`"]
     pub fn failure(&self, error: impl fmt::Display) -> TaskResult {
         self.mark_failure(error);
         Ok(())
@@ -132,7 +132,7 @@ impl<R: Answered> Judged<R> {
     }
 
     /// Lets `judge` look at the response: what it returns as a [`ResponseError`] is recorded as the
-    /// request's failure, and the task goes on.
+    /// request's failure, and the task continues.
     ///
     /// ```
     /// # use greylag_scenarios::prelude::*;

@@ -58,7 +58,7 @@ impl RestResponse {
     }
 
     /// Lets `check` look at the response, and makes every error of it the request's failure; the task
-    /// goes on.
+    /// continues.
     ///
     /// - A [`ResponseError`], as [`ensure`](crate::client::ensure) gives it, is the failure's text; after one that
     ///   ends with a comma the start of the body is shown.
@@ -197,13 +197,13 @@ impl RestResponse {
     }
 
     /// The request was a success: [`Judged::success`](crate::client::Judged::success).
-    #[must_use = "end the task with it: `return page.success();`. To go on, write `page.mark_success();`"]
+    #[must_use = "end the task with it: `return page.success();`. To continue, write `page.mark_success();`"]
     pub fn success(&self) -> TaskResult {
         self.caught.success()
     }
 
     /// The request was a failure: [`Judged::failure`](crate::client::Judged::failure).
-    #[must_use = "end the task with it: `return page.failure(\"…\");`. To go on, write `page.mark_failure(\"…\");`"]
+    #[must_use = "end the task with it: `return page.failure(\"…\");`. To continue, write `page.mark_failure(\"…\");`"]
     pub fn failure(&self, error: impl fmt::Display) -> TaskResult {
         self.caught.failure(error)
     }

@@ -392,7 +392,7 @@ async fn json_and_text_are_read() {
 
 #[tokio::test]
 async fn the_time_ends_with_the_body() {
-    // The head comes at once, the body when the test has looked at the clock.
+    // The head comes immediately, the body when the test has looked at the clock.
     for kind in BOTH {
         let server = Server::start(|_: &Seen| {
             Reply::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhal".to_vec())

@@ -16,7 +16,7 @@ fn ok(_: &Seen) -> Reply {
     Reply::Write(respond("200 OK", &[], b"fine"))
 }
 
-/// A server that nobody has reason to trust.
+/// A server that there is no reason to trust.
 pub(super) fn self_signed() -> TlsAcceptor {
     acceptor(&certificate("127.0.0.1"), None)
 }

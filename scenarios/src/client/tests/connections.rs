@@ -213,7 +213,7 @@ async fn a_request_given_up_is_recorded_and_its_connection_is_not_used_again() {
         let (mut client, memory) = client(kind, &server.url);
         client.get("/").send().await.unwrap();
         tokio::select! {
-            _ = client.get("/slow").name("/grouped").send() => panic!("nobody answers"),
+            _ = client.get("/slow").name("/grouped").send() => panic!("the server does not answer"),
             () = server.has_seen(2) => {}
         }
         client.get("/").send().await.unwrap();

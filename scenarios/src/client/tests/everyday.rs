@@ -344,7 +344,7 @@ async fn requests_at_the_same_time_keep_their_order_and_their_cookies() {
 
 #[tokio::test]
 async fn as_many_requests_are_under_way_as_are_allowed() {
-    // Nobody is answered before three have asked; a fourth would be one too many.
+    // No request is answered before three have arrived; a fourth would be one too many.
     let three = std::sync::Arc::new(Barrier::new(3));
     let under_way = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     for kind in BOTH {

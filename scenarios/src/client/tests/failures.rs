@@ -169,10 +169,10 @@ async fn broken_answers_are_failures_with_stable_texts() {
 }
 
 #[tokio::test]
-async fn nobody_there_and_no_such_host() {
-    let nobody = Server::nobody().await;
+async fn no_listener_and_no_such_host() {
+    let unreachable = Server::unreachable().await;
     for kind in BOTH {
-        let (mut client, memory) = client(kind, &nobody);
+        let (mut client, memory) = client(kind, &unreachable);
         client.get("/").send().await.unwrap_err();
         client
             .get("http://no-such-host.invalid/x")

@@ -8,7 +8,7 @@ use crate::task::{TaskError, stop_user};
 use crate::testing::{Memory, Server, client};
 
 async fn measuring() -> (Client, std::sync::Arc<Memory>) {
-    client(ClientKind::Fast, &Server::nobody().await)
+    client(ClientKind::Fast, &Server::unreachable().await)
 }
 
 #[tokio::test]

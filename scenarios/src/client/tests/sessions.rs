@@ -119,7 +119,7 @@ async fn a_block_of_requests_has_one_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_user_makes_requests_at_the_same_time() {
     for kind in BOTH {
-        // Nobody is answered before both have asked.
+        // Neither is answered before both have asked.
         let both = Arc::new(std::sync::Barrier::new(2));
         let server = Server::start(move |seen: &Seen| {
             if seen.target == "/wait" {

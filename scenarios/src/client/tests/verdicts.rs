@@ -66,9 +66,9 @@ async fn it_is_recorded_when_decided_with_the_time_at_the_end_of_the_body() {
 
 #[tokio::test]
 async fn a_transport_failure_is_recorded_once() {
-    let nobody = Server::nobody().await;
+    let unreachable = Server::unreachable().await;
     for kind in BOTH {
-        let (mut client, memory) = client(kind, &nobody);
+        let (mut client, memory) = client(kind, &unreachable);
         client.get("/").catch().send().await.unwrap_err();
         assert_eq!(memory.samples().len(), 1);
     }

@@ -65,7 +65,7 @@ impl Pool {
         kept.push(connection);
     }
 
-    /// Shares a connection of HTTP/2 at once. Where another one was quicker, that one is used.
+    /// Shares a connection of HTTP/2 immediately. Where another one was quicker, that one is used.
     pub(in crate::client) fn share(&self, connection: Connection) -> Connection {
         let Protocol::Http2(own) = &connection.protocol else {
             return connection;

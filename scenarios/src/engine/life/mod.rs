@@ -9,7 +9,7 @@
 //! The task sets a user is in are levels, one upon the other; each has its place in its own order and
 //! maybe its own wait time. Nothing is recursive, and a user outside of task sets has one level.
 //!
-//! A stop ends a waiting user at once. A task under way may go on for the stop timeout and is then
+//! A stop ends a waiting user immediately. A task under way may continue for the stop timeout and is then
 //! dropped, with its request; the `on_stop` of every level that was entered runs in every case, the
 //! innermost first, for what is left of the stop timeout and a second more.
 
@@ -36,8 +36,8 @@ pub(crate) use waiting::next_arrival;
 const NOT_IN_A_TASK_SET: &str = "interrupt() was called outside of a task set: only the tasks of a task \
      set can leave it; return stop_user() to end the user, or reschedule() to end the task";
 
-/// Lives a whole life.
-pub(super) async fn live(
+/// Runs a user from `on_start` to `on_stop`.
+pub(super) async fn run_user(
     context: &UserContext,
     user_type: &UserType,
     client: Client,
@@ -92,9 +92,9 @@ impl<'a> Level<'a> {
 enum Next {
     /// Waits and picks.
     Wait,
-    /// Picks at once.
+    /// Picks immediately.
     Pick,
-    /// Leaves the task set, and picks at once or waits.
+    /// Leaves the task set, and picks immediately or waits.
     Leave { immediately: bool },
     /// Ends.
     End,
@@ -112,7 +112,7 @@ struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    /// Runs the user's `on_start`. Says whether the user goes on at all, if only to its `on_stop`.
+    /// Runs the user's `on_start`. Says whether the user continues at all, if only to its `on_stop`.
     async fn begin(&mut self) -> bool {
         let Some((name, run)) = self.user.on_start(&mut self.client) else {
             self.enter_pace();
@@ -297,7 +297,7 @@ impl<'a> Life<'a> {
 
     /// Runs what is left of `on_stop`s, the innermost first.
     async fn end(&mut self) {
-        // Nobody intended when these begin.
+        // The start of these is not scheduled.
         self.client.set_delay(None);
         while self.levels.len() > 1 {
             self.stop_level().await;

@@ -1,7 +1,7 @@
 //! The events of a run: what a worker process awaits before, while and after it drives users.
 //!
 //! A handler is the scenario's code, so its errors and panics stay here. As in Locust they are logged
-//! ("Uncaught exception in event handler") and the test goes on; only `on_init` is fatal. They are counted as
+//! ("Uncaught exception in event handler") and the test continues; only `on_init` is fatal. They are counted as
 //! errors of tasks, too, so that they are seen on the page and not only in one worker's log.
 
 use std::any::Any;
@@ -64,7 +64,7 @@ impl Events {
     /// Calls the `on_init` handlers, once in each worker process, before any user.
     ///
     /// # Errors
-    /// The first handler's error, panic or overtime; later handlers are not called. The run cannot go on then.
+    /// The first handler's error, panic or overtime; later handlers are not called. The run cannot continue then.
     pub async fn init(&self, run: &Arc<Run>) -> Result<(), InitError> {
         let all = async {
             for handler in &self.init {

@@ -73,7 +73,7 @@ async fn compare(make: fn() -> Scenario, scheduler: GooseScheduler) {
         ours.has_seen(expected.len()).await;
         context.stop.raise();
     };
-    tokio::join!(life.live(&context, None), stop);
+    tokio::join!(life.run_user(&context, None), stop);
     let on_stop = make().transactions.iter().filter(|one| one.on_stop).count();
     let (again, ends) = expected.split_at(expected.len() - on_stop);
     let essence = |seen: &[Seen]| -> Vec<String> {

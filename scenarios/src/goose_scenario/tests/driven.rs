@@ -95,7 +95,7 @@ async fn a_goose_scenario_runs_beside_another_user_type() {
         driven.start(index, user_type).await;
     }
     server.has_seen(100).await;
-    // One of them leaves, by its on_stop, and the others go on.
+    // One of them leaves, by its on_stop, and the others continue.
     let index = 2;
     driven.orders.send(UserOrder::Stop { index }).await.unwrap();
     while driven.memory.stopped.load(Ordering::SeqCst) < 1 {
@@ -133,7 +133,11 @@ async fn an_iteration_of_an_arrival_rate_is_a_pass_through_the_transactions() {
     driven.start(0, 0).await;
     driven.memory.has_samples(6).await;
     let memory = driven.end().await;
-    assert_eq!(memory.lines().len(), 6, "nobody works without an iteration");
+    assert_eq!(
+        memory.lines().len(),
+        6,
+        "no user works without an iteration"
+    );
     assert_eq!(memory.arrivals().len(), 3);
     assert!(!memory.arrivals().contains(&Arrival::Skipped));
     for kept in memory.samples() {

@@ -39,8 +39,8 @@ fn life(scenario: Scenario, host: &Url) -> GooseLife {
     GooseLife::new(scenario, &GooseScheduler::RoundRobin, Some(host.clone()))
 }
 
-/// Lets a user live until the server has seen `requests`, then stops it.
-async fn live(scenario: Scenario, server: &Server, requests: usize) -> Arc<Memory> {
+/// Runs a user until the server has seen `requests`, then stops it.
+async fn run_until(scenario: Scenario, server: &Server, requests: usize) -> Arc<Memory> {
     let memory = Arc::new(Memory::default());
     let context = user_context(memory.clone());
     let life = life(scenario, &server.url);
@@ -48,7 +48,7 @@ async fn live(scenario: Scenario, server: &Server, requests: usize) -> Arc<Memor
         server.has_seen(requests).await;
         context.stop.raise();
     };
-    tokio::join!(life.live(&context, None), stop);
+    tokio::join!(life.run_user(&context, None), stop);
     memory
 }
 
@@ -68,7 +68,7 @@ async fn a_goose_user_runs_as_goose_runs_it() {
         .register_transaction(transaction!(login).set_on_start())
         .register_transaction(transaction!(about))
         .register_transaction(transaction!(logout).set_on_stop());
-    let memory = live(scenario, &server, 8).await;
+    let memory = run_until(scenario, &server, 8).await;
     let seen = targets(&server);
     assert_eq!(
         seen[..8],
@@ -137,7 +137,7 @@ async fn failures_and_verdicts_carry_gooses_texts() {
         .register_transaction(transaction!(panics).set_sequence(6))
         .register_transaction(transaction!(other_protocol).set_sequence(7))
         .register_transaction(transaction!(last).set_sequence(8));
-    let memory = live(scenario, &server, 6).await;
+    let memory = run_until(scenario, &server, 6).await;
     assert_eq!(
         memory.lines(),
         [
@@ -165,7 +165,7 @@ async fn failures_and_verdicts_carry_gooses_texts() {
 
 #[tokio::test]
 async fn a_target_that_is_gone_is_a_failure_and_the_user_goes_on() {
-    let url = Server::nobody().await;
+    let url = Server::unreachable().await;
     let memory = Arc::new(Memory::default());
     let context = user_context(memory.clone());
     let named = transaction!(login).set_name_for_transaction_and_requests("sign in");
@@ -174,7 +174,7 @@ async fn a_target_that_is_gone_is_a_failure_and_the_user_goes_on() {
         memory.has_samples(3).await;
         context.stop.raise();
     };
-    tokio::join!(life.live(&context, None), stop);
+    tokio::join!(life.run_user(&context, None), stop);
     let lines = memory.lines();
     assert!(lines.len() >= 3);
     for line in lines {
@@ -218,7 +218,11 @@ async fn users_share_a_client_but_no_cookies() {
             user.stop.raise();
         }
     };
-    tokio::join!(life.live(&users[0], None), life.live(&users[1], None), stop);
+    tokio::join!(
+        life.run_user(&users[0], None),
+        life.run_user(&users[1], None),
+        stop
+    );
     let mut begun = std::collections::BTreeSet::new();
     for seen in server.seen() {
         let who = seen.target.rsplit('/').next().unwrap().to_owned();
@@ -237,8 +241,8 @@ async fn a_stop_ends_a_wait_at_once_and_runs_on_stop() {
         .unwrap()
         .register_transaction(transaction!(index))
         .register_transaction(transaction!(logout).set_on_stop());
-    let lived = live(scenario, &server, 1);
-    let memory = tokio::time::timeout(Duration::from_secs(30), lived)
+    let run = run_until(scenario, &server, 1);
+    let memory = tokio::time::timeout(Duration::from_secs(30), run)
         .await
         .expect("the stop wakes the user");
     assert_eq!(memory.lines(), ["GET ", "GET /logout"]);
@@ -254,7 +258,7 @@ async fn a_transaction_that_hangs_is_dropped_after_the_stop_time_out() {
     let scenario = scenario!("Hangs")
         .register_transaction(transaction!(hang))
         .register_transaction(transaction!(logout).set_on_stop());
-    let memory = live(scenario, &server, 1).await;
+    let memory = run_until(scenario, &server, 1).await;
     assert_eq!(memory.lines(), ["GET /before", "GET /logout"]);
 }
 

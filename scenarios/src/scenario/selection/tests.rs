@@ -119,7 +119,7 @@ fn markov_task_sets_are_kept_whole() {
         .task_with(options("plain", 1, &[]), Nothing::task)
         .task_set(options("Chain", 1, &[]), markov());
     let selection = Selection {
-        tags: vec!["nobody has this".into()],
+        tags: vec!["no task has this".into()],
         ..Selection::default()
     };
     let selected = Scenario::new("markov")
@@ -145,8 +145,8 @@ fn user_types_are_chosen_by_name_and_weight() {
             .fixed_count(count)
             .task(1, Nothing::task)
     };
-    let nobody = Scenario::new("idle").user(idle(0.0, 0));
-    assert_eq!(shown(&nobody.select(&Selection::default()).unwrap()), "");
+    let idle_only = Scenario::new("idle").user(idle(0.0, 0));
+    assert_eq!(shown(&idle_only.select(&Selection::default()).unwrap()), "");
     let fixed = Scenario::new("fixed").user(idle(0.0, 2));
     assert!(fixed.select(&Selection::default()).is_ok());
 }

@@ -32,7 +32,7 @@ pub(in crate::client) struct Head {
     is_http_1_0: bool,
 }
 
-/// Looks for the end of a head, the first empty line; `line` is where the search goes on, the start of a line.
+/// Looks for the end of a head, the first empty line; `line` is where the search continues, the start of a line.
 /// Returns where the head ends.
 pub(super) fn find_end(read: &[u8], line: &mut usize) -> Option<usize> {
     while let Some(length) = memchr(b'\n', &read[*line..]) {
@@ -64,7 +64,7 @@ impl Head {
         for (start, end) in lines {
             let line = &bytes[start..end];
             if matches!(line.first(), Some(b' ' | b'\t')) {
-                // A folded line (RFC 9112, 5.2) goes on with the one before, if that was one.
+                // A folded line (RFC 9112, 5.2) continues the one before, if that was one.
                 if let Some((_, value)) = &mut current {
                     value.join(line.trim_ascii());
                 }

@@ -57,7 +57,7 @@ async fn only_a_task_set_can_be_interrupted() {
             .with(say("task").ends(&[INTERRUPT, DONE]))
     })
     .await;
-    assert_eq!(story.text(), "task@0 task@1000", "it waits, and goes on");
+    assert_eq!(story.text(), "task@0 task@1000", "it waits and continues");
     assert!(story.errors[0].starts_with("task: interrupt() was called outside of a task set"));
 }
 
@@ -286,7 +286,7 @@ async fn errors_and_panics_name_their_line() {
     }
     keep_places_of_panics();
     let user = FastHttpUser::<Failing>::new("User").task(1, Failing::turn);
-    let (memory, _) = live_once(&user.into(), None, std::future::pending()).await;
+    let (memory, _) = run_once(&user.into(), None, std::future::pending()).await;
     let source = include_str!("flow.rs");
     let place_of = |mark: &str| {
         let line = source.lines().position(|line| line.contains(mark));

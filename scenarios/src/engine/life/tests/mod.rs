@@ -1,4 +1,4 @@
-//! Lives of users on a clock of their own: no goose and no server, only the order of what happens.
+//! Users on a clock of their own: no goose and no server, only the order of what happens.
 
 mod flow;
 mod pacing;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use super::live;
+use super::run_user;
 use crate::client::{Client, ClientShared};
 use crate::engine::arrivals::Arrivals;
 use crate::prelude::*;
@@ -114,13 +114,13 @@ const STOP_TEST: End = || stop_test("no stock left");
 const FAIL: End = || Err(TaskError::new("my own words"));
 const PANIC: End = || panic!("dropped the basket");
 
-struct Told {
+struct Story {
     lines: Vec<String>,
     errors: Vec<String>,
     memory: Arc<Memory>,
 }
 
-impl Told {
+impl Story {
     fn text(&self) -> String {
         self.lines.join(" ")
     }
@@ -129,25 +129,25 @@ impl Told {
 type Users = FastHttpUser<Diary>;
 type Sets<T = ()> = TaskSetBuilder<T, Diary>;
 
-/// Lives one life, stopped after so many milliseconds if it has not ended before.
-async fn tell(stop_after: u64, build: impl FnOnce(Users) -> Users) -> Told {
+/// Runs one user, stopped after so many milliseconds if it has not ended before.
+async fn tell(stop_after: u64, build: impl FnOnce(Users) -> Users) -> Story {
     tell_with(stop_after, None, build).await
 }
 
-/// Lives one life, asked to stop when `stop` is over.
-async fn live_once(
+/// Runs one user, asked to stop when `stop` is over.
+async fn run_once(
     user_type: &UserType,
     arrivals: Option<&Arrivals>,
     stop: impl Future<Output = ()>,
 ) -> (Arc<Memory>, Arc<UserContext>) {
     let memory = Arc::new(Memory::default());
     let context: Arc<UserContext> = user_context(memory.clone());
-    let nobody = "http://127.0.0.1:1".parse().unwrap();
-    let host = user_type.host().unwrap_or(&nobody);
+    let unreachable = "http://127.0.0.1:1".parse().unwrap();
+    let host = user_type.host().unwrap_or(&unreachable);
     let shared = ClientShared::new(host, Arc::clone(user_type.client_options())).unwrap();
     let client = Client::new(Arc::new(shared), Arc::clone(&context));
     tokio::select! {
-        () = live(&context, user_type, client, arrivals) => {}
+        () = run_user(&context, user_type, client, arrivals) => {}
         () = async {
             stop.await;
             context.stop.raise();
@@ -161,7 +161,7 @@ async fn tell_with(
     stop_after: u64,
     arrivals: Option<&Arrivals>,
     build: impl FnOnce(Users) -> Users,
-) -> Told {
+) -> Story {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);
     let born = Instant::now();
@@ -172,10 +172,10 @@ async fn tell_with(
     let user_type = UserType::from(build(user));
     user_type.check().unwrap();
     let stop = sleep(Duration::from_millis(stop_after));
-    let (memory, _) = live_once(&user_type, arrivals, stop).await;
+    let (memory, _) = run_once(&user_type, arrivals, stop).await;
     let lines = lines.lock().unwrap().clone();
     let errors = memory.task_errors();
-    Told {
+    Story {
         lines,
         errors: errors
             .iter()

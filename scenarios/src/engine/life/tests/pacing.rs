@@ -93,7 +93,7 @@ async fn the_users_pace_goes_on_in_task_sets_without_their_own() {
             .task_set(named("Set"), set)
     })
     .await;
-    // After the interrupt the next one is picked at once, and the next wait ends on the schedule.
+    // After the interrupt the next one is picked immediately, and the next wait ends on the schedule.
     assert_eq!(
         story.text(),
         "task@0+0 task@1000+0 task@2000+0 task@2100+0 task@3000+0"

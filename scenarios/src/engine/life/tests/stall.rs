@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The target answers at once, but for one request, and nobody is answered meanwhile.
+/// The target answers immediately, except for one request, during which it answers no other.
 const STALL: Duration = Duration::from_secs(1);
 /// Which request that is.
 const STALLED: usize = 20;

@@ -56,7 +56,7 @@ async fn notes_of(build: impl FnOnce(FastHttpUser<Notes>) -> FastHttpUser<Notes>
     let kept = notes.clone();
     let user = FastHttpUser::with_state("User", move || notes.clone());
     let stop = sleep(Duration::from_millis(1_000));
-    let (memory, _) = live_once(&build(user).into(), None, stop).await;
+    let (memory, _) = run_once(&build(user).into(), None, stop).await;
     assert_eq!(memory.task_errors(), []);
     kept.lines.lock().unwrap().clone()
 }

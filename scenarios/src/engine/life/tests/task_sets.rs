@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Task sets are entered, left and entered again, at once or after a wait; each time anew.
+/// Task sets are entered, left and entered again, immediately or after a wait; each time anew.
 #[tokio::test(start_paused = true)]
 async fn a_task_set_runs_until_it_is_interrupted() {
     let script = [DONE, DONE, INTERRUPT, DONE, INTERRUPT_AND_WAIT, DONE];
@@ -123,7 +123,7 @@ async fn a_markov_task_set_begins_with_its_first_task_and_follows_its_transition
         .iter()
         .map(|line| line.split('@').next().unwrap())
         .collect();
-    // Home is a task set that interrupts at once, so there is no wait after it, and after an interrupt
+    // Home is a task set that interrupts immediately, so there is no wait after it, and after an interrupt
     // the chain begins anew.
     assert_eq!(
         names.join(" "),
