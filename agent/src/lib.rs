@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod bounded_names;
 mod cli;
 #[cfg(feature = "coordinator")]
 mod demo_target;
@@ -9,7 +10,6 @@ mod open_files;
 mod own_build;
 mod recorder;
 mod scenario_choice;
-mod vocabulary;
 mod worker;
 mod worker_protocol;
 

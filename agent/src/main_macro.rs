@@ -67,7 +67,7 @@
 /// }
 ///
 /// fn main() -> ExitCode {
-///     greylag::main!(scenario = checkout(), scenario = Scenario::new("nobody"))
+///     greylag::main!(scenario = checkout(), scenario = Scenario::new("browse"))
 /// }
 /// ```
 ///

@@ -20,8 +20,8 @@ use crate::agent::whole_scenario_info;
 pub(crate) struct Choice {
     /// The scenario, with the user types and tasks that were selected.
     pub(crate) scenario: Scenario,
-    /// Its user types as classes to deal users from, in the same order.
-    pub(crate) classes: Vec<UserTypeWeight>,
+    /// The weights of its user types, in the same order.
+    pub(crate) weights: Vec<UserTypeWeight>,
 }
 
 /// Why a load test cannot be run by the scenarios of this program.
@@ -62,8 +62,8 @@ pub(crate) fn choose(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Choice
         equal_weights: test.selection.equal_weights,
     };
     let scenario = whole.select(&selection)?;
-    let classes = classes_of(&scenario);
-    Ok(Choice { scenario, classes })
+    let weights = weights_of(&scenario);
+    Ok(Choice { scenario, weights })
 }
 
 /// The scenario of a load test, with what the test selects of it.
@@ -149,8 +149,8 @@ fn names_of(compiled_in: &[Scenario]) -> String {
     names.join(", ")
 }
 
-/// The user types of a scenario as classes to deal users from.
-fn classes_of(scenario: &Scenario) -> Vec<UserTypeWeight> {
+/// The weights of a scenario's user types.
+fn weights_of(scenario: &Scenario) -> Vec<UserTypeWeight> {
     scenario
         .user_types
         .iter()
@@ -250,7 +250,7 @@ mod tests {
         Scenario::new("shop")
             .user(user("Buyer", "buy").weight(3.0))
             .user(user("Admin", "admin").fixed_count(2))
-            .user(user("Nobody", "none").weight(0.0))
+            .user(user("Unused", "none").weight(0.0))
             .option(CustomOption::integer("pages"))
     }
 
@@ -261,17 +261,17 @@ mod tests {
         };
         change(&mut test);
         let choice = choose(&test, &[shop()])?;
-        assert_eq!(choice.scenario.user_types.len(), choice.classes.len());
+        assert_eq!(choice.scenario.user_types.len(), choice.weights.len());
         Ok(choice
-            .classes
+            .weights
             .into_iter()
-            .map(|class| (class.name, class.weight, class.fixed_count))
+            .map(|user_type| (user_type.name, user_type.weight, user_type.fixed_count))
             .collect())
     }
 
     fn names(change: impl Fn(&mut LoadTest)) -> Vec<String> {
-        let classes = chosen(change).unwrap();
-        classes.into_iter().map(|(name, ..)| name).collect()
+        let weights = chosen(change).unwrap();
+        weights.into_iter().map(|(name, ..)| name).collect()
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
                 "no user type `Buyers`",
             ),
             (
-                |test| test.selection.user_types = vec!["Nobody".into()],
+                |test| test.selection.user_types = vec!["Unused".into()],
                 "no users with weight > 0",
             ),
             (

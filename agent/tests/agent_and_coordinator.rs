@@ -1,7 +1,7 @@
 //! A real agent with real worker processes against a coordinator that loses connections, forgets to
 //! acknowledge and goes away.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod support;
 
@@ -166,10 +166,10 @@ async fn users_come_and_go_while_the_run_goes_on() {
 async fn a_selection_without_users_starts_no_worker() {
     let scene = Scene::idle().await;
     let mut test = test_of(&scene.target, 5);
-    test.selection.user_types = vec!["Nobody".into()];
+    test.selection.user_types = vec!["Unknown".into()];
     let (failure, saved) = scene.refusal_of(test).await;
     assert!(
-        failure.starts_with("agent load-a cannot run the test: ") && failure.contains("Nobody"),
+        failure.starts_with("agent load-a cannot run the test: ") && failure.contains("Unknown"),
         "{failure}"
     );
     assert!(saved.pids.is_empty());
@@ -180,15 +180,15 @@ async fn a_scenario_that_is_unknown_fails_the_part() {
     let scene = Scene::idle().await;
     let mut test = test_of(&scene.target, 5);
     test.declared = None;
-    test.scenario = "nobody".into();
+    test.scenario = "unknown".into();
     let (failure, _) = scene.refusal_of(test).await;
     assert!(
-        failure.contains("scenario `nobody` is unknown"),
+        failure.contains("scenario `unknown` is unknown"),
         "{failure}"
     );
 }
 
-/// A coordinator that accepts and drops is no better than one that is not there.
+/// A coordinator that accepts and drops is no better than one that does not listen.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_do_not_last_are_dialled_less_and_less_often() {
     let coordinator = FakeCoordinator::start().await;

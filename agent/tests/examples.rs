@@ -1,7 +1,7 @@
 //! The examples are programs that run, and their files need nothing but what a crate of `greylag new` has.
 
 #![cfg(feature = "coordinator")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -113,7 +113,7 @@ async fn classic_runs() {
 
 #[tokio::test]
 async fn login_journey_runs() {
-    // This target lets everybody in.
+    // This target accepts any login.
     runs("login_journey", &["/login (wrong)"]).await;
 }
 

@@ -1,6 +1,6 @@
 //! `greylag new`: what it writes compiles, runs and is refused where it should be.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

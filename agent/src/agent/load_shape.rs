@@ -1,7 +1,7 @@
 //! The load profile that a scenario's own load shape makes.
 //!
 //! The shape is the scenario's code, so it runs on a thread of its own and has a limited time. It is asked
-//! once, on the agent that has worker 0, before the run: everybody else gets the profile.
+//! once, on the agent that has worker 0, before the run: the others get the profile.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use crate::agent::{AgentConfigError, has_credentials};
 use crate::cli::failure::Failure;
 use crate::cli::options::trusting;
 
-/// How long the coordinator may be silent while it is to answer, or goes on answering: a long answer may take longer.
+/// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

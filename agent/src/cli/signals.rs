@@ -46,7 +46,7 @@ impl Signals {
         }
     }
 
-    /// Waits for what cannot be ended in order, which the next signal therefore ends at once.
+    /// Waits for what cannot be ended in order, which the next signal therefore ends immediately.
     ///
     /// # Errors
     /// Its own, or that it was `interrupted`.

@@ -16,7 +16,7 @@ use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind};
 use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
 use tokio::sync::Notify;
 
-use crate::vocabulary::{Overflowed, TASK_METHOD, Vocabulary};
+use crate::bounded_names::{BoundedNames, Overflowed, TASK_METHOD};
 pub(crate) use second::{Reports, Second};
 
 /// At most this many seconds wait to be taken out; when the agent does not take reports for longer, the two earliest
@@ -42,7 +42,7 @@ struct StopTest {
 
 #[derive(Default)]
 struct State {
-    vocabulary: Vocabulary,
+    names: BoundedNames,
     seconds: Seconds,
     /// Without the worker's number, which the agent adds.
     notices: GeneratorNotices,
@@ -162,10 +162,10 @@ impl State {
     /// These seconds and all that belongs to them; endpoints that are new are added to `endpoints`.
     fn taken(&mut self, seconds: Vec<Second>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
         let known = endpoints.len();
-        endpoints.extend_from_slice(&self.vocabulary.endpoints()[known..]);
+        endpoints.extend_from_slice(&self.names.endpoints()[known..]);
         Taken {
             seconds,
-            overflowed: self.vocabulary.overflowed(),
+            overflowed: self.names.overflowed(),
             notices: self.notices.take(),
         }
     }
@@ -218,16 +218,12 @@ impl Recorder for RunRecorder {
             .unwrap_or(sample.started_at);
         let at = self.run_time_of(ended);
         let mut state = self.lock();
-        let State {
-            vocabulary,
-            seconds,
-            ..
-        } = &mut *state;
-        let endpoint = vocabulary.endpoint(sample.method, sample.name);
+        let State { names, seconds, .. } = &mut *state;
+        let endpoint = names.endpoint(sample.method, sample.name);
         let second = seconds.at(whole_seconds(at));
         match sample.error {
             None => second.request(endpoint, at, sample, None),
-            Some(error) => vocabulary.error(endpoint, error, |error| {
+            Some(error) => names.error(endpoint, error, |error| {
                 second.request(endpoint, at, sample, Some(error));
             }),
         }
@@ -248,13 +244,9 @@ impl Recorder for RunRecorder {
     fn task_error(&self, task: &str, error: &str) {
         let number = self.second_now();
         let mut state = self.lock();
-        let State {
-            vocabulary,
-            seconds,
-            ..
-        } = &mut *state;
-        let endpoint = vocabulary.endpoint(TASK_METHOD, task);
-        vocabulary.error(endpoint, error, |error| {
+        let State { names, seconds, .. } = &mut *state;
+        let endpoint = names.endpoint(TASK_METHOD, task);
+        names.error(endpoint, error, |error| {
             seconds.at(number).task_error(endpoint, error);
         });
     }

@@ -259,7 +259,7 @@ async fn the_first_reason_to_stop_the_test_is_kept() {
 }
 
 #[test]
-fn seconds_that_nobody_takes_merge_without_loss() {
+fn seconds_that_are_not_taken_merge_without_loss() {
     let run_zero = run_zero();
     let recorder = begun(run_zero);
     for second in 0..1_000 {

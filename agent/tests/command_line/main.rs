@@ -1,6 +1,6 @@
 //! The command line with bad input: one clear message, exit code 2, and nothing started.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod texts;
 

@@ -186,7 +186,7 @@ impl Connection {
         let _ = self.0.send(Message::Binary(encode(message).into())).await;
     }
 
-    /// The next message that is no ping; pings are answered. None when the agent closed the connection.
+    /// The next message that is not a ping; pings are answered. None when the agent closed the connection.
     pub(crate) async fn hear(&mut self) -> Option<ToCoordinator> {
         loop {
             let frame = tokio::time::timeout(PATIENCE, self.0.next())

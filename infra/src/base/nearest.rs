@@ -1,4 +1,4 @@
-//! What somebody may have meant.
+//! What may have been meant by a misspelled name.
 
 /// From which Jaro-Winkler similarity on a word is taken for a misspelt other one.
 const ALIKE: f64 = 0.6;

@@ -20,7 +20,7 @@ pub struct LoadTest {
     pub host: String,
     /// Peak concurrent users.
     pub users: u64,
-    /// Time to ramp linearly from zero to `users`, in seconds; 0 starts everyone at once. With an arrival rate
+    /// Time to ramp linearly from zero to `users`, in seconds; 0 starts all immediately. With an arrival rate
     /// it is the rate that ramps from zero, and all users start immediately.
     pub ramp_up_s: u64,
     /// Total duration, ramp included, in seconds. With a load shape in the scenario's code 0 is possible: the

@@ -135,9 +135,9 @@ impl LoadTest {
         Ok(())
     }
 
-    /// What to tell when fewer users will start than are asked for, because all user types that take part
+    /// The warning when fewer users will start than are asked for, because all user types that take part
     /// have fixed counts.
-    pub fn too_few_to_deal(&self, scenario: &ScenarioInfo) -> Option<String> {
+    pub fn fixed_counts_warning(&self, scenario: &ScenarioInfo) -> Option<String> {
         let mut fixed = 0_u64;
         for user_type in self.user_types_of(scenario) {
             if user_type.fixed_count == 0 {
@@ -148,19 +148,19 @@ impl LoadTest {
         let users = self.most_users();
         (fixed > 0 && fixed < users).then(|| {
             format!(
-                "all user types have fixed counts that add up to {fixed}: no more than these of {users} users start"
+                "all user types have fixed counts, which add up to {fixed}: only {fixed} of {users} users will start"
             )
         })
     }
 
-    /// The classes that users are taken from. None if they are not known here: tags may leave a user type without tasks.
-    pub fn classes(&self, scenario: &ScenarioInfo) -> Option<Vec<UserTypeWeight>> {
+    /// The user types that users are taken from. None if they are not known here: tags may leave a user type without tasks.
+    pub fn user_type_weights(&self, scenario: &ScenarioInfo) -> Option<Vec<UserTypeWeight>> {
         let selection = &self.selection;
         let has_tags = !selection.tags.is_empty() || !selection.exclude_tags.is_empty();
         if has_tags || self.declared.is_some() {
             return None;
         }
-        let mut classes: Vec<UserTypeWeight> = self
+        let mut weights: Vec<UserTypeWeight> = self
             .user_types_of(scenario)
             .map(|known| UserTypeWeight {
                 name: known.name.clone(),
@@ -169,9 +169,9 @@ impl LoadTest {
             })
             .collect();
         if selection.equal_weights {
-            equal_weights(&mut classes);
+            equal_weights(&mut weights);
         }
-        (!classes.is_empty()).then_some(classes)
+        (!weights.is_empty()).then_some(weights)
     }
 
     /// The user types that take part and get users.
@@ -333,7 +333,7 @@ mod tests {
             user_types: vec![
                 user_type("Web", 3.0, 0, Some("http://a")),
                 user_type("Admin", 0.0, 2, None),
-                user_type("Nobody", 0.0, 0, None),
+                user_type("Unused", 0.0, 0, None),
             ],
             options: vec![
                 option("count", OptionKind::Integer),
@@ -385,7 +385,7 @@ mod tests {
             selecting(&["Admin"]),
             LoadTest {
                 host: String::new(),
-                ..selecting(&["Web", "Nobody"])
+                ..selecting(&["Web", "Unused"])
             },
         ] {
             assert_eq!(test.check_fits(&scenario()), Ok(()), "{test:?}");
@@ -432,7 +432,7 @@ mod tests {
                 "no user type `web`; did you mean `Web`?",
             ),
             (
-                selecting(&["Nobody"]),
+                selecting(&["Unused"]),
                 "There are no users with weight > 0 in scenario `shop`",
             ),
             (homeless, "user type `Admin` has none of its own"),
@@ -455,11 +455,13 @@ mod tests {
 
     #[test]
     fn too_few_fixed_users_are_told() {
-        assert_eq!(test().too_few_to_deal(&scenario()), None);
-        let told = selecting(&["Admin"]).too_few_to_deal(&scenario()).unwrap();
+        assert_eq!(test().fixed_counts_warning(&scenario()), None);
+        let warning = selecting(&["Admin"])
+            .fixed_counts_warning(&scenario())
+            .unwrap();
         assert!(
-            told.contains("add up to 2: no more than these of 9"),
-            "{told}"
+            warning.contains("add up to 2: only 2 of 9 users"),
+            "{warning}"
         );
     }
 }

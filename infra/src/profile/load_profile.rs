@@ -31,7 +31,7 @@ pub struct LoadProfile {
 /// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
 ///
 /// With n users before, up: user k (from n) starts at `at_us + (k - n) * over_us / (users - n)`. Down: user k
-/// (from n - 1) stops at `at_us + (n - 1 - k) * over_us / (n - users)`. The first starts or stops at once.
+/// (from n - 1) stops at `at_us + (n - 1 - k) * over_us / (n - users)`. The first starts or stops immediately.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -106,7 +106,7 @@ impl LoadProfile {
     }
 
     /// The intended starts of a worker's iterations, beginning with the first that is due at `from_us` or
-    /// later. Iteration j is due when the integral of the rate passes j (the first at once), and worker w of
+    /// later. Iteration j is due when the integral of the rate passes j (the first immediately), and worker w of
     /// W owns the iterations j with j % W == w.
     pub fn arrival_times(&self, worker: u32, workers: u32, from_us: u64) -> ArrivalTimes {
         ArrivalTimes::new(self, worker, workers, from_us)
@@ -174,7 +174,7 @@ impl LoadProfile {
         Ok(())
     }
 
-    /// As [`LoadProfile::check`], for a run that goes on: that there are no users is in order, because
+    /// As [`LoadProfile::check`], for a run that has started: no users are allowed, because
     /// a user may take them all away, immediately or before they started.
     ///
     /// # Errors

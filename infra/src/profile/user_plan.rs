@@ -146,7 +146,7 @@ impl UserPlan {
     /// The next turn of a worker that has `active` users of its own: at `after_us` if the profile asks for
     /// more or fewer then, else at the first time at which it does. A worker that follows the plan and asks
     /// again follows the profile exactly, also when it is late or the profile has changed meanwhile. None
-    /// when nothing changes any more before the run ends; its end stops all users and is no turn.
+    /// when nothing changes any more before the run ends; its end stops all users and does not count as a turn.
     pub fn next_change_of(
         &self,
         worker: u32,

@@ -273,7 +273,7 @@ impl Registry {
         let agents = self
             .infrastructures
             .get_mut(&hello.infrastructure)
-            .expect("the infrastructure was created above or is there already");
+            .expect("the infrastructure was created above or already existed");
         let others: Vec<&AgentView> = agents
             .values()
             .filter(|agent| agent.id != agent_id)

@@ -110,7 +110,7 @@ fn kept_scenarios(named: &[ScenarioInfo]) -> Vec<ScenarioInfo> {
 fn kept_user_type(named: &UserTypeInfo) -> UserTypeInfo {
     UserTypeInfo {
         name: kept_text(&named.name),
-        // What is no number is unequal to itself and would look like news for ever.
+        // NaN is unequal to itself and would look like news for ever.
         weight: if named.weight.is_finite() {
             named.weight
         } else {

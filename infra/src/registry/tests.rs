@@ -197,7 +197,7 @@ fn what_is_kept_of_a_hello_is_bounded() {
     ] {
         assert_eq!(text.len(), MAX_TEXT_BYTES);
     }
-    assert_eq!(user_type.weight, 0.0, "what is no number is not kept");
+    assert_eq!(user_type.weight, 0.0, "NaN is not kept");
     assert_eq!(kept.options[1].default, "", "a secret is not kept");
     assert!(kept.has_shape);
 }

@@ -123,13 +123,13 @@ fn scenario_of<'a>(test: &LoadTest, agent: &'a AgentView) -> Option<&'a Scenario
 }
 
 /// The user types that users are taken from, if the agents' scenario alone says it.
-pub(super) fn classes(
+pub(super) fn user_type_weights(
     test: &LoadTest,
     agents: &[RunAgent],
     registry: &Registry,
 ) -> Option<Vec<UserTypeWeight>> {
     let agent = registry.agent(&agents.first()?.id)?;
-    test.classes(scenario_of(test, agent)?)
+    test.user_type_weights(scenario_of(test, agent)?)
 }
 
 /// Checks that each agent has the scenario and that the test fits it there.
@@ -157,7 +157,7 @@ fn check_scenarios<'a>(
         match first {
             None => {
                 first = Some((agent, scenario));
-                warnings.extend(test.too_few_to_deal(scenario));
+                warnings.extend(test.fixed_counts_warning(scenario));
             }
             Some((other, known)) if known != scenario => warnings.push(format!(
                 "agents {} and {} have different versions of scenario `{}`: their users may not do the same; start all agents from one build",

@@ -15,7 +15,7 @@ use super::Coordinator;
 #[derive(Debug)]
 pub(super) struct RampNews {
     /// The user types, where it is known which take part.
-    classes: Option<Vec<UserTypeWeight>>,
+    user_types: Option<Vec<UserTypeWeight>>,
     /// What `ramps` was made from.
     profile: LoadProfile,
     ramps: Vec<Ramp>,
@@ -42,9 +42,9 @@ struct Ramp {
 
 impl RampNews {
     /// Of a run that begins.
-    pub(super) fn new(classes: Option<Vec<UserTypeWeight>>) -> Self {
+    pub(super) fn new(user_types: Option<Vec<UserTypeWeight>>) -> Self {
         Self {
-            classes,
+            user_types,
             profile: LoadProfile::default(),
             ramps: Vec::new(),
             announced_us: None,
@@ -91,16 +91,16 @@ impl RampNews {
 
     /// How many of so many users there really are: fixed counts may leave some without a user type.
     fn most(&self, users: u64) -> u64 {
-        let Some(classes) = &self.classes else {
+        let Some(user_types) = &self.user_types else {
             return users;
         };
-        if classes
+        if user_types
             .iter()
-            .any(|class| class.fixed_count == 0 && class.gets_users())
+            .any(|user_type| user_type.fixed_count == 0 && user_type.gets_users())
         {
             return users;
         }
-        let fixed = classes.iter().map(|class| class.fixed_count);
+        let fixed = user_types.iter().map(|user_type| user_type.fixed_count);
         fixed.fold(0, u64::saturating_add).min(users)
     }
 
@@ -145,24 +145,24 @@ impl RampNews {
         self.end_logged_us = Some(ramp.at_us);
         let users = ramp.after;
         (users > 0 && users != ramp.before).then(|| {
-            let by_class = self.by_class(users);
-            format!("All users spawned{by_class} ({users} total users)")
+            let by_user_type = self.by_user_type(users);
+            format!("All users spawned{by_user_type} ({users} total users)")
         })
     }
 
-    fn by_class(&self, users: u64) -> String {
-        let Some(classes) = &self.classes else {
+    fn by_user_type(&self, users: u64) -> String {
+        let Some(user_types) = &self.user_types else {
             return String::new();
         };
-        let mut of_class = BTreeMap::<&str, u64>::new();
-        // As many as there are: the number came out of these classes.
+        let mut users_of = BTreeMap::<&str, u64>::new();
+        // As many as there are: the number came out of these user types.
         let users = usize::try_from(users).unwrap_or(usize::MAX);
-        for class in UserTypeSequence::new(classes).take(users) {
-            *of_class.entry(&classes[class].name).or_default() += 1;
+        for user_type in UserTypeSequence::new(user_types).take(users) {
+            *users_of.entry(&user_types[user_type].name).or_default() += 1;
         }
-        let counts: Vec<String> = of_class
+        let counts: Vec<String> = users_of
             .iter()
-            .map(|(class, users)| format!("{class:?}: {users}"))
+            .map(|(user_type, users)| format!("{user_type:?}: {users}"))
             .collect();
         format!(": {{{}}}", counts.join(", "))
     }
@@ -272,9 +272,9 @@ mod tests {
     }
 
     fn weighted() -> Option<Vec<UserTypeWeight>> {
-        let classes = [("B", 1.0), ("A", 3.0)];
+        let weights = [("B", 1.0), ("A", 3.0)];
         Some(
-            classes
+            weights
                 .map(|(name, weight)| UserTypeWeight::weighted(name, weight))
                 .into(),
         )

@@ -27,7 +27,7 @@ use greylag_reporting::{
     IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
 
-use crate::vocabulary::{Overflowed, Vocabulary};
+use crate::bounded_names::{BoundedNames, Overflowed};
 use crate::worker_protocol::{Report, add_change};
 use pending::{Pending, merge_into, merge_neighbours};
 use send_budget::SendBudget;
@@ -47,7 +47,7 @@ const SNAPSHOT_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Outbox {
     run_id: RunId,
-    vocabulary: Vocabulary,
+    names: BoundedNames,
     reported_overflow: Overflowed,
     /// All of this run, so that each is logged once.
     notices: GeneratorNotices,
@@ -84,7 +84,7 @@ impl Outbox {
     pub(crate) fn new(run_id: RunId) -> Self {
         Self {
             run_id,
-            vocabulary: Vocabulary::default(),
+            names: BoundedNames::default(),
             reported_overflow: Overflowed::default(),
             notices: GeneratorNotices::default(),
             pending: Pending::default(),
@@ -115,7 +115,7 @@ impl Outbox {
         let numbers: Vec<u32> = report
             .endpoints
             .iter()
-            .map(|endpoint| self.vocabulary.endpoint(&endpoint.method, &endpoint.name))
+            .map(|endpoint| self.names.endpoint(&endpoint.method, &endpoint.name))
             .collect();
         let number_of = |position: u32| numbers.get(position as usize).copied();
         for (data, checked) in intervals {
@@ -159,7 +159,7 @@ impl Outbox {
         let interval = second.entry(endpoint).or_default();
         interval.add(checked);
         for ErrorCount { error, occurrences } in &data.errors {
-            self.vocabulary.error(endpoint, error, |text| {
+            self.names.error(endpoint, error, |text| {
                 interval.record_error(text, *occurrences);
             });
         }
@@ -223,7 +223,7 @@ impl Outbox {
 
     /// Messages about caps that have been passed since this was last asked.
     pub(crate) fn take_overflow_news(&mut self) -> Vec<String> {
-        let overflowed = self.vocabulary.overflowed();
+        let overflowed = self.names.overflowed();
         let news = overflowed.news_since(self.reported_overflow).collect();
         self.reported_overflow = overflowed;
         news
@@ -256,9 +256,7 @@ impl Outbox {
         while self.may_send_more() && !self.pending.is_empty(before) {
             self.last_seq += 1;
             let budget = self.budget.snapshot_bytes();
-            let mut snapshot = self
-                .pending
-                .take(before, budget, self.vocabulary.endpoints());
+            let mut snapshot = self.pending.take(before, budget, self.names.endpoints());
             snapshot.run_id.clone_from(&self.run_id);
             snapshot.seq = self.last_seq;
             let pending = self.pending.first_second().unwrap_or(u32::MAX);

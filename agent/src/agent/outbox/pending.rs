@@ -61,7 +61,7 @@ impl Pending {
         &mut self,
         before: Option<u32>,
         budget: usize,
-        vocabulary: &[Arc<Endpoint>],
+        names: &[Arc<Endpoint>],
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
@@ -84,7 +84,7 @@ impl Pending {
                 second.remove();
                 continue;
             };
-            let position = positions.of(number, vocabulary, &mut snapshot.endpoints, &mut size);
+            let position = positions.of(number, names, &mut snapshot.endpoints, &mut size);
             let data = interval.to_wire(*second.key(), position);
             if second.get().is_empty() {
                 second.remove();
@@ -112,12 +112,8 @@ impl Pending {
             thin_samples(&mut samples);
             size += samples.len() * SMALL_BYTES;
             for sample in samples {
-                let endpoint = positions.of(
-                    sample.endpoint,
-                    vocabulary,
-                    &mut snapshot.endpoints,
-                    &mut size,
-                );
+                let endpoint =
+                    positions.of(sample.endpoint, names, &mut snapshot.endpoints, &mut size);
                 snapshot.samples.push(SampleData { endpoint, ..sample });
             }
         }
@@ -134,7 +130,7 @@ fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
     first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
 }
 
-/// Where in a snapshot's endpoints those of the vocabulary are.
+/// Where in a snapshot's endpoints those of the names are.
 #[derive(Default)]
 struct Positions(BTreeMap<u32, u32>);
 
@@ -142,12 +138,12 @@ impl Positions {
     fn of(
         &mut self,
         number: u32,
-        vocabulary: &[Arc<Endpoint>],
+        names: &[Arc<Endpoint>],
         endpoints: &mut Vec<Endpoint>,
         size: &mut usize,
     ) -> u32 {
         *self.0.entry(number).or_insert_with(|| {
-            let endpoint = Endpoint::clone(&vocabulary[number as usize]);
+            let endpoint = Endpoint::clone(&names[number as usize]);
             *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
             endpoints.push(endpoint);
             endpoints.len() as u32 - 1

@@ -212,7 +212,7 @@ proptest! {
                     };
                     let kept = later(&outbox);
                     outbox.cut(before, 0);
-                    prop_assert_eq!(later(&outbox), kept, "a second that goes on is kept");
+                    prop_assert_eq!(later(&outbox), kept, "a second that has not ended is kept");
                 }
                 Step::Deliver(count) => {
                     for _ in 0..count {

@@ -24,7 +24,7 @@ use super::{WorkerEvent, WorkerProcessEvent};
 use crate::worker_protocol::{FromWorker, ToWorker, codec, decode, encode};
 
 /// How long what a worker has sent and printed is read after its process has ended. Its own frames are
-/// there at once; a process that it started may hold its output open for ever.
+/// there immediately; a process that it started may hold its output open for ever.
 const DRAIN: Duration = Duration::from_secs(2);
 /// What a worker's supervisor is to do.
 #[derive(Debug)]

@@ -61,7 +61,7 @@ pub(crate) async fn agent(
     end(&mut agent, &mut signals).await
 }
 
-/// Ends an agent cleanly, or at once on a second signal.
+/// Ends an agent cleanly, or immediately on a second signal.
 async fn end(agent: &mut AgentHandle, signals: &mut Signals) -> Result<ExitCode, Failure> {
     tracing::info!("stopping the load and sending the last results (repeat to exit immediately)");
     agent.begin_shutdown();

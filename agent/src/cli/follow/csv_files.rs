@@ -1,5 +1,5 @@
 //! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
-//! to date while a run goes on.
+//! to date while a run is running.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 /// How the name of the history ends, which has a row for each second.
 const HISTORY: &str = "_stats_history.csv";
-/// How often the small files are written while the run goes on, as Locust does.
+/// How often the small files are written while the run is running, as Locust does.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How often the history gets the seconds that came since.
 const HISTORY_EVERY: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ impl CsvFiles {
         Ok(files)
     }
 
-    /// Writes what is due, while the run goes on. Returns what is to be said: that they cannot be written, once, and
+    /// Writes what is due, while the run is running. Returns what is to be said: that they cannot be written, once, and
     /// that they can again. It does not end the run, whose results the coordinator keeps.
     pub(crate) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Option<String> {
         if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
@@ -158,7 +158,7 @@ impl CsvFiles {
         Ok(())
     }
 
-    /// Replaces the history by the whole, or by what there is of it until now. The second to go on with, if there is
+    /// Replaces the history by the whole, or by what there is of it until now. The second to continue with, if there is
     /// more to come.
     async fn whole_history(
         &self,

@@ -18,7 +18,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keyboard, if there is one and somebody looks.
+    /// The keyboard, if there is one and the terminal is in the foreground.
     pub(crate) fn take() -> Option<Self> {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() || !std::io::stderr().is_terminal() {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows progress, which never goes back: a run that has ended took until its last user ended, and until that is
-/// known the clock goes on.
+/// known the clock keeps running.
 pub(crate) struct ProgressDisplay {
     shape: Shape,
     /// The greatest run time shown, in seconds.

@@ -1,4 +1,4 @@
-//! What users print, on the terminal of whoever follows a run, while it goes on.
+//! What users print, on the terminal of whoever follows a run, while it is running.
 //!
 //! The run's log is at the coordinator, wherever the workers are. What stands in it of a worker is what its users
 //! print, panics, and what Greylag warns of there; those lines are repeated. What agents and coordinator report of

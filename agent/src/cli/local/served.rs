@@ -205,7 +205,7 @@ impl Local {
         &self.url
     }
 
-    /// Ends both at once: workers are killed. What was saved stays; a run that was under way is found
+    /// Ends both immediately: workers are killed. What was saved stays; a run that was under way is found
     /// unfinished by the next coordinator on the same data.
     pub(crate) async fn abandon(mut self) {
         self.agent.kill();

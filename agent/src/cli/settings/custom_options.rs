@@ -135,7 +135,7 @@ fn flag(declared: &[(&str, &CustomOption)]) -> Arg {
         ))
         .hide_env_values(is_secret);
     match first.kind {
-        // As Locust's and everybody's flags: `--verbose` alone means yes.
+        // As flags of Locust and other programs: `--verbose` alone means yes.
         CustomOptionKind::Flag => arg
             .value_name("BOOL")
             .num_args(0..=1)

@@ -10,7 +10,7 @@
 
 mod error;
 mod scheduler;
-mod slot_classes;
+mod slot_user_types;
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -239,7 +239,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: StartUsers) -> Result<(), 
     // In one task with the engine, so that a panic of the scheduler ends the load instead of stopping it silently.
     let beside = async {
         tokio::join!(
-            scheduler.schedule_users(&part.choice.classes, orders, spawned),
+            scheduler.schedule_users(&part.choice.weights, orders, spawned),
             schedule_arrivals,
             report_spawning(part, run, spawning_completed),
         );

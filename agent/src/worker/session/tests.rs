@@ -73,7 +73,7 @@ impl AgentSide {
         self.socket.send(encode(message)).await.unwrap();
     }
 
-    /// The next message that is no report.
+    /// The next message that is not a report.
     async fn hear(&mut self) -> FromWorker {
         loop {
             let frame = timeout(PATIENCE, self.socket.next()).await;
@@ -154,24 +154,24 @@ fn users(users: u64, duration_s: u64) -> LoadProfile {
     }
 }
 
-fn told(story: &Story) -> Vec<String> {
+fn lines(story: &Story) -> Vec<String> {
     story.lock().unwrap().clone()
 }
 
-async fn until_told(story: &Story, words: &str) {
+async fn until_line(story: &Story, words: &str) {
     let began = Instant::now();
-    while !told(story).iter().any(|line| line == words) {
+    while !lines(story).iter().any(|line| line == words) {
         assert!(
             began.elapsed() < PATIENCE,
             "{words:?} not in {:?}",
-            told(story)
+            lines(story)
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 /// A scenario that writes down its events; its users do nothing but be there.
-fn told_to(story: &Story) -> Scenario {
+fn scenario_that_logs_to(story: &Story) -> Scenario {
     macro_rules! tell {
         ($words:expr) => {{
             let story = Arc::clone(story);
@@ -185,7 +185,7 @@ fn told_to(story: &Story) -> Scenario {
         Ok(())
     }
     let spawned = Arc::clone(story);
-    Scenario::new("told")
+    Scenario::new("logged")
         .user(
             FastHttpUser::<()>::with_state("Idler", || {
                 USERS.fetch_add(1, Ordering::SeqCst);
@@ -210,15 +210,15 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let (began, before) = (Instant::now(), USERS.load(Ordering::SeqCst));
     let story = Story::default();
-    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 0).await;
     let first = users(2, 600);
     agent.start(first.clone()).await;
     let prepared = ["init", "test start", "worker start"];
-    assert_eq!(told(&story)[..3], prepared);
-    until_told(&story, "spawned 2").await;
+    assert_eq!(lines(&story)[..3], prepared);
+    until_line(&story, "spawned 2").await;
     let changed = first.with_change(1_000, 10, 0).unwrap();
     agent.say(&ToWorker::Profile { profile: changed }).await;
-    until_told(&story, "spawned 10").await;
+    until_line(&story, "spawned 10").await;
     // The first user of two, and with the change the five of ten.
     while USERS.load(Ordering::SeqCst) < before + 5 {
         assert!(began.elapsed() < PATIENCE);
@@ -228,7 +228,7 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
     assert_eq!(agent.end().await, None);
     assert_eq!(agent.started(), 5);
     assert_eq!(
-        told(&story),
+        lines(&story),
         [
             "init",
             "test start",
@@ -282,8 +282,8 @@ async fn set_up_data_is_made_on_worker_0_and_read_on_every_one() {
             set_up_data: said.clone(),
         };
         agent.say(&start).await;
-        until_told(&story, "[2, 41]").await;
-        assert_eq!(told(&story)[0] == "made", worker == 0);
+        until_line(&story, "[2, 41]").await;
+        assert_eq!(lines(&story)[0] == "made", worker == 0);
         agent.say(&ToWorker::Stop).await;
         assert_eq!(agent.end().await, None);
     }
@@ -292,7 +292,7 @@ async fn set_up_data_is_made_on_worker_0_and_read_on_every_one() {
 #[tokio::test]
 async fn users_do_not_begin_without_the_set_up_data() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let scenario = told_to(&Story::default()).set_up(|_| async { Ok(7_u8) });
+    let scenario = scenario_that_logs_to(&Story::default()).set_up(|_| async { Ok(7_u8) });
     let mut agent = AgentSide::prepare(scenario, 1).await;
     agent.start(users(2, 600)).await;
     let failure = agent.end().await.unwrap();
@@ -306,11 +306,12 @@ async fn users_do_not_begin_without_the_set_up_data() {
 #[tokio::test]
 async fn a_set_up_that_panics_is_a_reason_and_no_load() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let scenario =
-        told_to(&Story::default()).set_up(|run: Arc<greylag_scenarios::Run>| async move {
+    let scenario = scenario_that_logs_to(&Story::default()).set_up(
+        |run: Arc<greylag_scenarios::Run>| async move {
             assert!(run.users() > 99, "too few users");
             Ok(())
-        });
+        },
+    );
     let mut agent = AgentSide::prepare(scenario, 0).await;
     let failure = agent.end().await.unwrap();
     assert!(
@@ -323,12 +324,12 @@ async fn a_set_up_that_panics_is_a_reason_and_no_load() {
 async fn other_workers_hear_nothing_of_the_tests_events() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let story = Story::default();
-    let mut agent = AgentSide::prepare(told_to(&story), 1).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 1).await;
     // Ends by its own clock.
     agent.start(users(2, 1)).await;
     assert_eq!(agent.end().await, None);
     assert_eq!(
-        told(&story),
+        lines(&story),
         [
             "init",
             "worker start",
@@ -343,19 +344,19 @@ async fn other_workers_hear_nothing_of_the_tests_events() {
 async fn a_stop_before_the_start_ends_what_was_begun() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let story = Story::default();
-    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 0).await;
     assert!(matches!(agent.hear().await, FromWorker::Ready { .. }));
     agent.say(&ToWorker::Stop).await;
     assert_eq!(agent.end().await, None);
     assert_eq!(agent.started(), 0);
-    assert_eq!(told(&story)[3..], ["worker stop", "test stop", "quitting"]);
+    assert_eq!(lines(&story)[3..], ["worker stop", "test stop", "quitting"]);
 }
 
 #[tokio::test]
 async fn a_scenario_that_cannot_be_prepared_is_never_ready() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let scenario =
-        told_to(&Story::default()).on_init(|_| async { Err(TaskError::new("no database")) });
+    let scenario = scenario_that_logs_to(&Story::default())
+        .on_init(|_| async { Err(TaskError::new("no database")) });
     let mut agent = AgentSide::prepare(scenario, 0).await;
     let failure = agent.end().await.unwrap();
     assert!(failure.contains("no database"), "{failure}");
@@ -402,9 +403,9 @@ async fn users_that_hang_are_given_up() {
 async fn a_signal_ends_the_users_in_order() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let story = Story::default();
-    let mut agent = AgentSide::prepare(told_to(&story), 0).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 0).await;
     agent.start(users(2, 600)).await;
-    until_told(&story, "spawned 2").await;
+    until_line(&story, "spawned 2").await;
     agent.signals.send("SIGTERM").await.unwrap();
     match agent.hear().await {
         FromWorker::Failing(failure) => {
@@ -418,11 +419,11 @@ async fn a_signal_ends_the_users_in_order() {
     agent.session_end().await.unwrap();
 }
 
-/// An agent that is frozen says nothing and reads nothing, until it is let go on.
+/// An agent that is frozen says nothing and reads nothing, until it is let continue.
 #[tokio::test]
 async fn what_was_counted_waits_for_an_agent_that_is_frozen() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let mut agent = AgentSide::prepare(told_to(&Story::default()), 0).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&Story::default()), 0).await;
     agent.start(users(2, 600)).await;
     agent.say(&ToWorker::Alive { lease_ms: 300 }).await;
     let failure = agent.session_end().await;
@@ -440,7 +441,7 @@ async fn what_was_counted_waits_for_an_agent_that_is_frozen() {
 #[tokio::test]
 async fn counts_are_handed_over_within_a_second() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let mut agent = AgentSide::prepare(told_to(&Story::default()), 0).await;
+    let mut agent = AgentSide::prepare(scenario_that_logs_to(&Story::default()), 0).await;
     assert!(matches!(agent.hear().await, FromWorker::Ready { .. }));
     // Run time zero is where only its second 0 can come for as long as this test may take.
     let began = Instant::now();

@@ -20,7 +20,7 @@ pub enum WorkerFailure {
     },
     /// The thread that drives its users panicked.
     LoadThreadPanicked,
-    /// Its load ended before anybody asked for it.
+    /// Its load ended before it was asked to.
     LoadEnded {
         /// What the engine says about it; empty if it says nothing.
         problem: String,

@@ -125,7 +125,7 @@ impl RunLifecycle {
         let was_absent = matches!(presence, Presence::Absent { .. });
         match *presence {
             Presence::Ended => return Vec::new(),
-            Presence::GivenUp if holds_run => return vec![self.farewell(agent_id)],
+            Presence::GivenUp if holds_run => return vec![self.dismissal(agent_id)],
             Presence::GivenUp => return Vec::new(),
             Presence::Absent {
                 was_ready: true, ..

@@ -5,7 +5,7 @@ use super::{END_GRACE_US, Presence, RunLifecycle};
 use crate::base::AgentId;
 use crate::run::RunPhase;
 
-/// How much longer than otherwise a run goes on at most while its agents' results still arrive, in µs.
+/// How much longer than otherwise a run lasts at most while its agents' results still arrive, in µs.
 pub(super) const MAX_CATCH_UP_US: u64 = 3_600_000_000;
 
 impl RunLifecycle {

@@ -23,7 +23,7 @@
 //! fails and names it, and its results are a gap of the run until it hands them over, which it may do for a
 //! while after the end (`../completeness.rs`). A coordinator that was restarted treats all agents as absent since
 //! its start. The first reason to fail is the one that is kept. An agent that comes back as a new process does not
-//! come back: the run fails at once.
+//! come back: the run fails immediately.
 //!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
@@ -306,13 +306,13 @@ impl RunLifecycle {
             RunEffect::LogOutcome,
             RunEffect::Save,
         ];
-        effects.extend(given_up.iter().map(|agent_id| self.farewell(agent_id)));
+        effects.extend(given_up.iter().map(|agent_id| self.dismissal(agent_id)));
         effects.push(RunEffect::Over);
         effects
     }
 
     /// The last message to an agent that was given up: to end its load and to hand over what it holds, if it can hold any.
-    fn farewell(&self, agent_id: &AgentId) -> RunEffect {
+    fn dismissal(&self, agent_id: &AgentId) -> RunEffect {
         if self.record.started_at_us.is_some() {
             return self.stop(agent_id);
         }

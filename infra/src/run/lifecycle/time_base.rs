@@ -65,7 +65,7 @@ impl RunLifecycle {
         effects
     }
 
-    /// No agent holds a run for longer than it may go on: a greater run time is not believed.
+    /// No agent holds a run for longer than it may last: a greater run time is not believed.
     fn longest_run_time_us(&self) -> u64 {
         self.planned_end_us()
             .saturating_add(self.lease_us)

@@ -16,7 +16,7 @@ use greylag_infra::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, classes};
+use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights};
 use super::ramp_news::{RampNews, announce};
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
@@ -290,7 +290,7 @@ impl Owner {
         }
         let now_us = self.coordinator.now_us();
         let profile = test.profile();
-        let ramps = RampNews::new(classes(&test, &agents, &self.registry));
+        let ramps = RampNews::new(user_type_weights(&test, &agents, &self.registry));
         let record = RunRecord {
             id: new_run_id(),
             number: 0,

@@ -100,7 +100,7 @@ pub(crate) struct NewOptions {
     git: Option<String>,
 }
 
-/// Makes the crate and says how it goes on.
+/// Makes the crate and prints the next steps.
 pub(crate) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
     let directory = &options.directory;
     let name = crate_name(directory)?;

@@ -15,7 +15,7 @@ use greylag_scenarios::{Arrival, PlannedUser, Recorder, UserOrder};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::slot_classes::SlotClasses;
+use super::slot_user_types::SlotUserTypes;
 
 /// Orders that wait for the engine at most; the scheduler waits when it does not keep up.
 pub(super) const ORDER_QUEUE: usize = 1_024;
@@ -42,12 +42,12 @@ impl Scheduler {
     /// followed to its end here, the users it asks for over the whole run go to `spawned`.
     pub(super) async fn schedule_users(
         mut self,
-        classes: &[UserTypeWeight],
+        weights: &[UserTypeWeight],
         orders: mpsc::Sender<UserOrder>,
         spawned: mpsc::UnboundedSender<u64>,
     ) {
         let (worker, workers) = (self.worker, self.workers);
-        let mut slots = SlotClasses::new(classes, workers, &[worker]);
+        let mut slots = SlotUserTypes::new(weights, workers, &[worker]);
         let mut steps = Steps::new(&self.profile.borrow_and_update());
         let mut active = 0_u64;
         loop {
@@ -70,7 +70,7 @@ impl Scheduler {
                         active += 1;
                         let slot = usize::try_from(active - 1).unwrap_or(usize::MAX);
                         // After fixed counts alone the rest of the slots stay empty.
-                        slots.class_of(slot).map(|user_type| {
+                        slots.user_type_of(slot).map(|user_type| {
                             UserOrder::Start(PlannedUser {
                                 index: turn.index,
                                 user_type,

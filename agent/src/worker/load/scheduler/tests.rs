@@ -11,7 +11,7 @@ use super::*;
 /// Orders as they came, each at its run time in ms: index, and whether it starts.
 type Orders = Vec<(u128, u64, bool)>;
 
-fn classes() -> Vec<UserTypeWeight> {
+fn weights() -> Vec<UserTypeWeight> {
     vec![
         UserTypeWeight::weighted("A", 3.0),
         UserTypeWeight::weighted("B", 1.0),
@@ -53,7 +53,7 @@ impl Watched {
             workers,
             profile: followed,
         };
-        tokio::spawn(async move { scheduler.schedule_users(&classes(), orders, tell).await });
+        tokio::spawn(async move { scheduler.schedule_users(&weights(), orders, tell).await });
         Self {
             run_zero,
             profile,
@@ -68,7 +68,7 @@ impl Watched {
         let mut orders = Vec::new();
         while let Ok(order) = tokio::time::timeout_at(until, self.ordered.recv()).await {
             let at = Instant::now() - self.run_zero;
-            orders.push(match order.expect("the scheduler goes on") {
+            orders.push(match order.expect("the scheduler is running") {
                 UserOrder::Start(planned) => (at.as_millis(), planned.index, true),
                 UserOrder::Stop { index } => (at.as_millis(), index, false),
             });
@@ -202,8 +202,8 @@ async fn slots_without_a_class_stay_empty() {
         profile: followed,
     };
     let until = Instant::now() + Duration::from_millis(100);
-    let classes = [fixed];
-    let kept = scheduler.schedule_users(&classes, orders, spawned);
+    let weights = [fixed];
+    let kept = scheduler.schedule_users(&weights, orders, spawned);
     assert!(tokio::time::timeout_at(until, kept).await.is_err());
     let mut starts = 0;
     while let Ok(order) = ordered.try_recv() {

@@ -107,7 +107,7 @@ struct SeenPoll {
     /// Time in between in which we came late.
     ours: Duration,
     times: ThreadTimes,
-    /// How long it must last to be reported while it goes on.
+    /// How long it must last to be reported while it still blocks.
     report_at: Duration,
     /// Whether it was reported.
     reported: bool,
@@ -121,7 +121,7 @@ impl SeenPoll {
         seen.saturating_sub(self.ours).saturating_sub(waited)
     }
 
-    /// The same while it goes on: a thread's wait is known only when it is over, so that of one which could run
+    /// The same while it still blocks: a thread's wait is known only when it is over, so that of one which could run
     /// only what it did run counts.
     fn time_so_far(&self, times: ThreadTimes) -> Duration {
         if times.could_run {

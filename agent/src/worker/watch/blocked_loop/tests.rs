@@ -8,7 +8,7 @@ use greylag_scenarios::LoopWatch;
 
 use super::*;
 
-/// Two polls of the same code as somebody saw them.
+/// Two polls of the same code as the watch saw them.
 fn two_polls(code: &str) -> [Sight; 2] {
     let watch = LoopWatch::default();
     let mut polled = pin!(watch.polled(code, async {

@@ -1,4 +1,4 @@
-//! Values out of one table of a description. What is wrong is added to the problems, and reading goes on.
+//! Values out of one table of a description. What is wrong is added to the problems, and reading continues.
 
 mod durations;
 mod pairs;

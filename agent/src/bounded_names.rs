@@ -1,6 +1,6 @@
 //! The names a run uses, each kept once, and the caps on them.
 //!
-//! Users may name without bounds by mistake, and memory must be bounded all the same: what is beyond [`MAX_ENDPOINTS`] or [`MAX_ERRORS`]
+//! Users may name without bounds, and memory must stay bounded: what is beyond [`MAX_ENDPOINTS`] or [`MAX_ERRORS`]
 //! is counted under [`OTHER`], so nothing is lost but the name.
 
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -20,7 +20,7 @@ const MAX_METHOD_BYTES: usize = 64;
 
 /// Endpoints by number, from 0 in the order they were met, and the error texts met so far.
 #[derive(Debug, Default)]
-pub(crate) struct Vocabulary {
+pub(crate) struct BoundedNames {
     hasher: DefaultHashBuilder,
     endpoints: Vec<Arc<Endpoint>>,
     numbers: HashTable<u32>,
@@ -37,7 +37,7 @@ pub(crate) struct Overflowed {
     pub(crate) errors: bool,
 }
 
-impl Vocabulary {
+impl BoundedNames {
     /// The number of an endpoint. Nothing is allocated for one that is known.
     pub(crate) fn endpoint(&mut self, method: &str, name: &str) -> u32 {
         if name.len() > MAX_NAME_BYTES || method.len() > MAX_METHOD_BYTES {
@@ -163,72 +163,66 @@ fn hash_error(hasher: &DefaultHashBuilder, endpoint: u32, text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn name_of(vocabulary: &Vocabulary, number: u32) -> (String, String) {
-        let endpoint = &vocabulary.endpoints()[number as usize];
+    fn name_of(names: &BoundedNames, number: u32) -> (String, String) {
+        let endpoint = &names.endpoints()[number as usize];
         (endpoint.method.clone(), endpoint.name.clone())
     }
 
     #[test]
     fn the_same_endpoint_has_the_same_number() {
-        let mut vocabulary = Vocabulary::default();
-        let get = vocabulary.endpoint("GET", "/");
-        assert_ne!(vocabulary.endpoint("POST", "/"), get);
-        assert_ne!(vocabulary.endpoint("GET", "/a"), get);
-        assert_eq!(vocabulary.endpoint("GET", "/"), get);
-        assert_eq!(vocabulary.endpoints().len(), 3);
+        let mut names = BoundedNames::default();
+        let get = names.endpoint("GET", "/");
+        assert_ne!(names.endpoint("POST", "/"), get);
+        assert_ne!(names.endpoint("GET", "/a"), get);
+        assert_eq!(names.endpoint("GET", "/"), get);
+        assert_eq!(names.endpoints().len(), 3);
     }
 
     #[test]
     fn endpoints_beyond_the_cap_share_a_row_and_tasks_keep_theirs() {
-        let mut vocabulary = Vocabulary::default();
+        let mut names = BoundedNames::default();
         for number in 0..MAX_ENDPOINTS {
-            vocabulary.endpoint("GET", &format!("/{number}"));
+            names.endpoint("GET", &format!("/{number}"));
         }
-        assert_eq!(vocabulary.overflowed(), Overflowed::default());
-        let one = vocabulary.endpoint("GET", "/one more");
-        let two = vocabulary.endpoint("POST", "/two more");
-        let task = vocabulary.endpoint(TASK_METHOD, "User.task");
+        assert_eq!(names.overflowed(), Overflowed::default());
+        let one = names.endpoint("GET", "/one more");
+        let two = names.endpoint("POST", "/two more");
+        let task = names.endpoint(TASK_METHOD, "User.task");
         assert_eq!(one, two);
-        assert_eq!(name_of(&vocabulary, one), (String::new(), OTHER.to_owned()));
+        assert_eq!(name_of(&names, one), (String::new(), OTHER.to_owned()));
         assert_eq!(
-            name_of(&vocabulary, task),
+            name_of(&names, task),
             (TASK_METHOD.to_owned(), OTHER.to_owned())
         );
-        assert_eq!(vocabulary.endpoint("GET", "/0"), 0);
-        assert!(vocabulary.overflowed().endpoints);
+        assert_eq!(names.endpoint("GET", "/0"), 0);
+        assert!(names.overflowed().endpoints);
         assert_eq!(
-            vocabulary
-                .overflowed()
-                .news_since(Overflowed::default())
-                .count(),
+            names.overflowed().news_since(Overflowed::default()).count(),
             1
         );
     }
 
     #[test]
     fn errors_beyond_the_cap_are_counted_together() {
-        let mut vocabulary = Vocabulary::default();
+        let mut names = BoundedNames::default();
         for number in 0..MAX_ERROR_TEXTS {
             let text = format!("error {number}");
-            assert_eq!(vocabulary.error(0, &text, str::to_owned), text);
+            assert_eq!(names.error(0, &text, str::to_owned), text);
         }
-        assert_eq!(vocabulary.error(0, "one more", str::to_owned), OTHER);
-        assert_eq!(vocabulary.error(1, "error 1", str::to_owned), OTHER);
-        assert_eq!(vocabulary.error(0, "error 1", str::to_owned), "error 1");
-        assert!(vocabulary.overflowed().errors);
+        assert_eq!(names.error(0, "one more", str::to_owned), OTHER);
+        assert_eq!(names.error(1, "error 1", str::to_owned), OTHER);
+        assert_eq!(names.error(0, "error 1", str::to_owned), "error 1");
+        assert!(names.overflowed().errors);
     }
 
     #[test]
     fn long_texts_are_cut() {
-        let mut vocabulary = Vocabulary::default();
-        let number = vocabulary.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES));
-        assert_eq!(
-            number,
-            vocabulary.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES))
-        );
-        let (_, name) = name_of(&vocabulary, number);
+        let mut names = BoundedNames::default();
+        let number = names.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES));
+        assert_eq!(number, names.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES)));
+        let (_, name) = name_of(&names, number);
         assert!(name.len() <= MAX_NAME_BYTES && name.ends_with('…'));
-        let length = vocabulary.error(0, &"x".repeat(10 * MAX_ERROR_BYTES), str::len);
+        let length = names.error(0, &"x".repeat(10 * MAX_ERROR_BYTES), str::len);
         assert!(length <= MAX_ERROR_BYTES);
     }
 }
