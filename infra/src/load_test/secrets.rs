@@ -46,7 +46,10 @@ impl LoadTest {
                 url.as_str()
                     .replacen(&password, &format!(":{HIDDEN_PASSWORD}@"), 1)
             }
-            Ok(url) if url.has_host() => self.host.clone(),
+            // Other schemes are refused anyway, and what follows their host may be a password.
+            Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => {
+                self.host.clone()
+            }
             _ => without_password(&self.host),
         }
     }
@@ -163,6 +166,7 @@ mod tests {
                 "https:\\\\user:…@exa mple",
             ),
             ("https:user:secret@exa mple", "https:…@exa mple"),
+            ("ftp://a/user:secret@b", "ftp://a/user:…@b"),
         ] {
             assert_eq!(shown(host), shown_host);
         }
