@@ -32,10 +32,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::{Arrivals, SKIP_EVERY};
+use super::grace_periods::ENGINE_GRACE;
 use super::log_limit::LogLimit;
 use super::loop_watch::LoopWatch;
 use super::slots::{Assignment, Slots};
-use super::stop_grace::ENGINE_GRACE;
 use super::user::UserRunner;
 use crate::client::ClientSetupError;
 use crate::recorder::Recorder;

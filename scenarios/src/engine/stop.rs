@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use super::stop_grace::ON_STOP_GRACE;
+use super::grace_periods::ON_STOP_GRACE;
 
 /// Raised once, when the run is to stop.
 ///

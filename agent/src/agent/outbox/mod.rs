@@ -13,14 +13,14 @@ mod pending;
 mod send_budget;
 #[cfg(test)]
 mod tests;
+mod unacknowledged;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, ErrorCount, IntervalData, LogLine, MAX_UNACKNOWLEDGED, SampleData, ToCoordinator,
-    UserChange, WorkerState, encode,
+    AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, ToCoordinator, UserChange,
+    WorkerState, encode,
 };
 use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId};
 use greylag_reporting::{
@@ -31,6 +31,7 @@ use crate::bounded_names::{BoundedNames, Overflowed};
 use crate::worker_protocol::{Report, add_change};
 use pending::{Pending, merge_into, merge_neighbours};
 use send_budget::SendBudget;
+use unacknowledged::Unacknowledged;
 
 /// Seconds that are kept apart while they are pending; beyond that, each two neighbours are merged. Samples are drawn
 /// again then, so that there are never more than for this many seconds.
@@ -52,9 +53,7 @@ pub(crate) struct Outbox {
     /// All of this run, so that each is logged once.
     notices: GeneratorNotices,
     pending: Pending,
-    unacknowledged: VecDeque<Frame>,
-    /// How many of `unacknowledged`, from the front, went out on the present connection.
-    sent: usize,
+    unacknowledged: Unacknowledged,
     last_seq: u64,
     requests: u64,
     failures: u64,
@@ -71,15 +70,6 @@ pub(crate) enum ReportError {
     Endpoint,
 }
 
-#[derive(Debug)]
-struct Frame {
-    seq: u64,
-    bytes: Bytes,
-    made_at: Instant,
-    /// When it went out, on the present connection.
-    sent_at: Instant,
-}
-
 impl Outbox {
     pub(crate) fn new(run_id: RunId) -> Self {
         Self {
@@ -88,8 +78,7 @@ impl Outbox {
             reported_overflow: Overflowed::default(),
             notices: GeneratorNotices::default(),
             pending: Pending::default(),
-            unacknowledged: VecDeque::new(),
-            sent: 0,
+            unacknowledged: Unacknowledged::default(),
             last_seq: 0,
             requests: 0,
             failures: 0,
@@ -252,7 +241,6 @@ impl Outbox {
     /// Makes snapshots of what is pending, as many as may be unacknowledged: of the seconds before this one, because
     /// the workers hand over more of it, or of all and with the end. What is reported is whole up to `reported_until`.
     pub(crate) fn cut(&mut self, before: Option<u32>, reported_until: u32) {
-        let now = Instant::now();
         while self.may_send_more() && !self.pending.is_empty(before) {
             self.last_seq += 1;
             let budget = self.budget.snapshot_bytes();
@@ -262,49 +250,37 @@ impl Outbox {
             let pending = self.pending.first_second().unwrap_or(u32::MAX);
             snapshot.complete_until = reported_until.min(pending);
             self.ended |= snapshot.end.is_some();
-            self.unacknowledged.push_back(Frame {
-                seq: self.last_seq,
-                made_at: now,
-                sent_at: now,
-                bytes: encode(&ToCoordinator::Snapshot(Box::new(snapshot))).into(),
-            });
+            let frame = encode(&ToCoordinator::Snapshot(Box::new(snapshot)));
+            self.unacknowledged.push(self.last_seq, frame.into());
         }
     }
 
     fn may_send_more(&self) -> bool {
-        let unacknowledged = self.unacknowledged.iter().map(|frame| frame.bytes.len());
-        self.unacknowledged.len() < MAX_UNACKNOWLEDGED && self.budget.has_room(unacknowledged.sum())
+        !self.unacknowledged.is_full() && self.budget.has_room(self.unacknowledged.bytes())
     }
 
     /// The next frame to send on the present connection.
     pub(crate) fn next_to_send(&mut self) -> Option<Bytes> {
-        let frame = self.unacknowledged.get_mut(self.sent)?;
-        self.sent += 1;
-        frame.sent_at = Instant::now();
-        Some(frame.bytes.clone())
+        self.unacknowledged.next_to_send()
     }
 
     /// There is a new connection: everything unacknowledged has to be sent on it.
     pub(crate) fn reconnected(&mut self) {
-        self.sent = 0;
+        self.unacknowledged.send_all_again();
     }
 
     /// The coordinator has saved this snapshot and all before it, which took it so long.
     pub(crate) fn acknowledged(&mut self, seq: u64, saving: Duration) {
         let now = Instant::now();
-        while let Some(frame) = self.unacknowledged.front()
-            && frame.seq <= seq
-        {
+        while let Some(frame) = self.unacknowledged.remove_up_to(seq) {
             self.budget
                 .acknowledged(frame.bytes.len(), frame.sent_at, now, saving);
-            self.sent = self.sent.saturating_sub(1);
-            self.unacknowledged.pop_front();
         }
     }
 
     /// Since when the oldest snapshot that is not acknowledged waits.
     pub(crate) fn unacknowledged_since(&self) -> Option<Instant> {
-        self.unacknowledged.front().map(|frame| frame.made_at)
+        self.unacknowledged.oldest()
     }
 
     /// The oldest second that results are pending of.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::protocol::{Endpoint, ErrorCount, MAX_ERRORS, SampleKind, decode};
+use greylag_infra::protocol::{
+    Endpoint, ErrorCount, MAX_ERRORS, MAX_UNACKNOWLEDGED, SampleKind, decode,
+};
 use greylag_reporting::Interval;
 use proptest::prelude::*;
 
