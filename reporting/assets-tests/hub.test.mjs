@@ -39,14 +39,14 @@ function coordinator() {
   return it;
 }
 
-/** A page with what it was told, states by name. */
+/** A page with what it has received, states by name. */
 function page() {
-  const told = [];
-  const take = ({ name, state, data }) => told.push(state ?? (name === "run" ? `run ${data.id}` : name));
-  return { take, told };
+  const received = [];
+  const take = ({ name, state, data }) => received.push(state ?? (name === "run" ? `run ${data.id}` : name));
+  return { take, received };
 }
 
-test("all pages share one stream, and each is told what it shows", async () => {
+test("all pages share one stream, and each gets what it shows", async () => {
   const server = coordinator();
   const hub = new Hub("/events");
   const [one, two, front] = [page(), page(), page()];
@@ -57,23 +57,23 @@ test("all pages share one stream, and each is told what it shows", async () => {
   assert.deepEqual(server.asked, ["/events?runs=a,b&front=true"]);
   await server.send("run", { id: "a" });
   await server.send("change", 7);
-  assert.deepEqual(one.told, ["connecting", "live", "run a", "beat"]);
-  assert.deepEqual(two.told, ["connecting", "live", "beat", "beat"]);
-  assert.deepEqual(front.told, ["connecting", "live", "beat", "change"]);
+  assert.deepEqual(one.received, ["connecting", "live", "run a", "beat"]);
+  assert.deepEqual(two.received, ["connecting", "live", "beat", "beat"]);
+  assert.deepEqual(front.received, ["connecting", "live", "beat", "change"]);
 
   // A page of a run that is followed already needs everything from the beginning, and no changes before.
   const late = page();
   hub.say(late.take, { runs: ["a"], front: false });
   await server.send("run", { id: "a" });
-  assert.deepEqual(late.told, ["live", "beat"]);
+  assert.deepEqual(late.received, ["live", "beat"]);
   await pass(30);
   await server.send("run", { id: "a" });
-  assert.deepEqual(late.told, ["live", "beat", "run a"]);
+  assert.deepEqual(late.received, ["live", "beat", "run a"]);
   assert.equal(server.asked.length, 2);
   assert.equal(server.open.length, 1);
 });
 
-test("pages that are not seen have no stream, and one that is seen again catches up at once", async () => {
+test("pages that are not seen have no stream, and one that is seen again catches up immediately", async () => {
   const server = coordinator();
   const hub = new Hub("/events");
   const [one, two] = [page(), page()];
@@ -107,7 +107,7 @@ test("a page that says nothing any more is gone", async () => {
   assert.equal(server.open[0].url, "/events?runs=a&front=false");
 });
 
-test("a refusal is told, and tried again", async () => {
+test("a refusal is shown, and tried again", async () => {
   const server = coordinator();
   server.refusal = { status: 503, json: async () => ({ error: "too many" }) };
   const hub = new Hub("/events");
@@ -122,23 +122,23 @@ test("a refusal is told, and tried again", async () => {
   assert.deepEqual(messages.slice(-2), [{ state: "live" }, { name: "change", data: 1 }]);
 });
 
-test("a page that joins or comes back is not told of a refusal that others had before", async () => {
+test("a page that joins or comes back does not hear of a refusal that others had before", async () => {
   const server = coordinator();
   server.refusal = { status: 401, json: async () => ({ error: "sign in" }) };
   const hub = new Hub("/events");
   const [first, second] = [page(), page()];
   hub.say(first.take, { runs: [], front: true });
   await pass(30);
-  assert.deepEqual(first.told, ["connecting", "refused"]);
+  assert.deepEqual(first.received, ["connecting", "refused"]);
   hub.say(second.take, { runs: [], front: true });
-  assert.deepEqual(second.told, ["connecting"]);
+  assert.deepEqual(second.received, ["connecting"]);
   for (const { take } of [first, second]) hub.say(take, null);
   server.refusal = null;
   const again = page();
   hub.say(again.take, { runs: [], front: true });
   await pass(30);
   await server.send("change", 1);
-  assert.deepEqual(again.told, ["connecting", "live", "change"]);
+  assert.deepEqual(again.received, ["connecting", "live", "change"]);
 });
 
 test("a connection on which nothing comes is given up; one whose runs are over is not missed", async () => {
@@ -153,12 +153,12 @@ test("a connection on which nothing comes is given up; one whose runs are over i
     hub.say(one.take, wanted);
     await pass(5_000);
   }
-  assert.deepEqual([server.asked.length, server.open.length, one.told.at(-1)], [2, 1, "lost"]);
+  assert.deepEqual([server.asked.length, server.open.length, one.received.at(-1)], [2, 1, "lost"]);
   await server.send("run", { id: "a", over: true });
   server.open[0].end();
   await settle();
   await pass(60_000);
-  assert.deepEqual([server.asked.length, one.told.at(-1)], [2, "run a"]);
+  assert.deepEqual([server.asked.length, one.received.at(-1)], [2, "run a"]);
 });
 
 test("events come in pieces of any size", async () => {

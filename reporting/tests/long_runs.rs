@@ -80,7 +80,7 @@ async fn a_month_is_short_unless_every_second_is_asked_for_and_then_takes_no_mem
         let last = series.len() - 1;
         for (at, point) in series.iter().enumerate() {
             assert_eq!(point.second, at as u32 * of);
-            // those that came before, until nobody is there any more
+            // those that came before, until no users are left
             let users = if at == last {
                 0
             } else {
@@ -93,7 +93,7 @@ async fn a_month_is_short_unless_every_second_is_asked_for_and_then_takes_no_mem
         let path = format!("/api/v1/runs/month/summary?step={wrong}");
         let refused = site.get(&path).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
-        assert!(refused.sentence().contains("step must be"));
+        assert!(refused.error_message().contains("step must be"));
     }
 
     let before_kb = peak_memory_kb();

@@ -1,4 +1,4 @@
-//! Deleting runs: gone at once, every row and its space in time, and never in the way of others.
+//! Deleting runs: gone immediately, every row and its space in time, and never in the way of others.
 #![allow(
     clippy::unwrap_used,
     reason = "a failed unwrap is a failed test, helpers included"

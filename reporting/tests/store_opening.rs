@@ -1,4 +1,4 @@
-//! Opening a data directory: what is refused, with which sentence, and what a crash leaves.
+//! Opening a data directory: what is refused, with which message, and what a crash leaves.
 #![allow(
     clippy::unwrap_used,
     reason = "a failed unwrap is a failed test, helpers included"
@@ -198,7 +198,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
             assert_eq!(totals.aggregated().requests(), saved);
             assert_eq!(totals.errors(), [(&get, "late", saved / 2)]);
         }
-        // and it goes on where it was
+        // and it continues where it was
         let again = snapshot("r", seq, &[(1, &get, 1, None)]);
         assert_eq!(
             after.save_snapshot("r", "a", again).await.unwrap(),
@@ -302,7 +302,7 @@ async fn a_backup_is_the_database_as_of_one_moment_without_secrets() {
     assert_eq!(totals.aggregated().requests(), 1);
     let run = copied.run("r").await.unwrap().unwrap();
     assert_eq!(run.test.host, "https://ada:…@shop.example/");
-    // the run itself goes on with what it needs
+    // the run itself continues with what it needs
     let original = store.run("r").await.unwrap().unwrap();
     assert_eq!(original.test, record.test);
 

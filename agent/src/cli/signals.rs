@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_signal_ends_what_would_go_on() {
+    async fn a_signal_ends_what_would_continue() {
         let mut signals = Signals::take().unwrap();
         let own = std::process::id().to_string();
         let sent = std::process::Command::new("kill")

@@ -1,4 +1,4 @@
-// The control that changes the number of users while the run goes on. Without this module it is a plain form.
+// The control that changes the number of users while the run is active. Without this module it is a plain form.
 
 import { address } from "./address.js";
 import { part, setMessage } from "./dom.js";

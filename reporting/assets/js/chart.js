@@ -28,7 +28,7 @@ export class Chart {
   /** How much of the run time is shown, 0–1. */
   #shown = 1;
 
-  /** `name`: value of `data-chart`. `describe()`: a sentence for screen readers. `table`: {columns, rows()}. */
+  /** `name`: value of `data-chart`. `describe()`: a description for screen readers. `table`: {columns, rows()}. */
   constructor(name, { describe, table }) {
     this.figure = document.querySelector(`[data-chart="${name}"]`);
     this.canvas = this.figure.querySelector(".chart-canvas");

@@ -110,7 +110,7 @@ export class ResponsesChart extends Chart {
     };
   }
 
-  /** ECharts would go on to the next power of ten, which leaves most of the chart empty. */
+  /** ECharts would extend to the next power of ten, which leaves most of the chart empty. */
   #axisTop(samples) {
     if (samples.length === 0) return 1_000;
     return this.#log ? samples.reduce((most, sample) => Math.max(most, sample.response_ms), 10 * LEAST_MS) * 1.4 : null;
@@ -135,7 +135,7 @@ export class ResponsesChart extends Chart {
     };
   }
 
-  /** The endpoints that are told apart. */
+  /** The endpoints that have colors of their own. */
   #endpoints() {
     const { endpoints } = this.run.view;
     const isOld = performance.now() - this.#namedAt > NAMED_AGAIN_MS;

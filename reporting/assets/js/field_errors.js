@@ -42,7 +42,7 @@ export function nativeError(field) {
   return null;
 }
 
-/** Whether somebody can fill in a field now. */
+/** Whether a field can be filled in now. */
 export const isShown = (field) => Boolean(field.name) && field.type !== "hidden" && !field.matches(":disabled");
 
 /** Puts the cursor into the first field that is wrong, opening what it is folded away in. */

@@ -8,7 +8,7 @@ const RETRY_FIRST_MS = 1_000;
 const RETRY_MOST_MS = 15_000;
 /** Pages that come within this time are served by one request. */
 const GATHER_MS = 30;
-/** What nobody looks at any more is followed for so long: who switches between pages leaves one before seeing the other. */
+/** What is not seen any more is followed for this long: who switches between pages leaves one before seeing the other. */
 const LINGER_MS = 5_000;
 /** Pages say every few seconds that they are seen (live.js). One that is silent for so long is gone. */
 const GONE_MS = 20_000;

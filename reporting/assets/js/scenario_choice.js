@@ -11,7 +11,7 @@ function known(root = document) {
 export class ScenarioChoice {
   #form;
   #rows = known();
-  /** A scenario that the server wrote although nobody has it: it stays until another infrastructure is chosen. */
+  /** A scenario that the server wrote although no agent has it: it stays until another infrastructure is chosen. */
   #absent = null;
 
   constructor(form) {
@@ -38,7 +38,7 @@ export class ScenarioChoice {
     this.show();
   }
 
-  /** As long as nobody has a scenario there is a field to type into. */
+  /** As long as no agent has a scenario there is a field to type into. */
   #becomeSelect(next) {
     const field = this.#form.elements.scenario;
     if (!next || !field || field instanceof HTMLSelectElement || field.value || field === document.activeElement) return;
@@ -66,7 +66,7 @@ export class ScenarioChoice {
     (stays ?? options[0]).selected = true;
   }
 
-  /** What is declared of the chosen scenario on the chosen infrastructure; null if nobody declares it. */
+  /** What is declared of the chosen scenario on the chosen infrastructure; null if no agent declares it. */
   chosen() {
     const name = this.#form.elements.scenario?.value;
     return this.#offered().find((row) => row.name === name) ?? null;

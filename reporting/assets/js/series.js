@@ -93,7 +93,7 @@ export function ratePoints(points, key) {
   return points.map((point) => [point.second, point[key] / point.step]);
 }
 
-/** Least run time on the axis of a run that goes on. */
+/** Least run time on the axis of an active run. */
 const LEAST_AXIS_S = 20;
 
 /** Where the run time axis ends: with what there is once the run is over; before, a little later, but not beyond the

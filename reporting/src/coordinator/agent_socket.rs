@@ -441,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_that_are_too_large_are_told_by_type() {
+    fn limits_of_messages_depend_on_their_type() {
         let too_long = CapacityError::MessageTooLong {
             size: 2,
             max_size: 1,

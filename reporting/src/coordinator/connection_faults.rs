@@ -18,7 +18,7 @@ pub enum ConnectionFault {
     NoHello,
     /// The hello was refused (protocol version, name).
     Refused,
-    /// A frame that is no message.
+    /// A frame that is not a message.
     Malformed,
     /// A frame larger than the limit.
     Oversized,

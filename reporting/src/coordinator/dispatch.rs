@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// Most runs at once on one coordinator.
 pub(super) const MAX_RUNS_AT_ONCE: usize = 100;
 
-/// Why a run cannot start. Each is one sentence for the user.
+/// Why a run cannot start. Each is a message for the user.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StartRefused {
@@ -24,7 +24,7 @@ pub enum StartRefused {
     #[error(
         "no agent is connected to infrastructure `{0}`; start one with `greylag agent --coordinator URL --infrastructure {0}`"
     )]
-    NobodyThere(String),
+    NoAgentConnected(String),
     #[error("scenario `{scenario}` is unknown on agent `{agent}`; {known}")]
     UnknownScenario {
         scenario: String,
@@ -62,7 +62,7 @@ pub(super) struct Chosen {
     pub(super) warnings: Vec<String>,
 }
 
-/// Deals the workers of a test over the connected agents of its infrastructure, by name in turn. Agents
+/// Distributes the workers of a test over the connected agents of its infrastructure, by name in turn. Agents
 /// beyond the number of workers take no part.
 pub(super) fn choose_agents(
     test: &LoadTest,
@@ -86,12 +86,12 @@ pub(super) fn choose_agents(
         known: known_names(registry.names(), "infrastructures"),
     })?;
     if connected.is_empty() {
-        return Err(StartRefused::NobodyThere(test.infrastructure.clone()));
+        return Err(StartRefused::NoAgentConnected(test.infrastructure.clone()));
     }
-    let dealt = distribute_workers(test.workers, connected.len());
+    let distributed = distribute_workers(test.workers, connected.len());
     let chosen: Vec<(&AgentView, Vec<u32>)> = connected
         .into_iter()
-        .zip(dealt)
+        .zip(distributed)
         .filter(|(_, workers)| !workers.is_empty())
         .collect();
     if test.declared.is_some() {
@@ -215,7 +215,7 @@ fn check_builds(
         return Ok(warnings);
     };
     // A program for another platform is another file although it is made of the same source: that can only
-    // be told.
+    // be a warning.
     let is_comparable = theirs.platform == ours.platform || theirs.is_unknown();
     let (ours, theirs) = (ours.to_string(), describe_builds(&others));
     if is_comparable && !terms.allow_mixed_builds {
@@ -297,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_dealt_over_the_agents() {
+    fn workers_are_distributed_over_the_agents() {
         let chosen = choose(&test("lab", "shop", 3), &registry(&["b", "a"])).unwrap();
-        let dealt: Vec<_> = chosen
+        let distributed: Vec<_> = chosen
             .agents
             .iter()
             .map(|a| (a.name.as_str(), a.workers.clone()))
             .collect();
-        assert_eq!(dealt, [("a", vec![0, 2]), ("b", vec![1])]);
+        assert_eq!(distributed, [("a", vec![0, 2]), ("b", vec![1])]);
         let chosen = choose(&test("lab", "shop", 1), &registry(&["b", "a"])).unwrap();
         assert_eq!(
             chosen.agents.len(),
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_scenario_is_refused_and_different_ones_are_told() {
+    fn what_does_not_fit_the_scenario_is_refused_and_different_ones_are_named() {
         let tagged = |tags: &[&str]| ScenarioInfo {
             name: "shop".into(),
             tags: tags.iter().map(|tag| (*tag).into()).collect(),

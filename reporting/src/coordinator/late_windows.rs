@@ -1,5 +1,5 @@
-//! Runs that took late results when the coordinator ended go on taking them: for the whole time anew, because nobody
-//! knows how long it was away if the clock was set meanwhile.
+//! Runs that took late results when the coordinator ended keep taking them: for the whole time anew, because it is
+//! not known how long the coordinator was away if the clock was set meanwhile.
 
 use super::Coordinator;
 use crate::store::StoreError;

@@ -45,7 +45,7 @@ const OWNER_QUEUE: usize = 1_024;
 /// How to start a coordinator.
 #[derive(Debug, Clone)]
 pub struct CoordinatorConfig {
-    /// Directory of the store; created if it is not there.
+    /// Directory of the store; created if it does not exist.
     pub data_dir: PathBuf,
     /// An agent not heard for this long is lost, and an agent that hears nothing for this long stops.
     pub lease: Duration,
@@ -119,7 +119,7 @@ impl Coordinator {
     /// Opens the store, takes up unfinished runs and starts the owner task. Needs a tokio runtime.
     ///
     /// # Errors
-    /// The store cannot be opened or read; the message is a sentence for the user.
+    /// The store cannot be opened or read; the message is for the user.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, StoreError> {
         let store = Store::open(&config.data_dir)?;
         let registry = Registry::with_infrastructures(store.infrastructures().await?)
@@ -150,7 +150,7 @@ impl Coordinator {
     /// Starts a run on the connected agents of its infrastructure.
     ///
     /// # Errors
-    /// The test is not valid or nobody can run it; the message is a sentence for the user.
+    /// The test is not valid or no agent can run it; the message is for the user.
     pub async fn start_run(&self, test: LoadTest) -> Result<RunRecord, StartRefused> {
         let started = self.start_run_on(test, StartTerms::default()).await?;
         Ok(started.run)
@@ -253,7 +253,7 @@ impl Coordinator {
         &self.shared.store
     }
 
-    /// The coordinator's clock: µs since 1970, never going back while the process lives.
+    /// The coordinator's clock: µs since 1970, never going back while the process runs.
     pub fn now_us(&self) -> u64 {
         self.shared.store.clock().now_us()
     }
@@ -284,7 +284,7 @@ impl Coordinator {
     }
 
     /// Ends the owner task and the store after everything queued is saved. Runs stay as they are: agents keep
-    /// their load until the lease is over, and a coordinator started again on the same data goes on.
+    /// their load until the lease is over, and a coordinator started again on the same data takes over.
     pub async fn shutdown(&self) {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Shutdown { reply }).await;

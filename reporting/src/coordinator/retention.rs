@@ -56,7 +56,7 @@ impl fmt::Display for Keep {
 }
 
 impl Coordinator {
-    /// Deletes runs that are over and not to be kept, once an hour as long as this coordinator goes on. By number also
+    /// Deletes runs that are over and not to be kept, once an hour as long as this coordinator runs. By number also
     /// now; by age not yet, because a machine that has just booted may have its clock set right only later.
     pub fn keep_only(&self, keep: Keep) {
         let shared = Arc::downgrade(&self.shared);
@@ -82,7 +82,7 @@ impl Coordinator {
     async fn delete_outdated(&self, keep: Keep) -> Result<(), StoreError> {
         let (ended_before_us, newest) = match keep {
             Keep::Days(days) => {
-                // Our clock goes on from how the wall clock was set at the start, which may have been wrong.
+                // Our clock continues from how the wall clock was set at the start, which may have been wrong.
                 let now_us = self.now_us().min(system_time_us());
                 (now_us.saturating_sub(u64::from(days) * DAY_US), 0)
             }
@@ -101,7 +101,7 @@ impl Coordinator {
                     Ok(()) => {
                         tracing::info!(run = %id, %keep, "deleted an expired run")
                     }
-                    // Somebody else was faster.
+                    // Another request was faster.
                     Err(error) if error.is_unknown_run() => {}
                     Err(error) => return Err(error),
                 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_and_runs_are_told_apart() {
+    fn days_and_runs_are_distinguished() {
         for (text, keep) in [("90d", Keep::Days(90)), ("500", Keep::Runs(500))] {
             assert_eq!(text.parse(), Ok(keep));
             assert_eq!(keep.to_string(), text);

@@ -1,5 +1,5 @@
-//! Connections that have not said hello yet: a bounded number, of which the oldest makes room, so that nobody who says
-//! it at once is shut out by those who do not.
+//! Connections that have not said hello yet: a bounded number, of which the oldest makes room, so that agents which say
+//! it immediately are not shut out by peers that do not.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

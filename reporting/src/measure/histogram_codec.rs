@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_damage_is_told() {
+    fn each_kind_of_damage_is_reported() {
         let good = counts_of(&[1, 1_000_000, HIGHEST_US]);
         let plain = good.encode();
         let compressed = good.encode_compressed();

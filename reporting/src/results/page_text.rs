@@ -152,7 +152,7 @@ pub(crate) fn times_title(times: &TimeStats) -> String {
     )
 }
 
-/// What is told about an endpoint's times from the intended start when one points at them.
+/// What is shown about an endpoint's times from the intended start when one points at them.
 pub(crate) fn intended_title(intended: &Option<IntendedStats>) -> String {
     intended.map_or_else(
         || "No requests have an intended start".to_owned(),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_reads_as_a_sentence_with_code() {
+    fn a_message_begins_with_a_capital_and_has_code() {
         assert_eq!(message("no agent"), "No agent");
         assert_eq!(
             message("option `a<b` is secret\n`x` is not valid"),

@@ -14,8 +14,8 @@ use super::secret_rows::forget_secrets;
 
 impl Store {
     /// Copies the database in a data directory to an empty file, which must exist: everything that was saved when
-    /// this began, in the schema of this version, without what a run that goes on needs of secrets. Blocks as long as it takes; a coordinator on the
-    /// directory goes on meanwhile.
+    /// this began, in the schema of this version, without the secrets that an active run needs. Blocks as long as it
+    /// takes; a coordinator on the directory keeps running meanwhile.
     ///
     /// # Errors
     /// There is no database in the directory, it cannot be read, or the file cannot be written.

@@ -13,7 +13,7 @@ use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
 
 /// The current rate of requests is the mean over so many full seconds, as in Locust.
 pub const CURRENT_RPS_WINDOW_S: u32 = 10;
-/// Seconds behind now that the window ends while a run goes on, because the newest results are still on
+/// Seconds behind now that the window ends while a run is active, because the newest results are still on
 /// their way; Locust leaves out two as well.
 const CURRENT_RPS_LAG_S: u32 = 2;
 

@@ -1,4 +1,4 @@
-//! Deleting a run: it is gone from every list at once, its rows follow in small transactions, so that results of
+//! Deleting a run: it is gone from every list immediately, its rows follow in small transactions, so that results of
 //! other runs need not wait (see `upkeep.rs`). What a coordinator did not get to is deleted when the next one starts.
 
 use greylag_infra::RunId;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use greylag_infra::protocol::Endpoint;
 
-/// Why the store cannot do what it was asked. Each is one sentence for the user.
+/// Why the store cannot do what it was asked. Each is a message for the user.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StoreError {

@@ -1,4 +1,4 @@
-//! What the writer keeps in memory about runs that go on: bounded by endpoints and errors, never by time.
+//! What the writer keeps in memory about active runs: bounded by endpoints and errors, never by time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use super::upkeep::Upkeep;
 use super::{rollup, run_rows};
 use crate::measure::windows::Rolled;
 
-/// Whole-run totals of runs that go on, as of the last saved snapshot.
+/// Whole-run totals of active runs, as of the last saved snapshot.
 pub(super) type LiveTotals = Arc<Mutex<HashMap<RunId, Arc<RunTotals>>>>;
 
 /// What the writer thread owns.
@@ -64,7 +64,7 @@ impl WriterState {
         lock_totals(&self.totals).remove(run_id);
     }
 
-    /// The whole-run totals of a run, which are kept up from here on if it goes on.
+    /// The whole-run totals of a run, which are kept up from here on if it is active.
     pub(super) fn live_totals(&mut self, run_id: &str) -> StoreResult<Arc<RunTotals>> {
         if let Some(totals) = lock_totals(&self.totals).get(run_id) {
             return Ok(Arc::clone(totals));

@@ -89,7 +89,7 @@ impl Store {
     ///
     /// # Errors
     /// The directory is a file, cannot be written or is in use by another coordinator, or the database was
-    /// made by a newer version or is damaged. Each is one sentence for the user.
+    /// made by a newer version or is damaged. Each is a message for the user.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_at(dir, WallClock::start())
     }

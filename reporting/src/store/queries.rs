@@ -19,7 +19,7 @@ use super::{Store, log_rows, notice_rows, run_rows, second_rows};
 use crate::api_types::LogRow;
 
 impl Store {
-    /// The sums over a scope by endpoint. Those of a whole run that goes on are kept in memory.
+    /// The sums over a scope by endpoint. Those of a whole active run are kept in memory.
     ///
     /// # Errors
     /// There is no such run, or the database failed.

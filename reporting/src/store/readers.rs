@@ -41,7 +41,7 @@ impl Readers {
             .map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
-            // A browser that hangs up ends the waiting but not the query, which goes on taking up its place.
+            // A browser that hangs up ends the waiting but not the query, which keeps its place.
             let _permit = permit;
             readers.query(query)
         })

@@ -19,7 +19,7 @@ pub struct WorkerRow {
     pub users: u64,
     /// Whether it runs.
     pub running: bool,
-    /// Whether its agent is not heard, so that nobody knows how it is.
+    /// Whether its agent is not heard, so that its state is unknown.
     pub stale: bool,
 }
 

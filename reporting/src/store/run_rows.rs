@@ -134,7 +134,7 @@ pub(super) fn save_set_up_data(
     Ok(())
 }
 
-/// What a run's set-up made, while the run goes on.
+/// What a run's set-up made, while the run is active.
 pub(super) fn set_up_data(connection: &Connection, id: &str) -> StoreResult<Option<SetUpData>> {
     let key = key_of(connection, id)?;
     let data: Option<Vec<u8>> = connection
@@ -342,7 +342,7 @@ impl RunRow {
     }
 }
 
-/// A run's agents in dealing order.
+/// A run's agents in the order in which workers are distributed.
 pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAgent>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, workers, last_seq, end, build, saved_until FROM run_agents WHERE run = ?1 ORDER BY agent",
@@ -373,7 +373,7 @@ pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
-/// An identifier from outside, short enough for a sentence.
+/// An identifier from outside, short enough for a message.
 fn shortened(id: &str) -> String {
     greylag_infra::protocol::cut(id, 60).into_owned()
 }

@@ -60,7 +60,7 @@ pub(super) fn save(
     let written = write(&transaction, &mut live, agent_id, snapshot)?;
     transaction.commit()?;
 
-    // Taken out, so that nobody waits for the lock while the sums are changed (or copied, when a reader still
+    // Taken out, so that no reader waits for the lock while the sums are changed (or copied, when a reader still
     // has them). Who looks meanwhile asks this thread and gets them afterwards.
     let totals = lock_totals(&state.totals).remove(run_id);
     if let Some(mut totals) = totals {

@@ -51,7 +51,7 @@ const MIGRATIONS: [&str; 10] = [
 
     CREATE TABLE run_agents (
         run INTEGER NOT NULL,
-        agent INTEGER NOT NULL,            -- position in dealing order
+        agent INTEGER NOT NULL,            -- position in the order in which workers are distributed
         id TEXT NOT NULL,
         name TEXT NOT NULL,
         workers TEXT NOT NULL,             -- JSON list of worker indexes
@@ -185,7 +185,7 @@ const MIGRATIONS: [&str; 10] = [
     "
     ALTER TABLE run_agents ADD COLUMN build TEXT;  -- BuildInfo as JSON; NULL: not known
 ",
-    // What the scenario's set-up made, while the run goes on.
+    // What the scenario's set-up made, while the run is active.
     "
     ALTER TABLE runs ADD COLUMN set_up_data BLOB;
 ",
@@ -275,7 +275,7 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
     connection
         .pragma_update(None, "journal_size_limit", 64 << 20)
         .map_err(damaged)?;
-    // What is removed because nobody may read it again is overwritten, not only left out.
+    // What is removed because it must not be read again is overwritten, not only left out.
     connection
         .pragma_update(None, "secure_delete", true)
         .map_err(damaged)?;
@@ -340,7 +340,7 @@ pub(super) fn cannot_write(path: &Path, source: std::io::Error) -> StoreError {
     }
 }
 
-/// Whatever SQLite creates beside the database has its permissions; what is there already need not.
+/// Whatever SQLite creates beside the database has its permissions; what already exists need not.
 fn make_private(dir: &Path) -> StoreResult<()> {
     let path = dir.join(DATABASE_FILE);
     private_files::open(&path).map_err(|source| cannot_write(&path, source))?;
@@ -418,7 +418,7 @@ mod tests {
         interval
     }
 
-    /// A database as the first version made it, with a run that goes on.
+    /// A database as the first version made it, with an active run.
     fn first_schema(dir: &Path) {
         let connection = Connection::open(dir.join(DATABASE_FILE)).unwrap();
         connection.execute_batch(MIGRATIONS[0]).unwrap();
@@ -442,7 +442,7 @@ mod tests {
                  INSERT INTO endpoints VALUES (1, 0, 'GET', '/');
                  INSERT INTO seconds VALUES (1, 0, 0, 2, 0, 3, 0), (1, 1, 0, 2, 0, 3, 0), (1, 2, 0, 2, 0, 3, 0),
                      (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);
-                 INSERT INTO log VALUES (1, 1, 5, 'agent', 'of an agent'), (1, 2, 6, 'coordinator', 'of nobody');
+                 INSERT INTO log VALUES (1, 1, 5, 'agent', 'of an agent'), (1, 2, 6, 'coordinator', 'of none');
                  INSERT INTO error_texts VALUES (1, 0, 0, 'refused');
                  INSERT INTO errors VALUES (1, 0, 3, 0, 0, 1), (1, 0, 40, 0, 0, 2), (1, 1, 0, 0, 0, 1), (1, 1, 40, 0, 0, 2),
                      (1, 2, 0, 0, 0, 3), (1, 3, 0, 0, 0, 3), (1, 4, 0, 0, 0, 3), (1, 5, 0, 0, 0, 3);",
@@ -493,7 +493,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let host_of = async |id: &str| store.run(id).await.unwrap().unwrap().test.host;
         assert_eq!(host_of("done").await, "https://ada:…@shop.example/");
-        assert_eq!(host_of("r").await, host, "it goes on and needs it");
+        assert_eq!(host_of("r").await, host, "it is active and needs it");
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::measure::series_point::SeriesPoint;
 use crate::measure::windows::{ALL_ROLLED, Rolled, decompose, step_for, width};
 
 /// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a
-/// run that is over has one more at its end, when nobody is there any more.
+/// run that is over has one more at its end, when no users are left.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// Seconds in one point.
@@ -120,7 +120,7 @@ fn part_of(
         && scope.has_end
         && let Some(end) = points.last()
     {
-        // An agent that was lost never told that its users stopped.
+        // An agent that was lost never reported that its users stopped.
         points.push(SeriesPoint {
             second: (end.second - end.second % step).saturating_add(step),
             users: 0,

@@ -32,7 +32,7 @@ impl Upkeep {
         self.delete_rows = true;
     }
 
-    /// Something was overwritten that nobody may read again: it still stands in the file beside the database that
+    /// Something was overwritten that must not be read again: it still stands in the file beside the database that
     /// SQLite writes first.
     pub(super) fn empty_log_file(&mut self) {
         self.empty_log_file = true;
@@ -70,7 +70,7 @@ impl Upkeep {
     }
 }
 
-/// Whether it could be done: not while somebody reads what only that file has.
+/// Whether it could be done: not while a reader uses what only that file has.
 fn empty_log_file(connection: &Connection) -> StoreResult<bool> {
     connection.busy_timeout(WAIT_FOR_READERS)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));

@@ -1,5 +1,5 @@
 //! Whether a database is whole, before it is used: half of it may be lost when a machine or a disk fails, and what is
-//! missing would show only when somebody looks at it.
+//! missing would show only when it is read.
 
 use rusqlite::{Connection, OptionalExtension};
 

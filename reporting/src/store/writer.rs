@@ -52,7 +52,7 @@ impl Writer {
         let sender = lock(&self.jobs).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |state| {
-            // Nobody waiting any more is fine: the job is done all the same.
+            // That the caller no longer waits is fine: the job is done all the same.
             let _ = answer.send(job(state));
         });
         sender.send(job).await.map_err(|_| StoreError::Closed)?;

@@ -144,7 +144,7 @@ impl WebError {
 
             Self::RunNotOver(_)
             | Self::Start(StartError::Refused(
-                StartRefused::NobodyThere(_)
+                StartRefused::NoAgentConnected(_)
                 | StartRefused::TooManyRuns
                 | StartRefused::MixedBuilds(_)
                 | StartRefused::MixedVersions(_)

@@ -69,7 +69,7 @@ pub(super) async fn render_errors(
     rendered
 }
 
-/// Whether a handler wrote this answer itself (the front page with a mistake in its form).
+/// Whether a handler wrote this answer itself (the front page with an invalid form).
 fn is_written(response: &Response) -> bool {
     response
         .headers()

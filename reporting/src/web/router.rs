@@ -84,7 +84,7 @@ pub fn router(
         );
     let pages = Router::new()
         .route("/", get(pages::front_page))
-        // A form with a mistake is answered at this address, and people ask for it again.
+        // An invalid form is answered at this address, and people ask for it again.
         .route("/runs", get(to_front_page).post(pages::start_from_form))
         .route("/runs/{id}", get(pages::run_page))
         .route("/runs/{id}/stop", post(pages::stop_run_from_page))
@@ -192,7 +192,7 @@ async fn refuse_large_bodies(request: Request, next: Next) -> Response {
     .into_response()
 }
 
-/// Live events begin their answer at once and are not limited in length.
+/// Live events begin their answer immediately and are not limited in length.
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,

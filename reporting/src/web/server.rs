@@ -51,7 +51,7 @@ pub struct WebConfig {
 }
 
 /// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being
-/// answered then have three seconds, live events end at once.
+/// answered then have three seconds, live events end immediately.
 ///
 /// # Errors
 /// The listener has no address, or one that is open to others while there is no token (the error is a
@@ -79,7 +79,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, address)) => {
                 let peer = Peer(address.ip());
-                // Everybody is busy with people who have proved who they are: the client tries again.
+                // All places are taken by peers who have proved who they are: the client tries again.
                 let Some(place) = places.enter(peer) else {
                     continue;
                 };
@@ -109,7 +109,7 @@ async fn serve_connection(
     router: Router,
     shutdown: CancellationToken,
 ) {
-    // Events are small and must not wait for each other; a socket that cannot be told is slower, not wrong.
+    // Events are small and must not wait for each other; a socket that refuses the option is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let conduct = Arc::clone(&place.conduct);
     let first_byte = tokio::time::timeout(FIRST_BYTE_TIMEOUT, stream.readable());

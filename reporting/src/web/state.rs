@@ -27,7 +27,7 @@ pub(super) struct WebState {
     pub(super) run_rows: Arc<RunRows>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
-    /// What the start form is filled in from before anybody writes into it.
+    /// What the start form is filled in from before anything is entered.
     pub(super) start_form: Arc<TestDraft>,
     /// Cancelled when the server ends.
     pub(super) shutdown: CancellationToken,

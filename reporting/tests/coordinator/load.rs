@@ -12,10 +12,10 @@ async fn users_change_while_running_and_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let site = Site::open(dir.path(), PATIENCE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
-    let nobody = site
+    let unknown_run = site
         .coordinator
         .change_users("nosuchrun", 5, Duration::ZERO);
-    let refusal = nobody.await.unwrap_err().to_string();
+    let refusal = unknown_run.await.unwrap_err().to_string();
     assert!(refusal.contains("no run `nosuchrun`"), "{refusal}");
     let run_id = begin(&site, &mut agent).await;
     let too_many = site
@@ -28,7 +28,7 @@ async fn users_change_while_running_and_survive_a_restart() {
     let changed = site.coordinator.change_users(&run_id, 25, over).await;
     changed.unwrap();
     let Some(ToAgent::Profile { profile, .. }) = agent.receive().await else {
-        panic!("the agent should be told of the change");
+        panic!("the agent should hear of the change");
     };
     let last = *profile.steps.last().unwrap();
     assert_eq!((last.users, last.over_us), (25, 2_000_000));
@@ -43,10 +43,10 @@ async fn users_change_while_running_and_survive_a_restart() {
 
     let site = Site::open(dir.path(), PATIENCE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
-    let Some(ToAgent::Start { profile: told, .. }) = agent.receive().await else {
-        panic!("the agent should be told to go on");
+    let Some(ToAgent::Start { profile: sent, .. }) = agent.receive().await else {
+        panic!("the agent should be asked to continue");
     };
-    assert_eq!(told, profile, "with the change");
+    assert_eq!(sent, profile, "with the change");
     assert_eq!(agent.snapshot(last_one(&run_id)).await, ack(&run_id, 1));
     assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
     let over = site.coordinator.change_users(&run_id, 1, Duration::ZERO);
@@ -90,7 +90,7 @@ async fn a_load_shape_of_the_scenario_rules() {
         })
         .await;
     let Some(ToAgent::Start { profile, .. }) = agent.receive().await else {
-        panic!("the agent should be told to start");
+        panic!("the agent should be asked to start");
     };
     assert_eq!(profile, shape);
     let saved = site.run(&run.id).await;

@@ -233,13 +233,13 @@ pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
         })
         .await;
     let Some(ToAgent::Start { start_at_us, .. }) = agent.receive().await else {
-        panic!("the agent should be told to start");
+        panic!("the agent should be asked to start");
     };
     let saved = site.run(&run.id).await;
     assert_eq!(
         saved.started_at_us,
         Some(start_at_us),
-        "saved before it is told"
+        "saved before it is sent"
     );
     run.id
 }

@@ -40,7 +40,7 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
     let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
     assert!(
         matches!(agent.receive().await, Some(ToAgent::Start { .. })),
-        "told again"
+        "asked again"
     );
     assert_eq!(
         agent.snapshot(snapshot(&run_id, 2, 5)).await,
@@ -110,7 +110,7 @@ async fn results_do_not_wait_for_longer_than_their_run_has_been_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_that_differ_from_the_agents_are_told() {
+async fn counts_that_differ_from_the_agents_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let site = Site::open(dir.path(), PATIENCE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;

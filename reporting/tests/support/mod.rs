@@ -10,7 +10,7 @@ use greylag_reporting::{Interval, Scope, Window};
 /// Run time zero of every run here, µs since 1970.
 pub(crate) const START_US: u64 = 1_800_000_000_000_000;
 
-/// A run that goes on, with these agents; worker k belongs to agent k.
+/// An active run, with these agents; worker k belongs to agent k.
 pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
     RunRecord {
         id: id.into(),

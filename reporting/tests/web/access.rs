@@ -52,7 +52,7 @@ async fn with_a_token_nothing_is_shown_without_it() {
                 "{path}"
             );
             assert!(
-                answer.sentence().contains("Authorization: Bearer"),
+                answer.error_message().contains("Authorization: Bearer"),
                 "{path}: {answer:?}"
             );
         } else {
@@ -111,7 +111,7 @@ async fn the_bearer_token_opens_the_api() {
     assert_eq!(with("Bearer correct-horse").await.status, StatusCode::OK);
     let wrong = with("Bearer wrong-horse").await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-    assert!(wrong.sentence().contains("wrong token"), "{wrong:?}");
+    assert!(wrong.error_message().contains("wrong token"), "{wrong:?}");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn without_a_token_only_our_own_pages_and_programs_may_ask() {
     )
     .await;
     assert_eq!(socket.status, StatusCode::FORBIDDEN);
-    assert!(socket.sentence().contains("evil.example"));
+    assert!(socket.error_message().contains("evil.example"));
 
     let create = |name: &str, origin: Option<&'static str>| {
         let mut request = Request::post("/api/v1/infrastructures");
@@ -302,7 +302,7 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
     assert!(
         site.get("/api/v1/nothing")
             .await
-            .sentence()
+            .error_message()
             .contains("no page at this address")
     );
 
@@ -311,7 +311,7 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
     let method = with_header(&site, "DELETE", "/api/v1/runs", header::ACCEPT, "*/*").await;
     assert_eq!(method.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(method.header(header::ALLOW).contains("POST"));
-    assert!(method.sentence().contains("Allow header"));
+    assert!(method.error_message().contains("Allow header"));
 }
 
 /// What a page links to: each address in an `href`, `src` or `action`.

@@ -1,4 +1,4 @@
-//! The API and the pages over a real store: numbers, mistakes, hostile texts.
+//! The API and the pages over a real store: numbers, invalid input, hostile texts.
 
 use crate::site::{Site, load_test};
 use axum::http::{StatusCode, header};
@@ -165,7 +165,7 @@ async fn an_invalid_query_is_named() {
 }
 
 #[tokio::test]
-async fn each_mistake_has_its_sentence_and_starts_nothing() {
+async fn each_error_has_its_message_and_starts_nothing() {
     let site = Site::start(None).await;
     site.coordinator
         .create_infrastructure("local")
@@ -248,7 +248,7 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         let shown: String = body.chars().take(80).collect();
         assert_eq!(answer.status.as_u16(), status, "{shown}: {}", answer.body);
         assert!(
-            answer.sentence().contains(words),
+            answer.error_message().contains(words),
             "{shown}: {}",
             answer.body
         );
@@ -264,7 +264,11 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
     ] {
         let answer = site.post("/api/v1/infrastructures", body).await;
         assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.body);
-        assert!(answer.sentence().contains(words), "{body}: {}", answer.body);
+        assert!(
+            answer.error_message().contains(words),
+            "{body}: {}",
+            answer.body
+        );
     }
     for path in [
         "",
@@ -278,7 +282,9 @@ async fn each_mistake_has_its_sentence_and_starts_nothing() {
         let answer = site.get(&format!("/api/v1/runs/nosuchrun{path}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert!(
-            answer.sentence().contains("there is no run `nosuchrun`"),
+            answer
+                .error_message()
+                .contains("there is no run `nosuchrun`"),
             "{path}"
         );
     }
@@ -307,17 +313,20 @@ async fn a_run_that_is_over_cannot_be_stopped() {
         .await;
     let answer = site.post(&format!("/api/v1/runs/{RUN}/stop"), "").await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert!(answer.sentence().contains("already over"), "{answer:?}");
+    assert!(
+        answer.error_message().contains("already over"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
-async fn the_form_keeps_what_was_typed_beside_the_mistake() {
+async fn the_form_keeps_what_was_typed_beside_the_error() {
     let site = Site::start(None).await;
     site.coordinator
         .create_infrastructure("local")
         .await
         .expect("created");
-    for (form, sentence) in [
+    for (form, message) in [
         (
             "host=http%3A%2F%2Fa.example&users=many",
             "Users must be a whole number, not <code>many</code>",
@@ -334,7 +343,7 @@ async fn the_form_keeps_what_was_typed_beside_the_mistake() {
     ] {
         let answer = site.post_form("/runs", form).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
-        assert!(answer.body.contains(sentence), "{form}: {sentence}");
+        assert!(answer.body.contains(message), "{form}: {message}");
         assert!(answer.body.contains("value=\"http://a.example\""), "{form}");
     }
 }

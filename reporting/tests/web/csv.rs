@@ -165,7 +165,7 @@ async fn a_history_goes_on_over_its_pieces_and_says_what_is_recent() {
     assert_eq!(of(&rows, 60, &[4, 17, 6]), ["0.000000", "20", "1"]);
     assert_eq!(of(&rows, 134, &[4, 17, 16]), ["0.500000", "25", "100"]);
 
-    // in parts, as the command line asks for it while the run goes on: but for the last seconds the same
+    // in parts, as the command line asks for it while the run is active: but for the last seconds the same
     for full in ["", "full=1"] {
         let whole = csv(&site, &format!("stats_history?{full}")).await;
         let (mut parts, mut from) = (String::new(), 0);
@@ -274,7 +274,7 @@ async fn errors_of_tasks_are_exceptions() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_has_its_sentence() {
+async fn what_does_not_exist_has_its_message() {
     let site = Site::start(None).await;
     site.finished_run(RUN, load_test("checkout"), "/", "500")
         .await;
@@ -290,6 +290,6 @@ async fn what_is_not_there_has_its_sentence() {
     ] {
         let answer = site.get(&path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
-        assert!(answer.sentence().contains(words), "{path}: {answer:?}");
+        assert!(answer.error_message().contains(words), "{path}: {answer:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! An agent that does what it is told to, over a real WebSocket.
+//! An agent that does what it is asked to, over a real WebSocket.
 
 use std::net::SocketAddr;
 use std::time::Duration;

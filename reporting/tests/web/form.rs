@@ -89,7 +89,7 @@ async fn each_error_stands_beside_its_field_and_the_cursor_in_the_first() {
     );
     assert_eq!(answer.body.matches(" autofocus").count(), 1);
 
-    // What only the coordinator knows: an unknown tag, an option of the wrong kind, nobody there.
+    // What only the coordinator knows: an unknown tag, an option of the wrong kind, no agent.
     for (change, id, words) in [
         ("&tags=nope", "error-tags", "has no task with tag"),
         (

@@ -166,7 +166,9 @@ async fn a_run_that_goes_on_cannot_be_deleted() {
     let answer = site.delete("/api/v1/runs/running-0").await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(
-        answer.sentence().contains("stop it before deleting it"),
+        answer
+            .error_message()
+            .contains("stop it before deleting it"),
         "{}",
         answer.body
     );

@@ -1,4 +1,4 @@
-//! Live events, and the server's end, with a run that goes on.
+//! Live events, and the server's end, with an active run.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl Events {
         }
     }
 
-    /// The next event that is no beat.
+    /// The next event that is not a beat.
     async fn next_but_beats(&mut self) -> Option<(String, Value)> {
         loop {
             match self.next().await {
@@ -163,7 +163,7 @@ pub(crate) async fn serve_on_socket(site: &Site) -> Socket {
 }
 
 #[tokio::test]
-async fn a_run_that_is_over_is_told_whole_and_ends() {
+async fn a_run_that_is_over_is_sent_whole_and_ends() {
     let site = Site::start(None).await;
     site.finished_run("abcdefabcdef", load_test("checkout"), "/cart", "500")
         .await;
@@ -263,10 +263,10 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
                 break;
             }
         }
-        assert_eq!((points, samples, lines), (10, 1, 1), "each is told once");
+        assert_eq!((points, samples, lines), (10, 1, 1), "each is sent once");
     }
 
-    // What has been told is not told again with what comes next.
+    // What has been sent is not sent again with what comes next.
     let more = Snapshot {
         run_id: id.clone(),
         seq: 2,
@@ -291,7 +291,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         }
     }
 
-    // The end comes without further results; the browser is told and let go.
+    // The end comes without further results; the browser is informed and let go.
     let over = Snapshot {
         run_id: id.clone(),
         seq: 3,
@@ -405,7 +405,7 @@ async fn one_stream_is_enough_for_many_pages_and_beats_when_nothing_happens() {
         named,
         expected.map(|(name, id)| (name.to_owned(), id.to_owned()))
     );
-    // The runs are over, and the stream goes on for the front page.
+    // The runs are over, and the stream continues for the front page.
     let beat = events.next().await.map(|(name, _)| name);
     assert_eq!(beat.as_deref(), Some("beat"));
     site.coordinator
@@ -420,7 +420,10 @@ async fn one_stream_is_enough_for_many_pages_and_beats_when_nothing_happens() {
         .get(&format!("/api/v1/events?runs={}", many.join(",")))
         .await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.sentence().contains("51 runs are open"), "{answer:?}");
+    assert!(
+        answer.error_message().contains("51 runs are open"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -444,7 +447,7 @@ async fn a_compressed_stream_holds_no_event_back() {
         let piece = timeout(DEADLINE, body.next())
             .await
             .expect("an event before the stream ends")
-            .expect("the stream goes on")
+            .expect("the stream continues")
             .expect("a piece");
         std::io::Write::write_all(&mut decoder, &piece).expect("gzip");
         std::io::Write::flush(&mut decoder).expect("gzip");
@@ -500,7 +503,7 @@ async fn the_server_ends_with_its_streams() {
         assert_ne!(
             read,
             0,
-            "the stream goes on: {}",
+            "the stream continues: {}",
             String::from_utf8_lossy(&answer)
         );
         answer.extend_from_slice(&piece[..read]);
@@ -523,7 +526,7 @@ async fn the_server_ends_with_its_streams() {
     assert!(served.is_ok(), "{served:?}");
     assert!(
         TcpStream::connect(socket.address).await.is_err(),
-        "nobody listens any more"
+        "the port is closed"
     );
 }
 
@@ -552,7 +555,7 @@ async fn a_body_that_is_too_large_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn headers_beyond_the_limit_harm_nobody_else() {
+async fn headers_beyond_the_limit_harm_no_others() {
     let site = Site::start(None).await;
     let socket = serve_on_socket(&site).await;
     let mut client = TcpStream::connect(socket.address)

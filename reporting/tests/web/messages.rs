@@ -64,7 +64,13 @@ async fn each_bad_request_has_its_message() {
         let answer = site.post(&path, body.clone()).await;
         let path = path.replace(RUN, "RUN");
         writeln!(text, "POST {path} {body}").expect("a string");
-        writeln!(text, "{} {}\n", answer.status.as_u16(), answer.sentence()).expect("a string");
+        writeln!(
+            text,
+            "{} {}\n",
+            answer.status.as_u16(),
+            answer.error_message()
+        )
+        .expect("a string");
     }
     for path in [
         "/nothing".to_owned(),
@@ -81,12 +87,18 @@ async fn each_bad_request_has_its_message() {
         format!("/runs/{RUN}/csv/stats?from=9&to=3"),
         format!("/runs/{RUN}/summary?from=10"),
         format!("/runs/{RUN}/summary?endpoint=/"),
-        format!("/runs/{RUN}/log/lines?agent=nobody"),
+        format!("/runs/{RUN}/log/lines?agent=unknown"),
     ] {
         let answer = site.get(&format!("/api/v1{path}")).await;
         let path = path.replace(RUN, "RUN");
         writeln!(text, "GET /api/v1{path}").expect("a string");
-        writeln!(text, "{} {}\n", answer.status.as_u16(), answer.sentence()).expect("a string");
+        writeln!(
+            text,
+            "{} {}\n",
+            answer.status.as_u16(),
+            answer.error_message()
+        )
+        .expect("a string");
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

@@ -1,4 +1,4 @@
-//! What can be asked of a run before and while it goes on: options, selections, other numbers of users.
+//! What can be asked of a run before and while it is active: options, selections, other numbers of users.
 
 use axum::http::{StatusCode, header};
 use greylag_infra::protocol::{
@@ -157,7 +157,7 @@ async fn users_change_while_a_run_goes_on() {
     ] {
         let answer = site.post(&url, body).await;
         assert_eq!(answer.status.as_u16(), status, "{body}: {answer:?}");
-        assert!(answer.sentence().contains(words), "{body}: {answer:?}");
+        assert!(answer.error_message().contains(words), "{body}: {answer:?}");
     }
     let answer = site
         .post_form(&format!("/runs/{id}/users"), "users=many")
@@ -172,7 +172,7 @@ async fn users_change_while_a_run_goes_on() {
 }
 
 #[tokio::test]
-async fn users_of_a_run_that_does_not_go_on_cannot_be_changed() {
+async fn users_of_a_run_that_is_not_active_cannot_be_changed() {
     let site = Site::start(None).await;
     site.finished_run("abcdefabcdef", load_test("checkout"), "/", "500")
         .await;
@@ -180,7 +180,7 @@ async fn users_of_a_run_that_does_not_go_on_cannot_be_changed() {
         .post("/api/v1/runs/abcdefabcdef/users", r#"{"users": 5}"#)
         .await;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
-    assert!(answer.sentence().contains("over"), "{answer:?}");
+    assert!(answer.error_message().contains("over"), "{answer:?}");
     let answer = site
         .post("/api/v1/runs/nosuchrun/users", r#"{"users": 5}"#)
         .await;
@@ -194,7 +194,7 @@ async fn users_of_a_run_that_does_not_go_on_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn options_and_selections_reach_the_agent_and_secrets_nobody_else() {
+async fn options_and_selections_reach_the_agent_and_secrets_no_other() {
     let (site, _socket, mut agent) = with_agent().await;
     let (id, test) = running(
         &site,
@@ -269,7 +269,7 @@ async fn options_and_selections_reach_the_agent_and_secrets_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_option_that_nobody_knows_any_more_is_not_shown() {
+async fn an_option_that_is_no_longer_declared_is_not_shown() {
     let site = Site::start(None).await;
     let mut test = load_test("checkout");
     test.options.insert("token".into(), SECRET.into());
@@ -298,7 +298,7 @@ async fn the_form_asks_for_what_scenarios_declare() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
-    // a mistake: what was typed is there again, but for the secret
+    // invalid input: what was typed is shown again, except for the secret
     let form = format!(
         "scenario=shop&users=x&tags=api&option%3A4%3Ashop%3Abasket=7&option%3A4%3Ashop%3Averbose=false\
          &option%3A4%3Ashop%3Aregion=eu&option%3A4%3Ashop%3Atoken={SECRET}"

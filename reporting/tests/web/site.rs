@@ -44,11 +44,11 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The sentence of an error of the API.
-    pub(crate) fn sentence(&self) -> String {
+    /// The message of an error of the API.
+    pub(crate) fn error_message(&self) -> String {
         self.json()["error"]
             .as_str()
-            .expect("errors have a sentence")
+            .expect("errors have a message")
             .to_owned()
     }
 
@@ -155,7 +155,7 @@ impl Site {
             while !self.coordinator.infrastructures().iter().any(|known| {
                 known.name == infrastructure && known.status == ConnectionStatus::Connected
             }) {
-                changes.changed().await.expect("the coordinator lives");
+                changes.changed().await.expect("the coordinator runs");
             }
         };
         tokio::time::timeout(Duration::from_secs(20), connected)
@@ -183,7 +183,7 @@ impl Site {
         over
     }
 
-    /// A run that goes on, with its first results, written straight into the store.
+    /// An active run, with its first results, written straight into the store.
     pub(crate) async fn running_run(
         &self,
         id: &str,

@@ -111,7 +111,7 @@ async fn a_page_is_loaded_once_for_ever_but_for_its_text() {
     }
 }
 
-/// A run that goes on, ten minutes old, with as many dots as a plot has, five endpoints and some log lines.
+/// An active run, ten minutes old, with as many dots as a plot has, five endpoints and some log lines.
 async fn long_run(site: &Site) -> RunRecord {
     let other = site
         .finished_run("other0000000", load_test("other"), "/", "x")

@@ -486,7 +486,7 @@ async fn more_users_than_slots_get_their_turn() {
 }
 
 #[tokio::test]
-async fn one_user_stops_while_others_go_on_and_its_index_can_begin_again() {
+async fn one_user_stops_while_others_continue_and_its_index_can_begin_again() {
     let server = ok().await;
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("walk").user(

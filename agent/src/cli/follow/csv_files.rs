@@ -1,5 +1,5 @@
 //! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
-//! to date while a run is running.
+//! to date while a run is active.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 /// How the name of the history ends, which has a row for each second.
 const HISTORY: &str = "_stats_history.csv";
-/// How often the small files are written while the run is running, as Locust does.
+/// How often the small files are written while the run is active, as Locust does.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How often the history gets the seconds that came since.
 const HISTORY_EVERY: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ impl CsvFiles {
         Ok(files)
     }
 
-    /// Writes what is due, while the run is running. Returns what is to be said: that they cannot be written, once, and
+    /// Writes what is due, while the run is active. Returns what is to be said: that they cannot be written, once, and
     /// that they can again. It does not end the run, whose results the coordinator keeps.
     pub(crate) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Option<String> {
         if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {

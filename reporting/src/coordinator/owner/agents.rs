@@ -92,7 +92,7 @@ impl Owner {
         }
     }
 
-    /// The runs that go on in which an agent takes part.
+    /// The active runs in which an agent takes part.
     fn runs_of(&self, agent_id: &AgentId) -> Vec<RunId> {
         let takes_part = |run: &LiveRun| {
             let mut agents = run.lifecycle.record().agents.iter();

@@ -6,7 +6,7 @@ use greylag_infra::{AgentId, Gap};
 use super::{Owner, count_check, log};
 
 impl Owner {
-    /// Tells an agent what becomes of a run that it holds and that is not going on here: to hand it over, or to
+    /// Tells an agent what becomes of a run that it holds and that is not active here: to hand it over, or to
     /// forget it.
     pub(super) async fn answer_about_old_run(&mut self, agent_id: &AgentId, run_id: &str) {
         let now_us = self.coordinator.now_us();
@@ -42,7 +42,7 @@ impl Owner {
                 return;
             }
         };
-        // Nobody was given up: what comes now was saved before the end and is only sent again.
+        // No agent was given up: what comes now was saved before the end and is only sent again.
         if record.completeness.late_until_us().is_none() {
             return;
         }

@@ -1,5 +1,5 @@
 //! The one task that changes registry and runs. `select!` only chooses an event; handling it is done below, in
-//! order, with every record saved before anyone is told.
+//! order, with every record saved before it is announced.
 
 mod agents;
 mod late_results;
@@ -32,7 +32,7 @@ pub(super) const AGENT_QUEUE: usize = 1_024;
 /// Letters and digits of a run's identifier: 36^12 ids, so two coordinators never give the same.
 const RUN_ID_LENGTH: usize = 12;
 
-/// What the owner is asked or told.
+/// Requests and events for the owner.
 pub(super) enum Command {
     StartRun {
         test: Box<LoadTest>,
@@ -487,7 +487,7 @@ impl Owner {
         self.coordinator.changed();
     }
 
-    /// Sends to an agent if it is connected. One that is not gets told what it missed when it returns.
+    /// Sends to an agent if it is connected. One that is not learns what it missed when it returns.
     fn send(&mut self, agent_id: &AgentId, message: ToAgent) {
         let Some(connection) = self.connections.get(agent_id) else {
             return;

@@ -12,7 +12,7 @@ use crate::measure::histogram_codec::{BucketCounts, HistogramError, position_of}
 /// longest run stay far below 2^63.
 const MAX_SUM: u64 = 1 << 56;
 
-/// Why an interval from the wire is refused. Each is one sentence.
+/// Why an interval from the wire is refused. Each is a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum IntervalError {

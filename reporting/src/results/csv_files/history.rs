@@ -51,9 +51,9 @@ impl History {
         }
     }
 
-    /// The history goes on after a part of it, with what there was before: all that came before the part's end, and
+    /// The history continues after a part of it, with what there was before: all that came before the part's end, and
     /// the last seconds of it. There is no header again.
-    pub(crate) fn go_on(&mut self, before: &RunTotals, last_seconds: Vec<HistorySecond>) {
+    pub(crate) fn continue_after(&mut self, before: &RunTotals, last_seconds: Vec<HistorySecond>) {
         self.header_is_due = false;
         for second in last_seconds {
             self.add(second);
@@ -109,7 +109,7 @@ impl History {
             }
         }
         self.aggregated.add(all);
-        // Those that were quiet in this second, too: their last ten seconds go on.
+        // Those that were quiet in this second, too: their last ten seconds continue.
         for (key, running) in &mut self.endpoints {
             running.add(added.remove(key).unwrap_or_default());
         }

@@ -1,4 +1,4 @@
-//! Whether a run's counts are everything that was sent, as programs and pages are told.
+//! Whether a run's counts are everything that was sent, as programs and pages see it.
 
 #[cfg(feature = "coordinator")]
 use greylag_infra::RunRecord;
@@ -11,7 +11,7 @@ use crate::{plain_text::plain_text, results::calendar::rfc3339};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryCompleteness {
-    /// Whether nothing is known to be missing. While a run goes on: so far.
+    /// Whether nothing is known to be missing. While a run is active: so far.
     #[serde(default = "yes")]
     pub complete: bool,
     /// What to say beside the counts: `Lower bound: agent a1 missing since …`; null for a complete run.

@@ -50,7 +50,7 @@ pub struct Summary {
     /// Seconds in one entry of `series`: 1, or more in a run that is too long for an entry per second.
     #[serde(default = "one_second")]
     pub series_step_s: u32,
-    /// Every step from the first to the last one with results; one more, with nobody there, once the run is
+    /// Every step from the first to the last one with results; one more, without users, once the run is
     /// over. The last field, because long ones are sent piece by piece.
     pub series: Vec<SeriesPoint>,
 }
@@ -175,7 +175,7 @@ pub(crate) const AGGREGATED: &str = "Aggregated";
 #[allow(missing_docs, reason = "the names say it")]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryError {
-    /// That of the endpoint, or `TASK` for an error that is no failed request.
+    /// That of the endpoint, or `TASK` for an error that is not a failed request.
     pub method: String,
     pub name: String,
     pub error: String,

@@ -13,8 +13,8 @@ use crate::results::summary::ramp_up_s;
 use crate::results::views::known_scenarios;
 use crate::results::views::run_view::{AboutView, SettingRow};
 
-/// Stages that are told one by one.
-const MAX_STAGES_TOLD: usize = 12;
+/// Stages that are listed one by one.
+const MAX_STAGES_LISTED: usize = 12;
 /// What stands for a secret, whatever its length.
 const HIDDEN: &str = "•••••• (hidden)";
 
@@ -189,7 +189,7 @@ fn stages_text(stages: &[Stage]) -> String {
     let time = |seconds: u64| format_duration(Duration::from_secs(seconds));
     let mut lines: Vec<String> = stages
         .iter()
-        .take(MAX_STAGES_TOLD)
+        .take(MAX_STAGES_LISTED)
         .map(|stage| {
             let mut what = Vec::new();
             if let Some(users) = stage.users {
@@ -233,7 +233,7 @@ fn profile_text(profile: &LoadProfile) -> String {
     changes.dedup_by(|later, earlier| later.1 == earlier.1);
     let mut lines: Vec<String> = changes
         .iter()
-        .take(MAX_STAGES_TOLD)
+        .take(MAX_STAGES_LISTED)
         .map(|(at_us, what, over_us)| {
             let at = format_duration(Duration::from_micros(*at_us));
             let over = over_text(Duration::from_micros(*over_us));
@@ -253,8 +253,8 @@ fn over_text(ramp: Duration) -> String {
 
 /// Says how many there are beyond those that have a line.
 fn tell_of_more(lines: &mut Vec<String>, all: usize) {
-    if all > MAX_STAGES_TOLD {
-        lines.push(format!("and {} more", all - MAX_STAGES_TOLD));
+    if all > MAX_STAGES_LISTED {
+        lines.push(format!("and {} more", all - MAX_STAGES_LISTED));
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
             "1,000 users for 1m 30s, ramp 30s\n2.50 iterations per second for 1m\nas before for 1h"
         );
         let many = stages_text(&[stage(Some(1), None, 0, 1); 20]);
-        assert_eq!(many.lines().count(), MAX_STAGES_TOLD + 1);
+        assert_eq!(many.lines().count(), MAX_STAGES_LISTED + 1);
         assert!(many.starts_with("1 user for 1s\n"), "{many}");
         assert!(many.ends_with("and 8 more"));
     }

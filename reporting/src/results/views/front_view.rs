@@ -247,7 +247,7 @@ pub struct OptionRow {
     pub kind: OptionField,
     /// Its value unless another is given; empty for a secret.
     pub default: String,
-    /// One sentence for people.
+    /// A message for people.
     pub help: String,
     /// Whether the value must never be shown.
     pub secret: bool,

@@ -65,7 +65,7 @@ fn scenario_row(scenario: &ScenarioInfo, infrastructures: Vec<&str>) -> Scenario
     }
 }
 
-/// No scenario is named where there are several: which of them runs against somebody's host must not be left to chance.
+/// No scenario is named where there are several: which of them runs against a host must not be left to chance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scenario is missing; available on infrastructure `{infrastructure}`: {available}")]
 pub(crate) struct ScenarioMissing {
@@ -116,7 +116,7 @@ pub(crate) fn has_shape(
 }
 
 /// Whether an option's value may be shown: some agent of the infrastructure declares it, and none says that it
-/// is secret. What nobody here knows any more (after a restart of the coordinator, say) is not shown.
+/// is secret. What no agent here declares any more (after a restart of the coordinator, say) is not shown.
 pub(crate) fn is_public(
     infrastructures: &[InfrastructureView],
     infrastructure: &str,

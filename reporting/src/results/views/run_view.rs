@@ -127,7 +127,7 @@ pub struct CardsView {
 /// One kind of error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorRow {
-    /// Method of the endpoint, or `TASK` for an error that is no failed request.
+    /// Method of the endpoint, or `TASK` for an error that is not a failed request.
     pub method: String,
     /// Name of the endpoint or task.
     pub name: String,
@@ -194,7 +194,7 @@ pub struct DotChanges {
 }
 
 impl DotChanges {
-    /// Whether nothing came or went. Endpoints count: they are told once, maybe before their first dot.
+    /// Whether nothing came or went. Endpoints count: they are sent once, maybe before their first dot.
     pub(crate) fn is_empty(&self) -> bool {
         !self.forget && self.gone.is_empty() && self.endpoints.is_empty() && self.kind.is_empty()
     }

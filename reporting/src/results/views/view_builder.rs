@@ -89,7 +89,7 @@ async fn build_run_view(
     let mut workers = store.worker_rows(&run.id, scope).await?;
     for worker in &mut workers {
         worker.stale = unheard.contains_key(&worker.agent);
-        // An agent that was lost never told that its workers ended.
+        // An agent that was lost never reported that its workers ended.
         worker.running &= !run.phase.is_over();
         if !worker.running {
             worker.users = 0;

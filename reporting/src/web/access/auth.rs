@@ -2,7 +2,7 @@
 //!
 //! Programs (agents, the API's clients) send it as `Authorization: Bearer <token>`. People type it once
 //! into the login page and get a session cookie, which holds a keyed hash and not the token, so that it can
-//! be forged by nobody and read back by nobody, and holds over a restart of the coordinator. Tokens are
+//! be neither forged nor read back, and outlasts a restart of the coordinator. Tokens are
 //! compared in constant time, and wrong ones are answered slowly ([`WrongTokens`]).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -295,7 +295,7 @@ mod tests {
         assert!(denied.iter().all(Result::is_err));
     }
 
-    /// Who hangs up on answers that do not come at once learns nothing.
+    /// Who hangs up on answers that do not come immediately learns nothing.
     #[tokio::test(start_paused = true)]
     async fn guessing_without_waiting_for_answers_finds_nothing() {
         let access = access();
@@ -315,7 +315,7 @@ mod tests {
         );
     }
 
-    /// Behind a proxy everybody has one address.
+    /// Behind a proxy all senders have one address.
     #[tokio::test(start_paused = true)]
     async fn who_shares_a_guessers_address_gets_in_by_waiting() {
         let access = access();

@@ -15,7 +15,7 @@ use crate::coordinator::ConnectionFault;
 use crate::web::error::WebError;
 use crate::web::state::WebState;
 
-/// Before every handler: the request is no other site's doing.
+/// Before every handler: the request does not come from another site.
 pub(in crate::web) async fn check_same_origin(
     State(state): State<WebState>,
     request: Request,

@@ -1,7 +1,7 @@
 //! Places for connections: a bounded number in all and per sender, of which those that prove nothing make room.
 //!
-//! Nobody waits for a place. When all are taken, the connection makes room that has been open for longest without having
-//! proved anything (of the sender that has most of them), then one that proved something and is idle. A connection
+//! A connection never waits for a place. When all are taken, the connection makes room that has been open for longest
+//! without having proved anything (of the sender that has most of them), then one that proved something and is idle. A connection
 //! that has shown the token or a session and is being answered is never closed for another.
 
 use std::collections::{BTreeMap, HashMap};

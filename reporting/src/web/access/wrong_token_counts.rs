@@ -33,7 +33,7 @@ struct Sender {
 
 impl WrongTokenCounts {
     /// Whether the sender is guessing: many wrong tokens, and none that was right lately. Whoever shares an address
-    /// with people who have the token is slowed by the line alone, so that nobody shuts those out.
+    /// with people who have the token is slowed by the line alone, so that those are not shut out.
     pub(in crate::web) fn is_guessing(&self, sender: IpAddr) -> bool {
         self.senders.get(&sender).is_some_and(|known| {
             known.wrong >= MAX_MISTYPED

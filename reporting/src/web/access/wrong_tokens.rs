@@ -1,12 +1,12 @@
 //! Makes guessing slow: wrong tokens are answered one after the other, over however many connections they
 //! come.
 //!
-//! A right token is let in at once, whoever keeps wrong ones waiting, so that nobody shuts out agents and people.
-//! Otherwise whoever gives up on an answer that does not come at once could go on guessing, so a sender of many wrong
+//! A right token is let in immediately, whoever keeps wrong ones waiting, so that agents and people are not shut out.
+//! Otherwise whoever gives up on an answer that does not come immediately could keep guessing, so a sender of many wrong
 //! ones and no right one waits in line before its token is looked at. Places in line are given per address, so that
 //! one sender does not take those of others who mistyped. A token without a place waits as long as the last in line and
-//! is looked at all the same, because it may be the right one of somebody who shares the guesser's address (behind a
-//! proxy everybody does). So many at once are too few to guess a token by; a waiting one takes no memory beside its
+//! is looked at all the same, because it may be the right one of a person who shares the guesser's address (behind a
+//! proxy all senders do). So many at once are too few to guess a token by; a waiting one takes no memory beside its
 //! connection's, and connections are bounded.
 
 use std::collections::VecDeque;
@@ -170,7 +170,7 @@ mod tests {
                 .count()
         };
         assert_eq!(places(), MAX_WAITING);
-        assert_eq!(places(), 0, "nobody waits, but the places are taken");
+        assert_eq!(places(), 0, "no request waits, but the places are taken");
         tokio::time::advance(PAUSE).await;
         assert_eq!(places(), 1);
     }

@@ -1,4 +1,4 @@
-//! Locust's CSV files of a run, while it goes on or afterwards.
+//! Locust's CSV files of a run, while it is active or afterwards.
 
 use std::ops::Range;
 
@@ -55,7 +55,7 @@ impl CsvFile {
     }
 }
 
-/// Seconds behind the newest result of a run that goes on that may still get more: agents report once a second,
+/// Seconds behind the newest result of an active run that may still get more: agents report once a second,
 /// and their clocks differ.
 const MAY_CHANGE_S: u32 = 5;
 
@@ -141,7 +141,7 @@ async fn history_since(
         let recent = store
             .history(&run.id, &scope, recent, from - recent)
             .await?;
-        history.go_on(&before, recent.seconds);
+        history.continue_after(&before, recent.seconds);
     }
     let mut response = as_file(
         run,
@@ -181,7 +181,7 @@ fn pieces(
     )
 }
 
-/// Some rows, and where to go on.
+/// Some rows, and where to continue.
 async fn history_piece(
     store: &Store,
     id: &str,

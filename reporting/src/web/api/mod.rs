@@ -1,4 +1,4 @@
-//! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<sentence>"}`. `greylag run` is a
+//! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<message>"}`. `greylag run` is a
 //! client of this and of nothing else.
 
 mod csv;

@@ -368,7 +368,7 @@ pub(in crate::web) async fn log(
     Ok(response)
 }
 
-/// Some lines as text, and after which to go on.
+/// Some lines as text, and after which to continue.
 async fn log_piece(
     store: &Store,
     id: &str,

@@ -2,7 +2,7 @@
 //!
 //! A browser has one stream for all its pages that are seen (`assets/js/hub.js`): it names the runs that they
 //! show and whether one of them is the front page. A stream is pulled by its connection: a browser that is
-//! slow to read gets fewer and larger updates, and nobody waits for it. The coordinator only counts up a
+//! slow to read gets fewer and larger updates, and the others do not wait for it. The coordinator only counts up a
 //! generation number; each stream looks at it when it is its turn. When nothing changes there is a beat all
 //! the same, so that a browser can tell a quiet coordinator from one that hangs.
 
@@ -235,7 +235,7 @@ fn event(name: &str, value: &impl Serialize) -> Result<Result<Event, Infallible>
     Ok(Ok(Event::default().event(name).data(json)))
 }
 
-/// When an update is due: at once, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the
+/// When an update is due: immediately, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the
 /// last.
 #[derive(Debug)]
 struct Turns {
@@ -275,11 +275,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn turns_come_at_once_then_after_changes_at_most_once_a_second() {
+    async fn turns_come_immediately_then_after_changes_at_most_once_a_second() {
         let changes = watch::Sender::new(0_u64);
         let mut turns = Turns::new(changes.subscribe());
         let begun = Instant::now();
-        turns.next().await.expect("at once");
+        turns.next().await.expect("immediately");
         assert_eq!(begun.elapsed(), Duration::ZERO);
         for _ in 0..5 {
             changes.send_modify(|generation| *generation += 1);
@@ -294,7 +294,7 @@ mod tests {
         turns
             .next()
             .await
-            .expect("a change after a long time is told at once");
+            .expect("a change after a long time is sent immediately");
         assert_eq!(begun.elapsed(), UPDATE_INTERVAL * 11);
         drop(changes);
         assert_eq!(turns.next().await, None);

@@ -1,7 +1,7 @@
 //! What changed between two JSON documents, so that only that is sent.
 //!
 //! A patch is `[value]` where a value takes the place of the old one, and an object of patches by key or
-//! index where an object or an array goes on with changed or further members. `assets/js/json_patch.js`
+//! index where an object or an array has changed or further members. `assets/js/json_patch.js`
 //! applies it.
 
 use serde_json::{Map, Value};

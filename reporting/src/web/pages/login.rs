@@ -103,7 +103,7 @@ fn is_over_https(headers: &HeaderMap) -> bool {
         .is_some_and(|origin| origin.starts_with(b"https://"))
 }
 
-/// A path on this server, else the front page: nobody is sent elsewhere by a link to the login page.
+/// A path on this server, else the front page: a link to the login page must not lead to another site.
 fn own_path(next: &str) -> &str {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_sent_elsewhere() {
+    fn a_link_does_not_lead_elsewhere() {
         assert_eq!(own_path("/runs/abc?x=1"), "/runs/abc?x=1");
         for elsewhere in [
             "",

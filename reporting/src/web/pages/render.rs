@@ -30,7 +30,7 @@ pub(in crate::web) struct ErrorPage {
     pub(in crate::web) page_title: String,
     /// HTTP status code.
     pub(in crate::web) status: u16,
-    /// One sentence: what is wrong and what to do.
+    /// What is wrong and what to do.
     pub(in crate::web) message: String,
     /// The path below which the coordinator is; empty for the root.
     pub(in crate::web) base: String,

@@ -30,7 +30,7 @@ struct RunPage {
     /// The growing parts, thinned as in the first event.
     first: RunDelta,
     /// Of a run that is over, `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its
-    /// place. The page of a run that goes on is sent it as its first event, so it is not in the page, too.
+    /// place. The page of an active run is sent it as its first event, so it is not in the page, too.
     initial_json: Option<String>,
     /// The path below which the coordinator is; empty for the root.
     base: String,

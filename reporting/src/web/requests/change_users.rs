@@ -1,4 +1,4 @@
-//! Changing the number of users while a run goes on, whoever asks for it.
+//! Changing the number of users while a run is active, whoever asks for it.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::web::state::{WebState, find_run};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::web) struct ChangeRequest {
-    /// How many there shall be. The one value without a default.
+    /// The number of users wanted. The one value without a default.
     users: Option<u64>,
-    /// Within how long: seconds, or Locust's text; at once when left out.
+    /// Within how long: seconds, or Locust's text; immediately when left out.
     ramp_up: Option<DurationValue>,
     /// Users started or stopped per second, instead of `ramp_up`.
     spawn_rate: Option<f64>,
@@ -36,7 +36,7 @@ impl ChangeForm {
     /// The same as a program would send it.
     ///
     /// # Errors
-    /// 422 when users is no number.
+    /// 422 when users is not a number.
     pub(in crate::web) fn to_request(&self) -> Result<ChangeRequest, WebError> {
         Ok(ChangeRequest {
             users: whole_number(&self.users, "users").map_err(InvalidChange::from)?,

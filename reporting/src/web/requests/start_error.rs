@@ -38,7 +38,7 @@ impl StartError {
                 .map(|error| DraftError::new(error.path(), error.to_string()))
                 .collect(),
             StartRefused::Misfit(misfit) => one(&misfit.path()),
-            StartRefused::UnknownInfrastructure { .. } | StartRefused::NobodyThere(_) => {
+            StartRefused::UnknownInfrastructure { .. } | StartRefused::NoAgentConnected(_) => {
                 one("infrastructure")
             }
             StartRefused::UnknownScenario { .. } => one("scenario"),

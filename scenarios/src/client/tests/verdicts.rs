@@ -169,7 +169,7 @@ async fn an_error_in_a_judgement_is_the_failure_and_goes_no_further() {
 }
 
 #[tokio::test]
-async fn other_errors_go_on_and_the_request_is_still_counted() {
+async fn other_errors_propagate_and_the_request_is_still_counted() {
     let bad = "404 Client Error: Not Found for url: n";
     let (ended, lines) = outcome("n", async |client| {
         let judged = client.get("/bad").catch().send().await?;

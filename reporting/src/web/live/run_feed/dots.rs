@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_told_even_if_its_first_requests_have_no_dots() {
+    fn an_endpoint_is_sent_even_if_its_first_requests_have_no_dots() {
         let mut dots = Dots::new();
         let mut browser = Browser::default();
         let busy = (0..20_000)

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_left_out_are_told_in_their_place() {
+    fn lines_left_out_are_reported_in_their_place() {
         let lines = |first: u64| -> Vec<LogRow> {
             (first..first + 3)
                 .map(|seq| LogRow {

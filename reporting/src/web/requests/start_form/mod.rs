@@ -79,7 +79,7 @@ impl StartForm {
         origin.is_some_and(|origin| origin.declared.is_some())
     }
 
-    /// Whether a choice is what was chosen for an option, or its default before anybody chose.
+    /// Whether a choice is what was chosen for an option, or its default before there was a choice.
     pub(crate) fn chose(&self, scenario: &str, option: &OptionRow, choice: &str) -> bool {
         match self.text(&option_field(scenario, &option.name)) {
             "" => option.default == choice,

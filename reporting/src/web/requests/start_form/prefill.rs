@@ -17,7 +17,7 @@ const HOST: &str = "host";
 const TICKED: &str = "on";
 
 impl StartForm {
-    /// The form before anybody wrote into it: filled in from the source, or with empty fields, which show their
+    /// The form before anything was entered: filled in from the source, or with empty fields, which show their
     /// defaults in grey.
     pub(in crate::web) fn filled(
         source: Option<&Source>,
@@ -73,7 +73,7 @@ impl StartForm {
         let with_password = test.host_url().ok();
         let with_password = with_password.filter(|url| url.password().is_some());
         let Some(mut url) = with_password else {
-            // In what is no host there may be a password, too.
+            // In what is not a host there may be a password, too.
             let shown = test.shown_host();
             if shown != test.host {
                 self.want_again(HOST, &shown);
