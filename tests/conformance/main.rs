@@ -9,7 +9,7 @@ mod conformance {
     mod behaviours;
     mod compare;
     mod cookie_forms;
-    mod dealing;
+    mod distribution;
     mod examples;
     mod joining;
     mod locust;

@@ -1,8 +1,8 @@
 //! Locust's vocabulary over several workers, as a target and the results see it.
 
 mod changing_users;
-mod dealing;
 mod declared_things;
+mod distribution;
 mod pacing;
 mod profiles;
 

@@ -27,8 +27,8 @@ struct Dealt {
 
 #[tokio::test]
 async fn users_are_dealt_alike() {
-    let cases: Vec<Case> =
-        serde_json::from_str(&locust::script("dealing.py").await).expect("dealing.py prints this");
+    let cases: Vec<Case> = serde_json::from_str(&locust::script("distribution.py").await)
+        .expect("distribution.py prints this");
     assert!(cases.len() >= 100);
     for case in cases {
         let class = |class: &Class| UserTypeWeight {
