@@ -1,4 +1,4 @@
-"""Lets Locust's own dispatcher deal users, for many made-up sets of user classes, and prints what it dealt as JSON."""
+"""Lets Locust's dispatcher distribute users over made-up sets of user classes, and prints the result as JSON."""
 
 import json
 import random
@@ -20,21 +20,21 @@ def user_class(name, weight, fixed_count):
     return type(name, (User,), {"weight": weight, "fixed_count": fixed_count, "tasks": [lambda user: None]})
 
 
-def deal(classes, workers):
-    """The class of each user and the worker it was dealt to, in order."""
+def distribute(classes, workers):
+    """The class of each user and the worker it was given to, in order."""
     nodes = [WorkerNode(f"host_{worker:03}") for worker in range(workers)]
     dispatcher = UsersDispatcher(nodes, [user_class(**one) for one in classes])
     dispatcher.new_dispatch(target_user_count=USERS, spawn_rate=1)
-    dealt, before = [], {}
+    distributed, before = [], {}
     for users in dispatcher:
         now = {(node, name): count for node, counts in users.items() for name, count in counts.items()}
-        dealt += [
+        distributed +=  [
             {"class": name, "worker": int(node.removeprefix("host_"))}
             for (node, name), count in now.items()
             for _ in range(count - before.get((node, name), 0))
         ]
         before = now
-    return dealt
+    return distributed
 
 
 def made_up_classes():
@@ -53,5 +53,5 @@ def made_up_classes():
 cases = []
 for _ in range(CASES):
     classes, workers = made_up_classes(), made_up.choice([1, 1, 2, 3, 5])
-    cases.append({"classes": classes, "workers": workers, "dealt": deal(classes, workers)})
+    cases.append({"classes": classes, "workers": workers, "distributed": distribute(classes, workers)})
 print(json.dumps(cases))

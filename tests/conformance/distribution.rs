@@ -1,4 +1,4 @@
-//! Users as Locust's own dispatcher deals them: by weight, fixed counts first, over several workers.
+//! Users as Locust's own dispatcher distributes them: by weight, fixed counts first, over several workers.
 
 use greylag_infra::{UserTypeSequence, UserTypeWeight};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::locust;
 struct Case {
     classes: Vec<Class>,
     workers: usize,
-    dealt: Vec<Dealt>,
+    distributed: Vec<DistributedUser>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -20,13 +20,13 @@ struct Class {
 }
 
 #[derive(Debug, Deserialize)]
-struct Dealt {
+struct DistributedUser {
     class: String,
     worker: usize,
 }
 
 #[tokio::test]
-async fn users_are_dealt_alike() {
+async fn users_are_distributed_as_by_locust() {
     let cases: Vec<Case> = serde_json::from_str(&locust::script("distribution.py").await)
         .expect("distribution.py prints this");
     assert!(cases.len() >= 100);
@@ -38,13 +38,17 @@ async fn users_are_dealt_alike() {
         };
         let classes: Vec<_> = case.classes.iter().map(class).collect();
         let ours: Vec<_> = UserTypeSequence::new(&classes)
-            .take(case.dealt.len())
+            .take(case.distributed.len())
             .map(|class| classes[class].name.as_str())
             .collect();
-        let theirs: Vec<_> = case.dealt.iter().map(|user| user.class.as_str()).collect();
+        let theirs: Vec<_> = case
+            .distributed
+            .iter()
+            .map(|user| user.class.as_str())
+            .collect();
         assert_eq!(ours, theirs, "{case:?}");
         // Greylag's user i is of worker i % workers.
-        let workers: Vec<_> = case.dealt.iter().map(|user| user.worker).collect();
+        let workers: Vec<_> = case.distributed.iter().map(|user| user.worker).collect();
         let in_turn: Vec<_> = (0..workers.len()).map(|user| user % case.workers).collect();
         assert_eq!(in_turn, workers, "{case:?}");
     }

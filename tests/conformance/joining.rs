@@ -19,7 +19,7 @@ async fn hosts_and_paths_are_joined_alike() {
         // The two users are at it at the same time.
         let asked = |outcome: &Outcome| -> BTreeSet<String> {
             let lines = outcome.seen.iter().map(|seen| {
-                let user = seen.header("authorization").unwrap_or("nobody");
+                let user = seen.header("authorization").unwrap_or("none");
                 format!("{} by {user}", seen.target)
             });
             lines.collect()

@@ -10,7 +10,7 @@ use super::locust::here;
 
 /// How long installing may take: some fifty packages over a slow line.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
-/// Without it these tests cannot run, and a user who has none of it must learn how to go on.
+/// Without it these tests cannot run, and a user without it must learn what to do.
 const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
      (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \
      without them skip these tests: cargo test --workspace -- --skip conformance";

@@ -185,7 +185,7 @@ async fn read(
     connection: usize,
     started: Instant,
 ) -> std::io::Result<Option<Seen>> {
-    // What is no HTTP (such as a TLS hello) has no such lines and is left.
+    // What is not HTTP (such as a TLS hello) has no such lines and is left.
     let Some(first) = line(stream).await? else {
         return Ok(None);
     };

@@ -1,4 +1,4 @@
-//! How far a count may be from its expectation before chance is no excuse.
+//! How far a count may be from its expectation before chance cannot explain it.
 
 /// The probability that a test with a correct generator fails: once in a million runs.
 const ALPHA: f64 = 1e-6;

@@ -78,7 +78,7 @@ async fn paced_tasks_begin_alike() {
     }
 }
 
-/// On purpose: Locust lets the schedule slip by what a task overran; Greylag keeps it, and begins what is due at once until
+/// On purpose: Locust lets the schedule slip by what a task overran; Greylag keeps it, and begins what is due immediately until
 /// it has caught up, so that it is known how late each task was.
 #[tokio::test]
 async fn a_late_user_catches_up() {

@@ -51,7 +51,7 @@ impl AgentSocket {
         Ok(Self { socket })
     }
 
-    /// Sends any frame. That the other side is gone already is no error: what it said last is what counts.
+    /// Sends any frame. That the other side is already gone is not an error: what it said last is what counts.
     pub async fn send_frame(&mut self, frame: Message) {
         let _ = self.socket.send(frame).await;
     }

@@ -33,16 +33,16 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| {
             panic!(
-                "the answer ({}) is no JSON ({error}): {}",
+                "the answer ({}) is not JSON ({error}): {}",
                 self.status, self.body
             )
         })
     }
 
-    /// The sentence of a JSON error.
+    /// The message of a JSON error.
     ///
     /// # Panics
-    /// It is no error, or not in the one envelope.
+    /// It is not an error, or not in the one envelope.
     pub fn error(&self) -> String {
         assert!(
             self.status.is_client_error() || self.status.is_server_error(),
@@ -55,7 +55,7 @@ impl Answer {
         assert_eq!(object.len(), 1, "errors hold nothing but `error`: {body}");
         body["error"]
             .as_str()
-            .expect("`error` is a sentence")
+            .expect("`error` is a text")
             .to_owned()
     }
 }

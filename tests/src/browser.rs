@@ -37,7 +37,7 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-/// Starts ChromeDriver on a port of its own choice. It takes one that is free for IPv6 and ends if somebody
+/// Starts ChromeDriver on a port of its own choice. It takes one that is free for IPv6 and ends if another process
 /// else has the same for IPv4, so it may take more than one start.
 async fn start_driver(program: &Path, directory: &Path) -> (Process, u16) {
     for _ in 0..DRIVER_ATTEMPTS {

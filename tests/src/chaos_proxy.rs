@@ -1,4 +1,4 @@
-//! A TCP proxy between agent and coordinator that loses what it is told to lose.
+//! A TCP proxy between agent and coordinator that loses what it is asked to lose.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

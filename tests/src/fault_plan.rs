@@ -49,7 +49,7 @@ pub enum Fault {
     TerminateUnit { agent: usize },
     /// An agent is frozen for a while.
     FreezeAgent { agent: usize, lasts: Duration },
-    /// An agent is killed, and another of its name started at once.
+    /// An agent is killed, and another of its name started immediately.
     RestartAgent { agent: usize },
     /// `kill -9` of the coordinator, which is started again after a while.
     KillCoordinator { down: Duration },

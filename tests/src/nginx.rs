@@ -227,7 +227,7 @@ impl Nginx {
     }
 }
 
-/// Body of `/slow`: its first [`SLOW_BYTES_PER_SECOND`] bytes are sent at once, the rest after a second.
+/// Body of `/slow`: its first [`SLOW_BYTES_PER_SECOND`] bytes are sent immediately, the rest after a second.
 const SLOW_BODY_BYTES: usize = 4_500;
 const SLOW_BYTES_PER_SECOND: usize = 4_000;
 

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// USER_HZ is 100 on every Linux architecture in use (time(7)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// One process, told from a later one with the same id by its start time.
+/// One process, distinguished from a later one with the same id by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
     /// Process id.

@@ -29,15 +29,15 @@ pub(crate) async fn measure() {
     let log = nginx.finish().await;
 
     let mut delays = Vec::new();
-    let mut told = 0;
+    let mut seen = 0;
     for (arrived_ms, total) in totals {
         let total = total.min(log.requests.len());
-        for request in log.requests.get(told..total).unwrap_or_default() {
+        for request in log.requests.get(seen..total).unwrap_or_default() {
             delays.push(arrived_ms.saturating_sub(request.ended_at_ms) as f64);
         }
-        told = told.max(total);
+        seen = seen.max(total);
     }
-    assert_eq!(told, log.requests.len(), "the last event has them all");
+    assert_eq!(seen, log.requests.len(), "the last event has them all");
     let most = delays.iter().copied().fold(0.0, f64::max);
     let mean = delays.iter().sum::<f64>() / delays.len() as f64;
     println!(

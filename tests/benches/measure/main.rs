@@ -3,7 +3,7 @@
 //! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
 //!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
 //! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
-//! - `delay`: from the end of a request until a browser is told of it.
+//! - `delay`: from the end of a request until a browser receives it.
 //! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.

@@ -18,7 +18,7 @@ use self::exceptions::Client;
 use self::server::AnswersApp;
 use crate::conformance::pair::Pair;
 
-/// Enough that users who wait for an answer that never ends hold up nobody.
+/// Enough that users who wait for an answer that never ends do not hold up others.
 const USERS: u64 = 40;
 /// When all users have begun. Each walks on until there is nothing left, which the stop timeout allows for.
 const SECONDS: u64 = 3;

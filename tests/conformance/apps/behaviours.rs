@@ -1,5 +1,5 @@
-//! An application whose addresses say how it shall answer: `/<class>/status/404`, `/<class>/302?to=/x`. The class is the
-//! user class that asks, so that all of them can run at once and be told apart.
+//! An application whose addresses say how it is to answer: `/<class>/status/404`, `/<class>/302?to=/x`. The class is the
+//! user class that asks, so that all of them can run at once and be distinguished.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An application whose addresses say which form of `Set-Cookie` it shall send: `/<who asks>/<form>/set/one`, then
+//! An application whose addresses say which form of `Set-Cookie` it is to send: `/<who asks>/<form>/set/one`, then
 //! `/<who asks>/<form>/set/last`.
 
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Notes behind a JSON API. A change answers with a redirect to the note; the export is no JSON.
+//! Notes behind a JSON API. A change answers with a redirect to the note; the export is not JSON.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -177,7 +177,7 @@ async fn transport_errors_are_failures() {
             assert_eq!(
                 after,
                 (1, 0),
-                "{} {class}: the user goes on",
+                "{} {class}: the user continues",
                 outcome.system
             );
         }

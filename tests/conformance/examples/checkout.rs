@@ -23,12 +23,12 @@ async fn checkout() {
     assert_eq!(both.greylag.results.error_lines(), BTreeSet::new());
     for outcome in both.each() {
         assert_eq!(outcome.exit_code, 0, "{}", outcome.system);
-        rows_are_dealt_in_turn(outcome);
+        rows_are_distributed_in_turn(outcome);
         let mut orders = 0;
         for (_, requests) in customers(outcome) {
             orders += steps_follow_each_other(outcome.system, &requests);
         }
-        assert!(orders > 0, "{}: nobody bought anything", outcome.system);
+        assert!(orders > 0, "{}: no user bought anything", outcome.system);
         let total: u64 = outcome
             .results
             .endpoints
@@ -39,7 +39,7 @@ async fn checkout() {
     }
 }
 
-fn rows_are_dealt_in_turn(outcome: &Outcome) {
+fn rows_are_distributed_in_turn(outcome: &Outcome) {
     let mut names = BTreeMap::<String, usize>::new();
     for seen in outcome
         .seen

@@ -14,7 +14,7 @@ def try_all(user, **timeout):
         user.client.get(f"/{name}/{what}")
     for what in HANGING:
         user.client.get(f"/{name}/{what}", **timeout)
-    # Nobody listens on port 1.
+    # Nothing listens on port 1.
     user.client.get("http://127.0.0.1:1/refused", name=f"/{name}/refused")
     https = user.host.replace("http://", "https://")
     user.client.get(f"{https}/{name}/tls", name=f"/{name}/tls")

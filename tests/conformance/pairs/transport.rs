@@ -16,7 +16,7 @@ async fn try_all(client: &mut Client, name: &str) -> TaskResult {
     for what in CLOSING.iter().chain(&MALFORMED).chain(&HANGING) {
         client.get(format!("/{name}/{what}")).send().await.ok();
     }
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     client
         .get("http://127.0.0.1:1/refused")
         .name(format!("/{name}/refused"))

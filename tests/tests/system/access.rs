@@ -26,7 +26,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn a_token_is_asked_of_everybody() {
+async fn every_request_needs_the_token() {
     let mut cluster = Cluster::start_with(&greylag(), &["--token", TOKEN]).await;
     let stranger = cluster.api().clone();
     for path in [
@@ -281,7 +281,7 @@ async fn listening_elsewhere_needs_a_token() {
     assert_eq!(
         refused.stderr.trim().lines().count(),
         1,
-        "one sentence: {}",
+        "one message: {}",
         refused.stderr
     );
 }

@@ -196,7 +196,7 @@ async fn a_command_line_names_its_scenario_and_means_its_own_build() {
     }
 }
 
-/// Which of several scenarios runs against somebody's host is not left to chance.
+/// Which of several scenarios runs against a host is not left to chance.
 #[tokio::test]
 async fn a_start_that_names_no_scenario_is_refused_where_there_are_several() {
     let cluster = lab().await;

@@ -1,4 +1,4 @@
-//! Results are never thrown away while somebody still holds them, and what is missing is said everywhere.
+//! Results are never thrown away while an agent still holds them, and what is missing is said everywhere.
 
 use greylag_tests::summary::Summary;
 use greylag_tests::{AccessLog, Api, ChaosProxy, Cluster, Nginx, START_TIMEOUT, heavy, wait};
@@ -250,7 +250,7 @@ async fn a_worker_that_is_asked_to_end_hands_over_what_it_has() {
     }
 }
 
-/// Its workers stop, because nobody controls them, and it reads what they left once it is let go on.
+/// Its workers stop, because no agent controls them, and it reads what they left once it is let continue.
 #[tokio::test]
 async fn an_agent_that_is_frozen_for_longer_than_the_lease_hands_over_everything() {
     let _turn = heavy().await;

@@ -81,12 +81,12 @@ async fn coordinator_killed_and_restarted() {
     let seen = cluster.api().wait_for_requests(&id, 100, RUN_TIMEOUT).await;
     cluster.kill_coordinator().await;
     let at_kill = nginx.log_so_far().totals().requests;
-    // The issue's own figure; load must go on meanwhile.
+    // The issue's own figure; load must continue meanwhile.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before_restart = nginx.log_so_far().totals().requests;
     assert!(
         before_restart > at_kill,
-        "the load goes on while the coordinator is down"
+        "the load continues while the coordinator is down"
     );
     cluster.restart_coordinator().await;
     let kept = cluster.api().summary(&id).await.totals.requests;
@@ -167,7 +167,7 @@ async fn agent_killed() {
     }
 }
 
-/// A new process under the agent's name proves that the old one is gone: nobody waits for the lease.
+/// A new process under the agent's name proves that the old one is gone: the lease is not waited for.
 #[tokio::test]
 async fn agent_killed_and_started_again() {
     let _turn = heavy().await;
@@ -194,7 +194,7 @@ async fn agent_killed_and_started_again() {
     wait_until_gone(&east, SOON).await;
 }
 
-/// A frozen agent keeps its sockets open, so nothing but silence tells its workers that nobody controls them.
+/// A frozen agent keeps its sockets open, so nothing but silence tells its workers that no agent controls them.
 #[tokio::test]
 async fn agent_frozen() {
     let _turn = heavy().await;

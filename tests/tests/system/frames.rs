@@ -1,4 +1,4 @@
-//! What reaches the agents' socket and is no agent's: it closes that connection, is counted and logged, and harms nobody.
+//! What reaches the agents' socket and is not an agent's: it closes that connection, is counted and logged, and does no harm.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ async fn bad_frames_close_their_connection_only() {
 }
 
 #[tokio::test]
-async fn nobody_adds_to_the_results_of_others() {
+async fn no_agent_adds_to_the_results_of_others() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let cluster = Cluster::start(&greylag())
@@ -140,7 +140,7 @@ async fn nobody_adds_to_the_results_of_others() {
         }))
     };
 
-    // A run that nobody knows: told to forget it, the connection stays.
+    // An unknown run: asked to forget it, the connection stays.
     let mut lost = welcome(&url, "lost").await;
     lost.send(&forged("nosuchrun000", 1)).await;
     match lost.hear().await {
@@ -200,6 +200,6 @@ async fn another_protocol_version_is_refused() {
     assert_eq!(
         cluster.api().infrastructures().await,
         json!([]),
-        "nobody joined"
+        "no agent joined"
     );
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, page_field, test};
 
-/// Longer than any of these tests: only presence tells that somebody is gone.
+/// Longer than any of these tests: only presence shows that an agent is gone.
 const LONG_LEASE: [&str; 2] = ["--lease", "600s"];
 
 /// A run of 20 users, 10 on each of two agents.
@@ -148,7 +148,7 @@ async fn a_killed_agent_is_shown_as_such_without_a_reload() {
 }
 
 #[tokio::test]
-async fn a_frozen_agent_is_shown_as_silent_until_it_goes_on() {
+async fn a_frozen_agent_is_shown_as_silent_until_it_continues() {
     let _turn = heavy().await;
     let nginx = Nginx::start_unlogged().await;
     let mut cluster = Cluster::start_with(&greylag(), &LONG_LEASE)
@@ -193,7 +193,7 @@ async fn a_store_that_cannot_save_is_shown_and_nothing_is_lost() {
     assert!(message.contains("locked"), "{message}");
     let front = cluster.api().get("/").await.body;
     assert!(front.contains("The store cannot save"), "{front}");
-    // Load goes on meanwhile, and its results are kept.
+    // Load continues meanwhile, and its results are kept.
     let before = nginx.log_so_far().totals().requests;
     wait::until("more load", SOON, async || {
         let now = nginx.log_so_far().totals().requests;

@@ -31,7 +31,7 @@ async fn a_ramp_may_be_longer_than_the_run() {
 }
 
 #[tokio::test]
-async fn a_ramp_that_does_not_end_is_told_by_the_api_and_the_page() {
+async fn a_ramp_that_does_not_end_is_shown_by_the_api_and_the_page() {
     let nginx = Nginx::start().await;
     let cluster = Cluster::start(&greylag())
         .await

@@ -200,7 +200,7 @@ impl Site {
         }
     }
 
-    /// The results once nobody who is well holds any more of them.
+    /// The results once no healthy agent holds any more of them.
     async fn results(&self, plan: &FaultPlan) -> Summary {
         let api = self.cluster.api();
         let over = async || {
@@ -264,7 +264,7 @@ fn judge(
     for (pid, (counted, sent)) in counts {
         let Some(worker) = site.get(&pid) else {
             wrong.push(format!(
-                "requests of process {pid}, which is no worker of the run"
+                "requests of process {pid}, which is not a worker of the run"
             ));
             continue;
         };
@@ -292,7 +292,7 @@ fn judge(
             .position(|name| gap.agent.as_deref() == Some(*name));
         if !agent.is_some_and(|agent| plan.may_lose(agent)) {
             wrong.push(format!(
-                "a gap of somebody who lost nothing: {}",
+                "a gap of an agent that lost nothing: {}",
                 gap.message
             ));
         }
@@ -317,7 +317,7 @@ fn said_too_late(plan: &FaultPlan, summary: &Summary, log: &AccessLog) -> Option
     const LATE_MS: u64 = 1_000;
     let freezes_worker =
         |(_, fault): &(Duration, Fault)| matches!(fault, Fault::FreezeWorker { .. });
-    // What a frozen worker waits for is counted when it goes on: at most one request of each user.
+    // What a frozen worker waits for is counted when it continues: at most one request of each user.
     let counted_later = match plan.faults.iter().any(freezes_worker) {
         true => USERS,
         false => 0,
@@ -485,7 +485,7 @@ fn requests_that_are_missing_without_a_word_are_found() {
     assert!(words(&killed, [1, 1], &[]).contains("east/worker-0: 1 counted of 2 sent"));
     assert!(words(&killed, [1, 0], &[&gap]).contains("west/worker-1: 0 counted of 1 sent"));
     assert!(words(&quiet, [3, 1], &[]).contains("3 counted, 2 sent"));
-    assert!(words(&quiet, [2, 1], &[&gap]).contains("a gap of somebody who lost nothing"));
+    assert!(words(&quiet, [2, 1], &[&gap]).contains("a gap of an agent that lost nothing"));
 }
 
 /// A summary with requests of the processes 10 and 20, and gaps.

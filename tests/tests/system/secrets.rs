@@ -36,7 +36,7 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
         .with_agents("lab", &["east"])
         .await;
     let directory = TempDir::new().expect("a directory");
-    // Some of the requests fail, at an address where nobody is, with the password in it.
+    // Some of the requests fail, at an address where nothing listens, with the password in it.
     let host = nginx
         .url()
         .replace("http://", &format!("http://ada:{SECRET}@"));
@@ -47,7 +47,7 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
              wait_time = \"100ms\"\n\
              [client.headers]\nAuthorization = \"Bearer {SECRET}\"\n\
              [[request]]\npath = \"/\"\n[request.headers]\nCookie = \"session={SECRET}\"\n\
-             [[request]]\npath = \"http://ada:{SECRET}@127.0.0.1:1/nobody\"\nname = \"nobody\"\n"
+             [[request]]\npath = \"http://ada:{SECRET}@127.0.0.1:1/unknown\"\nname = \"unknown\"\n"
         ),
     )
     .expect("the test file is written");
@@ -88,8 +88,8 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
         assert!(answer.status.is_success(), "{path}: {answer:?}");
         assert!(!holds_secret(answer.body.as_bytes()), "{path}");
     }
-    // The path of a declared request is kept with the definition; all else is gone, while the coordinator goes on.
-    let path = format!("{SECRET}@127.0.0.1:1/nobody");
+    // The path of a declared request is kept with the definition; all else is gone, while the coordinator keeps running.
+    let path = format!("{SECRET}@127.0.0.1:1/unknown");
     until_true("secrets are overwritten", SOON, || {
         fs::read_dir(cluster.data())
             .expect("a directory")

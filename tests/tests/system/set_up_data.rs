@@ -37,7 +37,7 @@ async fn every_user_has_it_though_the_coordinator_is_killed_twice() {
         .api()
         .start(&test(&nginx.url(), "lab", changes))
         .await;
-    // While it is made: nobody has been sent it, and worker 0's agent says it again.
+    // While it is made: no agent has been sent it, and worker 0's agent says it again.
     wait_until_set_up_begins(cluster.api(), &id).await;
     cluster.kill_coordinator().await;
     cluster.restart_coordinator().await;

@@ -1,4 +1,4 @@
-//! Signals that end commands: in order at first, at once when repeated.
+//! Signals that end commands: in order at first, immediately when repeated.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn an_ignored_hangup_stays_ignored() {
     assert_eq!(served.wait(SOON).await.code, Some(0));
 }
 
-/// The store is busy for as long as the database is locked, so ending in order takes longer than anybody waits.
+/// The store is busy for as long as the database is locked, so ending in order takes longer than a user waits.
 #[tokio::test]
 async fn a_second_signal_ends_a_coordinator_that_is_busy() {
     let _turn = heavy().await;

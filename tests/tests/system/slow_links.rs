@@ -48,7 +48,7 @@ async fn a_run_over_a_slow_link_is_finished_when_all_results_have_arrived() {
     cluster.api().wait_for_status(&id, "Finished", ALL).await;
     assert!(
         begun.elapsed() > Duration::from_secs(DURATION_S + PATIENCE_S),
-        "the results came so soon that nobody had to wait for them"
+        "the results came so soon that no request had to wait for them"
     );
     assert_eq!(proxy.connections(), 1, "pings came through all the time");
     let log = nginx.finish().await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// How long a short run may take from its start to its end on a slow machine.
 pub(crate) const RUN_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long something may take that happens at once on a machine with nothing else to do.
+/// How long something may take that happens immediately on a machine with nothing else to do.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The binary under test: the product's, with the scenarios of `src/bin/greylag_under_test.rs`.
@@ -40,7 +40,7 @@ pub(crate) fn mixed_requests() -> Vec<Value> {
     ]
 }
 
-/// A test with mixed requests, a few users and a short wait; `changes` go on top.
+/// A test with mixed requests, a few users and a short wait; `changes` are added.
 pub(crate) fn test(host: &str, infrastructure: &str, changes: Value) -> Value {
     let mut test = json!({
         "name": "system test",

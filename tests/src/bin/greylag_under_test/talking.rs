@@ -58,7 +58,7 @@ fn talkative() -> Scenario {
         )
 }
 
-/// More lines than anybody reads.
+/// More lines than are kept.
 fn flooding() -> Scenario {
     #[derive(Default)]
     struct Flood;
@@ -110,7 +110,7 @@ fn broken_start() -> Scenario {
         )
 }
 
-/// One user type blocks its thread, another one does the same where that is no harm.
+/// One user type blocks its thread, another one does the same where that does no harm.
 fn blocking() -> Scenario {
     const LONG: Duration = Duration::from_millis(150);
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
     vec![
-        dealt(),
+        weighted(),
         paced(),
         shaped(),
         endless(),
@@ -83,8 +83,8 @@ async fn present(client: &mut Client, verb: &str) -> TaskResult {
     Ok(())
 }
 
-fn dealt() -> Scenario {
-    Scenario::new("dealt")
+fn weighted() -> Scenario {
+    Scenario::new("weighted")
         .description("Each user says its type and index when it begins and when it stops")
         .user_type::<Ant>()
         .user_type::<Bee>()
@@ -313,7 +313,7 @@ fn tagged() -> Scenario {
         .user_type::<Tagged>()
 }
 
-/// Its host is nobody's: only a test that names another reaches one.
+/// Nothing listens at its host: only a test that names another reaches one.
 #[derive(Default)]
 struct Homebody;
 

@@ -1,4 +1,4 @@
-//! Coordinators that are not there, want a token, know nobody, or are of another version.
+//! Coordinators that are not there, want a token, know no agent, or are of another version.
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{self, ToAgent};
@@ -74,7 +74,7 @@ async fn coordinators_that_cannot_be_used() {
     .await;
 }
 
-/// An agent of one version and a coordinator of another: the agent ends with the coordinator's sentence.
+/// An agent of one version and a coordinator of another: the agent ends with the coordinator's message.
 #[tokio::test]
 async fn coordinator_of_another_protocol_version() {
     const REASON: &str = "the agent speaks protocol version 1 and this coordinator version 7; install the same Greylag on both";

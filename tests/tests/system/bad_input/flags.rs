@@ -36,7 +36,7 @@ async fn flags() {
         (&["no-such-file.toml"], &["no-such-file.toml"]),
     ];
     for (arguments, words) in cases {
-        // What is not under test is right, so that only the mistake can be what is refused.
+        // What is not under test is right, so that only the error can be what is refused.
         let mut all: Vec<&str> = arguments.to_vec();
         for (flag, value) in [("--host", host.as_str()), ("--scenario", "shop")] {
             if !all.contains(&flag) {

@@ -1,4 +1,4 @@
-//! Bad input: one clear sentence, exit code 2 (or 4xx with a JSON error), and nothing is started.
+//! Bad input: one clear message, exit code 2 (or 4xx with a JSON error), and nothing is started.
 
 mod coordinators;
 mod flags;

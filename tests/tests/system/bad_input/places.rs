@@ -42,7 +42,7 @@ async fn ports_that_are_taken() {
 async fn data_directories_that_cannot_be_used() {
     let directory = TempDir::new().expect("a directory");
     fs::write(directory.path().join("file"), "not a directory").expect("the directory is ours");
-    // Below a file nobody can write, not even root.
+    // Below a file no user can write, not even root.
     for data in ["file", "file/below"] {
         let arguments = ["coordinator", "--listen", "127.0.0.1:0", "--data", data];
         let ended = greylag()
@@ -88,7 +88,7 @@ async fn data_directories_that_cannot_be_used() {
 
     fs::write(
         cluster.data().join("greylag.sqlite"),
-        "this is no database at all, but a text",
+        "this is not a database, but a text",
     )
     .expect("ours");
     let ended = greylag()

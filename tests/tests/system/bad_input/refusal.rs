@@ -8,10 +8,10 @@ use greylag_tests::Ended;
 
 use crate::support::greylag;
 
-/// A command that is refused ends at once; this is for a busy machine.
+/// A command that is refused ends immediately; this is for a busy machine.
 pub(super) const REFUSED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Checks that a command was refused with one sentence that holds these words.
+/// Checks that a command was refused with one message that holds these words.
 pub(super) fn assert_refused(ended: &Ended, words: &[&str]) {
     assert_eq!(ended.code, Some(2), "bad input has exit code 2: {ended:?}");
     let lines: Vec<&str> = ended
@@ -19,7 +19,7 @@ pub(super) fn assert_refused(ended: &Ended, words: &[&str]) {
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    assert_eq!(lines.len(), 1, "one sentence: {}", ended.stderr);
+    assert_eq!(lines.len(), 1, "one message: {}", ended.stderr);
     for word in words {
         assert!(
             lines[0].contains(word),

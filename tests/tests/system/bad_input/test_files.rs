@@ -1,4 +1,4 @@
-//! Test files with mistakes: the line is named, and the key that was meant.
+//! Test files with errors: the line is named, and the key that was meant.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::refusal::{REFUSED_WITHIN, refused_run};
 use crate::support::greylag;
 
 #[tokio::test]
-async fn everything_wrong_in_a_file_is_told_at_once() {
+async fn everything_wrong_in_a_file_is_reported_together() {
     let directory = TempDir::new().expect("a directory");
     let text = "host = \"nonsense\"\nuser = 3\nwait_time = \"soon\"\nstop_timeout = \"500ms\"\n\n\
                 [client]\nknd = \"full\"\nrequest_timeout = 0\n\n\
@@ -34,7 +34,7 @@ async fn everything_wrong_in_a_file_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn mistakes_in_test_files() {
+async fn errors_in_test_files() {
     let directory = TempDir::new().expect("a directory");
     let cases = [
         (

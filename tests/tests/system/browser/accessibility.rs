@@ -45,7 +45,7 @@ async fn every_state_of_every_page_can_be_read() {
     browser.open(&format!("{url}/runs/{id}")).await;
     browser.eval(OPEN_EVERYTHING).await;
     look_from_all_sides(&browser, "run-failed-open").await;
-    let changes = json!({ "name": "nobody answers", "host": "http://127.0.0.1:9", "duration": 3 });
+    let changes = json!({ "name": "no answer", "host": "http://127.0.0.1:9", "duration": 3 });
     let refused = api.start(&test("http://127.0.0.1:9", "lab", changes)).await;
     api.wait_for_status(&refused, "Finished", RUN_TIMEOUT).await;
     browser.open(&format!("{url}/runs/{refused}")).await;

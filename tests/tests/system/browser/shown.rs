@@ -114,7 +114,7 @@ pub(super) async fn assert_shows(browser: &Browser, summary: &Summary) {
 fn assert_same(shown: &str, value: f64, what: &str) {
     let number: f64 = shown
         .parse()
-        .unwrap_or_else(|_| panic!("{what}: {shown:?} is no number"));
+        .unwrap_or_else(|_| panic!("{what}: {shown:?} is not a number"));
     let off = (number - value).abs();
     assert!(
         off <= value.abs() * 1e-12,
@@ -154,7 +154,7 @@ async fn assert_charts(browser: &Browser, summary: &Summary) {
     let of = |text: &str| {
         text.replace(',', "")
             .parse::<f64>()
-            .unwrap_or_else(|_| panic!("{text:?} is no number"))
+            .unwrap_or_else(|_| panic!("{text:?} is not a number"))
     };
     let users = rows("active-users").await;
     let peak = users.iter().map(|row| of(&row[1])).fold(0.0, f64::max);

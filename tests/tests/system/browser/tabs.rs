@@ -146,7 +146,7 @@ async fn eight_pages_of_one_browser_are_live_and_a_run_is_stopped_from_the_last(
 }
 
 #[tokio::test]
-async fn a_page_says_that_its_coordinator_hangs_and_goes_on_with_it() {
+async fn a_page_says_that_its_coordinator_hangs_and_recovers_with_it() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let mut cluster = Cluster::start(&greylag())
@@ -196,7 +196,7 @@ async fn a_page_says_that_its_coordinator_hangs_and_goes_on_with_it() {
     wait_for_growth(&browser).await;
     assert!(
         number(&browser, "time-elapsed").await > clock,
-        "the clock goes on"
+        "the clock keeps running"
     );
     browser.close().await;
 }

@@ -318,7 +318,7 @@ async fn every_variable_of_locust_does_what_the_porting_guide_says() {
     .await;
     assert_eq!(ended.code, Some(9), "{ended:?}");
 
-    // Those without a counterpart are named, each with its reason, and the run goes on.
+    // Those without a counterpart are named, each with its reason, and the run continues.
     let directory = TempDir::new().expect("a directory");
     let variables: Vec<_> = of(true).map(|(name, _)| (name, "1".to_owned())).collect();
     let ended = run(directory.path(), &short_run(&host), &variables).await;

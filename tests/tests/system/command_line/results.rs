@@ -23,7 +23,7 @@ pub(super) fn assert_tables(stdout: &str, texts: &[&str]) {
     }
     assert!(
         !stdout.contains('\u{1b}'),
-        "escapes in output that is no terminal: {stdout:?}"
+        "escapes in output that is not a terminal: {stdout:?}"
     );
 }
 

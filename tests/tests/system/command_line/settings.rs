@@ -28,7 +28,7 @@ async fn what_is_compiled_in() {
     }
     assert!(
         !help.stdout.contains("worker "),
-        "the worker's command is no business of users: {}",
+        "the worker's command is not for users: {}",
         help.stdout
     );
 }

@@ -64,7 +64,7 @@ async fn a_command_line_of_locust_runs_and_writes_its_files() {
         "--exit-code-on-error",
         "3",
     ];
-    // A port of the environment's is no contradiction to a page that nobody sees, nor its ramp-up to -r.
+    // A port of the environment's does not contradict the absence of a page, nor its ramp-up to -r.
     let mut command = greylag().command(line);
     command
         .current_dir(directory.path())
@@ -235,9 +235,9 @@ async fn a_coordinator_asks_the_load_shape_how_long_it_takes() {
     assert_eq!(nginx.finish().await.totals().requests, 0);
 }
 
-/// Somebody's shell with job control: `greylag run … &` must not be stopped for touching the terminal.
+/// A shell with job control: `greylag run … &` must not be stopped for touching the terminal.
 #[tokio::test]
-async fn a_run_in_the_background_of_a_terminal_goes_on() {
+async fn a_run_in_the_background_of_a_terminal_continues() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let directory = TempDir::new().expect("a directory");

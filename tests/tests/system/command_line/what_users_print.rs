@@ -149,7 +149,7 @@ async fn a_run_on_a_coordinator_is_followed_line_by_line() {
         "10m",
     ];
     let mut command = greylag().start_in(directory.path(), &arguments);
-    // While it goes on.
+    // While it is active.
     for worker in ["east/worker-0", "west/worker-1"] {
         let line = format!("{worker}: printed to standard output\n");
         command

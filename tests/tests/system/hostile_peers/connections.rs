@@ -1,4 +1,4 @@
-//! Strangers without the token keep nobody out, and do not guess it.
+//! Strangers without the token do not keep others out, and do not guess it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn allow_many_files() {
 }
 
 #[tokio::test]
-async fn idle_connections_shut_nobody_out() {
+async fn idle_connections_do_not_shut_others_out() {
     let _turn = heavy().await;
     allow_many_files();
     let mut cluster = Cluster::start_with(&greylag(), &["--token", TOKEN]).await;

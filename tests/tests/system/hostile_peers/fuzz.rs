@@ -1,4 +1,4 @@
-//! Mutated messages and odd HTTP requests, the same ones each time: nobody panics, nothing is answered with a 5xx, memory
+//! Mutated messages and odd HTTP requests, the same ones each time: nothing panics, nothing is answered with a 5xx, memory
 //! stays bounded, and the run beside them is exact. `GREYLAG_FUZZ_FRAMES=1000000` sends more.
 
 use std::time::Duration;
@@ -215,7 +215,7 @@ async fn send_requests(address: &str, seed: u64, requests: &[Vec<u8>]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mutated_messages_and_requests_harm_nobody() {
+async fn mutated_messages_and_requests_do_no_harm() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let mut cluster = Cluster::start(&greylag())

@@ -1,4 +1,4 @@
-//! Nobody takes an agent's place: not with what the coordinator shows, nor with what its database holds.
+//! No peer takes an agent's place: not with what the coordinator shows, nor with what its database holds.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn take_the_place(url: &str, run_id: &str, proof: &str) {
 }
 
 #[tokio::test]
-async fn nobody_takes_an_agents_place() {
+async fn no_peer_takes_an_agents_place() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let mut cluster = Cluster::start(&greylag())

@@ -1,4 +1,4 @@
-//! Peers that mean harm: what they send harms nobody but themselves.
+//! Peers that mean harm: what they send harms only themselves.
 
 mod connections;
 mod fuzz;

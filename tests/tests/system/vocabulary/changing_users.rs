@@ -1,4 +1,4 @@
-//! Users change while a run goes on: from the API, the page and the command line.
+//! Users change while a run is active: from the API, the page and the command line.
 
 use greylag_tests::{Nginx, answer, heavy};
 use reqwest::Method;
@@ -14,7 +14,7 @@ async fn users_go_up_and_down_from_everywhere() {
     let cluster = cluster().await;
     let api = cluster.api();
     let changes = json!({
-        "scenario": "dealt", "users": 4, "workers": 2, "ramp_up": 0, "duration": 60, "stop_timeout": 2,
+        "scenario": "weighted", "users": 4, "workers": 2, "ramp_up": 0, "duration": 60, "stop_timeout": 2,
     });
     let id = api.start(&test(&nginx.url(), "lab", changes)).await;
     let reach = async |users: u64| {
@@ -62,7 +62,7 @@ async fn users_go_up_and_down_from_everywhere() {
         assert!(log.contains(&format!("changing {change}")), "{log}");
     }
     let witness = nginx.finish().await;
-    // 11 different slots, of which 3 to 5 began twice: everybody who began has stopped.
+    // 11 different slots, of which 3 to 5 began twice: each that began has stopped.
     assert_eq!(distinct(&witness, "/is/").len(), 11);
     let began = witness.count(|request| request.path.starts_with("/is/"));
     let stopped = witness.count(|request| request.path.starts_with("/was/"));
@@ -75,21 +75,21 @@ async fn users_go_up_and_down_from_everywhere() {
 }
 
 #[tokio::test]
-async fn a_change_that_cannot_be_is_a_sentence() {
+async fn an_impossible_change_has_a_message() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let cluster = cluster().await;
     let api = cluster.api();
-    let changes = json!({ "scenario": "dealt", "users": 2, "ramp_up": 0, "duration": 2 });
+    let changes = json!({ "scenario": "weighted", "users": 2, "ramp_up": 0, "duration": 2 });
     let id = super::finish(api, &nginx, changes).await;
     let path = format!("/api/v1/runs/{id}/users");
     let over = api.post(&path, &json!({ "users": 5 })).await;
     assert_eq!(over.status, 409, "{}", over.body);
     assert!(over.error().contains("over"), "{}", over.body);
-    let nobody = api
+    let unknown_run = api
         .post("/api/v1/runs/abcdefabcdef/users", &json!({ "users": 5 }))
         .await;
-    assert_eq!(nobody.status, 404, "{}", nobody.body);
+    assert_eq!(unknown_run.status, 404, "{}", unknown_run.body);
     let many = api.post(&path, &json!({ "users": 2_000_000 })).await;
     assert!(many.status.is_client_error(), "{}", many.body);
     let ended = greylag()

@@ -129,7 +129,7 @@ async fn options_reach_the_users_and_secrets_are_not_shown() {
     assert!(!ended.stdout.contains("s3cret") && !ended.stderr.contains("s3cret"));
     assert!(
         !ended.stdout.contains("http://127.0.0.1"),
-        "nobody can look at the page: {}",
+        "no page is served: {}",
         ended.stdout
     );
     let help = greylag().run(&["run", "--help"], SOON).await.stdout;
@@ -263,8 +263,11 @@ async fn a_user_types_own_host_is_used_unless_the_test_names_one() {
     let id = api.start(&homeless).await;
     api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
     let summary = api.summary(&id).await;
-    assert!(summary.totals.failures > 0, "nobody is at its own host");
-    homeless["scenario"] = "dealt".into();
+    assert!(
+        summary.totals.failures > 0,
+        "nothing listens at its own host"
+    );
+    homeless["scenario"] = "weighted".into();
     let refused = api.post("/api/v1/runs", &homeless).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert!(refused.error().contains("host"), "{}", refused.body);

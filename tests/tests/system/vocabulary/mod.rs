@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
-/// Two agents, so that whatever is dealt is dealt over processes and machines.
+/// Two agents, so that whatever is distributed is distributed over processes and machines.
 pub(crate) async fn cluster() -> Cluster {
     Cluster::start(&greylag())
         .await

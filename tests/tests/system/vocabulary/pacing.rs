@@ -1,4 +1,4 @@
-//! Response times from the intended start: what a stall of the target does to everybody who should have been
+//! Response times from the intended start: what a stall of the target does to all users that should have been
 //! served meanwhile.
 
 use std::time::Duration;

@@ -23,7 +23,7 @@ async fn stages_go_up_and_down_over_all_workers() {
     let cluster = cluster().await;
     let changes = json!({
         "users": Value::Null, "ramp_up": Value::Null, "duration": Value::Null, "workers": 3,
-        "scenario": "dealt",
+        "scenario": "weighted",
         "stages": [
             { "users": 6, "ramp_s": 1, "duration_s": 3 },
             { "users": 12, "ramp_s": 0, "duration_s": 2 },
@@ -37,7 +37,7 @@ async fn stages_go_up_and_down_over_all_workers() {
     assert_eq!(users_at(&summary, 8), 3);
     assert_eq!((summary.run.users, summary.run.duration_s), (12, 9.0));
     let log = nginx.finish().await;
-    // Last in, first out: the fixed ones, dealt first, are still there in the end.
+    // Last in, first out: the fixed ones, started first, are still there in the end.
     let stops = behind(&log, "/was/");
     assert_eq!(stops.len(), 12);
     assert!(stops[9..].iter().any(|user| user == "Cat/0"), "{stops:?}");
