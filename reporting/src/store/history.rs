@@ -10,7 +10,7 @@ use super::integers::{from_sql, small_from_sql};
 use super::live::endpoints;
 use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
 use super::second_rows::{users_before, visit_user_changes};
-use super::stored_interval::{INTERVAL_COLUMNS, StoredInterval};
+use super::stored_interval::{RESPONSE_COLUMNS, read_response};
 use crate::measure::interval::SparseInterval;
 use crate::measure::windows::Block;
 
@@ -27,7 +27,8 @@ pub(crate) struct HistorySecond {
     pub(crate) second: u32,
     /// Users active when it was over.
     pub(crate) users: u64,
-    /// Requests that ended in it, by endpoint, of all agents together.
+    /// Requests that ended in it, by endpoint, of all agents together; without the histograms from the intended start,
+    /// which no history shows.
     pub(crate) intervals: Vec<(Endpoint, SparseInterval)>,
 }
 
@@ -83,12 +84,12 @@ fn intervals(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT bucket, endpoint, {} FROM intervals
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
-        *INTERVAL_COLUMNS
+        *RESPONSE_COLUMNS
     ))?;
     let mut rows = statement.query(params![scope.run, 0, from, to, scope.endpoint, scope.agent])?;
     let mut parts = Intervals::new();
     while let Some(row) = rows.next()? {
-        let interval = StoredInterval::read(row, 2)?.into_interval();
+        let interval = read_response(row, 2)?;
         parts
             .entry(small_from_sql(row.get(0)?))
             .or_default()

@@ -27,6 +27,10 @@ const HISTOGRAMS: [&str; 2] = ["histogram", "intended_histogram"];
 pub(super) static INTERVAL_COLUMNS: LazyLock<String> =
     LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS].concat().join(", "));
 
+/// Of these, those that [`read_response`] reads.
+pub(super) static RESPONSE_COLUMNS: LazyLock<String> =
+    LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS[..1]].concat().join(", "));
+
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let places = ["?"; KEY.len() + NUMBERS + HISTOGRAMS.len()].join(", ");
     format!(
@@ -134,11 +138,6 @@ impl StoredInterval {
     pub(super) fn interval(&self) -> &SparseInterval {
         &self.interval
     }
-
-    /// The same for whoever keeps it.
-    pub(super) fn into_interval(self) -> SparseInterval {
-        self.interval
-    }
 }
 
 /// The sum of many rows: reading one needs no list of its counts.
@@ -175,6 +174,19 @@ impl RowSum {
     }
 }
 
+/// Reads [`RESPONSE_COLUMNS`] beginning at column `first`: an interval without the histogram from the intended start.
+pub(super) fn read_response(row: &Row<'_>, first: usize) -> StoreResult<SparseInterval> {
+    let mut response = Vec::new();
+    visit_blob(row, first + NUMBERS, |position, count| {
+        response.push((position, count));
+    })?;
+    Ok(SparseInterval {
+        sums: sums(row, first)?,
+        response: BucketCounts::from_ascending(response),
+        intended: BucketCounts::default(),
+    })
+}
+
 /// Gives the numbers, and the histograms' positions and counts to `response` and `intended`.
 fn visit(
     row: &Row<'_>,
@@ -182,12 +194,16 @@ fn visit(
     response: impl FnMut(u32, u64),
     intended: impl FnMut(u32, u64),
 ) -> StoreResult<Sums> {
+    visit_blob(row, first + NUMBERS, response)?;
+    visit_blob(row, first + NUMBERS + 1, intended)?;
+    sums(row, first)
+}
+
+fn sums(row: &Row<'_>, first: usize) -> StoreResult<Sums> {
     let mut numbers = [0; NUMBERS];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = from_sql(row.get(first + index)?);
     }
-    visit_blob(row, first + NUMBERS, response)?;
-    visit_blob(row, first + NUMBERS + 1, intended)?;
     Ok(Sums::from_numbers(numbers))
 }
 
@@ -251,11 +267,15 @@ mod tests {
                 let mut statement = connection.prepare(&query).unwrap();
                 let mut rows = statement.query([]).unwrap();
                 let row = rows.next().unwrap().unwrap();
-                let read = StoredInterval::read(row, 0).unwrap().into_interval();
+                let read = StoredInterval::read(row, 0).unwrap().interval;
                 let expected = SparseInterval::from(expected);
                 assert_eq!(read.sums, expected.sums);
                 assert_eq!(read.response, expected.response);
                 assert_eq!(read.intended, expected.intended);
+                let response = read_response(row, 0).unwrap();
+                assert_eq!(response.sums, expected.sums);
+                assert_eq!(response.response, expected.response);
+                assert_eq!(response.intended, BucketCounts::default());
                 let mut summed = RowSum::default();
                 summed.add(row, 0).unwrap();
                 assert_eq!(
