@@ -107,7 +107,7 @@ pub(super) fn read(
     let agents = agents(connection, scope.run)?;
     let mut firsts: BTreeMap<i64, Place> = BTreeMap::new();
     let mut lasts: BTreeMap<i64, Place> = BTreeMap::new();
-    for block in decompose(scope.from, scope.to, &ALL_ROLLED) {
+    for block in decompose(scope.from, scope.rolled_to, &ALL_ROLLED) {
         visit(connection, scope, block, |sum| {
             let Some(error) = errors.get_mut(&sum.error) else {
                 return;

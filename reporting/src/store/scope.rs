@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::{StoreError, StoreResult};
 use super::live::last_second;
 use super::run_rows::key_of;
+use crate::measure::windows::{LEVELS, width};
 
 /// Which part of a run a number is about. The whole run is the default.
 ///
@@ -108,8 +109,11 @@ pub(super) struct RowScope {
     pub(super) from: u32,
     /// End, exclusive, at most the second after the run's last one.
     pub(super) to: u32,
-    /// Whether the run's last second is in it.
-    pub(super) has_end: bool,
+    /// The same for rows of levels that are kept up with level 0: nothing is stored behind the run's last second, so
+    /// that the longest row that holds it is read instead of many short ones.
+    pub(super) rolled_to: u32,
+    /// End that was asked for, exclusive; `u32::MAX` is the end of the run, whenever that comes.
+    pub(super) asked_to: u32,
     /// Number of the endpoint.
     pub(super) endpoint: Option<i64>,
     /// Name of the agent.
@@ -138,7 +142,13 @@ impl RowScope {
             run,
             from: seconds.start.min(end),
             to: seconds.end.min(end),
-            has_end: seconds.end >= end,
+            asked_to: seconds.end,
+            rolled_to: if seconds.end >= end {
+                end.checked_next_multiple_of(width(LEVELS - 1))
+                    .unwrap_or(u32::MAX)
+            } else {
+                seconds.end
+            },
             endpoint,
             agent: scope.agent.clone(),
         })

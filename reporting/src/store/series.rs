@@ -13,7 +13,7 @@ use crate::measure::series_point::SeriesPoint;
 use crate::measure::windows::{ALL_ROLLED, Rolled, decompose, step_for, width};
 
 /// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a
-/// run that is over has one more at its end, when no users are left.
+/// run that is over has one more at its end, when no users are left, unless that is behind the window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// Seconds in one point.
@@ -77,7 +77,7 @@ pub(super) fn read(
     })
 }
 
-/// At most `count` points of a scope, and one more at the end of a run that is over, from the step that holds the
+/// At most `count` points of a scope, and one more at the end of a run that is over where the window goes on behind it, from the step that holds the
 /// second `from`.
 pub(super) fn read_part(
     connection: &Connection,
@@ -116,13 +116,13 @@ fn part_of(
     let is_over: bool = connection
         .prepare_cached("SELECT is_over FROM runs WHERE run = ?1")?
         .query_row([scope.run], |row| row.get(0))?;
-    if is_over
-        && scope.has_end
-        && let Some(end) = points.last()
-    {
+    let after_last = points
+        .last()
+        .map(|last| (last.second - last.second % step).saturating_add(step));
+    if let Some(second) = after_last.filter(|second| is_over && *second < scope.asked_to) {
         // An agent that was lost never reported that its users stopped.
         points.push(SeriesPoint {
-            second: (end.second - end.second % step).saturating_add(step),
+            second,
             users: 0,
             requests: 0,
             failures: 0,

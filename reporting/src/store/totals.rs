@@ -130,7 +130,7 @@ fn add_errors(
     if texts.is_empty() {
         return Ok(());
     }
-    for block in decompose(scope.from, scope.to, &ALL_ROLLED) {
+    for block in decompose(scope.from, scope.rolled_to, &ALL_ROLLED) {
         error_rows::visit(connection, scope, block, |row| {
             let error = usize::try_from(row.error).ok().and_then(|at| texts.get(at));
             if let Some((endpoint, text)) = error

@@ -138,10 +138,17 @@ async fn check_series(store: &Store, events: &[Event], part: Part, max_points: u
         .filter(|_| from < to)
         .map(|second| second.max(from))
         .collect();
-    if over && part.seconds().end >= end && !expected.is_empty() {
-        let last = expected.last().unwrap();
-        expected.push(last - last % step + step);
+    if over && let Some(last) = expected.last() {
+        let after = last - last % step + step;
+        if after < part.seconds().end {
+            expected.push(after);
+        }
     }
+    let window = part.seconds();
+    assert!(
+        expected.iter().all(|second| window.contains(second)),
+        "{part:?}"
+    );
     let seconds: Vec<u32> = series.points.iter().map(|point| point.second).collect();
     assert_eq!(seconds, expected, "{part:?}");
     let most = max_points.max(3) + usize::from(over);
