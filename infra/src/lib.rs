@@ -10,9 +10,9 @@ pub mod protocol;
 
 pub use base::{
     AgentId, AgentSecret, BuildInfo, DurationError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES,
-    MAX_USERS, MAX_WORKERS, RunId, StartTerms, WallClock, builds_of, describe_builds,
-    duration_of_number, format_duration, micros, parse_duration, parse_whole_seconds,
-    system_time_us,
+    MAX_USERS, MAX_WORKERS, RunId, RunTime, StartTerms, WallClock, WallTime, builds_of,
+    describe_builds, duration_of_number, format_duration, micros, parse_duration,
+    parse_whole_seconds,
 };
 pub use load_test::{
     ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
@@ -32,11 +32,11 @@ pub use protocol::{
 };
 pub use registry::{
     AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined, MAX_AGENTS,
-    MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER_US, ScenarioList, SecretOption,
+    MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER, ScenarioList, SecretOption,
     check_infrastructure_name,
 };
 pub use run::{
-    CHANGE_DELAY_US, ChangeRefused, Completeness, END_GRACE_US, Gap, GapCause, LATE_RESULTS_US,
-    MAX_GAPS, PREPARE_TIMEOUT_US, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord,
-    RunStatus, START_DELAY_US, StopRefused, UnfinishedRun,
+    CHANGE_DELAY, ChangeRefused, Completeness, END_GRACE, Gap, GapCause, LATE_RESULTS, MAX_GAPS,
+    PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord, RunStatus,
+    START_DELAY, StopRefused, UnfinishedRun,
 };

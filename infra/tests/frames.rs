@@ -8,6 +8,7 @@ use greylag_infra::protocol::{
 };
 use greylag_infra::{
     AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep,
+    RunTime, WallTime,
 };
 
 #[test]
@@ -33,7 +34,7 @@ fn frames_are_maps_with_named_fields() {
 #[test]
 fn pings_say_how_runs_stand() {
     let ping = |runs| ToCoordinator::Ping {
-        sent_at_us: 300,
+        sent_at: WallTime::from_micros(300),
         runs,
     };
     let short = b"\x81\xa4Ping\x81\xaasent_at_us\xcd\x01\x2c";
@@ -43,7 +44,7 @@ fn pings_say_how_runs_stand() {
     );
     let held = ping(vec![HeldRun {
         run_id: "r1".into(),
-        run_time_us: Some(5),
+        run_time: Some(RunTime::from_micros(5)),
         unacknowledged_us: 7,
     }]);
     let frame = b"\x81\xa4Ping\x82\xaasent_at_us\xcd\x01\x2c\xa4runs\x91\x83\xa6run_id\xa2r1\
@@ -73,7 +74,7 @@ fn load_profiles_travel_whole() {
     let frame = |head: &[u8], tail: &[u8]| [head, encoded, tail].concat();
     let start = ToAgent::Start {
         run_id: "r1".into(),
-        start_at_us: 1,
+        start_at: WallTime::from_micros(1),
         profile: profile.clone(),
         set_up_data: Some(vec![7, 8].into()),
     };

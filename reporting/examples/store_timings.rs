@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use greylag_infra::protocol::{
     Endpoint, IntervalData, SampleData, SampleKind, Snapshot, UserChange,
 };
-use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{
     Interval, MAX_SAMPLES_PER_SECOND, SaveOutcome, Scope, Store, Summary, Window,
 };
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut record = store.create_run(run(u64::from(seconds))).await?;
     fill(&store, seconds, endpoints, requests).await?;
     record.phase = RunPhase::Finished;
-    record.ended_at_us = Some(u64::from(seconds) * 1_000_000);
+    record.ended_at = Some(WallTime::default() + RunTime::of_second(seconds));
     store.update_run(&record).await?;
     let bytes: u64 = std::fs::read_dir(&dir)?
         .filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()))
@@ -71,7 +71,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     timed("their summary", async || {
-        Summary::read(&store, "r", &part, 0).await.map(drop)
+        Summary::read(&store, "r", &part, WallTime::default())
+            .await
+            .map(drop)
     })
     .await?;
     timed("series of at most 1,000 points", async || {
@@ -94,7 +96,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     .await?;
     timed("current rates", async || {
         store
-            .current_rps(&record, &Scope::default(), 0)
+            .current_rps(&record, &Scope::default(), WallTime::default())
             .await
             .map(drop)
     })
@@ -216,9 +218,9 @@ fn run(duration_s: u64) -> RunRecord {
             ..LoadTest::default()
         },
         phase: RunPhase::Running,
-        created_at_us: 0,
-        started_at_us: Some(0),
-        ended_at_us: None,
+        created_at: WallTime::from_micros(0),
+        started_at: Some(WallTime::from_micros(0)),
+        ended_at: None,
         agents: vec![RunAgent {
             build: greylag_infra::BuildInfo::default(),
             id: "a".into(),

@@ -1,6 +1,7 @@
 //! What the HTTP API answers, as the server and the clients in this workspace share it. The larger documents are
 //! [`crate::Summary`] and [`crate::Progress`].
 
+use greylag_infra::WallTime;
 use serde::{Deserialize, Serialize};
 
 /// Header of a CSV history that was asked for from a second on: the second to ask for next. What comes after it may
@@ -75,7 +76,9 @@ pub struct LogRow {
     /// Position in the run's log, from 1 and without gaps.
     pub seq: u64,
     /// When, in µs since 1970.
-    pub at_us: u64,
+    #[serde(rename = "at_us")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = u64))]
+    pub at: WallTime,
     /// Who.
     pub source: String,
     /// The line, terminal escapes and control characters removed.

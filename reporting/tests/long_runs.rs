@@ -13,8 +13,8 @@ mod support;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt;
-use greylag_infra::RunPhase;
 use greylag_infra::protocol::{Snapshot, UserChange};
+use greylag_infra::{RunPhase, RunTime};
 use greylag_reporting::{MAX_SUMMARY_POINTS, Summary};
 use site::Site;
 use tower::ServiceExt;
@@ -54,7 +54,7 @@ async fn month(site: &Site) {
         store.save_snapshot("month", "a", snapshot).await.unwrap();
     }
     record.phase = RunPhase::Finished;
-    record.ended_at_us = Some(support::START_US + u64::from(MONTH_S) * 1_000_000);
+    record.ended_at = Some(support::START + RunTime::of_second(MONTH_S));
     store.update_run(&record).await.unwrap();
 }
 

@@ -9,10 +9,10 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use greylag_infra::RunPhase;
 use greylag_infra::protocol::LogLine;
+use greylag_infra::{RunPhase, RunTime};
 use greylag_reporting::{RunFilter, SaveOutcome, Scope, Store, StoreError};
-use support::{START_US, endpoint, run, snapshot};
+use support::{START, endpoint, run, snapshot};
 
 const DATABASE: &str = "greylag.sqlite";
 
@@ -34,7 +34,7 @@ async fn finished_run(store: &Store, id: &str, seconds: u32) {
         let mut snapshot = snapshot(id, seq, &requests);
         snapshot.log = (0..50)
             .map(|line| LogLine {
-                at_us: START_US,
+                at: START,
                 source: "a/worker-0".into(),
                 text: format!("line {line} {}", "of a long log ".repeat(20)),
             })
@@ -43,7 +43,7 @@ async fn finished_run(store: &Store, id: &str, seconds: u32) {
         assert_eq!(saved, SaveOutcome::Saved);
     }
     record.phase = RunPhase::Finished;
-    record.ended_at_us = Some(START_US + u64::from(seconds) * 1_000_000);
+    record.ended_at = Some(START + RunTime::of_second(seconds));
     store.update_run(&record).await.unwrap();
 }
 

@@ -10,6 +10,7 @@ use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
     MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
 };
+use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::{Interval, Scope, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
 use support::{endpoint, first_seconds, run, snapshot};
@@ -263,14 +264,17 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
     let (_dir, store) = store_with_run().await;
     let mut late = snapshot("r", 1, &[]);
     late.log = vec![LogLine {
-        at_us: u64::MAX,
+        at: WallTime::MAX,
         source: "agent".into(),
         text: "late".into(),
     }];
     store.save_snapshot("r", "a", late).await.unwrap();
     let log = store.log("r", &Scope::default(), 0, 10).await.unwrap();
     // the greatest Date of ECMAScript is 8.64e15 ms
-    assert!(log[0].at_us / 1_000 < 8_640_000_000_000_000, "{log:?}");
+    assert!(
+        log[0].at.as_micros() / 1_000 < 8_640_000_000_000_000,
+        "{log:?}"
+    );
 }
 
 #[tokio::test]
@@ -373,7 +377,7 @@ fn end(requests: u64, failures: u64, ended_at_us: u64) -> AgentEnd {
     AgentEnd {
         requests,
         failures,
-        ended_at_us,
+        ended_at: RunTime::from_micros(ended_at_us),
         ..AgentEnd::default()
     }
 }

@@ -6,9 +6,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use greylag_infra::{FailureReason, RunPhase, RunRecord};
 use greylag_reporting::{RunFilter, Store};
-use support::{START_US, run};
+use support::{START, run};
 
 /// Runs of three tests, the oldest first.
 async fn some_runs(store: &Store) -> Vec<RunRecord> {
@@ -16,7 +18,7 @@ async fn some_runs(store: &Store) -> Vec<RunRecord> {
     for number in 0..60_u64 {
         let test = ["Checkout 2", "search é", "100%_sure"][(number % 3) as usize];
         let mut record = run(&format!("r{number}"), test, &["a"]);
-        record.created_at_us = START_US + number;
+        record.created_at = START + Duration::from_micros(number);
         record.test.host = match number % 4 {
             0 => "https://User:Geheim@Shop.example.com/a".into(),
             1 => "http://10.0.0.7:8080".into(),

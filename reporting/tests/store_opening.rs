@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use greylag_infra::{FailureReason, RunPhase};
+use greylag_infra::{FailureReason, RunPhase, WallTime};
 use greylag_reporting::{SaveOutcome, Scope, Store, StoreError, Summary};
 use support::{endpoint, first_seconds, run, snapshot};
 
@@ -133,7 +133,7 @@ async fn failures_that_old_versions_kept_as_text_are_read() {
     );
     let end = record.agents[0].end.clone().unwrap();
     assert_eq!(end.failure_reason(), reason("worker 0 was killed"));
-    let summary = Summary::read(&store, "r", &Scope::default(), 0)
+    let summary = Summary::read(&store, "r", &Scope::default(), WallTime::default())
         .await
         .unwrap();
     assert_eq!(

@@ -6,10 +6,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
-use greylag_infra::{FailureReason, RunPhase, RunRecord};
+use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
-use support::{START_US, end, endpoint, first_seconds, run, snapshot};
+use support::{START, end, endpoint, first_seconds, run, snapshot};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -23,7 +25,7 @@ async fn create(store: &Store, id: &str, agents: &[&str]) -> RunRecord {
 
 fn line(text: &str) -> LogLine {
     LogLine {
-        at_us: START_US,
+        at: START,
         source: "agent/worker-0".into(),
         text: text.into(),
     }
@@ -34,7 +36,7 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
     let (_dir, store) = store().await;
     for (at, (id, test)) in (0..).zip([("r1", "a"), ("r2", "b"), ("r3", "a"), ("r4", "a")]) {
         let mut record = run(id, test, &["x", "y"]);
-        record.created_at_us += at;
+        record.created_at = record.created_at + Duration::from_micros(at);
         record.number = 77; // whatever is given, the store counts
         let created = store.create_run(record.clone()).await.unwrap();
         record.number = [1, 1, 2, 3][at as usize];
@@ -69,7 +71,7 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
 
     let mut over = store.run("r1").await.unwrap().unwrap();
     over.phase = RunPhase::Failed(FailureReason::other("agent x was lost"));
-    over.ended_at_us = Some(START_US + 5_000_000);
+    over.ended_at = Some(START + RunTime::from_micros(5_000_000));
     store.update_run(&over).await.unwrap();
     assert_eq!(store.run("r1").await.unwrap(), Some(over));
     let unfinished = store.unfinished_runs().await.unwrap();
@@ -173,10 +175,10 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     let one = snapshot("r", 1, &[(0, &get, 1_000, None)]);
     store.save_snapshot("r", "a", one.clone()).await.unwrap();
     record.phase = RunPhase::Failed(FailureReason::other("agent b was lost"));
-    record.ended_at_us = Some(START_US + 10_000_000);
+    record.ended_at = Some(START + RunTime::from_micros(10_000_000));
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
-        let before = Summary::read(store, "r", &Scope::default(), START_US)
+        let before = Summary::read(store, "r", &Scope::default(), START)
             .await
             .unwrap();
         let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
@@ -190,7 +192,7 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
             SaveOutcome::Duplicate
         );
         assert_eq!(
-            Summary::read(store, "r", &Scope::default(), START_US)
+            Summary::read(store, "r", &Scope::default(), START)
                 .await
                 .unwrap(),
             before
@@ -470,10 +472,10 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
         .save_snapshot("r", "a", snapshot("r", 1, &requests))
         .await
         .unwrap();
-    let at = |second: u64| START_US + second * 1_000_000 + 500_000;
-    let rates = async |record: &RunRecord, now_us| {
+    let at = |second: u32| START + RunTime::of_second(second) + Duration::from_millis(500);
+    let rates = async |record: &RunRecord, now| {
         let current = store
-            .current_rps(record, &Scope::default(), now_us)
+            .current_rps(record, &Scope::default(), now)
             .await
             .unwrap();
         (current.of(&get), current.of(&post), current.total())
@@ -484,7 +486,7 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
     // seconds 18 to 27
     assert_eq!(rates(&record, at(30)).await, (1.5, 0.0, 1.5));
     record.phase = RunPhase::Finished;
-    record.ended_at_us = Some(at(100));
+    record.ended_at = Some(at(100));
     // seconds 19 to 28: the last one that has results may not be full
     assert_eq!(rates(&record, at(500)).await, (1.5, 0.0, 1.5));
 }
@@ -493,7 +495,7 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
 async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     let (_dir, store) = store().await;
     let mut record = run("run000000001", "checkout", &["a"]);
-    record.started_at_us = Some(1_795_326_540_250_000);
+    record.started_at = Some(WallTime::from_micros(1_795_326_540_250_000));
     store.create_run(record.clone()).await.unwrap();
     let (get, order) = (endpoint("GET", "/"), endpoint("POST", "/order"));
     let task = endpoint("TASK", "Shopper.browse");
@@ -524,14 +526,14 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         &store,
         &record.id,
         &Scope::default(),
-        record.started_at_us.unwrap() + 4_000_000,
+        record.started_at.unwrap() + RunTime::of_second(4),
     )
     .await
     .unwrap();
     record.phase = RunPhase::Failed(FailureReason::other("agent a was lost"));
-    record.ended_at_us = Some(record.started_at_us.unwrap() + 4_000_000);
+    record.ended_at = Some(record.started_at.unwrap() + RunTime::of_second(4));
     store.update_run(&record).await.unwrap();
-    let summary = Summary::read(&store, &record.id, &Scope::default(), 0)
+    let summary = Summary::read(&store, &record.id, &Scope::default(), WallTime::default())
         .await
         .unwrap();
     assert_eq!(before.totals, summary.totals);

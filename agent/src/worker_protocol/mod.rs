@@ -5,7 +5,9 @@ mod socket;
 
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
-use greylag_infra::{GeneratorNotice, LoadProfile, LoadTest, SetUpData, WorkerFailure};
+use greylag_infra::{
+    GeneratorNotice, LoadProfile, LoadTest, RunTime, SetUpData, WallTime, WorkerFailure,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
@@ -29,8 +31,9 @@ pub(crate) enum ToWorker {
     },
     /// Begin.
     Start {
-        /// Run time zero on this machine's wall clock, µs since 1970.
-        run_zero_us: u64,
+        /// Run time zero on this machine's wall clock.
+        #[serde(rename = "run_zero_us")]
+        run_zero_at: WallTime,
         /// How many users the whole run has at which time.
         profile: LoadProfile,
         /// What the scenario's set-up made on worker 0.
@@ -72,7 +75,8 @@ pub(crate) enum FromWorker {
         /// Why it did not end as planned.
         failure: Option<WorkerFailure>,
         /// When its last user ended, µs of run time; 0 if none did.
-        last_user_ended_us: u64,
+        #[serde(rename = "last_user_ended_us")]
+        last_user_ended: RunTime,
     },
 }
 

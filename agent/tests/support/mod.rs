@@ -10,7 +10,7 @@ use greylag_infra::protocol::{
     Endpoint, Hello, PROTOCOL_VERSION, Prepare, Snapshot, ToAgent, ToCoordinator, Welcome, decode,
     encode,
 };
-use greylag_infra::{DeclaredRequest, DeclaredScenario, LoadTest, RunId, WaitTime, system_time_us};
+use greylag_infra::{DeclaredRequest, DeclaredScenario, LoadTest, RunId, WaitTime, WallTime};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -196,10 +196,10 @@ impl Connection {
                 return None;
             };
             match decode(&frame).unwrap() {
-                ToCoordinator::Ping { sent_at_us, .. } => {
+                ToCoordinator::Ping { sent_at, .. } => {
                     let pong = ToAgent::Pong {
-                        sent_at_us,
-                        coordinator_time_us: sent_at_us,
+                        sent_at,
+                        coordinator_time: sent_at,
                     };
                     self.say(&pong).await;
                 }
@@ -229,7 +229,7 @@ impl Connection {
         self.say(&ToAgent::Start {
             set_up_data: None,
             run_id: RUN.into(),
-            start_at_us: system_time_us(),
+            start_at: WallTime::of_system(),
             profile: test.profile(),
         })
         .await;

@@ -1,4 +1,4 @@
-//! What every other room stands on: identities, limits, durations, and small tools for texts and lists.
+//! What every other room stands on: identities, limits, times, durations, and small tools for texts and lists.
 
 mod agent_secret;
 mod bounded_list;
@@ -8,6 +8,7 @@ mod ids;
 mod limits;
 mod nearest;
 mod text;
+mod times;
 mod wall_clock;
 
 pub use agent_secret::AgentSecret;
@@ -25,4 +26,5 @@ pub use limits::{
 };
 pub(crate) use nearest::nearest;
 pub use text::cut;
-pub use wall_clock::{WallClock, micros, system_time_us};
+pub use times::{RunTime, WallTime, micros};
+pub use wall_clock::WallClock;

@@ -12,7 +12,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SetUpData, Snapshot};
-use crate::base::{AgentSecret, BuildInfo, MAX_HELD_RUNS, MAX_SCENARIOS, RunId, bounded_list};
+use crate::base::{
+    AgentSecret, BuildInfo, MAX_HELD_RUNS, MAX_SCENARIOS, RunId, RunTime, WallTime, bounded_list,
+};
 use crate::load_test::{LoadTest, ScenarioInfo};
 use crate::profile::LoadProfile;
 
@@ -33,8 +35,9 @@ pub enum ToCoordinator {
     Hello(Hello),
     /// Each [`PING_INTERVAL_S`]: a heartbeat, and the measure of the clock offset.
     Ping {
-        /// The agent's clock, µs since 1970.
-        sent_at_us: u64,
+        /// The agent's clock.
+        #[serde(rename = "sent_at_us")]
+        sent_at: WallTime,
         /// How the runs stand that the agent holds.
         #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_HELD_RUNS>")]
         runs: Vec<HeldRun>,
@@ -68,18 +71,21 @@ pub enum ToAgent {
     /// Answer to a ping.
     Pong {
         /// As in the ping.
-        sent_at_us: u64,
-        /// The coordinator's clock, µs since 1970.
-        coordinator_time_us: u64,
+        #[serde(rename = "sent_at_us")]
+        sent_at: WallTime,
+        /// The coordinator's clock.
+        #[serde(rename = "coordinator_time_us")]
+        coordinator_time: WallTime,
     },
     /// Start worker processes and answer `Ready`. Sent again after a reconnect is harmless.
     Prepare(Box<Prepare>),
-    /// Generate load: run time zero is at `start_at_us` on the coordinator's clock.
+    /// Generate load: run time zero is at `start_at` on the coordinator's clock.
     Start {
         /// The run.
         run_id: RunId,
-        /// Run time zero, µs since 1970.
-        start_at_us: u64,
+        /// Run time zero.
+        #[serde(rename = "start_at_us")]
+        start_at: WallTime,
         /// The number of users over time.
         profile: LoadProfile,
         /// What the scenario's set-up made, for every worker.
@@ -152,8 +158,9 @@ pub struct Hello {
 pub struct HeldRun {
     /// The run.
     pub run_id: RunId,
-    /// Run time in µs on the agent's own clock, which no step of a wall clock moves; none before the start.
-    pub run_time_us: Option<u64>,
+    /// Run time on the agent's own clock, which no step of a wall clock moves; none before the start.
+    #[serde(rename = "run_time_us")]
+    pub run_time: Option<RunTime>,
     /// Age in µs of the oldest results that are not acknowledged; 0 if there are none.
     pub unacknowledged_us: u64,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{FailureReason, GeneratorNotice};
-use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, bounded_list};
+use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, RunTime, WallTime, bounded_list};
 
 /// Most elements of each of a snapshot's lists but its intervals.
 pub const MAX_SNAPSHOT_PARTS: usize = 50_000;
@@ -187,8 +187,9 @@ impl SampleKind {
 /// One line of the console log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// When, on the coordinator's clock (µs since 1970).
-    pub at_us: u64,
+    /// When, on the coordinator's clock.
+    #[serde(rename = "at_us")]
+    pub at: WallTime,
     /// Who: `agent`, `agent/worker-0` or `coordinator`.
     pub source: String,
     /// The line, without its end, valid UTF-8, possibly cut. May hold terminal escapes: whoever shows it escapes.
@@ -221,9 +222,9 @@ pub struct AgentEnd {
     pub requests: u64,
     /// All failures likewise.
     pub failures: u64,
-    /// When the agent's last user ended, in µs of run time; 0 if none ever started.
-    #[serde(default)]
-    pub ended_at_us: u64,
+    /// When the agent's last user ended; run time zero if none ever started.
+    #[serde(default, rename = "ended_at_us")]
+    pub ended_at: RunTime,
     /// Workers that ended before they had handed over their results.
     #[serde(
         default,

@@ -7,10 +7,11 @@ mod scenario_list;
 mod secret_options;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::{AgentId, BuildInfo, cut};
+use crate::base::{AgentId, BuildInfo, WallTime, cut};
 use crate::protocol::{Hello, PING_INTERVAL_S};
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
@@ -25,10 +26,10 @@ pub const MAX_AGENTS_IN_ALL: usize = 10_000;
 /// Most bytes of memory for the scenarios of all agents; those of agents that are gone make room first.
 const MAX_SCENARIO_BYTES: usize = 64 * 1024 * 1024;
 /// How long an infrastructure is kept that was only named by agents and in which nothing ran, after its last agent
-/// was heard, in µs.
-const STRANGER_KEPT_US: u64 = 600 * 1_000_000;
-/// After so long without a ping a connected agent is shown as silent, in µs: its machine, its link or itself hangs.
-pub const SILENT_AFTER_US: u64 = 3 * PING_INTERVAL_S * 1_000_000;
+/// was heard.
+const STRANGER_KEPT: Duration = Duration::from_secs(600);
+/// After so long without a ping a connected agent is shown as silent: its machine, its link or itself hangs.
+pub const SILENT_AFTER: Duration = Duration::from_secs(3 * PING_INTERVAL_S);
 /// Longest name of an infrastructure or agent, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
@@ -81,7 +82,9 @@ pub struct AgentView {
     /// Connected, Silent or Disconnected.
     pub status: ConnectionStatus,
     /// Last heartbeat, µs since 1970 on the coordinator's clock.
-    pub last_heard_us: u64,
+    #[serde(rename = "last_heard_us")]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub last_heard: WallTime,
     /// Age of the oldest results that the agent has sent and that are not saved, in µs, at its last heartbeat.
     pub unsaved_us: u64,
     /// Processors of its machine.
@@ -96,8 +99,8 @@ pub struct AgentView {
 }
 
 impl AgentView {
-    fn is_silent(&self, now_us: u64) -> bool {
-        now_us.saturating_sub(self.last_heard_us) >= SILENT_AFTER_US
+    fn is_silent(&self, now: WallTime) -> bool {
+        now - self.last_heard >= SILENT_AFTER
     }
 }
 
@@ -209,13 +212,13 @@ impl Registry {
     }
 
     /// Forgets the infrastructures that agents only named and left some time ago.
-    pub fn forget_strangers(&mut self, now_us: u64) {
+    pub fn forget_strangers(&mut self, now: WallTime) {
         let lasting = &self.lasting;
         self.infrastructures.retain(|name, agents| {
             lasting.contains(name)
                 || agents.values().any(|agent| {
                     agent.status == ConnectionStatus::Connected
-                        || now_us.saturating_sub(agent.last_heard_us) < STRANGER_KEPT_US
+                        || now - agent.last_heard < STRANGER_KEPT
                 })
         });
     }
@@ -244,7 +247,7 @@ impl Registry {
                     .all(|agent| agent.status != ConnectionStatus::Connected)
         });
         deserted
-            .min_by_key(|(_, agents)| agents.values().map(|agent| agent.last_heard_us).max())
+            .min_by_key(|(_, agents)| agents.values().map(|agent| agent.last_heard).max())
             .map(|(name, _)| name.clone())
     }
 
@@ -253,7 +256,7 @@ impl Registry {
     ///
     /// # Errors
     /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
-    pub fn join(&mut self, hello: &Hello, now_us: u64) -> Result<Joined, InfrastructureError> {
+    pub fn join(&mut self, hello: &Hello, now: WallTime) -> Result<Joined, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
         let scenarios = ScenarioList::of(&hello.scenarios);
@@ -287,7 +290,7 @@ impl Registry {
         // A connection whose other end has died seems to be there until the lease is over.
         let taken: BTreeSet<&str> = others
             .iter()
-            .filter(|agent| !agent.is_silent(now_us))
+            .filter(|agent| !agent.is_silent(now))
             .map(|agent| agent.name.as_str())
             .collect();
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
@@ -312,7 +315,7 @@ impl Registry {
                 id: agent_id,
                 name: name.clone(),
                 status: ConnectionStatus::Connected,
-                last_heard_us: now_us,
+                last_heard: now,
                 unsaved_us: 0,
                 cores: hello.cores,
                 build: BuildInfo {
@@ -327,7 +330,7 @@ impl Registry {
             let oldest = agents
                 .values()
                 .filter(|agent| agent.status != ConnectionStatus::Connected)
-                .min_by_key(|agent| agent.last_heard_us)
+                .min_by_key(|agent| agent.last_heard)
                 .map(|agent| agent.id.clone());
             match oldest {
                 Some(id) => agents.remove(&id),
@@ -404,7 +407,7 @@ impl Registry {
             .all()
             .filter(|agent| agent.status != ConnectionStatus::Connected);
         let oldest = gone
-            .min_by_key(|agent| agent.last_heard_us)
+            .min_by_key(|agent| agent.last_heard)
             .map(|agent| agent.id.clone());
         let Some(id) = oldest else {
             return false;
@@ -420,9 +423,9 @@ impl Registry {
     }
 
     /// An agent was heard. Unknown agents are ignored.
-    pub fn heard(&mut self, agent_id: &str, now_us: u64) {
+    pub fn heard(&mut self, agent_id: &str, now: WallTime) {
         if let Some(agent) = self.agent_mut(agent_id) {
-            agent.last_heard_us = now_us;
+            agent.last_heard = now;
         }
     }
 
@@ -465,14 +468,14 @@ impl Registry {
     }
 
     /// Everything as it is now, by name.
-    pub fn view(&self, now_us: u64) -> Vec<InfrastructureView> {
+    pub fn view(&self, now: WallTime) -> Vec<InfrastructureView> {
         self.infrastructures
             .iter()
             .map(|(name, agents)| {
                 let mut agents: Vec<_> = agents.values().cloned().collect();
                 agents.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
                 for agent in &mut agents {
-                    if agent.status == ConnectionStatus::Connected && agent.is_silent(now_us) {
+                    if agent.status == ConnectionStatus::Connected && agent.is_silent(now) {
                         agent.status = ConnectionStatus::Silent;
                     }
                 }

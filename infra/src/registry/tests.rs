@@ -5,6 +5,11 @@ use crate::base::{
 use crate::load_test::{MAX_OPTIONS, OptionInfo, ScenarioInfo, UserTypeInfo};
 use crate::protocol::PROTOCOL_VERSION;
 
+/// The time so many µs after 1970.
+fn at(micros: u64) -> WallTime {
+    WallTime::from_micros(micros)
+}
+
 fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
@@ -27,44 +32,47 @@ fn id(secret: &str) -> AgentId {
 fn an_infrastructure_is_pending_then_connected_then_disconnected() {
     let mut registry = Registry::default();
     registry.create("load").unwrap();
-    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Pending);
-    registry.join(&hello("1", "a", "load"), 5).unwrap();
-    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Connected);
+    assert_eq!(registry.view(at(9))[0].status, ConnectionStatus::Pending);
+    registry.join(&hello("1", "a", "load"), at(5)).unwrap();
+    assert_eq!(registry.view(at(9))[0].status, ConnectionStatus::Connected);
     registry.left(&id("1"));
-    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Disconnected);
-    assert_eq!(registry.view(9)[0].agents[0].last_heard_us, 5);
-    registry.join(&hello("1", "a", "load"), 9).unwrap();
-    assert_eq!(registry.view(9)[0].status, ConnectionStatus::Connected);
+    assert_eq!(
+        registry.view(at(9))[0].status,
+        ConnectionStatus::Disconnected
+    );
+    assert_eq!(registry.view(at(9))[0].agents[0].last_heard, at(5));
+    registry.join(&hello("1", "a", "load"), at(9)).unwrap();
+    assert_eq!(registry.view(at(9))[0].status, ConnectionStatus::Connected);
 }
 
 #[test]
 fn a_connected_agent_that_is_not_heard_is_silent() {
     let mut registry = Registry::default();
-    registry.join(&hello("1", "a", "load"), 0).unwrap();
-    registry.join(&hello("2", "b", "load"), 0).unwrap();
-    registry.heard(&id("2"), 5);
-    let statuses = |registry: &Registry, now_us| {
-        let view = &registry.view(now_us)[0];
+    registry.join(&hello("1", "a", "load"), at(0)).unwrap();
+    registry.join(&hello("2", "b", "load"), at(0)).unwrap();
+    registry.heard(&id("2"), at(5));
+    let statuses = |registry: &Registry, now| {
+        let view = &registry.view(now)[0];
         let agents = view.agents.iter().map(|agent| agent.status);
         (view.status, agents.collect::<Vec<_>>())
     };
     use ConnectionStatus::{Connected, Disconnected, Silent};
     assert_eq!(
-        statuses(&registry, SILENT_AFTER_US - 1),
+        statuses(&registry, at(0) + SILENT_AFTER - Duration::from_micros(1)),
         (Connected, vec![Connected, Connected])
     );
     assert_eq!(
-        statuses(&registry, SILENT_AFTER_US),
+        statuses(&registry, at(0) + SILENT_AFTER),
         (Connected, vec![Silent, Connected])
     );
     assert_eq!(
-        statuses(&registry, SILENT_AFTER_US + 5),
+        statuses(&registry, at(5) + SILENT_AFTER),
         (Silent, vec![Silent, Silent])
     );
     registry.left(&id("1"));
-    registry.heard(&id("2"), SILENT_AFTER_US);
+    registry.heard(&id("2"), at(0) + SILENT_AFTER);
     assert_eq!(
-        statuses(&registry, SILENT_AFTER_US + 5),
+        statuses(&registry, at(5) + SILENT_AFTER),
         (Connected, vec![Disconnected, Connected])
     );
 }
@@ -73,21 +81,21 @@ fn a_connected_agent_that_is_not_heard_is_silent() {
 fn two_agents_of_one_name_are_told_apart() {
     let mut registry = Registry::default();
     assert_eq!(
-        registry.join(&hello("1", "a", "load"), 0).unwrap().name,
+        registry.join(&hello("1", "a", "load"), at(0)).unwrap().name,
         "a"
     );
     assert_eq!(
-        registry.join(&hello("2", "a", "load"), 0).unwrap().name,
+        registry.join(&hello("2", "a", "load"), at(0)).unwrap().name,
         "a-2"
     );
     assert_eq!(
-        registry.join(&hello("2", "a", "load"), 0).unwrap().name,
+        registry.join(&hello("2", "a", "load"), at(0)).unwrap().name,
         "a-2",
         "after a reconnect"
     );
     registry.left(&id("1"));
     assert_eq!(
-        registry.join(&hello("3", "a", "load"), 0).unwrap(),
+        registry.join(&hello("3", "a", "load"), at(0)).unwrap(),
         Joined {
             name: "a".into(),
             replaced: Some(id("1"))
@@ -104,24 +112,24 @@ fn two_agents_of_one_name_are_told_apart() {
 #[test]
 fn a_silent_agent_is_replaced_by_one_of_its_name() {
     let mut registry = Registry::default();
-    registry.join(&hello("1", "a", "load"), 0).unwrap();
-    registry.join(&hello("2", "a", "load"), 0).unwrap();
-    registry.heard(&id("2"), SILENT_AFTER_US);
-    let joined = registry.join(&hello("3", "a", "load"), SILENT_AFTER_US);
+    registry.join(&hello("1", "a", "load"), at(0)).unwrap();
+    registry.join(&hello("2", "a", "load"), at(0)).unwrap();
+    registry.heard(&id("2"), at(0) + SILENT_AFTER);
+    let joined = registry.join(&hello("3", "a", "load"), at(0) + SILENT_AFTER);
     let instead_of_1 = Joined {
         name: "a".into(),
         replaced: Some(id("1")),
     };
     assert_eq!(joined.unwrap(), instead_of_1);
-    let joined = registry.join(&hello("1", "a", "load"), SILENT_AFTER_US);
+    let joined = registry.join(&hello("1", "a", "load"), at(0) + SILENT_AFTER);
     assert_eq!(joined.unwrap().name, "a-3", "it was alive");
 }
 
 #[test]
 fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
     let mut registry = Registry::default();
-    registry.join(&hello("1", "a", "load"), 0).unwrap();
-    registry.join(&hello("1", "a", "other"), 0).unwrap();
+    registry.join(&hello("1", "a", "load"), at(0)).unwrap();
+    registry.join(&hello("1", "a", "other"), at(0)).unwrap();
     assert_eq!(registry.connected_agents("load").unwrap().len(), 0);
     registry.left(&id("1"));
     assert_eq!(registry.connected_agents("other").unwrap().len(), 0);
@@ -173,7 +181,7 @@ fn what_is_kept_of_a_hello_is_bounded() {
         ..hello("1", "a", "load")
     };
     let mut registry = Registry::default();
-    registry.join(&greedy, 0).unwrap();
+    registry.join(&greedy, at(0)).unwrap();
     let agent = registry.agent(&id("1")).unwrap();
     assert_eq!(agent.version.len(), MAX_NAME_BYTES);
     assert_eq!(agent.scenarios.len(), MAX_SCENARIOS);
@@ -208,13 +216,13 @@ fn connected_agents_are_bounded_and_those_gone_make_room() {
     for number in 0..MAX_AGENTS {
         let id = number.to_string();
         registry
-            .join(&hello(&id, &format!("a{id}"), "load"), 0)
+            .join(&hello(&id, &format!("a{id}"), "load"), at(0))
             .unwrap();
     }
     let one_more = hello("more", "more", "load");
-    assert!(registry.join(&one_more, 0).is_err());
+    assert!(registry.join(&one_more, at(0)).is_err());
     registry.left(&id("7"));
-    assert_eq!(registry.join(&one_more, 1).unwrap().name, "more");
+    assert_eq!(registry.join(&one_more, at(1)).unwrap().name, "more");
     assert!(registry.agent(&id("7")).is_none());
     assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
 }
@@ -233,7 +241,7 @@ fn agents_of_one_build_share_their_scenarios_and_distinct_ones_are_bounded() {
     };
     let mut registry = Registry::default();
     for number in 0..500 {
-        registry.join(&naming(number, 0), 0).unwrap();
+        registry.join(&naming(number, 0), at(0)).unwrap();
     }
     let (first, last) = (registry.agent(&id("0")), registry.agent(&id("499")));
     assert!(
@@ -243,11 +251,11 @@ fn agents_of_one_build_share_their_scenarios_and_distinct_ones_are_bounded() {
             .is_shared_with(&last.unwrap().scenarios)
     );
     let joined = (1..500)
-        .take_while(|&list| registry.join(&naming(500 + list, list), 1).is_ok())
+        .take_while(|&list| registry.join(&naming(500 + list, list), at(1)).is_ok())
         .count();
     assert!((100..400).contains(&joined), "{joined}");
     registry.left(&id("501"));
-    assert!(registry.join(&naming(2_000, 1_000), 2).is_ok());
+    assert!(registry.join(&naming(2_000, 1_000), at(2)).is_ok());
     assert!(registry.agent(&id("501")).is_none(), "it made room");
 }
 
@@ -256,21 +264,21 @@ fn infrastructures_that_agents_only_named_are_forgotten() {
     let mut registry = Registry::default();
     registry.create("ours").unwrap();
     for name in ["ran", "idle", "busy"] {
-        registry.join(&hello(name, name, name), 0).unwrap();
+        registry.join(&hello(name, name, name), at(0)).unwrap();
     }
     registry.keep("ran");
     registry.left(&id("ran"));
     registry.left(&id("idle"));
     let names = |registry: &Registry| -> Vec<String> {
         registry
-            .view(0)
+            .view(at(0))
             .into_iter()
             .map(|known| known.name)
             .collect()
     };
-    registry.forget_strangers(STRANGER_KEPT_US - 1);
+    registry.forget_strangers(at(0) + STRANGER_KEPT - Duration::from_micros(1));
     assert_eq!(names(&registry).len(), 4);
-    registry.forget_strangers(STRANGER_KEPT_US);
+    registry.forget_strangers(at(0) + STRANGER_KEPT);
     assert_eq!(names(&registry), ["busy", "ours", "ran"]);
 }
 
@@ -279,15 +287,15 @@ fn a_deserted_infrastructure_makes_room_for_another() {
     let mut registry = Registry::default();
     for number in 0..MAX_INFRASTRUCTURES {
         let name = format!("i{number}");
-        registry.join(&hello(&name, "a", &name), 5).unwrap();
+        registry.join(&hello(&name, "a", &name), at(5)).unwrap();
     }
     let one_more = hello("more", "a", "more");
     assert_eq!(
-        registry.join(&one_more, 6),
+        registry.join(&one_more, at(6)),
         Err(InfrastructureError::TooMany)
     );
     registry.left(&id("i7"));
-    assert!(registry.join(&one_more, 6).is_ok());
+    assert!(registry.join(&one_more, at(6)).is_ok());
     assert_eq!(registry.connected_agents("i7"), None);
 }
 
@@ -296,8 +304,8 @@ fn bad_names_are_refused() {
     let mut registry = Registry::default();
     for name in ["", " ", "a/b", "<script>", &"x".repeat(101), "a\nb"] {
         assert!(registry.create(name).is_err(), "{name:?}");
-        assert!(registry.join(&hello("1", "a", name), 0).is_err());
-        assert!(registry.join(&hello("1", name, "load"), 0).is_err());
+        assert!(registry.join(&hello("1", "a", name), at(0)).is_err());
+        assert!(registry.join(&hello("1", name, "load"), at(0)).is_err());
     }
     registry.create("load").ok();
     assert_eq!(
@@ -329,7 +337,7 @@ fn with_option(id: &str, secret: bool) -> Hello {
 fn an_option_that_was_secret_once_is_secret_for_ever() {
     let all_hidden = |registry: &Registry| {
         let shown: Vec<OptionInfo> = registry
-            .view(0)
+            .view(at(0))
             .into_iter()
             .flat_map(|infrastructure| infrastructure.agents)
             .flat_map(|agent| agent.scenarios.to_vec())
@@ -341,11 +349,11 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
             .all(|option| option.secret && option.default.is_empty() && option.choices.is_empty())
     };
     let mut registry = Registry::default();
-    registry.join(&with_option("open", false), 0).unwrap();
+    registry.join(&with_option("open", false), at(0)).unwrap();
     assert!(!all_hidden(&registry));
     assert_eq!(registry.take_new_secret_options(), []);
     // also of agents that came before
-    registry.join(&with_option("closed", true), 0).unwrap();
+    registry.join(&with_option("closed", true), at(0)).unwrap();
     assert!(all_hidden(&registry));
     let secret = registry.take_new_secret_options();
     assert_eq!(secret, [("shop".to_owned(), "pin".to_owned())]);
@@ -353,13 +361,13 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
     // saving them failed
     registry.give_back_secret_options(secret.clone());
     assert_eq!(registry.take_new_secret_options(), secret);
-    registry.join(&with_option("late", false), 0).unwrap();
+    registry.join(&with_option("late", false), at(0)).unwrap();
     assert!(all_hidden(&registry));
     // after a restart
     let mut registry = Registry::default().with_secret_options(secret);
-    registry.join(&with_option("open", false), 0).unwrap();
+    registry.join(&with_option("open", false), at(0)).unwrap();
     assert!(all_hidden(&registry));
-    registry.join(&with_option("closed", true), 0).unwrap();
+    registry.join(&with_option("closed", true), at(0)).unwrap();
     assert_eq!(registry.take_new_secret_options(), []);
 }
 
@@ -381,9 +389,9 @@ fn no_single_hello_makes_all_options_secret() {
         ..hello("greedy", "greedy", "load")
     };
     let mut registry = Registry::default();
-    registry.join(&greedy, 0).unwrap();
+    registry.join(&greedy, at(0)).unwrap();
     assert_eq!(registry.take_new_secret_options().len(), MAX_OPTIONS);
-    registry.join(&greedy, 0).unwrap();
+    registry.join(&greedy, at(0)).unwrap();
     assert_eq!(registry.take_new_secret_options().len(), MAX_OPTIONS);
 }
 
@@ -394,10 +402,10 @@ fn a_hello_that_is_refused_makes_nothing_secret() {
         infrastructure: "/".into(),
         ..with_option("closed", true)
     };
-    registry.join(&refused, 0).unwrap_err();
+    registry.join(&refused, at(0)).unwrap_err();
     assert_eq!(registry.take_new_secret_options(), []);
-    registry.join(&with_option("open", false), 0).unwrap();
-    registry.join(&with_option("closed", true), 0).unwrap();
+    registry.join(&with_option("open", false), at(0)).unwrap();
+    registry.join(&with_option("closed", true), at(0)).unwrap();
     let open = registry.agent(&id("open")).unwrap();
     assert!(open.scenarios[0].options[0].secret, "hidden once it is new");
 }

@@ -4,15 +4,17 @@
 //! A run without gaps is complete. A gap is added the moment something counted may have been lost, and removed
 //! only when it turns out that nothing was: an agent that was given up has handed over all it held.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::base::{MAX_ERROR_BYTES, cut};
+use crate::base::{MAX_ERROR_BYTES, RunTime, WallTime, cut};
 use crate::protocol::{Counted, LostWorker};
 
 /// Most gaps of a run that are kept apart; further ones are only counted.
 pub const MAX_GAPS: usize = 10_000;
-/// How long after the end of a run the results of an agent that was given up are still taken, in µs.
-pub const LATE_RESULTS_US: u64 = 600_000_000;
+/// How long after the end of a run the results of an agent that was given up are still taken.
+pub const LATE_RESULTS: Duration = Duration::from_secs(600);
 
 /// What may be missing from a run's results.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +23,10 @@ pub struct Completeness {
     gaps: Vec<Gap>,
     /// Gaps beyond [`MAX_GAPS`].
     more: u64,
-    /// Until when (µs since 1970) a run that is over takes the results of agents that were given up; none for a
+    /// Until when a run that is over takes the results of agents that were given up; none for a
     /// run that waits for no agent.
-    late_until_us: Option<u64>,
+    #[serde(rename = "late_until_us")]
+    late_until: Option<WallTime>,
 }
 
 /// Something that was counted and may not be in the results.
@@ -114,17 +117,17 @@ impl Gap {
         matches!(self.cause, GapCause::AgentLost | GapCause::AgentRestarted)
     }
 
-    /// When it began (µs since 1970) in a run that started then.
-    pub fn since_us(&self, started_at_us: u64) -> u64 {
-        started_at_us.saturating_add(u64::from(self.since_second) * 1_000_000)
+    /// When it began in a run that started then.
+    pub fn since(&self, started_at: WallTime) -> WallTime {
+        started_at + RunTime::of_second(self.since_second)
     }
 
-    /// All of it in words, for a run that started at this time (µs since 1970).
-    pub fn message(&self, started_at_us: u64) -> String {
+    /// All of it in words, for a run that started at this time.
+    pub fn message(&self, started_at: WallTime) -> String {
         let agent = self.agent.as_deref().unwrap_or("an agent");
         let since = format!(
             "{} UTC (second {})",
-            time_of_day(self.since_us(started_at_us)),
+            time_of_day(self.since(started_at)),
             self.since_second
         );
         match &self.cause {
@@ -183,27 +186,27 @@ impl Completeness {
         gaps.any(|gap| gap.is_of_agent() && gap.agent.as_deref() == Some(agent))
     }
 
-    /// The run is over and takes the results of agents that were given up until [`LATE_RESULTS_US`] from now.
-    pub fn wait_for_late_results(&mut self, now_us: u64) {
-        self.late_until_us = Some(now_us.saturating_add(LATE_RESULTS_US));
+    /// The run is over and takes the results of agents that were given up until [`LATE_RESULTS`] from now.
+    pub fn wait_for_late_results(&mut self, now: WallTime) {
+        self.late_until = Some(now + LATE_RESULTS);
     }
 
     /// Until when a run that is over takes late results.
-    pub fn late_until_us(&self) -> Option<u64> {
-        self.late_until_us
+    pub fn late_until(&self) -> Option<WallTime> {
+        self.late_until
     }
 
     /// Whether a run that is over still takes results at this time.
-    pub fn takes_late_results(&self, now_us: u64) -> bool {
-        self.late_until_us.is_some_and(|until| now_us < until)
+    pub fn takes_late_results(&self, now: WallTime) -> bool {
+        self.late_until.is_some_and(|until| now < until)
     }
 
     /// What to say beside the counts of a run that started at this time; none when they are complete.
-    pub fn remark(&self, started_at_us: u64) -> Option<String> {
+    pub fn remark(&self, started_at: WallTime) -> Option<String> {
         if self.is_complete() {
             return None;
         }
-        let first = self.gaps.first().map(|gap| gap.message(started_at_us));
+        let first = self.gaps.first().map(|gap| gap.message(started_at));
         let others = (self.gaps.len() as u64)
             .saturating_add(self.more)
             .saturating_sub(1);
@@ -222,8 +225,8 @@ impl Completeness {
 }
 
 /// The time of day in UTC.
-fn time_of_day(at_us: u64) -> String {
-    let second = at_us / 1_000_000 % 86_400;
+fn time_of_day(at: WallTime) -> String {
+    let second = at.as_micros() / 1_000_000 % 86_400;
     format!(
         "{:02}:{:02}:{:02}",
         second / 3_600,
@@ -237,7 +240,7 @@ mod tests {
     use super::*;
 
     /// 2026-11-23 12:04:00 UTC.
-    const STARTED_US: u64 = 1_795_435_440_000_000;
+    const STARTED_AT: WallTime = WallTime::from_micros(1_795_435_440_000_000);
 
     fn lost(agent: &str, second: u32) -> Gap {
         Gap::of_agent(agent, second, GapCause::AgentLost)
@@ -247,7 +250,7 @@ mod tests {
     fn a_run_without_gaps_is_complete_and_says_nothing() {
         let all = Completeness::default();
         assert!(all.is_complete());
-        assert_eq!(all.remark(STARTED_US), None);
+        assert_eq!(all.remark(STARTED_AT), None);
         assert_eq!(serde_json::from_str::<Completeness>("{}").unwrap(), all);
     }
 
@@ -255,7 +258,7 @@ mod tests {
     fn gaps_say_who_and_since_when() {
         let mut part = Completeness::default();
         part.add(lost("a1", 7));
-        let remark = part.remark(STARTED_US).unwrap();
+        let remark = part.remark(STARTED_AT).unwrap();
         assert_eq!(
             remark,
             "Lower bound: agent a1 missing since 12:04:07 UTC (second 7)"
@@ -269,11 +272,11 @@ mod tests {
             },
         ));
         assert_eq!(
-            part.gaps()[1].message(STARTED_US),
+            part.gaps()[1].message(STARTED_AT),
             "worker 3 on agent a2 was killed by signal 9 (SIGKILL); its results are missing since 12:05:01 UTC (second 61)"
         );
         assert!(
-            part.remark(STARTED_US)
+            part.remark(STARTED_AT)
                 .unwrap()
                 .ends_with(", and 1 more gap")
         );
@@ -288,7 +291,7 @@ mod tests {
         };
         part.add(Gap::counts_disagree(counted(10), counted(12)));
         assert_eq!(
-            part.remark(STARTED_US).unwrap(),
+            part.remark(STARTED_AT).unwrap(),
             "Counts disagree: the agents counted 10 requests with 1 failure, but 12 with 1 are saved"
         );
     }
@@ -317,16 +320,16 @@ mod tests {
         }
         assert_eq!(part.gaps().len(), MAX_GAPS);
         let more = format!(", and {} more gaps", MAX_GAPS + 1);
-        assert!(part.remark(0).unwrap().ends_with(&more));
+        assert!(part.remark(STARTED_AT).unwrap().ends_with(&more));
     }
 
     #[test]
     fn late_results_are_taken_for_a_while() {
         let mut part = Completeness::default();
-        assert!(!part.takes_late_results(0));
-        part.wait_for_late_results(1_000);
-        assert!(part.takes_late_results(1_000 + LATE_RESULTS_US - 1));
-        assert!(!part.takes_late_results(1_000 + LATE_RESULTS_US));
+        assert!(!part.takes_late_results(STARTED_AT));
+        part.wait_for_late_results(STARTED_AT);
+        assert!(part.takes_late_results(STARTED_AT + LATE_RESULTS - Duration::from_micros(1)));
+        assert!(!part.takes_late_results(STARTED_AT + LATE_RESULTS));
     }
 
     #[test]
@@ -334,7 +337,7 @@ mod tests {
         let mut part = Completeness::default();
         part.add(lost("a1", 7));
         part.add(Gap::of_worker("a2", &LostWorker::default()));
-        part.wait_for_late_results(1);
+        part.wait_for_late_results(STARTED_AT);
         let json = serde_json::to_string(&part).unwrap();
         assert_eq!(serde_json::from_str::<Completeness>(&json).unwrap(), part);
     }

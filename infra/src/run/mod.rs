@@ -4,9 +4,9 @@ mod completeness;
 mod lifecycle;
 mod record;
 
-pub use completeness::{Completeness, Gap, GapCause, LATE_RESULTS_US, MAX_GAPS};
+pub use completeness::{Completeness, Gap, GapCause, LATE_RESULTS, MAX_GAPS};
 pub use lifecycle::{
-    CHANGE_DELAY_US, ChangeRefused, END_GRACE_US, PREPARE_TIMEOUT_US, RunEffect, RunEvent,
-    RunLifecycle, START_DELAY_US, StopRefused, UnfinishedRun,
+    CHANGE_DELAY, ChangeRefused, END_GRACE, PREPARE_TIMEOUT, RunEffect, RunEvent, RunLifecycle,
+    START_DELAY, StopRefused, UnfinishedRun,
 };
 pub use record::{RunAgent, RunPhase, RunRecord, RunStatus};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{AgentId, BuildInfo, RunId, builds_of};
+use crate::base::{AgentId, BuildInfo, RunId, RunTime, WallTime, builds_of};
 use crate::load_test::LoadTest;
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason};
@@ -19,12 +19,15 @@ pub struct RunRecord {
     pub test: LoadTest,
     /// Where the run stands.
     pub phase: RunPhase,
-    /// When the run was asked for, on the coordinator's clock (µs since 1970).
-    pub created_at_us: u64,
-    /// Run time zero, once it is known (µs since 1970).
-    pub started_at_us: Option<u64>,
-    /// When the run ended (µs since 1970).
-    pub ended_at_us: Option<u64>,
+    /// When the run was asked for, on the coordinator's clock.
+    #[serde(rename = "created_at_us")]
+    pub created_at: WallTime,
+    /// Run time zero, once it is known.
+    #[serde(rename = "started_at_us")]
+    pub started_at: Option<WallTime>,
+    /// When the run ended.
+    #[serde(rename = "ended_at_us")]
+    pub ended_at: Option<WallTime>,
     /// The agents that take part, in the order in which workers were distributed.
     pub agents: Vec<RunAgent>,
     /// How many users there are when, with the changes made while it runs.
@@ -149,8 +152,7 @@ impl RunRecord {
     /// What the agents' ends say about the whole: whose results are not missing (any more), what their workers lost,
     /// and of a run that was over before the last end came, how long its load really took. Harmless when repeated.
     pub fn follow_ends(&mut self) {
-        let (started_at_us, late_until_us) =
-            (self.started_at_us, self.completeness.late_until_us());
+        let (started_at, late_until) = (self.started_at, self.completeness.late_until());
         for agent in &self.agents {
             let Some(end) = &agent.end else { continue };
             self.completeness.agent_handed_over(&agent.name);
@@ -159,9 +161,9 @@ impl RunRecord {
                     self.completeness.add(Gap::of_worker(&agent.name, lost));
                 }
             }
-            if let (Some(started), Some(latest)) = (started_at_us, late_until_us) {
-                let ended_at_us = started.saturating_add(end.ended_at_us).min(latest);
-                self.ended_at_us = self.ended_at_us.max(Some(ended_at_us));
+            if let (Some(started), Some(latest)) = (started_at, late_until) {
+                let ended_at = (started + end.ended_at).min(latest);
+                self.ended_at = self.ended_at.max(Some(ended_at));
             }
         }
     }
@@ -169,24 +171,27 @@ impl RunRecord {
     /// What to say beside its counts; none while nothing is known to be missing.
     pub fn remark(&self) -> Option<String> {
         self.completeness
-            .remark(self.started_at_us.unwrap_or(self.created_at_us))
+            .remark(self.started_at.unwrap_or(self.created_at))
     }
 
     /// Whether the run is over and still takes what this agent holds of it.
-    pub fn takes_late_results_of(&self, agent_id: &str, now_us: u64) -> bool {
+    pub fn takes_late_results_of(&self, agent_id: &str, now: WallTime) -> bool {
         self.phase.is_over()
-            && self.completeness.takes_late_results(now_us)
+            && self.completeness.takes_late_results(now)
             && self
                 .agent(agent_id)
                 .is_some_and(|agent| agent.end.is_none())
     }
 
-    /// How long the run has been going at `now_us`, or took in the end, in seconds; 0 before it started.
-    pub fn elapsed_s(&self, now_us: u64) -> f64 {
-        let Some(started) = self.started_at_us else {
-            return 0.0;
-        };
-        let until = self.ended_at_us.unwrap_or(now_us);
-        until.saturating_sub(started) as f64 / 1e6
+    /// Where the run is at `now`, or was at its end; run time zero before it started.
+    pub fn run_time(&self, now: WallTime) -> RunTime {
+        let until = self.ended_at.unwrap_or(now);
+        self.started_at
+            .map_or(RunTime::ZERO, |zero| until.run_time(zero))
+    }
+
+    /// How long the run has been going at `now`, or took in the end, in seconds; 0 before it started.
+    pub fn elapsed_s(&self, now: WallTime) -> f64 {
+        self.run_time(now).as_micros() as f64 / 1e6
     }
 }

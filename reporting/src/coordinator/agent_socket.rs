@@ -214,7 +214,7 @@ async fn serve(
             }
         };
         let answer = match message {
-            ToCoordinator::Ping { sent_at_us, runs } => {
+            ToCoordinator::Ping { sent_at, runs } => {
                 coordinator
                     .command(Command::AgentHeard {
                         agent_id: agent_id.to_owned(),
@@ -222,8 +222,8 @@ async fn serve(
                     })
                     .await;
                 Some(ToAgent::Pong {
-                    sent_at_us,
-                    coordinator_time_us: coordinator.now_us(),
+                    sent_at,
+                    coordinator_time: coordinator.now(),
                 })
             }
             ToCoordinator::Ready {
@@ -281,13 +281,13 @@ async fn save(
         end: snapshot.end.clone(),
     };
     let saving = &coordinator.shared.saving;
-    let saving_now = saving.begin(connection, agent_id, coordinator.now_us());
+    let saving_now = saving.begin(connection, agent_id, coordinator.now());
     let saved = coordinator
         .store()
         .save_snapshot(&run_id, agent_id, snapshot)
         .await;
     drop(saving_now);
-    saving.note(&saved, coordinator.now_us());
+    saving.note(&saved, coordinator.now());
     match saved {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
             if outcome == SaveOutcome::Duplicate {

@@ -245,7 +245,7 @@ fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
 mod tests {
     use super::*;
     use greylag_infra::protocol::{Hello, PROTOCOL_VERSION};
-    use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario};
+    use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario, WallTime};
 
     fn registry(agents: &[&str]) -> Registry {
         let shop = ScenarioInfo {
@@ -271,7 +271,7 @@ mod tests {
                 scenarios: vec![scenario.clone()],
                 runs: vec![],
             };
-            registry.join(&hello, 0).unwrap();
+            registry.join(&hello, WallTime::default()).unwrap();
         }
         registry
     }
@@ -416,7 +416,7 @@ mod tests {
                 }],
                 runs: vec![],
             };
-            registry.join(&hello, 0).unwrap();
+            registry.join(&hello, WallTime::default()).unwrap();
         }
         registry
     }

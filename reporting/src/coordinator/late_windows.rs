@@ -14,9 +14,7 @@ pub(super) async fn renew(coordinator: &Coordinator) -> Result<(), StoreError> {
         if record.agents.iter().all(|agent| agent.end.is_some()) {
             continue;
         }
-        record
-            .completeness
-            .wait_for_late_results(coordinator.now_us());
+        record.completeness.wait_for_late_results(coordinator.now());
         store.update_run(&record).await?;
     }
     Ok(())

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use greylag_infra::{
     ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, Registry, RunRecord,
-    StartTerms, StopRefused,
+    StartTerms, StopRefused, WallTime,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -253,14 +253,14 @@ impl Coordinator {
         &self.shared.store
     }
 
-    /// The coordinator's clock: µs since 1970, never going back while the process runs.
-    pub fn now_us(&self) -> u64 {
-        self.shared.store.clock().now_us()
+    /// The coordinator's clock, which never goes back while the process runs.
+    pub fn now(&self) -> WallTime {
+        self.shared.store.clock().now()
     }
 
     /// When this coordinator started, on its clock.
-    pub(crate) fn started_us(&self) -> u64 {
-        self.shared.store.clock().started_us()
+    pub(crate) fn started_at(&self) -> WallTime {
+        self.shared.store.clock().started_at()
     }
 
     /// How long an agent may not be heard before it counts as lost.
@@ -274,8 +274,8 @@ impl Coordinator {
     }
 
     /// Since when the oldest snapshot waits that is being saved.
-    pub(crate) fn saving_since_us(&self) -> Option<u64> {
-        self.shared.saving.oldest_us()
+    pub(crate) fn saving_since(&self) -> Option<WallTime> {
+        self.shared.saving.oldest()
     }
 
     /// How many agent connections were refused or closed, by reason.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use greylag_infra::protocol::LogLine;
 use greylag_infra::{
-    LoadProfile, RunPhase, RunRecord, UserTypeSequence, UserTypeWeight, format_duration,
+    LoadProfile, RunPhase, RunRecord, RunTime, UserTypeSequence, UserTypeWeight, format_duration,
 };
 
 use super::Coordinator;
@@ -53,10 +53,10 @@ impl RampNews {
     }
 
     /// Of a run that an earlier process began, which said what was to say until this run time.
-    pub(super) fn since(run_time_us: Option<u64>) -> Self {
+    pub(super) fn since(run_time: Option<RunTime>) -> Self {
         Self {
-            announced_us: run_time_us,
-            end_logged_us: run_time_us,
+            announced_us: run_time.map(RunTime::as_micros),
+            end_logged_us: run_time.map(RunTime::as_micros),
             ..Self::new(None)
         }
     }
@@ -190,10 +190,11 @@ fn over(us: u64) -> String {
 
 /// Writes into the run's log what there is to say now.
 pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &mut RampNews) {
-    let now_us = run.ended_at_us.unwrap_or_else(|| coordinator.now_us());
-    let Some(run_time_us) = run.started_at_us.and_then(|zero| now_us.checked_sub(zero)) else {
+    let now = run.ended_at.unwrap_or_else(|| coordinator.now());
+    let Some(run_time) = run.started_at.and_then(|zero| now.checked_run_time(zero)) else {
         return;
     };
+    let run_time_us = run_time.as_micros();
     let mut lines = Vec::new();
     if run.phase == RunPhase::Running {
         lines = news.begun(run, run_time_us);
@@ -212,7 +213,7 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
         .map(|text| {
             tracing::info!(run = %run.id, "{text}");
             LogLine {
-                at_us: coordinator.now_us(),
+                at: coordinator.now(),
                 source: "coordinator".to_owned(),
                 text,
             }
@@ -225,7 +226,7 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::{BuildInfo, Completeness, LoadTest, ProfileStep, RunAgent};
+    use greylag_infra::{BuildInfo, Completeness, LoadTest, ProfileStep, RunAgent, WallTime};
 
     use super::*;
 
@@ -252,9 +253,9 @@ mod tests {
             number: 1,
             test: LoadTest::default(),
             phase: RunPhase::Running,
-            created_at_us: 0,
-            started_at_us: Some(0),
-            ended_at_us: None,
+            created_at: WallTime::default(),
+            started_at: Some(WallTime::default()),
+            ended_at: None,
             agents: (0..agents)
                 .map(|number| RunAgent {
                     id: number.to_string().into(),
@@ -371,7 +372,7 @@ mod tests {
     #[test]
     fn what_an_earlier_process_said_is_not_said_again() {
         let run = run(1, profile(&[(0, 4, 0), (10, 8, 0)], 30));
-        let mut news = RampNews::since(Some(5 * S));
+        let mut news = RampNews::since(Some(RunTime::of_second(5)));
         assert!(news.begun(&run, 6 * S).is_empty());
         assert_eq!(spawned(&mut news, &run, 4, 6), None);
         assert_eq!(news.begun(&run, 10 * S).len(), 1);

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use super::Coordinator;
 use crate::store::StoreError;
-use greylag_infra::system_time_us;
+use greylag_infra::WallTime;
 
 /// How often it is looked for runs that need not be kept any more.
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 /// Most days that can be asked for: a hundred years.
 const MAX_DAYS: u32 = 36_500;
-const DAY_US: u64 = 86_400 * 1_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which runs that are over are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +80,16 @@ impl Coordinator {
     }
 
     async fn delete_outdated(&self, keep: Keep) -> Result<(), StoreError> {
-        let (ended_before_us, newest) = match keep {
+        let (ended_before, newest) = match keep {
             Keep::Days(days) => {
                 // Our clock continues from how the wall clock was set at the start, which may have been wrong.
-                let now_us = self.now_us().min(system_time_us());
-                (now_us.saturating_sub(u64::from(days) * DAY_US), 0)
+                let now = self.now().min(WallTime::of_system());
+                (now - DAY * days, 0)
             }
-            Keep::Runs(runs) => (u64::MAX, runs),
+            Keep::Runs(runs) => (WallTime::MAX, runs),
         };
         loop {
-            let beyond = self
-                .store()
-                .runs_beyond(newest, ended_before_us, self.now_us());
+            let beyond = self.store().runs_beyond(newest, ended_before, self.now());
             let runs = beyond.await?;
             if runs.is_empty() {
                 return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use greylag_infra::AgentId;
+use greylag_infra::{AgentId, WallTime};
 use rusqlite::ErrorCode;
 
 use crate::store::StoreError;
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavingFails {
     /// When it failed first, on the coordinator's clock.
-    pub since_us: u64,
+    pub since: WallTime,
     /// Why, in words that fit after a colon.
     pub cause: String,
 }
@@ -31,16 +31,21 @@ struct State {
 #[derive(Debug)]
 struct UnderWay {
     agent_id: AgentId,
-    since_us: u64,
+    since: WallTime,
 }
 
 impl Saving {
     /// A connection begins to save what this agent sent, and does so until what is returned is dropped.
     #[must_use]
-    pub(super) fn begin(&self, connection: u64, agent_id: &AgentId, now_us: u64) -> SavingNow<'_> {
+    pub(super) fn begin(
+        &self,
+        connection: u64,
+        agent_id: &AgentId,
+        now: WallTime,
+    ) -> SavingNow<'_> {
         let under_way = UnderWay {
             agent_id: agent_id.to_owned(),
-            since_us: now_us,
+            since: now,
         };
         self.state().under_way.insert(connection, under_way);
         SavingNow {
@@ -50,15 +55,15 @@ impl Saving {
     }
 
     /// Something was saved, or could not be. What is refused because it is wrong says nothing about the store.
-    pub(super) fn note<T>(&self, saved: &Result<T, StoreError>, now_us: u64) {
+    pub(super) fn note<T>(&self, saved: &Result<T, StoreError>, now: WallTime) {
         let mut state = self.state();
         match saved {
             Ok(_) => state.fails = None,
             Err(error) if error.is_unknown_run() || error.is_invalid_input() => {}
             Err(error) => {
-                let since_us = state.fails.as_ref().map_or(now_us, |fails| fails.since_us);
+                let since = state.fails.as_ref().map_or(now, |fails| fails.since);
                 let cause = cause_of(error);
-                state.fails = Some(SavingFails { since_us, cause });
+                state.fails = Some(SavingFails { since, cause });
             }
         }
     }
@@ -68,9 +73,9 @@ impl Saving {
     }
 
     /// Since when the oldest snapshot waits that is being saved.
-    pub(super) fn oldest_us(&self) -> Option<u64> {
+    pub(super) fn oldest(&self) -> Option<WallTime> {
         let state = self.state();
-        state.under_way.values().map(|saved| saved.since_us).min()
+        state.under_way.values().map(|saved| saved.since).min()
     }
 
     /// The agents whose snapshots are being saved: they are not read from meanwhile, which is not their silence.
@@ -115,6 +120,10 @@ fn cause_of(error: &StoreError) -> String {
 mod tests {
     use super::*;
 
+    fn at(micros: u64) -> WallTime {
+        WallTime::from_micros(micros)
+    }
+
     fn full() -> Result<(), StoreError> {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
         Err(rusqlite::Error::SqliteFailure(code, None).into())
@@ -123,29 +132,29 @@ mod tests {
     #[test]
     fn a_store_that_cannot_save_is_known_since_its_first_failure_until_it_can() {
         let saving = Saving::default();
-        saving.note(&full(), 5);
-        saving.note(&full(), 9);
+        saving.note(&full(), at(5));
+        saving.note(&full(), at(9));
         let refused: Result<(), _> = Err(StoreError::InvalidSnapshot("wrong".into()));
-        saving.note(&refused, 10);
+        saving.note(&refused, at(10));
         let fails = saving.fails().expect("it cannot save");
-        assert_eq!((fails.since_us, fails.cause.as_str()), (5, "disk full"));
-        saving.note(&Ok(()), 11);
+        assert_eq!((fails.since, fails.cause.as_str()), (at(5), "disk full"));
+        saving.note(&Ok(()), at(11));
         assert_eq!(saving.fails(), None);
-        saving.note(&refused, 12);
+        saving.note(&refused, at(12));
         assert_eq!(saving.fails(), None);
     }
 
     #[test]
     fn what_is_under_way_is_known_with_its_agent() {
         let saving = Saving::default();
-        let first = saving.begin(1, &"a".into(), 5);
-        let second = saving.begin(2, &"b".into(), 7);
-        assert_eq!(saving.oldest_us(), Some(5));
+        let first = saving.begin(1, &"a".into(), at(5));
+        let second = saving.begin(2, &"b".into(), at(7));
+        assert_eq!(saving.oldest(), Some(at(5)));
         drop(first);
-        assert_eq!(saving.oldest_us(), Some(7));
+        assert_eq!(saving.oldest(), Some(at(7)));
         assert_eq!(saving.agents(), BTreeSet::from(["b".into()]));
         drop(second);
-        assert_eq!(saving.oldest_us(), None);
+        assert_eq!(saving.oldest(), None);
         assert!(saving.agents().is_empty());
     }
 }

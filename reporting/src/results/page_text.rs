@@ -6,6 +6,8 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+use greylag_infra::WallTime;
+
 pub(crate) use super::calendar::{day_and_time, iso, time_of_day, utc};
 use crate::measure::stats::{IntendedStats, ShownPercentile, TimeStats};
 use crate::results::views::run_view::RunView;
@@ -79,8 +81,8 @@ pub(crate) fn elapsed(seconds: impl Borrow<f64>) -> String {
 }
 
 /// How long ago something was, in its coarsest unit: `3s ago`, `5m ago`, `2h ago`, `4d ago`.
-pub(crate) fn age(now_us: impl Borrow<u64>, then_us: impl Borrow<u64>) -> String {
-    let seconds = now_us.borrow().saturating_sub(*then_us.borrow()) / 1_000_000;
+pub(crate) fn age(now: impl Borrow<WallTime>, then: impl Borrow<WallTime>) -> String {
+    let seconds = (*now.borrow() - *then.borrow()).as_secs();
     let (number, unit) = match seconds {
         0..60 => (seconds, "s"),
         60..3_600 => (seconds / 60, "m"),
@@ -308,9 +310,10 @@ mod tests {
 
     #[test]
     fn ages_use_the_coarsest_unit() {
-        let ages = [0, 59, 60, 3_600, 200_000].map(|s: u64| age(s * 1_000_000 + 5, 5));
+        let at = WallTime::from_micros;
+        let ages = [0, 59, 60, 3_600, 200_000].map(|s: u64| age(at(s * 1_000_000 + 5), at(5)));
         assert_eq!(ages, ["0s ago", "59s ago", "1m ago", "1h ago", "2d ago"]);
-        assert_eq!(age(1, 2_000_000), "0s ago");
+        assert_eq!(age(at(1), at(2_000_000)), "0s ago");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What is checked of a snapshot before the database is asked.
 
-use greylag_infra::GeneratorNotice;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorCount, LogLine, MAX_NAME_BYTES, SampleData, Snapshot, UserChange,
     WorkerState, cut,
 };
+use greylag_infra::{GeneratorNotice, WallTime};
 
 use super::error::{StoreError, StoreResult};
 use super::stored_interval::StoredInterval;
@@ -42,7 +42,7 @@ const MAX_BUCKETS: usize = 4_000_000;
 /// (2^53: JSON has no greater whole numbers).
 const MAX_NUMBER: u64 = 1 << 53;
 /// Latest time of a log line (µs since 1970), in the year 2100; a clock that is ahead of it is wrong.
-const MAX_LOG_TIME_US: u64 = 4_102_444_800_000_000;
+const MAX_LOG_TIME: WallTime = WallTime::from_micros(4_102_444_800_000_000);
 /// Most users that start or stop in one second, and most iterations of an arrival rate.
 const MAX_USER_CHANGES: u64 = 1 << 32;
 
@@ -124,7 +124,7 @@ impl CheckedSnapshot {
         }
         let mut log = snapshot.log;
         for line in &mut log {
-            line.at_us = line.at_us.min(MAX_LOG_TIME_US);
+            line.at = line.at.min(MAX_LOG_TIME);
         }
         Ok(Self {
             seq: snapshot.seq,
@@ -166,7 +166,7 @@ fn check_number(what: &str, number: u64) -> StoreResult<()> {
 
 fn check_end(end: &AgentEnd) -> StoreResult<()> {
     check_number("the agent's count of requests", end.requests)?;
-    check_number("the time of the agent's end", end.ended_at_us)?;
+    check_number("the time of the agent's end", end.ended_at.as_micros())?;
     if end.failures > end.requests {
         return Err(StoreError::InvalidSnapshot(format!(
             "the agent counted {} failures in {} requests",

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use greylag_infra::RunRecord;
 use greylag_infra::protocol::Endpoint;
+use greylag_infra::{RunRecord, WallTime};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
@@ -36,16 +36,16 @@ impl CurrentRps {
     }
 }
 
-/// The current rate at `now_us`; of a run that is over, that of its last full seconds with results.
+/// The current rate at `now`; of a run that is over, that of its last full seconds with results.
 pub(super) fn read(
     connection: &Connection,
     record: &RunRecord,
     scope: &Scope,
-    now_us: u64,
+    now: WallTime,
 ) -> StoreResult<CurrentRps> {
     let window = scope.seconds();
     let scope = RowScope::find(connection, &record.id, scope)?;
-    let elapsed = record.elapsed_s(now_us) as u32;
+    let elapsed = record.elapsed_s(now) as u32;
     let end = if record.phase.is_over() {
         last_second(connection, scope.run)?
             .unwrap_or(0)

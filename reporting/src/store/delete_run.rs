@@ -1,12 +1,12 @@
 //! Deleting a run: it is gone from every list immediately, its rows follow in small transactions, so that results of
 //! other runs need not wait (see `upkeep.rs`). What a coordinator did not get to is deleted when the next one starts.
 
-use greylag_infra::RunId;
+use greylag_infra::{RunId, WallTime};
 use rusqlite::{Connection, params};
 
 use super::Store;
 use super::error::{StoreError, StoreResult};
-use super::integers::to_sql;
+use super::integers::time_to_sql;
 use super::live::WriterState;
 use super::run_rows::key_of;
 
@@ -66,8 +66,8 @@ impl Store {
     pub(crate) async fn runs_beyond(
         &self,
         newest: u32,
-        ended_before_us: u64,
-        now_us: u64,
+        ended_before: WallTime,
+        now: WallTime,
     ) -> Result<Vec<RunId>, StoreError> {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let mut statement = connection.prepare_cached(
@@ -75,7 +75,7 @@ impl Store {
                  WHERE coalesce(ended_at_us, created_at_us) < ?2 AND coalesce(completeness ->> '$.late_until_us', 0) <= ?3
                  LIMIT ?4",
             )?;
-            let (before, now) = (to_sql(ended_before_us), to_sql(now_us));
+            let (before, now) = (time_to_sql(ended_before), time_to_sql(now));
             let limits = params![newest, before, now, RUNS_AT_A_TIME];
             let ids = statement.query_map(limits, |row| row.get(0))?;
             Ok(ids.collect::<Result<_, _>>()?)
@@ -150,9 +150,7 @@ fn give_back(connection: &Connection) -> StoreResult<Progress> {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::{
-        Completeness, LATE_RESULTS_US, LoadProfile, LoadTest, RunPhase, RunRecord,
-    };
+    use greylag_infra::{Completeness, LATE_RESULTS, LoadProfile, LoadTest, RunPhase, RunRecord};
 
     use super::*;
     use crate::store::schema::open_writer;
@@ -161,23 +159,24 @@ mod tests {
     async fn a_run_that_takes_late_results_is_not_beyond_what_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
+        let ended_at = WallTime::from_micros(1_000);
         let mut late = RunRecord {
             id: "late".into(),
             number: 0,
             test: LoadTest::default(),
             phase: RunPhase::Finished,
-            created_at_us: 1,
-            started_at_us: Some(1),
-            ended_at_us: Some(1_000),
+            created_at: WallTime::from_micros(1),
+            started_at: Some(WallTime::from_micros(1)),
+            ended_at: Some(ended_at),
             agents: Vec::new(),
             profile: LoadProfile::default(),
             completeness: Completeness::default(),
         };
-        late.completeness.wait_for_late_results(1_000);
+        late.completeness.wait_for_late_results(ended_at);
         store.create_run(late).await.unwrap();
-        let beyond = async |now_us| store.runs_beyond(0, u64::MAX, now_us).await.unwrap();
-        assert!(beyond(1_000).await.is_empty());
-        assert_eq!(beyond(1_000 + LATE_RESULTS_US).await, [RunId::from("late")]);
+        let beyond = async |now| store.runs_beyond(0, WallTime::MAX, now).await.unwrap();
+        assert!(beyond(ended_at).await.is_empty());
+        assert_eq!(beyond(ended_at + LATE_RESULTS).await, [RunId::from("late")]);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl LiveRun {
             key,
             clock,
             is_over: record.phase.is_over(),
-            takes_late_results: record.completeness.takes_late_results(clock.now_us()),
+            takes_late_results: record.completeness.takes_late_results(clock.now()),
             end_of_time: u32::try_from(end).unwrap_or(u32::MAX),
             agents: (0..)
                 .zip(record.agents)
@@ -287,24 +287,24 @@ pub(super) fn last_second(connection: &Connection, run: i64) -> StoreResult<Opti
 mod tests {
     use greylag_infra::protocol::Snapshot;
     use greylag_infra::{
-        BuildInfo, Completeness, LATE_RESULTS_US, LoadProfile, LoadTest, RunAgent, RunPhase,
-        RunRecord,
+        BuildInfo, Completeness, LATE_RESULTS, LoadProfile, LoadTest, RunAgent, RunPhase,
+        RunRecord, WallTime,
     };
 
     use super::super::{SaveOutcome, Store};
     use super::*;
 
-    fn over(id: &str, ended_at_us: u64) -> RunRecord {
+    fn over(id: &str, ended_at: WallTime) -> RunRecord {
         let mut completeness = Completeness::default();
-        completeness.wait_for_late_results(ended_at_us);
+        completeness.wait_for_late_results(ended_at);
         RunRecord {
             id: id.to_owned(),
             number: 0,
             test: LoadTest::default(),
             phase: RunPhase::Finished,
-            created_at_us: 0,
-            started_at_us: Some(0),
-            ended_at_us: Some(ended_at_us),
+            created_at: WallTime::default(),
+            started_at: Some(WallTime::default()),
+            ended_at: Some(ended_at),
             agents: vec![RunAgent {
                 id: "a".into(),
                 name: "a".to_owned(),
@@ -323,17 +323,17 @@ mod tests {
     async fn late_results_are_taken_by_the_clock_of_the_runs_whatever_the_wall_clock_says() {
         let dir = tempfile::tempdir().unwrap();
         // In 1970: the wall clock has been set since.
-        let now_us = 2 * LATE_RESULTS_US;
-        let store = Store::open_at(dir.path(), WallClock::showing(now_us)).unwrap();
+        let now = WallTime::default() + 2 * LATE_RESULTS;
+        let store = Store::open_at(dir.path(), WallClock::showing(now)).unwrap();
         let first = |run_id: &str| Snapshot {
             run_id: run_id.to_owned(),
             seq: 1,
             ..Snapshot::default()
         };
-        store.create_run(over("in time", now_us)).await.unwrap();
+        store.create_run(over("in time", now)).await.unwrap();
         let saved = store.save_snapshot("in time", "a", first("in time")).await;
         assert_eq!(saved.unwrap(), SaveOutcome::Saved);
-        let long_ago = now_us - LATE_RESULTS_US;
+        let long_ago = now - LATE_RESULTS;
         store.create_run(over("too late", long_ago)).await.unwrap();
         let refused = store
             .save_snapshot("too late", "a", first("too late"))

@@ -1,10 +1,11 @@
 //! Console log lines as rows, bounded per run.
 
+use greylag_infra::WallTime;
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES, cut};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
-use super::integers::{from_sql, to_sql};
+use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
 use super::run_rows::key_of;
 use super::scope::{AGENT, RowScope, Scope};
 use crate::api_types::LogRow;
@@ -18,7 +19,7 @@ pub const MAX_LOG_BYTES: u64 = 32 << 20;
 const RESERVED_LINES: u64 = 10_000;
 
 /// Latest time of a line, the end of the year 9999 in µs since 1970: browsers fail at much later ones.
-const LATEST_US: u64 = 253_402_300_799_999_999;
+const LATEST: WallTime = WallTime::from_micros(253_402_300_799_999_999);
 
 /// Who lines are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub(super) fn append(
         statement.execute(params![
             run,
             to_sql(count),
-            to_sql(line.at_us.min(LATEST_US)),
+            time_to_sql(line.at.min(LATEST)),
             cut(&line.source, MAX_NAME_BYTES),
             text,
             origin.agent()
@@ -161,7 +162,7 @@ fn select(
         |row| {
             Ok(LogRow {
                 seq: from_sql(row.get(0)?),
-                at_us: from_sql(row.get(1)?),
+                at: time_from_sql(row.get(1)?),
                 source: plain_text(&row.get::<_, String>(2)?),
                 text: plain_text(&row.get::<_, String>(3)?),
             })

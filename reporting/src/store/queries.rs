@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{GeneratorNotice, RunRecord};
+use greylag_infra::{GeneratorNotice, RunRecord, WallTime};
 
 use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
@@ -95,11 +95,11 @@ impl Store {
         &self,
         record: &RunRecord,
         scope: &Scope,
-        now_us: u64,
+        now: WallTime,
     ) -> Result<CurrentRps, StoreError> {
         let (record, scope) = (record.clone(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            current_rps::read(connection, &record, &scope, now_us)
+            current_rps::read(connection, &record, &scope, now)
         };
         self.inner.readers.run(query).await
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreResult};
-use super::integers::{from_sql, to_sql};
+use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
 use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
 use super::scope::{RowScope, Scope};
@@ -66,9 +66,9 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             definition_of(connection, &record)?,
             json(&record.phase),
             record.phase.is_over(),
-            to_sql(record.created_at_us),
-            record.started_at_us.map(to_sql),
-            record.ended_at_us.map(to_sql),
+            time_to_sql(record.created_at),
+            record.started_at.map(time_to_sql),
+            record.ended_at.map(time_to_sql),
             json(&record.profile),
             json(&record.completeness),
         ])?;
@@ -107,8 +107,8 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             key,
             json(&record.phase),
             record.phase.is_over(),
-            record.started_at_us.map(to_sql),
-            record.ended_at_us.map(to_sql),
+            record.started_at.map(time_to_sql),
+            record.ended_at.map(time_to_sql),
             definition_of(connection, record)?,
             json(&record.profile),
             json(&record.completeness),
@@ -330,9 +330,9 @@ impl RunRow {
             number: from_sql(self.number),
             test,
             phase,
-            created_at_us: from_sql(self.created_at_us),
-            started_at_us: self.started_at_us.map(from_sql),
-            ended_at_us: self.ended_at_us.map(from_sql),
+            created_at: time_from_sql(self.created_at_us),
+            started_at: self.started_at_us.map(time_from_sql),
+            ended_at: self.ended_at_us.map(time_from_sql),
             profile,
             completeness: completeness.unwrap_or_default(),
         };

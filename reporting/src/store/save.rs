@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use greylag_infra::RunTime;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
@@ -154,11 +155,11 @@ fn answer_unsaved(
 /// Whether an agent's part can have ended so within the longest time that the run may take.
 fn check_end(end: &AgentEnd, end_of_time: u32) -> StoreResult<()> {
     let refuse = |what: String| Err(StoreError::InvalidSnapshot(what));
-    let last_us = u64::from(end_of_time).saturating_mul(1_000_000);
-    if end.ended_at_us > last_us {
+    let last = RunTime::of_second(end_of_time);
+    if end.ended_at > last {
         return refuse(format!(
             "the agent ended at {} µs, but the run cannot last longer than {end_of_time} s",
-            end.ended_at_us
+            end.ended_at.as_micros()
         ));
     }
     let most = u64::from(end_of_time).saturating_mul(MAX_COUNT);
@@ -280,7 +281,7 @@ fn warn(connection: &Connection, live: &LiveRun, text: String) -> StoreResult<()
     let run = live.key;
     tracing::warn!(run, "{text}");
     let line = LogLine {
-        at_us: live.clock.now_us(),
+        at: live.clock.now(),
         source: "coordinator".to_owned(),
         text,
     };

@@ -8,7 +8,7 @@ use greylag_infra::protocol::{
     self, AgentEnd, Endpoint, Hello, PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent,
     ToCoordinator, UserChange,
 };
-use greylag_infra::{AgentSecret, LoadTest, RunPhase, RunRecord};
+use greylag_infra::{AgentSecret, LoadTest, RunPhase, RunRecord, RunTime};
 use greylag_reporting::coordinator::{
     ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
 };
@@ -201,7 +201,7 @@ pub(crate) fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
         end: Some(AgentEnd {
             requests,
             failures: 0,
-            ended_at_us: 10_000_000,
+            ended_at: RunTime::of_second(10),
             ..AgentEnd::default()
         }),
         ..Snapshot::default()
@@ -232,15 +232,11 @@ pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
             set_up_data: None,
         })
         .await;
-    let Some(ToAgent::Start { start_at_us, .. }) = agent.receive().await else {
+    let Some(ToAgent::Start { start_at, .. }) = agent.receive().await else {
         panic!("the agent should be asked to start");
     };
     let saved = site.run(&run.id).await;
-    assert_eq!(
-        saved.started_at_us,
-        Some(start_at_us),
-        "saved before it is sent"
-    );
+    assert_eq!(saved.started_at, Some(start_at), "saved before it is sent");
     run.id
 }
 
@@ -254,7 +250,7 @@ pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
 }
 
 pub(crate) async fn requests(site: &Site, run_id: &str) -> u64 {
-    let now = site.coordinator.now_us();
+    let now = site.coordinator.now();
     let summary = Summary::read(site.coordinator.store(), run_id, &Scope::default(), now).await;
     summary.unwrap().totals.stats.requests
 }

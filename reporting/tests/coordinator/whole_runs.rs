@@ -4,7 +4,7 @@ use greylag_reporting::Scope;
 use std::time::Duration;
 
 use greylag_infra::protocol::{HeldRun, ToAgent, ToCoordinator};
-use greylag_infra::{ConnectionStatus, RunPhase};
+use greylag_infra::{ConnectionStatus, RunPhase, WallTime};
 
 use crate::site::*;
 
@@ -87,11 +87,11 @@ async fn results_do_not_wait_for_longer_than_their_run_has_been_there() {
     let run_id = begin(&site, &mut agent).await;
     let waiting = HeldRun {
         run_id,
-        run_time_us: None,
+        run_time: None,
         unacknowledged_us: u64::MAX,
     };
     let ping = ToCoordinator::Ping {
-        sent_at_us: 1,
+        sent_at: WallTime::from_micros(1),
         runs: vec![waiting],
     };
     agent.send(&ping).await;

@@ -6,7 +6,7 @@ use greylag_infra::protocol::Endpoint;
 use greylag_reporting::{Arrivals, RunTotals, Store, Summary, Sums};
 
 use crate::events::{
-    ERRORS, Event, NOW_US, Part, arrivals_of, endpoints, intended_us, is_first_byte_only, line_of,
+    ERRORS, Event, NOW, Part, arrivals_of, endpoints, intended_us, is_first_byte_only, line_of,
 };
 
 /// What a part of a run must hold of one endpoint.
@@ -206,7 +206,7 @@ async fn check_log(store: &Store, events: &[Event], part: Part) {
 
 async fn check_summary(store: &Store, events: &[Event], part: Part) {
     let scope = part.scope();
-    let summary = Summary::read(store, "r", &scope, NOW_US).await.unwrap();
+    let summary = Summary::read(store, "r", &scope, NOW).await.unwrap();
     let requests = events.iter().filter(|event| part.has(event)).count();
     assert_eq!(summary.totals.stats.requests, requests as u64, "{part:?}");
     let seconds = part.seconds();

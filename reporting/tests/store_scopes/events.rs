@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use greylag_infra::WallTime;
 use greylag_infra::protocol::Endpoint;
 use greylag_reporting::{Arrivals, Interval, Scope, Window};
 use proptest::prelude::*;
 
-use crate::support::{Request, START_US, endpoint};
+use crate::support::{Request, START, endpoint};
 
 /// When the runs are looked at.
-pub(crate) const NOW_US: u64 = START_US + 600_500_000;
+pub(crate) const NOW: WallTime = WallTime::from_micros(START.as_micros() + 600_500_000);
 pub(crate) const AGENTS: [&str; 3] = ["a", "b", "c"];
 pub(crate) const ERRORS: [Option<&str>; 4] =
     [None, None, Some("500 Server Error"), Some("timed out")];

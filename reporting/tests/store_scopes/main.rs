@@ -9,16 +9,18 @@ mod events;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::time::Duration;
+
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange};
-use greylag_infra::{RunPhase, RunRecord};
+use greylag_infra::{RunPhase, RunRecord, RunTime};
 use greylag_reporting::{SaveOutcome, Scope, Store};
 use proptest::prelude::*;
 
 use checks::{check, check_totals};
 use events::{
-    AGENTS, ERRORS, Event, NOW_US, Part, agent_events, arrivals_of, endpoints, line_of, more, part,
+    AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, line_of, more, part,
 };
-use support::{START_US, run, snapshot_with};
+use support::{START, run, snapshot_with};
 
 async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>]) -> Vec<Event> {
     let endpoints = endpoints();
@@ -67,7 +69,7 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
             snapshot.log = events
                 .iter()
                 .map(|event| LogLine {
-                    at_us: START_US + u64::from(event.second) * 1_000_000 + 999_999,
+                    at: START + RunTime::of_second(event.second) + Duration::from_micros(999_999),
                     source: "agent".into(),
                     text: line_of(event),
                 })
@@ -141,7 +143,7 @@ proptest! {
             }
 
             record.phase = RunPhase::Finished;
-            record.ended_at_us = Some(NOW_US);
+            record.ended_at = Some(NOW);
             store.update_run(&record).await.unwrap();
             store.close().await;
             let store = Store::open(dir.path()).unwrap();

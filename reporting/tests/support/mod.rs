@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
-use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{Interval, Scope, Window};
 
 /// Run time zero of every run here, µs since 1970.
-pub(crate) const START_US: u64 = 1_800_000_000_000_000;
+pub(crate) const START: WallTime = WallTime::from_micros(1_800_000_000_000_000);
 
 /// An active run, with these agents; worker k belongs to agent k.
 pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
@@ -29,9 +29,9 @@ pub(crate) fn run(id: &str, test: &str, agents: &[&str]) -> RunRecord {
             ..LoadTest::default()
         },
         phase: RunPhase::Running,
-        created_at_us: START_US - 1_000_000,
-        started_at_us: Some(START_US),
-        ended_at_us: None,
+        created_at: START - Duration::from_secs(1),
+        started_at: Some(START),
+        ended_at: None,
         agents: (0..)
             .zip(agents)
             .map(|(worker, agent)| RunAgent {
@@ -104,7 +104,7 @@ pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
     AgentEnd {
         requests,
         failures,
-        ended_at_us: 0,
+        ended_at: RunTime::ZERO,
         ..AgentEnd::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::site::{Site, load_test};
 use axum::http::{StatusCode, header};
+use greylag_infra::WallTime;
 use greylag_infra::protocol::LogLine;
 use greylag_reporting::Summary;
 use serde_json::{Value, json};
@@ -367,7 +368,7 @@ async fn an_old_log_is_downloaded_whole() {
         .await;
     let lines = (0..4_500)
         .map(|number| greylag_infra::protocol::LogLine {
-            at_us: 1_795_413_906_000_000,
+            at: WallTime::from_micros(1_795_413_906_000_000),
             source: "coordinator".into(),
             text: format!("line {number}"),
         })
@@ -395,7 +396,7 @@ async fn a_reader_of_the_log_gets_its_last_lines_and_knows_what_it_missed() {
     };
     let before = lines("").await["lines"].as_array().expect("lines").len();
     let new = (0..9).map(|number| LogLine {
-        at_us: number,
+        at: WallTime::from_micros(number),
         source: "east/worker-0".into(),
         text: format!("\u{1b}[31mline {number}"),
     });
@@ -450,7 +451,7 @@ async fn a_run_has_no_length_before_it_has_started() {
         .expect("kept");
     assert_eq!(length("shaped000000").await, json!(8));
     record.id = "prepared0000".into();
-    record.started_at_us = None;
+    record.started_at = None;
     site.coordinator
         .store()
         .create_run(record)

@@ -103,7 +103,7 @@ async fn a_history_goes_on_over_its_pieces_and_says_what_is_recent() {
     record.test = load_test("checkout");
     record.test.duration_s = 600;
     record.phase = greylag_infra::RunPhase::Running;
-    record.ended_at_us = None;
+    record.ended_at = None;
     record.agents[0].end = None;
     let store = site.coordinator.store();
     store.create_run(record).await.expect("kept");

@@ -1,5 +1,7 @@
 //! The history: every run can be reached, found and deleted, by people without scripts and by programs.
 
+use std::time::Duration;
+
 use axum::http::{StatusCode, header};
 use greylag_infra::{RunPhase, RunRecord};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ async fn runs(site: &Site, test: &str, count: u64) {
     for number in 2..=count {
         let record = RunRecord {
             id: format!("{test}-{number}"),
-            created_at_us: template.created_at_us + number,
+            created_at: template.created_at + Duration::from_micros(number),
             ..template.clone()
         };
         let store = site.coordinator.store();
@@ -158,7 +160,7 @@ async fn a_run_that_goes_on_cannot_be_deleted() {
     let running = RunRecord {
         id: "running-0".into(),
         phase: RunPhase::Running,
-        ended_at_us: None,
+        ended_at: None,
         ..record
     };
     let store = site.coordinator.store();

@@ -45,15 +45,15 @@ async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
         .expect("the run");
     going_on.id = "run000000004".into();
     going_on.phase = greylag_infra::RunPhase::Running;
-    going_on.ended_at_us = None;
+    going_on.ended_at = None;
     store.create_run(going_on).await.expect("kept");
-    let now_us = site.coordinator.now_us();
+    let now = site.coordinator.now();
     let mut recent = store
         .run("run000000003")
         .await
         .expect("the store")
         .expect("the run");
-    recent.ended_at_us = Some(now_us);
+    recent.ended_at = Some(now);
     store.update_run(&recent).await.expect("kept");
     site.coordinator.keep_only(Keep::Days(1));
     tokio::time::pause();

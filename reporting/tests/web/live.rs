@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt;
+use greylag_infra::WallTime;
 use greylag_infra::protocol::{LogLine, Snapshot, ToAgent, ToCoordinator};
 use greylag_reporting::coordinator::agent_routes;
 use greylag_reporting::web::{WebConfig, serve};
@@ -271,7 +272,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         run_id: id.clone(),
         seq: 2,
         log: vec![LogLine {
-            at_us: 1_795_413_907_000_000,
+            at: WallTime::from_micros(1_795_413_907_000_000),
             source: "agent-1".into(),
             text: "one more line".into(),
         }],

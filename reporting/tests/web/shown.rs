@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
-use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord};
+use greylag_infra::{GeneratorNotice, NoticeKind, RunPhase, RunRecord, WallTime};
 use greylag_reporting::Interval;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn mixed_run(site: &Site) {
         profile: test.profile(),
         test,
         phase: RunPhase::Running,
-        ended_at_us: None,
+        ended_at: None,
         ..other
     };
     record.agents[0].end = None;
@@ -69,7 +69,7 @@ async fn mixed_run(site: &Site) {
         .expect("saved");
     let over = RunRecord {
         phase: RunPhase::Finished,
-        ended_at_us: Some(1_795_413_915_000_000),
+        ended_at: Some(WallTime::from_micros(1_795_413_915_000_000)),
         ..record
     };
     store.update_run(&over).await.expect("updated");

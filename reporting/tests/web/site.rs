@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, IntervalData, LogLine, SampleData, SampleKind, Snapshot, UserChange,
 };
-use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord};
+use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::Interval;
 use greylag_reporting::Token;
 use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
@@ -173,7 +173,7 @@ impl Site {
     ) -> RunRecord {
         let over = RunRecord {
             phase: RunPhase::Finished,
-            ended_at_us: Some(1_795_413_915_000_000),
+            ended_at: Some(WallTime::from_micros(1_795_413_915_000_000)),
             ..self
                 .running_run(id, test, snapshot(id, endpoint, error))
                 .await
@@ -197,9 +197,9 @@ impl Site {
                 number: 0,
                 test,
                 phase: RunPhase::Running,
-                created_at_us: 1_795_413_904_000_000,
-                started_at_us: Some(1_795_413_905_000_000),
-                ended_at_us: None,
+                created_at: WallTime::from_micros(1_795_413_904_000_000),
+                started_at: Some(WallTime::from_micros(1_795_413_905_000_000)),
+                ended_at: None,
                 agents: vec![RunAgent {
                     build: greylag_infra::BuildInfo::default(),
                     id: AGENT.into(),
@@ -286,14 +286,14 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             kind: SampleKind::Drawn,
         }],
         log: vec![LogLine {
-            at_us: 1_795_413_906_000_000,
+            at: WallTime::from_micros(1_795_413_906_000_000),
             source: format!("{AGENT}/worker-0"),
             text: format!("saw {error}"),
         }],
         end: Some(AgentEnd {
             requests: 50,
             failures: 10,
-            ended_at_us: 10_000_000,
+            ended_at: RunTime::of_second(10),
             ..AgentEnd::default()
         }),
         ..Snapshot::default()

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use flate2::read::GzDecoder;
 use futures_util::StreamExt;
 use greylag_infra::protocol::{Endpoint, IntervalData, LogLine, SampleData, SampleKind, Snapshot};
-use greylag_infra::{RunPhase, RunRecord};
+use greylag_infra::{RunPhase, RunRecord, WallTime};
 use greylag_reporting::Interval;
 use tower::ServiceExt;
 
@@ -120,7 +120,7 @@ async fn long_run(site: &Site) -> RunRecord {
         id: RUN.into(),
         test: load_test("checkout"),
         phase: RunPhase::Running,
-        ended_at_us: None,
+        ended_at: None,
         ..other
     };
     record.agents[0].end = None;
@@ -168,7 +168,7 @@ async fn long_run(site: &Site) -> RunRecord {
         }
         snapshot.intervals = intervals;
         snapshot.log = vec![LogLine {
-            at_us: 1_795_413_906_000_000 + seq * 10_000_000,
+            at: WallTime::from_micros(1_795_413_906_000_000 + seq * 10_000_000),
             source: format!("{AGENT}/worker-0"),
             text: format!("line {} of the run's log, seen at {}", seq, next(1_000_000)),
         }];
@@ -220,7 +220,7 @@ async fn a_long_run_is_loaded_again_with_few_bytes() {
 
     let over = RunRecord {
         phase: RunPhase::Finished,
-        ended_at_us: Some(1_795_413_905_000_000 + 600_000_000),
+        ended_at: Some(WallTime::from_micros(1_795_413_905_000_000 + 600_000_000)),
         ..record
     };
     let store = site.coordinator.store();
@@ -236,7 +236,7 @@ async fn dots_are_in_proportion_and_as_dense_at_the_end_as_before() {
     let record = long_run(&site).await;
     let over = RunRecord {
         phase: RunPhase::Finished,
-        ended_at_us: Some(1_795_413_905_000_000 + 600_000_000),
+        ended_at: Some(WallTime::from_micros(1_795_413_905_000_000 + 600_000_000)),
         ..record
     };
     let store = site.coordinator.store();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greylag_infra::WallTime;
 use greylag_infra::protocol::{
     self, Endpoint, Hello, MAX_FRAME_BYTES, PROTOCOL_VERSION, Snapshot, ToAgent, ToCoordinator,
 };
@@ -65,7 +66,7 @@ async fn bad_frames_close_their_connection_only() {
         Message::Binary(Vec::new().into()),
         Message::Binary(
             protocol::encode(&ToCoordinator::Ping {
-                sent_at_us: 1,
+                sent_at: WallTime::from_micros(1),
                 runs: vec![],
             })
             .into(),
@@ -148,13 +149,13 @@ async fn no_agent_adds_to_the_results_of_others() {
         other => panic!("an unknown run should be abandoned: {other:?}"),
     }
     lost.send(&ToCoordinator::Ping {
-        sent_at_us: 42,
+        sent_at: WallTime::from_micros(42),
         runs: vec![],
     })
     .await;
     assert!(matches!(
         lost.hear().await,
-        Heard::Message(ToAgent::Pong { sent_at_us: 42, .. })
+        Heard::Message(ToAgent::Pong { sent_at, .. }) if sent_at == WallTime::from_micros(42)
     ));
     // A run of another agent: refused.
     for seq in [1, 7, u64::MAX] {

@@ -5,6 +5,9 @@
 //! last [`KEPT`] since the last reconnect is used.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use greylag_infra::WallTime;
 
 /// Pings remembered. At one a second the offset follows a clock that drifts within this many seconds.
 const KEPT: usize = 30;
@@ -19,28 +22,34 @@ pub(crate) struct ClockOffset {
 
 #[derive(Debug, Clone, Copy)]
 struct Measurement {
-    round_trip_us: u64,
+    round_trip: Duration,
     offset_us: i64,
 }
 
 impl ClockOffset {
     /// Takes in a pong: our clock when the ping was sent and the pong received, and the coordinator's in
-    /// between, all in µs since 1970. A pong from before its ping is ignored.
-    pub(crate) fn record(&mut self, sent_at_us: u64, coordinator_us: u64, received_at_us: u64) {
-        let Some(round_trip_us) = received_at_us.checked_sub(sent_at_us) else {
+    /// between. A pong from before its ping is ignored.
+    pub(crate) fn record(
+        &mut self,
+        sent_at: WallTime,
+        coordinator: WallTime,
+        received_at: WallTime,
+    ) {
+        if received_at < sent_at {
             return;
-        };
+        }
+        let round_trip = received_at - sent_at;
         if std::mem::take(&mut self.is_outdated) {
             self.measured.clear();
         }
-        let middle = sent_at_us + round_trip_us / 2;
+        let middle = sent_at + round_trip / 2;
         if self.measured.len() == KEPT {
             self.measured.pop_front();
         }
         self.measured.push_back(Measurement {
-            round_trip_us,
+            round_trip,
             // Also right for clocks that are centuries apart: the difference wraps into an i64.
-            offset_us: coordinator_us.wrapping_sub(middle) as i64,
+            offset_us: coordinator.as_micros().wrapping_sub(middle.as_micros()) as i64,
         });
     }
 
@@ -55,19 +64,23 @@ impl ClockOffset {
         self.measured
             .iter()
             .rev()
-            .min_by_key(|measurement| measurement.round_trip_us)
+            .min_by_key(|measurement| measurement.round_trip)
             .map_or(0, |measurement| measurement.offset_us)
     }
 
-    /// The coordinator's clock when ours shows `local_us`.
-    pub(crate) fn coordinator_us(&self, local_us: u64) -> u64 {
-        local_us.saturating_add_signed(self.offset_us())
+    /// The coordinator's clock when ours shows `local`.
+    pub(crate) fn coordinator_time(&self, local: WallTime) -> WallTime {
+        moved(local, self.offset_us())
     }
 
-    /// Our clock when the coordinator's shows `coordinator_us`.
-    pub(crate) fn local_us(&self, coordinator_us: u64) -> u64 {
-        coordinator_us.saturating_add_signed(self.offset_us().saturating_neg())
+    /// Our clock when the coordinator's shows `coordinator`.
+    pub(crate) fn local_time(&self, coordinator: WallTime) -> WallTime {
+        moved(coordinator, self.offset_us().saturating_neg())
     }
+}
+
+fn moved(time: WallTime, by_us: i64) -> WallTime {
+    WallTime::from_micros(time.as_micros().saturating_add_signed(by_us))
 }
 
 #[cfg(test)]
@@ -75,48 +88,65 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn at(micros: u64) -> WallTime {
+        WallTime::from_micros(micros)
+    }
+
+    fn record(clock: &mut ClockOffset, sent: u64, coordinator: u64, received: u64) {
+        clock.record(at(sent), at(coordinator), at(received));
+    }
+
     #[test]
     fn the_shortest_round_trip_counts() {
         let mut clock = ClockOffset::default();
         assert_eq!(clock.offset_us(), 0);
-        clock.record(1_000, 5_900, 3_000);
+        record(&mut clock, 1_000, 5_900, 3_000);
         assert_eq!(clock.offset_us(), 3_900);
-        clock.record(10_000, 14_050, 10_100);
+        record(&mut clock, 10_000, 14_050, 10_100);
         assert_eq!(clock.offset_us(), 4_000);
-        clock.record(20_000, 29_000, 21_000);
+        record(&mut clock, 20_000, 29_000, 21_000);
         assert_eq!(clock.offset_us(), 4_000);
         assert_eq!(
-            (clock.coordinator_us(50), clock.local_us(4_050)),
-            (4_050, 50)
+            (clock.coordinator_time(at(50)), clock.local_time(at(4_050))),
+            (at(4_050), at(50))
         );
     }
 
     #[test]
     fn a_clock_behind_ours_has_a_negative_offset() {
         let mut clock = ClockOffset::default();
-        clock.record(10_000, 2_000, 10_000);
+        record(&mut clock, 10_000, 2_000, 10_000);
         assert_eq!(clock.offset_us(), -8_000);
-        assert_eq!(clock.coordinator_us(1_000), 0, "a time before 1970 is cut");
+        assert_eq!(
+            clock.coordinator_time(at(1_000)),
+            at(0),
+            "a time before 1970 is cut"
+        );
     }
 
     #[test]
     fn after_a_reconnect_the_first_pong_counts() {
         let mut clock = ClockOffset::default();
-        clock.record(1_000, 5_000, 1_000);
+        record(&mut clock, 1_000, 5_000, 1_000);
         clock.reconnected();
         assert_eq!(clock.offset_us(), 4_000, "until it has come");
-        clock.record(2_000, 9_000, 4_000);
+        record(&mut clock, 2_000, 9_000, 4_000);
         assert_eq!(clock.offset_us(), 6_000, "however long its round trip");
-        clock.record(5_000, 11_200, 5_400);
+        record(&mut clock, 5_000, 11_200, 5_400);
         assert_eq!(clock.offset_us(), 6_000);
     }
 
     #[test]
     fn old_measurements_are_forgotten() {
         let mut clock = ClockOffset::default();
-        clock.record(0, 1_000_000, 0);
+        record(&mut clock, 0, 1_000_000, 0);
         for ping in 0..KEPT as u64 {
-            clock.record(ping * 1_000, ping * 1_000 + 505, ping * 1_000 + 10);
+            record(
+                &mut clock,
+                ping * 1_000,
+                ping * 1_000 + 505,
+                ping * 1_000 + 10,
+            );
         }
         assert_eq!(clock.offset_us(), 500);
     }
@@ -132,7 +162,7 @@ mod tests {
             for (ping, (there, back)) in delays.iter().enumerate() {
                 let sent = 10_000_000 + ping as u64 * 1_000_000;
                 let coordinator = (sent + there).saturating_add_signed(offset);
-                clock.record(sent, coordinator, sent + there + back);
+                record(&mut clock, sent, coordinator, sent + there + back);
             }
             let shortest = delays.iter().map(|(there, back)| there + back).min().unwrap();
             prop_assert!(clock.offset_us().abs_diff(offset) <= shortest.div_ceil(2));
@@ -142,10 +172,10 @@ mod tests {
         fn never_panics(pongs in prop::collection::vec(any::<(u64, u64, u64)>(), 0..5), now: u64) {
             let mut clock = ClockOffset::default();
             for (sent, coordinator, received) in pongs {
-                clock.record(sent, coordinator, received);
+                record(&mut clock, sent, coordinator, received);
             }
-            clock.coordinator_us(now);
-            clock.local_us(now);
+            clock.coordinator_time(at(now));
+            clock.local_time(at(now));
         }
     }
 }

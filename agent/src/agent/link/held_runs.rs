@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use greylag_infra::protocol::HeldRun;
-use greylag_infra::{RunId, micros};
+use greylag_infra::{RunId, RunTime, micros};
 use tokio::sync::watch;
 
 /// A run that the agent holds.
@@ -34,7 +34,7 @@ impl HeldRuns {
         held.iter()
             .map(|held| HeldRun {
                 run_id: held.run_id.clone(),
-                run_time_us: held.run_zero.map(since),
+                run_time: held.run_zero.map(since).map(RunTime::from_micros),
                 unacknowledged_us: held.unacknowledged_since.map_or(0, since),
             })
             .collect()
@@ -66,7 +66,7 @@ mod tests {
         let said: Vec<_> = runs
             .at(start + 3 * second)
             .into_iter()
-            .map(|run| (run.run_time_us, run.unacknowledged_us))
+            .map(|run| (run.run_time.map(RunTime::as_micros), run.unacknowledged_us))
             .collect();
         assert_eq!(
             said,

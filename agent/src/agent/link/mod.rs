@@ -16,8 +16,8 @@ mod held_runs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use greylag_infra::WallClock;
 use greylag_infra::protocol::{Hello, PING_INTERVAL_S, ToAgent, ToCoordinator, Welcome, encode};
+use greylag_infra::{WallClock, WallTime};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::mpsc;
@@ -53,9 +53,9 @@ pub(crate) enum LinkEvent {
     Message(ToAgent),
     /// The coordinator answered a ping. All clocks in µs since 1970.
     Pong {
-        sent_at_us: u64,
-        coordinator_time_us: u64,
-        received_at_us: u64,
+        sent_at: WallTime,
+        coordinator_time: WallTime,
+        received_at: WallTime,
     },
     /// The connection broke; the next one is being dialled.
     Disconnected,
@@ -173,7 +173,7 @@ impl Link {
                 Some(frame) = outgoing.recv() => write(socket, frame).await,
                 _ = pings.tick() => {
                     let ping = ToCoordinator::Ping {
-                        sent_at_us: self.clock.now_us(),
+                        sent_at: self.clock.now(),
                         runs: self.held.at(std::time::Instant::now()),
                     };
                     write(socket, encode(&ping).into()).await
@@ -205,12 +205,12 @@ impl Link {
     fn event_of(&self, message: ToAgent) -> LinkEvent {
         match message {
             ToAgent::Pong {
-                sent_at_us,
-                coordinator_time_us,
+                sent_at,
+                coordinator_time,
             } => LinkEvent::Pong {
-                sent_at_us,
-                coordinator_time_us,
-                received_at_us: self.clock.now_us(),
+                sent_at,
+                coordinator_time,
+                received_at: self.clock.now(),
             },
             message => LinkEvent::Message(message),
         }

@@ -22,7 +22,7 @@ use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, ToCoordinator, UserChange,
     WorkerState, encode,
 };
-use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId};
+use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId, RunTime};
 use greylag_reporting::{
     IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
@@ -222,13 +222,13 @@ impl Outbox {
     pub(crate) fn end(
         &mut self,
         failure: Option<FailureReason>,
-        ended_at_us: u64,
+        ended_at: RunTime,
         lost_workers: Vec<LostWorker>,
     ) {
         let mut end = AgentEnd {
             requests: self.requests,
             failures: self.failures,
-            ended_at_us,
+            ended_at,
             lost_workers,
             ..AgentEnd::default()
         };

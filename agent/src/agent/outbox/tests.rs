@@ -6,6 +6,7 @@ use std::time::Duration;
 use greylag_infra::protocol::{
     Endpoint, ErrorCount, MAX_ERRORS, MAX_UNACKNOWLEDGED, SampleKind, decode,
 };
+use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::Interval;
 use proptest::prelude::*;
 
@@ -167,7 +168,7 @@ fn report(requests: &[(u32, u8, u16, bool)], model: &mut Results) -> Report {
 
 fn line(text: String) -> LogLine {
     LogLine {
-        at_us: 0,
+        at: WallTime::default(),
         source: "agent".into(),
         text,
     }
@@ -230,7 +231,7 @@ proptest! {
             prop_assert!(!outbox.is_done());
         }
         let reason = FailureReason::StoppedByScenario { text: "because".into() };
-        outbox.end(Some(reason.clone()), 7, vec![]);
+        outbox.end(Some(reason.clone()), RunTime::from_micros(7), vec![]);
         outbox.reconnected();
         for round in 0.. {
             assert!(round < 10_000, "the outbox never gets done");
@@ -249,14 +250,14 @@ proptest! {
         prop_assert_eq!(&coordinator.users, &users);
         prop_assert_eq!(coordinator.failing, u32::from(is_failing));
         prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
-        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some(reason.to_string()), reason: Some(reason), requests, failures, ended_at_us: 7, lost_workers: vec![] }));
+        prop_assert_eq!(coordinator.end, Some(AgentEnd { failure: Some(reason.to_string()), reason: Some(reason), requests, failures, ended_at: RunTime::from_micros(7), lost_workers: vec![] }));
     }
 }
 
 /// Everything of an outbox, as a coordinator that is always there gets it.
 fn drain(outbox: &mut Outbox) -> Coordinator {
     let mut coordinator = Coordinator::default();
-    outbox.end(None, 0, vec![]);
+    outbox.end(None, RunTime::ZERO, vec![]);
     for round in 0.. {
         assert!(round < 10_000, "the outbox never gets done");
         if outbox.is_done() {

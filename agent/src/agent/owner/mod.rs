@@ -138,13 +138,12 @@ impl Owner {
                 self.on_message(message);
             }
             LinkEvent::Pong {
-                sent_at_us,
-                coordinator_time_us,
-                received_at_us,
+                sent_at,
+                coordinator_time,
+                received_at,
             } => {
                 self.last_heard = Instant::now();
-                self.offset
-                    .record(sent_at_us, coordinator_time_us, received_at_us);
+                self.offset.record(sent_at, coordinator_time, received_at);
             }
             LinkEvent::Disconnected => self.outgoing = None,
             LinkEvent::Refused(refusal) => {
@@ -185,15 +184,15 @@ impl Owner {
             }
             ToAgent::Start {
                 run_id,
-                start_at_us,
+                start_at,
                 profile,
                 set_up_data,
             } => {
                 // Our clock is carried on from the start of the agent, the workers' from the system's now.
-                let run_zero = self.clock.instant_of(self.offset.local_us(start_at_us));
-                let run_zero_us = WallClock::start().shows_at(run_zero);
+                let run_zero = self.clock.instant_of(self.offset.local_time(start_at));
+                let run_zero_at = WallClock::start().shows_at(run_zero);
                 if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.start(run_zero, run_zero_us, profile, set_up_data, now);
+                    run.start(run_zero, run_zero_at, profile, set_up_data, now);
                 }
             }
             ToAgent::Stop { run_id } => {
@@ -332,7 +331,7 @@ impl Owner {
     fn now(&self) -> Now {
         Now {
             instant: Instant::now(),
-            coordinator_us: self.offset.coordinator_us(self.clock.now_us()),
+            coordinator_time: self.offset.coordinator_time(self.clock.now()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use greylag_infra::{FailureReason, LoadProfile, ProfileError, SetUpData};
+use greylag_infra::{FailureReason, LoadProfile, ProfileError, SetUpData, WallTime};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
 use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
@@ -39,12 +39,12 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
     }
 
-    /// Run time zero is at this instant, which is `run_zero_us` on the system's wall clock, and the users are
+    /// Run time zero is at this instant, which is `run_zero_at` on the system's wall clock, and the users are
     /// those of this profile, who read the set-up data. When the load has started already only the profile counts.
     pub(crate) fn start(
         &mut self,
         run_zero: Instant,
-        run_zero_us: u64,
+        run_zero_at: WallTime,
         profile: LoadProfile,
         set_up_data: Option<SetUpData>,
         now: Now,
@@ -62,7 +62,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.next_snapshot = run_zero + SNAPSHOT_DELAY;
         for worker in self.workers.values() {
             worker.send(|| ToWorker::Start {
-                run_zero_us,
+                run_zero_at,
                 profile: profile.clone(),
                 set_up_data: set_up_data.clone(),
             });

@@ -25,7 +25,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, cut};
-use greylag_infra::{FailureReason, LoadProfile, LostWorker, RunId, SetUpData, WorkerFailure};
+use greylag_infra::{
+    FailureReason, LoadProfile, LostWorker, RunId, RunTime, SetUpData, WallTime, WorkerFailure,
+};
 use greylag_scenarios::WORKER_GRACE;
 
 use super::outbox::Outbox;
@@ -71,8 +73,8 @@ impl Plan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) instant: Instant,
-    /// The coordinator's clock, µs since 1970.
-    pub(crate) coordinator_us: u64,
+    /// The coordinator's clock.
+    pub(crate) coordinator_time: WallTime,
 }
 
 /// An agent's part of one run.
@@ -95,7 +97,7 @@ pub(crate) struct AgentRun<W> {
     /// Workers that ended before they had handed over their results.
     lost_workers: Vec<LostWorker>,
     /// When the last user ended, µs of run time.
-    last_user_ended_us: u64,
+    last_user_ended: RunTime,
     /// Workers over the whole run.
     all_workers: u32,
     local_ports: Option<u64>,
@@ -152,7 +154,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             set_up_data: None,
             failure: None,
             lost_workers: Vec::new(),
-            last_user_ended_us: 0,
+            last_user_ended: RunTime::ZERO,
             all_workers: test.workers,
             local_ports: plan.local_ports,
             workers: BTreeMap::new(),
@@ -277,7 +279,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         self.outbox.end(
             self.failure.clone(),
-            self.last_user_ended_us,
+            self.last_user_ended,
             std::mem::take(&mut self.lost_workers),
         );
         self.outbox.cut(None, self.reported_until());
@@ -307,7 +309,7 @@ impl<W: WorkerHandle> AgentRun<W> {
 
     fn log(&mut self, now: Now, source: String, text: String) {
         self.outbox.add_log(LogLine {
-            at_us: now.coordinator_us,
+            at: now.coordinator_time,
             source,
             text: cut(&text, MAX_LOG_LINE_BYTES).into_owned(),
         });

@@ -2,7 +2,7 @@
 
 use greylag_infra::protocol::UserChange;
 use greylag_infra::{
-    FailureReason, GeneratorNotice, LoadProfile, LostWorker, WorkerFailure, micros, own_users,
+    FailureReason, GeneratorNotice, LoadProfile, LostWorker, WorkerFailure, own_users,
 };
 
 use super::local_ports::too_few_ports;
@@ -25,9 +25,9 @@ impl<W: WorkerHandle> AgentRun<W> {
             WorkerEvent::Failing(failure) => self.fail_worker(index, failure, now),
             WorkerEvent::End {
                 failure,
-                last_user_ended_us,
+                last_user_ended,
             } => {
-                self.last_user_ended_us = self.last_user_ended_us.max(last_user_ended_us);
+                self.last_user_ended = self.last_user_ended.max(last_user_ended);
                 self.on_end(index, failure, now);
             }
             WorkerEvent::Line(line) => {
@@ -140,7 +140,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         worker.stopped += left;
         let (ended, reported_until) = (worker.ended, worker.reported_until);
         if left > 0 {
-            self.last_user_ended_us = self.last_user_ended_us.max(micros(run_time));
+            self.last_user_ended = self.last_user_ended.max(run_time.into());
             self.outbox.add_user_change(UserChange {
                 second: u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX),
                 started: 0,

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Stdio;
 
-use greylag_infra::{RunId, SetUpData, WorkerFailure};
+use greylag_infra::{RunId, RunTime, SetUpData, WorkerFailure};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -47,7 +47,7 @@ pub(crate) enum WorkerEvent {
         /// Why it did not end as planned.
         failure: Option<WorkerFailure>,
         /// When its last user ended, µs of run time; 0 if none did.
-        last_user_ended_us: u64,
+        last_user_ended: RunTime,
     },
     /// It printed a line.
     Line(String),

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::{RunId, WorkerFailure};
+use greylag_infra::{RunId, RunTime, WorkerFailure};
 use greylag_scenarios::is_engine_chatter;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -164,16 +164,16 @@ impl Supervisor {
             Ok(FromWorker::Failing(failure)) => WorkerEvent::Failing(failure),
             Ok(FromWorker::End {
                 failure,
-                last_user_ended_us,
+                last_user_ended,
             }) => WorkerEvent::End {
                 failure,
-                last_user_ended_us,
+                last_user_ended,
             },
             Err(error) => WorkerEvent::End {
                 failure: Some(WorkerFailure::InvalidMessage {
                     problem: error.to_string(),
                 }),
-                last_user_ended_us: 0,
+                last_user_ended: RunTime::ZERO,
             },
         };
         self.events.send(event).await;

@@ -79,12 +79,14 @@ impl RunLog {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::WallTime;
+
     use super::*;
 
     fn lines(from: u64, lines: &[(&str, &str)], dropped: u64) -> LogLines {
         let line = |(seq, (source, text)): (u64, &(&str, &str))| LogRow {
             seq,
-            at_us: 0,
+            at: WallTime::default(),
             source: (*source).to_owned(),
             text: (*text).to_owned(),
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use greylag_infra::WorkerFailure;
+use greylag_infra::{RunTime, WorkerFailure};
 use tokio::net::UnixStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -111,11 +111,11 @@ impl AgentLink {
     pub(super) async fn end(
         mut self,
         failure: Option<WorkerFailure>,
-        last_user_ended_us: u64,
+        last_user_ended: RunTime,
     ) -> Result<(), SessionError> {
         let end = FromWorker::End {
             failure,
-            last_user_ended_us,
+            last_user_ended,
         };
         timeout(LAST_FRAME, self.send(&end))
             .await

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{LoadProfile, WallClock, WorkerFailure, micros, own_users};
+use greylag_infra::{LoadProfile, RunTime, WallClock, WorkerFailure, own_users};
 use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
@@ -69,7 +69,9 @@ pub(super) async fn run(
         Ok(started) => started,
         Err(error) => {
             let problem = error.to_string();
-            return agent.end(Some(WorkerFailure::Refused { problem }), 0).await;
+            return agent
+                .end(Some(WorkerFailure::Refused { problem }), RunTime::ZERO)
+                .await;
         }
     };
     let session = Session {
@@ -211,14 +213,14 @@ impl Session {
         timeout(LAST_FRAMES, self.flush())
             .await
             .map_err(|_| SessionError::AgentGone)??;
-        let last_user_ended_us = micros(self.recorder.last_user_ended());
-        self.agent.end(self.failure, last_user_ended_us).await
+        let last_user_ended = RunTime::from(self.recorder.last_user_ended());
+        self.agent.end(self.failure, last_user_ended).await
     }
 
     fn on_message(&mut self, message: ToWorker) -> Result<(), SessionError> {
         match message {
             ToWorker::Start {
-                run_zero_us,
+                run_zero_at,
                 profile,
                 set_up_data,
             } => {
@@ -226,7 +228,7 @@ impl Session {
                     return Err(SessionError::StartOutOfTurn);
                 };
                 // Looked at once, so that a step of the system's clock during the run moves nothing.
-                let run_zero = WallClock::start().instant_of(run_zero_us);
+                let run_zero = WallClock::start().instant_of(run_zero_at);
                 self.recorder.begin(run_zero);
                 self.check_files(&profile);
                 self.saturation = self

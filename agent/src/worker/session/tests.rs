@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::{LoadTest, ProfileStep, system_time_us};
+use greylag_infra::{LoadTest, ProfileStep, WallTime};
 use greylag_scenarios::client::Client;
 use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test};
 use tokio::net::UnixStream;
@@ -87,9 +87,9 @@ impl AgentSide {
 
     async fn start(&mut self, profile: LoadProfile) {
         assert!(matches!(self.hear().await, FromWorker::Ready { .. }));
-        let run_zero_us = system_time_us();
+        let run_zero_at = WallTime::of_system();
         self.say(&ToWorker::Start {
-            run_zero_us,
+            run_zero_at,
             profile,
             set_up_data: None,
         })
@@ -277,7 +277,7 @@ async fn set_up_data_is_made_on_worker_0_and_read_on_every_one() {
         assert_eq!(set_up_data.is_some(), worker == 0);
         said = said.or(set_up_data);
         let start = ToWorker::Start {
-            run_zero_us: system_time_us(),
+            run_zero_at: WallTime::of_system(),
             profile: users(2, 600),
             set_up_data: said.clone(),
         };
@@ -447,7 +447,7 @@ async fn counts_are_handed_over_within_a_second() {
     let began = Instant::now();
     agent
         .say(&ToWorker::Start {
-            run_zero_us: system_time_us(),
+            run_zero_at: WallTime::of_system(),
             profile: users(2, 600),
             set_up_data: None,
         })

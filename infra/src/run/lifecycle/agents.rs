@@ -1,7 +1,9 @@
 //! What becomes of a run when its agents get ready, end, are lost, return or are silent.
 
-use super::{PREPARE_TIMEOUT_US, Presence, RunEffect, RunLifecycle};
-use crate::base::{AgentId, MAX_SET_UP_DATA_BYTES};
+use std::time::Duration;
+
+use super::{PREPARE_TIMEOUT, Presence, RunEffect, RunLifecycle};
+use crate::base::{AgentId, MAX_SET_UP_DATA_BYTES, WallTime};
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason, SetUpData};
 use crate::run::{GapCause, RunPhase};
@@ -12,17 +14,17 @@ impl RunLifecycle {
         agent_id: &AgentId,
         shape: Option<LoadProfile>,
         set_up_data: Option<SetUpData>,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
         if let Some(presence @ Presence::Preparing) = self.presence.get_mut(agent_id) {
             *presence = Presence::Ready;
         }
         let mut effects = Vec::new();
         if let Some(data) = set_up_data {
-            effects.extend(self.take_set_up_data(agent_id, data, now_us));
+            effects.extend(self.take_set_up_data(agent_id, data, now));
         }
         if let Some(shape) = shape {
-            effects.extend(self.take_shape(agent_id, shape, now_us));
+            effects.extend(self.take_shape(agent_id, shape, now));
         }
         effects
     }
@@ -32,7 +34,7 @@ impl RunLifecycle {
         &mut self,
         agent_id: &AgentId,
         data: SetUpData,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
         if self.record.phase != RunPhase::Preparing
             || self.set_up_data.is_some()
@@ -46,7 +48,7 @@ impl RunLifecycle {
                 agent: self.name_of(agent_id),
                 bytes: bytes as u64,
             };
-            return self.fail(reason, now_us);
+            return self.fail(reason, now);
         }
         self.set_up_data = Some(data.clone());
         vec![RunEffect::SaveSetUpData(data)]
@@ -61,9 +63,9 @@ impl RunLifecycle {
         &mut self,
         agent_id: &AgentId,
         until: Option<u32>,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
-        self.give_time(agent_id, now_us);
+        self.give_time(agent_id, now);
         let mut agents = self.record.agents.iter_mut();
         if let Some(agent) = agents.find(|agent| agent.id == *agent_id) {
             agent.saved_until = agent.saved_until.max(until.unwrap_or(0));
@@ -75,10 +77,10 @@ impl RunLifecycle {
         &mut self,
         agent_id: &AgentId,
         end: AgentEnd,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
         let failure = end.failure_reason();
-        let started = self.record.started_at_us.is_some();
+        let started = self.record.started_at.is_some();
         if !self.record.take_end(agent_id, end) {
             return Vec::new();
         }
@@ -88,12 +90,12 @@ impl RunLifecycle {
             agent: self.name_of(agent_id),
         };
         if let Some(reason) = failure.or_else(|| (!started).then(ended_early)) {
-            effects.extend(self.fail(reason, now_us));
+            effects.extend(self.fail(reason, now));
         }
         effects
     }
 
-    pub(super) fn agent_lost(&mut self, agent_id: &AgentId, since_us: u64) -> Vec<RunEffect> {
+    pub(super) fn agent_lost(&mut self, agent_id: &AgentId, since: WallTime) -> Vec<RunEffect> {
         let Some(presence) = self.presence.get_mut(agent_id) else {
             return Vec::new();
         };
@@ -102,14 +104,11 @@ impl RunLifecycle {
             Presence::Ready => true,
             Presence::Absent { .. } | Presence::Ended | Presence::GivenUp => return Vec::new(),
         };
-        *presence = Presence::Absent {
-            since_us,
-            was_ready,
-        };
+        *presence = Presence::Absent { since, was_ready };
         let name = self.name_of(agent_id);
         vec![RunEffect::Log(format!(
             "agent {name} disconnected; it counts as lost after {} s of silence",
-            self.lease_us as f64 / 1e6
+            self.lease.as_secs_f64()
         ))]
     }
 
@@ -117,7 +116,7 @@ impl RunLifecycle {
         &mut self,
         agent_id: &AgentId,
         holds_run: bool,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
         let Some(presence) = self.presence.get_mut(agent_id) else {
             return Vec::new();
@@ -154,13 +153,13 @@ impl RunLifecycle {
             }
             _ if !holds_run => {
                 effects.extend(self.give_up(agent_id, GapCause::AgentLost));
-                effects.extend(self.fail(FailureReason::AgentForgotRun { agent: name }, now_us));
+                effects.extend(self.fail(FailureReason::AgentForgotRun { agent: name }, now));
             }
             RunPhase::Running => {
-                if let Some(start_at_us) = self.record.started_at_us {
+                if let Some(start_at) = self.record.started_at {
                     effects.push(RunEffect::Send {
                         agent_id: agent_id.to_owned(),
-                        message: self.start(start_at_us),
+                        message: self.start(start_at),
                     });
                 }
             }
@@ -170,7 +169,7 @@ impl RunLifecycle {
     }
 
     /// The process that took part is gone, and with it what it had not handed over.
-    pub(super) fn agent_restarted(&mut self, agent_id: &AgentId, now_us: u64) -> Vec<RunEffect> {
+    pub(super) fn agent_restarted(&mut self, agent_id: &AgentId, now: WallTime) -> Vec<RunEffect> {
         if let None | Some(Presence::Ended | Presence::GivenUp) = self.presence.get(agent_id) {
             return Vec::new();
         }
@@ -179,44 +178,42 @@ impl RunLifecycle {
             agent: self.name_of(agent_id),
             infrastructure: self.record.test.infrastructure.clone(),
         };
-        effects.extend(self.fail(reason, now_us));
+        effects.extend(self.fail(reason, now));
         effects
     }
 
-    pub(super) fn tick(&mut self, now_us: u64) -> Vec<RunEffect> {
-        let overdue: Vec<(AgentId, u64)> = self
+    pub(super) fn tick(&mut self, now: WallTime) -> Vec<RunEffect> {
+        let overdue: Vec<(AgentId, Duration)> = self
             .presence
             .iter()
             .filter_map(|(id, presence)| match presence {
-                Presence::Absent { since_us, .. }
-                    if now_us.saturating_sub(*since_us) > self.lease_us =>
-                {
-                    Some((id.clone(), now_us - since_us))
+                Presence::Absent { since, .. } if now - *since > self.lease => {
+                    Some((id.clone(), now - *since))
                 }
                 _ => None,
             })
             .collect();
         let mut effects = Vec::new();
-        for (agent_id, silence_us) in overdue {
+        for (agent_id, silence) in overdue {
             effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
             let reason = FailureReason::AgentLost {
                 agent: self.name_of(&agent_id),
                 infrastructure: self.record.test.infrastructure.clone(),
-                silent_s: silence_us.saturating_add(500_000) / 1_000_000,
+                silent_s: (silence + Duration::from_millis(500)).as_secs(),
             };
-            effects.extend(self.fail(reason, now_us));
+            effects.extend(self.fail(reason, now));
         }
-        if now_us > self.deadline_us {
+        if now > self.deadline {
             let agents = self.late_agents();
             let reason = match self.record.phase {
                 RunPhase::Preparing => FailureReason::AgentsNotReady {
                     agents,
-                    within_s: PREPARE_TIMEOUT_US / 1_000_000,
+                    within_s: PREPARE_TIMEOUT.as_secs(),
                 },
                 _ => FailureReason::AgentsDidNotEnd { agents },
             };
             let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
-            effects.extend(self.fail(reason, now_us));
+            effects.extend(self.fail(reason, now));
             if was_failing {
                 let waited_for: Vec<AgentId> = self
                     .presence

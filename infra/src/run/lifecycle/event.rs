@@ -1,6 +1,6 @@
 //! What happens to a run, what is to be done about it, and what is refused.
 
-use crate::base::{AgentId, MAX_DURATION, MAX_USERS};
+use crate::base::{AgentId, MAX_DURATION, MAX_USERS, RunTime, WallTime};
 use crate::profile::{LoadProfile, ProfileError};
 use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
 use crate::run::RunRecord;
@@ -12,8 +12,8 @@ pub struct UnfinishedRun {
     pub record: RunRecord,
     /// What was saved of its set-up.
     pub set_up_data: Option<SetUpData>,
-    /// The run time up to which results are saved, µs: it was going at least until then.
-    pub saved_us: u64,
+    /// The run time up to which results are saved: it was going at least until then.
+    pub saved: RunTime,
 }
 
 /// What happened.
@@ -47,7 +47,7 @@ pub enum RunEvent {
         /// Identity of the agent.
         agent_id: AgentId,
         /// When it was heard last.
-        since_us: u64,
+        since: WallTime,
     },
     /// An agent connected again.
     AgentReturned {
@@ -61,7 +61,7 @@ pub enum RunEvent {
         /// Identity of the agent.
         agent_id: AgentId,
         /// Run time by the agent's clock; none before the start.
-        run_time_us: Option<u64>,
+        run_time: Option<RunTime>,
     },
     /// An agent that was away or silent came as a new process: the one that took part is gone for good.
     AgentRestarted {

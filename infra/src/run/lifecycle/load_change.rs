@@ -1,16 +1,17 @@
 //! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
 
 use std::error::Error;
+use std::time::Duration;
 
 use super::{ChangeRefused, RunEffect, RunLifecycle};
-use crate::base::{AgentId, MAX_DURATION, MAX_USERS};
+use crate::base::{AgentId, MAX_DURATION, MAX_USERS, WallTime};
 use crate::load_test::LoadTestError;
 use crate::profile::LoadProfile;
 use crate::protocol::{FailureReason, ToAgent};
 use crate::run::RunPhase;
 
-/// How far ahead of the decision a change of users lies, so that every agent hears of it before, in µs.
-pub const CHANGE_DELAY_US: u64 = 300_000;
+/// How far ahead of the decision a change of users lies, so that every agent hears of it before.
+pub const CHANGE_DELAY: Duration = Duration::from_millis(300);
 
 impl RunLifecycle {
     /// Whether the run's users may be changed now.
@@ -21,19 +22,19 @@ impl RunLifecycle {
         &self,
         users: u64,
         over_us: u64,
-        now_us: u64,
+        now: WallTime,
     ) -> Result<(), ChangeRefused> {
-        self.changed_profile(users, over_us, now_us).map(|_| ())
+        self.changed_profile(users, over_us, now).map(|_| ())
     }
 
     fn changed_profile(
         &self,
         users: u64,
         over_us: u64,
-        now_us: u64,
+        now: WallTime,
     ) -> Result<LoadProfile, ChangeRefused> {
         let record = &self.record;
-        let started_at_us = match (&record.phase, record.started_at_us) {
+        let started_at = match (&record.phase, record.started_at) {
             (RunPhase::Preparing, _) | (RunPhase::Running, None) => {
                 return Err(ChangeRefused::NotYet);
             }
@@ -44,7 +45,7 @@ impl RunLifecycle {
             (RunPhase::Running, Some(_)) if !self.knows_run_zero => {
                 return Err(ChangeRefused::RunTimeUnknown);
             }
-            (RunPhase::Running, Some(started_at_us)) => started_at_us,
+            (RunPhase::Running, Some(started_at)) => started_at,
         };
         if users > MAX_USERS {
             return Err(ChangeRefused::TooManyUsers(users));
@@ -52,7 +53,7 @@ impl RunLifecycle {
         if u128::from(over_us) > MAX_DURATION.as_micros() {
             return Err(ChangeRefused::TooSlow(over_us as f64 / 1e6));
         }
-        let at_us = (now_us + CHANGE_DELAY_US).saturating_sub(started_at_us);
+        let at_us = (now + CHANGE_DELAY).run_time(started_at).as_micros();
         if at_us >= record.profile.ends_at_us {
             return Err(ChangeRefused::Ending);
         }
@@ -60,8 +61,13 @@ impl RunLifecycle {
     }
 
     /// A refused change does nothing: [`RunLifecycle::may_change_users`] has already answered whoever asked.
-    pub(super) fn change_users(&mut self, users: u64, over_us: u64, now_us: u64) -> Vec<RunEffect> {
-        let Ok(profile) = self.changed_profile(users, over_us, now_us) else {
+    pub(super) fn change_users(
+        &mut self,
+        users: u64,
+        over_us: u64,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        let Ok(profile) = self.changed_profile(users, over_us, now) else {
             return Vec::new();
         };
         self.record.profile = profile;
@@ -89,7 +95,7 @@ impl RunLifecycle {
         &mut self,
         agent_id: &AgentId,
         mut shape: LoadProfile,
-        now_us: u64,
+        now: WallTime,
     ) -> Vec<RunEffect> {
         let has_worker_0 = self.has_worker_0(agent_id);
         let test = &mut self.record.test;
@@ -102,7 +108,7 @@ impl RunLifecycle {
         }
         self.has_shape = true;
         if let Err(error) = shape.check() {
-            return self.fail(invalid_shape(&error), now_us);
+            return self.fail(invalid_shape(&error), now);
         }
         if test.duration_s > 0 {
             shape.ends_at_us = shape.ends_at_us.min(test.duration_s * 1_000_000);
@@ -122,7 +128,7 @@ impl RunLifecycle {
         ];
         if u64::from(workers) > users {
             let error = LoadTestError::MoreWorkersThanUsers { workers, users };
-            effects.extend(self.fail(invalid_shape(&error), now_us));
+            effects.extend(self.fail(invalid_shape(&error), now));
         }
         effects
     }

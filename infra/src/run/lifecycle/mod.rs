@@ -42,21 +42,22 @@ mod load_change;
 mod time_base;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::base::AgentId;
+use crate::base::{AgentId, RunTime, WallTime};
 use crate::protocol::{Counted, FailureReason, Prepare, SetUpData, ToAgent};
 use crate::run::{Gap, GapCause, RunPhase, RunRecord};
 
 pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused, UnfinishedRun};
-pub use load_change::CHANGE_DELAY_US;
+pub use load_change::CHANGE_DELAY;
 
-/// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it, in µs.
-pub const START_DELAY_US: u64 = 500_000;
-/// How long agents may take to start their workers, in µs: longer than an agent waits itself, which gives the
+/// How far ahead of the decision run time zero lies, so that `Start` reaches every agent before it.
+pub const START_DELAY: Duration = Duration::from_millis(500);
+/// How long agents may take to start their workers: longer than an agent waits itself, which gives the
 /// scenario's start events and its set-up a minute each.
-pub const PREPARE_TIMEOUT_US: u64 = 300_000_000;
-/// How much longer than the load profile and stop timeout an agent may take to report its end, in µs.
-pub const END_GRACE_US: u64 = 30_000_000;
+pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How much longer than the load profile and stop timeout an agent may take to report its end.
+pub const END_GRACE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
@@ -65,7 +66,7 @@ enum Presence {
     /// Connected, workers up.
     Ready,
     /// Not connected since then.
-    Absent { since_us: u64, was_ready: bool },
+    Absent { since: WallTime, was_ready: bool },
     /// Its last snapshot is saved.
     Ended,
     /// Not waited for any more: what it has not handed over is a gap.
@@ -77,11 +78,11 @@ enum Presence {
 pub struct RunLifecycle {
     record: RunRecord,
     presence: BTreeMap<AgentId, Presence>,
-    lease_us: u64,
-    /// When the present phase must be over, µs since 1970.
-    deadline_us: u64,
+    lease: Duration,
+    /// When the present phase must be over.
+    deadline: WallTime,
     /// When it must be over even if results still arrive.
-    latest_deadline_us: u64,
+    latest_deadline: WallTime,
     /// Whether run time zero is known on the coordinator's present clock; not yet after a restart.
     knows_run_zero: bool,
     /// Whether a load shape of the scenario's own has come.
@@ -92,7 +93,7 @@ pub struct RunLifecycle {
 
 impl RunLifecycle {
     /// A new run in [`RunPhase::Preparing`], already saved. The effects ask its agents to prepare.
-    pub fn begin(record: RunRecord, lease_us: u64, now_us: u64) -> (Self, Vec<RunEffect>) {
+    pub fn begin(record: RunRecord, lease: Duration, now: WallTime) -> (Self, Vec<RunEffect>) {
         let presence = record
             .agents
             .iter()
@@ -101,9 +102,9 @@ impl RunLifecycle {
         let run = Self {
             record,
             presence,
-            lease_us,
-            deadline_us: now_us + PREPARE_TIMEOUT_US,
-            latest_deadline_us: now_us + PREPARE_TIMEOUT_US,
+            lease,
+            deadline: now + PREPARE_TIMEOUT,
+            latest_deadline: now + PREPARE_TIMEOUT,
             knows_run_zero: true,
             has_shape: false,
             set_up_data: None,
@@ -120,13 +121,13 @@ impl RunLifecycle {
     /// A run found unfinished by a coordinator that was restarted.
     pub fn recover(
         unfinished: UnfinishedRun,
-        lease_us: u64,
-        now_us: u64,
+        lease: Duration,
+        now: WallTime,
     ) -> (Self, Vec<RunEffect>) {
         let UnfinishedRun {
             record,
             set_up_data,
-            saved_us,
+            saved,
         } = unfinished;
         let presence = record
             .agents
@@ -135,7 +136,7 @@ impl RunLifecycle {
                 let presence = match agent.end {
                     Some(_) => Presence::Ended,
                     None => Presence::Absent {
-                        since_us: now_us,
+                        since: now,
                         was_ready: record.phase != RunPhase::Preparing,
                     },
                 };
@@ -145,9 +146,9 @@ impl RunLifecycle {
         let mut run = Self {
             record,
             presence,
-            lease_us,
-            deadline_us: 0,
-            latest_deadline_us: 0,
+            lease,
+            deadline: WallTime::default(),
+            latest_deadline: WallTime::default(),
             knows_run_zero: false,
             has_shape: false,
             set_up_data,
@@ -155,12 +156,12 @@ impl RunLifecycle {
         let mut effects = vec![RunEffect::Log(
             "coordinator restarted; waiting for the agents to reconnect".to_owned(),
         )];
-        effects.extend(run.guess_run_zero(saved_us, now_us));
+        effects.extend(run.guess_run_zero(saved, now));
         match &run.record.phase {
             // Agents that come back say again what they have prepared.
-            RunPhase::Preparing => run.set_deadline(now_us + PREPARE_TIMEOUT_US),
-            RunPhase::Failing(_) => run.set_deadline(run.failing_deadline(now_us)),
-            _ => run.set_deadline(run.deadline_after(saved_us, now_us)),
+            RunPhase::Preparing => run.set_deadline(now + PREPARE_TIMEOUT),
+            RunPhase::Failing(_) => run.set_deadline(run.failing_deadline(now)),
+            _ => run.set_deadline(run.deadline_after(saved, now)),
         }
         // An end can be saved with its snapshot before the life cycle heard of it.
         let failure = run
@@ -169,9 +170,9 @@ impl RunLifecycle {
             .iter()
             .find_map(|agent| agent.end.as_ref()?.failure_reason());
         if let Some(reason) = failure {
-            effects.extend(run.fail(reason, now_us));
+            effects.extend(run.fail(reason, now));
         }
-        effects.extend(run.settle(now_us));
+        effects.extend(run.settle(now));
         (run, save_once(effects))
     }
 
@@ -193,7 +194,7 @@ impl RunLifecycle {
 
     /// Takes one event. Events about agents that do not take part, and all events after the end, do nothing.
     #[must_use]
-    pub fn handle(&mut self, event: RunEvent, now_us: u64) -> Vec<RunEffect> {
+    pub fn handle(&mut self, event: RunEvent, now: WallTime) -> Vec<RunEffect> {
         if self.record.phase.is_over() {
             return Vec::new();
         }
@@ -202,39 +203,36 @@ impl RunLifecycle {
                 agent_id,
                 shape,
                 set_up_data,
-            } => self.agent_ready(&agent_id, shape, set_up_data, now_us),
-            RunEvent::ResultsSaved { agent_id, until } => {
-                self.results_saved(&agent_id, until, now_us)
-            }
-            RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now_us),
-            RunEvent::AgentLost { agent_id, since_us } => self.agent_lost(&agent_id, since_us),
+            } => self.agent_ready(&agent_id, shape, set_up_data, now),
+            RunEvent::ResultsSaved { agent_id, until } => self.results_saved(&agent_id, until, now),
+            RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now),
+            RunEvent::AgentLost { agent_id, since } => self.agent_lost(&agent_id, since),
             RunEvent::AgentReturned {
                 agent_id,
                 holds_run,
-            } => self.agent_returned(&agent_id, holds_run, now_us),
-            RunEvent::AgentHeard {
-                agent_id,
-                run_time_us,
-            } => self.agent_heard(&agent_id, run_time_us, now_us),
-            RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now_us),
-            RunEvent::AgentFailing { reason } => self.fail(reason, now_us),
-            RunEvent::StopAsked => self.fail(FailureReason::StoppedByUser, now_us),
-            RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now_us),
-            RunEvent::Tick => self.tick(now_us),
+            } => self.agent_returned(&agent_id, holds_run, now),
+            RunEvent::AgentHeard { agent_id, run_time } => {
+                self.agent_heard(&agent_id, run_time, now)
+            }
+            RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now),
+            RunEvent::AgentFailing { reason } => self.fail(reason, now),
+            RunEvent::StopAsked => self.fail(FailureReason::StoppedByUser, now),
+            RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now),
+            RunEvent::Tick => self.tick(now),
         };
-        effects.extend(self.start_if_ready(now_us));
-        effects.extend(self.settle(now_us));
+        effects.extend(self.start_if_ready(now));
+        effects.extend(self.settle(now));
         save_once(effects)
     }
 
     /// Begins to fail, unless the run is failing already: the first reason stays.
-    fn fail(&mut self, reason: FailureReason, now_us: u64) -> Vec<RunEffect> {
+    fn fail(&mut self, reason: FailureReason, now: WallTime) -> Vec<RunEffect> {
         if matches!(self.record.phase, RunPhase::Failing(_)) || self.record.phase.is_over() {
             return Vec::new();
         }
         let mut effects = vec![RunEffect::Log(format!("stopping: {reason}"))];
         self.record.phase = RunPhase::Failing(reason);
-        self.set_deadline(self.failing_deadline(now_us));
+        self.set_deadline(self.failing_deadline(now));
         effects.push(RunEffect::Save);
         effects.extend(
             self.presence
@@ -245,7 +243,7 @@ impl RunLifecycle {
         effects
     }
 
-    fn start_if_ready(&mut self, now_us: u64) -> Vec<RunEffect> {
+    fn start_if_ready(&mut self, now: WallTime) -> Vec<RunEffect> {
         let all_ready = self.record.phase == RunPhase::Preparing
             && self
                 .presence
@@ -254,30 +252,30 @@ impl RunLifecycle {
         if !all_ready {
             return Vec::new();
         }
-        let start_at_us = now_us + START_DELAY_US;
+        let start_at = now + START_DELAY;
         self.record.phase = RunPhase::Running;
-        self.record.started_at_us = Some(start_at_us);
+        self.record.started_at = Some(start_at);
         self.knows_run_zero = true;
         self.set_deadline(self.running_deadline());
         let mut effects = vec![RunEffect::Save];
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
             agent_id: agent_id.clone(),
-            message: self.start(start_at_us),
+            message: self.start(start_at),
         }));
         effects
     }
 
-    fn start(&self, start_at_us: u64) -> ToAgent {
+    fn start(&self, start_at: WallTime) -> ToAgent {
         ToAgent::Start {
             run_id: self.record.id.clone(),
-            start_at_us,
+            start_at,
             profile: self.record.profile.clone(),
             set_up_data: self.set_up_data.clone(),
         }
     }
 
     /// Ends the run once no agent is waited for.
-    fn settle(&mut self, now_us: u64) -> Vec<RunEffect> {
+    fn settle(&mut self, now: WallTime) -> Vec<RunEffect> {
         let settled = self
             .presence
             .values()
@@ -291,15 +289,15 @@ impl RunLifecycle {
             _ => return Vec::new(),
         };
         self.record.phase = phase;
-        self.record.ended_at_us = Some(self.end_of_load(now_us));
+        self.record.ended_at = Some(self.end_of_load(now));
         let given_up: Vec<AgentId> = self
             .presence
             .iter()
             .filter(|(_, presence)| **presence == Presence::GivenUp)
             .map(|(agent_id, _)| agent_id.clone())
             .collect();
-        if !given_up.is_empty() && self.record.started_at_us.is_some() {
-            self.record.completeness.wait_for_late_results(now_us);
+        if !given_up.is_empty() && self.record.started_at.is_some() {
+            self.record.completeness.wait_for_late_results(now);
         }
         let mut effects = vec![
             RunEffect::CheckCounts,
@@ -313,7 +311,7 @@ impl RunLifecycle {
 
     /// The last message to an agent that was given up: to end its load and to hand over what it holds, if it can hold any.
     fn dismissal(&self, agent_id: &AgentId) -> RunEffect {
-        if self.record.started_at_us.is_some() {
+        if self.record.started_at.is_some() {
             return self.stop(agent_id);
         }
         RunEffect::Send {
@@ -327,7 +325,7 @@ impl RunLifecycle {
     /// Waits no more for an agent. What it has not handed over is missing from here on.
     fn give_up(&mut self, agent_id: &AgentId, cause: GapCause) -> Vec<RunEffect> {
         self.presence.insert(agent_id.to_owned(), Presence::GivenUp);
-        if self.record.started_at_us.is_none() {
+        if self.record.started_at.is_none() {
             return Vec::new();
         }
         if let Some(agent) = self.record.agent(agent_id) {
@@ -360,23 +358,18 @@ impl RunLifecycle {
 
     /// When the last user ended if every agent said so, else now, but not after the time at which agents end
     /// by their own clocks: a coordinator that was away for a day does not make the load last a day.
-    fn end_of_load(&self, now_us: u64) -> u64 {
-        let Some(started) = self.record.started_at_us else {
-            return now_us;
+    fn end_of_load(&self, now: WallTime) -> WallTime {
+        let Some(started) = self.record.started_at else {
+            return now;
         };
-        let planned = self.running_deadline() - END_GRACE_US;
+        let planned = self.running_deadline() - END_GRACE;
         self.record
             .agents
             .iter()
-            .map(|agent| {
-                agent
-                    .end
-                    .as_ref()
-                    .map(|end| started.saturating_add(end.ended_at_us))
-            })
+            .map(|agent| agent.end.as_ref().map(|end| started + end.ended_at))
             .collect::<Option<Vec<_>>>()
             .and_then(|ends| ends.into_iter().max())
-            .map_or(now_us.min(planned), |end| end.min(now_us.max(started)))
+            .map_or(now.min(planned), |end| end.min(now.max(started)))
     }
 
     fn prepare(&self, agent_id: &AgentId) -> RunEffect {
@@ -424,17 +417,21 @@ impl RunLifecycle {
             .collect()
     }
 
-    fn running_deadline(&self) -> u64 {
-        self.record.started_at_us.unwrap_or(0) + self.planned_end_us() + END_GRACE_US
+    fn running_deadline(&self) -> WallTime {
+        self.record.started_at.unwrap_or_default() + self.planned_end() + END_GRACE
     }
 
     /// The run time at which agents are through by their own clocks, requests in flight included.
-    fn planned_end_us(&self) -> u64 {
-        self.record.profile.ends_at_us + self.record.test.stop_timeout_s * 1_000_000
+    fn planned_end(&self) -> RunTime {
+        RunTime::from_micros(self.record.profile.ends_at_us) + self.stop_timeout()
     }
 
-    fn failing_deadline(&self, now_us: u64) -> u64 {
-        now_us + self.record.test.stop_timeout_s * 1_000_000 + self.lease_us + END_GRACE_US
+    fn stop_timeout(&self) -> Duration {
+        Duration::from_secs(self.record.test.stop_timeout_s)
+    }
+
+    fn failing_deadline(&self, now: WallTime) -> WallTime {
+        now + self.stop_timeout() + self.lease + END_GRACE
     }
 }
 

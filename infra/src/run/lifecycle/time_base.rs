@@ -5,21 +5,23 @@
 //! such step moves, and the first one that is heard says where the run stands. Until then the run is at least
 //! where its saved results end, and it gets as long as it may still need from there.
 
-use super::catching_up::MAX_CATCH_UP_US;
-use super::{END_GRACE_US, RunEffect, RunLifecycle};
-use crate::base::AgentId;
+use std::time::Duration;
+
+use super::catching_up::MAX_CATCH_UP;
+use super::{END_GRACE, RunEffect, RunLifecycle};
+use crate::base::{AgentId, RunTime, WallTime};
 use crate::run::RunPhase;
 
-/// Run time zero is left alone when it is off by less than this, in µs: agents know it only as well as their
+/// Run time zero is left alone when it is off by less than this: agents know it only as well as their
 /// connections are fast.
-const TOLERATED_US: u64 = 500_000;
+const TOLERATED: Duration = Duration::from_millis(500);
 
 impl RunLifecycle {
     /// Moves run time zero if the clock says that less time has gone by than results are saved of.
-    pub(super) fn guess_run_zero(&mut self, saved_us: u64, now_us: u64) -> Vec<RunEffect> {
-        match self.record.started_at_us {
-            Some(started) if started.saturating_add(saved_us) > now_us => {
-                self.record.started_at_us = Some(now_us.saturating_sub(saved_us));
+    pub(super) fn guess_run_zero(&mut self, saved: RunTime, now: WallTime) -> Vec<RunEffect> {
+        match self.record.started_at {
+            Some(started) if started + saved > now => {
+                self.record.started_at = Some(now - saved);
                 vec![RunEffect::Save]
             }
             _ => Vec::new(),
@@ -27,32 +29,32 @@ impl RunLifecycle {
     }
 
     /// When a run must be over that is at least at this run time.
-    pub(super) fn deadline_after(&self, saved_us: u64, now_us: u64) -> u64 {
-        let left = self.planned_end_us().saturating_sub(saved_us);
-        now_us + (left + END_GRACE_US).max(self.lease_us)
+    pub(super) fn deadline_after(&self, saved: RunTime, now: WallTime) -> WallTime {
+        let left = self.planned_end() - saved;
+        now + (left + END_GRACE).max(self.lease)
     }
 
     /// An agent was heard; the first that is after a restart knows what the run time is.
     pub(super) fn agent_heard(
         &mut self,
         agent_id: &AgentId,
-        run_time_us: Option<u64>,
-        now_us: u64,
+        run_time: Option<RunTime>,
+        now: WallTime,
     ) -> Vec<RunEffect> {
-        let (Some(run_time_us), Some(started)) = (run_time_us, self.record.started_at_us) else {
+        let (Some(run_time), Some(started)) = (run_time, self.record.started_at) else {
             return Vec::new();
         };
         if self.knows_run_zero
             || !self.presence.contains_key(agent_id)
-            || run_time_us > self.longest_run_time_us()
+            || run_time > self.longest_run_time()
         {
             return Vec::new();
         }
         self.knows_run_zero = true;
-        let run_zero = now_us.saturating_sub(run_time_us);
+        let run_zero = now - run_time;
         let mut effects = Vec::new();
-        if run_zero.abs_diff(started) > TOLERATED_US {
-            self.record.started_at_us = Some(run_zero);
+        if run_zero.abs_diff(started) > TOLERATED {
+            self.record.started_at = Some(run_zero);
             effects.push(RunEffect::Log(
                 "the coordinator's clock was changed while it was down; this run's times follow its agents' clocks"
                     .to_owned(),
@@ -60,15 +62,13 @@ impl RunLifecycle {
             effects.push(RunEffect::Save);
         }
         if self.record.phase == RunPhase::Running {
-            self.set_deadline(self.running_deadline().max(now_us + self.lease_us));
+            self.set_deadline(self.running_deadline().max(now + self.lease));
         }
         effects
     }
 
     /// No agent holds a run for longer than it may last: a greater run time is not believed.
-    fn longest_run_time_us(&self) -> u64 {
-        self.planned_end_us()
-            .saturating_add(self.lease_us)
-            .saturating_add(MAX_CATCH_UP_US)
+    fn longest_run_time(&self) -> RunTime {
+        self.planned_end() + self.lease + MAX_CATCH_UP
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use greylag_infra::protocol::{HeldRun, Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{AgentId, Joined, RunEvent, RunId};
+use greylag_infra::{AgentId, Joined, RunEvent, RunId, micros};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, LiveRun, Owner};
@@ -73,12 +73,12 @@ impl Owner {
     }
 
     pub(super) async fn agent_heard(&mut self, agent_id: &AgentId, runs: Vec<HeldRun>) {
-        let now_us = self.coordinator.now_us();
-        self.registry.heard(agent_id, now_us);
+        let now = self.coordinator.now();
+        self.registry.heard(agent_id, now);
         // Nothing waits for longer than its run has been there.
         let unsaved_us = runs.iter().filter_map(|held| {
             let record = self.runs.get(&held.run_id)?.lifecycle.record();
-            let age_us = now_us.saturating_sub(record.created_at_us);
+            let age_us = micros(now - record.created_at);
             Some(held.unacknowledged_us.min(age_us))
         });
         let unsaved_us = unsaved_us.max().unwrap_or(0);
@@ -86,7 +86,7 @@ impl Owner {
         for held in runs {
             let event = RunEvent::AgentHeard {
                 agent_id: agent_id.to_owned(),
-                run_time_us: held.run_time_us,
+                run_time: held.run_time,
             };
             self.advance(&held.run_id, event).await;
         }
@@ -104,7 +104,7 @@ impl Owner {
 
     fn admit(&mut self, hello: &Hello) -> Result<Joined, String> {
         self.registry
-            .join(hello, self.coordinator.now_us())
+            .join(hello, self.coordinator.now())
             .map_err(|error| error.to_string())
     }
 
@@ -139,15 +139,15 @@ impl Owner {
         self.publish();
         tracing::info!(agent = %self.name_of(agent_id), "agent disconnected");
         // Not now: of a connection that only fell silent a whole lease has gone by already.
-        let since_us = self
+        let since = self
             .registry
             .agent(agent_id)
-            .map_or_else(|| self.coordinator.now_us(), |agent| agent.last_heard_us);
+            .map_or_else(|| self.coordinator.now(), |agent| agent.last_heard);
         let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
         for run_id in run_ids {
             let event = RunEvent::AgentLost {
                 agent_id: agent_id.to_owned(),
-                since_us,
+                since,
             };
             self.advance(&run_id, event).await;
         }

@@ -9,11 +9,9 @@ impl Owner {
     /// Tells an agent what becomes of a run that it holds and that is not active here: to hand it over, or to
     /// forget it.
     pub(super) async fn answer_about_old_run(&mut self, agent_id: &AgentId, run_id: &str) {
-        let now_us = self.coordinator.now_us();
+        let now = self.coordinator.now();
         let is_wanted = match self.coordinator.store().run(run_id).await {
-            Ok(record) => {
-                record.is_some_and(|record| record.takes_late_results_of(agent_id, now_us))
-            }
+            Ok(record) => record.is_some_and(|record| record.takes_late_results_of(agent_id, now)),
             // Nothing is lost yet: it holds the run and sends what it has.
             Err(error) => {
                 tracing::error!(%error, run = run_id, "cannot read a run that an agent holds");
@@ -43,7 +41,7 @@ impl Owner {
             }
         };
         // No agent was given up: what comes now was saved before the end and is only sent again.
-        if record.completeness.late_until_us().is_none() {
+        if record.completeness.late_until().is_none() {
             return;
         }
         let agent = match record.agent(agent_id) {

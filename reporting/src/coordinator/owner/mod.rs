@@ -11,8 +11,8 @@ use std::time::Duration;
 use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
 use greylag_infra::{
     AgentId, ChangeRefused, Completeness, FailureReason, InfrastructureView, LoadProfile, LoadTest,
-    Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, SetUpData, StartTerms,
-    StopRefused, UnfinishedRun,
+    Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, RunTime, SetUpData,
+    StartTerms, StopRefused, UnfinishedRun, WallTime,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -143,14 +143,15 @@ impl Owner {
             tracing::info!(run = %run_id, test = %record.test.name, "resuming an unfinished run");
             let unfinished = UnfinishedRun {
                 set_up_data: self.saved_set_up_data(&run_id).await,
-                saved_us: self.saved_run_time_us(&run_id).await,
+                saved: self.saved_run_time(&run_id).await,
                 record,
             };
-            let now_us = self.coordinator.now_us();
+            let now = self.coordinator.now();
             // Not by the clock, which may have been set meanwhile.
-            let said_until_us = unfinished.record.started_at_us.map(|_| unfinished.saved_us);
-            let ramps = RampNews::since(said_until_us);
-            let (lifecycle, effects) = RunLifecycle::recover(unfinished, self.lease_us(), now_us);
+            let said_until = unfinished.record.started_at.map(|_| unfinished.saved);
+            let ramps = RampNews::since(said_until);
+            let (lifecycle, effects) =
+                RunLifecycle::recover(unfinished, self.coordinator.shared.lease, now);
             self.adopt(run_id, lifecycle, effects, ramps).await;
         }
     }
@@ -163,12 +164,12 @@ impl Owner {
         })
     }
 
-    async fn saved_run_time_us(&self, run_id: &str) -> u64 {
+    async fn saved_run_time(&self, run_id: &str) -> RunTime {
         match self.coordinator.store().last_second(run_id).await {
-            Ok(second) => second.map_or(0, |second| u64::from(second) * 1_000_000),
+            Ok(second) => second.map_or(RunTime::ZERO, RunTime::of_second),
             Err(error) => {
                 tracing::error!(%error, run = run_id, "cannot read how far results are saved");
-                0
+                RunTime::ZERO
             }
         }
     }
@@ -288,7 +289,7 @@ impl Owner {
         if self.runs.len() >= MAX_RUNS_AT_ONCE {
             return Err(StartRefused::TooManyRuns);
         }
-        let now_us = self.coordinator.now_us();
+        let now = self.coordinator.now();
         let profile = test.profile();
         let ramps = RampNews::new(user_type_weights(&test, &agents, &self.registry));
         let record = RunRecord {
@@ -296,9 +297,9 @@ impl Owner {
             number: 0,
             test,
             phase: RunPhase::Preparing,
-            created_at_us: now_us,
-            started_at_us: None,
-            ended_at_us: None,
+            created_at: now,
+            started_at: None,
+            ended_at: None,
             agents,
             profile,
             completeness: Completeness::default(),
@@ -314,7 +315,8 @@ impl Owner {
             })?;
         tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run starting");
         self.keep_infrastructure(&record.test.infrastructure).await;
-        let (lifecycle, mut effects) = RunLifecycle::begin(record.clone(), self.lease_us(), now_us);
+        let (lifecycle, mut effects) =
+            RunLifecycle::begin(record.clone(), self.coordinator.shared.lease, now);
         effects.extend(warnings.iter().cloned().map(RunEffect::Log));
         self.adopt(record.id.clone(), lifecycle, effects, ramps)
             .await;
@@ -353,8 +355,8 @@ impl Owner {
             .into());
         };
         let over_us = u64::try_from(over.as_micros()).unwrap_or(u64::MAX);
-        let now_us = self.coordinator.now_us();
-        run.lifecycle.may_change_users(users, over_us, now_us)?;
+        let now = self.coordinator.now();
+        run.lifecycle.may_change_users(users, over_us, now)?;
         self.advance(run_id, RunEvent::ChangeUsers { users, over_us })
             .await;
         Ok(())
@@ -387,7 +389,7 @@ impl Owner {
                 announce(&self.coordinator, run.lifecycle.record(), &mut run.ramps).await;
             }
         }
-        self.registry.forget_strangers(self.coordinator.now_us());
+        self.registry.forget_strangers(self.coordinator.now());
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
             self.coordinator.store().look_at_disk();
@@ -417,11 +419,11 @@ impl Owner {
     }
 
     async fn advance(&mut self, run_id: &str, event: RunEvent) {
-        let now_us = self.coordinator.now_us();
+        let now = self.coordinator.now();
         let Some(run) = self.runs.get_mut(run_id) else {
             return;
         };
-        run.pending.extend(run.lifecycle.handle(event, now_us));
+        run.pending.extend(run.lifecycle.handle(event, now));
         if !run.pending.is_empty() {
             self.perform(run_id).await;
         }
@@ -438,7 +440,7 @@ impl Owner {
                 RunEffect::Save => {
                     let record = run.lifecycle.record();
                     let saved = coordinator.store().update_run(record).await;
-                    coordinator.shared.saving.note(&saved, coordinator.now_us());
+                    coordinator.shared.saving.note(&saved, coordinator.now());
                     if let Err(error) = saved {
                         tracing::error!(%error, run = run_id, "cannot save the run; trying again");
                         run.pending.push_front(effect);
@@ -513,11 +515,11 @@ impl Owner {
     }
 
     fn publish(&mut self) {
-        let now_us = self.coordinator.now_us();
+        let now = self.coordinator.now();
         for agent_id in self.coordinator.shared.saving.agents() {
-            self.registry.heard(&agent_id, now_us);
+            self.registry.heard(&agent_id, now);
         }
-        let view = Arc::new(self.registry.view(now_us));
+        let view = Arc::new(self.registry.view(now));
         let status_changed = self.views.send_if_modified(|current| {
             let changed = !same_but_for_heartbeats(current, &view);
             *current = view;
@@ -527,17 +529,13 @@ impl Owner {
             self.coordinator.changed();
         }
     }
-
-    fn lease_us(&self) -> u64 {
-        u64::try_from(self.coordinator.shared.lease.as_micros()).unwrap_or(u64::MAX)
-    }
 }
 
 /// Adds a line to a run's console log.
 async fn log(coordinator: &Coordinator, run_id: &str, text: String) {
     tracing::info!(run = run_id, "{text}");
     let line = LogLine {
-        at_us: coordinator.now_us(),
+        at: coordinator.now(),
         source: "coordinator".to_owned(),
         text,
     };
@@ -551,7 +549,7 @@ fn same_but_for_heartbeats(old: &[InfrastructureView], new: &[InfrastructureView
     let unheard = |infrastructures: &[InfrastructureView]| {
         let mut infrastructures = infrastructures.to_vec();
         for agent in infrastructures.iter_mut().flat_map(|i| &mut i.agents) {
-            agent.last_heard_us = 0;
+            agent.last_heard = WallTime::default();
             agent.unsaved_us = 0;
         }
         infrastructures

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use greylag_infra::WallTime;
+
 use super::{file, float, mean, percentiles_row, put, written};
 use crate::measure::interval::{SparseInterval, ms};
 use crate::measure::stats::{FRACTIONS, MEDIAN, PERCENTILE_TITLES, whole_ms};
@@ -14,7 +16,7 @@ use crate::store::{CURRENT_RPS_WINDOW_S, HistorySecond, RunTotals};
 #[derive(Debug)]
 pub(crate) struct History {
     full: bool,
-    started_at_us: u64,
+    started_at: WallTime,
     /// By name and method.
     endpoints: BTreeMap<(String, String), RunningTotals>,
     aggregated: RunningTotals,
@@ -40,11 +42,11 @@ impl RunningTotals {
 }
 
 impl History {
-    /// The history of a run whose time zero is `started_at_us`.
-    pub(crate) fn new(full: bool, started_at_us: u64) -> Self {
+    /// The history of a run whose time zero is `started_at`.
+    pub(crate) fn new(full: bool, started_at: WallTime) -> Self {
         Self {
             full,
-            started_at_us,
+            started_at,
             endpoints: BTreeMap::new(),
             aggregated: RunningTotals::default(),
             header_is_due: true,
@@ -77,7 +79,7 @@ impl History {
         for second in seconds {
             let (number, users) = (second.second, second.users);
             self.add(second);
-            let timestamp = self.started_at_us / 1_000_000 + u64::from(number) + 1;
+            let timestamp = self.started_at.as_micros() / 1_000_000 + u64::from(number) + 1;
             let window_s = (number.saturating_add(1)).min(CURRENT_RPS_WINDOW_S);
             let row = |method: &str, name: &str, running: &RunningTotals| {
                 let start = [timestamp.to_string(), users.to_string()];

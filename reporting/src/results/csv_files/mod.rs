@@ -11,6 +11,7 @@ mod history;
 use std::io::Write;
 
 use csv::{Terminator, Writer, WriterBuilder};
+use greylag_infra::{RunTime, WallTime};
 
 use crate::measure::interval::{Interval, ms};
 use crate::measure::stats::{FRACTIONS, PERCENTILE_TITLES, PERCENTILES, Stats, whole_ms};
@@ -71,9 +72,13 @@ fn stats_row(method: &str, name: &str, interval: &Interval, elapsed_s: f64) -> V
     row
 }
 
-/// `_failures.csv`: the errors of requests, the most frequent first. Run time zero is `started_at_us`.
-pub(crate) fn failures(errors: &[ErrorHistory], totals: &RunTotals, started_at_us: u64) -> Vec<u8> {
-    let seen = |second: u32| iso(started_at_us.saturating_add(u64::from(second) * 1_000_000));
+/// `_failures.csv`: the errors of requests, the most frequent first. Run time zero is `started_at`.
+pub(crate) fn failures(
+    errors: &[ErrorHistory],
+    totals: &RunTotals,
+    started_at: WallTime,
+) -> Vec<u8> {
+    let seen = |second: u32| iso(started_at + RunTime::of_second(second));
     let mut file = file(Vec::new());
     put(
         &mut file,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use std::collections::HashMap;
 
-use greylag_infra::{GeneratorNotice, RunRecord};
+use greylag_infra::{GeneratorNotice, RunRecord, RunTime, WallTime};
 
 use super::{
     Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName, SummaryError,
@@ -45,7 +45,7 @@ impl SummaryWarning {
 }
 
 impl Summary {
-    /// The summary of a part of a run at `now_us` (µs since 1970) from its totals, its series and its notices.
+    /// The summary of a part of a run at `now` from its totals, its series and its notices.
     pub fn of(
         record: &RunRecord,
         scope: &Scope,
@@ -53,9 +53,9 @@ impl Summary {
         series: &Series,
         current: &CurrentRps,
         notices: &[GeneratorNotice],
-        now_us: u64,
+        now: WallTime,
     ) -> Self {
-        let elapsed_s = record.elapsed_s(now_us);
+        let elapsed_s = record.elapsed_s(now);
         Self {
             run: SummaryRun {
                 id: record.id.clone(),
@@ -74,7 +74,7 @@ impl Summary {
                 ramp_up_s: ramp_up_s(record),
                 workers: record.test.workers,
                 builds: builds_of(record),
-                started_at: record.started_at_us.map(rfc3339),
+                started_at: record.started_at.map(rfc3339),
                 elapsed_s,
             },
             scope: SummaryScope::of(scope),
@@ -109,8 +109,8 @@ impl Summary {
         }
     }
 
-    /// Says of each error when it was seen, in a run whose time zero is `started_at_us`.
-    pub(crate) fn add_error_times(&mut self, known: &[ErrorHistory], started_at_us: Option<u64>) {
+    /// Says of each error when it was seen, in a run whose time zero is `started_at`.
+    pub(crate) fn add_error_times(&mut self, known: &[ErrorHistory], started_at: Option<WallTime>) {
         let known: HashMap<_, _> = known
             .iter()
             .map(|error| {
@@ -119,7 +119,7 @@ impl Summary {
                 (key, (error.first, error.last))
             })
             .collect();
-        let seen = |second: u32| Some(rfc3339(started_at_us? + u64::from(second) * 1_000_000));
+        let seen = |second: u32| Some(rfc3339(started_at? + RunTime::of_second(second)));
         for error in &mut self.errors {
             let key = (&*error.method, &*error.name, &*error.error);
             if let Some((first, last)) = known.get(&key).copied() {

@@ -58,7 +58,7 @@ fn yes() -> bool {
 impl SummaryCompleteness {
     /// That of a run as it stands.
     pub(crate) fn of(record: &RunRecord) -> Self {
-        let started_at_us = record.started_at_us.unwrap_or(record.created_at_us);
+        let started_at = record.started_at.unwrap_or(record.created_at);
         let gaps = record.completeness.gaps().iter();
         Self {
             complete: record.completeness.is_complete(),
@@ -69,8 +69,8 @@ impl SummaryCompleteness {
                     agent: gap.agent.as_deref().map(plain_text),
                     worker: gap.worker,
                     since_second: gap.since_second,
-                    since: rfc3339(gap.since_us(started_at_us)),
-                    message: plain_text(&gap.message(started_at_us)),
+                    since: rfc3339(gap.since(started_at)),
+                    message: plain_text(&gap.message(started_at)),
                 })
                 .collect(),
         }

@@ -1,6 +1,6 @@
 //! A summary from the store.
 
-use greylag_infra::RunRecord;
+use greylag_infra::{RunRecord, WallTime};
 
 use super::Summary;
 use crate::store::{Scope, Series, Store, StoreError};
@@ -9,7 +9,7 @@ use crate::store::{Scope, Series, Store, StoreError};
 pub const MAX_SUMMARY_POINTS: usize = 2_000;
 
 impl Summary {
-    /// The summary of a part of a run as it stands at `now_us`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
+    /// The summary of a part of a run as it stands at `now`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
     ///
     /// # Errors
     /// There is no such run, it does not have what the scope names, or the database failed.
@@ -17,12 +17,12 @@ impl Summary {
         store: &Store,
         run_id: &str,
         scope: &Scope,
-        now_us: u64,
+        now: WallTime,
     ) -> Result<Self, StoreError> {
         let record = store.run(run_id).await?;
         let record = record.ok_or_else(|| StoreError::UnknownRun(run_id.to_owned()))?;
         let series = store.series(run_id, scope, MAX_SUMMARY_POINTS).await?;
-        Self::read_with(store, &record, scope, &series, now_us).await
+        Self::read_with(store, &record, scope, &series, now).await
     }
 
     /// The summary of a part of a run with this series, for a record that the caller has (and that may be newer than the stored
@@ -35,14 +35,14 @@ impl Summary {
         record: &RunRecord,
         scope: &Scope,
         series: &Series,
-        now_us: u64,
+        now: WallTime,
     ) -> Result<Self, StoreError> {
         let totals = store.totals(&record.id, scope).await?;
-        let current = store.current_rps(record, scope, now_us).await?;
+        let current = store.current_rps(record, scope, now).await?;
         let notices = store.notices(&record.id, scope).await?;
         let errors = store.errors(&record.id, scope).await?;
-        let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now_us);
-        summary.add_error_times(&errors, record.started_at_us);
+        let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now);
+        summary.add_error_times(&errors, record.started_at);
         if let Some(part) = &mut summary.scope
             && part.agent.is_some()
             && store.of_unknown_agents(&record.id).await?.users

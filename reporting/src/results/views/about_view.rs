@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use greylag_infra::{
     ConnectionStatus, FIELDS, FailureReason, InfrastructureView, LoadProfile, RunPhase, RunRecord,
-    Stage, format_duration,
+    Stage, WallTime, format_duration,
 };
 
 use crate::plain_text::plain_text;
@@ -22,7 +22,7 @@ const HIDDEN: &str = "•••••• (hidden)";
 pub(crate) fn about_view(
     run: &RunRecord,
     infrastructures: &[InfrastructureView],
-    now_us: u64,
+    now: WallTime,
 ) -> AboutView {
     let infrastructure_status = infrastructures
         .iter()
@@ -46,21 +46,21 @@ pub(crate) fn about_view(
         host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),
         users: peak_users(run),
-        users_wanted: users_wanted(run, now_us),
+        users_wanted: users_wanted(run, now),
         profile: run.profile.clone(),
         duration_s: run.test.duration_s,
         ramp_up_s: ramp_up_s(run),
         awaits_shape: is_shaped && run.phase == RunPhase::Preparing,
         worker_count: run.test.workers,
-        run_started_us: run.started_at_us,
-        time_elapsed_s: run.elapsed_s(now_us),
+        run_started: run.started_at,
+        time_elapsed_s: run.elapsed_s(now),
         status: run.phase.status().word(),
         failure_reason: run.phase.failure_reason().map(ToString::to_string),
         failure_code: run.phase.failure_reason().map(FailureReason::code),
         can_stop: can_stop(run),
         can_change_users: run.phase == RunPhase::Running,
         settings: settings(run, infrastructures, has_shape),
-        now_us,
+        now,
     }
 }
 
@@ -71,8 +71,8 @@ pub(crate) fn peak_users(run: &RunRecord) -> u64 {
 }
 
 /// What the change of the profile that is in force now leads to.
-fn users_wanted(run: &RunRecord, now_us: u64) -> u64 {
-    let elapsed_us = (run.elapsed_s(now_us) * 1e6) as u64;
+fn users_wanted(run: &RunRecord, now: WallTime) -> u64 {
+    let elapsed_us = run.run_time(now).as_micros();
     run.profile
         .steps
         .iter()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use greylag_infra::WallTime;
 use greylag_infra::protocol::OptionKind;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +17,8 @@ use crate::results::views::live_notices::LiveNotice;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FrontView {
     /// The coordinator's clock at this view.
-    pub now_us: u64,
+    #[serde(rename = "now_us")]
+    pub now: WallTime,
     /// What is wrong right now with the coordinator and its store.
     pub notices: Vec<LiveNotice>,
     /// Tests, the one with the newest run first.
@@ -162,9 +164,13 @@ pub struct RunRow {
     /// Worker processes.
     pub workers: u32,
     /// When the run was asked for.
-    pub created_us: u64,
+    #[serde(rename = "created_us")]
+    #[schema(value_type = u64)]
+    pub created: WallTime,
     /// Run time zero; none while workers are being started.
-    pub started_us: Option<u64>,
+    #[serde(rename = "started_us")]
+    #[schema(value_type = Option<u64>)]
+    pub started: Option<WallTime>,
     /// Time elapsed in seconds.
     pub elapsed_s: f64,
     /// Its requests.
@@ -200,8 +206,9 @@ pub struct AgentRow {
     pub name: String,
     /// `Connected`, `Silent` or `Disconnected`.
     pub status: &'static str,
-    /// Last heartbeat; its age is [`FrontView::now_us`] minus this.
-    pub last_heard_us: u64,
+    /// Last heartbeat; its age is [`FrontView::now`] minus this.
+    #[serde(rename = "last_heard_us")]
+    pub last_heard: WallTime,
     /// Processors of its machine.
     pub cores: u32,
     /// Greylag's version there.

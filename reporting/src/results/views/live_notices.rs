@@ -2,8 +2,9 @@
 //! coordinator that is behind.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use greylag_infra::{InfrastructureView, RunRecord, SILENT_AFTER_US};
+use greylag_infra::{InfrastructureView, RunRecord, SILENT_AFTER, WallTime, micros};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +14,7 @@ use crate::results::page_text;
 /// How old what is not saved may be before the page says that the coordinator is behind, in µs.
 const BEHIND_AFTER_US: u64 = 3_000_000;
 /// How long an agent may be away while the store cannot save: it is disconnected for that and comes back.
-const AWAY_WHILE_FAILING_US: u64 = 15_000_000;
+const AWAY_WHILE_FAILING: Duration = Duration::from_secs(15);
 
 /// One thing that is wrong now, and gone from the page when it is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -25,34 +26,34 @@ pub struct LiveNotice {
 }
 
 /// The agents of a run that are not heard, by name, each with when it was heard last.
-pub(crate) type UnheardAgents = BTreeMap<String, u64>;
+pub(crate) type UnheardAgents = BTreeMap<String, WallTime>;
 
 /// The agents that should be heard now and are not; none once the run is over.
 pub(crate) fn unheard_agents(
     coordinator: &Coordinator,
     run: &RunRecord,
     infrastructures: &[InfrastructureView],
-    now_us: u64,
+    now: WallTime,
 ) -> UnheardAgents {
     if run.phase.is_over() {
         return UnheardAgents::new();
     }
-    let tolerated_us = match coordinator.saving_fails() {
-        Some(_) => AWAY_WHILE_FAILING_US,
-        None => SILENT_AFTER_US,
+    let tolerated = match coordinator.saving_fails() {
+        Some(_) => AWAY_WHILE_FAILING,
+        None => SILENT_AFTER,
     };
-    let last_heard_us = |id: &str| {
+    let last_heard = |id: &str| {
         let mut agents = infrastructures.iter().flat_map(|known| &known.agents);
         // One that is not known has not come back since the coordinator started.
         agents
             .find(|agent| agent.id == id)
-            .map_or(coordinator.started_us(), |agent| agent.last_heard_us)
+            .map_or(coordinator.started_at(), |agent| agent.last_heard)
     };
     run.agents
         .iter()
         .filter(|agent| agent.end.is_none())
-        .map(|agent| (agent.name.clone(), last_heard_us(&agent.id)))
-        .filter(|(_, heard_us)| now_us.saturating_sub(*heard_us) >= tolerated_us)
+        .map(|agent| (agent.name.clone(), last_heard(&agent.id)))
+        .filter(|(_, heard)| now - *heard >= tolerated)
         .collect()
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn notices_of_run(
     run: &RunRecord,
     unheard: &UnheardAgents,
     infrastructures: &[InfrastructureView],
-    now_us: u64,
+    now: WallTime,
 ) -> Vec<LiveNotice> {
     if run.phase.is_over() {
         return Vec::new();
@@ -72,11 +73,11 @@ pub(crate) fn notices_of_run(
         .iter()
         // What is missing of those is said with the counts.
         .filter(|(name, _)| !run.completeness.is_given_up(name))
-        .map(|(name, heard_us)| LiveNotice {
+        .map(|(name, heard)| LiveNotice {
             kind: "agent_unheard",
             message: format!(
                 "Nothing heard from {name} for {} s. Its users are not counted as active; it counts as lost after {lease_s} s.",
-                now_us.saturating_sub(*heard_us) / 1_000_000
+                (now - *heard).as_secs()
             ),
         })
         .collect();
@@ -85,7 +86,7 @@ pub(crate) fn notices_of_run(
         coordinator,
         infrastructures,
         takes_part,
-        now_us,
+        now,
     ));
     notices
 }
@@ -94,18 +95,18 @@ pub(crate) fn notices_of_run(
 pub(crate) fn notices_of_coordinator(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
-    now_us: u64,
+    now: WallTime,
 ) -> Vec<LiveNotice> {
-    notices_of_store(coordinator, infrastructures, |_| true, now_us)
+    notices_of_store(coordinator, infrastructures, |_| true, now)
 }
 
 fn notices_of_store(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
     counts: impl Fn(&str) -> bool,
-    now_us: u64,
+    now: WallTime,
 ) -> Vec<LiveNotice> {
-    let mut notices = notices_of_saving(coordinator, infrastructures, counts, now_us);
+    let mut notices = notices_of_saving(coordinator, infrastructures, counts, now);
     if let Some(free) = coordinator.store().disk_nearly_full() {
         notices.push(LiveNotice {
             kind: "disk_nearly_full",
@@ -122,7 +123,7 @@ fn notices_of_saving(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
     counts: impl Fn(&str) -> bool,
-    now_us: u64,
+    now: WallTime,
 ) -> Vec<LiveNotice> {
     if let Some(fails) = coordinator.saving_fails() {
         return vec![LiveNotice {
@@ -130,7 +131,7 @@ fn notices_of_saving(
             message: format!(
                 "The store cannot save: {}. Results have not been saved since {} UTC; agents keep theirs and send them again.",
                 fails.cause,
-                page_text::time_of_day(fails.since_us)
+                page_text::time_of_day(fails.since)
             ),
         }];
     }
@@ -138,11 +139,7 @@ fn notices_of_saving(
     let unsaved_us = agents
         .filter(|agent| counts(&agent.id))
         .map(|agent| agent.unsaved_us)
-        .chain(
-            coordinator
-                .saving_since_us()
-                .map(|since| now_us.saturating_sub(since)),
-        )
+        .chain(coordinator.saving_since().map(|since| micros(now - since)))
         .max()
         .unwrap_or(0);
     if unsaved_us < BEHIND_AFTER_US {

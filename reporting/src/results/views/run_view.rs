@@ -4,7 +4,7 @@
 //! All times are milliseconds of response time (floats with µs precision) unless the field's name says
 //! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
 
-use greylag_infra::LoadProfile;
+use greylag_infra::{LoadProfile, WallTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -84,7 +84,9 @@ pub struct AboutView {
     /// Worker Count.
     pub worker_count: u32,
     /// Run Started, none while workers are being started.
-    pub run_started_us: Option<u64>,
+    #[serde(rename = "run_started_us")]
+    #[schema(value_type = Option<u64>)]
+    pub run_started: Option<WallTime>,
     /// Time Elapsed in seconds.
     pub time_elapsed_s: f64,
     /// Status: `Running`, `Finished` or `Failed`.
@@ -100,7 +102,9 @@ pub struct AboutView {
     /// What else the run was asked to do.
     pub settings: Vec<SettingRow>,
     /// The coordinator's clock at this view.
-    pub now_us: u64,
+    #[serde(rename = "now_us")]
+    #[schema(value_type = u64)]
+    pub now: WallTime,
 }
 
 /// One setting of a run beyond those that every run has, as a text. Secrets are not in it.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use greylag_infra::{ConnectionStatus, FailureReason, InfrastructureView, RunRecord};
 
@@ -34,7 +35,7 @@ const MAX_ROWS_KEPT: usize = 1_000;
 /// Gaps that a run page lists; how many more there are is in the remark.
 const MAX_GAPS_SHOWN: usize = 50;
 /// A run's row is kept when it has been over for so long that nothing comes late any more.
-const KEPT_AFTER_US: u64 = 60_000_000;
+const KEPT_AFTER: Duration = Duration::from_secs(60);
 
 /// What the run page shows of this part of a run now, but for the growing parts and the console tables.
 ///
@@ -67,9 +68,9 @@ async fn build_run_view(
     with_tables: bool,
 ) -> Result<RunView, StoreError> {
     let store = coordinator.store();
-    let now_us = coordinator.now_us();
+    let now = coordinator.now();
     let totals = store.totals(&run.id, scope).await?;
-    let current = store.current_rps(run, scope, now_us).await?;
+    let current = store.current_rps(run, scope, now).await?;
     let notices = store.notices(&run.id, scope).await?;
     let summary = Summary::of(
         run,
@@ -78,10 +79,10 @@ async fn build_run_view(
         &Series::default(),
         &current,
         &notices,
-        now_us,
+        now,
     );
     let infrastructures = coordinator.infrastructures();
-    let unheard = unheard_agents(coordinator, run, &infrastructures, now_us);
+    let unheard = unheard_agents(coordinator, run, &infrastructures, now);
     let seen = match summary.errors.as_slice() {
         [] => Vec::new(),
         _ => store.errors(&run.id, scope).await?,
@@ -102,7 +103,7 @@ async fn build_run_view(
         .filter(|worker| !worker.stale)
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
     Ok(RunView {
-        about: about_view(run, &infrastructures, now_us),
+        about: about_view(run, &infrastructures, now),
         cards: CardsView {
             totals: summary.totals,
             current_rps: current.total(),
@@ -119,12 +120,12 @@ async fn build_run_view(
                 &totals,
                 &completeness,
                 &summary.warnings,
-                scope.elapsed_s(run.elapsed_s(now_us)),
+                scope.elapsed_s(run.elapsed_s(now)),
             )
         }),
         endpoints: summary.endpoints,
         errors: error_rows(summary.errors, &seen),
-        notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now_us),
+        notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now),
         completeness,
         warnings: summary.warnings,
         workers,
@@ -185,10 +186,10 @@ pub(crate) async fn front_view(
     let mut tests = coordinator.store().tests().await?;
     tests.truncate(TESTS_ON_FRONT_PAGE);
     let infrastructures = coordinator.infrastructures();
-    let now_us = coordinator.now_us();
+    let now = coordinator.now();
     Ok(FrontView {
-        now_us,
-        notices: notices_of_coordinator(coordinator, &infrastructures, now_us),
+        now,
+        notices: notices_of_coordinator(coordinator, &infrastructures, now),
         tests: tests
             .into_iter()
             .map(|test| TestRow {
@@ -224,7 +225,7 @@ fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow 
             .map(|agent| AgentRow {
                 name: agent.name.clone(),
                 status: agent.status.word(),
-                last_heard_us: agent.last_heard_us,
+                last_heard: agent.last_heard,
                 cores: agent.cores,
                 version: agent.version.clone(),
                 build: if agent.build.is_unknown() {
@@ -317,10 +318,10 @@ impl RunRows {
     ) -> Result<RunRow, StoreError> {
         let row = run_row(coordinator, run).await?;
         let settled = run.phase.is_over()
-            && !run.completeness.takes_late_results(coordinator.now_us())
+            && !run.completeness.takes_late_results(coordinator.now())
             && run
-                .ended_at_us
-                .is_none_or(|ended| coordinator.now_us().saturating_sub(ended) > KEPT_AFTER_US);
+                .ended_at
+                .is_none_or(|ended| coordinator.now() - ended > KEPT_AFTER);
         if settled {
             let mut kept = self.kept();
             // Rather summed up again than chosen with care: this many runs are on no page at once.
@@ -339,7 +340,7 @@ impl RunRows {
 
 async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, StoreError> {
     let store = coordinator.store();
-    let now_us = coordinator.now_us();
+    let now = coordinator.now();
     let whole = Scope::default();
     let totals = store.totals(&run.id, &whole).await?;
     let series = store.series(&run.id, &whole, SPARKLINE_POINTS).await?;
@@ -361,10 +362,10 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         duration_s: run.test.duration_s,
         ramp_up_s: ramp_up_s(run),
         workers: run.test.workers,
-        created_us: run.created_at_us,
-        started_us: run.started_at_us,
-        elapsed_s: run.elapsed_s(now_us),
-        totals: SummaryTotals::of(run, &totals, run.elapsed_s(now_us)),
+        created: run.created_at,
+        started: run.started_at,
+        elapsed_s: run.elapsed_s(now),
+        totals: SummaryTotals::of(run, &totals, run.elapsed_s(now)),
         sparkline: series
             .points
             .iter()

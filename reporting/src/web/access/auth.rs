@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use super::public_address::BasePath;
 use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
 use crate::token::Token;
-use greylag_infra::system_time_us;
+use greylag_infra::WallTime;
 
 /// How long a login holds.
 const SESSION_LENGTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -223,7 +223,7 @@ pub(in crate::web) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unix_seconds() -> u64 {
-    system_time_us() / 1_000_000
+    WallTime::of_system().as_micros() / 1_000_000
 }
 
 #[cfg(test)]

@@ -79,12 +79,12 @@ pub(in crate::web) async fn csv_file(
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let started_at_us = run.started_at_us.unwrap_or(run.created_at_us);
+    let started_at = run.started_at.unwrap_or(run.created_at);
     let body = match CsvFile::named(&file).ok_or(WebError::NoSuchCsvFile)? {
         CsvFile::Stats => {
             let scope = scope.scope(store, &run).await?;
             let totals = store.totals(&id, &scope).await?;
-            let elapsed_s = run.elapsed_s(state.coordinator.now_us());
+            let elapsed_s = run.elapsed_s(state.coordinator.now());
             csv_files::stats(&totals, scope.elapsed_s(elapsed_s)).into()
         }
         kind @ (CsvFile::Failures | CsvFile::Exceptions) => {
@@ -92,14 +92,14 @@ pub(in crate::web) async fn csv_file(
             let totals = store.totals(&id, &scope).await?;
             let errors = store.errors(&id, &scope).await?;
             if kind == CsvFile::Failures {
-                csv_files::failures(&errors, &totals, started_at_us).into()
+                csv_files::failures(&errors, &totals, started_at).into()
             } else {
                 csv_files::exceptions(&errors, &totals).into()
             }
         }
         CsvFile::StatsHistory => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
-            let history = History::new(full, started_at_us);
+            let history = History::new(full, started_at);
             // Each row is about the run so far, so a window has no meaning here, and `from` another one.
             let scope = scope.scope_at_all_times(store, &run).await?;
             return match query.from {

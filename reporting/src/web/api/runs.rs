@@ -280,7 +280,7 @@ pub(in crate::web) async fn progress(
 }
 
 fn planned_s(run: &RunRecord) -> Option<u64> {
-    run.started_at_us?;
+    run.started_at?;
     let planned = match run.profile.ends_at() {
         // Of a run that was kept before profiles were.
         Duration::ZERO => run.test.duration(),
@@ -383,7 +383,7 @@ async fn log_piece(
 fn log_line(row: &LogRow) -> String {
     format!(
         "[{}] {}: {}\n",
-        page_text::utc(row.at_us),
+        page_text::utc(row.at),
         row.source,
         row.text
     )

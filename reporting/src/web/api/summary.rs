@@ -76,8 +76,8 @@ pub(in crate::web) async fn summary(
         step_s,
         points: Vec::new(),
     };
-    let now_us = state.coordinator.now_us();
-    let summary = Summary::read_with(store, &run, &scope, &without_points, now_us).await?;
+    let now = state.coordinator.now();
+    let summary = Summary::read_with(store, &run, &scope, &without_points, now).await?;
     let body = in_pieces(&summary, store.clone(), id, scope)?;
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::RunRecord;
+use greylag_infra::{RunRecord, WallTime};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -57,7 +57,7 @@ pub(in crate::web) async fn change_users(
 ) -> Result<UsersChanging, WebError> {
     let run = find_run(&state.coordinator, id).await?;
     let users = request.users.ok_or(InvalidChange::NoUsers)?;
-    let over = over(request, &run, users, state.coordinator.now_us())?;
+    let over = over(request, &run, users, state.coordinator.now())?;
     state.coordinator.change_users(id, users, over).await?;
     Ok(UsersChanging {
         users,
@@ -69,7 +69,7 @@ fn over(
     request: &ChangeRequest,
     run: &RunRecord,
     users: u64,
-    now_us: u64,
+    now: WallTime,
 ) -> Result<Duration, InvalidChange> {
     match (&request.ramp_up, request.spawn_rate) {
         (Some(_), Some(_)) => Err(InvalidChange::RampAndSpawnRate),
@@ -80,7 +80,7 @@ fn over(
             if !(rate > 0.0 && rate.is_finite()) {
                 return Err(refused);
             }
-            let elapsed_us = (run.elapsed_s(now_us) * 1e6) as u64;
+            let elapsed_us = run.run_time(now).as_micros();
             let difference = run.profile.users_at(elapsed_us).abs_diff(users);
             Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused)
         }

@@ -2,6 +2,7 @@
 
 use fantoccini::Locator;
 use fantoccini::key::Key;
+use greylag_infra::WallTime;
 use greylag_infra::protocol::{PING_INTERVAL_S, ScenarioInfo, ToCoordinator, UserTypeInfo};
 use greylag_tests::{AgentSocket, Browser, Cluster, Heard, Nginx, Theme, heavy, hello};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ async fn bare_agent(url: &str, infrastructure: &str) -> tokio::task::JoinHandle<
     tokio::spawn(async move {
         loop {
             let ping = ToCoordinator::Ping {
-                sent_at_us: 0,
+                sent_at: WallTime::default(),
                 runs: Vec::new(),
             };
             socket.send(&ping).await;

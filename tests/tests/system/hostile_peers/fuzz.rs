@@ -7,6 +7,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, HeldRun, LogLine, SampleData, SampleKind, Snapshot, ToCoordinator,
     UserChange, WorkerState, encode,
 };
+use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::Interval;
 use greylag_tests::{AgentSocket, Cluster, Nginx, ProcessId, heavy, hello};
 use rand::rngs::SmallRng;
@@ -63,7 +64,7 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
             kind: SampleKind::default(),
         }],
         log: vec![LogLine {
-            at_us: 1,
+            at: WallTime::from_micros(1),
             source: "agent".into(),
             text: "a line".into(),
         }],
@@ -82,13 +83,13 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
     };
     let held = HeldRun {
         run_id: run_id.to_owned(),
-        run_time_us: Some(u64::MAX),
+        run_time: Some(RunTime::MAX),
         ..HeldRun::default()
     };
     [
         ToCoordinator::Hello(hello("fuzz", "fuzz")),
         ToCoordinator::Ping {
-            sent_at_us: u64::MAX,
+            sent_at: WallTime::MAX,
             runs: vec![held],
         },
         ToCoordinator::Ready {

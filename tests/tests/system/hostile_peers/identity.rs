@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use greylag_infra::AgentSecret;
 use greylag_infra::protocol::{AgentEnd, Endpoint, Hello, Snapshot, ToAgent, ToCoordinator};
+use greylag_infra::{AgentSecret, RunTime};
 use greylag_reporting::Interval;
 use greylag_tests::{
     AgentSocket, Cluster, Heard, Nginx, START_TIMEOUT, heavy, hello, stored_agent_ids,
@@ -28,7 +28,7 @@ fn forged(run_id: &str, seq: u64) -> ToCoordinator {
         intervals: vec![interval.to_wire(1, 0)],
         end: Some(AgentEnd {
             requests: 1_200,
-            ended_at_us: 1_000_000,
+            ended_at: RunTime::of_second(1),
             ..AgentEnd::default()
         }),
         ..Snapshot::default()

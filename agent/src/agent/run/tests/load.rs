@@ -1,5 +1,7 @@
 //! The load of an agent's part of a run: profiles that change, and load shapes.
 
+use greylag_infra::WallTime;
+
 use super::*;
 use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
 
@@ -20,7 +22,9 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     // Sent again with the start after a reconnect.
     let now = stage.now(3_600);
     let zero = stage.began + Duration::from_secs(1);
-    stage.run.start(zero, 1_000_000, changed, None, now);
+    stage
+        .run
+        .start(zero, WallTime::from_micros(1_000_000), changed, None, now);
     assert_eq!(stage.sent(), []);
     stage.tick(11_100);
     stage.tick(20_900);

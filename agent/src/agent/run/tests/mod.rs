@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, ToCoordinator, UserChange, decode};
-use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind};
+use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunTime, WallTime};
 use greylag_reporting::Interval;
 
 use super::*;
@@ -117,22 +117,27 @@ impl Stage {
         assert!(self.run.is_ready());
         let zero = self.began + Duration::from_secs(1);
         let now = self.now(500);
-        self.run
-            .start(zero, 1_000_000, self.profile.clone(), None, now);
+        self.run.start(
+            zero,
+            WallTime::from_micros(1_000_000),
+            self.profile.clone(),
+            None,
+            now,
+        );
         for worker in [1, 3] {
             self.event(2_030, worker, WorkerEvent::Report(users(0, 2, 0)));
         }
     }
 
     fn end_worker(&mut self, ms: u64, worker: u32) {
-        let last_user_ended_us = (ms - 1_000) * 1_000;
+        let last_user_ended = RunTime::from_micros((ms - 1_000) * 1_000);
         let failure = None;
         self.event(
             ms,
             worker,
             WorkerEvent::End {
                 failure,
-                last_user_ended_us,
+                last_user_ended,
             },
         );
         self.event(ms, worker, WorkerEvent::Exited { how: None });
@@ -180,7 +185,7 @@ impl Stage {
 fn now(began: Instant, ms: u64) -> Now {
     Now {
         instant: began + Duration::from_millis(ms),
-        coordinator_us: ms * 1_000,
+        coordinator_time: WallTime::from_micros(ms * 1_000),
     }
 }
 
@@ -216,7 +221,10 @@ fn a_run_goes_as_planned() {
         stage.end_worker(11_060, worker);
     }
     let end = stage.end();
-    assert_eq!((end.failure, end.ended_at_us), (None, 10_060_000));
+    assert_eq!(
+        (end.failure, end.ended_at),
+        (None, RunTime::from_micros(10_060_000))
+    );
     assert_eq!((stage.stopped(), stage.sent().len()), (4, 0));
 }
 
@@ -285,7 +293,7 @@ fn a_worker_that_says_why_is_quoted() {
         3,
         WorkerEvent::End {
             failure,
-            last_user_ended_us: 0,
+            last_user_ended: RunTime::ZERO,
         },
     );
     stage.event(6, 3, WorkerEvent::Exited { how: None });
@@ -377,7 +385,9 @@ fn a_start_that_comes_again_is_harmless() {
     stage.drive();
     stage.sent();
     let (profile, now) = (stage.profile.clone(), stage.now(2_500));
-    stage.run.start(stage.began, 0, profile, None, now);
+    stage
+        .run
+        .start(stage.began, WallTime::default(), profile, None, now);
     assert_eq!(stage.sent(), []);
 }
 
@@ -394,7 +404,10 @@ fn what_a_worker_prints_becomes_its_log_lines() {
         .flat_map(|snapshot| &snapshot.log)
         .collect();
     let line = lines.iter().find(|line| line.text == "hello").unwrap();
-    assert_eq!((line.source.as_str(), line.at_us), ("a/worker-3", 10_000));
+    assert_eq!(
+        (line.source.as_str(), line.at),
+        ("a/worker-3", WallTime::from_micros(10_000))
+    );
     assert_eq!(
         stage
             .snapshots

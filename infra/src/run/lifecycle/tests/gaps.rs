@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::LostWorker;
-use crate::run::LATE_RESULTS_US;
+use crate::run::LATE_RESULTS;
 
 fn saved_until(agent: &str, until: u32) -> RunEvent {
     RunEvent::ResultsSaved {
@@ -14,35 +14,38 @@ fn saved_until(agent: &str, until: u32) -> RunEvent {
 #[test]
 fn what_an_agent_that_was_given_up_holds_is_missing_until_it_hands_it_over() {
     let mut run = running();
-    let _ = run.handle(saved_until("b", 6), 7_000_000);
-    let _ = run.handle(lost("b", 7_100_000), 7_200_000);
+    let _ = run.handle(saved_until("b", 6), at(7_000_000));
+    let _ = run.handle(lost("b", at(7_100_000)), at(7_200_000));
     assert!(run.record().completeness.is_complete(), "it may come back");
-    let effects = run.handle(RunEvent::Tick, 7_200_000 + LEASE_US);
+    let effects = run.handle(RunEvent::Tick, at(7_200_000 + LEASE_US));
     assert!(effects.contains(&RunEffect::Save));
     let gap = Gap::of_agent("agent-b", 6, GapCause::AgentLost);
     assert_eq!(run.record().completeness.gaps().first(), Some(&gap));
 
     let mut late = running();
-    let _ = late.handle(lost("b", 7_100_000), 7_200_000);
-    let _ = late.handle(RunEvent::Tick, 7_200_000 + LEASE_US);
+    let _ = late.handle(lost("b", at(7_100_000)), at(7_200_000));
+    let _ = late.handle(RunEvent::Tick, at(7_200_000 + LEASE_US));
     assert_eq!(
-        sent(&late.handle(returned("b"), 8_000_000 + LEASE_US)),
+        sent(&late.handle(returned("b"), at(8_000_000 + LEASE_US))),
         [("b".into(), "stop")],
         "its load ends, and it hands over what it has"
     );
-    let _ = late.handle(ended("b", None), 9_000_000 + LEASE_US);
+    let _ = late.handle(ended("b", None), at(9_000_000 + LEASE_US));
     assert!(late.record().completeness.is_complete());
 
     let over_us = 40_000_000 + LEASE_US;
-    let effects = run.handle(ended("a", None), over_us);
+    let effects = run.handle(ended("a", None), at(over_us));
     assert_eq!(effects.last(), Some(&RunEffect::Over));
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
     let mut record = run.record().clone();
     assert!(matches!(record.phase, RunPhase::Failed(_)));
-    assert!(record.takes_late_results_of("b", over_us + LATE_RESULTS_US - 1));
-    assert!(!record.takes_late_results_of("b", over_us + LATE_RESULTS_US));
-    assert!(!record.takes_late_results_of("a", over_us), "it has ended");
-    assert!(!record.takes_late_results_of("stranger", over_us));
+    assert!(record.takes_late_results_of("b", at(over_us - 1) + LATE_RESULTS));
+    assert!(!record.takes_late_results_of("b", at(over_us) + LATE_RESULTS));
+    assert!(
+        !record.takes_late_results_of("a", at(over_us)),
+        "it has ended"
+    );
+    assert!(!record.takes_late_results_of("stranger", at(over_us)));
     assert_eq!(record.completeness.gaps(), [gap]);
     let phase = record.phase.clone();
     let RunEvent::AgentEnded { end, .. } = ended("b", None) else {
@@ -51,17 +54,17 @@ fn what_an_agent_that_was_given_up_holds_is_missing_until_it_hands_it_over() {
     assert!(record.take_end("b", end));
     assert!(record.completeness.is_complete());
     assert_eq!(record.phase, phase, "the status stays");
-    assert!(!record.takes_late_results_of("b", over_us));
+    assert!(!record.takes_late_results_of("b", at(over_us)));
 }
 
 #[test]
 fn an_agent_lost_before_the_start_has_nothing_to_hand_over() {
-    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE_US, 0);
-    let _ = run.handle(lost("a", 0), 0);
-    let effects = run.handle(RunEvent::Tick, LEASE_US + 1);
+    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE, at(0));
+    let _ = run.handle(lost("a", at(0)), at(0));
+    let effects = run.handle(RunEvent::Tick, at(LEASE_US + 1));
     assert_eq!(sent(&effects), [("a".into(), "abandon")]);
     assert!(run.record().completeness.is_complete());
-    assert!(!run.record().takes_late_results_of("a", LEASE_US + 2));
+    assert!(!run.record().takes_late_results_of("a", at(LEASE_US + 2)));
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn a_worker_that_was_lost_is_a_gap_once_however_often_its_end_is_read() {
             agent_id: "a".into(),
             end,
         },
-        4_000_000,
+        at(4_000_000),
     );
     let mut record = run.record().clone();
     record.follow_ends();
@@ -96,8 +99,8 @@ fn a_worker_that_was_lost_is_a_gap_once_however_often_its_end_is_read() {
 #[test]
 fn counts_that_disagree_fail_a_run_that_went_as_planned() {
     let mut run = running();
-    let _ = run.handle(ended("a", None), 61_000_000);
-    let effects = run.handle(ended("b", None), 62_000_000);
+    let _ = run.handle(ended("a", None), at(61_000_000));
+    let effects = run.handle(ended("b", None), at(62_000_000));
     let place = |wanted: &RunEffect| effects.iter().position(|effect| effect == wanted);
     let order = [
         RunEffect::CheckCounts,
@@ -123,9 +126,9 @@ fn counts_that_disagree_fail_a_run_that_went_as_planned() {
 fn a_gap_of_a_run_that_is_failing_already_is_saved() {
     let mut run = running();
     let stop = RunEvent::StopAsked;
-    let _ = run.handle(stop, 1_000_000);
-    let _ = run.handle(lost("a", 2_000_000), 2_000_000);
-    let effects = run.handle(RunEvent::Tick, 2_000_001 + LEASE_US);
+    let _ = run.handle(stop, at(1_000_000));
+    let _ = run.handle(lost("a", at(2_000_000)), at(2_000_000));
+    let effects = run.handle(RunEvent::Tick, at(2_000_001 + LEASE_US));
     assert!(!run.record().completeness.is_complete());
     assert!(effects.contains(&RunEffect::Save), "{effects:?}");
 }

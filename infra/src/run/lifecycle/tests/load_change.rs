@@ -1,10 +1,11 @@
 use super::*;
+use crate::base::micros;
 
 #[test]
 fn users_change_while_running_and_who_returns_hears_of_it() {
     let mut run = running();
-    let started = run.record().started_at_us.unwrap();
-    let now = started + 10_000_000;
+    let started = run.record().started_at.unwrap();
+    let now = started + Duration::from_secs(10);
     let _ = run.handle(lost("b", now), now);
     let effects = run.handle(change(25, 5_000_000), now);
     assert_eq!(
@@ -19,11 +20,11 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
         [("a".into(), "profile"), ("b".into(), "profile")]
     );
     let profile = &run.record().profile;
-    let at_us = 10_000_000 + CHANGE_DELAY_US;
+    let at_us = 10_000_000 + micros(CHANGE_DELAY);
     assert_eq!(profile.users_at(at_us - 1), 10);
     assert_eq!(profile.users_at(at_us + 5_000_000), 25);
     let profile = profile.clone();
-    let effects = run.handle(returned("b"), now + 1_000_000);
+    let effects = run.handle(returned("b"), now + Duration::from_secs(1));
     assert!(
         effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: sent, .. }, .. } if *sent == profile)),
         "{effects:?}"
@@ -33,7 +34,7 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
 #[test]
 fn a_change_before_run_time_zero_is_the_whole_profile() {
     let mut run = running();
-    let _ = run.handle(change(3, 0), 3);
+    let _ = run.handle(change(3, 0), at(3));
     assert_eq!(run.record().profile.steps.len(), 1);
     assert_eq!(run.record().profile.users_at(0), 3);
 }
@@ -45,18 +46,18 @@ fn each_change_that_is_refused_says_why() {
             .unwrap_err()
             .to_string()
     };
-    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE_US, 0);
-    assert!(refused(&run, 1, 0, 0).contains("not started yet"));
-    assert!(run.handle(change(1, 0), 0).is_empty());
-    let _ = run.handle(ready("a"), 0);
-    assert_eq!(run.may_change_users(0, 0, 1_000), Ok(()));
-    assert!(refused(&run, 2_000_000, 0, 0).contains("between 0 and 1000000"));
-    assert!(refused(&run, 1, u64::MAX, 0).contains("must take at most"));
-    assert!(refused(&run, 1, 0, 61_000_000).contains("about to end"));
-    let _ = run.handle(RunEvent::StopAsked, 5);
-    assert!(refused(&run, 1, 0, 5).contains("is stopping"));
-    let _ = run.handle(ended("a", None), 6);
-    assert!(refused(&run, 1, 0, 7).contains("over (Failed)"));
+    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE, at(0));
+    assert!(refused(&run, 1, 0, at(0)).contains("not started yet"));
+    assert!(run.handle(change(1, 0), at(0)).is_empty());
+    let _ = run.handle(ready("a"), at(0));
+    assert_eq!(run.may_change_users(0, 0, at(1_000)), Ok(()));
+    assert!(refused(&run, 2_000_000, 0, at(0)).contains("between 0 and 1000000"));
+    assert!(refused(&run, 1, u64::MAX, at(0)).contains("must take at most"));
+    assert!(refused(&run, 1, 0, at(61_000_000)).contains("about to end"));
+    let _ = run.handle(RunEvent::StopAsked, at(5));
+    assert!(refused(&run, 1, 0, at(5)).contains("is stopping"));
+    let _ = run.handle(ended("a", None), at(6));
+    assert!(refused(&run, 1, 0, at(7)).contains("over (Failed)"));
 }
 
 /// As `record`, but worker 0 is agent b's.
@@ -71,9 +72,9 @@ fn the_load_shape_of_worker_0_rules_and_is_saved_before_the_start() {
     let mut without_duration = record_for_shapes();
     without_duration.test.duration_s = 0;
     for (record, ends_at_s) in [(record_for_shapes(), 60), (without_duration, 90)] {
-        let (mut run, _) = RunLifecycle::begin(record, LEASE_US, 0);
-        assert!(run.handle(shaped("a", shape(99, 99)), 1).is_empty());
-        let effects = run.handle(shaped("b", shape(50, 90)), 2);
+        let (mut run, _) = RunLifecycle::begin(record, LEASE, at(0));
+        assert!(run.handle(shaped("a", shape(99, 99)), at(1)).is_empty());
+        let effects = run.handle(shaped("b", shape(50, 90)), at(2));
         let Some(RunEffect::Send {
             message: ToAgent::Start { profile, .. },
             ..
@@ -86,7 +87,7 @@ fn the_load_shape_of_worker_0_rules_and_is_saved_before_the_start() {
         let test = &run.record().test;
         assert_eq!((test.users, test.duration_s), (50, ends_at_s));
         assert_eq!(run.record().profile, *profile);
-        let _ = run.handle(RunEvent::Tick, 60_000_000);
+        let _ = run.handle(RunEvent::Tick, at(60_000_000));
         assert_eq!(run.record().phase, RunPhase::Running);
     }
 }
@@ -96,8 +97,8 @@ fn a_test_with_stages_takes_no_shape() {
     let mut record = record_for_shapes();
     record.test.stages = vec![crate::Stage::default()];
     let before = record.profile.clone();
-    let (mut run, _) = RunLifecycle::begin(record, LEASE_US, 0);
-    assert!(run.handle(shaped("b", shape(50, 90)), 2).is_empty());
+    let (mut run, _) = RunLifecycle::begin(record, LEASE, at(0));
+    assert!(run.handle(shaped("b", shape(50, 90)), at(2)).is_empty());
     assert_eq!(run.record().profile, before);
 }
 
@@ -108,8 +109,8 @@ fn a_shape_that_cannot_be_run_fails_the_run() {
         (shape(5, 0), "ends after 0 s"),
         (shape(3, 90), "4 workers but only 3 users"),
     ] {
-        let (mut run, _) = RunLifecycle::begin(record_for_shapes(), LEASE_US, 0);
-        let _ = run.handle(shaped("b", shape), 2);
+        let (mut run, _) = RunLifecycle::begin(record_for_shapes(), LEASE, at(0));
+        let _ = run.handle(shaped("b", shape), at(2));
         let reason = run
             .record()
             .phase

@@ -13,6 +13,12 @@ use crate::protocol::AgentEnd;
 use crate::run::{Completeness, RunAgent};
 
 const LEASE_US: u64 = 30_000_000;
+const LEASE: Duration = Duration::from_micros(LEASE_US);
+
+/// The time so many µs after 1970.
+fn at(micros: u64) -> WallTime {
+    WallTime::from_micros(micros)
+}
 
 fn record(agents: &[&str]) -> RunRecord {
     let mut record = RunRecord {
@@ -32,9 +38,9 @@ fn record(agents: &[&str]) -> RunRecord {
             ..LoadTest::default()
         },
         phase: RunPhase::Preparing,
-        created_at_us: 0,
-        started_at_us: None,
-        ended_at_us: None,
+        created_at: WallTime::default(),
+        started_at: None,
+        ended_at: None,
         agents: agents
             .iter()
             .map(|name| RunAgent {
@@ -58,14 +64,14 @@ fn record(agents: &[&str]) -> RunRecord {
 fn recover(
     record: RunRecord,
     set_up_data: Option<SetUpData>,
-    now_us: u64,
+    now: WallTime,
 ) -> (RunLifecycle, Vec<RunEffect>) {
     let unfinished = UnfinishedRun {
         record,
         set_up_data,
-        saved_us: 0,
+        saved: RunTime::ZERO,
     };
-    RunLifecycle::recover(unfinished, LEASE_US, now_us)
+    RunLifecycle::recover(unfinished, LEASE, now)
 }
 
 fn ready(agent: &str) -> RunEvent {
@@ -84,16 +90,16 @@ fn ended(agent: &str, failure: Option<&str>) -> RunEvent {
             reason: None,
             requests: 1,
             failures: 0,
-            ended_at_us: 60_000_000,
+            ended_at: RunTime::of_second(60),
             lost_workers: Vec::new(),
         },
     }
 }
 
-fn lost(agent: &str, since_us: u64) -> RunEvent {
+fn lost(agent: &str, since: WallTime) -> RunEvent {
     RunEvent::AgentLost {
         agent_id: agent.into(),
-        since_us,
+        since,
     }
 }
 
@@ -125,35 +131,35 @@ fn sent(effects: &[RunEffect]) -> Vec<(AgentId, &'static str)> {
 }
 
 fn running() -> RunLifecycle {
-    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
-    let _ = run.handle(ready("a"), 1);
-    let _ = run.handle(ready("b"), 2);
+    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
+    let _ = run.handle(ready("a"), at(1));
+    let _ = run.handle(ready("b"), at(2));
     assert_eq!(run.record().phase, RunPhase::Running);
     run
 }
 
 #[test]
 fn the_happy_case() {
-    let (mut run, effects) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
+    let (mut run, effects) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
     assert_eq!(
         sent(&effects),
         [("a".into(), "prepare"), ("b".into(), "prepare")]
     );
-    assert!(run.handle(ready("a"), 1).is_empty());
-    let effects = run.handle(ready("b"), 1_000);
+    assert!(run.handle(ready("a"), at(1)).is_empty());
+    let effects = run.handle(ready("b"), at(1_000));
     assert_eq!(effects[0], RunEffect::Save, "saved before anything is sent");
     assert_eq!(
         sent(&effects),
         [("a".into(), "start"), ("b".into(), "start")]
     );
-    assert_eq!(run.record().started_at_us, Some(1_000 + START_DELAY_US));
-    let _ = run.handle(ended("a", None), 61_000_000);
+    assert_eq!(run.record().started_at, Some(at(1_000) + START_DELAY));
+    let _ = run.handle(ended("a", None), at(61_000_000));
     assert_eq!(run.record().phase, RunPhase::Running);
-    let effects = run.handle(ended("b", None), 62_000_000);
+    let effects = run.handle(ended("b", None), at(62_000_000));
     assert_eq!(effects.last(), Some(&RunEffect::Over));
     assert_eq!(run.record().phase, RunPhase::Finished);
     assert_eq!(
-        run.record().elapsed_s(99_000_000),
+        run.record().elapsed_s(at(99_000_000)),
         60.0,
         "the load's end, not the report's"
     );
@@ -162,22 +168,22 @@ fn the_happy_case() {
 #[test]
 fn an_agent_that_comes_back_within_the_lease_changes_nothing() {
     let mut run = running();
-    let _ = run.handle(lost("a", 10), 10);
-    let _ = run.handle(RunEvent::Tick, LEASE_US);
+    let _ = run.handle(lost("a", at(10)), at(10));
+    let _ = run.handle(RunEvent::Tick, at(LEASE_US));
     assert_eq!(run.record().phase, RunPhase::Running);
-    let effects = run.handle(returned("a"), LEASE_US);
+    let effects = run.handle(returned("a"), at(LEASE_US));
     assert_eq!(sent(&effects), [("a".into(), "start")]);
-    let _ = run.handle(RunEvent::Tick, LEASE_US + 11);
+    let _ = run.handle(RunEvent::Tick, at(LEASE_US + 11));
     assert_eq!(run.record().phase, RunPhase::Running);
 }
 
 #[test]
 fn an_agent_lost_for_longer_than_the_lease_fails_the_run_and_is_named() {
     let mut run = running();
-    let _ = run.handle(lost("a", 10), 10);
-    let effects = run.handle(RunEvent::Tick, LEASE_US + 11);
+    let _ = run.handle(lost("a", at(10)), at(10));
+    let effects = run.handle(RunEvent::Tick, at(LEASE_US + 11));
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
-    let effects = run.handle(ended("b", None), LEASE_US + 12);
+    let effects = run.handle(ended("b", None), at(LEASE_US + 12));
     assert_eq!(sent(&effects), [("a".into(), "stop")]);
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(
@@ -189,9 +195,9 @@ fn an_agent_lost_for_longer_than_the_lease_fails_the_run_and_is_named() {
 #[test]
 fn a_failed_worker_stops_the_others_and_its_reason_is_kept() {
     let mut run = running();
-    let effects = run.handle(ended("a", Some("worker 0 was killed by signal 9")), 5);
+    let effects = run.handle(ended("a", Some("worker 0 was killed by signal 9")), at(5));
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
-    let _ = run.handle(ended("b", Some("another reason")), 6);
+    let _ = run.handle(ended("b", Some("another reason")), at(6));
     assert_eq!(
         run.record().phase,
         RunPhase::Failed(FailureReason::other("worker 0 was killed by signal 9"))
@@ -201,12 +207,12 @@ fn a_failed_worker_stops_the_others_and_its_reason_is_kept() {
 #[test]
 fn a_stop_waits_for_the_last_snapshots() {
     let mut run = running();
-    let effects = run.handle(RunEvent::StopAsked, 5);
+    let effects = run.handle(RunEvent::StopAsked, at(5));
     assert_eq!(sent(&effects), [("a".into(), "stop"), ("b".into(), "stop")]);
     assert_eq!(run.may_stop(), Ok(()), "asking again is harmless");
-    let _ = run.handle(ended("a", None), 6);
+    let _ = run.handle(ended("a", None), at(6));
     assert!(!run.record().phase.is_over());
-    let _ = run.handle(ended("b", None), 7);
+    let _ = run.handle(ended("b", None), at(7));
     assert_eq!(
         run.record().phase,
         RunPhase::Failed(FailureReason::StoppedByUser)
@@ -216,9 +222,9 @@ fn a_stop_waits_for_the_last_snapshots() {
 
 #[test]
 fn agents_that_never_get_ready_fail_the_run() {
-    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE_US, 0);
-    let _ = run.handle(ready("a"), 1);
-    let _ = run.handle(RunEvent::Tick, PREPARE_TIMEOUT_US + 1);
+    let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
+    let _ = run.handle(ready("a"), at(1));
+    let _ = run.handle(RunEvent::Tick, at(1) + PREPARE_TIMEOUT);
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(
         reason.contains("agent-b") && !reason.contains("agent-a"),
@@ -228,7 +234,7 @@ fn agents_that_never_get_ready_fail_the_run() {
 
 #[test]
 fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
-    let (run, effects) = recover(record(&["a", "b"]), None, 0);
+    let (run, effects) = recover(record(&["a", "b"]), None, at(0));
     assert_eq!(run.record().phase, RunPhase::Preparing);
     assert_eq!(sent(&effects), []);
     let mut run = run;
@@ -239,15 +245,15 @@ fn a_restart_before_the_start_goes_on_with_agents_that_come_back() {
             holds_run,
         };
         // Whether or not the order to prepare reached it.
-        assert_eq!(sent(&run.handle(back, 1)), [(agent.into(), "prepare")]);
+        assert_eq!(sent(&run.handle(back, at(1))), [(agent.into(), "prepare")]);
     }
-    let _ = run.handle(ready("a"), 2);
-    let _ = run.handle(ready("b"), 3);
+    let _ = run.handle(ready("a"), at(2));
+    let _ = run.handle(ready("b"), at(3));
     assert_eq!(run.record().phase, RunPhase::Running);
 
-    let (mut run, _) = recover(record(&["a", "b"]), None, 0);
-    let _ = run.handle(returned("a"), 1);
-    let _ = run.handle(RunEvent::Tick, LEASE_US + 2);
+    let (mut run, _) = recover(record(&["a", "b"]), None, at(0));
+    let _ = run.handle(returned("a"), at(1));
+    let _ = run.handle(RunEvent::Tick, at(LEASE_US + 2));
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(reason.contains("agent-b"), "{reason}");
 }
@@ -281,30 +287,30 @@ fn started_with(effects: &[RunEffect]) -> Vec<Option<SetUpData>> {
 
 #[test]
 fn set_up_data_is_saved_before_everyone_is_sent_it() {
-    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE_US, 0);
+    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE, at(0));
     let data = SetUpData::from(b"tenants".to_vec());
     // Only what worker 0 made counts, and the first that is said of it.
-    assert_eq!(run.handle(made("b", b"other"), 1), []);
-    let _ = run.handle(returned("a"), 2);
-    let effects = run.handle(made("a", b"tenants"), 3);
+    assert_eq!(run.handle(made("b", b"other"), at(1)), []);
+    let _ = run.handle(returned("a"), at(2));
+    let effects = run.handle(made("a", b"tenants"), at(3));
     assert_eq!(effects[0], RunEffect::SaveSetUpData(data.clone()));
     assert_eq!(
         started_with(&effects),
         [Some(data.clone()), Some(data.clone())]
     );
-    assert_eq!(run.handle(made("a", b"again"), 4), []);
+    assert_eq!(run.handle(made("a", b"again"), at(4)), []);
     // To one who comes back, and after a restart.
     let saved = run.record().clone();
     let again = [Some(data.clone())];
-    assert_eq!(started_with(&run.handle(returned("b"), 5)), again);
-    let (mut run, _) = recover(saved, Some(data), 6);
-    assert_eq!(started_with(&run.handle(returned("a"), 7)), again);
+    assert_eq!(started_with(&run.handle(returned("b"), at(5))), again);
+    let (mut run, _) = recover(saved, Some(data), at(6));
+    assert_eq!(started_with(&run.handle(returned("a"), at(7))), again);
 }
 
 #[test]
 fn set_up_data_that_is_too_large_fails_the_run() {
-    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE_US, 0);
-    let effects = run.handle(made("a", &vec![0; MAX_SET_UP_DATA_BYTES + 1]), 1);
+    let (mut run, _) = RunLifecycle::begin(two_agents(), LEASE, at(0));
+    let effects = run.handle(made("a", &vec![0; MAX_SET_UP_DATA_BYTES + 1]), at(1));
     assert!(started_with(&effects).is_empty());
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     assert!(reason.contains("the maximum is 1048576"), "{reason}");
@@ -313,12 +319,12 @@ fn set_up_data_that_is_too_large_fails_the_run() {
 #[test]
 fn a_restart_after_the_start_goes_on() {
     let saved = running().record().clone();
-    let (mut run, _) = recover(saved, None, 5_000_000);
+    let (mut run, _) = recover(saved, None, at(5_000_000));
     assert_eq!(run.record().phase, RunPhase::Running);
-    let _ = run.handle(returned("a"), 6_000_000);
-    let _ = run.handle(returned("b"), 6_000_000);
-    let _ = run.handle(ended("a", None), 61_000_000);
-    let _ = run.handle(ended("b", None), 61_000_000);
+    let _ = run.handle(returned("a"), at(6_000_000));
+    let _ = run.handle(returned("b"), at(6_000_000));
+    let _ = run.handle(ended("a", None), at(61_000_000));
+    let _ = run.handle(ended("b", None), at(61_000_000));
     assert_eq!(run.record().phase, RunPhase::Finished);
 }
 
@@ -326,11 +332,11 @@ fn a_restart_after_the_start_goes_on() {
 fn a_coordinator_that_was_away_for_a_day_does_not_make_the_load_last_a_day() {
     const DAY_US: u64 = 86_400_000_000;
     let saved = running().record().clone();
-    let (mut run, _) = recover(saved, None, DAY_US);
-    let _ = run.handle(RunEvent::Tick, DAY_US + LEASE_US + 1);
+    let (mut run, _) = recover(saved, None, at(DAY_US));
+    let _ = run.handle(RunEvent::Tick, at(DAY_US + LEASE_US + 1));
     assert!(matches!(run.record().phase, RunPhase::Failed(_)));
     assert_eq!(
-        run.record().elapsed_s(2 * DAY_US),
+        run.record().elapsed_s(at(2 * DAY_US)),
         70.0,
         "duration and stop timeout"
     );
@@ -345,11 +351,11 @@ fn a_restart_after_the_last_end_finishes_at_once() {
             reason: None,
             requests: 0,
             failures: 0,
-            ended_at_us: 1,
+            ended_at: RunTime::from_micros(1),
             lost_workers: Vec::new(),
         });
     }
-    let (run, effects) = recover(saved, None, 70_000_000);
+    let (run, effects) = recover(saved, None, at(70_000_000));
     assert_eq!(run.record().phase, RunPhase::Finished);
     assert_eq!(effects.last(), Some(&RunEffect::Over));
 }
@@ -362,16 +368,16 @@ fn a_failure_saved_just_before_a_restart_is_not_forgotten() {
         reason: None,
         requests: 0,
         failures: 0,
-        ended_at_us: 1,
+        ended_at: RunTime::from_micros(1),
         lost_workers: Vec::new(),
     });
-    let (mut run, effects) = recover(saved, None, 5_000_000);
+    let (mut run, effects) = recover(saved, None, at(5_000_000));
     assert!(effects.contains(&RunEffect::Save));
     assert_eq!(
-        sent(&run.handle(returned("b"), 6_000_000)),
+        sent(&run.handle(returned("b"), at(6_000_000))),
         [("b".into(), "stop")]
     );
-    let _ = run.handle(ended("b", None), 7_000_000);
+    let _ = run.handle(ended("b", None), at(7_000_000));
     assert_eq!(
         run.record().phase,
         RunPhase::Failed(FailureReason::other("worker 0 was killed by signal 9"))
@@ -404,7 +410,7 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
         4 => agent.clone().prop_map(ready),
         2 => (agent.clone(), prop::option::weighted(0.2, Just("broke")))
             .prop_map(|(agent, failure)| ended(agent, failure)),
-        2 => agent.clone().prop_map(|agent| lost(agent, 0)),
+        2 => agent.clone().prop_map(|agent| lost(agent, at(0))),
         2 => (agent, any::<bool>()).prop_map(|(agent, holds_run)| RunEvent::AgentReturned {
             agent_id: agent.into(), holds_run,
         }),
@@ -432,9 +438,9 @@ proptest! {
     fn invariants_hold_for_any_history(
         history in prop::collection::vec((any_event(), 0u64..20_000_000, prop::bool::weighted(0.05)), 0..60)
     ) {
-        let (mut run, _) = RunLifecycle::begin(record(&["a", "b", "c"]), LEASE_US, 0);
+        let (mut run, _) = RunLifecycle::begin(record(&["a", "b", "c"]), LEASE, at(0));
         let mut saved = run.record().clone();
-        let mut now = 0;
+        let mut now = at(0);
         let mut first_reason: Option<FailureReason> = None;
         let check = |before: &RunRecord, run: &RunLifecycle, effects: &[RunEffect], saved: &mut RunRecord| {
             let after = run.record();
@@ -449,11 +455,11 @@ proptest! {
             }
             if before.profile != after.profile {
                 let save = effects.iter().position(|e| *e == RunEffect::Save).unwrap();
-                let sent_profiles: Vec<_> = effects.iter().enumerate().filter_map(|(at, effect)| match effect {
-                    RunEffect::Send { message: ToAgent::Start { profile, .. } | ToAgent::Profile { profile, .. }, .. } => Some((at, profile)),
+                let sent_profiles: Vec<_> = effects.iter().enumerate().filter_map(|(place, effect)| match effect {
+                    RunEffect::Send { message: ToAgent::Start { profile, .. } | ToAgent::Profile { profile, .. }, .. } => Some((place, profile)),
                     _ => None,
                 }).collect();
-                assert!(sent_profiles.iter().all(|(at, profile)| save < *at && **profile == after.profile));
+                assert!(sent_profiles.iter().all(|(place, profile)| save < *place && **profile == after.profile));
                 match before.phase {
                     RunPhase::Preparing => assert_eq!(after.test.users, after.profile.most_users()),
                     _ => {
@@ -471,10 +477,10 @@ proptest! {
                 assert!(after.agents.iter().all(|a| a.end.as_ref().is_some_and(|e| e.failure.is_none())));
             }
             if after.phase.is_over() {
-                assert!(after.ended_at_us.is_some());
+                assert!(after.ended_at.is_some());
             }
             let checks: Vec<_> = effects.iter().enumerate()
-                .filter(|(_, effect)| **effect == RunEffect::CheckCounts).map(|(at, _)| at).collect();
+                .filter(|(_, effect)| **effect == RunEffect::CheckCounts).map(|(place, _)| place).collect();
             let over = after.phase.is_over() && !before.phase.is_over();
             assert_eq!(checks.len(), usize::from(over));
             if over {
@@ -483,7 +489,7 @@ proptest! {
             }
         };
         for (event, later, restart) in history {
-            now += later;
+            now = now + Duration::from_micros(later);
             let before = run.record().clone();
             let effects = if restart && !before.phase.is_over() {
                 let (recovered, effects) = recover(saved.clone(), None, now);
@@ -499,7 +505,7 @@ proptest! {
             }
         }
         for _ in 0..4 {
-            now += 200_000_000;
+            now = now + Duration::from_secs(200);
             let before = run.record().clone();
             let effects = run.handle(RunEvent::Tick, now);
             check(&before, &run, &effects, &mut saved);

@@ -1,6 +1,6 @@
 //! Agents whose results arrive late are given time, within bounds.
 
-use super::super::catching_up::MAX_CATCH_UP_US;
+use super::super::catching_up::MAX_CATCH_UP;
 use super::*;
 
 const SECOND_US: u64 = 1_000_000;
@@ -15,8 +15,8 @@ fn saved(agent: &str) -> RunEvent {
 /// Results of this agent are saved every ten seconds from one time to another, and nothing else happens.
 fn results_arrive(run: &mut RunLifecycle, agent: &str, from_s: u64, to_s: u64) {
     for second in (from_s..to_s).step_by(10) {
-        let _ = run.handle(saved(agent), second * SECOND_US);
-        let _ = run.handle(RunEvent::Tick, second * SECOND_US);
+        let _ = run.handle(saved(agent), at(second * SECOND_US));
+        let _ = run.handle(RunEvent::Tick, at(second * SECOND_US));
     }
 }
 
@@ -25,8 +25,8 @@ fn an_agent_whose_results_still_arrive_is_waited_for() {
     let mut run = running();
     results_arrive(&mut run, "a", 50, 600);
     assert_eq!(run.record().phase, RunPhase::Running);
-    let _ = run.handle(ended("a", None), 600 * SECOND_US);
-    let _ = run.handle(ended("b", None), 600 * SECOND_US);
+    let _ = run.handle(ended("a", None), at(600 * SECOND_US));
+    let _ = run.handle(ended("b", None), at(600 * SECOND_US));
     assert_eq!(run.record().phase, RunPhase::Finished);
 }
 
@@ -34,7 +34,7 @@ fn an_agent_whose_results_still_arrive_is_waited_for() {
 fn it_is_not_waited_for_when_nothing_arrives_any_more() {
     let mut run = running();
     results_arrive(&mut run, "a", 50, 300);
-    let _ = run.handle(RunEvent::Tick, 331 * SECOND_US);
+    let _ = run.handle(RunEvent::Tick, at(331 * SECOND_US));
     let reason = run
         .record()
         .phase
@@ -47,7 +47,7 @@ fn it_is_not_waited_for_when_nothing_arrives_any_more() {
 #[test]
 fn not_for_ever() {
     let mut run = running();
-    let end_s = 100 + MAX_CATCH_UP_US / SECOND_US;
+    let end_s = 100 + MAX_CATCH_UP.as_secs();
     results_arrive(&mut run, "a", 50, end_s + 20);
     assert!(run.record().phase.failure_reason().is_some());
 }
@@ -56,11 +56,11 @@ fn not_for_ever() {
 fn a_run_that_is_stopped_waits_for_what_arrives_too() {
     let mut run = running();
     let stop = RunEvent::StopAsked;
-    let _ = run.handle(stop, 5 * SECOND_US);
-    let _ = run.handle(ended("b", None), 6 * SECOND_US);
+    let _ = run.handle(stop, at(5 * SECOND_US));
+    let _ = run.handle(ended("b", None), at(6 * SECOND_US));
     results_arrive(&mut run, "a", 10, 400);
     assert!(!run.record().phase.is_over());
-    let _ = run.handle(ended("a", None), 400 * SECOND_US);
+    let _ = run.handle(ended("a", None), at(400 * SECOND_US));
     assert!(run.record().phase.is_over());
     assert!(run.record().completeness.is_complete());
 }

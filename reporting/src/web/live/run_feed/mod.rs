@@ -120,9 +120,7 @@ impl RunFeed {
             log,
             log_lines_dropped,
         };
-        let takes_late = run
-            .completeness
-            .takes_late_results(self.coordinator.now_us());
+        let takes_late = run.completeness.takes_late_results(self.coordinator.now());
         let view_patch = patch_of(sent.view.as_ref(), &view)?;
         sent.log_seq = delta.log.last().map_or(sent.log_seq, |row| row.seq);
         sent.series = series;
@@ -159,7 +157,7 @@ fn notice_of_skipped(last_sent: u64, log: &[LogRow]) -> Option<LogRow> {
         .filter(|skipped| *skipped > 0)?;
     Some(LogRow {
         seq: first.seq - 1,
-        at_us: first.at_us,
+        at: first.at,
         source: "coordinator".to_owned(),
         text: match skipped {
             1 => "… 1 earlier line: see the download".to_owned(),
@@ -198,6 +196,8 @@ fn has_step_before(points: &[SeriesPoint], step_s: u32, second: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::WallTime;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -256,7 +256,7 @@ mod tests {
             (first..first + 3)
                 .map(|seq| LogRow {
                     seq,
-                    at_us: seq * 10,
+                    at: WallTime::from_micros(seq * 10),
                     source: "agent".into(),
                     text: "a line".into(),
                 })
@@ -266,7 +266,10 @@ mod tests {
         assert_eq!(notice_of_skipped(41, &lines(42)), None);
         assert_eq!(notice_of_skipped(41, &[]), None);
         let notice = notice_of_skipped(0, &lines(12_346)).expect("12,345 are left out");
-        assert_eq!((notice.seq, notice.at_us), (12_345, 123_460));
+        assert_eq!(
+            (notice.seq, notice.at),
+            (12_345, WallTime::from_micros(123_460))
+        );
         assert_eq!(notice.text, "… 12,345 earlier lines: see the download");
         let notice = notice_of_skipped(40, &lines(42)).expect("one is left out");
         assert_eq!(notice.text, "… 1 earlier line: see the download");
