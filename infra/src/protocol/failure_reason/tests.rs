@@ -124,7 +124,7 @@ fn all() -> Vec<(FailureReason, &'static str, &'static str)> {
         (
             worker(W::LoadThreadPanicked),
             "load_thread_panicked",
-            "worker 3 on agent load-a failed: the load thread panicked; see the log",
+            "worker 3 on agent load-a failed: the load thread panicked; see the log for the panic message",
         ),
         (
             worker(W::LoadEnded {

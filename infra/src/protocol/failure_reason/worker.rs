@@ -106,7 +106,7 @@ impl fmt::Display for WorkerFailure {
             Self::NotStarted { problem } => write!(f, "cannot be started: {problem}"),
             Self::Refused { problem } => write!(f, "failed: {problem}"),
             Self::LoadThreadPanicked => {
-                f.write_str("failed: the load thread panicked; see the log")
+                f.write_str("failed: the load thread panicked; see the log for the panic message")
             }
             Self::LoadEnded { problem } if problem.is_empty() => {
                 f.write_str("failed: the load engine ended unexpectedly")
