@@ -11,7 +11,7 @@ pub(crate) const MAX_HOST_BYTES: usize = 2_000;
 /// Neither the test nor a user type that takes part names the target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no host is given{}; set `host` to the target's base URL, such as http://127.0.0.1:8080",
+    "no host is given{}; set `host` (`--host` on the command line) to the target's base URL, such as http://localhost:8080, or give each user type a host",
     user_type.as_ref().map_or_else(String::new, |name| format!(", and user type `{name}` has none of its own"))
 )]
 pub struct NoHost {

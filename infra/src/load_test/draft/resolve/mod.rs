@@ -58,9 +58,9 @@ impl TestDraft {
     /// Everything that is wrong, each with its place.
     pub fn check_given(&self) -> Result<(), DraftErrors> {
         let (_, problems) = self.completed(&TestDefaults::USUAL, None);
-        let of_given = problems
-            .into_iter()
-            .filter(|problem| self.says(problem.key));
+        let of_given = problems.into_iter().filter(|problem| {
+            self.says(problem.key) && !self.is_left_to_user_types(problem.error.as_ref())
+        });
         DraftErrors::of(of_given.map(DraftError::from)).or(())
     }
 
@@ -79,8 +79,14 @@ impl TestDraft {
                 Some(E::Stage { .. } | E::Declared(_) | E::NothingDeclared)
                 // or for flags or a load shape in code to change.
                 | Some(E::MoreWorkersThanUsers { .. } | E::NoUsers | E::NoUsersForArrivals | E::NoDuration)
-            )
+            ) && !self.is_left_to_user_types(problem.error.as_ref())
         })
+    }
+
+    /// Whether the error is that `host` is empty, which says no more than leaving it out: flags or the scenario's user
+    /// types may have one. Declared requests have no other host.
+    fn is_left_to_user_types(&self, error: Option<&LoadTestError>) -> bool {
+        self.declared.is_none() && matches!(error, Some(LoadTestError::NoHost(_)))
     }
 
     /// Whether the run follows the load shape of a scenario that has one.

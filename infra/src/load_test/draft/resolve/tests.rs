@@ -205,6 +205,36 @@ fn the_host_may_be_left_to_the_user_types() {
 }
 
 #[test]
+fn an_empty_host_is_one_that_is_left_out() {
+    let file = TestDraft::from_toml("host = \"\"").unwrap();
+    assert_eq!(file.check_given(), Ok(()));
+    let flags = TestDraft {
+        host: Some("http://a".into()),
+        ..TestDraft::default()
+    };
+    let test = flags
+        .over(file)
+        .draft
+        .resolve(&TestDefaults::USUAL, Some(&shop()));
+    assert_eq!(test.unwrap().host, "http://a");
+
+    let mut with_hosts = shop();
+    with_hosts.user_types.push(UserTypeInfo {
+        host: Some("http://b".to_owned()),
+        weight: 1.0,
+        ..UserTypeInfo::default()
+    });
+    let json = r#"{"host": ""}"#;
+    assert_eq!(resolved_with(json, &with_hosts).unwrap().host, "");
+    let error = resolved_with(json, &shop()).unwrap_err();
+    assert!(error.contains("no host is given"), "{error}");
+
+    let declared = "host = \"\"\n[[request]]\npath = \"/\"";
+    let error = TestDraft::from_toml(declared).unwrap_err().to_string();
+    assert!(error.contains("no host is given"), "{error}");
+}
+
+#[test]
 fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
     let draft = |json: &str| TestDraft::from_json(json.as_bytes()).0;
     let rate = draft(r#"{"arrival_rate": 5, "users": 3}"#);
