@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::base::MAX_WORKERS;
 use crate::protocol::{AgentEnd, Snapshot, decode, encode};
 
 fn worker(failure: WorkerFailure) -> FailureReason {
@@ -265,6 +266,34 @@ fn the_message_stands_beside_the_reason_on_the_wire() {
     assert_eq!(again.failing_reason(), Some(reason));
     let untouched = serde_json::to_value(Snapshot::default()).unwrap();
     assert_eq!(untouched.get("reason"), None, "old frames stay as they are");
+}
+
+/// Each value takes a byte in the frame, and many times as much in memory.
+#[test]
+fn reasons_of_too_many_values_are_refused_while_they_are_read() {
+    let unknown = |values: Vec<u8>| json!({"reason": {"message": "why", "later": values}});
+    let read = |snapshot: serde_json::Value| decode::<Snapshot>(&encode(&snapshot));
+    let snapshot = read(unknown(vec![0; 4_000])).unwrap();
+    assert_eq!(snapshot.failing_reason(), Some(FailureReason::other("why")));
+    let error = read(unknown(vec![0; 1_000_000])).unwrap_err().to_string();
+    assert!(error.contains("more than 4096 values"), "{error}");
+
+    let workers = FailureReason::WorkersNotReady {
+        agent: "a".into(),
+        workers: (0..MAX_WORKERS).collect(),
+        within_s: 1,
+    };
+    assert_eq!(decode::<FailureReason>(&encode(&workers)).unwrap(), workers);
+    let failure = json!({"kind": "exited", "how": "", "later": vec![""; 1_000_000]});
+    let worker = json!({"kind": "worker", "agent": "a", "worker": 1, "failure": failure});
+    let end = json!({"end": {"failure": null, "requests": 0, "failures": 0, "reason": worker}});
+    let error = read(end).unwrap_err().to_string();
+    assert!(error.contains("more than 4096 values"), "{error}");
+
+    let deep = (0..500).fold(json!(1), |inner, _| json!([inner]));
+    let later = json!({"message": "why", "kind": "later", "deep": deep});
+    let reason: FailureReason = decode(&encode(&later)).unwrap();
+    assert_eq!(reason, FailureReason::other("why"));
 }
 
 #[test]
