@@ -3,13 +3,12 @@
 use crate::scenario::Scenario;
 
 /// Stands for `greylag::main!` where an example is a module of this library and not a program.
-#[doc(hidden)]
-#[macro_export]
 macro_rules! main {
     ($($scenarios:tt)*) => {
         ::std::process::ExitCode::SUCCESS
     };
 }
+pub(crate) use main;
 
 #[path = "../examples/checkout.rs"]
 #[expect(dead_code, reason = "its main is that of a program of its own")]

@@ -36,6 +36,7 @@ pub use engine::{
 pub use events::{
     Events, InitError, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent,
 };
+pub(crate) use examples::main;
 pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,

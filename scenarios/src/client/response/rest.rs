@@ -116,6 +116,12 @@ impl RestResponse {
     }
 }
 
+impl AsRef<CaughtResponse> for RestResponse {
+    fn as_ref(&self) -> &CaughtResponse {
+        &self.caught
+    }
+}
+
 /// What every caught response has: see [`CaughtResponse`] and [`Response`](crate::client::Response).
 impl RestResponse {
     /// The status: [`Response::status`](crate::client::Response::status).

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use http::header::{CONTENT_TYPE, HeaderMap};
 
-/// A body as text. A byte order mark counts most and not a part of the text, then the charset of the head (by the
+/// A body as text. A byte order mark counts most and is not part of the text, then the charset of the head (by the
 /// names and meanings of the WHATWG's Encoding Standard). Without both it is UTF-8, or Latin-1 if it cannot be UTF-8
 /// and is said to be text or XML. What cannot be decoded is replaced (`�`).
 pub(in crate::client) fn decode<'b>(headers: &HeaderMap, body: &'b [u8]) -> Cow<'b, str> {

@@ -101,7 +101,7 @@ impl Events {
             .await;
     }
 
-    /// Calls the `on_spawning_complete` handlers that the users planned so far are there: `users` over the whole
+    /// Calls the `on_spawning_complete` handlers once the users planned so far have started: `users` over the whole
     /// run. Called on each worker.
     pub async fn spawning_completed(&self, run: &Arc<Run>, users: u64) {
         let handlers: Vec<Handler> = self
@@ -132,7 +132,7 @@ impl Events {
         }
     }
 
-    /// Calls the `on_quitting` handlers that the worker process ends, the last registered first (as Locust does).
+    /// Calls the `on_quitting` handlers when the worker process ends, the last registered first (as Locust does).
     pub async fn quitting(&self, run: &Arc<Run>) {
         let handlers: Vec<Handler> = self.quitting.iter().rev().cloned().collect();
         self.fire("on_quitting", &handlers, run, STOP_EVENT_TIME)

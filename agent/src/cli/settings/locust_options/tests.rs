@@ -47,7 +47,7 @@ fn row(option: &LocustOption) -> String {
         .map(|flag| format!("`{flag}`"))
         .collect();
     let flags = if option.variable == Some("LOCUST_USER_CLASSES") {
-        "`UserTypeWeight …`".to_owned()
+        "`UserClass …`".to_owned()
     } else {
         flags.join(", ")
     };
