@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         let scope = Scope::of_window(Window::new(from, to)?);
         timed(&format!("window [{from}, {to})"), async || {
-            let totals = store.totals("r", &scope).await?;
+            let totals = store.totals(&"r".into(), &scope).await?;
             let expected = u64::from(to - from) * u64::from(endpoints * requests);
             assert_eq!(totals.aggregated().requests(), expected);
             Ok(())
@@ -57,39 +57,42 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let part = Scope {
         window: Some(Window::new(17, end * 9 / 10 + 7)?),
-        endpoint: store.endpoints("r").await?.into_iter().next(),
+        endpoint: store.endpoints(&"r".into()).await?.into_iter().next(),
         agent: Some("a".into()),
     };
     timed("one endpoint and agent in [17, 9/10)", async || {
-        let totals = store.totals("r", &part).await?;
+        let totals = store.totals(&"r".into(), &part).await?;
         assert_eq!(totals.endpoints.len(), 1);
         Ok(())
     })
     .await?;
     timed("their series of at most 1,000 points", async || {
-        store.series("r", &part, 1_000).await.map(drop)
+        store.series(&"r".into(), &part, 1_000).await.map(drop)
     })
     .await?;
     timed("their summary", async || {
-        Summary::read(&store, "r", &part, WallTime::default())
+        Summary::read(&store, &"r".into(), &part, WallTime::default())
             .await
             .map(drop)
     })
     .await?;
     timed("series of at most 1,000 points", async || {
-        store.series("r", &Scope::default(), 1_000).await.map(drop)
+        store
+            .series(&"r".into(), &Scope::default(), 1_000)
+            .await
+            .map(drop)
     })
     .await?;
     timed("series of every second", async || {
         store
-            .series("r", &Scope::default(), usize::MAX)
+            .series(&"r".into(), &Scope::default(), usize::MAX)
             .await
             .map(drop)
     })
     .await?;
     timed("5,000 samples", async || {
         store
-            .samples("r", &Scope::default(), 0, 5_000)
+            .samples(&"r".into(), &Scope::default(), 0, 5_000)
             .await
             .map(drop)
     })
@@ -149,7 +152,9 @@ async fn fill(
             })
             .collect();
         let begin = Instant::now();
-        let outcome = store.save_snapshot("r", "a", snapshot).await?;
+        let outcome = store
+            .save_snapshot(&"r".into(), &"a".into(), snapshot)
+            .await?;
         times.push(begin.elapsed());
         assert_eq!(outcome, SaveOutcome::Saved);
     }

@@ -1,7 +1,7 @@
 //! What the HTTP API answers, as the server and the clients in this workspace share it. The larger documents are
 //! [`crate::Summary`] and [`crate::Progress`].
 
-use greylag_infra::WallTime;
+use greylag_infra::{RunId, WallTime};
 use serde::{Deserialize, Serialize};
 
 /// Header of a CSV history that was asked for from a second on: the second to ask for next. What comes after it may
@@ -21,7 +21,8 @@ pub struct ErrorBody {
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct RunStarted {
     /// Its identifier.
-    pub id: String,
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub id: RunId,
     /// Its number within its test.
     pub number: u64,
     /// Path of its page.
@@ -39,7 +40,8 @@ pub struct RunStarted {
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct RunStopping {
     /// Its identifier.
-    pub id: String,
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub id: RunId,
     /// `Running`, until it has ended.
     pub status: String,
     /// Always true.

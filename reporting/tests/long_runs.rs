@@ -51,7 +51,10 @@ async fn month(site: &Site) {
             user_changes: seconds.iter().map(change).collect(),
             ..Snapshot::default()
         };
-        store.save_snapshot("month", "a", snapshot).await.unwrap();
+        store
+            .save_snapshot(&"month".into(), &"a".into(), snapshot)
+            .await
+            .unwrap();
     }
     record.phase = RunPhase::Finished;
     record.ended_at = Some(support::START + RunTime::of_second(MONTH_S));

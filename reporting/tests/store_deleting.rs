@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::protocol::LogLine;
-use greylag_infra::{RunPhase, RunTime};
+use greylag_infra::{RunId, RunPhase, RunTime};
 use greylag_reporting::{RunFilter, SaveOutcome, Scope, Store, StoreError};
 use support::{START, endpoint, run, snapshot};
 
@@ -39,7 +39,10 @@ async fn finished_run(store: &Store, id: &str, seconds: u32) {
                 text: format!("line {line} {}", "of a long log ".repeat(20)),
             })
             .collect();
-        let saved = store.save_snapshot(id, "a", snapshot).await.unwrap();
+        let saved = store
+            .save_snapshot(&id.into(), &"a".into(), snapshot)
+            .await
+            .unwrap();
         assert_eq!(saved, SaveOutcome::Saved);
     }
     record.phase = RunPhase::Finished;
@@ -47,7 +50,7 @@ async fn finished_run(store: &Store, id: &str, seconds: u32) {
     store.update_run(&record).await.unwrap();
 }
 
-async fn ids(store: &Store) -> Vec<String> {
+async fn ids(store: &Store) -> Vec<RunId> {
     let runs = store.runs(RunFilter::default()).await.unwrap();
     runs.into_iter().map(|run| run.id).collect()
 }
@@ -90,18 +93,24 @@ async fn a_deleted_run_leaves_no_row_no_space_and_no_number() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     finished_run(&store, "one", 1_000).await;
-    store.delete_run("one").await.unwrap();
+    store.delete_run(&"one".into()).await.unwrap();
     assert!(ids(&store).await.is_empty());
     assert!(store.tests().await.unwrap().is_empty());
-    assert_eq!(store.run("one").await.unwrap(), None);
+    assert_eq!(store.run(&"one".into()).await.unwrap(), None);
     assert!(
         store
-            .totals("one", &Scope::default())
+            .totals(&"one".into(), &Scope::default())
             .await
             .unwrap_err()
             .is_unknown_run()
     );
-    assert!(store.delete_run("one").await.unwrap_err().is_unknown_run());
+    assert!(
+        store
+            .delete_run(&"one".into())
+            .await
+            .unwrap_err()
+            .is_unknown_run()
+    );
     until_deleted(dir.path()).await;
     store.close().await;
     let size = std::fs::metadata(dir.path().join(DATABASE)).unwrap().len();
@@ -115,7 +124,7 @@ async fn a_deleted_run_leaves_no_row_no_space_and_no_number() {
     assert_eq!(next.number, 2);
     assert_eq!(store.tests().await.unwrap()[0].runs, 1);
     // what is under way is not deleted under its agents
-    let refused = store.delete_run("two").await.unwrap_err();
+    let refused = store.delete_run(&"two".into()).await.unwrap_err();
     assert!(matches!(refused, StoreError::NotOver(_)), "{refused}");
     assert_eq!(ids(&store).await, ["two"]);
 }
@@ -129,18 +138,21 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
         .create_run(run("kept", "other", &["a"]))
         .await
         .unwrap();
-    store.delete_run("old").await.unwrap();
+    store.delete_run(&"old".into()).await.unwrap();
     let get = endpoint("GET", "/kept");
     let kept_snapshot = snapshot("kept", 1, &[(0, &get, 1_000, None)]);
     store
-        .save_snapshot("kept", "a", kept_snapshot)
+        .save_snapshot(&"kept".into(), &"a".into(), kept_snapshot)
         .await
         .unwrap();
     store.close().await;
 
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(ids(&store).await, ["kept"]);
-    let totals = store.totals("kept", &Scope::default()).await.unwrap();
+    let totals = store
+        .totals(&"kept".into(), &Scope::default())
+        .await
+        .unwrap();
     assert_eq!(totals.aggregated().requests(), 1);
     store
         .update_run(&greylag_infra::RunRecord {
@@ -149,6 +161,6 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
         })
         .await
         .unwrap();
-    store.delete_run("kept").await.unwrap();
+    store.delete_run(&"kept".into()).await.unwrap();
     until_deleted(dir.path()).await;
 }

@@ -54,8 +54,11 @@ async fn long_and_strange_names_are_cut_and_kept() {
             occurrences: 1,
         }];
     }
-    store.save_snapshot("r", "a", hostile).await.unwrap();
-    let totals = store.totals("r", &Scope::default()).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), hostile)
+        .await
+        .unwrap();
+    let totals = store.totals(&"r".into(), &Scope::default()).await.unwrap();
     assert_eq!(totals.endpoints.len(), names.len());
     for (endpoint, interval) in &totals.endpoints {
         assert!(endpoint.name.len() <= MAX_NAME_BYTES && endpoint.method.len() <= MAX_NAME_BYTES);
@@ -66,7 +69,10 @@ async fn long_and_strange_names_are_cut_and_kept() {
                 .all(|text| text.len() <= MAX_ERROR_BYTES)
         );
     }
-    let samples = store.samples("r", &Scope::default(), 0, 10).await.unwrap();
+    let samples = store
+        .samples(&"r".into(), &Scope::default(), 0, 10)
+        .await
+        .unwrap();
     assert_eq!(samples.points[0].name, "");
 }
 
@@ -84,7 +90,7 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
             .map(|endpoint| (0, endpoint, 1_000, None))
             .collect();
         store
-            .save_snapshot("r", "a", snapshot("r", seq, &requests))
+            .save_snapshot(&"r".into(), &"a".into(), snapshot("r", seq, &requests))
             .await
             .unwrap();
     }
@@ -98,15 +104,15 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
             .map(|text| (1, &endpoints[0], 1_000, Some(text.as_str())))
             .collect();
         store
-            .save_snapshot("r", "a", snapshot("r", seq, &requests))
+            .save_snapshot(&"r".into(), &"a".into(), snapshot("r", seq, &requests))
             .await
             .unwrap();
         if seq == 6 {
-            store.totals("r", &Scope::default()).await.unwrap(); // the rest of the errors meets totals in memory
+            store.totals(&"r".into(), &Scope::default()).await.unwrap(); // the rest of the errors meets totals in memory
         }
     }
     let check = async |store: &Store, scope: Scope| {
-        let totals = store.totals("r", &scope).await.unwrap();
+        let totals = store.totals(&"r".into(), &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), MAX_ENDPOINTS + 1);
         assert_eq!(
             totals.aggregated().requests(),
@@ -127,7 +133,10 @@ async fn endpoints_and_errors_beyond_the_cap_are_counted_under_other() {
     };
     check(&store, Scope::default()).await;
     check(&store, first_seconds(10)).await;
-    let log = store.log("r", &Scope::default(), 0, 10).await.unwrap();
+    let log = store
+        .log(&"r".into(), &Scope::default(), 0, 10)
+        .await
+        .unwrap();
     assert_eq!(log.len(), 2, "one warning of each: {log:?}");
     assert!(log[0].text.contains("more than 1000 endpoints"));
     assert!(log[1].text.contains("more than 1000 different errors"));
@@ -230,7 +239,7 @@ async fn broken_intervals_are_refused_and_change_nothing() {
         let error = Interval::from_wire(&broken).unwrap_err().to_string();
         assert!(error.contains(words), "{error:?} should contain {words:?}");
         let error = store
-            .save_snapshot("r", "a", with(broken))
+            .save_snapshot(&"r".into(), &"a".into(), with(broken))
             .await
             .unwrap_err();
         assert!(error.is_invalid_input());
@@ -241,16 +250,19 @@ async fn broken_intervals_are_refused_and_change_nothing() {
     }
     assert!(
         store
-            .totals("r", &Scope::default())
+            .totals(&"r".into(), &Scope::default())
             .await
             .unwrap()
             .endpoints
             .is_empty()
     );
-    store.save_snapshot("r", "a", with(valid())).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), with(valid()))
+        .await
+        .unwrap();
     assert_eq!(
         store
-            .totals("r", &Scope::default())
+            .totals(&"r".into(), &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -268,8 +280,14 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
         source: "agent".into(),
         text: "late".into(),
     }];
-    store.save_snapshot("r", "a", late).await.unwrap();
-    let log = store.log("r", &Scope::default(), 0, 10).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), late)
+        .await
+        .unwrap();
+    let log = store
+        .log(&"r".into(), &Scope::default(), 0, 10)
+        .await
+        .unwrap();
     // the greatest Date of ECMAScript is 8.64e15 ms
     assert!(
         log[0].at.as_micros() / 1_000 < 8_640_000_000_000_000,
@@ -363,14 +381,20 @@ async fn impossible_snapshots_are_refused() {
     for (change, words) in cases {
         let mut broken = fine.clone();
         change(&mut broken);
-        let error = store.save_snapshot("r", "a", broken).await.unwrap_err();
+        let error = store
+            .save_snapshot(&"r".into(), &"a".into(), broken)
+            .await
+            .unwrap_err();
         assert!(matches!(error, StoreError::InvalidSnapshot(_)), "{error}");
         assert!(
             error.to_string().contains(words),
             "{error:?} should contain {words:?}"
         );
     }
-    store.save_snapshot("r", "a", fine).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), fine)
+        .await
+        .unwrap();
 }
 
 fn end(requests: u64, failures: u64, ended_at_us: u64) -> AgentEnd {

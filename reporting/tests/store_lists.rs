@@ -123,7 +123,7 @@ async fn a_test_has_as_many_runs_as_there_are() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     some_runs(&store).await;
-    store.delete_run("r57").await.unwrap();
+    store.delete_run(&"r57".into()).await.unwrap();
     let tests = store.tests().await.unwrap();
     let counts: Vec<_> = tests
         .iter()

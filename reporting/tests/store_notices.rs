@@ -38,7 +38,10 @@ async fn what_the_generator_ran_short_of_is_kept_and_merged() {
         let mut snapshot = snapshot("r", seq, &[]);
         snapshot.notices = vec![cpu(second, worst)];
         // The last one has been saved already: it must not count twice.
-        store.save_snapshot("r", "x", snapshot).await.unwrap();
+        store
+            .save_snapshot(&"r".into(), &"x".into(), snapshot)
+            .await
+            .unwrap();
     }
     let merged = GeneratorNotice {
         first_second: 4,
@@ -50,12 +53,12 @@ async fn what_the_generator_ran_short_of_is_kept_and_merged() {
     store.close().await;
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(
-        store.notices("r", &Scope::default()).await.unwrap(),
+        store.notices(&"r".into(), &Scope::default()).await.unwrap(),
         [merged]
     );
     assert!(
         store
-            .notices("r9", &Scope::default())
+            .notices(&"r9".into(), &Scope::default())
             .await
             .unwrap_err()
             .is_unknown_run()
@@ -91,7 +94,10 @@ async fn notices_that_cannot_be_are_refused() {
     ] {
         let mut snapshot = snapshot("r", 1, &[]);
         snapshot.notices = vec![invalid.clone()];
-        let error = store.save_snapshot("r", "x", snapshot).await.unwrap_err();
+        let error = store
+            .save_snapshot(&"r".into(), &"x".into(), snapshot)
+            .await
+            .unwrap_err();
         assert!(error.is_invalid_input(), "{invalid:?}: {error}");
     }
 }

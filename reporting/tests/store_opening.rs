@@ -125,7 +125,7 @@ async fn failures_that_old_versions_kept_as_text_are_read() {
     drop(connection);
 
     let store = Store::open(dir.path()).unwrap();
-    let mut record = store.run("r").await.unwrap().unwrap();
+    let mut record = store.run(&"r".into()).await.unwrap().unwrap();
     let reason = |text| Some(FailureReason::other(text));
     assert_eq!(
         record.phase.failure_reason().cloned(),
@@ -133,7 +133,7 @@ async fn failures_that_old_versions_kept_as_text_are_read() {
     );
     let end = record.agents[0].end.clone().unwrap();
     assert_eq!(end.failure_reason(), reason("worker 0 was killed"));
-    let summary = Summary::read(&store, "r", &Scope::default(), WallTime::default())
+    let summary = Summary::read(&store, &"r".into(), &Scope::default(), WallTime::default())
         .await
         .unwrap();
     assert_eq!(
@@ -151,7 +151,7 @@ async fn failures_that_old_versions_kept_as_text_are_read() {
     store.update_run(&record).await.unwrap();
     store.close().await;
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.run("r").await.unwrap(), Some(record));
+    assert_eq!(store.run(&"r".into()).await.unwrap(), Some(record));
 }
 
 /// What is on disk at this moment is what a killed process would leave.
@@ -181,7 +181,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
                 (second / 3, &get, 5_000, Some("late")),
             ];
             store
-                .save_snapshot("r", agent, snapshot("r", seq, &requests))
+                .save_snapshot(&"r".into(), &agent.into(), snapshot("r", seq, &requests))
                 .await
                 .unwrap();
             saved += 2;
@@ -191,27 +191,33 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         }
         let image = crash_image(dir.path());
         let after = Store::open(image.path()).unwrap();
-        let run = after.run("r").await.unwrap().unwrap();
+        let run = after.run(&"r".into()).await.unwrap().unwrap();
         assert!(run.agents.iter().all(|agent| agent.last_seq == seq));
         for scope in [Scope::default(), first_seconds(1_000)] {
-            let totals = after.totals("r", &scope).await.unwrap();
+            let totals = after.totals(&"r".into(), &scope).await.unwrap();
             assert_eq!(totals.aggregated().requests(), saved);
             assert_eq!(totals.errors(), [(&get, "late", saved / 2)]);
         }
         // and it continues where it was
         let again = snapshot("r", seq, &[(1, &get, 1, None)]);
         assert_eq!(
-            after.save_snapshot("r", "a", again).await.unwrap(),
+            after
+                .save_snapshot(&"r".into(), &"a".into(), again)
+                .await
+                .unwrap(),
             SaveOutcome::Duplicate
         );
         let next = snapshot("r", seq + 1, &[(1, &get, 1, None)]);
         assert_eq!(
-            after.save_snapshot("r", "a", next).await.unwrap(),
+            after
+                .save_snapshot(&"r".into(), &"a".into(), next)
+                .await
+                .unwrap(),
             SaveOutcome::Saved
         );
         assert_eq!(
             after
-                .totals("r", &Scope::default())
+                .totals(&"r".into(), &Scope::default())
                 .await
                 .unwrap()
                 .aggregated()
@@ -237,8 +243,10 @@ async fn with_a_run(dir: &Path) {
                 )
             })
             .collect();
-        let saved = store.save_snapshot("r", "a", snapshot("r", seq, &requests));
-        saved.await.unwrap();
+        store
+            .save_snapshot(&"r".into(), &"a".into(), snapshot("r", seq, &requests))
+            .await
+            .unwrap();
     }
     store.close().await;
 }
@@ -274,7 +282,7 @@ async fn a_database_that_is_not_whole_is_refused_with_what_to_do() {
     }
     fs::write(&database, &whole).unwrap();
     let store = Store::open(dir.path()).unwrap();
-    assert!(store.run("r").await.unwrap().is_some());
+    assert!(store.run(&"r".into()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -286,24 +294,30 @@ async fn a_backup_is_the_database_as_of_one_moment_without_secrets() {
     let record = store.create_run(record).await.unwrap();
     let get = endpoint("GET", "/");
     let one = snapshot("r", 1, &[(1, &get, 1, None)]);
-    store.save_snapshot("r", "a", one).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), one)
+        .await
+        .unwrap();
 
     let copies = tempfile::tempdir().unwrap();
     let copy = copies.path().join("greylag.sqlite");
     fs::write(&copy, "").unwrap();
     Store::back_up(dir.path(), &copy).unwrap();
     let two = snapshot("r", 2, &[(2, &get, 1, None)]);
-    store.save_snapshot("r", "a", two).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), two)
+        .await
+        .unwrap();
     let bytes = fs::read(&copy).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("geheim"));
 
     let copied = Store::open(copies.path()).unwrap();
-    let totals = copied.totals("r", &Scope::default()).await.unwrap();
+    let totals = copied.totals(&"r".into(), &Scope::default()).await.unwrap();
     assert_eq!(totals.aggregated().requests(), 1);
-    let run = copied.run("r").await.unwrap().unwrap();
+    let run = copied.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(run.test.host, "https://ada:…@shop.example/");
     // the run itself continues with what it needs
-    let original = store.run("r").await.unwrap().unwrap();
+    let original = store.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(original.test, record.test);
 
     // also when no coordinator is there, and never from nothing

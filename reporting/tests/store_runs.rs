@@ -9,7 +9,7 @@ mod support;
 use std::time::Duration;
 
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
-use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
+use greylag_infra::{FailureReason, RunId, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
 use support::{START, end, endpoint, first_seconds, run, snapshot};
 
@@ -41,15 +41,15 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
         let created = store.create_run(record.clone()).await.unwrap();
         record.number = [1, 1, 2, 3][at as usize];
         assert_eq!(created, record);
-        assert_eq!(store.run(id).await.unwrap(), Some(record));
+        assert_eq!(store.run(&id.into()).await.unwrap(), Some(record));
     }
     assert!(matches!(
         store.create_run(run("r1", "c", &["x"])).await,
         Err(StoreError::RunExists(id)) if id == "r1"
     ));
-    assert_eq!(store.run("r9").await.unwrap(), None);
+    assert_eq!(store.run(&"r9".into()).await.unwrap(), None);
 
-    let ids = async |filter: RunFilter| -> Vec<String> {
+    let ids = async |filter: RunFilter| -> Vec<RunId> {
         let runs = store.runs(filter).await.unwrap();
         runs.into_iter().map(|run| run.id).collect()
     };
@@ -69,11 +69,11 @@ async fn runs_are_numbered_per_test_and_listed_newest_first() {
         .collect();
     assert_eq!(tests, [("a", 3), ("b", 1)]);
 
-    let mut over = store.run("r1").await.unwrap().unwrap();
+    let mut over = store.run(&"r1".into()).await.unwrap().unwrap();
     over.phase = RunPhase::Failed(FailureReason::other("agent x was lost"));
     over.ended_at = Some(START + RunTime::from_micros(5_000_000));
     store.update_run(&over).await.unwrap();
-    assert_eq!(store.run("r1").await.unwrap(), Some(over));
+    assert_eq!(store.run(&"r1".into()).await.unwrap(), Some(over));
     let unfinished = store.unfinished_runs().await.unwrap();
     let unfinished: Vec<_> = unfinished.iter().map(|run| run.id.as_str()).collect();
     assert_eq!(unfinished, ["r2", "r3", "r4"]);
@@ -97,52 +97,73 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
 
     assert!(
         store
-            .save_snapshot("x", "a", one.clone())
+            .save_snapshot(&"x".into(), &"a".into(), one.clone())
             .await
             .unwrap_err()
             .is_unknown_run()
     );
     let stranger = store
-        .save_snapshot("r", "c", one.clone())
+        .save_snapshot(&"r".into(), &"c".into(), one.clone())
         .await
         .unwrap_err();
     assert!(stranger.is_invalid_input(), "{stranger}");
 
     assert_eq!(
-        store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), one.clone())
+            .await
+            .unwrap(),
         SaveOutcome::Saved
     );
     assert_eq!(
-        store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), one.clone())
+            .await
+            .unwrap(),
         SaveOutcome::Duplicate
     );
     assert_eq!(
-        store.save_snapshot("r", "b", one.clone()).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"b".into(), one.clone())
+            .await
+            .unwrap(),
         SaveOutcome::Saved
     );
     let third = snapshot("r", 3, &[(1, &get, 1_000, None)]);
     assert_eq!(
-        store.save_snapshot("r", "a", third).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), third)
+            .await
+            .unwrap(),
         SaveOutcome::Gap { expected: 2 }
     );
     let mut last = snapshot("r", 2, &[(1, &get, 1_000, None)]);
     last.end = Some(end(2, 0));
     assert_eq!(
-        store.save_snapshot("r", "a", last.clone()).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), last.clone())
+            .await
+            .unwrap(),
         SaveOutcome::Saved
     );
     assert_eq!(
-        store.save_snapshot("r", "a", last).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), last)
+            .await
+            .unwrap(),
         SaveOutcome::Duplicate
     );
     let more = snapshot("r", 3, &[(2, &get, 1_000, None)]);
-    let after_end = store.save_snapshot("r", "a", more).await.unwrap_err();
+    let after_end = store
+        .save_snapshot(&"r".into(), &"a".into(), more)
+        .await
+        .unwrap_err();
     assert!(
         matches!(after_end, StoreError::AfterEnd { .. }),
         "{after_end}"
     );
 
-    let record = store.run("r").await.unwrap().unwrap();
+    let record = store.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(record.agents[0].last_seq, 2);
     assert_eq!(record.agents[0].end, Some(end(2, 0)));
     assert_eq!(
@@ -151,7 +172,7 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
     );
     assert_eq!(
         store
-            .totals("r", &Scope::default())
+            .totals(&"r".into(), &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -164,7 +185,7 @@ async fn a_snapshot_is_saved_once_in_order_and_not_after_the_end() {
     stale.agents[0].end = None;
     stale.agents[0].last_seq = 0;
     store.update_run(&stale).await.unwrap();
-    assert_eq!(store.run("r").await.unwrap(), Some(record));
+    assert_eq!(store.run(&"r".into()).await.unwrap(), Some(record));
 }
 
 #[tokio::test]
@@ -173,26 +194,35 @@ async fn nothing_is_saved_to_a_run_that_is_over() {
     let mut record = create(&store, "r", &["a", "b"]).await;
     let get = endpoint("GET", "/");
     let one = snapshot("r", 1, &[(0, &get, 1_000, None)]);
-    store.save_snapshot("r", "a", one.clone()).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), one.clone())
+        .await
+        .unwrap();
     record.phase = RunPhase::Failed(FailureReason::other("agent b was lost"));
     record.ended_at = Some(START + RunTime::from_micros(10_000_000));
     store.update_run(&record).await.unwrap();
     let check = async |store: &Store| {
-        let before = Summary::read(store, "r", &Scope::default(), START)
+        let before = Summary::read(store, &"r".into(), &Scope::default(), START)
             .await
             .unwrap();
         let two = snapshot("r", 2, &[(1, &get, 1_000, None)]);
         let beyond_a_gap = snapshot("r", 5, &[(1, &get, 1_000, None)]);
         for (agent, late) in [("a", two), ("a", beyond_a_gap), ("b", one.clone())] {
-            let refused = store.save_snapshot("r", agent, late).await.unwrap_err();
+            let refused = store
+                .save_snapshot(&"r".into(), &agent.into(), late)
+                .await
+                .unwrap_err();
             assert!(refused.is_unknown_run(), "{refused}");
         }
         assert_eq!(
-            store.save_snapshot("r", "a", one.clone()).await.unwrap(),
+            store
+                .save_snapshot(&"r".into(), &"a".into(), one.clone())
+                .await
+                .unwrap(),
             SaveOutcome::Duplicate
         );
         assert_eq!(
-            Summary::read(store, "r", &Scope::default(), START)
+            Summary::read(store, &"r".into(), &Scope::default(), START)
                 .await
                 .unwrap(),
             before
@@ -210,10 +240,13 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     create(&store, "r", &["a"]).await;
     let (known, new) = (endpoint("GET", "/known"), endpoint("GET", "/new"));
     let first = snapshot("r", 1, &[(0, &known, 1_000, None)]);
-    store.save_snapshot("r", "a", first).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), first)
+        .await
+        .unwrap();
     assert_eq!(
         store
-            .totals("r", &Scope::default())
+            .totals(&"r".into(), &Scope::default())
             .await
             .unwrap()
             .aggregated()
@@ -235,19 +268,19 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
         &[(1, &new, 2_000, Some("boom")), (2, &known, 3_000, None)],
     );
     let error = store
-        .save_snapshot("r", "a", second.clone())
+        .save_snapshot(&"r".into(), &"a".into(), second.clone())
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::Database(_)) && !error.is_invalid_input());
     assert!(error.to_string().contains("disk is full"), "{error}");
     for scope in [Scope::default(), first_seconds(100)] {
-        let totals = store.totals("r", &scope).await.unwrap();
+        let totals = store.totals(&"r".into(), &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), 1);
         assert_eq!(totals.aggregated().requests(), 1);
     }
     assert_eq!(
         store
-            .series("r", &Scope::default(), 100)
+            .series(&"r".into(), &Scope::default(), 100)
             .await
             .unwrap()
             .points
@@ -257,11 +290,14 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
 
     saboteur.execute_batch("DROP TRIGGER full").unwrap();
     assert_eq!(
-        store.save_snapshot("r", "a", second).await.unwrap(),
+        store
+            .save_snapshot(&"r".into(), &"a".into(), second)
+            .await
+            .unwrap(),
         SaveOutcome::Saved
     );
     for scope in [Scope::default(), first_seconds(100)] {
-        let totals = store.totals("r", &scope).await.unwrap();
+        let totals = store.totals(&"r".into(), &scope).await.unwrap();
         assert_eq!(totals.endpoints.len(), 2);
         assert_eq!(totals.aggregated().requests(), 3);
         assert_eq!(totals.errors(), [(&new, "boom", 1)]);
@@ -290,39 +326,54 @@ async fn two_runs_do_not_mix() {
                 users: seq,
                 running: true,
             }];
-            store.save_snapshot(id, "a", one).await.unwrap();
+            store
+                .save_snapshot(&id.into(), &"a".into(), one)
+                .await
+                .unwrap();
         }
     }
     for (id, requests) in [("one", 3_u64), ("two", 5)] {
-        let totals = store.totals(id, &Scope::default()).await.unwrap();
+        let totals = store.totals(&id.into(), &Scope::default()).await.unwrap();
         assert_eq!(totals.aggregated().requests(), requests);
         assert_eq!(totals.errors(), [(&get, id, requests)]);
-        let log = store.log(id, &Scope::default(), 0, 100).await.unwrap();
+        let log = store
+            .log(&id.into(), &Scope::default(), 0, 100)
+            .await
+            .unwrap();
         assert!(log.iter().all(|row| row.text == id) && log.len() as u64 == requests);
-        let samples = store.samples(id, &Scope::default(), 0, 100).await.unwrap();
+        let samples = store
+            .samples(&id.into(), &Scope::default(), 0, 100)
+            .await
+            .unwrap();
         assert_eq!(
             (samples.of, samples.points.len() as u64),
             (requests, requests)
         );
-        let workers = store.worker_rows(id, &Scope::default()).await.unwrap();
+        let workers = store
+            .worker_rows(&id.into(), &Scope::default())
+            .await
+            .unwrap();
         assert_eq!(
             (workers.len(), workers[0].pid, workers[0].users),
             (1, requests as u32, requests)
         );
         assert_eq!(workers[0].agent, "name of a");
-        let series = store.series(id, &Scope::default(), 100).await.unwrap();
+        let series = store
+            .series(&id.into(), &Scope::default(), 100)
+            .await
+            .unwrap();
         assert_eq!(series.points.len() as u64, requests + 1);
     }
     assert!(
         store
-            .totals("three", &Scope::default())
+            .totals(&"three".into(), &Scope::default())
             .await
             .unwrap_err()
             .is_unknown_run()
     );
     assert!(
         store
-            .log("three", &Scope::default(), 0, 1)
+            .log(&"three".into(), &Scope::default(), 0, 1)
             .await
             .unwrap_err()
             .is_unknown_run()
@@ -347,17 +398,27 @@ async fn users_are_those_active_when_a_second_begins() {
         snapshot
     };
     store
-        .save_snapshot("r", "a", changes(&[(0, 2, 0), (1, 2, 0), (4, 0, 4)]))
+        .save_snapshot(
+            &"r".into(),
+            &"a".into(),
+            changes(&[(0, 2, 0), (1, 2, 0), (4, 0, 4)]),
+        )
         .await
         .unwrap();
     store
-        .save_snapshot("r", "b", changes(&[(1, 1, 0), (3, 1, 1)]))
+        .save_snapshot(&"r".into(), &"b".into(), changes(&[(1, 1, 0), (3, 1, 1)]))
         .await
         .unwrap();
-    let series = store.series("r", &Scope::default(), 100).await.unwrap();
+    let series = store
+        .series(&"r".into(), &Scope::default(), 100)
+        .await
+        .unwrap();
     let users: Vec<u64> = series.points.iter().map(|point| point.users).collect();
     assert_eq!(users, [0, 2, 5, 5, 5]);
-    let coarse = store.series("r", &Scope::default(), 3).await.unwrap();
+    let coarse = store
+        .series(&"r".into(), &Scope::default(), 3)
+        .await
+        .unwrap();
     let users: Vec<_> = coarse
         .points
         .iter()
@@ -376,26 +437,38 @@ async fn the_log_is_bounded_counted_and_harmless() {
         line(&"x".repeat(100_000)),
     ];
     first.log_lines_dropped = 7;
-    store.save_snapshot("r", "a", first).await.unwrap();
-    let rows = store.log("r", &Scope::default(), 0, 10).await.unwrap();
+    store
+        .save_snapshot(&"r".into(), &"a".into(), first)
+        .await
+        .unwrap();
+    let rows = store
+        .log(&"r".into(), &Scope::default(), 0, 10)
+        .await
+        .unwrap();
     assert_eq!((rows[0].seq, rows[0].text.as_str()), (1, "<script>"));
     assert_eq!(rows[1].text.len(), 4_096);
     assert_eq!(
-        store.log("r", &Scope::default(), 1, 10).await.unwrap(),
+        store
+            .log(&"r".into(), &Scope::default(), 1, 10)
+            .await
+            .unwrap(),
         rows[1..]
     );
-    assert_eq!(store.log_lines_dropped("r").await.unwrap(), 7);
+    assert_eq!(store.log_lines_dropped(&"r".into()).await.unwrap(), 7);
 
     let mut flood = snapshot("r", 2, &[]);
     flood.log = vec![line("short"); MAX_LOG_LINES as usize + 10];
-    store.save_snapshot("r", "a", flood).await.unwrap();
-    assert_eq!(store.log_lines_dropped("r").await.unwrap(), 7 + 12);
     store
-        .append_log("r", vec![line("final tables")])
+        .save_snapshot(&"r".into(), &"a".into(), flood)
+        .await
+        .unwrap();
+    assert_eq!(store.log_lines_dropped(&"r".into()).await.unwrap(), 7 + 12);
+    store
+        .append_log(&"r".into(), vec![line("final tables")])
         .await
         .unwrap();
     let last = store
-        .last_log_lines("r", &Scope::default(), 0, 1)
+        .last_log_lines(&"r".into(), &Scope::default(), 0, 1)
         .await
         .unwrap();
     assert_eq!(
@@ -424,11 +497,14 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
                 kind: SampleKind::Drawn,
             })
             .collect();
-        store.save_snapshot("r", "a", one).await.unwrap();
+        store
+            .save_snapshot(&"r".into(), &"a".into(), one)
+            .await
+            .unwrap();
     }
     for (from, most) in [(0, 500), (0, 50), (100, 500), (300, 10_000)] {
         let samples = store
-            .samples("r", &Scope::default(), from, most)
+            .samples(&"r".into(), &Scope::default(), from, most)
             .await
             .unwrap();
         assert_eq!(samples.of, 400);
@@ -469,7 +545,7 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
         requests.extend(vec![(second, &get, 1_000, None); 1 + second as usize % 2]);
     }
     store
-        .save_snapshot("r", "a", snapshot("r", 1, &requests))
+        .save_snapshot(&"r".into(), &"a".into(), snapshot("r", 1, &requests))
         .await
         .unwrap();
     let at = |second: u32| START + RunTime::of_second(second) + Duration::from_millis(500);
@@ -501,7 +577,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     let task = endpoint("TASK", "Shopper.browse");
     let refused = "405 Client Error: Method Not Allowed for url: /order";
     let mut first = snapshot(
-        &record.id,
+        record.id.as_str(),
         1,
         &[
             (0, &order, 2_500, Some(refused)),
@@ -521,7 +597,10 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         ..UserChange::default()
     }];
     first.end = Some(end(4, 1));
-    store.save_snapshot(&record.id, "a", first).await.unwrap();
+    store
+        .save_snapshot(&record.id, &"a".into(), first)
+        .await
+        .unwrap();
     let before = Summary::read(
         &store,
         &record.id,

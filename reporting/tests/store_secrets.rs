@@ -89,14 +89,14 @@ async fn secrets_are_in_no_file_once_the_run_is_over() {
     store.save_secret_options(vec![pin]).await.unwrap();
     let mut record = store.create_run(secretive("r")).await.unwrap();
     let made = SetUpData::from(SECRET.repeat(5_000).into_bytes());
-    store.save_set_up_data("r", made).await.unwrap();
+    store.save_set_up_data(&"r".into(), made).await.unwrap();
     // A coordinator that is started again finds all that the run needs.
-    assert_eq!(store.run("r").await.unwrap(), Some(record.clone()));
+    assert_eq!(store.run(&"r".into()).await.unwrap(), Some(record.clone()));
     until_holding(dir.path(), true).await;
 
     record.phase = RunPhase::Finished;
     store.update_run(&record).await.unwrap();
-    let kept = store.run("r").await.unwrap().unwrap().test;
+    let kept = store.run(&"r".into()).await.unwrap().unwrap().test;
     assert_eq!(kept.host, "https://ada:…@shop.example/");
     assert_eq!(kept.options["tenant"], "acme");
     let refused = kept.check().unwrap_err();
@@ -147,10 +147,10 @@ async fn secrets_of_the_client_are_kept_only_as_long_as_the_run_needs_them() {
     record.test.client.proxy = Some(Secret::new("http://ada:geheim@proxy.example"));
     record = store.create_run(record).await.unwrap();
     // A coordinator that is started again finds the whole definition.
-    assert_eq!(store.run("r1").await.unwrap(), Some(record.clone()));
+    assert_eq!(store.run(&"r1".into()).await.unwrap(), Some(record.clone()));
     record.phase = RunPhase::Finished;
     store.update_run(&record).await.unwrap();
-    let kept = store.run("r1").await.unwrap().unwrap().test;
+    let kept = store.run(&"r1".into()).await.unwrap().unwrap().test;
     assert_eq!(kept.client.client_certificate, Some(Secret::default()));
     assert_eq!(kept.client.proxy, Some(Secret::default()));
     let refused = kept.check().unwrap_err().to_string();
@@ -163,20 +163,26 @@ async fn set_up_data_is_kept_as_long_as_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let mut record = store.create_run(run("r", "a", &["x"])).await.unwrap();
-    assert_eq!(store.set_up_data("r").await.unwrap(), None);
+    assert_eq!(store.set_up_data(&"r".into()).await.unwrap(), None);
     let data = SetUpData::from(b"tenants".to_vec());
-    store.save_set_up_data("r", data.clone()).await.unwrap();
+    store
+        .save_set_up_data(&"r".into(), data.clone())
+        .await
+        .unwrap();
     record.phase = RunPhase::Running;
     store.update_run(&record).await.unwrap();
     store.close().await;
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.set_up_data("r").await.unwrap(), Some(data.clone()));
+    assert_eq!(
+        store.set_up_data(&"r".into()).await.unwrap(),
+        Some(data.clone())
+    );
     record.phase = RunPhase::Finished;
     store.update_run(&record).await.unwrap();
-    assert_eq!(store.set_up_data("r").await.unwrap(), None);
-    store.save_set_up_data("r", data).await.unwrap();
+    assert_eq!(store.set_up_data(&"r".into()).await.unwrap(), None);
+    store.save_set_up_data(&"r".into(), data).await.unwrap();
     assert_eq!(
-        store.set_up_data("r").await.unwrap(),
+        store.set_up_data(&"r".into()).await.unwrap(),
         None,
         "the run is over"
     );

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use greylag_infra::TestDraft;
+use greylag_infra::{RunId, TestDraft};
 use greylag_reporting::{
     ErrorBody, LogLines, NEXT_SECOND_HEADER, Progress, RunStarted, Summary, Token,
 };
@@ -110,7 +110,7 @@ impl ApiClient {
     }
 
     /// Asks a run to stop.
-    pub(crate) async fn stop_run(&self, id: &str) -> Result<(), ApiError> {
+    pub(crate) async fn stop_run(&self, id: &RunId) -> Result<(), ApiError> {
         let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/stop"));
         self.send(request).await.map(drop)
     }
@@ -118,7 +118,7 @@ impl ApiClient {
     /// Asks for another number of users, to be reached within this many seconds.
     pub(crate) async fn change_users(
         &self,
-        id: &str,
+        id: &RunId,
         users: u64,
         within_s: u64,
     ) -> Result<(), ApiError> {
@@ -129,7 +129,7 @@ impl ApiClient {
     }
 
     /// How a run stands.
-    pub(crate) async fn progress(&self, id: &str) -> Result<Progress, ApiError> {
+    pub(crate) async fn progress(&self, id: &RunId) -> Result<Progress, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/progress")))
             .await
     }
@@ -137,7 +137,7 @@ impl ApiClient {
     /// The last `limit` lines of a run's log after this position.
     pub(crate) async fn log_lines(
         &self,
-        id: &str,
+        id: &RunId,
         after: u64,
         limit: usize,
     ) -> Result<LogLines, ApiError> {
@@ -146,19 +146,19 @@ impl ApiClient {
     }
 
     /// The three console tables.
-    pub(crate) async fn tables(&self, id: &str) -> Result<String, ApiError> {
+    pub(crate) async fn tables(&self, id: &RunId) -> Result<String, ApiError> {
         self.text(&format!("/api/v1/runs/{id}/tables")).await
     }
 
     /// One of the small files of a run: `csv/stats`, `csv/failures`, `csv/exceptions` or `completeness`.
-    pub(crate) async fn file(&self, id: &str, path: &str) -> Result<String, ApiError> {
+    pub(crate) async fn file(&self, id: &RunId, path: &str) -> Result<String, ApiError> {
         self.text(&format!("/api/v1/runs/{id}/{path}")).await
     }
 
     /// The CSV history: the whole, or from a second on as far as it will not change any more.
     pub(crate) async fn history(
         &self,
-        id: &str,
+        id: &RunId,
         full: bool,
         from: Option<u32>,
     ) -> Result<CsvHistory, ApiError> {
@@ -184,7 +184,7 @@ impl ApiClient {
     }
 
     /// The summary.
-    pub(crate) async fn summary(&self, id: &str) -> Result<Summary, ApiError> {
+    pub(crate) async fn summary(&self, id: &RunId) -> Result<Summary, ApiError> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/summary")))
             .await
     }

@@ -367,7 +367,7 @@ impl Registry {
     /// The same list as another agent's if there is one, so that it is kept once.
     fn shared_list(
         &mut self,
-        agent_id: &str,
+        agent_id: &AgentId,
         list: ScenarioList,
     ) -> Result<ScenarioList, InfrastructureError> {
         if let Some(known) = self.all().find(|agent| agent.scenarios == list) {
@@ -375,7 +375,7 @@ impl Registry {
         }
         loop {
             let mut lists: Vec<&ScenarioList> = Vec::new();
-            for agent in self.all().filter(|agent| agent.id != agent_id) {
+            for agent in self.all().filter(|agent| agent.id != *agent_id) {
                 if !lists
                     .iter()
                     .any(|known| known.is_shared_with(&agent.scenarios))
@@ -393,7 +393,7 @@ impl Registry {
         }
     }
 
-    fn make_room_for(&mut self, agent_id: &str) -> Result<(), InfrastructureError> {
+    fn make_room_for(&mut self, agent_id: &AgentId) -> Result<(), InfrastructureError> {
         let is_new = self.agent(agent_id).is_none();
         if is_new && self.all().count() >= MAX_AGENTS_IN_ALL && !self.forget_oldest() {
             return Err(InfrastructureError::TooManyAgentsInAll);
@@ -423,21 +423,21 @@ impl Registry {
     }
 
     /// An agent was heard. Unknown agents are ignored.
-    pub fn heard(&mut self, agent_id: &str, now: WallTime) {
+    pub fn heard(&mut self, agent_id: &AgentId, now: WallTime) {
         if let Some(agent) = self.agent_mut(agent_id) {
             agent.last_heard = now;
         }
     }
 
     /// An agent said how old the oldest results are that it has sent and that are not saved.
-    pub fn unsaved(&mut self, agent_id: &str, unsaved_us: u64) {
+    pub fn unsaved(&mut self, agent_id: &AgentId, unsaved_us: u64) {
         if let Some(agent) = self.agent_mut(agent_id) {
             agent.unsaved_us = unsaved_us;
         }
     }
 
     /// An agent's connection ended. Unknown agents are ignored.
-    pub fn left(&mut self, agent_id: &str) {
+    pub fn left(&mut self, agent_id: &AgentId) {
         if let Some(agent) = self.agent_mut(agent_id) {
             agent.status = ConnectionStatus::Disconnected;
             agent.unsaved_us = 0;
@@ -445,7 +445,7 @@ impl Registry {
     }
 
     /// The agent with this identity.
-    pub fn agent(&self, agent_id: &str) -> Option<&AgentView> {
+    pub fn agent(&self, agent_id: &AgentId) -> Option<&AgentView> {
         self.infrastructures
             .values()
             .find_map(|agents| agents.get(agent_id))
@@ -498,7 +498,7 @@ impl Registry {
             .collect()
     }
 
-    fn agent_mut(&mut self, agent_id: &str) -> Option<&mut AgentView> {
+    fn agent_mut(&mut self, agent_id: &AgentId) -> Option<&mut AgentView> {
         self.infrastructures
             .values_mut()
             .find_map(|agents| agents.get_mut(agent_id))

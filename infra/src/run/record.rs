@@ -133,14 +133,14 @@ impl RunRecord {
     }
 
     /// The agent with this identity.
-    pub fn agent(&self, agent_id: &str) -> Option<&RunAgent> {
-        self.agents.iter().find(|agent| agent.id == agent_id)
+    pub fn agent(&self, agent_id: &AgentId) -> Option<&RunAgent> {
+        self.agents.iter().find(|agent| agent.id == *agent_id)
     }
 
     /// Keeps how an agent's part ended. False if there is no such agent or its end is known.
-    pub fn take_end(&mut self, agent_id: &str, end: AgentEnd) -> bool {
+    pub fn take_end(&mut self, agent_id: &AgentId, end: AgentEnd) -> bool {
         let mut agents = self.agents.iter_mut();
-        let agent = agents.find(|agent| agent.id == agent_id && agent.end.is_none());
+        let agent = agents.find(|agent| agent.id == *agent_id && agent.end.is_none());
         let is_new = agent.is_some();
         if let Some(agent) = agent {
             agent.end = Some(end);
@@ -175,7 +175,7 @@ impl RunRecord {
     }
 
     /// Whether the run is over and still takes what this agent holds of it.
-    pub fn takes_late_results_of(&self, agent_id: &str, now: WallTime) -> bool {
+    pub fn takes_late_results_of(&self, agent_id: &AgentId, now: WallTime) -> bool {
         self.phase.is_over()
             && self.completeness.takes_late_results(now)
             && self

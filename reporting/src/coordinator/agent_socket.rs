@@ -12,11 +12,11 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::AgentId;
 use greylag_infra::protocol::{
     self, AGENT_SOCKET_PATH, AgentEnd, FailureReason, FrameError, Hello, MAX_FRAME_BYTES,
     MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, Snapshot, ToAgent, ToCoordinator, cut,
 };
+use greylag_infra::{AgentId, RunId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as SocketError;
@@ -334,7 +334,7 @@ struct News {
 /// a restart the life cycle may not have heard of the saved end; hearing it twice is harmless.
 async fn news_again(
     coordinator: &Coordinator,
-    run_id: &str,
+    run_id: &RunId,
     agent_id: &AgentId,
     unchecked: News,
 ) -> Result<News, End> {
@@ -353,7 +353,7 @@ async fn news_again(
     }
 }
 
-async fn pass_on(coordinator: &Coordinator, run_id: &str, agent_id: &AgentId, news: News) {
+async fn pass_on(coordinator: &Coordinator, run_id: &RunId, agent_id: &AgentId, news: News) {
     coordinator
         .command(Command::ResultsSaved {
             agent_id: agent_id.to_owned(),

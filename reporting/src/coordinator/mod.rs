@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greylag_infra::RunId;
 use greylag_infra::{
     ChangeRefused, InfrastructureError, InfrastructureView, LoadTest, Registry, RunRecord,
     StartTerms, StopRefused, WallTime,
@@ -179,7 +180,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// There is no such run, or it is over.
-    pub async fn stop_run(&self, id: &str) -> Result<(), StopRunError> {
+    pub async fn stop_run(&self, id: &RunId) -> Result<(), StopRunError> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::StopRun {
             run_id: id.to_owned(),
@@ -196,7 +197,7 @@ impl Coordinator {
     /// There is no such run, it is not running, or there are too many users.
     pub async fn change_users(
         &self,
-        id: &str,
+        id: &RunId,
         users: u64,
         over: Duration,
     ) -> Result<(), ChangeUsersError> {
@@ -215,7 +216,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// There is no such run, it has not ended, or the store failed.
-    pub async fn delete_run(&self, id: &str) -> Result<(), StoreError> {
+    pub async fn delete_run(&self, id: &RunId) -> Result<(), StoreError> {
         self.shared.store.delete_run(id).await?;
         tracing::info!(run = %id, "deleted");
         self.changed();

@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, it is not over, or the database failed.
-    pub async fn delete_run(&self, id: &str) -> Result<(), StoreError> {
+    pub async fn delete_run(&self, id: &RunId) -> Result<(), StoreError> {
         let id = id.to_owned();
         let marked = move |state: &mut WriterState| {
             state.transaction(|connection| mark(connection, &id))?;
@@ -77,22 +77,24 @@ impl Store {
             )?;
             let (before, now) = (time_to_sql(ended_before), time_to_sql(now));
             let limits = params![newest, before, now, RUNS_AT_A_TIME];
-            let ids = statement.query_map(limits, |row| row.get(0))?;
-            Ok(ids.collect::<Result<_, _>>()?)
+            let ids = statement.query_map(limits, |row| row.get::<_, String>(0))?;
+            Ok(ids
+                .map(|id| id.map(RunId::from))
+                .collect::<Result<_, _>>()?)
         };
         self.inner.readers.run(query).await
     }
 }
 
 /// Takes a run out of the list of runs and notes that its rows are to be deleted. Its number is never given again.
-fn mark(connection: &Connection, id: &str) -> StoreResult<()> {
+fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
     let run = key_of(connection, id)?;
     let is_over: bool =
         connection.query_row("SELECT is_over FROM runs WHERE run = ?1", [run], |row| {
             row.get(0)
         })?;
     if !is_over {
-        return Err(StoreError::NotOver(RunId::from(id)));
+        return Err(StoreError::NotOver(id.clone()));
     }
     connection.execute(
         "INSERT INTO last_numbers (test, number) SELECT test, number FROM runs WHERE run = ?1

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 
 /// Why the store cannot do what it was asked. Each is a message for the user.
@@ -35,19 +36,19 @@ pub enum StoreError {
     #[error("{} is not a Greylag database or is damaged ({reason}); move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm away and put a backup in their place, or set --data to another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
-    UnknownRun(String),
+    UnknownRun(RunId),
     #[error("the run has no endpoint `{} {}`", .0.method, .0.name)]
     UnknownEndpoint(Endpoint),
     #[error("the run has no agent `{0}`")]
     UnknownAgentName(String),
     #[error("run {0} already exists")]
-    RunExists(String),
+    RunExists(RunId),
     #[error("run {0} is still running; stop it before deleting it")]
-    NotOver(String),
+    NotOver(RunId),
     #[error("the agent is not part of run {run}")]
-    UnknownAgent { run: String },
+    UnknownAgent { run: RunId },
     #[error("the agent sent more after it had ended its part of run {run}")]
-    AfterEnd { run: String },
+    AfterEnd { run: RunId },
     #[error("{0}")]
     InvalidSnapshot(String),
     #[error("the database failed: {0}")]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
@@ -99,7 +100,7 @@ struct Place {
 /// Every error of a scope, the most frequent first, then by name, method and text.
 pub(super) fn read(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
 ) -> StoreResult<Vec<ErrorHistory>> {
     let scope = &RowScope::find(connection, run_id, scope)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
@@ -35,7 +36,7 @@ pub(crate) struct HistorySecond {
 /// At most `count` seconds of a scope from `from` on, up to the last one that has anything.
 pub(super) fn read(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     from: u32,
     count: u32,

@@ -59,13 +59,13 @@ impl WriterState {
     }
 
     /// Forgets what is kept of a run; what is needed again is read again.
-    pub(super) fn forget(&mut self, run_id: &str) {
+    pub(super) fn forget(&mut self, run_id: &RunId) {
         self.live.remove(run_id);
         lock_totals(&self.totals).remove(run_id);
     }
 
     /// The whole-run totals of a run, which are kept up from here on if it is active.
-    pub(super) fn live_totals(&mut self, run_id: &str) -> StoreResult<Arc<RunTotals>> {
+    pub(super) fn live_totals(&mut self, run_id: &RunId) -> StoreResult<Arc<RunTotals>> {
         if let Some(totals) = lock_totals(&self.totals).get(run_id) {
             return Ok(Arc::clone(totals));
         }
@@ -142,9 +142,9 @@ pub fn other_endpoint() -> Endpoint {
 
 impl LiveRun {
     /// Reads what is known about a run.
-    pub(super) fn load(connection: &Connection, id: &str, clock: WallClock) -> StoreResult<Self> {
+    pub(super) fn load(connection: &Connection, id: &RunId, clock: WallClock) -> StoreResult<Self> {
         let record = run_rows::by_id(connection, id)?
-            .ok_or_else(|| StoreError::UnknownRun(greylag_infra::protocol::cut(id, 60).into()))?;
+            .ok_or_else(|| StoreError::UnknownRun(id.shortened()))?;
         let key = run_rows::key_of(connection, id)?;
         let end = record
             .test
@@ -294,7 +294,7 @@ mod tests {
     use super::super::{SaveOutcome, Store};
     use super::*;
 
-    fn over(id: &str, ended_at: WallTime) -> RunRecord {
+    fn over(id: &RunId, ended_at: WallTime) -> RunRecord {
         let mut completeness = Completeness::default();
         completeness.wait_for_late_results(ended_at);
         RunRecord {
@@ -325,18 +325,26 @@ mod tests {
         // In 1970: the wall clock has been set since.
         let now = WallTime::default() + 2 * LATE_RESULTS;
         let store = Store::open_at(dir.path(), WallClock::showing(now)).unwrap();
-        let first = |run_id: &str| Snapshot {
+        let first = |run_id: &RunId| Snapshot {
             run_id: run_id.to_owned(),
             seq: 1,
             ..Snapshot::default()
         };
-        store.create_run(over("in time", now)).await.unwrap();
-        let saved = store.save_snapshot("in time", "a", first("in time")).await;
+        store
+            .create_run(over(&"in time".into(), now))
+            .await
+            .unwrap();
+        let saved = store
+            .save_snapshot(&"in time".into(), &"a".into(), first(&"in time".into()))
+            .await;
         assert_eq!(saved.unwrap(), SaveOutcome::Saved);
         let long_ago = now - LATE_RESULTS;
-        store.create_run(over("too late", long_ago)).await.unwrap();
+        store
+            .create_run(over(&"too late".into(), long_ago))
+            .await
+            .unwrap();
         let refused = store
-            .save_snapshot("too late", "a", first("too late"))
+            .save_snapshot(&"too late".into(), &"a".into(), first(&"too late".into()))
             .await;
         assert!(refused.unwrap_err().is_unknown_run());
     }

@@ -1,7 +1,7 @@
 //! Console log lines as rows, bounded per run.
 
-use greylag_infra::WallTime;
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES, cut};
+use greylag_infra::{RunId, WallTime};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
@@ -92,7 +92,7 @@ pub(super) fn append(
 /// At most `limit` lines of a scope after position `after_seq`, fit to be shown: the first ones.
 pub(super) fn read(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     after_seq: u64,
     limit: usize,
@@ -110,7 +110,7 @@ pub(super) fn read(
 /// At most `limit` lines of a scope after position `after_seq`, fit to be shown, in order: the last ones.
 pub(super) fn read_last(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     after_seq: u64,
     limit: usize,
@@ -130,7 +130,7 @@ pub(super) fn read_last(
 fn select(
     connection: &Connection,
     order: &str,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     after_seq: u64,
     limit: usize,
@@ -188,7 +188,7 @@ pub(super) fn of_unknown_agents(connection: &Connection, run: i64) -> StoreResul
 }
 
 /// Lines of a run that were left out.
-pub(super) fn dropped(connection: &Connection, run_id: &str) -> StoreResult<u64> {
+pub(super) fn dropped(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
     let run = key_of(connection, run_id)?;
     let dropped: i64 = connection
         .prepare_cached("SELECT log_lines_dropped FROM runs WHERE run = ?1")?

@@ -43,7 +43,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{RunRecord, SetUpData, WallClock};
+use greylag_infra::{AgentId, RunId, RunRecord, SetUpData, WallClock};
 
 use self::checked_snapshot::CheckedSnapshot;
 use self::disk_space::DiskSpace;
@@ -174,7 +174,11 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn save_set_up_data(&self, run_id: &str, data: SetUpData) -> Result<(), StoreError> {
+    pub async fn save_set_up_data(
+        &self,
+        run_id: &RunId,
+        data: SetUpData,
+    ) -> Result<(), StoreError> {
         let id = run_id.to_owned();
         let saved = move |state: &mut WriterState| {
             state.transaction(|connection| run_rows::save_set_up_data(connection, &id, &data))
@@ -186,7 +190,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn set_up_data(&self, run_id: &str) -> Result<Option<SetUpData>, StoreError> {
+    pub async fn set_up_data(&self, run_id: &RunId) -> Result<Option<SetUpData>, StoreError> {
         let id = run_id.to_owned();
         let query =
             move |connection: &rusqlite::Transaction<'_>| run_rows::set_up_data(connection, &id);
@@ -197,7 +201,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn run(&self, id: &str) -> Result<Option<RunRecord>, StoreError> {
+    pub async fn run(&self, id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let id = id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| run_rows::by_id(connection, &id);
         self.inner.readers.run(query).await
@@ -285,8 +289,8 @@ impl Store {
     /// database failed (then it may be sent again).
     pub async fn save_snapshot(
         &self,
-        run_id: &str,
-        agent_id: &str,
+        run_id: &RunId,
+        agent_id: &AgentId,
         snapshot: Snapshot,
     ) -> Result<SaveOutcome, StoreError> {
         // Reading histograms takes time that neither the async threads nor the writer should give.
@@ -302,7 +306,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn append_log(&self, run_id: &str, lines: Vec<LogLine>) -> Result<(), StoreError> {
+    pub async fn append_log(&self, run_id: &RunId, lines: Vec<LogLine>) -> Result<(), StoreError> {
         let run_id = run_id.to_owned();
         let appended = move |state: &mut WriterState| {
             state.transaction(|connection| {

@@ -1,6 +1,6 @@
 //! What the generator itself ran short of in a run, as rows.
 
-use greylag_infra::{GeneratorNotice, GeneratorNotices};
+use greylag_infra::{GeneratorNotice, GeneratorNotices, RunId};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
@@ -43,7 +43,7 @@ pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) 
 /// and of the whole run's time those of these seconds.
 pub(super) fn read(
     connection: &Connection,
-    id: &str,
+    id: &RunId,
     scope: &Scope,
 ) -> StoreResult<Vec<GeneratorNotice>> {
     let seconds = scope.seconds();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{GeneratorNotice, RunRecord, WallTime};
+use greylag_infra::{GeneratorNotice, RunId, RunRecord, WallTime};
 
 use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
@@ -23,7 +23,11 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn totals(&self, run_id: &str, scope: &Scope) -> Result<Arc<RunTotals>, StoreError> {
+    pub async fn totals(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<Arc<RunTotals>, StoreError> {
         let id = run_id.to_owned();
         if scope.is_whole() {
             if let Some(totals) = lock_totals(&self.inner.totals).get(run_id) {
@@ -49,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub(crate) async fn last_second(&self, run_id: &str) -> Result<Option<u32>, StoreError> {
+    pub(crate) async fn last_second(&self, run_id: &RunId) -> Result<Option<u32>, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
             live::last_second(connection, run_rows::key_of(connection, &id)?)
@@ -63,7 +67,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn series(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         max_points: usize,
     ) -> Result<Series, StoreError> {
@@ -78,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub(crate) async fn users_started(&self, run_id: &str) -> Result<u64, StoreError> {
+    pub(crate) async fn users_started(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
             second_rows::users_started(connection, &id)
@@ -111,7 +115,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn samples(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         from_second: u32,
         max_points: usize,
@@ -130,7 +134,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn log(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         after_seq: u64,
         limit: usize,
@@ -148,7 +152,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn last_log_lines(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         after_seq: u64,
         limit: usize,
@@ -164,7 +168,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn log_lines_dropped(&self, run_id: &str) -> Result<u64, StoreError> {
+    pub async fn log_lines_dropped(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query =
             move |connection: &rusqlite::Transaction<'_>| log_rows::dropped(connection, &id);
@@ -177,7 +181,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn history(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         from: u32,
         count: u32,
@@ -195,7 +199,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn errors(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
     ) -> Result<Vec<ErrorHistory>, StoreError> {
         let (id, scope) = (run_id.to_owned(), scope.clone());
@@ -210,7 +214,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn worker_rows(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
     ) -> Result<Vec<WorkerRow>, StoreError> {
         let (id, scope) = (run_id.to_owned(), scope.clone());
@@ -226,7 +230,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub async fn notices(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
     ) -> Result<Vec<GeneratorNotice>, StoreError> {
         let (id, scope) = (run_id.to_owned(), scope.clone());
@@ -242,7 +246,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn series_step(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         max_points: usize,
     ) -> Result<u32, StoreError> {
@@ -259,7 +263,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn series_part(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         step_s: u32,
         from: u32,
@@ -276,7 +280,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub(crate) async fn end_second(&self, run_id: &str) -> Result<u32, StoreError> {
+    pub(crate) async fn end_second(&self, run_id: &RunId) -> Result<u32, StoreError> {
         let id = run_id.to_owned();
         let query =
             move |connection: &rusqlite::Transaction<'_>| series::end_second(connection, &id);
@@ -287,7 +291,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub async fn endpoints(&self, run_id: &str) -> Result<Vec<Endpoint>, StoreError> {
+    pub async fn endpoints(&self, run_id: &RunId) -> Result<Vec<Endpoint>, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
             live::endpoints(connection, run_rows::key_of(connection, &id)?)
@@ -301,7 +305,7 @@ impl Store {
     /// There is no such run, or the database failed.
     pub(crate) async fn of_unknown_agents(
         &self,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<OfUnknownAgents, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {

@@ -1,7 +1,7 @@
 //! Runs, their agents and tests, and infrastructures, as rows.
 
 use greylag_infra::protocol::AgentEnd;
-use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunPhase, RunRecord, SetUpData};
+use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunId, RunPhase, RunRecord, SetUpData};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,19 +30,19 @@ pub struct TestRecord {
 const COLUMNS: &str = "run, id, number, definition, phase, created_at_us, started_at_us, ended_at_us, profile, completeness";
 
 /// Row number of a run.
-pub(super) fn key_of(connection: &Connection, id: &str) -> StoreResult<i64> {
+pub(super) fn key_of(connection: &Connection, id: &RunId) -> StoreResult<i64> {
     connection
         .prepare_cached("SELECT run FROM runs WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))
+        .query_row([id.as_str()], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| StoreError::UnknownRun(shortened(id)))
+        .ok_or_else(|| StoreError::UnknownRun(id.shortened()))
 }
 
 /// Keeps a new run and gives it its number.
 pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreResult<RunRecord> {
     let exists: Option<i64> = connection
         .prepare_cached("SELECT run FROM runs WHERE id = ?1")?
-        .query_row([&record.id], |row| row.get(0))
+        .query_row([record.id.as_str()], |row| row.get(0))
         .optional()?;
     if exists.is_some() {
         return Err(StoreError::RunExists(record.id));
@@ -60,7 +60,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
-            record.id,
+            record.id.as_str(),
             record.test.name,
             to_sql(record.number),
             definition_of(connection, &record)?,
@@ -124,7 +124,7 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
 /// Keeps what a run's set-up made; it is forgotten with the run's end, because it may hold passwords.
 pub(super) fn save_set_up_data(
     connection: &Connection,
-    id: &str,
+    id: &RunId,
     data: &SetUpData,
 ) -> StoreResult<()> {
     let key = key_of(connection, id)?;
@@ -135,7 +135,7 @@ pub(super) fn save_set_up_data(
 }
 
 /// What a run's set-up made, while the run is active.
-pub(super) fn set_up_data(connection: &Connection, id: &str) -> StoreResult<Option<SetUpData>> {
+pub(super) fn set_up_data(connection: &Connection, id: &RunId) -> StoreResult<Option<SetUpData>> {
     let key = key_of(connection, id)?;
     let data: Option<Vec<u8>> = connection
         .prepare_cached("SELECT set_up_data FROM runs WHERE run = ?1")?
@@ -157,10 +157,12 @@ pub(super) fn save_end(
 }
 
 /// A run by its identifier.
-pub(super) fn by_id(connection: &Connection, id: &str) -> StoreResult<Option<RunRecord>> {
+pub(super) fn by_id(connection: &Connection, id: &RunId) -> StoreResult<Option<RunRecord>> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE id = ?1"))?;
-    let row = statement.query_row([id], RunRow::read).optional()?;
+    let row = statement
+        .query_row([id.as_str()], RunRow::read)
+        .optional()?;
     row.map(|row| row.into_record(connection)).transpose()
 }
 
@@ -247,7 +249,7 @@ pub(super) fn tests(connection: &Connection) -> StoreResult<Vec<TestRecord>> {
 /// Worker processes at their last report, by index.
 pub(super) fn workers(
     connection: &Connection,
-    id: &str,
+    id: &RunId,
     scope: &Scope,
 ) -> StoreResult<Vec<WorkerRow>> {
     let scope = RowScope::find(connection, id, scope)?;
@@ -287,7 +289,7 @@ pub(super) fn insert_infrastructure(connection: &Connection, name: &str) -> Stor
 
 struct RunRow {
     key: i64,
-    id: String,
+    id: RunId,
     number: i64,
     definition: String,
     phase: String,
@@ -304,7 +306,7 @@ impl RunRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             key: row.get(0)?,
-            id: row.get(1)?,
+            id: row.get::<_, String>(1)?.into(),
             number: row.get(2)?,
             definition: row.get(3)?,
             phase: row.get(4)?,
@@ -371,9 +373,4 @@ pub(super) fn json(value: &impl Serialize) -> String {
 
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
-}
-
-/// An identifier from outside, short enough for a message.
-fn shortened(id: &str) -> String {
-    greylag_infra::protocol::cut(id, 60).into_owned()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::{Endpoint, SampleKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,7 @@ pub(super) fn add(
 /// The samples of a scope at and after `from_second`: at most `max_points` that were drawn, and a few more.
 pub(super) fn read(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     from_second: u32,
     max_points: usize,

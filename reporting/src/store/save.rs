@@ -7,6 +7,7 @@ use greylag_infra::RunTime;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
+use greylag_infra::{AgentId, RunId};
 use rusqlite::{Connection, params};
 
 use super::checked_snapshot::CheckedSnapshot;
@@ -42,8 +43,8 @@ pub enum SaveOutcome {
 /// Saves a snapshot in one transaction, or changes nothing.
 pub(super) fn save(
     state: &mut WriterState,
-    run_id: &str,
-    agent_id: &str,
+    run_id: &RunId,
+    agent_id: &AgentId,
     snapshot: &CheckedSnapshot,
 ) -> StoreResult<SaveOutcome> {
     let mut live = match state.live.remove(run_id) {
@@ -96,8 +97,8 @@ fn add_to_totals(totals: &mut RunTotals, live: &LiveRun, written: &Written) {
 /// It does not fit the run.
 fn answer_unsaved(
     live: &LiveRun,
-    run_id: &str,
-    agent_id: &str,
+    run_id: &RunId,
+    agent_id: &AgentId,
     snapshot: &CheckedSnapshot,
 ) -> StoreResult<Option<SaveOutcome>> {
     let Some(agent) = live.agents.get(agent_id) else {
@@ -190,7 +191,7 @@ struct Written {
 fn write(
     connection: &Connection,
     live: &mut LiveRun,
-    agent_id: &str,
+    agent_id: &AgentId,
     snapshot: &CheckedSnapshot,
 ) -> StoreResult<Written> {
     let run = live.key;

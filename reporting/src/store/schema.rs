@@ -468,7 +468,7 @@ mod tests {
         let after = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
         assert!(before == after, "the database itself stays as it was");
         let store = Store::open(copied.path()).unwrap();
-        let totals = store.totals("r", &Scope::default()).await.unwrap();
+        let totals = store.totals(&"r".into(), &Scope::default()).await.unwrap();
         assert_eq!(totals.aggregated().requests(), 2);
     }
 
@@ -491,7 +491,7 @@ mod tests {
         .unwrap();
         drop(old);
         let store = Store::open(dir.path()).unwrap();
-        let host_of = async |id: &str| store.run(id).await.unwrap().unwrap().test.host;
+        let host_of = async |id: &str| store.run(&id.into()).await.unwrap().unwrap().test.host;
         assert_eq!(host_of("done").await, "https://ada:…@shop.example/");
         assert_eq!(host_of("r").await, host, "it is active and needs it");
     }
@@ -501,7 +501,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         first_schema(dir.path());
         let store = Store::open(dir.path()).unwrap();
-        let totals = store.totals("r", &Scope::default()).await.unwrap();
+        let totals = store.totals(&"r".into(), &Scope::default()).await.unwrap();
         let all = totals.aggregated();
         assert_eq!((all.requests(), all.sums().response.sum_us), (2, 30_000));
         assert_eq!(
@@ -509,11 +509,14 @@ mod tests {
             (0, 0)
         );
         assert_eq!(totals.arrivals, Arrivals::default());
-        assert_eq!(store.notices("r", &Scope::default()).await.unwrap(), []);
-        let record = store.run("r").await.unwrap().unwrap();
+        assert_eq!(
+            store.notices(&"r".into(), &Scope::default()).await.unwrap(),
+            []
+        );
+        let record = store.run(&"r".into()).await.unwrap().unwrap();
         assert_eq!(record.profile, record.test.profile());
         assert!(record.builds().is_empty());
-        let errors = store.errors("r", &Scope::default()).await.unwrap();
+        let errors = store.errors(&"r".into(), &Scope::default()).await.unwrap();
         assert_eq!(
             (errors[0].occurrences, errors[0].first, errors[0].last),
             (3, 3, 40)
@@ -524,16 +527,16 @@ mod tests {
             agent: Some("a".to_owned()),
             ..Scope::default()
         };
-        let totals = store.totals("r", &of_agent).await.unwrap();
+        let totals = store.totals(&"r".into(), &of_agent).await.unwrap();
         assert_eq!(totals.aggregated().requests(), 2);
         let users = async |scope: &Scope| {
-            let series = store.series("r", scope, 100).await.unwrap();
+            let series = store.series(&"r".into(), scope, 100).await.unwrap();
             series.points.last().unwrap().users
         };
         assert_eq!(users(&Scope::default()).await, 3);
         assert_eq!(users(&of_agent).await, 0);
-        assert_eq!(store.log("r", &of_agent, 0, 10).await.unwrap(), []);
-        let unknown = store.of_unknown_agents("r").await.unwrap();
+        assert_eq!(store.log(&"r".into(), &of_agent, 0, 10).await.unwrap(), []);
+        let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
         assert!(unknown.users);
         assert_eq!(unknown.log_lines, 1);
 
@@ -562,16 +565,19 @@ mod tests {
             notices: vec![notice.clone()],
             ..Snapshot::default()
         };
-        let saved = store.save_snapshot("r", "a", snapshot).await.unwrap();
+        let saved = store
+            .save_snapshot(&"r".into(), &"a".into(), snapshot)
+            .await
+            .unwrap();
         assert_eq!(saved, SaveOutcome::Saved);
         assert_eq!(
-            store.notices("r", &Scope::default()).await.unwrap(),
+            store.notices(&"r".into(), &Scope::default()).await.unwrap(),
             [notice]
         );
         // as it is kept up in memory, and as it is read
         let first = Scope::of_window(Window::new(0, 10).unwrap());
         for scope in [Scope::default(), first] {
-            let totals = store.totals("r", &scope).await.unwrap();
+            let totals = store.totals(&"r".into(), &scope).await.unwrap();
             let all = totals.aggregated();
             assert_eq!((all.requests(), all.sums().intended.count), (4, 2));
             assert_eq!(all.sums().intended.sum_us, 60_000);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -122,7 +123,11 @@ pub(super) struct RowScope {
 
 impl RowScope {
     /// Looks up what a scope names.
-    pub(super) fn find(connection: &Connection, run_id: &str, scope: &Scope) -> StoreResult<Self> {
+    pub(super) fn find(
+        connection: &Connection,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> StoreResult<Self> {
         let run = key_of(connection, run_id)?;
         let end = last_second(connection, run)?.map_or(0, |last| last.saturating_add(1));
         let seconds = scope.seconds();

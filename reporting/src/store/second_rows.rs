@@ -3,6 +3,7 @@
 //! `seconds` has all agents together; `agent_seconds` has the users and iterations of each agent, in runs of
 //! versions that kept them. All levels are kept with each snapshot, so they always agree.
 
+use greylag_infra::RunId;
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
@@ -195,7 +196,7 @@ pub(super) fn has_changes_of_unknown_agents(
 }
 
 /// Users that have been started since run time zero; those that have stopped count.
-pub(super) fn users_started(connection: &Connection, run_id: &str) -> StoreResult<u64> {
+pub(super) fn users_started(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
     let run = key_of(connection, run_id)?;
     let started: i64 = connection
         .prepare_cached(

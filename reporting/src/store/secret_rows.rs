@@ -47,7 +47,7 @@ impl Store {
 pub(super) fn forget_secrets(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
     connection.execute(
         "UPDATE runs SET definition = ?2, set_up_data = NULL WHERE id = ?1",
-        params![record.id, without_secrets(connection, record)?],
+        params![record.id.as_str(), without_secrets(connection, record)?],
     )?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Users, requests and failures over time.
 
+use greylag_infra::RunId;
 use rusqlite::Connection;
 
 use super::error::StoreResult;
@@ -33,7 +34,7 @@ pub(crate) struct SeriesPart {
 /// The step of a scope's series with at most `max_points` points.
 pub(super) fn step(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     max_points: usize,
 ) -> StoreResult<u32> {
@@ -56,7 +57,7 @@ fn step_of(scope: &RowScope, max_points: usize) -> u32 {
 }
 
 /// The second after the last one of a run that has anything.
-pub(super) fn end_second(connection: &Connection, run_id: &str) -> StoreResult<u32> {
+pub(super) fn end_second(connection: &Connection, run_id: &RunId) -> StoreResult<u32> {
     let run = key_of(connection, run_id)?;
     Ok(last_second(connection, run)?.map_or(0, |last| last.saturating_add(1)))
 }
@@ -64,7 +65,7 @@ pub(super) fn end_second(connection: &Connection, run_id: &str) -> StoreResult<u
 /// The series of a scope. Its length and `max_points` make the step.
 pub(super) fn read(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     max_points: usize,
 ) -> StoreResult<Series> {
@@ -81,7 +82,7 @@ pub(super) fn read(
 /// second `from`.
 pub(super) fn read_part(
     connection: &Connection,
-    run_id: &str,
+    run_id: &RunId,
     scope: &Scope,
     step: u32,
     from: u32,

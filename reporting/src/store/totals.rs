@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
@@ -80,7 +81,11 @@ impl RunTotals {
 }
 
 /// The sums over a scope.
-pub(super) fn read(connection: &Connection, run_id: &str, scope: &Scope) -> StoreResult<RunTotals> {
+pub(super) fn read(
+    connection: &Connection,
+    run_id: &RunId,
+    scope: &Scope,
+) -> StoreResult<RunTotals> {
     let scope = RowScope::find(connection, run_id, scope)?;
     let mut sums: HashMap<i64, RowSum> = HashMap::new();
     let mut statement = connection.prepare_cached(&format!(

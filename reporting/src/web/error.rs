@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use greylag_infra::{ChangeRefused, InfrastructureError, StopRefused};
+use greylag_infra::{ChangeRefused, InfrastructureError, RunId, StopRefused};
 
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
@@ -21,8 +21,6 @@ use crate::store::StoreError;
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
-/// Characters of an unknown run's id that are repeated.
-const SHOWN_CHARACTERS: usize = 60;
 
 /// Why a request is not answered as it asks. The message has a line for each thing that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +32,7 @@ pub(super) enum WebError {
     #[error("there is no such file; available: stats, failures, exceptions and stats_history")]
     NoSuchCsvFile,
     #[error("there is no run `{0}`; the front page lists all runs")]
-    NoSuchRun(String),
+    NoSuchRun(RunId),
     #[error("this method is not allowed here; the Allow header lists those that are")]
     MethodNotAllowed,
     #[error("the request's body is too large; the maximum is {} KiB", maximum_bytes / 1024)]
@@ -76,7 +74,7 @@ pub(super) enum WebError {
     CreateInfrastructure(#[from] CreateInfrastructureError),
     /// Deleting a run that is still running.
     #[error("run {0} is still running; stop it before deleting it")]
-    RunNotOver(String),
+    RunNotOver(RunId),
     #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
     #[error(
@@ -217,8 +215,8 @@ impl WebError {
     }
 
     /// There is no run with this id.
-    pub(super) fn no_such_run(id: &str) -> Self {
-        Self::NoSuchRun(id.chars().take(SHOWN_CHARACTERS).collect())
+    pub(super) fn no_such_run(id: &RunId) -> Self {
+        Self::NoSuchRun(id.shortened())
     }
 
     /// Our own failure: the cause goes to the log.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greylag_infra::{RunRecord, TestDraft};
+use greylag_infra::{RunId, RunRecord, TestDraft};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +66,7 @@ impl WebState {
 ///
 /// # Errors
 /// 404 when there is none.
-pub(super) async fn find_run(coordinator: &Coordinator, id: &str) -> Result<RunRecord, WebError> {
+pub(super) async fn find_run(coordinator: &Coordinator, id: &RunId) -> Result<RunRecord, WebError> {
     coordinator
         .store()
         .run(id)

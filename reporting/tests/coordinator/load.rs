@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Snapshot, ToAgent, ToCoordinator};
-use greylag_infra::{FailureReason, LoadProfile, LoadTest, ProfileStep, RunPhase, Stage};
+use greylag_infra::{FailureReason, LoadProfile, LoadTest, ProfileStep, RunId, RunPhase, Stage};
 
 use crate::site::*;
 
@@ -12,10 +12,11 @@ async fn users_change_while_running_and_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let site = Site::open(dir.path(), PATIENCE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
-    let unknown_run = site
+    let unknown = site
         .coordinator
-        .change_users("nosuchrun", 5, Duration::ZERO);
-    let refusal = unknown_run.await.unwrap_err().to_string();
+        .change_users(&"nosuchrun".into(), 5, Duration::ZERO)
+        .await;
+    let refusal = unknown.unwrap_err().to_string();
     assert!(refusal.contains("no run `nosuchrun`"), "{refusal}");
     let run_id = begin(&site, &mut agent).await;
     let too_many = site
@@ -55,7 +56,7 @@ async fn users_change_while_running_and_survive_a_restart() {
     site.close().await;
 }
 
-fn last_one(run_id: &str) -> Snapshot {
+fn last_one(run_id: &RunId) -> Snapshot {
     last(run_id, 1, 0)
 }
 

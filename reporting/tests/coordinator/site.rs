@@ -8,7 +8,7 @@ use greylag_infra::protocol::{
     self, AgentEnd, Endpoint, Hello, PROTOCOL_VERSION, ScenarioInfo, Snapshot, ToAgent,
     ToCoordinator, UserChange,
 };
-use greylag_infra::{AgentSecret, LoadTest, RunPhase, RunRecord, RunTime};
+use greylag_infra::{AgentSecret, LoadTest, RunId, RunPhase, RunRecord, RunTime};
 use greylag_reporting::coordinator::{
     ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
 };
@@ -53,11 +53,11 @@ impl Site {
         self.coordinator.shutdown().await;
     }
 
-    pub(crate) async fn run(&self, id: &str) -> RunRecord {
+    pub(crate) async fn run(&self, id: &RunId) -> RunRecord {
         self.coordinator.store().run(id).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn until_over(&self, id: &str) -> RunPhase {
+    pub(crate) async fn until_over(&self, id: &RunId) -> RunPhase {
         let mut changes = self.coordinator.changes();
         tokio::time::timeout(PATIENCE, async {
             loop {
@@ -87,7 +87,7 @@ pub(crate) struct FakeAgent {
     pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-pub(crate) fn hello(id: &str, runs: &[&str]) -> Hello {
+pub(crate) fn hello(id: &str, runs: &[&RunId]) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
         secret: AgentSecret::new(format!("{id:->32}")),
@@ -101,7 +101,7 @@ pub(crate) fn hello(id: &str, runs: &[&str]) -> Hello {
             description: String::new(),
             ..ScenarioInfo::default()
         }],
-        runs: runs.iter().map(|run| (*run).into()).collect(),
+        runs: runs.iter().map(|run| (*run).clone()).collect(),
     }
 }
 
@@ -171,13 +171,13 @@ pub(crate) fn load_test() -> LoadTest {
     }
 }
 
-pub(crate) fn snapshot(run_id: &str, seq: u64, requests: u64) -> Snapshot {
+pub(crate) fn snapshot(run_id: &RunId, seq: u64, requests: u64) -> Snapshot {
     let mut interval = Interval::default();
     for _ in 0..requests {
         interval.record(Duration::from_millis(5), None, 100, None);
     }
     Snapshot {
-        run_id: run_id.into(),
+        run_id: run_id.clone(),
         seq,
         endpoints: vec![Endpoint {
             method: "GET".into(),
@@ -194,9 +194,9 @@ pub(crate) fn snapshot(run_id: &str, seq: u64, requests: u64) -> Snapshot {
     }
 }
 
-pub(crate) fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
+pub(crate) fn last(run_id: &RunId, seq: u64, requests: u64) -> Snapshot {
     Snapshot {
-        run_id: run_id.into(),
+        run_id: run_id.clone(),
         seq,
         end: Some(AgentEnd {
             requests,
@@ -208,15 +208,15 @@ pub(crate) fn last(run_id: &str, seq: u64, requests: u64) -> Snapshot {
     }
 }
 
-pub(crate) fn ack(run_id: &str, seq: u64) -> Option<ToAgent> {
+pub(crate) fn ack(run_id: &RunId, seq: u64) -> Option<ToAgent> {
     Some(ToAgent::Ack {
-        run_id: run_id.into(),
+        run_id: run_id.clone(),
         seq,
         saving_us: 0,
     })
 }
 
-pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
+pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> RunId {
     let run = site.coordinator.start_run(load_test()).await.unwrap();
     let Some(ToAgent::Prepare(prepare)) = agent.receive().await else {
         panic!("the agent should be asked to prepare");
@@ -240,7 +240,7 @@ pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> String {
     run.id
 }
 
-pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
+pub(crate) async fn texts(site: &Site, run_id: &RunId) -> Vec<String> {
     let log = site
         .coordinator
         .store()
@@ -249,7 +249,7 @@ pub(crate) async fn texts(site: &Site, run_id: &str) -> Vec<String> {
     log.unwrap().into_iter().map(|line| line.text).collect()
 }
 
-pub(crate) async fn requests(site: &Site, run_id: &str) -> u64 {
+pub(crate) async fn requests(site: &Site, run_id: &RunId) -> u64 {
     let now = site.coordinator.now();
     let summary = Summary::read(site.coordinator.store(), run_id, &Scope::default(), now).await;
     summary.unwrap().totals.stats.requests

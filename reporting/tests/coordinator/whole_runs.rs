@@ -71,7 +71,7 @@ async fn a_run_from_start_to_end_with_resent_snapshots() {
         "{text:#?}"
     );
     assert_eq!(
-        agent.snapshot(snapshot("nosuchrun", 1, 1)).await,
+        agent.snapshot(snapshot(&"nosuchrun".into(), 1, 1)).await,
         Some(ToAgent::Abandon {
             run_id: "nosuchrun".into()
         })
@@ -153,7 +153,7 @@ async fn a_restarted_coordinator_goes_on_with_the_run() {
         site.coordinator.infrastructures()[0].status,
         ConnectionStatus::Pending
     );
-    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id, "unknown"])).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id, &"unknown".into()])).await;
     assert!(matches!(agent.receive().await, Some(ToAgent::Start { .. })));
     assert_eq!(
         agent.receive().await,

@@ -113,11 +113,11 @@ pub(crate) async fn check(
     let scope = part.scope();
     let is_known = |at| events.iter().any(|event| event.endpoint == at);
     if part.endpoint.is_some_and(|at| !is_known(at)) {
-        let error = store.totals(run_id, &scope).await.unwrap_err();
+        let error = store.totals(&run_id.into(), &scope).await.unwrap_err();
         assert!(error.to_string().contains("has no endpoint"), "{error}");
         return;
     }
-    let totals = store.totals(run_id, &scope).await.unwrap();
+    let totals = store.totals(&run_id.into(), &scope).await.unwrap();
     check_totals(&totals, events, part);
     check_series(store, events, part, max_points).await;
     check_samples(store, events, part, max_points).await;
@@ -126,8 +126,17 @@ pub(crate) async fn check(
 }
 
 async fn check_series(store: &Store, events: &[Event], part: Part, max_points: usize) {
-    let series = store.series("r", &part.scope(), max_points).await.unwrap();
-    let over = store.run("r").await.unwrap().unwrap().phase.is_over();
+    let series = store
+        .series(&"r".into(), &part.scope(), max_points)
+        .await
+        .unwrap();
+    let over = store
+        .run(&"r".into())
+        .await
+        .unwrap()
+        .unwrap()
+        .phase
+        .is_over();
     let last = events.iter().map(|event| event.second).max();
     let end = last.map_or(0, |last| last + 1);
     let (from, to) = (part.seconds().start.min(end), part.seconds().end.min(end));
@@ -172,7 +181,10 @@ async fn check_series(store: &Store, events: &[Event], part: Part, max_points: u
 }
 
 async fn check_samples(store: &Store, events: &[Event], part: Part, max_points: usize) {
-    let samples = store.samples("r", &part.scope(), 0, 10_000).await.unwrap();
+    let samples = store
+        .samples(&"r".into(), &part.scope(), 0, 10_000)
+        .await
+        .unwrap();
     let here: Vec<&Event> = events.iter().filter(|event| part.has(event)).collect();
     assert_eq!(samples.of, here.len() as u64, "{part:?}");
     let mut shown: Vec<(u32, u64)> = samples
@@ -187,7 +199,9 @@ async fn check_samples(store: &Store, events: &[Event], part: Part, max_points: 
     shown.sort_unstable();
     expected.sort_unstable();
     assert_eq!(shown, expected, "{part:?}");
-    let few = store.samples("r", &part.scope(), 0, max_points).await;
+    let few = store
+        .samples(&"r".into(), &part.scope(), 0, max_points)
+        .await;
     for point in few.unwrap().points {
         let one = (point.at_s as u32, (point.response_ms * 1e3).round() as u64);
         assert!(expected.contains(&one), "{part:?} {point:?}");
@@ -195,7 +209,10 @@ async fn check_samples(store: &Store, events: &[Event], part: Part, max_points: 
 }
 
 async fn check_log(store: &Store, events: &[Event], part: Part) {
-    let log = store.log("r", &part.scope(), 0, 10_000).await.unwrap();
+    let log = store
+        .log(&"r".into(), &part.scope(), 0, 10_000)
+        .await
+        .unwrap();
     let mut lines: Vec<String> = log.into_iter().map(|line| line.text).collect();
     let here = events.iter().filter(|event| part.has_user(event));
     let mut expected: Vec<String> = here.map(line_of).collect();
@@ -206,7 +223,9 @@ async fn check_log(store: &Store, events: &[Event], part: Part) {
 
 async fn check_summary(store: &Store, events: &[Event], part: Part) {
     let scope = part.scope();
-    let summary = Summary::read(store, "r", &scope, NOW).await.unwrap();
+    let summary = Summary::read(store, &"r".into(), &scope, NOW)
+        .await
+        .unwrap();
     let requests = events.iter().filter(|event| part.has(event)).count();
     assert_eq!(summary.totals.stats.requests, requests as u64, "{part:?}");
     let seconds = part.seconds();
@@ -246,7 +265,14 @@ async fn check_summary(store: &Store, events: &[Event], part: Part) {
     let window = 600 - 2;
     let end = window.min(seconds.end);
     let start = end.saturating_sub(10).max(seconds.start);
-    if !store.run("r").await.unwrap().unwrap().phase.is_over() {
+    if !store
+        .run(&"r".into())
+        .await
+        .unwrap()
+        .unwrap()
+        .phase
+        .is_over()
+    {
         for endpoint in &summary.endpoints {
             let here = events.iter().filter(|event| {
                 let known = &endpoints()[event.endpoint];

@@ -50,7 +50,7 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                     )
                 })
                 .collect();
-            let mut snapshot = snapshot_with(&record.id, at as u64 + 1, &requests, more);
+            let mut snapshot = snapshot_with(record.id.as_str(), at as u64 + 1, &requests, more);
             snapshot.samples = events
                 .iter()
                 .map(|event| {
@@ -89,18 +89,18 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                 })
                 .collect();
             let outcome = store
-                .save_snapshot(&record.id, agent, snapshot.clone())
+                .save_snapshot(&record.id, &(*agent).into(), snapshot.clone())
                 .await
                 .unwrap();
             assert_eq!(outcome, SaveOutcome::Saved);
             let again = store
-                .save_snapshot(&record.id, agent, snapshot.clone())
+                .save_snapshot(&record.id, &(*agent).into(), snapshot.clone())
                 .await
                 .unwrap();
             assert_eq!(again, SaveOutcome::Duplicate);
             snapshot.seq += 2;
             let early = store
-                .save_snapshot(&record.id, agent, snapshot)
+                .save_snapshot(&record.id, &(*agent).into(), snapshot)
                 .await
                 .unwrap();
             assert_eq!(

@@ -121,7 +121,7 @@ async fn a_load_shape_says_duration_users_and_ramp_up() {
     };
     agent
         .send(&ToCoordinator::Ready {
-            run_id: id.clone(),
+            run_id: id.as_str().into(),
             shape: Some(shape),
             set_up_data: None,
         })

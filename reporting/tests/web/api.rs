@@ -141,7 +141,7 @@ async fn a_password_in_the_host_is_not_shown_and_not_kept() {
         );
     }
     // A run of the same definition needs it again.
-    let record = site.coordinator.store().run(RUN).await;
+    let record = site.coordinator.store().run(&RUN.into()).await;
     let kept = record.expect("the store").expect("the run").test;
     let refused = kept.check().expect_err("there is no password");
     assert!(refused.to_string().contains("password"), "{refused}");
@@ -401,7 +401,10 @@ async fn a_reader_of_the_log_gets_its_last_lines_and_knows_what_it_missed() {
         text: format!("\u{1b}[31mline {number}"),
     });
     let store = site.coordinator.store();
-    store.append_log(RUN, new.collect()).await.expect("kept");
+    store
+        .append_log(&RUN.into(), new.collect())
+        .await
+        .expect("kept");
 
     let read = lines(&format!("?after={before}&limit=3")).await;
     let texts: Vec<&Value> = (0..3).map(|line| &read["lines"][line]["text"]).collect();

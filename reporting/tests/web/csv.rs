@@ -138,7 +138,7 @@ async fn a_history_goes_on_over_its_pieces_and_says_what_is_recent() {
         }
     }
     store
-        .save_snapshot(RUN, AGENT, snapshot)
+        .save_snapshot(&RUN.into(), &AGENT.into(), snapshot)
         .await
         .expect("saved");
 
@@ -252,7 +252,7 @@ async fn errors_of_tasks_are_exceptions() {
         ..Snapshot::default()
     };
     store
-        .save_snapshot(RUN, AGENT, snapshot)
+        .save_snapshot(&RUN.into(), &AGENT.into(), snapshot)
         .await
         .expect("saved");
     assert_eq!(

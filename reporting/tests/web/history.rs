@@ -15,7 +15,7 @@ async fn runs(site: &Site, test: &str, count: u64) {
         .await;
     for number in 2..=count {
         let record = RunRecord {
-            id: format!("{test}-{number}"),
+            id: format!("{test}-{number}").into(),
             created_at: template.created_at + Duration::from_micros(number),
             ..template.clone()
         };

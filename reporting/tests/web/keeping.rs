@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greylag_infra::RunId;
 use greylag_reporting::RunFilter;
 use greylag_reporting::coordinator::Keep;
 
@@ -10,7 +11,7 @@ use crate::site::{Site, load_test};
 /// How long deleting may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn ids(site: &Site) -> Vec<String> {
+async fn ids(site: &Site) -> Vec<RunId> {
     let runs = site.coordinator.store().runs(RunFilter::default()).await;
     let runs = runs.expect("the runs").into_iter();
     runs.map(|run| run.id).collect()
@@ -39,7 +40,7 @@ async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
 
     let store = site.coordinator.store();
     let mut going_on = store
-        .run("run000000003")
+        .run(&"run000000003".into())
         .await
         .expect("the store")
         .expect("the run");
@@ -49,7 +50,7 @@ async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
     store.create_run(going_on).await.expect("kept");
     let now = site.coordinator.now();
     let mut recent = store
-        .run("run000000003")
+        .run(&"run000000003".into())
         .await
         .expect("the store")
         .expect("the run");

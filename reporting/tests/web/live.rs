@@ -231,7 +231,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
         .await;
     agent
         .send(&ToCoordinator::Ready {
-            run_id: id.clone(),
+            run_id: id.as_str().into(),
             shape: None,
             set_up_data: None,
         })
@@ -269,7 +269,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
 
     // What has been sent is not sent again with what comes next.
     let more = Snapshot {
-        run_id: id.clone(),
+        run_id: id.as_str().into(),
         seq: 2,
         log: vec![LogLine {
             at: WallTime::from_micros(1_795_413_907_000_000),
@@ -294,7 +294,7 @@ async fn two_viewers_follow_a_run_from_its_start_to_its_end() {
 
     // The end comes without further results; the browser is informed and let go.
     let over = Snapshot {
-        run_id: id.clone(),
+        run_id: id.as_str().into(),
         seq: 3,
         end,
         ..Default::default()
@@ -350,7 +350,7 @@ async fn dots_of_results_that_come_long_after_others_are_shown() {
         let change = format!("after-{}", results.seq);
         let store = site.coordinator.store();
         store
-            .save_snapshot(id, AGENT, results)
+            .save_snapshot(&id.into(), &AGENT.into(), results)
             .await
             .expect("saved");
         // Streams look when the coordinator says that something changed.

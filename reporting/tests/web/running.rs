@@ -71,7 +71,7 @@ pub(crate) async fn running(site: &Site, agent: &mut FakeAgent, body: Value) -> 
         .await;
     agent
         .send(&ToCoordinator::Ready {
-            run_id: id.clone(),
+            run_id: id.as_str().into(),
             shape: None,
             set_up_data: None,
         })

@@ -64,7 +64,7 @@ async fn mixed_run(site: &Site) {
         ..Snapshot::default()
     };
     store
-        .save_snapshot(RUN, AGENT, snapshot)
+        .save_snapshot(&RUN.into(), &AGENT.into(), snapshot)
         .await
         .expect("saved");
     let over = RunRecord {

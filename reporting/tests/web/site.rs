@@ -193,7 +193,7 @@ impl Site {
         let store = self.coordinator.store();
         let record = store
             .create_run(RunRecord {
-                id: id.to_owned(),
+                id: id.into(),
                 number: 0,
                 test,
                 phase: RunPhase::Running,
@@ -215,7 +215,7 @@ impl Site {
             .await
             .expect("the run is kept");
         store
-            .save_snapshot(&record.id, AGENT, results)
+            .save_snapshot(&record.id, &AGENT.into(), results)
             .await
             .expect("the snapshot is saved");
         record

@@ -173,7 +173,7 @@ async fn long_run(site: &Site) -> RunRecord {
             text: format!("line {} of the run's log, seen at {}", seq, next(1_000_000)),
         }];
         store
-            .save_snapshot(RUN, AGENT, snapshot)
+            .save_snapshot(&RUN.into(), &AGENT.into(), snapshot)
             .await
             .expect("saved");
     }

@@ -133,7 +133,7 @@ async fn no_agent_adds_to_the_results_of_others() {
     interval.record(Duration::from_millis(1), None, 0, None);
     let forged = |run_id: &str, seq: u64| {
         ToCoordinator::Snapshot(Box::new(Snapshot {
-            run_id: run_id.to_owned(),
+            run_id: run_id.into(),
             seq,
             endpoints: vec![endpoint.clone()],
             intervals: vec![interval.to_wire(1, 0)],

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use greylag_infra::RunId;
 use greylag_reporting::Token;
 use url::Url;
 
@@ -15,7 +16,7 @@ use crate::cli::print::print_line;
 #[derive(Debug, Args)]
 pub(crate) struct UsersOptions {
     /// The run's id: the last part of its URL.
-    run: String,
+    run: RunId,
     /// Target number of users.
     users: u64,
     /// How long the change takes, linearly; 0s changes it immediately.
@@ -39,7 +40,8 @@ pub(crate) struct UsersOptions {
 
 /// Changes the users of a run.
 pub(crate) async fn users(options: UsersOptions) -> Result<ExitCode, Failure> {
-    if options.run.is_empty() || !options.run.chars().all(|c| c.is_ascii_alphanumeric()) {
+    let id = options.run.as_str();
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(Failure::bad_input(
             "give the run's id, the last part of its URL",
         ));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::api_client::{ApiClient, ApiError, CsvHistory};
 use crate::cli::failure::Failure;
+use greylag_infra::RunId;
 
 /// The small files: what the coordinator calls them and how their names end.
 const FILES: [(&str, &str); 4] = [
@@ -79,7 +80,7 @@ impl CsvFiles {
 
     /// Writes what is due, while the run is active. Returns what is to be said: that they cannot be written, once, and
     /// that they can again. It does not end the run, whose results the coordinator keeps.
-    pub(crate) async fn keep(&mut self, api: &ApiClient, run_id: &str) -> Option<String> {
+    pub(crate) async fn keep(&mut self, api: &ApiClient, run_id: &RunId) -> Option<String> {
         if self.written.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
             return None;
         }
@@ -103,7 +104,7 @@ impl CsvFiles {
             .then(|| format!("Warning: {reason}. The run continues; they are written at its end."))
     }
 
-    async fn write_due(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
+    async fn write_due(&mut self, api: &ApiClient, run_id: &RunId) -> Result<(), CsvError> {
         self.written = Some(Instant::now());
         for (kind, ending) in FILES {
             self.fetch(api, run_id, kind, ending).await?;
@@ -120,7 +121,7 @@ impl CsvFiles {
     ///
     /// # Errors
     /// The first file that could not be written or had, by its name.
-    pub(crate) async fn finish(&self, api: &ApiClient, run_id: &str) -> Result<(), Failure> {
+    pub(crate) async fn finish(&self, api: &ApiClient, run_id: &RunId) -> Result<(), Failure> {
         let mut failed = Ok(());
         for (kind, ending) in FILES {
             let written = self.fetch(api, run_id, kind, ending).await;
@@ -136,7 +137,7 @@ impl CsvFiles {
     }
 
     /// Adds the seconds that came since to the history.
-    async fn continue_history(&mut self, api: &ApiClient, run_id: &str) -> Result<(), CsvError> {
+    async fn continue_history(&mut self, api: &ApiClient, run_id: &RunId) -> Result<(), CsvError> {
         let Some(next) = self.history_next else {
             self.history_next = self.whole_history(api, run_id, Some(0)).await?;
             return Ok(());
@@ -163,7 +164,7 @@ impl CsvFiles {
     async fn whole_history(
         &self,
         api: &ApiClient,
-        run_id: &str,
+        run_id: &RunId,
         from: Option<u32>,
     ) -> Result<Option<u32>, CsvError> {
         let mut history = api.history(run_id, self.full_history, from).await?;
@@ -187,7 +188,7 @@ impl CsvFiles {
     async fn fetch(
         &self,
         api: &ApiClient,
-        run_id: &str,
+        run_id: &RunId,
         kind: &str,
         ending: &str,
     ) -> Result<(), CsvError> {
@@ -272,8 +273,8 @@ mod tests {
         let api = ApiClient::new(url.parse().unwrap(), None, None).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
-        assert_eq!(files.keep(&api, "r").await, None);
-        assert!(files.finish(&api, "r").await.is_err());
+        assert_eq!(files.keep(&api, &"r".into()).await, None);
+        assert!(files.finish(&api, &"r".into()).await.is_err());
     }
 
     /// The address of a coordinator whose answers have an empty body.
@@ -300,16 +301,16 @@ mod tests {
         let mut files = CsvFiles::new(prefix.clone(), false).unwrap();
         let api = ApiClient::new(answers("200 OK").parse().unwrap(), None, None).unwrap();
         std::fs::remove_dir(directory.path().join("there")).unwrap();
-        let news = files.keep(&api, "r").await.unwrap();
+        let news = files.keep(&api, &"r".into()).await.unwrap();
         assert!(
             news.contains("cannot be written") && news.contains("there/run"),
             "{news}"
         );
         files.written = None;
-        assert_eq!(files.keep(&api, "r").await, None);
+        assert_eq!(files.keep(&api, &"r".into()).await, None);
         std::fs::create_dir(directory.path().join("there")).unwrap();
         files.written = None;
-        let news = files.keep(&api, "r").await.unwrap();
+        let news = files.keep(&api, &"r".into()).await.unwrap();
         assert!(news.contains("written again"), "{news}");
     }
 

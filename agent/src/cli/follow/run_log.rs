@@ -4,6 +4,7 @@
 //! print, panics, and what Greylag warns of there; those lines are repeated. What agents and coordinator report of
 //! the run's course is not: the progress shows it.
 
+use greylag_infra::RunId;
 use greylag_reporting::{LogLines, LogRow};
 
 use crate::cli::api_client::{ApiClient, ApiError};
@@ -36,7 +37,7 @@ impl RunLog {
     pub(crate) async fn read_on(
         &mut self,
         api: &ApiClient,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<Vec<String>, ApiError> {
         let news = api.log_lines(run_id, self.read, LINES_AT_A_TIME).await?;
         Ok(self.shown(&news))

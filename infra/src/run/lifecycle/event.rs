@@ -1,6 +1,6 @@
 //! What happens to a run, what is to be done about it, and what is refused.
 
-use crate::base::{AgentId, MAX_DURATION, MAX_USERS, RunTime, WallTime};
+use crate::base::{AgentId, MAX_DURATION, MAX_USERS, RunId, RunTime, WallTime};
 use crate::profile::{LoadProfile, ProfileError};
 use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
 use crate::run::RunRecord;
@@ -116,7 +116,7 @@ pub enum RunEffect {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StopRefused {
     #[error("there is no run `{0}`; the list of runs shows each run's id")]
-    Unknown(String),
+    Unknown(RunId),
     #[error("the run is already over ({0})")]
     Over(&'static str),
 }
@@ -126,7 +126,7 @@ pub enum StopRefused {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ChangeRefused {
     #[error("there is no run `{0}`; the list of runs shows each run's id")]
-    Unknown(String),
+    Unknown(RunId),
     #[error("the run has not started yet; change its users once it is running")]
     NotYet,
     #[error(

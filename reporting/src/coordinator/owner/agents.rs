@@ -110,17 +110,17 @@ impl Owner {
 
     /// Tells runs that the agent is back, and the agent which of the runs it holds are no more.
     async fn reconcile(&mut self, agent_id: &AgentId, hello: &Hello) {
-        let held: HashSet<&str> = hello.runs.iter().map(String::as_str).collect();
+        let held: HashSet<&RunId> = hello.runs.iter().collect();
         let taking_part = self.runs_of(agent_id);
         for run_id in &taking_part {
             let event = RunEvent::AgentReturned {
                 agent_id: agent_id.to_owned(),
-                holds_run: held.contains(run_id.as_str()),
+                holds_run: held.contains(run_id),
             };
             self.advance(run_id, event).await;
         }
         for run_id in held {
-            if !taking_part.iter().any(|known| known == run_id) {
+            if !taking_part.contains(run_id) {
                 self.answer_about_old_run(agent_id, run_id).await;
             }
         }

@@ -1,20 +1,20 @@
 //! What agents hold of runs that are over: a run that gave an agent up takes its results for a while after the end.
 
 use greylag_infra::protocol::ToAgent;
-use greylag_infra::{AgentId, Gap};
+use greylag_infra::{AgentId, Gap, RunId};
 
 use super::{Owner, count_check, log};
 
 impl Owner {
     /// Tells an agent what becomes of a run that it holds and that is not active here: to hand it over, or to
     /// forget it.
-    pub(super) async fn answer_about_old_run(&mut self, agent_id: &AgentId, run_id: &str) {
+    pub(super) async fn answer_about_old_run(&mut self, agent_id: &AgentId, run_id: &RunId) {
         let now = self.coordinator.now();
         let is_wanted = match self.coordinator.store().run(run_id).await {
             Ok(record) => record.is_some_and(|record| record.takes_late_results_of(agent_id, now)),
             // Nothing is lost yet: it holds the run and sends what it has.
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read a run that an agent holds");
+                tracing::error!(%error, run = %run_id, "cannot read a run that an agent holds");
                 return;
             }
         };
@@ -29,14 +29,14 @@ impl Owner {
 
     /// The last results of an agent are saved, of a run that is over: they are not missing any more. The run's status
     /// stays.
-    pub(super) async fn take_late_end(&mut self, agent_id: &AgentId, run_id: &str) {
+    pub(super) async fn take_late_end(&mut self, agent_id: &AgentId, run_id: &RunId) {
         let coordinator = self.coordinator.clone();
         // The end was saved with the results, and a record that is read says what follows from it.
         let mut record = match coordinator.store().run(run_id).await {
             Ok(Some(record)) => record,
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read a run that an agent has delivered");
+                tracing::error!(%error, run = %run_id, "cannot read a run that an agent has delivered");
                 return;
             }
         };
@@ -57,12 +57,12 @@ impl Owner {
             }
             // Nothing is saved that was not compared.
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read the results to check them");
+                tracing::error!(%error, run = %run_id, "cannot read the results to check them");
                 return;
             }
         }
         if let Err(error) = coordinator.store().update_run(&record).await {
-            tracing::error!(%error, run = run_id, "cannot save a run that an agent has delivered");
+            tracing::error!(%error, run = %run_id, "cannot save a run that an agent has delivered");
         }
         let text = match record.remark() {
             None => {

@@ -156,19 +156,19 @@ impl Owner {
         }
     }
 
-    async fn saved_set_up_data(&self, run_id: &str) -> Option<SetUpData> {
+    async fn saved_set_up_data(&self, run_id: &RunId) -> Option<SetUpData> {
         let saved = self.coordinator.store().set_up_data(run_id).await;
         saved.unwrap_or_else(|error| {
-            tracing::error!(%error, run = run_id, "cannot read the set-up data");
+            tracing::error!(%error, run = %run_id, "cannot read the set-up data");
             None
         })
     }
 
-    async fn saved_run_time(&self, run_id: &str) -> RunTime {
+    async fn saved_run_time(&self, run_id: &RunId) -> RunTime {
         match self.coordinator.store().last_second(run_id).await {
             Ok(second) => second.map_or(RunTime::ZERO, RunTime::of_second),
             Err(error) => {
-                tracing::error!(%error, run = run_id, "cannot read how far results are saved");
+                tracing::error!(%error, run = %run_id, "cannot read how far results are saved");
                 RunTime::ZERO
             }
         }
@@ -326,12 +326,12 @@ impl Owner {
         })
     }
 
-    async fn stop_run(&mut self, run_id: &str) -> Result<(), StopRunError> {
+    async fn stop_run(&mut self, run_id: &RunId) -> Result<(), StopRunError> {
         let Some(run) = self.runs.get(run_id) else {
             let known = self.coordinator.store().run(run_id).await.ok().flatten();
             return Err(match known {
                 Some(record) => StopRefused::Over(record.phase.status().word()),
-                None => StopRefused::Unknown(run_id.chars().take(60).collect()),
+                None => StopRefused::Unknown(run_id.shortened()),
             }
             .into());
         };
@@ -342,7 +342,7 @@ impl Owner {
 
     async fn change_users(
         &mut self,
-        run_id: &str,
+        run_id: &RunId,
         users: u64,
         over: Duration,
     ) -> Result<(), ChangeUsersError> {
@@ -350,7 +350,7 @@ impl Owner {
             let known = self.coordinator.store().run(run_id).await.ok().flatten();
             return Err(match known {
                 Some(record) => ChangeRefused::Over(record.phase.status().word()),
-                None => ChangeRefused::Unknown(run_id.chars().take(60).collect()),
+                None => ChangeRefused::Unknown(run_id.shortened()),
             }
             .into());
         };
@@ -418,7 +418,7 @@ impl Owner {
         self.perform(&run_id).await;
     }
 
-    async fn advance(&mut self, run_id: &str, event: RunEvent) {
+    async fn advance(&mut self, run_id: &RunId, event: RunEvent) {
         let now = self.coordinator.now();
         let Some(run) = self.runs.get_mut(run_id) else {
             return;
@@ -430,7 +430,7 @@ impl Owner {
     }
 
     /// Performs what is pending, in order; stops at a save that fails and tries again at the next tick.
-    async fn perform(&mut self, run_id: &str) {
+    async fn perform(&mut self, run_id: &RunId) {
         let coordinator = self.coordinator.clone();
         while let Some(run) = self.runs.get_mut(run_id) {
             let Some(effect) = run.pending.pop_front() else {
@@ -442,7 +442,7 @@ impl Owner {
                     let saved = coordinator.store().update_run(record).await;
                     coordinator.shared.saving.note(&saved, coordinator.now());
                     if let Err(error) = saved {
-                        tracing::error!(%error, run = run_id, "cannot save the run; trying again");
+                        tracing::error!(%error, run = %run_id, "cannot save the run; trying again");
                         run.pending.push_front(effect);
                         break;
                     }
@@ -450,7 +450,7 @@ impl Owner {
                 RunEffect::SaveSetUpData(data) => {
                     let saved = coordinator.store().save_set_up_data(run_id, data.clone());
                     if let Err(error) = saved.await {
-                        tracing::error!(%error, run = run_id, "cannot save the set-up data; trying again");
+                        tracing::error!(%error, run = %run_id, "cannot save the set-up data; trying again");
                         run.pending.push_front(effect);
                         break;
                     }
@@ -470,7 +470,7 @@ impl Owner {
                             run.lifecycle.counts_disagree(counted, saved);
                         }
                         Err(error) => {
-                            tracing::error!(%error, run = run_id, "cannot read the results to check them; trying again");
+                            tracing::error!(%error, run = %run_id, "cannot read the results to check them; trying again");
                             run.pending.push_front(effect);
                             break;
                         }
@@ -532,15 +532,15 @@ impl Owner {
 }
 
 /// Adds a line to a run's console log.
-async fn log(coordinator: &Coordinator, run_id: &str, text: String) {
-    tracing::info!(run = run_id, "{text}");
+async fn log(coordinator: &Coordinator, run_id: &RunId, text: String) {
+    tracing::info!(run = %run_id, "{text}");
     let line = LogLine {
         at: coordinator.now(),
         source: "coordinator".to_owned(),
         text,
     };
     if let Err(error) = coordinator.store().append_log(run_id, vec![line]).await {
-        tracing::error!(%error, run = run_id, "cannot save a log line");
+        tracing::error!(%error, run = %run_id, "cannot save a log line");
     }
 }
 
@@ -561,7 +561,7 @@ fn new_run_id() -> RunId {
     use rand::Rng;
     const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut random = rand::rng();
-    (0..RUN_ID_LENGTH)
-        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
-        .collect()
+    let letters =
+        (0..RUN_ID_LENGTH).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
+    letters.collect::<String>().into()
 }

@@ -10,7 +10,7 @@ mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
 
-use greylag_infra::NoticeKind;
+use greylag_infra::{NoticeKind, RunId};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
@@ -64,7 +64,8 @@ fn one_second() -> u32 {
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryRun {
     /// Identifier.
-    pub id: String,
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub id: RunId,
     /// Number within its test.
     pub number: u64,
     /// Name of the test.

@@ -1,6 +1,6 @@
 //! A summary from the store.
 
-use greylag_infra::{RunRecord, WallTime};
+use greylag_infra::{RunId, RunRecord, WallTime};
 
 use super::Summary;
 use crate::store::{Scope, Series, Store, StoreError};
@@ -15,7 +15,7 @@ impl Summary {
     /// There is no such run, it does not have what the scope names, or the database failed.
     pub async fn read(
         store: &Store,
-        run_id: &str,
+        run_id: &RunId,
         scope: &Scope,
         now: WallTime,
     ) -> Result<Self, StoreError> {

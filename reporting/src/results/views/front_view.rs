@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use greylag_infra::WallTime;
 use greylag_infra::protocol::OptionKind;
+use greylag_infra::{RunId, WallTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -130,7 +130,8 @@ pub struct TestRow {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunRow {
     /// Run identifier.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: RunId,
     /// Number of the run within its test.
     pub number: u64,
     /// Name of its test.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::{InfrastructureView, RunRecord, SILENT_AFTER, WallTime, micros};
+use greylag_infra::{AgentId, InfrastructureView, RunRecord, SILENT_AFTER, WallTime, micros};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,11 +42,11 @@ pub(crate) fn unheard_agents(
         Some(_) => AWAY_WHILE_FAILING,
         None => SILENT_AFTER,
     };
-    let last_heard = |id: &str| {
+    let last_heard = |id: &AgentId| {
         let mut agents = infrastructures.iter().flat_map(|known| &known.agents);
         // One that is not known has not come back since the coordinator started.
         agents
-            .find(|agent| agent.id == id)
+            .find(|agent| agent.id == *id)
             .map_or(coordinator.started_at(), |agent| agent.last_heard)
     };
     run.agents
@@ -81,7 +81,7 @@ pub(crate) fn notices_of_run(
             ),
         })
         .collect();
-    let takes_part = |id: &str| run.agents.iter().any(|agent| agent.id == id);
+    let takes_part = |id: &AgentId| run.agents.iter().any(|agent| agent.id == *id);
     notices.extend(notices_of_store(
         coordinator,
         infrastructures,
@@ -103,7 +103,7 @@ pub(crate) fn notices_of_coordinator(
 fn notices_of_store(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
-    counts: impl Fn(&str) -> bool,
+    counts: impl Fn(&AgentId) -> bool,
     now: WallTime,
 ) -> Vec<LiveNotice> {
     let mut notices = notices_of_saving(coordinator, infrastructures, counts, now);
@@ -122,7 +122,7 @@ fn notices_of_store(
 fn notices_of_saving(
     coordinator: &Coordinator,
     infrastructures: &[InfrastructureView],
-    counts: impl Fn(&str) -> bool,
+    counts: impl Fn(&AgentId) -> bool,
     now: WallTime,
 ) -> Vec<LiveNotice> {
     if let Some(fails) = coordinator.saving_fails() {

@@ -4,7 +4,7 @@
 //! All times are milliseconds of response time (floats with µs precision) unless the field's name says
 //! otherwise; `_us` are µs since 1970 on the coordinator's clock, `_s` seconds.
 
-use greylag_infra::{LoadProfile, WallTime};
+use greylag_infra::{LoadProfile, RunId, WallTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,7 +54,8 @@ impl RunView {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct AboutView {
     /// Run identifier.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: RunId,
     /// Number of the run within its test.
     pub number: u64,
     /// Test Name.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greylag_infra::{ConnectionStatus, FailureReason, InfrastructureView, RunRecord};
+use greylag_infra::{ConnectionStatus, FailureReason, InfrastructureView, RunId, RunRecord};
 
 use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;
@@ -241,7 +241,7 @@ fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow 
 /// Rows of runs for lists. Those of runs long over are kept, because they do not change any more.
 #[derive(Debug, Default)]
 pub(crate) struct RunRows {
-    kept: Mutex<HashMap<String, RunRow>>,
+    kept: Mutex<HashMap<RunId, RunRow>>,
 }
 
 impl RunRows {
@@ -307,7 +307,7 @@ impl RunRows {
     }
 
     /// Forgets a run that was deleted.
-    pub(crate) fn forget(&self, id: &str) {
+    pub(crate) fn forget(&self, id: &RunId) {
         self.kept().remove(id);
     }
 
@@ -333,7 +333,7 @@ impl RunRows {
         Ok(row)
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<String, RunRow>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<RunId, RunRow>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

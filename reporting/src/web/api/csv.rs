@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use greylag_infra::RunRecord;
+use greylag_infra::{RunId, RunRecord};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use utoipa::{IntoParams, ToSchema};
@@ -73,7 +73,7 @@ const MAY_CHANGE_S: u32 = 5;
 )]
 pub(in crate::web) async fn csv_file(
     State(state): State<WebState>,
-    Path((id, file)): Path<(String, String)>,
+    Path((id, file)): Path<(RunId, String)>,
     Query(query): Query<CsvQuery>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
@@ -184,7 +184,7 @@ fn pieces(
 /// Some rows, and where to continue.
 async fn history_piece(
     store: &Store,
-    id: &str,
+    id: &RunId,
     scope: &Scope,
     mut history: History,
     seconds: Range<u32>,

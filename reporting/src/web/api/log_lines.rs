@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use greylag_infra::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -47,7 +48,7 @@ pub(in crate::web) struct LinesQuery {
 )]
 pub(in crate::web) async fn log_lines(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     Query(query): Query<LinesQuery>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<LogLines>, WebError> {
@@ -64,7 +65,7 @@ pub(in crate::web) async fn log_lines(
     }))
 }
 
-async fn remark(store: &Store, id: &str, scope: &Scope) -> Result<Option<String>, StoreError> {
+async fn remark(store: &Store, id: &RunId, scope: &Scope) -> Result<Option<String>, StoreError> {
     if scope.agent.is_none() {
         return Ok(None);
     }

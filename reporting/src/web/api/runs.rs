@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use greylag_infra::{RunRecord, TestDraft};
+use greylag_infra::{RunId, RunRecord, TestDraft};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -103,7 +103,7 @@ pub(in crate::web) async fn list_runs(
 )]
 pub(in crate::web) async fn delete_run(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<StatusCode, WebError> {
     delete(&state, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -161,7 +161,7 @@ pub(in crate::web) async fn start_run(
 )]
 pub(in crate::web) async fn stop_run(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<(StatusCode, Json<RunStopping>), WebError> {
     state.coordinator.stop_run(&id).await?;
     let stopping = RunStopping {
@@ -189,7 +189,7 @@ pub(in crate::web) async fn stop_run(
 )]
 pub(in crate::web) async fn change_users(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     body: Bytes,
 ) -> Result<Response, WebError> {
     let request: ChangeRequest = json_body(
@@ -214,7 +214,7 @@ pub(in crate::web) async fn change_users(
 )]
 pub(in crate::web) async fn run(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<RunView>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
@@ -236,7 +236,7 @@ pub(in crate::web) async fn run(
 )]
 pub(in crate::web) async fn completeness(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     Ok(Json(SummaryCompleteness::of(&run)).into_response())
@@ -255,7 +255,7 @@ pub(in crate::web) async fn completeness(
 )]
 pub(in crate::web) async fn progress(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Json<Progress>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let RunView {
@@ -303,7 +303,7 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
 )]
 pub(in crate::web) async fn tables(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
@@ -331,7 +331,7 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
 )]
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
@@ -371,7 +371,7 @@ pub(in crate::web) async fn log(
 /// Some lines as text, and after which to continue.
 async fn log_piece(
     store: &Store,
-    id: &str,
+    id: &RunId,
     scope: &Scope,
     after: u64,
 ) -> Result<(String, Option<u64>), WebError> {
@@ -389,8 +389,11 @@ fn log_line(row: &LogRow) -> String {
     )
 }
 
-pub(super) fn letters_of(id: &str) -> String {
-    id.chars().filter(char::is_ascii_alphanumeric).collect()
+pub(super) fn letters_of(id: &RunId) -> String {
+    id.as_str()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect()
 }
 
 fn text(body: Body) -> Response {

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use greylag_infra::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -60,7 +61,7 @@ impl SummaryQuery {
 )]
 pub(in crate::web) async fn summary(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     Query(query): Query<SummaryQuery>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
@@ -83,7 +84,7 @@ pub(in crate::web) async fn summary(
 }
 
 /// The document with its series, which is read and sent piece by piece: the reader sets the pace.
-fn in_pieces(summary: &Summary, store: Store, id: String, scope: Scope) -> Result<Body, WebError> {
+fn in_pieces(summary: &Summary, store: Store, id: RunId, scope: Scope) -> Result<Body, WebError> {
     let text = serde_json::to_string(summary)
         .map_err(|error| WebError::internal("writing the summary", &error))?;
     let head = text

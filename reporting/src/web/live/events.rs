@@ -13,6 +13,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
+use greylag_infra::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -62,7 +63,7 @@ pub(in crate::web) struct EventsQuery {
 )]
 pub(in crate::web) async fn run_events(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     // Said as an error while there still can be one.
     find_run(&state.coordinator, &id).await?;
@@ -89,11 +90,11 @@ pub(in crate::web) async fn events(
     State(state): State<WebState>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, WebError> {
-    let mut runs: Vec<String> = query
+    let mut runs: Vec<RunId> = query
         .runs
         .split(',')
         .filter(|id| !id.is_empty())
-        .map(str::to_owned)
+        .map(RunId::from)
         .collect();
     runs.sort();
     runs.dedup();
@@ -107,7 +108,7 @@ pub(in crate::web) async fn events(
     event_stream(&state, runs, front)
 }
 
-fn event_stream(state: &WebState, runs: Vec<String>, front: bool) -> Result<Response, WebError> {
+fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Response, WebError> {
     let place = state
         .event_streams
         .clone()
@@ -142,7 +143,7 @@ fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -
 /// One run's update.
 #[derive(Debug, Serialize)]
 struct RunEvent<'a> {
-    id: &'a str,
+    id: &'a RunId,
     /// What changed of its view (see [`super::json_patch`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<Value>,
@@ -215,7 +216,7 @@ impl Follower {
 }
 
 /// The event of an update; none if the browser would learn nothing from it.
-fn run_event(id: &str, update: RunUpdate) -> Result<Option<Result<Event, Infallible>>, WebError> {
+fn run_event(id: &RunId, update: RunUpdate) -> Result<Option<Result<Event, Infallible>>, WebError> {
     let delta = Some(update.delta).filter(|delta| !delta.is_empty());
     if update.view_patch.is_none() && delta.is_none() && !update.is_last {
         return Ok(None);

@@ -8,6 +8,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
+use greylag_infra::RunId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -99,7 +100,7 @@ pub(in crate::web) async fn front_page(
 /// `POST /runs/{id}/delete`: back to the list it was in.
 pub(in crate::web) async fn delete_run_from_page(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     list: Result<Form<FrontQuery>, FormRejection>,
 ) -> Result<Redirect, WebError> {
     let Form(list) = list?;

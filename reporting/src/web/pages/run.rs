@@ -6,7 +6,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
-use greylag_infra::{RunRecord, StartTerms};
+use greylag_infra::{RunId, RunRecord, StartTerms};
 use serde_json::json;
 
 use super::render::html;
@@ -39,7 +39,7 @@ struct RunPage {
 /// `GET /runs/{id}`
 pub(in crate::web) async fn run_page(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     let update = RunFeed::new(state.coordinator.clone(), id, Scope::default())
         .next()
@@ -65,7 +65,7 @@ pub(in crate::web) async fn run_page(
 /// `POST /runs/{id}/stop`: back to the run's page, where it is being stopped.
 pub(in crate::web) async fn stop_run_from_page(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Redirect, WebError> {
     state.coordinator.stop_run(&id).await?;
     Ok(Redirect::to(&run_url(&id)))
@@ -74,7 +74,7 @@ pub(in crate::web) async fn stop_run_from_page(
 /// `POST /runs/{id}/users`: back to the run's page, where users come and go.
 pub(in crate::web) async fn change_users_from_page(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
     form: Result<Form<ChangeForm>, FormRejection>,
 ) -> Result<Redirect, WebError> {
     let Form(form) = form?;
@@ -85,7 +85,7 @@ pub(in crate::web) async fn change_users_from_page(
 /// `POST /runs/{id}/again`: a new run of the same definition, as it is.
 pub(in crate::web) async fn run_again(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Redirect, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     // What was allowed for this run is for the next.

@@ -7,7 +7,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use greylag_infra::{DraftError, DraftErrors, TestDraft};
+use greylag_infra::{DraftError, DraftErrors, RunId, TestDraft};
 
 use super::front::{FrontQuery, front_response};
 use super::run::was_mixed;
@@ -21,7 +21,7 @@ use crate::web::state::{WebState, find_run};
 /// `GET /runs/{id}/again`: the front page with its form filled in from the run, to be changed before it starts.
 pub(in crate::web) async fn again_page(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let source = Source::of_run(&run, was_mixed(&run));
@@ -87,7 +87,7 @@ async fn source_of(state: &WebState, key: &str) -> Result<Option<Source>, WebErr
         "" => Ok(None),
         COMMAND_LINE => Ok(Source::of_command_line(&state.start_form)),
         id => {
-            let run = state.coordinator.store().run(id).await?;
+            let run = state.coordinator.store().run(&id.into()).await?;
             Ok(run.map(|run| Source::of_run(&run, was_mixed(&run))))
         }
     }

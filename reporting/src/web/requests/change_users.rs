@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::{RunRecord, WallTime};
+use greylag_infra::{RunId, RunRecord, WallTime};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -52,7 +52,7 @@ impl ChangeForm {
 /// 404 for an unknown run, 409 for one that is not running, 422 for numbers that cannot be.
 pub(in crate::web) async fn change_users(
     state: &WebState,
-    id: &str,
+    id: &RunId,
     request: &ChangeRequest,
 ) -> Result<UsersChanging, WebError> {
     let run = find_run(&state.coordinator, id).await?;

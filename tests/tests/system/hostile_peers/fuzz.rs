@@ -44,7 +44,7 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
         interval.record(Duration::from_millis(ms), None, 100, error);
     }
     let snapshot = Snapshot {
-        run_id: run_id.to_owned(),
+        run_id: run_id.into(),
         seq: 1,
         endpoints: vec![Endpoint {
             method: "GET".into(),
@@ -82,7 +82,7 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
         ..Snapshot::default()
     };
     let held = HeldRun {
-        run_id: run_id.to_owned(),
+        run_id: run_id.into(),
         run_time: Some(RunTime::MAX),
         ..HeldRun::default()
     };
@@ -93,7 +93,7 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
             runs: vec![held],
         },
         ToCoordinator::Ready {
-            run_id: run_id.to_owned(),
+            run_id: run_id.into(),
             shape: None,
             set_up_data: Some(vec![1; 100].into()),
         },

@@ -19,7 +19,7 @@ fn forged(run_id: &str, seq: u64) -> ToCoordinator {
         interval.record(Duration::from_millis(1), None, 0, None);
     }
     ToCoordinator::Snapshot(Box::new(Snapshot {
-        run_id: run_id.to_owned(),
+        run_id: run_id.into(),
         seq,
         endpoints: vec![Endpoint {
             method: "GET".into(),
@@ -41,7 +41,7 @@ async fn take_the_place(url: &str, run_id: &str, proof: &str) {
         let mut socket = AgentSocket::connect(url, &[]).await.expect("it is open");
         let taking = Hello {
             secret: AgentSecret::new(proof),
-            runs: vec![run_id.to_owned()],
+            runs: vec![run_id.into()],
             ..hello("east", "lab")
         };
         socket.send(&ToCoordinator::Hello(taking)).await;

@@ -234,7 +234,7 @@ fn results_that_wait_for_a_snapshot_are_not_acknowledged_either() {
     stage.drive();
     stage.tick(2_200);
     stage.receive();
-    let since = |stage: &Stage| stage.run.held(&"run".to_owned()).unacknowledged_since;
+    let since = |stage: &Stage| stage.run.held(&"run".into()).unacknowledged_since;
     assert_eq!(since(&stage), None);
     let interval = Interval::default().to_wire(3, 0);
     let report = Report {

@@ -39,22 +39,22 @@ fn what_an_agent_that_was_given_up_holds_is_missing_until_it_hands_it_over() {
     assert_eq!(sent(&effects), [("b".into(), "stop")]);
     let mut record = run.record().clone();
     assert!(matches!(record.phase, RunPhase::Failed(_)));
-    assert!(record.takes_late_results_of("b", at(over_us - 1) + LATE_RESULTS));
-    assert!(!record.takes_late_results_of("b", at(over_us) + LATE_RESULTS));
+    assert!(record.takes_late_results_of(&"b".into(), at(over_us - 1) + LATE_RESULTS));
+    assert!(!record.takes_late_results_of(&"b".into(), at(over_us) + LATE_RESULTS));
     assert!(
-        !record.takes_late_results_of("a", at(over_us)),
+        !record.takes_late_results_of(&"a".into(), at(over_us)),
         "it has ended"
     );
-    assert!(!record.takes_late_results_of("stranger", at(over_us)));
+    assert!(!record.takes_late_results_of(&"stranger".into(), at(over_us)));
     assert_eq!(record.completeness.gaps(), [gap]);
     let phase = record.phase.clone();
     let RunEvent::AgentEnded { end, .. } = ended("b", None) else {
         unreachable!()
     };
-    assert!(record.take_end("b", end));
+    assert!(record.take_end(&"b".into(), end));
     assert!(record.completeness.is_complete());
     assert_eq!(record.phase, phase, "the status stays");
-    assert!(!record.takes_late_results_of("b", at(over_us)));
+    assert!(!record.takes_late_results_of(&"b".into(), at(over_us)));
 }
 
 #[test]
@@ -64,7 +64,10 @@ fn an_agent_lost_before_the_start_has_nothing_to_hand_over() {
     let effects = run.handle(RunEvent::Tick, at(LEASE_US + 1));
     assert_eq!(sent(&effects), [("a".into(), "abandon")]);
     assert!(run.record().completeness.is_complete());
-    assert!(!run.record().takes_late_results_of("a", at(LEASE_US + 2)));
+    assert!(
+        !run.record()
+            .takes_late_results_of(&"a".into(), at(LEASE_US + 2))
+    );
 }
 
 #[test]

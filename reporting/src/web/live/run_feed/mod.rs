@@ -2,6 +2,7 @@
 
 mod dots;
 
+use greylag_infra::RunId;
 use serde_json::Value;
 
 use self::dots::{Dots, MAX_DOTS};
@@ -25,7 +26,7 @@ const MAX_LOG_LINES: usize = 1_000;
 #[derive(Debug)]
 pub(in crate::web) struct RunFeed {
     coordinator: Coordinator,
-    id: String,
+    id: RunId,
     /// Which part of the run it shows.
     scope: Scope,
     sent: Sent,
@@ -54,7 +55,7 @@ struct Sent {
 
 impl RunFeed {
     /// A feed of a part of a run for a reader that has nothing yet.
-    pub(in crate::web) fn new(coordinator: Coordinator, id: String, scope: Scope) -> Self {
+    pub(in crate::web) fn new(coordinator: Coordinator, id: RunId, scope: Scope) -> Self {
         Self {
             coordinator,
             id,
@@ -69,7 +70,7 @@ impl RunFeed {
     }
 
     /// The run that it follows.
-    pub(in crate::web) fn run_id(&self) -> &str {
+    pub(in crate::web) fn run_id(&self) -> &RunId {
         &self.id
     }
 

@@ -37,7 +37,7 @@ impl Source {
             .stop_timeout
             .filter(|seconds| *seconds != TestDefaults::USUAL.stop_timeout_s);
         Self {
-            key: run.id.clone(),
+            key: run.id.to_string(),
             title: format!("“{} #{}”", run.test.name, run.number),
             draft,
         }
