@@ -1,5 +1,6 @@
 //! What is checked of a hello before the agent is one of ours.
 
+use greylag_infra::InfrastructureError;
 use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ScenarioInfo, cut};
 
 /// Bytes of an agent's version that a refusal repeats.
@@ -8,32 +9,48 @@ const MAX_VERSION_BYTES: usize = 100;
 /// Most bytes of memory that a hello's scenarios may take: an element that takes one byte on the wire takes hundreds here.
 const MAX_SCENARIO_BYTES: usize = 2 * 1024 * 1024;
 
+/// Why an agent cannot join, for whoever started it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HelloRefused {
+    #[error(
+        "the agent speaks protocol version {protocol} and this coordinator version {PROTOCOL_VERSION}; install the same Greylag on both (the agent has {version}, the coordinator {})",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Protocol {
+        protocol: u32,
+        /// Of the agent's Greylag.
+        version: String,
+    },
+    #[error("the agent's hello has no valid secret; restart the agent")]
+    Secret,
+    #[error(
+        "the agent declares too many user types, tags and options; remove some from the program"
+    )]
+    TooManyScenarios,
+    #[error(transparent)]
+    Infrastructure(#[from] InfrastructureError),
+}
+
 /// Checks that the agent speaks our protocol and can prove who it is.
 ///
 /// # Errors
-/// Why it cannot join, for the user.
-pub(super) fn check_hello(hello: &Hello) -> Result<(), String> {
+/// Why it cannot join.
+pub(super) fn check_hello(hello: &Hello) -> Result<(), HelloRefused> {
     if hello.protocol != PROTOCOL_VERSION {
-        return Err(format!(
-            "the agent speaks protocol version {} and this coordinator version {PROTOCOL_VERSION}; install the same Greylag on both (the agent has {}, the coordinator {})",
-            hello.protocol,
-            if hello.version.is_empty() {
-                "an unknown version".into()
-            } else {
-                cut(&hello.version, MAX_VERSION_BYTES)
+        return Err(HelloRefused::Protocol {
+            protocol: hello.protocol,
+            version: match hello.version.as_str() {
+                "" => "an unknown version".to_owned(),
+                version => cut(version, MAX_VERSION_BYTES).into_owned(),
             },
-            env!("CARGO_PKG_VERSION"),
-        ));
+        });
     }
     if !hello.secret.is_valid() {
-        return Err("the agent's hello has no valid secret; restart the agent".to_owned());
+        return Err(HelloRefused::Secret);
     }
     let scenarios: usize = hello.scenarios.iter().map(ScenarioInfo::memory_bytes).sum();
     if scenarios > MAX_SCENARIO_BYTES {
-        return Err(
-            "the agent declares too many user types, tags and options; remove some from the program"
-                .to_owned(),
-        );
+        return Err(HelloRefused::TooManyScenarios);
     }
     Ok(())
 }

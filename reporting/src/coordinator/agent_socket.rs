@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 
-use super::admission::check_hello;
+use super::admission::{HelloRefused, check_hello};
 use super::owner::{AGENT_QUEUE, Command};
 use super::receive_budget::MessageTooLarge;
 use super::{ConnectionFault, Coordinator, Meter};
@@ -85,8 +85,8 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         Ok(hello) => hello,
         Err(end) => return close(&coordinator, socket, "a new agent", end).await,
     };
-    if let Err(reason) = check_hello(&hello) {
-        return refuse(&coordinator, socket, &hello.name, reason).await;
+    if let Err(refused) = check_hello(&hello) {
+        return refuse(&coordinator, socket, &hello.name, &refused).await;
     }
     let agent_id = hello.secret.agent_id();
     let agent_name = cut(&hello.name, MAX_LOGGED_NAME_BYTES).into_owned();
@@ -103,7 +103,7 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         .await;
     match answer.await {
         Ok(Ok(())) => {}
-        Ok(Err(reason)) => return refuse(&coordinator, socket, &agent_name, reason).await,
+        Ok(Err(refused)) => return refuse(&coordinator, socket, &agent_name, &refused).await,
         Err(_) => return,
     }
     let end = serve(
@@ -127,7 +127,8 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
     close(&coordinator, socket, &agent_name, end).await;
 }
 
-async fn refuse(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, reason: String) {
+async fn refuse(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, why: &HelloRefused) {
+    let reason = why.to_string();
     let refused = ToAgent::Refused {
         reason: reason.clone(),
     };

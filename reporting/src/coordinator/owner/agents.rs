@@ -7,6 +7,7 @@ use greylag_infra::{AgentId, Joined, RunEvent, RunId, micros};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, LiveRun, Owner};
+use crate::coordinator::admission::HelloRefused;
 
 impl Owner {
     pub(super) async fn agent_connected(
@@ -14,12 +15,12 @@ impl Owner {
         connection: u64,
         hello: &Hello,
         outgoing: mpsc::Sender<ToAgent>,
-        reply: oneshot::Sender<Result<(), String>>,
+        reply: oneshot::Sender<Result<(), HelloRefused>>,
     ) {
-        let Joined { name, replaced } = match self.admit(hello) {
+        let Joined { name, replaced } = match self.registry.join(hello, self.coordinator.now()) {
             Ok(joined) => joined,
-            Err(reason) => {
-                let _ = reply.send(Err(reason));
+            Err(error) => {
+                let _ = reply.send(Err(error.into()));
                 return;
             }
         };
@@ -100,12 +101,6 @@ impl Owner {
         };
         let runs = self.runs.iter().filter(|(_, run)| takes_part(run));
         runs.map(|(id, _)| id.clone()).collect()
-    }
-
-    fn admit(&mut self, hello: &Hello) -> Result<Joined, String> {
-        self.registry
-            .join(hello, self.coordinator.now())
-            .map_err(|error| error.to_string())
     }
 
     /// Tells runs that the agent is back, and the agent which of the runs it holds are no more.

@@ -16,6 +16,7 @@ use greylag_infra::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::admission::HelloRefused;
 use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights};
 use super::ramp_news::{RampNews, announce};
 use super::{
@@ -58,7 +59,7 @@ pub(super) enum Command {
         hello: Box<Hello>,
         outgoing: mpsc::Sender<ToAgent>,
         /// The refusal, if the hello is not accepted.
-        reply: oneshot::Sender<Result<(), String>>,
+        reply: oneshot::Sender<Result<(), HelloRefused>>,
     },
     AgentHeard {
         agent_id: AgentId,
