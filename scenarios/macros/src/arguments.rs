@@ -5,8 +5,9 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, Type, UnOp, parenthesized, token};
 
-/// How alike two words must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other.
-const ALIKE: f64 = 0.7;
+/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one: the same as in
+/// `infra/src/base/nearest.rs`, which a proc macro cannot import.
+const ALIKE: f64 = 0.6;
 
 /// How an argument is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
