@@ -220,7 +220,7 @@ fn convert_request(request: &DeclaredRequest) -> Result<scenarios::DeclaredReque
         .map(StatusCode::from_u16)
         .transpose()?;
     Ok(scenarios::DeclaredRequest {
-        method: Method::try_from(request.method.trim().to_ascii_uppercase().as_str())?,
+        method: Method::try_from(request.method.to_ascii_uppercase().as_str())?,
         path: request.path.clone(),
         name: request.name.clone(),
         weight: request.weight,

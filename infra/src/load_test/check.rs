@@ -1,7 +1,7 @@
 //! What makes a load test invalid, as far as it can be known without the registry.
 
 use super::error::{LoadTestError, LoadTestErrors};
-use super::field_checks::{bad_name, too_many};
+use super::field_checks::{bad_name, is_control_in_lines, too_many};
 use super::{FIELDS, LoadTest, Stage};
 use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS};
 
@@ -191,8 +191,7 @@ impl LoadTest {
             let what = "name of an option";
             errors.extend(bad_name("options", what, name, MAX_OPTION_NAME_BYTES));
             // A certificate has several lines.
-            let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-            if value.len() > MAX_OPTION_VALUE_BYTES || value.chars().any(is_bad) {
+            if value.len() > MAX_OPTION_VALUE_BYTES || value.chars().any(is_control_in_lines) {
                 errors.push(LoadTestError::OptionValue(name.clone()));
             }
         }

@@ -97,9 +97,7 @@ impl DeclaredRequest {
         }
         problems
     }
-}
 
-impl DeclaredRequest {
     fn problem_of_path(&self) -> Option<String> {
         let shown = shown(&self.path);
         let is_absolute = ["http://", "https://"]

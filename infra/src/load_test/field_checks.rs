@@ -71,6 +71,11 @@ pub(super) fn too_many(
     })
 }
 
+/// A control character other than those of a text of several lines.
+pub(crate) fn is_control_in_lines(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+}
+
 pub(super) fn bad_name(
     key: &'static str,
     what: &'static str,

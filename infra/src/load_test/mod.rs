@@ -23,13 +23,13 @@ pub use defaults::{DEFAULT_INFRASTRUCTURE, TestDefaults};
 pub(crate) use definition::have_rates;
 pub use definition::{LoadTest, Selection, Stage};
 pub use draft::{
-    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, Flag, MAX_TEST_FILE_BYTES,
-    Overlaid, TestDraft, ValueTooLarge, field,
+    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,
+    MAX_TEST_FILE_BYTES, Overlaid, TestDraft, field, keys_of_files,
 };
 pub use error::{LoadTestError, LoadTestErrors};
 pub(crate) use field_checks::{
     MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_stop_timeout, check_tags,
-    check_user_types,
+    check_user_types, is_control_in_lines,
 };
 pub use host::NoHost;
 pub(crate) use host::{MAX_HOST_BYTES, check_host};

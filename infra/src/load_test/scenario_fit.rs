@@ -200,9 +200,7 @@ impl ScenarioInfo {
     pub fn has_hosts(&self) -> bool {
         LoadTest::default().check_host_is_known(self).is_ok()
     }
-}
 
-impl ScenarioInfo {
     /// Whether these texts can be given for the scenario's options.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ async fn stages_ramp_until_their_peak() {
 #[tokio::test]
 async fn a_description_is_shown_and_stands_in_the_form_of_the_next_run() {
     let (site, _socket, mut agent) = with_agent().await;
-    let words = "Black Friday, <three> times";
+    let words = "Black Friday,\n<three> times";
     let (id, test) = running(
         &site,
         &mut agent,
@@ -62,7 +62,7 @@ async fn a_description_is_shown_and_stands_in_the_form_of_the_next_run() {
     let settings = about(&site, &id).await["settings"].clone();
     assert_eq!(settings[0], json!({"label": "Description", "value": words}));
     let form = site.get(&format!("/runs/{id}/again")).await.body;
-    let field = "name=\"description\" value=\"Black Friday, &#60;three&#62; times\"";
+    let field = "name=\"description\" value=\"Black Friday,\n&#60;three&#62; times\"";
     assert!(form.contains(field), "{form}");
 }
 

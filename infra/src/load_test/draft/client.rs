@@ -71,3 +71,48 @@ pub(super) fn as_written<S: Serializer>(
     }
     written.serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load_test::TestDraft;
+
+    #[test]
+    fn all_settings_are_read_as_they_are_written() {
+        let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+        let client = ClientSettings {
+            kind: Some(ClientKind::Full),
+            accept_invalid_certs: Some(true),
+            root_certificate: Some(pem.to_owned()),
+            client_certificate: Some(Secret::new(pem)),
+            proxy: Some(Secret::new("http://user:geheim@proxy.example:3128")),
+            request_timeout: Some(Duration::from_millis(1_500)),
+            connect_timeout: Some(Duration::from_millis(20)),
+            max_redirects: Some(3),
+            http_version: Some(HttpVersion::Http1),
+            max_body: Some(1_000),
+            headers: vec![
+                ("accept".to_owned(), "a".to_owned()),
+                ("accept".to_owned(), "b".to_owned()),
+            ],
+        };
+        // Without requests `kind` is not allowed.
+        let (declared, _) = TestDraft::from_json(br#"{"request": [{"path": "/"}]}"#);
+        let draft = TestDraft {
+            host: Some("http://a".to_owned()),
+            client,
+            ..declared
+        };
+        let written = serde_json::to_value(&draft).unwrap();
+        let mut keys: Vec<_> = written["client"].as_object().unwrap().keys().collect();
+        let mut known = KEYS;
+        keys.sort();
+        known.sort_unstable();
+        assert_eq!(keys, known);
+        let (read, errors) = TestDraft::from_json(written.to_string().as_bytes());
+        assert!(errors.is_empty(), "{errors}");
+        assert_eq!(read, draft);
+    }
+}

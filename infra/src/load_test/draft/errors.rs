@@ -1,7 +1,10 @@
 //! What is wrong with a test file or the JSON of a load test: everything at once, each with its place.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+
+use super::FIELDS;
 
 /// Most errors that are reported; a text with more is another kind of text.
 const MAX_ERRORS: usize = 50;
@@ -38,6 +41,8 @@ enum Found {
     Reading,
     /// In values that could be read; the message names what is wrong.
     Checking,
+    /// Between values that are valid for themselves; the message has their keys between backticks and nothing else.
+    Contradiction,
 }
 
 impl DraftError {
@@ -49,6 +54,27 @@ impl DraftError {
             message: message.into(),
             found: Found::Checking,
         }
+    }
+
+    /// Values that must not be given together; the message has their keys, and nothing else, between backticks.
+    pub(super) fn contradiction(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            found: Found::Contradiction,
+            ..Self::new(path, message)
+        }
+    }
+
+    /// The message for a page that shows fields by their labels, where it names fields and no values.
+    pub fn message_with_labels(&self) -> Cow<'_, str> {
+        let mut message = Cow::from(&self.message);
+        if self.found == Found::Contradiction {
+            for field in FIELDS {
+                message = message
+                    .replace(&format!("`{}`", field.key), field.label)
+                    .into();
+            }
+        }
+        message
     }
 
     /// What it is about on the outermost level.

@@ -2,7 +2,7 @@
 //! flags of the command line, the fields of the page's form and the rows of About This Test are made from it.
 //!
 //! A new field is an entry here and a field of [`LoadTest`]; where its default is more than an empty value,
-//! `resolve.rs` says which.
+//! `resolve/mod.rs` says which.
 
 use std::collections::BTreeMap;
 
@@ -43,10 +43,15 @@ pub enum FieldValue {
     List(Vec<String>),
 }
 
-/// The value is of another kind than the field, or larger than it can hold.
+/// Why a field cannot have a value; follows the field's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the value is too large")]
-pub struct ValueTooLarge;
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum FieldValueError {
+    #[error("is too large")]
+    TooLarge,
+    #[error("is of another kind")]
+    OtherKind,
+}
 
 /// Something that a load test may say.
 #[derive(Debug)]
@@ -71,8 +76,10 @@ pub struct Field {
     pub is_wide: bool,
     /// Longest text in bytes; 0 where something else limits it.
     pub max_bytes: usize,
+    /// Whether the text may have several lines.
+    has_lines: bool,
     get: fn(&TestDraft) -> Option<FieldValue>,
-    set: fn(&mut TestDraft, FieldValue) -> Result<(), ValueTooLarge>,
+    set: fn(&mut TestDraft, FieldValue) -> Result<(), FieldValueError>,
     of_test: fn(&LoadTest) -> Option<FieldValue>,
     /// What is wrong with it, where that is more than its length.
     check: Option<fn(&LoadTest) -> Vec<LoadTestError>>,
@@ -107,14 +114,15 @@ const FIELD: Field = Field {
     is_advanced: false,
     is_wide: false,
     max_bytes: 0,
+    has_lines: false,
     get: |_| None,
-    set: |_, _| Err(ValueTooLarge),
+    set: |_, _| Err(FieldValueError::OtherKind),
     of_test: |_| None,
     check: None,
 };
 
 /// `key: type as kind, in place of the load test, { what differs from FIELD };` in the order of the form. What has no
-/// place in the load test is put there by `resolve.rs`; what has one stands there as it is, or is empty.
+/// place in the load test is put there by `resolve/mod.rs`; what has one stands there as it is, or is empty.
 macro_rules! fields {
     ($(
         $(#[doc = $help:literal])+
@@ -209,6 +217,7 @@ fields! {
         is_advanced: true,
         is_wide: true,
         max_bytes: MAX_DESCRIPTION_BYTES,
+        has_lines: true,
     };
     /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
     host: String as Text, in host, {
@@ -313,8 +322,8 @@ impl Field {
     /// Puts a value of the field's kind into a draft.
     ///
     /// # Errors
-    /// The number is larger than the field can hold.
-    pub fn set(&self, draft: &mut TestDraft, value: FieldValue) -> Result<(), ValueTooLarge> {
+    /// The number is larger than the field can hold, or the value is of another kind.
+    pub fn set(&self, draft: &mut TestDraft, value: FieldValue) -> Result<(), FieldValueError> {
         (self.set)(draft, value)
     }
 
@@ -345,7 +354,12 @@ impl Field {
             return None;
         };
         let is_limited = self.max_bytes > 0;
-        let is_wrong = text.len() > self.max_bytes || text.chars().any(char::is_control);
+        let is_control = if self.has_lines {
+            load_test::is_control_in_lines
+        } else {
+            char::is_control
+        };
+        let is_wrong = text.len() > self.max_bytes || text.chars().any(is_control);
         (is_limited && is_wrong).then_some(LoadTestError::LongText {
             key: self.key,
             max: self.max_bytes,
@@ -380,7 +394,7 @@ fn is_default(client: &ClientSettings) -> bool {
 /// A type that a field's value may have.
 trait FieldType: Sized {
     fn into_value(self) -> FieldValue;
-    fn from_value(value: FieldValue) -> Result<Self, ValueTooLarge>;
+    fn from_value(value: FieldValue) -> Result<Self, FieldValueError>;
 }
 
 macro_rules! field_types {
@@ -390,10 +404,10 @@ macro_rules! field_types {
                 FieldValue::$kind(self.into())
             }
 
-            fn from_value(value: FieldValue) -> Result<Self, ValueTooLarge> {
+            fn from_value(value: FieldValue) -> Result<Self, FieldValueError> {
                 match value {
-                    FieldValue::$kind(value) => value.try_into().map_err(|_| ValueTooLarge),
-                    _ => Err(ValueTooLarge),
+                    FieldValue::$kind(value) => value.try_into().map_err(|_| FieldValueError::TooLarge),
+                    _ => Err(FieldValueError::OtherKind),
                 }
             }
         }

@@ -20,20 +20,20 @@ use section::Section;
 use tree::Table;
 
 pub use errors::{DraftError, DraftErrors};
-pub use fields::{FIELDS, Field, FieldKind, FieldValue, Flag, TestDraft, ValueTooLarge};
+pub use fields::{FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag, TestDraft};
 pub use over::Overlaid;
 
 /// Largest test file read, in bytes.
 pub const MAX_TEST_FILE_BYTES: usize = 1024 * 1024;
 
-/// Keys of tables and lists, beside the fields.
-const TABLES: [&str; 6] = [
-    "stage",
-    "options",
-    "client",
-    "wait_time",
-    "request",
-    "declared",
+/// Keys beside the fields, and how they are written in a test file; none for what is usual in the API's JSON only.
+const TABLES: [(&str, Option<&str>); 6] = [
+    ("wait_time", Some("wait_time")),
+    ("options", Some("[options]")),
+    ("client", Some("[client]")),
+    ("stage", Some("[[stage]]")),
+    ("request", Some("[[request]]")),
+    ("declared", None),
 ];
 /// The build that asks: of the API only, because a test file says nothing of who starts it.
 const CLIENT_BUILD: &str = "client_build";
@@ -51,7 +51,8 @@ impl Source {
         let fields = FIELDS
             .iter()
             .filter(|field| self == Source::Api || field.is_of_files());
-        let keys = fields.map(|field| field.key).chain(TABLES);
+        let tables = TABLES.map(|(key, _)| key);
+        let keys = fields.map(|field| field.key).chain(tables);
         keys.chain((self == Source::Api).then_some(CLIENT_BUILD))
             .collect()
     }
@@ -60,6 +61,13 @@ impl Source {
 /// The field of this key.
 pub fn field(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.key == key)
+}
+
+/// What a test file may have, as it is written there: fields, then tables.
+pub fn keys_of_files() -> impl Iterator<Item = &'static str> {
+    let fields = FIELDS.iter().filter(|field| field.is_of_files());
+    let tables = TABLES.iter().filter_map(|(_, written)| *written);
+    fields.map(|field| field.key).chain(tables)
 }
 
 impl TestDraft {
@@ -116,8 +124,8 @@ fn read(table: &Table, what: &'static str, source: Source, problems: &Problems<'
     };
     for field in FIELDS {
         let value = section.value(field.key, field.kind);
-        if let Some(Err(_)) = value.map(|value| field.set(&mut draft, value)) {
-            section.wrong(field.key, format!("`{}` is too large", field.key));
+        if let Some(Err(error)) = value.map(|value| field.set(&mut draft, value)) {
+            section.wrong(field.key, format!("`{}` {error}", field.key));
         }
     }
     for problem in draft.problems_of_values() {

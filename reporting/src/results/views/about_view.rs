@@ -101,7 +101,7 @@ fn settings(
     };
     for field in FIELDS {
         if let Some(text) = field.about_text(test) {
-            tell(field.about, plain_text(&text));
+            tell(field.about, plain_lines(text.lines()));
         }
     }
     for (label, value) in test.client.shown() {
@@ -119,7 +119,7 @@ fn settings(
             .collect(),
     };
     if !lines.is_empty() {
-        tell("Build", plain_lines(&lines));
+        tell("Build", plain_lines(lines.iter().map(String::as_str)));
     }
     for (name, value) in &test.options {
         let may_be_shown =
@@ -179,9 +179,8 @@ fn test_warnings(run: &RunRecord, has_shape: bool) -> Vec<String> {
 }
 
 /// Lines without control characters but their ends.
-fn plain_lines(lines: &[String]) -> String {
-    let lines: Vec<String> = lines.iter().map(|line| plain_text(line)).collect();
-    lines.join("\n")
+fn plain_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.map(plain_text).collect::<Vec<_>>().join("\n")
 }
 
 /// One line for each stage.

@@ -42,7 +42,7 @@ impl FromArgMatches for FieldFlags {
             } else if let Some(value) = value(field, matches) {
                 field.set(&mut given.draft, value).map_err(|error| {
                     let flag = long(field);
-                    clap::Error::raw(ErrorKind::ValueValidation, format!("--{flag}: {error}\n"))
+                    clap::Error::raw(ErrorKind::ValueValidation, format!("--{flag} {error}\n"))
                 })?;
             }
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use greylag_infra::{
     DraftErrors, FIELDS, FieldValue, MAX_CERTIFICATE_BYTES, MAX_TEST_FILE_BYTES, Overlaid,
-    TestDefaults, TestDraft,
+    TestDefaults, TestDraft, keys_of_files,
 };
 use greylag_scenarios::Scenario;
 
@@ -52,11 +52,10 @@ pub(crate) struct AskedTest {
 }
 
 fn file_help() -> String {
-    let of_files = FIELDS.iter().filter(|field| field.flag.is_some());
-    let keys: Vec<_> = of_files.map(|field| field.key).collect();
+    let mut keys: Vec<_> = keys_of_files().collect();
+    let last = keys.pop().unwrap_or_default();
     format!(
-        "Test file (TOML); the option's name may be omitted. Its keys are {}, wait_time, [options], [client], [[stage]] \
-         and [[request]] tables. Flags override it",
+        "Test file (TOML); the option's name may be omitted. Its keys are {} and {last} tables. Flags override it",
         keys.join(", ")
     )
 }

@@ -32,7 +32,10 @@ impl From<LoadTestError> for Problem {
 
 impl From<Problem> for DraftError {
     fn from(problem: Problem) -> Self {
-        Self::new(problem.path, problem.message)
+        match problem.error {
+            Some(_) => Self::new(problem.path, problem.message),
+            None => Self::contradiction(problem.path, problem.message),
+        }
     }
 }
 

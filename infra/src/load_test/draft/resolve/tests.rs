@@ -260,6 +260,10 @@ fn a_description_is_kept_as_it_is_and_bounded() {
     assert_eq!(test.description, "Black Friday, ×3");
     assert_eq!(TestDraft::from(&test).description, Some(test.description));
     assert!(resolved(&with(&"x".repeat(1_000))).is_ok());
+    let file = TestDraft::from_toml("description = \"\"\"\nWhat for:\n\t- sales\"\"\"").unwrap();
+    assert_eq!(file.description.as_deref(), Some("What for:\n\t- sales"));
+    let error = TestDraft::from_toml("name = \"two\\nlines\"").unwrap_err();
+    assert!(error.to_string().contains("name"), "{error}");
     for wrong in ["x".repeat(1_001), "a\\u0007".to_owned()] {
         let errors = resolved(&with(&wrong)).unwrap_err();
         assert_eq!(

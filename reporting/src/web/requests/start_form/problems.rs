@@ -28,7 +28,7 @@ impl StartForm {
     /// Marks what is wrong.
     pub(in crate::web) fn mark(&mut self, errors: &[DraftError]) {
         for error in errors {
-            let message = capitalised(&error.message);
+            let message = capitalised(&error.message_with_labels());
             let Some(name) = self.field_at(&error.path) else {
                 self.problems.of_all.push(message);
                 continue;

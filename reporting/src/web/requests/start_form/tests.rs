@@ -128,6 +128,18 @@ fn each_error_stands_beside_its_field() {
 }
 
 #[test]
+fn a_contradiction_names_fields_as_the_page_does() {
+    let mut form = form(&[("host", "http://a"), ("ramp_up", "1s"), ("spawn_rate", "2")]);
+    let (draft, _) = form.to_draft(&TestDraft::default());
+    let errors = draft.resolve(&TestDefaults::USUAL, None).unwrap_err();
+    form.mark(&errors.iter().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        form.error("spawn_rate"),
+        Some("Ramp-up and Spawn rate (users/s) are both given; keep one of the two")
+    );
+}
+
+#[test]
 fn an_error_without_a_field_stands_above_them() {
     let mut form = form(&[("scenario", "shop"), ("option:4:shop:rows", "x")]);
     form.mark(&[
