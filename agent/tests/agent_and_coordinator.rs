@@ -169,7 +169,8 @@ async fn a_selection_without_users_starts_no_worker() {
     test.selection.user_types = vec!["Unknown".into()];
     let (failure, saved) = scene.refusal_of(test).await;
     assert!(
-        failure.starts_with("agent load-a cannot run the test: ") && failure.contains("Unknown"),
+        failure.starts_with("agent load-a cannot run the test: ")
+            && failure.contains("no user types to choose from"),
         "{failure}"
     );
     assert!(saved.pids.is_empty());
@@ -180,12 +181,9 @@ async fn a_scenario_that_is_unknown_fails_the_part() {
     let scene = Scene::idle().await;
     let mut test = test_of(&scene.target, 5);
     test.declared = None;
-    test.scenario = "unknown".into();
+    test.scenario = "other".into();
     let (failure, _) = scene.refusal_of(test).await;
-    assert!(
-        failure.contains("scenario `unknown` is unknown"),
-        "{failure}"
-    );
+    assert!(failure.contains("scenario `other` is unknown"), "{failure}");
 }
 
 /// A coordinator that accepts and drops is no better than one that does not listen.

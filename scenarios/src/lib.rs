@@ -30,8 +30,8 @@ pub use client::{
     tls_client_config,
 };
 pub use engine::{
-    DriveError, LOAD_THREAD_GRACE, Load, LoopWatch, PlannedUser, Sight, UserOrder, WORKER_GRACE,
-    drive, is_engine_chatter, keep_sigint_from_engine,
+    DriveError, LOAD_THREAD_GRACE, Load, LoopWatch, ObservedPoll, PlannedUser, UserOrder,
+    WORKER_GRACE, drive, is_engine_chatter, keep_sigint_from_engine,
 };
 pub use events::{
     Events, InitError, RequestEvent, START_EVENT_TIME, STOP_EVENT_TIME, UserErrorEvent,

@@ -6,7 +6,7 @@ use crate::scenario::Scenario;
 pub use crate::task::{TaskOptions, TaskOrder, TaskSet, TaskSetBuilder};
 pub use crate::user::{FastHttpUser, HttpUser, UserBuilder, UserType};
 
-/// How deep task sets may be nested; a set that contains itself would go on for ever.
+/// How deep task sets may be nested; a set that contains itself would never end.
 const DEEPEST_NESTING: usize = 64;
 
 /// A type that is a user type because its impl block says so.

@@ -33,7 +33,7 @@ impl Results {
             .collect()
     }
 
-    /// Requests and failures of an endpoint; none if it is not there.
+    /// Requests and failures of an endpoint; none if it does not exist.
     pub(super) fn counts(&self, method: &str, name: &str) -> (u64, u64) {
         let key = (method.to_owned(), name.to_owned());
         self.endpoints.get(&key).copied().unwrap_or_default()

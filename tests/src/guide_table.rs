@@ -22,7 +22,7 @@ pub struct GuideRow {
 /// Reads the table of `scenarios/README.md`.
 ///
 /// # Panics
-/// It is not there.
+/// It does not exist.
 pub fn guide_table() -> Vec<GuideRow> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/README.md");
     let guide = fs::read_to_string(path).expect("the guide is in the repository");

@@ -134,7 +134,7 @@ impl Process {
     /// Waits until one of the outputs holds something that `find` finds.
     ///
     /// # Panics
-    /// It is not there within the time, or the process ended before.
+    /// It does not appear within the time, or the process ended before.
     pub async fn wait_for_output<T>(
         &mut self,
         what: &str,

@@ -63,7 +63,7 @@ pub(super) async fn evaluate(
 ) -> Result<ShapedLoad, LoadShapeError> {
     let name = scenario.name.clone();
     let ceiling = shape_ceiling(test_duration);
-    // A thread that outlives the timeout is left behind; it has nothing to tell any more.
+    // A thread that outlives the timeout is abandoned; it has nothing left to report.
     let asked = spawn_blocking(move || scenario.evaluate_shape(ceiling, &settings));
     match timeout(LONGEST, asked).await {
         Ok(Ok(Ok(plan))) => load_of(&plan, ceiling, name),

@@ -97,8 +97,8 @@ fn numbers_and_durations_are_checked() {
         ),
         (vec!["--ramp-up", "800h"], "at most 30 days"),
         (
-            vec!["--scenario", "nobody"],
-            "scenario `nobody` is unknown; available scenarios: shop",
+            vec!["--scenario", "other"],
+            "scenario `other` is unknown; available scenarios: shop",
         ),
         (vec!["--infrastructure", "far"], "--coordinator"),
         (
@@ -149,8 +149,8 @@ fn test_files_are_checked_with_file_and_line() {
             "line 3: the path `no slash` does not begin with `/`",
         ),
         (
-            "host = \"http://h\"\nscenario = \"nobody\"\n",
-            "scenario `nobody` is unknown",
+            "host = \"http://h\"\nscenario = \"other\"\n",
+            "scenario `other` is unknown",
         ),
     ] {
         std::fs::write(&file, text).unwrap();

@@ -97,7 +97,7 @@ fn each_bad_command_line_has_its_message() {
         ],
         &["run", "-H", HOST, "--stop-timeout", "48h"],
         &["run", "-H", HOST, "--name", ""],
-        &["run", "-H", HOST, "--scenario", "nobody"],
+        &["run", "-H", HOST, "--scenario", "other"],
         &["run", "-H", HOST, "--user-types", "Shoper"],
         &["run", "-H", HOST, "--tags", "nope"],
         &["run", "-H", HOST, "--option", "api-key"],

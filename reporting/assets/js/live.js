@@ -6,7 +6,7 @@ import { h, setText } from "./dom.js";
 
 /** The hub forgets a page that is silent for longer. */
 const SAY_MS = 5_000;
-/** A worker that has not answered by now is not there, nor is one that leaves so many messages unanswered later. */
+/** A worker that has not answered by now does not run, nor does one that leaves so many messages unanswered later. */
 const WORKER_MS = 8_000;
 const MOST_UNANSWERED = 3;
 const TICK_MS = 500;

@@ -19,7 +19,7 @@ use super::target::Target;
 use super::transport::{Head, Outgoing, Transport, Unread};
 use super::{ClientKind, ClientShared};
 
-/// Length of a body that is not there.
+/// Length of a missing body.
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
 const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`ON_STOP_GRACE`] | user | an `on_stop` that is still running |
 //! | [`ENGINE_GRACE`] | engine | users that hold the thread |
-//! | [`LOAD_THREAD_GRACE`] | worker | the load thread, which is left behind |
+//! | [`LOAD_THREAD_GRACE`] | worker | the load thread, which is abandoned |
 //! | [`WORKER_GRACE`] | agent | the worker process, which is killed |
 //!
 //! Each is given what those inside it need, so that the innermost that can end in order does, and says why.
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) const ON_STOP_GRACE: Duration = Duration::from_secs(1);
 /// How long after the stop timeout [`drive`](crate::drive) returns at the latest, whatever users do.
 pub(crate) const ENGINE_GRACE: Duration = Duration::from_millis(1_800);
-/// How long after the stop timeout a load thread that has not ended is left behind by its worker.
+/// How long after the stop timeout a load thread that has not ended is abandoned by its worker.
 pub const LOAD_THREAD_GRACE: Duration = Duration::from_millis(1_930);
 /// How long after the stop timeout a worker process that has not ended is killed by its agent.
 pub const WORKER_GRACE: Duration = Duration::from_secs(2);

@@ -22,18 +22,18 @@ pub struct LoopWatch {
 
 /// A poll that was under way when the watch looked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Sight {
+pub struct ObservedPoll {
     poll: u64,
     at: u64,
 }
 
 impl LoopWatch {
     /// The poll that is under way now, if one is.
-    pub fn look(&self) -> Option<Sight> {
+    pub fn look(&self) -> Option<ObservedPoll> {
         let poll = self.polls.load(Ordering::Acquire);
         let at = self.at.load(Ordering::Acquire);
         let same = self.polls.load(Ordering::Acquire) == poll;
-        (same && poll % 2 == 1).then_some(Sight { poll, at })
+        (same && poll % 2 == 1).then_some(ObservedPoll { poll, at })
     }
 
     /// Polls this future as what is called `name`.
@@ -77,7 +77,7 @@ impl Drop for PollUnderWay<'_> {
     }
 }
 
-impl Sight {
+impl ObservedPoll {
     /// Whether this is the same poll.
     pub fn is_same_poll(self, other: Self) -> bool {
         self.poll == other.poll
@@ -104,7 +104,7 @@ fn says(task: &str, user_type: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-impl fmt::Debug for Sight {
+impl fmt::Debug for ObservedPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in poll {}", self.name(), self.poll)
     }

@@ -34,7 +34,7 @@ pub use grace_periods::{LOAD_THREAD_GRACE, WORKER_GRACE};
 pub(crate) use life::next_arrival;
 pub(crate) use log_limit::LogLimit;
 pub(crate) use loop_watch::NameId;
-pub use loop_watch::{LoopWatch, Sight};
+pub use loop_watch::{LoopWatch, ObservedPoll};
 pub(crate) use pace::lateness;
 pub(crate) use stop::StopSignal;
 pub(crate) use task_run::{polled_as, report};

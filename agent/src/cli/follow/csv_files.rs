@@ -53,7 +53,7 @@ pub(crate) struct CsvFiles {
 }
 
 impl CsvFiles {
-    /// Makes the directory if it is not there and checks that files can be written, before anything is started.
+    /// Makes the directory if it does not exist and checks that files can be written, before anything is started.
     ///
     /// # Errors
     /// They cannot.

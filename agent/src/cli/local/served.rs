@@ -213,7 +213,7 @@ impl Local {
         let _ = self.agent.ended().await;
         self.ending.cancel();
         self.server.abort();
-        // A store that is busy is left behind: what it has not saved was not acknowledged either.
+        // A store that is busy is abandoned: what it has not saved was not acknowledged either.
         let _ = tokio::time::timeout(ABANDON_TIMEOUT, self.coordinator.shutdown()).await;
     }
 

@@ -123,7 +123,7 @@ struct Session {
     run: Option<Running>,
     users_ended: bool,
     failure: Option<WorkerFailure>,
-    /// When the load thread is left behind.
+    /// When the load thread is abandoned.
     give_up_at: Option<Instant>,
 }
 
@@ -227,7 +227,7 @@ impl Session {
                 let Some(go) = self.load.go.take().filter(|_| self.prepared) else {
                     return Err(SessionError::StartOutOfTurn);
                 };
-                // Looked at once, so that a step of the system's clock during the run moves nothing.
+                // Read only once, so that a step of the system's clock during the run moves nothing.
                 let run_zero = WallClock::start().instant_of(run_zero_at);
                 self.recorder.begin(run_zero);
                 self.check_files(&profile);

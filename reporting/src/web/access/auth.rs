@@ -88,7 +88,7 @@ impl Access {
         }
     }
 
-    /// Whether everybody is let in, because there is no token.
+    /// Whether every request is let in, because there is no token.
     pub(in crate::web) fn is_open(&self) -> bool {
         self.token.is_none()
     }

@@ -117,7 +117,7 @@ fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Respo
             maximum: MAX_EVENT_STREAMS,
         })?;
     let follower = Follower {
-        turns: Turns::new(state.coordinator.changes()),
+        throttle: UpdateThrottle::new(state.coordinator.changes()),
         front,
         feeds: runs
             .into_iter()
@@ -157,7 +157,7 @@ struct RunEvent<'a> {
 /// One browser's stream.
 #[derive(Debug)]
 struct Follower {
-    turns: Turns,
+    throttle: UpdateThrottle,
     front: bool,
     feeds: Vec<RunFeed>,
     last_event: Instant,
@@ -171,16 +171,16 @@ impl Follower {
             return None;
         }
         loop {
-            let is_turn = tokio::select! {
+            let is_due = tokio::select! {
                 biased;
-                turn = self.turns.next() => { turn?; true }
+                due = self.throttle.next() => { due?; true }
                 () = tokio::time::sleep_until(self.last_event + BEAT_INTERVAL) => false,
             };
-            let events = if is_turn {
+            let events = if is_due {
                 // What went wrong is in the log; the browser connects again.
                 self.updates().await.ok()?
             } else {
-                vec![event("beat", &self.turns.generation()).ok()?]
+                vec![event("beat", &self.throttle.generation()).ok()?]
             };
             if !events.is_empty() {
                 self.last_event = Instant::now();
@@ -192,7 +192,7 @@ impl Follower {
     async fn updates(&mut self) -> Result<Events, WebError> {
         let mut events = Vec::new();
         if self.front {
-            events.push(event("change", &self.turns.generation())?);
+            events.push(event("change", &self.throttle.generation())?);
         }
         let mut going_on = Vec::new();
         for mut feed in std::mem::take(&mut self.feeds) {
@@ -239,12 +239,12 @@ fn event(name: &str, value: &impl Serialize) -> Result<Result<Event, Infallible>
 /// When an update is due: immediately, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the
 /// last.
 #[derive(Debug)]
-struct Turns {
+struct UpdateThrottle {
     changes: watch::Receiver<u64>,
     last: Option<Instant>,
 }
 
-impl Turns {
+impl UpdateThrottle {
     fn new(changes: watch::Receiver<u64>) -> Self {
         Self {
             changes,
@@ -257,14 +257,14 @@ impl Turns {
         *self.changes.borrow()
     }
 
-    /// Waits for the next turn; none when the coordinator is gone. Nothing is lost when the wait is given
+    /// Waits until the next update is due; none when the coordinator is gone. Nothing is lost when the wait is given
     /// up.
     async fn next(&mut self) -> Option<()> {
         if let Some(last) = self.last {
             tokio::time::sleep_until(last + UPDATE_INTERVAL).await;
             self.changes.changed().await.ok()?;
         }
-        // Marked as seen before anything is read, so that a change in between leads to another turn.
+        // Marked as seen before anything is read, so that a change in between leads to another update.
         self.changes.mark_unchanged();
         self.last = Some(Instant::now());
         Some(())
@@ -276,28 +276,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn turns_come_immediately_then_after_changes_at_most_once_a_second() {
+    async fn updates_come_immediately_then_after_changes_at_most_once_a_second() {
         let changes = watch::Sender::new(0_u64);
-        let mut turns = Turns::new(changes.subscribe());
+        let mut throttle = UpdateThrottle::new(changes.subscribe());
         let begun = Instant::now();
-        turns.next().await.expect("immediately");
+        throttle.next().await.expect("immediately");
         assert_eq!(begun.elapsed(), Duration::ZERO);
         for _ in 0..5 {
             changes.send_modify(|generation| *generation += 1);
         }
-        let given_up = tokio::time::timeout(UPDATE_INTERVAL / 2, turns.next()).await;
+        let given_up = tokio::time::timeout(UPDATE_INTERVAL / 2, throttle.next()).await;
         assert!(given_up.is_err(), "not before a second has passed");
-        turns.next().await.expect("five changes are one turn");
+        throttle.next().await.expect("five changes are one update");
         assert_eq!(begun.elapsed(), UPDATE_INTERVAL);
-        let quiet = tokio::time::timeout(UPDATE_INTERVAL * 10, turns.next()).await;
+        let quiet = tokio::time::timeout(UPDATE_INTERVAL * 10, throttle.next()).await;
         assert!(quiet.is_err(), "nothing changed");
         changes.send_modify(|generation| *generation += 1);
-        turns
+        throttle
             .next()
             .await
             .expect("a change after a long time is sent immediately");
         assert_eq!(begun.elapsed(), UPDATE_INTERVAL * 11);
         drop(changes);
-        assert_eq!(turns.next().await, None);
+        assert_eq!(throttle.next().await, None);
     }
 }

@@ -153,7 +153,7 @@ impl Jar {
         let asked = cookie.domain.map(<[u8]>::to_ascii_lowercase);
         let domain = match asked {
             None => None,
-            // An address has no other hosts beside it; and what has no dot is no domain of anybody, but may be the
+            // An address has no other hosts beside it; and what has no dot is not a domain that can be owned, but may be the
             // name of this host.
             Some(domain) if domain == host && (site.is_address || !domain.contains(&b'.')) => None,
             Some(domain)

@@ -1,4 +1,4 @@
-//! Coordinators that are not there, want a token, know no agent, or are of another version.
+//! Coordinators that cannot be reached, want a token, know no agent, or are of another version.
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{self, ToAgent};

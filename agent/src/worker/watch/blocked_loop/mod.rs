@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use greylag_scenarios::{GeneratorLimit, LoopWatch, Recorder, Sight};
+use greylag_scenarios::{GeneratorLimit, LoopWatch, ObservedPoll, Recorder};
 
 use super::thread_times::{ThreadTimes, TimedThread};
 
@@ -101,7 +101,7 @@ impl BlockedCode {
 
 /// A poll that was seen running.
 struct SeenPoll {
-    sight: Sight,
+    observed: ObservedPoll,
     first_seen: Instant,
     last_seen: Instant,
     /// Time in between in which we came late.
@@ -149,15 +149,15 @@ impl Detector {
     fn look(
         &mut self,
         now: Instant,
-        sight: Option<Sight>,
+        observed: Option<ObservedPoll>,
         times: impl Fn() -> ThreadTimes,
     ) -> Option<BlockedCode> {
         let since_last = now.saturating_duration_since(self.last);
         self.last = now;
-        if let (Some(poll), Some(sight)) = (&mut self.poll, sight)
-            && poll.sight.is_same_poll(sight)
+        if let (Some(poll), Some(observed)) = (&mut self.poll, observed)
+            && poll.observed.is_same_poll(observed)
         {
-            poll.sight = sight;
+            poll.observed = observed;
             poll.last_seen = now;
             // Timers are always a little late.
             if since_last > 2 * LOOK_EVERY {
@@ -172,7 +172,7 @@ impl Detector {
                 return None;
             }
             return Some(BlockedCode {
-                code: sight.name(),
+                code: observed.name(),
                 time,
                 is_over: false,
                 again: std::mem::replace(&mut poll.reported, true),
@@ -180,12 +180,12 @@ impl Detector {
         }
         let ended = self.poll.take();
         let known = ended.filter(|poll| poll.last_seen - poll.first_seen >= BLOCKED_FROM);
-        if known.is_none() && sight.is_none() {
+        if known.is_none() && observed.is_none() {
             return None;
         }
         let times = times();
-        self.poll = sight.map(|sight| SeenPoll {
-            sight,
+        self.poll = observed.map(|observed| SeenPoll {
+            observed,
             first_seen: now,
             last_seen: now,
             ours: Duration::ZERO,
@@ -196,7 +196,7 @@ impl Detector {
         let poll = known?;
         let time = poll.time(times);
         (time >= BLOCKED_FROM).then(|| BlockedCode {
-            code: poll.sight.name(),
+            code: poll.observed.name(),
             // Half a look at each end was not seen.
             time: time + LOOK_EVERY,
             is_over: true,

@@ -9,12 +9,12 @@ use greylag_scenarios::LoopWatch;
 use super::*;
 
 /// Two polls of the same code as the watch saw them.
-fn two_polls(code: &str) -> [Sight; 2] {
+fn two_polls(code: &str) -> [ObservedPoll; 2] {
     let watch = LoopWatch::default();
     let mut polled = pin!(watch.polled(code, async {
         let first = watch.look();
         tokio::task::yield_now().await;
-        [first, watch.look()].map(|sight| sight.expect("it is under way"))
+        [first, watch.look()].map(|observed| observed.expect("it is under way"))
     }));
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -42,16 +42,16 @@ impl Hand {
     }
 
     /// Detector once after this many milliseconds.
-    fn look(&mut self, after_ms: u64, sight: Option<Sight>) -> Option<BlockedCode> {
+    fn look(&mut self, after_ms: u64, observed: Option<ObservedPoll>) -> Option<BlockedCode> {
         self.now += Duration::from_millis(after_ms);
         let times = &self.times;
-        self.detector.look(self.now, sight, || times.get())
+        self.detector.look(self.now, observed, || times.get())
     }
 
     /// Detector every 10 ms for a while.
-    fn looks(&mut self, ms: u64, sight: Sight) -> Vec<BlockedCode> {
+    fn looks(&mut self, ms: u64, observed: ObservedPoll) -> Vec<BlockedCode> {
         (0..ms / 10)
-            .filter_map(|_| self.look(10, Some(sight)))
+            .filter_map(|_| self.look(10, Some(observed)))
             .collect()
     }
 

@@ -131,7 +131,7 @@ impl BodyReader {
                         _ => {
                             let line = &read[..memchr(b'\n', read).unwrap_or(read.len())];
                             return Err(Failure::malformed(
-                                "a chunk is longer than its size says, it goes on with",
+                                "a chunk is longer than its size says; it continues with",
                                 line,
                             ));
                         }

@@ -65,7 +65,7 @@ async fn what_cannot_be_read_is_named() {
         (
             format!("{chunked}2\r\nhi there\r\n"),
             Closes,
-            "Malformed response: a chunk is longer than its size says, it goes on with: \" there\""
+            "Malformed response: a chunk is longer than its size says; it continues with: \" there\""
                 .into(),
         ),
         (format!("{chunked}5\r\nhal"), Closes, early.into()),
