@@ -6,6 +6,7 @@
 mod support;
 
 use greylag::AgentError;
+use greylag_infra::RunTime;
 use greylag_infra::protocol::ToAgent;
 use support::{FakeCoordinator, RUN, Saved, Scene, test_of};
 
@@ -143,7 +144,9 @@ async fn users_come_and_go_while_the_run_goes_on() {
     let mut profile = test_of(&target, 600).profile();
     // Changes arrive some time after they are due: they count immediately.
     for (at_us, users, started, stopped) in [(10_000, 10, 10, 0), (20_000, 3, 10, 7)] {
-        profile = profile.with_change(at_us, users, 0).unwrap();
+        profile = profile
+            .with_change(RunTime::from_micros(at_us), users, 0)
+            .unwrap();
         let message = ToAgent::Profile {
             run_id: RUN.into(),
             profile: profile.clone(),

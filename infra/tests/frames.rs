@@ -58,16 +58,16 @@ fn pings_say_how_runs_stand() {
 fn load_profiles_travel_whole() {
     let profile = LoadProfile {
         steps: vec![ProfileStep {
-            at_us: 5,
+            at: RunTime::from_micros(5),
             users: 7,
             over_us: 9,
         }],
         rates: vec![RateStep {
-            at_us: 0,
+            at: RunTime::ZERO,
             per_second: 0.5,
             over_us: 0,
         }],
-        ends_at_us: 60,
+        ends_at: RunTime::from_micros(60),
     };
     let encoded = b"\x83\xa5steps\x91\x83\xa5at_us\x05\xa5users\x07\xa7over_us\x09\
         \xa5rates\x91\x83\xa5at_us\x00\xaaper_second\xcb\x3f\xe0\0\0\0\0\0\0\xa7over_us\x00\xaaends_at_us\x3c";

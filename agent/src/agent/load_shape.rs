@@ -99,13 +99,13 @@ fn load_of(
             .changes
             .iter()
             .map(|change| ProfileStep {
-                at_us: micros(change.at),
+                at: change.at.into(),
                 users: change.users,
                 over_us: micros(change.over),
             })
             .collect(),
         rates: Vec::new(),
-        ends_at_us: micros(ends_at),
+        ends_at: ends_at.into(),
     };
     match profile.check() {
         Ok(()) => Ok(ShapedLoad { profile, remark }),
@@ -115,6 +115,8 @@ fn load_of(
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::RunTime;
+
     use greylag_scenarios::{LoadShape, ShapeTick, ShapeTime};
 
     use super::*;
@@ -153,7 +155,7 @@ mod tests {
         let steps: Vec<_> = profile
             .steps
             .iter()
-            .map(|step| (step.at_us / 1_000_000, step.users, step.over_us))
+            .map(|step| (step.at.second(), step.users, step.over_us))
             .collect();
         assert_eq!(
             steps,
@@ -164,13 +166,16 @@ mod tests {
                 (3, 4, 500_000)
             ]
         );
-        assert_eq!((profile.ends_at_us, remark), (6_000_000, None));
+        assert_eq!((profile.ends_at, remark), (RunTime::of_second(6), None));
     }
 
     #[tokio::test]
     async fn a_shape_is_cut_at_the_duration_and_this_is_said() {
         let ShapedLoad { profile, remark } = evaluated(stairs(None), 3).await.unwrap();
-        assert_eq!((profile.steps.len(), profile.ends_at_us), (3, 3_000_000));
+        assert_eq!(
+            (profile.steps.len(), profile.ends_at),
+            (3, RunTime::of_second(3))
+        );
         assert_eq!(
             remark.unwrap(),
             "the load shape lasts longer than the duration of 3s and is cut off there"

@@ -128,6 +128,11 @@ impl RunTime {
         u32::try_from(self.0 / 1_000_000).unwrap_or(u32::MAX)
     }
 
+    /// The last time before it.
+    pub const fn just_before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// How long after run time zero.
     pub const fn since_zero(self) -> Duration {
         Duration::from_micros(self.0)

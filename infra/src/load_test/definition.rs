@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ClientSettings, DeclaredScenario};
+use crate::base::RunTime;
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
 /// The definition of a load test. Times are whole seconds, as Locust's are.
@@ -122,13 +123,12 @@ impl LoadTest {
 
     /// How many users there are when, and how many iterations begin, as the definition says it.
     pub fn profile(&self) -> LoadProfile {
-        let us = |seconds: u64| seconds.saturating_mul(1_000_000);
         let ramp_up_us = u64::try_from(self.ramp_up().as_micros()).unwrap_or(u64::MAX);
         let mut profile = LoadProfile::default();
         let has_rates = self.arrival_rate.is_some() || self.has_rate_stages();
         if has_rates || self.stages.is_empty() {
             profile.steps.push(ProfileStep {
-                at_us: 0,
+                at: RunTime::ZERO,
                 users: self.users,
                 over_us: if has_rates { 0 } else { ramp_up_us },
             });
@@ -137,35 +137,36 @@ impl LoadTest {
             profile
                 .rates
                 .extend(self.arrival_rate.map(|per_second| RateStep {
-                    at_us: 0,
+                    at: RunTime::ZERO,
                     per_second,
                     over_us: ramp_up_us,
                 }));
-            profile.ends_at_us = us(self.duration_s);
+            profile.ends_at = Duration::from_secs(self.duration_s).into();
             return profile;
         }
         let mut users = 0;
         for stage in &self.stages {
-            let at_us = profile.ends_at_us;
+            let at = profile.ends_at;
             let ramp = stage.ramp(users);
             let over_us = u64::try_from(ramp.as_micros()).unwrap_or(u64::MAX);
-            let ends_at_us = at_us.saturating_add(us(stage.duration_s));
+            let duration = Duration::from_secs(stage.duration_s);
+            let ends_at = at + duration;
             if let Some(target) = stage.users {
                 profile.steps.push(ProfileStep {
-                    at_us,
+                    at,
                     users: target,
                     over_us,
                 });
                 users = target;
             }
-            profile.ends_at_us = ends_at_us;
-            if stage.users.is_some() && over_us > us(stage.duration_s) {
+            profile.ends_at = ends_at;
+            if stage.users.is_some() && Duration::from_micros(over_us) > duration {
                 // The next stage takes over from where this one's ramp is then.
-                users = profile.users_at(ends_at_us.saturating_sub(1));
+                users = profile.users_at(ends_at.just_before());
             }
             if let Some(per_second) = stage.arrival_rate {
                 profile.rates.push(RateStep {
-                    at_us,
+                    at,
                     per_second,
                     over_us,
                 });

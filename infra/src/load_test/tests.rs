@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::base::{MAX_STAGES, MAX_USERS};
+use crate::base::{MAX_STAGES, MAX_USERS, RunTime};
 
 fn valid() -> LoadTest {
     LoadTest {
@@ -360,7 +360,7 @@ fn stages_follow_one_another() {
     );
     let profile = settled.profile();
     assert_eq!(profile.check(), Ok(()));
-    let at = |s: u64| profile.users_at(s * 1_000_000);
+    let at = |s: u64| profile.users_at(Duration::from_secs(s).into());
     assert_eq!((at(5), at(10), at(60), at(61)), (11, 20, 19, 17));
     assert_eq!((at(62), at(119), at(125), at(130)), (15, 15, 7, 0));
     assert_eq!(profile.most_users(), settled.users);
@@ -374,9 +374,9 @@ fn arrival_rates_have_all_users_from_the_start() {
     };
     assert_eq!(test.check(), Ok(()));
     let profile = test.profile();
-    assert_eq!(profile.users_at(0), 10);
+    assert_eq!(profile.users_at(RunTime::ZERO), 10);
     assert_eq!(
-        profile.rate_at(2_500_000),
+        profile.rate_at(RunTime::from_micros(2_500_000)),
         25.0,
         "the ramp-up is the rate's"
     );
@@ -388,8 +388,14 @@ fn arrival_rates_have_all_users_from_the_start() {
     assert_eq!(test.check(), Ok(()));
     assert_eq!((test.users, test.duration_s), (7, 25));
     let profile = test.profile();
-    assert_eq!((profile.users_at(0), profile.rate_at(5_000_000)), (7, 25.0));
-    assert_eq!(profile.rate_at(21_000_000), 0.0);
+    assert_eq!(
+        (
+            profile.users_at(RunTime::ZERO),
+            profile.rate_at(RunTime::of_second(5))
+        ),
+        (7, 25.0)
+    );
+    assert_eq!(profile.rate_at(RunTime::of_second(21)), 0.0);
 }
 
 #[test]
@@ -452,5 +458,5 @@ fn a_definition_of_the_first_version_is_still_read() {
         "infrastructure":"lab","scenario":"shop","stop_timeout_s":1}"#;
     let test: LoadTest = serde_json::from_str(stored).unwrap();
     assert_eq!(test.check(), Ok(()));
-    assert_eq!(test.profile().users_at(1_000_000), 3);
+    assert_eq!(test.profile().users_at(RunTime::of_second(1)), 3);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::LoadTest;
-use crate::base::format_duration;
+use crate::base::{RunTime, format_duration};
 use crate::profile::{LoadProfile, UserPlan};
 
 impl LoadTest {
@@ -38,7 +38,7 @@ impl LoadTest {
             };
             warnings.extend(ramp.warning(&profile, &plan));
             at_s = at_s.saturating_add(stage.duration_s);
-            before = plan.users_at(at_s.saturating_mul(1_000_000).saturating_sub(1));
+            before = plan.users_at(RunTime::from(Duration::from_secs(at_s)).just_before());
         }
         warnings
     }
@@ -63,14 +63,14 @@ impl Ramp {
             return None;
         }
         let end_s = self.from_s.saturating_add(self.for_s);
-        let last_us = end_s.saturating_mul(1_000_000).saturating_sub(1);
+        let last = RunTime::from(Duration::from_secs(end_s)).just_before();
         let reached = match (self.rate, self.users) {
             (Some(rate), _) => format!(
                 "it reaches {:.1} iterations per second instead of {rate}",
-                profile.rate_at(last_us)
+                profile.rate_at(last)
             ),
             (None, Some(users)) => {
-                let reached = plan.users_at(last_us);
+                let reached = plan.users_at(last);
                 // The last user of a ramp starts before its end, so that all may be there.
                 if reached == users {
                     return None;
@@ -123,8 +123,8 @@ mod tests {
         ] {
             assert_eq!(test.check(), Ok(()));
             assert_eq!(test.warnings(), Vec::<String>::new(), "{test:?}");
-            let last_us = test.duration_s * 1_000_000 - 1;
-            assert_eq!(test.profile().users_at(last_us), test.users);
+            let last = RunTime::from(test.duration()).just_before();
+            assert_eq!(test.profile().users_at(last), test.users);
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
             ]
         );
         let profile = test.profile();
-        let at = |s: u64| profile.users_at(s * 1_000_000);
+        let at = |s: u64| profile.users_at(Duration::from_secs(s).into());
         // One user a second goes as one a second came.
         assert_eq!((at(5), at(9), at(10), at(15), at(19)), (6, 10, 9, 4, 0));
     }

@@ -1,14 +1,15 @@
 //! When iterations of an arrival rate are due.
 
 use super::LoadProfile;
+use crate::base::RunTime;
 
 /// An iteration that an arrival rate asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     /// Its index over the whole run, from 0.
     pub index: u64,
-    /// When it is due, in µs of run time.
-    pub at_us: u64,
+    /// When it is due.
+    pub at: RunTime,
 }
 
 /// A time in which the rate is linear. Times in seconds, so that the rate's integral counts iterations.
@@ -57,9 +58,10 @@ fn pieces(profile: &LoadProfile) -> Vec<Piece> {
     let mut before = 0.0;
     let mut from_us = 0;
     for (number, step) in profile.rates.iter().enumerate() {
-        from_us = step.at_us.max(from_us);
-        let next = profile.rates.get(number + 1).map(|next| next.at_us);
-        let until_us = next.unwrap_or(u64::MAX).min(profile.ends_at_us);
+        from_us = step.at.as_micros().max(from_us);
+        let next = profile.rates.get(number + 1).map(|next| next.at);
+        let until = next.unwrap_or(RunTime::MAX).min(profile.ends_at);
+        let until_us = until.as_micros();
         let target = step.per_second;
         if until_us <= from_us || !target.is_finite() {
             continue;
@@ -96,11 +98,11 @@ fn pieces(profile: &LoadProfile) -> Vec<Piece> {
     pieces
 }
 
-pub(super) fn rate_at(profile: &LoadProfile, at_us: u64) -> f64 {
-    if at_us >= profile.ends_at_us {
+pub(super) fn rate_at(profile: &LoadProfile, at: RunTime) -> f64 {
+    if at >= profile.ends_at {
         return 0.0;
     }
-    let at_s = at_us as f64 / 1e6;
+    let at_s = at.as_micros() as f64 / 1e6;
     let pieces = pieces(profile);
     let ruling = pieces.partition_point(|piece| piece.from_s <= at_s);
     ruling
@@ -119,7 +121,7 @@ pub struct ArrivalTimes {
 }
 
 impl ArrivalTimes {
-    pub(super) fn new(profile: &LoadProfile, worker: u32, workers: u32, from_us: u64) -> Self {
+    pub(super) fn new(profile: &LoadProfile, worker: u32, workers: u32, from: RunTime) -> Self {
         let pieces = pieces(profile);
         if workers == 0 || worker >= workers {
             return Self {
@@ -129,12 +131,12 @@ impl ArrivalTimes {
                 workers: 1,
             };
         }
-        let from_s = from_us as f64 / 1e6;
+        let from_s = from.as_micros() as f64 / 1e6;
         let (worker, workers) = (u64::from(worker), u64::from(workers));
         let current = pieces
             .partition_point(|piece| piece.from_s <= from_s)
             .saturating_sub(1);
-        // One turn too early rather than too late: what is before `from_us` is left out below.
+        // One turn too early rather than too late: what is before `from` is left out below.
         let due = pieces.get(current).map_or(0.0, |piece| {
             piece.integral_at(from_s.clamp(piece.from_s, piece.until_s))
         });
@@ -145,18 +147,19 @@ impl ArrivalTimes {
             next: turns.saturating_sub(1) * workers + worker,
             workers,
         };
-        while times.peek().is_some_and(|at_us| at_us < from_us) {
+        while times.peek().is_some_and(|at| at < from) {
             times.next += workers;
         }
         times
     }
 
     /// When the next one is due.
-    fn peek(&mut self) -> Option<u64> {
+    fn peek(&mut self) -> Option<RunTime> {
         let count = self.next as f64;
         while let Some(piece) = self.pieces.get(self.current) {
             if piece.integral_at(piece.until_s) > count {
-                return Some((piece.time_of(count) * 1e6) as u64);
+                let at_us = (piece.time_of(count) * 1e6) as u64;
+                return Some(RunTime::from_micros(at_us));
             }
             self.current += 1;
         }
@@ -168,9 +171,9 @@ impl Iterator for ArrivalTimes {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        let at_us = self.peek()?;
+        let at = self.peek()?;
         let index = self.next;
         self.next += self.workers;
-        Some(Arrival { index, at_us })
+        Some(Arrival { index, at })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ArrivalTimes, UserPlan};
-use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS};
+use crate::base::{MAX_ARRIVAL_RATE, MAX_DURATION, MAX_USERS, RunTime};
 
 /// Most steps of a profile, and most changes of its rate: a change each second for nearly three hours.
 pub const MAX_PROFILE_STEPS: usize = 10_000;
@@ -25,7 +25,9 @@ pub struct LoadProfile {
     /// Changes of the arrival rate, likewise; empty when users pace themselves.
     pub rates: Vec<RateStep>,
     /// When the run ends.
-    pub ends_at_us: u64,
+    #[serde(rename = "ends_at_us")]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub ends_at: RunTime,
 }
 
 /// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
@@ -37,7 +39,9 @@ pub struct LoadProfile {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProfileStep {
     /// When it begins.
-    pub at_us: u64,
+    #[serde(rename = "at_us")]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub at: RunTime,
     /// Users in the end.
     pub users: u64,
     /// How long it takes.
@@ -50,11 +54,27 @@ pub struct ProfileStep {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RateStep {
     /// When it begins.
-    pub at_us: u64,
+    #[serde(rename = "at_us")]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub at: RunTime,
     /// New iterations per second in the end, over the whole run.
     pub per_second: f64,
     /// How long it takes.
     pub over_us: u64,
+}
+
+impl ProfileStep {
+    /// When its users are there, unless a later step takes over before.
+    pub fn reached_at(&self) -> RunTime {
+        self.at + Duration::from_micros(self.over_us)
+    }
+}
+
+impl RateStep {
+    /// When its rate is reached, unless a later step takes over before.
+    pub fn reached_at(&self) -> RunTime {
+        self.at + Duration::from_micros(self.over_us)
+    }
 }
 
 /// Why a profile cannot be used. Each has a message for the user.
@@ -81,8 +101,8 @@ pub enum ProfileError {
 
 impl LoadProfile {
     /// Users that should be active at a time, over the whole run. None from the end on.
-    pub fn users_at(&self, at_us: u64) -> u64 {
-        self.user_plan().users_at(at_us)
+    pub fn users_at(&self, at: RunTime) -> u64 {
+        self.user_plan().users_at(at)
     }
 
     /// The most users there are at any time.
@@ -96,8 +116,8 @@ impl LoadProfile {
     }
 
     /// New iterations per second at a time, over the whole run. None from the end on.
-    pub fn rate_at(&self, at_us: u64) -> f64 {
-        super::arrivals::rate_at(self, at_us)
+    pub fn rate_at(&self, at: RunTime) -> f64 {
+        super::arrivals::rate_at(self, at)
     }
 
     /// Whether iterations begin at a rate, whatever the target does.
@@ -105,44 +125,39 @@ impl LoadProfile {
         !self.rates.is_empty()
     }
 
-    /// The intended starts of a worker's iterations, beginning with the first that is due at `from_us` or
+    /// The intended starts of a worker's iterations, beginning with the first that is due at `from` or
     /// later. Iteration j is due when the integral of the rate passes j (the first immediately), and worker w of
     /// W owns the iterations j with j % W == w.
-    pub fn arrival_times(&self, worker: u32, workers: u32, from_us: u64) -> ArrivalTimes {
-        ArrivalTimes::new(self, worker, workers, from_us)
+    pub fn arrival_times(&self, worker: u32, workers: u32, from: RunTime) -> ArrivalTimes {
+        ArrivalTimes::new(self, worker, workers, from)
     }
 
-    /// When the load is at its greatest for the first time, in µs of run time: the arrival rate where there is one, else
+    /// When the load is at its greatest for the first time: the arrival rate where there is one, else
     /// the users.
-    pub fn peak_at_us(&self) -> u64 {
+    pub fn peak_at(&self) -> RunTime {
         if !self.has_arrivals() {
-            return self.user_plan().peak_at_us();
+            return self.user_plan().peak_at();
         }
-        let mut peak = (0.0, 0);
+        let mut peak = (0.0, RunTime::ZERO);
         for (number, step) in self.rates.iter().enumerate() {
-            let next_us = self.rates.get(number + 1).map(|next| next.at_us);
-            let until_us = next_us.unwrap_or(self.ends_at_us).min(self.ends_at_us);
-            let reached_us = step.at_us.saturating_add(step.over_us).min(until_us);
-            let rate = self.rate_at(reached_us.min(until_us.saturating_sub(1)));
+            let next = self.rates.get(number + 1).map(|next| next.at);
+            let until = next.unwrap_or(self.ends_at).min(self.ends_at);
+            let reached = step.reached_at().min(until);
+            let rate = self.rate_at(reached.min(until.just_before()));
             if rate > peak.0 {
-                peak = (rate, reached_us);
+                peak = (rate, reached);
             }
         }
         peak.1
     }
 
-    /// When the run ends, counted from its start.
-    pub fn ends_at(&self) -> Duration {
-        Duration::from_micros(self.ends_at_us)
-    }
-
-    /// The profile with a change at `at_us`, which replaces all steps that were to begin then or later.
+    /// The profile with a change at `at`, which replaces all steps that were to begin then or later.
     ///
     /// # Errors
     /// Too many users, or too many steps.
     pub fn with_change(
         &self,
-        at_us: u64,
+        at: RunTime,
         users: u64,
         over_us: u64,
     ) -> Result<LoadProfile, ProfileError> {
@@ -150,15 +165,11 @@ impl LoadProfile {
             return Err(ProfileError::TooManyUsers(users));
         }
         let mut changed = self.clone();
-        changed.steps.retain(|step| step.at_us < at_us);
+        changed.steps.retain(|step| step.at < at);
         if changed.steps.len() >= MAX_PROFILE_STEPS {
             return Err(ProfileError::TooManySteps(changed.steps.len() + 1));
         }
-        changed.steps.push(ProfileStep {
-            at_us,
-            users,
-            over_us,
-        });
+        changed.steps.push(ProfileStep { at, users, over_us });
         Ok(changed)
     }
 
@@ -184,11 +195,12 @@ impl LoadProfile {
         if most > MAX_PROFILE_STEPS {
             return Err(ProfileError::TooManySteps(most));
         }
-        if self.ends_at_us == 0 || self.ends_at() > MAX_DURATION {
-            return Err(ProfileError::End(self.ends_at().as_secs_f64()));
+        let length = self.ends_at.since_zero();
+        if length.is_zero() || length > MAX_DURATION {
+            return Err(ProfileError::End(length.as_secs_f64()));
         }
-        if !self.steps.is_sorted_by_key(|step| step.at_us)
-            || !self.rates.is_sorted_by_key(|rate| rate.at_us)
+        if !self.steps.is_sorted_by_key(|step| step.at)
+            || !self.rates.is_sorted_by_key(|rate| rate.at)
         {
             return Err(ProfileError::NotAscending);
         }

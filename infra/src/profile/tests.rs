@@ -1,11 +1,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::MAX_USERS;
+use crate::base::{MAX_USERS, RunTime};
+
+fn us(micros: u64) -> RunTime {
+    RunTime::from_micros(micros)
+}
 
 fn step(at_us: u64, users: u64, over_us: u64) -> ProfileStep {
     ProfileStep {
-        at_us,
+        at: us(at_us),
         users,
         over_us,
     }
@@ -16,12 +20,15 @@ fn naive_turns(profile: &LoadProfile) -> Vec<UserTurn> {
     let mut turns = Vec::new();
     let mut users = 0_u64;
     for (number, step) in profile.steps.iter().enumerate() {
-        let next = profile.steps.get(number + 1).map_or(u64::MAX, |s| s.at_us);
-        let until = next.min(profile.ends_at_us);
+        let next = profile
+            .steps
+            .get(number + 1)
+            .map_or(u64::MAX, |s| s.at.as_micros());
+        let until = next.min(profile.ends_at.as_micros());
         let before = users;
         let many = before.abs_diff(step.users);
         for nth in 0..many {
-            let at_us = step.at_us + nth * step.over_us / many;
+            let at_us = step.at.as_micros() + nth * step.over_us / many;
             if at_us >= until {
                 break;
             }
@@ -33,7 +40,7 @@ fn naive_turns(profile: &LoadProfile) -> Vec<UserTurn> {
             };
             users = if starts { users + 1 } else { users - 1 };
             turns.push(UserTurn {
-                at_us,
+                at: us(at_us),
                 index,
                 starts,
             });
@@ -45,7 +52,7 @@ fn naive_turns(profile: &LoadProfile) -> Vec<UserTurn> {
 fn users_after(turns: &[UserTurn], at_us: u64) -> u64 {
     turns
         .iter()
-        .filter(|turn| turn.at_us <= at_us)
+        .filter(|turn| turn.at.as_micros() <= at_us)
         .fold(
             0,
             |users, turn| {
@@ -64,7 +71,7 @@ fn any_profile() -> impl Strategy<Value = LoadProfile> {
                 .map(|(at, users, over)| step(at, users, over))
                 .collect(),
             rates: Vec::new(),
-            ends_at_us: ends,
+            ends_at: us(ends),
         }
     })
 }
@@ -76,8 +83,8 @@ proptest! {
         let plan = profile.user_plan();
         let mut most = 0;
         for at_us in 0..110 {
-            let expected = if at_us < profile.ends_at_us { users_after(&turns, at_us) } else { 0 };
-            prop_assert_eq!(plan.users_at(at_us), expected, "at {}", at_us);
+            let expected = if at_us < profile.ends_at.as_micros() { users_after(&turns, at_us) } else { 0 };
+            prop_assert_eq!(plan.users_at(us(at_us)), expected, "at {}", at_us);
             most = most.max(expected);
         }
         prop_assert_eq!(profile.most_users(), most);
@@ -89,9 +96,9 @@ proptest! {
         let plan = profile.user_plan();
         let mut all = Vec::new();
         for worker in 0..workers {
-            let own: Vec<_> = plan.changes_of(worker, workers, 0).collect();
+            let own: Vec<_> = plan.changes_of(worker, workers, us(0)).collect();
             prop_assert!(own.iter().all(|turn| turn.index % u64::from(workers) == u64::from(worker)));
-            prop_assert!(own.is_sorted_by_key(|turn| turn.at_us));
+            prop_assert!(own.is_sorted_by_key(|turn| turn.at.as_micros()));
             all.extend(own);
         }
         let mut expected = naive_turns(&profile);
@@ -106,25 +113,25 @@ proptest! {
         profile in any_profile(), workers in 1u32..4, worker in 0u32..4, active in 0u64..20, after_us in 0u64..100,
     ) {
         let plan = profile.user_plan();
-        prop_assume!(worker < workers && after_us < profile.ends_at_us);
+        prop_assume!(worker < workers && after_us < profile.ends_at.as_micros());
         let mut now = active;
-        while let Some(turn) = plan.next_change_of(worker, workers, now, after_us) {
-            if turn.at_us > after_us {
+        while let Some(turn) = plan.next_change_of(worker, workers, now, us(after_us)) {
+            if turn.at.as_micros() > after_us {
                 break;
             }
             let expected = if turn.starts { now } else { now - 1 };
             prop_assert_eq!(turn.index, expected * u64::from(workers) + u64::from(worker));
             now = if turn.starts { now + 1 } else { now - 1 };
         }
-        prop_assert_eq!(now, own_users(plan.users_at(after_us), worker, workers));
+        prop_assert_eq!(now, own_users(plan.users_at(us(after_us)), worker, workers));
     }
 
     #[test]
     fn turns_can_be_asked_for_from_any_time(profile in any_profile(), workers in 1u32..4, from_us in 0u64..100) {
         let plan = profile.user_plan();
         for worker in 0..workers {
-            let all: Vec<_> = plan.changes_of(worker, workers, 0).filter(|turn| turn.at_us >= from_us).collect();
-            let later: Vec<_> = plan.changes_of(worker, workers, from_us).collect();
+            let all: Vec<_> = plan.changes_of(worker, workers, us(0)).filter(|turn| turn.at.as_micros() >= from_us).collect();
+            let later: Vec<_> = plan.changes_of(worker, workers, us(from_us)).collect();
             // Two turns of one slot at the same time, up and down again, cannot be.
             prop_assert_eq!(later, all);
         }
@@ -136,28 +143,28 @@ proptest! {
         let profile = LoadProfile {
             steps: vec![step(0, users, ramp_up_us)],
             rates: Vec::new(),
-            ends_at_us: ramp_up_us + 1,
+            ends_at: us(ramp_up_us + 1),
         };
         let plan = profile.user_plan();
-        let mut turns: Vec<_> = (0..workers).flat_map(|worker| plan.changes_of(worker, workers, 0)).collect();
+        let mut turns: Vec<_> = (0..workers).flat_map(|worker| plan.changes_of(worker, workers, us(0))).collect();
         turns.sort_by_key(|turn| turn.index);
         prop_assert_eq!(turns.len() as u64, users);
         for (index, turn) in (0..).zip(turns) {
             let at_us = index * ramp_up_us / users;
-            prop_assert_eq!(turn, UserTurn { at_us, index, starts: true });
+            prop_assert_eq!(turn, UserTurn { at: us(at_us), index, starts: true });
         }
     }
 
     /// A change leaves everything before it as it was and rules from then on.
     #[test]
     fn a_change_takes_over(profile in any_profile(), at_us in 0u64..100, users in 0u64..40, over_us in 0u64..50) {
-        let changed = profile.with_change(at_us, users, over_us).unwrap();
+        let changed = profile.with_change(us(at_us), users, over_us).unwrap();
         for before in 0..at_us {
-            prop_assert_eq!(changed.users_at(before), profile.users_at(before));
+            prop_assert_eq!(changed.users_at(us(before)), profile.users_at(us(before)));
         }
-        if at_us + over_us < profile.ends_at_us {
-            prop_assert_eq!(changed.users_at(at_us + over_us), users);
-            prop_assert_eq!(changed.users_at(profile.ends_at_us - 1), users);
+        if at_us + over_us < profile.ends_at.as_micros() {
+            prop_assert_eq!(changed.users_at(us(at_us + over_us)), users);
+            prop_assert_eq!(changed.users_at(us(profile.ends_at.as_micros() - 1)), users);
         }
     }
 
@@ -170,14 +177,14 @@ proptest! {
     ) {
         let profile = LoadProfile {
             steps: steps.into_iter().map(|(at, users, over)| step(at, users, over)).collect(),
-            rates: rates.into_iter().map(|(at_us, per_second, over_us)| RateStep { at_us, per_second, over_us }).collect(),
-            ends_at_us,
+            rates: rates.into_iter().map(|(at_us, per_second, over_us)| RateStep { at: us(at_us), per_second, over_us }).collect(),
+            ends_at: us(ends_at_us),
         };
         let _ = profile.check();
         let plan = profile.user_plan();
-        let _ = (plan.users_at(at_us), plan.most_users(), profile.rate_at(at_us));
-        let _ = plan.next_change_of(worker, workers, at_us, at_us);
-        let _ = plan.changes_of(worker, workers, at_us).take(10).count();
+        let _ = (plan.users_at(us(at_us)), plan.most_users(), profile.rate_at(us(at_us)));
+        let _ = plan.next_change_of(worker, workers, at_us, us(at_us));
+        let _ = plan.changes_of(worker, workers, us(at_us)).take(10).count();
     }
 }
 
@@ -186,12 +193,12 @@ fn two_steps_at_one_time_are_the_later_one() {
     let profile = LoadProfile {
         steps: vec![step(0, 10, 0), step(5, 50, 0), step(5, 4, 6)],
         rates: Vec::new(),
-        ends_at_us: 20,
+        ends_at: us(20),
     };
-    assert_eq!(profile.users_at(4), 10);
-    assert_eq!(profile.users_at(5), 9);
-    assert_eq!(profile.users_at(19), 4);
-    assert_eq!(profile.users_at(20), 0);
+    assert_eq!(profile.users_at(us(4)), 10);
+    assert_eq!(profile.users_at(us(5)), 9);
+    assert_eq!(profile.users_at(us(19)), 4);
+    assert_eq!(profile.users_at(us(20)), 0);
 }
 
 #[test]
@@ -199,17 +206,17 @@ fn each_mistake_has_its_sentence() {
     let good = LoadProfile {
         steps: vec![step(0, 5, 0)],
         rates: vec![RateStep::default()],
-        ends_at_us: 1,
+        ends_at: us(1),
     };
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut LoadProfile);
     let cases: [(Change, &str); 8] = [
         (|p| p.steps[0].users = MAX_USERS + 1, "the maximum is"),
         (|p| p.steps[0].users = 0, "never asks for a user"),
-        (|p| p.steps[0].at_us = 1, "never asks for a user"),
+        (|p| p.steps[0].at = us(1), "never asks for a user"),
         (|p| p.steps.insert(0, step(9, 1, 0)), "order"),
-        (|p| p.ends_at_us = 0, "ends after 0 s"),
-        (|p| p.ends_at_us = u64::MAX, "30 days"),
+        (|p| p.ends_at = us(0), "ends after 0 s"),
+        (|p| p.ends_at = us(u64::MAX), "30 days"),
         (
             |p| p.rates[0].per_second = f64::NAN,
             "the rate must be from 0",
@@ -225,19 +232,19 @@ fn each_mistake_has_its_sentence() {
         let message = profile.check().unwrap_err().to_string();
         assert!(message.contains(words), "{message:?}: {words:?}");
     }
-    assert!(good.with_change(1, MAX_USERS + 1, 0).is_err());
+    assert!(good.with_change(us(1), MAX_USERS + 1, 0).is_err());
     let full = LoadProfile {
         steps: vec![step(0, 1, 0); MAX_PROFILE_STEPS],
         ..good
     };
-    assert!(full.with_change(1, 1, 0).is_err());
-    assert_eq!(full.with_change(0, 1, 0).unwrap().steps.len(), 1);
+    assert!(full.with_change(us(1), 1, 0).is_err());
+    assert_eq!(full.with_change(us(0), 1, 0).unwrap().steps.len(), 1);
 }
 
 /// The rate as the definition says it, found by walking the steps.
 fn naive_rate(profile: &LoadProfile, at_us: u64) -> f64 {
     let at = |from: f64, step: &RateStep, at_us: u64| {
-        let passed = at_us - step.at_us;
+        let passed = at_us - step.at.as_micros();
         if passed >= step.over_us {
             step.per_second
         } else {
@@ -246,8 +253,11 @@ fn naive_rate(profile: &LoadProfile, at_us: u64) -> f64 {
     };
     let mut from = 0.0;
     for (number, step) in profile.rates.iter().enumerate() {
-        let next = profile.rates.get(number + 1).map(|next| next.at_us);
-        if step.at_us > at_us {
+        let next = profile
+            .rates
+            .get(number + 1)
+            .map(|next| next.at.as_micros());
+        if step.at.as_micros() > at_us {
             return 0.0;
         }
         match next {
@@ -267,12 +277,12 @@ fn any_rates() -> impl Strategy<Value = LoadProfile> {
             rates: rates
                 .into_iter()
                 .map(|(at, rate, over)| RateStep {
-                    at_us: at * 1_000,
+                    at: us(at * 1_000),
                     per_second: f64::from(rate),
                     over_us: over * 1_000,
                 })
                 .collect(),
-            ends_at_us: ends * 1_000,
+            ends_at: us(ends * 1_000),
         }
     })
 }
@@ -281,17 +291,17 @@ proptest! {
     /// The trapezoid rule is exact between the corners, which lie at whole milliseconds here.
     #[test]
     fn iterations_are_due_when_the_integral_says_so(profile in any_rates()) {
-        let mut due = profile.arrival_times(0, 1, 0).peekable();
+        let mut due = profile.arrival_times(0, 1, us(0)).peekable();
         let (mut integral, mut passed) = (0.0, 0.0_f64);
-        for ms in 0..profile.ends_at_us / 1_000 {
+        for ms in 0..profile.ends_at.as_micros() / 1_000 {
             let (from, until) = (ms * 1_000, (ms + 1) * 1_000);
             let rate = naive_rate(&profile, from);
-            prop_assert!((profile.rate_at(from) - rate).abs() < 1e-6, "{} at {} ms", rate, ms);
+            prop_assert!((profile.rate_at(us(from)) - rate).abs() < 1e-6, "{} at {} ms", rate, ms);
             // Just before the end of this millisecond: a jump belongs to the next.
             let last = naive_rate(&profile, until - 1);
             let slope = (last - rate) / 999.0;
             integral += (rate + (rate + slope * 1_000.0)) / 2.0 / 1e3;
-            while due.next_if(|arrival| arrival.at_us < until).is_some() {
+            while due.next_if(|arrival| arrival.at.as_micros() < until).is_some() {
                 passed += 1.0;
             }
             prop_assert!(
@@ -304,13 +314,13 @@ proptest! {
 
     #[test]
     fn workers_share_the_arrivals(profile in any_rates(), workers in 1u32..5, from_ms in 0u64..4_000) {
-        let whole: Vec<_> = profile.arrival_times(0, 1, 0).collect();
+        let whole: Vec<_> = profile.arrival_times(0, 1, us(0)).collect();
         prop_assert!(whole.iter().enumerate().all(|(j, arrival)| arrival.index == j as u64));
-        prop_assert!(whole.is_sorted_by_key(|arrival| arrival.at_us));
+        prop_assert!(whole.is_sorted_by_key(|arrival| arrival.at.as_micros()));
         let from_us = from_ms * 1_000;
-        let mut parts: Vec<_> = (0..workers).flat_map(|w| profile.arrival_times(w, workers, from_us)).collect();
+        let mut parts: Vec<_> = (0..workers).flat_map(|w| profile.arrival_times(w, workers, us(from_us))).collect();
         parts.sort_by_key(|arrival| arrival.index);
-        let later: Vec<_> = whole.into_iter().filter(|arrival| arrival.at_us >= from_us).collect();
+        let later: Vec<_> = whole.into_iter().filter(|arrival| arrival.at.as_micros() >= from_us).collect();
         prop_assert_eq!(parts, later);
     }
 }
@@ -320,43 +330,49 @@ fn a_constant_rate_is_due_at_even_times_from_zero() {
     let profile = LoadProfile {
         steps: vec![],
         rates: vec![RateStep {
-            at_us: 0,
+            at: us(0),
             per_second: 4.0,
             over_us: 0,
         }],
-        ends_at_us: 1_000_000,
+        ends_at: us(1_000_000),
     };
-    let due: Vec<_> = profile.arrival_times(0, 1, 0).map(|a| a.at_us).collect();
+    let due: Vec<_> = profile
+        .arrival_times(0, 1, us(0))
+        .map(|a| a.at.as_micros())
+        .collect();
     assert_eq!(due, [0, 250_000, 500_000, 750_000]);
-    assert_eq!(profile.arrival_times(3, 3, 0).next(), None);
-    assert_eq!(profile.arrival_times(0, 0, 0).next(), None);
+    assert_eq!(profile.arrival_times(3, 3, us(0)).next(), None);
+    assert_eq!(profile.arrival_times(0, 0, us(0)).next(), None);
 }
 
 #[test]
 fn a_rate_that_begins_later_is_first_due_then() {
     let rate = |at_us, per_second| RateStep {
-        at_us,
+        at: us(at_us),
         per_second,
         over_us: 0,
     };
     let profile = LoadProfile {
         steps: vec![],
         rates: vec![rate(0, 0.0), rate(500_000, 2.0), rate(1_500_000, 0.0)],
-        ends_at_us: 9_000_000,
+        ends_at: us(9_000_000),
     };
-    let due: Vec<_> = profile.arrival_times(0, 1, 0).map(|a| a.at_us).collect();
+    let due: Vec<_> = profile
+        .arrival_times(0, 1, us(0))
+        .map(|a| a.at.as_micros())
+        .collect();
     assert_eq!(due, [500_000, 1_000_000]);
 }
 
 #[test]
 fn the_peak_is_where_the_load_is_first_at_its_greatest() {
     let step = |at_s: u64, users, over_s: u64| ProfileStep {
-        at_us: at_s * 1_000_000,
+        at: us(at_s * 1_000_000),
         users,
         over_us: over_s * 1_000_000,
     };
     let rate = |at_s: u64, per_second, over_s: u64| RateStep {
-        at_us: at_s * 1_000_000,
+        at: us(at_s * 1_000_000),
         per_second,
         over_us: over_s * 1_000_000,
     };
@@ -364,9 +380,9 @@ fn the_peak_is_where_the_load_is_first_at_its_greatest() {
         let profile = LoadProfile {
             steps: steps.to_vec(),
             rates: rates.to_vec(),
-            ends_at_us: 100_000_000,
+            ends_at: us(100_000_000),
         };
-        profile.peak_at_us() as f64 / 1e6
+        profile.peak_at().as_micros() as f64 / 1e6
     };
     for (steps, expected) in [
         (vec![], 0.0),

@@ -1,6 +1,7 @@
 //! Which slots are active when, and when a worker's own next slot starts or stops.
 
 use super::LoadProfile;
+use crate::base::RunTime;
 
 /// How many of the first `users` slots belong to worker `worker` of `workers`.
 pub fn own_users(users: u64, worker: u32, workers: u32) -> u64 {
@@ -17,10 +18,10 @@ pub fn own_users(users: u64, worker: u32, workers: u32) -> u64 {
 pub struct UserPlan {
     /// Without gaps, ascending, none empty.
     segments: Vec<Segment>,
-    ends_at_us: u64,
+    ends_at: RunTime,
 }
 
-/// The time in which one step of the profile rules.
+/// The time in which one step of the profile rules, in µs of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Segment {
     from_us: u64,
@@ -35,8 +36,8 @@ struct Segment {
 /// A slot of a worker starts or stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserTurn {
-    /// When, in µs of run time.
-    pub at_us: u64,
+    /// When.
+    pub at: RunTime,
     /// The slot: the user's index over the whole run, from 0.
     pub index: u64,
     /// Whether it starts; else it stops.
@@ -77,11 +78,12 @@ impl UserPlan {
         let mut before = 0;
         for (number, step) in profile.steps.iter().enumerate() {
             // Steps that are out of order, which no checked profile has, do not rule.
-            let next = profile.steps.get(number + 1).map(|next| next.at_us);
-            let until_us = next.unwrap_or(u64::MAX).min(profile.ends_at_us);
+            let next = profile.steps.get(number + 1).map(|next| next.at);
+            let until = next.unwrap_or(RunTime::MAX).min(profile.ends_at);
+            let (at_us, until_us) = (step.at.as_micros(), until.as_micros());
             let from_us = segments
                 .last()
-                .map_or(step.at_us, |last| last.until_us.max(step.at_us));
+                .map_or(at_us, |last| last.until_us.max(at_us));
             if until_us <= from_us {
                 continue;
             }
@@ -97,12 +99,13 @@ impl UserPlan {
         }
         Self {
             segments,
-            ends_at_us: profile.ends_at_us,
+            ends_at: profile.ends_at,
         }
     }
 
     /// Users that should be active at a time, over the whole run. None from the end on.
-    pub fn users_at(&self, at_us: u64) -> u64 {
+    pub fn users_at(&self, at: RunTime) -> u64 {
+        let at_us = at.as_micros();
         let ruling = self
             .segments
             .partition_point(|segment| segment.from_us <= at_us);
@@ -125,25 +128,25 @@ impl UserPlan {
         counts.max().unwrap_or(0)
     }
 
-    /// When there are the most users for the first time, the end of the ramp to them, in µs of run time.
-    pub(super) fn peak_at_us(&self) -> u64 {
+    /// When there are the most users for the first time, the end of the ramp to them.
+    pub(super) fn peak_at(&self) -> RunTime {
         let most = self.most_users();
         let peak = self
             .segments
             .iter()
             .find(|segment| segment.users_at(segment.until_us - 1) >= most);
-        peak.map_or(0, |segment| {
+        peak.map_or(RunTime::ZERO, |segment| {
             let reached_us = segment.from_us.saturating_add(segment.over_us);
-            reached_us.min(segment.until_us)
+            RunTime::from_micros(reached_us.min(segment.until_us))
         })
     }
 
-    /// When the run ends, in µs of run time.
-    pub fn ends_at_us(&self) -> u64 {
-        self.ends_at_us
+    /// When the run ends.
+    pub fn ends_at(&self) -> RunTime {
+        self.ends_at
     }
 
-    /// The next turn of a worker that has `active` users of its own: at `after_us` if the profile asks for
+    /// The next turn of a worker that has `active` users of its own: at `after` if the profile asks for
     /// more or fewer then, else at the first time at which it does. A worker that follows the plan and asks
     /// again follows the profile exactly, also when it is late or the profile has changed meanwhile. None
     /// when nothing changes any more before the run ends; its end stops all users and does not count as a turn.
@@ -152,22 +155,23 @@ impl UserPlan {
         worker: u32,
         workers: u32,
         active: u64,
-        after_us: u64,
+        after: RunTime,
     ) -> Option<UserTurn> {
         if workers == 0 || worker >= workers {
             return None;
         }
+        let after_us = after.as_micros();
         let slot = |own: u64| {
             own.saturating_mul(u64::from(workers))
                 .saturating_add(u64::from(worker))
         };
         let start = |at_us| UserTurn {
-            at_us,
+            at: RunTime::from_micros(at_us),
             index: slot(active),
             starts: true,
         };
         let stop = |at_us| UserTurn {
-            at_us,
+            at: RunTime::from_micros(at_us),
             index: slot(active - 1),
             starts: false,
         };
@@ -179,7 +183,7 @@ impl UserPlan {
             .get(first)
             .is_none_or(|s| after_us < s.from_us)
             && active > 0
-            && after_us < self.ends_at_us
+            && after < self.ends_at
         {
             // Before the first step there are no users.
             return Some(stop(after_us));
@@ -201,22 +205,25 @@ impl UserPlan {
                 last.filter(|last| *last >= segment.target)
                     .map(|last| stop(segment.turn(segment.before - 1 - last)))
             };
-            if let Some(turn) = turn.filter(|turn| turn.at_us < segment.until_us) {
+            if let Some(turn) = turn.filter(|turn| turn.at.as_micros() < segment.until_us) {
                 return Some(turn);
             }
         }
         None
     }
 
-    /// All turns of a worker's own users at `from_us` or later, in order.
-    pub fn changes_of(&self, worker: u32, workers: u32, from_us: u64) -> UserChanges<'_> {
-        let before = from_us.checked_sub(1).map_or(0, |at| self.users_at(at));
+    /// All turns of a worker's own users at `from` or later, in order.
+    pub fn changes_of(&self, worker: u32, workers: u32, from: RunTime) -> UserChanges<'_> {
+        let before = match from {
+            RunTime::ZERO => 0,
+            from => self.users_at(from.just_before()),
+        };
         UserChanges {
             plan: self,
             worker,
             workers,
             active: own_users(before, worker, workers),
-            after_us: from_us,
+            after: from,
         }
     }
 }
@@ -228,22 +235,22 @@ pub struct UserChanges<'a> {
     worker: u32,
     workers: u32,
     active: u64,
-    after_us: u64,
+    after: RunTime,
 }
 
 impl Iterator for UserChanges<'_> {
     type Item = UserTurn;
 
     fn next(&mut self) -> Option<UserTurn> {
-        let turn =
-            self.plan
-                .next_change_of(self.worker, self.workers, self.active, self.after_us)?;
+        let turn = self
+            .plan
+            .next_change_of(self.worker, self.workers, self.active, self.after)?;
         self.active = if turn.starts {
             self.active + 1
         } else {
             self.active - 1
         };
-        self.after_us = turn.at_us;
+        self.after = turn.at;
         Some(turn)
     }
 }

@@ -20,15 +20,15 @@ pub(super) struct RampNews {
     profile: LoadProfile,
     ramps: Vec<Ramp>,
     /// The beginning of the last ramp that was announced.
-    announced_us: Option<u64>,
+    announced: Option<RunTime>,
     /// The beginning of the last ramp whose end was logged.
-    end_logged_us: Option<u64>,
+    end_logged: Option<RunTime>,
 }
 
 /// A step of the profile.
 #[derive(Debug, Clone, Copy)]
 struct Ramp {
-    at_us: u64,
+    at: RunTime,
     over_us: u64,
     /// Users just before.
     before: u64,
@@ -47,16 +47,16 @@ impl RampNews {
             user_types,
             profile: LoadProfile::default(),
             ramps: Vec::new(),
-            announced_us: None,
-            end_logged_us: None,
+            announced: None,
+            end_logged: None,
         }
     }
 
     /// Of a run that an earlier process began, which said what was to say until this run time.
     pub(super) fn since(run_time: Option<RunTime>) -> Self {
         Self {
-            announced_us: run_time.map(RunTime::as_micros),
-            end_logged_us: run_time.map(RunTime::as_micros),
+            announced: run_time,
+            end_logged: run_time,
             ..Self::new(None)
         }
     }
@@ -70,20 +70,20 @@ impl RampNews {
         let (mut started, mut before) = (0_u64, 0);
         self.ramps.clear();
         for (number, step) in profile.steps.iter().enumerate() {
-            let next = profile.steps.get(number + 1).map(|next| next.at_us);
-            let until_us = next.unwrap_or(u64::MAX).min(profile.ends_at_us);
-            if until_us <= step.at_us {
+            let next = profile.steps.get(number + 1).map(|next| next.at);
+            let until = next.unwrap_or(RunTime::MAX).min(profile.ends_at);
+            if until <= step.at {
                 continue;
             }
-            let after = self.most(plan.users_at(until_us - 1));
+            let after = self.most(plan.users_at(until.just_before()));
             started = started.saturating_add(after.saturating_sub(before));
             self.ramps.push(Ramp {
-                at_us: step.at_us,
+                at: step.at,
                 over_us: step.over_us,
                 before,
                 after: self.most(step.users),
                 started,
-                is_reached: step.at_us.saturating_add(step.over_us) <= until_us,
+                is_reached: step.reached_at() <= until,
             });
             before = after;
         }
@@ -105,14 +105,14 @@ impl RampNews {
     }
 
     /// What begins at this run time, if it has not been said.
-    fn begun(&mut self, run: &RunRecord, run_time_us: u64) -> Vec<String> {
+    fn begun(&mut self, run: &RunRecord, run_time: RunTime) -> Vec<String> {
         self.follow(&run.profile);
         let mut news = Vec::new();
         for ramp in &self.ramps {
-            if ramp.at_us > run_time_us || self.announced_us >= Some(ramp.at_us) {
+            if ramp.at > run_time || self.announced >= Some(ramp.at) {
                 continue;
             }
-            self.announced_us = Some(ramp.at_us);
+            self.announced = Some(ramp.at);
             let direction = match ramp.after.cmp(&ramp.before) {
                 std::cmp::Ordering::Greater => "up",
                 std::cmp::Ordering::Less => "down",
@@ -129,12 +129,12 @@ impl RampNews {
     }
 
     /// The last ramp that is over by the clock, if its end has not been said.
-    fn ended(&mut self, run: &RunRecord, run_time_us: u64) -> Option<Ramp> {
+    fn ended(&mut self, run: &RunRecord, run_time: RunTime) -> Option<Ramp> {
         self.follow(&run.profile);
         let ended = self.ramps.iter().rev().find(|ramp| {
-            ramp.is_reached && ramp.at_us.saturating_add(ramp.over_us) <= run_time_us
+            ramp.is_reached && ramp.at + Duration::from_micros(ramp.over_us) <= run_time
         })?;
-        (self.end_logged_us < Some(ended.at_us)).then_some(*ended)
+        (self.end_logged < Some(ended.at)).then_some(*ended)
     }
 
     /// Locust's message at the end of a ramp, once, when so many users have been started since run time zero.
@@ -142,7 +142,7 @@ impl RampNews {
         if started < ramp.started {
             return None;
         }
-        self.end_logged_us = Some(ramp.at_us);
+        self.end_logged = Some(ramp.at);
         let users = ramp.after;
         (users > 0 && users != ramp.before).then(|| {
             let by_user_type = self.by_user_type(users);
@@ -194,12 +194,11 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
     let Some(run_time) = run.started_at.and_then(|zero| now.checked_run_time(zero)) else {
         return;
     };
-    let run_time_us = run_time.as_micros();
     let mut lines = Vec::new();
     if run.phase == RunPhase::Running {
-        lines = news.begun(run, run_time_us);
+        lines = news.begun(run, run_time);
     }
-    if let Some(ramp) = news.ended(run, run_time_us) {
+    if let Some(ramp) = news.ended(run, run_time) {
         match coordinator.store().users_started(&run.id).await {
             Ok(started) => lines.extend(news.spawned(ramp, started)),
             Err(error) => tracing::error!(%error, run = %run.id, "cannot read the users"),
@@ -232,17 +231,21 @@ mod tests {
 
     const S: u64 = 1_000_000;
 
+    fn s(seconds: u64) -> RunTime {
+        Duration::from_secs(seconds).into()
+    }
+
     fn profile(steps: &[(u64, u64, u64)], ends_s: u64) -> LoadProfile {
         LoadProfile {
             steps: steps
                 .iter()
                 .map(|(at_s, users, over_s)| ProfileStep {
-                    at_us: at_s * S,
+                    at: s(*at_s),
                     users: *users,
                     over_us: over_s * S,
                 })
                 .collect(),
-            ends_at_us: ends_s * S,
+            ends_at: s(ends_s),
             ..LoadProfile::default()
         }
     }
@@ -282,7 +285,7 @@ mod tests {
     }
 
     fn spawned(news: &mut RampNews, run: &RunRecord, started: u64, at_s: u64) -> Option<String> {
-        let ramp = news.ended(run, at_s * S)?;
+        let ramp = news.ended(run, s(at_s))?;
         news.spawned(ramp, started)
     }
 
@@ -291,10 +294,10 @@ mod tests {
         let run = run(2, profile(&[(0, 8, 2)], 10));
         let mut news = RampNews::new(weighted());
         assert_eq!(
-            news.begun(&run, 0),
+            news.begun(&run, s(0)),
             ["Ramping up to 8 users in 4 worker processes on 2 agents over 2s"]
         );
-        assert!(news.begun(&run, S).is_empty());
+        assert!(news.begun(&run, s(1)).is_empty());
         assert_eq!(spawned(&mut news, &run, 8, 1), None, "the ramp is not over");
         assert_eq!(spawned(&mut news, &run, 7, 2), None, "one is missing");
         assert_eq!(
@@ -309,7 +312,7 @@ mod tests {
         let run = run(1, profile(&[(0, 4, 2), (10, 2, 0), (20, 6, 0)], 30));
         let mut news = RampNews::new(None);
         assert_eq!(
-            news.begun(&run, 0),
+            news.begun(&run, s(0)),
             ["Ramping up to 4 users in 2 worker processes over 2s"]
         );
         assert_eq!(
@@ -317,7 +320,7 @@ mod tests {
             "All users spawned (4 total users)"
         );
         assert_eq!(
-            news.begun(&run, 10 * S),
+            news.begun(&run, s(10)),
             ["Ramping down to 2 users in 2 worker processes"]
         );
         assert!(
@@ -325,7 +328,7 @@ mod tests {
                 .unwrap()
                 .contains("(2 total users)")
         );
-        assert_eq!(news.begun(&run, 20 * S).len(), 1);
+        assert_eq!(news.begun(&run, s(20)).len(), 1);
         // Two of four are still there: four more make eight that have been started.
         assert_eq!(spawned(&mut news, &run, 7, 21), None);
         assert!(
@@ -339,11 +342,11 @@ mod tests {
     fn a_change_while_running_is_a_ramp_too() {
         let mut run = run(1, profile(&[(0, 4, 10)], 30));
         let mut news = RampNews::new(weighted());
-        news.begun(&run, 0);
+        news.begun(&run, s(0));
         // Taken over at half: the first ramp never ends, and two users have been started by then.
-        run.profile = run.profile.with_change(5 * S, 10, 0).unwrap();
+        run.profile = run.profile.with_change(s(5), 10, 0).unwrap();
         assert_eq!(
-            news.begun(&run, 5 * S),
+            news.begun(&run, s(5)),
             ["Ramping up to 10 users in 2 worker processes"]
         );
         assert_eq!(spawned(&mut news, &run, 9, 6), None);
@@ -373,8 +376,8 @@ mod tests {
     fn what_an_earlier_process_said_is_not_said_again() {
         let run = run(1, profile(&[(0, 4, 0), (10, 8, 0)], 30));
         let mut news = RampNews::since(Some(RunTime::of_second(5)));
-        assert!(news.begun(&run, 6 * S).is_empty());
+        assert!(news.begun(&run, s(6)).is_empty());
         assert_eq!(spawned(&mut news, &run, 4, 6), None);
-        assert_eq!(news.begun(&run, 10 * S).len(), 1);
+        assert_eq!(news.begun(&run, s(10)).len(), 1);
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Snapshot, ToAgent, ToCoordinator};
-use greylag_infra::{FailureReason, LoadProfile, LoadTest, ProfileStep, RunId, RunPhase, Stage};
+use greylag_infra::{
+    FailureReason, LoadProfile, LoadTest, ProfileStep, RunId, RunPhase, RunTime, Stage,
+};
 
 use crate::site::*;
 
@@ -76,12 +78,12 @@ async fn a_load_shape_of_the_scenario_rules() {
     assert!(matches!(agent.receive().await, Some(ToAgent::Prepare(_))));
     let shape = LoadProfile {
         steps: vec![ProfileStep {
-            at_us: 0,
+            at: RunTime::ZERO,
             users: 40,
             over_us: 0,
         }],
         rates: Vec::new(),
-        ends_at_us: 90_000_000,
+        ends_at: RunTime::of_second(90),
     };
     agent
         .send(&ToCoordinator::Ready {
@@ -173,7 +175,10 @@ async fn stages_are_kept_as_what_they_come_to_and_misfits_are_refused() {
     let run = site.coordinator.start_run(test).await.unwrap();
     let saved = site.run(&run.id).await;
     assert_eq!((saved.test.users, saved.test.duration_s), (30, 60));
-    assert_eq!(saved.profile.users_at(19_999_999), 5);
-    assert_eq!(saved.profile.users_at(20_000_000), 30);
+    assert_eq!(
+        saved.profile.users_at(RunTime::of_second(20).just_before()),
+        5
+    );
+    assert_eq!(saved.profile.users_at(RunTime::of_second(20)), 30);
     site.close().await;
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use greylag_infra::protocol::{ToAgent, ToCoordinator};
-use greylag_infra::{LoadProfile, ProfileStep};
+use greylag_infra::{LoadProfile, ProfileStep, RunTime};
 use serde_json::{Value, json};
 
 use crate::running::{running, with_agent};
@@ -109,14 +109,14 @@ async fn a_load_shape_says_duration_users_and_ramp_up() {
     );
     assert_eq!(ramps(&site, &id).await.0, "set by the load shape");
 
-    let step = |at_s: u64, users, over_s: u64| ProfileStep {
-        at_us: at_s * 1_000_000,
+    let step = |at_s: u32, users, over_s: u64| ProfileStep {
+        at: RunTime::of_second(at_s),
         users,
         over_us: over_s * 1_000_000,
     };
     let shape = LoadProfile {
         steps: vec![step(0, 4, 2), step(30, 12, 5)],
-        ends_at_us: 60_000_000,
+        ends_at: RunTime::of_second(60),
         ..LoadProfile::default()
     };
     agent

@@ -440,7 +440,7 @@ async fn a_run_has_no_length_before_it_has_started() {
         }
     };
     let profile = greylag_infra::LoadProfile {
-        ends_at_us: 7_100_000,
+        ends_at: greylag_infra::RunTime::from_micros(7_100_000),
         ..greylag_infra::LoadProfile::default()
     };
     record.profile = profile;

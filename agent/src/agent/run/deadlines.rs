@@ -58,7 +58,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             return;
         };
         // A checked profile ends within days.
-        let planned_end = run_zero + self.profile.ends_at();
+        let planned_end = run_zero + self.profile.ends_at.since_zero();
         if now.instant < planned_end {
             return;
         }

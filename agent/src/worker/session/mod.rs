@@ -137,7 +137,7 @@ struct Running {
 
 impl Running {
     fn planned_end(&self) -> Instant {
-        let ends_at = self.profile.borrow().ends_at();
+        let ends_at = self.profile.borrow().ends_at.since_zero();
         self.run_zero.checked_add(ends_at).unwrap_or(self.run_zero)
     }
 

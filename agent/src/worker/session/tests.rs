@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
-use greylag_infra::{LoadTest, ProfileStep, WallTime};
+use greylag_infra::{LoadTest, ProfileStep, RunTime, WallTime};
 use greylag_scenarios::client::Client;
 use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test};
 use tokio::net::UnixStream;
@@ -145,11 +145,11 @@ impl AgentSide {
 fn users(users: u64, duration_s: u64) -> LoadProfile {
     LoadProfile {
         steps: vec![ProfileStep {
-            at_us: 0,
+            at: RunTime::ZERO,
             users,
             over_us: 0,
         }],
-        ends_at_us: duration_s * 1_000_000,
+        ends_at: Duration::from_secs(duration_s).into(),
         ..LoadProfile::default()
     }
 }
@@ -216,7 +216,9 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
     let prepared = ["init", "test start", "worker start"];
     assert_eq!(lines(&story)[..3], prepared);
     until_line(&story, "spawned 2").await;
-    let changed = first.with_change(1_000, 10, 0).unwrap();
+    let changed = first
+        .with_change(RunTime::from_micros(1_000), 10, 0)
+        .unwrap();
     agent.say(&ToWorker::Profile { profile: changed }).await;
     until_line(&story, "spawned 10").await;
     // The first user of two, and with the change the five of ten.

@@ -53,11 +53,11 @@ impl RunLifecycle {
         if u128::from(over_us) > MAX_DURATION.as_micros() {
             return Err(ChangeRefused::TooSlow(over_us as f64 / 1e6));
         }
-        let at_us = (now + CHANGE_DELAY).run_time(started_at).as_micros();
-        if at_us >= record.profile.ends_at_us {
+        let at = (now + CHANGE_DELAY).run_time(started_at);
+        if at >= record.profile.ends_at {
             return Err(ChangeRefused::Ending);
         }
-        Ok(record.profile.with_change(at_us, users, over_us)?)
+        Ok(record.profile.with_change(at, users, over_us)?)
     }
 
     /// A refused change does nothing: [`RunLifecycle::may_change_users`] has already answered whoever asked.
@@ -111,10 +111,11 @@ impl RunLifecycle {
             return self.fail(invalid_shape(&error), now);
         }
         if test.duration_s > 0 {
-            shape.ends_at_us = shape.ends_at_us.min(test.duration_s * 1_000_000);
+            let duration = Duration::from_secs(test.duration_s);
+            shape.ends_at = shape.ends_at.min(duration.into());
         }
         test.users = shape.most_users();
-        test.duration_s = shape.ends_at_us.div_ceil(1_000_000);
+        test.duration_s = shape.ends_at.as_micros().div_ceil(1_000_000);
         test.ramp_up_s = 0;
         test.spawn_rate = None;
         let (users, workers) = (test.users, test.workers);
@@ -122,7 +123,7 @@ impl RunLifecycle {
         let mut effects = vec![
             RunEffect::Log(format!(
                 "controlled by the scenario's load shape: at most {users} users, {}s",
-                self.record.profile.ends_at().as_secs_f64()
+                self.record.profile.ends_at.since_zero().as_secs_f64()
             )),
             RunEffect::Save,
         ];

@@ -423,7 +423,7 @@ impl RunLifecycle {
 
     /// The run time at which agents are through by their own clocks, requests in flight included.
     fn planned_end(&self) -> RunTime {
-        RunTime::from_micros(self.record.profile.ends_at_us) + self.stop_timeout()
+        self.record.profile.ends_at + self.stop_timeout()
     }
 
     fn stop_timeout(&self) -> Duration {

@@ -1,7 +1,5 @@
 //! A summary from what the store holds of a run.
 
-use std::time::Duration;
-
 use std::collections::HashMap;
 
 use greylag_infra::{GeneratorNotice, RunRecord, RunTime, WallTime};
@@ -184,19 +182,19 @@ fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<Arrivals> {
 pub(crate) fn ramp_up_s(run: &RunRecord) -> u64 {
     let planned = run.test.profile();
     if !run.test.stages.is_empty() {
-        return whole_seconds(planned.peak_at_us());
+        return whole_seconds(planned.peak_at());
     }
     // A load shape takes the place of what the definition says; a change of users while it runs only adds to it.
     let has_taken_shape =
         !run.profile.steps.is_empty() && run.profile.steps.first() != planned.steps.first();
     if run.test.follows_shape(has_taken_shape) {
-        return whole_seconds(run.profile.peak_at_us());
+        return whole_seconds(run.profile.peak_at());
     }
     run.test.ramp_up().as_secs_f64().round() as u64
 }
 
-fn whole_seconds(us: u64) -> u64 {
-    Duration::from_micros(us).as_secs_f64().round() as u64
+fn whole_seconds(run_time: RunTime) -> u64 {
+    run_time.since_zero().as_secs_f64().round() as u64
 }
 
 /// A count over the elapsed seconds, 0 before any have.

@@ -72,12 +72,12 @@ pub(crate) fn peak_users(run: &RunRecord) -> u64 {
 
 /// What the change of the profile that is in force now leads to.
 fn users_wanted(run: &RunRecord, now: WallTime) -> u64 {
-    let elapsed_us = run.run_time(now).as_micros();
+    let elapsed = run.run_time(now);
     run.profile
         .steps
         .iter()
         .rev()
-        .find(|step| step.at_us <= elapsed_us)
+        .find(|step| step.at <= elapsed)
         .map_or(run.test.users, |step| step.users)
 }
 
@@ -222,19 +222,19 @@ fn profile_text(profile: &LoadProfile) -> String {
     let users = profile
         .steps
         .iter()
-        .map(|step| (step.at_us, number_of_users(step.users), step.over_us));
+        .map(|step| (step.at, number_of_users(step.users), step.over_us));
     let rates = profile.rates.iter().map(|step| {
         let what = format!("{} iterations per second", page_text::rate(step.per_second));
-        (step.at_us, what, step.over_us)
+        (step.at, what, step.over_us)
     });
     let mut changes: Vec<_> = users.chain(rates).collect();
-    changes.sort_by_key(|(at_us, ..)| *at_us);
+    changes.sort_by_key(|(at, ..)| *at);
     changes.dedup_by(|later, earlier| later.1 == earlier.1);
     let mut lines: Vec<String> = changes
         .iter()
         .take(MAX_STAGES_LISTED)
-        .map(|(at_us, what, over_us)| {
-            let at = format_duration(Duration::from_micros(*at_us));
+        .map(|(at, what, over_us)| {
+            let at = format_duration(at.since_zero());
             let over = over_text(Duration::from_micros(*over_us));
             format!("from {at}: {what}{over}")
         })
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_shape_reads_as_a_list_of_changes() {
         let step = |at_s: u64, users, over_s: u64| ProfileStep {
-            at_us: at_s * 1_000_000,
+            at: Duration::from_secs(at_s).into(),
             users,
             over_us: over_s * 1_000_000,
         };

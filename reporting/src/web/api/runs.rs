@@ -281,7 +281,7 @@ pub(in crate::web) async fn progress(
 
 fn planned_s(run: &RunRecord) -> Option<u64> {
     run.started_at?;
-    let planned = match run.profile.ends_at() {
+    let planned = match run.profile.ends_at.since_zero() {
         // Of a run that was kept before profiles were.
         Duration::ZERO => run.test.duration(),
         planned => planned,

@@ -80,8 +80,7 @@ fn over(
             if !(rate > 0.0 && rate.is_finite()) {
                 return Err(refused);
             }
-            let elapsed_us = run.run_time(now).as_micros();
-            let difference = run.profile.users_at(elapsed_us).abs_diff(users);
+            let difference = run.profile.users_at(run.run_time(now)).abs_diff(users);
             Duration::try_from_secs_f64(difference as f64 / rate).map_err(|_| refused)
         }
     }

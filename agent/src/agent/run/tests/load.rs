@@ -1,6 +1,6 @@
 //! The load of an agent's part of a run: profiles that change, and load shapes.
 
-use greylag_infra::WallTime;
+use greylag_infra::{RunTime, WallTime};
 
 use super::*;
 use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
@@ -11,8 +11,11 @@ fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
     stage.drive();
     stage.sent();
     let changed = LoadProfile {
-        ends_at_us: 20_000_000,
-        ..stage.profile.with_change(3_000_000, 4, 0).unwrap()
+        ends_at: RunTime::of_second(20),
+        ..stage
+            .profile
+            .with_change(RunTime::of_second(3), 4, 0)
+            .unwrap()
     };
     for _ in 0..2 {
         let now = stage.now(3_500);
@@ -42,7 +45,7 @@ fn a_profile_that_makes_no_sense_fails_the_part() {
     let mut stage = Stage::set();
     stage.drive();
     let endless = LoadProfile {
-        ends_at_us: u64::MAX,
+        ends_at: RunTime::MAX,
         ..stage.profile.clone()
     };
     let now = stage.now(2_500);
@@ -58,7 +61,7 @@ fn all_users_may_be_taken_away_before_they_came() {
     let mut stage = Stage::set();
     stage.drive();
     stage.sent();
-    let empty = stage.profile.with_change(0, 0, 0).unwrap();
+    let empty = stage.profile.with_change(RunTime::ZERO, 0, 0).unwrap();
     assert_eq!(empty.most_users(), 0);
     let now = stage.now(1_100);
     stage.run.change_profile(empty, now);

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::{LoadProfile, ProfileStep, UserPlan, UserTurn, UserTypeWeight, micros};
+use greylag_infra::{LoadProfile, ProfileStep, RunTime, UserPlan, UserTurn, UserTypeWeight};
 use greylag_scenarios::{Arrival, PlannedUser, Recorder, UserOrder};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -51,20 +51,20 @@ impl Scheduler {
         let mut steps = Steps::new(&self.profile.borrow_and_update());
         let mut active = 0_u64;
         loop {
-            let now_us = self.run_time_us();
-            let turn = steps.plan.next_change_of(worker, workers, active, now_us);
-            if let Some(users) = steps.completed(now_us, turn) {
+            let now = self.run_time();
+            let turn = steps.plan.next_change_of(worker, workers, active, now);
+            if let Some(users) = steps.completed(now, turn) {
                 while orders.capacity() < orders.max_capacity() && !orders.is_closed() {
                     sleep(ENGINE_TURN).await;
                 }
                 let _ = spawned.send(users);
             }
-            let next = turn.map(|turn| turn.at_us);
-            let wake_us = next.into_iter().chain(steps.next_begin(now_us)).min();
-            match (self.until_changed(wake_us, orders.closed()).await, turn) {
+            let next = turn.map(|turn| turn.at);
+            let wake_at = next.into_iter().chain(steps.next_begin(now)).min();
+            match (self.until_changed(wake_at, orders.closed()).await, turn) {
                 (Woken::Closed, _) => return,
                 (Woken::Changed, _) => steps.change(&self.profile.borrow_and_update()),
-                (Woken::Due, Some(turn)) if Some(turn.at_us) == wake_us => {
+                (Woken::Due, Some(turn)) if Some(turn.at) == wake_at => {
                     // Slots of ours are taken and left in order, so it is the next one or the last.
                     let order = if turn.starts {
                         active += 1;
@@ -100,22 +100,21 @@ impl Scheduler {
         recorder: Arc<dyn Recorder>,
     ) {
         let (worker, workers) = (self.worker, self.workers);
-        let times = |profile: &LoadProfile, from_us| {
-            profile.arrival_times(worker, workers, from_us).peekable()
-        };
-        let mut due = times(&self.profile.borrow_and_update(), 0);
-        let mut handed_over_us = 0;
+        let times =
+            |profile: &LoadProfile, from| profile.arrival_times(worker, workers, from).peekable();
+        let mut due = times(&self.profile.borrow_and_update(), RunTime::ZERO);
+        let mut handed_over = RunTime::ZERO;
         loop {
-            let next = due.peek().map(|arrival| arrival.at_us);
+            let next = due.peek().map(|arrival| arrival.at);
             match (self.until_changed(next, arrivals.closed()).await, next) {
                 (Woken::Closed, _) => return,
                 (Woken::Changed, _) | (_, None) => {
-                    due = times(&self.profile.borrow_and_update(), handed_over_us);
+                    due = times(&self.profile.borrow_and_update(), handed_over);
                 }
-                (Woken::Due, Some(at_us)) => {
+                (Woken::Due, Some(at)) => {
                     due.next();
-                    handed_over_us = at_us + 1;
-                    let intended = self.instant_of(at_us);
+                    handed_over = at + Duration::from_micros(1);
+                    let intended = self.instant_of(at);
                     if arrivals.capacity() == 0 {
                         // The engine may only have had no turn: we share its thread.
                         tokio::task::yield_now().await;
@@ -131,10 +130,10 @@ impl Scheduler {
     /// Waits until this run time (for ever for none), a change of the profile, or the end of the engine.
     async fn until_changed(
         &mut self,
-        at_us: Option<u64>,
+        at: Option<RunTime>,
         closed: impl Future<Output = ()>,
     ) -> Woken {
-        let due = at_us.map(|at_us| self.instant_of(at_us));
+        let due = at.map(|at| self.instant_of(at));
         // Without a timer for what is due already: a jump starts many users at one moment.
         if let Some(due) = due
             && due <= Instant::now()
@@ -163,15 +162,15 @@ impl Scheduler {
         }
     }
 
-    fn run_time_us(&self) -> u64 {
-        micros(Instant::now().saturating_duration_since(self.run_zero))
+    fn run_time(&self) -> RunTime {
+        RunTime::from(Instant::now().saturating_duration_since(self.run_zero))
     }
 
-    fn instant_of(&self, at_us: u64) -> Instant {
+    fn instant_of(&self, at: RunTime) -> Instant {
         let far = Duration::from_secs(u64::from(u32::MAX));
         // Beyond a century it does not matter when.
         self.run_zero
-            .checked_add(Duration::from_micros(at_us).min(far))
+            .checked_add(at.since_zero().min(far))
             .unwrap_or(self.run_zero)
     }
 }
@@ -181,7 +180,7 @@ struct Steps {
     plan: UserPlan,
     steps: Vec<ProfileStep>,
     /// The beginning of the last step that is completed here.
-    completed_us: Option<u64>,
+    completed: Option<RunTime>,
 }
 
 impl Steps {
@@ -189,7 +188,7 @@ impl Steps {
         Self {
             plan: profile.user_plan(),
             steps: profile.steps.clone(),
-            completed_us: None,
+            completed: None,
         }
     }
 
@@ -199,23 +198,23 @@ impl Steps {
     }
 
     /// When the first step after now begins.
-    fn next_begin(&self, now_us: u64) -> Option<u64> {
-        let next = self.steps.partition_point(|step| step.at_us <= now_us);
-        self.steps.get(next).map(|step| step.at_us)
+    fn next_begin(&self, now: RunTime) -> Option<RunTime> {
+        let next = self.steps.partition_point(|step| step.at <= now);
+        self.steps.get(next).map(|step| step.at)
     }
 
     /// The users that the step of now asks for, once nothing more is to change here because of it. A step that
     /// another takes over from is never completed.
-    fn completed(&mut self, now_us: u64, next: Option<UserTurn>) -> Option<u64> {
-        let ruling = self.steps.partition_point(|step| step.at_us <= now_us);
+    fn completed(&mut self, now: RunTime, next: Option<UserTurn>) -> Option<u64> {
+        let ruling = self.steps.partition_point(|step| step.at <= now);
         let step = self.steps[..ruling].last()?;
-        let ends_us = self.next_begin(now_us).unwrap_or(u64::MAX);
-        let is_reached = step.at_us.saturating_add(step.over_us) <= ends_us;
-        let is_followed = next.is_none_or(|turn| turn.at_us >= ends_us);
-        if !is_reached || !is_followed || self.completed_us >= Some(step.at_us) {
+        let ends_at = self.next_begin(now).unwrap_or(RunTime::MAX);
+        let is_reached = step.reached_at() <= ends_at;
+        let is_followed = next.is_none_or(|turn| turn.at >= ends_at);
+        if !is_reached || !is_followed || self.completed >= Some(step.at) {
             return None;
         }
-        self.completed_us = Some(step.at_us);
+        self.completed = Some(step.at);
         Some(step.users)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use greylag_infra::{ProfileStep, RateStep};
+use greylag_infra::{ProfileStep, RateStep, RunTime};
 use greylag_scenarios::RequestSample;
 use proptest::prelude::*;
 
@@ -23,12 +23,12 @@ fn profile(steps: &[(u64, u64, u64)], ends_ms: u64) -> LoadProfile {
         steps: steps
             .iter()
             .map(|(at_ms, users, over_ms)| ProfileStep {
-                at_us: at_ms * 1_000,
+                at: Duration::from_millis(*at_ms).into(),
                 users: *users,
                 over_us: over_ms * 1_000,
             })
             .collect(),
-        ends_at_us: ends_ms * 1_000,
+        ends_at: Duration::from_millis(ends_ms).into(),
         ..LoadProfile::default()
     }
 }
@@ -111,7 +111,7 @@ proptest! {
         const END_MS: u64 = 10_000;
         let first = profile(&first, END_MS);
         let later = change.map(|(at_ms, users, over_ms)| {
-            (at_ms, first.with_change(at_ms * 1_000, users, over_ms * 1_000).unwrap())
+            (at_ms, first.with_change(Duration::from_millis(at_ms).into(), users, over_ms * 1_000).unwrap())
         });
         let mut all: Orders = Vec::new();
         for worker in 0..workers {
@@ -138,7 +138,7 @@ proptest! {
                 if *starts { active.insert(*index) } else { active.remove(index) };
             }
             // The timer wakes within 1 ms after the time, and orders carry whole ms.
-            let expected = [at_ms.saturating_sub(2), at_ms].map(|ms| plan.users_at(ms * 1_000));
+            let expected = [at_ms.saturating_sub(2), at_ms].map(|ms| plan.users_at(Duration::from_millis(ms).into()));
             let count = active.len() as u64;
             let bounds = expected.iter().min().unwrap().saturating_sub(u64::from(workers))
                 ..=expected.iter().max().unwrap() + u64::from(workers);
@@ -168,7 +168,9 @@ async fn a_changed_profile_is_followed_at_once() {
     let mut watched = Watched::start(first.clone(), 1, 2);
     assert_eq!(watched.until(1_000).await, [(0, 1, true)]);
     // Known late: what was due meanwhile is due now.
-    let changed = first.with_change(500_000, 6, 0).unwrap();
+    let changed = first
+        .with_change(RunTime::from_micros(500_000), 6, 0)
+        .unwrap();
     watched.profile.send_replace(changed);
     assert_eq!(
         watched.until(2_000).await,
@@ -229,7 +231,7 @@ impl Recorder for Skipped {
 fn rate(per_second: f64, ends_ms: u64) -> LoadProfile {
     LoadProfile {
         rates: vec![RateStep {
-            at_us: 0,
+            at: RunTime::ZERO,
             per_second,
             over_us: 0,
         }],
@@ -258,7 +260,11 @@ async fn iterations_are_handed_over_when_they_are_due() {
         intended.push((at - run_zero).as_millis());
         if intended.len() == 5 {
             // A change of the users moves no iteration.
-            profile.send_replace(first.with_change(600_000, 3, 0).unwrap());
+            profile.send_replace(
+                first
+                    .with_change(RunTime::from_micros(600_000), 3, 0)
+                    .unwrap(),
+            );
         }
     }
     // Every other of 20 a second, for two seconds.

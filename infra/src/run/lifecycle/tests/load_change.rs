@@ -1,5 +1,4 @@
 use super::*;
-use crate::base::micros;
 
 #[test]
 fn users_change_while_running_and_who_returns_hears_of_it() {
@@ -20,9 +19,9 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
         [("a".into(), "profile"), ("b".into(), "profile")]
     );
     let profile = &run.record().profile;
-    let at_us = 10_000_000 + micros(CHANGE_DELAY);
-    assert_eq!(profile.users_at(at_us - 1), 10);
-    assert_eq!(profile.users_at(at_us + 5_000_000), 25);
+    let at = RunTime::of_second(10) + CHANGE_DELAY;
+    assert_eq!(profile.users_at(at.just_before()), 10);
+    assert_eq!(profile.users_at(at + Duration::from_secs(5)), 25);
     let profile = profile.clone();
     let effects = run.handle(returned("b"), now + Duration::from_secs(1));
     assert!(
@@ -36,7 +35,7 @@ fn a_change_before_run_time_zero_is_the_whole_profile() {
     let mut run = running();
     let _ = run.handle(change(3, 0), at(3));
     assert_eq!(run.record().profile.steps.len(), 1);
-    assert_eq!(run.record().profile.users_at(0), 3);
+    assert_eq!(run.record().profile.users_at(RunTime::ZERO), 3);
 }
 
 #[test]

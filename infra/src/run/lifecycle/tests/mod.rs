@@ -398,10 +398,10 @@ fn shaped(agent: &str, shape: LoadProfile) -> RunEvent {
 
 fn shape(users: u64, ends_at_s: u64) -> LoadProfile {
     let base = LoadProfile {
-        ends_at_us: ends_at_s * 1_000_000,
+        ends_at: Duration::from_secs(ends_at_s).into(),
         ..LoadProfile::default()
     };
-    base.with_change(0, users, 0).unwrap()
+    base.with_change(RunTime::ZERO, users, 0).unwrap()
 }
 
 fn any_event() -> impl Strategy<Value = RunEvent> {
