@@ -1,5 +1,5 @@
 // node --test reporting/assets-tests/
-// The same examples as in src/page_text.rs: server and browser must write a number alike.
+// The same examples as in src/results/page_text.rs: server and browser must write a number alike.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";

@@ -2,7 +2,7 @@
 // that says when nothing comes any more.
 
 import { address } from "./address.js";
-import { h, setText } from "./dom.js";
+import { h, setMessage, setText } from "./dom.js";
 
 /** The hub forgets a page that is silent for longer. */
 const SAY_MS = 5_000;
@@ -133,7 +133,7 @@ export class Live {
     if (!words) return;
     this.indicator.dataset.live = shown;
     this.indicator.hidden = this.#quiet && shown === "live";
-    setText(this.indicator.querySelector("[data-live-text]"), words);
+    setMessage(this.indicator.querySelector("[data-live-text]"), words);
     // Not a part of what a screen reader says, which would speak every second.
     setText(this.silence, shown === "silent" ? ` for ${Math.round(silence / 1_000)} s` : "");
   }

@@ -1,6 +1,6 @@
 // The growing parts of a run as the browser keeps them. Pure: no DOM here.
 
-/** What a dot's number in DotChanges::kind (src/view.rs) means: its outcome, and whether it was kept in addition to those
+/** What a dot's number in DotChanges::kind (src/results/views/run_view.rs) means: its outcome, and whether it was kept in addition to those
  * drawn. */
 const KINDS = [
   { failed: false, extra: false },

@@ -220,18 +220,29 @@ pub(crate) fn polyline(
 
 /// A message as HTML: each line begins with a capital letter, and what is in backticks is code.
 pub(crate) fn message(text: impl AsRef<str>) -> String {
-    let lines = text.as_ref().split('\n').map(|line| {
+    written(text.as_ref(), escaped, |code| {
+        format!("<code>{}</code>", escaped(code))
+    })
+}
+
+/// A message where there is no HTML, as in a tooltip: without the backticks.
+pub(crate) fn plain_message(text: impl AsRef<str>) -> String {
+    written(text.as_ref(), str::to_owned, str::to_owned)
+}
+
+fn written(message: &str, text: impl Fn(&str) -> String, code: impl Fn(&str) -> String) -> String {
+    let lines = message.split('\n').map(|line| {
         let parts: Vec<&str> = line.split('`').collect();
         if parts.len().is_multiple_of(2) {
             // A backtick of someone's own: nothing here is known to be code.
-            return escaped(&capitalised(line));
+            return text(&capitalised(line));
         }
-        let html = parts.iter().enumerate().map(|(index, part)| match index {
-            0 => escaped(&capitalised(part)),
-            index if index.is_multiple_of(2) => escaped(part),
-            _ => format!("<code>{}</code>", escaped(part)),
+        let written = parts.iter().enumerate().map(|(index, part)| match index {
+            0 => text(&capitalised(part)),
+            index if index.is_multiple_of(2) => text(part),
+            _ => code(part),
         });
-        html.collect()
+        written.collect()
     });
     lines.collect::<Vec<String>>().join("\n")
 }
@@ -328,6 +339,10 @@ mod tests {
             "One ` alone &#38; &#60;b&#62;"
         );
         assert_eq!(message(""), "");
+        assert_eq!(
+            plain_message("option `a<b` is secret\none ` alone"),
+            "Option a<b is secret\nOne ` alone"
+        );
     }
 
     #[test]
