@@ -46,7 +46,8 @@ pub use results::{
 #[cfg(feature = "coordinator")]
 pub use store::{
     CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
-    MAX_RUNS_PER_QUERY, RunFilter, RunTotals, SamplePoint, Samples, SaveOutcome, Scope, Series,
-    Store, StoreError, TestRecord, Window, WorkerRow, other_endpoint,
+    MAX_RUNS_PER_QUERY, RunFilter, RunNotOver, RunTotals, SamplePoint, Samples, SaveOutcome, Scope,
+    Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
+    other_endpoint,
 };
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};

@@ -5,7 +5,7 @@ use greylag_infra::{RunId, WallTime};
 use rusqlite::{Connection, params};
 
 use super::Store;
-use super::error::{StoreError, StoreResult};
+use super::error::{RunNotOver, StoreError, StoreResult};
 use super::integers::time_to_sql;
 use super::live::WriterState;
 use super::run_rows::key_of;
@@ -94,7 +94,7 @@ fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
             row.get(0)
         })?;
     if !is_over {
-        return Err(StoreError::NotOver(id.clone()));
+        return Err(RunNotOver(id.clone()).into());
     }
     connection.execute(
         "INSERT INTO last_numbers (test, number) SELECT test, number FROM runs WHERE run = ?1

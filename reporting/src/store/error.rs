@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use greylag_infra::RunId;
-use greylag_infra::protocol::Endpoint;
 
 /// Why the store cannot do what it was asked. Each is a message for the user.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +36,14 @@ pub enum StoreError {
     Damaged { path: PathBuf, reason: String },
     #[error("there is no run {0}")]
     UnknownRun(RunId),
-    #[error("the run has no endpoint `{} {}`", .0.method, .0.name)]
-    UnknownEndpoint(Endpoint),
-    #[error("the run has no agent `{0}`")]
-    UnknownAgentName(String),
+    #[error(transparent)]
+    UnknownEndpoint(#[from] UnknownEndpoint),
+    #[error(transparent)]
+    UnknownAgentName(#[from] UnknownAgentName),
     #[error("run {0} already exists")]
     RunExists(RunId),
-    #[error("run {0} is still running; stop it before deleting it")]
-    NotOver(RunId),
+    #[error(transparent)]
+    NotOver(#[from] RunNotOver),
     #[error("the agent is not part of run {run}")]
     UnknownAgent { run: RunId },
     #[error("the agent sent more after it had ended its part of run {run}")]
@@ -58,6 +57,21 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
+
+/// A run that is still running cannot be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run {0} is still running; stop it before deleting it")]
+pub struct RunNotOver(pub RunId);
+
+/// A run has no such endpoint; here are its method and name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run has no endpoint `{0}`")]
+pub struct UnknownEndpoint(pub String);
+
+/// A run has no agent of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run has no agent `{0}`")]
+pub struct UnknownAgentName(pub String);
 
 impl StoreError {
     /// Whether the run is not known here.

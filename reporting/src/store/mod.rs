@@ -54,7 +54,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRps};
-pub use self::error::StoreError;
+pub use self::error::{RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
 pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::HistorySecond;
 pub use self::live::other_endpoint;

@@ -6,7 +6,7 @@ use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::error::{StoreError, StoreResult};
+use super::error::{StoreResult, UnknownAgentName, UnknownEndpoint};
 use super::live::last_second;
 use super::run_rows::key_of;
 use crate::measure::windows::{LEVELS, width};
@@ -135,13 +135,13 @@ impl RowScope {
         if let Some(wanted) = &scope.endpoint {
             endpoint = endpoint_number(connection, run, wanted)?;
             if endpoint.is_none() {
-                return Err(StoreError::UnknownEndpoint(wanted.clone()));
+                return Err(UnknownEndpoint(format!("{} {}", wanted.method, wanted.name)).into());
             }
         }
         if let Some(agent) = &scope.agent
             && !has_agent(connection, run, agent)?
         {
-            return Err(StoreError::UnknownAgentName(agent.clone()));
+            return Err(UnknownAgentName(agent.clone()).into());
         }
         Ok(Self {
             run,

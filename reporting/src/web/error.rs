@@ -17,7 +17,7 @@ use super::requests::invalid_change::InvalidChange;
 use super::requests::scope_error::{KnownAgents, ScopeError};
 use super::requests::start_error::StartError;
 use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError};
-use crate::store::StoreError;
+use crate::store::{RunNotOver, StoreError};
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
@@ -58,8 +58,6 @@ pub(super) enum WebError {
     Form(#[from] FormRejection),
     #[error("step must be a whole number of seconds from 1 to {maximum_s}")]
     Step { maximum_s: u32 },
-    #[error("from must be a whole number of seconds")]
-    From,
     #[error(transparent)]
     Scope(#[from] ScopeError),
     #[error(transparent)]
@@ -72,9 +70,8 @@ pub(super) enum WebError {
     InvalidChange(#[from] InvalidChange),
     #[error(transparent)]
     CreateInfrastructure(#[from] CreateInfrastructureError),
-    /// Deleting a run that is still running.
-    #[error("run {0} is still running; stop it before deleting it")]
-    RunNotOver(RunId),
+    #[error(transparent)]
+    RunNotOver(#[from] RunNotOver),
     #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
     #[error(
@@ -177,7 +174,6 @@ impl WebError {
             )
             | Self::InvalidChange(_)
             | Self::Step { .. }
-            | Self::From
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)
@@ -229,12 +225,10 @@ impl WebError {
     pub(super) fn of_store(doing: &'static str, error: StoreError) -> Self {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
-            StoreError::NotOver(id) => Self::RunNotOver(id),
-            StoreError::UnknownEndpoint(endpoint) => {
-                ScopeError::NoSuchEndpoint(format!("{} {}", endpoint.method, endpoint.name)).into()
-            }
-            StoreError::UnknownAgentName(name) => {
-                ScopeError::NoSuchAgent(name, KnownAgents::default()).into()
+            StoreError::NotOver(error) => error.into(),
+            StoreError::UnknownEndpoint(error) => ScopeError::NoSuchEndpoint(error).into(),
+            StoreError::UnknownAgentName(error) => {
+                ScopeError::NoSuchAgent(error, KnownAgents::default()).into()
             }
             StoreError::Closed => Self::ShuttingDown,
             full if full.is_full_disk() => Self::DiskFull { doing },

@@ -32,9 +32,6 @@ pub(in crate::web) struct CsvQuery {
     /// Of the history: whether with a row per endpoint, not only for all together.
     #[param(required = false)]
     full: String,
-    /// Of the history: only seconds from this one on, and only those that will not change any more.
-    #[param(ignore)]
-    from: Option<String>,
 }
 
 /// Locust's four CSV files.
@@ -100,15 +97,17 @@ pub(in crate::web) async fn csv_file(
         CsvFile::StatsHistory => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
             let history = History::new(full, started_at);
-            // Each row is about the run so far, so a window has no meaning here, and `from` another one.
+            // Each row is about the run so far, so a window has no meaning here, and `from` another one: only seconds
+            // from this one on, and only those that will not change any more.
+            let from = scope.from_second()?;
             let scope = scope.scope_at_all_times(store, &run).await?;
-            return match query.from {
+            return match from {
                 None => Ok(as_file(
                     &run,
                     &file,
                     pieces(store, &run, scope, history, 0..u32::MAX),
                 )),
-                Some(from) => history_since(store, &run, scope, history, &from).await,
+                Some(from) => history_since(store, &run, scope, history, from).await,
             };
         }
     };
@@ -121,9 +120,8 @@ async fn history_since(
     run: &RunRecord,
     scope: Scope,
     mut history: History,
-    from: &str,
+    from: u32,
 ) -> Result<Response, WebError> {
-    let from: u32 = from.trim().parse().map_err(|_| WebError::From)?;
     let end = store.end_second(&run.id).await?;
     let to = if run.phase.is_over() {
         end

@@ -5,7 +5,7 @@ use super::values::ValueError;
 /// Why a change of the number of users is not valid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(in crate::web) enum InvalidChange {
-    #[error("users is missing; give a number, such as {{\"users\": 50}}")]
+    #[error("users is missing; set it to a number, such as {{\"users\": 50}}")]
     NoUsers,
     #[error("ramp_up and spawn_rate are both given; keep one of the two")]
     RampAndSpawnRate,

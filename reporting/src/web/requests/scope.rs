@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::scope_error::{KnownAgents, ScopeError};
 use crate::plain_text::plain_text;
-use crate::store::{Scope, Store, Window};
+use crate::store::{Scope, Store, UnknownAgentName, UnknownEndpoint, Window};
 use crate::web::error::WebError;
 
 /// Longest part of a value that an error repeats, in characters.
@@ -66,8 +66,16 @@ impl ScopeQuery {
         })
     }
 
+    /// `from` alone.
+    ///
+    /// # Errors
+    /// It is not a second.
+    pub(in crate::web) fn from_second(&self) -> Result<Option<u32>, ScopeError> {
+        second("from", &self.from)
+    }
+
     async fn window(&self, store: &Store, run: &RunRecord) -> Result<Option<Window>, WebError> {
-        let from = second("from", &self.from)?.unwrap_or(0);
+        let from = self.from_second()?.unwrap_or(0);
         let to = second("to", &self.to)?;
         if from == 0 && to.is_none() {
             return Ok(None);
@@ -93,7 +101,7 @@ impl ScopeQuery {
                 .trim_start()
                 .to_owned()
         });
-        let unknown = || ScopeError::NoSuchEndpoint(shown(&self.endpoint)).into();
+        let unknown = || ScopeError::NoSuchEndpoint(UnknownEndpoint(shown(&self.endpoint))).into();
         found.map(Some).ok_or_else(unknown)
     }
 
@@ -111,7 +119,10 @@ impl ScopeQuery {
             if run.agents.len() > MAX_LISTED {
                 names.push("…".to_owned());
             }
-            ScopeError::NoSuchAgent(shown(&self.agent), KnownAgents::new(names))
+            ScopeError::NoSuchAgent(
+                UnknownAgentName(shown(&self.agent)),
+                KnownAgents::new(names),
+            )
         })
     }
 }

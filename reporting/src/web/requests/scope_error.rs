@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store::EmptyWindow;
+use crate::store::{EmptyWindow, UnknownAgentName, UnknownEndpoint};
 
 /// Why there is no such part of a run.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +15,10 @@ pub(in crate::web) enum ScopeError {
     NoResults,
     #[error("from is {from}, but the last second with results is {last}")]
     BeyondTheEnd { from: u32, last: u32 },
-    #[error("the run has no endpoint `{0}`; give method and name as in `GET /path`")]
-    NoSuchEndpoint(String),
-    #[error("the run has no agent `{0}`{1}")]
-    NoSuchAgent(String, KnownAgents),
+    #[error("{0}; use method and name, such as `GET /path`")]
+    NoSuchEndpoint(UnknownEndpoint),
+    #[error("{0}{1}")]
+    NoSuchAgent(UnknownAgentName, KnownAgents),
 }
 
 /// The names of a run's agents as the end of a message.
