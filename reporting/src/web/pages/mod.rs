@@ -3,7 +3,7 @@
 //! A template may use its struct's fields (in the handler's file), [`crate::results::page_text`] for how numbers and
 //! times read, and the files listed in `web/assets.rs` at `/assets/…`.
 //!
-//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`super::start_form::StartForm`]),
+//! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`crate::web::requests::start_form::StartForm`]),
 //! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again` (runs the same immediately; a GET
 //! shows the form filled in from the run), `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`) and `/login` (`token`, `next`).
 
