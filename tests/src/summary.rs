@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Summary {
     pub run: Run,
+    /// Missing for a whole run.
+    pub scope: Option<Scope>,
     pub complete: bool,
     pub remark: Option<String>,
     pub gaps: Vec<Gap>,
@@ -40,6 +42,27 @@ pub struct Run {
     pub builds: Vec<Build>,
     pub started_at: Option<String>,
     pub elapsed_s: f64,
+}
+
+/// Which part of a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Scope {
+    pub from: u32,
+    pub to: Option<u32>,
+    pub endpoint: Option<EndpointName>,
+    pub agent: Option<String>,
+    pub remark: Option<String>,
+}
+
+/// An endpoint without its numbers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct EndpointName {
+    pub method: String,
+    pub name: String,
 }
 
 /// Something that is missing.
