@@ -17,7 +17,7 @@ pub const MAX_GENERATOR_NOTICES: usize = 200;
 pub const MAX_NOTICE_SUBJECTS: usize = 10;
 
 /// What the generator ran short of. New kinds may be added: a reader that does not know one takes it as
-/// [`NoticeKind::Unknown`].
+/// `unknown`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -1,6 +1,7 @@
 //! The statistics of some requests as people and programs read them, and the one list of percentiles.
 //!
-//! Times are milliseconds with µs precision. Without requests everything is 0.
+//! Times are milliseconds with µs precision. Without requests everything is 0. Everything is always written; what has a
+//! default is missing from the answers of older coordinators, which newer clients read.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,6 @@ use crate::measure::interval::{Interval, Times, ms};
 
 /// The statistics of all requests, or of those of one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct Stats {
     /// Requests, failures included.
@@ -16,15 +16,23 @@ pub struct Stats {
     /// Requests that failed.
     pub failures: u64,
     /// Failures / requests.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub error_rate: f64,
     /// Bytes of response bodies, decoded.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub bytes: u64,
     /// Response times.
     #[serde(flatten)]
     pub response: TimeStats,
     /// Response times from the intended start; null when no request has one (users without a pace).
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub intended: Option<IntendedStats>,
     /// Requests that were timed only until the first byte of the answer.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub first_byte_only: u64,
 }
 
@@ -47,7 +55,6 @@ impl Stats {
 /// Response times from the moment at which a paced user or an arrival rate meant the request to begin. They
 /// include how late it began, so that a target that stalls cannot hide it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct IntendedStats {
     /// Requests that have an intended start.
@@ -97,17 +104,25 @@ impl ShownPercentile {
 macro_rules! percentiles {
     ($($fraction:literal $title:literal $(=> $key:ident, $mark:literal, $label:literal, on_bar: $on_bar:literal)?;)+) => {
         /// Times in ms.
+        // The progress of an older coordinator has few of them.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
         pub struct TimeStats {
             /// Mean.
+            #[cfg_attr(feature = "coordinator", schema(required = true))]
             pub avg_ms: f64,
             /// Least.
+            #[cfg_attr(feature = "coordinator", schema(required = true))]
             pub min_ms: f64,
             /// Greatest.
+            #[cfg_attr(feature = "coordinator", schema(required = true))]
             pub max_ms: f64,
-            $($(#[doc = $label] pub $key: f64,)?)+
+            $($(
+                #[doc = $label]
+                #[cfg_attr(feature = "coordinator", schema(required = true))]
+                pub $key: f64,
+            )?)+
         }
 
         impl TimeStats {
@@ -202,9 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_stand_beside_each_other_and_missing_ones_are_zero() {
-        let stats: Stats = serde_json::from_str(r#"{"requests": 2, "p95_ms": 1.5}"#).unwrap();
+    fn keys_stand_beside_each_other_and_those_missing_from_older_coordinators_are_zero() {
+        let older = r#"{"requests": 2, "failures": 0, "p95_ms": 1.5}"#;
+        let stats: Stats = serde_json::from_str(older).unwrap();
         assert_eq!((stats.requests, stats.response.p95_ms), (2, 1.5));
+        assert!(serde_json::from_str::<Stats>(r#"{"p95_ms": 1.5}"#).is_err());
         let json = serde_json::to_value(stats).unwrap();
         let object = json.as_object().unwrap();
         for percentile in stats.response.percentiles() {

@@ -121,16 +121,30 @@ const FIELD: Field = Field {
     check: None,
 };
 
+/// The help of a flag: its own, or else the doc comment.
+macro_rules! help {
+    ([$own:literal] [$($doc:literal),+]) => {
+        $own
+    };
+    ([] [$($doc:literal),+]) => {
+        concat!($($doc),+).trim_ascii_start()
+    };
+}
+
 /// `key: type as kind, in place of the load test, { what differs from FIELD };` in the order of the form. What has no
 /// place in the load test is put there by `resolve/mod.rs`; what has one stands there as it is, or is empty.
+///
+/// The doc comment is what the API's description says of the field. It is the flag's help, too, unless `help "…"` before
+/// the braces says something that is true only of the command line.
 macro_rules! fields {
     ($(
         $(#[doc = $help:literal])+
-        $key:ident: $type:ty as $kind:ident $(, in $($place:ident).+)?, { $($shown:tt)* };
+        $key:ident: $type:ty as $kind:ident $(, in $($place:ident).+)? $(, help $flag_help:literal)?, { $($shown:tt)* };
     )+) => {
         /// What a test file, a request to the API, the page's form or the command line says of a load test. Everything
         /// is optional. As JSON it is what the API takes.
         #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+        #[serde(deny_unknown_fields)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub struct TestDraft {
             $(
@@ -154,7 +168,8 @@ macro_rules! fields {
             #[serde(serialize_with = "as_written", skip_serializing_if = "is_default")]
             #[cfg_attr(feature = "schema", schema(value_type = Object, required = false))]
             pub client: ClientSettings,
-            /// The build of the program that asks, if it has the scenario compiled in and means its own.
+            /// The build of the program that asks, where it has the scenario compiled in; agents must run the same one unless
+            /// `allow_mixed_builds` is set.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub client_build: Option<BuildInfo>,
         }
@@ -163,7 +178,7 @@ macro_rules! fields {
         pub static FIELDS: &[Field] = &[$(Field {
             key: stringify!($key),
             kind: FieldKind::$kind,
-            help: concat!($($help),+).trim_ascii_start(),
+            help: help!([$($flag_help)?] [$($help),+]),
             get: |draft| draft.$key.clone().map(FieldType::into_value),
             set: |draft, value| {
                 draft.$key = Some(FieldType::from_value(value)?);
@@ -201,8 +216,8 @@ macro_rules! fields {
 }
 
 fields! {
-    /// Name of the test; runs are numbered per name [default: the test file's name, or else the scenario's].
-    name: String as Text, in name, {
+    /// Name of the test; runs are numbered per name [default: the scenario's].
+    name: String as Text, in name, help "Name of the test; runs are numbered per name [default: the test file's name, or else the scenario's].", {
         flag: Some(Flag { alias: "profile", ..FLAG }),
         label: "Test name",
         is_wide: true,
@@ -232,8 +247,8 @@ fields! {
         flag: Some(Flag { short: Some('u'), value_name: "N", ..FLAG }),
         label: "Users",
     };
-    /// Total number of worker processes; -1 means one per core of this machine [default: 1].
-    workers: u32 as Whole, {
+    /// Total number of worker processes, at most one per user [default: 1].
+    workers: u32 as Whole, help "Total number of worker processes; -1 means one per core of this machine [default: 1].", {
         flag: Some(Flag { short: Some('w'), alias: "processes", value_name: "N" }),
         label: "Workers",
     };
@@ -248,28 +263,29 @@ fields! {
         flag: Some(Flag { value_name: "DURATION", ..FLAG }),
         label: "Ramp-up",
     };
-    /// Users to start per second, instead of --ramp-up; as in Locust.
-    spawn_rate: f64 as Number, {
+    /// Users to start per second, instead of `ramp_up`; as in Locust.
+    spawn_rate: f64 as Number, help "Users to start per second, instead of --ramp-up; as in Locust.", {
         flag: Some(Flag { short: Some('r'), value_name: "RATE", ..FLAG }),
         label: "Spawn rate (users/s)",
         is_advanced: true,
     };
-    /// New iterations per second over the whole run, regardless of how fast the target responds; --users caps the
+    /// New iterations per second over the whole run, regardless of how fast the target responds; `users` caps the
     /// iterations in progress.
-    arrival_rate: f64 as Number, {
+    arrival_rate: f64 as Number, help "New iterations per second over the whole run, regardless of how fast the target responds; --users caps the \
+        iterations in progress.", {
         flag: Some(Flag { value_name: "RATE", ..FLAG }),
         label: "Arrival rate (iterations/s)",
         is_advanced: true,
     };
-    /// Infrastructure that generates the load, with --coordinator [default: local].
-    infrastructure: String as Text, in infrastructure, { label: "Infrastructure", };
-    /// Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].
-    scenario: String as Text, in scenario, {
+    /// Infrastructure that generates the load [default: local].
+    infrastructure: String as Text, in infrastructure, help "Infrastructure that generates the load, with --coordinator [default: local].", { label: "Infrastructure", };
+    /// Name of a scenario; may be left out where the agents have no more than one.
+    scenario: String as Text, in scenario, help "Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].", {
         label: "Scenario",
         max_bytes: load_test::MAX_TEST_NAME_BYTES,
     };
-    /// Run only these user types; the option's name may be omitted.
-    user_types: Vec<String> as List, in selection.user_types, {
+    /// Run only these user types.
+    user_types: Vec<String> as List, in selection.user_types, help "Run only these user types; the option's name may be omitted.", {
         label: "User types",
         about: "User Types",
         is_advanced: true,
@@ -283,8 +299,8 @@ fields! {
         is_advanced: true,
         check: Some(load_test::check_tags),
     };
-    /// Skip tasks with any of these tags; takes precedence over --tags.
-    exclude_tags: Vec<String> as List, in selection.exclude_tags, {
+    /// Skip tasks with any of these tags; takes precedence over `tags`.
+    exclude_tags: Vec<String> as List, in selection.exclude_tags, help "Skip tasks with any of these tags; takes precedence over --tags.", {
         flag: Some(Flag { short: Some('E'), value_name: "TAG", ..FLAG }),
         label: "Excluded tags",
         about: "Excluded Tags",
@@ -305,7 +321,7 @@ fields! {
         about_set: "all equal",
         is_advanced: true,
     };
-    /// Agents and whoever asks may be of different builds.
+    /// Allow agents of builds that differ from each other and from `client_build`.
     allow_mixed_builds: bool as Flag, {
         flag: None,
         label: "Allow agents of different builds",

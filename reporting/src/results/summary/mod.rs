@@ -139,21 +139,21 @@ pub struct SummaryBuild {
 
 /// All requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryTotals {
     /// Their statistics.
     #[serde(flatten)]
     pub stats: Stats,
-    /// Requests / elapsed of the whole run.
+    /// Requests per second: of the whole run, or of the window that was asked for.
     pub rps: f64,
     /// Iterations of an arrival rate; null for a run without one.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub arrivals: Option<Arrivals>,
 }
 
 /// The requests of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryEndpoint {
     /// HTTP method or another kind of request; empty in a row of all endpoints together.
@@ -163,7 +163,7 @@ pub struct SummaryEndpoint {
     /// The statistics of its requests.
     #[serde(flatten)]
     pub stats: Stats,
-    /// See [`crate::CURRENT_RPS_WINDOW_S`].
+    /// Requests per second over the last 10 full seconds.
     pub current_rps: f64,
 }
 
@@ -197,7 +197,7 @@ pub struct SummaryError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryWarning {
-    /// What: `cpu`, `file_descriptors`, …; see [`NoticeKind`].
+    /// What: `cpu`, `file_descriptors`, …
     pub kind: NoticeKind,
     /// Global index of the worker; null for several workers together.
     pub worker: Option<u32>,

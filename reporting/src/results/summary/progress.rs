@@ -24,7 +24,7 @@ pub struct Progress {
     /// All requests so far.
     #[serde(flatten)]
     pub totals: SummaryTotals,
-    /// See [`crate::CURRENT_RPS_WINDOW_S`].
+    /// Requests per second over the last 10 full seconds.
     pub current_rps: f64,
     /// Whether the numbers are everything that was sent.
     #[serde(flatten)]

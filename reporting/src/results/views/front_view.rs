@@ -177,7 +177,7 @@ pub struct RunRow {
     /// Its requests.
     #[serde(flatten)]
     pub totals: SummaryTotals,
-    /// Requests per second over the run, at most [`SPARKLINE_POINTS`] equal steps; empty before the first
+    /// Requests per second over the run, in at most 60 equal steps; empty before the first
     /// second.
     pub sparkline: Vec<f64>,
 }

@@ -16,8 +16,8 @@ use crate::results::summary::{
 use crate::results::views::live_notices::LiveNotice;
 use crate::store::WorkerRow;
 
-/// The run page: everything but the growing parts (series, samples, log lines), which come as
-/// [`RunDelta`]s.
+/// The run page: everything but the growing parts (series, samples, log lines), which come
+/// as `delta` in the live events.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunView {
     /// The About This Test panel.
@@ -123,7 +123,7 @@ pub struct CardsView {
     /// Total Requests, Request Per Second, Error Rate, Avg Response Time and the rest of the statistics.
     #[serde(flatten)]
     pub totals: SummaryTotals,
-    /// Request Per Second over the last [`crate::CURRENT_RPS_WINDOW_S`] full seconds.
+    /// Request Per Second over the last 10 full seconds.
     pub current_rps: f64,
     /// Users active now.
     pub active_users: u64,

@@ -19,7 +19,8 @@ use crate::web::state::WebState;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct CreateRequest {
-    /// 1 to 128 letters, digits, dots, dashes, underscores or spaces.
+    /// Letters, digits, dots, dashes, underscores and spaces.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 

@@ -136,6 +136,8 @@ fn document(base: &str) -> Document {
 mod tests {
     use std::collections::BTreeSet;
 
+    use greylag_infra::check_infrastructure_name;
+
     use super::*;
 
     #[test]
@@ -174,6 +176,15 @@ mod tests {
             .collect();
         assert_eq!(described, of_router);
         assert!(of_router.len() >= 18, "{of_router:?}");
+    }
+
+    #[test]
+    fn the_longest_name_of_an_infrastructure_is_the_one_that_is_checked() {
+        let document = serde_json::to_value(document("")).expect("JSON");
+        let name = &document["components"]["schemas"]["CreateRequest"]["properties"]["name"];
+        let most = name["maxLength"].as_u64().expect("it has a limit") as usize;
+        assert_eq!(check_infrastructure_name(&"a".repeat(most)), Ok(()));
+        assert!(check_infrastructure_name(&"a".repeat(most + 1)).is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::web::state::{WebState, find_run};
 pub(in crate::web) struct ChangeRequest {
     /// The number of users wanted. The one value without a default.
     users: Option<u64>,
-    /// Within how long: seconds, or Locust's text; immediately when left out.
+    /// How long the change takes: seconds, or a text such as `1m30s`; immediate when left out.
     ramp_up: Option<DurationValue>,
     /// Users started or stopped per second, instead of `ramp_up`.
     spawn_rate: Option<f64>,
