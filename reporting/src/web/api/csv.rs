@@ -99,7 +99,7 @@ pub(in crate::web) async fn csv_file(
             let history = History::new(full, started_at);
             // Each row is about the run so far, so a window has no meaning here, and `from` another one: only seconds
             // from this one on, and only those that will not change any more.
-            let from = scope.from_second()?;
+            let from = scope.first_second()?;
             let scope = scope.scope_at_all_times(store, &run).await?;
             return match from {
                 None => Ok(as_file(

@@ -70,12 +70,12 @@ impl ScopeQuery {
     ///
     /// # Errors
     /// It is not a second.
-    pub(in crate::web) fn from_second(&self) -> Result<Option<u32>, ScopeError> {
+    pub(in crate::web) fn first_second(&self) -> Result<Option<u32>, ScopeError> {
         second("from", &self.from)
     }
 
     async fn window(&self, store: &Store, run: &RunRecord) -> Result<Option<Window>, WebError> {
-        let from = self.from_second()?.unwrap_or(0);
+        let from = self.first_second()?.unwrap_or(0);
         let to = second("to", &self.to)?;
         if from == 0 && to.is_none() {
             return Ok(None);
