@@ -50,7 +50,7 @@ pub enum ToCoordinator {
         #[serde(default)]
         shape: Option<LoadProfile>,
         /// What the scenario's set-up made, from the agent that has worker 0; at most
-        /// [`MAX_SET_UP_DATA_BYTES`]. Said again it is the same.
+        /// [`MAX_SET_UP_DATA_BYTES`](super::MAX_SET_UP_DATA_BYTES). Said again it is the same.
         #[serde(default)]
         set_up_data: Option<SetUpData>,
     },

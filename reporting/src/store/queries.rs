@@ -90,7 +90,7 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// Requests per second of a scope by endpoint over its last [`CURRENT_RPS_WINDOW_S`] full seconds; of a run that is
+    /// Requests per second of a scope by endpoint over its last [`CURRENT_RPS_WINDOW_S`](crate::CURRENT_RPS_WINDOW_S) full seconds; of a run that is
     /// over, over its last ones.
     ///
     /// # Errors
