@@ -1,4 +1,4 @@
-//! Runs and what is kept of them: numbers, exactly-once snapshots, logs, samples, workers, summaries.
+//! Runs and what is kept of them: numbers, exactly-once snapshots, logs.
 #![allow(
     clippy::unwrap_used,
     reason = "a failed unwrap is a failed test, helpers included"
@@ -8,20 +8,10 @@ mod support;
 
 use std::time::Duration;
 
-use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange, WorkerState};
-use greylag_infra::{FailureReason, RunId, RunPhase, RunRecord, RunTime, WallTime};
+use greylag_infra::protocol::{LogLine, SampleData, SampleKind, WorkerState};
+use greylag_infra::{FailureReason, RunId, RunPhase, RunTime};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
-use support::{START, end, endpoint, first_seconds, run, snapshot};
-
-async fn store() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    (dir, store)
-}
-
-async fn create(store: &Store, id: &str, agents: &[&str]) -> RunRecord {
-    store.create_run(run(id, "checkout", agents)).await.unwrap()
-}
+use support::{START, create, end, endpoint, first_seconds, run, snapshot, store};
 
 fn line(text: &str) -> LogLine {
     LogLine {
@@ -381,53 +371,6 @@ async fn two_runs_do_not_mix() {
 }
 
 #[tokio::test]
-async fn users_are_those_active_when_a_second_begins() {
-    let (_dir, store) = store().await;
-    create(&store, "r", &["a", "b"]).await;
-    let changes = |changes: &[(u32, u64, u64)]| {
-        let mut snapshot = snapshot("r", 1, &[]);
-        snapshot.user_changes = changes
-            .iter()
-            .map(|(second, started, stopped)| UserChange {
-                second: *second,
-                started: *started,
-                stopped: *stopped,
-                ..UserChange::default()
-            })
-            .collect();
-        snapshot
-    };
-    store
-        .save_snapshot(
-            &"r".into(),
-            &"a".into(),
-            changes(&[(0, 2, 0), (1, 2, 0), (4, 0, 4)]),
-        )
-        .await
-        .unwrap();
-    store
-        .save_snapshot(&"r".into(), &"b".into(), changes(&[(1, 1, 0), (3, 1, 1)]))
-        .await
-        .unwrap();
-    let series = store
-        .series(&"r".into(), &Scope::default(), 100)
-        .await
-        .unwrap();
-    let users: Vec<u64> = series.points.iter().map(|point| point.users).collect();
-    assert_eq!(users, [0, 2, 5, 5, 5]);
-    let coarse = store
-        .series(&"r".into(), &Scope::default(), 3)
-        .await
-        .unwrap();
-    let users: Vec<_> = coarse
-        .points
-        .iter()
-        .map(|point| (point.second, point.users))
-        .collect();
-    assert_eq!((coarse.step_s, users), (2, vec![(0, 0), (2, 5), (4, 5)]));
-}
-
-#[tokio::test]
 async fn the_log_is_bounded_counted_and_harmless() {
     let (_dir, store) = store().await;
     create(&store, "r", &["a"]).await;
@@ -474,196 +417,5 @@ async fn the_log_is_bounded_counted_and_harmless() {
     assert_eq!(
         (last[0].seq, last[0].text.as_str()),
         (MAX_LOG_LINES + 1, "final tables")
-    );
-}
-
-#[tokio::test]
-async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
-    let (_dir, store) = store().await;
-    create(&store, "r", &["a"]).await;
-    let get = endpoint("GET", "/");
-    for seq in 1..=400_u64 {
-        let mut one = snapshot("r", seq, &[(seq as u32, &get, 1_000, None)]);
-        one.samples = (0..30)
-            .map(|at| SampleData {
-                endpoint: 0,
-                at_us: seq * 1_000_000 + at * 30_000,
-                response_us: if (seq, at) == (123, 4) {
-                    9_999_999
-                } else {
-                    1_000 + at
-                },
-                failed: (seq, at) == (321, 7),
-                kind: SampleKind::Drawn,
-            })
-            .collect();
-        store
-            .save_snapshot(&"r".into(), &"a".into(), one)
-            .await
-            .unwrap();
-    }
-    for (from, most) in [(0, 500), (0, 50), (100, 500), (300, 10_000)] {
-        let samples = store
-            .samples(&"r".into(), &Scope::default(), from, most)
-            .await
-            .unwrap();
-        assert_eq!(samples.of, 400);
-        let available = (401 - from.max(1) as usize) * 30;
-        let drawn = samples.points.iter().filter(|p| p.kind.is_drawn()).count();
-        assert!(drawn <= most);
-        assert!(drawn >= most.min(available) / 2, "{drawn}");
-        assert!(
-            samples.points.len() <= drawn + 2,
-            "the failed and the slowest one"
-        );
-        assert!(
-            samples
-                .points
-                .iter()
-                .all(|point| point.at_s >= f64::from(from))
-        );
-        assert!(samples.points.is_sorted_by(|a, b| a.at_s <= b.at_s));
-        assert_eq!(
-            samples.points.iter().filter(|point| point.failed).count(),
-            1
-        );
-        let slowest = samples
-            .points
-            .iter()
-            .any(|point| point.response_ms == 9_999.999);
-        assert_eq!(slowest, from <= 123);
-    }
-}
-
-#[tokio::test]
-async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
-    let (_dir, store) = store().await;
-    let mut record = create(&store, "r", &["a"]).await;
-    let (get, post) = (endpoint("GET", "/"), endpoint("POST", "/"));
-    let mut requests = vec![(3, &post, 1_000, None)];
-    for second in 0..30 {
-        requests.extend(vec![(second, &get, 1_000, None); 1 + second as usize % 2]);
-    }
-    store
-        .save_snapshot(&"r".into(), &"a".into(), snapshot("r", 1, &requests))
-        .await
-        .unwrap();
-    let at = |second: u32| START + RunTime::of_second(second) + Duration::from_millis(500);
-    let rates = async |record: &RunRecord, now| {
-        let current = store
-            .current_rps(record, &Scope::default(), now)
-            .await
-            .unwrap();
-        (current.of(&get), current.of(&post), current.total())
-    };
-    assert_eq!(rates(&record, at(1)).await, (0.0, 0.0, 0.0));
-    // seconds 0 to 3
-    assert_eq!(rates(&record, at(6)).await, (1.5, 0.25, 1.75));
-    // seconds 18 to 27
-    assert_eq!(rates(&record, at(30)).await, (1.5, 0.0, 1.5));
-    record.phase = RunPhase::Finished;
-    record.ended_at = Some(at(100));
-    // seconds 19 to 28: the last one that has results may not be full
-    assert_eq!(rates(&record, at(500)).await, (1.5, 0.0, 1.5));
-}
-
-#[tokio::test]
-async fn the_summary_has_the_published_form_and_the_exact_numbers() {
-    let (_dir, store) = store().await;
-    let mut record = run("run000000001", "checkout", &["a"]);
-    record.started_at = Some(WallTime::from_micros(1_795_326_540_250_000));
-    store.create_run(record.clone()).await.unwrap();
-    let (get, order) = (endpoint("GET", "/"), endpoint("POST", "/order"));
-    let task = endpoint("TASK", "Shopper.browse");
-    let refused = "405 Client Error: Method Not Allowed for url: /order";
-    let mut first = snapshot(
-        record.id.as_str(),
-        1,
-        &[
-            (0, &order, 2_500, Some(refused)),
-            (0, &get, 1_000, None),
-            (2, &get, 2_001, None),
-            (2, &get, 3_000, None),
-        ],
-    );
-    let mut panicked = greylag_reporting::Interval::default();
-    panicked.record_error("panicked at 'oh'", 3);
-    first.endpoints.push(task);
-    first.intervals.push(panicked.to_wire(1, 2));
-    first.user_changes = vec![UserChange {
-        second: 0,
-        started: 2,
-        stopped: 0,
-        ..UserChange::default()
-    }];
-    first.end = Some(end(4, 1));
-    store
-        .save_snapshot(&record.id, &"a".into(), first)
-        .await
-        .unwrap();
-    let before = Summary::read(
-        &store,
-        &record.id,
-        &Scope::default(),
-        record.started_at.unwrap() + RunTime::of_second(4),
-    )
-    .await
-    .unwrap();
-    record.phase = RunPhase::Failed(FailureReason::other("agent a was lost"));
-    record.ended_at = Some(record.started_at.unwrap() + RunTime::of_second(4));
-    store.update_run(&record).await.unwrap();
-    let summary = Summary::read(&store, &record.id, &Scope::default(), WallTime::default())
-        .await
-        .unwrap();
-    assert_eq!(before.totals, summary.totals);
-    assert_eq!(before.run.status, "Running");
-
-    let expected = serde_json::json!({
-        "run": {
-            "id": "run000000001", "number": 1, "test": "checkout", "type": "Locust",
-            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost", "failure_code": "other",
-            "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1, "builds": [],
-            "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
-        },
-        "complete": true, "remark": null, "gaps": [],
-        "totals": {
-            "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "bytes": 400, "avg_ms": 2.125,
-            "min_ms": 1.0, "max_ms": 3.0,
-            // the histogram counts 2.500 and 2.501 ms together
-            "p50_ms": 2.501, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
-            "intended": null, "first_byte_only": 0, "arrivals": null,
-        },
-        "endpoints": [
-            {
-                "method": "GET", "name": "/", "requests": 3, "failures": 0, "error_rate": 0.0, "bytes": 300, "avg_ms": 2.0,
-                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
-                "current_rps": 0.5, "intended": null, "first_byte_only": 0,
-            },
-            {
-                "method": "POST", "name": "/order", "requests": 1, "failures": 1, "error_rate": 1.0, "bytes": 100, "avg_ms": 2.5,
-                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p90_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
-                "current_rps": 0.5, "intended": null, "first_byte_only": 0,
-            },
-        ],
-        "errors": [
-            { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3,
-              "first_second": 1, "last_second": 1, "first_seen": "2026-11-22T05:49:01.250000Z", "last_seen": "2026-11-22T05:49:01.250000Z" },
-            { "method": "POST", "name": "/order", "error": refused, "occurrences": 1,
-              "first_second": 0, "last_second": 0, "first_seen": "2026-11-22T05:49:00.250000Z", "last_seen": "2026-11-22T05:49:00.250000Z" },
-        ],
-        "warnings": [],
-            "series_step_s": 1,
-        "series": [
-            { "second": 0, "users": 0, "requests": 2, "failures": 1 },
-            { "second": 1, "users": 2, "requests": 0, "failures": 0 },
-            { "second": 2, "users": 2, "requests": 2, "failures": 0 },
-            {"second": 3, "users": 0, "requests": 0, "failures": 0},
-        ],
-        "warnings": [],
-    });
-    assert_eq!(serde_json::to_value(&summary).unwrap(), expected);
-    assert_eq!(
-        serde_json::from_value::<Summary>(expected).unwrap(),
-        summary
     );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
-use greylag_reporting::{Interval, Scope, Window};
+use greylag_reporting::{Interval, Scope, Store, Window};
 
 /// Run time zero of every run here, µs since 1970.
 pub(crate) const START: WallTime = WallTime::from_micros(1_800_000_000_000_000);
@@ -112,4 +112,19 @@ pub(crate) fn end(requests: u64, failures: u64) -> AgentEnd {
 /// The first `seconds` of a run.
 pub(crate) fn first_seconds(seconds: u32) -> Scope {
     Scope::of_window(Window::new(0, seconds).expect("there are some"))
+}
+
+/// A store in a directory of its own.
+pub(crate) async fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let store = Store::open(dir.path()).expect("a new store can be opened");
+    (dir, store)
+}
+
+/// Keeps a run of the test `checkout`.
+pub(crate) async fn create(store: &Store, id: &str, agents: &[&str]) -> RunRecord {
+    store
+        .create_run(run(id, "checkout", agents))
+        .await
+        .expect("a run can be kept")
 }
