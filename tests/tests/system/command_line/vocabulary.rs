@@ -182,7 +182,7 @@ async fn contradictions_and_unknown_names_are_refused_before_load_starts() {
     let cases: [(&[&str], &str); 7] = [
         (
             &["--scenario", "optional", "-o", "rwos=3"],
-            "has no option \"rwos\"; did you mean \"rows\"",
+            "has no option `rwos`; did you mean `rows`?",
         ),
         (&["-r", "2", "--ramp-up", "3s"], "--ramp-up"),
         (&["--headless", "--port", "1"], "--headless"),
