@@ -5,9 +5,10 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, Type, UnOp, parenthesized, token};
 
-/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one: the same as in
-/// `infra/src/base/nearest.rs`, which a proc macro cannot import.
-const ALIKE: f64 = 0.6;
+/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one. Stricter than in
+/// `infra/src/base/nearest.rs`, which a proc macro cannot import: arguments are few, and a list of them helps more than
+/// `wait_time` for `weight`.
+const ALIKE: f64 = 0.7;
 
 /// How an argument is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
