@@ -10,19 +10,19 @@ use greylag_infra::protocol::{
 use greylag_infra::{AgentId, RunId};
 use rusqlite::{Connection, params};
 
-use super::checked_snapshot::CheckedSnapshot;
-use super::error::{StoreError, StoreResult};
-use super::error_rows;
-use super::integers::to_sql;
-use super::live::{LiveRun, WriterState, lock_totals};
-use super::log_rows::{self, LogOrigin};
-use super::notice_rows;
-use super::rollup;
-use super::run_rows;
-use super::sample_rows::{self, StoredSample};
-use super::second_rows::{SecondChange, add_second};
-use super::stored_interval::{Place, StoredInterval};
-use super::totals::RunTotals;
+use crate::store::checked_snapshot::CheckedSnapshot;
+use crate::store::error::{StoreError, StoreResult};
+use crate::store::error_rows;
+use crate::store::integers::to_sql;
+use crate::store::live::{LiveRun, WriterState, lock_totals};
+use crate::store::log_rows::{self, LogOrigin};
+use crate::store::notice_rows;
+use crate::store::rollup;
+use crate::store::run_rows;
+use crate::store::sample_rows::{self, StoredSample};
+use crate::store::second_rows::{SecondChange, add_second};
+use crate::store::stored_interval::{Place, StoredInterval};
+use crate::store::totals::RunTotals;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::MAX_COUNT;
 
