@@ -104,7 +104,7 @@ impl Drop for SavingNow<'_> {
 }
 
 fn cause_of(error: &StoreError) -> String {
-    let StoreError::Database(database) = error else {
+    let StoreError::Database(database) = error.of_one() else {
         return error.to_string();
     };
     match database.sqlite_error_code() {

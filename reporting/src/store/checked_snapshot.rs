@@ -141,6 +141,23 @@ impl CheckedSnapshot {
         })
     }
 
+    /// Bytes that it takes in memory, roughly.
+    pub(super) fn memory(&self) -> usize {
+        let intervals = self.intervals.iter().map(|interval| {
+            let errors = interval.errors.iter().map(|error| error.error.len());
+            let errors: usize = errors.sum();
+            size_of::<CheckedInterval>() + interval.stored.memory() + errors
+        });
+        let log = self
+            .log
+            .iter()
+            .map(|line| line.text.len() + line.source.len());
+        intervals.chain(log).sum::<usize>()
+            + size_of_val(&self.samples[..])
+            + size_of_val(&self.log[..])
+            + size_of_val(&self.user_changes[..])
+    }
+
     /// Every second it mentions.
     pub(super) fn seconds(&self) -> impl Iterator<Item = u32> + '_ {
         self.intervals

@@ -1,6 +1,7 @@
 //! Why the store cannot do what it was asked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use greylag_infra::RunId;
 
@@ -56,6 +57,9 @@ pub enum StoreError {
     Unreadable(String),
     #[error("the store is closed")]
     Closed,
+    /// It kept several from being done together.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
 }
 
 /// A run that is still running cannot be deleted.
@@ -76,12 +80,20 @@ pub struct UnknownAgentName(pub String);
 impl StoreError {
     /// Whether the run is not known here.
     pub fn is_unknown_run(&self) -> bool {
-        matches!(self, Self::UnknownRun(_))
+        matches!(self.of_one(), Self::UnknownRun(_))
+    }
+
+    /// The error, whether or not others have it, too.
+    pub(crate) fn of_one(&self) -> &Self {
+        match self {
+            Self::Shared(error) => error.of_one(),
+            error => error,
+        }
     }
 
     /// Whether there is no space left.
     pub fn is_full_disk(&self) -> bool {
-        match self {
+        match self.of_one() {
             Self::DiskFull { .. } => true,
             Self::Database(error) => {
                 error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
@@ -93,7 +105,7 @@ impl StoreError {
     /// Whether what was given is at fault, so that trying again cannot help.
     pub fn is_invalid_input(&self) -> bool {
         matches!(
-            self,
+            self.of_one(),
             Self::UnknownAgent { .. }
                 | Self::AfterEnd { .. }
                 | Self::InvalidSnapshot(_)

@@ -58,6 +58,11 @@ impl WriterState {
         Ok(answer)
     }
 
+    /// Agents of the runs that are being saved.
+    pub(super) fn live_agents(&self) -> usize {
+        self.live.values().map(|live| live.agents.len()).sum()
+    }
+
     /// Forgets what is kept of a run; what is needed again is read again.
     pub(super) fn forget(&mut self, run_id: &RunId) {
         self.live.remove(run_id);

@@ -1,7 +1,7 @@
 //! Everything that is kept: one SQLite database in the data directory.
 //!
-//! One thread writes (`writer.rs`), a few connections read (`readers.rs`). A snapshot is one transaction
-//! (`save.rs`); once it is answered, it survives the end of the process however that comes. Results are rows
+//! One thread writes (`writer.rs`), a few connections read (`readers.rs`). The snapshots that wait are one transaction
+//! (`save.rs`); once they are answered, they survive the end of the process however that comes. Results are rows
 //! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
 //! few of either (`totals.rs`, `../measure/windows.rs`).
 
@@ -298,8 +298,7 @@ impl Store {
             .await
             .map_err(|_| StoreError::Closed)??;
         let (run_id, agent_id) = (run_id.to_owned(), agent_id.to_owned());
-        let saved = move |state: &mut WriterState| save::save(state, &run_id, &agent_id, &checked);
-        self.inner.writer.run(saved).await
+        self.inner.writer.save(run_id, agent_id, checked).await
     }
 
     /// Adds lines to a run's console log.

@@ -134,6 +134,13 @@ impl StoredInterval {
         self.received = None;
     }
 
+    /// Bytes that it takes beside itself, roughly.
+    pub(super) fn memory(&self) -> usize {
+        let received = self.received.as_ref();
+        self.interval.buckets() * size_of::<(u32, u64)>()
+            + received.map_or(0, |bytes| bytes.response.len() + bytes.intended.len())
+    }
+
     /// The interval.
     pub(super) fn interval(&self) -> &SparseInterval {
         &self.interval

@@ -1,37 +1,71 @@
-//! The one thread that writes: a bounded queue of jobs, each with an answer.
+//! The one thread that writes: a queue bounded in bytes, from which snapshots are saved many at a time.
+//!
+//! A transaction costs an fsync and the pages that it touches, whether it holds one snapshot or hundreds. So what waits
+//! goes into one, and the more agents there are, the longer the pauses between transactions ([`Pace`]).
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
+use greylag_infra::{AgentId, RunId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::checked_snapshot::CheckedSnapshot;
 use super::error::{StoreError, StoreResult};
 use super::live::WriterState;
+use super::save::{self, SaveOutcome};
 
-/// Jobs that may wait; who comes later waits in line, so a slow disk slows the agents' acknowledgements.
-const QUEUE: usize = 64;
+/// Memory that what waits may take, in KiB. Who comes later waits in line, so a slow disk slows the agents'
+/// acknowledgements.
+const QUEUE_KIB: u32 = 64 << 10;
+/// What a job that is not a snapshot is taken to need of it.
+const JOB_KIB: u32 = 16;
+/// Most snapshots of one transaction, and the memory that they may take before no more are added.
+const MAX_BATCH: usize = 4_096;
+const MAX_BATCH_KIB: u32 = QUEUE_KIB / 2;
+/// How much longer a transaction may wait for further snapshots for each agent of the runs that are being saved, and
+/// how long at most: the time from one transaction's begin to the next one's.
+const PAUSE_PER_AGENT: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-type Job = Box<dyn FnOnce(&mut WriterState) + Send>;
+/// A snapshot that waits to be saved, and who waits for the answer.
+#[derive(Debug)]
+pub(super) struct WaitingSnapshot {
+    pub(super) run_id: RunId,
+    pub(super) agent_id: AgentId,
+    pub(super) snapshot: CheckedSnapshot,
+    pub(super) answer: oneshot::Sender<StoreResult<SaveOutcome>>,
+}
+
+enum Job {
+    Save(Box<WaitingSnapshot>),
+    Other(Box<dyn FnOnce(&mut WriterState) + Send>),
+}
+
+/// A job with its place in the queue, which it keeps until it is done.
+struct Queued {
+    job: Job,
+    room: OwnedSemaphorePermit,
+}
 
 /// Handle to the writer thread. When it is dropped, what is queued is still done.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    jobs: Mutex<Option<Sender<Queued>>>,
+    room: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(dir: &Path, mut state: WriterState) -> StoreResult<Self> {
-        let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
+        let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                while let Some(job) = next_job(&mut inbox, &mut state) {
-                    job(&mut state);
-                }
+                do_jobs(&inbox, &mut state);
                 state.finish();
             })
             .map_err(|source| StoreError::NotWritable {
@@ -40,23 +74,53 @@ impl Writer {
             })?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
+            room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// Runs a job on the thread and returns its answer.
+    /// Runs a job on the thread, after the snapshots that came before it, and returns its answer.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut WriterState) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let sender = lock(&self.jobs).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |state| {
+        let job = Job::Other(Box::new(move |state| {
             // That the caller no longer waits is fine: the job is done all the same.
             let _ = answer.send(job(state));
-        });
-        sender.send(job).await.map_err(|_| StoreError::Closed)?;
+        }));
+        self.queue(job, JOB_KIB).await?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Saves a snapshot, together with others that wait.
+    pub(super) async fn save(
+        &self,
+        run_id: RunId,
+        agent_id: AgentId,
+        snapshot: CheckedSnapshot,
+    ) -> StoreResult<SaveOutcome> {
+        let kib = u32::try_from(snapshot.memory() >> 10).unwrap_or(u32::MAX);
+        let (answer, answered) = oneshot::channel();
+        let waiting = WaitingSnapshot {
+            run_id,
+            agent_id,
+            snapshot,
+            answer,
+        };
+        self.queue(Job::Save(Box::new(waiting)), kib).await?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn queue(&self, job: Job, kib: u32) -> StoreResult<()> {
+        // Before there is room, so that what was asked before the store is closed is done.
+        let sender = lock(&self.jobs).clone().ok_or(StoreError::Closed)?;
+        let room = Arc::clone(&self.room)
+            .acquire_many_owned(kib.clamp(1, QUEUE_KIB))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let queued = Queued { job, room };
+        sender.send(queued).map_err(|_| StoreError::Closed)
     }
 
     /// Refuses further jobs and returns when what was queued is done. Blocks.
@@ -70,18 +134,6 @@ impl Writer {
     }
 }
 
-/// The next job, after upkeep if nothing waits; none when no more will come.
-fn next_job(inbox: &mut mpsc::Receiver<Job>, state: &mut WriterState) -> Option<Job> {
-    while state.upkeep.is_due() {
-        match inbox.try_recv() {
-            Ok(job) => return Some(job),
-            Err(TryRecvError::Empty) => state.upkeep.step(&mut state.connection),
-            Err(TryRecvError::Disconnected) => return None,
-        }
-    }
-    inbox.blocking_recv()
-}
-
 impl Drop for Writer {
     fn drop(&mut self) {
         self.close();
@@ -90,4 +142,185 @@ impl Drop for Writer {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does what comes, in its order, until no more will.
+fn do_jobs(inbox: &Receiver<Queued>, state: &mut WriterState) {
+    let mut next = None;
+    let mut last_begin: Option<Instant> = None;
+    while let Some(Queued { job, room }) = next.take().or_else(|| next_job(inbox, state)) {
+        match job {
+            Job::Other(job) => job(state),
+            Job::Save(first) => {
+                let until = last_begin.map(|begin| begin + pause(state.live_agents()));
+                let mut batch = Batch::new(*first, room);
+                next = batch.fill(inbox, until);
+                last_begin = Some(Instant::now());
+                save::save(state, batch.snapshots);
+                // Only now may others take its place in the queue.
+                drop(batch.room);
+            }
+        }
+    }
+}
+
+/// The time from one transaction's begin to the next one's, if there is anything to write.
+fn pause(agents: usize) -> Duration {
+    let agents = u32::try_from(agents).unwrap_or(u32::MAX);
+    PAUSE_PER_AGENT.saturating_mul(agents).min(LONGEST_PAUSE)
+}
+
+/// The next job, after upkeep if nothing waits; none when no more will come.
+fn next_job(inbox: &Receiver<Queued>, state: &mut WriterState) -> Option<Queued> {
+    while state.upkeep.is_due() {
+        match inbox.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Empty) => state.upkeep.step(&mut state.connection),
+            Err(TryRecvError::Disconnected) => return None,
+        }
+    }
+    inbox.recv().ok()
+}
+
+/// Snapshots for one transaction, in the order in which they came.
+struct Batch {
+    snapshots: Vec<WaitingSnapshot>,
+    room: OwnedSemaphorePermit,
+}
+
+impl Batch {
+    fn new(first: WaitingSnapshot, room: OwnedSemaphorePermit) -> Self {
+        Self {
+            snapshots: vec![first],
+            room,
+        }
+    }
+
+    fn add(&mut self, snapshot: WaitingSnapshot, room: OwnedSemaphorePermit) {
+        self.snapshots.push(snapshot);
+        self.room.merge(room);
+    }
+
+    fn is_full(&self) -> bool {
+        self.snapshots.len() >= MAX_BATCH || self.room.num_permits() >= MAX_BATCH_KIB as usize
+    }
+
+    /// Adds what waits and what comes until then. Gives the first job that has to wait for the transaction, if there
+    /// is one: jobs are done in their order.
+    fn fill(&mut self, inbox: &Receiver<Queued>, until: Option<Instant>) -> Option<Queued> {
+        while !self.is_full() {
+            let left = until.map_or(Duration::ZERO, |until| {
+                until.saturating_duration_since(Instant::now())
+            });
+            match inbox.recv_timeout(left) {
+                Ok(Queued {
+                    job: Job::Save(snapshot),
+                    room,
+                }) => self.add(*snapshot, room),
+                Ok(other) => return Some(other),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use greylag_infra::protocol::Snapshot;
+    use greylag_infra::{
+        BuildInfo, Completeness, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord, WallTime,
+    };
+
+    use super::*;
+    use crate::store::Store;
+    use crate::store::schema::DATABASE_FILE;
+
+    const AGENTS: usize = 100;
+
+    fn run() -> RunRecord {
+        let agent = |number: usize| RunAgent {
+            id: number.to_string().as_str().into(),
+            name: number.to_string(),
+            workers: Vec::new(),
+            last_seq: 0,
+            saved_until: 0,
+            end: None,
+            build: BuildInfo::default(),
+        };
+        RunRecord {
+            id: "r".into(),
+            number: 0,
+            test: LoadTest::default(),
+            phase: RunPhase::Running,
+            created_at: WallTime::default(),
+            started_at: Some(WallTime::default()),
+            ended_at: None,
+            agents: (0..AGENTS).map(agent).collect(),
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        }
+    }
+
+    /// Transactions in the file that SQLite writes first: each ends with a frame that says how large the database is.
+    fn transactions(dir: &Path) -> usize {
+        const HEADER: usize = 32;
+        const FRAME: usize = 24 + 16_384;
+        let wal = std::fs::read(dir.join(format!("{DATABASE_FILE}-wal"))).unwrap();
+        let frames = wal.get(HEADER..).unwrap_or_default().chunks(FRAME);
+        frames.filter(|frame| frame[4..8] != [0; 4]).count()
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_saved_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.create_run(run()).await.unwrap();
+        let writer = &store.inner.writer;
+        // It empties that file.
+        while writer.run(|state| Ok(state.upkeep.is_due())).await.unwrap() {}
+        let before = transactions(dir.path());
+        let (release, released) = mpsc::channel::<()>();
+        let occupied = writer.run(move |_| {
+            let _ = released.recv();
+            Ok(())
+        });
+        let save = |agent: usize| {
+            let snapshot = Snapshot {
+                run_id: "r".into(),
+                seq: 1,
+                ..Snapshot::default()
+            };
+            let store = store.clone();
+            tokio::spawn(async move {
+                let agent = agent.to_string().as_str().into();
+                store.save_snapshot(&"r".into(), &agent, snapshot).await
+            })
+        };
+        let everyone_waits = async {
+            let saves: Vec<_> = (0..AGENTS).map(save).collect();
+            let room = (QUEUE_KIB - JOB_KIB) as usize - AGENTS;
+            while writer.room.available_permits() > room {
+                tokio::task::yield_now().await;
+            }
+            drop(release);
+            saves
+        };
+        let (occupied, saves) = tokio::join!(occupied, everyone_waits);
+        occupied.unwrap();
+        for saved in saves {
+            assert_eq!(saved.await.unwrap().unwrap(), SaveOutcome::Saved);
+        }
+        assert_eq!(transactions(dir.path()) - before, 1);
+    }
+
+    #[test]
+    fn pauses_grow_with_the_number_of_agents() {
+        assert_eq!(pause(1), PAUSE_PER_AGENT);
+        assert_eq!(pause(100), 100 * PAUSE_PER_AGENT);
+        assert_eq!(pause(1_000), LONGEST_PAUSE);
+        assert_eq!(pause(usize::MAX), LONGEST_PAUSE);
+    }
 }
