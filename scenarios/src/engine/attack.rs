@@ -1,10 +1,12 @@
-//! Goose attacks whose users are slots for ours.
+//! The goose attack whose users run ours.
 //!
 //! goose launches its users and spawns, schedules and joins them. Each of them takes users of ours from the
-//! queue (`slots.rs`) and runs each to its end in a single goose transaction, which waits by our own
-//! timer and our own stop signal (goose polls twice a second, and its users would wake up as often). The
-//! number of goose users of an attack is fixed; when more users come than there are slots, another attack
-//! with at least as many slots joins in.
+//! queue (`slots.rs`) in turn, runs each as a task of its own, and waits for all of them in a single goose transaction,
+//! by our own timer and our own stop signal (goose polls twice a second, and its users would wake up as often). So
+//! the number of goose users of the attack is fixed, and any number of ours can come.
+//!
+//! Up to [`MOST_GOOSE_USERS`] each of ours has a goose user to itself. Beyond them they share, because a goose user holds
+//! the whole configuration and a batch of metrics: about 11 kB, more than twice what a user of ours takes while it waits.
 //!
 //! What of goose is switched off and why:
 //!
@@ -16,26 +18,24 @@
 //!
 //! goose prints `N users launched.` to stdout whatever its options say; [`is_engine_chatter`] knows that line.
 
+use std::pin::pin;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use ::goose::client::GooseClientBuilder;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::{GooseUser, Scenario as GooseScenario, Transaction};
-use ::goose::metrics::GooseMetrics;
 use ::goose::{GooseAttack, GooseError};
-use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::arrivals::{Arrivals, SKIP_EVERY};
 use super::grace_periods::ENGINE_GRACE;
 use super::log_limit::LogLimit;
 use super::loop_watch::LoopWatch;
-use super::slots::{Assignment, Slots};
+use super::slots::{Assignment, Room, Slots};
 use super::user::UserRunner;
 use crate::client::ClientSetupError;
 use crate::recorder::Recorder;
@@ -46,8 +46,8 @@ use crate::user::UserTypeError;
 /// How fast goose launches users, per second. They wait for users of ours themselves, so this only has to
 /// be beyond what a machine can do.
 const LAUNCH_RATE: &str = "1000000";
-/// The fewest slots of an attack that joins in.
-const MIN_SLOTS: usize = 16;
+/// As many goose users as there are users of ours, but no more than this.
+const MOST_GOOSE_USERS: usize = 64;
 
 /// The longest stop timeout; longer ones are cut to it (a year, beyond any run and within every clock).
 const LONGEST_STOP_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -180,25 +180,22 @@ pub async fn drive(
         slots: Slots::new(stop_timeout),
     });
     let _closed_in_the_end = CloseOnDrop(Arc::clone(&engine));
-    let mut attacks = Attacks::default();
-    attacks.add_slots(&engine, load.users)?;
+    let goose_users = load.users.clamp(1, MOST_GOOSE_USERS);
+    let mut attack = pin!(attack(Arc::clone(&engine), goose_users)?.execute());
     let mut skip = tokio::time::interval(SKIP_EVERY);
     let mut orders_ended = false;
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = attacks.running.next() => {
-                // An attack of ours ends only when its slots are closed.
-                return ended.map(drop).map_err(refused);
-            }
-            order = orders.recv(), if !orders_ended => match order {
-                Some(UserOrder::Start(planned)) => {
+            // It ends only when the slots are closed.
+            ended = &mut attack => return ended.map(drop).map_err(refused),
+            order = next_order(&mut orders, &engine.slots), if !orders_ended => match order {
+                Some((UserOrder::Start(planned), room)) => {
                     check_user(scenario, planned)?;
-                    engine.slots.start(planned);
-                    attacks.make_room(&engine)?;
+                    engine.slots.start(planned, room);
                 }
-                Some(UserOrder::Stop { index }) => engine.slots.stop(index),
+                Some((UserOrder::Stop { index }, _)) => engine.slots.stop(index),
                 None => orders_ended = true,
             },
             Some(intended) = next_due(&mut due) => {
@@ -215,19 +212,22 @@ pub async fn drive(
     }
     engine.slots.close();
     let deadline = Instant::now() + stop_timeout + ENGINE_GRACE;
-    let ending = async {
-        while let Some(ended) = attacks.running.next().await {
-            ended.map_err(refused)?;
-        }
-        Ok(())
-    };
-    match tokio::time::timeout_at(deadline, ending).await {
-        Ok(ended) => ended,
+    match tokio::time::timeout_at(deadline, attack).await {
+        Ok(ended) => ended.map(drop).map_err(refused),
         Err(_) => {
             tracing::warn!("the load engine did not end in time and was abandoned");
             Ok(())
         }
     }
+}
+
+/// The next order, once it can be followed.
+async fn next_order(
+    orders: &mut mpsc::Receiver<UserOrder>,
+    slots: &Slots,
+) -> Option<(UserOrder, Room)> {
+    let room = slots.room().await;
+    Some((orders.recv().await?, room))
 }
 
 /// The next iteration that is due; pending for ever where there are none.
@@ -248,56 +248,35 @@ struct Engine {
 }
 
 impl Engine {
-    /// The life of a goose user: one user of ours after the other.
-    async fn work(&self) {
+    /// The life of a goose user: it runs users of ours until the run is being stopped, and waits for their ends.
+    async fn run_users(self: Arc<Self>) {
+        let users = TaskTracker::new();
         while let Some(assignment) = self.slots.next().await {
-            let ended = EndOnDrop {
-                slots: &self.slots,
-                assignment,
-            };
-            let (planned, stop) = (ended.assignment.planned, &ended.assignment.stop);
-            self.runner.run(planned, Arc::clone(stop)).await;
+            users.spawn(run_user(Arc::clone(&self), assignment));
         }
+        users.close();
+        users.wait().await;
     }
+}
+
+async fn run_user(engine: Arc<Engine>, mut assignment: Assignment) {
+    assignment.begin();
+    let _ended = EndOnDrop {
+        slots: &engine.slots,
+        index: assignment.planned.index,
+    };
+    engine.runner.run(assignment.planned, assignment.stop).await;
 }
 
 /// Whatever becomes of a user's life, its slot knows that it is over.
 struct EndOnDrop<'a> {
     slots: &'a Slots,
-    assignment: Assignment,
+    index: u64,
 }
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        self.slots.ended(&self.assignment);
-    }
-}
-
-/// The attacks that run, and how many slots they have.
-#[derive(Default)]
-struct Attacks {
-    running: FuturesUnordered<BoxFuture<'static, Result<GooseMetrics, GooseError>>>,
-    slots: usize,
-}
-
-impl Attacks {
-    /// Adds slots when there are more users than slots.
-    fn make_room(&mut self, engine: &Arc<Engine>) -> Result<(), DriveError> {
-        let missing = engine.slots.present().saturating_sub(self.slots);
-        if missing == 0 {
-            return Ok(());
-        }
-        // Doubling keeps the number of attacks small, each of which wakes up twice a second.
-        self.add_slots(engine, missing.max(self.slots).max(MIN_SLOTS))
-    }
-
-    fn add_slots(&mut self, engine: &Arc<Engine>, slots: usize) -> Result<(), DriveError> {
-        if slots > 0 {
-            let attack = attack(Arc::clone(engine), slots)?;
-            self.running.push(Box::pin(attack.execute()));
-            self.slots += slots;
-        }
-        Ok(())
+        self.slots.ended(self.index);
     }
 }
 
@@ -313,7 +292,7 @@ fn refused(error: GooseError) -> DriveError {
     })
 }
 
-/// goose's users are tasks of their own: without this they would keep running when `drive` is dropped.
+/// Users are tasks of their own: without this they would keep running when `drive` is dropped.
 struct CloseOnDrop(Arc<Engine>);
 
 impl Drop for CloseOnDrop {
@@ -356,15 +335,15 @@ fn check_user(scenario: &Scenario, planned: PlannedUser) -> Result<(), DriveErro
     })
 }
 
-/// An attack with this many slots: goose users with one transaction each, which lasts as long as they do.
-fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> {
+/// An attack with this many goose users, with one transaction each, which lasts as long as they do.
+fn attack(engine: Arc<Engine>, users: usize) -> Result<GooseAttack, DriveError> {
     /// goose wants a host; its own client, which would use it, is never asked.
     const UNUSED_HOST: &str = "http://127.0.0.1/";
     keep_sigint_from_engine();
 
     let mut configuration = GooseConfiguration::default();
     configuration.host = Some(UNUSED_HOST.to_owned());
-    configuration.users = Some(slots);
+    configuration.users = Some(users);
     configuration.increase_rate = Some(LAUNCH_RATE.to_owned());
     configuration.iterations = Some(1);
     configuration.no_metrics = true;
@@ -378,7 +357,7 @@ fn attack(engine: Arc<Engine>, slots: usize) -> Result<GooseAttack, DriveError> 
     let work = Transaction::new(Arc::new(move |_: &mut GooseUser| {
         let engine = Arc::clone(&engine);
         Box::pin(async move {
-            engine.work().await;
+            engine.run_users().await;
             Ok(())
         })
     }));

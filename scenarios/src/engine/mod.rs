@@ -1,7 +1,7 @@
 //! Drives the users of a run.
 //!
 //! - `attack`: hands the users to goose: the only place that knows of its attacks.
-//! - `slots`: users to be, and the goose users that wait to be them.
+//! - `slots`: users to be, until a goose user takes them, and who is active.
 //! - `arrivals`: the iterations an arrival rate asks for.
 //! - `user`: runs each user of this process from `on_start` to `on_stop`.
 //! - `life`: the life of one user, from its `on_start` to its `on_stop`.

@@ -466,7 +466,7 @@ async fn a_load_that_does_not_fit_is_refused() {
 }
 
 #[tokio::test]
-async fn more_users_than_slots_get_their_turn() {
+async fn more_users_than_goose_has_get_their_turn() {
     let server = ok().await;
     let memory = Arc::new(Memory::default());
     let scenario = Scenario::new("walk").user(
@@ -474,15 +474,18 @@ async fn more_users_than_slots_get_their_turn() {
             .task(1, Walker::step)
             .wait_time(constant(60.0)),
     );
-    let mut plan = plan(&server.url, [0; 40]);
+    // Several slices of a start, and one goose user for all of them.
+    const USERS: usize = 200;
+    let mut plan = plan(&server.url, [0; USERS]);
     plan.users = 1;
     let all = async {
-        while memory.started.load(Ordering::SeqCst) < 40 {
+        while memory.started.load(Ordering::SeqCst) < USERS {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     drive_until(scenario, plan, &memory, all).await;
-    assert_eq!(memory.started.load(Ordering::SeqCst), 40);
+    assert_eq!(memory.started.load(Ordering::SeqCst), USERS);
+    assert_eq!(memory.stopped.load(Ordering::SeqCst), USERS);
 }
 
 #[tokio::test]
