@@ -10,6 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
 
+use super::local_ports;
 use crate::client::failure::{Failure, Shortage};
 
 /// How long an address is tried alone before the next one is tried beside it (RFC 8305, 8).
@@ -106,7 +107,7 @@ async fn connect_any(mut addresses: VecDeque<SocketAddr>) -> Result<TcpStream, F
 }
 
 async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
-    TcpStream::connect(address).await.map_err(|error| {
+    local_ports::connect(address).await.map_err(|error| {
         let is_unavailable = error.kind() == io::ErrorKind::AddrNotAvailable;
         if is_unavailable && !has_address_for(address) {
             let is_ipv6 = address.is_ipv6();

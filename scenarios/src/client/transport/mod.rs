@@ -4,6 +4,7 @@ mod connect;
 mod dial;
 pub(super) mod http1;
 mod http2;
+mod local_ports;
 mod outgoing;
 mod pool;
 mod proxy;
