@@ -58,6 +58,11 @@ impl Client {
         self.delay = delay;
     }
 
+    /// Gives back the memory that only requests under way need, because the user waits now.
+    pub(crate) fn release_memory(&self) {
+        self.transport.release_memory();
+    }
+
     #[cfg(test)]
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.delay

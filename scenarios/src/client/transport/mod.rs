@@ -77,6 +77,11 @@ impl Transport {
         answer.map_err(|unanswered| unanswered.into_failure(is_kept))
     }
 
+    /// Gives back the memory that only requests under way need.
+    pub(super) fn release_memory(&self) {
+        self.pool.release_memory();
+    }
+
     async fn connect(
         &self,
         settings: &ConnectionSettings,

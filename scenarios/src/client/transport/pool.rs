@@ -65,6 +65,15 @@ impl Pool {
         kept.push(connection);
     }
 
+    /// Gives back the memory that connections need only while they serve.
+    pub(in crate::client) fn release_memory(&self) {
+        for kept in self.lock().iter_mut() {
+            if let Protocol::Http1(http1) = &mut kept.protocol {
+                http1.release_memory();
+            }
+        }
+    }
+
     /// Shares a connection of HTTP/2 immediately. Where another one was quicker, that one is used.
     pub(in crate::client) fn share(&self, connection: Connection) -> Connection {
         let Protocol::Http2(own) = &connection.protocol else {

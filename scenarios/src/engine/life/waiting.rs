@@ -13,6 +13,9 @@ use crate::engine::pace::lateness;
 use crate::engine::task_run::report_panic;
 use crate::task::Wait;
 
+/// Who waits longer than this gives back the memory that only requests need.
+const LONG_WAIT: Duration = Duration::from_millis(100);
+
 #[derive(PartialEq)]
 pub(super) enum Woken {
     InTime,
@@ -75,12 +78,21 @@ impl Life<'_> {
         if wait.is_zero() {
             return Woken::InTime;
         }
+        self.before_wait(wait);
         wait_until(&self.context.stop, Instant::now().checked_add(wait)).await
+    }
+
+    fn before_wait(&self, wait: Duration) {
+        if wait >= LONG_WAIT {
+            self.client.release_memory();
+        }
     }
 
     /// Waits for the intended start of a task and tells the client how late it is.
     async fn wait_for(&mut self, intended: Instant) -> Woken {
-        let sleeps = intended > Instant::now();
+        let wait = intended.saturating_duration_since(Instant::now());
+        let sleeps = !wait.is_zero();
+        self.before_wait(wait);
         let woken = wait_until(&self.context.stop, Some(intended)).await;
         // In an arrival rate's iteration it is the iteration that is late or not.
         if self.arrivals.is_none() {

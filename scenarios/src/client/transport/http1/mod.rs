@@ -76,6 +76,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         self.keeps && !self.is_at_end && self.body.is_ended() && self.read.is_empty()
     }
 
+    /// Gives back the memory that only a request under way needs.
+    pub(in crate::client) fn release_memory(&mut self) {
+        if self.read.is_empty() {
+            self.read = BytesMut::new();
+        }
+        self.head = Vec::new();
+    }
+
     /// Sends a request and reads the head of its answer.
     pub(in crate::client) async fn send(
         &mut self,
