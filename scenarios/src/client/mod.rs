@@ -10,7 +10,8 @@
 //! - `session`, `cookies`: what a user keeps between two requests. `stopping`: whether the user is to stop.
 //! - `setup_error`: why a client cannot be made.
 //! - `pending`: requests that are not recorded yet. `measure`: what is timed that is not a request of this client.
-//! - `exchange`: one timed request on any transport: redirects, cookies, decompression, timeouts.
+//! - `exchange`: one timed request on any transport: redirects, cookies, decompression. `time_limit`: how long it may
+//!   take.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
 //! - `headers`: headers as they are written on the wire. `target`: base URL and path become an address, once per path.
 //! - `transport`: carries one request to one answer, on a connection that is kept or a new one.
@@ -35,6 +36,7 @@ mod stopping;
 mod target;
 #[cfg(test)]
 mod tests;
+mod time_limit;
 mod transport;
 mod user_client;
 

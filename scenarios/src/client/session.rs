@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::target::TargetCache;
+use super::time_limit::TimeLimit;
 use super::{
     Client, ClientKind, ClientOptions, ClientSetupError, ClientShared, RequestContext, cookies,
 };
@@ -78,6 +79,7 @@ impl Client {
             cookies: self.cookies.as_ref().map(|jar| Box::new(jar.fork())),
             targets: TargetCache::new(),
             transport: self.transport.clone(),
+            time_limit: TimeLimit::default(),
             request_name: self.request_name.clone(),
             context: self.context.clone(),
         }

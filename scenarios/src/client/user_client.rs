@@ -8,6 +8,7 @@ use http::Method;
 use super::headers::Headers;
 use super::request::{IntoPath, Request, RequestContext, Rest};
 use super::target::TargetCache;
+use super::time_limit::TimeLimit;
 use super::transport::Transport;
 use super::{ClientKind, ClientShared, cookies};
 use crate::run::{Run, UserContext, UserInfo};
@@ -32,6 +33,7 @@ pub struct Client {
     pub(super) cookies: Option<Box<cookies::Jar>>,
     pub(super) targets: TargetCache,
     pub(super) transport: Transport,
+    pub(super) time_limit: TimeLimit,
     /// What requests without a name of their own are grouped under.
     pub(super) request_name: Option<Box<str>>,
     /// What listeners know of every request.
@@ -45,6 +47,7 @@ impl Client {
             cookies: None,
             targets: TargetCache::new(),
             transport: Transport::default(),
+            time_limit: TimeLimit::default(),
             shared,
             user,
             delay: None,

@@ -300,6 +300,7 @@ impl<'c, Kind> Request<'c, Kind> {
             cookies,
             targets,
             transport,
+            time_limit,
             user,
             delay,
             request_name,
@@ -347,7 +348,8 @@ impl<'c, Kind> Request<'c, Kind> {
             self.allow_redirects,
             reading,
         );
-        match tokio::time::timeout(limit, exchange)
+        match time_limit
+            .bound(started_at, limit, exchange)
             .await
             .unwrap_or(Err(TIMED_OUT))
         {
