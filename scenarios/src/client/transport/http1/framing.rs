@@ -4,6 +4,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 
 use super::head::LONGEST_HEAD;
+use super::take_front;
 use crate::client::failure::{CLOSED_EARLY, Failure};
 
 /// Longest line that says how long a chunk is, in bytes; extensions make it long.
@@ -83,7 +84,7 @@ impl BodyReader {
                 State::Ended => return Ok(Step::End),
                 State::UntilClose => {
                     if !read.is_empty() {
-                        return Ok(Step::Chunk(read.split().freeze()));
+                        return Ok(Step::Chunk(take_front(read, read.len())));
                     }
                     if is_end {
                         self.0 = State::Ended;
@@ -97,7 +98,7 @@ impl BodyReader {
                     }
                     let here =
                         usize::try_from(*left).map_or(read.len(), |left| left.min(read.len()));
-                    let chunk = read.split_to(here).freeze();
+                    let chunk = take_front(read, here);
                     *left -= here as u64;
                     if *left == 0 {
                         self.0 = match self.0 {

@@ -7,6 +7,7 @@
 mod framing;
 mod head;
 mod request;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -18,24 +19,26 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::Method;
 use http::header::HeaderValue;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 use self::framing::{BodyReader, Step};
 use self::head::{HEAD_TOO_LONG, PROTOCOL, find_end};
+use self::scratch::{SCRATCH_SIZE, poll_read_scratch};
 use super::outgoing::{Outgoing, Unanswered};
 use crate::client::failure::{CLOSED_EARLY, DISCONNECTED, Failure};
 
 pub(in crate::client) use self::head::{Head, LONGEST_HEAD, has_token};
 
-/// Room for what is read at once. Most answers fit in it; more is made for bodies known to be long.
-const READ_SIZE: usize = 4 << 10;
-/// Most room that is made for a long body at once.
-const LONG_READ_SIZE: usize = 64 << 10;
+/// Longest body that is sent in one piece with its head, in bytes: copying it costs less than sending two pieces.
+const SHORT_BODY: usize = 1 << 10;
+/// Room for what a proxy says before a tunnel.
+const TUNNEL_READ_SIZE: usize = 1 << 10;
 
 /// One connection and the answer that is being read from it.
 pub(in crate::client) struct Http1<S> {
     stream: S,
+    /// What was read and not yet used. It has no memory while nothing comes: most connections wait.
     read: BytesMut,
     /// The head of the request that is being written.
     head: Vec<u8>,
@@ -68,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
     /// Whether another request can be sent: the last answer was read to its end, and nothing came after it, not
     /// even the end of the connection.
     pub(in crate::client) async fn is_idle(&mut self) -> bool {
-        poll_fn(|cx| Poll::Ready(self.serves_again() && self.poll_read(cx).is_pending())).await
+        poll_fn(|cx| Poll::Ready(self.serves_again() && self.poll_unasked(cx).is_pending())).await
     }
 
     /// Whether the connection may be kept, as far as is known without looking at it.
@@ -158,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             }
             if let Some(end) = find_end(&self.read, line) {
                 *line = 0;
-                let bytes = self.read.split_to(end).freeze();
+                let bytes = take_front(&mut self.read, end);
                 let head = Head::parse(&bytes).map_err(Unanswered::answered)?;
                 if head.is_interim() {
                     sent.is_seen = true;
@@ -222,20 +225,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         failure
     }
 
+    /// Looks for what has come without being asked for, the end of the connection included.
+    fn poll_unasked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut byte = [0];
+        Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte))
+    }
+
     /// Reads what has come; 0 at the end of the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.is_at_end {
             return Poll::Ready(Ok(0));
         }
-        let room = usize::try_from(self.body.expected())
-            .unwrap_or(LONG_READ_SIZE)
-            .clamp(READ_SIZE, LONG_READ_SIZE);
-        self.read.reserve(room);
-        let count = match ready!(poll_read_buf(
-            Pin::new(&mut self.stream),
-            cx,
-            &mut self.read
-        )) {
+        let stream = Pin::new(&mut self.stream);
+        let polled = if self.body.expected() > SCRATCH_SIZE as u64 {
+            self.read.reserve(SCRATCH_SIZE);
+            poll_read_buf(stream, cx, &mut self.read)
+        } else {
+            poll_read_scratch(stream, cx, &mut self.read)
+        };
+        let count = match ready!(polled) {
             // TLS closed without saying so is closed all the same; lengths tell what is missing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Poll::Ready(Err(error)),
@@ -243,6 +251,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         };
         self.is_at_end = count == 0;
         Poll::Ready(Ok(count))
+    }
+}
+
+/// The first bytes of what was read; where that is everything, its memory with them.
+fn take_front(read: &mut BytesMut, length: usize) -> Bytes {
+    if length == read.len() {
+        std::mem::take(read).freeze()
+    } else {
+        read.split_to(length).freeze()
     }
 }
 
@@ -291,7 +308,7 @@ pub(in crate::client) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     request::write_connect(&mut head, authority, authorization);
     stream.write_all(&head).await.map_err(io)?;
     stream.flush().await.map_err(io)?;
-    let (mut read, mut line) = (BytesMut::with_capacity(READ_SIZE), 0);
+    let (mut read, mut line) = (BytesMut::with_capacity(TUNNEL_READ_SIZE), 0);
     let end = loop {
         if let Some(end) = find_end(&read, &mut line) {
             break end;
@@ -299,7 +316,7 @@ pub(in crate::client) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
         if read.len() > LONGEST_HEAD {
             return Err(HEAD_TOO_LONG);
         }
-        read.reserve(READ_SIZE);
+        read.reserve(TUNNEL_READ_SIZE);
         if stream.read_buf(&mut read).await.map_err(io)? == 0 {
             return Err(Failure::new(CLOSED_EARLY));
         }
