@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap,
-    LOCATION, TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, TRANSFER_ENCODING,
 };
 use http::{HeaderValue, Method, StatusCode};
 
@@ -15,18 +14,17 @@ use super::body::{Body, BodyStream, Collected};
 use super::cookies::{self, Jar};
 use super::failure::Failure;
 use super::headers::Headers;
+use super::request_headers::{Left, RequestHeaders};
 use super::target::Target;
-use super::transport::{Head, Outgoing, Transport, Unread};
+use super::transport::{AnswerHeaders, Head, Outgoing, Transport, Unread};
 use super::{ClientKind, ClientShared};
 
-/// Length of a missing body.
-const NOTHING: HeaderValue = HeaderValue::from_static("0");
 const BAD_REDIRECT: Failure = Failure::new("Redirect to an address that cannot be requested");
 
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: AnswerHeaders,
     /// The reason phrase where it is not the usual one.
     pub(super) reason: Option<Bytes>,
     pub(super) body: Body,
@@ -34,6 +32,8 @@ pub(super) struct Answer {
     pub(super) unread: Option<Box<Unread>>,
     /// When the head was complete.
     pub(super) head_at: Instant,
+    /// When the body was, if it was read.
+    pub(super) ended_at: Instant,
     /// Who answered.
     pub(super) target: Arc<Target>,
     /// How many redirects led there.
@@ -43,8 +43,10 @@ pub(super) struct Answer {
 impl Answer {
     /// An answer whose head has just come.
     fn new(head: Head, target: Arc<Target>) -> Self {
+        let head_at = Instant::now();
         Self {
-            head_at: Instant::now(),
+            head_at,
+            ended_at: head_at,
             status: head.status,
             reason: head.reason,
             headers: head.headers,
@@ -63,13 +65,12 @@ impl Answer {
         max_body: usize,
     ) -> Result<(), Failure> {
         // The body of a redirect that is followed is not asked for, so that it may be broken.
-        if reading == Reading::Head
-            || self.headers.contains_key(CONTENT_ENCODING)
-            || self.status.is_redirection()
+        if reading == Reading::Head || self.headers.noted().encoding || self.status.is_redirection()
         {
             self.unread = Some(Box::new(unread));
             return Ok(());
         }
+        let is_here = unread.is_here();
         let mut collected = Collected::new(max_body);
         while let Some(chunk) = unread
             .chunk()
@@ -79,6 +80,9 @@ impl Answer {
             collected.push(chunk);
         }
         self.body = collected.finish();
+        if !is_here {
+            self.ended_at = Instant::now();
+        }
         Ok(())
     }
 }
@@ -106,7 +110,7 @@ pub(super) async fn exchange(
     route: Route<'_>,
     target: &Arc<Target>,
     method: &Method,
-    mut own_headers: Option<Headers>,
+    mut own_headers: Option<Cow<'_, Headers>>,
     mut body: Bytes,
     follow: bool,
     reading: Reading,
@@ -116,23 +120,17 @@ pub(super) async fn exchange(
     let mut left = Left::default();
     let mut redirects = 0;
     loop {
-        let mut headers = route.headers.map().clone();
-        let own = own_headers.as_ref();
         let root = &route.shared.root;
-        assemble(&mut headers, root, &target, own.map(Headers::map), left);
-        if body.is_empty() && expects_body(&method) && !headers.contains_key(TRANSFER_ENCODING) {
-            headers.entry(CONTENT_LENGTH).or_insert(NOTHING);
+        let mut headers =
+            RequestHeaders::new(route.headers, own_headers.as_deref(), root, &target).after(left);
+        if body.is_empty() && expects_body(&method) {
+            headers = headers.without_body();
         }
         cookies::add(route.cookies, &mut headers, &target);
-        let spelling = route.headers.spelling();
         let outgoing = Outgoing {
             method: &method,
             target: &target,
             headers: &headers,
-            spelling: [
-                own_headers.as_ref().map_or(spelling, Headers::spelling),
-                spelling,
-            ],
             body: &body,
         };
         let (head, unread) = route
@@ -151,11 +149,12 @@ pub(super) async fn exchange(
                 if reading == Reading::Whole
                     && let Some(unread) = answer.unread.take()
                 {
-                    let body = BodyStream::new(*unread, &answer.headers);
+                    let body = BodyStream::new(*unread, answer.headers.map());
                     answer.body = body
                         .read_whole(max_body)
                         .await
                         .map_err(|failure| failure.after(answer.status))?;
+                    answer.ended_at = Instant::now();
                 }
                 return Ok(answer);
             }
@@ -177,7 +176,7 @@ pub(super) async fn exchange(
         }
         if !matches!(answer.status.as_u16(), 307 | 308) {
             body = Bytes::new();
-            if let Some(own) = &mut own_headers {
+            if let Some(own) = own_headers.as_mut().map(Cow::to_mut) {
                 for name in [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
                     own.remove(name);
                 }
@@ -185,20 +184,11 @@ pub(super) async fn exchange(
         }
         left.origin |= next.origin != target.origin;
         left.trusted |= !next.origin.is_trusted_after(&target.origin, kind);
-        if let Some(own) = &mut own_headers {
+        if let Some(own) = own_headers.as_mut().map(Cow::to_mut) {
             left.remove_from(own);
         }
         target = Arc::new(next);
     }
-}
-
-/// What redirects have led away from. What is left once stays so, whatever the next redirect leads back to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Left {
-    /// The origin that the request's own cookies and host were meant for.
-    origin: bool,
-    /// Who may see its credentials.
-    trusted: bool,
 }
 
 impl Left {
@@ -210,45 +200,6 @@ impl Left {
         if self.origin {
             own.remove(COOKIE);
             own.remove(HOST);
-        }
-    }
-}
-
-/// The headers of one request: the client's, the address's, and over both the request's own.
-fn assemble(
-    headers: &mut HeaderMap,
-    root: &Target,
-    target: &Target,
-    own: Option<&HeaderMap>,
-    left: Left,
-) {
-    match headers.get(HOST) {
-        Some(host) if *host == target.host => {}
-        // One that the scenario set for all requests names a virtual host of the test's own host, of no other.
-        Some(host) if *host != root.host && target.origin == root.origin => {}
-        _ => {
-            headers.insert(HOST, target.host.clone());
-        }
-    }
-    if left.trusted {
-        headers.remove(AUTHORIZATION);
-    }
-    if left.origin {
-        headers.remove(COOKIE);
-    }
-    if let Some(authorization) = &target.authorization {
-        headers.insert(AUTHORIZATION, authorization.clone());
-    }
-    if let Some(own) = own {
-        // Each stays where the client's of the same name was.
-        for name in own.keys() {
-            let mut values = own.get_all(name).into_iter();
-            if let Some(first) = values.next() {
-                headers.insert(name, first.clone());
-            }
-            for value in values {
-                headers.append(name, value.clone());
-            }
         }
     }
 }
@@ -277,8 +228,15 @@ fn turns_into_get(status: StatusCode, method: &Method) -> bool {
 
 /// Where an answer leads, if anywhere. As by Locust's clients an empty location is none; of several ones
 /// python-requests makes one, and geventhttpclient follows none.
-fn location(headers: &HeaderMap, kind: ClientKind) -> Option<Cow<'_, [u8]>> {
-    let mut all = headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
+fn location(headers: &AnswerHeaders, kind: ClientKind) -> Option<Cow<'_, [u8]>> {
+    if !headers.noted().location {
+        return None;
+    }
+    let mut all = headers
+        .map()
+        .get_all(LOCATION)
+        .iter()
+        .map(HeaderValue::as_bytes);
     let first = all.next()?;
     let rest: Vec<_> = all.collect();
     let location = match (rest.is_empty(), kind) {

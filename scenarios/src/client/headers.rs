@@ -4,8 +4,15 @@
 //! it, so a name goes out as the scenario wrote it, or else in the usual spelling (`Content-Type`).
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
-use http::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    AsHeaderName, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+};
+
+/// Headers that need a closer look before they are written.
+const SPECIAL: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, PROXY_AUTHORIZATION];
 
 /// What is wrong with a header that cannot be sent.
 pub(super) const NAME_NOT_VALID: &str = "a header's name is not valid";
@@ -83,6 +90,19 @@ pub(super) fn write_usual(out: &mut Vec<u8>, name: &str) {
     }));
 }
 
+/// Writes a header with a name as it is.
+pub(super) fn write_line(out: &mut Vec<u8>, name: &str, value: &HeaderValue) {
+    out.extend_from_slice(name.as_bytes());
+    write_value(out, value);
+}
+
+/// Writes what follows a header's name.
+pub(super) fn write_value(out: &mut Vec<u8>, value: &HeaderValue) {
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The names that are not written in the usual spelling; few, mostly none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Spelling(Vec<(HeaderName, Cow<'static, str>)>);
@@ -109,6 +129,8 @@ pub struct Headers {
     spelling: Spelling,
     /// What cannot be sent, found while it was set.
     invalid: Option<String>,
+    /// All of them as they are written on HTTP/1, once that was asked for; see [`lines`](Self::lines).
+    lines: OnceLock<Option<Box<[u8]>>>,
 }
 
 impl Headers {
@@ -116,6 +138,7 @@ impl Headers {
     /// makes the requests of these headers fail before they are sent, with an error that says so.
     pub fn insert(&mut self, name: impl WrittenName, value: HeaderValue) -> Option<HeaderValue> {
         let (name, written) = self.checked(name)?;
+        self.lines.take();
         self.spelling.set(&name, written);
         self.map.insert(name, value)
     }
@@ -123,6 +146,7 @@ impl Headers {
     /// Adds a value to a header; names are treated as by [`insert`](Self::insert).
     pub fn append(&mut self, name: impl WrittenName, value: HeaderValue) {
         if let Some((name, written)) = self.checked(name) {
+            self.lines.take();
             self.spelling.set(&name, written);
             self.map.append(name, value);
         }
@@ -130,6 +154,7 @@ impl Headers {
 
     /// Removes a header with all of its values; returns the first of them.
     pub fn remove(&mut self, name: impl AsHeaderName) -> Option<HeaderValue> {
+        self.lines.take();
         self.map.remove(name)
     }
 
@@ -151,6 +176,7 @@ impl Headers {
     }
 
     pub(super) fn extend(&mut self, other: Headers) {
+        self.lines.take();
         for (name, written) in other.spelling.0 {
             self.spelling.set(&name, Some(written));
         }
@@ -161,16 +187,47 @@ impl Headers {
         }
     }
 
-    pub(super) fn insert_if_absent(&mut self, name: HeaderName, value: HeaderValue) {
-        self.map.entry(name).or_insert(value);
-    }
-
     pub(super) fn map(&self) -> &HeaderMap {
         &self.map
     }
 
     pub(super) fn spelling(&self) -> &Spelling {
         &self.spelling
+    }
+
+    /// All of them as they are written on HTTP/1, `Host` among them. `None` if one says how the body is sent or is for
+    /// a proxy, which needs a closer look.
+    pub(super) fn lines(&self) -> Option<&[u8]> {
+        let make = || {
+            let mut lines = Vec::new();
+            let is_written = self.map.contains_key(HOST) && self.write_lines(&mut lines, |_| true);
+            is_written.then(|| lines.into())
+        };
+        self.lines.get_or_init(make).as_deref()
+    }
+
+    /// Writes all of them as lines of HTTP/1. False if one is not `allowed`, says how the body is sent or is for a proxy,
+    /// or a spelling is kept of one that is not there.
+    pub(super) fn write_lines(
+        &self,
+        out: &mut Vec<u8>,
+        allowed: impl Fn(&HeaderName) -> bool,
+    ) -> bool {
+        let spelling = &self.spelling.0;
+        if !spelling.iter().all(|(name, _)| self.map.contains_key(name)) {
+            return false;
+        }
+        for (name, value) in &self.map {
+            if SPECIAL.contains(name) || !allowed(name) {
+                return false;
+            }
+            match self.spelling.get(name) {
+                Some(written) => out.extend_from_slice(written.as_bytes()),
+                None => write_usual(out, name.as_str()),
+            }
+            write_value(out, value);
+        }
+        true
     }
 
     /// Why nothing can be sent with them.

@@ -13,7 +13,7 @@
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression. `time_limit`: how long it may
 //!   take.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
-//! - `headers`: headers as they are written on the wire. `target`: base URL and path become an address, once per path.
+//! - `headers`: headers as they are written on the wire. `request_headers`: those of one request. `target`: base URL and path become an address, once per path.
 //! - `transport`: carries one request to one answer, on a connection that is kept or a new one.
 //! - `body`: what comes back. `failure`: what is said when nothing does.
 
@@ -28,6 +28,7 @@ mod measure;
 mod options;
 mod pending;
 mod request;
+mod request_headers;
 mod response;
 mod session;
 mod setup_error;

@@ -130,7 +130,7 @@ impl ReadyRequest {
             request = request.name(name.as_str());
         }
         if !self.headers.is_empty() {
-            request = request.headers(self.headers.clone());
+            request = request.lent_headers(&self.headers);
         }
         if let Some(body) = &self.body {
             request = request.body(body.clone());

@@ -11,10 +11,12 @@ mod tests;
 use std::time::SystemTime;
 
 use http::HeaderValue;
-use http::header::{COOKIE, HeaderMap, SET_COOKIE};
+use http::header::SET_COOKIE;
 
 use super::Client;
+use super::request_headers::RequestHeaders;
 use super::target::Target;
+use super::transport::AnswerHeaders;
 use date::Millis;
 pub(crate) use jar::{Jar, Site};
 
@@ -76,28 +78,32 @@ impl Target {
 }
 
 /// Keeps the cookies of an answer. There is no jar before the first one.
-pub(super) fn keep(cookies: &mut Option<Box<Jar>>, headers: &HeaderMap, target: &Target) {
-    if !headers.contains_key(SET_COOKIE) {
+pub(super) fn keep(cookies: &mut Option<Box<Jar>>, headers: &AnswerHeaders, target: &Target) {
+    if !headers.noted().cookies {
         return;
     }
     let (jar, now) = (cookies.get_or_insert_default(), now());
-    for cookie in headers.get_all(SET_COOKIE) {
+    for cookie in headers.map().get_all(SET_COOKIE) {
         jar.keep(cookie.as_bytes(), target.site(), now);
     }
 }
 
 /// Adds the cookies for a request, unless it brings its own.
-pub(super) fn add(cookies: &mut Option<Box<Jar>>, headers: &mut HeaderMap, target: &Target) {
+pub(super) fn add(
+    cookies: &mut Option<Box<Jar>>,
+    headers: &mut RequestHeaders<'_>,
+    target: &Target,
+) {
     let Some(jar) = cookies else {
         return;
     };
-    if headers.contains_key(COOKIE) {
+    if headers.has_cookie() {
         return;
     }
     let line = jar.header(target.site(), now);
     // Nothing that is not valid in a header gets into the jar.
     if let Some(Ok(line)) = line.map(HeaderValue::from_maybe_shared) {
-        headers.insert(COOKIE, line);
+        headers.set_cookie(line);
     }
 }
 

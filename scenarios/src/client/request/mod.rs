@@ -70,7 +70,7 @@ pub struct Request<'c, Kind = Plain> {
     pub(super) path: Cow<'c, str>,
     pub(super) name: Option<Cow<'c, str>>,
     pub(super) query: Option<String>,
-    pub(super) headers: Option<Headers>,
+    pub(super) headers: Option<Cow<'c, Headers>>,
     pub(super) body: Bytes,
     pub(super) timeout: Option<Duration>,
     pub(super) allow_redirects: bool,
@@ -127,8 +127,8 @@ impl<'c> Request<'c> {
     pub async fn send(mut self) -> Result<Response, RequestError> {
         let kind = self.client.shared.options.kind;
         let (pending, answer) = self.run(Reading::Whole).await?;
-        let response = Response::new(kind, answer, pending.started_at(), Instant::now())
-            .of(pending.user(), pending.name());
+        let response =
+            Response::new(kind, answer, pending.started_at()).of(pending.user(), pending.name());
         let error = response.status_failure(pending.name());
         pending.finish(&response.ended(), error.as_deref());
         Ok(response.to(self.asked()))
@@ -237,8 +237,7 @@ impl<'c, Kind> Request<'c, Kind> {
     async fn run_caught(&mut self) -> Result<CaughtResponse, RequestError> {
         let kind = self.client.shared.options.kind;
         let (own, answer) = self.run_owned(Reading::Whole).await?;
-        let response =
-            Response::new(kind, answer, own.started_at, Instant::now()).of(&own.user, &own.name);
+        let response = Response::new(kind, answer, own.started_at).of(&own.user, &own.name);
         let ended = response.ended();
         Ok(Judged::new(
             response.to(self.asked()),
@@ -288,7 +287,7 @@ impl<'c, Kind> Request<'c, Kind> {
         let started_at = Instant::now();
         let unsendable = |headers: &Headers| headers.invalid().map(str::to_owned);
         let invalid = self.invalid.take();
-        let invalid = invalid.or_else(|| self.headers.as_ref().and_then(unsendable));
+        let invalid = invalid.or_else(|| self.headers.as_deref().and_then(unsendable));
         if let Some(reason) = invalid.or_else(|| unsendable(&self.client.headers)) {
             let (method, path) = (&self.method, &self.path);
             return Err(RequestError::invalid(format!("{method} {path}: {reason}")));

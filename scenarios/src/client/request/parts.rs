@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::body::RequestBody;
@@ -11,7 +11,7 @@ use super::headers::IntoHeaders;
 use super::multipart::Multipart;
 use super::{Request, python_json};
 use crate::client::ClientKind;
-use crate::client::headers::{VALUE_NOT_VALID, WrittenName};
+use crate::client::headers::{Headers, VALUE_NOT_VALID, WrittenName};
 use crate::client::target::basic;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -48,7 +48,7 @@ impl<'c, Kind> Request<'c, Kind> {
     /// name.
     pub fn headers(mut self, headers: impl IntoHeaders) -> Self {
         match headers.into_headers() {
-            Ok(headers) => self.headers.get_or_insert_default().extend(headers),
+            Ok(headers) => self.own_headers().extend(headers),
             Err(reason) => self.refuse(reason),
         }
         self
@@ -147,14 +147,31 @@ impl<'c, Kind> Request<'c, Kind> {
     }
 
     pub(in crate::client) fn set_header(&mut self, name: impl WrittenName, value: HeaderValue) {
-        self.headers.get_or_insert_default().insert(name, value);
+        self.own_headers().insert(name, value);
+    }
+
+    /// Sends these headers, in place of all that the request has of its own.
+    pub(crate) fn lent_headers(mut self, headers: &'c Headers) -> Self {
+        self.headers = Some(Cow::Borrowed(headers));
+        self
+    }
+
+    fn own_headers(&mut self) -> &mut Headers {
+        self.headers
+            .get_or_insert_with(|| Cow::Owned(Headers::default()))
+            .to_mut()
+    }
+
+    fn set_if_absent(&mut self, name: HeaderName, value: HeaderValue) {
+        let is_set = |headers: &Cow<'_, Headers>| headers.contains_key(&name);
+        if !self.headers.as_ref().is_some_and(is_set) {
+            self.own_headers().insert(name, value);
+        }
     }
 
     /// Says what the body is, unless the scenario did.
     fn set_type(&mut self, content_type: &'static str) {
-        self.headers
-            .get_or_insert_default()
-            .insert_if_absent(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.set_if_absent(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
 
     /// Says what the body is, unless the scenario did or the client always does.
@@ -170,16 +187,12 @@ impl<'c, Kind> Request<'c, Kind> {
 
     /// Asks for JSON, unless the scenario did.
     pub(in crate::client) fn accept_json(&mut self) {
-        self.headers
-            .get_or_insert_default()
-            .insert_if_absent(ACCEPT, JSON);
+        self.set_if_absent(ACCEPT, JSON);
     }
 
     /// Says that the body is JSON, unless the scenario said what it is.
     pub(in crate::client) fn send_json(&mut self) {
-        self.headers
-            .get_or_insert_default()
-            .insert_if_absent(CONTENT_TYPE, JSON);
+        self.set_if_absent(CONTENT_TYPE, JSON);
     }
 
     pub(in crate::client) fn refuse(&mut self, reason: impl Into<String>) {

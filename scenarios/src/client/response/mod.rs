@@ -70,15 +70,10 @@ impl fmt::Display for Asked {
 }
 
 impl Response {
-    pub(super) fn new(
-        kind: ClientKind,
-        answer: Answer,
-        started_at: Instant,
-        ended_at: Instant,
-    ) -> Self {
+    pub(super) fn new(kind: ClientKind, answer: Answer, started_at: Instant) -> Self {
         Self {
             kind,
-            elapsed: ended_at.duration_since(started_at),
+            elapsed: answer.ended_at.duration_since(started_at),
             time_to_first_byte: answer.head_at.saturating_duration_since(started_at),
             answer,
             asked: Asked::default(),
@@ -123,7 +118,7 @@ impl Response {
 
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.answer.headers
+        self.answer.headers.map()
     }
 
     /// The value of a header as text, if it is there and is UTF-8; [`headers`](Self::headers) has the bytes of any.
@@ -176,7 +171,7 @@ impl Response {
         if let Some(text) = self.replaced.get() {
             return text;
         }
-        match text::decode(&self.answer.headers, self.bytes()) {
+        match text::decode(self.headers(), self.bytes()) {
             Cow::Borrowed(text) => text,
             Cow::Owned(text) => self.replaced.get_or_init(|| text.into()),
         }

@@ -57,17 +57,17 @@ impl StreamedResponse {
         max_body: usize,
     ) -> Self {
         let body = match answer.unread.take() {
-            Some(unread) => BodyStream::new(*unread, &answer.headers),
+            Some(unread) => BodyStream::new(*unread, answer.headers.map()),
             None => BodyStream::Ended,
         };
         let length = answer
             .headers
+            .map()
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
-        let head_at = answer.head_at;
         Self {
-            head: Response::new(kind, answer, started_at, head_at),
+            head: Response::new(kind, answer, started_at),
             length,
             body,
             rest: BytesMut::new(),

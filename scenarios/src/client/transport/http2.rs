@@ -82,7 +82,7 @@ impl Http2 {
 
     /// What means the same as on HTTP/1.
     fn request(&self, outgoing: &Outgoing<'_>) -> Result<Request<Full<Bytes>>, Failure> {
-        let authority = match outgoing.headers.get(HOST) {
+        let authority = match outgoing.headers.map().get(HOST) {
             Some(host) => Authority::try_from(host.as_bytes()).map_err(|_| HOST_REFUSED)?,
             None => {
                 Authority::try_from(outgoing.target.host.as_bytes()).map_err(|_| HOST_REFUSED)?
@@ -99,7 +99,7 @@ impl Http2 {
         let mut request = Request::new(Full::new(outgoing.body.clone()));
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = uri;
-        *request.headers_mut() = headers(outgoing.headers)?;
+        *request.headers_mut() = headers(outgoing.headers.map())?;
         Ok(request)
     }
 }

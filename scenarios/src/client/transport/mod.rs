@@ -1,5 +1,6 @@
 //! Carries one request to one answer, on a kept connection where there is one.
 
+mod answer_headers;
 mod connect;
 mod dial;
 pub(super) mod http1;
@@ -17,7 +18,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap};
 use http::{Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 
@@ -25,10 +25,11 @@ use super::failure::Failure;
 use super::kind::HttpVersion;
 use super::target::Origin;
 use connect::connect;
-use http1::has_token;
 use outgoing::Unanswered;
 use pool::{Connection, Pool, Protocol};
 
+pub(super) use answer_headers::AnswerHeaders;
+pub(super) use http1::has_token;
 pub(super) use outgoing::Outgoing;
 pub(crate) use proxy::Proxy as ClientProxy;
 pub use proxy::ProxyError;
@@ -97,11 +98,7 @@ impl Transport {
         request: &Outgoing<'_>,
     ) -> Result<(Head, Unread), Unanswered> {
         let Connection { origin, protocol } = connection;
-        let closes = request
-            .headers
-            .get_all(CONNECTION)
-            .iter()
-            .any(|value| has_token(value, "close"));
+        let closes = request.headers.closes();
         match protocol {
             Protocol::Http1(mut http1) => {
                 let head = http1.send(request).await?;
@@ -133,7 +130,7 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     /// The reason phrase where it is not the usual one.
     pub(super) reason: Option<Bytes>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: AnswerHeaders,
 }
 
 impl From<http1::Head> for Head {
@@ -152,7 +149,7 @@ impl From<Response<()>> for Head {
         Self {
             status: head.status,
             reason: None,
-            headers: head.headers,
+            headers: head.headers.into(),
         }
     }
 }
@@ -178,6 +175,21 @@ impl Unread {
         Self {
             source,
             looked_at: None,
+        }
+    }
+
+    /// Whether the whole body came with the head.
+    pub(super) fn is_here(&self) -> bool {
+        match &self.source {
+            Source::Http1 {
+                connection:
+                    Some(Connection {
+                        protocol: Protocol::Http1(http1),
+                        ..
+                    }),
+                ..
+            } => http1.has_body(),
+            _ => false,
         }
     }
 

@@ -2,27 +2,17 @@
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{HeaderMap, HeaderName};
 
 use crate::client::failure::{Failure, KEPT_CLOSED};
-use crate::client::headers::Spelling;
+use crate::client::request_headers::RequestHeaders;
 use crate::client::target::Target;
 
 /// A request as a transport gets it.
 pub(in crate::client) struct Outgoing<'r> {
     pub(in crate::client) method: &'r Method,
     pub(in crate::client) target: &'r Target,
-    pub(in crate::client) headers: &'r HeaderMap,
-    /// Names that are not written in the usual spelling; the first that has one decides.
-    pub(in crate::client) spelling: [&'r Spelling; 2],
+    pub(in crate::client) headers: &'r RequestHeaders<'r>,
     pub(in crate::client) body: &'r Bytes,
-}
-
-impl Outgoing<'_> {
-    /// How the scenario wrote a name.
-    pub(in crate::client) fn written(&self, name: &HeaderName) -> Option<&str> {
-        self.spelling.iter().find_map(|spelling| spelling.get(name))
-    }
 }
 
 /// A request that got no answer.

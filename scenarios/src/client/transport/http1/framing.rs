@@ -68,6 +68,15 @@ impl BodyReader {
         matches!(self.0, State::UntilClose)
     }
 
+    /// Whether all of it is among these bytes, as far as its length is known.
+    pub(super) fn is_within(&self, read: &[u8]) -> bool {
+        match self.0 {
+            State::Ended => true,
+            State::Length(left) => left <= read.len() as u64,
+            _ => false,
+        }
+    }
+
     /// How many bytes are certainly still to come.
     pub(super) fn expected(&self) -> u64 {
         match self.0 {

@@ -11,7 +11,9 @@ use http::{Method, StatusCode};
 use memchr::memchr;
 
 use super::framing::Framing;
+use super::plain_head::PlainHead;
 use crate::client::failure::Failure;
+use crate::client::transport::answer_headers::AnswerHeaders;
 
 /// Longest head of an answer in bytes, all of its lines together.
 pub(in crate::client) const LONGEST_HEAD: usize = 256 << 10;
@@ -28,8 +30,10 @@ pub(in crate::client) struct Head {
     pub(in crate::client) status: StatusCode,
     /// The reason phrase where it is not the usual one; never empty.
     pub(in crate::client) reason: Option<Bytes>,
-    pub(in crate::client) headers: HeaderMap,
+    pub(in crate::client) headers: AnswerHeaders,
     is_http_1_0: bool,
+    /// What decides about the answer, where it is written as usual.
+    plain: Option<PlainHead>,
 }
 
 /// Looks for the end of a head, the first empty line; `line` is where the search continues, the start of a line.
@@ -49,6 +53,24 @@ pub(super) fn find_end(read: &[u8], line: &mut usize) -> Option<usize> {
 impl Head {
     /// Reads a whole head.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, Failure> {
+        Self::parse_by(bytes, PlainHead::read)
+    }
+
+    /// Reads a whole head as if it were not written as usual.
+    #[cfg(test)]
+    pub(super) fn parse_carefully(bytes: &Bytes) -> Result<Self, Failure> {
+        Self::parse_by(bytes, |_| None)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.is_some()
+    }
+
+    fn parse_by(
+        bytes: &Bytes,
+        read_plain: impl FnOnce(Lines<'_>) -> Option<PlainHead>,
+    ) -> Result<Self, Failure> {
         let mut lines = Lines { bytes, position: 0 };
         let (start, end) = lines.next().unwrap_or((0, 0));
         let first = &bytes[start..end];
@@ -59,37 +81,17 @@ impl Head {
             reason if status.canonical_reason().map(str::as_bytes) == Some(reason) => None,
             reason => Some(bytes.slice_ref(reason)),
         };
-        let mut headers = HeaderMap::with_capacity(EXPECTED_HEADERS);
-        let mut current: Option<(HeaderName, Value)> = None;
-        for (start, end) in lines {
-            let line = &bytes[start..end];
-            if matches!(line.first(), Some(b' ' | b'\t')) {
-                // A folded line (RFC 9112, 5.2) continues the one before, if that was one.
-                if let Some((_, value)) = &mut current {
-                    value.join(line.trim_ascii());
-                }
-                continue;
-            }
-            if let Some((name, value)) = current.take() {
-                keep(&mut headers, name, value)?;
-            }
-            let Some(colon) = memchr(b':', line) else {
-                continue;
-            };
-            let name = line[..colon].trim_ascii_end();
-            if let Ok(name) = HeaderName::from_bytes(name) {
-                let value = line[colon + 1..].trim_ascii();
-                current = Some((name, Value::Whole(bytes.slice_ref(value))));
-            }
-        }
-        if let Some((name, value)) = current {
-            keep(&mut headers, name, value)?;
-        }
+        let plain = read_plain(lines);
+        let headers = match &plain {
+            Some(plain) => AnswerHeaders::of_head(bytes.clone(), plain.noted),
+            None => read_headers(bytes)?.into(),
+        };
         Ok(Self {
             status,
             reason,
             headers,
             is_http_1_0,
+            plain,
         })
     }
 
@@ -100,8 +102,13 @@ impl Head {
 
     /// Whether the server means to keep the connection.
     pub(super) fn keeps_connection(&self) -> bool {
+        if let Some(plain) = &self.plain {
+            return plain.keeps.unwrap_or(!self.is_http_1_0)
+                && self.status != StatusCode::SWITCHING_PROTOCOLS;
+        }
         let says = |word: &str| {
             self.headers
+                .map()
                 .get_all(CONNECTION)
                 .iter()
                 .any(|value| has_token(value, word))
@@ -123,12 +130,16 @@ impl Head {
         if has_none {
             return Ok(Framing::Length(0));
         }
-        let mut encodings = self.headers.get_all(TRANSFER_ENCODING).iter();
+        if let Some(plain) = &self.plain {
+            return Ok(plain.framing);
+        }
+        let headers = self.headers.map();
+        let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
         if encodings.any(|value| has_token(value, "chunked")) {
             return Ok(Framing::Chunked);
         }
         let mut length = None;
-        for value in self.headers.get_all(CONTENT_LENGTH) {
+        for value in headers.get_all(CONTENT_LENGTH) {
             for one in value.as_bytes().split(|byte| *byte == b',') {
                 let Some(one) = parse_length(one.trim_ascii()) else {
                     // Its length is unknown, so it ends with the connection.
@@ -143,6 +154,40 @@ impl Head {
         }
         Ok(length.map_or(Framing::UntilClose, Framing::Length))
     }
+}
+
+/// Reads the headers of a whole head.
+pub(in crate::client) fn read_headers(bytes: &Bytes) -> Result<HeaderMap, Failure> {
+    let mut lines = Lines { bytes, position: 0 };
+    // The status line.
+    lines.next();
+    let mut headers = HeaderMap::with_capacity(EXPECTED_HEADERS);
+    let mut current: Option<(HeaderName, Value)> = None;
+    for (start, end) in lines {
+        let line = &bytes[start..end];
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            // A folded line (RFC 9112, 5.2) continues the one before, if that was one.
+            if let Some((_, value)) = &mut current {
+                value.join(line.trim_ascii());
+            }
+            continue;
+        }
+        if let Some((name, value)) = current.take() {
+            keep(&mut headers, name, value)?;
+        }
+        let Some(colon) = memchr(b':', line) else {
+            continue;
+        };
+        let name = line[..colon].trim_ascii_end();
+        if let Ok(name) = HeaderName::from_bytes(name) {
+            let value = line[colon + 1..].trim_ascii();
+            current = Some((name, Value::Whole(bytes.slice_ref(value))));
+        }
+    }
+    if let Some((name, value)) = current {
+        keep(&mut headers, name, value)?;
+    }
+    Ok(headers)
 }
 
 /// Headers for which there is room at once; most answers have fewer.
@@ -224,9 +269,16 @@ pub(in crate::client) fn has_token(value: &HeaderValue, token: &str) -> bool {
 }
 
 /// The lines of a head, without their ends, up to the empty one.
-struct Lines<'h> {
+pub(super) struct Lines<'h> {
     bytes: &'h [u8],
     position: usize,
+}
+
+impl<'h> Lines<'h> {
+    /// What their positions refer to.
+    pub(super) fn bytes(&self) -> &'h [u8] {
+        self.bytes
+    }
 }
 
 impl Iterator for Lines<'_> {

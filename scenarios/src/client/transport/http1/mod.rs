@@ -6,6 +6,7 @@
 
 mod framing;
 mod head;
+mod plain_head;
 mod request;
 mod scratch;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use self::scratch::{SCRATCH_SIZE, poll_read_scratch};
 use super::outgoing::{Outgoing, Unanswered};
 use crate::client::failure::{CLOSED_EARLY, DISCONNECTED, Failure};
 
-pub(in crate::client) use self::head::{Head, LONGEST_HEAD, has_token};
+pub(in crate::client) use self::head::{Head, LONGEST_HEAD, has_token, read_headers};
 
 /// Longest body that is sent in one piece with its head, in bytes: copying it costs less than sending two pieces.
 const SHORT_BODY: usize = 1 << 10;
@@ -40,7 +41,7 @@ pub(in crate::client) struct Http1<S> {
     stream: S,
     /// What was read and not yet used. It has no memory while nothing comes: most connections wait.
     read: BytesMut,
-    /// The head of the request that is being written.
+    /// The head of the request that is being written, and its body if that is short.
     head: Vec<u8>,
     body: BodyReader,
     /// Whether it serves again once the answer has been read.
@@ -95,7 +96,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         self.head.clear();
         let body = request::write(&mut self.head, request, self.proxy.as_ref());
         self.keeps = body.is_as_announced;
-        let answer = self.exchange(request.method, &body.bytes).await;
+        let mut rest = &body.bytes[..];
+        if rest.len() <= SHORT_BODY {
+            self.head.extend_from_slice(rest);
+            rest = &[];
+        }
+        let answer = self.exchange(request.method, rest).await;
         if answer.is_err() {
             self.keeps = false;
         }
@@ -198,6 +204,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
                 Err(error) => return Poll::Ready(Err(Unanswered::answered(Failure::io(&error)))),
             }
         }
+    }
+
+    /// Whether the whole body is known to have been read from the connection.
+    pub(in crate::client) fn has_body(&self) -> bool {
+        self.body.is_within(&self.read)
     }
 
     /// The next piece of the body; `None` at its end.

@@ -8,7 +8,7 @@ use url::Position;
 
 use super::ForProxy;
 use super::head::has_token;
-use crate::client::headers::write_usual;
+use crate::client::headers::{write_usual, write_value};
 use crate::client::transport::outgoing::Outgoing;
 
 /// What follows the head of a request.
@@ -39,22 +39,26 @@ pub(super) fn write<'r>(
             .as_bytes(),
     );
     out.extend_from_slice(b" HTTP/1.1\r\n");
+    if proxy.is_none() && request.headers.write_plain(out) {
+        return end_head(out, request.body);
+    }
+    let headers = request.headers.map();
     let mut length = None;
     let mut is_chunked = false;
-    for (name, value) in request.headers {
+    for (name, value) in headers {
         if *name == CONTENT_LENGTH {
             length = Some(value);
         } else if *name == TRANSFER_ENCODING {
             is_chunked |= has_token(value, "chunked");
         }
-        match request.written(name) {
+        match request.headers.written(name) {
             Some(written) => out.extend_from_slice(written.as_bytes()),
             None => write_usual(out, name.as_str()),
         }
         write_value(out, value);
     }
     if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref())
-        && !request.headers.contains_key(PROXY_AUTHORIZATION)
+        && !headers.contains_key(PROXY_AUTHORIZATION)
     {
         out.extend_from_slice(b"Proxy-Authorization");
         write_value(out, authorization);
@@ -67,20 +71,41 @@ pub(super) fn write<'r>(
             is_as_announced: true,
         };
     }
-    let is_as_announced = match length {
-        Some(length) => length.as_bytes() == body.len().to_string().as_bytes(),
-        None => {
-            if !body.is_empty() {
-                out.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-            }
-            true
-        }
+    let Some(length) = length else {
+        return end_head(out, body);
     };
     out.extend_from_slice(b"\r\n");
     Body {
         bytes: Cow::Borrowed(body),
-        is_as_announced,
+        is_as_announced: length.as_bytes() == body.len().to_string().as_bytes(),
     }
+}
+
+/// Ends a head in which nothing is said about the length of the body yet.
+fn end_head<'r>(out: &mut Vec<u8>, body: &'r Bytes) -> Body<'r> {
+    if !body.is_empty() {
+        out.extend_from_slice(b"Content-Length: ");
+        write_decimal(out, body.len());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Body {
+        bytes: Cow::Borrowed(body),
+        is_as_announced: true,
+    }
+}
+
+fn write_decimal(out: &mut Vec<u8>, mut number: usize) {
+    let start = out.len();
+    loop {
+        // A digit.
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out[start..].reverse();
 }
 
 /// Writes a request for a connection through a proxy.
@@ -96,12 +121,6 @@ pub(super) fn write_connect(
         out.extend_from_slice(b"Proxy-Authorization");
         write_value(out, authorization);
     }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_value(out: &mut Vec<u8>, value: &HeaderValue) {
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use url::Url;
 
 use super::Http1;
-use crate::client::headers::{Headers, Spelling};
+use crate::client::headers::Headers;
+use crate::client::request_headers::RequestHeaders;
 use crate::client::target::Target;
 use crate::client::transport::outgoing::Outgoing;
 use crate::client::{ClientKind, ClientOptions, ClientShared};
@@ -44,12 +44,11 @@ fn target(path: &str) -> Target {
 async fn ask(stream: DuplexStream, method: &Method, body: &[u8]) -> Result<Read, String> {
     let mut http1 = Http1::new(stream, None);
     let target = target("/path?query");
-    let spelling = Spelling::default();
+    let headers = Headers::default();
     let outgoing = Outgoing {
         method,
         target: &target,
-        headers: &HeaderMap::new(),
-        spelling: [&spelling, &spelling],
+        headers: &RequestHeaders::new(&headers, None, &target, &target),
         body: &Bytes::copy_from_slice(body),
     };
     let head = http1
@@ -65,6 +64,7 @@ async fn ask(stream: DuplexStream, method: &Method, body: &[u8]) -> Result<Read,
         status: head.status.as_u16(),
         headers: head
             .headers
+            .map()
             .iter()
             .map(|(name, value)| (name.to_string(), shown(value.as_bytes())))
             .collect(),
@@ -362,8 +362,7 @@ async fn names_go_out_as_they_were_written() {
     let outgoing = Outgoing {
         method: &Method::POST,
         target: &target,
-        headers: headers.map(),
-        spelling: [own.spelling(), headers.spelling()],
+        headers: &RequestHeaders::new(&headers, Some(&own), &target, &target),
         body: &body,
     };
     theirs
