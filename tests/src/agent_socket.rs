@@ -5,18 +5,24 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::AgentSecret;
 use greylag_infra::protocol::{
-    self, AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION, ScenarioInfo, ToAgent, ToCoordinator,
+    self, AGENT_SOCKET_PATH, Hello, MAX_FRAME_BYTES, PROTOCOL_VERSION, ScenarioInfo, ToAgent,
+    ToCoordinator,
 };
 use http::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long raw bytes are offered.
 const RAW_TIMEOUT: Duration = Duration::from_millis(500);
+/// Bytes that are read at a time: a process may have thousands of connections, and coordinators say little.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 /// One connection.
 #[derive(Debug)]
@@ -47,7 +53,10 @@ impl AgentSocket {
                 value.parse().expect("tests give valid header values"),
             );
         }
-        let (socket, _) = connect_async(request).await.map_err(Box::new)?;
+        let buffers = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+        let (socket, _) = connect_async_with_config(request, Some(buffers), true)
+            .await
+            .map_err(Box::new)?;
         Ok(Self { socket })
     }
 
@@ -73,27 +82,48 @@ impl AgentSocket {
             .await;
     }
 
+    /// Sends an encoded message as agents do: a long one in several frames.
+    ///
+    /// # Errors
+    /// The connection is closed.
+    pub async fn try_send(&mut self, mut message: Bytes) -> Result<(), Box<Error>> {
+        let mut kind = Data::Binary;
+        while message.len() > MAX_FRAME_BYTES {
+            let part = message.split_to(MAX_FRAME_BYTES);
+            let frame = Frame::message(part, OpCode::Data(kind), false);
+            self.socket.send(Message::Frame(frame)).await?;
+            kind = Data::Continue;
+        }
+        let last = Frame::message(message, OpCode::Data(kind), true);
+        Ok(self.socket.send(Message::Frame(last)).await?)
+    }
+
+    /// The next message, however long it takes; none when the connection is closed. Nothing is lost when the wait is given
+    /// up.
+    ///
+    /// # Panics
+    /// The coordinator sends something that is not a message.
+    pub async fn next_message(&mut self) -> Option<ToAgent> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Binary(frame))) => {
+                    return Some(protocol::decode(&frame).expect("the coordinator sends messages"));
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
     /// The next message, or that the connection is closed.
     ///
     /// # Panics
     /// Neither comes within a time.
     pub async fn hear(&mut self) -> Heard {
-        let next = async {
-            loop {
-                match self.socket.next().await {
-                    Some(Ok(Message::Binary(frame))) => {
-                        let message =
-                            protocol::decode(&frame).expect("the coordinator sends messages");
-                        return Heard::Message(message);
-                    }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Heard::Closed,
-                    Some(Ok(_)) => {}
-                }
-            }
-        };
-        tokio::time::timeout(ANSWER_TIMEOUT, next)
+        tokio::time::timeout(ANSWER_TIMEOUT, self.next_message())
             .await
             .expect("the coordinator answers or closes the connection")
+            .map_or(Heard::Closed, Heard::Message)
     }
 
     /// Reads until the connection is closed.

@@ -73,13 +73,33 @@ impl ProcessId {
 
     /// Resident memory in bytes.
     pub fn resident_bytes(self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        let kib = status
+        self.number("status", "VmRSS:") * 1024
+    }
+
+    /// The most resident memory that it ever had, in bytes.
+    pub fn peak_resident_bytes(self) -> u64 {
+        self.number("status", "VmHWM:") * 1024
+    }
+
+    /// How many threads it has.
+    pub fn threads(self) -> u64 {
+        self.number("status", "Threads:")
+    }
+
+    /// Bytes that it had written to disks so far.
+    pub fn written_bytes(self) -> u64 {
+        self.number("io", "write_bytes:")
+    }
+
+    /// The number behind a name in one of its files; 0 if it has ended.
+    fn number(self, file: &str, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        let number = text
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(name))
             .and_then(|rest| rest.split_ascii_whitespace().next())
-            .and_then(|number| number.parse::<u64>().ok());
-        kib.unwrap_or(0) * 1024
+            .and_then(|number| number.parse().ok());
+        number.unwrap_or(0)
     }
 
     /// The command line, arguments separated by spaces.

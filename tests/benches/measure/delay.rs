@@ -2,11 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::StreamExt;
 use greylag_tests::Nginx;
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::events::{Events, total_of};
 use crate::{median, pinned_cluster, start};
 
 const SECONDS: u64 = 30;
@@ -50,42 +49,17 @@ pub(crate) async fn measure() {
 
 /// When each `run` event came that changed the total, and that total.
 async fn follow(cluster: &greylag_tests::Cluster, id: &str) -> Vec<(u64, usize)> {
-    let path = format!("/api/v1/runs/{id}/events");
-    let request = cluster
-        .api()
-        .request(Method::GET, &path)
-        .timeout(Duration::from_secs(SECONDS + 60));
-    let mut stream = request
-        .send()
-        .await
-        .expect("an event stream")
-        .bytes_stream();
-    let mut text = String::new();
+    let within = Duration::from_secs(SECONDS + 60);
+    let mut events = Events::of_run(cluster.api(), id, within).await;
     let mut totals = Vec::new();
-    while let Some(Ok(bytes)) = stream.next().await {
+    while let Some(event) = events.next().await {
         let now_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("it is after 1970")
             .as_millis();
-        text.push_str(&String::from_utf8_lossy(&bytes));
-        while let Some(end) = text.find("\n\n") {
-            let event: String = text.drain(..end + 2).collect();
-            if let Some(total) = total_of(&event) {
-                totals.push((u64::try_from(now_ms).expect("64 bits are enough"), total));
-            }
+        if let Some(total) = total_of(&event) {
+            totals.push((u64::try_from(now_ms).expect("64 bits are enough"), total));
         }
     }
     totals
-}
-
-fn total_of(event: &str) -> Option<usize> {
-    event.lines().find(|line| line.trim_end() == "event: run")?;
-    let data = event.lines().find_map(|line| line.strip_prefix("data: "))?;
-    let run: Value = serde_json::from_str(data).ok()?;
-    // The whole view at first, then what changed of it; a value that is new is in brackets.
-    let total = match &run["view"] {
-        Value::Array(whole) => &whole.first()?["cards"]["requests"],
-        patch => &patch["cards"]["requests"][0],
-    };
-    usize::try_from(total.as_u64()?).ok()
 }

@@ -1,26 +1,34 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | page | iteration]`. Needs nginx, wrk and taskset.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | page | coordinator | iteration]`. Needs nginx,
+//! wrk and taskset.
 //!
 //! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
 //!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
 //! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
 //! - `delay`: from the end of a request until a browser receives it.
 //! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
+//! - `coordinator`: what a coordinator costs with many agents (simulated: [`coordinator`]) and ten open pages, and how late it is. Takes a
+//!   minute for each number of agents, so it runs only when it is named.
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.
 
+mod coordinator;
 mod cpu;
 mod delay;
+mod events;
 mod iteration;
 mod memory;
 mod page;
 mod plain_goose;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use greylag_tests::{Cluster, Greylag, ProcessId, descendants, wait};
 use serde_json::Value;
 
+/// The path of another `greylag_under_test` that is to be measured: two builds are compared by the same bench.
+const OTHER_BINARY: &str = "BENCH_BINARY";
 /// The core of the target and of the coordinator.
 const TARGET_CORE: &str = "0";
 /// The core of whoever generates the load.
@@ -48,18 +56,25 @@ fn main() {
             ["memory"] => memory::measure().await,
             ["delay"] => delay::measure().await,
             ["page"] => page::measure().await,
+            ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
             ["iteration"] => iteration::measure().await,
             [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
             other => {
-                panic!("unknown arguments {other:?}; use cpu, memory, delay, page, iteration, or nothing for the first four")
+                panic!("unknown arguments {other:?}; use cpu, memory, delay, page, coordinator, iteration, or nothing for the first four")
             }
         }
     });
 }
 
+/// The binary that is measured.
+fn greylag() -> Greylag {
+    let other = std::env::var_os(OTHER_BINARY).map(PathBuf::from);
+    Greylag::at(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_greylag_under_test").into()))
+}
+
 /// A coordinator and one agent, each on its core.
 async fn pinned_cluster() -> Cluster {
-    let greylag = Greylag::at(env!("CARGO_BIN_EXE_greylag_under_test"));
+    let greylag = greylag();
     let mut cluster = Cluster::start(&greylag)
         .await
         .with_agents("bench", &["bench"])
