@@ -1,7 +1,9 @@
-//! What may have been meant by a misspelled name.
+//! What may have been meant by a misspelled name. The crate of the attribute macros compiles this file, too: with a
+//! dependency on this crate, programs of scenarios would wait for it before the macros.
 
-/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one.
-const ALIKE: f64 = 0.6;
+/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one. With 0.6, `weight` is answered with
+/// `wait_time`.
+const ALIKE: f64 = 0.7;
 
 /// The known word most like `text`, if one is.
 pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

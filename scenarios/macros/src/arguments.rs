@@ -5,10 +5,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, Type, UnOp, parenthesized, token};
 
-/// From which Jaro-Winkler similarity on a word is taken for a misspelt other one. Stricter than in
-/// `infra/src/base/nearest.rs`, which a proc macro cannot import: arguments are few, and a list of them helps more than
-/// `wait_time` for `weight`.
-const ALIKE: f64 = 0.7;
+use crate::nearest::nearest;
 
 /// How an argument is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,12 +194,7 @@ pub(crate) fn suggestion<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
     otherwise: &str,
 ) -> String {
-    let likeness = |name: &&str| strsim::jaro_winkler(word, name);
-    let nearest = known
-        .clone()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .filter(|name| likeness(name) > ALIKE);
-    match nearest {
+    match nearest(word, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => {
             let all: Vec<String> = known.map(|name| format!("`{name}`")).collect();

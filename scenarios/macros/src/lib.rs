@@ -15,6 +15,8 @@ mod block;
 mod errors;
 mod expand;
 mod markov;
+#[path = "../../../infra/src/base/nearest.rs"]
+mod nearest;
 mod signature;
 mod task;
 mod task_set;
