@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use greylag_infra::{
     ClientSettings, DeclaredRequest, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors,
-    MAX_DURATION, MisfitError, UserTypeWeight, WaitTime,
+    MAX_DURATION, MisfitError, OptionDeclarationError, UserTypeWeight, WaitTime,
 };
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::{ClientKind, Headers};
@@ -34,6 +34,8 @@ pub(crate) enum ChoiceError {
     Declared { number: usize, source: http::Error },
     #[error(transparent)]
     UserType(#[from] UserTypeError),
+    #[error(transparent)]
+    Options(#[from] OptionDeclarationError),
     #[error(transparent)]
     Misfit(#[from] MisfitError),
     #[error(transparent)]
@@ -77,15 +79,17 @@ pub(crate) fn scenario_of(
     choose(test, compiled_in).map(|choice| choice.scenario)
 }
 
-/// Whether what the test chooses is there to be chosen.
-fn check_choice(test: &LoadTest, whole: &Scenario) -> Result<(), MisfitError> {
+/// Whether the scenario's options are declared correctly, and what the test chooses is there to be chosen.
+fn check_choice(test: &LoadTest, whole: &Scenario) -> Result<(), ChoiceError> {
     if test.declared.is_some() {
-        return test.check_fits_declared();
+        return Ok(test.check_fits_declared()?);
     }
+    let info = whole_scenario_info(whole);
+    info.check_declared_options()?;
     if whole.user_types.is_empty() {
-        return Err(MisfitError::NoUsers(whole.name.clone()));
+        return Err(MisfitError::NoUsers(whole.name.clone()).into());
     }
-    test.check_choice(&whole_scenario_info(whole))
+    Ok(test.check_choice(&info)?)
 }
 
 fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, ChoiceError> {
@@ -330,6 +334,20 @@ mod tests {
                 "{reason:?} should contain {words:?}"
             );
         }
+    }
+
+    #[test]
+    fn options_that_are_declared_wrongly_are_refused_even_if_they_are_secret() {
+        let pin = CustomOption::integer("pin").secret().default("s3cret");
+        let test = LoadTest {
+            scenario: "shop".into(),
+            ..LoadTest::default()
+        };
+        let refused = choose(&test, &[shop().option(pin)])
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("must be a whole number"), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use load_test::{
     DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,
     HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
     MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
-    NoHost, Overlaid, Secret, Selection, Stage, TestDefaults, TestDraft, WaitTime, field,
-    keys_of_files,
+    NoHost, OptionDeclarationError, Overlaid, Secret, Selection, Stage, TestDefaults, TestDraft,
+    WaitTime, field, keys_of_files,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,

@@ -41,9 +41,7 @@ pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
 };
-pub use options::{
-    CustomOption, CustomOptionKind, MAX_OPTION_NAME, MAX_OPTION_VALUE, OptionError, Options,
-};
+pub use options::{CustomOption, CustomOptionKind, OptionError, Options};
 /// For random choices of users: `greylag::rand::random_range(1..=50)`.
 pub use rand;
 pub use recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};

@@ -11,6 +11,7 @@ mod field_checks;
 mod host;
 mod scenario_fit;
 mod scenario_info;
+mod scenario_option;
 mod secrets;
 mod warnings;
 
@@ -34,7 +35,8 @@ pub(crate) use field_checks::{
 pub use host::NoHost;
 pub(crate) use host::{MAX_HOST_BYTES, check_host};
 pub use scenario_fit::MisfitError;
-pub use scenario_info::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+pub use scenario_info::{ScenarioInfo, UserTypeInfo};
+pub use scenario_option::{OptionDeclarationError, OptionInfo, OptionKind};
 use secrets::LEFT_OUT;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LoadTest, NoHost, OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
+use super::{LoadTest, NoHost, ScenarioInfo, UserTypeInfo};
 use crate::base::nearest;
 use crate::profile::{UserTypeWeight, equal_weights};
 
@@ -233,52 +233,6 @@ impl ScenarioInfo {
     }
 }
 
-impl OptionInfo {
-    /// Whether a text can be the option's value.
-    ///
-    /// # Errors
-    /// [`MisfitError::OptionValue`], which shows the value unless the option is secret.
-    pub fn check(&self, value: &str) -> Result<(), MisfitError> {
-        let refuse = |wanted: String| {
-            Err(MisfitError::OptionValue {
-                name: shown(&self.name),
-                wanted,
-                given: (!self.secret).then(|| shown(value)),
-            })
-        };
-        let is_of_kind = match self.kind {
-            OptionKind::Text => true,
-            OptionKind::Integer => value.parse::<i64>().is_ok(),
-            OptionKind::Number => value.parse::<f64>().is_ok_and(f64::is_finite),
-            OptionKind::Flag => value.parse::<bool>().is_ok(),
-        };
-        if !is_of_kind {
-            return refuse(self.kind.words().to_owned());
-        }
-        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == value) {
-            return refuse(if self.secret {
-                "one of the choices that the scenario declares".to_owned()
-            } else {
-                let choices = self.choices.iter().map(String::as_str).collect::<Vec<_>>();
-                format!("one of {}", list(&choices))
-            });
-        }
-        Ok(())
-    }
-}
-
-impl OptionKind {
-    /// For a message: `a whole number`.
-    pub fn words(self) -> &'static str {
-        match self {
-            OptionKind::Text => "a text",
-            OptionKind::Integer => "a whole number",
-            OptionKind::Number => "a number",
-            OptionKind::Flag => "true or false",
-        }
-    }
-}
-
 fn hint(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("did you mean `{}`?", shown(nearest)),
@@ -287,7 +241,7 @@ fn hint(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn list(names: &[&str]) -> String {
+pub(super) fn list(names: &[&str]) -> String {
     let mut names: Vec<String> = names.iter().map(|name| shown(name)).collect();
     if names.len() > MAX_SHOWN {
         names.truncate(MAX_SHOWN);
@@ -296,7 +250,7 @@ fn list(names: &[&str]) -> String {
     names.join(", ")
 }
 
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .take(MAX_SHOWN_CHARS)
@@ -306,6 +260,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load_test::{OptionInfo, OptionKind};
 
     fn user_type(name: &str, weight: f64, fixed_count: u64, host: Option<&str>) -> UserTypeInfo {
         UserTypeInfo {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MAX_OPTIONS;
+use super::{MAX_OPTIONS, OptionInfo};
 use crate::base::{MAX_SCENARIO_PARTS, bounded_list};
 
 /// A scenario compiled into an agent.
@@ -39,37 +39,4 @@ pub struct UserTypeInfo {
     pub fixed_count: u64,
     /// Its own host, used when the test names none.
     pub host: Option<String>,
-}
-
-/// An option that a scenario declares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OptionInfo {
-    /// Its name, as on the command line without the dashes.
-    pub name: String,
-    /// What its values are.
-    pub kind: OptionKind,
-    /// Its value unless another is given.
-    pub default: String,
-    /// One line of help.
-    pub help: String,
-    /// Whether the value must never be shown.
-    pub secret: bool,
-    /// The values there are, if only some are allowed.
-    #[serde(deserialize_with = "bounded_list::<_, _, MAX_SCENARIO_PARTS>")]
-    pub choices: Vec<String>,
-}
-
-/// What an option's values are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OptionKind {
-    /// Any text.
-    #[default]
-    Text,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Flag,
 }

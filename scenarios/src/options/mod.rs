@@ -4,16 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Longest name of an option, in characters.
-pub const MAX_OPTION_NAME: usize = 64;
-/// Longest value of an option, in bytes.
-pub const MAX_OPTION_VALUE: usize = 65_536;
-
 /// An option that a scenario declares.
 ///
 /// It appears in `run --help`, in a test file's `[options]`, in the start form and in
 /// [`Run::options`](crate::Run::options). Its name consists of lower-case letters, digits and dashes and
-/// begins with a letter; that and its default are checked by [`Scenario::prepare`](crate::Scenario::prepare).
+/// begins with a letter; that, its default and its choices are checked before load starts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CustomOption {
     /// Its name, as on the command line without the dashes.
@@ -233,11 +228,11 @@ impl fmt::Debug for Options {
 /// What is shown in place of a secret value.
 const HIDDEN: &str = "***";
 
-/// Why an option, or a value given for one, is refused. Values of secret options are never in it.
+/// Why an option cannot be read. Values of secret options are never in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// The scenario does not declare it.
-    #[error("the scenario has no option {name:?}: it declares {}", list(known))]
+    #[error("the scenario has no option `{name}`: it declares {}", list(known))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -245,7 +240,7 @@ pub enum OptionError {
         known: Vec<String>,
     },
     /// The text is not a valid value of the option's kind.
-    #[error("option {name} must be {kind}, not {given:?}")]
+    #[error("option `{name}` must be {kind}, not `{given}`")]
     Kind {
         /// The option's name.
         name: String,
@@ -254,26 +249,8 @@ pub enum OptionError {
         /// What was given; masked when the option is secret.
         given: String,
     },
-    /// The value is none of the choices.
-    #[error("option {name} must be one of {}, not {given:?}", choices.join(", "))]
-    Choice {
-        /// The option's name.
-        name: String,
-        /// What it can be.
-        choices: Vec<String>,
-        /// What was given; masked when the option is secret.
-        given: String,
-    },
-    /// The value is too long.
-    #[error("the value of option {name} is {bytes} bytes long: the maximum is {MAX_OPTION_VALUE}")]
-    TooLong {
-        /// The option's name.
-        name: String,
-        /// How long it is.
-        bytes: usize,
-    },
     /// The scenario's code asks for another kind than it declared.
-    #[error("option {name} is declared as {declared}, but read as {asked}")]
+    #[error("option `{name}` is declared as {declared}, but read as {asked}")]
     OtherKind {
         /// The option's name.
         name: String,
@@ -281,28 +258,6 @@ pub enum OptionError {
         declared: CustomOptionKind,
         /// As read.
         asked: CustomOptionKind,
-    },
-    /// The declared name cannot be one.
-    #[error(
-        "{name:?} is not a valid option name: use at most {MAX_OPTION_NAME} lower-case letters, digits and dashes, beginning with a letter and not ending with a dash"
-    )]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// Two declared options have the same name.
-    #[error("option {name} is declared twice: the options of a scenario must have different names")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// What the scenario itself declares as default or choice is not a valid value.
-    #[error("option {name} is not declared correctly: {reason}")]
-    Declared {
-        /// The option's name.
-        name: String,
-        /// What is wrong with it.
-        reason: Box<OptionError>,
     },
 }
 
@@ -322,15 +277,6 @@ impl CustomOptionKind {
             Self::Flag => "false",
         }
     }
-
-    fn accepts(self, text: &str) -> bool {
-        match self {
-            Self::Text => true,
-            Self::Integer => text.parse::<i64>().is_ok(),
-            Self::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
-            Self::Flag => text.parse::<bool>().is_ok(),
-        }
-    }
 }
 
 impl CustomOption {
@@ -345,72 +291,6 @@ impl CustomOption {
             given: self.shown(text),
         }
     }
-
-    /// Whether `text`, which the scenario declares as default or choice, can be the option's value. What users give is
-    /// validated before it comes here.
-    fn check_declared(&self, text: &str) -> Result<(), OptionError> {
-        if text.len() > MAX_OPTION_VALUE {
-            return Err(OptionError::TooLong {
-                name: self.name.clone(),
-                bytes: text.len(),
-            });
-        }
-        if !self.kind.accepts(text) {
-            return Err(self.wrong(text));
-        }
-        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == text) {
-            return Err(OptionError::Choice {
-                name: self.name.clone(),
-                choices: if self.secret {
-                    vec![HIDDEN.to_owned()]
-                } else {
-                    self.choices.clone()
-                },
-                given: self.shown(text),
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether the declaration itself is in order.
-    fn check_declaration(&self) -> Result<(), OptionError> {
-        if !is_name(&self.name) {
-            return Err(OptionError::Name {
-                name: self.name.clone(),
-            });
-        }
-        let declared = self.choices.iter().chain(std::iter::once(&self.default));
-        for text in declared {
-            self.check_declared(text)
-                .map_err(|reason| OptionError::Declared {
-                    name: self.name.clone(),
-                    reason: Box::new(reason),
-                })?;
-        }
-        Ok(())
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    name.len() <= MAX_OPTION_NAME
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(allowed)
-        && !name.ends_with('-')
-}
-
-/// Whether options can be declared together.
-pub(crate) fn check_declarations(declared: &[CustomOption]) -> Result<(), OptionError> {
-    let mut names = std::collections::BTreeSet::new();
-    for option in declared {
-        option.check_declaration()?;
-        if !names.insert(&option.name) {
-            return Err(OptionError::Twice {
-                name: option.name.clone(),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::events::{Events, RequestEvent, UserErrorEvent, handler, spawned_handler};
 use crate::load_shape::{self, LoadShape, ShapeError, ShapeFactory, ShapePlan};
-use crate::options::{self, CustomOption, OptionError, Options};
+use crate::options::{CustomOption, Options};
 use crate::place::keep_places_of_panics;
 use crate::recorder::Recorder;
 use crate::rows::{DataSource, RowsError};
@@ -22,9 +22,6 @@ use crate::user::{UserType, UserTypeError, UserTypeProblem};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// An option is not declared correctly.
-    #[error(transparent)]
-    Option(#[from] OptionError),
     /// A user type cannot work as it was written.
     #[error(transparent)]
     UserType(#[from] UserTypeError),
@@ -334,13 +331,12 @@ impl Scenario {
         Ok(())
     }
 
-    /// Checks everything that can be known before load starts, and reads the test data: declared
-    /// options, user types (as [`Scenario::check`] does), data files. Reads files, so it may block.
+    /// Checks what can be known here before load starts, and reads the test data: user types (as [`Scenario::check`]
+    /// does) and data files. Reads files, so it may block.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn prepare(&self, settings: &RunSettings) -> Result<(), PrepareError> {
-        options::check_declarations(&self.options)?;
         self.check()?;
         for source in &self.data {
             source.prepare(settings)?;
