@@ -97,7 +97,7 @@ pub struct Load {
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// A user type has nothing to do.
-    #[error("user type {user_type:?} has no task with a weight above 0: add one with .task(1, …)")]
+    #[error("user type `{user_type}` has no task with a weight above 0: add one with .task(1, …)")]
     NoTasks {
         /// The user type's name.
         user_type: String,
@@ -107,7 +107,7 @@ pub enum DriveError {
     UserType(#[from] UserTypeError),
     /// There is nothing to send requests to.
     #[error(
-        "user type {user_type:?} has no host: you must specify the base host, for the load test with --host or \
+        "user type `{user_type}` has no host: you must specify the base host, for the load test with --host or \
          for the user type with .host(…)"
     )]
     NoHost {
@@ -116,7 +116,7 @@ pub enum DriveError {
     },
     /// A planned user names a user type that the scenario does not have.
     #[error(
-        "user {index} is planned for user type number {user_type}, but scenario {scenario:?} has {count}"
+        "user {index} is planned for user type number {user_type}, but scenario `{scenario}` has {count}"
     )]
     NoSuchUserType {
         /// The planned user's number.
@@ -129,7 +129,7 @@ pub enum DriveError {
         count: usize,
     },
     /// The host is not a base URL for HTTP.
-    #[error("host {host:?} is not an http:// or https:// URL with a host name")]
+    #[error("host `{host}` is not an http:// or https:// URL with a host name")]
     Host {
         /// The host as given, but for its password.
         host: String,

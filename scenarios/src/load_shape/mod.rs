@@ -97,7 +97,7 @@ pub struct ShapeChange {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ShapeError {
     /// The scenario has none.
-    #[error("scenario {scenario:?} has no load shape: add one with .shape(…)")]
+    #[error("scenario `{scenario}` has no load shape: add one with .shape(…)")]
     None {
         /// The scenario's name.
         scenario: String,

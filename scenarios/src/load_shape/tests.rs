@@ -160,7 +160,7 @@ fn what_cannot_be_run_is_a_message_with_its_time() {
     let none = Scenario::new("plain").evaluate_shape(seconds(1), &RunSettings::default());
     assert_eq!(
         message(none),
-        "scenario \"plain\" has no load shape: add one with .shape(…)"
+        "scenario `plain` has no load shape: add one with .shape(…)"
     );
 }
 

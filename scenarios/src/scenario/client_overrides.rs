@@ -212,10 +212,7 @@ mod tests {
             (full().http_version(HttpVersion::Http2), "HTTP/2"),
         ] {
             let error = with(user).unwrap_err().to_string();
-            assert!(
-                error.contains("\"Full\"") && error.contains(word),
-                "{error}"
-            );
+            assert!(error.contains("`Full`") && error.contains(word), "{error}");
             assert!(!error.contains("geheim"), "{error}");
         }
         for user in [full(), full().http_version(HttpVersion::Http1)] {
@@ -234,7 +231,7 @@ mod tests {
             proxy: Some("http://ada:geheim@proxy:1".into()),
             ..ClientOverrides::default()
         });
-        assert!(proxy.contains("\"Fast\"") && proxy.contains("only the full client"));
+        assert!(proxy.contains("`Fast`") && proxy.contains("only the full client"));
         assert!(!proxy.contains("geheim"), "{proxy}");
         let pem = refused(ClientOverrides {
             root_certificate: Some("no PEM".into()),

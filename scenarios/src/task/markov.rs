@@ -12,12 +12,12 @@ pub(crate) type Transitions = Vec<(String, Vec<(String, u32)>)>;
 pub(crate) enum MarkovError {
     /// Locust's `NoMarkovTasksError`.
     #[error(
-        "no Markov tasks defined in task set {set:?}: give at least one of its tasks transitions"
+        "no Markov tasks defined in task set `{set}`: give at least one of its tasks transitions"
     )]
     NoTasks { set: String },
     /// Locust's `InvalidTransitionError`.
     #[error(
-        "transition to {to} from {from} is invalid since no such task exists in task set {set:?}"
+        "transition to {to} from {from} is invalid since no such task exists in task set `{set}`"
     )]
     UnknownTarget {
         set: String,
@@ -26,7 +26,7 @@ pub(crate) enum MarkovError {
     },
     /// Locust's `NonMarkovTaskTransitionError`.
     #[error(
-        "{to} of task set {set:?} cannot be used as a target for a transition since it does not \
+        "{to} of task set `{set}` cannot be used as a target for a transition since it does not \
          define any transitions of its own. Used as a transition from {from}"
     )]
     DeadEnd {
@@ -37,24 +37,24 @@ pub(crate) enum MarkovError {
     /// Locust's `MarkovTaskTagError`.
     #[error(
         "tags are unsupported in Markov task sets since they can make the Markov chain invalid. \
-         Tags detected on {task} of task set {set:?}: {tags}"
+         Tags detected on {task} of task set `{set}`: {tags}"
     )]
     Tags {
         set: String,
         task: String,
         tags: String,
     },
-    #[error("task set {set:?} gives transitions from {from}, and has no such task")]
+    #[error("task set `{set}` gives transitions from {from}, and has no such task")]
     UnknownSource { set: String, from: String },
-    #[error("all transitions from {from} of task set {set:?} have weight 0: nothing can follow it")]
+    #[error("all transitions from {from} of task set `{set}` have weight 0: nothing can follow it")]
     NoWeight { set: String, from: String },
-    #[error("task set {set:?} has two tasks named {name}: transitions could mean either")]
+    #[error("task set `{set}` has two tasks named {name}: transitions could mean either")]
     SameName { set: String, name: String },
     #[error(
-        "task set {set:?} has transitions and is not a Markov task set: make it one, or leave them out"
+        "task set `{set}` has transitions and is not a Markov task set: make it one, or leave them out"
     )]
     NotMarkov { set: String },
-    #[error("task {task} of Markov task set {set:?} is a task set without tasks")]
+    #[error("task {task} of Markov task set `{set}` is a task set without tasks")]
     NothingToDo { set: String, task: String },
 }
 
@@ -212,15 +212,15 @@ mod tests {
 
     #[test]
     fn what_locust_refuses_is_refused_for_its_reason() {
-        assert!(refused(&["a"], &[]).starts_with("no Markov tasks defined in task set \"Shop\""));
+        assert!(refused(&["a"], &[]).starts_with("no Markov tasks defined in task set `Shop`"));
         assert!(refused(&["a"], &[("a", &[])]).starts_with("no Markov tasks defined"));
         assert_eq!(
             refused(&["a"], &[("a", &[("gone", 1)])]),
-            "transition to gone from a is invalid since no such task exists in task set \"Shop\""
+            "transition to gone from a is invalid since no such task exists in task set `Shop`"
         );
         assert_eq!(
             refused(&["a", "b"], &[("a", &[("b", 1)])]),
-            "b of task set \"Shop\" cannot be used as a target for a transition since it does not \
+            "b of task set `Shop` cannot be used as a target for a transition since it does not \
              define any transitions of its own. Used as a transition from a"
         );
         let tagged = [TaskEntry::new(
@@ -233,7 +233,7 @@ mod tests {
                 .err()
                 .unwrap()
                 .to_string()
-                .ends_with("Tags detected on a of task set \"Shop\": x, y")
+                .ends_with("Tags detected on a of task set `Shop`: x, y")
         );
     }
 

@@ -249,7 +249,7 @@ impl TaskTable {
                 .collect();
             if !unreachable.is_empty() {
                 tracing::warn!(
-                    "the following Markov tasks are unreachable in task set {:?}: {}",
+                    "the following Markov tasks are unreachable in task set `{}`: {}",
                     self.name,
                     unreachable.join(", ")
                 );
@@ -259,7 +259,7 @@ impl TaskTable {
             if let Some(set) = entry.set() {
                 if !set.has_work() {
                     tracing::warn!(
-                        "task set {:?} has no tasks to run and is left out",
+                        "task set `{}` has no tasks to run and is left out",
                         set.name
                     );
                 }

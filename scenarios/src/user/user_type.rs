@@ -31,7 +31,7 @@ pub(crate) struct Definition {
 
 /// Why no run can begin with a user type. The message is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("user type {user_type:?}: {problem}")]
+#[error("user type `{user_type}`: {problem}")]
 pub struct UserTypeError {
     user_type: String,
     problem: UserTypeProblem,
@@ -40,7 +40,7 @@ pub struct UserTypeError {
 /// What is wrong with a user type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UserTypeProblem {
-    #[error("its host {0:?} is not an http:// or https:// URL with a host name")]
+    #[error("its host `{0}` is not an http:// or https:// URL with a host name")]
     Host(String),
     #[error(transparent)]
     Client(#[from] ClientSetupError),
@@ -69,7 +69,7 @@ pub(crate) enum ClientOverrideError {
     Proxy,
     #[error("the test names an HTTP version, but only the full client lets you choose it")]
     HttpVersion,
-    #[error("{0:?} is not a valid header name")]
+    #[error("`{0}` is not a valid header name")]
     HeaderName(String),
     #[error("the value of the default header {0} has characters that cannot be sent")]
     HeaderValue(String),

@@ -45,7 +45,8 @@ impl Client {
         let jar = self.cookies.get_or_insert_default();
         if !jar.set(name, value, Site::from(&self.shared.base.url), now()) {
             tracing::warn!(
-                "the cookie {name:?} is not set: its name or value has a control character or is too long"
+                "the cookie `{}` is not set: its name or value has a control character or is too long",
+                name.escape_debug()
             );
         }
     }

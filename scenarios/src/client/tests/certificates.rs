@@ -90,7 +90,7 @@ fn certificates_that_are_none_are_refused_with_a_message() {
         let host = "https://localhost".parse().unwrap();
         let options = Arc::clone(user_type.client_options());
         let refused = ClientShared::new(&host, options).err().unwrap();
-        assert_eq!(found, format!("user type \"u\": {refused}"));
+        assert_eq!(found, format!("user type `u`: {refused}"));
         refused
     };
     let ada = certificate("ada");

@@ -23,7 +23,7 @@ pub struct Selection {
 /// No task is left in any user type. The message is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no task of scenario {scenario:?} is left after selecting by tags; {}",
+    "no task of scenario `{scenario}` is left after selecting by tags; {}",
     tags_there_are(tags)
 )]
 pub struct SelectionError {
@@ -95,7 +95,7 @@ impl Scenario {
                 if !kept {
                     let name = user_type.name();
                     tracing::warn!(
-                        "user type {name:?} has no tasks left after filtering and is left out"
+                        "user type `{name}` has no tasks left after filtering and is left out"
                     );
                 }
                 kept

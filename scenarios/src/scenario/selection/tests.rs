@@ -103,7 +103,7 @@ fn tags_keep_and_drop_as_in_locust() {
     assert_eq!(left(&[], &["browse", "api"]), "Visitor[home*4 plain*1]");
     assert_eq!(
         left(&["api"], &["api"]),
-        "no task of scenario \"shop\" is left after selecting by tags; available tags: api, \
+        "no task of scenario `shop` is left after selecting by tags; available tags: api, \
          browse, fast, page, slow"
     );
 }
@@ -178,16 +178,16 @@ fn what_cannot_work_is_reported_before_load_starts() {
     let user = || FastHttpUser::<()>::new("User").task(1, Nothing::task);
     assert_eq!(
         refused(user().host("shop.example")),
-        "user type \"User\": its host \"shop.example\" is not an http:// or https:// URL with a host name"
+        "user type `User`: its host `shop.example` is not an http:// or https:// URL with a host name"
     );
     assert_eq!(
         refused(user().wait_time(crate::task::constant_throughput(-1.0))),
-        "user type \"User\": constant_throughput() requires a positive rate, got: -1"
+        "user type `User`: constant_throughput() requires a positive rate, got: -1"
     );
     let set = |set: TaskSetBuilder<(), ()>| user().task_set(TaskOptions::new("Set"), set);
     let message = refused(set(TaskSetBuilder::markov("Set")));
     assert!(
-        message.contains("no Markov tasks defined in task set \"Set\""),
+        message.contains("no Markov tasks defined in task set `Set`"),
         "{message}"
     );
     let chain = TaskSetBuilder::<(), ()>::markov("Chain")
@@ -195,7 +195,7 @@ fn what_cannot_work_is_reported_before_load_starts() {
         .transitions("a", [("a", 1)]);
     let message = refused(user().task_set(options("Chain", 1, &["api"]), chain));
     assert!(
-        message.ends_with("Tags detected on Chain of task set \"User\": api"),
+        message.ends_with("Tags detected on Chain of task set `User`: api"),
         "{message}"
     );
     // Also deep inside, and for another order.
