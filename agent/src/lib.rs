@@ -9,7 +9,7 @@ mod main_macro;
 mod open_files;
 mod own_build;
 mod recorder;
-mod scenario_choice;
+mod scenario;
 mod worker;
 mod worker_protocol;
 

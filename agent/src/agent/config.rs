@@ -13,7 +13,7 @@ use rand::distr::Alphanumeric;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::scenario_info::scenario_info;
+use crate::scenario::scenario_info;
 
 /// Letters and digits of an agent's secret: 190 bits.
 const SECRET_LENGTH: usize = 32;

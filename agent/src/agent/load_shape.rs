@@ -10,7 +10,7 @@ use greylag_scenarios::{RunSettings, Scenario, ShapeError, ShapePlan};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::scenario_choice::{ChoiceError, shape_ceiling};
+use crate::scenario::{ChoiceError, shape_ceiling};
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);

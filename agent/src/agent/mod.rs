@@ -17,7 +17,6 @@ mod load_shape;
 mod outbox;
 mod owner;
 mod run;
-mod scenario_info;
 mod worker_process;
 
 use std::time::Duration;
@@ -35,7 +34,6 @@ use greylag_infra::protocol::Hello;
 pub use link::Refusal;
 use link::{HeldRuns, LinkConfig, keep_connected};
 use owner::Owner;
-pub(crate) use scenario_info::{option_info, scenario_info, whole_scenario_info};
 
 use crate::own_build::own_build;
 

@@ -9,7 +9,7 @@ use super::Owner;
 use crate::agent::load_shape::{self, LoadShapeError, ShapedLoad};
 use crate::agent::run::{AgentRun, Plan, local_ports};
 use crate::agent::worker_process::WorkerProcess;
-use crate::scenario_choice::{Choice, ChoiceError, choose, settings_of};
+use crate::scenario::{Choice, ChoiceError, choose, settings_of};
 
 /// What a scenario's load shape says about a run.
 #[derive(Debug)]

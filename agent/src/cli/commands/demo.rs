@@ -7,7 +7,6 @@ use clap::Args;
 use greylag_infra::{TestDefaults, TestDraft};
 use greylag_scenarios::Scenario;
 
-use crate::agent::scenario_info;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, RunLog, SummaryFile};
 use crate::cli::local::{Local, LocalPage};
@@ -15,6 +14,7 @@ use crate::cli::options::{DataDir, seconds};
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 use crate::demo_target::DemoTarget;
+use crate::scenario::scenario_info;
 
 /// The example scenario that shops in the demo's target.
 const DEMO_SCENARIO: &str = "shop";

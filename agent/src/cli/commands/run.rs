@@ -10,7 +10,6 @@ use greylag_scenarios::Scenario;
 use url::Url;
 
 use super::scenarios::{list_tasks_of, list_users};
-use crate::agent::scenario_info;
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{CsvFiles, Following, RunLog, SummaryFile, follow, warn_about};
@@ -22,7 +21,7 @@ use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
 use crate::cli::signals::Signals;
 use crate::own_build::own_build;
-use crate::scenario_choice::{scenario_of, unknown_scenario};
+use crate::scenario::{scenario_info, scenario_of, unknown_scenario};
 
 /// Options of `greylag run`. Locust's command line works here, too; where a name or a default differs, the
 /// option says so.

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use greylag_infra::TestDraft;
 use greylag_scenarios::Scenario;
 
-use crate::agent::whole_scenario_info;
 use crate::cli::failure::Failure;
 use crate::cli::local::LOCAL_INFRASTRUCTURE;
 use crate::cli::options::{AskedTest, TestOptions};
 use crate::cli::settings::Sources;
-use crate::scenario_choice::unknown_scenario;
+use crate::scenario::{unknown_scenario, whole_scenario_info};
 
 /// What was given, by flags over the test file, without defaults. Secrets are in it; the page does not show them.
 ///

@@ -8,8 +8,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use greylag_scenarios::{CustomOption, CustomOptionKind, Scenario};
 
 use super::{Sources, boolish, locust_options};
-use crate::agent::option_info;
 use crate::cli::failure::Failure;
+use crate::scenario::option_info;
 
 /// Long names of the program's own flags, which every subcommand has.
 const OF_THE_PROGRAM: [&str; 5] = ["help", "version", "log-level", "log-file", "skip-log-setup"];

@@ -5,7 +5,7 @@ use std::io;
 
 use greylag_scenarios::DriveError;
 
-use crate::scenario_choice::ChoiceError;
+use crate::scenario::ChoiceError;
 
 /// Why a worker's load cannot be prepared or driven.
 #[derive(Debug, thiserror::Error)]

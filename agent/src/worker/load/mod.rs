@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::watch::Watchdog;
-use crate::scenario_choice::Choice;
+use crate::scenario::Choice;
 pub(super) use error::LoadError;
 use scheduler::{ARRIVAL_QUEUE, ORDER_QUEUE, Scheduler};
 

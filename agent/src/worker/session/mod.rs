@@ -22,7 +22,7 @@ use super::watch::SaturationWatch;
 use crate::bounded_names::Overflowed;
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
-use crate::scenario_choice::{choose, settings_of, shape_ceiling};
+use crate::scenario::{choose, settings_of, shape_ceiling};
 use crate::worker_protocol::{FromWorker, ToWorker};
 use agent_link::AgentLink;
 pub(super) use agent_link::SessionError;

@@ -155,7 +155,8 @@ async fn the_host_of_the_scenario_is_used_where_the_test_names_none() {
     server.has_seen(1).await;
     driven.end().await;
     let wrong = crate::Scenario::new("wrong").goose(ported().set_host("nowhere"));
-    let host = "user type `Ported`: its host `nowhere` is not an http:// or https:// URL with a host name";
+    let host =
+        "user type `Ported`: its host `nowhere` is not an http:// or https:// URL with a host name";
     let refused = wrong.prepare(&RunSettings::default()).unwrap_err();
     assert_eq!(refused.to_string(), host);
 }
@@ -163,8 +164,7 @@ async fn the_host_of_the_scenario_is_used_where_the_test_names_none() {
 #[test]
 fn a_goose_scenario_without_work_is_refused_before_load() {
     let idle = scenario!("Idle").register_transaction(transaction!(login).set_on_start());
-    let message =
-        "user type `Idle`: its goose scenario has only on_start and on_stop transactions";
+    let message = "user type `Idle`: its goose scenario has only on_start and on_stop transactions";
     let idle = crate::Scenario::new("idle").goose(idle);
     let refused = idle.prepare(&RunSettings::default()).unwrap_err();
     assert_eq!(refused.to_string(), message);

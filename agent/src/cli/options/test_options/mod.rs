@@ -15,7 +15,7 @@ use greylag_scenarios::Scenario;
 use super::worker_count::workers_per_core;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Sources;
-use crate::scenario_choice::unknown_scenario;
+use crate::scenario::unknown_scenario;
 use field_flags::{FieldFlags, long};
 
 /// What a test file says under the same names; flags win over it.

@@ -13,7 +13,7 @@ use greylag_scenarios::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::agent::whole_scenario_info;
+use super::info::whole_scenario_info;
 
 /// What of a scenario takes part in a run.
 #[derive(Debug, Clone)]

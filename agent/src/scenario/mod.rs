@@ -1,0 +1,13 @@
+//! The scenarios of this program beside load tests: what a coordinator is sent of them, which one a test means, and what
+//! its run is started with.
+//!
+//! - `info`: a scenario as coordinators know it.
+//! - `choice`: which scenario a test means, and what of it takes part.
+
+mod choice;
+mod info;
+
+pub(crate) use choice::{
+    Choice, ChoiceError, choose, scenario_of, settings_of, shape_ceiling, unknown_scenario,
+};
+pub(crate) use info::{option_info, scenario_info, whole_scenario_info};
