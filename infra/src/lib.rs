@@ -14,6 +14,8 @@ pub use base::{
     describe_builds, duration_of_number, format_duration, micros, parse_duration,
     parse_whole_seconds,
 };
+#[cfg(feature = "schema")]
+pub use load_test::DurationValue;
 pub use load_test::{
     ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
     DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,

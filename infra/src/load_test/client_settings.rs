@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
+use super::draft::{DurationValue, HeaderValues};
 use super::header_problems;
 
 /// Largest certificate text, in bytes: some hundred certificates.
@@ -26,6 +28,7 @@ const PEM: &str = "-----BEGIN ";
 /// Settings of the HTTP client; none leaves the user type's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ClientSettings {
     /// Which client: of declared requests only, because user types are written for theirs.
     pub kind: Option<ClientKind>,
@@ -34,12 +37,16 @@ pub struct ClientSettings {
     /// Certificates to trust beside the system's, as PEM text.
     pub root_certificate: Option<String>,
     /// A certificate chain with its private key, as PEM text, for servers that ask for one.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub client_certificate: Option<Secret>,
     /// URL of a proxy, which may have a password; of the full client only.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub proxy: Option<Secret>,
     /// Longest time for a whole request.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<DurationValue>))]
     pub request_timeout: Option<Duration>,
     /// Longest time for making a connection.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<DurationValue>))]
     pub connect_timeout: Option<Duration>,
     /// How many redirects are followed; 0 for none.
     pub max_redirects: Option<u32>,
@@ -48,12 +55,14 @@ pub struct ClientSettings {
     /// Most bytes of a decoded response body that are kept to be read; larger bodies are received and counted.
     pub max_body: Option<u64>,
     /// Headers of every request, unless the request sets them itself.
+    #[cfg_attr(feature = "schema", schema(value_type = HeaderValues))]
     pub headers: Vec<(String, String)>,
 }
 
 /// Which HTTP client users have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum ClientKind {
     /// HTTP/1.1: Locust's `FastHttpUser`.
     Fast,
@@ -63,6 +72,7 @@ pub enum ClientKind {
 
 /// Which versions of HTTP users speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum HttpVersion {
     /// What the server offers over TLS, HTTP/2 first.
     #[serde(rename = "auto")]

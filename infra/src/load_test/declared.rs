@@ -4,15 +4,20 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::LEFT_OUT;
+#[cfg(feature = "schema")]
+use super::draft::{HeaderValues, WaitValue};
 use super::error::{LoadTestError, LoadTestErrors};
 
 /// A scenario that is a list of requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeclaredScenario {
     /// The requests, drawn at random by weight.
+    #[cfg_attr(feature = "schema", schema(required = true))]
     pub requests: Vec<DeclaredRequest>,
     /// How long a user waits between two requests; none means not at all.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<WaitValue>))]
     pub wait_time: Option<WaitTime>,
 }
 
@@ -152,8 +157,10 @@ pub(crate) fn header_problems(headers: &[(String, String)]) -> impl Iterator<Ite
 
 /// One request of a declared scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeclaredRequest {
     /// HTTP method, `GET` if none is given.
+    #[cfg_attr(feature = "schema", schema(required = false, default = "GET"))]
     pub method: String,
     /// Path (and query) below the host.
     pub path: String,
@@ -161,9 +168,11 @@ pub struct DeclaredRequest {
     #[serde(default)]
     pub name: Option<String>,
     /// How often this request is drawn, relative to the others.
+    #[cfg_attr(feature = "schema", schema(required = false, default = 1))]
     pub weight: u32,
     /// Header names and values.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = HeaderValues))]
     pub headers: Vec<(String, String)>,
     /// Request body.
     #[serde(default)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
+use super::draft::DurationValue;
 use super::{ClientSettings, DeclaredScenario};
 use crate::base::RunTime;
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
@@ -71,11 +73,13 @@ pub struct Stage {
     pub users: Option<u64>,
     /// New iterations per second at the end of the ramp; none leaves the rate as it is.
     pub arrival_rate: Option<f64>,
-    /// How long the ramp takes, in seconds; 0 is a jump.
+    /// How long the ramp takes, in whole seconds; 0 is a jump.
+    #[cfg_attr(feature = "schema", schema(rename = "ramp", value_type = DurationValue))]
     pub ramp_s: u64,
-    /// Users started or stopped per second; takes the place of `ramp_s` where it is given.
+    /// Users started or stopped per second; takes the place of the ramp's duration where it is given.
     pub spawn_rate: Option<f64>,
-    /// How long the stage lasts, its ramp included, in seconds.
+    /// How long the stage lasts, its ramp included, in whole seconds.
+    #[cfg_attr(feature = "schema", schema(rename = "duration", value_type = DurationValue, required = true))]
     pub duration_s: u64,
 }
 

@@ -23,6 +23,8 @@ pub(crate) use declared::{MAX_REQUESTS, WAIT_TIME_RANGE};
 pub use defaults::{DEFAULT_INFRASTRUCTURE, TestDefaults};
 pub(crate) use definition::have_rates;
 pub use definition::{LoadTest, Selection, Stage};
+#[cfg(feature = "schema")]
+pub use draft::DurationValue;
 pub use draft::{
     DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,
     MAX_TEST_FILE_BYTES, Overlaid, TestDraft, field, keys_of_files,

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::section::Section;
 use crate::load_test::{ClientKind, ClientSettings, HttpVersion, Secret};
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "kind",
     "accept_invalid_certs",
     "root_certificate",

@@ -142,7 +142,8 @@ macro_rules! fields {
         $key:ident: $type:ty as $kind:ident $(, in $($place:ident).+)? $(, help $flag_help:literal)?, { $($shown:tt)* };
     )+) => {
         /// What a test file, a request to the API, the page's form or the command line says of a load test. Everything
-        /// is optional. As JSON it is what the API takes.
+        /// is optional. As JSON it is what the API takes, which also takes the stages as `stage`, and as in a test file
+        /// `request` and `wait_time` beside the fields instead of `declared`.
         #[derive(Debug, Clone, Default, PartialEq, Serialize)]
         #[serde(deny_unknown_fields)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -162,11 +163,10 @@ macro_rules! fields {
             pub options: BTreeMap<String, String>,
             /// The declared requests, if there are any.
             #[serde(skip_serializing_if = "Option::is_none")]
-            #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
             pub declared: Option<DeclaredScenario>,
             /// Settings of the HTTP client.
             #[serde(serialize_with = "as_written", skip_serializing_if = "is_default")]
-            #[cfg_attr(feature = "schema", schema(value_type = Object, required = false))]
+            #[cfg_attr(feature = "schema", schema(required = false))]
             pub client: ClientSettings,
             /// The build of the program that asks, where it has the scenario compiled in; agents must run the same one unless
             /// `allow_mixed_builds` is set.

@@ -4,7 +4,8 @@ use super::section::Section;
 use crate::base::MAX_STAGES;
 use crate::load_test::{LoadTestError, Stage};
 
-const STAGE_KEYS: [&str; 5] = ["users", "arrival_rate", "ramp", "spawn_rate", "duration"];
+pub(super) const STAGE_KEYS: [&str; 5] =
+    ["users", "arrival_rate", "ramp", "spawn_rate", "duration"];
 
 pub(super) fn stages(section: &Section<'_>) -> Vec<Stage> {
     let sections = section.sections("stage", "a stage", MAX_STAGES);

@@ -12,6 +12,8 @@ mod requests;
 mod resolve;
 mod section;
 mod tree;
+#[cfg(feature = "schema")]
+mod written;
 
 use crate::base::BuildInfo;
 use crate::load_test::{DeclaredScenario, LoadTestError};
@@ -22,6 +24,10 @@ use tree::Table;
 pub use errors::{DraftError, DraftErrors};
 pub use fields::{FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag, TestDraft};
 pub use over::Overlaid;
+#[cfg(feature = "schema")]
+pub use written::DurationValue;
+#[cfg(feature = "schema")]
+pub(super) use written::{HeaderValues, WaitValue};
 
 /// Largest test file read, in bytes.
 pub const MAX_TEST_FILE_BYTES: usize = 1024 * 1024;

@@ -3,7 +3,7 @@
 use super::section::Section;
 use crate::load_test::{DeclaredRequest, MAX_REQUESTS, WAIT_TIME_RANGE, WaitTime};
 
-const REQUEST_KEYS: [&str; 8] = [
+pub(super) const REQUEST_KEYS: [&str; 8] = [
     "method",
     "path",
     "name",

@@ -1,9 +1,16 @@
 //! The API's own description, made of what stands at the handlers and their types.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
+use greylag_infra::{FIELDS, FieldKind};
+use serde_json::Value;
+use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder, Server};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Server,
+};
 use utoipa::{Modify, OpenApi};
 
 use crate::api_types::ErrorBody;
@@ -38,7 +45,7 @@ use crate::web::state::WebState;
         events::events,
     ),
     components(schemas(ErrorBody)),
-    modifiers(&EveryAnswer),
+    modifiers(&EveryAnswer, &LoadTests, &AlwaysThere),
     security(("token" = [])),
 )]
 struct Api;
@@ -114,6 +121,113 @@ impl Modify for EveryAnswer {
     }
 }
 
+/// What the reader of load tests knows and its types do not say.
+struct LoadTests;
+
+impl LoadTests {
+    /// Where unknown keys are refused, as in the test itself.
+    const CLOSED: [&str; 4] = [
+        "Stage",
+        "ClientSettings",
+        "DeclaredScenario",
+        "DeclaredRequest",
+    ];
+}
+
+impl Modify for LoadTests {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        for name in Self::CLOSED {
+            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+                object.additional_properties =
+                    Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+        let Some(RefOr::T(Schema::Object(test))) = components.schemas.get_mut("TestDraft") else {
+            return;
+        };
+        for field in FIELDS
+            .iter()
+            .filter(|field| field.kind == FieldKind::Seconds)
+        {
+            let Some(RefOr::T(Schema::Object(property))) = test.properties.get(field.key) else {
+                continue;
+            };
+            let description = property.description.clone();
+            let duration = OneOfBuilder::new()
+                .item(Ref::from_schema_name("DurationValue"))
+                .item(ObjectBuilder::new().schema_type(Type::Null))
+                .description(description);
+            test.properties
+                .insert(field.key.to_owned(), Schema::OneOf(duration.build()).into());
+        }
+    }
+}
+
+/// Answers have all their properties, which clients that default to empty values leave unsaid.
+struct AlwaysThere;
+
+impl AlwaysThere {
+    /// What is left out where there is nothing to say, by its schema.
+    const LEFT_OUT: [(&str, &str); 2] = [("RunView", "console_tables"), ("LogLines", "remark")];
+
+    fn require(name: &str, schema: &mut Schema) {
+        match schema {
+            Schema::Object(object) => {
+                let keys = object.properties.keys();
+                let always = keys.filter(|key| !Self::LEFT_OUT.contains(&(name, key.as_str())));
+                object.required = always.cloned().collect();
+            }
+            Schema::AllOf(parts) => {
+                for part in &mut parts.items {
+                    if let RefOr::T(part) = part {
+                        Self::require(name, part);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Modify for AlwaysThere {
+    fn modify(&self, document: &mut Document) {
+        let described = serde_json::to_value(&*document).expect("a description is JSON");
+        let mut of_answers = BTreeSet::new();
+        answers(&described["paths"], &described, &mut of_answers);
+        let components = document.components.get_or_insert_default();
+        for name in of_answers {
+            if let Some(RefOr::T(schema)) = components.schemas.get_mut(&name) {
+                Self::require(&name, schema);
+            }
+        }
+    }
+}
+
+/// The names of the schemas that answers have somewhere below `value`.
+fn answers(value: &Value, described: &Value, found: &mut BTreeSet<String>) {
+    let inner: Vec<&Value> = match value {
+        Value::Object(entries) => entries
+            .iter()
+            .filter(|(key, _)| !["requestBody", "parameters"].contains(&key.as_str()))
+            .map(|(_, inner)| inner)
+            .collect(),
+        Value::Array(list) => list.iter().collect(),
+        Value::String(text) => {
+            if let Some(name) = text.strip_prefix("#/components/schemas/")
+                && found.insert(name.to_owned())
+            {
+                answers(&described["components"]["schemas"][name], described, found);
+            }
+            return;
+        }
+        _ => return,
+    };
+    for value in inner {
+        answers(value, described, found);
+    }
+}
+
 /// This description
 #[utoipa::path(
     get,
@@ -134,8 +248,6 @@ fn document(base: &str) -> Document {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use greylag_infra::check_infrastructure_name;
 
     use super::*;

@@ -17,8 +17,10 @@ use crate::web::state::{WebState, find_run};
 #[serde(default, deny_unknown_fields)]
 pub(in crate::web) struct ChangeRequest {
     /// The number of users wanted. The one value without a default.
+    #[schema(value_type = u64, required = true)]
     users: Option<u64>,
     /// How long the change takes: seconds, or a text such as `1m30s`; immediate when left out.
+    #[schema(value_type = Option<greylag_infra::DurationValue>)]
     ramp_up: Option<DurationValue>,
     /// Users started or stopped per second, instead of `ramp_up`.
     spawn_rate: Option<f64>,

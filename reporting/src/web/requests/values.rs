@@ -5,10 +5,10 @@ use std::time::Duration;
 use greylag_infra::{DurationError, duration_of_number, parse_duration, parse_whole_seconds};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
 
-/// A duration as JSON may hold it: seconds, or a text, which is read later so that the error can name the field.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+/// A duration as JSON may hold it: seconds, or a text, which is read later so that the error can name the field. The
+/// description of the API has it as [`greylag_infra::DurationValue`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(in crate::web) enum DurationValue {
     Seconds(f64),

@@ -28,7 +28,7 @@ pub(super) struct Section<'a> {
     problems: &'a Problems<'a>,
 }
 
-fn canonical(key: &str) -> &str {
+pub(super) fn canonical(key: &str) -> &str {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
     alias.map_or(key, |(_, name)| name)
 }
