@@ -96,12 +96,7 @@ fn write_tables(
         "{:<8} {:<STATS_NAME_WIDTH$} {:>7} {:>12} |{:>7} {:>7} {:>7}{:>7} | {:>7} {:>11}",
         "Type", "Name", "# reqs", "# fails", "Avg", "Min", "Max", "Med", "req/s", "failures/s"
     )?;
-    writeln!(out, "{separator}")?;
-    for row in rows {
-        write_stats(out, row)?;
-    }
-    writeln!(out, "{separator}")?;
-    write_stats(out, aggregated)?;
+    write_rows(out, &separator, rows, Some(aggregated), write_stats)?;
 
     writeln!(out, "\nResponse time percentiles (approximated)")?;
     write!(
@@ -118,14 +113,9 @@ fn write_tables(
         "-".repeat(PERCENTILES_NAME_WIDTH),
         "|------".repeat(PERCENTILES)
     );
-    writeln!(out, "{separator}")?;
-    for row in rows {
-        write_percentiles(out, row)?;
-    }
-    writeln!(out, "{separator}")?;
-    if aggregated.stats.requests > 0 {
-        write_percentiles(out, aggregated)?;
-    }
+    // Locust has no percentiles of no requests.
+    let aggregated = Some(aggregated).filter(|row| row.stats.requests > 0);
+    write_rows(out, &separator, rows, aggregated, write_percentiles)?;
     writeln!(out)?;
 
     if !errors.is_empty() {
@@ -142,6 +132,19 @@ fn write_tables(
         writeln!(out, "{separator}\n")?;
     }
     Ok(())
+}
+
+fn write_rows(
+    out: &mut String,
+    separator: &str,
+    rows: &[Row],
+    aggregated: Option<&Row>,
+    write: fn(&mut String, &Row) -> std::fmt::Result,
+) -> std::fmt::Result {
+    writeln!(out, "{separator}")?;
+    rows.iter().try_for_each(|row| write(out, row))?;
+    writeln!(out, "{separator}")?;
+    aggregated.map_or(Ok(()), |row| write(out, row))
 }
 
 fn write_stats(out: &mut String, row: &Row) -> std::fmt::Result {
