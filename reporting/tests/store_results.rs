@@ -49,7 +49,7 @@ async fn users_are_those_active_when_a_second_begins() {
     let users: Vec<u64> = series.points.iter().map(|point| point.users).collect();
     assert_eq!(users, [0, 2, 5, 5, 5]);
     let coarse = store
-        .series(&"r".into(), &Scope::default(), 3)
+        .series(&"r".into(), &Scope::default(), 4)
         .await
         .unwrap();
     let users: Vec<_> = coarse

@@ -31,7 +31,7 @@ pub(crate) struct SeriesPart {
     pub(crate) next: Option<u32>,
 }
 
-/// The step of a scope's series with at most `max_points` points.
+/// The step of a scope's series with at most `max_points` points, or 3.
 pub(super) fn step(
     connection: &Connection,
     run_id: &RunId,
@@ -46,14 +46,9 @@ fn step_of(scope: &RowScope, max_points: usize) -> u32 {
     if scope.is_empty() {
         return 1;
     }
-    // One more for the end of a run that is over.
-    let seconds = (scope.to - scope.from).saturating_add(1);
-    let max_points = match scope.from {
-        0 => max_points,
-        // A window may begin and end within a point.
-        _ => max_points.saturating_sub(2),
-    };
-    step_for(seconds, max_points).0
+    // The end of a run that is over has a point of its own, and a window may begin within a point.
+    let more = 1 + usize::from(scope.from > 0);
+    step_for(scope.to - scope.from, max_points.saturating_sub(more)).0
 }
 
 /// The second after the last one of a run that has anything.
@@ -62,7 +57,7 @@ pub(super) fn end_second(connection: &Connection, run_id: &RunId) -> StoreResult
     Ok(last_second(connection, run)?.map_or(0, |last| last.saturating_add(1)))
 }
 
-/// The series of a scope. Its length and `max_points` make the step.
+/// The series of a scope. Its length and `max_points` (at least 3) make the step.
 pub(super) fn read(
     connection: &Connection,
     run_id: &RunId,
