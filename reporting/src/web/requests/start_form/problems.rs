@@ -9,7 +9,6 @@ use super::fields::{field, known_field, place};
 use super::option_fields::option_field;
 use super::stage_rows::{column_of, stage_field};
 use super::{SECRET_AGAIN, StartForm};
-use crate::results::page_text::capitalised;
 
 /// Messages by the name of the field, and those of the whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +27,7 @@ impl StartForm {
     /// Marks what is wrong.
     pub(in crate::web) fn mark(&mut self, errors: &[DraftError]) {
         for error in errors {
-            let message = capitalised(&error.message_with_labels());
+            let message = error.message_with_labels().into_owned();
             let Some(name) = self.field_at(&error.path) else {
                 self.problems.of_all.push(message);
                 continue;

@@ -151,9 +151,9 @@ fn an_error_without_a_field_stands_above_them() {
     let summary = form.summary().unwrap();
     assert_eq!(
         summary,
-        "`client.proxy` is wrong\nNo such option\nNo such stage"
+        "`client.proxy` is wrong\nno such option\nno such stage"
     );
-    assert_eq!(form.error("option:4:shop:rows"), Some("A number"));
+    assert_eq!(form.error("option:4:shop:rows"), Some("a number"));
 }
 
 #[test]
