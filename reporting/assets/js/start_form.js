@@ -13,8 +13,8 @@ import { StageRows, stagesProfile } from "./stage_rows.js";
 import { formErrors } from "./start_form_check.js";
 
 const BOX = { left: 6, right: 294, top: 18, bottom: 66 };
-/** What stages, or a load shape, say in place of these fields. */
-const LOAD_FIELDS = ["users", "ramp_up", "duration", "spawn_rate", "arrival_rate"];
+/** The fields that the server marks so, such as those that a load shape says in their place. */
+const marked = (form, mark) => [...form.elements].filter((field) => mark in field.dataset);
 
 export class StartForm {
   #form = part("start-form");
@@ -63,7 +63,8 @@ export class StartForm {
     const declared = this.#scenarios.chosen();
     const isRate = stages.some(({ arrivals }) => arrivals !== null);
     const arrivals = this.#value("arrival_rate");
-    const isShaped = Boolean(declared?.has_shape) && stages.length === 0 && !arrivals;
+    const isReplaced = stages.length > 0 || marked(this.#form, "replacesShape").some((field) => field.value.trim());
+    const isShaped = Boolean(declared?.has_shape) && !isReplaced;
     const users = stages.length > 0 && !isRate ? Math.max(...stages.map((stage) => stage.users ?? 0)) : Number(this.#orDefault("users"));
     const durationS = parseDuration(this.#orDefault("duration"));
     this.#showDefaultRamp(durationS);
@@ -96,14 +97,16 @@ export class StartForm {
   /** Fields that stages or a load shape make meaningless are neither shown nor sent. */
   #showWhatCounts({ stages, declared, isRate, isShaped }) {
     const { elements } = this.#form;
-    for (const name of LOAD_FIELDS) {
-      const byStages = stages.length > 0 && !(name === "users" && isRate);
-      const byShape = isShaped && ["users", "ramp_up", "spawn_rate"].includes(name);
-      elements[name].disabled = byStages || byShape;
-      elements[name].closest(".field").hidden = byStages || byShape;
+    const ofStages = new Set(stages.length > 0 ? marked(this.#form, "ofStages") : []);
+    // Stages of an arrival rate do not say how many users may be busy.
+    if (isRate) ofStages.delete(elements.users);
+    const ofShape = new Set(isShaped ? marked(this.#form, "ofShape") : []);
+    for (const field of new Set([...marked(this.#form, "ofStages"), ...marked(this.#form, "ofShape")])) {
+      const isSaid = ofStages.has(field) || ofShape.has(field);
+      field.disabled = isSaid;
+      field.closest(".field").hidden = isSaid;
     }
     elements.host.required = !declared?.has_hosts;
-    
     if (!elements.tags) return;
     for (const name of ["tags", "exclude_tags"]) showChips(elements[name], declared?.tags ?? []);
     showChips(elements.user_types, declared?.user_types ?? []);

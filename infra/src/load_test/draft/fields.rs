@@ -77,7 +77,13 @@ pub struct Field {
     /// Longest text in bytes; 0 where something else limits it.
     pub max_bytes: usize,
     /// Whether the text may have several lines.
-    has_lines: bool,
+    pub has_lines: bool,
+    /// Whether stages say it in its place.
+    pub is_of_stages: bool,
+    /// Whether a scenario's load shape says it in its place.
+    pub is_of_shape: bool,
+    /// Whether it takes the place of a scenario's load shape, as stages do: see [`LoadTest::follows_shape`].
+    pub replaces_shape: bool,
     get: fn(&TestDraft) -> Option<FieldValue>,
     set: fn(&mut TestDraft, FieldValue) -> Result<(), FieldValueError>,
     of_test: fn(&LoadTest) -> Option<FieldValue>,
@@ -115,6 +121,9 @@ const FIELD: Field = Field {
     is_wide: false,
     max_bytes: 0,
     has_lines: false,
+    is_of_stages: false,
+    is_of_shape: false,
+    replaces_shape: false,
     get: |_| None,
     set: |_, _| Err(FieldValueError::OtherKind),
     of_test: |_| None,
@@ -246,6 +255,8 @@ fields! {
     users: u64 as Whole, {
         flag: Some(Flag { short: Some('u'), value_name: "N", ..FLAG }),
         label: "Users",
+        is_of_stages: true,
+        is_of_shape: true,
     };
     /// Total number of worker processes, at most one per user [default: 1].
     workers: u32 as Whole, help "Total number of worker processes; -1 means one per core of this machine [default: 1].", {
@@ -256,17 +267,22 @@ fields! {
     duration: u64 as Seconds, {
         flag: Some(Flag { short: Some('t'), alias: "run-time", value_name: "DURATION" }),
         label: "Duration",
+        is_of_stages: true,
     };
     /// Time to ramp up linearly to all users, such as 90, 90s or 1h20m; 0s starts all users immediately
     /// [default: 10s, but at most a sixth of the duration].
     ramp_up: u64 as Seconds, {
         flag: Some(Flag { value_name: "DURATION", ..FLAG }),
         label: "Ramp-up",
+        is_of_stages: true,
+        is_of_shape: true,
     };
     /// Users to start per second, instead of `ramp_up`; as in Locust.
     spawn_rate: f64 as Number, help "Users to start per second, instead of --ramp-up; as in Locust.", {
         flag: Some(Flag { short: Some('r'), value_name: "RATE", ..FLAG }),
         label: "Spawn rate (users/s)",
+        is_of_stages: true,
+        is_of_shape: true,
         is_advanced: true,
     };
     /// New iterations per second over the whole run, regardless of how fast the target responds; `users` caps the
@@ -275,6 +291,8 @@ fields! {
         iterations in progress.", {
         flag: Some(Flag { value_name: "RATE", ..FLAG }),
         label: "Arrival rate (iterations/s)",
+        is_of_stages: true,
+        replaces_shape: true,
         is_advanced: true,
     };
     /// Infrastructure that generates the load [default: local].

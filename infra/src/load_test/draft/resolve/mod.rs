@@ -1,8 +1,8 @@
 //! From what was asked for to the load test that is meant: the one place that knows defaults, what a load shape takes
 //! the place of, and what cannot stand together.
 
-use super::TestDraft;
 use super::errors::{DraftError, DraftErrors};
+use super::{FIELDS, TestDraft};
 use crate::base::MAX_DURATION;
 use crate::load_test::{self, LoadTest, LoadTestError, NoHost, ScenarioInfo, TestDefaults};
 
@@ -103,13 +103,9 @@ impl TestDraft {
         if !self.follows_shape(scenario_has_shape) {
             return Vec::new();
         }
-        let given = [
-            ("users", self.users.is_some()),
-            ("ramp_up", self.ramp_up.is_some()),
-            ("spawn_rate", self.spawn_rate.is_some()),
-        ];
-        let given = given.into_iter().filter(|(_, is_given)| *is_given);
-        given.map(|(key, _)| key).collect()
+        let of_shape = FIELDS.iter().filter(|field| field.is_of_shape);
+        let given = of_shape.filter(|field| field.get(self).is_some());
+        given.map(|field| field.key).collect()
     }
 
     /// The draft without what a load shape said of a run that followed it, and which is not what was asked for.
@@ -235,17 +231,13 @@ impl TestDraft {
             let message = "`ramp_up` and `spawn_rate` are both given; keep one of the two";
             return Vec::from_iter(both.then(|| contradiction("spawn_rate", message.to_owned())));
         }
-        let given = [
-            // The most users that may be busy at once, which no stage of an arrival rate says.
-            ("users", self.users.is_some() && !self.has_rate_stages()),
-            ("ramp_up", self.ramp_up.is_some()),
-            ("duration", self.duration.is_some()),
-            ("spawn_rate", self.spawn_rate.is_some()),
-            ("arrival_rate", self.arrival_rate.is_some()),
-        ];
-        let given = given.into_iter().filter(|(_, is_given)| *is_given);
+        let of_stages = FIELDS.iter().filter(|field| field.is_of_stages);
+        let given = of_stages.filter(|field| field.get(self).is_some());
         given
-            .map(|(key, _)| {
+            // The most users that may be busy at the same time, which no stage of an arrival rate says.
+            .filter(|field| field.key != "users" || !self.has_rate_stages())
+            .map(|field| {
+                let key = field.key;
                 contradiction(key, format!(
                     "stages and `{key}` are both given; stages define the load, so leave `{key}` out"
                 ))

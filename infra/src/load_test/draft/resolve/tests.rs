@@ -1,8 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::load_test::Stage;
-use crate::load_test::UserTypeInfo;
+use crate::load_test::{FieldKind, FieldValue, Stage, UserTypeInfo};
 
 fn shop() -> ScenarioInfo {
     ScenarioInfo {
@@ -244,6 +243,25 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
         assert!(!own.follows_shape(true), "{own:?}");
         assert!(own.left_to_shape(true).is_empty());
         assert_eq!(own.clone().without_shape(true), own);
+    }
+    // The form asks the list of fields.
+    for field in FIELDS {
+        let mut draft = TestDraft::default();
+        let value = match field.kind {
+            FieldKind::Text => FieldValue::Text("1".into()),
+            FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(1),
+            FieldKind::Number => FieldValue::Number(1.0),
+            FieldKind::Flag => FieldValue::Flag(true),
+            FieldKind::List => FieldValue::List(vec!["1".into()]),
+        };
+        field.set(&mut draft, value).unwrap();
+        let key = field.key;
+        assert_eq!(draft.follows_shape(true), !field.replaces_shape, "{key}");
+        let is_left = !draft.left_to_shape(true).is_empty();
+        assert_eq!(is_left, field.is_of_shape, "{key}");
+        if field.is_of_shape {
+            assert_eq!(draft.without_shape(true), TestDraft::default(), "{key}");
+        }
     }
     let shaped = draft(r#"{"users": 3, "spawn_rate": 2, "duration": 2592000, "workers": 2}"#);
     assert!(shaped.follows_shape(true) && !shaped.follows_shape(false));

@@ -17,16 +17,32 @@ impl FormField {
         self.0.label
     }
 
-    /// More attributes of its `<input>`.
+    /// More attributes of its `<input>` or `<textarea>`.
     pub(crate) fn attributes(self) -> String {
-        match self.0.kind {
+        let mut attributes = match self.0.kind {
             FieldKind::Whole => r#"inputmode="numeric" pattern="[0-9]+""#.to_owned(),
             FieldKind::Number => r#"inputmode="decimal""#.to_owned(),
             FieldKind::Text if self.0.max_bytes > 0 => {
                 format!("maxlength=\"{}\"", self.0.max_bytes)
             }
             _ => String::new(),
+        };
+        // What counts beside stages and a load shape, for the script.
+        for (is_so, attribute) in [
+            (self.0.is_of_stages, " data-of-stages"),
+            (self.0.is_of_shape, " data-of-shape"),
+            (self.0.replaces_shape, " data-replaces-shape"),
+        ] {
+            if is_so {
+                attributes.push_str(attribute);
+            }
         }
+        attributes
+    }
+
+    /// Whether what is typed may have several lines.
+    pub(crate) fn has_lines(self) -> bool {
+        self.0.has_lines
     }
 
     /// Id of the text that explains it; empty for none.

@@ -78,7 +78,8 @@ impl StartForm {
 /// What was typed into a field; none if nothing was.
 fn typed_value(field: &Field, text: &str) -> Result<Option<FieldValue>, ValueError> {
     Ok(match field.kind {
-        FieldKind::Text => typed(text).map(FieldValue::Text),
+        // Browsers send two characters for the end of a line.
+        FieldKind::Text => typed(&text.replace("\r\n", "\n")).map(FieldValue::Text),
         FieldKind::Whole => whole_number(text, field.label)?.map(FieldValue::Whole),
         FieldKind::Number => decimal(text, field.label)?.map(FieldValue::Number),
         // The error needs no name beside its field.

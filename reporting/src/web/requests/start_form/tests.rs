@@ -46,6 +46,16 @@ fn an_empty_field_of_the_form_is_left_out() {
 }
 
 #[test]
+fn lines_end_as_everywhere_else() {
+    let (draft, errors) = read(&[("description", "Black Friday,\r\nthree times\r\n")]);
+    assert_eq!(errors, DraftErrors::default());
+    assert_eq!(
+        draft.description.as_deref(),
+        Some("Black Friday,\nthree times")
+    );
+}
+
+#[test]
 fn only_the_options_of_the_chosen_scenario_count() {
     let texts = [
         ("scenario", "shop"),
@@ -113,7 +123,7 @@ fn each_error_stands_beside_its_field() {
         ("stage:4:users", "Users must be a whole number, not `x`"),
         ("stage:7:ramp", "`soon` is not a valid duration"),
         ("stage:7:duration", "Stage 2 has no duration"),
-        ("host", "No host is given"),
+        ("host", "no host is given"),
     ] {
         let error = form.error(name);
         assert!(
