@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use greylag_tests::summary::Summary;
-use greylag_tests::{Greylag, heavy};
+use greylag_tests::{Greylag, alone, heavy};
 use tempfile::TempDir;
 
 use super::compare::Results;
@@ -28,6 +28,8 @@ pub(super) struct Pair {
     pub(super) duration: Duration,
     /// Whether all users end by themselves, and Locust's run with them.
     pub(super) ends_when_idle: bool,
+    /// Whether it is about the times of requests.
+    pub(super) is_timed: bool,
     /// User and password in the host's address, with an `@`.
     pub(super) host_user: &'static str,
     /// What the host's address has behind its port.
@@ -76,6 +78,7 @@ impl Pair {
             users,
             duration: Duration::from_secs(seconds),
             ends_when_idle: false,
+            is_timed: false,
             host_user: "",
             host_path: "",
             stop_timeout: "10",
@@ -100,6 +103,7 @@ impl Pair {
             users,
             duration: Duration::from_secs(seconds),
             ends_when_idle: false,
+            is_timed: false,
             host_user: "",
             host_path: "",
             stop_timeout: "10",
@@ -109,7 +113,11 @@ impl Pair {
 
     /// Runs both, one after the other.
     pub(super) async fn run<A: App>(&self, app: impl Fn() -> A) -> Both {
-        let _turn = heavy().await;
+        let _turn = if self.is_timed {
+            alone().await
+        } else {
+            heavy().await
+        };
         let (locust, report) = self.run_locust(app()).await;
         let greylag = self.run_greylag(app()).await;
         Both {

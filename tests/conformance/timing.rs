@@ -18,7 +18,8 @@ const PICKS: u64 = 1_500;
 async fn both() -> &'static Both {
     static BOTH: OnceCell<Both> = OnceCell::const_new();
     BOTH.get_or_init(async || {
-        let pair = Pair::here(&["timing"], "timing", USER_CLASSES, SECONDS);
+        let mut pair = Pair::here(&["timing"], "timing", USER_CLASSES, SECONDS);
+        pair.is_timed = true;
         pair.run(BehavioursApp::default).await
     })
     .await

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use greylag_tests::{Ended, Nginx, Process, clean_command, heavy};
+use greylag_tests::{Ended, Nginx, Process, alone, clean_command};
 use tempfile::TempDir;
 
 use crate::command_line::results::read_summary;
@@ -23,7 +23,7 @@ async fn run_with_files(directory: &TempDir, files: u32, arguments: &[&str]) -> 
 
 #[tokio::test]
 async fn too_few_files_for_the_users_are_said_before_the_start() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let (nginx, directory) = (Nginx::start().await, TempDir::new().expect("a directory"));
     let url = nginx.url();
     let arguments = |users| {
@@ -64,7 +64,7 @@ async fn too_few_files_for_the_users_are_said_before_the_start() {
 /// A worker whose users compute all the time measures its own delay, too.
 #[tokio::test]
 async fn a_worker_at_the_end_of_its_core_is_said_beside_the_numbers() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let (nginx, directory) = (Nginx::start().await, TempDir::new().expect("a directory"));
     let url = nginx.url();
     // So many that some compute while others wait for a target that is slow on a busy machine.

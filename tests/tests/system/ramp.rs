@@ -1,6 +1,6 @@
 //! The ramp is one line, whatever the number of workers.
 
-use greylag_tests::{Cluster, Nginx, heavy};
+use greylag_tests::{Cluster, Nginx, alone};
 use serde_json::json;
 
 use crate::support::{RUN_TIMEOUT, declared, greylag, request, test};
@@ -59,7 +59,7 @@ async fn a_ramp_that_does_not_end_is_shown_by_the_api_and_the_page() {
 async fn users_follow_the_line_within_two() {
     const USERS: u64 = 40;
     const RAMP_S: u64 = 8;
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let nginx = Nginx::start().await;
     let cluster = Cluster::start(&greylag())
         .await

@@ -10,7 +10,7 @@ use std::time::Duration;
 use greylag_tests::summary::Summary;
 use greylag_tests::{
     AccessLog, ChaosProxy, Cluster, Fault, FaultPlan, LoggedRequest, Nginx, ProcessId,
-    START_TIMEOUT, Step, descendants, heavy, lock_store, wait,
+    START_TIMEOUT, Step, alone, descendants, lock_store, wait,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -399,7 +399,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_run_is_exact_or_says_what_is_missing() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let runs = setting("GREYLAG_FAULT_RUNS", RUNS);
     let first = setting("GREYLAG_FAULT_SEED", SEED);
     let (mut complete, mut failures) = (0, Vec::new());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use greylag_tests::{Nginx, descendants, heavy};
+use greylag_tests::{Nginx, alone, descendants};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const STALL: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_stall_shows_in_p99_and_not_only_once() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let nginx = Nginx::start().await;
     let cluster = cluster().await;
     let api = cluster.api();

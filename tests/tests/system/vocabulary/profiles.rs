@@ -1,7 +1,7 @@
 //! Stages, load shapes and arrival rates.
 
 use greylag_tests::summary::Summary;
-use greylag_tests::{Nginx, heavy};
+use greylag_tests::{Nginx, alone, heavy};
 use serde_json::{Value, json};
 
 use super::{behind, cluster, finish};
@@ -91,7 +91,7 @@ async fn a_load_shape_that_never_ends_is_refused_before_load_starts() {
 
 #[tokio::test]
 async fn an_arrival_rate_does_not_wait_for_the_target_and_tells_what_it_skipped() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let nginx = Nginx::start().await;
     let cluster = cluster().await;
     let open = |users: u64, rate: f64| {
