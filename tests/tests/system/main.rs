@@ -25,4 +25,5 @@ mod set_up_data;
 mod signals;
 mod slow_links;
 mod support;
+mod thousand_agents;
 mod vocabulary;
