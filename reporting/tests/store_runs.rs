@@ -248,7 +248,7 @@ async fn a_failed_transaction_changes_nothing_and_can_be_repeated() {
     let saboteur = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
     saboteur
         .execute_batch(
-            "CREATE TRIGGER full BEFORE UPDATE OF last_seq ON run_agents
+            "CREATE TRIGGER full BEFORE INSERT ON agent_progress
              BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
         )
         .unwrap();

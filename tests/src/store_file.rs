@@ -27,7 +27,7 @@ pub fn stored_agent_ids(data: &Path, run_id: &str) -> Vec<String> {
     let connection = open(data);
     let mut query = connection
         .prepare("SELECT a.id FROM run_agents a JOIN runs r USING (run) WHERE r.id = ?1")
-        .expect("the tables are as in store/schema.rs");
+        .expect("the tables are as in store/schema/migrations.rs");
     let ids = query.query_map([run_id], |row| row.get(0));
     ids.expect("the rows can be read")
         .collect::<Result<_, _>>()
@@ -62,7 +62,7 @@ pub fn stored_counts(data: &Path, run_id: &str) -> BTreeMap<(String, String), Co
              FROM intervals i JOIN runs r USING (run) JOIN endpoints e USING (run, endpoint)
              WHERE r.id = ?1 AND i.level = 0 GROUP BY e.method, e.name",
         )
-        .expect("the tables are as in store/schema.rs");
+        .expect("the tables are as in store/schema/migrations.rs");
     let rows = query
         .query_map([run_id], |row| {
             let counts = Counts {

@@ -47,27 +47,6 @@ pub enum HistogramError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BucketCounts(Vec<(u32, u64)>);
 
-/// The counts of a histogram in an array that reaches as far as they do, for adding up many.
-#[derive(Debug, Default)]
-pub(crate) struct DenseCounts(Vec<u64>);
-
-impl DenseCounts {
-    /// Adds to the count of a position.
-    #[inline]
-    pub(crate) fn add(&mut self, position: u32, count: u64) {
-        let at = position as usize;
-        if at >= self.0.len() {
-            self.0.resize((at + 1).next_multiple_of(HALF as usize), 0);
-        }
-        self.0[at] = self.0[at].saturating_add(count);
-    }
-
-    /// The non-zero counts.
-    pub(crate) fn into_bucket_counts(self) -> BucketCounts {
-        BucketCounts((0..).zip(self.0).filter(|(_, count)| *count > 0).collect())
-    }
-}
-
 /// Position of the count that a value belongs to; values above [`HIGHEST_US`] count as that.
 pub(crate) fn position_of(value_us: u64) -> u32 {
     let value = value_us.min(HIGHEST_US);
@@ -84,6 +63,21 @@ pub(crate) fn value_at(position: u32) -> u64 {
         0 => position,
         bucket => ((position & (HALF - 1)) + HALF) << (bucket - 1),
     }
+}
+
+/// Steps per doubling of a coarse histogram.
+const COARSE_STEPS_MAGNITUDE: u32 = 4;
+
+/// The position that stands for all in the same step of a coarse histogram, of which each doubling has 16: the one in
+/// its middle, so that a time read from it is at most 1/32 from the true one.
+pub(crate) fn coarse_position(position: u32) -> u32 {
+    let value = value_at(position);
+    let magnitude = u64::BITS - 1 - (value | 1).leading_zeros();
+    if magnitude <= COARSE_STEPS_MAGNITUDE {
+        return position;
+    }
+    let step = 1_u64 << (magnitude - COARSE_STEPS_MAGNITUDE);
+    position_of((value & !(step - 1)) + step / 2)
 }
 
 impl BucketCounts {
@@ -143,27 +137,9 @@ impl BucketCounts {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.0.len() * 4);
-        bytes.extend(COOKIE.to_be_bytes());
-        bytes.extend([0; 4]); // length of the counts, filled in below
-        bytes.extend(0_u32.to_be_bytes()); // normalizing index offset
-        bytes.extend(u32::from(DIGITS).to_be_bytes());
-        bytes.extend(1_u64.to_be_bytes());
-        bytes.extend(HIGHEST_US.to_be_bytes());
-        bytes.extend(1.0_f64.to_be_bytes());
-        let mut next = 0;
-        for (position, count) in self.iter() {
-            match position - next {
-                0 => {}
-                1 => put_count(&mut bytes, 0),
-                zeros => put_count(&mut bytes, -i64::from(zeros)),
-            }
-            put_count(&mut bytes, i64::try_from(count).unwrap_or(i64::MAX));
-            next = position + 1;
-        }
-        let length = u32::try_from(bytes.len() - HEADER_BYTES).expect("at most 9 bytes per count");
-        bytes[4..8].copy_from_slice(&length.to_be_bytes());
-        bytes
+        let mut body = Vec::with_capacity(self.0.len() * 4);
+        put_counts(&mut body, self.iter());
+        plain(&body)
     }
 
     /// V2 bytes inside DEFLATE; nothing for no counts.
@@ -171,18 +147,7 @@ impl BucketCounts {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let mut bytes = Vec::with_capacity(256);
-        bytes.extend(COMPRESSED_COOKIE.to_be_bytes());
-        bytes.extend([0; 4]);
-        let mut encoder = ZlibEncoder::new(bytes, Compression::fast());
-        encoder
-            .write_all(&self.encode())
-            .expect("writing to memory cannot fail");
-        let mut bytes = encoder.finish().expect("writing to memory cannot fail");
-        let length = u32::try_from(bytes.len() - COMPRESSED_HEADER_BYTES)
-            .expect("at most 9 bytes per count");
-        bytes[4..8].copy_from_slice(&length.to_be_bytes());
-        bytes
+        compressed(&self.encode())
     }
 
     /// Reads either form; no bytes are no counts. Memory stays below 0.5 MB whatever the bytes are.
@@ -199,11 +164,20 @@ pub(crate) fn visit_counts(
     bytes: &[u8],
     visit: impl FnMut(u32, u64),
 ) -> Result<(), HistogramError> {
+    with_body(bytes, |body| visit_body(body, visit)).map(drop)
+}
+
+/// Gives `read` the counts of either form, which are not checked yet: what comes after the header. Nothing is read from
+/// no bytes.
+pub(super) fn with_body<T>(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, HistogramError>,
+) -> Result<Option<T>, HistogramError> {
     if bytes.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     match be_u32(bytes, 0)? {
-        COOKIE => visit_plain(bytes, visit),
+        COOKIE => read(plain_body(bytes)?).map(Some),
         COMPRESSED_COOKIE => {
             let length = be_u32(bytes, 4)? as usize;
             let body = &bytes[COMPRESSED_HEADER_BYTES..];
@@ -219,7 +193,7 @@ pub(crate) fn visit_counts(
             if plain.len() > largest {
                 return Err(HistogramError::Deflate);
             }
-            visit_plain(&plain, visit)
+            read(plain_body(&plain)?).map(Some)
         }
         cookie => Err(HistogramError::Cookie(cookie)),
     }
@@ -230,7 +204,7 @@ fn be_u32(bytes: &[u8], at: usize) -> Result<u32, HistogramError> {
     Ok(u32::from_be_bytes(field.try_into().expect("4 bytes")))
 }
 
-fn visit_plain(bytes: &[u8], mut visit: impl FnMut(u32, u64)) -> Result<(), HistogramError> {
+fn plain_body(bytes: &[u8]) -> Result<&[u8], HistogramError> {
     let header = bytes
         .first_chunk::<HEADER_BYTES>()
         .ok_or(HistogramError::CutShort)?;
@@ -244,10 +218,19 @@ fn visit_plain(bytes: &[u8], mut visit: impl FnMut(u32, u64)) -> Result<(), Hist
     if field(12) != u32::from(DIGITS) || lowest != 1 || normalizing_offset != 0 {
         return Err(HistogramError::Range);
     }
-    let mut rest = &bytes[HEADER_BYTES..];
-    if rest.len() != field(4) as usize {
+    let body = &bytes[HEADER_BYTES..];
+    if body.len() != field(4) as usize {
         return Err(HistogramError::CutShort);
     }
+    Ok(body)
+}
+
+/// Gives each position and count of what comes after a header.
+pub(super) fn visit_body(
+    body: &[u8],
+    mut visit: impl FnMut(u32, u64),
+) -> Result<(), HistogramError> {
+    let mut rest = body;
     let last = position_of(HIGHEST_US);
     let mut position: u32 = 0;
     while !rest.is_empty() {
@@ -266,6 +249,51 @@ fn visit_plain(bytes: &[u8], mut visit: impl FnMut(u32, u64)) -> Result<(), Hist
         }
     }
     Ok(())
+}
+
+/// The header and the counts that come after it.
+pub(super) fn plain(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("at most 9 bytes per count");
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    bytes.extend(COOKIE.to_be_bytes());
+    bytes.extend(length.to_be_bytes());
+    bytes.extend(0_u32.to_be_bytes()); // normalizing index offset
+    bytes.extend(u32::from(DIGITS).to_be_bytes());
+    bytes.extend(1_u64.to_be_bytes());
+    bytes.extend(HIGHEST_US.to_be_bytes());
+    bytes.extend(1.0_f64.to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+/// The plain form inside DEFLATE.
+pub(super) fn compressed(plain: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend(COMPRESSED_COOKIE.to_be_bytes());
+    bytes.extend([0; 4]); // length of what follows, filled in below
+    let mut encoder = ZlibEncoder::new(bytes, Compression::fast());
+    encoder
+        .write_all(plain)
+        .expect("writing to memory cannot fail");
+    let mut bytes = encoder.finish().expect("writing to memory cannot fail");
+    let length =
+        u32::try_from(bytes.len() - COMPRESSED_HEADER_BYTES).expect("at most 9 bytes per count");
+    bytes[4..8].copy_from_slice(&length.to_be_bytes());
+    bytes
+}
+
+/// Appends counts as they come after a header, given in ascending order of position.
+pub(super) fn put_counts(bytes: &mut Vec<u8>, counts: impl Iterator<Item = (u32, u64)>) {
+    let mut next = 0;
+    for (position, count) in counts {
+        match position - next {
+            0 => {}
+            1 => put_count(bytes, 0),
+            zeros => put_count(bytes, -i64::from(zeros)),
+        }
+        put_count(bytes, i64::try_from(count).unwrap_or(i64::MAX));
+        next = position + 1;
+    }
 }
 
 fn put_count(bytes: &mut Vec<u8>, count: i64) {

@@ -5,6 +5,7 @@
 pub(crate) mod arrivals;
 pub(crate) mod histogram_codec;
 pub(crate) mod interval;
+pub(crate) mod packed_counts;
 pub(crate) mod samples;
 pub(crate) mod series_point;
 pub(crate) mod stats;

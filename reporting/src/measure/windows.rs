@@ -69,6 +69,19 @@ fn split(from: u32, to: u32, level: usize, rolled: &Rolled, blocks: &mut Vec<Blo
     split(end, to, level - 1, rolled, blocks);
 }
 
+/// Only the levels of which each row belongs to one step of so many seconds.
+pub(crate) fn within_a_step(mut rolled: Rolled, step: u32) -> Rolled {
+    for (level, until) in rolled.iter_mut().enumerate().skip(1) {
+        if !step.is_multiple_of(width(level)) {
+            *until = 0;
+        }
+    }
+    rolled
+}
+
+/// A step that a row of any level belongs to.
+pub(crate) const ANY_STEP: u32 = width(LEVELS - 1);
+
 /// The width of a point, in seconds, so that `seconds` of run time make at most `max_points` points: 1 to 7
 /// times the width of a level; and that level.
 pub(crate) fn step_for(seconds: u32, max_points: usize) -> (u32, usize) {

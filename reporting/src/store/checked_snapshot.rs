@@ -7,7 +7,7 @@ use greylag_infra::protocol::{
 use greylag_infra::{GeneratorNotice, WallTime};
 
 use super::error::{StoreError, StoreResult};
-use super::stored_interval::StoredInterval;
+use crate::measure::interval::{PackedInterval, check_wire_packed};
 
 /// A snapshot whose histograms and references have been checked, which needs no database.
 #[derive(Debug)]
@@ -32,12 +32,12 @@ pub(super) struct CheckedInterval {
     pub(super) second: u32,
     /// Position in the snapshot's endpoints.
     pub(super) endpoint: usize,
-    pub(super) stored: StoredInterval,
+    pub(super) interval: PackedInterval,
     pub(super) errors: Vec<ErrorCount>,
 }
 
-/// Most counts of all histograms of a snapshot: a few bytes on the wire can be thousands of counts in memory.
-const MAX_BUCKETS: usize = 4_000_000;
+/// Most bytes of all histograms of a snapshot when they are inflated: few bytes on the wire can be thousands.
+const MAX_HISTOGRAM_BYTES: usize = 16 << 20;
 /// Greatest response time of a sample and greatest time of a worker's part of a run, in µs, and most requests or log lines of one
 /// (2^53: JSON has no greater whole numbers).
 const MAX_NUMBER: u64 = 1 << 53;
@@ -66,7 +66,7 @@ impl CheckedSnapshot {
                 ))
             })
         };
-        let mut buckets = 0;
+        let mut bytes = 0;
         let intervals = snapshot
             .intervals
             .into_iter()
@@ -76,12 +76,12 @@ impl CheckedSnapshot {
                 let occurrences = errors
                     .iter()
                     .fold(0_u64, |sum, error| sum.saturating_add(error.occurrences));
-                let stored = StoredInterval::from_wire(data)
+                let interval = check_wire_packed(&data)
                     .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
-                buckets += stored.interval().buckets();
-                if buckets > MAX_BUCKETS {
+                bytes += interval.histogram_bytes();
+                if bytes > MAX_HISTOGRAM_BYTES {
                     return Err(StoreError::InvalidSnapshot(format!(
-                        "its histograms have more than {MAX_BUCKETS} counts"
+                        "its histograms have more than {MAX_HISTOGRAM_BYTES} bytes"
                     )));
                 }
                 if occurrences > crate::measure::interval::MAX_COUNT {
@@ -92,7 +92,7 @@ impl CheckedSnapshot {
                 Ok(CheckedInterval {
                     second,
                     endpoint,
-                    stored,
+                    interval,
                     errors,
                 })
             })
@@ -146,7 +146,7 @@ impl CheckedSnapshot {
         let intervals = self.intervals.iter().map(|interval| {
             let errors = interval.errors.iter().map(|error| error.error.len());
             let errors: usize = errors.sum();
-            size_of::<CheckedInterval>() + interval.stored.memory() + errors
+            size_of::<CheckedInterval>() + interval.interval.histogram_bytes() + errors
         });
         let log = self
             .log

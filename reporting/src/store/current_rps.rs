@@ -6,6 +6,7 @@ use greylag_infra::protocol::Endpoint;
 use greylag_infra::{RunRecord, WallTime};
 use rusqlite::{Connection, params};
 
+use super::agent_rows;
 use super::error::StoreResult;
 use super::integers::from_sql;
 use super::live::{endpoints, last_second};
@@ -70,15 +71,26 @@ pub(super) fn read(
         start,
         end,
         scope.endpoint,
-        scope.agent
+        scope.agent_of_results()
     ])?;
+    let mut requests: HashMap<i64, u64> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
+        requests.insert(row.get(0)?, from_sql(row.get(1)?));
+    }
+    agent_rows::visit(connection, &scope, start..end, 1, |_, row| {
+        for interval in row.intervals()? {
+            if scope.has_endpoint(interval.endpoint) {
+                *requests.entry(interval.endpoint).or_default() += interval.sums.requests();
+            }
+        }
+        Ok(())
+    })?;
+    for (number, requests) in requests {
         if let Some(endpoint) = usize::try_from(number)
             .ok()
             .and_then(|at| endpoints.get(at))
         {
-            let rate = from_sql(row.get(1)?) as f64 / f64::from(end - start);
+            let rate = requests as f64 / f64::from(end - start);
             by_endpoint.insert(endpoint.clone(), rate);
         }
     }

@@ -19,8 +19,9 @@ const PAGES_AT_A_TIME: u32 = 256;
 const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and what tells its rows of one run apart.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 14] = [
     ("run_agents", "agent"),
+    ("agent_progress", "agent"),
     ("workers", "worker"),
     ("endpoints", "endpoint"),
     ("error_texts", "error"),
@@ -29,6 +30,7 @@ const TABLES: [(&str, &str); 12] = [
     ("errors", "level, bucket, error, agent"),
     ("seconds", "level, bucket"),
     ("agent_seconds", "level, bucket, agent"),
+    ("agent_intervals", "id"),
     ("samples", "level, bucket, agent"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),

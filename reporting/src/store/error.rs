@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use greylag_infra::RunId;
 
+use crate::measure::histogram_codec::HistogramError;
+
 /// Why the store cannot do what it was asked. Each is a message for the user.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -60,6 +62,12 @@ pub enum StoreError {
     /// It kept several from being done together.
     #[error(transparent)]
     Shared(Arc<StoreError>),
+}
+
+impl From<HistogramError> for StoreError {
+    fn from(error: HistogramError) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 /// A run that is still running cannot be deleted.

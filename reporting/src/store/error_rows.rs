@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::error::StoreResult;
+use super::agent_rows;
+use super::agent_set::AgentSet;
+use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::live::endpoints;
 use super::run_rows::agents;
 use super::scope::{AGENT, RowScope, Scope};
-use crate::measure::windows::{ALL_ROLLED, Block, LEVELS, decompose, width};
+use super::stored_interval::ALL_AGENTS;
+use crate::measure::windows::{ALL_ROLLED, Block, LEVELS, bucket_of, decompose, width};
 
 /// What is known about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +30,68 @@ pub(crate) struct ErrorHistory {
     pub(crate) agents: BTreeSet<String>,
 }
 
-/// Notes when errors occurred, given by second and number.
-pub(super) fn saw(
+/// How often an error occurred in a second, and on which agents.
+#[derive(Debug, Default)]
+pub(super) struct Occurrences {
+    pub(super) count: u64,
+    pub(super) agents: AgentSet,
+}
+
+/// Adds errors of all agents, by second and number: at every level, and when they occurred.
+pub(super) fn add(
     connection: &Connection,
     run: i64,
-    errors: &BTreeMap<(u32, i64), u64>,
+    errors: &BTreeMap<(u32, i64), Occurrences>,
+) -> StoreResult<()> {
+    let mut known = connection.prepare_cached(
+        "SELECT agents FROM errors WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND error = ?4 AND agent = ?5",
+    )?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO errors (run, level, bucket, error, agent, occurrences, agents) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET occurrences = occurrences + excluded.occurrences, agents = excluded.agents",
+    )?;
+    for level in 0..LEVELS {
+        let mut buckets: BTreeMap<(u32, i64), Occurrences> = BTreeMap::new();
+        for ((second, error), added) in errors {
+            let sum = buckets
+                .entry((bucket_of(*second, level), *error))
+                .or_default();
+            sum.count = sum.count.saturating_add(added.count);
+            sum.agents.add(added.agents.as_bytes());
+        }
+        let level = to_sql(level as u64);
+        for ((bucket, error), mut sum) in buckets {
+            let mut rows = known.query(params![run, level, bucket, error, ALL_AGENTS])?;
+            if let Some(row) = rows.next()? {
+                sum.agents.add(agents_of(row, 0)?);
+            }
+            drop(rows);
+            statement.execute(params![
+                run,
+                level,
+                bucket,
+                error,
+                ALL_AGENTS,
+                to_sql(sum.count),
+                sum.agents.as_bytes()
+            ])?;
+        }
+    }
+    saw(connection, run, errors)
+}
+
+/// The column of a row with its agents; rows of a single agent have none.
+fn agents_of<'a>(row: &'a Row<'_>, column: usize) -> StoreResult<&'a [u8]> {
+    let agents = row.get_ref(column)?.as_blob_or_null();
+    let agents = agents.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    Ok(agents.unwrap_or_default())
+}
+
+/// Notes when errors occurred.
+fn saw(
+    connection: &Connection,
+    run: i64,
+    errors: &BTreeMap<(u32, i64), Occurrences>,
 ) -> StoreResult<()> {
     let mut seen: BTreeMap<i64, (u32, u32)> = BTreeMap::new();
     for (second, error) in errors.keys() {
@@ -49,18 +109,18 @@ pub(super) fn saw(
     Ok(())
 }
 
-/// An error of an agent in some stretch of run time.
+/// An error in a row.
 pub(super) struct ErrorSum {
     pub(super) error: i64,
-    pub(super) agent: i64,
     pub(super) occurrences: u64,
-    /// First second of the first row that has it.
-    first_bucket: u32,
-    /// And of the last one.
-    last_bucket: u32,
+    /// The agents on which it occurred.
+    agents: AgentSet,
+    /// First second of the row.
+    bucket: u32,
 }
 
-/// Gives `visit` the errors of a block, whatever the endpoint of the scope.
+/// Gives `visit` the errors of a block of the rows of all agents, whatever the endpoint of the scope. In a scope of
+/// single agents these are only the rows that earlier versions saved.
 pub(super) fn visit(
     connection: &Connection,
     scope: &RowScope,
@@ -68,26 +128,83 @@ pub(super) fn visit(
     mut visit: impl FnMut(ErrorSum),
 ) -> StoreResult<()> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT error, agent, sum(occurrences), min(bucket), max(bucket) FROM errors
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {AGENT} GROUP BY error, agent"
+        "SELECT error, agent, occurrences, bucket, agents FROM errors
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {AGENT}"
     ))?;
     let mut rows = statement.query(params![
         scope.run,
         to_sql(block.level as u64),
         block.from,
         block.to,
-        scope.agent
+        scope.agent_of_results()
     ])?;
     while let Some(row) = rows.next()? {
+        let mut agents = AgentSet::default();
+        agents.insert(row.get(1)?);
+        agents.add(agents_of(row, 4)?);
         visit(ErrorSum {
             error: row.get(0)?,
-            agent: row.get(1)?,
             occurrences: from_sql(row.get(2)?),
-            first_bucket: small_from_sql(row.get(3)?),
-            last_bucket: small_from_sql(row.get(4)?),
+            agents,
+            bucket: small_from_sql(row.get(3)?),
         });
     }
     Ok(())
+}
+
+/// Where the errors of a scope are.
+#[derive(Clone, Copy)]
+enum Source {
+    /// Rows that every level is kept up with.
+    Errors,
+    /// The rows of an agent.
+    Agent(i64),
+}
+
+impl Source {
+    fn visit(
+        self,
+        connection: &Connection,
+        scope: &RowScope,
+        block: Block,
+        mut visit_sum: impl FnMut(ErrorSum),
+    ) -> StoreResult<()> {
+        let agent = match self {
+            Self::Errors => return visit(connection, scope, block, visit_sum),
+            Self::Agent(agent) => agent,
+        };
+        let seconds = block.from..block.to;
+        agent_rows::visit_level(
+            connection,
+            scope.run,
+            agent,
+            block.level,
+            seconds,
+            |bucket, row| {
+                for (error, occurrences) in row.errors().iter().copied() {
+                    let mut agents = AgentSet::default();
+                    agents.insert(agent);
+                    visit_sum(ErrorSum {
+                        error,
+                        occurrences,
+                        agents,
+                        bucket,
+                    });
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn blocks(self, scope: &RowScope) -> Vec<Block> {
+        match self {
+            Self::Errors => decompose(scope.from, scope.rolled_to, &ALL_ROLLED),
+            Self::Agent(agent) => {
+                let rolled = agent_rows::rolled(agent, scope.last_second);
+                decompose(scope.from, scope.to, &rolled)
+            }
+        }
+    }
 }
 
 /// A row that has an error.
@@ -106,56 +223,30 @@ pub(super) fn read(
     let scope = &RowScope::find(connection, run_id, scope)?;
     let mut errors = by_number(connection, scope)?;
     let agents = agents(connection, scope.run)?;
-    let mut firsts: BTreeMap<i64, Place> = BTreeMap::new();
-    let mut lasts: BTreeMap<i64, Place> = BTreeMap::new();
-    for block in decompose(scope.from, scope.rolled_to, &ALL_ROLLED) {
-        visit(connection, scope, block, |sum| {
+    let mut seconds: BTreeMap<i64, (u32, u32)> = BTreeMap::new();
+    let of_agents = scope.agents().iter().map(|agent| Source::Agent(*agent));
+    for source in [Source::Errors].into_iter().chain(of_agents) {
+        let found = find(connection, scope, source, |sum| {
             let Some(error) = errors.get_mut(&sum.error) else {
-                return;
+                return false;
             };
             error.occurrences = error.occurrences.saturating_add(sum.occurrences);
-            let agent = usize::try_from(sum.agent).ok();
-            if let Some(agent) = agent.and_then(|at| agents.get(at)) {
-                error.agents.insert(agent.name.clone());
-            }
-            if scope.agent.is_some() || error.first < scope.from || error.last >= scope.to {
-                // Blocks come in the order of time.
-                let place = |bucket| Place {
-                    level: block.level,
-                    bucket,
-                };
-                let first = firsts.entry(sum.error).or_insert(place(sum.first_bucket));
-                if first.level == block.level {
-                    first.bucket = first.bucket.min(sum.first_bucket);
-                }
-                let last = lasts.entry(sum.error).or_insert(place(sum.last_bucket));
-                if last.bucket <= sum.last_bucket {
-                    *last = place(sum.last_bucket);
+            let names = sum.agents.iter().filter_map(|at| agents.get(at));
+            for agent in names {
+                if !error.agents.contains(&agent.name) {
+                    error.agents.insert(agent.name.clone());
                 }
             }
+            !scope.agents().is_empty() || error.first < scope.from || error.last >= scope.to
         })?;
+        for (error, (first, last)) in found {
+            let seconds = seconds.entry(error).or_insert((first, last));
+            *seconds = (seconds.0.min(first), seconds.1.max(last));
+        }
     }
-    narrow_down(
-        connection,
-        scope,
-        &mut firsts,
-        |sum| sum.first_bucket,
-        u32::min,
-    )?;
-    narrow_down(
-        connection,
-        scope,
-        &mut lasts,
-        |sum| sum.last_bucket,
-        u32::max,
-    )?;
-    for (error, (first, last)) in firsts
-        .iter()
-        .filter_map(|(error, first)| Some((error, (first, lasts.get(error)?))))
-    {
-        if let Some(error) = errors.get_mut(error) {
-            error.first = first.bucket;
-            error.last = last.bucket;
+    for (error, (first, last)) in seconds {
+        if let Some(error) = errors.get_mut(&error) {
+            (error.first, error.last) = (first, last);
         }
     }
     let mut errors: Vec<_> = errors
@@ -174,13 +265,51 @@ pub(super) fn read(
     Ok(errors)
 }
 
+/// Gives `add` every row with an error of a scope. Finds in which second those occurred first and last for which that says
+/// so.
+fn find(
+    connection: &Connection,
+    scope: &RowScope,
+    source: Source,
+    mut add: impl FnMut(&ErrorSum) -> bool,
+) -> StoreResult<BTreeMap<i64, (u32, u32)>> {
+    let mut firsts: BTreeMap<i64, Place> = BTreeMap::new();
+    let mut lasts: BTreeMap<i64, Place> = BTreeMap::new();
+    for block in source.blocks(scope) {
+        source.visit(connection, scope, block, |sum| {
+            if !add(&sum) {
+                return;
+            }
+            let place = Place {
+                level: block.level,
+                bucket: sum.bucket,
+            };
+            let first = firsts.entry(sum.error).or_insert(place);
+            if place.bucket < first.bucket {
+                *first = place;
+            }
+            let last = lasts.entry(sum.error).or_insert(place);
+            if place.bucket > last.bucket {
+                *last = place;
+            }
+        })?;
+    }
+    narrow_down(connection, scope, source, &mut firsts, u32::min)?;
+    narrow_down(connection, scope, source, &mut lasts, u32::max)?;
+    let seconds = firsts.into_iter().filter_map(|(error, first)| {
+        let last = lasts.get(&error)?;
+        Some((error, (first.bucket, last.bucket)))
+    });
+    Ok(seconds.collect())
+}
+
 /// Goes down from rows of longer stretches to single seconds: to the first or the last row below each that has the
 /// error. Few rows are read of however long a window.
 fn narrow_down(
     connection: &Connection,
     scope: &RowScope,
+    source: Source,
     places: &mut BTreeMap<i64, Place>,
-    bucket_of: impl Fn(&ErrorSum) -> u32,
     nearer: impl Fn(u32, u32) -> u32,
 ) -> StoreResult<()> {
     for level in (1..LEVELS).rev() {
@@ -195,10 +324,9 @@ fn narrow_down(
                 from: bucket,
                 to: bucket.saturating_add(width(level)),
             };
-            visit(connection, scope, below, |sum| {
+            source.visit(connection, scope, below, |sum| {
                 if let Some(found) = errors.get_mut(&sum.error) {
-                    let bucket = bucket_of(&sum);
-                    *found = Some(found.map_or(bucket, |found| nearer(found, bucket)));
+                    *found = Some(found.map_or(sum.bucket, |found| nearer(found, sum.bucket)));
                 }
             })?;
             for (error, found) in errors {

@@ -6,14 +6,16 @@ use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
+use super::agent_rows;
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql};
 use super::live::endpoints;
 use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
 use super::second_rows::{users_before, visit_user_changes};
 use super::stored_interval::{RESPONSE_COLUMNS, read_response};
+use crate::measure::histogram_codec::BucketCounts;
 use crate::measure::interval::SparseInterval;
-use crate::measure::windows::Block;
+use crate::measure::packed_counts::PackedCounts;
 
 /// Some consecutive seconds of a run.
 #[derive(Debug, Default)]
@@ -46,8 +48,7 @@ pub(super) fn read(
     let from = from.max(scope.from);
     let mut parts = intervals(connection, scope, from, to)?;
     let mut changes: BTreeMap<u32, i64> = BTreeMap::new();
-    let seconds = Block { level: 0, from, to };
-    visit_user_changes(connection, scope, seconds, |second, change| {
+    visit_user_changes(connection, scope, from..to, 1, |second, change| {
         *changes.entry(second).or_default() += change;
     })?;
     let names = endpoints(connection, scope.run)?;
@@ -87,7 +88,14 @@ fn intervals(
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
         *RESPONSE_COLUMNS
     ))?;
-    let mut rows = statement.query(params![scope.run, 0, from, to, scope.endpoint, scope.agent])?;
+    let mut rows = statement.query(params![
+        scope.run,
+        0,
+        from,
+        to,
+        scope.endpoint,
+        scope.agent_of_results()
+    ])?;
     let mut parts = Intervals::new();
     while let Some(row) = rows.next()? {
         let interval = read_response(row, 2)?;
@@ -98,5 +106,19 @@ fn intervals(
             .or_default()
             .merge(&interval);
     }
+    agent_rows::visit(connection, scope, from..to, 1, |second, row| {
+        for interval in row.intervals()? {
+            if scope.has_endpoint(interval.endpoint) {
+                let of_second = parts.entry(second).or_default();
+                let sum = of_second.entry(interval.endpoint).or_default();
+                sum.merge(&SparseInterval {
+                    sums: interval.sums,
+                    response: PackedCounts::from_bytes(interval.response).to_bucket_counts()?,
+                    intended: BucketCounts::default(),
+                });
+            }
+        }
+        Ok(())
+    })?;
     Ok(parts)
 }

@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER};
-use greylag_infra::{AgentId, RunId, WallClock};
+use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER, WorkerState};
+use greylag_infra::{AgentId, RunId, RunRecord, WallClock};
 use rusqlite::{Connection, Transaction, params};
 
+use super::agent_rows::Grain;
 use super::error::{StoreError, StoreResult};
 use super::integers::{small_from_sql, to_sql};
 use super::lock::DirectoryLock;
+use super::recent_rows::RecentRows;
 use super::scope::Scope;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
-use super::{rollup, run_rows};
+use super::{rollup, run_rows, second_rows};
+use crate::measure::interval::IntervalSum;
 use crate::measure::windows::Rolled;
 
 /// Whole-run totals of active runs, as of the last saved snapshot.
@@ -108,6 +111,7 @@ pub(super) struct LiveAgent {
     pub(super) number: i64,
     pub(super) workers: Vec<u32>,
     pub(super) last_seq: u64,
+    pub(super) saved_until: u32,
     pub(super) ended: bool,
 }
 
@@ -125,6 +129,12 @@ pub(super) struct LiveRun {
     pub(super) agents: HashMap<AgentId, LiveAgent>,
     pub(super) last_second: Option<u32>,
     pub(super) rolled: Rolled,
+    /// How exactly its agents are kept; none until something is saved of a run that an earlier version began.
+    pub(super) grain: Option<Grain>,
+    pub(super) recent: RecentRows,
+    pub(super) sum: IntervalSum,
+    /// Workers by index, as they are stored.
+    pub(super) workers: HashMap<u32, WorkerState>,
     endpoints: HashMap<Endpoint, i64>,
     endpoints_by_number: Vec<Endpoint>,
     errors: HashMap<(i64, String), i64>,
@@ -136,6 +146,16 @@ pub(super) struct LiveRun {
 /// How long after its planned end and stop timeout a run may still have results, in seconds: clocks are set
 /// right, machines sleep.
 const END_SLACK_S: u64 = 3_600;
+
+/// Seconds of run time at and beyond this one cannot belong to a run.
+fn end_of_time(record: &RunRecord) -> u32 {
+    let end = record
+        .test
+        .duration_s
+        .saturating_add(record.test.stop_timeout_s)
+        .saturating_add(END_SLACK_S);
+    u32::try_from(end).unwrap_or(u32::MAX)
+}
 
 /// The row that takes what is beyond [`MAX_ENDPOINTS`].
 pub fn other_endpoint() -> Endpoint {
@@ -151,19 +171,15 @@ impl LiveRun {
         let record = run_rows::by_id(connection, id)?
             .ok_or_else(|| StoreError::UnknownRun(id.shortened()))?;
         let key = run_rows::key_of(connection, id)?;
-        let end = record
-            .test
-            .duration_s
-            .saturating_add(record.test.stop_timeout_s)
-            .saturating_add(END_SLACK_S);
         let endpoints = endpoints(connection, key)?;
         let errors = error_texts(connection, key)?;
+        let last_second = last_second(connection, key)?;
         Ok(Self {
             key,
             clock,
             is_over: record.phase.is_over(),
             takes_late_results: record.completeness.takes_late_results(clock.now()),
-            end_of_time: u32::try_from(end).unwrap_or(u32::MAX),
+            end_of_time: end_of_time(&record),
             agents: (0..)
                 .zip(record.agents)
                 .map(|(number, agent)| {
@@ -171,13 +187,18 @@ impl LiveRun {
                         number,
                         workers: agent.workers,
                         last_seq: agent.last_seq,
+                        saved_until: agent.saved_until,
                         ended: agent.end.is_some(),
                     };
                     (agent.id, live)
                 })
                 .collect(),
-            last_second: last_second(connection, key)?,
+            last_second,
             rolled: rollup::read_rolled(connection, key)?,
+            grain: run_rows::grain(connection, key)?,
+            recent: RecentRows::after(last_second),
+            sum: IntervalSum::default(),
+            workers: HashMap::new(),
             endpoints: (0..).zip(&endpoints).map(|(n, e)| (e.clone(), n)).collect(),
             endpoints_by_number: endpoints,
             // Where an agent did so itself, it has warned.
@@ -186,6 +207,18 @@ impl LiveRun {
             errors: (0..).zip(&errors).map(|(n, e)| (e.clone(), n)).collect(),
             errors_by_number: errors,
         })
+    }
+
+    /// Its record was saved so.
+    pub(super) fn follow(&mut self, record: &RunRecord) {
+        self.is_over = record.phase.is_over();
+        self.takes_late_results = record.completeness.takes_late_results(self.clock.now());
+        self.end_of_time = end_of_time(record);
+        for agent in &record.agents {
+            if let Some(live) = self.agents.get_mut(&agent.id) {
+                live.ended |= agent.end.is_some();
+            }
+        }
     }
 
     /// The number of an endpoint, a new one while there are fewer than [`MAX_ENDPOINTS`], then that of
@@ -245,6 +278,18 @@ impl LiveRun {
         self.errors_by_number.push(key.clone());
         self.errors.insert(key, number);
         Ok((number, first_beyond))
+    }
+
+    /// How exactly the run's agents are kept. What an earlier version began is decided when something is saved of it.
+    pub(super) fn grain(&mut self, connection: &Connection) -> StoreResult<Grain> {
+        if let Some(grain) = self.grain {
+            return Ok(grain);
+        }
+        let grain = Grain::of(self.agents.len());
+        let unknown = second_rows::has_changes_of_unknown_agents(connection, self.key)?;
+        run_rows::save_grain(connection, self.key, grain, unknown)?;
+        self.grain = Some(grain);
+        Ok(grain)
     }
 
     /// The endpoint with this number, as [`Self::endpoint_number`] gave it.

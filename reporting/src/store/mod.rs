@@ -1,10 +1,12 @@
 //! Everything that is kept: one SQLite database in the data directory.
 //!
 //! One thread writes (`writer.rs`), a few connections read (`readers.rs`). The snapshots that wait are one transaction
-//! (`save.rs`); once they are answered, they survive the end of the process however that comes. Results are rows
-//! per second, endpoint and agent, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as
-//! few of either (`totals.rs`, `../measure/windows.rs`).
+//! (`save/`); once they are answered, they survive the end of the process however that comes. Results are rows per second
+//! and endpoint, all agents together, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as few of
+//! either (`totals.rs`, `../measure/windows.rs`). Each agent's own part is kept beside them (`agent_rows/`).
 
+mod agent_rows;
+mod agent_set;
 mod backup;
 mod checked_snapshot;
 mod current_rps;
@@ -21,6 +23,7 @@ mod notice_rows;
 mod private_files;
 mod queries;
 mod readers;
+mod recent_rows;
 mod request_rows;
 mod rollup;
 mod rows;
@@ -162,8 +165,8 @@ impl Store {
             if record.phase.is_over() {
                 state.forget(&record.id);
                 state.upkeep.empty_log_file();
-            } else {
-                state.live.remove(&record.id);
+            } else if let Some(live) = state.live.get_mut(&record.id) {
+                live.follow(&record);
             }
             Ok(())
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{GeneratorNotice, RunId, RunRecord, WallTime};
 
+use super::agent_rows::Grain;
 use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
@@ -299,6 +300,19 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
+    /// Whether the histograms of a run's single agents are kept in coarse steps.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn has_coarse_agents(&self, run_id: &RunId) -> Result<bool, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let run = run_rows::key_of(connection, &id)?;
+            Ok(run_rows::grain(connection, run)? == Some(Grain::Coarse))
+        };
+        self.inner.readers.run(query).await
+    }
+
     /// What was saved of a run without whose it is, and so is in no agent's scope.
     ///
     /// # Errors
@@ -311,7 +325,7 @@ impl Store {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let run = run_rows::key_of(connection, &id)?;
             Ok(OfUnknownAgents {
-                users: second_rows::has_changes_of_unknown_agents(connection, run)?,
+                users: run_rows::has_unknown_users(connection, run)?,
                 log_lines: log_rows::of_unknown_agents(connection, run)?,
             })
         };

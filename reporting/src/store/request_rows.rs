@@ -1,75 +1,75 @@
 //! How many requests and failures there are in a scope, without their histograms.
 
+use std::ops::Range;
+
 use rusqlite::{Connection, params};
 
+use super::agent_rows;
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
 use super::scope::{ENDPOINT_AND_AGENT, RowScope};
-use crate::measure::windows::{ALL_ROLLED, Block, Rolled, decompose};
+use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose, within_a_step};
 
-/// Up to where each level has the requests of a scope.
-pub(super) fn rolled(connection: &Connection, scope: &RowScope) -> StoreResult<Rolled> {
-    if scope.is_everyone() {
-        Ok(ALL_ROLLED)
-    } else {
-        read_rolled(connection, scope.run)
-    }
-}
-
-/// Gives `visit` the first second of rows of a block with the requests and failures of each.
+/// Gives `visit` the first second of each row of these seconds of a scope, and its requests and failures. Each row
+/// belongs to one step of `step` seconds.
 pub(super) fn visit(
     connection: &Connection,
     scope: &RowScope,
-    block: Block,
+    seconds: Range<u32>,
+    step: u32,
     mut visit: impl FnMut(u32, u64, u64),
 ) -> StoreResult<()> {
-    let (level, from, to) = (to_sql(block.level as u64), block.from, block.to);
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok::<_, rusqlite::Error>((
-            small_from_sql(row.get(0)?),
-            from_sql(row.get(1)?),
-            from_sql(row.get(2)?),
-        ))
+    let (query, rolled) = if scope.is_everyone() {
+        let query = "SELECT bucket, requests, failures FROM seconds
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL AND ?6 IS NULL";
+        (query.to_owned(), ALL_ROLLED)
+    } else {
+        let query = format!(
+            "SELECT bucket, requests, failures FROM intervals
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}"
+        );
+        (query, read_rolled(connection, scope.run)?)
     };
-    if scope.is_everyone() {
-        let mut statement = connection.prepare_cached(
-            "SELECT bucket, requests, failures FROM seconds
-             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4",
-        )?;
-        let mut rows = statement.query(params![scope.run, level, from, to])?;
+    let mut statement = connection.prepare_cached(&query)?;
+    for block in decompose(seconds.start, seconds.end, &within_a_step(rolled, step)) {
+        let mut rows = statement.query(params![
+            scope.run,
+            to_sql(block.level as u64),
+            block.from,
+            block.to,
+            scope.endpoint,
+            scope.agent_of_results()
+        ])?;
         while let Some(row) = rows.next()? {
-            let (bucket, requests, failures) = read(row)?;
-            visit(bucket, requests, failures);
+            visit(
+                small_from_sql(row.get(0)?),
+                from_sql(row.get(1)?),
+                from_sql(row.get(2)?),
+            );
         }
-        return Ok(());
     }
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT bucket, requests, failures FROM intervals
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}"
-    ))?;
-    let mut rows = statement.query(params![
-        scope.run,
-        level,
-        from,
-        to,
-        scope.endpoint,
-        scope.agent
-    ])?;
-    while let Some(row) = rows.next()? {
-        let (bucket, requests, failures) = read(row)?;
-        visit(bucket, requests, failures);
-    }
-    Ok(())
+    agent_rows::visit(connection, scope, seconds, step, |second, row| {
+        for interval in row.intervals()? {
+            if scope.has_endpoint(interval.endpoint) {
+                visit(second, interval.sums.requests(), interval.sums.failures);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// All requests of a scope.
 pub(super) fn count(connection: &Connection, scope: &RowScope) -> StoreResult<u64> {
     let mut sum = 0_u64;
-    for block in decompose(scope.from, scope.to, &rolled(connection, scope)?) {
-        visit(connection, scope, block, |_, requests, _| {
+    visit(
+        connection,
+        scope,
+        scope.from..scope.to,
+        ANY_STEP,
+        |_, requests, _| {
             sum = sum.saturating_add(requests);
-        })?;
-    }
+        },
+    )?;
     Ok(sum)
 }

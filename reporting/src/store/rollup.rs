@@ -1,13 +1,15 @@
 //! Adding up finished stretches of a run, so that long windows need few rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreResult;
 use super::integers::{small_from_sql, to_sql};
-use super::stored_interval::{INTERVAL_COLUMNS, Place, StoredInterval};
-use crate::measure::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
+use super::recent_rows::{RecentRow, RecentRows};
+use super::stored_interval::{self, ALL_AGENTS, INTERVAL_COLUMNS, Place};
+use crate::measure::interval::{IntervalSum, PackedInterval};
+use crate::measure::windows::{NOTHING_ROLLED, Rolled, bucket_of, width};
 
 /// Seconds behind the newest result after which a stretch is taken to be complete. Nothing breaks if more
 /// comes later: it is added at every level that is there.
@@ -31,32 +33,67 @@ pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Roll
     Ok(rolled)
 }
 
-/// Adds intervals at level 0 and at each level that is rolled up past them.
-pub(super) fn add_intervals(
+/// What is added to a run, all agents together, by second and endpoint.
+pub(super) type Added = BTreeMap<(u32, i64), PackedInterval>;
+
+/// Adds intervals to the rows of their seconds, and to those of longer stretches that are there already.
+pub(super) fn add(
     connection: &Connection,
     run: i64,
     rolled: &Rolled,
-    intervals: &BTreeMap<Place, StoredInterval>,
+    recent: &mut RecentRows,
+    added: &Added,
+    sum: &mut IntervalSum,
 ) -> StoreResult<()> {
-    for (place, interval) in intervals {
-        add(connection, run, 0, *place, interval)?;
+    for ((second, endpoint), interval) in added {
+        let place = (*second, *endpoint, ALL_AGENTS);
+        sum.add(interval)?;
+        match recent.get(*second, *endpoint) {
+            RecentRow::Stored(row) => sum.add(row)?,
+            RecentRow::Missing => {}
+            RecentRow::Unknown => add_stored(connection, run, 0, place, sum)?,
+        }
+        let row = sum.take();
+        stored_interval::write(connection, run, 0, place, &row)?;
+        recent.set(*second, *endpoint, row);
     }
-    let mut below: Option<BTreeMap<Place, StoredInterval>> = None;
     for (level, until) in rolled.iter().enumerate().skip(1) {
-        let mut sums: BTreeMap<Place, StoredInterval> = BTreeMap::new();
-        for (place, interval) in below.as_ref().unwrap_or(intervals) {
-            if place.0 < *until {
-                sums.entry((bucket_of(place.0, level), place.1, place.2))
-                    .or_default()
-                    .merge(interval);
+        let late = added.iter().filter(|((second, _), _)| second < until);
+        let mut buckets: BTreeMap<(u32, i64), Vec<&PackedInterval>> = BTreeMap::new();
+        for ((second, endpoint), interval) in late {
+            let place = (bucket_of(*second, level), *endpoint);
+            buckets.entry(place).or_default().push(interval);
+        }
+        for ((bucket, endpoint), intervals) in buckets {
+            let place = (bucket, endpoint, ALL_AGENTS);
+            for interval in intervals {
+                sum.add(interval)?;
             }
+            add_stored(connection, run, level, place, sum)?;
+            stored_interval::write(connection, run, level, place, &sum.take())?;
         }
-        for (place, interval) in &sums {
-            add(connection, run, level, *place, interval)?;
-        }
-        below = Some(sums);
     }
     Ok(())
+}
+
+/// Adds the row of a place to a sum, if there is one.
+fn add_stored(
+    connection: &Connection,
+    run: i64,
+    level: usize,
+    (bucket, endpoint, agent): Place,
+    sum: &mut IntervalSum,
+) -> StoreResult<()> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {} FROM intervals
+         WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5",
+        *INTERVAL_COLUMNS
+    ))?;
+    let mut rows = statement.query(params![run, to_sql(level as u64), bucket, endpoint, agent])?;
+    match rows.next()? {
+        Some(row) => stored_interval::add(sum, row, 0),
+        None => Ok(()),
+    }
 }
 
 /// Rolls up what is complete by now, `last_second` being the newest with results; says how far.
@@ -65,6 +102,7 @@ pub(super) fn roll(
     run: i64,
     mut rolled: Rolled,
     last_second: u32,
+    sum: &mut IntervalSum,
 ) -> StoreResult<Rolled> {
     let mut complete = last_second.saturating_sub(GRACE_S);
     for (level, until) in rolled.iter_mut().enumerate().skip(1) {
@@ -76,7 +114,7 @@ pub(super) fn roll(
         while let Some(first) = next_bucket(connection, run, level - 1, from, complete)? {
             let bucket = bucket_of(first, level);
             from = bucket + width(level);
-            roll_bucket(connection, run, level, bucket)?;
+            roll_bucket(connection, run, level, bucket, sum)?;
         }
         *until = complete;
         connection
@@ -106,8 +144,14 @@ fn next_bucket(
     Ok(bucket.map(small_from_sql))
 }
 
-fn roll_bucket(connection: &Connection, run: i64, level: usize, bucket: u32) -> StoreResult<()> {
-    let mut sums: HashMap<(i64, i64), StoredInterval> = HashMap::new();
+fn roll_bucket(
+    connection: &Connection,
+    run: i64,
+    level: usize,
+    bucket: u32,
+    sum: &mut IntervalSum,
+) -> StoreResult<()> {
+    let mut parts: Vec<((i64, i64), PackedInterval)> = Vec::new();
     {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT endpoint, agent, {} FROM intervals
@@ -121,73 +165,24 @@ fn roll_bucket(connection: &Connection, run: i64, level: usize, bucket: u32) -> 
             bucket + width(level)
         ])?;
         while let Some(row) = rows.next()? {
-            sums.entry((row.get(0)?, row.get(1)?))
-                .or_default()
-                .merge(&StoredInterval::read(row, 2)?);
+            let of = (row.get(0)?, row.get(1)?);
+            parts.push((of, stored_interval::read(row, 2)?));
         }
     }
-    for ((endpoint, agent), interval) in &sums {
-        interval.write(connection, run, level, (bucket, *endpoint, *agent))?;
-    }
-    Ok(())
-}
-
-/// Adds an interval to the row of its place, if there is one.
-fn add(
-    connection: &Connection,
-    run: i64,
-    level: usize,
-    place: Place,
-    interval: &StoredInterval,
-) -> StoreResult<()> {
-    let known = {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {} FROM intervals
-             WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND endpoint = ?4 AND agent = ?5",
-            *INTERVAL_COLUMNS
-        ))?;
-        let mut rows = statement.query(params![
+    // Rows of single agents are those that an earlier version saved.
+    parts.sort_by_key(|(of, _)| *of);
+    for parts in parts.chunk_by(|one, other| one.0 == other.0) {
+        for (_, interval) in parts {
+            sum.add(interval)?;
+        }
+        let (endpoint, agent) = parts[0].0;
+        stored_interval::write(
+            connection,
             run,
-            to_sql(level as u64),
-            place.0,
-            place.1,
-            place.2
-        ])?;
-        rows.next()?
-            .map(|row| StoredInterval::read(row, 0))
-            .transpose()?
-    };
-    match known {
-        None => interval.write(connection, run, level, place),
-        Some(mut sum) => {
-            sum.merge(interval);
-            sum.write(connection, run, level, place)
-        }
-    }
-}
-
-/// Adds errors, by second and number, at every level.
-pub(super) fn add_errors(
-    connection: &Connection,
-    run: i64,
-    agent: i64,
-    errors: &BTreeMap<(u32, i64), u64>,
-) -> StoreResult<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO errors (run, level, bucket, error, agent, occurrences) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET occurrences = occurrences + excluded.occurrences",
-    )?;
-    for ((second, error), occurrences) in errors {
-        for level in 0..LEVELS {
-            statement.execute(params![
-                run,
-                to_sql(level as u64),
-                bucket_of(*second, level),
-                error,
-                agent,
-                to_sql(*occurrences)
-            ])?;
-        }
+            level,
+            (bucket, endpoint, agent),
+            &sum.take(),
+        )?;
     }
     Ok(())
 }

@@ -6,11 +6,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::agent_rows::Grain;
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
 use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
-use super::scope::{RowScope, Scope};
+use super::scope::{RowScope, Scope, is_only_agent};
+use super::second_rows::has_changes_of_unknown_agents;
 use super::secret_rows::definition_of;
 
 /// Most runs one query returns.
@@ -56,8 +58,8 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     record.number = from_sql(latest) + 1;
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness, agent_grain)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             record.id.as_str(),
@@ -71,6 +73,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             record.ended_at.map(time_to_sql),
             json(&record.profile),
             json(&record.completeness),
+            Grain::of(record.agents.len()).as_sql(),
         ])?;
     let key = connection.last_insert_rowid();
     let mut statement = connection.prepare_cached(
@@ -113,8 +116,16 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
             json(&record.profile),
             json(&record.completeness),
         ])?;
-    for (position, agent) in (0_i64..).zip(&record.agents) {
-        if let Some(end) = &agent.end {
+    let mut without_end =
+        connection.prepare_cached("SELECT agent FROM run_agents WHERE run = ?1 AND end IS NULL")?;
+    let without_end: Vec<i64> = without_end
+        .query_map([key], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for position in without_end {
+        let agent = usize::try_from(position)
+            .ok()
+            .and_then(|at| record.agents.get(at));
+        if let Some(end) = agent.and_then(|agent| agent.end.as_ref()) {
             save_end(connection, key, position, end)?;
         }
     }
@@ -141,6 +152,56 @@ pub(super) fn set_up_data(connection: &Connection, id: &RunId) -> StoreResult<Op
         .prepare_cached("SELECT set_up_data FROM runs WHERE run = ?1")?
         .query_row([key], |row| row.get(0))?;
     Ok(data.map(SetUpData::from))
+}
+
+/// Keeps how far an agent's results are saved.
+pub(super) fn save_progress(
+    connection: &Connection,
+    run: i64,
+    agent: i64,
+    last_seq: u64,
+    saved_until: u32,
+) -> StoreResult<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO agent_progress (run, agent, last_seq, saved_until) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![run, agent, to_sql(last_seq), saved_until])?;
+    Ok(())
+}
+
+/// How exactly a run's agents are kept; none while nothing was saved of a run that an earlier version began.
+pub(super) fn grain(connection: &Connection, run: i64) -> StoreResult<Option<Grain>> {
+    let grain: Option<i64> = connection
+        .prepare_cached("SELECT agent_grain FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    grain.map(Grain::from_sql).transpose()
+}
+
+/// Whether some users and iterations of a run are of agents that are not known. A single agent has all of them.
+pub(super) fn has_unknown_users(connection: &Connection, run: i64) -> StoreResult<bool> {
+    if is_only_agent(connection, run)? {
+        return Ok(false);
+    }
+    if grain(connection, run)?.is_none() {
+        return has_changes_of_unknown_agents(connection, run);
+    }
+    Ok(connection
+        .prepare_cached("SELECT has_unknown_users FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?)
+}
+
+/// Keeps how exactly a run's agents are kept from here on, and whether some of its users are of agents that are not known.
+pub(super) fn save_grain(
+    connection: &Connection,
+    run: i64,
+    grain: Grain,
+    has_unknown_users: bool,
+) -> StoreResult<()> {
+    connection
+        .prepare_cached("UPDATE runs SET agent_grain = ?2, has_unknown_users = ?3 WHERE run = ?1")?
+        .execute(params![run, grain.as_sql(), has_unknown_users])?;
+    Ok(())
 }
 
 /// Keeps how an agent's part ended.
@@ -347,7 +408,10 @@ impl RunRow {
 /// A run's agents in the order in which workers are distributed.
 pub(super) fn agents(connection: &Connection, key: i64) -> StoreResult<Vec<RunAgent>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, workers, last_seq, end, build, saved_until FROM run_agents WHERE run = ?1 ORDER BY agent",
+        "SELECT id, name, workers, coalesce(progress.last_seq, agents.last_seq), end, build,
+             coalesce(progress.saved_until, agents.saved_until)
+         FROM run_agents agents LEFT JOIN agent_progress progress USING (run, agent)
+         WHERE run = ?1 ORDER BY agent",
     )?;
     let mut rows = statement.query([key])?;
     let mut agents = Vec::new();

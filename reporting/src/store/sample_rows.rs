@@ -14,6 +14,7 @@ use super::live::endpoints;
 use super::request_rows;
 use super::rows::SamplePoint;
 use super::scope::{AGENT, RowScope, Scope};
+use super::stored_interval::ALL_AGENTS;
 use crate::measure::samples::{Complete, Sample, choose_shown, drawn_per_row, thin_samples};
 use crate::measure::windows::{LEVELS, bucket_of, width};
 use crate::plain_text::plain_text;
@@ -39,6 +40,9 @@ pub(super) struct StoredSample {
     /// Rows of earlier versions do not have it.
     #[serde(default)]
     pub(super) kind: SampleKind,
+    /// Number of the agent. Rows of earlier versions are of one agent, which is in their key.
+    #[serde(default)]
+    pub(super) agent: i64,
 }
 
 impl Sample for StoredSample {
@@ -62,11 +66,10 @@ impl Sample for StoredSample {
     }
 }
 
-/// Adds samples at every level.
+/// Adds samples of all agents at every level.
 pub(super) fn add(
     connection: &Connection,
     run: i64,
-    agent: i64,
     samples: Vec<StoredSample>,
 ) -> StoreResult<()> {
     let mut below = samples;
@@ -83,7 +86,7 @@ pub(super) fn add(
         for (bucket, mut new) in buckets {
             thin_samples(&mut new);
             below.extend(&new);
-            let row = params![run, to_sql(level as u64), bucket, agent];
+            let row = params![run, to_sql(level as u64), bucket, ALL_AGENTS];
             let packed: Option<Vec<u8>> = connection
                 .prepare_cached(
                     "SELECT packed FROM samples WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND agent = ?4",
@@ -99,7 +102,7 @@ pub(super) fn add(
                 .prepare_cached(
                     "INSERT OR REPLACE INTO samples (run, level, bucket, agent, packed) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![run, to_sql(level as u64), bucket, agent, packed])?;
+                .execute(params![run, to_sql(level as u64), bucket, ALL_AGENTS, packed])?;
         }
     }
     Ok(())
@@ -120,27 +123,34 @@ pub(super) fn read(
     let mut samples = Vec::new();
     let mut complete = Complete::ALL;
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT packed FROM samples
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {AGENT}"
+        "SELECT packed, agent FROM samples
+         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND (agent = {ALL_AGENTS} OR {AGENT})"
     ))?;
     let mut rows = statement.query(params![
         scope.run,
         to_sql(level as u64),
         bucket_of(seconds.start, level),
         seconds.end,
-        scope.agent
+        scope.agent_of_results()
     ])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(0)?.as_blob();
         let packed = packed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        let row = unpack(packed)?;
-        complete = complete.and_of(&row);
-        samples.extend(row);
+        let mut of_row = unpack(packed)?;
+        complete = complete.and_of(&of_row);
+        let agent: i64 = row.get(1)?;
+        if agent != ALL_AGENTS {
+            for sample in &mut of_row {
+                sample.agent = agent;
+            }
+        }
+        samples.extend(of_row);
     }
     samples.retain(|sample| {
         let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
         let endpoint = i64::from(sample.endpoint);
-        seconds.contains(&second) && scope.endpoint.is_none_or(|only| only == endpoint)
+        let is_of_agent = scope.agents().is_empty() || scope.agents().contains(&sample.agent);
+        seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent
     });
     choose_shown(&mut samples, &mut complete, max_points);
     let names: Vec<Endpoint> = endpoints(connection, scope.run)?

@@ -119,6 +119,10 @@ pub(super) struct RowScope {
     pub(super) endpoint: Option<i64>,
     /// Name of the agent.
     pub(super) agent: Option<String>,
+    /// The last second of the run that has anything.
+    pub(super) last_second: Option<u32>,
+    /// Numbers of the agents of that name, where they are not the only ones.
+    agents: Vec<i64>,
 }
 
 impl RowScope {
@@ -129,7 +133,8 @@ impl RowScope {
         scope: &Scope,
     ) -> StoreResult<Self> {
         let run = key_of(connection, run_id)?;
-        let end = last_second(connection, run)?.map_or(0, |last| last.saturating_add(1));
+        let last_second = last_second(connection, run)?;
+        let end = last_second.map_or(0, |last| last.saturating_add(1));
         let seconds = scope.seconds();
         let mut endpoint = None;
         if let Some(wanted) = &scope.endpoint {
@@ -138,10 +143,15 @@ impl RowScope {
                 return Err(UnknownEndpoint(format!("{} {}", wanted.method, wanted.name)).into());
             }
         }
-        if let Some(agent) = &scope.agent
-            && !has_agent(connection, run, agent)?
-        {
-            return Err(UnknownAgentName(agent.clone()).into());
+        let mut agents = Vec::new();
+        if let Some(agent) = &scope.agent {
+            agents = agents_of_name(connection, run, agent)?;
+            if agents.is_empty() {
+                return Err(UnknownAgentName(agent.clone()).into());
+            }
+            if is_only_agent(connection, run)? {
+                agents.clear();
+            }
         }
         Ok(Self {
             run,
@@ -156,12 +166,29 @@ impl RowScope {
             },
             endpoint,
             agent: scope.agent.clone(),
+            last_second,
+            agents,
         })
     }
 
     /// Whether rows of all endpoints and agents together can be read.
     pub(super) fn is_everyone(&self) -> bool {
-        self.endpoint.is_none() && self.agent.is_none()
+        self.endpoint.is_none() && self.agents.is_empty()
+    }
+
+    /// Whether an endpoint is in it.
+    pub(super) fn has_endpoint(&self, number: i64) -> bool {
+        self.endpoint.is_none_or(|only| only == number)
+    }
+
+    /// Numbers of the agents whose results are meant, where those are not the results of all.
+    pub(super) fn agents(&self) -> &[i64] {
+        &self.agents
+    }
+
+    /// Their name, likewise: the only agent of a run has all of its results, also those that no agent is kept with.
+    pub(super) fn agent_of_results(&self) -> Option<&str> {
+        self.agent.as_deref().filter(|_| !self.agents.is_empty())
     }
 
     /// Whether there are no seconds.
@@ -185,8 +212,16 @@ fn endpoint_number(
         .optional()?)
 }
 
-fn has_agent(connection: &Connection, run: i64, agent: &str) -> StoreResult<bool> {
+fn agents_of_name(connection: &Connection, run: i64, name: &str) -> StoreResult<Vec<i64>> {
+    let mut statement =
+        connection.prepare_cached("SELECT agent FROM run_agents WHERE run = ?1 AND name = ?2")?;
+    let numbers = statement.query_map(params![run, name], |row| row.get(0))?;
+    Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+/// Whether a run has one agent.
+pub(super) fn is_only_agent(connection: &Connection, run: i64) -> StoreResult<bool> {
     Ok(connection
-        .prepare_cached("SELECT 1 FROM run_agents WHERE run = ?1 AND name = ?2")?
-        .exists(params![run, agent])?)
+        .prepare_cached("SELECT count(*) = 1 FROM run_agents WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?)
 }

@@ -1,43 +1,45 @@
 //! What each second of run time adds to a run beside its requests: users that come and go, iterations.
 //!
-//! `seconds` has all agents together; `agent_seconds` has the users and iterations of each agent, in runs of
-//! versions that kept them. All levels are kept with each snapshot, so they always agree.
+//! `seconds` has all agents together, at all levels, which are kept with each snapshot so that they always agree. Those
+//! of each agent are in its own rows (`agent_rows/`); what was saved by earlier versions is in `agent_seconds`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use greylag_infra::RunId;
 use rusqlite::{Connection, params};
 
+use super::agent_rows::{self, UserSums};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::run_rows::key_of;
 use super::scope::RowScope;
 use crate::measure::arrivals::Arrivals;
-use crate::measure::windows::{ALL_ROLLED, Block, LEVELS, bucket_of, decompose};
+use crate::measure::windows::{ALL_ROLLED, ANY_STEP, LEVELS, bucket_of, decompose, within_a_step};
 
-/// What a snapshot adds to a second, all endpoints together.
+/// What is added to a second, all endpoints together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SecondChange {
     pub(super) requests: u64,
     pub(super) failures: u64,
-    pub(super) started: u64,
-    pub(super) stopped: u64,
-    pub(super) arrivals: Arrivals,
+    pub(super) users: UserSums,
 }
 
 impl SecondChange {
-    fn has_users_or_arrivals(&self) -> bool {
-        self.started > 0 || self.stopped > 0 || !self.arrivals.is_empty()
+    fn merge(&mut self, other: Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.users.merge(other.users);
     }
 }
 
-/// Adds what an agent did in a second, at every level.
-pub(super) fn add_second(
+/// Adds what all agents did in some seconds, at every level.
+pub(super) fn add_seconds(
     connection: &Connection,
     run: i64,
-    agent: i64,
-    second: u32,
-    change: SecondChange,
+    seconds: &BTreeMap<u32, SecondChange>,
 ) -> StoreResult<()> {
-    let mut of_all = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(
         "INSERT INTO seconds (run, level, bucket, requests, failures, started, stopped,
              arrivals, late_arrivals, skipped_arrivals)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -47,49 +49,45 @@ pub(super) fn add_second(
              arrivals = arrivals + excluded.arrivals, late_arrivals = late_arrivals + excluded.late_arrivals,
              skipped_arrivals = skipped_arrivals + excluded.skipped_arrivals",
     )?;
-    let mut of_agent = connection.prepare_cached(
-        "INSERT INTO agent_seconds (run, level, bucket, agent, started, stopped,
-             arrivals, late_arrivals, skipped_arrivals)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET
-             started = started + excluded.started, stopped = stopped + excluded.stopped,
-             arrivals = arrivals + excluded.arrivals, late_arrivals = late_arrivals + excluded.late_arrivals,
-             skipped_arrivals = skipped_arrivals + excluded.skipped_arrivals",
-    )?;
     for level in 0..LEVELS {
-        let (bucket, level) = (bucket_of(second, level), to_sql(level as u64));
-        of_all.execute(params![
-            run,
-            level,
-            bucket,
-            to_sql(change.requests),
-            to_sql(change.failures),
-            to_sql(change.started),
-            to_sql(change.stopped),
-            to_sql(change.arrivals.started),
-            to_sql(change.arrivals.late),
-            to_sql(change.arrivals.skipped),
-        ])?;
-        if change.has_users_or_arrivals() {
-            of_agent.execute(params![
+        let mut buckets: BTreeMap<u32, SecondChange> = BTreeMap::new();
+        for (second, change) in seconds {
+            let bucket = buckets.entry(bucket_of(*second, level)).or_default();
+            bucket.merge(*change);
+        }
+        for (bucket, change) in buckets {
+            let Arrivals {
+                started,
+                late,
+                skipped,
+            } = change.users.arrivals;
+            statement.execute(params![
                 run,
-                level,
+                to_sql(level as u64),
                 bucket,
-                agent,
-                to_sql(change.started),
-                to_sql(change.stopped),
-                to_sql(change.arrivals.started),
-                to_sql(change.arrivals.late),
-                to_sql(change.arrivals.skipped),
+                to_sql(change.requests),
+                to_sql(change.failures),
+                to_sql(change.users.started),
+                to_sql(change.users.stopped),
+                to_sql(started),
+                to_sql(late),
+                to_sql(skipped),
             ])?;
         }
     }
     Ok(())
 }
 
-/// The rows of a block: ?1 run, ?2 level, ?3 and ?4 its seconds, ?5 the agent.
-fn rows_of(scope: &RowScope) -> &'static str {
-    match scope.agent {
+/// Gives `visit` the first second of each row of these seconds of a scope with the users and iterations in it. Each row
+/// belongs to one step of `step` seconds.
+fn visit(
+    connection: &Connection,
+    scope: &RowScope,
+    seconds: Range<u32>,
+    step: u32,
+    mut visit: impl FnMut(u32, UserSums),
+) -> StoreResult<()> {
+    let rows_of = match scope.agent_of_results() {
         None => {
             "seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL"
         }
@@ -97,33 +95,47 @@ fn rows_of(scope: &RowScope) -> &'static str {
             "agent_seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4
              AND agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?5)"
         }
-    }
-}
-
-/// Iterations of an arrival rate in a scope.
-pub(super) fn arrivals(connection: &Connection, scope: &RowScope) -> StoreResult<Arrivals> {
+    };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT coalesce(sum(arrivals), 0), coalesce(sum(late_arrivals), 0), coalesce(sum(skipped_arrivals), 0)
-         FROM {}",
-        rows_of(scope)
+        "SELECT bucket, started, stopped, arrivals, late_arrivals, skipped_arrivals FROM {rows_of}"
     ))?;
-    let mut sum = Arrivals::default();
-    for block in decompose(scope.from, scope.to, &ALL_ROLLED) {
-        let row = params![
+    for block in decompose(seconds.start, seconds.end, &within_a_step(ALL_ROLLED, step)) {
+        let mut rows = statement.query(params![
             scope.run,
             to_sql(block.level as u64),
             block.from,
             block.to,
-            scope.agent
-        ];
-        sum.merge(statement.query_row(row, |row| {
-            Ok(Arrivals {
-                started: from_sql(row.get(0)?),
-                late: from_sql(row.get(1)?),
-                skipped: from_sql(row.get(2)?),
-            })
-        })?);
+            scope.agent_of_results()
+        ])?;
+        while let Some(row) = rows.next()? {
+            let users = UserSums {
+                started: from_sql(row.get(1)?),
+                stopped: from_sql(row.get(2)?),
+                arrivals: Arrivals {
+                    started: from_sql(row.get(3)?),
+                    late: from_sql(row.get(4)?),
+                    skipped: from_sql(row.get(5)?),
+                },
+            };
+            visit(small_from_sql(row.get(0)?), users);
+        }
     }
+    agent_rows::visit(connection, scope, seconds, step, |second, row| {
+        visit(second, row.users());
+        Ok(())
+    })
+}
+
+/// Iterations of an arrival rate in a scope.
+pub(super) fn arrivals(connection: &Connection, scope: &RowScope) -> StoreResult<Arrivals> {
+    let mut sum = Arrivals::default();
+    visit(
+        connection,
+        scope,
+        scope.from..scope.to,
+        ANY_STEP,
+        |_, users| sum.merge(users.arrivals),
+    )?;
     Ok(sum)
 }
 
@@ -134,49 +146,29 @@ pub(super) fn users_before(
     scope: &RowScope,
     second: u32,
 ) -> StoreResult<i64> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT coalesce(sum(started - stopped), 0) FROM {}",
-        rows_of(scope)
-    ))?;
     let mut users = 0;
-    for block in decompose(0, second, &ALL_ROLLED) {
-        let row = params![
-            scope.run,
-            to_sql(block.level as u64),
-            block.from,
-            block.to,
-            scope.agent
-        ];
-        users += statement.query_row(row, |row| row.get::<_, i64>(0))?;
-    }
+    visit_user_changes(connection, scope, 0..second, ANY_STEP, |_, change| {
+        users += change;
+    })?;
     Ok(users)
 }
 
-/// Gives `visit` the first second of each row of a block and how many more users there are after it than before.
+/// Gives `visit` the first second of each row of these seconds and how many more users there are after it than before.
+/// Each row belongs to one step of `step` seconds.
 pub(super) fn visit_user_changes(
     connection: &Connection,
     scope: &RowScope,
-    block: Block,
-    mut visit: impl FnMut(u32, i64),
+    seconds: Range<u32>,
+    step: u32,
+    mut visit_change: impl FnMut(u32, i64),
 ) -> StoreResult<()> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT bucket, started - stopped FROM {}",
-        rows_of(scope)
-    ))?;
-    let mut rows = statement.query(params![
-        scope.run,
-        to_sql(block.level as u64),
-        block.from,
-        block.to,
-        scope.agent
-    ])?;
-    while let Some(row) = rows.next()? {
-        visit(small_from_sql(row.get(0)?), row.get(1)?);
-    }
-    Ok(())
+    visit(connection, scope, seconds, step, |second, users| {
+        visit_change(second, to_sql(users.started) - to_sql(users.stopped));
+    })
 }
 
-/// Whether users or iterations of a run were saved by a version that did not keep whose they are.
+/// Whether users or iterations of a run are of agents that are not known: of a run of several agents that an earlier
+/// version saved.
 pub(super) fn has_changes_of_unknown_agents(
     connection: &Connection,
     run: i64,

@@ -11,7 +11,7 @@ use super::run_rows::key_of;
 use super::scope::{RowScope, Scope};
 use super::second_rows::{users_before, visit_user_changes};
 use crate::measure::series_point::SeriesPoint;
-use crate::measure::windows::{ALL_ROLLED, Rolled, decompose, step_for, width};
+use crate::measure::windows::step_for;
 
 /// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a
 /// run that is over has one more at its end, when no users are left, unless that is behind the window.
@@ -148,19 +148,20 @@ fn points(
         .collect();
     let mut changes = vec![0_i64; points.len()];
     let point_of = |second: u32| ((second - first) / step) as usize;
-    for block in decompose(from, end, &within_a_step(ALL_ROLLED, step)) {
-        visit_user_changes(connection, scope, block, |second, change| {
-            changes[point_of(second)] += change;
-        })?;
-    }
-    let rolled = request_rows::rolled(connection, scope)?;
-    for block in decompose(from, end, &within_a_step(rolled, step)) {
-        request_rows::visit(connection, scope, block, |second, requests, failures| {
+    visit_user_changes(connection, scope, from..end, step, |second, change| {
+        changes[point_of(second)] += change;
+    })?;
+    request_rows::visit(
+        connection,
+        scope,
+        from..end,
+        step,
+        |second, requests, failures| {
             let point = &mut points[point_of(second)];
             point.requests += requests;
             point.failures += failures;
-        })?;
-    }
+        },
+    )?;
     let mut users = users_before(connection, scope, from)?;
     for (point, change) in points.iter_mut().zip(changes) {
         // Other workers' stops may be known before one worker's starts: never below zero.
@@ -168,14 +169,4 @@ fn points(
         users += change;
     }
     Ok(points)
-}
-
-/// Only the levels of which each row belongs to one step.
-fn within_a_step(mut rolled: Rolled, step: u32) -> Rolled {
-    for (level, until) in rolled.iter_mut().enumerate().skip(1) {
-        if !step.is_multiple_of(width(level)) {
-            *until = 0;
-        }
-    }
-    rolled
 }

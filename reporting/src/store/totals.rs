@@ -7,16 +7,17 @@ use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
-use super::error_rows;
 use super::integers::to_sql;
 use super::live::{endpoints, error_texts};
 use super::rollup::read_rolled;
 use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
 use super::second_rows::arrivals;
-use super::stored_interval::{INTERVAL_COLUMNS, RowSum};
+use super::stored_interval::INTERVAL_COLUMNS;
+use super::{agent_rows, error_rows, stored_interval};
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::Interval;
-use crate::measure::windows::{ALL_ROLLED, decompose};
+use crate::measure::interval::{Interval, IntervalSum};
+use crate::measure::packed_counts::Precision;
+use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose};
 
 /// Everything that happened in a scope, by endpoint.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +88,8 @@ pub(super) fn read(
     scope: &Scope,
 ) -> StoreResult<RunTotals> {
     let scope = RowScope::find(connection, run_id, scope)?;
-    let mut sums: HashMap<i64, RowSum> = HashMap::new();
+    let mut sums: HashMap<i64, IntervalSum> = HashMap::new();
+    let mut errors: HashMap<i64, u64> = HashMap::new();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT endpoint, {} FROM intervals
          WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
@@ -100,17 +102,36 @@ pub(super) fn read(
             block.from,
             block.to,
             scope.endpoint,
-            scope.agent
+            scope.agent_of_results()
         ])?;
         while let Some(row) = rows.next()? {
-            sums.entry(row.get(0)?).or_default().add(row, 1)?;
+            stored_interval::add(sums.entry(row.get(0)?).or_default(), row, 1)?;
         }
     }
-    let mut sums: HashMap<i64, Interval> = sums
+    agent_rows::visit(
+        connection,
+        &scope,
+        scope.from..scope.to,
+        ANY_STEP,
+        |_, row| {
+            for part in row.intervals()? {
+                if scope.has_endpoint(part.endpoint) {
+                    let sum = sums.entry(part.endpoint).or_default();
+                    sum.add_parts(&part.sums, part.response, part.intended, Precision::Full)?;
+                }
+            }
+            for (error, occurrences) in row.errors().iter().copied() {
+                let sum = errors.entry(error).or_default();
+                *sum = sum.saturating_add(occurrences);
+            }
+            Ok(())
+        },
+    )?;
+    let mut sums = sums
         .into_iter()
-        .map(|(endpoint, sum)| (endpoint, sum.into_interval()))
-        .collect();
-    add_errors(connection, &scope, &mut sums)?;
+        .map(|(endpoint, mut sum)| Ok((endpoint, sum.take().to_interval()?)))
+        .collect::<StoreResult<HashMap<i64, Interval>>>()?;
+    add_errors(connection, &scope, errors, &mut sums)?;
     let mut totals = RunTotals {
         arrivals: arrivals(connection, &scope)?,
         ..RunTotals::default()
@@ -129,6 +150,7 @@ pub(super) fn read(
 fn add_errors(
     connection: &Connection,
     scope: &RowScope,
+    mut occurrences: HashMap<i64, u64>,
     sums: &mut HashMap<i64, Interval>,
 ) -> StoreResult<()> {
     let texts = error_texts(connection, scope.run)?;
@@ -137,15 +159,17 @@ fn add_errors(
     }
     for block in decompose(scope.from, scope.rolled_to, &ALL_ROLLED) {
         error_rows::visit(connection, scope, block, |row| {
-            let error = usize::try_from(row.error).ok().and_then(|at| texts.get(at));
-            if let Some((endpoint, text)) = error
-                && scope.endpoint.is_none_or(|only| only == *endpoint)
-            {
-                sums.entry(*endpoint)
-                    .or_default()
-                    .record_error(text, row.occurrences);
-            }
+            let sum = occurrences.entry(row.error).or_default();
+            *sum = sum.saturating_add(row.occurrences);
         })?;
+    }
+    for (number, (endpoint, text)) in (0..).zip(&texts) {
+        if let Some(occurrences) = occurrences.get(&number)
+            && scope.has_endpoint(*endpoint)
+        {
+            let interval = sums.entry(*endpoint).or_default();
+            interval.record_error(text, *occurrences);
+        }
     }
     Ok(())
 }

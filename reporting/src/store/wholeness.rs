@@ -8,11 +8,12 @@ const WHOLE_CHECK_BYTES: i64 = 256 << 20;
 /// Of larger ones the tables that grow with the time of runs are looked at only where these runs begin and end.
 const PROBED_RUNS: i64 = 500;
 /// Those tables, with a column that has to be read.
-const LARGE_TABLES: [(&str, &str); 6] = [
+const LARGE_TABLES: [(&str, &str); 7] = [
     ("intervals", "histogram"),
     ("errors", "occurrences"),
     ("seconds", "requests"),
     ("agent_seconds", "started"),
+    ("agent_intervals", "packed"),
     ("samples", "packed"),
     ("log", "text"),
 ];

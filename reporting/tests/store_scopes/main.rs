@@ -11,7 +11,8 @@ mod support;
 
 use std::time::Duration;
 
-use greylag_infra::protocol::{LogLine, SampleData, SampleKind, UserChange};
+use futures_util::future::join_all;
+use greylag_infra::protocol::{LogLine, SampleData, SampleKind, Snapshot, UserChange};
 use greylag_infra::{RunPhase, RunRecord, RunTime};
 use greylag_reporting::{SaveOutcome, Scope, Store};
 use proptest::prelude::*;
@@ -27,6 +28,7 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
     let mut saved = Vec::new();
     let most = agents.iter().map(Vec::len).max().unwrap_or(0);
     for at in 0..most {
+        let mut together = Vec::new();
         for (position, (agent, snapshots)) in AGENTS.iter().zip(agents).enumerate() {
             let Some(events) = snapshots.get(at) else {
                 continue;
@@ -88,36 +90,42 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                     }
                 })
                 .collect();
-            let outcome = store
-                .save_snapshot(&record.id, &(*agent).into(), snapshot.clone())
-                .await
-                .unwrap();
-            assert_eq!(outcome, SaveOutcome::Saved);
-            let again = store
-                .save_snapshot(&record.id, &(*agent).into(), snapshot.clone())
-                .await
-                .unwrap();
-            assert_eq!(again, SaveOutcome::Duplicate);
-            snapshot.seq += 2;
-            let early = store
-                .save_snapshot(&record.id, &(*agent).into(), snapshot)
-                .await
-                .unwrap();
-            assert_eq!(
-                early,
-                SaveOutcome::Gap {
-                    expected: at as u64 + 2
-                }
-            );
-            saved.extend(events.iter().cloned());
-            if at == most / 2 {
-                // From here on the totals are kept in memory.
-                let totals = store.totals(&record.id, &Scope::default()).await.unwrap();
-                check_totals(&totals, &saved, Part::default());
-            }
+            together.push((*agent, snapshot));
+            saved.extend(events);
+        }
+        save_together(store, record, &together).await;
+        if at == most / 2 {
+            // From here on the totals are kept in memory.
+            let totals = store.totals(&record.id, &Scope::default()).await.unwrap();
+            check_totals(&totals, &saved, Part::default());
         }
     }
     saved
+}
+
+/// Saves snapshots of several agents together with each once more and with one that is too early.
+async fn save_together(store: &Store, record: &RunRecord, snapshots: &[(&str, Snapshot)]) {
+    let saves = snapshots.iter().flat_map(|(agent, snapshot)| {
+        let mut early = snapshot.clone();
+        early.seq += 2;
+        [snapshot.clone(), snapshot.clone(), early].map(|snapshot| async {
+            let agent = (*agent).into();
+            store
+                .save_snapshot(&record.id, &agent, snapshot)
+                .await
+                .unwrap()
+        })
+    });
+    let outcomes = join_all(saves).await;
+    for (outcomes, (_, snapshot)) in outcomes.chunks(3).zip(snapshots) {
+        let both = [outcomes[0], outcomes[1]];
+        let of = |outcome| both.iter().filter(|one| **one == outcome).count();
+        assert_eq!(of(SaveOutcome::Saved), 1, "{both:?}");
+        assert_eq!(of(SaveOutcome::Duplicate), 1, "{both:?}");
+        let expected = [snapshot.seq, snapshot.seq + 1];
+        let is_gap = expected.map(|expected| SaveOutcome::Gap { expected });
+        assert!(is_gap.contains(&outcomes[2]), "{:?}", outcomes[2]);
+    }
 }
 
 proptest! {

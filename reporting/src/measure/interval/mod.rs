@@ -3,6 +3,7 @@
 //! Intervals add up: seconds to windows, workers to agents to runs, endpoints to the Aggregated row. Every
 //! number anywhere is read from such a sum, percentiles from its histograms, last.
 
+mod packed;
 mod sparse;
 mod sums;
 mod wire;
@@ -16,9 +17,11 @@ use hdrhistogram::Histogram;
 use self::sums::micros;
 use crate::measure::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, value_at};
 
+pub(crate) use self::packed::{IntervalSum, PackedInterval};
 pub use self::sparse::SparseInterval;
 pub(crate) use self::sums::{NUMBER_NAMES, NUMBERS, ms};
 pub use self::sums::{Sums, TimeSum, Times};
+pub(crate) use self::wire::check_wire_packed;
 pub use self::wire::{IntervalError, check_wire};
 
 /// Most requests, errors or times of one interval on the wire: what one endpoint can do in a second, with

@@ -23,11 +23,6 @@ impl From<&Interval> for SparseInterval {
 }
 
 impl SparseInterval {
-    /// How many counts its histograms have in memory.
-    pub(crate) fn buckets(&self) -> usize {
-        self.response.len() + self.intended.len()
-    }
-
     /// Adds another one.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);

@@ -3,10 +3,12 @@
 use greylag_infra::protocol::{ErrorCount, IntervalData};
 use serde_bytes::ByteBuf;
 
+use super::packed::PackedInterval;
 use super::sparse::SparseInterval;
 use super::sums::{Sums, Times};
 use super::{Interval, MAX_COUNT, bucket_counts};
 use crate::measure::histogram_codec::{BucketCounts, HistogramError, position_of};
+use crate::measure::packed_counts::{Extent, PackedCounts};
 
 /// Greatest response time and greatest sums of one interval on the wire (µs or bytes, 2^56): sums over the
 /// longest run stay far below 2^63.
@@ -101,45 +103,84 @@ impl Interval {
 /// # Errors
 /// See [`IntervalError`].
 pub fn check_wire(data: &IntervalData) -> Result<SparseInterval, IntervalError> {
+    let sums = check_sums(data)?;
+    let response = BucketCounts::decode(&data.histogram)?;
+    check_response(&sums, extent_of(&response))?;
+    let intended = BucketCounts::decode(&data.intended_histogram)?;
+    check_intended(&sums, extent_of(&intended))?;
+    Ok(SparseInterval {
+        sums,
+        response,
+        intended,
+    })
+}
+
+fn extent_of(counts: &BucketCounts) -> Extent {
+    Extent {
+        total: counts.total(),
+        ends: counts.ends(),
+    }
+}
+
+/// As [`check_wire`], with the histograms as bytes.
+///
+/// # Errors
+/// See [`IntervalError`].
+pub(crate) fn check_wire_packed(data: &IntervalData) -> Result<PackedInterval, IntervalError> {
+    let sums = check_sums(data)?;
+    let (response, extent) = PackedCounts::decode(&data.histogram)?;
+    check_response(&sums, extent)?;
+    let (intended, extent) = PackedCounts::decode(&data.intended_histogram)?;
+    check_intended(&sums, extent)?;
+    Ok(PackedInterval {
+        sums,
+        response,
+        intended,
+    })
+}
+
+fn check_sums(data: &IntervalData) -> Result<Sums, IntervalError> {
     let errors = data
         .errors
         .iter()
         .map(|error| error.occurrences)
         .fold(0, u64::saturating_add);
     let sums = Sums::of_wire(data);
-    let requests = sums.requests();
-    if requests > MAX_COUNT || errors > MAX_COUNT {
+    if sums.requests() > MAX_COUNT || errors > MAX_COUNT {
         return Err(IntervalError::TooLarge);
     }
     check_parts(&sums)?;
     if sums.numbers().iter().any(|number| *number > MAX_SUM) {
         return Err(IntervalError::TooLarge);
     }
-    let response = BucketCounts::decode(&data.histogram)?;
-    if response.total() != requests {
+    Ok(sums)
+}
+
+fn check_response(sums: &Sums, counts: Extent) -> Result<(), IntervalError> {
+    let requests = sums.requests();
+    if counts.total != requests {
         return Err(IntervalError::CountMismatch {
-            counted: response.total(),
+            counted: counts.total,
             requests,
         });
     }
-    if !fit(sums.response, &response) || (requests == 0 && sums.bytes > 0) {
+    if !fit(sums.response, counts) || (requests == 0 && sums.bytes > 0) {
         return Err(IntervalError::Times);
     }
-    let intended = BucketCounts::decode(&data.intended_histogram)?;
-    if intended.total() != sums.intended.count {
+    Ok(())
+}
+
+fn check_intended(sums: &Sums, counts: Extent) -> Result<(), IntervalError> {
+    if counts.total != sums.intended.count {
         return Err(IntervalError::IntendedCountMismatch {
-            counted: intended.total(),
+            counted: counts.total,
             requests: sums.intended.count,
         });
     }
-    if !fit(sums.intended, &intended) {
+    if !fit(sums.intended, counts) {
         return Err(IntervalError::IntendedTimes);
     }
-    Ok(SparseInterval {
-        sums,
-        response,
-        intended,
-    })
+    Ok(())
 }
 
 /// No part of the requests is more than all of them.
@@ -173,8 +214,8 @@ fn check_parts(sums: &Sums) -> Result<(), IntervalError> {
 }
 
 /// Whether extremes and sum can be those of times that are counted so.
-fn fit(times: Times, counts: &BucketCounts) -> bool {
-    match counts.ends() {
+fn fit(times: Times, counts: Extent) -> bool {
+    match counts.ends {
         None => times.min_us == 0 && times.max_us == 0 && times.sum_us == 0,
         Some(ends) => {
             let sum = u128::from(times.sum_us);

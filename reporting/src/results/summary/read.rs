@@ -8,6 +8,22 @@ use crate::store::{Scope, Series, Store, StoreError};
 /// Most points of a summary's series, unless its step is asked for.
 pub const MAX_SUMMARY_POINTS: usize = 2_000;
 
+/// What has to be known about the numbers of a single agent.
+async fn remark_on_agent(store: &Store, run_id: &RunId) -> Result<Option<String>, StoreError> {
+    let mut remarks = Vec::new();
+    if store.of_unknown_agents(run_id).await?.users {
+        remarks.push(
+            "users and arrivals that were saved before agents were kept with them are not included",
+        );
+    }
+    if store.has_coarse_agents(run_id).await? {
+        remarks.push(
+            "percentiles are within 3.2 %: in a run of so many agents each one's histograms are kept in coarse steps",
+        );
+    }
+    Ok((!remarks.is_empty()).then(|| remarks.join("; ")))
+}
+
 impl Summary {
     /// The summary of a part of a run as it stands at `now`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
     ///
@@ -45,12 +61,8 @@ impl Summary {
         summary.add_error_times(&errors, record.started_at);
         if let Some(part) = &mut summary.scope
             && part.agent.is_some()
-            && store.of_unknown_agents(&record.id).await?.users
         {
-            part.remark = Some(
-                "users and arrivals that were saved before agents were kept with them are not included"
-                    .to_owned(),
-            );
+            part.remark = remark_on_agent(store, &record.id).await?;
         }
         Ok(summary)
     }

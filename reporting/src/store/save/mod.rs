@@ -132,26 +132,27 @@ fn write_all(
     state: &mut WriterState,
     live: &mut LiveRun,
     snapshots: &[&OfAgent],
-) -> StoreResult<Vec<Written>> {
+) -> StoreResult<Written> {
     let transaction = state.connection.transaction()?;
-    let written = snapshots
-        .iter()
-        .map(|of_agent| write(&transaction, live, &of_agent.agent_id, &of_agent.snapshot))
-        .collect::<StoreResult<_>>()?;
+    let written = write(&transaction, live, snapshots)?;
     transaction.commit()?;
     Ok(written)
 }
 
 /// Adds what was saved to the totals of the run, if they are kept in memory.
-fn keep_up_totals(state: &WriterState, run_id: &RunId, live: &LiveRun, written: &[Written]) {
+fn keep_up_totals(state: &WriterState, run_id: &RunId, live: &LiveRun, written: &Written) {
     // Taken out, so that no reader waits for the lock while the sums are changed (or copied, when a reader still
     // has them). Who looks meanwhile asks this thread and gets them afterwards.
     let totals = lock_totals(&state.totals).remove(run_id);
-    if let Some(mut totals) = totals {
-        for written in written {
-            written.add_to(Arc::make_mut(&mut totals), live);
+    let Some(mut totals) = totals else {
+        return;
+    };
+    match written.add_to(Arc::make_mut(&mut totals), live) {
+        Ok(()) => {
+            lock_totals(&state.totals).insert(run_id.to_owned(), totals);
         }
-        lock_totals(&state.totals).insert(run_id.to_owned(), totals);
+        // They are read again when somebody asks for them.
+        Err(error) => tracing::error!(%error, "cannot keep up the totals of a run"),
     }
 }
 
@@ -166,6 +167,7 @@ fn accept(live: &mut LiveRun, run_id: &RunId, of_agent: &OfAgent) -> StoreResult
     }
     if let Some(agent) = live.agents.get_mut(agent_id) {
         agent.last_seq = snapshot.seq;
+        agent.saved_until = agent.saved_until.max(snapshot.saved_until);
         agent.ended |= snapshot.end.is_some();
     }
     Ok(SaveOutcome::Saved)

@@ -1,116 +1,203 @@
-//! Writing what a snapshot adds to its run.
+//! Writing what snapshots add to their run: everything that adds up is summed up over all agents first, so that it costs
+//! as many rows for a thousand agents as for one.
 
 use std::collections::BTreeMap;
 
-use greylag_infra::AgentId;
 use greylag_infra::protocol::{
     Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
 use rusqlite::{Connection, params};
 
+use super::OfAgent;
 use crate::measure::arrivals::Arrivals;
+use crate::measure::interval::PackedInterval;
+use crate::store::agent_rows::{AgentRows, Grain, RowInterval, UserSums};
 use crate::store::checked_snapshot::CheckedSnapshot;
 use crate::store::error::StoreResult;
+use crate::store::error_rows::{self, Occurrences};
 use crate::store::integers::to_sql;
 use crate::store::live::LiveRun;
 use crate::store::log_rows::{self, LogOrigin};
+use crate::store::rollup::{self, Added};
 use crate::store::sample_rows::{self, StoredSample};
-use crate::store::second_rows::{SecondChange, add_second};
-use crate::store::stored_interval::{Place, StoredInterval};
+use crate::store::second_rows::{self, SecondChange};
 use crate::store::totals::RunTotals;
-use crate::store::{error_rows, notice_rows, rollup, run_rows};
+use crate::store::{notice_rows, run_rows};
 
-/// What a snapshot added, by number of endpoint or error.
+/// What snapshots added, by number of endpoint or error.
 pub(super) struct Written {
-    intervals: Vec<(i64, StoredInterval)>,
-    errors: Vec<(i64, u64)>,
+    intervals: Added,
+    errors: BTreeMap<(u32, i64), Occurrences>,
     arrivals: Arrivals,
 }
 
 impl Written {
     /// Adds it to the totals of its run.
-    pub(super) fn add_to(&self, totals: &mut RunTotals, live: &LiveRun) {
-        for (endpoint, stored) in &self.intervals {
+    pub(super) fn add_to(&self, totals: &mut RunTotals, live: &LiveRun) -> StoreResult<()> {
+        for ((_, endpoint), interval) in &self.intervals {
             if let Some(endpoint) = live.endpoint(*endpoint) {
-                totals.entry(endpoint).add(stored.interval());
+                interval.add_to(totals.entry(endpoint))?;
             }
         }
-        for (error, occurrences) in &self.errors {
+        for ((_, error), occurrences) in &self.errors {
             if let Some((endpoint, text)) = live.error(*error)
                 && let Some(endpoint) = live.endpoint(endpoint)
             {
-                totals.entry(endpoint).record_error(text, *occurrences);
+                totals.entry(endpoint).record_error(text, occurrences.count);
             }
         }
         totals.arrivals.merge(self.arrivals);
+        Ok(())
     }
+}
+
+/// Sums over all snapshots.
+#[derive(Default)]
+struct Merged<'a> {
+    /// By second and endpoint.
+    intervals: BTreeMap<(u32, i64), Vec<&'a PackedInterval>>,
+    /// By second and error.
+    errors: BTreeMap<(u32, i64), Occurrences>,
+    seconds: BTreeMap<u32, SecondChange>,
+    samples: Vec<StoredSample>,
+}
+
+/// What one snapshot adds to one second.
+#[derive(Default)]
+struct AgentSecond<'a> {
+    users: UserSums,
+    errors: BTreeMap<i64, u64>,
+    intervals: Vec<RowInterval<'a>>,
 }
 
 /// Writes everything.
 pub(super) fn write(
     connection: &Connection,
     live: &mut LiveRun,
-    agent_id: &AgentId,
-    snapshot: &CheckedSnapshot,
+    snapshots: &[&OfAgent],
 ) -> StoreResult<Written> {
+    let grain = live.grain(connection)?;
+    let mut merged = Merged::default();
+    for OfAgent { agent_id, snapshot } in snapshots.iter().copied() {
+        let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
+        let seconds = merge(connection, live, agent, snapshot, &mut merged)?;
+        if grain != Grain::None {
+            write_agent(connection, live, grain, agent, &seconds)?;
+        }
+        write_apart(connection, live, agent, snapshot)?;
+    }
     let run = live.key;
-    let agent = live.agents.get(agent_id).map_or(0, |agent| agent.number);
-    let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
-    let mut written = write_intervals(connection, live, agent, snapshot, &numbers)?;
-    written.arrivals = write_seconds(connection, run, agent, snapshot)?;
-
-    let samples = snapshot
-        .samples
+    for of_agent in snapshots {
+        if let Some(agent) = live.agents.get(&of_agent.agent_id) {
+            run_rows::save_progress(
+                connection,
+                run,
+                agent.number,
+                agent.last_seq,
+                agent.saved_until,
+            )?;
+        }
+    }
+    let mut intervals = Added::new();
+    for (place, parts) in merged.intervals {
+        for part in parts {
+            live.sum.add(part)?;
+        }
+        intervals.insert(place, live.sum.take());
+    }
+    let LiveRun {
+        rolled,
+        recent,
+        sum,
+        ..
+    } = live;
+    rollup::add(connection, run, rolled, recent, &intervals, sum)?;
+    error_rows::add(connection, run, &merged.errors)?;
+    second_rows::add_seconds(connection, run, &merged.seconds)?;
+    sample_rows::add(connection, run, merged.samples)?;
+    let newest = snapshots
         .iter()
-        .map(|sample| StoredSample {
-            endpoint: u32::try_from(numbers[sample.endpoint as usize]).unwrap_or(u32::MAX),
-            at_us: sample.at_us,
-            response_us: sample.response_us,
-            failed: sample.failed,
-            kind: sample.kind,
-        })
-        .collect();
-    sample_rows::add(connection, run, agent, samples)?;
-    log_rows::append(
-        connection,
-        run,
-        &snapshot.log,
-        snapshot.log_lines_dropped,
-        LogOrigin::Agent(agent),
-    )?;
-    notice_rows::add(connection, run, &snapshot.notices)?;
-    for worker in &snapshot.workers {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO workers (run, worker, agent, pid, users, running) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![run, worker.index, agent, worker.pid, to_sql(worker.users), worker.running])?;
-    }
-    connection
-        .prepare_cached(
-            "UPDATE run_agents SET last_seq = ?3, saved_until = max(saved_until, ?4)
-             WHERE run = ?1 AND agent = ?2",
-        )?
-        .execute(params![
-            run,
-            agent,
-            to_sql(snapshot.seq),
-            snapshot.saved_until
-        ])?;
-    if let Some(end) = &snapshot.end {
-        run_rows::save_end(connection, run, agent, end)?;
-    }
-    let newest = snapshot.seconds().max().max(live.last_second);
+        .flat_map(|of_agent| of_agent.snapshot.seconds());
     if let Some(newest) = newest
-        && live.last_second != Some(newest)
+        .max()
+        .filter(|newest| live.last_second < Some(*newest))
     {
-        connection
-            .prepare_cached("UPDATE runs SET last_second = ?2 WHERE run = ?1")?
-            .execute(params![run, newest])?;
-        live.rolled = rollup::roll(connection, run, live.rolled, newest)?;
-        live.last_second = Some(newest);
+        move_on(connection, live, grain, newest)?;
     }
-    Ok(written)
+    let mut arrivals = Arrivals::default();
+    for change in merged.seconds.values() {
+        arrivals.merge(change.users.arrivals);
+    }
+    Ok(Written {
+        intervals,
+        errors: merged.errors,
+        arrivals,
+    })
+}
+
+/// Sums up what a snapshot adds; gives what it adds to each second.
+fn merge<'a>(
+    connection: &Connection,
+    live: &mut LiveRun,
+    agent: i64,
+    snapshot: &'a CheckedSnapshot,
+    merged: &mut Merged<'a>,
+) -> StoreResult<BTreeMap<u32, AgentSecond<'a>>> {
+    let numbers = intern_endpoints(connection, live, &snapshot.endpoints)?;
+    let mut seconds: BTreeMap<u32, AgentSecond<'a>> = BTreeMap::new();
+    for checked in &snapshot.intervals {
+        let (second, endpoint) = (checked.second, numbers[checked.endpoint]);
+        let of_agent = seconds.entry(second).or_default();
+        let sums = &checked.interval.sums;
+        if sums.requests() > 0 {
+            let parts = merged.intervals.entry((second, endpoint)).or_default();
+            parts.push(&checked.interval);
+            of_agent.intervals.push(RowInterval {
+                endpoint,
+                sums: *sums,
+                response: checked.interval.response.as_bytes(),
+                intended: checked.interval.intended.as_bytes(),
+            });
+        }
+        for error in &checked.errors {
+            let text = cut(&error.error, MAX_ERROR_BYTES);
+            let (number, first_beyond) = live.error_number(connection, endpoint, &text)?;
+            if first_beyond {
+                let text = format!(
+                    "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
+                );
+                warn(connection, live, text)?;
+            }
+            let of_all = merged.errors.entry((second, number)).or_default();
+            of_all.count = of_all.count.saturating_add(error.occurrences);
+            of_all.agents.insert(agent);
+            let sum = of_agent.errors.entry(number).or_default();
+            *sum = sum.saturating_add(error.occurrences);
+        }
+        let of_all = merged.seconds.entry(second).or_default();
+        of_all.requests = of_all.requests.saturating_add(sums.requests());
+        of_all.failures = of_all.failures.saturating_add(sums.failures);
+    }
+    for change in &snapshot.user_changes {
+        let users = UserSums {
+            started: change.started,
+            stopped: change.stopped,
+            arrivals: Arrivals::from(change),
+        };
+        let of_all = merged.seconds.entry(change.second).or_default();
+        of_all.users.merge(users);
+        seconds.entry(change.second).or_default().users.merge(users);
+    }
+    let samples = snapshot.samples.iter().map(|sample| StoredSample {
+        endpoint: u32::try_from(numbers[sample.endpoint as usize]).unwrap_or(u32::MAX),
+        at_us: sample.at_us,
+        response_us: sample.response_us,
+        failed: sample.failed,
+        kind: sample.kind,
+        agent,
+    });
+    merged.samples.extend(samples);
+    Ok(seconds)
 }
 
 fn intern_endpoints(
@@ -144,76 +231,85 @@ fn warn(connection: &Connection, live: &LiveRun, text: String) -> StoreResult<()
     log_rows::append(connection, run, &[line], 0, LogOrigin::Coordinator)
 }
 
-fn write_intervals(
+/// Writes an agent's own part of what it added.
+fn write_agent(
+    connection: &Connection,
+    live: &mut LiveRun,
+    grain: Grain,
+    agent: i64,
+    seconds: &BTreeMap<u32, AgentSecond<'_>>,
+) -> StoreResult<()> {
+    let mut rows = agent_rows(connection, live, grain);
+    for (second, part) in seconds {
+        let errors: Vec<_> = part.errors.iter().map(|(n, count)| (*n, *count)).collect();
+        rows.add(agent, *second, part.users, &errors, &part.intervals)?;
+    }
+    Ok(())
+}
+
+fn agent_rows<'a>(
+    connection: &'a Connection,
+    live: &'a mut LiveRun,
+    grain: Grain,
+) -> AgentRows<'a> {
+    AgentRows {
+        connection,
+        run: live.key,
+        grain,
+        last_second: live.last_second,
+        sum: &mut live.sum,
+    }
+}
+
+/// Writes what is not summed up.
+fn write_apart(
     connection: &Connection,
     live: &mut LiveRun,
     agent: i64,
     snapshot: &CheckedSnapshot,
-    numbers: &[i64],
-) -> StoreResult<Written> {
-    let mut intervals: BTreeMap<Place, StoredInterval> = BTreeMap::new();
-    let mut errors: BTreeMap<(u32, i64), u64> = BTreeMap::new();
-    for checked in &snapshot.intervals {
-        let endpoint = numbers[checked.endpoint];
-        if checked.stored.interval().sums.requests() > 0 {
-            intervals
-                .entry((checked.second, endpoint, agent))
-                .and_modify(|sum| sum.merge(&checked.stored))
-                .or_insert_with(|| checked.stored.clone());
+) -> StoreResult<()> {
+    let run = live.key;
+    log_rows::append(
+        connection,
+        run,
+        &snapshot.log,
+        snapshot.log_lines_dropped,
+        LogOrigin::Agent(agent),
+    )?;
+    notice_rows::add(connection, run, &snapshot.notices)?;
+    for worker in &snapshot.workers {
+        if live.workers.get(&worker.index) == Some(worker) {
+            continue;
         }
-        for error in &checked.errors {
-            let text = cut(&error.error, MAX_ERROR_BYTES);
-            let (number, first_beyond) = live.error_number(connection, endpoint, &text)?;
-            if first_beyond {
-                let text = format!(
-                    "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
-                );
-                warn(connection, live, text)?;
-            }
-            let sum = errors.entry((checked.second, number)).or_default();
-            *sum = sum.saturating_add(error.occurrences);
-        }
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO workers (run, worker, agent, pid, users, running) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![run, worker.index, agent, worker.pid, to_sql(worker.users), worker.running])?;
+        live.workers.insert(worker.index, worker.clone());
     }
-    rollup::add_intervals(connection, live.key, &live.rolled, &intervals)?;
-    rollup::add_errors(connection, live.key, agent, &errors)?;
-    error_rows::saw(connection, live.key, &errors)?;
-    Ok(Written {
-        intervals: intervals
-            .into_iter()
-            .map(|((_, endpoint, _), stored)| (endpoint, stored))
-            .collect(),
-        errors: errors
-            .into_iter()
-            .map(|((_, error), occurrences)| (error, occurrences))
-            .collect(),
-        arrivals: Arrivals::default(),
-    })
+    if let Some(end) = &snapshot.end {
+        run_rows::save_end(connection, run, agent, end)?;
+    }
+    Ok(())
 }
 
-/// Writes what each second adds to a run; says what all of them add to its arrivals.
-fn write_seconds(
+/// Notes the newest second that has anything, and makes the rows of longer stretches that are complete by then.
+fn move_on(
     connection: &Connection,
-    run: i64,
-    agent: i64,
-    snapshot: &CheckedSnapshot,
-) -> StoreResult<Arrivals> {
-    let mut seconds: BTreeMap<u32, SecondChange> = BTreeMap::new();
-    for checked in &snapshot.intervals {
-        let second = seconds.entry(checked.second).or_default();
-        let sums = &checked.stored.interval().sums;
-        second.requests += sums.requests();
-        second.failures += sums.failures;
+    live: &mut LiveRun,
+    grain: Grain,
+    newest: u32,
+) -> StoreResult<()> {
+    let run = live.key;
+    connection
+        .prepare_cached("UPDATE runs SET last_second = ?2 WHERE run = ?1")?
+        .execute(params![run, newest])?;
+    live.rolled = rollup::roll(connection, run, live.rolled, newest, &mut live.sum)?;
+    if grain != Grain::None {
+        let agents = 0..to_sql(live.agents.len() as u64);
+        agent_rows(connection, live, grain).roll(agents, newest)?;
     }
-    for change in &snapshot.user_changes {
-        let second = seconds.entry(change.second).or_default();
-        second.started += change.started;
-        second.stopped += change.stopped;
-        second.arrivals.merge(Arrivals::from(change));
-    }
-    let mut arrivals = Arrivals::default();
-    for (second, change) in seconds {
-        add_second(connection, run, agent, second, change)?;
-        arrivals.merge(change.arrivals);
-    }
-    Ok(arrivals)
+    live.last_second = Some(newest);
+    Ok(())
 }

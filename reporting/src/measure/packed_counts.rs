@@ -1,0 +1,154 @@
+//! The counts of a histogram as bytes, and adding up many of them.
+//!
+//! A count takes two or three bytes where a list of them takes sixteen, and reading them costs about as much as walking
+//! the list. So what waits to be saved, and what is kept of the newest seconds, is packed.
+
+use super::histogram_codec::{
+    BucketCounts, HistogramError, coarse_position, compressed, plain, put_counts, visit_body,
+    with_body,
+};
+
+/// The non-zero counts of a histogram by ascending position: the part of HdrHistogram's V2 encoding that comes after its
+/// header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PackedCounts(Box<[u8]>);
+
+/// What counts come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Their sum.
+    pub(crate) total: u64,
+    /// Least and greatest position that has one.
+    pub(crate) ends: Option<(u32, u32)>,
+}
+
+impl PackedCounts {
+    /// Reads and checks either form of the encoding; no bytes are no counts.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Extent), HistogramError> {
+        let mut extent = Extent::default();
+        let counts = with_body(bytes, |body| {
+            visit_body(body, |position, count| {
+                extent.total = extent.total.saturating_add(count);
+                let first = extent.ends.map_or(position, |ends| ends.0);
+                extent.ends = Some((first, position));
+            })?;
+            Ok(Self(body.into()))
+        })?;
+        Ok((counts.unwrap_or_default(), extent))
+    }
+
+    /// What [`Self::as_bytes`] gave.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As HdrHistogram's V2 encoding; nothing for no counts.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        plain(&self.0)
+    }
+
+    /// The same inside DEFLATE.
+    pub(crate) fn encode_compressed(&self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        compressed(&plain(&self.0))
+    }
+
+    /// Gives each position and count, in ascending order.
+    pub(crate) fn visit(&self, visit: impl FnMut(u32, u64)) -> Result<(), HistogramError> {
+        visit_body(&self.0, visit)
+    }
+
+    /// The list of its counts.
+    pub(crate) fn to_bucket_counts(&self) -> Result<BucketCounts, HistogramError> {
+        let mut counts = Vec::new();
+        self.visit(|position, count| counts.push((position, count)))?;
+        Ok(BucketCounts::from_ascending(counts))
+    }
+}
+
+impl From<&BucketCounts> for PackedCounts {
+    fn from(counts: &BucketCounts) -> Self {
+        let mut bytes = Vec::with_capacity(counts.len() * 3);
+        put_counts(&mut bytes, counts.iter());
+        Self(bytes.into())
+    }
+}
+
+/// How finely a sum tells times apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// As finely as the histograms that it sums up.
+    Full,
+    /// In 16 steps per doubling, see [`coarse_position`].
+    Coarse,
+}
+
+/// A sum of histograms: an array that reaches as far as their counts do and is used again for the next sum.
+#[derive(Debug, Default)]
+pub(crate) struct CountSum {
+    counts: Vec<u64>,
+    /// Where there may be others than 0.
+    used: std::ops::Range<usize>,
+}
+
+impl CountSum {
+    /// Adds a histogram.
+    pub(crate) fn add(
+        &mut self,
+        counts: &[u8],
+        precision: Precision,
+    ) -> Result<(), HistogramError> {
+        match precision {
+            Precision::Full => visit_body(counts, |position, count| self.count(position, count)),
+            Precision::Coarse => visit_body(counts, |position, count| {
+                self.count(coarse_position(position), count);
+            }),
+        }
+    }
+
+    /// Adds a histogram in either form of its encoding.
+    pub(crate) fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), HistogramError> {
+        with_body(bytes, |body| self.add(body, Precision::Full)).map(drop)
+    }
+
+    #[inline]
+    fn count(&mut self, position: u32, count: u64) {
+        let at = position as usize;
+        if at >= self.counts.len() {
+            self.counts.resize((at + 1).next_multiple_of(1_024), 0);
+        }
+        if self.used.is_empty() {
+            self.used = at..at + 1;
+        } else {
+            self.used = self.used.start.min(at)..self.used.end.max(at + 1);
+        }
+        self.counts[at] = self.counts[at].saturating_add(count);
+    }
+
+    /// Takes the sum out and begins anew.
+    pub(crate) fn take(&mut self) -> PackedCounts {
+        let used = std::mem::take(&mut self.used);
+        let first = used.start;
+        let counts = &mut self.counts[used];
+        let mut bytes = Vec::with_capacity(counts.len().min(4_096));
+        put_counts(
+            &mut bytes,
+            (first..).zip(counts.iter()).filter_map(|(at, count)| {
+                let position = u32::try_from(at).ok()?;
+                (*count > 0).then_some((position, *count))
+            }),
+        );
+        counts.fill(0);
+        PackedCounts(bytes.into())
+    }
+}

@@ -1,0 +1,224 @@
+//! What one agent did in one stretch of run time, packed into bytes: numbers as LEB128, those that are 0 left out.
+//!
+//! ```text
+//! form | users | errors | intervals        form: 0, or 1 for all that follows inside DEFLATE
+//! users      started, stopped, arrivals, late arrivals, skipped arrivals
+//! errors     how many, then each: number, occurrences
+//! intervals  until the end, each: endpoint, which numbers are not 0, these, two histograms (length, counts)
+//! ```
+
+use std::borrow::Cow;
+use std::io::{Read, Write};
+
+use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
+
+use crate::measure::arrivals::Arrivals;
+use crate::measure::interval::{NUMBERS, Sums};
+use crate::store::error::{StoreError, StoreResult};
+
+const PLAIN: u8 = 0;
+const COMPRESSED: u8 = 1;
+/// Shorter ones gain next to nothing from compression.
+const COMPRESSED_ABOVE_BYTES: usize = 512;
+/// Longest that a row can be when it is inflated: a snapshot is shorter, and rolled up ones hardly grow.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Users that came and went, and iterations of an arrival rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::store) struct UserSums {
+    pub(in crate::store) started: u64,
+    pub(in crate::store) stopped: u64,
+    pub(in crate::store) arrivals: Arrivals,
+}
+
+impl UserSums {
+    pub(in crate::store) fn merge(&mut self, other: Self) {
+        self.started = self.started.saturating_add(other.started);
+        self.stopped = self.stopped.saturating_add(other.stopped);
+        self.arrivals.merge(other.arrivals);
+    }
+}
+
+/// The requests to one endpoint, with histograms as [`crate::measure::packed_counts`] has them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::store) struct RowInterval<'a> {
+    pub(in crate::store) endpoint: i64,
+    pub(in crate::store) sums: Sums,
+    pub(in crate::store) response: &'a [u8],
+    pub(in crate::store) intended: &'a [u8],
+}
+
+/// Writes a row.
+#[derive(Debug)]
+pub(super) struct RowWriter(Vec<u8>);
+
+impl RowWriter {
+    /// Begins a row with everything but its intervals.
+    pub(super) fn new(users: UserSums, errors: &[(i64, u64)]) -> Self {
+        let mut bytes = vec![PLAIN];
+        let Arrivals {
+            started,
+            late,
+            skipped,
+        } = users.arrivals;
+        for number in [users.started, users.stopped, started, late, skipped] {
+            put(&mut bytes, number);
+        }
+        put(&mut bytes, errors.len() as u64);
+        for (error, occurrences) in errors {
+            put(&mut bytes, error.cast_unsigned());
+            put(&mut bytes, *occurrences);
+        }
+        Self(bytes)
+    }
+
+    /// Adds an interval.
+    pub(super) fn add(&mut self, interval: RowInterval<'_>) {
+        let bytes = &mut self.0;
+        put(bytes, interval.endpoint.cast_unsigned());
+        let numbers = interval.sums.numbers();
+        let used = (0..).zip(numbers).filter(|(_, number)| *number > 0);
+        put(bytes, used.fold(0, |bits, (at, _)| bits | 1 << at));
+        for number in numbers.into_iter().filter(|number| *number > 0) {
+            put(bytes, number);
+        }
+        for counts in [interval.response, interval.intended] {
+            put(bytes, counts.len() as u64);
+            bytes.extend(counts);
+        }
+    }
+
+    /// The row as it was written.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The row compressed, if that makes it smaller.
+    pub(super) fn finish_compressed(self) -> Vec<u8> {
+        if self.0.len() <= COMPRESSED_ABOVE_BYTES {
+            return self.0;
+        }
+        let mut encoder = ZlibEncoder::new(vec![COMPRESSED], Compression::fast());
+        encoder
+            .write_all(&self.0[1..])
+            .expect("writing to memory cannot fail");
+        encoder.finish().expect("writing to memory cannot fail")
+    }
+}
+
+/// A row that is read.
+#[derive(Debug)]
+pub(in crate::store) struct PackedRow<'a> {
+    users: UserSums,
+    errors: Vec<(i64, u64)>,
+    /// All of it but the form.
+    bytes: Cow<'a, [u8]>,
+    /// Where the intervals begin in it.
+    intervals_at: usize,
+}
+
+impl<'a> PackedRow<'a> {
+    /// Reads a row; its intervals are read when they are asked for.
+    pub(super) fn read(bytes: &'a [u8]) -> StoreResult<Self> {
+        let bytes: Cow<'a, [u8]> = match bytes.split_first() {
+            Some((&PLAIN, rest)) => rest.into(),
+            Some((&COMPRESSED, rest)) => {
+                let mut plain = Vec::with_capacity(rest.len() * 3);
+                ZlibDecoder::new(rest)
+                    .take(MAX_BYTES)
+                    .read_to_end(&mut plain)
+                    .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                plain.into()
+            }
+            _ => return Err(unreadable()),
+        };
+        let mut left = &bytes[..];
+        let mut next = || take(&mut left);
+        let users = UserSums {
+            started: next()?,
+            stopped: next()?,
+            arrivals: Arrivals {
+                started: next()?,
+                late: next()?,
+                skipped: next()?,
+            },
+        };
+        let count = next()?;
+        let mut errors = Vec::new();
+        for _ in 0..count {
+            errors.push((next()?.cast_signed(), next()?));
+        }
+        let intervals_at = bytes.len() - left.len();
+        Ok(Self {
+            users,
+            errors,
+            bytes,
+            intervals_at,
+        })
+    }
+
+    pub(in crate::store) fn users(&self) -> UserSums {
+        self.users
+    }
+
+    /// Numbers of errors and how often they occurred.
+    pub(in crate::store) fn errors(&self) -> &[(i64, u64)] {
+        &self.errors
+    }
+
+    /// The intervals, in the order in which they were added.
+    pub(in crate::store) fn intervals(&self) -> StoreResult<Vec<RowInterval<'_>>> {
+        let mut rest = &self.bytes[self.intervals_at..];
+        let mut intervals = Vec::new();
+        while !rest.is_empty() {
+            let endpoint = take(&mut rest)?.cast_signed();
+            let used = take(&mut rest)?;
+            let mut numbers = [0; NUMBERS];
+            for (at, number) in (0..).zip(&mut numbers) {
+                if used & (1 << at) != 0 {
+                    *number = take(&mut rest)?;
+                }
+            }
+            intervals.push(RowInterval {
+                endpoint,
+                sums: Sums::from_numbers(numbers),
+                response: take_bytes(&mut rest)?,
+                intended: take_bytes(&mut rest)?,
+            });
+        }
+        Ok(intervals)
+    }
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Unreadable("the results of an agent are cut short".to_owned())
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+#[inline]
+fn take(bytes: &mut &[u8]) -> StoreResult<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first().ok_or_else(unreadable)?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok(number);
+        }
+    }
+    Err(unreadable())
+}
+
+fn take_bytes<'a>(bytes: &mut &'a [u8]) -> StoreResult<&'a [u8]> {
+    let length = usize::try_from(take(bytes)?).map_err(|_| unreadable())?;
+    let (taken, rest) = bytes.split_at_checked(length).ok_or_else(unreadable)?;
+    *bytes = rest;
+    Ok(taken)
+}

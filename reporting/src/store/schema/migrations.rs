@@ -1,0 +1,239 @@
+//! The tables, step by step.
+
+/// WHEN CHANGING THE TABLES: add a step at the end, never change one that was released. Step n takes a
+/// database from schema n to n + 1.
+///
+/// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
+/// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
+/// numbers within the run.
+pub(super) const MIGRATIONS: [&str; 11] = [
+    "
+    CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+    CREATE TABLE runs (
+        run INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        test TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,          -- LoadTest as JSON
+        phase TEXT NOT NULL,               -- RunPhase as JSON
+        is_over INTEGER NOT NULL,
+        created_at_us INTEGER NOT NULL,
+        started_at_us INTEGER,
+        ended_at_us INTEGER,
+        last_second INTEGER,               -- the last one that has a row in seconds
+        log_lines INTEGER NOT NULL DEFAULT 0,
+        log_bytes INTEGER NOT NULL DEFAULT 0,
+        log_lines_dropped INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (test, number)
+    );
+    CREATE INDEX runs_by_age ON runs (created_at_us, run);
+    CREATE INDEX runs_unfinished ON runs (run) WHERE NOT is_over;
+
+    CREATE TABLE run_agents (
+        run INTEGER NOT NULL,
+        agent INTEGER NOT NULL,            -- position in the order in which workers are distributed
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        workers TEXT NOT NULL,             -- JSON list of worker indexes
+        last_seq INTEGER NOT NULL,
+        end TEXT,                          -- AgentEnd as JSON
+        PRIMARY KEY (run, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE workers (
+        run INTEGER NOT NULL,
+        worker INTEGER NOT NULL,           -- global index
+        agent INTEGER NOT NULL,
+        pid INTEGER NOT NULL,
+        users INTEGER NOT NULL,
+        running INTEGER NOT NULL,
+        PRIMARY KEY (run, worker)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE endpoints (
+        run INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (run, endpoint)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE error_texts (
+        run INTEGER NOT NULL,
+        error INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (run, error)
+    ) WITHOUT ROWID;
+
+    -- How far (first second not included) each level of intervals is rolled up.
+    CREATE TABLE rolled (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        PRIMARY KEY (run, level)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE intervals (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        endpoint INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        min_us INTEGER NOT NULL,
+        max_us INTEGER NOT NULL,
+        sum_us INTEGER NOT NULL,
+        ttfb_sum_us INTEGER NOT NULL,
+        ttfb_count INTEGER NOT NULL,
+        histogram BLOB NOT NULL,           -- HdrHistogram V2, large ones of level 0 inside DEFLATE
+        PRIMARY KEY (run, level, bucket, endpoint, agent)
+    ) WITHOUT ROWID;
+
+    -- The following three are kept at every level with each snapshot.
+    CREATE TABLE errors (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        error INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        occurrences INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket, error, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE seconds (                 -- all endpoints and agents together
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        stopped INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE samples (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        packed BLOB NOT NULL,              -- MessagePack, see sample_rows.rs
+        PRIMARY KEY (run, level, bucket, agent)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE log (
+        run INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        at_us INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) WITHOUT ROWID;
+",
+    "
+    ALTER TABLE runs ADD COLUMN profile TEXT;  -- LoadProfile as JSON; NULL: as the definition says
+",
+    // Response times from the intended start, requests timed to the first byte only, arrival rates.
+    "
+    ALTER TABLE intervals ADD COLUMN intended_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_min_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_max_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_sum_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN intended_histogram BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE intervals ADD COLUMN first_byte_only INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN late_arrivals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE seconds ADD COLUMN skipped_arrivals INTEGER NOT NULL DEFAULT 0;
+",
+    // What the generator itself ran short of.
+    "
+    CREATE TABLE notices (
+        run INTEGER NOT NULL,
+        kind TEXT NOT NULL,                -- NoticeKind as JSON
+        worker INTEGER NOT NULL,           -- global index, -1 for several together
+        subject TEXT NOT NULL,
+        first_second INTEGER NOT NULL,
+        last_second INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        worst INTEGER NOT NULL,
+        PRIMARY KEY (run, kind, worker, subject)
+    ) WITHOUT ROWID;
+",
+    // The build that each agent of a run was.
+    "
+    ALTER TABLE run_agents ADD COLUMN build TEXT;  -- BuildInfo as JSON; NULL: not known
+",
+    // What the scenario's set-up made, while the run is active.
+    "
+    ALTER TABLE runs ADD COLUMN set_up_data BLOB;
+",
+    // Deleted runs whose rows are still there, and the numbers that are not given again. When each error was seen.
+    "
+    CREATE TABLE deleted_runs (run INTEGER PRIMARY KEY);
+    CREATE TABLE last_numbers (
+        test TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    ALTER TABLE error_texts ADD COLUMN first_second INTEGER;
+    ALTER TABLE error_texts ADD COLUMN last_second INTEGER;
+    UPDATE error_texts SET (first_second, last_second) = (
+        SELECT min(bucket), max(bucket) FROM errors
+        WHERE errors.run = error_texts.run AND level = 0 AND errors.error = error_texts.error
+    );
+",
+    // What may be missing from a run's results.
+    "
+    ALTER TABLE runs ADD COLUMN completeness TEXT;  -- Completeness as JSON; NULL: nothing is known to be missing
+    ALTER TABLE run_agents ADD COLUMN saved_until INTEGER NOT NULL DEFAULT 0;
+",
+    // Options that an agent has declared as secret, for ever.
+    "
+    CREATE TABLE secret_options (
+        scenario TEXT NOT NULL,
+        option TEXT NOT NULL,
+        PRIMARY KEY (scenario, option)
+    ) WITHOUT ROWID;
+",
+    // Whose users, iterations and log lines they are; of what was saved before that is not known.
+    "
+    CREATE TABLE agent_seconds (
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        stopped INTEGER NOT NULL,
+        arrivals INTEGER NOT NULL,
+        late_arrivals INTEGER NOT NULL,
+        skipped_arrivals INTEGER NOT NULL,
+        PRIMARY KEY (run, level, bucket, agent)
+    ) WITHOUT ROWID;
+    ALTER TABLE log ADD COLUMN agent INTEGER;  -- NULL: the coordinator's, or not known
+",
+    // Rows of all agents together, which have the agent -1 in intervals, errors and samples, and each agent's own part.
+    "
+    CREATE TABLE agent_intervals (
+        id INTEGER PRIMARY KEY,            -- so that rows that are added together are neighbours
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        packed BLOB NOT NULL               -- see agent_rows/packed_row.rs; rows of the same place add up
+    );
+    CREATE INDEX agent_intervals_by_place ON agent_intervals (run, level, bucket, agent);
+    -- Instead of the same columns of run_agents, whose rows are long and rarely change.
+    CREATE TABLE agent_progress (
+        run INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        saved_until INTEGER NOT NULL,
+        PRIMARY KEY (run, agent)
+    ) WITHOUT ROWID;
+    ALTER TABLE errors ADD COLUMN agents BLOB;  -- a bit for each agent; NULL: only that of the row
+    ALTER TABLE runs ADD COLUMN agent_grain INTEGER;  -- see agent_rows/mod.rs; NULL: nothing saved since schema 10
+    ALTER TABLE runs ADD COLUMN has_unknown_users INTEGER NOT NULL DEFAULT 0;  -- saved before agents were kept with them
+",
+];

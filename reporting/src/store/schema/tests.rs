@@ -1,0 +1,285 @@
+use std::time::Duration;
+
+use greylag_infra::protocol::{Endpoint, ErrorCount, Snapshot, UserChange};
+use greylag_infra::{GeneratorNotice, NoticeKind};
+use rusqlite::params;
+
+use super::*;
+use crate::measure::arrivals::Arrivals;
+use crate::measure::interval::{Interval, SparseInterval};
+use crate::store::{SaveOutcome, Scope, Store, Window};
+
+fn interval(paced: bool) -> Interval {
+    let mut interval = Interval::default();
+    for ms in [10, 20] {
+        interval.record(Duration::from_millis(ms), None, 100, None);
+        if paced {
+            interval.record_intended(Duration::from_millis(ms * 2));
+        }
+    }
+    interval
+}
+
+/// A database as the first version made it, with an active run.
+fn first_schema(dir: &Path) {
+    let connection = Connection::open(dir.join(DATABASE_FILE)).unwrap();
+    connection.execute_batch(MIGRATIONS[0]).unwrap();
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let definition = r#"{"name": "old", "host": "http://127.0.0.1:8080", "users": 5, "ramp_up_s": 2,
+        "duration_s": 600, "workers": 1, "infrastructure": "local", "scenario": "shop", "stop_timeout_s": 10,
+        "declared": null}"#;
+    connection
+        .execute(
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, last_second)
+             VALUES ('r', 'old', 1, ?1, '\"Running\"', 0, 1, 2, 40)",
+            [definition],
+        )
+        .unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO run_agents VALUES (1, 0, 'a', 'a', '[0]', 1, NULL);
+             INSERT INTO endpoints VALUES (1, 0, 'GET', '/');
+             INSERT INTO seconds VALUES (1, 0, 0, 2, 0, 3, 0), (1, 1, 0, 2, 0, 3, 0), (1, 2, 0, 2, 0, 3, 0),
+                 (1, 3, 0, 2, 0, 3, 0), (1, 4, 0, 2, 0, 3, 0), (1, 5, 0, 2, 0, 3, 0);
+             INSERT INTO log VALUES (1, 1, 5, 'agent', 'of an agent'), (1, 2, 6, 'coordinator', 'of none');
+             INSERT INTO error_texts VALUES (1, 0, 0, 'refused');
+             INSERT INTO errors VALUES (1, 0, 3, 0, 0, 1), (1, 0, 40, 0, 0, 2), (1, 1, 0, 0, 0, 1), (1, 1, 40, 0, 0, 2),
+                 (1, 2, 0, 0, 0, 3), (1, 3, 0, 0, 0, 3), (1, 4, 0, 0, 0, 3), (1, 5, 0, 0, 0, 3);",
+        )
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO intervals VALUES (1, 0, 0, 0, 0, 2, 0, 200, 10000, 20000, 30000, 0, 0, ?1)",
+            params![SparseInterval::from(&interval(false)).response.encode()],
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_can_be_backed_up_before_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    first_schema(dir.path());
+    let before = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
+    let copied = tempfile::tempdir().unwrap();
+    let file = copied.path().join(DATABASE_FILE);
+    std::fs::write(&file, "").unwrap();
+    Store::back_up(dir.path(), &file).unwrap();
+    let after = std::fs::read(dir.path().join(DATABASE_FILE)).unwrap();
+    assert!(before == after, "the database itself stays as it was");
+    let store = Store::open(copied.path()).unwrap();
+    let totals = store.totals(&"r".into(), &Scope::default()).await.unwrap();
+    assert_eq!(totals.aggregated().requests(), 2);
+}
+
+#[tokio::test]
+async fn secrets_of_runs_that_an_earlier_version_kept_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    first_schema(dir.path());
+    let old = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let host = "https://ada:geheim@shop.example/";
+    old.execute(
+        "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us)
+         SELECT 'done', test, 2, json_set(definition, '$.host', ?1), '\"Finished\"', 1, 1 FROM runs",
+        [host],
+    )
+    .unwrap();
+    old.execute(
+        "UPDATE runs SET definition = json_set(definition, '$.host', ?1) WHERE NOT is_over",
+        [host],
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(dir.path()).unwrap();
+    let host_of = async |id: &str| store.run(&id.into()).await.unwrap().unwrap().test.host;
+    assert_eq!(host_of("done").await, "https://ada:…@shop.example/");
+    assert_eq!(host_of("r").await, host, "it is active and needs it");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    first_schema(dir.path());
+    let store = Store::open(dir.path()).unwrap();
+    let totals = store.totals(&"r".into(), &Scope::default()).await.unwrap();
+    let all = totals.aggregated();
+    assert_eq!((all.requests(), all.sums().response.sum_us), (2, 30_000));
+    assert_eq!(
+        (all.sums().intended.count, all.sums().first_byte_only),
+        (0, 0)
+    );
+    assert_eq!(totals.arrivals, Arrivals::default());
+    assert_eq!(
+        store.notices(&"r".into(), &Scope::default()).await.unwrap(),
+        []
+    );
+    let record = store.run(&"r".into()).await.unwrap().unwrap();
+    assert_eq!(record.profile, record.test.profile());
+    assert!(record.builds().is_empty());
+    let errors = store.errors(&"r".into(), &Scope::default()).await.unwrap();
+    assert_eq!(
+        (errors[0].occurrences, errors[0].first, errors[0].last),
+        (3, 3, 40)
+    );
+
+    // It is not known whose log lines those of earlier versions are; users are the only agent's.
+    let of_agent = Scope {
+        agent: Some("a".to_owned()),
+        ..Scope::default()
+    };
+    let totals = store.totals(&"r".into(), &of_agent).await.unwrap();
+    assert_eq!(totals.aggregated().requests(), 2);
+    let users = async |scope: &Scope| {
+        let series = store.series(&"r".into(), scope, 100).await.unwrap();
+        series.points.last().unwrap().users
+    };
+    assert_eq!(users(&Scope::default()).await, 3);
+    assert_eq!(users(&of_agent).await, 3);
+    assert_eq!(store.log(&"r".into(), &of_agent, 0, 10).await.unwrap(), []);
+    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    assert!(!unknown.users);
+    assert_eq!(unknown.log_lines, 1);
+
+    let notice = GeneratorNotice {
+        kind: NoticeKind::Ports,
+        worker: Some(0),
+        last_second: 4,
+        count: 2,
+        ..GeneratorNotice::default()
+    };
+    let snapshot = Snapshot {
+        run_id: "r".into(),
+        seq: 2,
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        intervals: vec![interval(true).to_wire(0, 0)],
+        user_changes: vec![UserChange {
+            second: 0,
+            arrivals: 4,
+            late_arrivals: 1,
+            skipped_arrivals: 2,
+            ..UserChange::default()
+        }],
+        notices: vec![notice.clone()],
+        ..Snapshot::default()
+    };
+    let saved = store
+        .save_snapshot(&"r".into(), &"a".into(), snapshot)
+        .await
+        .unwrap();
+    assert_eq!(saved, SaveOutcome::Saved);
+    assert_eq!(
+        store.notices(&"r".into(), &Scope::default()).await.unwrap(),
+        [notice]
+    );
+    // as it is kept up in memory, as it is read, and as that of the only agent
+    let first = Scope::of_window(Window::new(0, 10).unwrap());
+    for scope in [Scope::default(), first, of_agent] {
+        let totals = store.totals(&"r".into(), &scope).await.unwrap();
+        let all = totals.aggregated();
+        assert_eq!((all.requests(), all.sums().intended.count), (4, 2));
+        assert_eq!(all.sums().intended.sum_us, 60_000);
+        assert_eq!(all.intended_percentile_us(1.0), Some(40_000));
+        assert_eq!(
+            totals.arrivals,
+            Arrivals {
+                started: 4,
+                late: 1,
+                skipped: 2
+            }
+        );
+    }
+}
+
+/// What an earlier version saved of each agent is added to what is saved of all together, and stays in its part.
+#[tokio::test]
+async fn a_run_of_several_agents_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    first_schema(dir.path());
+    let old = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    old.execute_batch(
+        "INSERT INTO run_agents VALUES (1, 1, 'b', 'b', '[1]', 0, NULL);
+         INSERT INTO intervals SELECT run, level, bucket, endpoint, 1, requests, failures, bytes, min_us, max_us, sum_us,
+             ttfb_sum_us, ttfb_count, histogram FROM intervals;
+         INSERT INTO errors SELECT run, level, bucket, error, 1, 2 FROM errors WHERE bucket = 40 OR level >= 2;",
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(dir.path()).unwrap();
+    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    assert!(unknown.users);
+    // So much later that the old seconds are rolled up with the new ones.
+    for second in 0..200 {
+        let mut added = interval(false).to_wire(second, 0);
+        added.errors.push(ErrorCount {
+            error: "refused".into(),
+            occurrences: 1,
+        });
+        let snapshot = Snapshot {
+            run_id: "r".into(),
+            seq: u64::from(second) + 2,
+            endpoints: vec![Endpoint {
+                method: "GET".into(),
+                name: "/".into(),
+            }],
+            intervals: vec![added],
+            user_changes: vec![UserChange {
+                second,
+                started: 1,
+                ..UserChange::default()
+            }],
+            ..Snapshot::default()
+        };
+        let saved = store
+            .save_snapshot(&"r".into(), &"a".into(), snapshot)
+            .await;
+        assert_eq!(saved.unwrap(), SaveOutcome::Saved);
+    }
+    store.close().await;
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(
+        store.run(&"r".into()).await.unwrap().unwrap().agents[0].last_seq,
+        201
+    );
+    let scope = |window: Option<(u32, u32)>, agent: Option<&str>| Scope {
+        window: window.map(|(from, to)| Window::new(from, to).unwrap()),
+        endpoint: None,
+        agent: agent.map(str::to_owned),
+    };
+    // Of each: requests, errors, and the seconds of the errors.
+    for (window, agent, requests, errors, seconds) in [
+        (None, None, 404, 205, (0, 199)),
+        (None, Some("a"), 402, 203, (0, 199)),
+        (None, Some("b"), 2, 2, (40, 40)),
+        (Some((0, 64)), None, 132, 69, (0, 63)),
+        (Some((3, 41)), Some("a"), 76, 41, (3, 40)),
+        (Some((0, 41)), Some("b"), 2, 2, (40, 40)),
+        (Some((41, 200)), Some("b"), 0, 0, (0, 0)),
+    ] {
+        let scope = scope(window, agent);
+        let what = format!("{window:?} {agent:?}");
+        let totals = store.totals(&"r".into(), &scope).await.unwrap();
+        assert_eq!(totals.aggregated().requests(), requests, "{what}");
+        let found = store.errors(&"r".into(), &scope).await.unwrap();
+        let found = found
+            .first()
+            .map_or((0, (0, 0)), |e| (e.occurrences, (e.first, e.last)));
+        assert_eq!(found, (errors, seconds), "{what}");
+        let sum: u64 = totals
+            .errors()
+            .iter()
+            .map(|(_, _, occurrences)| occurrences)
+            .sum();
+        assert_eq!(sum, errors, "{what}");
+    }
+    let of_agent = scope(None, Some("a"));
+    let series = store.series(&"r".into(), &of_agent, 1_000).await.unwrap();
+    // The three users of before are of agents that are not known.
+    assert_eq!(series.points.last().unwrap().users, 199);
+    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    assert!(unknown.users);
+}
