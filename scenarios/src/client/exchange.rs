@@ -150,8 +150,8 @@ pub(super) async fn exchange(
                     && let Some(unread) = answer.unread.take()
                 {
                     let body = BodyStream::new(*unread, answer.headers.map());
-                    answer.body = body
-                        .read_whole(max_body)
+                    // In a box, as all that is large and that few requests need: what they all have is moved often.
+                    answer.body = Box::pin(body.read_whole(max_body))
                         .await
                         .map_err(|failure| failure.after(answer.status))?;
                     answer.ended_at = Instant::now();
@@ -162,7 +162,7 @@ pub(super) async fn exchange(
         if let Some(unread) = answer.unread.take() {
             // A redirect's own body is read as usual, and its connection kept. Where it leads is in the head: what its
             // body lacks is nothing to the request, as for Locust's clients and browsers.
-            let _ = unread.discard().await;
+            let _ = Box::pin(unread.discard()).await;
         }
         if redirects == route.shared.options.max_redirects {
             return Err(Failure::too_many_redirects(redirects));

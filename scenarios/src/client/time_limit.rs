@@ -23,11 +23,10 @@ impl TimeLimit {
         &mut self,
         since: Instant,
         limit: Duration,
-        future: F,
+        mut future: Pin<&mut F>,
     ) -> Option<F::Output> {
         let ends = since.checked_add(limit);
         let ends = tokio::time::Instant::from_std(ends.unwrap_or_else(|| since + NEVER));
-        let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => self.poll_over(cx, ends).map(|()| None),
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     async fn is_over(limit: &mut TimeLimit, ms: u64, takes_ms: u64) -> bool {
-        let takes = tokio::time::sleep(Duration::from_millis(takes_ms));
+        let takes = pin!(tokio::time::sleep(Duration::from_millis(takes_ms)));
         let since = tokio::time::Instant::now().into_std();
         let ended = limit.bound(since, Duration::from_millis(ms), takes).await;
         ended.is_none()

@@ -12,6 +12,7 @@ mod python_json;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -338,7 +339,7 @@ impl<'c, Kind> Request<'c, Kind> {
             cookies,
             transport,
         };
-        let exchange = exchange(
+        let exchange = pin!(exchange(
             route,
             target,
             &self.method,
@@ -346,7 +347,7 @@ impl<'c, Kind> Request<'c, Kind> {
             std::mem::take(&mut self.body),
             self.allow_redirects,
             reading,
-        );
+        ));
         match time_limit
             .bound(started_at, limit, exchange)
             .await

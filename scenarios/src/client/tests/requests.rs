@@ -402,3 +402,15 @@ fn default_headers_that_are_none_are_refused_before_load() {
         assert!(message.contains("default header"), "{message}");
     }
 }
+
+/// What a request under way may take, in bytes: it is moved a few times, and every user whose request is under way
+/// holds one.
+const REQUEST_BYTES: usize = 2_816;
+
+#[tokio::test]
+async fn a_request_under_way_is_small() {
+    let server = Server::start(ok).await;
+    let (mut client, _) = client(ClientKind::Fast, &server.url);
+    let bytes = size_of_val(&client.get("/").send());
+    assert!(bytes <= REQUEST_BYTES, "{bytes} bytes");
+}

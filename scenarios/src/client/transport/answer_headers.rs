@@ -10,7 +10,8 @@ use super::http1;
 /// The headers of an answer.
 #[derive(Debug)]
 pub(in crate::client) struct AnswerHeaders {
-    map: OnceLock<HeaderMap>,
+    /// In a box, because what is moved with every answer should be small.
+    map: OnceLock<Box<HeaderMap>>,
     /// The head that they came in, where that can be read again.
     head: Bytes,
     noted: Noted,
@@ -40,7 +41,7 @@ impl AnswerHeaders {
     pub(in crate::client) fn map(&self) -> &HeaderMap {
         // A head with more headers than a map takes is read when it comes.
         self.map
-            .get_or_init(|| http1::read_headers(&self.head).unwrap_or_default())
+            .get_or_init(|| Box::new(http1::read_headers(&self.head).unwrap_or_default()))
     }
 
     pub(in crate::client) fn noted(&self) -> Noted {
@@ -56,7 +57,7 @@ impl From<HeaderMap> for AnswerHeaders {
                 cookies: map.contains_key(SET_COOKIE),
                 location: map.contains_key(LOCATION),
             },
-            map: map.into(),
+            map: Box::new(map).into(),
             head: Bytes::new(),
         }
     }

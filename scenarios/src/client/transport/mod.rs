@@ -88,7 +88,8 @@ impl Transport {
         settings: &ConnectionSettings,
         origin: &Origin,
     ) -> Result<Connection, Failure> {
-        let connection = connect(settings, origin).await?;
+        // In a box: it is rare, and large within every request that is under way.
+        let connection = Box::pin(connect(settings, origin)).await?;
         Ok(self.pool.share(connection))
     }
 
@@ -116,7 +117,7 @@ impl Transport {
                     // What the scenario asks for by it: the next request goes out on a new connection.
                     self.pool.forget_shared(&origin);
                 }
-                let answer = http2.send(request).await?;
+                let answer = Box::pin(http2.send(request)).await?;
                 let (head, body) = answer.into_parts();
                 let unread = Unread::new(Source::Http2(body));
                 Ok((Head::from(Response::from_parts(head, ())), unread))
