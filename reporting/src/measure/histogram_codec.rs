@@ -6,9 +6,11 @@
 //! inflates and allocates whatever the bytes ask for, and it fills a dense array of 188 kB where a second's
 //! histogram has a few hundred counts. Here a histogram is its list of non-zero counts.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
+use flate2::{Compression, write::ZlibEncoder};
+
+use super::inflate::inflate;
 
 /// Greatest response time a histogram tells apart, in µs (1 h); longer ones count as this.
 pub(crate) const HIGHEST_US: u64 = 3_600_000_000;
@@ -185,15 +187,8 @@ pub(super) fn with_body<T>(
                 return Err(HistogramError::CutShort);
             }
             let largest = HEADER_BYTES + (position_of(HIGHEST_US) as usize + 1) * MAX_COUNT_BYTES;
-            let mut plain = Vec::with_capacity(2_048);
-            ZlibDecoder::new(body)
-                .take(largest as u64 + 1)
-                .read_to_end(&mut plain)
-                .map_err(|_| HistogramError::Deflate)?;
-            if plain.len() > largest {
-                return Err(HistogramError::Deflate);
-            }
-            read(plain_body(&plain)?).map(Some)
+            inflate(body, largest, |plain| read(plain_body(plain)?).map(Some))
+                .ok_or(HistogramError::Deflate)?
         }
         cookie => Err(HistogramError::Cookie(cookie)),
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod histogram_codec;
+mod inflate;
 pub(crate) mod interval;
 pub(crate) mod packed_counts;
 pub(crate) mod samples;
