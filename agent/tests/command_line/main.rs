@@ -83,7 +83,7 @@ fn numbers_and_durations_are_checked() {
         (vec!["--users", "2000000"], "got 2000000"),
         (
             vec!["--workers", "0"],
-            "workers must be between 1 and 1000, got 0",
+            "workers must be between 1 and 20000, got 0",
         ),
         (vec!["--workers", "11"], "at most one worker per user"),
         (

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Most users of one run.
 pub const MAX_USERS: u64 = 1_000_000;
 /// Most worker processes of one run.
-pub const MAX_WORKERS: u32 = 1_000;
+pub const MAX_WORKERS: u32 = 20_000;
 /// Most new iterations per second of one run.
 pub const MAX_ARRIVAL_RATE: f64 = 1e6;
 /// Longest duration of one run (30 days).

@@ -124,7 +124,7 @@ fn each_error_has_its_message() {
         (|t| t.users = MAX_USERS + 1, "got 1000001"),
         (
             |t| t.workers = 0,
-            "workers must be between 1 and 1000, got 0",
+            "workers must be between 1 and 20000, got 0",
         ),
         (|t| t.workers = 11, "at most one worker per user"),
         (

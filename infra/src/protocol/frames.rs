@@ -30,6 +30,12 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     )
 }
 
+/// Whether a frame is a snapshot, as [`encode`] begins it, so that whoever receives it need not read it to know.
+pub fn is_snapshot(frame: &[u8]) -> bool {
+    // A map of one entry, whose key is a text of 8 bytes.
+    frame.starts_with(b"\x81\xa8Snapshot")
+}
+
 /// Decodes a message.
 ///
 /// # Errors

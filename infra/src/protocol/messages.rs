@@ -104,11 +104,11 @@ pub enum ToAgent {
         /// The run.
         run_id: RunId,
     },
-    /// This snapshot and all before it are saved.
+    /// This snapshot and all before it are saved. One of no run says only that results have come and wait to be saved.
     Ack {
         /// The run.
         run_id: RunId,
-        /// Number of the snapshot.
+        /// Number of the snapshot; 0 for none.
         seq: u64,
         /// How long it took to save, from when it had been received whole, in µs: that says nothing about the link.
         #[serde(default)]

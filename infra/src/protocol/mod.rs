@@ -15,7 +15,9 @@ pub use crate::base::{
 pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 pub use counted::Counted;
 pub use failure_reason::{FailureReason, WorkerFailure};
-pub use frames::{FrameError, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, decode, encode};
+pub use frames::{
+    FrameError, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, decode, encode, is_snapshot,
+};
 pub use generator_notice::{
     GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,
 };

@@ -6,7 +6,9 @@
 mod scenario_list;
 mod secret_options;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,7 +22,7 @@ use secret_options::SecretOptions;
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
 /// Most agents kept per infrastructure; the longest disconnected are forgotten first.
-pub const MAX_AGENTS: usize = 1_000;
+pub const MAX_AGENTS: usize = 10_000;
 /// Most agents kept in all; the longest disconnected are forgotten first.
 pub const MAX_AGENTS_IN_ALL: usize = 10_000;
 /// Most bytes of memory for the scenarios of all agents; those of agents that are gone make room first.
@@ -70,23 +72,39 @@ pub struct InfrastructureView {
     pub agents: Vec<AgentView>,
 }
 
-/// An agent as others see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+impl InfrastructureView {
+    /// Whether nothing changed but when agents were heard, and what they said then.
+    pub fn is_same_but_for_heartbeats(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.status == other.status
+            && self.agents.len() == other.agents.len()
+            && self.agents.iter().zip(&other.agents).all(|(one, other)| {
+                one.status == other.status
+                    && (Arc::ptr_eq(&one.identity, &other.identity)
+                        || one.identity == other.identity)
+            })
+    }
+}
+
+/// An agent as others see it. Copies share what does not change while it is connected.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AgentView {
-    /// Identity of the process; not shown.
-    #[serde(skip)]
-    pub id: AgentId,
-    /// Its name, unique among the connected ones of its infrastructure.
-    pub name: String,
+    identity: Arc<AgentIdentity>,
     /// Connected, Silent or Disconnected.
     pub status: ConnectionStatus,
-    /// Last heartbeat, µs since 1970 on the coordinator's clock.
-    #[serde(rename = "last_heard_us")]
-    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    /// Last heartbeat, on the coordinator's clock.
     pub last_heard: WallTime,
     /// Age of the oldest results that the agent has sent and that are not saved, in µs, at its last heartbeat.
     pub unsaved_us: u64,
+}
+
+/// Who an agent is, as it said when it connected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentIdentity {
+    /// Identity of the process; not shown.
+    pub id: AgentId,
+    /// Its name, unique among the connected ones of its infrastructure.
+    pub name: String,
     /// Processors of its machine.
     pub cores: u32,
     /// Greylag's version there.
@@ -94,8 +112,15 @@ pub struct AgentView {
     /// Which build it and its workers are.
     pub build: BuildInfo,
     /// Scenarios compiled into its binary; too many to be listed with every agent.
-    #[serde(skip)]
     pub scenarios: ScenarioList,
+}
+
+impl Deref for AgentView {
+    type Target = AgentIdentity;
+
+    fn deref(&self) -> &AgentIdentity {
+        &self.identity
+    }
 }
 
 impl AgentView {
@@ -277,29 +302,32 @@ impl Registry {
             .infrastructures
             .get_mut(&hello.infrastructure)
             .expect("the infrastructure was created above or already existed");
-        let others: Vec<&AgentView> = agents
-            .values()
-            .filter(|agent| agent.id != agent_id)
-            .filter(|agent| agent.status == ConnectionStatus::Connected)
-            .collect();
-        if others.len() >= MAX_AGENTS {
+        let others = || {
+            let others = agents.values().filter(|agent| agent.id != agent_id);
+            others.filter(|agent| agent.status == ConnectionStatus::Connected)
+        };
+        if others().count() >= MAX_AGENTS {
             return Err(InfrastructureError::TooManyAgents(
                 hello.infrastructure.clone(),
             ));
         }
         // A connection whose other end has died seems to be there until the lease is over.
-        let taken: BTreeSet<&str> = others
-            .iter()
-            .filter(|agent| !agent.is_silent(now))
-            .map(|agent| agent.name.as_str())
-            .collect();
+        let taken = || {
+            let heard = others().filter(|agent| !agent.is_silent(now));
+            heard.map(|agent| agent.name.as_str())
+        };
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
-        let name = known
+        let asked_for = known.into_iter().chain([hello.name.clone()]);
+        let name = asked_for
             .into_iter()
-            .chain(std::iter::once(hello.name.clone()))
-            .chain((2..).map(|number| format!("{}-{number}", hello.name)))
-            .find(|name| !taken.contains(name.as_str()))
-            .expect("one of endlessly many numbered names is free");
+            .find(|name| taken().all(|taken| taken != name))
+            .unwrap_or_else(|| {
+                let taken: HashSet<&str> = taken().collect();
+                (2..)
+                    .map(|number| format!("{}-{number}", hello.name))
+                    .find(|name| !taken.contains(name.as_str()))
+                    .expect("one of endlessly many numbered names is free")
+            });
         // Whoever came back under the same name as a new process replaces the old entry.
         let replaced = agents
             .iter()
@@ -312,18 +340,20 @@ impl Registry {
         agents.insert(
             agent_id.clone(),
             AgentView {
-                id: agent_id,
-                name: name.clone(),
+                identity: Arc::new(AgentIdentity {
+                    id: agent_id,
+                    name: name.clone(),
+                    cores: hello.cores,
+                    build: BuildInfo {
+                        version: version.clone(),
+                        ..hello.build.checked()
+                    },
+                    version,
+                    scenarios: scenarios.clone(),
+                }),
                 status: ConnectionStatus::Connected,
                 last_heard: now,
                 unsaved_us: 0,
-                cores: hello.cores,
-                build: BuildInfo {
-                    version: version.clone(),
-                    ..hello.build.checked()
-                },
-                version,
-                scenarios: scenarios.clone(),
             },
         );
         while agents.len() > MAX_AGENTS {
@@ -352,7 +382,7 @@ impl Registry {
             let known = edited
                 .iter()
                 .find(|(old, _)| old.is_shared_with(&agent.scenarios));
-            agent.scenarios = match known {
+            let hidden = match known {
                 Some((_, new)) => new.clone(),
                 None => {
                     let hide = |list: &mut [_]| self.secret_options.hide_in(list);
@@ -361,6 +391,7 @@ impl Registry {
                     new
                 }
             };
+            Arc::make_mut(&mut agent.identity).scenarios = hidden;
         }
     }
 
@@ -395,7 +426,8 @@ impl Registry {
 
     fn make_room_for(&mut self, agent_id: &AgentId) -> Result<(), InfrastructureError> {
         let is_new = self.agent(agent_id).is_none();
-        if is_new && self.all().count() >= MAX_AGENTS_IN_ALL && !self.forget_oldest() {
+        let count: usize = self.infrastructures.values().map(BTreeMap::len).sum();
+        if is_new && count >= MAX_AGENTS_IN_ALL && !self.forget_oldest() {
             return Err(InfrastructureError::TooManyAgentsInAll);
         }
         Ok(())
@@ -425,7 +457,7 @@ impl Registry {
     /// An agent was heard. Unknown agents are ignored.
     pub fn heard(&mut self, agent_id: &AgentId, now: WallTime) {
         if let Some(agent) = self.agent_mut(agent_id) {
-            agent.last_heard = now;
+            agent.last_heard = agent.last_heard.max(now);
         }
     }
 

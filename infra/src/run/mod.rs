@@ -7,6 +7,6 @@ mod record;
 pub use completeness::{Completeness, Gap, GapCause, LATE_RESULTS, MAX_GAPS};
 pub use lifecycle::{
     CHANGE_DELAY, ChangeRefused, END_GRACE, PREPARE_TIMEOUT, RunEffect, RunEvent, RunLifecycle,
-    START_DELAY, StopRefused, UnfinishedRun,
+    START_DELAY, StopRefused, UnfinishedRun, save_once,
 };
 pub use record::{RunAgent, RunPhase, RunRecord, RunStatus};

@@ -328,7 +328,7 @@ mod tests {
             (test("lab", "nothing", 1), "available scenarios: shop"),
             (
                 test("lab", "shop", 0),
-                "workers must be between 1 and 1000, got 0",
+                "workers must be between 1 and 20000, got 0",
             ),
         ] {
             let message = choose(&test, &registry).unwrap_err().to_string();

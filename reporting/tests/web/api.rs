@@ -200,7 +200,7 @@ async fn each_error_has_its_message_and_starts_nothing() {
         (
             format!("{{{host},\"workers\":0}}"),
             422,
-            "workers must be between 1 and 1000, got 0",
+            "workers must be between 1 and 20000, got 0",
         ),
         (
             format!("{{{host},\"duration\":0}}"),

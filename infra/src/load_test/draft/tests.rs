@@ -353,7 +353,7 @@ fn everything_that_is_wrong_is_reported_with_its_place() {
         "line 1: host `nonsense` is not a URL",
         "line 2: `user` is not a valid key of this file; did you mean `users`?",
         "line 3: `duration`: `1d` is not a valid duration",
-        "line 4: workers must be between 1 and 1000, got 0",
+        "line 4: workers must be between 1 and 20000, got 0",
         "line 7: `knd` is not a valid key of [client]; did you mean `kind`?",
         "line 11: `metod` is not a valid key of a request; did you mean `method`?",
     ] {

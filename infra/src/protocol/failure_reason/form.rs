@@ -8,9 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::FailureReason;
+use crate::base::MAX_WORKERS;
 
 /// Most values of a reason, those in lists included: all its fields, and a list of all agents or workers of a run.
-const MAX_PARTS: usize = 4_096;
+pub(super) const MAX_PARTS: usize = MAX_WORKERS as usize + 4_096;
 /// How deep values are kept; a worker's failure is the second level.
 const MAX_DEPTH: u8 = 4;
 

@@ -12,9 +12,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Counted;
-use crate::base::{MAX_ERROR_BYTES, MAX_SET_UP_DATA_BYTES, cut};
+use crate::base::{MAX_ERROR_BYTES, MAX_SET_UP_DATA_BYTES, MAX_WORKERS, cut};
 
 pub use worker::WorkerFailure;
+
+/// Most agents or workers that a message names; a run may have thousands.
+const MAX_NAMED: usize = 20;
 
 /// Why a run fails or has failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,11 +195,11 @@ impl FailureReason {
             | Self::AgentShutDown { .. }
             | Self::AgentCannotRun { .. }
             | Self::CoordinatorSilent { .. }
-            | Self::WorkersNotReady { .. }
             | Self::Worker { .. }
             | Self::ShapeInvalid { .. }
             | Self::ProfileInvalid { .. }
             | Self::Other { .. } => true,
+            Self::WorkersNotReady { workers, .. } => workers.len() <= MAX_WORKERS as usize,
             Self::StoppedByUser
             | Self::AgentLost { .. }
             | Self::AgentRestarted { .. }
@@ -242,6 +245,16 @@ impl FailureReason {
     }
 }
 
+/// The first of many, and how many there are beside them.
+fn some_of(all: &[impl fmt::Display]) -> String {
+    let (named, others) = all.split_at(all.len().min(MAX_NAMED));
+    let mut text = named.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if !others.is_empty() {
+        text.push(format!("and {} more", others.len()));
+    }
+    text.join(", ")
+}
+
 impl fmt::Display for FailureReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -274,12 +287,12 @@ impl fmt::Display for FailureReason {
             Self::AgentsNotReady { agents, within_s } => write!(
                 f,
                 "agent {} did not start its workers within {within_s} s",
-                agents.join(", ")
+                some_of(agents)
             ),
             Self::AgentsDidNotEnd { agents } => write!(
                 f,
                 "agent {} did not report the end of its load in time",
-                agents.join(", ")
+                some_of(agents)
             ),
             Self::AgentShutDown { agent } => write!(f, "agent {agent} was shut down"),
             Self::AgentCannotRun { agent, problem } => {
@@ -295,11 +308,10 @@ impl fmt::Display for FailureReason {
                 workers,
                 within_s,
             } => {
-                let workers: Vec<String> = workers.iter().map(u32::to_string).collect();
                 write!(
                     f,
                     "worker {} on agent {agent} did not get ready within {within_s} s",
-                    workers.join(", ")
+                    some_of(workers)
                 )
             }
             Self::Worker {

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::form::MAX_PARTS;
 use super::*;
 use crate::base::MAX_WORKERS;
 use crate::protocol::{AgentEnd, Snapshot, decode, encode};
@@ -271,12 +272,13 @@ fn the_message_stands_beside_the_reason_on_the_wire() {
 /// Each value takes a byte in the frame, and many times as much in memory.
 #[test]
 fn reasons_of_too_many_values_are_refused_while_they_are_read() {
+    let too_many = format!("more than {MAX_PARTS} values");
     let unknown = |values: Vec<u8>| json!({"reason": {"message": "why", "later": values}});
     let read = |snapshot: serde_json::Value| decode::<Snapshot>(&encode(&snapshot));
     let snapshot = read(unknown(vec![0; 4_000])).unwrap();
     assert_eq!(snapshot.failing_reason(), Some(FailureReason::other("why")));
     let error = read(unknown(vec![0; 1_000_000])).unwrap_err().to_string();
-    assert!(error.contains("more than 4096 values"), "{error}");
+    assert!(error.contains(&too_many), "{error}");
 
     let workers = FailureReason::WorkersNotReady {
         agent: "a".into(),
@@ -288,7 +290,7 @@ fn reasons_of_too_many_values_are_refused_while_they_are_read() {
     let worker = json!({"kind": "worker", "agent": "a", "worker": 1, "failure": failure});
     let end = json!({"end": {"failure": null, "requests": 0, "failures": 0, "reason": worker}});
     let error = read(end).unwrap_err().to_string();
-    assert!(error.contains("more than 4096 values"), "{error}");
+    assert!(error.contains(&too_many), "{error}");
 
     let deep = (0..500).fold(json!(1), |inner, _| json!([inner]));
     let later = json!({"message": "why", "kind": "later", "deep": deep});

@@ -55,8 +55,8 @@ impl RunLifecycle {
     }
 
     pub(super) fn has_worker_0(&self, agent_id: &AgentId) -> bool {
-        let mut agents = self.record.agents.iter();
-        agents.any(|agent| agent.id == *agent_id && agent.workers.contains(&0))
+        self.agent(agent_id)
+            .is_some_and(|agent| agent.workers.contains(&0))
     }
 
     pub(super) fn results_saved(
@@ -66,8 +66,8 @@ impl RunLifecycle {
         now: WallTime,
     ) -> Vec<RunEffect> {
         self.give_time(agent_id, now);
-        let mut agents = self.record.agents.iter_mut();
-        if let Some(agent) = agents.find(|agent| agent.id == *agent_id) {
+        let position = self.positions.get(agent_id);
+        if let Some(agent) = position.and_then(|&at| self.record.agents.get_mut(at)) {
             agent.saved_until = agent.saved_until.max(until.unwrap_or(0));
         }
         Vec::new()
@@ -149,7 +149,7 @@ impl RunLifecycle {
                 // It may have lost the order to prepare; sent twice it is harmless, and answered again.
                 self.presence
                     .insert(agent_id.to_owned(), Presence::Preparing);
-                effects.push(self.prepare(agent_id));
+                effects.extend(self.agent(agent_id).map(|agent| self.prepare(agent)));
             }
             _ if !holds_run => {
                 effects.extend(self.give_up(agent_id, GapCause::AgentLost));

@@ -17,14 +17,15 @@ impl RunLifecycle {
         self.latest_deadline = deadline + MAX_CATCH_UP;
     }
 
-    /// Results of an agent were saved: it is waited for as long again as after the end of the load.
+    /// Results of an agent were saved or wait to be: it is not lost, and it is waited for as long again as after the end of
+    /// the load.
     pub(super) fn give_time(&mut self, agent_id: &AgentId, now: WallTime) {
-        let is_waited_for = matches!(
-            self.presence.get(agent_id),
-            Some(Presence::Ready | Presence::Preparing)
-        );
-        let load_ends = matches!(self.record.phase, RunPhase::Running | RunPhase::Failing(_));
-        if is_waited_for && load_ends {
+        match self.presence.get_mut(agent_id) {
+            None | Some(Presence::Ended | Presence::GivenUp) => return,
+            Some(Presence::Absent { since, .. }) => *since = (*since).max(now),
+            Some(Presence::Ready | Presence::Preparing) => {}
+        }
+        if matches!(self.record.phase, RunPhase::Running | RunPhase::Failing(_)) {
             let more = (now + END_GRACE).min(self.latest_deadline);
             self.deadline = self.deadline.max(more);
         }

@@ -35,6 +35,12 @@ pub enum RunEvent {
         /// Its results of the seconds of run time before this one are saved, if the snapshot had any.
         until: Option<u32>,
     },
+    /// Results of an agent wait here to be saved, or cannot be saved now: that it is not heard of otherwise, and that
+    /// nothing of it is saved, is not its fault.
+    ResultsWait {
+        /// Identity of the agent.
+        agent_id: AgentId,
+    },
     /// An agent's last snapshot is saved.
     AgentEnded {
         /// Identity of the agent.

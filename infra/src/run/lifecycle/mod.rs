@@ -27,7 +27,8 @@
 //!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
-//! The end of a run has a deadline, which results that still arrive put off: see `catching_up`.
+//! Lease and the deadline of the end count time in which nothing happens: results that arrive, or that have arrived and
+//! wait to be saved, put both off. See `catching_up`.
 //!
 //! What the scenario's set-up made comes with the `Ready` of the agent that has worker 0, is saved, and goes to
 //! everyone with `Start`.
@@ -41,12 +42,12 @@ mod event;
 mod load_change;
 mod time_base;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::base::{AgentId, RunTime, WallTime};
 use crate::protocol::{Counted, FailureReason, Prepare, SetUpData, ToAgent};
-use crate::run::{Gap, GapCause, RunPhase, RunRecord};
+use crate::run::{Gap, GapCause, RunAgent, RunPhase, RunRecord};
 
 pub use event::{ChangeRefused, RunEffect, RunEvent, StopRefused, UnfinishedRun};
 pub use load_change::CHANGE_DELAY;
@@ -77,6 +78,8 @@ enum Presence {
 #[derive(Debug)]
 pub struct RunLifecycle {
     record: RunRecord,
+    /// Where each agent is in the record: there may be thousands, and something of each is saved every second.
+    positions: HashMap<AgentId, usize>,
     presence: BTreeMap<AgentId, Presence>,
     lease: Duration,
     /// When the present phase must be over.
@@ -100,6 +103,7 @@ impl RunLifecycle {
             .map(|agent| (agent.id.clone(), Presence::Preparing))
             .collect();
         let run = Self {
+            positions: positions_of(&record),
             record,
             presence,
             lease,
@@ -113,7 +117,7 @@ impl RunLifecycle {
             .record
             .agents
             .iter()
-            .map(|agent| run.prepare(&agent.id))
+            .map(|agent| run.prepare(agent))
             .collect();
         (run, effects)
     }
@@ -144,6 +148,7 @@ impl RunLifecycle {
             })
             .collect();
         let mut run = Self {
+            positions: positions_of(&record),
             record,
             presence,
             lease,
@@ -205,6 +210,10 @@ impl RunLifecycle {
                 set_up_data,
             } => self.agent_ready(&agent_id, shape, set_up_data, now),
             RunEvent::ResultsSaved { agent_id, until } => self.results_saved(&agent_id, until, now),
+            RunEvent::ResultsWait { agent_id } => {
+                self.give_time(&agent_id, now);
+                Vec::new()
+            }
             RunEvent::AgentEnded { agent_id, end } => self.agent_ended(&agent_id, end, now),
             RunEvent::AgentLost { agent_id, since } => self.agent_lost(&agent_id, since),
             RunEvent::AgentReturned {
@@ -328,7 +337,7 @@ impl RunLifecycle {
         if self.record.started_at.is_none() {
             return Vec::new();
         }
-        if let Some(agent) = self.record.agent(agent_id) {
+        if let Some(agent) = self.agent(agent_id) {
             let gap = Gap::of_agent(&agent.name, agent.saved_until, cause);
             self.record.completeness.add(gap);
         }
@@ -372,20 +381,13 @@ impl RunLifecycle {
             .map_or(now.min(planned), |end| end.min(now.max(started)))
     }
 
-    fn prepare(&self, agent_id: &AgentId) -> RunEffect {
-        let workers = self
-            .record
-            .agents
-            .iter()
-            .find(|agent| agent.id == *agent_id)
-            .map(|agent| agent.workers.clone())
-            .unwrap_or_default();
+    fn prepare(&self, agent: &RunAgent) -> RunEffect {
         RunEffect::Send {
-            agent_id: agent_id.to_owned(),
+            agent_id: agent.id.clone(),
             message: ToAgent::Prepare(Box::new(Prepare {
                 run_id: self.record.id.clone(),
                 test: self.record.test.clone(),
-                workers,
+                workers: agent.workers.clone(),
             })),
         }
     }
@@ -399,9 +401,17 @@ impl RunLifecycle {
         }
     }
 
+    /// Whether an agent takes part.
+    pub fn has_agent(&self, agent_id: &AgentId) -> bool {
+        self.presence.contains_key(agent_id)
+    }
+
+    fn agent(&self, agent_id: &AgentId) -> Option<&RunAgent> {
+        self.record.agents.get(*self.positions.get(agent_id)?)
+    }
+
     fn name_of(&self, agent_id: &AgentId) -> String {
-        self.record
-            .agent(agent_id)
+        self.agent(agent_id)
             .map_or_else(|| "unknown".to_owned(), |agent| agent.name.clone())
     }
 
@@ -435,10 +445,18 @@ impl RunLifecycle {
     }
 }
 
+fn positions_of(record: &RunRecord) -> HashMap<AgentId, usize> {
+    let agents = record.agents.iter().enumerate();
+    agents.map(|(at, agent)| (agent.id.clone(), at)).collect()
+}
+
 /// A save saves the record as it is after all effects were decided, so of several only the last before a
 /// message is needed; an earlier one would show the end of a run before its counts are checked.
-fn save_once(effects: Vec<RunEffect>) -> Vec<RunEffect> {
-    let mut kept = Vec::with_capacity(effects.len());
+pub fn save_once<E>(effects: E) -> E
+where
+    E: IntoIterator<Item = RunEffect, IntoIter: DoubleEndedIterator> + FromIterator<RunEffect>,
+{
+    let mut kept = Vec::new();
     let mut saved_later = false;
     for effect in effects.into_iter().rev() {
         match effect {
@@ -449,8 +467,7 @@ fn save_once(effects: Vec<RunEffect>) -> Vec<RunEffect> {
         }
         kept.push(effect);
     }
-    kept.reverse();
-    kept
+    kept.into_iter().rev().collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use greylag_infra::{AgentView, ConnectionStatus, InfrastructureView};
+use greylag_infra::{AgentView, BuildInfo, ConnectionStatus, InfrastructureView, WallTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,28 +55,51 @@ struct ListedInfrastructure {
 /// An agent in the list.
 #[derive(Debug, Serialize, ToSchema)]
 struct ListedAgent {
-    #[serde(flatten)]
-    agent: AgentView,
+    /// Its name, unique among the connected ones of its infrastructure.
+    name: String,
+    /// Connected, Silent or Disconnected.
+    status: ConnectionStatus,
+    /// Last heartbeat, µs since 1970 on the coordinator's clock.
+    #[serde(rename = "last_heard_us")]
+    #[schema(value_type = u64)]
+    last_heard: WallTime,
+    /// Age of the oldest results that the agent has sent and that are not saved, in µs, at its last heartbeat.
+    unsaved_us: u64,
+    /// Processors of its machine.
+    cores: u32,
+    /// Greylag's version there.
+    version: String,
+    /// Which build it and its workers are.
+    build: BuildInfo,
     /// The names of its scenarios, or of the first of them.
     scenarios: Vec<String>,
     /// How many it has.
     scenario_count: usize,
 }
 
-impl From<InfrastructureView> for ListedInfrastructure {
-    fn from(known: InfrastructureView) -> Self {
-        let agents = known.agents.into_iter().map(|agent| {
-            let names = agent.scenarios.iter().map(|scenario| scenario.name.clone());
-            ListedAgent {
-                scenarios: names.take(MAX_NAMED_SCENARIOS).collect(),
-                scenario_count: agent.scenarios.len(),
-                agent,
-            }
-        });
+impl From<&InfrastructureView> for ListedInfrastructure {
+    fn from(known: &InfrastructureView) -> Self {
         Self {
-            agents: agents.collect(),
-            name: known.name,
+            agents: known.agents.iter().map(ListedAgent::from).collect(),
+            name: known.name.clone(),
             status: known.status,
+        }
+    }
+}
+
+impl From<&AgentView> for ListedAgent {
+    fn from(agent: &AgentView) -> Self {
+        let names = agent.scenarios.iter().map(|scenario| scenario.name.clone());
+        Self {
+            name: agent.name.clone(),
+            status: agent.status,
+            last_heard: agent.last_heard,
+            unsaved_us: agent.unsaved_us,
+            cores: agent.cores,
+            version: agent.version.clone(),
+            build: agent.build.clone(),
+            scenarios: names.take(MAX_NAMED_SCENARIOS).collect(),
+            scenario_count: agent.scenarios.len(),
         }
     }
 }
@@ -96,7 +119,7 @@ pub(in crate::web) async fn list_infrastructures(
     let infrastructures = state.coordinator.infrastructures();
     let counts = state.coordinator.connection_faults().counts();
     Json(InfrastructureList {
-        infrastructures: infrastructures.iter().cloned().map(Into::into).collect(),
+        infrastructures: infrastructures.iter().map(Into::into).collect(),
         wrong_tokens: state.access.wrong_tokens(),
         closed_connections: counts
             .into_iter()

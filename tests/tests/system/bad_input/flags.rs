@@ -18,7 +18,7 @@ async fn flags() {
         ),
         (
             &["--workers", "0"],
-            &["workers must be between 1 and 1000, got 0"],
+            &["workers must be between 1 and 20000, got 0"],
         ),
         (
             &["--duration", "0"],

@@ -22,7 +22,7 @@ async fn refused_over_http() {
         ),
         (
             with(json!({ "workers": 0 })),
-            "workers must be between 1 and 1000, got 0",
+            "workers must be between 1 and 20000, got 0",
         ),
         (
             with(json!({ "duration": 0, "ramp_up": 0 })),

@@ -64,3 +64,37 @@ fn a_run_that_is_stopped_waits_for_what_arrives_too() {
     assert!(run.record().phase.is_over());
     assert!(run.record().completeness.is_complete());
 }
+
+fn waits(agent: &str) -> RunEvent {
+    RunEvent::ResultsWait {
+        agent_id: agent.into(),
+    }
+}
+
+#[test]
+fn an_agent_whose_results_wait_here_is_neither_late_nor_lost() {
+    let mut run = running();
+    let _ = run.handle(ended("b", None), at(60 * SECOND_US));
+    // Its connection breaks, and what it sent before waits for a store that is slow, until long after the end.
+    let _ = run.handle(lost("a", at(5 * SECOND_US)), at(6 * SECOND_US));
+    for second in (10..600).step_by(10) {
+        let _ = run.handle(waits("a"), at(second * SECOND_US));
+        let _ = run.handle(RunEvent::Tick, at(second * SECOND_US));
+    }
+    assert_eq!(run.record().phase, RunPhase::Running);
+    let _ = run.handle(ended("a", None), at(600 * SECOND_US));
+    assert_eq!(run.record().phase, RunPhase::Finished);
+
+    let mut run = running();
+    let _ = run.handle(lost("a", at(5 * SECOND_US)), at(6 * SECOND_US));
+    let _ = run.handle(waits("a"), at(20 * SECOND_US));
+    let _ = run.handle(RunEvent::Tick, at(20 * SECOND_US + LEASE_US));
+    assert_eq!(
+        run.record().phase,
+        RunPhase::Running,
+        "its lease begins anew"
+    );
+    let _ = run.handle(RunEvent::Tick, at(21 * SECOND_US + LEASE_US));
+    let reason = run.record().phase.failure_reason();
+    assert_eq!(reason.map(FailureReason::code), Some("agent_lost"));
+}
