@@ -8,6 +8,7 @@
 mod agent_rows;
 mod agent_set;
 mod backup;
+mod check_pool;
 mod checked_snapshot;
 mod current_rps;
 mod delete_run;
@@ -48,7 +49,7 @@ use std::sync::Arc;
 use greylag_infra::protocol::{LogLine, Snapshot};
 use greylag_infra::{AgentId, RunId, RunRecord, SetUpData, WallClock};
 
-use self::checked_snapshot::CheckedSnapshot;
+use self::check_pool::CheckPool;
 use self::disk_space::DiskSpace;
 use self::live::{LiveTotals, WriterState};
 use self::lock::DirectoryLock;
@@ -56,6 +57,7 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 
+pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRps};
 pub use self::error::{RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
 pub(crate) use self::error_rows::ErrorHistory;
@@ -81,6 +83,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     writer: Writer,
+    checks: CheckPool,
     readers: Arc<Readers>,
     totals: LiveTotals,
     disk: Arc<DiskSpace>,
@@ -105,6 +108,7 @@ impl Store {
         Ok(Self {
             inner: Arc::new(Inner {
                 writer: Writer::start(dir, state)?,
+                checks: CheckPool::start(dir)?,
                 readers: Arc::new(Readers::new(dir.to_owned())),
                 totals,
                 disk: DiskSpace::of(dir),
@@ -296,12 +300,33 @@ impl Store {
         agent_id: &AgentId,
         snapshot: Snapshot,
     ) -> Result<SaveOutcome, StoreError> {
-        // Reading histograms takes time that neither the async threads nor the writer should give.
-        let checked = tokio::task::spawn_blocking(move || CheckedSnapshot::new(snapshot))
-            .await
-            .map_err(|_| StoreError::Closed)??;
+        let ready = self.checks().run(|checker| checker.check(snapshot));
+        let ready = ready.await??;
+        self.queue_snapshot(run_id, agent_id, ready).await?.await
+    }
+
+    /// The threads that check snapshots.
+    pub(crate) fn checks(&self) -> &CheckPool {
+        &self.inner.checks
+    }
+
+    /// Puts a snapshot into the writer's queue, where it is before all that are put there after this has returned. What
+    /// is returned is done when it is saved, as [`Self::save_snapshot`].
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub(crate) async fn queue_snapshot(
+        &self,
+        run_id: &RunId,
+        agent_id: &AgentId,
+        ready: ReadySnapshot,
+    ) -> Result<impl Future<Output = Result<SaveOutcome, StoreError>> + use<>, StoreError> {
         let (run_id, agent_id) = (run_id.to_owned(), agent_id.to_owned());
-        self.inner.writer.save(run_id, agent_id, checked).await
+        let ReadySnapshot { snapshot, share } = ready;
+        let queued = self.inner.writer.save(run_id, agent_id, snapshot).await;
+        // From here on the writer's queue counts it.
+        drop(share);
+        queued
     }
 
     /// Adds lines to a run's console log.

@@ -93,13 +93,14 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Saves a snapshot, together with others that wait.
+    /// Saves a snapshot, together with others that wait. When this returns it is in the queue, and what is returned is
+    /// what becomes of it.
     pub(super) async fn save(
         &self,
         run_id: RunId,
         agent_id: AgentId,
         snapshot: CheckedSnapshot,
-    ) -> StoreResult<SaveOutcome> {
+    ) -> StoreResult<impl Future<Output = StoreResult<SaveOutcome>> + use<>> {
         let kib = u32::try_from(snapshot.memory() >> 10).unwrap_or(u32::MAX);
         let (answer, answered) = oneshot::channel();
         let waiting = WaitingSnapshot {
@@ -109,7 +110,7 @@ impl Writer {
             answer,
         };
         self.queue(Job::Save(Box::new(waiting)), kib).await?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        Ok(async { answered.await.map_err(|_| StoreError::Closed)? })
     }
 
     async fn queue(&self, job: Job, kib: u32) -> StoreResult<()> {
