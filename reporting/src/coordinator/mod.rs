@@ -1,10 +1,11 @@
 //! The coordinator: who is there, what runs, what is saved.
 //!
 //! One task owns registry and run life cycles (`owner/`); each agent's connection is a task of its own
-//! (`agent_socket.rs`) that saves snapshots and acknowledges them; everyone else talks to the owner through the
+//! (`agent_socket/`) that saves snapshots and acknowledges them; everyone else talks to the owner through the
 //! cloneable [`Coordinator`] handle.
 
 mod admission;
+mod agent_news;
 mod agent_socket;
 mod connection_faults;
 mod count_check;
@@ -77,6 +78,7 @@ struct Shared {
     receive_budget: Arc<receive_budget::ReceiveBudget>,
     waiting_hellos: waiting_hellos::WaitingHellos,
     saving: saving::Saving,
+    news: agent_news::AgentNews,
     lease: Duration,
 }
 
@@ -138,6 +140,7 @@ impl Coordinator {
                 receive_budget: Arc::default(),
                 waiting_hellos: waiting_hellos::WaitingHellos::default(),
                 saving: saving::Saving::default(),
+                news: agent_news::AgentNews::default(),
                 lease: config.lease,
             }),
         };

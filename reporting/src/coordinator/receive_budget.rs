@@ -1,9 +1,10 @@
-//! How much memory messages may take that are still being received or have not been saved yet: per message, and over
-//! all connections together.
+//! How much memory messages may take that are still being received or wait to be read: per message, and over all
+//! connections together. What snapshots take from then on is counted where they are checked (`../store/check_pool.rs`).
 //!
 //! A [`MeteredStream`] lies below each connection. Until it carries an agent's conversation it is only passed
 //! through. From then on each message has a limit, and what it has beyond [`FREE_BYTES`] is taken out of the budget
-//! until the message is saved. When the budget is spent, the connection whose message has been on its way for
+//! while it is received. One that is whole is in the budget until it is read; while the budget is nearly spent,
+//! connections have one such message each. When it is spent, the connection whose message has been on its way for
 //! longest and is not whole yet is closed: messages that come whole and soon are never in anyone's way, whoever sends half ones.
 
 use std::collections::HashMap;
@@ -18,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Most bytes of all messages that are on their way or not saved yet.
+/// Most bytes of all messages that are on their way or not read yet.
 pub(super) const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// What each message may have without being counted.
+/// What each message may have without being counted while it is received.
 const FREE_BYTES: usize = 64 * 1024;
 /// Most bytes read at a time of a message that is counted.
 const STEP_BYTES: usize = 64 * 1024;
@@ -60,17 +61,16 @@ pub(super) struct ReceiveBudget {
 
 #[derive(Debug, Default)]
 struct Taken {
+    /// Of messages that are whole, too.
     total: usize,
     by_connection: HashMap<u64, Share>,
 }
 
-/// What one connection's message has taken.
+/// What one connection's message has taken that is being received.
 #[derive(Debug)]
 struct Share {
     bytes: usize,
     since: Instant,
-    /// Whether the message is whole: it is being saved, which takes as long as it takes.
-    is_whole: bool,
     crowded_out: CancellationToken,
 }
 
@@ -93,6 +93,11 @@ impl ReceiveBudget {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether connections may have more than one message that waits.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().total < self.bytes / 2
+    }
+
     /// Whether the connection's message may have so many bytes. Those that stand in the way for longest lose theirs.
     fn take(&self, connection: u64, bytes: usize, crowded_out: &CancellationToken) -> bool {
         let mut taken = self.lock();
@@ -105,9 +110,7 @@ impl ReceiveBudget {
             let others = taken
                 .by_connection
                 .iter()
-                .filter(|(number, share)| {
-                    **number != connection && !share.is_whole && now - share.since >= LEAST_TIME
-                })
+                .filter(|(number, share)| **number != connection && now - share.since >= LEAST_TIME)
                 .min_by_key(|(_, share)| share.since);
             let Some(number) = others.map(|(number, _)| *number) else {
                 return false;
@@ -121,7 +124,6 @@ impl ReceiveBudget {
         let share = taken.by_connection.entry(connection).or_insert(Share {
             bytes,
             since: now,
-            is_whole: false,
             crowded_out: crowded_out.clone(),
         });
         share.bytes = bytes;
@@ -165,14 +167,19 @@ impl Meter {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// A message is whole: its connection is not closed for others any more, who wait until it is saved.
-    pub(super) fn message_is_whole(&self) {
-        if let Some(share) = self.budget.lock().by_connection.get_mut(&self.number) {
-            share.is_whole = true;
+    /// A message of this size is whole, and what is read from here on is of the next. Its connection is not closed for
+    /// others because of it: they wait until it has been read, for which what is returned is kept.
+    pub(super) fn message_is_whole(&self, bytes: usize) -> WholeMessage {
+        self.message_done();
+        // In any case: it is there already.
+        self.budget.lock().total += bytes;
+        WholeMessage {
+            budget: Arc::clone(&self.budget),
+            bytes,
         }
     }
 
-    /// The last message is saved or answered; what is read from here on is of the next.
+    /// The last message is whole or answered; what is read from here on is of the next.
     pub(super) fn message_done(&self) {
         // Reading takes a whole step ahead, so that a message smaller than what is free may have a share too.
         if self.received.swap(0, Ordering::Relaxed) > 0 {
@@ -204,6 +211,19 @@ impl Meter {
             .budget
             .take(self.number, received + step, &self.crowded_out);
         Ok(has_place.then_some(step))
+    }
+}
+
+/// The part that a message has of the budget until it is read.
+#[derive(Debug)]
+pub(super) struct WholeMessage {
+    budget: Arc<ReceiveBudget>,
+    bytes: usize,
+}
+
+impl Drop for WholeMessage {
+    fn drop(&mut self) {
+        self.budget.lock().total -= self.bytes;
     }
 }
 
@@ -350,11 +370,14 @@ mod tests {
                 .take(meter.number, 200 * KIB, &meter.crowded_out)
         );
         meter.received.store(200 * KIB, Ordering::Relaxed);
-        meter.message_is_whole();
+        assert!(meter.budget.lock().by_connection.len() == 1);
+        let whole = meter.message_is_whole(200 * KIB);
+        assert!(!meter.budget.has_room());
         tokio::time::advance(10 * LEAST_TIME).await;
         assert!(!meter.budget.take(meter.number + 1, 200 * KIB, &others));
         assert!(!meter.crowded_out.is_cancelled());
-        meter.message_done();
+        drop(whole);
+        assert!(meter.budget.has_room());
         assert!(meter.budget.take(meter.number + 1, 200 * KIB, &others));
     }
 

@@ -23,8 +23,9 @@ pub(super) struct Saving(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By connection: each saves one snapshot at a time.
+    /// By number, in the order in which they began.
     under_way: BTreeMap<u64, UnderWay>,
+    next_number: u64,
     fails: Option<SavingFails>,
 }
 
@@ -35,22 +36,20 @@ struct UnderWay {
 }
 
 impl Saving {
-    /// A connection begins to save what this agent sent, and does so until what is returned is dropped.
+    /// A snapshot that this agent sent begins to be saved, until what is returned is dropped.
     #[must_use]
-    pub(super) fn begin(
-        &self,
-        connection: u64,
-        agent_id: &AgentId,
-        now: WallTime,
-    ) -> SavingNow<'_> {
+    pub(super) fn begin(&self, agent_id: &AgentId, now: WallTime) -> SavingNow<'_> {
         let under_way = UnderWay {
             agent_id: agent_id.to_owned(),
             since: now,
         };
-        self.state().under_way.insert(connection, under_way);
+        let mut state = self.state();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.under_way.insert(number, under_way);
         SavingNow {
             saving: self,
-            connection,
+            number,
         }
     }
 
@@ -78,7 +77,7 @@ impl Saving {
         state.under_way.values().map(|saved| saved.since).min()
     }
 
-    /// The agents whose snapshots are being saved: they are not read from meanwhile, which is not their silence.
+    /// The agents whose snapshots are being saved: they may not be read from meanwhile, which is not their silence.
     pub(super) fn agents(&self) -> BTreeSet<AgentId> {
         let state = self.state();
         let agents = state.under_way.values();
@@ -90,16 +89,16 @@ impl Saving {
     }
 }
 
-/// A connection saves a snapshot.
+/// A snapshot is being saved.
 #[derive(Debug)]
 pub(super) struct SavingNow<'a> {
     saving: &'a Saving,
-    connection: u64,
+    number: u64,
 }
 
 impl Drop for SavingNow<'_> {
     fn drop(&mut self) {
-        self.saving.state().under_way.remove(&self.connection);
+        self.saving.state().under_way.remove(&self.number);
     }
 }
 
@@ -147,8 +146,8 @@ mod tests {
     #[test]
     fn what_is_under_way_is_known_with_its_agent() {
         let saving = Saving::default();
-        let first = saving.begin(1, &"a".into(), at(5));
-        let second = saving.begin(2, &"b".into(), at(7));
+        let first = saving.begin(&"a".into(), at(5));
+        let second = saving.begin(&"b".into(), at(7));
         assert_eq!(saving.oldest(), Some(at(5)));
         drop(first);
         assert_eq!(saving.oldest(), Some(at(7)));

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// Most of them.
-const MAX_WAITING: usize = 256;
+/// Most of them: thousands of agents come back together when their coordinator was away.
+const MAX_WAITING: usize = 1_024;
 
 /// Those that there are, by the number of their connection.
 #[derive(Debug, Default)]

@@ -5,4 +5,5 @@
 mod load;
 mod lost_agents;
 mod site;
+mod slow_store;
 mod whole_runs;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use greylag_infra::protocol::{HeldRun, Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{AgentId, Joined, RunEvent, RunId, micros};
+use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ToAgent, Welcome};
+use greylag_infra::{AgentId, Joined, RunEvent, RunId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, LiveRun, Owner};
@@ -54,51 +54,28 @@ impl Owner {
             }),
         );
         let _ = reply.send(Ok(()));
-        self.publish();
+        self.registry_changed = true;
         if let Some(replaced) = replaced {
             // Its connection may seem to be there still; if it is alive after all, it comes back under another name.
             self.connections.remove(&replaced);
-            self.agent_restarted(&replaced).await;
+            self.agent_restarted(&replaced);
         }
         self.reconcile(&agent_id, hello).await;
     }
 
     /// The process is gone for good: its runs need not wait for it.
-    async fn agent_restarted(&mut self, agent_id: &AgentId) {
+    fn agent_restarted(&mut self, agent_id: &AgentId) {
         for run_id in self.runs_of(agent_id) {
             let event = RunEvent::AgentRestarted {
                 agent_id: agent_id.to_owned(),
             };
-            self.advance(&run_id, event).await;
-        }
-    }
-
-    pub(super) async fn agent_heard(&mut self, agent_id: &AgentId, runs: Vec<HeldRun>) {
-        let now = self.coordinator.now();
-        self.registry.heard(agent_id, now);
-        // Nothing waits for longer than its run has been there.
-        let unsaved_us = runs.iter().filter_map(|held| {
-            let record = self.runs.get(&held.run_id)?.lifecycle.record();
-            let age_us = micros(now - record.created_at);
-            Some(held.unacknowledged_us.min(age_us))
-        });
-        let unsaved_us = unsaved_us.max().unwrap_or(0);
-        self.registry.unsaved(agent_id, unsaved_us);
-        for held in runs {
-            let event = RunEvent::AgentHeard {
-                agent_id: agent_id.to_owned(),
-                run_time: held.run_time,
-            };
-            self.advance(&held.run_id, event).await;
+            self.note(&run_id, event);
         }
     }
 
     /// The active runs in which an agent takes part.
     fn runs_of(&self, agent_id: &AgentId) -> Vec<RunId> {
-        let takes_part = |run: &LiveRun| {
-            let mut agents = run.lifecycle.record().agents.iter();
-            agents.any(|agent| agent.id == *agent_id)
-        };
+        let takes_part = |run: &LiveRun| run.lifecycle.has_agent(agent_id);
         let runs = self.runs.iter().filter(|(_, run)| takes_part(run));
         runs.map(|(id, _)| id.clone()).collect()
     }
@@ -112,16 +89,20 @@ impl Owner {
                 agent_id: agent_id.to_owned(),
                 holds_run: held.contains(run_id),
             };
-            self.advance(run_id, event).await;
+            self.note(run_id, event);
         }
-        for run_id in held {
-            if !taking_part.contains(run_id) {
-                self.answer_about_old_run(agent_id, run_id).await;
-            }
+        let old = held.iter().filter(|run_id| !taking_part.contains(run_id));
+        let old: Vec<&RunId> = old.copied().collect();
+        if !old.is_empty() {
+            // What it hears of the others first does not wait until these have been looked up.
+            self.perform_all().await;
+        }
+        for run_id in old {
+            self.answer_about_old_run(agent_id, run_id).await;
         }
     }
 
-    pub(super) async fn agent_disconnected(&mut self, connection: u64, agent_id: &AgentId) {
+    pub(super) fn agent_disconnected(&mut self, connection: u64, agent_id: &AgentId) {
         let current = self
             .connections
             .get(agent_id)
@@ -131,7 +112,7 @@ impl Owner {
         }
         self.connections.remove(agent_id);
         self.registry.left(agent_id);
-        self.publish();
+        self.registry_changed = true;
         tracing::info!(agent = %self.name_of(agent_id), "agent disconnected");
         // Not now: of a connection that only fell silent a whole lease has gone by already.
         let since = self
@@ -144,7 +125,7 @@ impl Owner {
                 agent_id: agent_id.to_owned(),
                 since,
             };
-            self.advance(&run_id, event).await;
+            self.note(&run_id, event);
         }
     }
 }

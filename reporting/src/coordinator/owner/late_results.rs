@@ -70,7 +70,7 @@ impl Owner {
             }
             Some(remark) => format!("agent {agent} delivered its remaining results. {remark}"),
         };
-        log(&coordinator, run_id, text).await;
+        log(&coordinator, run_id, vec![text]).await;
         coordinator.changed();
     }
 }

@@ -3,16 +3,17 @@
 
 mod agents;
 mod late_results;
+mod news;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::protocol::{AgentEnd, HeldRun, Hello, LogLine, ToAgent};
+use greylag_infra::protocol::{Hello, LogLine, ToAgent};
 use greylag_infra::{
-    AgentId, ChangeRefused, Completeness, FailureReason, InfrastructureView, LoadProfile, LoadTest,
-    Registry, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, RunTime, SetUpData,
-    StartTerms, StopRefused, UnfinishedRun, WallTime,
+    AgentId, ChangeRefused, Completeness, InfrastructureView, LoadProfile, LoadTest, Registry,
+    RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, RunTime, SetUpData, StartTerms,
+    StopRefused, UnfinishedRun, WallTime, save_once,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -24,6 +25,8 @@ use super::{
     StopRunError, count_check,
 };
 
+/// Most commands that are handled before what they lead to is performed.
+const COMMANDS_AT_ONCE: usize = 256;
 /// How often lease and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
 /// How many ticks apart it is looked how full the disk is.
@@ -61,31 +64,11 @@ pub(super) enum Command {
         /// The refusal, if the hello is not accepted.
         reply: oneshot::Sender<Result<(), HelloRefused>>,
     },
-    AgentHeard {
-        agent_id: AgentId,
-        /// How its runs stand, if it said so.
-        runs: Vec<HeldRun>,
-    },
     AgentReady {
         agent_id: AgentId,
         run_id: RunId,
         shape: Option<LoadProfile>,
         set_up_data: Option<SetUpData>,
-    },
-    /// The agent stops its load early; its snapshot that says so is saved.
-    AgentFailing {
-        run_id: RunId,
-        reason: FailureReason,
-    },
-    ResultsSaved {
-        agent_id: AgentId,
-        run_id: RunId,
-        until: Option<u32>,
-    },
-    AgentEnded {
-        agent_id: AgentId,
-        run_id: RunId,
-        end: AgentEnd,
     },
     AgentDisconnected {
         connection: u64,
@@ -115,6 +98,8 @@ pub(super) struct Owner {
     runs: BTreeMap<RunId, LiveRun>,
     connections: BTreeMap<AgentId, Connection>,
     views: watch::Sender<Arc<Vec<InfrastructureView>>>,
+    /// Whether the views are older than the registry.
+    registry_changed: bool,
     /// How often it was looked at lease and deadlines.
     ticks: u32,
 }
@@ -131,6 +116,7 @@ impl Owner {
             runs: BTreeMap::new(),
             connections: BTreeMap::new(),
             views,
+            registry_changed: true,
             ticks: 0,
         };
         owner.publish();
@@ -176,24 +162,38 @@ impl Owner {
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let coordinator = self.coordinator.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut commands = Vec::new();
         loop {
-            let command = tokio::select! {
-                command = inbox.recv() => command,
-                _ = tick.tick() => {
-                    self.tick().await;
-                    continue;
-                }
-            };
-            match command {
-                Some(Command::Shutdown { reply }) => {
-                    // The asker may have given up waiting; the end is the same.
-                    let _ = reply.send(());
+            let mut is_tick = false;
+            tokio::select! {
+                count = inbox.recv_many(&mut commands, COMMANDS_AT_ONCE) => if count == 0 {
                     return;
+                },
+                () = coordinator.shared.news.urgent() => {}
+                _ = tick.tick() => is_tick = true,
+            }
+            // Before the news: what is not being saved any more is among them.
+            let waiting = is_tick.then(|| coordinator.shared.saving.agents());
+            self.take_news().await;
+            let mut shut_down = None;
+            for command in commands.drain(..) {
+                match command {
+                    Command::Shutdown { reply } => shut_down = Some(reply),
+                    command => self.handle(command).await,
                 }
-                Some(command) => self.handle(command).await,
-                None => return,
+            }
+            if let Some(waiting) = waiting {
+                self.tick(&waiting).await;
+            }
+            self.publish();
+            self.perform_all().await;
+            if let Some(reply) = shut_down {
+                // The asker may have given up waiting; the end is the same.
+                let _ = reply.send(());
+                return;
             }
         }
     }
@@ -230,9 +230,6 @@ impl Owner {
                 self.agent_connected(connection, &hello, outgoing, reply)
                     .await;
             }
-            Command::AgentHeard { agent_id, runs } => {
-                self.agent_heard(&agent_id, runs).await;
-            }
             Command::AgentReady {
                 agent_id,
                 run_id,
@@ -244,37 +241,13 @@ impl Owner {
                     shape,
                     set_up_data,
                 };
-                self.advance(&run_id, event).await;
-            }
-            Command::AgentFailing { run_id, reason } => {
-                self.advance(&run_id, RunEvent::AgentFailing { reason })
-                    .await;
-            }
-            Command::ResultsSaved {
-                agent_id,
-                run_id,
-                until,
-            } => {
-                self.advance(&run_id, RunEvent::ResultsSaved { agent_id, until })
-                    .await;
-            }
-            Command::AgentEnded {
-                agent_id,
-                run_id,
-                end,
-            } => {
-                if self.runs.contains_key(&run_id) {
-                    self.advance(&run_id, RunEvent::AgentEnded { agent_id, end })
-                        .await;
-                } else {
-                    self.take_late_end(&agent_id, &run_id).await;
-                }
+                self.note(&run_id, event);
             }
             Command::AgentDisconnected {
                 connection,
                 agent_id,
             } => {
-                self.agent_disconnected(connection, &agent_id).await;
+                self.agent_disconnected(connection, &agent_id);
             }
             Command::Shutdown { .. } => {}
         }
@@ -374,6 +347,7 @@ impl Owner {
 
     async fn create_infrastructure(&mut self, name: &str) -> Result<(), CreateInfrastructureError> {
         self.registry.create(name)?;
+        self.registry_changed = true;
         self.publish();
         self.coordinator
             .store()
@@ -382,10 +356,12 @@ impl Owner {
             .map_err(CreateInfrastructureError::Store)
     }
 
-    async fn tick(&mut self) {
+    /// Time has passed, in which results of some agents wait to be saved.
+    async fn tick(&mut self, waiting: &BTreeSet<AgentId>) {
+        self.give_time(waiting);
         let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
         for run_id in run_ids {
-            self.advance(&run_id, RunEvent::Tick).await;
+            self.note(&run_id, RunEvent::Tick);
             if let Some(run) = self.runs.get_mut(&run_id) {
                 announce(&self.coordinator, run.lifecycle.record(), &mut run.ramps).await;
             }
@@ -395,10 +371,27 @@ impl Owner {
         if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
             self.coordinator.store().look_at_disk();
         }
-        self.publish();
+        self.registry_changed = true;
         // Rates and times of a run change even while nothing comes in.
         if !self.runs.is_empty() {
             self.coordinator.changed();
+        }
+    }
+
+    /// Says whose results wait here, before it is looked at who is late: those that are being saved, and all while the
+    /// store cannot save.
+    fn give_time(&mut self, waiting_here: &BTreeSet<AgentId>) {
+        let all = self.coordinator.shared.saving.fails().is_some();
+        let now = self.coordinator.now();
+        for run in self.runs.values_mut() {
+            let agents = run.lifecycle.record().agents.iter();
+            let waiting = agents.map(|agent| &agent.id);
+            let waiting = waiting.filter(|id| all || waiting_here.contains(id));
+            let waiting: Vec<AgentId> = waiting.cloned().collect();
+            for agent_id in waiting {
+                let event = RunEvent::ResultsWait { agent_id };
+                run.pending.extend(run.lifecycle.handle(event, now));
+            }
         }
     }
 
@@ -419,20 +412,38 @@ impl Owner {
         self.perform(&run_id).await;
     }
 
+    /// Takes an event of a run. What it leads to is performed with that of all other events that are there, so that the
+    /// store is asked once for a thousand agents that end together.
+    fn note(&mut self, run_id: &RunId, event: RunEvent) {
+        self.note_at(run_id, event, self.coordinator.now());
+    }
+
+    fn note_at(&mut self, run_id: &RunId, event: RunEvent, at: WallTime) {
+        if let Some(run) = self.runs.get_mut(run_id) {
+            run.pending.extend(run.lifecycle.handle(event, at));
+        }
+    }
+
+    /// Takes an event and performs what it leads to.
     async fn advance(&mut self, run_id: &RunId, event: RunEvent) {
-        let now = self.coordinator.now();
-        let Some(run) = self.runs.get_mut(run_id) else {
-            return;
-        };
-        run.pending.extend(run.lifecycle.handle(event, now));
-        if !run.pending.is_empty() {
-            self.perform(run_id).await;
+        self.note(run_id, event);
+        self.perform(run_id).await;
+    }
+
+    async fn perform_all(&mut self) {
+        let waiting = self.runs.iter().filter(|(_, run)| !run.pending.is_empty());
+        let waiting: Vec<RunId> = waiting.map(|(run_id, _)| run_id.clone()).collect();
+        for run_id in waiting {
+            self.perform(&run_id).await;
         }
     }
 
     /// Performs what is pending, in order; stops at a save that fails and tries again at the next tick.
     async fn perform(&mut self, run_id: &RunId) {
         let coordinator = self.coordinator.clone();
+        if let Some(run) = self.runs.get_mut(run_id) {
+            run.pending = save_once(std::mem::take(&mut run.pending));
+        }
         while let Some(run) = self.runs.get_mut(run_id) {
             let Some(effect) = run.pending.pop_front() else {
                 break;
@@ -456,8 +467,18 @@ impl Owner {
                         break;
                     }
                 }
-                RunEffect::Log(text) => log(&coordinator, run_id, text.clone()).await,
-                RunEffect::LogOutcome => log(&coordinator, run_id, run.lifecycle.outcome()).await,
+                RunEffect::Log(text) => {
+                    let mut texts = vec![text.clone()];
+                    while let Some(RunEffect::Log(next)) = run.pending.front_mut() {
+                        texts.push(std::mem::take(next));
+                        run.pending.pop_front();
+                    }
+                    log(&coordinator, run_id, texts).await;
+                }
+                RunEffect::LogOutcome => {
+                    let outcome = vec![run.lifecycle.outcome()];
+                    log(&coordinator, run_id, outcome).await;
+                }
                 RunEffect::Send { agent_id, message } => {
                     let (agent_id, message) = (agent_id.clone(), message.clone());
                     self.send(&agent_id, message);
@@ -515,14 +536,23 @@ impl Owner {
             .map_or("unknown", |agent| agent.name.as_str())
     }
 
+    /// Publishes what has changed of the registry.
     fn publish(&mut self) {
+        if !std::mem::take(&mut self.registry_changed) {
+            return;
+        }
         let now = self.coordinator.now();
         for agent_id in self.coordinator.shared.saving.agents() {
             self.registry.heard(&agent_id, now);
         }
         let view = Arc::new(self.registry.view(now));
         let status_changed = self.views.send_if_modified(|current| {
-            let changed = !same_but_for_heartbeats(current, &view);
+            // When agents were heard alone is no news for the pages.
+            let changed = current.len() != view.len()
+                || current
+                    .iter()
+                    .zip(view.iter())
+                    .any(|(old, new)| !old.is_same_but_for_heartbeats(new));
             *current = view;
             changed
         });
@@ -532,30 +562,20 @@ impl Owner {
     }
 }
 
-/// Adds a line to a run's console log.
-async fn log(coordinator: &Coordinator, run_id: &RunId, text: String) {
-    tracing::info!(run = %run_id, "{text}");
-    let line = LogLine {
-        at: coordinator.now(),
-        source: "coordinator".to_owned(),
-        text,
-    };
-    if let Err(error) = coordinator.store().append_log(run_id, vec![line]).await {
-        tracing::error!(%error, run = %run_id, "cannot save a log line");
-    }
-}
-
-/// Whether nothing changed but when agents were heard last, which alone is no news for the pages.
-fn same_but_for_heartbeats(old: &[InfrastructureView], new: &[InfrastructureView]) -> bool {
-    let unheard = |infrastructures: &[InfrastructureView]| {
-        let mut infrastructures = infrastructures.to_vec();
-        for agent in infrastructures.iter_mut().flat_map(|i| &mut i.agents) {
-            agent.last_heard = WallTime::default();
-            agent.unsaved_us = 0;
+/// Adds lines to a run's console log.
+async fn log(coordinator: &Coordinator, run_id: &RunId, texts: Vec<String>) {
+    let lines = texts.into_iter().map(|text| {
+        tracing::info!(run = %run_id, "{text}");
+        LogLine {
+            at: coordinator.now(),
+            source: "coordinator".to_owned(),
+            text,
         }
-        infrastructures
-    };
-    old.len() == new.len() && unheard(old) == unheard(new)
+    });
+    let lines = lines.collect();
+    if let Err(error) = coordinator.store().append_log(run_id, lines).await {
+        tracing::error!(%error, run = %run_id, "cannot save log lines");
+    }
 }
 
 fn new_run_id() -> RunId {
