@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use greylag_infra::protocol::{MAX_FRAME_BYTES, ToAgent, decode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::end::Break;
@@ -19,8 +19,15 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Where messages are written.
+pub(super) trait Outgoing: Sink<Message, Error = Error> + Unpin {}
+
+impl<S: Sink<Message, Error = Error> + Unpin> Outgoing for S {}
+
 /// Reads the next message.
-pub(super) async fn read(socket: &mut Socket) -> Result<ToAgent, Break> {
+pub(super) async fn read(
+    socket: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
+) -> Result<ToAgent, Break> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Binary(frame))) => return Ok(decode(&frame)?),
@@ -32,7 +39,7 @@ pub(super) async fn read(socket: &mut Socket) -> Result<ToAgent, Break> {
 }
 
 /// Writes a message, a long one in several frames.
-pub(super) async fn write(socket: &mut Socket, mut message: Bytes) -> Result<(), Break> {
+pub(super) async fn write(socket: &mut impl Outgoing, mut message: Bytes) -> Result<(), Break> {
     if message.len() <= MAX_FRAME_BYTES {
         return write_frame(socket, Message::Binary(message)).await;
     }
@@ -46,7 +53,7 @@ pub(super) async fn write(socket: &mut Socket, mut message: Bytes) -> Result<(),
     Ok(())
 }
 
-async fn write_frame(socket: &mut Socket, frame: Message) -> Result<(), Break> {
+async fn write_frame(socket: &mut impl Outgoing, frame: Message) -> Result<(), Break> {
     match timeout(WRITE_TIMEOUT, socket.send(frame)).await {
         Ok(written) => written.map_err(|error| Box::new(error).into()),
         Err(_) => Err(Break::TakesNothing),

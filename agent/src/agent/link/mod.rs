@@ -16,12 +16,15 @@ mod held_runs;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{Hello, PING_INTERVAL_S, ToAgent, ToCoordinator, Welcome, encode};
 use greylag_infra::{WallClock, WallTime};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use backoff::Backoff;
@@ -115,7 +118,7 @@ impl Link {
             connected = connect(&self.config, hello) => connected,
             () = self.closing.clone().cancelled_owned() => return End::Closed,
         };
-        let (mut socket, welcome) = match connected {
+        let (socket, welcome) = match connected {
             Ok(connected) => connected,
             Err(end) => return end,
         };
@@ -135,12 +138,17 @@ impl Link {
         {
             return End::Closed;
         }
-        let end = self.converse(&mut socket, queue).await;
+        let (mut sink, mut stream) = socket.split();
+        // Side by side: while a long message is written slowly, what the coordinator says is heard.
+        let end = tokio::select! {
+            end = self.listen(&mut stream) => end,
+            end = self.speak(&mut sink, queue) => end,
+        };
         if connected_at.elapsed() >= SOUND_AFTER {
             self.backoff.reset();
         }
         if matches!(end, End::Closed) {
-            let _ = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
+            let _ = timeout(CLOSE_TIMEOUT, sink.close()).await;
         }
         if self.events.send(LinkEvent::Disconnected).await.is_err() {
             return End::Closed;
@@ -148,54 +156,45 @@ impl Link {
         end
     }
 
-    async fn converse(
+    async fn listen(&self, stream: &mut SplitStream<Socket>) -> End {
+        loop {
+            let message = match timeout(SILENCE, read(stream)).await {
+                Ok(Ok(message)) => message,
+                Ok(Err(cause)) => return End::Broken(cause),
+                Err(_) => return End::Broken(Break::Silent(SILENCE)),
+            };
+            if self.events.send(self.event_of(message)).await.is_err() {
+                return End::Closed;
+            }
+        }
+    }
+
+    async fn speak(
         &self,
-        socket: &mut Socket,
+        sink: &mut SplitSink<Socket, Message>,
         mut outgoing: mpsc::UnboundedReceiver<Bytes>,
     ) -> End {
         let mut pings = interval(Duration::from_secs(PING_INTERVAL_S));
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_heard = Instant::now();
         loop {
-            let sent = tokio::select! {
-                () = self.closing.cancelled() => return self.send_rest(socket, outgoing).await,
-                read = read(socket) => {
-                    let message = match read {
-                        Ok(message) => message,
-                        Err(cause) => return End::Broken(cause),
-                    };
-                    last_heard = Instant::now();
-                    if self.events.send(self.event_of(message)).await.is_err() {
-                        return End::Closed;
-                    }
-                    continue;
-                }
-                Some(frame) = outgoing.recv() => write(socket, frame).await,
+            let frame = tokio::select! {
+                () = self.closing.cancelled() => break,
+                Some(frame) = outgoing.recv() => frame,
                 _ = pings.tick() => {
                     let ping = ToCoordinator::Ping {
                         sent_at: self.clock.now(),
                         runs: self.held.at(std::time::Instant::now()),
                     };
-                    write(socket, encode(&ping).into()).await
-                }
-                () = tokio::time::sleep_until(last_heard + SILENCE) => {
-                    Err(Break::Silent(SILENCE))
+                    encode(&ping).into()
                 }
             };
-            if let Err(cause) = sent {
+            if let Err(cause) = write(sink, frame).await {
                 return End::Broken(cause);
             }
         }
-    }
-
-    /// Sends what was handed over before the agent's end.
-    async fn send_rest(
-        &self,
-        socket: &mut Socket,
-        mut outgoing: mpsc::UnboundedReceiver<Bytes>,
-    ) -> End {
+        // What was handed over before the agent's end.
         while let Ok(frame) = outgoing.try_recv() {
-            if write(socket, frame).await.is_err() {
+            if write(sink, frame).await.is_err() {
                 break;
             }
         }
