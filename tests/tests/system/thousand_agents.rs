@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_tests::{
-    Cluster, Counts, Sending, SimulatedAgents, Traffic, heavy, stored_counts, wait,
+    Cluster, Counts, Sending, SimulatedAgents, Traffic, alone, stored_counts, wait,
 };
 use serde_json::json;
 
@@ -19,7 +19,7 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
 
 #[tokio::test]
 async fn a_coordinator_that_is_killed_twice_loses_and_doubles_nothing_of_a_thousand_agents() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let mut cluster = Cluster::start(&greylag()).await;
     let traffic = Traffic::new(SNAPSHOT_EVERY, Sending::Together, 3, 10, 2);
     let endpoints = traffic.endpoints().to_vec();
