@@ -1,9 +1,10 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | memory | delay | page | coordinator | iteration]`. Needs nginx,
+//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | users | delay | page | coordinator | iteration]`. Needs nginx,
 //! wrk and taskset.
 //!
 //! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
 //!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
-//! - `memory`: resident memory of a worker per waiting user, at 1,000 and 10,000 users.
+//! - `users`: with 1,000, 10,000 and 50,000 users that wait, each with an open connection: memory per user, the time until all have
+//!   begun without a ramp-up, processor time while they wait.
 //! - `delay`: from the end of a request until a browser receives it.
 //! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
 //! - `coordinator`: what a coordinator costs with many agents (simulated: [`coordinator`]) and ten open pages, and how late it is. Takes a
@@ -16,9 +17,9 @@ mod cpu;
 mod delay;
 mod events;
 mod iteration;
-mod memory;
 mod page;
 mod plain_goose;
+mod users;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -48,19 +49,19 @@ fn main() {
         match arguments.as_slice() {
             [] => {
                 cpu::measure().await;
-                memory::measure().await;
+                users::measure().await;
                 delay::measure().await;
                 page::measure().await;
             }
             ["cpu"] => cpu::measure().await,
-            ["memory"] => memory::measure().await,
+            ["users"] => users::measure().await,
             ["delay"] => delay::measure().await,
             ["page"] => page::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
             ["iteration"] => iteration::measure().await,
             [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
             other => {
-                panic!("unknown arguments {other:?}; use cpu, memory, delay, page, coordinator, iteration, or nothing for the first four")
+                panic!("unknown arguments {other:?}; use cpu, users, delay, page, coordinator, iteration, or nothing for the first four")
             }
         }
     });

@@ -55,6 +55,46 @@ async fn a_ramp_that_does_not_end_is_shown_by_the_api_and_the_page() {
     assert_eq!(series.iter().map(|point| point.users).max(), Some(3));
 }
 
+/// Without a ramp-up all users begin, each once, over two workers with several slices of a start each.
+#[tokio::test]
+async fn two_thousand_users_without_a_ramp_are_all_active_and_counted() {
+    const USERS: u64 = 2_000;
+    let _turn = alone().await;
+    let nginx = Nginx::start().await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
+    let api = cluster.api();
+    let test = json!({
+        "name": "launch", "host": nginx.url(), "infrastructure": "lab", "scenario": "launch", "users": USERS, "workers": 2,
+        "ramp_up": 0, "duration": 600,
+    });
+    let id = api.start(&test).await;
+    // Each user has two: when it begins, and its request.
+    let progress = api.wait_for_requests(&id, 2 * USERS, RUN_TIMEOUT).await;
+    assert_eq!(progress["users"], USERS, "{progress}");
+    api.stop(&id).await;
+    api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
+    let summary = api.summary(&id).await;
+    let mut counts: Vec<_> = summary
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            (
+                endpoint.method.as_str(),
+                endpoint.requests,
+                endpoint.failures,
+            )
+        })
+        .collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [("BEGIN", USERS, 0), ("GET", USERS, 0)]);
+    let most = summary.series.iter().map(|point| point.users).max();
+    assert_eq!(most, Some(USERS));
+    assert_eq!(nginx.finish().await.totals().requests, USERS);
+}
+
 #[tokio::test]
 async fn users_follow_the_line_within_two() {
     const USERS: u64 = 40;

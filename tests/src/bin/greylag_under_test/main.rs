@@ -1,5 +1,6 @@
 //! The product's command line with scenarios that no user would write.
 
+mod launch;
 mod talking;
 mod vocabulary;
 
@@ -14,7 +15,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
-    scenarios.extend([per_process(), hostile(), idle(), computing(), set_up()]);
+    scenarios.extend([
+        per_process(),
+        hostile(),
+        idle(),
+        computing(),
+        set_up(),
+        launch::launch(),
+    ]);
     scenarios.extend(vocabulary::all());
     scenarios.extend(talking::all());
     greylag::main(scenarios)
