@@ -7,7 +7,7 @@ use std::time::Duration;
 use greylag_tests::{Cluster, Greylag, Process, clean_command};
 use serde_json::json;
 
-use super::python::python_with;
+use super::locust::python_with;
 
 /// What each answer must be.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";

@@ -9,10 +9,13 @@ use greylag_tests::{Process, clean_command};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::python::python_with;
-
 /// How much longer than its run time Locust may take to start and to end.
 const RUN_MARGIN: Duration = Duration::from_secs(60);
+/// Without it these tests cannot run, and a user without it must learn what to do.
+const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
+     (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \
+     without them skip these tests: cargo test --workspace -- --skip conformance";
+
 /// What Locust says it did (`report.py`).
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Report {
@@ -50,6 +53,12 @@ pub(super) async fn python() -> &'static Path {
     PYTHON
         .get_or_init(|| python_with("locust", "requirements.txt"))
         .await
+}
+
+/// The Python of an environment of this name under the target directory, with the packages of a file beside this one.
+pub(super) async fn python_with(name: &str, requirements: &str) -> PathBuf {
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    greylag_tests::python_with(&environment, &here().join(requirements), HOW_TO_SKIP).await
 }
 
 /// This directory.

@@ -15,7 +15,6 @@ mod conformance {
     mod locust;
     mod options;
     mod pair;
-    mod python;
     mod recording_server;
     mod statistics;
     mod stopping;

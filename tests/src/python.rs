@@ -1,25 +1,21 @@
-//! Python packages in virtual environments under the target directory.
+//! Python packages in virtual environments of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use greylag_tests::{Process, clean_command, find_program};
-
-use super::locust::here;
+use crate::proc_fs::find_program;
+use crate::process::{Process, clean_command};
 
 /// How long installing may take: some fifty packages over a slow line.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
-/// Without it these tests cannot run, and a user without it must learn what to do.
-const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
-     (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \
-     without them skip these tests: cargo test --workspace -- --skip conformance";
 
-/// The Python of an environment of this name that has the packages of a file beside this one; made unless it is there.
-pub(super) async fn python_with(name: &str, requirements: &str) -> PathBuf {
-    let requirements = here().join(requirements);
-    let wanted = std::fs::read_to_string(&requirements).expect("it is beside this file");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+/// The Python of this environment, which has the packages of a file of requirements; made unless it exists.
+///
+/// # Panics
+/// It cannot be made; then with what is `needed` for it.
+pub async fn python_with(environment: &Path, requirements: &Path, needed: &str) -> PathBuf {
+    let wanted = std::fs::read_to_string(requirements).expect("a file of requirements");
     let python = environment.join("bin/python");
     // Written last: an installation that was cut off, or is of other versions, is made anew.
     let installed = environment.join("installed.txt");
@@ -27,13 +23,14 @@ pub(super) async fn python_with(name: &str, requirements: &str) -> PathBuf {
         return python;
     }
     let Some(system) = find_program(&["python3"]) else {
-        panic!("there is no python3 here: {HOW_TO_SKIP}");
+        panic!("there is no python3 here: {needed}");
     };
     step(
         "python3 -m venv",
         clean_command(system)
             .args(["-m", "venv", "--clear"])
-            .arg(&environment),
+            .arg(environment),
+        needed,
     )
     .await;
     step(
@@ -41,18 +38,19 @@ pub(super) async fn python_with(name: &str, requirements: &str) -> PathBuf {
         clean_command(&python)
             .args(["-m", "pip", "install", "--quiet"])
             .args(["--disable-pip-version-check", "--requirement"])
-            .arg(&requirements),
+            .arg(requirements),
+        needed,
     )
     .await;
     std::fs::write(&installed, wanted).expect("the environment was just made");
     python
 }
 
-async fn step(what: &str, command: &mut Command) {
+async fn step(what: &str, command: &mut Command, needed: &str) {
     let ended = Process::start(what, command).wait(INSTALL_TIMEOUT).await;
     assert!(
         ended.code == Some(0),
-        "{what} failed: {HOW_TO_SKIP}\n{}\n{}",
+        "{what} failed: {needed}\n{}\n{}",
         ended.stdout,
         ended.stderr
     );
