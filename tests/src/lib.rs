@@ -15,8 +15,8 @@ mod http2_server;
 mod nginx;
 mod proc_fs;
 mod process;
-mod simulated_agents;
 mod python;
+mod simulated_agents;
 mod store_file;
 pub mod summary;
 mod turns;
@@ -32,9 +32,11 @@ pub use fault_plan::{Fault, FaultPlan, Seeded, Step};
 pub use guide_table::{GuideRow, guide_table};
 pub use http2_server::{Http2Server, ServerKind, Witnessed};
 pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
-pub use proc_fs::{ProcessId, cpu_seconds_of_ended_children, descendants, find_program};
+pub use proc_fs::{
+    ProcessId, busy_seconds, cpu_seconds_of_ended_children, descendants, find_program,
+};
 pub use process::{Ended, Process, clean_command};
-pub use simulated_agents::{Acknowledged, Sending, SimulatedAgents, Tally, Traffic};
 pub use python::python_with;
+pub use simulated_agents::{Acknowledged, Sending, SimulatedAgents, Tally, Traffic};
 pub use store_file::{lock_store, stored_agent_ids, stored_counts};
 pub use turns::{alone, heavy};

@@ -116,7 +116,7 @@ impl Nginx {
     /// # Panics
     /// nginx is not installed or does not start.
     pub async fn start() -> Self {
-        Self::start_with(true).await
+        Self::start_with(true, target).await
     }
 
     /// The same without a log, for measurements.
@@ -124,7 +124,16 @@ impl Nginx {
     /// # Panics
     /// nginx is not installed or does not start.
     pub async fn start_unlogged() -> Self {
-        Self::start_with(false).await
+        Self::start_with(false, target).await
+    }
+
+    /// Starts nginx without a log and with these directives of its `http` block, made for a free port of 127.0.0.1
+    /// on which one of its servers must listen.
+    ///
+    /// # Panics
+    /// nginx is not installed or does not start.
+    pub async fn start_unlogged_with(servers: impl Fn(u16) -> String) -> Self {
+        Self::start_with(false, servers).await
     }
 
     /// Starts nginx on this port of 127.0.0.1 with the directives of one `server` block, after `listen` with the
@@ -133,20 +142,19 @@ impl Nginx {
     /// # Panics
     /// nginx is not installed or does not start.
     pub async fn start_server(port: u16, parameters: &str, directives: &str) -> Self {
-        let server = format!("listen 127.0.0.1:{port} {parameters};\n{directives}");
+        let server = format!("server {{ listen 127.0.0.1:{port} {parameters};\n{directives} }}");
         match Self::try_start_on(&program(), port, true, &server).await {
             Ok(nginx) => nginx,
             Err(output) => panic!("nginx does not start on port {port}\n{output}"),
         }
     }
 
-    async fn start_with(logged: bool) -> Self {
+    async fn start_with(logged: bool, servers: impl Fn(u16) -> String) -> Self {
         let program = program();
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port();
-            let server = target(port);
-            match Self::try_start_on(&program, port, logged, &server).await {
+            match Self::try_start_on(&program, port, logged, &servers(port)).await {
                 Ok(nginx) => return nginx,
                 Err(output) => last = output,
             }
@@ -158,7 +166,7 @@ impl Nginx {
         program: &Path,
         port: u16,
         logged: bool,
-        server: &str,
+        servers: &str,
     ) -> Result<Self, String> {
         let prefix = tempfile::Builder::new()
             .prefix("greylag-nginx-")
@@ -168,7 +176,7 @@ impl Nginx {
         fs::write(prefix.path().join("www/slow"), vec![b'.'; SLOW_BODY_BYTES])
             .expect("the prefix is ours");
         let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration(prefix.path(), logged, server))
+        fs::write(&config, configuration(prefix.path(), logged, servers))
             .expect("the prefix is ours");
         let mut command = clean_command(program);
         command
@@ -241,15 +249,17 @@ fn program() -> PathBuf {
 fn target(port: u16) -> String {
     let body = "x".repeat(99);
     format!(
-        r#"listen 127.0.0.1:{port} backlog=4096;
+        r#"server {{
+        listen 127.0.0.1:{port} backlog=4096;
         location / {{ return 200 "{body}\n"; }}
         location = /missing {{ return 404 "nothing here\n"; }}
         location = /not-allowed {{ return 405 "not that way\n"; }}
-        location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}"#
+        location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}
+    }}"#
     )
 }
 
-fn configuration(prefix: &Path, logged: bool, server: &str) -> String {
+fn configuration(prefix: &Path, logged: bool, servers: &str) -> String {
     let prefix = prefix.display();
     let log = if logged {
         format!("{prefix}/access.log witness")
@@ -282,10 +292,8 @@ http {{
     keepalive_timeout 600s;
     default_type text/plain;
     map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
-    server {{
-        root {prefix}/www;
-        {server}
-    }}
+    root {prefix}/www;
+    {servers}
 }}
 "#
     )

@@ -71,6 +71,13 @@ impl ProcessId {
         stat(self.pid).map_or(0.0, |stat| stat.cpu_ticks as f64 / TICKS_PER_SECOND)
     }
 
+    /// Processor time used so far by it and by its children that ended and were waited for, user and system, in seconds.
+    pub fn cpu_seconds_with_ended_children(self) -> f64 {
+        stat(self.pid).map_or(0.0, |stat| {
+            (stat.cpu_ticks + stat.ended_children_ticks) as f64 / TICKS_PER_SECOND
+        })
+    }
+
     /// Resident memory in bytes.
     pub fn resident_bytes(self) -> u64 {
         self.number("status", "VmRSS:") * 1024
@@ -118,6 +125,27 @@ pub fn cpu_seconds_of_ended_children() -> f64 {
     stat(std::process::id()).map_or(0.0, |stat| {
         stat.ended_children_ticks as f64 / TICKS_PER_SECOND
     })
+}
+
+/// Processor time that all cores of this machine have spent since boot other than idly, in seconds. What a hypervisor
+/// gave to other machines counts.
+///
+/// # Panics
+/// There is no `/proc`.
+pub fn busy_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/stat").expect("these tests need Linux with /proc");
+    let cpu = text.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq steal (proc(5)).
+    let ticks: Vec<u64> = cpu
+        .split_ascii_whitespace()
+        .skip(1)
+        .map(|field| field.parse().unwrap_or(0))
+        .collect();
+    let busy: u64 = [0, 1, 2, 5, 6, 7]
+        .into_iter()
+        .filter_map(|field| ticks.get(field))
+        .sum();
+    busy as f64 / TICKS_PER_SECOND
 }
 
 /// All living children of a process, their children, and so on.

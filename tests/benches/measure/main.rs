@@ -1,8 +1,8 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests [-- cpu | users | delay | page | coordinator | iteration]`. Needs nginx,
-//! wrk and taskset.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | coordinator | iteration`.
+//! Needs nginx and taskset.
 //!
-//! - `cpu`: processor time of the generator per request, of a worker under full measurement, of wrk and of plain goose, in
-//!   rotation; medians. The target (nginx, about 100 bytes) has one core, the generator another.
+//! - `peers`: processor time of the generator per request, beside wrk, oha, plain goose and Locust.
+//! - `accuracy`: reported response times against those of a server that logs its own, beside wrk and oha.
 //! - `users`: with 1,000, 10,000 and 50,000 users that wait, each with an open connection: memory per user, the time until all have
 //!   begun without a ramp-up, processor time while they wait.
 //! - `delay`: from the end of a request until a browser receives it.
@@ -12,13 +12,17 @@
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.
 
+mod accuracy;
 mod coordinator;
-mod cpu;
 mod delay;
 mod events;
+mod install;
 mod iteration;
 mod page;
+mod peers;
 mod plain_goose;
+mod readme;
+mod window;
 mod users;
 
 use std::path::PathBuf;
@@ -27,6 +31,8 @@ use std::time::Duration;
 
 use greylag_tests::{Cluster, Greylag, ProcessId, descendants, wait};
 use serde_json::Value;
+
+use crate::accuracy::raw_client;
 
 /// The path of another `greylag_under_test` that is to be measured: two builds are compared by the same bench.
 const OTHER_BINARY: &str = "BENCH_BINARY";
@@ -48,20 +54,22 @@ fn main() {
     runtime.block_on(async {
         match arguments.as_slice() {
             [] => {
-                cpu::measure().await;
+                peers::measure(&[]).await;
                 users::measure().await;
                 delay::measure().await;
                 page::measure().await;
             }
-            ["cpu"] => cpu::measure().await,
+            ["peers", rest @ ..] => peers::measure(rest).await,
+            ["accuracy", rest @ ..] => accuracy::measure(rest).await,
             ["users"] => users::measure().await,
             ["delay"] => delay::measure().await,
             ["page"] => page::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
             ["iteration"] => iteration::measure().await,
-            [plain_goose::ARGUMENT, url, seconds] => plain_goose::attack(url, seconds).await,
+            [raw_client::ARGUMENT, address, seconds] => raw_client::request(address, seconds),
+            [plain_goose::ARGUMENT, rest @ ..] => plain_goose::attack(rest).await,
             other => {
-                panic!("unknown arguments {other:?}; use cpu, users, delay, page, coordinator, iteration, or nothing for the first four")
+                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, coordinator, iteration, or nothing for peers, users, delay and page")
             }
         }
     });
@@ -69,8 +77,13 @@ fn main() {
 
 /// The binary that is measured.
 fn greylag() -> Greylag {
+    Greylag::at(greylag_path())
+}
+
+/// Where it is.
+fn greylag_path() -> PathBuf {
     let other = std::env::var_os(OTHER_BINARY).map(PathBuf::from);
-    Greylag::at(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_greylag_under_test").into()))
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_greylag_under_test").into())
 }
 
 /// A coordinator and one agent, each on its core.

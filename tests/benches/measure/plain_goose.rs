@@ -1,5 +1,6 @@
 //! goose as it comes, for comparison: its own client, its own metrics, bodies read. Run in a process of its own.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use goose::config::GooseConfiguration;
@@ -10,14 +11,23 @@ pub(crate) const ARGUMENT: &str = "plain-goose";
 /// Stands before the number of requests in the output.
 pub(crate) const RESULT: &str = "requests: ";
 
+/// What is requested: a path, and JSON to send if it is not empty.
+static REQUEST: OnceLock<(String, String)> = OnceLock::new();
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 async fn request(user: &mut GooseUser) -> TransactionResult {
-    let response = user
-        .get("")
-        .await?
-        .response
-        .map_err(|error| Box::new(error.into()))?;
+    let (path, body) = REQUEST.get().expect("it is set before the attack");
+    let response = if body.is_empty() {
+        user.get(path).await?
+    } else {
+        let builder = user
+            .get_request_builder(&GooseMethod::Post, path)?
+            .header("content-type", "application/json")
+            .body(body.as_str());
+        let request = GooseRequest::builder().set_request_builder(builder).build();
+        user.request(request).await?
+    };
+    let response = response.response.map_err(|error| Box::new(error.into()))?;
     response
         .bytes()
         .await
@@ -26,10 +36,15 @@ async fn request(user: &mut GooseUser) -> TransactionResult {
     Ok(())
 }
 
-/// Runs 50 users against a host, in this thread, and prints how many requests they made.
-pub(crate) async fn attack(url: &str, seconds: &str) {
+/// Runs 50 users, in this thread, and prints how many requests they made. The arguments are host, path, JSON (or
+/// nothing) and seconds.
+pub(crate) async fn attack(arguments: &[&str]) {
+    let &[host, path, body, seconds] = arguments else {
+        panic!("not the arguments of plain goose: {arguments:?}");
+    };
+    REQUEST.get_or_init(|| (path.to_owned(), body.to_owned()));
     let mut configuration = GooseConfiguration::default();
-    configuration.host = Some(url.to_owned());
+    configuration.host = Some(host.to_owned());
     configuration.users = Some(50);
     configuration.increase_rate = Some("1000".to_owned());
     configuration.run_time = Some(format!("{seconds}s"));
@@ -37,6 +52,7 @@ pub(crate) async fn attack(url: &str, seconds: &str) {
     configuration.no_telnet = true;
     configuration.no_websocket = true;
     configuration.quiet = 2;
+    configuration.accept_invalid_certs = true;
     GooseAttack::initialize_with_config(configuration)
         .expect("a valid configuration")
         .register_scenario(scenario!("plain").register_transaction(transaction!(request)))

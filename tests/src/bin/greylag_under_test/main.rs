@@ -1,5 +1,6 @@
 //! The product's command line with scenarios that no user would write.
 
+mod compared;
 mod launch;
 mod talking;
 mod vocabulary;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     ]);
     scenarios.extend(vocabulary::all());
     scenarios.extend(talking::all());
+    scenarios.extend(compared::all());
     greylag::main(scenarios)
 }
 
