@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+/// What the benches measure; not part of the public interface.
+#[doc(hidden)]
+pub mod bench_support;
 mod bounded_names;
 mod cli;
 #[cfg(feature = "coordinator")]

@@ -1,0 +1,66 @@
+//! In a worker: counting one request, and handing over a second.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use greylag::bench_support::WorkerRecorder;
+use greylag_scenarios::RequestSample;
+
+const ENDPOINTS: usize = 20;
+const REQUESTS_PER_ENDPOINT: usize = 100;
+
+fn names() -> Vec<String> {
+    let name = |number| format!("/api/v1/shop/items/[id]/part-{number}");
+    (0..ENDPOINTS).map(name).collect()
+}
+
+fn sample(name: &str, response_us: u64) -> RequestSample<'_> {
+    let response_time = Duration::from_micros(response_us);
+    RequestSample {
+        method: "GET",
+        name,
+        started_at: Instant::now(),
+        response_time,
+        time_to_first_byte: Some(response_time / 2),
+        response_length: 1_800,
+        error: None,
+        from_intended_start: None,
+        first_byte_only: false,
+    }
+}
+
+/// One request of a user.
+pub(crate) fn record(criterion: &mut Criterion) {
+    let worker = WorkerRecorder::begin();
+    let names = names();
+    let mut nth = 0_usize;
+    criterion.bench_function("record one request", |bencher| {
+        bencher.iter(|| {
+            nth += 1;
+            let us = 15_000 + (nth as u64).wrapping_mul(7_919) % 30_000;
+            worker.request(black_box(&sample(&names[nth % ENDPOINTS], us)));
+        });
+    });
+}
+
+/// The seconds of a worker with 20 endpoints, from its memory to encoded reports.
+pub(crate) fn close_second(criterion: &mut Criterion) {
+    let mut worker = WorkerRecorder::begin();
+    let names = names();
+    let mut fill_and_close = || {
+        for nth in 0..ENDPOINTS * REQUESTS_PER_ENDPOINT {
+            let us = 15_000 + (nth as u64).wrapping_mul(7_919) % 30_000;
+            worker.request(&sample(&names[nth % ENDPOINTS], us));
+        }
+        let began = Instant::now();
+        black_box(worker.close());
+        began.elapsed()
+    };
+    criterion.bench_function(
+        "close a second of 20 endpoints and 2,000 requests",
+        |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| fill_and_close()).sum());
+        },
+    );
+}
