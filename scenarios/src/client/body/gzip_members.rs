@@ -21,7 +21,7 @@ pub(in crate::client) struct GzipMembers<R> {
 
 enum State<R> {
     /// What was read of its magic number to find it, and the rest.
-    Member(GzipDecoder<Chain<&'static [u8], R>>),
+    Member(Box<GzipDecoder<Chain<&'static [u8], R>>>),
     /// Between two members, or after the last.
     Between(R),
     /// After the first byte of what may be another member.
@@ -31,7 +31,7 @@ enum State<R> {
 
 impl<R: AsyncBufRead + Unpin> State<R> {
     fn member(begun: &'static [u8], rest: R) -> Self {
-        Self::Member(GzipDecoder::new(begun.chain(rest)))
+        Self::Member(Box::new(GzipDecoder::new(begun.chain(rest))))
     }
 
     /// Looks at what follows a member; the next state.
@@ -84,7 +84,7 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for GzipMembers<R> {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Member(decoder) => {
                     let before = buffer.filled().len();
-                    match ready!(Pin::new(decoder).poll_read(cx, buffer)) {
+                    match ready!(Pin::new(&mut **decoder).poll_read(cx, buffer)) {
                         Ok(()) if buffer.filled().len() > before => return Poll::Ready(Ok(())),
                         Ok(()) => {
                             this.has_member = true;
