@@ -11,6 +11,7 @@ const FEW_ENDPOINTS = 100;
 export class ConsoleTables {
   #isNew = true;
   #isAsking = false;
+  #generation;
 
   /** `show(text)` takes them. */
   constructor(id, show) {
@@ -20,9 +21,10 @@ export class ConsoleTables {
     this.panel.addEventListener("toggle", () => this.#refresh());
   }
 
-  /** The run's results changed. */
-  changed({ about, endpoints }) {
+  /** The run's results changed, by an event of this number: pages that ask because of the same one are answered together. */
+  changed({ about, endpoints }, generation) {
     this.#isNew = true;
+    this.#generation = generation;
     this.#refresh(about.status !== "Running" && endpoints.length <= FEW_ENDPOINTS);
   }
 
@@ -31,7 +33,8 @@ export class ConsoleTables {
     this.#isNew = false;
     this.#isAsking = true;
     try {
-      const answer = await fetch(this.url);
+      const seen = this.#generation === undefined ? {} : { "x-greylag-seen": this.#generation };
+      const answer = await fetch(this.url, { headers: seen });
       if (answer.ok) this.show(await answer.text());
     } catch {
       // The coordinator is away, which the page says; there is a change when it is back.

@@ -20,6 +20,7 @@ const PAGE = location.pathname === address("/runs") ? FRONT : `${location.pathna
 
 let refreshing = false;
 let wanted = false;
+let latest;
 
 function dress() {
   for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin + FRONT.slice(0, -1));
@@ -33,15 +34,18 @@ function busy(region) {
   return region.querySelector("details[open]") !== null;
 }
 
-async function refresh() {
+/** Because of a `change` event also its number: pages that ask because of the same one are answered together. */
+async function refresh(change) {
   if (refreshing) {
     wanted = true;
+    latest = change;
     return;
   }
   refreshing = true;
   wanted = false;
   try {
-    const answer = await fetch(PAGE, { headers: { accept: "text/html" } });
+    const seen = change === undefined ? {} : { "x-greylag-seen": change };
+    const answer = await fetch(PAGE, { headers: { accept: "text/html", ...seen } });
     if (answer.redirected) location.reload();
     else if (answer.ok) {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -52,7 +56,7 @@ async function refresh() {
   }
   setTimeout(() => {
     refreshing = false;
-    if (wanted && !document.hidden) refresh();
+    if (wanted && !document.hidden) refresh(latest);
   }, REFRESH_MS);
 }
 

@@ -19,13 +19,17 @@ function show(field, value, text) {
 export class Overview {
   #about = null;
   #elapsedAt = 0;
+  #workers = null;
+  #workerCounts = null;
 
-  show({ about, cards, workers }) {
+  show({ about, cards, workers, worker_counts: counts }) {
     this.#about = about;
     this.#elapsedAt = performance.now();
     this.#showAbout(about);
     this.#showCards(cards);
-    showWorkers(workers);
+    if (workers !== this.#workers || counts !== this.#workerCounts) showWorkers(workers, counts);
+    this.#workers = workers;
+    this.#workerCounts = counts;
     this.tick(this.#elapsedAt);
   }
 
@@ -137,12 +141,14 @@ function showSettings(settings) {
   );
 }
 
-function showWorkers(workers) {
+/** Of many workers only those that need attention and some others are listed. */
+function showWorkers(workers, { all, stale }) {
   const holder = part("workers");
   holder.hidden = workers.length === 0;
-  const stale = workers.filter((worker) => worker.stale).length;
-  setText(part("stale-workers"), `${stale} not responding`);
+  setText(part("stale-workers"), `${count(stale)} not responding`);
   part("stale-workers").hidden = stale === 0;
+  setText(part("workers-left-out"), `${count(workers.length)} of ${count(all)} workers`);
+  part("workers-left-out").hidden = workers.length === all;
   const body = holder.querySelector("tbody");
   workers.forEach((worker, index) => {
     let row = body.rows[index];

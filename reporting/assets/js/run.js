@@ -30,11 +30,11 @@ let hasData;
 const firstData = new Promise((resolve) => (hasData = resolve));
 
 /** Takes an event: a patch of the view, what was added to the growing parts, whether that was all. */
-function take({ view, delta, over }) {
+function take({ view, delta, over, generation }) {
   const before = run.view;
   if (view) run.view = patched(before, view);
   run.about = run.view.about;
-  if (view) showView(run.view, before ?? {});
+  if (view) showView(run.view, before ?? {}, generation);
   if (delta) {
     run.data.apply(delta);
     log.append(delta.log, delta.log_lines_dropped);
@@ -45,12 +45,12 @@ function take({ view, delta, over }) {
   if (over) live.follow({ front: true }, { quiet: true });
 }
 
-function showView(view, before) {
+function showView(view, before, generation) {
   overview.show(view);
   changeUsers.show(view.about);
   if (view.endpoints !== before.endpoints || view.aggregated !== before.aggregated) {
     endpoints.show(view.endpoints, view.aggregated);
-    tables.changed(view);
+    tables.changed(view, generation);
   }
   if (view.errors !== before.errors) showErrors(view.errors);
   if (view.notices !== before.notices) showNotices(view.notices);
@@ -68,7 +68,7 @@ let asked = Promise.resolve();
  * so, and there is a change when it is back. */
 function followInfrastructure() {
   const ask = async () => {
-    const answer = await fetch(address("/api/v1/infrastructures"));
+    const answer = await fetch(address("/api/v1/infrastructures?agents=false"));
     if (!answer.ok) return;
     const { infrastructures } = await answer.json();
     const own = infrastructures.find(({ name }) => name === run.about.infrastructure);

@@ -18,7 +18,6 @@ export class RunData {
   /** Which share of all requests, and of the failed ones, has a dot. */
   shares = { drawn: 1, failed: 1 };
   #dots = new Map();
-  #nextDot = 0;
   #endpoints = [];
 
   /** Takes a RunDelta. */
@@ -31,17 +30,19 @@ export class RunData {
   #changeDots(changes) {
     if (changes.forget) {
       this.#dots.clear();
-      this.#nextDot = 0;
       this.#endpoints = [];
     }
     for (const number of changes.gone) this.#dots.delete(number);
     this.#endpoints.push(...changes.endpoints);
+    const { numbers = [] } = changes;
+    let number = numbers.length > 0 ? 0 : changes.next - changes.at_ms.length - 1;
     let atMs = 0;
     changes.at_ms.forEach((after, index) => {
       atMs += after;
+      number += numbers[index] ?? 1;
       const [method, name] = this.#endpoints[changes.endpoint[index]];
       const response_ms = changes.response_us[index] / 1_000;
-      this.#dots.set(this.#nextDot++, { at_s: atMs / 1_000, response_ms, method, name, ...KINDS[changes.kind[index]] });
+      this.#dots.set(number, { at_s: atMs / 1_000, response_ms, method, name, ...KINDS[changes.kind[index]] });
     });
     this.samplesOf = changes.of;
     this.shares = { drawn: changes.drawn_share, failed: changes.failed_share };

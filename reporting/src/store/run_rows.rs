@@ -1,5 +1,7 @@
 //! Runs, their agents and tests, and infrastructures, as rows.
 
+use std::collections::HashMap;
+
 use greylag_infra::protocol::AgentEnd;
 use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunId, RunPhase, RunRecord, SetUpData};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -314,22 +316,32 @@ pub(super) fn workers(
     scope: &Scope,
 ) -> StoreResult<Vec<WorkerRow>> {
     let scope = RowScope::find(connection, id, scope)?;
+    // There may be many more workers than agents, so that joining the tables would cost more.
     let mut statement = connection.prepare_cached(
-        "SELECT run_agents.name, worker, pid, users, running
-         FROM workers JOIN run_agents USING (run, agent)
-         WHERE run = ?1 AND (?2 IS NULL OR name = ?2) ORDER BY worker",
+        "SELECT agent, name FROM run_agents WHERE run = ?1 AND (?2 IS NULL OR name = ?2)",
     )?;
-    let rows = statement.query_map(params![scope.run, scope.agent], |row| {
-        Ok(WorkerRow {
-            agent: row.get(0)?,
-            index: row.get(1)?,
-            pid: row.get(2)?,
-            users: from_sql(row.get(3)?),
-            running: row.get(4)?,
-            stale: false,
-        })
+    let names = statement.query_map(params![scope.run, scope.agent], |row| {
+        Ok((row.get(0)?, row.get(1)?))
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let names = names.collect::<Result<HashMap<i64, String>, _>>()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT agent, worker, pid, users, running FROM workers WHERE run = ?1 ORDER BY worker",
+    )?;
+    let mut rows = statement.query([scope.run])?;
+    let mut workers = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Some(agent) = names.get(&row.get(0)?) {
+            workers.push(WorkerRow {
+                agent: agent.clone(),
+                index: row.get(1)?,
+                pid: row.get(2)?,
+                users: from_sql(row.get(3)?),
+                running: row.get(4)?,
+                stale: false,
+            });
+        }
+    }
+    Ok(workers)
 }
 
 /// Names of infrastructures, sorted.

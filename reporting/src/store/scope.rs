@@ -15,7 +15,7 @@ use crate::measure::windows::{LEVELS, width};
 ///
 /// Users, iterations of an arrival rate, log lines and workers belong to no endpoint: an endpoint leaves them as
 /// they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// Only these seconds of run time.
     pub window: Option<Window>,
@@ -26,7 +26,7 @@ pub struct Scope {
 }
 
 /// Seconds of run time, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     from: u32,
     to: u32,

@@ -1,7 +1,7 @@
 //! The web server: pages, API and live events on the coordinator's one port.
 //!
 //! Every URL is in `router.rs`. `access/` says who may ask, `requests/` reads what is asked for, `live/` sends what is
-//! new. Programs are answered by `api/`, people by `pages/`.
+//! new; what many pages ask for at the same time is made once (`recent_answers.rs`). Programs are answered by `api/`, people by `pages/`.
 //! How an error looks: `error.rs`, `render_errors.rs`.
 
 mod access;
@@ -12,6 +12,7 @@ mod listen;
 mod live;
 mod pages;
 mod query;
+mod recent_answers;
 mod render_errors;
 pub(crate) mod requests;
 mod router;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use greylag_infra::{RunId, RunRecord, TestDraft};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,9 @@ use super::access::auth::Access;
 use super::access::public_address::PublicAddress;
 use super::access::same_origin::SameOrigin;
 use super::error::WebError;
+use super::live::{FollowedRuns, FrontChanges};
+use super::pages::FrontQuery;
+use super::recent_answers::RecentAnswers;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
 
@@ -24,7 +28,13 @@ pub(super) struct WebState {
     pub(super) same_origin: Arc<SameOrigin>,
     /// One permit for each browser that is sent live events.
     pub(super) event_streams: Arc<Semaphore>,
+    pub(super) followed_runs: FollowedRuns,
+    pub(super) front_changes: Arc<FrontChanges>,
     pub(super) run_rows: Arc<RunRows>,
+    /// The front page, by which runs it lists.
+    pub(super) front_pages: Arc<RecentAnswers<FrontQuery, Bytes>>,
+    /// Console tables of whole runs.
+    pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
     /// What the start form is filled in from before anything is entered.
@@ -43,11 +53,15 @@ impl WebState {
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            followed_runs: FollowedRuns::new(coordinator.clone()),
+            front_changes: Arc::default(),
             coordinator,
             access: Arc::new(access),
             same_origin: Arc::new(same_origin),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             run_rows: Arc::default(),
+            front_pages: Arc::default(),
+            tables: Arc::default(),
             public: Arc::new(public),
             start_form: Arc::new(start_form),
             shutdown,

@@ -196,7 +196,9 @@ pub struct InfrastructureRow {
     pub connected: usize,
     /// Processors of the connected agents.
     pub cores: u64,
-    /// Its agents, by name.
+    /// How many agents it has.
+    pub agent_count: usize,
+    /// Its agents, by name; of many the first ones, before others those that are not connected.
     pub agents: Vec<AgentRow>,
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong right now beside the numbers of a run: agents that are not heard, a store that cannot save, a
 //! coordinator that is behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use greylag_infra::{AgentId, InfrastructureView, RunRecord, SILENT_AFTER, WallTime, micros};
@@ -15,6 +15,11 @@ use crate::results::page_text;
 const BEHIND_AFTER_US: u64 = 3_000_000;
 /// How long an agent may be away while the store cannot save: it is disconnected for that and comes back.
 const AWAY_WHILE_FAILING: Duration = Duration::from_secs(15);
+
+/// Most agents that are not heard of which each has a notice; of more there is one notice about all.
+const MAX_UNHEARD_LISTED: usize = 10;
+/// How many of those it names.
+const MAX_UNHEARD_NAMED: usize = 3;
 
 /// One thing that is wrong now, and gone from the page when it is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -42,13 +47,13 @@ pub(crate) fn unheard_agents(
         Some(_) => AWAY_WHILE_FAILING,
         None => SILENT_AFTER,
     };
-    let last_heard = |id: &AgentId| {
-        let mut agents = infrastructures.iter().flat_map(|known| &known.agents);
-        // One that is not known has not come back since the coordinator started.
-        agents
-            .find(|agent| agent.id == *id)
-            .map_or(coordinator.started_at(), |agent| agent.last_heard)
-    };
+    let heard: HashMap<&AgentId, WallTime> = infrastructures
+        .iter()
+        .flat_map(|known| &known.agents)
+        .map(|agent| (&agent.id, agent.last_heard))
+        .collect();
+    // One that is not known has not come back since the coordinator started.
+    let last_heard = |id: &AgentId| heard.get(id).copied().unwrap_or(coordinator.started_at());
     run.agents
         .iter()
         .filter(|agent| agent.end.is_none())
@@ -68,27 +73,52 @@ pub(crate) fn notices_of_run(
     if run.phase.is_over() {
         return Vec::new();
     }
-    let lease_s = coordinator.lease().as_secs_f64();
-    let mut notices: Vec<LiveNotice> = unheard
+    // What is missing of those that are given up is said with the counts.
+    let unheard: Vec<(&str, WallTime)> = unheard
         .iter()
-        // What is missing of those is said with the counts.
         .filter(|(name, _)| !run.completeness.is_given_up(name))
-        .map(|(name, heard)| LiveNotice {
-            kind: "agent_unheard",
-            message: format!(
-                "Nothing heard from {name} for {} s. Its users are not counted as active; it counts as lost after {lease_s} s.",
-                (now - *heard).as_secs()
-            ),
-        })
+        .map(|(name, heard)| (name.as_str(), *heard))
         .collect();
-    let takes_part = |id: &AgentId| run.agents.iter().any(|agent| agent.id == *id);
+    let mut notices = notices_of_unheard(&unheard, coordinator.lease(), now);
+    let agents: HashSet<&AgentId> = run.agents.iter().map(|agent| &agent.id).collect();
     notices.extend(notices_of_store(
         coordinator,
         infrastructures,
-        takes_part,
+        |id| agents.contains(id),
         now,
     ));
     notices
+}
+
+/// One notice about each agent, or one about all of them if there are many.
+fn notices_of_unheard(
+    unheard: &[(&str, WallTime)],
+    lease: Duration,
+    now: WallTime,
+) -> Vec<LiveNotice> {
+    let lease_s = lease.as_secs_f64();
+    let notice = |message: String| LiveNotice {
+        kind: "agent_unheard",
+        message,
+    };
+    if unheard.len() <= MAX_UNHEARD_LISTED {
+        let each = unheard.iter().map(|(name, heard)| {
+            notice(format!(
+                "Nothing heard from {name} for {} s. Its users are not counted as active; it counts as lost after {lease_s} s.",
+                (now - *heard).as_secs()
+            ))
+        });
+        return each.collect();
+    }
+    let named: Vec<&str> = unheard.iter().map(|(name, _)| *name).collect();
+    let (named, others) = named.split_at(MAX_UNHEARD_NAMED);
+    let longest = unheard.iter().map(|(_, heard)| now - *heard).max();
+    vec![notice(format!(
+        "Nothing heard from {} and {} other agents for up to {} s. Their users are not counted as active; an agent counts as lost after {lease_s} s.",
+        named.join(", "),
+        page_text::count(others.len() as u64),
+        longest.unwrap_or_default().as_secs()
+    ))]
 }
 
 /// What is wrong with the coordinator and its store now, whatever runs.
@@ -152,4 +182,31 @@ fn notices_of_saving(
             unsaved_us / 1_000_000
         ),
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_unheard_agents_are_one_notice() {
+        let now = WallTime::from_micros(100_000_000);
+        let names: Vec<String> = (0..1_000).map(|number| format!("agent-{number}")).collect();
+        let unheard: Vec<(&str, WallTime)> = names
+            .iter()
+            .zip(1..)
+            .map(|(name, number)| (name.as_str(), WallTime::from_micros(number * 50_000)))
+            .collect();
+        let messages = |unheard| -> Vec<String> {
+            let notices = notices_of_unheard(unheard, Duration::from_secs(30), now);
+            notices.into_iter().map(|notice| notice.message).collect()
+        };
+        assert_eq!(messages(&unheard[..10]).len(), 10);
+        assert_eq!(
+            messages(&unheard),
+            [
+                "Nothing heard from agent-0, agent-1, agent-2 and 997 other agents for up to 99 s. Their users are not counted as active; an agent counts as lost after 30 s."
+            ]
+        );
+    }
 }

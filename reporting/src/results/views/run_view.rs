@@ -39,15 +39,20 @@ pub struct RunView {
     /// The three console tables as text, as they stand now; none where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_tables: Option<String>,
-    /// Workers by agent.
+    /// Workers by index. The page and its live events list at most 100 of them: before others those of agents that are not
+    /// heard, then those that have ended.
     pub workers: Vec<WorkerRow>,
+    /// How many there are, listed or not.
+    pub worker_counts: WorkerCounts,
 }
 
-impl RunView {
-    /// Workers of agents that are not heard.
-    pub(crate) fn stale_workers(&self) -> usize {
-        self.workers.iter().filter(|worker| worker.stale).count()
-    }
+/// How many workers a run has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WorkerCounts {
+    /// That have reported.
+    pub all: u64,
+    /// Of these, of agents that are not heard.
+    pub stale: u64,
 }
 
 /// The panel About This Test.
@@ -172,15 +177,22 @@ impl RunDelta {
     }
 }
 
-/// Dots of the scatter plot that came and went, as columns: there are thousands of them. A browser numbers
-/// the dots that it is sent from 0 and forgets all of them when `forget` is set.
+/// Dots of the scatter plot that came and went, as columns: there are thousands of them. Each has a number, under which it
+/// goes again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DotChanges {
     /// Whether these are all dots, instead of those that are new.
     pub forget: bool,
+    /// Number of the first dot that will be sent after these. New dots have the numbers before it, in order, unless
+    /// `numbers` says others.
+    pub next: u64,
+    /// Of each new dot, its number after that of the dot before it (the first: after 0). Empty where the numbers follow from
+    /// `next`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<i64>,
     /// Numbers of dots that went.
     pub gone: Vec<u64>,
-    /// Endpoints (method and name) that have dots now and had none before; numbered from 0 since `forget`.
+    /// Endpoints (method and name) that have dots now and had none before, by number from 0 since `forget`.
     pub endpoints: Vec<(String, String)>,
     /// Of each new dot, when its request ended: ms of run time since the dot before it.
     pub at_ms: Vec<i64>,

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greylag_infra::{ConnectionStatus, FailureReason, InfrastructureView, RunId, RunRecord};
+use greylag_infra::{
+    AgentView, ConnectionStatus, FailureReason, InfrastructureView, RunId, RunRecord,
+};
 
 use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;
@@ -23,9 +25,11 @@ use crate::results::views::front_view::{
 };
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
-use crate::results::views::run_view::{CardsView, ErrorRow, RunView};
-use crate::store::{ErrorHistory, RunFilter, Scope, Series, StoreError};
+use crate::results::views::run_view::{CardsView, ErrorRow, RunView, WorkerCounts};
+use crate::store::{ErrorHistory, RunFilter, Scope, Series, StoreError, WorkerRow};
 
+/// Agents of an infrastructure that the front page lists.
+const MAX_AGENTS_SHOWN: usize = 50;
 /// Runs on a page of the list, unless a program asks for another number.
 pub(crate) const RUNS_ON_A_PAGE: usize = 50;
 /// Tests on the front page.
@@ -34,6 +38,8 @@ const TESTS_ON_FRONT_PAGE: usize = 100;
 const MAX_ROWS_KEPT: usize = 1_000;
 /// Gaps that a run page lists; how many more there are is in the remark.
 const MAX_GAPS_SHOWN: usize = 50;
+/// Workers that a run page lists.
+const MAX_WORKERS_SHOWN: usize = 100;
 /// A run's row is kept when it has been over for so long that nothing comes late any more.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
 
@@ -46,26 +52,35 @@ pub(crate) async fn run_view(
     run: &RunRecord,
     scope: &Scope,
 ) -> Result<RunView, StoreError> {
-    build_run_view(coordinator, run, scope, false).await
+    build_run_view(coordinator, run, scope, Extent::Page).await
 }
 
-/// The same with the console tables.
+/// The same with the console tables and all workers.
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn run_view_with_tables(
+pub(crate) async fn whole_run_view(
     coordinator: &Coordinator,
     run: &RunRecord,
     scope: &Scope,
 ) -> Result<RunView, StoreError> {
-    build_run_view(coordinator, run, scope, true).await
+    build_run_view(coordinator, run, scope, Extent::Whole).await
+}
+
+/// How much of a run a view has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What fits a page that is always new.
+    Page,
+    /// Everything.
+    Whole,
 }
 
 async fn build_run_view(
     coordinator: &Coordinator,
     run: &RunRecord,
     scope: &Scope,
-    with_tables: bool,
+    extent: Extent,
 ) -> Result<RunView, StoreError> {
     let store = coordinator.store();
     let now = coordinator.now();
@@ -96,12 +111,19 @@ async fn build_run_view(
             worker.users = 0;
         }
     }
+    let worker_counts = WorkerCounts {
+        all: workers.len() as u64,
+        stale: workers.iter().filter(|worker| worker.stale).count() as u64,
+    };
     let mut completeness = summary.completeness;
     completeness.gaps.truncate(MAX_GAPS_SHOWN);
     let active_users = workers
         .iter()
         .filter(|worker| !worker.stale)
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
+    if extent == Extent::Page {
+        leave_shown(&mut workers);
+    }
     Ok(RunView {
         about: about_view(run, &infrastructures, now),
         cards: CardsView {
@@ -115,7 +137,7 @@ async fn build_run_view(
             current_rps: current.total(),
             ..SummaryEndpoint::default()
         },
-        console_tables: with_tables.then(|| {
+        console_tables: (extent == Extent::Whole).then(|| {
             console_tables(
                 &totals,
                 &completeness,
@@ -129,7 +151,18 @@ async fn build_run_view(
         completeness,
         warnings: summary.warnings,
         workers,
+        worker_counts,
     })
+}
+
+/// Leaves the workers that a page lists, by index.
+fn leave_shown(workers: &mut Vec<WorkerRow>) {
+    if workers.len() <= MAX_WORKERS_SHOWN {
+        return;
+    }
+    workers.sort_by_key(|worker| (!worker.stale, worker.running));
+    workers.truncate(MAX_WORKERS_SHOWN);
+    workers.sort_by_key(|worker| worker.index);
 }
 
 /// The errors of a run, with when each was seen.
@@ -208,20 +241,21 @@ pub(crate) async fn front_view(
 }
 
 fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow {
-    let connected = || {
-        infrastructure
-            .agents
-            .iter()
-            .filter(|agent| agent.status == ConnectionStatus::Connected)
-    };
+    let is_connected = |agent: &&AgentView| agent.status == ConnectionStatus::Connected;
+    let connected = || infrastructure.agents.iter().filter(is_connected);
+    let mut shown: Vec<&AgentView> = infrastructure.agents.iter().collect();
+    if shown.len() > MAX_AGENTS_SHOWN {
+        shown.sort_by_key(is_connected);
+        shown.truncate(MAX_AGENTS_SHOWN);
+    }
     InfrastructureRow {
         name: infrastructure.name.clone(),
         status: infrastructure.status.word(),
         connected: connected().count(),
         cores: connected().map(|agent| u64::from(agent.cores)).sum(),
-        agents: infrastructure
-            .agents
-            .iter()
+        agent_count: infrastructure.agents.len(),
+        agents: shown
+            .into_iter()
             .map(|agent| AgentRow {
                 name: agent.name.clone(),
                 status: agent.status.word(),

@@ -8,11 +8,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use greylag_infra::{AgentView, BuildInfo, ConnectionStatus, InfrastructureView, WallTime};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::json_body;
 use crate::api_types::ErrorBody;
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::WebState;
 
 /// Body of `POST /api/v1/infrastructures`.
@@ -29,6 +30,22 @@ pub(in crate::web) struct CreateRequest {
 pub(in crate::web) struct InfrastructureCreated {
     name: String,
     status: ConnectionStatus,
+}
+
+/// Query of `GET /api/v1/infrastructures`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct ListQuery {
+    /// Whether agents are listed, too.
+    #[param(required = false)]
+    agents: bool,
+}
+
+impl Default for ListQuery {
+    fn default() -> Self {
+        Self { agents: true }
+    }
 }
 
 /// All infrastructures.
@@ -109,17 +126,27 @@ impl From<&AgentView> for ListedAgent {
     get,
     path = "/api/v1/infrastructures",
     tag = "infrastructures",
+    params(ListQuery),
     responses(
         (status = 200, description = "All infrastructures", body = InfrastructureList),
     ),
 )]
 pub(in crate::web) async fn list_infrastructures(
     State(state): State<WebState>,
+    Query(query): Query<ListQuery>,
 ) -> Json<InfrastructureList> {
     let infrastructures = state.coordinator.infrastructures();
+    let listed = |known: &InfrastructureView| match query.agents {
+        true => known.into(),
+        false => ListedInfrastructure {
+            name: known.name.clone(),
+            status: known.status,
+            agents: Vec::new(),
+        },
+    };
     let counts = state.coordinator.connection_faults().counts();
     Json(InfrastructureList {
-        infrastructures: infrastructures.iter().map(Into::into).collect(),
+        infrastructures: infrastructures.iter().map(listed).collect(),
         wrong_tokens: state.access.wrong_tokens(),
         closed_connections: counts
             .into_iter()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greylag_infra::{RunId, RunRecord, TestDraft};
@@ -19,9 +19,7 @@ use crate::results::page_text;
 use crate::results::urls::run_url;
 use crate::results::views::front_view::RunList;
 use crate::results::views::run_view::RunView;
-use crate::results::views::view_builder::{
-    RUNS_ON_A_PAGE, RunsAsked, run_view, run_view_with_tables,
-};
+use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view, whole_run_view};
 use crate::store::{Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
@@ -219,7 +217,7 @@ pub(in crate::web) async fn run(
 ) -> Result<Json<RunView>, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let scope = scope.scope(state.coordinator.store(), &run).await?;
-    let view = run_view_with_tables(&state.coordinator, &run, &scope).await?;
+    let view = whole_run_view(&state.coordinator, &run, &scope).await?;
     Ok(Json(view))
 }
 
@@ -305,15 +303,25 @@ pub(in crate::web) async fn tables(
     State(state): State<WebState>,
     Path(id): Path<RunId>,
     Query(scope): Query<ScopeQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let scope = scope.scope(state.coordinator.store(), &run).await?;
-    let tables = tables_text(&state, &run, &scope).await?;
+    let made = async {
+        let text = tables_text(&state, &run, &scope).await?;
+        Ok::<_, WebError>(Bytes::from(text))
+    };
+    let tables = if scope.is_whole() {
+        let answers = &state.tables;
+        answers.get(id, &headers, &state.coordinator, made).await?
+    } else {
+        made.await?
+    };
     Ok(text(tables.into()))
 }
 
 async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result<String, WebError> {
-    let view = run_view_with_tables(&state.coordinator, run, scope).await?;
+    let view = whole_run_view(&state.coordinator, run, scope).await?;
     Ok(view.console_tables.unwrap_or_default())
 }
 

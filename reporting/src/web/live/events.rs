@@ -1,28 +1,30 @@
 //! Live updates for browsers as server-sent events.
 //!
 //! A browser has one stream for all its pages that are seen (`assets/js/hub.js`): it names the runs that they
-//! show and whether one of them is the front page. A stream is pulled by its connection: a browser that is
-//! slow to read gets fewer and larger updates, and the others do not wait for it. The coordinator only counts up a
-//! generation number; each stream looks at it when it is its turn. When nothing changes there is a beat all
-//! the same, so that a browser can tell a quiet coordinator from one that hangs.
+//! show and whether one of them is the front page. What it is sent is the same for all (`followed_runs.rs`,
+//! `front_changes.rs`). A stream is pulled by its connection: a browser that is slow to read gets fewer and larger
+//! updates, and the others do not wait for it. When nothing changes there is a beat all the same, so that a browser can
+//! tell a quiet coordinator from one that hangs.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::response::sse::{Event, Sse};
+use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::stream::{self, BoxStream, SelectAll};
+use futures_util::{Stream, StreamExt};
 use greylag_infra::RunId;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::run_feed::{RunFeed, RunUpdate};
+use super::followed_runs::CannotFollow;
+use super::frame::frame;
 use crate::api_types::ErrorBody;
-use crate::results::views::run_view::RunDelta;
 use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::query::Query;
@@ -30,12 +32,10 @@ use crate::web::state::{MAX_EVENT_STREAMS, WebState, find_run};
 
 /// Most runs of one stream.
 const MAX_RUNS_OF_STREAM: usize = 50;
-/// Least time between two updates of one stream.
-const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
+/// nginx would keep events back until it has a buffer full of them.
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Longest silence of a stream. The page (`assets/js/live.js`) says so when it lasts longer.
 const BEAT_INTERVAL: Duration = Duration::from_secs(2);
-
-type Events = Vec<Result<Event, Infallible>>;
 
 /// What a stream is about.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -116,188 +116,69 @@ fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Respo
         .map_err(|_| WebError::TooManyFollowers {
             maximum: MAX_EVENT_STREAMS,
         })?;
-    let follower = Follower {
-        throttle: UpdateThrottle::new(state.coordinator.changes()),
-        front,
-        feeds: runs
-            .into_iter()
-            .map(|id| RunFeed::new(state.coordinator.clone(), id, Scope::default()))
-            .collect(),
+    let mut sources: SelectAll<BoxStream<'static, Events>> = SelectAll::new();
+    if front {
+        let changes = Arc::clone(&state.front_changes).follow(state.coordinator.changes());
+        sources.push(
+            changes
+                .map(|generation| number_event("change", generation))
+                .boxed(),
+        );
+    }
+    for run in runs {
+        sources.push(state.followed_runs.follow(run, Scope::default()).boxed());
+    }
+    let browser = Browser {
+        sources,
+        changes: state.coordinator.changes(),
         last_event: Instant::now(),
         _place: place,
     };
-    let events = stream::unfold(follower, |mut follower| async move {
-        let events = follower.next().await?;
-        Some((events, follower))
-    })
-    .flat_map(stream::iter)
-    .take_until(state.shutdown.clone().cancelled_owned());
-    Ok(sse(events))
+    let events = stream::unfold(browser, |mut browser| async move {
+        let events = browser.next().await?;
+        Some((events, browser))
+    });
+    let events = events.take_until(state.shutdown.clone().cancelled_owned());
+    Ok(server_sent(events))
 }
 
-fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    // nginx would keep events back until it has a buffer full of them.
-    ([("x-accel-buffering", "no")], Sse::new(events)).into_response()
+fn server_sent(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (NO_BUFFERING, "no"),
+    ];
+    (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
 }
 
-/// One run's update.
-#[derive(Debug, Serialize)]
-struct RunEvent<'a> {
-    id: &'a RunId,
-    /// What changed of its view (see [`super::json_patch`]).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    view: Option<Value>,
-    /// What was added to the growing parts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delta: Option<RunDelta>,
-    /// The run is over, and nothing more will come.
-    over: bool,
+/// Events of one source as they are sent; an error ends the stream.
+type Events = Result<Bytes, CannotFollow>;
+
+fn number_event(name: &str, generation: u64) -> Events {
+    frame(name, &generation).map_err(|_| CannotFollow)
 }
 
 /// One browser's stream.
-#[derive(Debug)]
-struct Follower {
-    throttle: UpdateThrottle,
-    front: bool,
-    feeds: Vec<RunFeed>,
+struct Browser {
+    sources: SelectAll<BoxStream<'static, Events>>,
+    changes: watch::Receiver<u64>,
     last_event: Instant,
     _place: OwnedSemaphorePermit,
 }
 
-impl Follower {
+impl Browser {
     /// The next events, never none; nothing at the end of the stream.
-    async fn next(&mut self) -> Option<Events> {
-        if self.feeds.is_empty() && !self.front {
-            return None;
-        }
-        loop {
-            let is_due = tokio::select! {
-                biased;
-                due = self.throttle.next() => { due?; true }
-                () = tokio::time::sleep_until(self.last_event + BEAT_INTERVAL) => false,
-            };
-            let events = if is_due {
-                // What went wrong is in the log; the browser connects again.
-                self.updates().await.ok()?
-            } else {
-                vec![event("beat", &self.throttle.generation()).ok()?]
-            };
-            if !events.is_empty() {
-                self.last_event = Instant::now();
-                return Some(events);
+    async fn next(&mut self) -> Option<Bytes> {
+        let events = tokio::select! {
+            biased;
+            events = self.sources.next() => events?,
+            () = tokio::time::sleep_until(self.last_event + BEAT_INTERVAL) => {
+                number_event("beat", *self.changes.borrow())
             }
-        }
-    }
-
-    async fn updates(&mut self) -> Result<Events, WebError> {
-        let mut events = Vec::new();
-        if self.front {
-            events.push(event("change", &self.throttle.generation())?);
-        }
-        let mut going_on = Vec::new();
-        for mut feed in std::mem::take(&mut self.feeds) {
-            match feed.next().await {
-                Ok(update) => {
-                    let is_last = update.is_last;
-                    events.extend(run_event(feed.run_id(), update)?);
-                    if !is_last {
-                        going_on.push(feed);
-                    }
-                }
-                Err(WebError::NoSuchRun(_)) => {
-                    events.push(event("gone", &json!({ "id": feed.run_id() }))?);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.feeds = going_on;
-        Ok(events)
-    }
-}
-
-/// The event of an update; none if the browser would learn nothing from it.
-fn run_event(id: &RunId, update: RunUpdate) -> Result<Option<Result<Event, Infallible>>, WebError> {
-    let delta = Some(update.delta).filter(|delta| !delta.is_empty());
-    if update.view_patch.is_none() && delta.is_none() && !update.is_last {
-        return Ok(None);
-    }
-    let run = RunEvent {
-        id,
-        view: update.view_patch,
-        delta,
-        over: update.is_last,
-    };
-    event("run", &run).map(Some)
-}
-
-fn event(name: &str, value: &impl Serialize) -> Result<Result<Event, Infallible>, WebError> {
-    let json = serde_json::to_string(value)
-        .map_err(|error| WebError::internal("writing a live update", &error))?;
-    Ok(Ok(Event::default().event(name).data(json)))
-}
-
-/// When an update is due: immediately, then after a change, but never sooner than [`UPDATE_INTERVAL`] after the
-/// last.
-#[derive(Debug)]
-struct UpdateThrottle {
-    changes: watch::Receiver<u64>,
-    last: Option<Instant>,
-}
-
-impl UpdateThrottle {
-    fn new(changes: watch::Receiver<u64>) -> Self {
-        Self {
-            changes,
-            last: None,
-        }
-    }
-
-    /// The coordinator's state by number.
-    fn generation(&self) -> u64 {
-        *self.changes.borrow()
-    }
-
-    /// Waits until the next update is due; none when the coordinator is gone. Nothing is lost when the wait is given
-    /// up.
-    async fn next(&mut self) -> Option<()> {
-        if let Some(last) = self.last {
-            tokio::time::sleep_until(last + UPDATE_INTERVAL).await;
-            self.changes.changed().await.ok()?;
-        }
-        // Marked as seen before anything is read, so that a change in between leads to another update.
-        self.changes.mark_unchanged();
-        self.last = Some(Instant::now());
-        Some(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn updates_come_immediately_then_after_changes_at_most_once_a_second() {
-        let changes = watch::Sender::new(0_u64);
-        let mut throttle = UpdateThrottle::new(changes.subscribe());
-        let begun = Instant::now();
-        throttle.next().await.expect("immediately");
-        assert_eq!(begun.elapsed(), Duration::ZERO);
-        for _ in 0..5 {
-            changes.send_modify(|generation| *generation += 1);
-        }
-        let given_up = tokio::time::timeout(UPDATE_INTERVAL / 2, throttle.next()).await;
-        assert!(given_up.is_err(), "not before a second has passed");
-        throttle.next().await.expect("five changes are one update");
-        assert_eq!(begun.elapsed(), UPDATE_INTERVAL);
-        let quiet = tokio::time::timeout(UPDATE_INTERVAL * 10, throttle.next()).await;
-        assert!(quiet.is_err(), "nothing changed");
-        changes.send_modify(|generation| *generation += 1);
-        throttle
-            .next()
-            .await
-            .expect("a change after a long time is sent immediately");
-        assert_eq!(begun.elapsed(), UPDATE_INTERVAL * 11);
-        drop(changes);
-        assert_eq!(throttle.next().await, None);
+        };
+        // What went wrong is in the log; the browser connects again.
+        let events = events.ok()?;
+        self.last_event = Instant::now();
+        Some(events)
     }
 }

@@ -48,14 +48,14 @@ fn changed<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
     /// What the browser does.
-    fn apply(old: Value, patch: &Value) -> Value {
+    pub(in super::super) fn apply(old: Value, patch: &Value) -> Value {
         match (patch, old) {
             (Value::Array(whole), _) => whole[0].clone(),
             (Value::Object(changes), Value::Object(mut members)) => {

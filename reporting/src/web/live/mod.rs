@@ -1,5 +1,12 @@
-//! Live updates: what is new of a run, made small, as server-sent events.
+//! What keeps pages live: server-sent events, and what they are made of.
 
-pub(in crate::web) mod events;
-mod json_patch;
-pub(in crate::web) mod run_feed;
+pub(super) mod events;
+mod followed_runs;
+mod frame;
+mod front_changes;
+pub(super) mod json_patch;
+pub(super) mod run_feed;
+mod update_throttle;
+
+pub(super) use followed_runs::FollowedRuns;
+pub(super) use front_changes::FrontChanges;

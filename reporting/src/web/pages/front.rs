@@ -4,15 +4,16 @@ use std::borrow::Borrow;
 
 use askama::Template;
 use axum::Form;
+use axum::body::Bytes;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Redirect, Response};
 use greylag_infra::RunId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::render::html;
+use super::render::{html, html_response, rendered};
 use crate::results::views::front_view::FrontView;
 use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
 use crate::web::error::WebError;
@@ -36,7 +37,7 @@ struct FrontPage {
 }
 
 /// What the front page may be asked to show.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct FrontQuery {
     /// Only runs of this test; empty for all.
@@ -88,13 +89,19 @@ impl FrontQuery {
 pub(in crate::web) async fn front_page(
     State(state): State<WebState>,
     Query(query): Query<FrontQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    let source = match query.form.as_str() {
-        "empty" => None,
-        _ => Source::of_command_line(&state.start_form),
+    let made = async {
+        let source = match query.form.as_str() {
+            "empty" => None,
+            _ => Source::of_command_line(&state.start_form),
+        };
+        let form = StartForm::filled(source.as_ref(), &state.coordinator.infrastructures());
+        rendered(&front(&state, query.clone(), form).await?).map(Bytes::from)
     };
-    let form = StartForm::filled(source.as_ref(), &state.coordinator.infrastructures());
-    front_response(&state, StatusCode::OK, query, form).await
+    let pages = &state.front_pages;
+    let page = pages.get(query.clone(), &headers, &state.coordinator, made);
+    Ok(html_response(StatusCode::OK, page.await?))
 }
 
 /// `POST /runs/{id}/delete`: back to the list it was in.
@@ -118,12 +125,18 @@ pub(super) async fn front_response(
     query: FrontQuery,
     form: StartForm,
 ) -> Result<Response, WebError> {
-    let front = front_view(&state.coordinator, &state.run_rows, &query.asked()).await?;
-    let page = FrontPage {
-        front,
+    Ok(html(status, &front(state, query, form).await?))
+}
+
+async fn front(
+    state: &WebState,
+    query: FrontQuery,
+    form: StartForm,
+) -> Result<FrontPage, WebError> {
+    Ok(FrontPage {
+        front: front_view(&state.coordinator, &state.run_rows, &query.asked()).await?,
         query,
         form,
         base: state.base(),
-    };
-    Ok(html(status, &page))
+    })
 }

@@ -14,7 +14,7 @@ mod render;
 mod run;
 mod start_form;
 
-pub(super) use front::{delete_run_from_page, front_page};
+pub(super) use front::{FrontQuery, delete_run_from_page, front_page};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, login_page};
 pub(super) use render::{ErrorPage, html};

@@ -1,6 +1,7 @@
 //! Turns filled templates into responses.
 
 use askama::Template;
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -8,18 +9,26 @@ use crate::web::error::WebError;
 
 /// A page of this status.
 pub(in crate::web) fn html(status: StatusCode, template: &impl Template) -> Response {
-    match template.render() {
-        Ok(body) => (
-            status,
-            [(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=utf-8"),
-            )],
-            body,
-        )
-            .into_response(),
-        Err(error) => WebError::internal("writing the page", &error).into_response(),
+    match rendered(template) {
+        Ok(page) => html_response(status, page),
+        Err(error) => error.into_response(),
     }
+}
+
+/// The text of a page.
+///
+/// # Errors
+/// The template cannot be filled.
+pub(in crate::web) fn rendered(template: &impl Template) -> Result<String, WebError> {
+    template
+        .render()
+        .map_err(|error| WebError::internal("writing the page", &error))
+}
+
+/// A page that was rendered before.
+pub(in crate::web) fn html_response(status: StatusCode, page: impl Into<Body>) -> Response {
+    const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+    (status, [(header::CONTENT_TYPE, HTML)], page.into()).into_response()
 }
 
 /// The page of an error. Fills `templates/error.html`.

@@ -4,6 +4,9 @@
 //! beyond the share go, so that the plot is as dense at its end as everywhere else, and what a browser has
 //! collected is what it would get if it asked anew.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::collections::HashMap;
 
 use greylag_infra::protocol::SampleKind;
@@ -22,6 +25,8 @@ const LATE_SAMPLES_S: u32 = 15;
 pub(super) struct Dots {
     shown: Vec<Dot>,
     complete: Complete,
+    /// Requests that they were drawn from.
+    of: u64,
     /// Number of the next dot.
     next: u64,
     endpoints: HashMap<(String, String), usize>,
@@ -69,12 +74,13 @@ impl Sample for Dot {
     }
 }
 
-impl Dots {
-    /// A browser that has none.
-    pub(super) fn new() -> Self {
+impl Default for Dots {
+    /// Those of a browser that has none.
+    fn default() -> Self {
         Self {
             shown: Vec::new(),
             complete: Complete::ALL,
+            of: 0,
             next: 0,
             endpoints: HashMap::new(),
             last_second: 0,
@@ -82,7 +88,9 @@ impl Dots {
             is_new: true,
         }
     }
+}
 
+impl Dots {
     /// The first second of which samples may be new.
     pub(super) fn first_wanted(&self) -> u32 {
         self.last_second.saturating_sub(LATE_SAMPLES_S)
@@ -101,7 +109,7 @@ impl Dots {
         let mut before: Vec<u64> = dots.iter().filter_map(|dot| dot.number).collect();
         dots.extend(self.unseen(samples.points, &mut changes.endpoints));
         choose_shown(&mut dots, &mut self.complete, MAX_DOTS);
-        let mut at_ms = 0;
+        let first_new = self.next;
         for dot in &mut dots {
             if dot.number.is_some() && dot.kind == dot.sent_as {
                 continue;
@@ -109,13 +117,10 @@ impl Dots {
             dot.number = Some(self.next);
             dot.sent_as = dot.kind;
             self.next += 1;
-            let ended = i64::try_from(dot.at_us / 1_000).unwrap_or(i64::MAX);
-            changes.at_ms.push(ended - at_ms);
-            at_ms = ended;
-            changes.response_us.push(three_digits(dot.response_us));
-            changes.endpoint.push(dot.endpoint);
-            changes.kind.push(look(dot));
         }
+        let new = dots.iter().filter(|dot| dot.number >= Some(first_new));
+        add_columns(&mut changes, new);
+        changes.next = self.next;
         let still: std::collections::HashSet<u64> =
             dots.iter().filter_map(|dot| dot.number).collect();
         before.retain(|number| !still.contains(number));
@@ -123,7 +128,34 @@ impl Dots {
         changes.drawn_share = self.complete.drawn_share();
         changes.failed_share = self.complete.failed_share();
         self.shown = dots;
+        self.of = changes.of;
         changes
+    }
+
+    /// All dots that the browser has, for one that has none.
+    pub(super) fn all(&self) -> DotChanges {
+        let mut endpoints: Vec<_> = self.endpoints.iter().collect();
+        endpoints.sort_by_key(|(_, number)| **number);
+        let mut all = DotChanges {
+            forget: true,
+            endpoints: endpoints
+                .into_iter()
+                .map(|(endpoint, _)| endpoint.clone())
+                .collect(),
+            next: self.next,
+            drawn_share: self.complete.drawn_share(),
+            failed_share: self.complete.failed_share(),
+            of: self.of,
+            ..DotChanges::default()
+        };
+        add_columns(&mut all, self.shown.iter());
+        let mut before = 0;
+        for dot in &self.shown {
+            let number = dot.number.unwrap_or_default().cast_signed();
+            all.numbers.push(number - before);
+            before = number;
+        }
+        all
     }
 
     /// Those that were not looked at before, late ones and twins too.
@@ -174,6 +206,19 @@ impl Dots {
     }
 }
 
+/// Adds dots to the columns.
+fn add_columns<'a>(changes: &mut DotChanges, dots: impl Iterator<Item = &'a Dot>) {
+    let mut at_ms = 0;
+    for dot in dots {
+        let ended = i64::try_from(dot.at_us / 1_000).unwrap_or(i64::MAX);
+        changes.at_ms.push(ended - at_ms);
+        at_ms = ended;
+        changes.response_us.push(three_digits(dot.response_us));
+        changes.endpoint.push(dot.endpoint);
+        changes.kind.push(look(dot));
+    }
+}
+
 fn look(dot: &Dot) -> DotKind {
     match (dot.kind, dot.failed) {
         (SampleKind::Drawn, false) | (SampleKind::Failed, false) => DotKind::Success,
@@ -188,147 +233,4 @@ fn look(dot: &Dot) -> DotKind {
 fn three_digits(value: u64) -> u64 {
     let step = 10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2));
     (value + step / 2) / step * step
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn point(at_ms: u64, response_us: u64, failed: bool) -> SamplePoint {
-        SamplePoint {
-            at_s: at_ms as f64 / 1e3,
-            response_ms: response_us as f64 / 1e3,
-            method: "GET".into(),
-            name: if failed { "/b" } else { "/a" }.into(),
-            failed,
-            kind: SampleKind::Drawn,
-        }
-    }
-
-    fn samples(points: Vec<SamplePoint>) -> Samples {
-        Samples {
-            of: points.len() as u64,
-            complete: Complete::ALL,
-            points,
-        }
-    }
-
-    /// What a browser does with the changes: its dots by number, as (time in ms, response time in µs).
-    #[derive(Default)]
-    struct Browser {
-        dots: BTreeMap<u64, (i64, u64)>,
-        next: u64,
-        endpoints: usize,
-    }
-
-    impl Browser {
-        fn apply(&mut self, changes: &DotChanges) {
-            if changes.is_empty() {
-                return;
-            }
-            if changes.forget {
-                *self = Self::default();
-            }
-            self.endpoints += changes.endpoints.len();
-            assert!(
-                changes
-                    .endpoint
-                    .iter()
-                    .all(|number| *number < self.endpoints)
-            );
-            for number in &changes.gone {
-                assert!(self.dots.remove(number).is_some(), "{number} was there");
-            }
-            let mut at_ms = 0;
-            for (after, response_us) in changes.at_ms.iter().zip(&changes.response_us) {
-                at_ms += after;
-                self.dots.insert(self.next, (at_ms, *response_us));
-                self.next += 1;
-            }
-        }
-
-        fn sorted(&self) -> Vec<(i64, u64)> {
-            let mut dots: Vec<_> = self.dots.values().copied().collect();
-            dots.sort();
-            dots
-        }
-    }
-
-    #[test]
-    fn a_browser_that_followed_has_what_it_would_be_sent_anew() {
-        let mut dots = Dots::new();
-        let mut browser = Browser::default();
-        let mut all: Vec<SamplePoint> = Vec::new();
-        for second in 0..60_u64 {
-            for at in 0..200 {
-                let failed = (second + at).is_multiple_of(16);
-                all.push(point(
-                    second * 1_000 + at * 5,
-                    1_000 + (at * 37 + second * 11) % 8_000,
-                    failed,
-                ));
-            }
-            let first = f64::from(dots.first_wanted());
-            let wanted = all
-                .iter()
-                .filter(|point| point.at_s >= first)
-                .cloned()
-                .collect();
-            let changes = dots.update(samples(wanted));
-            assert_eq!(changes.forget, second == 0);
-            assert!(changes.kind.len() <= 400, "only what is new is sent");
-            browser.apply(&changes);
-            assert!(browser.dots.len() <= MAX_DOTS + 100);
-        }
-        let mut anew = Browser::default();
-        anew.apply(&Dots::new().update(samples(all)));
-        assert_eq!(browser.sorted(), anew.sorted());
-        assert!(dots.seen.len() <= (LATE_SAMPLES_S as usize + 1) * 200);
-    }
-
-    #[test]
-    fn each_dot_is_sent_once_late_ones_and_twins_too() {
-        let mut dots = Dots::new();
-        let first = vec![
-            point(20_000, 5, false),
-            point(20_000, 5, false),
-            point(20_500, 5, true),
-        ];
-        assert_eq!(dots.update(samples(first.clone())).kind.len(), 3);
-        let mut again = first;
-        again.push(point(19_000, 7, false));
-        again.push(point(20_000, 5, false));
-        let new = dots.update(samples(again.clone()));
-        assert_eq!(
-            (new.at_ms, new.response_us),
-            (vec![19_000, 1_000], vec![7, 5])
-        );
-        assert!(dots.update(samples(again)).kind.is_empty());
-    }
-
-    #[test]
-    fn response_times_have_three_digits() {
-        let shown: Vec<u64> = [0, 7, 999, 1_234, 1_235, 99_951, 123_456]
-            .map(three_digits)
-            .into();
-        assert_eq!(shown, [0, 7, 999, 1_230, 1_240, 100_000, 123_000]);
-    }
-
-    #[test]
-    fn an_endpoint_is_sent_even_if_its_first_requests_have_no_dots() {
-        let mut dots = Dots::new();
-        let mut browser = Browser::default();
-        let busy = (0..20_000)
-            .map(|at| point(at, 1_000 + at * 7 % 5_000, false))
-            .collect();
-        browser.apply(&dots.update(samples(busy)));
-        for number in 0..200 {
-            let mut rare = point(20_000 + number, 1_000 + number, false);
-            rare.name = format!("/rare/{}", number % 40);
-            browser.apply(&dots.update(samples(vec![rare])));
-        }
-        assert_eq!(browser.endpoints, 41);
-    }
 }
