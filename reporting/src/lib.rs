@@ -33,6 +33,7 @@ pub use measure::{
     stats::{IntendedStats, Stats, TimeStats},
 };
 pub use plain_text::plain_text;
+pub use results::calendar::rfc3339;
 pub use results::summary::{
     Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
     SummaryError, SummaryGap, SummaryRun, SummaryScope, SummaryTotals, SummaryWarning,

@@ -14,6 +14,7 @@ use url::Url;
 use crate::agent::{AgentConfigError, has_credentials};
 use crate::cli::failure::Failure;
 use crate::cli::options::trusting;
+use crate::cli::run_list::RunListPart;
 
 /// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,6 +53,25 @@ impl CsvHistory {
             url: self.url.clone(),
             cause: innermost(&error),
         })
+    }
+}
+
+/// Which runs are listed; all unless something is given.
+#[derive(Debug, Default)]
+pub(crate) struct RunsAsked {
+    /// Those of this test.
+    pub(crate) test: Option<String>,
+    /// Those that have these words in their test, number, host or status.
+    pub(crate) search: Option<String>,
+}
+
+impl RunsAsked {
+    fn query(&self) -> Vec<(&'static str, &str)> {
+        let given = [("test", &self.test), ("q", &self.search)];
+        let given = given.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+            .collect()
     }
 }
 
@@ -113,6 +133,26 @@ impl ApiClient {
     pub(crate) async fn stop_run(&self, id: &RunId) -> Result<(), ApiError> {
         let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/stop"));
         self.send(request).await.map(drop)
+    }
+
+    /// Deletes a run that is over.
+    pub(crate) async fn delete_run(&self, id: &RunId) -> Result<(), ApiError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/runs/{id}"));
+        self.send(request).await.map(drop)
+    }
+
+    /// Runs after the newest `offset`, at most `limit`.
+    pub(super) async fn runs(
+        &self,
+        asked: &RunsAsked,
+        offset: usize,
+        limit: usize,
+    ) -> Result<RunListPart, ApiError> {
+        let request = self
+            .request(Method::GET, "/api/v1/runs")
+            .query(&[("offset", offset), ("limit", limit)])
+            .query(&asked.query());
+        self.json(request).await
     }
 
     /// Asks for another number of users, to be reached within this many seconds.

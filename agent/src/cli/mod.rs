@@ -10,6 +10,7 @@ mod local;
 mod logging;
 mod options;
 mod print;
+mod run_list;
 mod settings;
 mod signals;
 
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_scenarios::{Scenario, UserType};
 
-use commands::{agent, new, run, scenarios, users};
+use commands::{agent, delete, new, run, runs, scenarios, users};
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
@@ -75,6 +76,10 @@ enum Command {
     Serve(Box<serve::ServeOptions>),
     /// Change the number of users of a running test.
     Users(users::UsersOptions),
+    /// List the runs of a coordinator.
+    Runs(runs::RunsOptions),
+    /// Delete runs of a coordinator, with their results.
+    Delete(delete::DeleteOptions),
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
@@ -169,6 +174,8 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         #[cfg(feature = "coordinator")]
         Command::Serve(options) => in_runtime(serve::serve(*options, custom, &sources, scenarios)),
         Command::Users(options) => in_runtime(users::users(options)),
+        Command::Runs(options) => in_runtime(runs::runs(options)),
+        Command::Delete(options) => in_runtime(delete::delete(options)),
         #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),

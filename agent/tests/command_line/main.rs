@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+#[cfg(feature = "coordinator")]
+mod stored_runs;
 mod texts;
 
 use std::net::TcpListener;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Coordinator;
-use crate::store::StoreError;
+use crate::store::{KeepLimit, StoreError};
 use greylag_infra::WallTime;
 
 /// How often it is looked for runs that need not be kept any more.
@@ -24,6 +24,8 @@ pub enum Keep {
     Days(u32),
     /// The newest, so many.
     Runs(u32),
+    /// The newest of each test, so many.
+    RunsOfEachTest(u32),
 }
 
 /// The text does not say which runs are kept.
@@ -51,18 +53,20 @@ impl fmt::Display for Keep {
         match self {
             Self::Days(days) => write!(formatter, "{days}d"),
             Self::Runs(runs) => write!(formatter, "{runs}"),
+            Self::RunsOfEachTest(runs) => write!(formatter, "{runs} of each test"),
         }
     }
 }
 
 impl Coordinator {
-    /// Deletes runs that are over and not to be kept, once an hour as long as this coordinator runs. By number also
+    /// Deletes runs that are over and not to be kept, once an hour as long as this coordinator runs, beside what it was asked
+    /// to keep before. By number also
     /// now; by age not yet, because a machine that has just booted may have its clock set right only later.
     pub fn keep_only(&self, keep: Keep) {
         let shared = Arc::downgrade(&self.shared);
         let first = match keep {
             Keep::Days(_) => Instant::now() + LOOK_EVERY,
-            Keep::Runs(_) => Instant::now(),
+            Keep::Runs(_) | Keep::RunsOfEachTest(_) => Instant::now(),
         };
         tokio::spawn(async move {
             tokio::time::sleep_until(first).await;
@@ -80,17 +84,17 @@ impl Coordinator {
     }
 
     async fn delete_outdated(&self, keep: Keep) -> Result<(), StoreError> {
-        let (ended_before, newest) = match keep {
+        let limit = match keep {
             Keep::Days(days) => {
                 // Our clock continues from how the wall clock was set at the start, which may have been wrong.
                 let now = self.now().min(WallTime::of_system());
-                (now - DAY * days, 0)
+                KeepLimit::EndedSince(now - DAY * days)
             }
-            Keep::Runs(runs) => (WallTime::MAX, runs),
+            Keep::Runs(runs) => KeepLimit::Newest(runs),
+            Keep::RunsOfEachTest(runs) => KeepLimit::NewestOfEachTest(runs),
         };
         loop {
-            let beyond = self.store().runs_beyond(newest, ended_before, self.now());
-            let runs = beyond.await?;
+            let runs = self.store().runs_beyond(limit, self.now()).await?;
             if runs.is_empty() {
                 return Ok(());
             }

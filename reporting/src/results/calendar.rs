@@ -34,7 +34,7 @@ pub(crate) fn iso(at: impl Borrow<WallTime>) -> String {
 }
 
 /// RFC 3339, with µs where there are any: `2026-11-23T06:04:42Z`, `2026-11-23T06:04:42.250000Z`.
-pub(crate) fn rfc3339(at: WallTime) -> String {
+pub fn rfc3339(at: WallTime) -> String {
     if at.as_micros().is_multiple_of(1_000_000) {
         return iso(at);
     }

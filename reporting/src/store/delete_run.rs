@@ -43,6 +43,17 @@ pub(super) enum Progress {
     Done,
 }
 
+/// Which runs that are over are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepLimit {
+    /// Those that ended at this time or later.
+    EndedSince(WallTime),
+    /// So many, the newest.
+    Newest(u32),
+    /// So many of each test, the newest.
+    NewestOfEachTest(u32),
+}
+
 impl Store {
     /// Deletes a run that is over. When this returns, the run is gone from everything that can be asked; its rows are
     /// deleted in the background, and the space they took is given back.
@@ -60,25 +71,31 @@ impl Store {
         self.inner.writer.run(marked).await
     }
 
-    /// Some runs that are over, take no late results any more, ended before this time, and are not among the `newest`;
-    /// none when there are no more.
+    /// Some runs that are over, take no late results any more, and are beyond this limit; none when there are no more.
     ///
     /// # Errors
     /// The database failed.
     pub(crate) async fn runs_beyond(
         &self,
-        newest: u32,
-        ended_before: WallTime,
+        limit: KeepLimit,
         now: WallTime,
     ) -> Result<Vec<RunId>, StoreError> {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let mut statement = connection.prepare_cached(
-                "SELECT id FROM (SELECT * FROM runs WHERE is_over ORDER BY created_at_us DESC, run DESC LIMIT -1 OFFSET ?1)
-                 WHERE coalesce(ended_at_us, created_at_us) < ?2 AND coalesce(completeness ->> '$.late_until_us', 0) <= ?3
-                 LIMIT ?4",
+                "SELECT id FROM (
+                     SELECT *, row_number() OVER (PARTITION BY iif(?1, test, NULL) ORDER BY created_at_us DESC, run DESC) AS place
+                     FROM runs WHERE is_over)
+                 WHERE place > ?2 AND coalesce(ended_at_us, created_at_us) < ?3
+                     AND coalesce(completeness ->> '$.late_until_us', 0) <= ?4
+                 LIMIT ?5",
             )?;
-            let (before, now) = (time_to_sql(ended_before), time_to_sql(now));
-            let limits = params![newest, before, now, RUNS_AT_A_TIME];
+            let (of_each_test, newest, before) = match limit {
+                KeepLimit::EndedSince(time) => (false, 0, time),
+                KeepLimit::Newest(runs) => (false, runs, WallTime::MAX),
+                KeepLimit::NewestOfEachTest(runs) => (true, runs, WallTime::MAX),
+            };
+            let (before, now) = (time_to_sql(before), time_to_sql(now));
+            let limits = params![of_each_test, newest, before, now, RUNS_AT_A_TIME];
             let ids = statement.query_map(limits, |row| row.get::<_, String>(0))?;
             Ok(ids
                 .map(|id| id.map(RunId::from))
@@ -178,7 +195,8 @@ mod tests {
         };
         late.completeness.wait_for_late_results(ended_at);
         store.create_run(late).await.unwrap();
-        let beyond = async |now| store.runs_beyond(0, WallTime::MAX, now).await.unwrap();
+        let everything = KeepLimit::EndedSince(WallTime::MAX);
+        let beyond = async |now| store.runs_beyond(everything, now).await.unwrap();
         assert!(beyond(ended_at).await.is_empty());
         assert_eq!(beyond(ended_at + LATE_RESULTS).await, [RunId::from("late")]);
     }

@@ -59,6 +59,7 @@ use self::writer::Writer;
 
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRps};
+pub(crate) use self::delete_run::KeepLimit;
 pub use self::error::{RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
 pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::HistorySecond;

@@ -29,6 +29,27 @@ async fn until_left(site: &Site, expected: &[&str]) {
 }
 
 #[tokio::test]
+async fn the_newest_of_each_test_are_kept_beside_other_limits() {
+    let site = Site::start(None).await;
+    for (id, test) in [
+        ("run000000001", "checkout"),
+        ("run000000002", "search"),
+        ("run000000003", "checkout"),
+        ("run000000004", "checkout"),
+        ("run000000005", "search"),
+        ("run000000006", "login"),
+    ] {
+        site.finished_run(id, load_test(test), "/", "500").await;
+    }
+    site.coordinator.keep_only(Keep::RunsOfEachTest(2));
+    let of_each = [6, 5, 4, 3, 2].map(|number| format!("run00000000{number}"));
+    until_left(&site, &of_each.each_ref().map(String::as_str)).await;
+    site.coordinator.keep_only(Keep::RunsOfEachTest(1));
+    site.coordinator.keep_only(Keep::Runs(2));
+    until_left(&site, &["run000000006", "run000000005"]).await;
+}
+
+#[tokio::test]
 async fn what_is_not_to_be_kept_is_deleted_and_what_goes_on_is_not() {
     let site = Site::start(None).await;
     for id in ["run000000001", "run000000002", "run000000003"] {

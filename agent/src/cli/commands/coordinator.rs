@@ -1,5 +1,6 @@
 //! `greylag coordinator`: the web page, the API and the agents' port.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -55,6 +56,9 @@ pub(crate) struct CoordinatorOptions {
     /// Keep only runs that ended within this time, such as 90d, or only the newest runs, such as 500 [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
     keep: Option<Keep>,
+    /// Keep only the newest runs of each test, so many; of those that --keep leaves [default: keep all].
+    #[arg(long, env = "GREYLAG_KEEP_RUNS", value_name = "N")]
+    keep_runs: Option<NonZeroU32>,
 }
 
 /// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
@@ -83,7 +87,10 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     })
     .await
     .map_err(Failure::bad_input)?;
-    if let Some(keep) = options.keep {
+    let of_each_test = options
+        .keep_runs
+        .map(|runs| Keep::RunsOfEachTest(runs.get()));
+    for keep in options.keep.into_iter().chain(of_each_test) {
         coordinator.keep_only(keep);
     }
     let ending = CancellationToken::new();

@@ -5,10 +5,12 @@ pub(super) mod agent;
 pub(super) mod backup;
 #[cfg(feature = "coordinator")]
 pub(super) mod coordinator;
+pub(super) mod delete;
 #[cfg(feature = "coordinator")]
 pub(super) mod demo;
 pub(super) mod new;
 pub(super) mod run;
+pub(super) mod runs;
 pub(super) mod scenarios;
 #[cfg(feature = "coordinator")]
 pub(super) mod serve;

@@ -1,6 +1,8 @@
 //! Options that several subcommands have, and what their values mean.
 
+mod age;
 mod ca;
+mod coordinator_access;
 mod coordinator_url;
 #[cfg_attr(
     not(feature = "coordinator"),
@@ -8,17 +10,21 @@ mod coordinator_url;
 )]
 mod data_dir;
 mod page_options;
+mod run_id;
 mod test_options;
 mod worker_count;
 
 use greylag_infra::{DurationError, parse_whole_seconds};
 
+pub(crate) use age::age;
 pub(crate) use ca::{CaOption, trusting};
+pub(crate) use coordinator_access::CoordinatorAccess;
 pub(crate) use coordinator_url::coordinator_url;
 #[cfg(feature = "coordinator")]
 pub(crate) use data_dir::DEFAULT_DATA;
 pub(crate) use data_dir::DataDir;
 pub(crate) use page_options::PageOptions;
+pub(crate) use run_id::run_id;
 pub(crate) use test_options::{AskedTest, TestOptions};
 use worker_count::WorkerCount;
 

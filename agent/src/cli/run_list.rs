@@ -1,0 +1,95 @@
+//! Runs as a coordinator lists them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use greylag_infra::{RunId, WallTime, format_duration};
+use greylag_reporting::{plain_text, rfc3339};
+use serde::Deserialize;
+
+use super::api_client::{ApiClient, RunsAsked};
+use super::failure::Failure;
+
+/// Runs asked for at a time, which is as many as a coordinator gives.
+const RUNS_AT_A_TIME: usize = 500;
+
+/// A part of the list, newest first.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunListPart {
+    pub(super) runs: Vec<ListedRun>,
+    /// Runs of the whole list.
+    pub(super) total: u64,
+}
+
+/// One run, as far as it is shown or chosen by.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListedRun {
+    pub(super) id: RunId,
+    number: u64,
+    test: String,
+    status: String,
+    pub(super) can_delete: bool,
+    #[serde(rename = "created_us")]
+    created: WallTime,
+    #[serde(rename = "started_us")]
+    started: Option<WallTime>,
+    elapsed_s: f64,
+    requests: u64,
+    failures: u64,
+}
+
+impl ListedRun {
+    /// What its cells are, by column.
+    pub(super) const COLUMNS: [&str; 7] = [
+        "RUN", "TEST", "STATUS", "STARTED", "DURATION", "REQUESTS", "FAILS",
+    ];
+
+    /// Its line of a table.
+    pub(super) fn cells(&self) -> [String; Self::COLUMNS.len()] {
+        [
+            self.id.to_string(),
+            format!("{} #{}", plain_text(&self.test), self.number),
+            self.status.clone(),
+            rfc3339(self.started.unwrap_or(self.created)),
+            format_duration(self.elapsed()),
+            self.requests.to_string(),
+            self.failures.to_string(),
+        ]
+    }
+
+    /// When it ended; of one that has not, now.
+    pub(super) fn ended_at(&self) -> WallTime {
+        self.started.unwrap_or(self.created) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::try_from_secs_f64(self.elapsed_s).unwrap_or_default()
+    }
+}
+
+/// The newest runs, at most so many, and how many there are in all.
+///
+/// # Errors
+/// The coordinator cannot be asked.
+pub(super) async fn read(
+    api: &ApiClient,
+    asked: &RunsAsked,
+    most: usize,
+) -> Result<(Vec<ListedRun>, u64), Failure> {
+    let mut runs: Vec<ListedRun> = Vec::new();
+    let mut known = HashSet::new();
+    let mut offset = 0;
+    loop {
+        let limit = RUNS_AT_A_TIME.min(most - runs.len());
+        let part = api.runs(asked, offset, limit).await;
+        let mut part = part.map_err(Failure::bad_input)?;
+        offset += part.runs.len();
+        let is_last = part.runs.is_empty() || offset as u64 >= part.total;
+        // A run that started meanwhile has moved the others on.
+        part.runs.retain(|run| known.insert(run.id.clone()));
+        runs.append(&mut part.runs);
+        if is_last || runs.len() >= most {
+            return Ok((runs, part.total));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Listing and deleting runs that a coordinator has.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use greylag_infra::{Completeness, LoadProfile, LoadTest, RunPhase, RunRecord, WallTime};
+use greylag_reporting::Store;
+
+use super::greylag;
+
+/// A coordinator with these runs, ended with the value.
+struct Coordinator {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Coordinator {
+    /// `runs`: id, test, and how many days ago it ended; none for one that has not.
+    fn with(directory: &Path, runs: &[(&str, &str, Option<u32>)]) -> Self {
+        let data = directory.join("data");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let store = Store::open(&data).unwrap();
+            for (id, test, days) in runs {
+                store.create_run(record(id, test, *days)).await.unwrap();
+            }
+            store.close().await;
+        });
+        let mut process = Command::new(env!("CARGO_BIN_EXE_greylag"))
+            .args(["coordinator", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = process.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("Greylag is at ").unwrap();
+        Self {
+            url: url.to_owned(),
+            process,
+        }
+    }
+
+    /// What a command prints, standard output and standard error, and its exit code.
+    fn answer(&self, directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+        let coordinator = ["--coordinator", self.url.as_str()];
+        let output = greylag(directory, &[arguments, &coordinator].concat());
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8(text).unwrap(), output.status.code())
+    }
+
+    /// The ids of its runs as `greylag runs` lists them.
+    fn ids(&self, directory: &Path) -> Vec<String> {
+        let (listed, code) = self.answer(directory, &["runs"]);
+        assert_eq!(code, Some(0), "{listed}");
+        let lines = listed.lines().skip(1);
+        let ids = lines.map(|line| line.split(' ').next().unwrap_or_default());
+        ids.map(str::to_owned).collect()
+    }
+}
+
+fn record(id: &str, test: &str, ended_days_ago: Option<u32>) -> RunRecord {
+    const DAY_US: u64 = 86_400_000_000;
+    let days = u64::from(ended_days_ago.unwrap_or_default());
+    let started = WallTime::from_micros(WallTime::of_system().as_micros() - days * DAY_US);
+    RunRecord {
+        id: id.into(),
+        number: 0,
+        test: LoadTest {
+            name: test.to_owned(),
+            ..LoadTest::default()
+        },
+        phase: if ended_days_ago.is_some() {
+            RunPhase::Finished
+        } else {
+            RunPhase::Running
+        },
+        created_at: started,
+        started_at: Some(started),
+        ended_at: ended_days_ago.map(|_| started),
+        agents: Vec::new(),
+        profile: LoadProfile::default(),
+        completeness: Completeness::default(),
+    }
+}
+
+#[test]
+fn runs_are_listed_and_deleted_by_id_test_and_age() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let coordinator = Coordinator::with(
+        directory,
+        &[
+            ("aaaa", "checkout", Some(90)),
+            ("bbbb", "search", Some(60)),
+            ("cccc", "checkout", Some(40)),
+            ("dddd", "search", Some(10)),
+            ("eeee", "checkout", Some(1)),
+        ],
+    );
+    assert_eq!(
+        coordinator.ids(directory),
+        ["eeee", "dddd", "cccc", "bbbb", "aaaa"]
+    );
+    let (listed, _) = coordinator.answer(directory, &["runs", "--test", "search", "--limit", "1"]);
+    assert!(listed.contains("dddd  search #2  Finished"), "{listed}");
+    assert!(listed.contains("The newest 1 of 2 runs"), "{listed}");
+
+    // Nothing is deleted unless it is clear what, and that this is meant.
+    for (arguments, words, code) in [
+        (&["delete", "aaaa"][..], "add --yes", 2),
+        (&["delete", "--yes"], "required", 2),
+        (
+            &["delete", "--yes", "aaaa", "--test", "search"],
+            "cannot be used with",
+            2,
+        ),
+        (&["delete", "--yes", "aaaa", "zzzz"], "zzzz", 2),
+        (&["delete", "--yes", "../x"], "the last part of its URL", 2),
+        (
+            &["delete", "--yes", "--older-than", "a while"],
+            "such as 30d",
+            2,
+        ),
+        (
+            &["delete", "--yes", "--test", "login"],
+            "No runs to delete.",
+            0,
+        ),
+    ] {
+        let (said, ended) = coordinator.answer(directory, arguments);
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(ended, Some(code), "{arguments:?}: {said}");
+    }
+    assert_eq!(coordinator.ids(directory).len(), 5);
+
+    let delete = |arguments: &[&str]| {
+        let arguments = [&["delete", "--yes"], arguments].concat();
+        coordinator.answer(directory, &arguments)
+    };
+    let deleted = |runs: &str| (format!("Deleted {runs}.\n"), Some(0));
+    assert_eq!(
+        delete(&["--test", "checkout", "--older-than", "30d"]),
+        deleted("2 runs")
+    );
+    assert_eq!(coordinator.ids(directory), ["eeee", "dddd", "bbbb"]);
+    assert_eq!(delete(&["--older-than", "1000h"]), deleted("1 run"));
+    assert_eq!(delete(&["dddd", "eeee"]), deleted("2 runs"));
+    assert_eq!(
+        coordinator.answer(directory, &["runs"]),
+        ("No runs.\n".to_owned(), Some(0))
+    );
+}
