@@ -133,7 +133,7 @@ async fn save(site: &Site, results: Snapshot) {
 fn results(seq: u64, seconds: std::ops::Range<u32>) -> Snapshot {
     let mut results = snapshot(ID, "/cart", "500");
     let interval = results.intervals[0].clone();
-    let sample = results.samples[0].clone();
+    let sample = results.samples[0];
     results.seq = seq;
     results.end = None;
     results.user_changes.clear();
@@ -143,7 +143,7 @@ fn results(seq: u64, seconds: std::ops::Range<u32>) -> Snapshot {
         let mut interval = interval.clone();
         interval.second = second;
         results.intervals.push(interval);
-        let mut sample = sample.clone();
+        let mut sample = sample;
         sample.at_us = u64::from(second) * 1_000_000 + 500_000;
         results.samples.push(sample);
     }

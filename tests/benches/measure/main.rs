@@ -22,8 +22,8 @@ mod page;
 mod peers;
 mod plain_goose;
 mod readme;
-mod window;
 mod users;
+mod window;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -51,18 +51,19 @@ async fn a_coordinator_that_is_killed_twice_loses_and_doubles_nothing_of_a_thous
         .wait_for_status(&id, "Finished", RUN_TIMEOUT)
         .await;
 
-    let tally = agents.tally();
-    assert!(tally.disconnections >= AGENTS, "killed in mid-run: {tally}");
-    let sent: BTreeMap<(String, String), Counts> = endpoints
-        .into_iter()
-        .zip(&tally.by_endpoint)
-        .map(|(endpoint, &(requests, failures))| {
-            let counts = Counts { requests, failures };
-            ((endpoint.method, endpoint.name), counts)
-        })
-        .collect();
-    let requests = tally.requests;
-    drop(tally);
+    let (sent, requests) = {
+        let tally = agents.tally();
+        assert!(tally.disconnections >= AGENTS, "killed in mid-run: {tally}");
+        let sent: BTreeMap<(String, String), Counts> = endpoints
+            .into_iter()
+            .zip(&tally.by_endpoint)
+            .map(|(endpoint, &(requests, failures))| {
+                let counts = Counts { requests, failures };
+                ((endpoint.method, endpoint.name), counts)
+            })
+            .collect();
+        (sent, tally.requests)
+    };
     let summary = cluster.api().summary(&id).await;
     assert_eq!(
         endpoint_counts(&summary),
