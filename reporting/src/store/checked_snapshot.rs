@@ -141,21 +141,25 @@ impl CheckedSnapshot {
         })
     }
 
-    /// Bytes that it takes in memory, roughly.
+    /// Bytes that it takes in memory: the bounds of what waits are in these, so that each list is counted.
     pub(super) fn memory(&self) -> usize {
-        let intervals = self.intervals.iter().map(|interval| {
-            let errors = interval.errors.iter().map(|error| error.error.len());
-            let errors: usize = errors.sum();
-            size_of::<CheckedInterval>() + interval.interval.histogram_bytes() + errors
-        });
-        let log = self
-            .log
-            .iter()
-            .map(|line| line.text.len() + line.source.len());
-        intervals.chain(log).sum::<usize>()
-            + size_of_val(&self.samples[..])
-            + size_of_val(&self.log[..])
-            + size_of_val(&self.user_changes[..])
+        size_of::<Self>()
+            + of_list(&self.endpoints, |endpoint| {
+                of_text(&endpoint.method) + of_text(&endpoint.name)
+            })
+            + of_list(&self.intervals, |interval| {
+                interval.interval.histogram_bytes()
+                    + 2 * ALLOCATION_BYTES
+                    + of_list(&interval.errors, |error| of_text(&error.error))
+            })
+            + of_list(&self.user_changes, |_| 0)
+            + of_list(&self.samples, |_| 0)
+            + of_list(&self.log, |line| {
+                of_text(&line.source) + of_text(&line.text)
+            })
+            + of_list(&self.workers, |_| 0)
+            + of_list(&self.notices, |notice| of_text(&notice.subject))
+            + self.end.as_ref().map_or(0, of_end)
     }
 
     /// Every second it mentions.
@@ -170,6 +174,25 @@ impl CheckedSnapshot {
                     .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
             )
     }
+}
+
+/// What an allocator takes for an allocation in addition, about.
+const ALLOCATION_BYTES: usize = 16;
+
+fn of_list<T>(list: &Vec<T>, inside: impl Fn(&T) -> usize) -> usize {
+    let inside: usize = list.iter().map(inside).sum();
+    list.capacity() * size_of::<T>() + inside + ALLOCATION_BYTES
+}
+
+fn of_text(text: &String) -> usize {
+    text.capacity() + ALLOCATION_BYTES
+}
+
+fn of_end(end: &AgentEnd) -> usize {
+    // There is one at most, and this form has all of its texts.
+    let reason = end.reason.as_ref().map(|reason| format!("{reason:?}"));
+    let texts = [&reason, &end.failure].into_iter().flatten();
+    texts.map(of_text).sum::<usize>() + of_list(&end.lost_workers, |worker| of_text(&worker.how))
 }
 
 fn check_number(what: &str, number: u64) -> StoreResult<()> {
@@ -224,4 +247,172 @@ fn check_change(change: &UserChange) -> StoreResult<()> {
         return refuse("more iterations begin late");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::RunTime;
+    use greylag_infra::protocol::{FailureReason, IntervalData, LostWorker, NoticeKind};
+
+    use super::*;
+
+    const MANY: u32 = 1_000;
+
+    fn many<T>(one: impl Fn(u32) -> T) -> Vec<T> {
+        (0..MANY).map(one).collect()
+    }
+
+    fn text(number: u32) -> String {
+        format!("{number:0>200}")
+    }
+
+    fn endpoint(number: u32) -> Endpoint {
+        Endpoint {
+            method: text(number),
+            name: text(number),
+        }
+    }
+
+    /// Snapshots with one long list each.
+    fn snapshots() -> Vec<(&'static str, Snapshot)> {
+        let none = Snapshot::default;
+        let one = || Snapshot {
+            endpoints: vec![endpoint(0)],
+            ..none()
+        };
+        let change = |second| UserChange {
+            second,
+            started: 1,
+            stopped: 2,
+            arrivals: 3,
+            late_arrivals: 2,
+            skipped_arrivals: 1,
+        };
+        let sample = |second| SampleData {
+            endpoint: 0,
+            at_us: u64::from(second) * 1_000_000,
+            response_us: 1_000,
+            failed: true,
+            kind: greylag_infra::protocol::SampleKind::Slow,
+        };
+        let line = |number| LogLine {
+            at: WallTime::from_micros(1 << 50),
+            source: text(number),
+            text: text(number),
+        };
+        let worker = |index| WorkerState {
+            index,
+            pid: index,
+            users: 1 << 20,
+            running: true,
+        };
+        let notice = |number| GeneratorNotice {
+            kind: NoticeKind::BlockedLoop,
+            worker: Some(number),
+            subject: text(number),
+            first_second: 0,
+            last_second: number,
+            count: 1 << 20,
+            worst: 1 << 20,
+        };
+        let errors = IntervalData {
+            errors: many(|number| ErrorCount {
+                error: text(number),
+                occurrences: 1,
+            }),
+            ..IntervalData::default()
+        };
+        let interval = |second| IntervalData {
+            second,
+            ..IntervalData::default()
+        };
+        let lost = |worker| LostWorker {
+            worker,
+            since_second: worker,
+            how: text(worker),
+        };
+        let end = |failure, reason, lost_workers| Snapshot {
+            end: Some(AgentEnd {
+                failure,
+                reason,
+                ended_at: RunTime::default(),
+                lost_workers,
+                ..AgentEnd::default()
+            }),
+            ..none()
+        };
+        let long = || "x".repeat(100_000);
+        let reason = FailureReason::StoppedByScenario { text: long() };
+        vec![
+            (
+                "endpoints",
+                Snapshot {
+                    endpoints: many(endpoint),
+                    ..none()
+                },
+            ),
+            (
+                "intervals",
+                Snapshot {
+                    intervals: many(interval),
+                    ..one()
+                },
+            ),
+            (
+                "errors",
+                Snapshot {
+                    intervals: vec![errors],
+                    ..one()
+                },
+            ),
+            (
+                "user changes",
+                Snapshot {
+                    user_changes: many(change),
+                    ..none()
+                },
+            ),
+            (
+                "samples",
+                Snapshot {
+                    samples: many(sample),
+                    ..one()
+                },
+            ),
+            (
+                "log",
+                Snapshot {
+                    log: many(line),
+                    ..none()
+                },
+            ),
+            (
+                "workers",
+                Snapshot {
+                    workers: many(worker),
+                    ..none()
+                },
+            ),
+            (
+                "notices",
+                Snapshot {
+                    notices: many(notice),
+                    ..none()
+                },
+            ),
+            ("lost workers", end(None, None, many(lost))),
+            ("failure", end(Some(long()), None, Vec::new())),
+            ("reason", end(None, Some(reason), Vec::new())),
+        ]
+    }
+
+    #[test]
+    fn each_list_counts_with_at_least_its_bytes() {
+        for (what, snapshot) in snapshots() {
+            // Without the names of fields, which take nothing in memory.
+            let packed = rmp_serde::to_vec(&snapshot).unwrap().len();
+            let memory = CheckedSnapshot::new(snapshot).unwrap().memory();
+            assert!(memory >= packed, "{what}: {memory} < {packed}");
+        }
+    }
 }
