@@ -180,7 +180,7 @@ const BROKEN_INTERVALS: [(Change, &str); 24] = [
     ),
     (
         |i| i.histogram = ByteBuf::from(vec![7; 100]),
-        "no HdrHistogram V2 encoding",
+        "not an HdrHistogram V2 encoding",
     ),
     (|i| i.histogram.truncate(20), "cut short"),
     (
@@ -199,7 +199,7 @@ const BROKEN_INTERVALS: [(Change, &str); 24] = [
     ),
     (
         |i| i.intended_histogram = ByteBuf::from(vec![7; 100]),
-        "no HdrHistogram V2 encoding",
+        "not an HdrHistogram V2 encoding",
     ),
     (
         |i| i.intended_min_us = 4_000,

@@ -27,13 +27,13 @@ const COMPRESSED_HEADER_BYTES: usize = 8;
 /// Longest encoded count.
 const MAX_COUNT_BYTES: usize = 9;
 
-/// Why bytes are no histogram of ours.
+/// Why bytes cannot be read as a histogram of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum HistogramError {
     #[error("the histogram is cut short")]
     CutShort,
-    #[error("the histogram begins with {0:#010x}, which is no HdrHistogram V2 encoding")]
+    #[error("the histogram begins with {0:#010x}, which is not an HdrHistogram V2 encoding")]
     Cookie(u32),
     #[error("the histogram's compressed part is damaged or larger than the largest histogram")]
     Deflate,
@@ -289,6 +289,17 @@ pub(super) fn put_counts(bytes: &mut Vec<u8>, counts: impl Iterator<Item = (u32,
         put_count(bytes, i64::try_from(count).unwrap_or(i64::MAX));
         next = position + 1;
     }
+}
+
+/// Bytes that [`put_counts`] appends for a count that comes after so many zeros.
+#[inline]
+pub(super) fn counts_bytes(zeros: u32, count: u64) -> usize {
+    let bytes = |bits: u32| (bits.div_ceil(7) as usize).clamp(1, MAX_COUNT_BYTES);
+    let of_zeros = match zeros {
+        0 => 0,
+        zeros => bytes(u64::BITS - (2 * u64::from(zeros) - 1).leading_zeros()),
+    };
+    of_zeros + bytes(u64::BITS + 1 - count.leading_zeros())
 }
 
 fn put_count(bytes: &mut Vec<u8>, count: i64) {

@@ -4,8 +4,8 @@
 //! the list. So what waits to be saved, and what is kept of the newest seconds, is packed.
 
 use super::histogram_codec::{
-    BucketCounts, HistogramError, coarse_position, compressed, plain, put_counts, visit_body,
-    with_body,
+    BucketCounts, HistogramError, coarse_position, compressed, counts_bytes, plain, put_counts,
+    visit_body, with_body,
 };
 
 /// The non-zero counts of a histogram by ascending position: the part of HdrHistogram's V2 encoding that comes after its
@@ -23,16 +23,25 @@ pub(crate) struct Extent {
 }
 
 impl PackedCounts {
-    /// Reads and checks either form of the encoding; no bytes are no counts.
+    /// Reads and checks either form of the encoding; no bytes are no counts. Whatever length the bytes had (there may be
+    /// zeros after the last count, and numbers may be longer than they need be), the shortest is kept.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Extent), HistogramError> {
         let mut extent = Extent::default();
         let counts = with_body(bytes, |body| {
+            let mut shortest = 0;
+            let mut next = 0;
             visit_body(body, |position, count| {
+                shortest += counts_bytes(position - next, count);
+                next = position + 1;
                 extent.total = extent.total.saturating_add(count);
                 let first = extent.ends.map_or(position, |ends| ends.0);
                 extent.ends = Some((first, position));
             })?;
-            Ok(Self(body.into()))
+            let packed = Self(body.into());
+            if body.len() == shortest {
+                return Ok(packed);
+            }
+            Ok(Self::from(&packed.to_bucket_counts()?))
         })?;
         Ok((counts.unwrap_or_default(), extent))
     }
@@ -150,5 +159,45 @@ impl CountSum {
         );
         counts.fill(0);
         PackedCounts(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_shortest_form_is_kept(
+            counts in prop::collection::btree_map(0..23_221_u32, 1..=1_u64 << 40, 1..50),
+            zeros in 1..100_000_usize,
+        ) {
+            let counts = BucketCounts::from_ascending(counts.into_iter().collect());
+            let shortest = PackedCounts::from(&counts);
+            let mut padded = shortest.as_bytes().to_vec();
+            padded.resize(padded.len() + zeros, 0);
+            // The first number, longer than it need be.
+            let at = padded.iter().position(|byte| *byte < 0x80).unwrap();
+            if at < 7 {
+                padded[at] |= 0x80;
+                padded.insert(at + 1, 0);
+            }
+            for body in [shortest.as_bytes(), &padded] {
+                let (decoded, extent) = PackedCounts::decode(&plain(body)).unwrap();
+                prop_assert_eq!(&decoded, &shortest);
+                prop_assert_eq!(extent.total, counts.total());
+                prop_assert_eq!(extent.ends, counts.ends());
+            }
+        }
+
+        #[test]
+        fn as_many_bytes_are_counted_as_are_put(zeros in 0..23_221_u32, bits in 0..63_u32, less in 0..2_u64) {
+            let count = ((1_u64 << bits) - less).max(1);
+            let mut bytes = Vec::new();
+            put_counts(&mut bytes, std::iter::once((zeros, count)));
+            prop_assert_eq!(counts_bytes(zeros, count), bytes.len());
+        }
     }
 }

@@ -114,7 +114,11 @@ impl AgentRows<'_> {
         errors: &[(i64, u64)],
         intervals: &[RowInterval<'_>],
     ) -> StoreResult<()> {
-        let packed = self.pack(users, errors, intervals.iter().map(std::slice::from_ref))?;
+        let intervals = intervals.iter().map(std::slice::from_ref);
+        let Some(packed) = self.pack(users, errors, intervals)? else {
+            self.log_left_out(agent, 0, second, "it is too long");
+            return Ok(());
+        };
         self.insert(agent, 0, second, &packed)?;
         let rolled = rolled(agent, self.last_second);
         for (level, until) in rolled.iter().enumerate().skip(1) {
@@ -142,38 +146,60 @@ impl AgentRows<'_> {
         while from < seconds.end {
             if seconds.end - from > width(level) {
                 // So that empty stretches cost nothing.
-                match self.next_bucket(agent, level - 1, from..seconds.end)? {
+                match self.next_bucket(level - 1, from..seconds.end)? {
                     Some(next) => from = bucket_of(next, level),
                     None => break,
                 }
             }
-            let parts = self.packed_rows(agent, level - 1, from..from + width(level))?;
-            if !parts.is_empty() {
-                let packed = self.pack_sum(&parts)?;
-                self.insert(agent, level, from, &packed)?;
+            match self.roll_bucket(agent, level, from) {
+                Ok(()) => {}
+                // What one agent's rows hold must not keep the others from being saved.
+                Err(StoreError::Unreadable(reason)) => {
+                    self.sum.take();
+                    self.log_left_out(agent, level, from, &reason);
+                }
+                Err(error) => return Err(error),
             }
             from += width(level);
         }
         Ok(())
     }
 
-    fn next_bucket(
-        &self,
-        agent: i64,
-        level: usize,
-        seconds: Range<u32>,
-    ) -> StoreResult<Option<u32>> {
+    fn roll_bucket(&mut self, agent: i64, level: usize, bucket: u32) -> StoreResult<()> {
+        let parts = self.packed_rows(agent, level - 1, bucket..bucket + width(level))?;
+        if parts.is_empty() {
+            return Ok(());
+        }
+        match self.pack_sum(&parts)? {
+            Some(packed) => self.insert(agent, level, bucket, &packed)?,
+            None => self.log_left_out(agent, level, bucket, "it is too long"),
+        }
+        Ok(())
+    }
+
+    fn log_left_out(&self, agent: i64, level: usize, bucket: u32, reason: &str) {
+        let run = self.run;
+        tracing::error!(
+            run,
+            agent,
+            level,
+            bucket,
+            "a row of an agent's own results is left out: {reason}"
+        );
+    }
+
+    /// The first bucket that a row of any agent is in: that of one alone is not found without reading those of others.
+    fn next_bucket(&self, level: usize, seconds: Range<u32>) -> StoreResult<Option<u32>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT bucket FROM agent_intervals
-             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND agent = ?5
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4
              ORDER BY bucket LIMIT 1",
         )?;
         let mut rows = statement.query(params![
             self.run,
             to_sql(level as u64),
             seconds.start,
-            seconds.end,
-            agent
+            seconds.end
         ])?;
         Ok(match rows.next()? {
             Some(row) => Some(small_from_sql(row.get(0)?)),
@@ -197,7 +223,7 @@ impl AgentRows<'_> {
         Ok(packed)
     }
 
-    fn pack_sum(&mut self, parts: &[Vec<u8>]) -> StoreResult<Vec<u8>> {
+    fn pack_sum(&mut self, parts: &[Vec<u8>]) -> StoreResult<Option<Vec<u8>>> {
         let rows = parts.iter().map(|part| PackedRow::read(part));
         let rows = rows.collect::<StoreResult<Vec<_>>>()?;
         let mut users = UserSums::default();
@@ -221,22 +247,41 @@ impl AgentRows<'_> {
         self.pack(users, &errors, by_endpoint)
     }
 
-    /// Packs a row, each of `intervals` being those of one endpoint that are to be added up.
+    /// Packs a row, each of `intervals` being those of one endpoint that are to be added up. Where it is too long as it
+    /// should be, its histograms are coarse; none where that does not help.
     fn pack<'a>(
         &mut self,
         users: UserSums,
         errors: &[(i64, u64)],
+        intervals: impl Iterator<Item = &'a [RowInterval<'a>]> + Clone,
+    ) -> StoreResult<Option<Vec<u8>>> {
+        let packed = self.pack_as(self.grain, users, errors, intervals.clone())?;
+        if packed.is_some() || self.grain == Grain::Coarse {
+            return Ok(packed);
+        }
+        tracing::warn!(
+            self.run,
+            "a row of an agent's own results is too long; its histograms are kept coarsely"
+        );
+        self.pack_as(Grain::Coarse, users, errors, intervals)
+    }
+
+    fn pack_as<'a>(
+        &mut self,
+        grain: Grain,
+        users: UserSums,
+        errors: &[(i64, u64)],
         intervals: impl Iterator<Item = &'a [RowInterval<'a>]>,
-    ) -> StoreResult<Vec<u8>> {
+    ) -> StoreResult<Option<Vec<u8>>> {
         let mut writer = RowWriter::new(users, errors);
         for parts in intervals {
             match parts {
                 [] => {}
-                [only] if self.grain == Grain::Full => writer.add(*only),
+                [only] if grain == Grain::Full => writer.add(*only),
                 [first, ..] => {
                     for part in parts {
                         let (response, intended) = (part.response, part.intended);
-                        let precision = self.grain.precision();
+                        let precision = grain.precision();
                         self.sum
                             .add_parts(&part.sums, response, intended, precision)?;
                     }
@@ -249,8 +294,11 @@ impl AgentRows<'_> {
                     });
                 }
             }
+            if writer.is_too_long() {
+                return Ok(None);
+            }
         }
-        Ok(match self.grain {
+        Ok(match grain {
             Grain::Full => writer.finish_compressed(),
             // Coarse histograms are mostly ones, which hardly shrink.
             Grain::None | Grain::Coarse => writer.finish(),

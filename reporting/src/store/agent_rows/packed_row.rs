@@ -20,7 +20,8 @@ const PLAIN: u8 = 0;
 const COMPRESSED: u8 = 1;
 /// Shorter ones gain next to nothing from compression.
 const COMPRESSED_ABOVE_BYTES: usize = 512;
-/// Longest that a row can be when it is inflated: a snapshot is shorter, and rolled up ones hardly grow.
+/// Longest that a row may be when it is inflated. Those of one snapshot are shorter, and so are coarse ones however many
+/// they sum up.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Users that came and went, and iterations of an arrival rate.
@@ -88,21 +89,26 @@ impl RowWriter {
         }
     }
 
-    /// The row as it was written.
-    pub(super) fn finish(self) -> Vec<u8> {
-        self.0
+    /// Whether it is longer than what can be read again.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.0[1..].len() as u64 > MAX_BYTES
     }
 
-    /// The row compressed, if that makes it smaller.
-    pub(super) fn finish_compressed(self) -> Vec<u8> {
-        if self.0.len() <= COMPRESSED_ABOVE_BYTES {
-            return self.0;
+    /// The row as it was written; none where it is too long.
+    pub(super) fn finish(self) -> Option<Vec<u8>> {
+        (!self.is_too_long()).then_some(self.0)
+    }
+
+    /// The row compressed, if that makes it smaller; likewise.
+    pub(super) fn finish_compressed(self) -> Option<Vec<u8>> {
+        if self.is_too_long() || self.0.len() <= COMPRESSED_ABOVE_BYTES {
+            return self.finish();
         }
         let mut encoder = ZlibEncoder::new(vec![COMPRESSED], Compression::fast());
         encoder
             .write_all(&self.0[1..])
             .expect("writing to memory cannot fail");
-        encoder.finish().expect("writing to memory cannot fail")
+        Some(encoder.finish().expect("writing to memory cannot fail"))
     }
 }
 

@@ -3,9 +3,138 @@ use proptest::prelude::*;
 use super::*;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{NUMBERS, Sums};
+use crate::store::schema;
 
 fn numbers() -> impl Strategy<Value = [u64; NUMBERS]> {
     prop::array::uniform(prop_oneof![Just(0), 0..1_000_u64, any::<u64>()])
+}
+
+/// Whether bytes can be read as a row.
+fn read_all(bytes: &[u8]) -> bool {
+    PackedRow::read(bytes).is_ok_and(|row| row.intervals().is_ok())
+}
+
+/// A row that is long enough to be compressed.
+fn some_row(compressed: bool) -> Vec<u8> {
+    let counts: Vec<u8> = (0..200).map(|at| at % 7 * 2).collect();
+    let mut writer = RowWriter::new(UserSums::default(), &[(1, 2), (3, 400)]);
+    for endpoint in 0..4 {
+        writer.add(interval(endpoint, &counts));
+    }
+    let bytes = if compressed {
+        writer.finish_compressed()
+    } else {
+        writer.finish()
+    };
+    bytes.unwrap()
+}
+
+fn interval(endpoint: i64, response: &[u8]) -> RowInterval<'_> {
+    let mut numbers = [0; NUMBERS];
+    numbers[0] = 1;
+    RowInterval {
+        endpoint,
+        sums: Sums::from_numbers(numbers),
+        response,
+        intended: &[],
+    }
+}
+
+/// A count of 1 at position 0, then zeros.
+fn padded(bytes: usize) -> Vec<u8> {
+    let mut counts = vec![0; bytes];
+    counts[0] = 2;
+    counts
+}
+
+fn rows<'a>(connection: &'a Connection, sum: &'a mut IntervalSum) -> AgentRows<'a> {
+    AgentRows {
+        connection,
+        run: 1,
+        grain: Grain::Full,
+        last_second: None,
+        sum,
+    }
+}
+
+/// The intervals of an agent's rows of a level in its first seconds.
+fn intervals_of(connection: &Connection, agent: i64, level: usize) -> Vec<(i64, Vec<u8>)> {
+    let mut found = Vec::new();
+    visit_level(connection, 1, agent, level, 0..8, |_, row| {
+        let intervals = row.intervals()?;
+        found.extend(intervals.iter().map(|i| (i.endpoint, i.response.to_vec())));
+        Ok(())
+    })
+    .unwrap();
+    found
+}
+
+#[test]
+fn a_row_that_would_be_too_long_is_kept_coarsely() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let (long, users) = (padded(33 << 20), UserSums::default());
+    let intervals = [interval(0, &long), interval(1, &long)];
+    rows(&connection, &mut sum)
+        .add(0, 0, users, &[], &intervals)
+        .unwrap();
+    assert_eq!(
+        intervals_of(&connection, 0, 0),
+        [(0, vec![2]), (1, vec![2])]
+    );
+}
+
+#[test]
+fn an_agent_whose_rows_cannot_be_added_up_harms_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let mut rows = rows(&connection, &mut sum);
+    let users = UserSums::default();
+    let damaged = [2, 0x80];
+    for second in 0..2 {
+        rows.add(0, second, users, &[], &[interval(0, &damaged)])
+            .unwrap();
+        rows.add(2, second, users, &[], &[interval(0, &[2])])
+            .unwrap();
+    }
+    rows.insert(1, 0, 3, &[0, 0x80]).unwrap();
+    rows.roll(0..3, 100).unwrap();
+    assert_eq!(intervals_of(&connection, 0, 1), []);
+    assert_eq!(intervals_of(&connection, 1, 1), []);
+    assert_eq!(intervals_of(&connection, 2, 1), [(0, vec![4])]);
+}
+
+#[test]
+fn empty_stretches_of_a_run_and_of_an_agent_are_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let mut rows = rows(&connection, &mut sum);
+    let users = UserSums::default();
+    for (agent, second) in [(0, 0), (1, 1_000), (0, 2_000_000_000)] {
+        rows.add(agent, second, users, &[], &[interval(0, &[2])])
+            .unwrap();
+    }
+    rows.roll(0..2, 2_000_001_000).unwrap();
+    let mut found = Vec::new();
+    let mut statement = connection
+        .prepare("SELECT agent, bucket FROM agent_intervals WHERE level = 1 ORDER BY bucket")
+        .unwrap();
+    let mut places = statement.query([]).unwrap();
+    while let Some(row) = places.next().unwrap() {
+        found.push((row.get(0).unwrap(), row.get(1).unwrap()));
+    }
+    assert_eq!(found, [(0, 0), (1, 1_000), (0, 2_000_000_000_i64)]);
+}
+
+#[test]
+fn up_to_32_agents_are_kept_exactly() {
+    assert_eq!(Grain::of(1), Grain::None);
+    assert_eq!(Grain::of(2), Grain::Full);
+    assert_eq!(Grain::of(32), Grain::Full);
+    assert_eq!(Grain::of(33), Grain::Coarse);
 }
 
 proptest! {
@@ -38,6 +167,7 @@ proptest! {
             writer.add(*interval);
         }
         let bytes = if compressed { writer.finish_compressed() } else { writer.finish() };
+        let bytes = bytes.unwrap();
         let row = PackedRow::read(&bytes).unwrap();
         prop_assert_eq!(row.users(), users);
         prop_assert_eq!(row.errors(), errors);
@@ -45,10 +175,27 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(row) = PackedRow::read(&bytes) {
-            let _ = row.intervals();
+    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200), form in 0..3_u8) {
+        bytes[0] = form;
+        read_all(&bytes);
+    }
+
+    #[test]
+    fn no_damaged_row_makes_it_panic(
+        compressed in any::<bool>(),
+        cut in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = some_row(compressed);
+        prop_assert_eq!(bytes[0], u8::from(compressed));
+        prop_assert!(read_all(&bytes));
+        for (at, to) in changes {
+            let at = at.index(bytes.len() - 1) + 1;
+            bytes[at] = to;
         }
+        read_all(&bytes);
+        bytes.truncate(cut.index(bytes.len()));
+        read_all(&bytes);
     }
 
     #[test]
