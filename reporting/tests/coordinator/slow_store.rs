@@ -18,14 +18,26 @@ fn lock(dir: &Path) -> rusqlite::Connection {
     connection
 }
 
-/// The next message that says something.
+/// The next message that says something; signs of life do not.
 async fn hear(agent: &mut FakeAgent) -> ToAgent {
-    loop {
-        match agent.receive().await.expect("the connection stays") {
-            ToAgent::Ack { seq: 0, .. } => {}
-            message => return message,
+    let says_something = async {
+        loop {
+            match agent.receive().await.expect("the connection stays") {
+                ToAgent::Ack { seq: 0, .. } => {}
+                message => return message,
+            }
         }
-    }
+    };
+    let message = tokio::time::timeout(PATIENCE, says_something).await;
+    message.expect("the coordinator should say something")
+}
+
+async fn until_acknowledged(agent: &mut FakeAgent, number: u64) {
+    let message = hear(agent).await;
+    assert!(
+        matches!(message, ToAgent::Ack { seq, .. } if seq == number),
+        "{message:?}"
+    );
 }
 
 async fn begin_with_two(site: &Site, agents: [&mut FakeAgent; 2]) -> RunId {
@@ -79,12 +91,11 @@ async fn agents_are_answered_and_not_lost_while_their_results_wait() {
     drop(lock);
 
     for seq in [1, 2] {
-        let ToAgent::Ack { seq: saved, .. } = hear(&mut stays).await else {
-            panic!("snapshot {seq} should be acknowledged");
-        };
-        assert_eq!(saved, seq);
+        until_acknowledged(&mut stays, seq).await;
     }
-    assert_eq!(stays.snapshot(last(&run_id, 3, 14)).await, ack(&run_id, 3));
+    let last = last(&run_id, 3, 14);
+    stays.send(&ToCoordinator::Snapshot(last.into())).await;
+    until_acknowledged(&mut stays, 3).await;
     assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
     assert_eq!(requests(&site, &run_id).await, 19);
     site.close().await;
