@@ -71,7 +71,7 @@ pub(super) fn read(
         start,
         end,
         scope.endpoint,
-        scope.agent_of_results()
+        scope.agent_filter()
     ])?;
     let mut requests: HashMap<i64, u64> = HashMap::new();
     while let Some(row) = rows.next()? {

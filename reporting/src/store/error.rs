@@ -59,7 +59,7 @@ pub enum StoreError {
     Unreadable(String),
     #[error("the store is closed")]
     Closed,
-    /// It kept several from being done together.
+    /// The same error for all snapshots of a batch.
     #[error(transparent)]
     Shared(Arc<StoreError>),
 }

@@ -136,7 +136,7 @@ pub(super) fn visit(
         to_sql(block.level as u64),
         block.from,
         block.to,
-        scope.agent_of_results()
+        scope.agent_filter()
     ])?;
     while let Some(row) = rows.next()? {
         let mut agents = AgentSet::default();

@@ -94,7 +94,7 @@ fn intervals(
         from,
         to,
         scope.endpoint,
-        scope.agent_of_results()
+        scope.agent_filter()
     ])?;
     let mut parts = Intervals::new();
     while let Some(row) = rows.next()? {

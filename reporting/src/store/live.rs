@@ -286,7 +286,7 @@ impl LiveRun {
             return Ok(grain);
         }
         let grain = Grain::of(self.agents.len());
-        let unknown = second_rows::has_changes_of_unknown_agents(connection, self.key)?;
+        let unknown = second_rows::has_unattributed_changes(connection, self.key)?;
         run_rows::save_grain(connection, self.key, grain, unknown)?;
         self.grain = Some(grain);
         Ok(grain)

@@ -178,7 +178,7 @@ fn started_at_us(connection: &Connection, run: i64) -> StoreResult<Option<i64>> 
 }
 
 /// Lines of agents that were saved by a version that did not keep whose they are.
-pub(super) fn of_unknown_agents(connection: &Connection, run: i64) -> StoreResult<u64> {
+pub(super) fn unattributed(connection: &Connection, run: i64) -> StoreResult<u64> {
     let lines: i64 = connection
         .prepare_cached(
             "SELECT count(*) FROM log WHERE run = ?1 AND agent IS NULL AND source <> 'coordinator'",

@@ -1,7 +1,7 @@
 //! Everything that is kept: one SQLite database in the data directory.
 //!
-//! One thread writes (`writer.rs`), a few connections read (`readers.rs`). The snapshots that wait are one transaction
-//! (`save/`); once they are answered, they survive the end of the process however that comes. Results are rows per second
+//! One thread writes (`writer.rs`), a few connections read (`readers.rs`). The snapshots of a run that wait are
+//! one transaction (`save/`); once they are answered, they survive the end of the process however that comes. Results are rows per second
 //! and endpoint, all agents together, with sums of 8, 64, … seconds above them (`rollup.rs`); windows are read as few of
 //! either (`totals.rs`, `../measure/windows.rs`). Each agent's own part is kept beside them (`agent_rows/`).
 

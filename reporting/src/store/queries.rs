@@ -317,16 +317,13 @@ impl Store {
     ///
     /// # Errors
     /// There is no such run, or the database failed.
-    pub(crate) async fn of_unknown_agents(
-        &self,
-        run_id: &RunId,
-    ) -> Result<OfUnknownAgents, StoreError> {
+    pub(crate) async fn unattributed(&self, run_id: &RunId) -> Result<Unattributed, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let run = run_rows::key_of(connection, &id)?;
-            Ok(OfUnknownAgents {
+            Ok(Unattributed {
                 users: run_rows::has_unknown_users(connection, run)?,
-                log_lines: log_rows::of_unknown_agents(connection, run)?,
+                log_lines: log_rows::unattributed(connection, run)?,
             })
         };
         self.inner.readers.run(query).await
@@ -335,7 +332,7 @@ impl Store {
 
 /// What earlier versions saved without whose it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct OfUnknownAgents {
+pub(crate) struct Unattributed {
     /// Users that came and went, and iterations.
     pub(crate) users: bool,
     /// Lines of the console log.

@@ -20,7 +20,7 @@ pub(super) fn visit(
     step: u32,
     mut visit: impl FnMut(u32, u64, u64),
 ) -> StoreResult<()> {
-    let (query, rolled) = if scope.is_everyone() {
+    let (query, rolled) = if scope.has_no_filter() {
         let query = "SELECT bucket, requests, failures FROM seconds
              WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL AND ?6 IS NULL";
         (query.to_owned(), ALL_ROLLED)
@@ -39,7 +39,7 @@ pub(super) fn visit(
             block.from,
             block.to,
             scope.endpoint,
-            scope.agent_of_results()
+            scope.agent_filter()
         ])?;
         while let Some(row) = rows.next()? {
             visit(

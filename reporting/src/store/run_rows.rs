@@ -14,7 +14,7 @@ use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
 use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
 use super::scope::{RowScope, Scope, is_only_agent};
-use super::second_rows::has_changes_of_unknown_agents;
+use super::second_rows::has_unattributed_changes;
 use super::secret_rows::definition_of;
 
 /// Most runs one query returns.
@@ -186,7 +186,7 @@ pub(super) fn has_unknown_users(connection: &Connection, run: i64) -> StoreResul
         return Ok(false);
     }
     if grain(connection, run)?.is_none() {
-        return has_changes_of_unknown_agents(connection, run);
+        return has_unattributed_changes(connection, run);
     }
     Ok(connection
         .prepare_cached("SELECT has_unknown_users FROM runs WHERE run = ?1")?

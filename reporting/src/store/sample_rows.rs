@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, StoreResult};
-use super::integers::to_sql;
+use super::integers::{from_sql, to_sql};
 use super::live::endpoints;
 use super::request_rows;
 use super::rows::SamplePoint;
@@ -119,7 +119,9 @@ pub(super) fn read(
     let scope = RowScope::find(connection, run_id, scope)?;
     let of = request_rows::count(connection, &scope)?;
     let seconds = scope.from.max(from_second)..scope.to;
-    let level = level_for(seconds.end.saturating_sub(seconds.start).max(1), max_points);
+    let share = Share::of(connection, &scope)?;
+    let length = seconds.end.saturating_sub(seconds.start).max(1);
+    let level = level_for(length, max_points, share);
     let mut samples = Vec::new();
     let mut complete = Complete::ALL;
     let mut statement = connection.prepare_cached(&format!(
@@ -131,7 +133,7 @@ pub(super) fn read(
         to_sql(level as u64),
         bucket_of(seconds.start, level),
         seconds.end,
-        scope.agent_of_results()
+        scope.agent_filter()
     ])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(0)?.as_blob();
@@ -144,14 +146,14 @@ pub(super) fn read(
                 sample.agent = agent;
             }
         }
+        of_row.retain(|sample| {
+            let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
+            let endpoint = i64::from(sample.endpoint);
+            let is_of_agent = scope.agents().is_empty() || scope.agents().contains(&sample.agent);
+            seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent
+        });
         samples.extend(of_row);
     }
-    samples.retain(|sample| {
-        let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
-        let endpoint = i64::from(sample.endpoint);
-        let is_of_agent = scope.agents().is_empty() || scope.agents().contains(&sample.agent);
-        seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent
-    });
     choose_shown(&mut samples, &mut complete, max_points);
     let names: Vec<Endpoint> = endpoints(connection, scope.run)?
         .into_iter()
@@ -181,15 +183,64 @@ pub(super) fn read(
     })
 }
 
-/// The coarsest level whose full rows still make about twice `max_points` samples: of the rows' different
-/// shares the least is that of all.
-fn level_for(seconds: u32, max_points: usize) -> usize {
-    (1..LEVELS)
-        .rev()
-        .find(|level| (seconds / width(*level)) as usize * drawn_per_row() >= 2 * max_points)
-        .unwrap_or(0)
+/// Most rows that are read, however few of their samples are wanted.
+const MAX_ROWS: u32 = 8_192;
+
+/// How many of a run's agents a scope is about: of a row's samples about as large a part is theirs.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    agents: u64,
+    of: u64,
+}
+
+impl Share {
+    fn of(connection: &Connection, scope: &RowScope) -> StoreResult<Self> {
+        if scope.agents().is_empty() {
+            return Ok(Self { agents: 1, of: 1 });
+        }
+        let of: i64 = connection
+            .prepare_cached("SELECT count(*) FROM run_agents WHERE run = ?1")?
+            .query_row([scope.run], |row| row.get(0))?;
+        Ok(Self {
+            agents: scope.agents().len() as u64,
+            of: from_sql(of),
+        })
+    }
+}
+
+/// The coarsest level whose full rows still make about twice `max_points` samples of those that are wanted: of the rows'
+/// different shares the least is that of all.
+fn level_for(seconds: u32, max_points: usize, share: Share) -> usize {
+    let rows = |level: usize| seconds / width(level);
+    let are_enough = |level: &usize| {
+        let drawn = u64::from(rows(*level)) * drawn_per_row() as u64;
+        drawn.saturating_mul(share.agents) >= (2 * max_points as u64).saturating_mul(share.of)
+    };
+    let wanted = (1..LEVELS).rev().find(are_enough).unwrap_or(0);
+    (wanted..LEVELS)
+        .find(|level| rows(*level) <= MAX_ROWS)
+        .unwrap_or(LEVELS - 1)
 }
 
 fn unpack(packed: &[u8]) -> StoreResult<Vec<StoredSample>> {
     rmp_serde::from_slice(packed).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finer_rows_are_read_for_one_agent_of_many_but_not_too_many() {
+        let level = |seconds, agents, of| level_for(seconds, 1_000, Share { agents, of });
+        let hour = level(3_600, 1, 1);
+        assert_eq!(level(3_600, 100, 100), hour);
+        assert!(level(3_600, 1, 10) < hour);
+        assert_eq!(level(3_600, 1, 1_000), 0);
+        let day = 24 * 3_600;
+        assert!(day / width(level(day, 1, 1_000)) > 1_000);
+        for seconds in [day, 10 * day] {
+            assert!(seconds / width(level(seconds, 1, 1_000)) <= MAX_ROWS);
+        }
+    }
 }

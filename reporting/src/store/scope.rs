@@ -172,7 +172,7 @@ impl RowScope {
     }
 
     /// Whether rows of all endpoints and agents together can be read.
-    pub(super) fn is_everyone(&self) -> bool {
+    pub(super) fn has_no_filter(&self) -> bool {
         self.endpoint.is_none() && self.agents.is_empty()
     }
 
@@ -187,7 +187,7 @@ impl RowScope {
     }
 
     /// Their name, likewise: the only agent of a run has all of its results, also those that no agent is kept with.
-    pub(super) fn agent_of_results(&self) -> Option<&str> {
+    pub(super) fn agent_filter(&self) -> Option<&str> {
         self.agent.as_deref().filter(|_| !self.agents.is_empty())
     }
 

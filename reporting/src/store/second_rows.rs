@@ -87,7 +87,7 @@ fn visit(
     step: u32,
     mut visit: impl FnMut(u32, UserSums),
 ) -> StoreResult<()> {
-    let rows_of = match scope.agent_of_results() {
+    let rows_of = match scope.agent_filter() {
         None => {
             "seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL"
         }
@@ -105,7 +105,7 @@ fn visit(
             to_sql(block.level as u64),
             block.from,
             block.to,
-            scope.agent_of_results()
+            scope.agent_filter()
         ])?;
         while let Some(row) = rows.next()? {
             let users = UserSums {
@@ -169,10 +169,7 @@ pub(super) fn visit_user_changes(
 
 /// Whether users or iterations of a run are of agents that are not known: of a run of several agents that an earlier
 /// version saved.
-pub(super) fn has_changes_of_unknown_agents(
-    connection: &Connection,
-    run: i64,
-) -> StoreResult<bool> {
+pub(super) fn has_unattributed_changes(connection: &Connection, run: i64) -> StoreResult<bool> {
     // The widest stretches are the fewest rows, and together they are the whole run.
     let sum = |table: &str| {
         connection

@@ -102,7 +102,7 @@ pub(super) fn read(
             block.from,
             block.to,
             scope.endpoint,
-            scope.agent_of_results()
+            scope.agent_filter()
         ])?;
         while let Some(row) = rows.next()? {
             stored_interval::add(sums.entry(row.get(0)?).or_default(), row, 1)?;

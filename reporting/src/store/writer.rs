@@ -1,7 +1,7 @@
 //! The one thread that writes: a queue bounded in bytes, from which snapshots are saved many at a time.
 //!
 //! A transaction costs an fsync and the pages that it touches, whether it holds one snapshot or hundreds. So what waits
-//! goes into one, and the more agents there are, the longer the pauses between transactions ([`Pace`]).
+//! goes into one for each run, and the more agents there are, the longer the pauses between transactions ([`Pace`]).
 
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -22,7 +22,7 @@ use super::save::{self, SaveOutcome};
 const QUEUE_KIB: u32 = 64 << 10;
 /// What a job that is not a snapshot is taken to need of it.
 const JOB_KIB: u32 = 16;
-/// Most snapshots of one transaction, and the memory that they may take before no more are added.
+/// Most snapshots that are saved together, and the memory that they may take before no more are added.
 const MAX_BATCH: usize = 4_096;
 const MAX_BATCH_KIB: u32 = QUEUE_KIB / 2;
 /// How much longer a transaction may wait for further snapshots for each agent of the runs that are being saved, and
@@ -183,7 +183,7 @@ fn next_job(inbox: &Receiver<Queued>, state: &mut WriterState) -> Option<Queued>
     inbox.recv().ok()
 }
 
-/// Snapshots for one transaction, in the order in which they came.
+/// Snapshots for one transaction per run, in the order in which they came.
 struct Batch {
     snapshots: Vec<WaitingSnapshot>,
     room: OwnedSemaphorePermit,
@@ -315,6 +315,62 @@ mod tests {
             assert_eq!(saved.await.unwrap().unwrap(), SaveOutcome::Saved);
         }
         assert_eq!(transactions(dir.path()) - before, 1);
+    }
+
+    fn room_for(room: &Arc<Semaphore>, kib: u32) -> OwnedSemaphorePermit {
+        Arc::clone(room).try_acquire_many_owned(kib).unwrap()
+    }
+
+    fn waiting() -> WaitingSnapshot {
+        WaitingSnapshot {
+            run_id: "r".into(),
+            agent_id: "a".into(),
+            snapshot: CheckedSnapshot::new(Snapshot::default()).unwrap(),
+            answer: oneshot::channel().0,
+        }
+    }
+
+    fn queued(room: OwnedSemaphorePermit) -> Queued {
+        let job = Job::Save(Box::new(waiting()));
+        Queued { job, room }
+    }
+
+    #[test]
+    fn a_batch_waits_until_its_time_or_for_another_job() {
+        let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
+        let (jobs, inbox) = mpsc::channel();
+        let mut batch = Batch::new(waiting(), room_for(&room, 1));
+        let until = Instant::now() + Duration::from_millis(50);
+        assert!(batch.fill(&inbox, Some(until)).is_none());
+        assert!(Instant::now() >= until);
+        for _ in 0..2 {
+            jobs.send(queued(room_for(&room, 1))).unwrap();
+        }
+        // Without a time to wait for, what is there is taken.
+        assert!(batch.fill(&inbox, None).is_none());
+        assert_eq!(batch.snapshots.len(), 3);
+        let job = Job::Other(Box::new(|_| {}));
+        let room = room_for(&room, JOB_KIB);
+        jobs.send(Queued { job, room }).unwrap();
+        let hour = Instant::now() + Duration::from_secs(3_600);
+        let next = batch.fill(&inbox, Some(hour));
+        assert!(next.is_some_and(|next| matches!(next.job, Job::Other(_))));
+        assert_eq!(batch.snapshots.len(), 3);
+    }
+
+    #[test]
+    fn a_batch_is_full_when_it_takes_its_memory() {
+        let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
+        let (jobs, inbox) = mpsc::channel();
+        for _ in 0..3 {
+            jobs.send(queued(room_for(&room, 1))).unwrap();
+        }
+        drop(jobs);
+        let mut batch = Batch::new(waiting(), room_for(&room, MAX_BATCH_KIB - 2));
+        let hour = Instant::now() + Duration::from_secs(3_600);
+        assert!(batch.fill(&inbox, Some(hour)).is_none());
+        assert_eq!(batch.snapshots.len(), 3);
+        assert!(inbox.try_recv().is_ok(), "the last one has to wait");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub const MAX_SUMMARY_POINTS: usize = 2_000;
 /// What has to be known about the numbers of a single agent.
 async fn remark_on_agent(store: &Store, run_id: &RunId) -> Result<Option<String>, StoreError> {
     let mut remarks = Vec::new();
-    if store.of_unknown_agents(run_id).await?.users {
+    if store.unattributed(run_id).await?.users {
         remarks.push(
             "users and arrivals that were saved before agents were kept with them are not included",
         );

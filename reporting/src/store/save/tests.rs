@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, WorkerState};
+use greylag_infra::protocol::{AgentEnd, Endpoint, SampleData, SampleKind, Snapshot, WorkerState};
 use greylag_infra::{
     BuildInfo, Completeness, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord, RunTime,
     WallClock, WallTime,
@@ -12,7 +12,7 @@ use crate::measure::interval::Interval;
 use crate::store::live::LiveTotals;
 use crate::store::lock::DirectoryLock;
 use crate::store::scope::Scope;
-use crate::store::{run_rows, schema, totals};
+use crate::store::{run_rows, sample_rows, schema, totals};
 
 /// The writer's state, with an active run `r` of these agents; worker k belongs to agent k.
 fn state(dir: &tempfile::TempDir, agents: &[&str]) -> WriterState {
@@ -198,4 +198,38 @@ fn a_batch_that_fails_late_changes_nothing() {
     ];
     assert_eq!(save_batch(&mut state, batch()), expected);
     assert_eq!(counts(&mut state), (3, 3));
+}
+
+#[test]
+fn one_agent_of_many_has_as_many_samples_as_are_asked_for() {
+    const AGENTS: u64 = 20;
+    const SECONDS: u64 = 256;
+    const POINTS: usize = 100;
+    let names: Vec<String> = (0..AGENTS).map(|agent| agent.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = state(&dir, &names);
+    let sample = |agent: u64, number: u64| SampleData {
+        endpoint: 0,
+        at_us: number * 200_000 + agent,
+        response_us: 1_000,
+        failed: false,
+        kind: SampleKind::Drawn,
+    };
+    let batch = (0..).zip(&names).map(|(agent, name)| {
+        let samples = (0..5 * SECONDS).map(|number| sample(agent, number));
+        let snapshot = Snapshot {
+            samples: samples.collect(),
+            ..snapshot(1)
+        };
+        (*name, snapshot)
+    });
+    let outcomes = save_batch(&mut state, batch.collect());
+    assert!(outcomes.iter().all(|o| *o == Ok(SaveOutcome::Saved)));
+    let scope = Scope {
+        agent: Some("7".to_owned()),
+        ..Scope::default()
+    };
+    let samples = sample_rows::read(&state.connection, &"r".into(), &scope, 0, POINTS).unwrap();
+    assert!(samples.points.len() >= POINTS, "{}", samples.points.len());
 }

@@ -138,7 +138,7 @@ async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
     assert_eq!(users(&Scope::default()).await, 3);
     assert_eq!(users(&of_agent).await, 3);
     assert_eq!(store.log(&"r".into(), &of_agent, 0, 10).await.unwrap(), []);
-    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    let unknown = store.unattributed(&"r".into()).await.unwrap();
     assert!(!unknown.users);
     assert_eq!(unknown.log_lines, 1);
 
@@ -210,7 +210,7 @@ async fn a_run_of_several_agents_goes_on() {
     .unwrap();
     drop(old);
     let store = Store::open(dir.path()).unwrap();
-    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    let unknown = store.unattributed(&"r".into()).await.unwrap();
     assert!(unknown.users);
     // So much later that the old seconds are rolled up with the new ones.
     for second in 0..200 {
@@ -280,6 +280,6 @@ async fn a_run_of_several_agents_goes_on() {
     let series = store.series(&"r".into(), &of_agent, 1_000).await.unwrap();
     // The three users of before are of agents that are not known.
     assert_eq!(series.points.last().unwrap().users, 199);
-    let unknown = store.of_unknown_agents(&"r".into()).await.unwrap();
+    let unknown = store.unattributed(&"r".into()).await.unwrap();
     assert!(unknown.users);
 }

@@ -69,7 +69,7 @@ async fn remark(store: &Store, id: &RunId, scope: &Scope) -> Result<Option<Strin
     if scope.agent.is_none() {
         return Ok(None);
     }
-    let lines = store.of_unknown_agents(id).await?.log_lines;
+    let lines = store.unattributed(id).await?.log_lines;
     Ok((lines > 0).then(|| {
         format!("{lines} lines are not included: they were saved before agents were kept with them")
     }))
