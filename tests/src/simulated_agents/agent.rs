@@ -175,7 +175,7 @@ impl SimulatedAgent {
                 }
             }
             ToAgent::Abandon { run_id } => {
-                let reason = format!("{} was told to abandon run {run_id}", self.name);
+                let reason = format!("{} was asked to abandon run {run_id}", self.name);
                 self.shared.tally().refusals.push(reason);
                 self.part = None;
             }

@@ -103,7 +103,7 @@ async fn until(then: Option<Instant>) {
     }
 }
 
-/// What is to be answered to a message that is no snapshot.
+/// What is to be answered to a message that is not a snapshot.
 async fn answer(
     coordinator: &Coordinator,
     agent_id: &AgentId,

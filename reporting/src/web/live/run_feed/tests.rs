@@ -66,7 +66,7 @@ impl Run {
                     self.add(self.seconds.len() - 1, *requests);
                 }
             }
-            // In a wide step what is late is not told from what is new, and its dots come with the next page.
+            // In a wide step what is late cannot be distinguished from what is new, and its dots come with the next page.
             Happening::Late(at, requests) if !self.seconds.is_empty() && self.step_s == 1 => {
                 self.add(at.index(self.seconds.len()), *requests);
             }
