@@ -10,4 +10,6 @@ mod info;
 pub(crate) use choice::{
     Choice, ChoiceError, choose, scenario_of, settings_of, shape_ceiling, unknown_scenario,
 };
-pub(crate) use info::{option_info, scenario_info, whole_scenario_info};
+#[cfg(feature = "coordinator")]
+pub(crate) use info::whole_scenario_info;
+pub(crate) use info::{option_info, scenario_info};

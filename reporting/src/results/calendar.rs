@@ -10,6 +10,7 @@ use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
 
 /// `2026-11-23 06:04:42 UTC`.
+#[cfg(feature = "coordinator")]
 pub(crate) fn utc(at: impl Borrow<WallTime>) -> String {
     format(
         at,
@@ -18,6 +19,7 @@ pub(crate) fn utc(at: impl Borrow<WallTime>) -> String {
 }
 
 /// For narrow places: `Nov 23, 06:04:42`.
+#[cfg(feature = "coordinator")]
 pub(crate) fn day_and_time(at: impl Borrow<WallTime>) -> String {
     format(
         at,
@@ -45,6 +47,7 @@ pub fn rfc3339(at: WallTime) -> String {
 }
 
 /// The time of day, `06:04:42`.
+#[cfg(feature = "coordinator")]
 pub(crate) fn time_of_day(at: impl Borrow<WallTime>) -> String {
     format(at, format_description!("[hour]:[minute]:[second]"))
 }

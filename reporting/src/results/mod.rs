@@ -2,7 +2,6 @@
 //!
 //! Everything is put together from what the store answers. The types of the document are there for clients, too.
 
-#[cfg(feature = "coordinator")]
 pub(crate) mod calendar;
 #[cfg(feature = "coordinator")]
 pub(crate) mod console_tables;
