@@ -45,9 +45,9 @@ test("dots come in order of time and go by number", () => {
     ["GET", "/a"],
     ["GET", "/b"],
   ];
-  const first = { forget: true, endpoints, at_ms: [500, 250], response_us: [1_230, 40], endpoint: [1, 0], kind: [1, 3], of: 9 };
+  const first = { forget: true, endpoints, at_ms: [500, 250], response_us: [1_230, 40], endpoint: [1, 0], kind: [1, 3], next: 2, of: 9 };
   data.apply(delta([], { dots: dots(first) }));
-  data.apply(delta([], { dots: dots({ gone: [0], at_ms: [100], response_us: [7], endpoint: [0], kind: [0], of: 12 }) }));
+  data.apply(delta([], { dots: dots({ gone: [0], at_ms: [100], response_us: [7], endpoint: [0], kind: [0], next: 3, of: 12 }) }));
   assert.deepEqual(
     data.samples.map(({ at_s, response_ms, name, failed, extra }) => [at_s, response_ms, name, failed, extra]),
     [
@@ -56,6 +56,17 @@ test("dots come in order of time and go by number", () => {
     ],
   );
   assert.equal(data.samplesOf, 12);
+  // What a page that comes later gets, and then the same update as all others.
+  const late = { forget: true, endpoints, at_ms: [100, 650], response_us: [7, 40], endpoint: [0, 0], kind: [0, 3], numbers: [2, -1], next: 3 };
+  data.apply(delta([], { dots: dots(late) }));
+  data.apply(delta([], { dots: dots({ gone: [2], at_ms: [900], response_us: [5], endpoint: [1], kind: [0], next: 4 }) }));
+  assert.deepEqual(
+    data.samples.map(({ at_s, name }) => [at_s, name]),
+    [
+      [0.75, "/a"],
+      [0.9, "/b"],
+    ],
+  );
   data.apply(delta([], { dots: dots({ forget: true }) }));
   assert.deepEqual(data.samples, []);
 });
