@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use greylag_infra::{AgentId, WallTime};
 use rusqlite::ErrorCode;
 
-use crate::store::StoreError;
+use crate::store::{SaveOutcome, StoreError};
 
 /// The store has not been able to save anything since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,15 @@ impl Saving {
                 let cause = cause_of(error);
                 state.fails = Some(SavingFails { since, cause });
             }
+        }
+    }
+
+    /// The same of a snapshot. One that is known or out of turn is refused without being written, which says nothing about
+    /// the store either.
+    pub(super) fn note_snapshot(&self, saved: &Result<SaveOutcome, StoreError>, now: WallTime) {
+        match saved {
+            Ok(SaveOutcome::Duplicate | SaveOutcome::Gap { .. }) => {}
+            saved => self.note(saved, now),
         }
     }
 
@@ -135,9 +144,11 @@ mod tests {
         saving.note(&full(), at(9));
         let refused: Result<(), _> = Err(StoreError::InvalidSnapshot("wrong".into()));
         saving.note(&refused, at(10));
+        saving.note_snapshot(&Ok(SaveOutcome::Duplicate), at(10));
+        saving.note_snapshot(&Ok(SaveOutcome::Gap { expected: 4 }), at(10));
         let fails = saving.fails().expect("it cannot save");
         assert_eq!((fails.since, fails.cause.as_str()), (at(5), "disk full"));
-        saving.note(&Ok(()), at(11));
+        saving.note_snapshot(&Ok(SaveOutcome::Saved), at(11));
         assert_eq!(saving.fails(), None);
         saving.note(&refused, at(12));
         assert_eq!(saving.fails(), None);

@@ -173,7 +173,7 @@ async fn save(
         },
         Err(error) => Err(error),
     };
-    saving.note(&saved, coordinator.now());
+    saving.note_snapshot(&saved, coordinator.now());
     match saved {
         Ok(outcome @ (SaveOutcome::Saved | SaveOutcome::Duplicate)) => {
             let says = match outcome {
