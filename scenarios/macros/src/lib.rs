@@ -54,38 +54,7 @@ use task_set::Order;
 /// - `fn wait_time(&mut self) -> Duration` says the wait time of each user by itself;
 /// - everything else is an ordinary method.
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// #[derive(Default)]
-/// struct WebsiteUser {
-///     visits: u64,
-/// }
-///
-/// #[http_user(weight = 3, wait_time = between(1.0, 3.0))]
-/// impl WebsiteUser {
-///     async fn on_start(&mut self, client: &mut Client) -> TaskResult {
-///         client.post("/login").form(&[("user", "ada")]).send().await?;
-///         Ok(())
-///     }
-///
-///     #[task]
-///     async fn homepage(&mut self, client: &mut Client) -> TaskResult {
-///         self.visits += 1;
-///         client.get("/").send().await?;
-///         Ok(())
-///     }
-///
-///     #[task(weight = 2, tags("api"))]
-///     async fn products(&mut self, client: &mut Client) -> TaskResult {
-///         client.get("/api/products").send().await?;
-///         Ok(())
-///     }
-/// }
-///
-/// let scenario = Scenario::new("website").user_type::<WebsiteUser>();
-/// assert_eq!(scenario.user_types[0].weight(), 3.0);
-/// ```
+#[doc = include_str!("../doc/http_user.md")]
 #[proc_macro_attribute]
 pub fn http_user(arguments: TokenStream, item: TokenStream) -> TokenStream {
     user::expand("http_user", "HttpUser", arguments.into(), item.into()).into()
@@ -95,24 +64,7 @@ pub fn http_user(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It takes what [`#[http_user]`](macro@http_user) takes and reads the block as that does.
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// struct Reader {
-///     page: u64,
-/// }
-///
-/// #[fast_http_user(state = Reader { page: 1 }, wait_time = constant(1.0), max_redirects = 0)]
-/// impl Reader {
-///     #[task]
-///     async fn next(&mut self, client: &mut Client) -> TaskResult {
-///         client.get(format!("/pages/{}", self.page)).name("/pages/[n]").send().await?;
-///         self.page += 1;
-///         Ok(())
-///     }
-/// }
-/// # Scenario::new("read").user_type::<Reader>();
-/// ```
+#[doc = include_str!("../doc/fast_http_user.md")]
 #[proc_macro_attribute]
 pub fn fast_http_user(arguments: TokenStream, item: TokenStream) -> TokenStream {
     user::expand(
@@ -133,45 +85,7 @@ pub fn fast_http_user(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// `async fn name(&mut self, user: &mut WebsiteUser, client: &mut Client) -> TaskResult`. The set begins
 /// with a new state each time a user enters it.
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// #[derive(Default)]
-/// struct WebsiteUser {
-///     seen: u64,
-/// }
-///
-/// #[http_user]
-/// impl WebsiteUser {
-///     #[task(weight = 3)]
-///     type Browse = Browsing;
-///
-///     #[task]
-///     async fn homepage(&mut self, client: &mut Client) -> TaskResult {
-///         client.get("/").send().await?;
-///         Ok(())
-///     }
-/// }
-///
-/// #[derive(Default)]
-/// struct Browsing;
-///
-/// #[task_set(user = WebsiteUser, wait_time = between(0.5, 1.0))]
-/// impl Browsing {
-///     #[task(weight = 10)]
-///     async fn look(&mut self, user: &mut WebsiteUser, client: &mut Client) -> TaskResult {
-///         user.seen += 1;
-///         client.get("/shelf").send().await?;
-///         Ok(())
-///     }
-///
-///     #[task]
-///     async fn leave(&mut self, _: &mut WebsiteUser, _: &mut Client) -> TaskResult {
-///         interrupt()
-///     }
-/// }
-/// # Scenario::new("website").user_type::<WebsiteUser>();
-/// ```
+#[doc = include_str!("../doc/task_set.md")]
 #[proc_macro_attribute]
 pub fn task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
     task_set::expand(Order::Random, arguments.into(), item.into()).into()
@@ -183,39 +97,7 @@ pub fn task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// It takes what [`#[task_set]`](macro@task_set) takes. A task of weight 3 runs three times in a row, and a
 /// nested task set has its turn where its `type` stands.
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// #[derive(Default)]
-/// struct Buyer;
-///
-/// #[http_user]
-/// impl Buyer {
-///     #[task]
-///     type Buy = Checkout;
-/// }
-///
-/// #[derive(Default)]
-/// struct Checkout {
-///     token: String,
-/// }
-///
-/// #[sequential_task_set(user = Buyer)]
-/// impl Checkout {
-///     #[task]
-///     async fn begin(&mut self, _: &mut Buyer, client: &mut Client) -> TaskResult {
-///         self.token = client.post("/checkout").send().await?.text().to_owned();
-///         Ok(())
-///     }
-///
-///     #[task]
-///     async fn pay(&mut self, _: &mut Buyer, client: &mut Client) -> TaskResult {
-///         client.post("/pay").form(&[("token", &self.token)]).send().await?;
-///         interrupt()
-///     }
-/// }
-/// # Scenario::new("shop").user_type::<Buyer>();
-/// ```
+#[doc = include_str!("../doc/sequential_task_set.md")]
 #[proc_macro_attribute]
 pub fn sequential_task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
     task_set::expand(Order::Sequential, arguments.into(), item.into()).into()
@@ -227,45 +109,7 @@ pub fn sequential_task_set(arguments: TokenStream, item: TokenStream) -> TokenSt
 /// It takes what [`#[task_set]`](macro@task_set) takes, but no tags. It begins with the task that is
 /// written first; each task has [`#[transitions]`](macro@transitions), and no weight.
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// #[derive(Default)]
-/// struct Visitor;
-///
-/// #[http_user]
-/// impl Visitor {
-///     #[task]
-///     type Stroll = Strolling;
-/// }
-///
-/// #[derive(Default)]
-/// struct Strolling;
-///
-/// #[markov_task_set(user = Visitor)]
-/// impl Strolling {
-///     #[task]
-///     #[transitions(shelf = 3, leave)]
-///     async fn entrance(&mut self, _: &mut Visitor, client: &mut Client) -> TaskResult {
-///         client.get("/").send().await?;
-///         Ok(())
-///     }
-///
-///     #[task]
-///     #[transitions(entrance, leave)]
-///     async fn shelf(&mut self, _: &mut Visitor, client: &mut Client) -> TaskResult {
-///         client.get("/shelf").send().await?;
-///         Ok(())
-///     }
-///
-///     #[task]
-///     #[transitions(entrance)]
-///     async fn leave(&mut self, _: &mut Visitor, _: &mut Client) -> TaskResult {
-///         interrupt()
-///     }
-/// }
-/// # Scenario::new("shop").user_type::<Visitor>();
-/// ```
+#[doc = include_str!("../doc/markov_task_set.md")]
 #[proc_macro_attribute]
 pub fn markov_task_set(arguments: TokenStream, item: TokenStream) -> TokenStream {
     task_set::expand(Order::Markov, arguments.into(), item.into()).into()
@@ -278,22 +122,7 @@ pub fn markov_task_set(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// a sequential task set how often it runs in a row; 1 if not given) and `tags("api", "slow")` (what
 /// `--tags` and `--exclude-tags` select it by; of a task set, all tasks in it).
 ///
-/// ```
-/// use greylag::prelude::*;
-///
-/// #[derive(Default)]
-/// struct Reader;
-///
-/// #[fast_http_user]
-/// impl Reader {
-///     #[task(weight = 2, tags("api"))]
-///     async fn news(&mut self, client: &mut Client) -> TaskResult {
-///         client.get("/api/news").send().await?;
-///         Ok(())
-///     }
-/// }
-/// # Scenario::new("read").user_type::<Reader>();
-/// ```
+#[doc = include_str!("../doc/task.md")]
 #[proc_macro_attribute]
 pub fn task(_: TokenStream, item: TokenStream) -> TokenStream {
     misplaced(
