@@ -169,7 +169,11 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 2] = [("RunView", "console_tables"), ("LogLines", "remark")];
+    const LEFT_OUT: [(&str, &str); 3] = [
+        ("RunView", "console_tables"),
+        ("LogLines", "remark"),
+        ("Summary", "scope"),
+    ];
 
     fn require(name: &str, schema: &mut Schema) {
         match schema {
