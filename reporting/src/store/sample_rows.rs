@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use greylag_infra::RunId;
-use greylag_infra::protocol::{Endpoint, SampleKind};
+use greylag_infra::protocol::{Endpoint, SampleData, SampleKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -46,20 +46,14 @@ pub(super) struct StoredSample {
 }
 
 impl Sample for StoredSample {
-    fn endpoint(&self) -> u32 {
-        self.endpoint
-    }
-    fn at_us(&self) -> u64 {
-        self.at_us
-    }
-    fn response_us(&self) -> u64 {
-        self.response_us
-    }
-    fn failed(&self) -> bool {
-        self.failed
-    }
-    fn kind(&self) -> SampleKind {
-        self.kind
+    fn data(&self) -> SampleData {
+        SampleData {
+            endpoint: self.endpoint,
+            at_us: self.at_us,
+            response_us: self.response_us,
+            failed: self.failed,
+            kind: self.kind,
+        }
     }
     fn set_kind(&mut self, kind: SampleKind) {
         self.kind = kind;

@@ -33,37 +33,17 @@ const MAX_FAILED_CANDIDATES: usize = MAX_DRAWN + MAX_FAILED;
 /// Most endpoints of which a worker knows the slowest request within a second.
 const MAX_SLOWEST_CANDIDATES: usize = 1_000;
 
-/// What must be known of a sample.
+/// Whatever holds a sample.
 pub trait Sample {
-    /// Endpoint, by any numbering.
-    fn endpoint(&self) -> u32;
-    /// When it ended, µs of run time.
-    fn at_us(&self) -> u64;
-    /// Response time in µs.
-    fn response_us(&self) -> u64;
-    /// Whether it failed.
-    fn failed(&self) -> bool;
-    /// Why it was kept.
-    fn kind(&self) -> SampleKind;
+    /// The sample, its endpoint by any numbering.
+    fn data(&self) -> SampleData;
     /// Keeps it for another reason.
     fn set_kind(&mut self, kind: SampleKind);
 }
 
 impl Sample for SampleData {
-    fn endpoint(&self) -> u32 {
-        self.endpoint
-    }
-    fn at_us(&self) -> u64 {
-        self.at_us
-    }
-    fn response_us(&self) -> u64 {
-        self.response_us
-    }
-    fn failed(&self) -> bool {
-        self.failed
-    }
-    fn kind(&self) -> SampleKind {
-        self.kind
+    fn data(&self) -> SampleData {
+        *self
     }
     fn set_kind(&mut self, kind: SampleKind) {
         self.kind = kind;
@@ -79,31 +59,32 @@ fn rank(sample: &impl Sample) -> u64 {
         let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         value ^ (value >> 31)
     };
-    mixed(mixed(sample.at_us()) ^ sample.response_us())
+    let sample = sample.data();
+    mixed(mixed(sample.at_us) ^ sample.response_us)
 }
 
 /// Keeps at most [`MAX_SAMPLES_PER_SECOND`] samples: drawn ones, of the failed ones some more, and the
 /// slowest of each endpoint, the slowest of all before the others. What is kept stays in order of time.
 pub fn thin_samples<T: Sample>(samples: &mut Vec<T>) {
-    let drawn = samples.iter().filter(|s| s.kind().is_drawn()).count();
+    let drawn = samples.iter().filter(|s| s.data().kind.is_drawn()).count();
     // Also if all would have room: of a set that was thinned before, nothing beyond its greatest rank is known.
     if drawn > MAX_DRAWN || samples.len() > MAX_SAMPLES_PER_SECOND {
         let mut choice = Choice::new(samples);
         choice.draw(
             MAX_DRAWN,
-            |sample| sample.kind().is_drawn(),
+            |sample| sample.data().kind.is_drawn(),
             SampleKind::Drawn,
         );
         choice.draw(
             MAX_FAILED,
-            |sample| sample.failed() && sample.kind() != SampleKind::Slow,
+            |sample| sample.data().failed && sample.data().kind != SampleKind::Slow,
             SampleKind::Failed,
         );
         choice.keep_slowest(MAX_SLOWEST);
         let kept = choice.kept;
         keep(samples, kept);
     }
-    samples.sort_by_key(Sample::at_us);
+    samples.sort_by_key(|sample| sample.data().at_us);
 }
 
 fn keep<T: Sample>(samples: &mut Vec<T>, kept: Vec<Option<SampleKind>>) {
@@ -160,8 +141,8 @@ impl<'a, T: Sample> Choice<'a, T> {
     fn keep_slowest(&mut self, limit: usize) {
         let mut slowest: HashMap<u32, usize> = HashMap::new();
         for (at, sample) in self.samples.iter().enumerate() {
-            let known = slowest.entry(sample.endpoint()).or_insert(at);
-            if sample.response_us() > self.samples[*known].response_us() {
+            let known = slowest.entry(sample.data().endpoint).or_insert(at);
+            if sample.data().response_us > self.samples[*known].data().response_us {
                 *known = at;
             }
         }
@@ -169,7 +150,7 @@ impl<'a, T: Sample> Choice<'a, T> {
             .into_values()
             .filter(|at| self.kept[*at].is_none())
             .collect();
-        slowest.sort_by_key(|at| (std::cmp::Reverse(self.samples[*at].response_us()), *at));
+        slowest.sort_by_key(|at| (std::cmp::Reverse(self.samples[*at].data().response_us), *at));
         for at in slowest.into_iter().take(limit) {
             self.kept[at] = Some(SampleKind::Slow);
         }

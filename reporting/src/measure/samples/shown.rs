@@ -30,7 +30,7 @@ impl Complete {
         let greatest = |kind: SampleKind, full: usize| {
             let ranks: Vec<u64> = samples
                 .iter()
-                .filter(|sample| sample.kind() == kind)
+                .filter(|sample| sample.data().kind == kind)
                 .map(rank)
                 .collect();
             match ranks.iter().max() {
@@ -77,7 +77,7 @@ pub(crate) fn choose_shown<T: Sample>(samples: &mut Vec<T>, complete: &mut Compl
     complete.drawn = choice
         .draw(
             limit,
-            |sample| sample.kind() != SampleKind::Slow && rank(sample) <= all.drawn,
+            |sample| sample.data().kind != SampleKind::Slow && rank(sample) <= all.drawn,
             SampleKind::Drawn,
         )
         .unwrap_or(all.drawn);
@@ -85,13 +85,15 @@ pub(crate) fn choose_shown<T: Sample>(samples: &mut Vec<T>, complete: &mut Compl
         .samples
         .iter()
         .zip(&choice.kept)
-        .filter(|(sample, kept)| kept.is_some() && sample.failed())
+        .filter(|(sample, kept)| kept.is_some() && sample.data().failed)
         .count();
     complete.failed = choice
         .draw(
             WANTED_FAILED.saturating_sub(failed_drawn),
             |sample| {
-                sample.failed() && sample.kind() != SampleKind::Slow && rank(sample) <= all.failed
+                sample.data().failed
+                    && sample.data().kind != SampleKind::Slow
+                    && rank(sample) <= all.failed
             },
             SampleKind::Failed,
         )
@@ -100,7 +102,7 @@ pub(crate) fn choose_shown<T: Sample>(samples: &mut Vec<T>, complete: &mut Compl
     choice.keep_slowest(MAX_SLOWEST_SHOWN);
     let kept = choice.kept;
     keep(samples, kept);
-    samples.sort_by_key(Sample::at_us);
+    samples.sort_by_key(|sample| sample.data().at_us);
 }
 
 /// How many samples of a stored row were drawn if it is full.

@@ -199,7 +199,7 @@ pub struct DotChanges {
     /// Of each new dot, its response time in µs, three digits.
     pub response_us: Vec<u64>,
     /// Of each new dot, the number of its endpoint.
-    pub endpoint: Vec<usize>,
+    pub endpoint: Vec<u32>,
     /// Of each new dot, its outcome and why it was kept.
     pub kind: Vec<DotKind>,
     /// Which share of all requests is drawn, 0–1.

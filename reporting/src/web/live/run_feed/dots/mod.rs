@@ -9,7 +9,7 @@ pub(super) mod tests;
 
 use std::collections::HashMap;
 
-use greylag_infra::protocol::SampleKind;
+use greylag_infra::protocol::{SampleData, SampleKind};
 
 use crate::measure::samples::{Complete, Sample, choose_shown};
 use crate::results::views::run_view::{DotChanges, DotKind};
@@ -29,7 +29,7 @@ pub(super) struct Dots {
     of: u64,
     /// Number of the next dot.
     next: u64,
-    endpoints: HashMap<(String, String), usize>,
+    endpoints: HashMap<(String, String), u32>,
     last_second: u32,
     /// Requests of the last seconds that were looked at, by how many are alike; older ones are forgotten.
     seen: HashMap<Request, u32>,
@@ -38,7 +38,7 @@ pub(super) struct Dots {
 }
 
 /// One request: when it ended and how long it took in µs, endpoint, outcome.
-type Request = (u64, u64, usize, bool);
+type Request = (u64, u64, u32, bool);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Dot {
@@ -46,31 +46,16 @@ struct Dot {
     number: Option<u64>,
     /// What it was sent as.
     sent_as: SampleKind,
-    at_us: u64,
-    response_us: u64,
-    endpoint: usize,
-    failed: bool,
-    kind: SampleKind,
+    /// Its endpoint is the browser's number of it.
+    sample: SampleData,
 }
 
 impl Sample for Dot {
-    fn endpoint(&self) -> u32 {
-        u32::try_from(self.endpoint).unwrap_or(u32::MAX)
-    }
-    fn at_us(&self) -> u64 {
-        self.at_us
-    }
-    fn response_us(&self) -> u64 {
-        self.response_us
-    }
-    fn failed(&self) -> bool {
-        self.failed
-    }
-    fn kind(&self) -> SampleKind {
-        self.kind
+    fn data(&self) -> SampleData {
+        self.sample
     }
     fn set_kind(&mut self, kind: SampleKind) {
-        self.kind = kind;
+        self.sample.kind = kind;
     }
 }
 
@@ -111,11 +96,11 @@ impl Dots {
         choose_shown(&mut dots, &mut self.complete, MAX_DOTS);
         let first_new = self.next;
         for dot in &mut dots {
-            if dot.number.is_some() && dot.kind == dot.sent_as {
+            if dot.number.is_some() && dot.sample.kind == dot.sent_as {
                 continue;
             }
             dot.number = Some(self.next);
-            dot.sent_as = dot.kind;
+            dot.sent_as = dot.sample.kind;
             self.next += 1;
         }
         let new = dots.iter().filter(|dot| dot.number >= Some(first_new));
@@ -168,12 +153,19 @@ impl Dots {
         let mut unseen = Vec::new();
         for point in points {
             let dot = self.dot(point, new_endpoints);
-            let request = (dot.at_us, dot.response_us, dot.endpoint, dot.failed);
+            let SampleData {
+                at_us,
+                response_us,
+                endpoint,
+                failed,
+                ..
+            } = dot.sample;
+            let request = (at_us, response_us, endpoint, failed);
             match known.get_mut(&request) {
                 Some(copies) if *copies > 0 => *copies -= 1,
                 _ => {
                     *self.seen.entry(request).or_default() += 1;
-                    let second = u32::try_from(dot.at_us / 1_000_000).unwrap_or(u32::MAX);
+                    let second = u32::try_from(at_us / 1_000_000).unwrap_or(u32::MAX);
                     self.last_second = self.last_second.max(second);
                     unseen.push(dot);
                 }
@@ -186,7 +178,8 @@ impl Dots {
 
     fn dot(&mut self, point: SamplePoint, new_endpoints: &mut Vec<(String, String)>) -> Dot {
         let endpoint = (point.method, point.name);
-        let number = self.endpoints.len();
+        // A run has far fewer endpoints: see `MAX_ENDPOINTS`.
+        let number = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
         let number = *self
             .endpoints
             .entry(endpoint)
@@ -197,11 +190,13 @@ impl Dots {
         Dot {
             number: None,
             sent_as: point.kind,
-            at_us: (point.at_s * 1e6).round() as u64,
-            response_us: (point.response_ms * 1e3).round() as u64,
-            endpoint: number,
-            failed: point.failed,
-            kind: point.kind,
+            sample: SampleData {
+                endpoint: number,
+                at_us: (point.at_s * 1e6).round() as u64,
+                response_us: (point.response_ms * 1e3).round() as u64,
+                failed: point.failed,
+                kind: point.kind,
+            },
         }
     }
 }
@@ -210,17 +205,19 @@ impl Dots {
 fn add_columns<'a>(changes: &mut DotChanges, dots: impl Iterator<Item = &'a Dot>) {
     let mut at_ms = 0;
     for dot in dots {
-        let ended = i64::try_from(dot.at_us / 1_000).unwrap_or(i64::MAX);
+        let ended = i64::try_from(dot.sample.at_us / 1_000).unwrap_or(i64::MAX);
         changes.at_ms.push(ended - at_ms);
         at_ms = ended;
-        changes.response_us.push(three_digits(dot.response_us));
-        changes.endpoint.push(dot.endpoint);
+        changes
+            .response_us
+            .push(three_digits(dot.sample.response_us));
+        changes.endpoint.push(dot.sample.endpoint);
         changes.kind.push(look(dot));
     }
 }
 
 fn look(dot: &Dot) -> DotKind {
-    match (dot.kind, dot.failed) {
+    match (dot.sample.kind, dot.sample.failed) {
         (SampleKind::Drawn, false) | (SampleKind::Failed, false) => DotKind::Success,
         (SampleKind::Drawn, true) => DotKind::Failure,
         (SampleKind::Failed, true) => DotKind::ExtraFailure,

@@ -54,7 +54,7 @@ impl Browser {
                 Some(after) => number + after,
                 None => first + index as i64,
             };
-            let endpoint = self.endpoints[changes.endpoint[index]].clone();
+            let endpoint = self.endpoints[changes.endpoint[index] as usize].clone();
             let look = changes.kind[index].into();
             let dot = (at_ms, changes.response_us[index], endpoint, look);
             let before = self.dots.insert(number, dot);
