@@ -95,7 +95,7 @@ impl Checker {
             let Ok(job) = job else {
                 return;
             };
-            // Its caller sees that there is no answer.
+            // Its caller gets an error, because it gets no answer.
             if catch_unwind(AssertUnwindSafe(|| job(self))).is_err() {
                 tracing::error!("reading a snapshot panicked");
             }

@@ -16,7 +16,7 @@ use super::{End, frames};
 use crate::coordinator::agent_news::Saved;
 use crate::coordinator::receive_budget::WholeMessage;
 use crate::coordinator::{ConnectionFault, Coordinator};
-use crate::store::{ReadySnapshot, SaveOutcome};
+use crate::store::{ReadySnapshot, SaveOutcome, StoreError};
 
 /// Bytes of a connection's snapshots from which on no further one is taken before one of them is saved.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -47,7 +47,7 @@ struct Read {
     run_id: RunId,
     seq: u64,
     says: Saved,
-    ready: Result<ReadySnapshot, crate::store::StoreError>,
+    ready: Result<ReadySnapshot, StoreError>,
 }
 
 impl Saves {
@@ -88,10 +88,13 @@ impl Saves {
             before: self.last_is_queued.replace(is_queued),
             queued,
         };
+        // Before there is a task: tasks do not begin in their order, and one that has been checked waits, with the memory
+        // that it takes, for those before it, which must not be behind it in the pool.
+        let read = read(&self.coordinator, frame, whole);
         let (coordinator, agent_id) = (self.coordinator.clone(), self.agent_id.clone());
         // A task of its own, so that it is saved although the agent takes nothing that is sent to it, or is gone.
         let saved = tokio::spawn(async move {
-            let answer = save(&coordinator, &agent_id, (frame, whole), came, turn).await;
+            let answer = save(&coordinator, &agent_id, read, came, turn).await;
             (bytes, answer)
         });
         self.under_way.push_back(saved);
@@ -118,21 +121,13 @@ struct Turn {
     queued: oneshot::Sender<()>,
 }
 
-/// Saves a snapshot, then acknowledges it. What cannot be saved now is not acknowledged: closing the
-/// connection makes the agent send it again after a pause.
-async fn save(
+/// Has a snapshot read and checked.
+fn read(
     coordinator: &Coordinator,
-    agent_id: &AgentId,
-    received: (Bytes, WholeMessage),
-    came: Instant,
-    turn: Turn,
-) -> Answer {
-    let saving = &coordinator.shared.saving;
-    // Until its answer is known, and what it says has been passed on.
-    let _saving_now = saving.begin(agent_id, coordinator.now());
-    let store = coordinator.store();
-    let read = store.checks().run(move |checker| {
-        let (frame, whole) = received;
+    frame: Bytes,
+    whole: WholeMessage,
+) -> impl Future<Output = Result<Result<Read, End>, StoreError>> + use<> {
+    coordinator.store().checks().run(move |checker| {
         let message = frames::decode(&frame)?;
         drop((frame, whole));
         let ToCoordinator::Snapshot(mut snapshot) = message else {
@@ -146,7 +141,22 @@ async fn save(
             says,
             ready: checker.check(*snapshot),
         })
-    });
+    })
+}
+
+/// Saves a snapshot, then acknowledges it. What cannot be saved now is not acknowledged: closing the
+/// connection makes the agent send it again after a pause.
+async fn save(
+    coordinator: &Coordinator,
+    agent_id: &AgentId,
+    read: impl Future<Output = Result<Result<Read, End>, StoreError>>,
+    came: Instant,
+    turn: Turn,
+) -> Answer {
+    let saving = &coordinator.shared.saving;
+    // Until its answer is known, and what it says has been passed on.
+    let _saving_now = saving.begin(agent_id, coordinator.now());
+    let store = coordinator.store();
     let Ok(read) = read.await else {
         return Err(End::Dropped);
     };
@@ -240,6 +250,68 @@ async fn said_before(
         Err(error) => {
             tracing::error!(%error, run = %run_id, "cannot read how an agent ended; the agent will send it again");
             Err(End::Dropped)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use greylag_infra::protocol;
+
+    use super::*;
+    use crate::coordinator::CoordinatorConfig;
+
+    /// A frame that says when it has been read.
+    struct Frame {
+        bytes: Vec<u8>,
+        _read: mpsc::Sender<()>,
+    }
+
+    impl AsRef<[u8]> for Frame {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+
+    /// If tasks put their snapshots into the pool, their order there would be any, and snapshots that wait for those
+    /// behind them could take all the memory that these need.
+    #[tokio::test]
+    async fn snapshots_are_checked_in_their_order_before_any_task_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = CoordinatorConfig {
+            data_dir: dir.path().to_owned(),
+            lease: Duration::from_secs(30),
+        };
+        let coordinator = Coordinator::start(config).await.unwrap();
+        let mut saves = Saves::new(&coordinator, &"a".into());
+        let (read, is_read) = mpsc::channel();
+        for seq in 1..=2 {
+            let snapshot = Snapshot {
+                run_id: "unknown".into(),
+                seq,
+                ..Snapshot::default()
+            };
+            let bytes = protocol::encode(&ToCoordinator::Snapshot(Box::new(snapshot)));
+            let whole = coordinator.meter().message_is_whole(bytes.len());
+            let frame = Frame {
+                bytes,
+                _read: read.clone(),
+            };
+            saves.begin(Bytes::from_owner(frame), whole, Instant::now());
+        }
+        drop(read);
+        // Blocks the only thread on which tasks could begin.
+        let waited = is_read.recv_timeout(Duration::from_secs(30));
+        assert_eq!(
+            waited,
+            Err(mpsc::RecvTimeoutError::Disconnected),
+            "both are read"
+        );
+        for _ in 1..=2 {
+            let answer = saves.next().await;
+            assert!(matches!(answer, Ok(ToAgent::Abandon { .. })));
         }
     }
 }
