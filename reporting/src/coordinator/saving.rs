@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use greylag_infra::{AgentId, WallTime};
 use rusqlite::ErrorCode;
@@ -27,7 +28,12 @@ struct State {
     under_way: BTreeMap<u64, UnderWay>,
     next_number: u64,
     fails: Option<SavingFails>,
+    /// When it failed last.
+    last_failed: WallTime,
 }
+
+/// Time after a failure in which nothing is saved, from which on it is tried whether the store can save again.
+const UNTRIED: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct UnderWay {
@@ -63,6 +69,7 @@ impl Saving {
                 let since = state.fails.as_ref().map_or(now, |fails| fails.since);
                 let cause = cause_of(error);
                 state.fails = Some(SavingFails { since, cause });
+                state.last_failed = now;
             }
         }
     }
@@ -74,6 +81,12 @@ impl Saving {
             Ok(SaveOutcome::Duplicate | SaveOutcome::Gap { .. }) => {}
             saved => self.note(saved, now),
         }
+    }
+
+    /// Whether the store could not save, and there is nothing by which it would show that it can again.
+    pub(super) fn is_untried(&self, now: WallTime) -> bool {
+        let state = self.state();
+        state.fails.is_some() && state.under_way.is_empty() && now - state.last_failed >= UNTRIED
     }
 
     pub(super) fn fails(&self) -> Option<SavingFails> {
@@ -127,6 +140,7 @@ fn cause_of(error: &StoreError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::{Coordinator, CoordinatorConfig};
 
     fn at(micros: u64) -> WallTime {
         WallTime::from_micros(micros)
@@ -152,6 +166,41 @@ mod tests {
         assert_eq!(saving.fails(), None);
         saving.note(&refused, at(12));
         assert_eq!(saving.fails(), None);
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_when_nothing_else_is_saved() {
+        let saving = Saving::default();
+        assert!(!saving.is_untried(at(0) + UNTRIED));
+        saving.note(&full(), at(5));
+        assert!(!saving.is_untried(at(4) + UNTRIED));
+        assert!(saving.is_untried(at(5) + UNTRIED));
+        let under_way = saving.begin(&"a".into(), at(6));
+        assert!(!saving.is_untried(at(5) + UNTRIED));
+        drop(under_way);
+        saving.note(&full(), at(7));
+        assert!(!saving.is_untried(at(6) + UNTRIED));
+        saving.note(&Ok(()), at(8));
+        assert!(!saving.is_untried(at(9) + UNTRIED));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_can_save_again_is_found_out_without_results() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = CoordinatorConfig {
+            data_dir: dir.path().to_owned(),
+            lease: Duration::from_secs(30),
+        };
+        let coordinator = Coordinator::start(config).await.unwrap();
+        let mut changes = coordinator.changes();
+        coordinator.shared.saving.note(&full(), at(0));
+        let saves_again = async {
+            while coordinator.saving_fails().is_some() {
+                changes.changed().await.unwrap();
+            }
+        };
+        let limit = Duration::from_secs(60);
+        tokio::time::timeout(limit, saves_again).await.unwrap();
     }
 
     #[test]

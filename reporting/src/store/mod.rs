@@ -134,6 +134,17 @@ impl Store {
         tokio::task::spawn_blocking(move || disk.look());
     }
 
+    /// Writes something that changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) async fn try_to_save(&self) -> Result<(), StoreError> {
+        let tried = |state: &mut WriterState| {
+            state.transaction(|connection| schema::write_again(connection))
+        };
+        self.inner.writer.run(tried).await
+    }
+
     /// Does what was asked before, then closes the database and frees the directory. Everything asked later,
     /// by any clone, is answered with [`StoreError::Closed`].
     pub async fn close(&self) {

@@ -16,6 +16,7 @@ use greylag_infra::{
     StopRefused, UnfinishedRun, WallTime, save_once,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::admission::HelloRefused;
 use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights};
@@ -102,6 +103,8 @@ pub(super) struct Owner {
     registry_changed: bool,
     /// How often it was looked at lease and deadlines.
     ticks: u32,
+    /// Tries whether the store can save again.
+    trial: Option<JoinHandle<()>>,
 }
 
 impl Owner {
@@ -118,6 +121,7 @@ impl Owner {
             views,
             registry_changed: true,
             ticks: 0,
+            trial: None,
         };
         owner.publish();
         owner
@@ -371,11 +375,31 @@ impl Owner {
         if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
             self.coordinator.store().look_at_disk();
         }
+        self.try_to_save();
         self.registry_changed = true;
         // Rates and times of a run change even while nothing comes in.
         if !self.runs.is_empty() {
             self.coordinator.changed();
         }
+    }
+
+    /// Finds out whether the store can save again, when no agent is left whose results would show it: until then nobody
+    /// counts as lost.
+    fn try_to_save(&mut self) {
+        let now = self.coordinator.now();
+        let is_on = self
+            .trial
+            .as_ref()
+            .is_some_and(|trial| !trial.is_finished());
+        if is_on || !self.coordinator.shared.saving.is_untried(now) {
+            return;
+        }
+        let coordinator = self.coordinator.clone();
+        self.trial = Some(tokio::spawn(async move {
+            let tried = coordinator.store().try_to_save().await;
+            coordinator.shared.saving.note(&tried, coordinator.now());
+            coordinator.changed();
+        }));
     }
 
     /// Says whose results wait here, before it is looked at who is late: those that are being saved, and all while the
@@ -547,7 +571,7 @@ impl Owner {
         }
         let view = Arc::new(self.registry.view(now));
         let status_changed = self.views.send_if_modified(|current| {
-            // When agents were heard alone is no news for the pages.
+            // The pages do not change because agents were heard.
             let changed = current.len() != view.len()
                 || current
                     .iter()

@@ -119,6 +119,11 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Writes what is there already: the number of the schema, which SQLite does not compare with the one before.
+pub(super) fn write_again(connection: &Connection) -> StoreResult<()> {
+    Ok(connection.pragma_update(None, "user_version", SCHEMA)?)
+}
+
 /// Why a file or directory cannot be written.
 pub(super) fn cannot_write(path: &Path, source: std::io::Error) -> StoreError {
     let path = path.to_owned();
