@@ -1,5 +1,6 @@
 //! `greylag delete`: deletes runs of a coordinator, after a question.
 
+use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) async fn delete(options: DeleteOptions) -> Result<ExitCode, Failure> 
     }
     let api = options.access.client()?;
     let mut ids = options.runs;
+    let mut named = HashSet::new();
+    ids.retain(|id| named.insert(id.clone()));
     if ids.is_empty() {
         let asked = RunsAsked {
             test: options.test,
