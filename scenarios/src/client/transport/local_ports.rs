@@ -4,18 +4,19 @@
 //! those in between. As long as the first half has free ones, one of the first looks finds one. When a target has as
 //! many connections as that half has ports (14,116 by default), every further connection looks at all of them in vain before it
 //! comes to the second half. That takes about a millisecond, in which the thread of the load does nothing else. So once
-//! the system has given a port of the second half, the next ones are chosen here: from that half, at random, until
-//! it is used up, too.
+//! the system has given a port of the second half for a target, that target's next ones are chosen here: from that half, at
+//! random, until it is used up, too.
 //!
 //! A port that is chosen here is bound before the connection is made, which succeeds only while nothing uses it, whatever
-//! the target. What can be had beyond that the system still finds: after some misses it is asked again.
+//! the target; after some misses the system is asked again. Linux gives such a port to no other target, so several targets
+//! with more connections each than the first half has ports share the second one, where each could have all of it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rand::Rng as _;
 use tokio::net::{TcpSocket, TcpStream};
@@ -26,6 +27,8 @@ const RANGE_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const RESERVED_FILE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 /// Ports that are tried, at about a microsecond each, before the system is asked.
 const LOOKS: usize = 128;
+/// Most targets of which is remembered that the first half is used up.
+const MAX_TARGETS: usize = 1_000;
 
 /// Those of this machine; none where the system does not say which it gives.
 static LOCAL_PORTS: LazyLock<Option<LocalPorts>> = LazyLock::new(|| {
@@ -47,8 +50,8 @@ struct LocalPorts {
     /// Both ends are given to connections, too. The first half are those with the parity of the first one.
     range: RangeInclusive<u16>,
     reserved: Vec<RangeInclusive<u16>>,
-    /// Whether the first half is used up.
-    is_half_used: AtomicBool,
+    /// The targets that have used up the first half.
+    half_used_by: Mutex<HashSet<SocketAddr>>,
 }
 
 impl LocalPorts {
@@ -66,12 +69,12 @@ impl LocalPorts {
         (range.start() < range.end()).then_some(Self {
             range,
             reserved,
-            is_half_used: AtomicBool::new(false),
+            half_used_by: Mutex::default(),
         })
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        if self.is_half_used.load(Ordering::Relaxed)
+        if self.is_half_used(&address)
             && let Some(socket) = self.bound_socket(address)
         {
             return socket.connect(address).await;
@@ -80,8 +83,24 @@ impl LocalPorts {
         let is_second = stream
             .local_addr()
             .is_ok_and(|local| self.is_second_half(local.port()));
-        self.is_half_used.store(is_second, Ordering::Relaxed);
+        let mut used = self.half_used_by();
+        if !is_second {
+            used.remove(&address);
+        } else if used.len() < MAX_TARGETS {
+            used.insert(address);
+        }
         Ok(stream)
+    }
+
+    fn is_half_used(&self, address: &SocketAddr) -> bool {
+        self.half_used_by().contains(address)
+    }
+
+    /// Its lock, whoever panicked with it: no change of it is left half done.
+    fn half_used_by(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {
+        self.half_used_by
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A socket for connections to `address` with a port of the second half; none if none was found.
@@ -115,7 +134,6 @@ impl LocalPorts {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
     use std::process::Command;
 
     use tokio::net::TcpListener;
@@ -171,16 +189,26 @@ mod tests {
     async fn a_connection_from_every_port() {
         let listener = TcpListener::bind("127.0.0.1:8080").await.unwrap();
         let target = listener.local_addr().unwrap();
+        let another = TcpListener::bind("127.0.0.1:8081").await.unwrap();
+        let other = another.local_addr().unwrap();
         let ports = LOCAL_PORTS.as_ref().unwrap();
         let mut kept = Vec::new();
         let mut used = HashSet::new();
         for number in 0..99 {
-            let is_chosen = ports.is_half_used.load(Ordering::Relaxed);
+            let is_chosen = ports.is_half_used(&target);
             assert_eq!(is_chosen, number > 50, "connection {number}");
             if is_chosen && number < 60 {
                 // At most one in four of that half is taken: so many looks cannot all miss.
                 let socket = ports.bound_socket(target).expect("a free port");
                 assert!(ports.is_second_half(socket.local_addr().unwrap().port()));
+            }
+            if number == 60 {
+                let of_another = connect(other).await.unwrap();
+                let port = of_another.local_addr().unwrap().port();
+                assert!(
+                    !ports.is_second_half(port),
+                    "another target has its own first half"
+                );
             }
             let stream = connect(target).await.unwrap();
             used.insert(stream.local_addr().unwrap().port());
@@ -191,8 +219,7 @@ mod tests {
         let error = connect(target).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
         // Another target can be reached from the same ports, which only the system knows.
-        let other = TcpListener::bind("127.0.0.1:8081").await.unwrap();
-        connect(other.local_addr().unwrap()).await.unwrap();
-        assert!(!ports.is_half_used.load(Ordering::Relaxed));
+        connect(other).await.unwrap();
+        assert!(!ports.is_half_used(&other));
     }
 }
