@@ -155,7 +155,10 @@ impl Headers {
     /// Removes a header with all of its values; returns the first of them.
     pub fn remove(&mut self, name: impl AsHeaderName) -> Option<HeaderValue> {
         self.lines.take();
-        self.map.remove(name)
+        let removed = self.map.remove(name);
+        let map = &self.map;
+        self.spelling.0.retain(|(name, _)| map.contains_key(name));
+        removed
     }
 
     /// Removes all headers.
@@ -272,8 +275,14 @@ mod tests {
         // Whoever sets it again decides.
         headers.insert("x-api-key", value.clone());
         assert_eq!(headers.spelling.get(&name), Some("x-api-key"));
-        headers.insert(name.clone(), value);
+        headers.insert(name.clone(), value.clone());
         assert_eq!(headers.spelling.get(&name), None);
+        // What is removed leaves nothing that would keep the others from being written as lines.
+        headers.insert("X-API-Key", value.clone());
+        headers.insert(HOST, value);
+        headers.remove("x-api-key");
+        assert_eq!(headers.spelling, Spelling::default());
+        assert!(headers.lines().is_some());
     }
 
     #[test]
