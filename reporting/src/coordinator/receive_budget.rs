@@ -171,7 +171,7 @@ impl Meter {
     /// others because of it: they wait until it has been read, for which what is returned is kept.
     pub(super) fn message_is_whole(&self, bytes: usize) -> WholeMessage {
         self.message_done();
-        // In any case: it is there already.
+        // Even beyond the limit: the message has been received.
         self.budget.lock().total += bytes;
         WholeMessage {
             budget: Arc::clone(&self.budget),

@@ -308,6 +308,8 @@ pub(in crate::web) async fn tables(
     let run = find_run(&state.coordinator, &id).await?;
     let scope = scope.scope(state.coordinator.store(), &run).await?;
     let made = async {
+        // Read again: this answer is kept for all who ask from now on, and the run may have ended meanwhile.
+        let run = find_run(&state.coordinator, &run.id).await?;
         let text = tables_text(&state, &run, &scope).await?;
         Ok::<_, WebError>(Bytes::from(text))
     };

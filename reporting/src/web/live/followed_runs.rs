@@ -150,7 +150,7 @@ enum Place {
         /// Keeps the task.
         _task: mpsc::Sender<Join>,
     },
-    /// There is no more.
+    /// All updates were sent.
     End,
 }
 
