@@ -170,7 +170,8 @@ fn each_bad_command_line_has_its_message() {
         &["coordinator", "--public-url", "ftp://x"],
         &["coordinator", "--listen", "127.0.0.1:0", "--data", "file"],
         &["backup", "copy.sqlite"],
-        &["users", "0", "5"],
+        // Nothing listens there, whatever runs on this machine.
+        &["users", "0", "5", "--coordinator", "http://127.0.0.1:9"],
         &["new", "match"],
         &["new", "1st"],
         &["new", "file"],
