@@ -19,6 +19,12 @@ impl Cell {
         self.windows.iter().map(number).collect()
     }
 
+    /// In how many windows other processes took part of the machine.
+    fn disturbed(&self) -> usize {
+        let windows = self.windows.iter();
+        windows.filter(|window| window.is_disturbed()).count()
+    }
+
     /// µs of processor time per request, of all processes.
     fn cost(&self) -> f64 {
         median(self.all(Window::us_per_request))
@@ -45,10 +51,11 @@ impl Table {
         )
     }
 
-    /// Whether other processes took part of the machine in any window.
+    /// Whether other processes took part of the machine in so many windows of a generator that its median may be one of them.
     pub(super) fn is_disturbed(&self) -> bool {
-        let mut windows = self.cells.iter().flat_map(|cell| &cell.windows);
-        windows.any(Window::is_disturbed)
+        self.cells
+            .iter()
+            .any(|cell| 2 * cell.disturbed() >= cell.windows.len())
     }
 
     /// A table per case, with everything.
@@ -77,8 +84,7 @@ impl Table {
                 None => "–".to_owned(),
             };
             for cell in cells {
-                let windows = cell.windows.iter();
-                let disturbed = windows.filter(|window| window.is_disturbed()).count();
+                let disturbed = cell.disturbed();
                 let row = |name: &str, costs: Vec<f64>| {
                     let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
                     let greatest = costs.iter().copied().fold(0.0, f64::max);
