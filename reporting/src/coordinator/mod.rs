@@ -13,6 +13,7 @@ mod dispatch;
 mod late_windows;
 mod owner;
 mod ramp_news;
+mod readiness;
 mod receive_budget;
 mod retention;
 mod saving;
@@ -35,6 +36,7 @@ use owner::{Command, Owner};
 pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
+pub(crate) use readiness::NotReady;
 pub(crate) use receive_budget::{Meter, MeteredStream};
 pub use retention::{Keep, KeepError};
 pub use saving::SavingFails;
@@ -78,6 +80,7 @@ struct Shared {
     receive_budget: Arc<receive_budget::ReceiveBudget>,
     waiting_hellos: waiting_hellos::WaitingHellos,
     saving: saving::Saving,
+    readiness: readiness::Readiness,
     news: agent_news::AgentNews,
     lease: Duration,
 }
@@ -140,6 +143,7 @@ impl Coordinator {
                 receive_budget: Arc::default(),
                 waiting_hellos: waiting_hellos::WaitingHellos::default(),
                 saving: saving::Saving::default(),
+                readiness: readiness::Readiness::default(),
                 news: agent_news::AgentNews::default(),
                 lease: config.lease,
             }),

@@ -102,6 +102,8 @@ pub fn router(
         .merge(pages)
         .route_layer(from_fn_with_state(state.clone(), require_access));
     let public = Router::new()
+        .route("/healthz", get(api::alive))
+        .route("/readyz", get(api::ready))
         .route("/login", get(pages::login_page).post(pages::log_in))
         .route("/assets/{*path}", get(assets::asset));
     let agents = agents.route_layer(from_fn_with_state(state.clone(), require_bearer));

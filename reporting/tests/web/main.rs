@@ -12,6 +12,7 @@ mod keeping;
 mod live;
 mod many_viewers;
 mod messages;
+mod probes;
 mod running;
 mod scopes;
 mod shown;

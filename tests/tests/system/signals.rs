@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::faults::wait_until_gone;
-use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
+use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, test};
 
 #[tokio::test]
 async fn hangup_ends_agent_and_coordinator_in_order() {
@@ -117,6 +117,86 @@ async fn a_second_signal_ends_a_coordinator_that_is_busy() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     creating.abort();
     drop(lock);
+}
+
+/// Agents go on without their coordinator, and the run is finished by the one that is started in its place.
+#[tokio::test]
+async fn a_coordinator_that_is_replaced_leaves_its_runs_to_the_next() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+        .await;
+    cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
+    cluster.coordinator().signal(Signal::TERM);
+    let ended = cluster.coordinator().wait(SOON).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let at_end = nginx.log_so_far().totals().requests;
+    wait::until("load without a coordinator", SOON, async || {
+        let now = nginx.log_so_far().totals().requests;
+        if now > at_end + 50 {
+            Ok(())
+        } else {
+            Err(format!("{now} requests, {at_end} at the coordinator's end"))
+        }
+    })
+    .await;
+    cluster.restart_coordinator().await;
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
+    let log = nginx.finish().await;
+    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+}
+
+/// The database stays locked until after the end, and the store alone would wait for it for ten seconds. What was not saved
+/// is not lost.
+#[tokio::test]
+async fn a_coordinator_ends_though_its_store_is_busy() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east"])
+        .await;
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+        .await;
+    cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
+    assert_eq!(cluster.api().get("/readyz").await.status, 200);
+    let lock = lock_store(cluster.data());
+    wait::until("that it is not ready", SOON, async || {
+        let answer = cluster.api().get("/readyz").await;
+        if answer.status == 503 {
+            Ok(())
+        } else {
+            Err(answer.body)
+        }
+    })
+    .await;
+    assert_eq!(cluster.api().get("/healthz").await.status, 200);
+    cluster.coordinator().signal(Signal::TERM);
+    let ended = cluster.coordinator().wait(SOON).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("the store was still busy"),
+        "{ended:?}"
+    );
+    drop(lock);
+    cluster.restart_coordinator().await;
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
+    let log = nginx.finish().await;
+    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
 }
 
 /// What stands before the path of a run's page.

@@ -26,6 +26,10 @@ const SHORTEST_LEASE_S: u64 = 3;
 /// Longest lease, in seconds: load out of control must end at some time.
 const LONGEST_LEASE_S: u64 = 3_600;
 
+/// Time in which a coordinator ends after a signal. What is not saved by then was not acknowledged either, and agents
+/// send it to the next coordinator.
+const END_TIMEOUT: Duration = Duration::from_millis(4_500);
+
 /// Options of `greylag coordinator`.
 #[derive(Debug, Args)]
 pub(crate) struct CoordinatorOptions {
@@ -114,14 +118,25 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         None => print_line(format_args!("Greylag is at http://{address}{base}")),
     }
     let mut server = std::pin::pin!(server);
-    let served = tokio::select! {
-        served = &mut server => served,
-        () = signals.next() => {
-            ending.cancel();
-            server.await
-        }
+    let ended_early = tokio::select! {
+        served = &mut server => Some(served),
+        () = signals.next() => None,
     };
-    coordinator.shutdown().await;
+    ending.cancel();
+    let end = async {
+        let served = match ended_early {
+            Some(served) => served,
+            None => server.await,
+        };
+        coordinator.shutdown().await;
+        served
+    };
+    let Ok(served) = tokio::time::timeout(END_TIMEOUT, end).await else {
+        return Err(Failure::failed(format!(
+            "the store was still busy {} s after the signal; agents keep what was not saved and send it again",
+            END_TIMEOUT.as_secs_f64()
+        )));
+    };
     served
         .map(|()| ExitCode::SUCCESS)
         .map_err(|error| Failure::failed(format!("the web server failed: {error}")))

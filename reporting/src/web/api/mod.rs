@@ -2,6 +2,7 @@
 //! client of this and of nothing else.
 
 mod csv;
+mod health;
 mod infrastructures;
 mod log_lines;
 mod openapi;
@@ -9,6 +10,7 @@ mod runs;
 mod summary;
 
 pub(super) use csv::csv_file;
+pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
 pub(super) use openapi::openapi_document;

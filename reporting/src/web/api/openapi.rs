@@ -26,6 +26,8 @@ use crate::web::state::WebState;
     ),
     paths(
         openapi_document,
+        super::health::alive,
+        super::health::ready,
         super::runs::list_runs,
         super::runs::start_run,
         super::runs::run,
@@ -262,7 +264,7 @@ mod tests {
         let mut of_router = BTreeSet::new();
         for route in routes.split(".route(").skip(1) {
             let path = route.split('"').nth(1).expect("the path comes first");
-            if !path.starts_with("/api/") {
+            if !path.starts_with("/api/") && !["/healthz", "/readyz"].contains(&path) {
                 continue;
             }
             let handlers = &route[..route.find(';').unwrap_or(route.len())];
@@ -291,7 +293,7 @@ mod tests {
             })
             .collect();
         assert_eq!(described, of_router);
-        assert!(of_router.len() >= 18, "{of_router:?}");
+        assert!(of_router.len() >= 20, "{of_router:?}");
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Whether the coordinator lives and can take work, for what supervises it: `/healthz` and `/readyz`.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::Coordinator;
+
+/// How long the store counts as able to save after it was tried, so that frequent probes do not make it write.
+const TRIED_FOR: Duration = Duration::from_secs(5);
+/// How long a probe waits for the store. Whoever probes has a timeout, too, and learns more from an answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why a coordinator cannot take work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotReady {
+    #[error("the coordinator is shutting down")]
+    ShuttingDown,
+    #[error("results cannot be saved: {cause}")]
+    CannotSave { cause: String },
+    #[error("the store has not answered for {} s", STORE_TIMEOUT.as_secs())]
+    StoreBusy,
+}
+
+/// When the store was tried for a probe, and the try that is under way: there is one, however many probes wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(Mutex<Tried>);
+
+#[derive(Debug, Default)]
+struct Tried {
+    last: Option<Instant>,
+    under_way: Option<JoinHandle<()>>,
+}
+
+impl Coordinator {
+    /// Whether the task that owns registry and runs is there.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.shared.commands.is_closed()
+    }
+
+    /// Whether runs can be started and results be saved. Where nothing has shown lately that the store can save, something
+    /// is saved.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub(crate) async fn check_ready(&self) -> Result<(), NotReady> {
+        if !self.is_alive() {
+            return Err(NotReady::ShuttingDown);
+        }
+        // While it is known that the store cannot save, the owner finds out when it can again.
+        if self.saving_fails().is_none() {
+            let tried = timeout(STORE_TIMEOUT, self.try_store()).await;
+            tried.map_err(|_| NotReady::StoreBusy)?;
+        }
+        match self.saving_fails() {
+            None => Ok(()),
+            Some(fails) => Err(NotReady::CannotSave { cause: fails.cause }),
+        }
+    }
+
+    async fn try_store(&self) {
+        let mut tried = self.shared.readiness.0.lock().await;
+        let is_known = tried.last.is_some_and(|last| last.elapsed() < TRIED_FOR);
+        if is_known && tried.under_way.is_none() {
+            return;
+        }
+        let coordinator = self.clone();
+        // A probe that gives up leaves the try to the next one.
+        let under_way = tried.under_way.get_or_insert_with(|| {
+            tokio::spawn(async move {
+                let saved = coordinator.store().try_to_save().await;
+                coordinator.shared.saving.note(&saved, coordinator.now());
+                if saved.is_err() {
+                    coordinator.changed();
+                }
+            })
+        });
+        // A try that was cut off with the runtime says nothing.
+        let _ = under_way.await;
+        tried.under_way = None;
+        tried.last = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::CoordinatorConfig;
+    use crate::store::StoreError;
+
+    async fn coordinator(dir: &tempfile::TempDir) -> Coordinator {
+        let config = CoordinatorConfig {
+            data_dir: dir.path().to_owned(),
+            lease: Duration::from_secs(30),
+        };
+        Coordinator::start(config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_save_is_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let coordinator = coordinator(&dir).await;
+        assert_eq!(coordinator.check_ready().await, Ok(()));
+        let path = dir.path().to_owned();
+        let full: Result<(), _> = Err(StoreError::DiskFull { path });
+        let now = coordinator.now();
+        coordinator.shared.saving.note(&full, now);
+        let Err(NotReady::CannotSave { cause }) = coordinator.check_ready().await else {
+            panic!("it cannot save");
+        };
+        assert!(cause.contains("is full"), "{cause}");
+    }
+
+    /// The store is closed behind the coordinator's back, which is seen only by trying.
+    #[tokio::test]
+    async fn the_store_is_tried_when_nothing_else_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let coordinator = coordinator(&dir).await;
+        coordinator.store().close().await;
+        let checked = coordinator.check_ready().await;
+        assert!(
+            matches!(checked, Err(NotReady::CannotSave { .. })),
+            "{checked:?}"
+        );
+    }
+}

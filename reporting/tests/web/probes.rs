@@ -1,0 +1,28 @@
+//! What supervises a coordinator asks without a token.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn probes_need_no_token_and_say_when_it_has_ended() {
+    let site = Site::start(Some("correct-horse")).await;
+    for (path, status) in [("/healthz", "alive"), ("/readyz", "ready")] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.json(), json!({ "status": status }), "{path}");
+    }
+    site.coordinator.shutdown().await;
+    for (path, reason) in [
+        ("/healthz", "the coordinator has stopped working"),
+        ("/readyz", "the coordinator is shutting down"),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(
+            answer.error_message().contains(reason),
+            "{path}: {answer:?}"
+        );
+    }
+}
