@@ -15,13 +15,14 @@ mod settings;
 mod signals;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_scenarios::{Scenario, UserType};
 
-use commands::{agent, delete, new, run, runs, scenarios, users};
+use commands::{agent, completions, delete, man, new, run, runs, scenarios, users};
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
@@ -92,6 +93,10 @@ enum Command {
     New(new::NewOptions),
     /// List the compiled-in scenarios.
     Scenarios(scenarios::ScenariosOptions),
+    /// Print a script that completes this command line in a shell.
+    Completions(completions::CompletionsOptions),
+    /// Write manual pages of this command and its subcommands.
+    Man(man::ManOptions),
     /// Drive users for the agent that started this process.
     #[command(hide = true)]
     Worker,
@@ -121,18 +126,20 @@ impl Command {
 ///
 /// Exit codes: 0 finished, 1 failed, 2 bad input.
 pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
-    let words = std::env::args_os().collect();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let program = program_name(&words);
     let surroundings = Surroundings::of_process();
     let user_types: Vec<&str> = scenarios
         .iter()
         .flat_map(|scenario| &scenario.user_types)
         .map(UserType::name)
         .collect();
+    let command = command(&scenarios);
     let Resolved {
         matches,
         sources,
         notes,
-    } = match settings::resolve(&command(&scenarios), words, &user_types, &surroundings) {
+    } = match settings::resolve(&command, words, &user_types, &surroundings) {
         Ok(resolved) => resolved,
         Err(Unresolved::Shown(shown)) => shown.exit(),
         Err(Unresolved::Refused(failure)) => return failure.report(),
@@ -186,6 +193,11 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
             scenarios::list(&options, &scenarios);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(options) => {
+            completions::completions(&options, &command, &program);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(options) => man::man(&options, &command, &program),
         Command::Worker => return crate::worker::run(&scenarios),
     };
     ended.unwrap_or_else(|failure| failure.report())
@@ -199,6 +211,17 @@ fn command(scenarios: &[Scenario]) -> clap::Command {
         .fold(CommandLine::command(), |command, name| {
             command.mut_subcommand(name, extended)
         })
+}
+
+/// What this program is called by: a crate of users has its own name.
+fn program_name(words: &[OsString]) -> String {
+    words
+        .first()
+        .and_then(|path| Path::new(path).file_name())
+        .map_or_else(
+            || env!("CARGO_PKG_NAME").to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
 }
 
 fn in_runtime(

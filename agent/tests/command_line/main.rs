@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+mod shell_and_man;
 #[cfg(feature = "coordinator")]
 mod stored_runs;
 mod texts;

@@ -3,11 +3,13 @@
 pub(super) mod agent;
 #[cfg(feature = "coordinator")]
 pub(super) mod backup;
+pub(super) mod completions;
 #[cfg(feature = "coordinator")]
 pub(super) mod coordinator;
 pub(super) mod delete;
 #[cfg(feature = "coordinator")]
 pub(super) mod demo;
+pub(super) mod man;
 pub(super) mod new;
 pub(super) mod run;
 pub(super) mod runs;
