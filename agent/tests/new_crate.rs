@@ -102,6 +102,8 @@ fn the_new_crate_has_its_scenario_and_every_subcommand() {
     for subcommand in ["run", "coordinator", "agent", "demo", "scenarios"] {
         assert!(help.contains(subcommand), "{subcommand}: {help}");
     }
+    let completions = succeeded(&run(&binary, directory.path(), &["completions", "bash"]));
+    assert!(completions.contains("_new_load"), "{completions}");
 }
 
 #[test]

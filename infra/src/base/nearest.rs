@@ -1,5 +1,5 @@
-//! What may have been meant by a misspelled name. The crate of the attribute macros compiles this file, too: with a
-//! dependency on this crate, programs of scenarios would wait for it before the macros.
+//! What may have been meant by a misspelled name. The crate of the attribute macros compiles this file, too, by a
+//! symbolic link: with a dependency on this crate, programs of scenarios would wait for it before the macros.
 
 /// From which Jaro-Winkler similarity on a word is taken for a misspelt other one. With 0.6, `weight` is answered with
 /// `wait_time`.

@@ -15,7 +15,6 @@ mod block;
 mod errors;
 mod expand;
 mod markov;
-#[path = "../../../infra/src/base/nearest.rs"]
 mod nearest;
 mod signature;
 mod task;

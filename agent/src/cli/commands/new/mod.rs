@@ -1,6 +1,9 @@
-//! `greylag new`: a crate of one's own with a first user in it.
+//! `greylag new`: a crate of one's own with a first user in it. It depends on what this program was built from: a version,
+//! a Git repository or a directory (`built_from.rs`), unless another source is named (`source.rs`).
 
-use std::fmt;
+mod built_from;
+mod source;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +13,9 @@ use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::print::print_line;
+use built_from::BuiltFrom;
+use source::Source;
 
-/// The package that a user's crate depends on.
-const PACKAGE: &str = "greylag";
-/// Where that package lies in the source tree.
-const PACKAGE_DIRECTORY: &str = "agent";
-/// The package's directory when this binary was built; it may be gone, or on another machine.
-const BUILT_FROM: &str = env!("CARGO_MANIFEST_DIR");
 /// Longest name of a crate, as on crates.io.
 const LONGEST_NAME: usize = 64;
 /// Names that Cargo refuses or that mean something else already (keywords, crates that come with Rust).
@@ -92,7 +91,7 @@ pub(crate) struct NewOptions {
     /// The directory to create; its last part is the crate's name.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// Depend on Greylag's source in this directory [default: the one this binary was built from].
+    /// Depend on Greylag's source in this directory [default: what this binary was built from].
     #[arg(long, value_name = "DIR", conflicts_with = "git")]
     path: Option<PathBuf>,
     /// Depend on Greylag's source in this Git repository.
@@ -104,7 +103,7 @@ pub(crate) struct NewOptions {
 pub(crate) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
     let directory = &options.directory;
     let name = crate_name(directory)?;
-    let source = Source::choose(options)?;
+    let source = Source::choose(options, BuiltFrom::of_this_program())?;
     check_free(directory)?;
     let fill = |template: &str| {
         template
@@ -134,106 +133,6 @@ pub(crate) fn new(options: &NewOptions) -> Result<ExitCode, Failure> {
          \nruns its first user, src/main.rs, against that host."
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where the new crate's dependency comes from.
-enum Source {
-    /// The package's directory, and whether the user named it.
-    Path {
-        package: PathBuf,
-        given: bool,
-    },
-    Git(String),
-}
-
-impl Source {
-    fn choose(options: &NewOptions) -> Result<Self, Failure> {
-        if let Some(url) = &options.git {
-            // Anything Cargo can fetch is right, which is more than URLs; what is empty is not.
-            return if url.trim().is_empty() {
-                Err(Failure::bad_input("--git needs the URL of a repository"))
-            } else {
-                Ok(Self::Git(url.clone()))
-            };
-        }
-        if let Some(given) = &options.path {
-            let package = package_in(given).ok_or_else(|| {
-                Failure::bad_input(format!(
-                    "{} does not contain the source of Greylag: --path takes the directory of its repository",
-                    given.display()
-                ))
-            })?;
-            return Self::path(package, true);
-        }
-        match package_in(Path::new(BUILT_FROM)) {
-            Some(package) => Self::path(package, false),
-            None => Err(Failure::bad_input(format!(
-                "the source this greylag was built from ({BUILT_FROM}) is not on this machine; \
-                 name it with --path DIR or --git URL"
-            ))),
-        }
-    }
-
-    /// Manifests are UTF-8, and a path from elsewhere would mean another directory in them.
-    fn path(package: PathBuf, given: bool) -> Result<Self, Failure> {
-        let package = fs::canonicalize(&package).unwrap_or(package);
-        if package.to_str().is_none() {
-            return Err(Failure::bad_input(format!(
-                "the path {} is not UTF-8 and cannot be written to a Cargo.toml",
-                package.display()
-            )));
-        }
-        Ok(Self::Path { package, given })
-    }
-
-    /// The dependency as Cargo.toml has it.
-    fn dependency(&self) -> String {
-        let (key, value) = match self {
-            Self::Path { package, .. } => ("path", package.display().to_string()),
-            Self::Git(url) => ("git", url.clone()),
-        };
-        format!("{PACKAGE} = {{ {key} = {} }}", toml::Value::String(value))
-    }
-
-    fn lock_file(&self) -> Option<String> {
-        match self {
-            Self::Path { package, .. } => {
-                fs::read_to_string(package.parent()?.join("Cargo.lock")).ok()
-            }
-            Self::Git(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path { package, given } => {
-                write!(f, "Greylag's source in {}", package.display())?;
-                if *given {
-                    Ok(())
-                } else {
-                    f.write_str(
-                        ", which this greylag was built from (use --path or --git for another source)",
-                    )
-                }
-            }
-            Self::Git(url) => write!(f, "Greylag's source at {url}"),
-        }
-    }
-}
-
-/// The directory of the package in this one: itself, or that of the repository.
-fn package_in(directory: &Path) -> Option<PathBuf> {
-    let candidates = [directory.to_owned(), directory.join(PACKAGE_DIRECTORY)];
-    candidates.into_iter().find(|candidate| {
-        let manifest = fs::read_to_string(candidate.join("Cargo.toml")).unwrap_or_default();
-        let manifest: toml::Table = manifest.parse().unwrap_or_default();
-        let name = manifest
-            .get("package")
-            .and_then(|package| package.get("name"));
-        name.and_then(toml::Value::as_str) == Some(PACKAGE)
-    })
 }
 
 /// The crate's name, if the directory's name can be one.

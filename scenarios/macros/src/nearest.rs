@@ -1,0 +1,1 @@
+../../../infra/src/base/nearest.rs
