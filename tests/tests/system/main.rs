@@ -8,6 +8,7 @@ mod clocks;
 mod command_line;
 mod completeness;
 mod connections;
+mod deploy;
 mod exactly_once;
 mod faults;
 mod frames;
