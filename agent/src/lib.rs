@@ -17,7 +17,7 @@ mod worker;
 mod worker_protocol;
 
 pub use agent::{
-    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, machine_name,
+    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, Stay, machine_name,
     worker_command,
 };
 pub use cli::main;

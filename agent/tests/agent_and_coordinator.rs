@@ -5,7 +5,9 @@
 
 mod support;
 
-use greylag::AgentError;
+use std::time::Duration;
+
+use greylag::{AgentError, Stay};
 use greylag_infra::RunTime;
 use greylag_infra::protocol::ToAgent;
 use support::{FakeCoordinator, RUN, Saved, Scene, test_of};
@@ -218,4 +220,61 @@ async fn a_refusal_is_final() {
     let ended = agent.ended().await;
     assert!(matches!(&ended, Err(AgentError::Refused(_))), "{ended:?}");
     assert_eq!(ended.unwrap_err().to_string(), reason);
+}
+
+/// The agent ends with its run, and not before the last of it is acknowledged, however often the connection breaks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_one_run_ends_when_all_of_it_is_acknowledged() {
+    let once = Stay {
+        once: true,
+        idle_timeout: None,
+    };
+    let mut scene = Scene::with_agent_that(FakeCoordinator::start().await, once).await;
+    scene.start_run(2).await;
+    let mut saved = Saved::default();
+    while saved.end.is_none() {
+        let snapshot = scene.connection.next_snapshot().await.unwrap();
+        saved.save(&snapshot);
+        // Of the last snapshot the agent does not learn that it was saved.
+        if saved.end.is_none() {
+            scene.connection.acknowledge(&snapshot).await;
+        }
+    }
+    assert_eq!(
+        scene.reconnect().await,
+        [RUN],
+        "it holds what is not acknowledged"
+    );
+    let last = scene.connection.next_snapshot().await.unwrap();
+    assert!(last.end.is_some());
+    scene.connection.acknowledge(&last).await;
+    let ended = scene.agent.ended().await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(saved.requests, scene.target.hits());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_one_run_says_that_the_run_was_stopped() {
+    let once = Stay {
+        once: true,
+        idle_timeout: None,
+    };
+    let mut scene = Scene::with_agent_that(FakeCoordinator::start().await, once).await;
+    scene.start_run(600).await;
+    let stop = ToAgent::Stop { run_id: RUN.into() };
+    scene.connection.say(&stop).await;
+    scene.connection.receive_to_end(&mut Saved::default()).await;
+    let ended = scene.agent.ended().await.unwrap_err();
+    assert!(matches!(ended, AgentError::RunFailed(_)), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_without_runs_ends_after_its_idle_timeout() {
+    let patient = Stay {
+        once: false,
+        idle_timeout: Some(Duration::from_millis(100)),
+    };
+    let mut scene = Scene::with_agent_that(FakeCoordinator::start().await, patient).await;
+    let ended = scene.agent.ended().await;
+    assert!(ended.is_ok(), "{ended:?}");
 }

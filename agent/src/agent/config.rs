@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use greylag_infra::protocol::{AGENT_SOCKET_PATH, Hello, PROTOCOL_VERSION};
 use greylag_infra::{AgentSecret, BuildInfo};
@@ -17,6 +18,15 @@ use crate::scenario::scenario_info;
 
 /// Letters and digits of an agent's secret: 190 bits.
 const SECRET_LENGTH: usize = 32;
+
+/// When an agent that has no run ends by itself; by default never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stay {
+    /// It ends with the first run that it takes part in, with that run's result.
+    pub once: bool,
+    /// It ends when it has had no run for so long.
+    pub idle_timeout: Option<Duration>,
+}
 
 /// The configuration of an agent.
 #[derive(Clone)]
@@ -35,6 +45,8 @@ pub struct AgentConfig {
     pub scenarios: Vec<Scenario>,
     /// Program and arguments that start a worker, by default [`worker_command`].
     pub worker_command: Vec<OsString>,
+    /// When it ends by itself.
+    pub stay: Stay,
 }
 
 /// Why an agent cannot be started as it is configured.
@@ -124,6 +136,7 @@ impl fmt::Debug for AgentConfig {
             .field("token", &self.token.as_ref().map(|_| "(secret)"))
             .field("scenarios", &self.scenarios)
             .field("worker_command", &self.worker_command)
+            .field("stay", &self.stay)
             .finish()
     }
 }
@@ -163,6 +176,7 @@ mod tests {
             tls: None,
             scenarios: Vec::new(),
             worker_command: vec!["true".into()],
+            stay: Stay::default(),
         }
     }
 

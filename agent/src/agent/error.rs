@@ -11,6 +11,9 @@ pub enum AgentError {
     /// It was shut down before it was connected.
     #[error("the agent was shut down")]
     ShutDown,
+    /// The one run that it was started for failed.
+    #[error("the agent's run failed: {0}")]
+    RunFailed(String),
     /// A defect: the agent's task panicked.
     #[error("the agent failed; see the log")]
     Panicked,

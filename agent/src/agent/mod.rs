@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::has_credentials;
-pub use config::{AgentConfig, AgentConfigError, machine_name, worker_command};
+pub use config::{AgentConfig, AgentConfigError, Stay, machine_name, worker_command};
 pub use error::AgentError;
 use greylag_infra::WallClock;
 use greylag_infra::protocol::Hello;

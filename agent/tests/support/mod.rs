@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use greylag::{Agent, AgentConfig, AgentHandle};
+use greylag::{Agent, AgentConfig, AgentHandle, Stay};
 use greylag_infra::protocol::{
     Endpoint, Hello, PROTOCOL_VERSION, Prepare, Snapshot, ToAgent, ToCoordinator, Welcome, decode,
     encode,
@@ -72,6 +72,11 @@ impl FakeCoordinator {
 
     /// An agent of this coordinator, with the real binary's workers.
     pub(crate) fn agent(&self) -> AgentHandle {
+        self.agent_that(Stay::default())
+    }
+
+    /// The same, which may end by itself.
+    pub(crate) fn agent_that(&self, stay: Stay) -> AgentHandle {
         let url = format!("http://{}", self.listener.local_addr().unwrap());
         Agent::start(AgentConfig {
             coordinator_url: url.parse().unwrap(),
@@ -81,6 +86,7 @@ impl FakeCoordinator {
             tls: None,
             scenarios: Vec::new(),
             worker_command: vec![env!("CARGO_BIN_EXE_greylag").into(), "worker".into()],
+            stay,
         })
         .unwrap()
     }
@@ -127,8 +133,13 @@ impl Scene {
     }
 
     pub(crate) async fn with(coordinator: FakeCoordinator) -> Self {
+        Self::with_agent_that(coordinator, Stay::default()).await
+    }
+
+    /// The same, with an agent that may end by itself.
+    pub(crate) async fn with_agent_that(coordinator: FakeCoordinator, stay: Stay) -> Self {
         let target = Target::start().await;
-        let agent = coordinator.agent();
+        let agent = coordinator.agent_that(stay);
         let (connection, hello) = coordinator.accept().await;
         assert!(hello.runs.is_empty());
         Self {

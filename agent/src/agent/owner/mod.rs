@@ -1,6 +1,7 @@
 //! The task that owns an agent's state. `select!` only selects an event; handling it is synchronous.
 
 mod preparation;
+mod staying;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
 use crate::agent::run::{AgentRun, Now};
 use crate::agent::worker_process::{WorkerProcess, WorkerProcessEvent};
 use preparation::EvaluatedShape;
+use staying::Staying;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -45,6 +47,7 @@ pub(in crate::agent) struct Owner {
     shape_events: mpsc::Sender<EvaluatedShape>,
     evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
     shutting_down: Option<ShuttingDown>,
+    staying: Staying,
 }
 
 /// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
@@ -73,6 +76,7 @@ impl Owner {
         let (shape_events, evaluated_shapes) = mpsc::channel(SHAPE_QUEUE);
         Self {
             name: config.name.clone(),
+            staying: Staying::new(config.stay, Instant::now()),
             config,
             clock,
             offset: ClockOffset::default(),
@@ -120,10 +124,16 @@ impl Owner {
                 }
             }
             self.send_what_is_due();
-            self.runs.retain(|_, run| !run.is_done());
+            self.forget_done_runs();
             self.publish_held();
             if self.may_end() {
                 return Ok(());
+            }
+            let has_runs = !self.runs.is_empty();
+            if self.shutting_down.is_none()
+                && let Some(ended) = self.staying.end(has_runs, Instant::now())
+            {
+                return ended;
             }
         }
     }
@@ -221,6 +231,10 @@ impl Owner {
                 if let Some(run) = self.runs.remove(&run_id) {
                     tracing::warn!(run = %run_id, "the coordinator abandoned the run; killing its workers");
                     run.kill();
+                    let abandoned = || "the coordinator abandoned it".to_owned();
+                    let problem = run.problem();
+                    let problem = problem.or_else(|| run.is_active().then(abandoned));
+                    self.staying.run_is_over(problem);
                 }
             }
             ToAgent::Welcome(_) | ToAgent::Refused { .. } | ToAgent::Pong { .. } => {
@@ -276,6 +290,18 @@ impl Owner {
         FailureReason::AgentShutDown {
             agent: self.name.clone(),
         }
+    }
+
+    /// Forgets the runs of which the coordinator has everything.
+    fn forget_done_runs(&mut self) {
+        let staying = &mut self.staying;
+        self.runs.retain(|_, run| {
+            let is_done = run.is_done();
+            if is_done {
+                staying.run_is_over(run.problem());
+            }
+            !is_done
+        });
     }
 
     fn may_end(&self) -> bool {

@@ -94,6 +94,8 @@ pub(crate) struct AgentRun<W> {
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
     failure: Option<FailureReason>,
+    /// Whether its load was ended before its time.
+    stopped_early: bool,
     /// Workers that ended before they had handed over their results.
     lost_workers: Vec<LostWorker>,
     /// When the last user ended, µs of run time.
@@ -153,6 +155,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             },
             set_up_data: None,
             failure: None,
+            stopped_early: false,
             lost_workers: Vec::new(),
             last_user_ended: RunTime::ZERO,
             all_workers: test.workers,
@@ -207,6 +210,15 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase == Phase::Ready
     }
 
+    /// Why the part did not end as planned, if so.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let failure = self.failure.as_ref().map(ToString::to_string);
+        failure.or_else(|| {
+            self.stopped_early
+                .then(|| "it was stopped early".to_owned())
+        })
+    }
+
     /// Whether load is generated or about to be.
     pub(crate) fn is_active(&self) -> bool {
         self.phase != Phase::Over
@@ -219,6 +231,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             Phase::Preparing { .. } | Phase::Ready | Phase::Driving => {}
         }
         self.note(now, "Stopping the users".to_owned());
+        self.stopped_early = true;
         self.phase = Phase::Stopping {
             kill_at: now.instant + self.stop_timeout + self.kill_after,
         };

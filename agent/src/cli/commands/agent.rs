@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use greylag_infra::check_infrastructure_name;
@@ -9,9 +10,11 @@ use greylag_reporting::Token;
 use greylag_scenarios::Scenario;
 use url::Url;
 
-use crate::agent::{Agent, AgentConfig, AgentError, AgentHandle, machine_name, worker_command};
+use crate::agent::{
+    Agent, AgentConfig, AgentError, AgentHandle, Stay, machine_name, worker_command,
+};
 use crate::cli::failure::Failure;
-use crate::cli::options::{CaOption, coordinator_url, trusting};
+use crate::cli::options::{CaOption, coordinator_url, seconds, trusting};
 use crate::cli::signals::Signals;
 
 /// Options of `greylag agent`.
@@ -31,9 +34,16 @@ pub(crate) struct AgentOptions {
     token: Option<Token>,
     #[command(flatten)]
     trust: CaOption,
+    /// Exit with the first run this agent takes part in, once its last results are saved: with 0 if its part ended as
+    /// planned, with 1 if the run failed or was stopped.
+    #[arg(long, env = "GREYLAG_ONCE")]
+    once: bool,
+    /// Exit with 0 when there has been no run for this long [default: wait forever].
+    #[arg(long, env = "GREYLAG_IDLE_TIMEOUT", value_name = "DURATION", value_parser = seconds)]
+    idle_timeout: Option<u64>,
 }
 
-/// Runs an agent until Ctrl-C, SIGTERM or SIGHUP.
+/// Runs an agent until Ctrl-C, SIGTERM or SIGHUP, or until it ends by itself.
 pub(crate) async fn agent(
     options: AgentOptions,
     scenarios: Vec<Scenario>,
@@ -52,6 +62,10 @@ pub(crate) async fn agent(
         scenarios,
         worker_command: worker_command()
             .map_err(|error| Failure::failed(format!("this program cannot be found: {error}")))?,
+        stay: Stay {
+            once: options.once,
+            idle_timeout: options.idle_timeout.map(Duration::from_secs),
+        },
     };
     let mut agent = Agent::start(config).map_err(Failure::bad_input)?;
     tokio::select! {
@@ -77,6 +91,8 @@ fn end_of(ended: Result<(), AgentError>) -> Result<ExitCode, Failure> {
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(refused @ AgentError::Refused(_)) => Err(Failure::bad_input(refused)),
-        Err(error @ (AgentError::ShutDown | AgentError::Panicked)) => Err(Failure::failed(error)),
+        Err(error @ (AgentError::RunFailed(_) | AgentError::ShutDown | AgentError::Panicked)) => {
+            Err(Failure::failed(error))
+        }
     }
 }

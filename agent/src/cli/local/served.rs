@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::LOCAL_INFRASTRUCTURE;
-use crate::agent::{Agent, AgentConfig, AgentHandle, machine_name, worker_command};
+use crate::agent::{Agent, AgentConfig, AgentHandle, Stay, machine_name, worker_command};
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, follow, warn_about};
@@ -147,6 +147,7 @@ impl Local {
             worker_command: worker_command().map_err(|error| {
                 Failure::failed(format!("this program cannot be found: {error}"))
             })?,
+            stay: Stay::default(),
         })
         .map_err(Failure::failed)?;
         agent.connected().await.map_err(Failure::failed)?;
