@@ -22,12 +22,12 @@ pub use load_test::{
     HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
     MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
     NoHost, OptionDeclarationError, Overlaid, Secret, Selection, Stage, TestDefaults, TestDraft,
-    WaitTime, field, keys_of_files,
+    WaitTime, WorkerCount, WorkerCountError, field, keys_of_files,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
     UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight, distribute_workers,
-    equal_weights, own_users,
+    equal_weights, own_users, workers_by_cores,
 };
 pub use protocol::{
     Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,

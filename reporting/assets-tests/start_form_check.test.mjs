@@ -23,6 +23,7 @@ test("a valid form has no errors", () => {
   assert.deepEqual(errorsWith({ texts: { spawn_rate: "2.5" } }), []);
   assert.deepEqual(errorsWith({ texts: { arrival_rate: "100" } }), []);
   assert.deepEqual(errorsWith({ durations: { ramp_up: 0 } }), []);
+  assert.deepEqual(errorsWith({ texts: { workers: "auto" }, users: 1 }), []);
 });
 
 test("each error names its field and says what is right", () => {
@@ -30,6 +31,7 @@ test("each error names its field and says what is right", () => {
     [{ texts: { users: "0" } }, "users", "at least 1"],
     [{ texts: { users: "many" } }, "users", "whole number"],
     [{ texts: { workers: "0" } }, "workers", "at least 1"],
+    [{ texts: { workers: "all" } }, "workers", "or auto"],
     [{ texts: { workers: "11" } }, "workers", "no more workers than users"],
     [{ durations: { duration: null } }, "duration", "1h20m"],
     [{ durations: { duration: 0 } }, "duration", "one second"],

@@ -154,6 +154,7 @@ impl LoadTest {
 
     fn error_in_workers(&self, users: u64) -> Option<LoadTestError> {
         match self.workers {
+            _ if self.auto_workers => None,
             0 => Some(LoadTestError::NoWorkers),
             n if n > MAX_WORKERS => Some(LoadTestError::TooManyWorkers(n)),
             n if u64::from(n) > users => {

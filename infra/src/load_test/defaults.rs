@@ -1,5 +1,7 @@
 //! What a load test means that leaves something out: the same on the command line, in the API and in the page's form.
 
+use super::WorkerCount;
+
 /// Infrastructure: that of the agent which `greylag run` and `greylag serve` start.
 pub const DEFAULT_INFRASTRUCTURE: &str = "local";
 
@@ -15,7 +17,7 @@ pub struct TestDefaults {
     /// The default ramp-up takes at most this part of the duration: it must not be what cuts a short test off.
     pub ramp_up_part: u64,
     /// Worker processes, of a test with so many users.
-    pub workers: u32,
+    pub workers: WorkerCount,
     /// Time for tasks and requests still running at the end, in seconds.
     pub stop_timeout_s: u64,
     /// Infrastructure.
@@ -29,7 +31,7 @@ impl TestDefaults {
         duration_s: 60,
         ramp_up_s: 10,
         ramp_up_part: 6,
-        workers: 1,
+        workers: WorkerCount::Auto,
         stop_timeout_s: 10,
         infrastructure: DEFAULT_INFRASTRUCTURE,
     };
@@ -40,9 +42,11 @@ impl TestDefaults {
     }
 
     /// The workers of a test with so many users: one without a user is of no use.
-    pub fn workers(&self, users: u64) -> u32 {
-        u32::try_from(users)
-            .unwrap_or(u32::MAX)
-            .clamp(1, self.workers)
+    pub fn workers(&self, users: u64) -> WorkerCount {
+        let users = u32::try_from(users).unwrap_or(u32::MAX);
+        match self.workers {
+            WorkerCount::Auto => WorkerCount::Auto,
+            WorkerCount::Exactly(most) => WorkerCount::Exactly(users.clamp(1, most)),
+        }
     }
 }

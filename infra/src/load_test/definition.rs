@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
-use super::{ClientSettings, DeclaredScenario};
-use crate::base::RunTime;
+use super::{ClientSettings, DeclaredScenario, WorkerCount};
+use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
 /// The definition of a load test. Times are whole seconds, as Locust's are.
@@ -29,8 +29,11 @@ pub struct LoadTest {
     /// Total duration, ramp included, in seconds. With a load shape in the scenario's code 0 is possible: the
     /// shape ends the run.
     pub duration_s: u64,
-    /// Worker processes over the whole run.
+    /// Worker processes over the whole run; 0 while they follow from the agents' cores and these are not chosen.
     pub workers: u32,
+    /// Whether there is to be a worker for each core of the agents.
+    #[serde(default)]
+    pub auto_workers: bool,
     /// The infrastructure that runs the test.
     pub infrastructure: String,
     /// Name of a compiled-in scenario; ignored when `declared` is given (then it is only a label).
@@ -177,6 +180,27 @@ impl LoadTest {
             }
         }
         profile
+    }
+
+    /// The definition with this many workers, as it asks for them.
+    #[must_use]
+    pub fn with_workers(mut self, workers: WorkerCount) -> Self {
+        (self.workers, self.auto_workers) = match workers {
+            WorkerCount::Auto => (0, true),
+            WorkerCount::Exactly(workers) => (workers, false),
+        };
+        self
+    }
+
+    /// The most workers that make sense: one without a user is of no use.
+    pub fn most_workers(&self, scenario_has_shape: bool) -> u32 {
+        // How many users a shape has is known when the agents are prepared.
+        let users = if self.follows_shape(scenario_has_shape) {
+            MAX_USERS
+        } else {
+            self.most_users()
+        };
+        u32::try_from(users).map_or(MAX_WORKERS, |users| users.min(MAX_WORKERS))
     }
 
     /// Whether a run follows the load shape in the scenario's code, if the scenario has one: stages and an arrival rate

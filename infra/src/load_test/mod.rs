@@ -14,6 +14,7 @@ mod scenario_info;
 mod scenario_option;
 mod secrets;
 mod warnings;
+mod worker_count;
 
 pub use check::{MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS};
 pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
@@ -40,6 +41,7 @@ pub use scenario_fit::MisfitError;
 pub use scenario_info::{ScenarioInfo, UserTypeInfo};
 pub use scenario_option::{OptionDeclarationError, OptionInfo, OptionKind};
 use secrets::LEFT_OUT;
+pub use worker_count::{WorkerCount, WorkerCountError};
 
 #[cfg(test)]
 mod tests;

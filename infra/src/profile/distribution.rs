@@ -1,6 +1,5 @@
-//! Distribution of workers over agents and of user types over users. Both over the whole run, so that the sum over any
-//! number of workers is what one process would do. (Users are distributed over workers by their index: see
-//! `load_profile.rs`.)
+//! Distribution of user types over users, over the whole run, so that the sum over any number of workers is what one
+//! process would do. (Users are distributed over workers by their index: see `load_profile.rs`.)
 
 use std::cmp::Ordering;
 
@@ -144,17 +143,6 @@ impl Iterator for Shares {
     }
 }
 
-/// Distributes `workers` worker indexes over `agents` agents, one at a time in turn. An agent may get none.
-pub fn distribute_workers(workers: u32, agents: usize) -> Vec<Vec<u32>> {
-    let mut distributed = vec![Vec::new(); agents];
-    if agents > 0 {
-        for worker in 0..workers {
-            distributed[worker as usize % agents].push(worker);
-        }
-    }
-    distributed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,13 +265,6 @@ mod tests {
             .map(|c| (c.weight, c.fixed_count))
             .collect();
         assert_eq!(distributed, [(1.0, 0), (0.0, 0), (1.0, 2)]);
-    }
-
-    #[test]
-    fn workers_are_distributed_in_turn() {
-        assert_eq!(distribute_workers(5, 2), vec![vec![0, 2, 4], vec![1, 3]]);
-        assert_eq!(distribute_workers(1, 2), vec![vec![0], vec![]]);
-        assert!(distribute_workers(3, 0).is_empty());
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 // What is wrong with the numbers of the start form, as the server would say it, before it is sent. Pure functions.
 
 const WHOLE = /^\d+$/;
+/** One worker for each core; -1 is Locust's. */
+const PER_CORE = /^\s*(auto|-1)\s*$/;
 const DURATION = "Enter whole seconds: 90, 90s, 3m or 1h20m.";
 
 /** A number that stands in a text; null if none does. */
@@ -22,7 +24,8 @@ export function formErrors({ texts, durations, users }) {
 }
 
 function workersError(text, workers, users) {
-  if (!WHOLE.test(text) || workers < 1) return "Workers must be a whole number of at least 1.";
+  if (PER_CORE.test(text)) return null;
+  if (!WHOLE.test(text) || workers < 1) return "Workers must be a whole number of at least 1, or auto.";
   return Number.isFinite(users) && workers > users ? "Use no more workers than users." : null;
 }
 

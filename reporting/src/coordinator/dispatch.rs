@@ -3,7 +3,7 @@
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
     AgentView, BuildInfo, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, StartTerms,
-    UserTypeWeight, builds_of, describe_builds, distribute_workers,
+    UserTypeWeight, builds_of, describe_builds, distribute_workers, workers_by_cores,
 };
 
 use crate::store::StoreError;
@@ -62,8 +62,8 @@ pub(super) struct Chosen {
     pub(super) warnings: Vec<String>,
 }
 
-/// Distributes the workers of a test over the connected agents of its infrastructure, by name in turn. Agents
-/// beyond the number of workers take no part.
+/// Distributes the workers of a test over the connected agents of its infrastructure, by name in turn, and by cores
+/// where it asks for one per core. Agents beyond the number of workers take no part.
 pub(super) fn choose_agents(
     test: &LoadTest,
     registry: &Registry,
@@ -76,6 +76,7 @@ pub(super) fn choose_agents(
         .filter_map(|agent| scenario_of(test, agent))
         .any(|scenario| scenario.has_shape);
     test.check_for_scenario(has_shape)?;
+    let most_workers = test.most_workers(has_shape);
     let mut warnings = if test.follows_shape(has_shape) {
         Vec::new()
     } else {
@@ -88,7 +89,12 @@ pub(super) fn choose_agents(
     if connected.is_empty() {
         return Err(StartRefused::NoAgentConnected(test.infrastructure.clone()));
     }
-    let distributed = distribute_workers(test.workers, connected.len());
+    let distributed = if test.auto_workers {
+        let cores: Vec<u32> = connected.iter().map(|agent| agent.cores).collect();
+        workers_by_cores(&cores, most_workers)
+    } else {
+        distribute_workers(test.workers, connected.len())
+    };
     let chosen: Vec<(&AgentView, Vec<u32>)> = connected
         .into_iter()
         .zip(distributed)
@@ -115,6 +121,12 @@ pub(super) fn choose_agents(
         })
         .collect();
     Ok(Chosen { agents, warnings })
+}
+
+/// How many workers these agents have.
+pub(super) fn worker_count(agents: &[RunAgent]) -> u32 {
+    let workers: usize = agents.iter().map(|agent| agent.workers.len()).sum();
+    u32::try_from(workers).unwrap_or(u32::MAX)
 }
 
 fn scenario_of<'a>(test: &LoadTest, agent: &'a AgentView) -> Option<&'a ScenarioInfo> {
@@ -245,7 +257,7 @@ fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
 mod tests {
     use super::*;
     use greylag_infra::protocol::{Hello, PROTOCOL_VERSION};
-    use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario, WallTime};
+    use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario, WallTime, WorkerCount};
 
     fn registry(agents: &[&str]) -> Registry {
         let shop = ScenarioInfo {
@@ -260,20 +272,24 @@ mod tests {
         let mut registry = Registry::default();
         registry.create("empty").unwrap();
         for (name, scenario) in agents {
-            let hello = Hello {
-                protocol: PROTOCOL_VERSION,
-                secret: AgentSecret::new(*name),
-                name: (*name).into(),
-                infrastructure: "lab".into(),
-                version: "0".into(),
-                build: BuildInfo::default(),
-                cores: 2,
-                scenarios: vec![scenario.clone()],
-                runs: vec![],
-            };
+            let hello = hello_of(name, scenario.clone());
             registry.join(&hello, WallTime::default()).unwrap();
         }
         registry
+    }
+
+    fn hello_of(name: &str, scenario: ScenarioInfo) -> Hello {
+        Hello {
+            protocol: PROTOCOL_VERSION,
+            secret: AgentSecret::new(name),
+            name: name.into(),
+            infrastructure: "lab".into(),
+            version: "0".into(),
+            build: BuildInfo::default(),
+            cores: 2,
+            scenarios: vec![scenario],
+            runs: vec![],
+        }
     }
 
     fn choose(test: &LoadTest, registry: &Registry) -> Result<Chosen, StartRefused> {
@@ -310,6 +326,38 @@ mod tests {
             chosen.agents.len(),
             1,
             "an agent without a worker takes no part"
+        );
+    }
+
+    #[test]
+    fn one_worker_per_core_is_distributed_by_the_agents_cores() {
+        let shop = ScenarioInfo {
+            name: "shop".into(),
+            ..ScenarioInfo::default()
+        };
+        let mut registry = Registry::default();
+        for (name, cores) in [("a", 1), ("b", 4), ("c", 2)] {
+            let hello = Hello {
+                cores,
+                ..hello_of(name, shop.clone())
+            };
+            registry.join(&hello, WallTime::default()).unwrap();
+        }
+        let auto = |users| LoadTest {
+            users,
+            ..test("lab", "shop", 1).with_workers(WorkerCount::Auto)
+        };
+        let counts = |test: &LoadTest| -> Vec<usize> {
+            let agents = choose(test, &registry).unwrap().agents;
+            agents.iter().map(|agent| agent.workers.len()).collect()
+        };
+        assert_eq!(counts(&auto(100)), [1, 4, 2]);
+        assert_eq!(counts(&auto(5)), [1, 2, 2], "at most one for each user");
+        assert_eq!(counts(&auto(2)), [1, 1]);
+        assert_eq!(counts(&test("lab", "shop", 6)), [2, 2, 2], "in turn");
+        assert_eq!(
+            worker_count(&choose(&auto(100), &registry).unwrap().agents),
+            7
         );
     }
 

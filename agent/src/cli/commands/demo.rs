@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{TestDefaults, TestDraft};
+use greylag_infra::{TestDefaults, TestDraft, WorkerCount};
 use greylag_scenarios::Scenario;
 
 use crate::cli::failure::Failure;
@@ -23,7 +23,7 @@ const DEFAULTS: TestDefaults = TestDefaults {
     users: 50,
     ramp_up_s: 20,
     ramp_up_part: 3,
-    workers: 2,
+    workers: WorkerCount::Exactly(2),
     ..TestDefaults::USUAL
 };
 
@@ -124,7 +124,7 @@ fn draft_of(options: &DemoOptions, shop: &Scenario) -> Result<TestDraft, Failure
         users: Some(options.users),
         ramp_up: options.ramp_up,
         duration: Some(options.duration),
-        workers: options.workers,
+        workers: options.workers.map(WorkerCount::Exactly),
         scenario: Some(DEMO_SCENARIO.to_owned()),
         ..TestDraft::default()
     };

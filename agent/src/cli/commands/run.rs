@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{LoadTest, TestDefaults, TestDraft};
+use greylag_infra::{LoadTest, TestDefaults, TestDraft, WorkerCount};
 use greylag_scenarios::Scenario;
 use url::Url;
 
@@ -114,12 +114,6 @@ pub(crate) async fn run(
     if stages_left_out {
         eprintln!("The stages of the test file are ignored: flags set the load.");
     }
-    if options.coordinator.is_some() && options.test.is_per_core() {
-        return Err(Failure::bad_input(format!(
-            "{} is -1, which means one worker per core of this machine, but the test runs on a coordinator's agents; give the total number of workers",
-            sources.name("workers").unwrap_or("--workers")
-        )));
-    }
     if draft.declared.is_none() {
         name_scenario(&mut draft, &scenarios)?;
     }
@@ -127,6 +121,8 @@ pub(crate) async fn run(
         draft.check_given().map_err(Failure::bad_input)?;
     } else {
         refuse_other_infrastructure(&draft, sources)?;
+        // Whoever runs a test here may go on working on the other cores.
+        draft.workers.get_or_insert(WorkerCount::Exactly(1));
         let test = check_locally(&draft, &scenarios)?;
         draft.name = Some(test.name);
     }

@@ -12,7 +12,6 @@ mod data_dir;
 mod page_options;
 mod run_id;
 mod test_options;
-mod worker_count;
 
 use greylag_infra::{DurationError, parse_whole_seconds};
 
@@ -26,7 +25,6 @@ pub(crate) use data_dir::DataDir;
 pub(crate) use page_options::PageOptions;
 pub(crate) use run_id::run_id;
 pub(crate) use test_options::{AskedTest, TestOptions};
-use worker_count::WorkerCount;
 
 /// Reads a duration in whole seconds.
 pub(crate) fn seconds(text: &str) -> Result<u64, DurationError> {

@@ -10,7 +10,10 @@ use serde::Serialize;
 
 use super::client::as_written;
 use crate::base::{BuildInfo, StartTerms};
-use crate::load_test::{self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage};
+use crate::load_test::{
+    self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage, WorkerCount,
+    WorkerCountError,
+};
 
 /// Longest description of a test, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 1_000;
@@ -22,6 +25,8 @@ pub enum FieldKind {
     Text,
     /// A whole number.
     Whole,
+    /// A whole number, or a text that says how many.
+    Count,
     /// A number.
     Number,
     /// A duration in whole seconds.
@@ -32,7 +37,7 @@ pub enum FieldKind {
     List,
 }
 
-/// A field's value; seconds are whole numbers.
+/// A field's value; seconds are whole numbers, and counts are texts.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum FieldValue {
@@ -51,6 +56,8 @@ pub enum FieldValueError {
     TooLarge,
     #[error("is of another kind")]
     OtherKind,
+    #[error(transparent)]
+    Workers(#[from] WorkerCountError),
 }
 
 /// Something that a load test may say.
@@ -258,8 +265,9 @@ fields! {
         is_of_stages: true,
         is_of_shape: true,
     };
-    /// Total number of worker processes, at most one per user [default: 1].
-    workers: u32 as Whole, help "Total number of worker processes; -1 means one per core of this machine [default: 1].", {
+    /// Total number of worker processes, at most one per user, or `auto`: one per core of the agents [default: auto].
+    workers: WorkerCount as Count, help "Total number of worker processes; auto (Locust's -1) means one per core of the agents, or of this machine without a \
+        coordinator [default: auto with a coordinator, else 1].", {
         flag: Some(Flag { short: Some('w'), alias: "processes", value_name: "N" }),
         label: "Workers",
     };
@@ -425,6 +433,20 @@ fn is_default(client: &ClientSettings) -> bool {
     *client == ClientSettings::default()
 }
 
+/// Types that are written as a count.
+impl FieldType for WorkerCount {
+    fn into_value(self) -> FieldValue {
+        FieldValue::Text(self.to_string())
+    }
+
+    fn from_value(value: FieldValue) -> Result<Self, FieldValueError> {
+        match value {
+            FieldValue::Text(text) => Ok(text.parse::<Self>()?),
+            _ => Err(FieldValueError::OtherKind),
+        }
+    }
+}
+
 /// A type that a field's value may have.
 trait FieldType: Sized {
     fn into_value(self) -> FieldValue;
@@ -451,7 +473,6 @@ macro_rules! field_types {
 field_types! {
     String as Text;
     u64 as Whole;
-    u32 as Whole;
     f64 as Number;
     bool as Flag;
     Vec<String> as List;

@@ -1,7 +1,7 @@
 //! What to ask for so that a load test is asked for again.
 
 use super::TestDraft;
-use crate::load_test::LoadTest;
+use crate::load_test::{LoadTest, WorkerCount};
 
 impl From<&LoadTest> for TestDraft {
     /// What stages or a spawn rate say already is left out, because a draft may not say it twice.
@@ -11,7 +11,10 @@ impl From<&LoadTest> for TestDraft {
             users: (!is_staged || test.has_rate_stages()).then_some(test.users),
             ramp_up: (!is_staged && test.spawn_rate.is_none()).then_some(test.ramp_up_s),
             duration: (!is_staged).then_some(test.duration_s),
-            workers: Some(test.workers),
+            workers: Some(match test.auto_workers {
+                true => WorkerCount::Auto,
+                false => WorkerCount::Exactly(test.workers),
+            }),
             stop_timeout: Some(test.stop_timeout_s),
             spawn_rate: test.spawn_rate,
             arrival_rate: test.arrival_rate,

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use crate::load_test::Stage;
 use crate::load_test::TestDefaults;
-use crate::load_test::WaitTime;
+use crate::load_test::{WaitTime, WorkerCount};
 use std::time::Duration;
 
 #[test]
@@ -40,7 +40,10 @@ expect_body = "ok"
         (file.users, file.ramp_up, file.duration),
         (Some(50), Some(20), Some(60))
     );
-    assert_eq!((file.workers, file.stop_timeout), (Some(2), Some(5)));
+    assert_eq!(
+        (file.workers, file.stop_timeout),
+        (Some(WorkerCount::Exactly(2)), Some(5))
+    );
     let declared = file.declared.unwrap();
     assert_eq!(declared.wait_time, Some(WaitTime::Between(1.0, 2.5)));
     assert_eq!(declared.requests.len(), 2);

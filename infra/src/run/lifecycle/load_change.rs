@@ -118,7 +118,7 @@ impl RunLifecycle {
         test.duration_s = shape.ends_at.as_micros().div_ceil(1_000_000);
         test.ramp_up_s = 0;
         test.spawn_rate = None;
-        let (users, workers) = (test.users, test.workers);
+        let (users, workers, is_auto) = (test.users, test.workers, test.auto_workers);
         self.record.profile = shape;
         let mut effects = vec![
             RunEffect::Log(format!(
@@ -127,7 +127,8 @@ impl RunLifecycle {
             )),
             RunEffect::Save,
         ];
-        if u64::from(workers) > users {
+        // One per core was asked for before it was known that there are fewer users.
+        if u64::from(workers) > users && !is_auto {
             let error = LoadTestError::MoreWorkersThanUsers { workers, users };
             effects.extend(self.fail(invalid_shape(&error), now));
         }

@@ -46,6 +46,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::base::{AgentId, RunTime, WallTime};
+use crate::load_test::LoadTest;
 use crate::protocol::{Counted, FailureReason, Prepare, SetUpData, ToAgent};
 use crate::run::{Gap, GapCause, RunAgent, RunPhase, RunRecord};
 
@@ -386,7 +387,11 @@ impl RunLifecycle {
             agent_id: agent.id.clone(),
             message: ToAgent::Prepare(Box::new(Prepare {
                 run_id: self.record.id.clone(),
-                test: self.record.test.clone(),
+                // What was asked for has become a number, which agents check.
+                test: LoadTest {
+                    auto_workers: false,
+                    ..self.record.test.clone()
+                },
                 workers: agent.workers.clone(),
             })),
         }

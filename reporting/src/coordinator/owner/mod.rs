@@ -19,7 +19,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::admission::HelloRefused;
-use super::dispatch::{Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights};
+use super::dispatch::{
+    Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights, worker_count,
+};
 use super::ramp_news::{RampNews, announce};
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
@@ -262,8 +264,9 @@ impl Owner {
         test: LoadTest,
         terms: &StartTerms,
     ) -> Result<StartedRun, StartRefused> {
-        let test = test.settled();
+        let mut test = test.settled();
         let Chosen { agents, warnings } = choose_agents(&test, &self.registry, terms)?;
+        test.workers = worker_count(&agents);
         if self.runs.len() >= MAX_RUNS_AT_ONCE {
             return Err(StartRefused::TooManyRuns);
         }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use greylag_infra::{DurationError, duration_of_number, parse_duration, parse_whole_seconds};
+use greylag_infra::{
+    DurationError, FieldValueError, duration_of_number, parse_duration, parse_whole_seconds,
+};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -73,8 +75,12 @@ pub(in crate::web) enum ValueError {
         shown: String,
         wanted: &'static str,
     },
-    #[error("{field} is too large")]
-    TooLarge { field: &'static str },
+    #[error("{field} {error}")]
+    Field {
+        field: &'static str,
+        #[source]
+        error: FieldValueError,
+    },
     #[error("{field}: {error}")]
     Duration {
         field: String,

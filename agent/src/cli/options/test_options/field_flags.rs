@@ -1,22 +1,15 @@
 //! Flags of the fields that every load test has, made from the list of them.
 
-use std::str::FromStr;
-
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use greylag_infra::{FIELDS, Field, FieldKind, FieldValue, TestDraft};
 
-use crate::cli::options::{WorkerCount, seconds};
-
-/// The one field whose flag takes more than its values: one worker for each core.
-const WORKERS: &str = "workers";
+use crate::cli::options::seconds;
 
 /// What was given by flags.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FieldFlags {
     pub(super) draft: TestDraft,
-    /// There are to be as many workers as this machine has cores.
-    pub(super) is_per_core: bool,
 }
 
 impl Args for FieldFlags {
@@ -33,13 +26,7 @@ impl FromArgMatches for FieldFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut given = Self::default();
         for field in FIELDS.iter().filter(|field| field.flag.is_some()) {
-            if field.key == WORKERS {
-                let count = matches.get_one::<WorkerCount>(WORKERS);
-                given.is_per_core = count == Some(&WorkerCount::PerCore);
-                if let Some(WorkerCount::Exactly(count)) = count {
-                    given.draft.workers = Some(*count);
-                }
-            } else if let Some(value) = value(field, matches) {
+            if let Some(value) = value(field, matches) {
                 field.set(&mut given.draft, value).map_err(|error| {
                     let flag = long(field);
                     clap::Error::raw(ErrorKind::ValueValidation, format!("--{flag} {error}\n"))
@@ -74,9 +61,8 @@ fn flag(field: &'static Field) -> Option<Arg> {
     }
     let arg = match field.kind {
         FieldKind::Text => arg,
-        FieldKind::Whole if field.key == WORKERS => arg
-            .allow_negative_numbers(true)
-            .value_parser(WorkerCount::from_str),
+        // Locust's -1.
+        FieldKind::Count => arg.allow_negative_numbers(true),
         FieldKind::Whole => arg.value_parser(value_parser!(u64)),
         FieldKind::Number => arg.value_parser(value_parser!(f64)),
         FieldKind::Seconds => arg.value_parser(seconds),
@@ -92,7 +78,9 @@ fn flag(field: &'static Field) -> Option<Arg> {
 fn value(field: &Field, matches: &ArgMatches) -> Option<FieldValue> {
     let key = field.key;
     Some(match field.kind {
-        FieldKind::Text => FieldValue::Text(matches.get_one::<String>(key)?.clone()),
+        FieldKind::Text | FieldKind::Count => {
+            FieldValue::Text(matches.get_one::<String>(key)?.clone())
+        }
         FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(*matches.get_one(key)?),
         FieldKind::Number => FieldValue::Number(*matches.get_one(key)?),
         FieldKind::Flag => FieldValue::Flag(matches.get_flag(key).then_some(true)?),

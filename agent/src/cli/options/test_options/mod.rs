@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use greylag_infra::{
     DraftErrors, FIELDS, FieldValue, MAX_CERTIFICATE_BYTES, MAX_TEST_FILE_BYTES, Overlaid,
-    TestDefaults, TestDraft, keys_of_files,
+    TestDraft, keys_of_files,
 };
 use greylag_scenarios::Scenario;
 
-use super::worker_count::workers_per_core;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Sources;
 use crate::scenario::unknown_scenario;
@@ -96,12 +95,9 @@ impl TestOptions {
         }
         flags.options.extend(custom);
         let Overlaid {
-            mut draft,
+            draft,
             stages_left_out,
         } = flags.over(file);
-        if self.is_per_core() {
-            draft.workers = Some(workers_per_core(draft.most_users(&TestDefaults::USUAL)));
-        }
         Ok(AskedTest {
             draft,
             stages_left_out,
@@ -152,11 +148,6 @@ impl TestOptions {
             Some(scenario) => Ok(vec![scenario]),
             None => Err(Failure::bad_input(unknown_scenario(name, scenarios))),
         }
-    }
-
-    /// Whether the number of workers is that of this machine's cores.
-    pub(crate) fn is_per_core(&self) -> bool {
-        self.fields.is_per_core
     }
 }
 

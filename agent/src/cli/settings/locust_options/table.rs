@@ -237,7 +237,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_PROCESSES",
         Value,
         Same("workers"),
-        "`-1` is one per core of this machine, at most one per user; with `--coordinator` give the number over all agents",
+        "`-1` is one per core, of this machine or with `--coordinator` of all agents, at most one per user",
     ),
     option(
         &["--slave"],

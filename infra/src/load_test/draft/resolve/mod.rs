@@ -118,12 +118,6 @@ impl TestDraft {
         self
     }
 
-    /// The most users there are at any time, as far as the draft says it.
-    pub fn most_users(&self, defaults: &TestDefaults) -> u64 {
-        let of_stages = self.stages.iter().filter_map(|stage| stage.users).max();
-        of_stages.or(self.users).unwrap_or(defaults.users)
-    }
-
     /// The infrastructure that is meant.
     pub fn infrastructure_or<'a>(&'a self, defaults: &'a TestDefaults) -> &'a str {
         let given = self.infrastructure.as_deref();
@@ -164,7 +158,8 @@ impl TestDraft {
         } else {
             test = test.settled();
         }
-        test.workers = self.workers.unwrap_or_else(|| defaults.workers(test.users));
+        let workers = self.workers.unwrap_or_else(|| defaults.workers(test.users));
+        test = test.with_workers(workers);
         if self.name.is_none() {
             test.name = default_name(&test);
         }

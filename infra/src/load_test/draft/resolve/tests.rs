@@ -31,7 +31,8 @@ fn what_is_left_out_takes_its_default() {
         users: 10,
         ramp_up_s: 10,
         duration_s: 60,
-        workers: 1,
+        workers: 0,
+        auto_workers: true,
         infrastructure: "local".into(),
         scenario: "shop".into(),
         stop_timeout_s: 10,
@@ -248,7 +249,7 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
     for field in FIELDS {
         let mut draft = TestDraft::default();
         let value = match field.kind {
-            FieldKind::Text => FieldValue::Text("1".into()),
+            FieldKind::Text | FieldKind::Count => FieldValue::Text("1".into()),
             FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(1),
             FieldKind::Number => FieldValue::Number(1.0),
             FieldKind::Flag => FieldValue::Flag(true),

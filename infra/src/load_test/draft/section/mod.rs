@@ -147,6 +147,7 @@ impl<'a> Section<'a> {
         match kind {
             FieldKind::Text => self.text(key).map(FieldValue::Text),
             FieldKind::Whole => self.whole(key).map(FieldValue::Whole),
+            FieldKind::Count => self.count(key).map(FieldValue::Text),
             FieldKind::Number => self.number(key).map(FieldValue::Number),
             FieldKind::Seconds => self.seconds(key).map(FieldValue::Whole),
             FieldKind::Flag => self.flag(key).map(FieldValue::Flag),
@@ -181,6 +182,18 @@ impl<'a> Section<'a> {
             },
             other => {
                 self.wrong_kind(key, "a whole number", other);
+                None
+            }
+        }
+    }
+
+    /// A whole number, or a text in its place.
+    fn count(&self, key: &str) -> Option<String> {
+        match &self.entry(key)?.node.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Whole(_) => self.whole(key).map(|number| number.to_string()),
+            other => {
+                self.wrong_kind(key, "a whole number or a string in quotes", other);
                 None
             }
         }

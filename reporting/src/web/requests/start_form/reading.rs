@@ -25,7 +25,10 @@ impl StartForm {
             let read = typed_value(field, self.text(field.key)).and_then(|value| match value {
                 Some(value) => field
                     .set(&mut draft, value)
-                    .map_err(|_| ValueError::TooLarge { field: field.label }),
+                    .map_err(|error| ValueError::Field {
+                        field: field.label,
+                        error,
+                    }),
                 None => Ok(()),
             });
             if let Err(error) = read {
@@ -80,6 +83,7 @@ fn typed_value(field: &Field, text: &str) -> Result<Option<FieldValue>, ValueErr
     Ok(match field.kind {
         // Browsers send two characters for the end of a line.
         FieldKind::Text => typed(&text.replace("\r\n", "\n")).map(FieldValue::Text),
+        FieldKind::Count => typed(text).map(FieldValue::Text),
         FieldKind::Whole => whole_number(text, field.label)?.map(FieldValue::Whole),
         FieldKind::Number => decimal(text, field.label)?.map(FieldValue::Number),
         // The error needs no name beside its field.

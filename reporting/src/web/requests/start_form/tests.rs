@@ -40,7 +40,7 @@ fn an_empty_field_of_the_form_is_left_out() {
         let words = format!("Users must be a whole number, not `{users}`");
         assert!(errors.to_string().contains(&words), "{errors}");
     }
-    let (_, errors) = read(&[("users", "many"), ("duration", "1.5s"), ("workers", "-1")]);
+    let (_, errors) = read(&[("users", "many"), ("duration", "1.5s"), ("workers", "all")]);
     let fields: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(fields, ["users", "workers", "duration"]);
 }
