@@ -74,6 +74,34 @@ struct Share {
     crowded_out: CancellationToken,
 }
 
+impl Taken {
+    /// Connections whose messages have been on their way for longest and together have as much as is lacking; none when
+    /// all of them do not, so that no connection is closed in vain.
+    fn in_the_way(&self, connection: u64, lacking: usize, now: Instant) -> Option<Vec<u64>> {
+        if lacking == 0 {
+            return Some(Vec::new());
+        }
+        let mut others: Vec<(u64, &Share)> = self
+            .by_connection
+            .iter()
+            .filter(|(number, share)| **number != connection && now - share.since >= LEAST_TIME)
+            .map(|(number, share)| (*number, share))
+            .collect();
+        others.sort_unstable_by_key(|(_, share)| share.since);
+        let mut bytes = 0;
+        let enough = others.iter().position(|(_, share)| {
+            bytes += share.bytes;
+            bytes >= lacking
+        })?;
+        Some(
+            others[..=enough]
+                .iter()
+                .map(|(number, _)| *number)
+                .collect(),
+        )
+    }
+}
+
 impl Default for ReceiveBudget {
     fn default() -> Self {
         Self::of(MAX_BYTES)
@@ -106,15 +134,11 @@ impl ReceiveBudget {
             .by_connection
             .get(&connection)
             .map_or(0, |share| share.bytes);
-        while taken.total - had + bytes > self.bytes {
-            let others = taken
-                .by_connection
-                .iter()
-                .filter(|(number, share)| **number != connection && now - share.since >= LEAST_TIME)
-                .min_by_key(|(_, share)| share.since);
-            let Some(number) = others.map(|(number, _)| *number) else {
-                return false;
-            };
+        let lacking = (taken.total - had + bytes).saturating_sub(self.bytes);
+        let Some(in_the_way) = taken.in_the_way(connection, lacking, now) else {
+            return false;
+        };
+        for number in in_the_way {
             if let Some(share) = taken.by_connection.remove(&number) {
                 taken.total -= share.bytes;
                 share.crowded_out.cancel();
@@ -379,6 +403,21 @@ mod tests {
         drop(whole);
         assert!(meter.budget.has_room());
         assert!(meter.budget.take(meter.number + 1, 200 * KIB, &others));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_connection_is_closed_where_that_does_not_make_room() {
+        let budget = Arc::new(ReceiveBudget::of(300 * KIB));
+        let slow = Meter::new(Arc::clone(&budget));
+        assert!(budget.take(slow.number, 100 * KIB, &slow.crowded_out));
+        let whole = Meter::new(Arc::clone(&budget)).message_is_whole(150 * KIB);
+        tokio::time::advance(10 * LEAST_TIME).await;
+        let next = Meter::new(Arc::clone(&budget));
+        assert!(!budget.take(next.number, 200 * KIB, &next.crowded_out));
+        assert!(!slow.crowded_out.is_cancelled());
+        drop(whole);
+        assert!(budget.take(next.number, 200 * KIB, &next.crowded_out));
+        assert!(!slow.crowded_out.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]
