@@ -4,7 +4,7 @@
 //! show and whether one of them is the front page. What it is sent is the same for all (`followed_runs.rs`,
 //! `front_changes.rs`). A stream is pulled by its connection: a browser that is slow to read gets fewer and larger
 //! updates, and the others do not wait for it. When nothing changes there is a beat all the same, so that a browser can
-//! tell a quiet coordinator from one that hangs.
+//! tell a quiet coordinator from one that hangs; there is none while what is new of a run hangs, as on a disk that stalls.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -125,14 +125,17 @@ fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Respo
                 .boxed(),
         );
     }
-    for run in runs {
-        sources.push(state.followed_runs.follow(run, Scope::default()).boxed());
+    for run in &runs {
+        let followed = state.followed_runs.follow(run.clone(), Scope::default());
+        sources.push(followed.boxed());
     }
+    let followed = state.followed_runs.clone();
     let browser = Browser {
         sources,
         changes: state.coordinator.changes(),
         last_event: Instant::now(),
-        _place: place,
+        hangs: Box::new(move || runs.iter().any(|run| followed.hangs(run))),
+        _place: Some(place),
     };
     let events = stream::unfold(browser, |mut browser| async move {
         let events = browser.next().await?;
@@ -163,22 +166,59 @@ struct Browser {
     sources: SelectAll<BoxStream<'static, Events>>,
     changes: watch::Receiver<u64>,
     last_event: Instant,
-    _place: OwnedSemaphorePermit,
+    /// Whether there may be news that cannot be told.
+    hangs: Box<dyn Fn() -> bool + Send>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Browser {
     /// The next events, never none; nothing at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
-        let events = tokio::select! {
-            biased;
-            events = self.sources.next() => events?,
-            () = tokio::time::sleep_until(self.last_event + BEAT_INTERVAL) => {
-                number_event("beat", *self.changes.borrow())
+        let events = loop {
+            tokio::select! {
+                biased;
+                events = self.sources.next() => break events?,
+                () = tokio::time::sleep_until(self.last_event + BEAT_INTERVAL) => {
+                    if !(self.hangs)() {
+                        break number_event("beat", *self.changes.borrow());
+                    }
+                    self.last_event = Instant::now();
+                }
             }
         };
         // What went wrong is in the log; the browser connects again.
         let events = events.ok()?;
         self.last_event = Instant::now();
         Some(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_no_beats_while_what_is_new_hangs() {
+        let hangs = Arc::new(AtomicBool::new(true));
+        let hanging = Arc::clone(&hangs);
+        let mut sources: SelectAll<BoxStream<'static, Events>> = SelectAll::new();
+        sources.push(stream::pending().boxed());
+        let mut browser = Browser {
+            sources,
+            changes: watch::Sender::new(7).subscribe(),
+            last_event: Instant::now(),
+            hangs: Box::new(move || hanging.load(Ordering::Relaxed)),
+            _place: None,
+        };
+        let silence = timeout(20 * BEAT_INTERVAL, browser.next()).await;
+        assert!(silence.is_err(), "{silence:?}");
+        hangs.store(false, Ordering::Relaxed);
+        let beat = timeout(2 * BEAT_INTERVAL, browser.next()).await.unwrap();
+        let beat = beat.unwrap();
+        assert!(beat.starts_with(b"event: beat"), "{beat:?}");
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
@@ -13,6 +14,7 @@ use greylag_infra::RunId;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::frame::frame;
 use super::run_feed::{RunFeed, RunUpdate};
@@ -26,6 +28,8 @@ use crate::web::error::WebError;
 const MAX_UPDATES_KEPT: usize = 10;
 /// Most bytes of them, of all but the last.
 const MAX_BYTES_KEPT: usize = 256 * 1024;
+/// How long an update takes at least that hangs: on a disk that stalls it takes as long as that does.
+const HANGS_AFTER: Duration = Duration::from_secs(2);
 /// Followers of one run that may wait for everything at once; further ones wait in line.
 const MAX_JOINS_WAITING: usize = 64;
 
@@ -36,7 +40,29 @@ pub(in crate::web) struct FollowedRuns {
     tasks: Arc<Tasks>,
 }
 
-type Tasks = Mutex<HashMap<Part, mpsc::WeakSender<Join>>>;
+type Tasks = Mutex<HashMap<Part, Task>>;
+
+/// The task of a part, as others know it.
+#[derive(Debug)]
+struct Task {
+    joins: mpsc::WeakSender<Join>,
+    update: Arc<UpdateTime>,
+}
+
+/// Since when an update is being computed.
+#[derive(Debug, Default)]
+struct UpdateTime(Mutex<Option<Instant>>);
+
+impl UpdateTime {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn hangs(&self) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= HANGS_AFTER)
+    }
+}
 
 /// A part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,6 +115,16 @@ impl FollowedRuns {
         })
     }
 
+    /// Whether what is new of a run takes so long that its followers must not be left to believe that nothing is new.
+    pub(super) fn hangs(&self, run_id: &RunId) -> bool {
+        let part = Part {
+            run_id: run_id.clone(),
+            scope: Scope::default(),
+        };
+        let tasks = lock(&self.tasks);
+        tasks.get(&part).is_some_and(|task| task.update.hangs())
+    }
+
     /// Everything that there is to know of a part now, and who tells more.
     async fn join(&self, part: &Part) -> Result<(Joined, mpsc::Sender<Join>), CannotFollow> {
         let task = self.task(part);
@@ -101,13 +137,17 @@ impl FollowedRuns {
     /// The task of a part, which is started if there is none.
     fn task(&self, part: &Part) -> mpsc::Sender<Join> {
         let mut tasks = lock(&self.tasks);
-        let known = tasks.get(part).and_then(mpsc::WeakSender::upgrade);
+        let known = tasks.get(part).and_then(|task| task.joins.upgrade());
         if let Some(task) = known.filter(|task| !task.is_closed()) {
             return task;
         }
         let (task, joins) = mpsc::channel(MAX_JOINS_WAITING);
-        tasks.insert(part.clone(), task.downgrade());
         let followed = FollowedRun::new(self.coordinator.clone(), part.clone());
+        let known = Task {
+            joins: task.downgrade(),
+            update: Arc::clone(&followed.update_time),
+        };
+        tasks.insert(part.clone(), known);
         let (part, tasks) = (part.clone(), Arc::clone(&self.tasks));
         tokio::spawn(async move {
             followed.serve(joins).await;
@@ -120,13 +160,13 @@ impl FollowedRuns {
 /// Forgets a task that has ended, unless there is another one of the same part by now.
 fn forget(tasks: &Tasks, part: &Part) {
     let mut tasks = lock(tasks);
-    let other = tasks.get(part).and_then(mpsc::WeakSender::upgrade);
+    let other = tasks.get(part).and_then(|task| task.joins.upgrade());
     if other.is_none_or(|task| task.is_closed()) {
         tasks.remove(part);
     }
 }
 
-fn lock(tasks: &Tasks) -> MutexGuard<'_, HashMap<Part, mpsc::WeakSender<Join>>> {
+fn lock(tasks: &Tasks) -> MutexGuard<'_, HashMap<Part, Task>> {
     tasks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -268,6 +308,7 @@ struct FollowedRun {
     /// The run is over or deleted.
     is_last: bool,
     updates: watch::Sender<Arc<Updates>>,
+    update_time: Arc<UpdateTime>,
 }
 
 impl FollowedRun {
@@ -280,6 +321,7 @@ impl FollowedRun {
             everything: None,
             is_last: false,
             updates: watch::Sender::default(),
+            update_time: Arc::default(),
         }
     }
 
@@ -325,7 +367,10 @@ impl FollowedRun {
     async fn update(&mut self) -> Result<(), WebError> {
         self.generation = self.throttle.begin();
         self.everything = None;
-        let event = match self.feed.next().await {
+        self.update_time.set(Some(Instant::now()));
+        let next = self.feed.next().await;
+        self.update_time.set(None);
+        let event = match next {
             Ok(update) => {
                 self.is_last = update.is_last;
                 self.event_of(update)?
@@ -371,5 +416,22 @@ impl FollowedRun {
                 over: self.is_last,
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_update_that_takes_long_hangs() {
+        let update = UpdateTime::default();
+        assert!(!update.hangs());
+        update.set(Some(Instant::now()));
+        assert!(!update.hangs());
+        tokio::time::advance(HANGS_AFTER).await;
+        assert!(update.hangs());
+        update.set(None);
+        assert!(!update.hangs());
     }
 }
