@@ -42,6 +42,9 @@ pub enum NoticeKind {
     /// The task `subject` kept the worker's other users waiting; `count` is how often, `worst` the longest time in
     /// ms.
     BlockedLoop,
+    /// The histograms of the agent `subject` alone took too much space and are kept coarsely: the coordinator says so.
+    /// `count` is of how many stretches of time.
+    CoarseResults,
     /// A kind that this version does not know.
     #[default]
     #[serde(other)]
@@ -279,6 +282,13 @@ impl fmt::Display for NoticeText<'_> {
                 write!(
                     f,
                     "`{subject}` blocked {worker} {times} {worst} ms, while all its other users had to wait: {INCLUDED}; move blocking code to spawn_blocking"
+                )
+            }
+            NoticeKind::CoarseResults => {
+                self.seconds(f)?;
+                write!(
+                    f,
+                    "the results of agent {subject} took so much space that percentiles of this agent alone are approximate; those of all agents together are exact"
                 )
             }
             NoticeKind::Unknown => {

@@ -13,8 +13,13 @@ use crate::protocol::{Counted, LostWorker};
 
 /// Most gaps of a run that are kept apart; further ones are only counted.
 pub const MAX_GAPS: usize = 10_000;
-/// How long after the end of a run the results of an agent that was given up are still taken.
+/// How long after the end of a run the results of an agent that was given up are still taken, and after some of them
+/// have come further ones.
 pub const LATE_RESULTS: Duration = Duration::from_secs(600);
+/// How long after the end of a run they are taken at most.
+const MAX_LATE_RESULTS: Duration = Duration::from_secs(3_600);
+/// What a longer time must add before it is worth saving.
+const LATE_RESULTS_STEP: Duration = Duration::from_secs(60);
 
 /// What may be missing from a run's results.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +196,18 @@ impl Completeness {
         self.late_until = Some(now + LATE_RESULTS);
     }
 
+    /// Late results were saved at this time, of a run that ended at that: more may come for as long again. Says
+    /// whether anything has changed.
+    pub fn late_results_came(&mut self, now: WallTime, ended_at: WallTime) -> bool {
+        let longer = (now + LATE_RESULTS).min(ended_at + MAX_LATE_RESULTS);
+        let is_longer = (self.late_until)
+            .is_some_and(|until| now < until && longer >= until + LATE_RESULTS_STEP);
+        if is_longer {
+            self.late_until = Some(longer);
+        }
+        is_longer
+    }
+
     /// Until when a run that is over takes late results.
     pub fn late_until(&self) -> Option<WallTime> {
         self.late_until
@@ -252,6 +269,24 @@ mod tests {
         assert!(all.is_complete());
         assert_eq!(all.remark(STARTED_AT), None);
         assert_eq!(serde_json::from_str::<Completeness>("{}").unwrap(), all);
+    }
+
+    #[test]
+    fn late_results_that_keep_coming_are_taken_for_an_hour() {
+        let mut part = Completeness::default();
+        assert!(!part.late_results_came(STARTED_AT, STARTED_AT));
+        part.wait_for_late_results(STARTED_AT);
+        let after = |s| STARTED_AT + Duration::from_secs(s);
+        assert!(!part.late_results_came(after(59), STARTED_AT));
+        for s in (500..3_600).step_by(500) {
+            part.late_results_came(after(s), STARTED_AT);
+            assert!(part.takes_late_results(after((s + 599).min(3_599))), "{s}");
+        }
+        assert!(!part.takes_late_results(after(3_600)));
+        assert!(!part.late_results_came(after(3_600), STARTED_AT));
+        let mut too_late = Completeness::default();
+        too_late.wait_for_late_results(STARTED_AT);
+        assert!(!too_late.late_results_came(after(600), STARTED_AT));
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Source {
         match self {
             Self::Errors => decompose(scope.from, scope.rolled_to, &ALL_ROLLED),
             Self::Agent(agent) => {
-                let rolled = agent_rows::rolled(agent, scope.last_second);
+                let rolled = agent_rows::rolled(agent, scope.rolled_by);
                 decompose(scope.from, scope.to, &rolled)
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER, WorkerState};
-use greylag_infra::{AgentId, RunId, RunRecord, WallClock};
+use greylag_infra::{AgentId, RunId, RunRecord, WallClock, WallTime};
 use rusqlite::{Connection, Transaction, params};
 
 use super::agent_rows::Grain;
@@ -128,6 +128,9 @@ pub(super) struct LiveRun {
     pub(super) end_of_time: u32,
     pub(super) agents: HashMap<AgentId, LiveAgent>,
     pub(super) last_second: Option<u32>,
+    /// The second by which rows of longer stretches were made.
+    pub(super) rolled_by: Option<u32>,
+    started_at: Option<WallTime>,
     pub(super) rolled: Rolled,
     /// How exactly its agents are kept; none until something is saved of a run that an earlier version began.
     pub(super) grain: Option<Grain>,
@@ -146,6 +149,9 @@ pub(super) struct LiveRun {
 /// How long after its planned end and stop timeout a run may still have results, in seconds: clocks are set
 /// right, machines sleep.
 const END_SLACK_S: u64 = 3_600;
+
+/// How far the clock of an agent may be ahead of the coordinator's before its results are of a time that the run has not come to.
+const AHEAD_S: u32 = 2;
 
 /// Seconds of run time at and beyond this one cannot belong to a run.
 fn end_of_time(record: &RunRecord) -> u32 {
@@ -173,7 +179,10 @@ impl LiveRun {
         let key = run_rows::key_of(connection, id)?;
         let endpoints = endpoints(connection, key)?;
         let errors = error_texts(connection, key)?;
-        let last_second = last_second(connection, key)?;
+        let LastSeconds {
+            last_second,
+            rolled_by,
+        } = last_seconds(connection, key)?;
         Ok(Self {
             key,
             clock,
@@ -194,6 +203,8 @@ impl LiveRun {
                 })
                 .collect(),
             last_second,
+            rolled_by,
+            started_at: record.started_at,
             rolled: rollup::read_rolled(connection, key)?,
             grain: run_rows::grain(connection, key)?,
             recent: RecentRows::after(last_second),
@@ -214,10 +225,25 @@ impl LiveRun {
         self.is_over = record.phase.is_over();
         self.takes_late_results = record.completeness.takes_late_results(self.clock.now());
         self.end_of_time = end_of_time(record);
+        self.started_at = record.started_at;
         for agent in &record.agents {
             if let Some(live) = self.agents.get_mut(&agent.id) {
                 live.ended |= agent.end.is_some();
             }
+        }
+    }
+
+    /// The second that the run has come to: the last one that has anything, but by the clock, so that results that an agent
+    /// takes to be of a later time do not make those of all others late.
+    pub(super) fn present_second(&self, last_second: u32) -> u32 {
+        let now = self.clock.now();
+        match self.started_at {
+            Some(start) if start <= now => {
+                let second = now.run_time(start).second().saturating_add(AHEAD_S);
+                last_second.min(second)
+            }
+            // The clock has been set since: it says nothing.
+            _ => last_second,
         }
     }
 
@@ -327,10 +353,30 @@ pub(super) fn error_texts(connection: &Connection, run: i64) -> StoreResult<Vec<
 
 /// The last second of a run that has anything.
 pub(super) fn last_second(connection: &Connection, run: i64) -> StoreResult<Option<u32>> {
-    let second: Option<i64> = connection
-        .prepare_cached("SELECT last_second FROM runs WHERE run = ?1")?
-        .query_row([run], |row| row.get(0))?;
-    Ok(second.map(small_from_sql))
+    Ok(last_seconds(connection, run)?.last_second)
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastSeconds {
+    /// The last second that has anything.
+    pub(super) last_second: Option<u32>,
+    /// The second by which the rows of longer stretches were made.
+    pub(super) rolled_by: Option<u32>,
+}
+
+pub(super) fn last_seconds(connection: &Connection, run: i64) -> StoreResult<LastSeconds> {
+    let second = |second: Option<i64>| second.map(small_from_sql);
+    Ok(connection
+        .prepare_cached(
+            "SELECT last_second, coalesce(rolled_by, last_second) FROM runs WHERE run = ?1",
+        )?
+        .query_row([run], |row| {
+            Ok(LastSeconds {
+                last_second: second(row.get(0)?),
+                rolled_by: second(row.get(1)?),
+            })
+        })?)
 }
 
 #[cfg(test)]

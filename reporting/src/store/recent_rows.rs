@@ -1,12 +1,14 @@
 //! The rows of the newest seconds as they are stored, so that adding to them reads nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::measure::interval::PackedInterval;
 
-/// Most memory of their histograms, and how many seconds they are of: results of older ones are rare.
+/// Most memory of their histograms, over all runs, and how many seconds they are of: results of older ones are rare.
 const MAX_BYTES: usize = 16 << 20;
 const MAX_SECONDS: u32 = 16;
+/// Seconds ahead of the run that are noted before nothing is known of any.
+const MAX_AHEAD: usize = 4_096;
 
 /// Rows of single seconds, all agents together, of the newest seconds of a run.
 #[derive(Debug)]
@@ -14,8 +16,12 @@ pub(super) struct RecentRows {
     /// By second and endpoint.
     rows: BTreeMap<(u32, i64), PackedInterval>,
     bytes: usize,
+    /// What they may have.
+    most_bytes: usize,
     /// Of this second and later ones every row that is stored is here.
     from: u32,
+    /// But for these seconds, which were ahead of the run when results of them came.
+    ahead: BTreeSet<u32>,
 }
 
 /// What is known of a row.
@@ -35,13 +41,27 @@ impl RecentRows {
         Self {
             rows: BTreeMap::new(),
             bytes: 0,
+            most_bytes: MAX_BYTES,
             from: last_second.map_or(0, |last| last.saturating_add(1)),
+            ahead: BTreeSet::new(),
         }
+    }
+
+    /// From here on they are those of one of so many runs.
+    pub(super) fn share_between(&mut self, runs: usize) {
+        self.most_bytes = MAX_BYTES / runs.max(1);
+        self.leave_oldest();
+    }
+
+    /// Most memory that they may have.
+    #[cfg(test)]
+    pub(super) fn most_bytes(&self) -> usize {
+        self.most_bytes
     }
 
     /// What is known of a row.
     pub(super) fn get(&self, second: u32, endpoint: i64) -> RecentRow<'_> {
-        if second < self.from {
+        if second < self.from || self.ahead.contains(&second) {
             return RecentRow::Unknown;
         }
         match self.rows.get(&(second, endpoint)) {
@@ -50,22 +70,40 @@ impl RecentRows {
         }
     }
 
-    /// A row was stored so.
-    pub(super) fn set(&mut self, second: u32, endpoint: i64, row: PackedInterval) {
-        if second < self.from {
+    /// A row was stored so, in a run that has come to the second `now`. One of a later second would push out those that
+    /// the other agents add to.
+    pub(super) fn set(&mut self, second: u32, endpoint: i64, row: PackedInterval, now: u32) {
+        if second < self.from || self.ahead.contains(&second) {
+            return;
+        }
+        let mut of_second = self.rows.range((second, i64::MIN)..=(second, i64::MAX));
+        if second > now && of_second.next().is_none() {
+            self.ahead.insert(second);
+            if self.ahead.len() > MAX_AHEAD {
+                let most_bytes = self.most_bytes;
+                *self = Self {
+                    most_bytes,
+                    ..Self::after(Some(u32::MAX))
+                };
+            }
             return;
         }
         self.bytes += row.memory();
         if let Some(before) = self.rows.insert((second, endpoint), row) {
             self.bytes -= before.memory();
         }
+        self.leave_oldest();
+    }
+
+    fn leave_oldest(&mut self) {
         while let Some(((oldest, _), (newest, _))) = self.ends()
-            && (self.bytes > MAX_BYTES || newest - oldest >= MAX_SECONDS)
+            && (self.bytes > self.most_bytes || newest - oldest >= MAX_SECONDS)
         {
             self.from = oldest.saturating_add(1);
             let kept = self.rows.split_off(&(self.from, i64::MIN));
             let left = std::mem::replace(&mut self.rows, kept);
             self.bytes -= left.values().map(PackedInterval::memory).sum::<usize>();
+            self.ahead = self.ahead.split_off(&self.from);
         }
     }
 
@@ -96,15 +134,16 @@ mod tests {
         let mut rows = RecentRows::after(Some(9));
         assert_eq!(rows.get(9, 0), RecentRow::Unknown);
         assert_eq!(rows.get(10, 0), RecentRow::Missing);
-        rows.set(9, 0, row());
+        rows.set(9, 0, row(), 9);
         assert_eq!(rows.get(9, 0), RecentRow::Unknown);
         for endpoint in [0, 1] {
-            rows.set(10, endpoint, row());
-            rows.set(10, endpoint, row());
+            rows.set(10, endpoint, row(), 10);
+            rows.set(10, endpoint, row(), 10);
         }
         assert_eq!(rows.get(10, 1), RecentRow::Stored(&row()));
         assert_eq!(rows.bytes, 2 * row().memory());
-        rows.set(10 + MAX_SECONDS, 0, row());
+        let later = 10 + MAX_SECONDS;
+        rows.set(later, 0, row(), later);
         assert_eq!(rows.get(10, 0), RecentRow::Unknown);
         assert_eq!(rows.get(11, 0), RecentRow::Missing);
         assert_eq!(rows.bytes, row().memory());
@@ -117,11 +156,40 @@ mod tests {
         let endpoints = i64::try_from(most / 2 + 1).unwrap();
         for second in 0..3 {
             for endpoint in 0..endpoints {
-                rows.set(second, endpoint, row());
+                rows.set(second, endpoint, row(), second);
                 assert!(rows.bytes <= MAX_BYTES);
             }
         }
         assert_eq!(rows.get(1, 0), RecentRow::Unknown);
         assert_eq!(rows.get(2, 0), RecentRow::Stored(&row()));
+        rows.share_between(4);
+        assert!(rows.bytes <= MAX_BYTES / 4);
+        assert_eq!(rows.get(2, 0), RecentRow::Unknown);
+        rows.set(3, 0, row(), 3);
+        assert_eq!(rows.get(3, 0), RecentRow::Stored(&row()));
+    }
+
+    #[test]
+    fn a_second_ahead_of_the_run_pushes_out_no_other_and_is_never_taken_to_be_missing() {
+        const HOUR: u32 = 3_600;
+        let mut rows = RecentRows::after(None);
+        rows.set(1, 0, row(), 1);
+        rows.set(HOUR, 0, row(), 1);
+        assert_eq!(rows.get(1, 0), RecentRow::Stored(&row()));
+        assert_eq!(rows.get(HOUR, 0), RecentRow::Unknown);
+        // When the run is there, too.
+        rows.set(HOUR, 1, row(), HOUR);
+        rows.set(HOUR + 1, 0, row(), HOUR + 1);
+        assert_eq!(rows.get(HOUR, 0), RecentRow::Unknown);
+        assert_eq!(rows.get(HOUR, 1), RecentRow::Unknown);
+        for second in 2 * HOUR.. {
+            rows.set(second, 0, row(), HOUR + 1);
+            assert_eq!(rows.get(second, 0), RecentRow::Unknown);
+            if rows.ahead.is_empty() {
+                break;
+            }
+            assert!(rows.ahead.len() <= MAX_AHEAD);
+        }
+        assert_eq!(rows.get(HOUR + 2, 0), RecentRow::Unknown);
     }
 }

@@ -36,12 +36,13 @@ pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Roll
 /// What is added to a run, all agents together, by second and endpoint.
 pub(super) type Added = BTreeMap<(u32, i64), PackedInterval>;
 
-/// Adds intervals to the rows of their seconds, and to those of longer stretches that are there already.
+/// Adds intervals to the rows of their seconds, and to those of longer stretches that are there already. The run has
+/// come to the second `now`.
 pub(super) fn add(
     connection: &Connection,
     run: i64,
     rolled: &Rolled,
-    recent: &mut RecentRows,
+    (recent, now): (&mut RecentRows, u32),
     added: &Added,
     sum: &mut IntervalSum,
 ) -> StoreResult<()> {
@@ -55,7 +56,7 @@ pub(super) fn add(
         }
         let row = sum.take();
         stored_interval::write(connection, run, 0, place, &row)?;
-        recent.set(*second, *endpoint, row);
+        recent.set(*second, *endpoint, row, now);
     }
     for (level, until) in rolled.iter().enumerate().skip(1) {
         let late = added.iter().filter(|((second, _), _)| second < until);
@@ -96,7 +97,7 @@ fn add_stored(
     }
 }
 
-/// Rolls up what is complete by now, `last_second` being the newest with results; says how far.
+/// Rolls up what is complete when the run has come to `last_second`; says how far.
 pub(super) fn roll(
     connection: &Connection,
     run: i64,

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use greylag_infra::protocol::AgentEnd;
-use greylag_infra::{BuildInfo, LoadTest, RunAgent, RunId, RunPhase, RunRecord, SetUpData};
+use greylag_infra::{
+    BuildInfo, LoadTest, RunAgent, RunId, RunPhase, RunRecord, SetUpData, WallTime,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -415,6 +417,31 @@ impl RunRow {
         record.follow_ends();
         Ok(record)
     }
+}
+
+/// Results of a run that is over were saved: further ones are taken for longer.
+pub(super) fn late_results_came(
+    connection: &Connection,
+    id: &RunId,
+    now: WallTime,
+) -> StoreResult<()> {
+    let Some(mut record) = by_id(connection, id)? else {
+        return Ok(());
+    };
+    let ended_at = record.ended_at.unwrap_or(record.created_at);
+    if record.completeness.late_results_came(now, ended_at) {
+        connection
+            .prepare_cached("UPDATE runs SET completeness = ?2 WHERE id = ?1")?
+            .execute(params![id.as_str(), json(&record.completeness)])?;
+    }
+    Ok(())
+}
+
+/// The name of an agent of a run by its number.
+pub(super) fn agent_name(connection: &Connection, key: i64, agent: i64) -> StoreResult<String> {
+    Ok(connection
+        .prepare_cached("SELECT name FROM run_agents WHERE run = ?1 AND agent = ?2")?
+        .query_row(params![key, agent], |row| row.get(0))?)
 }
 
 /// A run's agents in the order in which workers are distributed.

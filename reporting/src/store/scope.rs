@@ -7,7 +7,7 @@ use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{StoreResult, UnknownAgentName, UnknownEndpoint};
-use super::live::last_second;
+use super::live::{LastSeconds, last_seconds};
 use super::run_rows::key_of;
 use crate::measure::windows::{LEVELS, width};
 
@@ -119,8 +119,8 @@ pub(super) struct RowScope {
     pub(super) endpoint: Option<i64>,
     /// Name of the agent.
     pub(super) agent: Option<String>,
-    /// The last second of the run that has anything.
-    pub(super) last_second: Option<u32>,
+    /// The second by which the rows of longer stretches of agents were made.
+    pub(super) rolled_by: Option<u32>,
     /// Numbers of the agents of that name, where they are not the only ones.
     agents: Vec<i64>,
 }
@@ -133,7 +133,10 @@ impl RowScope {
         scope: &Scope,
     ) -> StoreResult<Self> {
         let run = key_of(connection, run_id)?;
-        let last_second = last_second(connection, run)?;
+        let LastSeconds {
+            last_second,
+            rolled_by,
+        } = last_seconds(connection, run)?;
         let end = last_second.map_or(0, |last| last.saturating_add(1));
         let seconds = scope.seconds();
         let mut endpoint = None;
@@ -166,7 +169,7 @@ impl RowScope {
             },
             endpoint,
             agent: scope.agent.clone(),
-            last_second,
+            rolled_by,
             agents,
         })
     }

@@ -2,15 +2,17 @@
 //!
 //! What a snapshot adds to an agent and a second is one row, so that nothing has to be read to write it, and the rows of
 //! a moment are neighbours in the file whichever agents they are of. Rows of the same place add up. A run of a single
-//! agent needs none, because all of it is that agent's ([`Grain::None`]).
+//! agent needs none, because all of it is that agent's ([`Grain::None`]). Only at the places of longer stretches, to which
+//! an agent that is always late adds with each snapshot, a few rows are made one.
 //!
 //! Rows of longer stretches are made in time, agent by agent in turn, so that never all of them are due together. How
-//! far they are there follows from the last second of the run alone ([`rolled`]).
+//! far they are there follows from one number of the run alone ([`rolled`]).
 
 mod packed_row;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rusqlite::{Connection, params};
@@ -33,6 +35,8 @@ const MAX_FULL_AGENTS: usize = 32;
 ///
 /// Never changed: it says how far the rows of longer stretches are there, also of runs that were saved long ago.
 const GRACE_S: u32 = 20;
+/// Rows of an agent at one place of a longer stretch before they are made one.
+const MAX_ROWS_OF_PLACE: usize = 16;
 
 /// How exactly the parts of single agents are kept; decided when a run is created. Counts, sums and extremes are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,10 +86,10 @@ impl Grain {
     }
 }
 
-/// Up to where the rows of each level of an agent are there, in a run whose last second with anything is this one.
-pub(super) fn rolled(agent: i64, last_second: Option<u32>) -> Rolled {
+/// Up to where the rows of each level of an agent are there, in a run whose rows were made by this second.
+pub(super) fn rolled(agent: i64, rolled_by: Option<u32>) -> Rolled {
     let mut rolled = NOTHING_ROLLED;
-    let complete = last_second.unwrap_or(0).saturating_sub(GRACE_S);
+    let complete = rolled_by.unwrap_or(0).saturating_sub(GRACE_S);
     let turn = u32::try_from(agent).unwrap_or(0);
     for level in 1..LEVELS {
         let own = complete.saturating_sub(turn % width(level));
@@ -94,18 +98,27 @@ pub(super) fn rolled(agent: i64, last_second: Option<u32>) -> Rolled {
     rolled
 }
 
+/// A row of a second that is in rows of longer stretches already.
+pub(super) struct LateRow {
+    second: u32,
+    packed: Vec<u8>,
+}
+
 /// Writes the rows of a run's agents.
 pub(super) struct AgentRows<'a> {
     pub(super) connection: &'a Connection,
     pub(super) run: i64,
     pub(super) grain: Grain,
-    /// The last second of the run that had anything before.
-    pub(super) last_second: Option<u32>,
+    /// The second by which rows of longer stretches were made before.
+    pub(super) rolled_by: Option<u32>,
     pub(super) sum: &'a mut IntervalSum,
+    /// Agents with rows that would have been too long, and the seconds of these: their histograms are coarse.
+    pub(super) coarse: Vec<(i64, Range<u32>)>,
 }
 
 impl AgentRows<'_> {
-    /// Adds what an agent did in a second.
+    /// Adds what an agent did in a second. Gives the row, if the second is in rows of longer stretches already: then it is
+    /// to be added to these ([`Self::add_late`]).
     pub(super) fn add(
         &mut self,
         agent: i64,
@@ -113,27 +126,76 @@ impl AgentRows<'_> {
         users: UserSums,
         errors: &[(i64, u64)],
         intervals: &[RowInterval<'_>],
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Option<LateRow>> {
         let intervals = intervals.iter().map(std::slice::from_ref);
-        let Some(packed) = self.pack(users, errors, intervals)? else {
+        let place = (agent, second..second.saturating_add(1));
+        let Some(packed) = self.pack(place, users, errors, intervals)? else {
             self.log_left_out(agent, 0, second, "it is too long");
-            return Ok(());
+            return Ok(None);
         };
         self.insert(agent, 0, second, &packed)?;
-        let rolled = rolled(agent, self.last_second);
+        let is_late = second < rolled(agent, self.rolled_by)[1];
+        Ok(is_late.then_some(LateRow { second, packed }))
+    }
+
+    /// Adds seconds of an agent to the rows of longer stretches that are there: one row for those of each stretch.
+    pub(super) fn add_late(&mut self, agent: i64, late: &[LateRow]) -> StoreResult<()> {
+        let rolled = rolled(agent, self.rolled_by);
         for (level, until) in rolled.iter().enumerate().skip(1) {
-            if second < *until {
-                self.insert(agent, level, bucket_of(second, level), &packed)?;
+            let mut stretches: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
+            for row in late.iter().filter(|row| row.second < *until) {
+                let parts = stretches.entry(bucket_of(row.second, level));
+                parts.or_default().push(row.packed.clone());
+            }
+            for (bucket, parts) in stretches {
+                self.add_to_stretch(agent, level, bucket, parts)?;
             }
         }
         Ok(())
     }
 
-    /// Makes the rows of longer stretches that are due when `last_second` is the last one that has anything.
-    pub(super) fn roll(&mut self, agents: Range<i64>, last_second: u32) -> StoreResult<()> {
+    fn add_to_stretch(
+        &mut self,
+        agent: i64,
+        level: usize,
+        bucket: u32,
+        parts: Vec<Vec<u8>>,
+    ) -> StoreResult<()> {
+        let place = bucket..bucket.saturating_add(1);
+        let known = self.packed_rows(agent, level, place)?;
+        let replace = known.len() >= MAX_ROWS_OF_PLACE;
+        let added = parts.len();
+        let mut all = parts;
+        if replace {
+            all.extend(known);
+        }
+        let sum = match all.as_slice() {
+            [_] => None,
+            all => self.pack_sum(agent, level, bucket, all).or_else(|error| {
+                self.sum.take();
+                match error {
+                    // They stay apart.
+                    StoreError::Unreadable(_) => Ok(None),
+                    error => Err(error),
+                }
+            })?,
+        };
+        let Some(sum) = sum else {
+            return all[..added]
+                .iter()
+                .try_for_each(|part| self.insert(agent, level, bucket, part));
+        };
+        if replace {
+            self.delete(agent, level, bucket)?;
+        }
+        self.insert(agent, level, bucket, &sum)
+    }
+
+    /// Makes the rows of longer stretches that are due when the run has come to this second.
+    pub(super) fn roll(&mut self, agents: Range<i64>, present: u32) -> StoreResult<()> {
         for agent in agents {
-            let before = rolled(agent, self.last_second);
-            let after = rolled(agent, Some(last_second));
+            let before = rolled(agent, self.rolled_by);
+            let after = rolled(agent, Some(present));
             for level in 1..LEVELS {
                 self.roll_level(agent, level, before[level]..after[level])?;
             }
@@ -170,7 +232,7 @@ impl AgentRows<'_> {
         if parts.is_empty() {
             return Ok(());
         }
-        match self.pack_sum(&parts)? {
+        match self.pack_sum(agent, level, bucket, &parts)? {
             Some(packed) => self.insert(agent, level, bucket, &packed)?,
             None => self.log_left_out(agent, level, bucket, "it is too long"),
         }
@@ -223,7 +285,13 @@ impl AgentRows<'_> {
         Ok(packed)
     }
 
-    fn pack_sum(&mut self, parts: &[Vec<u8>]) -> StoreResult<Option<Vec<u8>>> {
+    fn pack_sum(
+        &mut self,
+        agent: i64,
+        level: usize,
+        bucket: u32,
+        parts: &[Vec<u8>],
+    ) -> StoreResult<Option<Vec<u8>>> {
         let rows = parts.iter().map(|part| PackedRow::read(part));
         let rows = rows.collect::<StoreResult<Vec<_>>>()?;
         let mut users = UserSums::default();
@@ -244,13 +312,15 @@ impl AgentRows<'_> {
         });
         intervals.sort_by_key(|interval| interval.endpoint);
         let by_endpoint = intervals.chunk_by(|one, other| one.endpoint == other.endpoint);
-        self.pack(users, &errors, by_endpoint)
+        let seconds = bucket..bucket.saturating_add(width(level));
+        self.pack((agent, seconds), users, &errors, by_endpoint)
     }
 
     /// Packs a row, each of `intervals` being those of one endpoint that are to be added up. Where it is too long as it
     /// should be, its histograms are coarse; none where that does not help.
     fn pack<'a>(
         &mut self,
+        (agent, seconds): (i64, Range<u32>),
         users: UserSums,
         errors: &[(i64, u64)],
         intervals: impl Iterator<Item = &'a [RowInterval<'a>]> + Clone,
@@ -259,10 +329,7 @@ impl AgentRows<'_> {
         if packed.is_some() || self.grain == Grain::Coarse {
             return Ok(packed);
         }
-        tracing::warn!(
-            self.run,
-            "a row of an agent's own results is too long; its histograms are kept coarsely"
-        );
+        self.coarse.push((agent, seconds));
         self.pack_as(Grain::Coarse, users, errors, intervals)
     }
 
@@ -305,6 +372,15 @@ impl AgentRows<'_> {
         })
     }
 
+    fn delete(&self, agent: i64, level: usize, bucket: u32) -> StoreResult<()> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM agent_intervals WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND agent = ?4",
+            )?
+            .execute(params![self.run, to_sql(level as u64), bucket, agent])?;
+        Ok(())
+    }
+
     fn insert(&self, agent: i64, level: usize, bucket: u32, packed: &[u8]) -> StoreResult<()> {
         self.connection
             .prepare_cached(
@@ -325,7 +401,7 @@ pub(super) fn visit(
     mut visit: impl FnMut(u32, &PackedRow<'_>) -> StoreResult<()>,
 ) -> StoreResult<()> {
     for agent in scope.agents() {
-        let rolled = within_a_step(rolled(*agent, scope.last_second), step);
+        let rolled = within_a_step(rolled(*agent, scope.rolled_by), step);
         for block in decompose(seconds.start, seconds.end, &rolled) {
             visit_level(
                 connection,

@@ -52,8 +52,9 @@ fn rows<'a>(connection: &'a Connection, sum: &'a mut IntervalSum) -> AgentRows<'
         connection,
         run: 1,
         grain: Grain::Full,
-        last_second: None,
+        rolled_by: None,
         sum,
+        coarse: Vec::new(),
     }
 }
 
@@ -76,13 +77,74 @@ fn a_row_that_would_be_too_long_is_kept_coarsely() {
     let mut sum = IntervalSum::default();
     let (long, users) = (padded(33 << 20), UserSums::default());
     let intervals = [interval(0, &long), interval(1, &long)];
-    rows(&connection, &mut sum)
-        .add(0, 0, users, &[], &intervals)
-        .unwrap();
+    let mut rows = rows(&connection, &mut sum);
+    rows.add(0, 7, users, &[], &intervals).unwrap();
+    assert_eq!(rows.coarse, [(0, 7..8)]);
     assert_eq!(
         intervals_of(&connection, 0, 0),
         [(0, vec![2]), (1, vec![2])]
     );
+}
+
+/// How many rows there are of each level of the first seconds of the agent 0, and the requests in them.
+fn rows_and_requests(connection: &Connection) -> Vec<(usize, u64)> {
+    let of_level = |level| {
+        let (mut rows, mut requests) = (0, 0);
+        visit_level(connection, 1, 0, level, 0..1, |_, row| {
+            rows += 1;
+            let counts = row.intervals()?;
+            requests += counts
+                .iter()
+                .map(|i| u64::from(i.response[0]) / 2)
+                .sum::<u64>();
+            Ok(())
+        })
+        .unwrap();
+        (rows, requests)
+    };
+    (1..LEVELS).map(of_level).collect()
+}
+
+#[test]
+fn late_seconds_of_a_stretch_are_one_row_and_those_of_many_snapshots_few() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let mut rows = rows(&connection, &mut sum);
+    rows.rolled_by = Some(86_400);
+    let users = UserSums::default();
+    let mut save = |seconds: Range<u32>| {
+        let late = seconds.map(|second| {
+            let row = rows.add(0, second, users, &[], &[interval(0, &[2])]);
+            row.unwrap().unwrap()
+        });
+        let late: Vec<_> = late.collect();
+        rows.add_late(0, &late).unwrap();
+    };
+    save(0..8);
+    assert_eq!(rows_and_requests(&connection), [(1, 8); LEVELS - 1]);
+    for snapshot in 1..40 {
+        save(0..1);
+        for (rows, requests) in rows_and_requests(&connection) {
+            assert!(rows <= MAX_ROWS_OF_PLACE, "{rows}");
+            assert_eq!(requests, 8 + snapshot);
+        }
+    }
+}
+
+#[test]
+fn late_seconds_that_cannot_be_added_up_stay_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let mut rows = rows(&connection, &mut sum);
+    rows.rolled_by = Some(86_400);
+    let (users, damaged) = (UserSums::default(), [2, 0x80]);
+    for _ in 0..2 * MAX_ROWS_OF_PLACE {
+        let row = rows.add(0, 0, users, &[], &[interval(0, &damaged)]);
+        rows.add_late(0, &[row.unwrap().unwrap()]).unwrap();
+    }
+    assert_eq!(intervals_of(&connection, 0, 1).len(), 2 * MAX_ROWS_OF_PLACE);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use self::write::{Written, write};
 use super::checked_snapshot::CheckedSnapshot;
 use super::error::{StoreError, StoreResult};
 use super::live::{LiveRun, WriterState, lock_totals};
+use super::run_rows;
 use super::writer::WaitingSnapshot;
 
 /// What became of a snapshot.
@@ -86,6 +87,10 @@ fn save_of_run(
         Ok(live) => live,
         Err(error) => return for_each(error, snapshots.len()).map(Err).collect(),
     };
+    let runs = state.live.len() + 1;
+    for each in state.live.values_mut().chain([&mut live]) {
+        each.recent.share_between(runs);
+    }
     // From here on `live` may get ahead of the database; it is put back only when both agree again.
     let mut outcomes = Vec::with_capacity(snapshots.len());
     let mut accepted = Vec::with_capacity(snapshots.len());
@@ -97,7 +102,7 @@ fn save_of_run(
         outcomes.push(outcome);
     }
     if !accepted.is_empty() {
-        match write_all(state, &mut live, &accepted) {
+        match write_all(state, run_id, &mut live, &accepted) {
             Ok(written) => keep_up_totals(state, run_id, &live, &written),
             Err(error) => {
                 // Also of the duplicates: what they repeat may be among what is not saved now.
@@ -130,11 +135,15 @@ fn for_each(error: StoreError, count: usize) -> impl Iterator<Item = StoreError>
 /// Writes snapshots in one transaction.
 fn write_all(
     state: &mut WriterState,
+    run_id: &RunId,
     live: &mut LiveRun,
     snapshots: &[&OfAgent],
 ) -> StoreResult<Written> {
     let transaction = state.connection.transaction()?;
     let written = write(&transaction, live, snapshots)?;
+    if live.is_over {
+        run_rows::late_results_came(&transaction, run_id, live.clock.now())?;
+    }
     transaction.commit()?;
     Ok(written)
 }

@@ -2,20 +2,26 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, SampleData, SampleKind, Snapshot, WorkerState};
 use greylag_infra::{
-    BuildInfo, Completeness, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord, RunTime,
-    WallClock, WallTime,
+    BuildInfo, Completeness, LATE_RESULTS, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord,
+    RunTime, WallClock, WallTime,
 };
+use rusqlite::{Connection, types::Value};
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::measure::interval::Interval;
 use crate::store::live::LiveTotals;
 use crate::store::lock::DirectoryLock;
+use crate::store::recent_rows::RecentRow;
 use crate::store::scope::Scope;
 use crate::store::{run_rows, sample_rows, schema, totals};
 
 /// The writer's state, with an active run `r` of these agents; worker k belongs to agent k.
 fn state(dir: &tempfile::TempDir, agents: &[&str]) -> WriterState {
+    state_by(WallClock::start(), dir, agents)
+}
+
+fn state_by(clock: WallClock, dir: &tempfile::TempDir, agents: &[&str]) -> WriterState {
     let connection = schema::open_writer(dir.path()).unwrap();
     let run = RunRecord {
         id: "r".into(),
@@ -42,11 +48,15 @@ fn state(dir: &tempfile::TempDir, agents: &[&str]) -> WriterState {
     };
     run_rows::insert(&connection, run).unwrap();
     let lock = DirectoryLock::take(dir.path()).unwrap();
-    WriterState::new(connection, LiveTotals::default(), lock, WallClock::start())
+    WriterState::new(connection, LiveTotals::default(), lock, clock)
 }
 
-/// A snapshot with one request.
+/// A snapshot with one request in the second of its number.
 fn snapshot(seq: u64) -> Snapshot {
+    snapshot_of(seq, u32::try_from(seq).unwrap())
+}
+
+fn snapshot_of(seq: u64, second: u32) -> Snapshot {
     let mut interval = Interval::default();
     interval.record(Duration::from_millis(seq), None, 100, Some("refused"));
     Snapshot {
@@ -56,7 +66,7 @@ fn snapshot(seq: u64) -> Snapshot {
             method: "GET".into(),
             name: "/".into(),
         }],
-        intervals: vec![interval.to_wire(u32::try_from(seq).unwrap(), 0)],
+        intervals: vec![interval.to_wire(second, 0)],
         ..Snapshot::default()
     }
 }
@@ -86,6 +96,25 @@ fn save_batch(
             answer.map_err(|error| error.to_string())
         })
         .collect()
+}
+
+/// Every row of every table.
+fn all_rows(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let mut names = connection.prepare(names).unwrap();
+    let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let of_table = |name: String| {
+        let mut rows = connection
+            .prepare(&format!("SELECT * FROM {name}"))
+            .unwrap();
+        let columns = rows.column_count();
+        let rows = rows.query_map([], |row| {
+            (0..columns).map(|column| row.get(column)).collect()
+        });
+        let rows = rows.unwrap().collect::<Result<_, _>>().unwrap();
+        (name, rows)
+    };
+    names.map(|name| of_table(name.unwrap())).collect()
 }
 
 /// Requests and errors of the run `r`: as they are kept up in memory, and as they are stored.
@@ -163,6 +192,7 @@ fn a_batch_that_fails_late_changes_nothing() {
     let outcomes = save_batch(&mut state, vec![("a", snapshot(1))]);
     assert_eq!(outcomes, [Ok(SaveOutcome::Saved)]);
     assert_eq!(counts(&mut state), (1, 1));
+    let before = all_rows(&state.connection);
     // The last thing of the last snapshot cannot be written.
     state
         .connection
@@ -185,6 +215,7 @@ fn a_batch_that_fails_late_changes_nothing() {
     for outcome in failed {
         assert_eq!(outcome, Err("the database failed: broken".to_owned()));
     }
+    assert_eq!(all_rows(&state.connection), before);
     assert_eq!(counts(&mut state), (1, 1));
     state
         .connection
@@ -198,6 +229,106 @@ fn a_batch_that_fails_late_changes_nothing() {
     ];
     assert_eq!(save_batch(&mut state, batch()), expected);
     assert_eq!(counts(&mut state), (3, 3));
+}
+
+#[test]
+fn results_ahead_of_the_run_make_no_others_late() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |second| WallClock::showing(WallTime::default() + RunTime::of_second(second));
+    let mut state = state_by(at(100), &dir, &["a", "b"]);
+    let outcomes = save_batch(&mut state, vec![("a", snapshot_of(1, 3_500))]);
+    assert_eq!(outcomes, [Ok(SaveOutcome::Saved)]);
+    let longer = |state: &WriterState| -> i64 {
+        let count = "SELECT (SELECT count(*) FROM intervals WHERE level > 0) + (SELECT count(*) FROM agent_intervals WHERE level > 0)";
+        state
+            .connection
+            .query_row(count, [], |row| row.get(0))
+            .unwrap()
+    };
+    for second in 92..102 {
+        // However long saving takes here.
+        state.live.get_mut(&"r".into()).unwrap().clock = at(100);
+        let snapshot = snapshot_of(u64::from(second) - 91, second);
+        let outcomes = save_batch(&mut state, vec![("b", snapshot)]);
+        assert_eq!(outcomes, [Ok(SaveOutcome::Saved)]);
+        assert_eq!(longer(&state), 0);
+    }
+    let recent = &state.live[&"r".into()].recent;
+    assert_ne!(recent.get(101, 0), RecentRow::Unknown);
+    assert_eq!(counts(&mut state), (11, 11));
+    // When the run comes to that time, all of it is found everywhere.
+    state.live.get_mut(&"r".into()).unwrap().clock = at(3_600);
+    for (seq, second) in [(11, 3_500), (12, 3_599)] {
+        let outcomes = save_batch(&mut state, vec![("b", snapshot_of(seq, second))]);
+        assert_eq!(outcomes, [Ok(SaveOutcome::Saved)]);
+    }
+    assert!(longer(&state) > 0);
+    assert_eq!(counts(&mut state), (13, 13));
+    for (agent, requests) in [("a", 1), ("b", 12)] {
+        let scope = Scope {
+            agent: Some(agent.to_owned()),
+            ..Scope::default()
+        };
+        let totals = totals::read(&state.connection, &"r".into(), &scope).unwrap();
+        assert_eq!(totals.aggregated().requests(), requests);
+    }
+}
+
+#[test]
+fn the_newest_rows_of_all_runs_share_their_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = state(&dir, &["a"]);
+    assert_eq!(
+        save_batch(&mut state, vec![("a", snapshot(1))]),
+        [Ok(SaveOutcome::Saved)]
+    );
+    let alone = state.live[&"r".into()].recent.most_bytes();
+    let other = RunRecord {
+        id: "s".into(),
+        ..run_rows::by_id(&state.connection, &"r".into())
+            .unwrap()
+            .unwrap()
+    };
+    run_rows::insert(&state.connection, other).unwrap();
+    let of_other = Snapshot {
+        run_id: "s".into(),
+        ..snapshot(2)
+    };
+    assert_eq!(
+        save_batch(&mut state, vec![("a", of_other)]),
+        [Ok(SaveOutcome::Saved)]
+    );
+    let together: usize = state
+        .live
+        .values()
+        .map(|live| live.recent.most_bytes())
+        .sum();
+    assert_eq!((state.live.len(), together), (2, alone));
+}
+
+#[test]
+fn late_results_that_come_put_off_when_no_more_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended_at = WallTime::default() + LATE_RESULTS;
+    let mut state = state_by(WallClock::showing(ended_at), &dir, &["a"]);
+    let run = |state: &WriterState| run_rows::by_id(&state.connection, &"r".into());
+    let mut record = run(&state).unwrap().unwrap();
+    record.phase = RunPhase::Finished;
+    record.ended_at = Some(ended_at);
+    record.completeness.wait_for_late_results(ended_at);
+    run_rows::update(&state.connection, &record).unwrap();
+    for (seq, minutes) in [(1, 9), (2, 18)] {
+        state.clock = WallClock::showing(ended_at + Duration::from_secs(60 * minutes));
+        let outcomes = save_batch(&mut state, vec![("a", snapshot(seq))]);
+        assert_eq!(outcomes, [Ok(SaveOutcome::Saved)]);
+    }
+    let completeness = run(&state).unwrap().unwrap().completeness;
+    let last = ended_at + Duration::from_secs(60 * 18);
+    let late_until = completeness.late_until().unwrap();
+    assert!(late_until >= last + LATE_RESULTS, "{late_until:?}");
+    state.clock = WallClock::showing(late_until);
+    let outcomes = save_batch(&mut state, vec![("a", snapshot(3))]);
+    assert_eq!(outcomes, [Err("there is no run r".to_owned())]);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! as many rows for a thousand agents as for one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use greylag_infra::protocol::{
     Endpoint, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut,
 };
+use greylag_infra::{GeneratorNotice, protocol::NoticeKind};
 use rusqlite::{Connection, params};
 
 use super::OfAgent;
@@ -105,24 +107,23 @@ pub(super) fn write(
         }
         intervals.insert(place, live.sum.take());
     }
+    let newest = snapshots
+        .iter()
+        .flat_map(|of_agent| of_agent.snapshot.seconds());
+    let newest = newest.max().max(live.last_second);
+    let present = live.present_second(newest.unwrap_or(0));
     let LiveRun {
         rolled,
         recent,
         sum,
         ..
     } = live;
-    rollup::add(connection, run, rolled, recent, &intervals, sum)?;
+    rollup::add(connection, run, rolled, (recent, present), &intervals, sum)?;
     error_rows::add(connection, run, &merged.errors)?;
     second_rows::add_seconds(connection, run, &merged.seconds)?;
     sample_rows::add(connection, run, merged.samples)?;
-    let newest = snapshots
-        .iter()
-        .flat_map(|of_agent| of_agent.snapshot.seconds());
-    if let Some(newest) = newest
-        .max()
-        .filter(|newest| live.last_second < Some(*newest))
-    {
-        move_on(connection, live, grain, newest)?;
+    if let Some(newest) = newest {
+        move_on(connection, live, grain, newest, present)?;
     }
     let mut arrivals = Arrivals::default();
     for change in merged.seconds.values() {
@@ -240,9 +241,32 @@ fn write_agent(
     seconds: &BTreeMap<u32, AgentSecond<'_>>,
 ) -> StoreResult<()> {
     let mut rows = agent_rows(connection, live, grain);
+    let mut late = Vec::new();
     for (second, part) in seconds {
         let errors: Vec<_> = part.errors.iter().map(|(n, count)| (*n, *count)).collect();
-        rows.add(agent, *second, part.users, &errors, &part.intervals)?;
+        late.extend(rows.add(agent, *second, part.users, &errors, &part.intervals)?);
+    }
+    rows.add_late(agent, &late)?;
+    let coarse = std::mem::take(&mut rows.coarse);
+    note_coarse(connection, live.key, coarse)
+}
+
+/// Says with the run that an agent's own histograms are coarse where they should not be.
+fn note_coarse(
+    connection: &Connection,
+    run: i64,
+    coarse: Vec<(i64, Range<u32>)>,
+) -> StoreResult<()> {
+    for (agent, seconds) in coarse {
+        let notice = GeneratorNotice {
+            kind: NoticeKind::CoarseResults,
+            subject: run_rows::agent_name(connection, run, agent)?,
+            first_second: seconds.start,
+            last_second: seconds.end.saturating_sub(1),
+            count: 1,
+            ..GeneratorNotice::default()
+        };
+        notice_rows::add(connection, run, &[notice])?;
     }
     Ok(())
 }
@@ -256,8 +280,9 @@ fn agent_rows<'a>(
         connection,
         run: live.key,
         grain,
-        last_second: live.last_second,
+        rolled_by: live.rolled_by,
         sum: &mut live.sum,
+        coarse: Vec::new(),
     }
 }
 
@@ -294,22 +319,32 @@ fn write_apart(
     Ok(())
 }
 
-/// Notes the newest second that has anything, and makes the rows of longer stretches that are complete by then.
+/// Notes the newest second that has anything, and makes the rows of longer stretches that are complete in the second that
+/// the run has come to.
 fn move_on(
     connection: &Connection,
     live: &mut LiveRun,
     grain: Grain,
     newest: u32,
+    present: u32,
 ) -> StoreResult<()> {
     let run = live.key;
+    let rolled_by = live.rolled_by.max(Some(present));
+    if live.last_second == Some(newest) && live.rolled_by == rolled_by {
+        return Ok(());
+    }
     connection
-        .prepare_cached("UPDATE runs SET last_second = ?2 WHERE run = ?1")?
-        .execute(params![run, newest])?;
-    live.rolled = rollup::roll(connection, run, live.rolled, newest, &mut live.sum)?;
+        .prepare_cached("UPDATE runs SET last_second = ?2, rolled_by = ?3 WHERE run = ?1")?
+        .execute(params![run, newest, rolled_by])?;
+    live.rolled = rollup::roll(connection, run, live.rolled, present, &mut live.sum)?;
     if grain != Grain::None {
         let agents = 0..to_sql(live.agents.len() as u64);
-        agent_rows(connection, live, grain).roll(agents, newest)?;
+        let mut rows = agent_rows(connection, live, grain);
+        rows.roll(agents, present)?;
+        let coarse = std::mem::take(&mut rows.coarse);
+        note_coarse(connection, run, coarse)?;
     }
     live.last_second = Some(newest);
+    live.rolled_by = rolled_by;
     Ok(())
 }

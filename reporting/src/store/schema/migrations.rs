@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -235,5 +235,9 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     ALTER TABLE errors ADD COLUMN agents BLOB;  -- a bit for each agent; NULL: only that of the row
     ALTER TABLE runs ADD COLUMN agent_grain INTEGER;  -- see agent_rows/mod.rs; NULL: nothing saved since schema 10
     ALTER TABLE runs ADD COLUMN has_unknown_users INTEGER NOT NULL DEFAULT 0;  -- saved before agents were kept with them
+",
+    // Results may be of a later time than the run has come to.
+    "
+    ALTER TABLE runs ADD COLUMN rolled_by INTEGER;  -- second by which rows of longer stretches were made; NULL: last_second
 ",
 ];
