@@ -196,7 +196,8 @@ impl Cluster {
     }
 }
 
-async fn start_coordinator(
+/// Starts a coordinator on this data directory and waits for its URL.
+pub async fn start_coordinator(
     greylag: &Greylag,
     data: &Path,
     listen: &str,

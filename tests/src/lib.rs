@@ -26,7 +26,7 @@ pub use agent_socket::{AgentSocket, Heard, hello};
 pub use api::{Answer, Api, answer};
 pub use browser::{Browser, Theme};
 pub use chaos_proxy::ChaosProxy;
-pub use cluster::{Cluster, Greylag, START_TIMEOUT, local_url};
+pub use cluster::{Cluster, Greylag, START_TIMEOUT, local_url, start_coordinator};
 pub use faked_clock::fake_clock;
 pub use fault_plan::{Fault, FaultPlan, Seeded, Step};
 pub use guide_table::{GuideRow, guide_table};

@@ -1,4 +1,4 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | coordinator | iteration`.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | coordinator | queries | iteration`.
 //! Needs nginx and taskset.
 //!
 //! - `peers`: processor time of the generator per request, beside wrk, oha, plain goose and Locust.
@@ -9,6 +9,8 @@
 //! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
 //! - `coordinator`: what a coordinator costs with many agents (simulated: [`coordinator`]) and ten open pages, and how late it is. Takes a
 //!   minute for each number of agents, so it runs only when it is named.
+//! - `queries`: how fast a coordinator answers about a long run, starts with its database, and gives its space back. The database takes
+//!   minutes to make the first time, so it runs only when it is named.
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.
 
@@ -21,6 +23,7 @@ mod iteration;
 mod page;
 mod peers;
 mod plain_goose;
+mod queries;
 mod readme;
 mod users;
 mod window;
@@ -65,11 +68,12 @@ fn main() {
             ["delay"] => delay::measure().await,
             ["page"] => page::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
+            ["queries"] => queries::measure().await,
             ["iteration"] => iteration::measure().await,
             [raw_client::ARGUMENT, address, seconds] => raw_client::request(address, seconds),
             [plain_goose::ARGUMENT, rest @ ..] => plain_goose::attack(rest).await,
             other => {
-                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, coordinator, iteration, or nothing for peers, users, delay and page")
+                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, coordinator, queries, iteration, or nothing for peers, users, delay and page")
             }
         }
     });

@@ -1,13 +1,17 @@
 //! What is measured, from the command line.
 
 const AGENTS: [usize; 3] = [100, 500, 1_000];
+const IDLE_AGENTS: [usize; 2] = [1_000, 10_000];
 const SECONDS: u32 = 60;
+const IDLE_SECONDS: u32 = 10;
 
 pub(super) struct Settings {
     pub(super) agents: Vec<usize>,
     pub(super) seconds: u32,
     pub(super) together: bool,
     pub(super) memory: bool,
+    /// The agents are only connected.
+    pub(super) idle: bool,
 }
 
 impl Settings {
@@ -17,25 +21,35 @@ impl Settings {
             seconds: SECONDS,
             together: false,
             memory: false,
+            idle: false,
         };
+        let mut seconds_given = false;
         let mut arguments = arguments.iter();
         while let Some(&argument) = arguments.next() {
             match argument {
                 "--together" => settings.together = true,
                 "--memory" => settings.memory = true,
+                "--idle" => settings.idle = true,
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                     settings.seconds = seconds.expect("--seconds takes a whole number");
+                    seconds_given = true;
                 }
                 agents => settings.agents.push(agents.parse().unwrap_or_else(|_| {
                     panic!(
-                        "{agents} is not a number of agents, --seconds N, --together or --memory"
+                        "{agents} is not a number of agents, --seconds N, --together, --memory or --idle"
                     )
                 })),
             }
         }
+        if settings.idle && !seconds_given {
+            settings.seconds = IDLE_SECONDS;
+        }
         if settings.agents.is_empty() {
-            settings.agents = AGENTS.to_vec();
+            settings.agents = match settings.idle {
+                true => IDLE_AGENTS.to_vec(),
+                false => AGENTS.to_vec(),
+            };
         }
         settings
     }
