@@ -317,6 +317,28 @@ mod tests {
         assert_eq!(transactions(dir.path()) - before, 1);
     }
 
+    #[tokio::test]
+    async fn what_does_not_fit_into_the_queue_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let writer = &store.inner.writer;
+        let (release, released) = mpsc::channel::<()>();
+        let occupied = Job::Other(Box::new(move |_| {
+            let _ = released.recv();
+        }));
+        let nothing = || Job::Other(Box::new(|_| {}));
+        writer.queue(occupied, 1).await.unwrap();
+        writer.queue(nothing(), QUEUE_KIB - 1).await.unwrap();
+        let mut next = std::pin::pin!(writer.queue(nothing(), 1));
+        for _ in 0..100 {
+            let waiting = futures_util::poll!(next.as_mut());
+            assert!(waiting.is_pending(), "there is no room");
+            tokio::task::yield_now().await;
+        }
+        drop(release);
+        next.await.unwrap();
+    }
+
     fn room_for(room: &Arc<Semaphore>, kib: u32) -> OwnedSemaphorePermit {
         Arc::clone(room).try_acquire_many_owned(kib).unwrap()
     }

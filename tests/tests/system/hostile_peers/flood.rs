@@ -24,9 +24,9 @@ const SNAPSHOTS: u64 = 25;
 const EVERY: Duration = Duration::from_millis(200);
 /// How many snapshots the flood of results consists of, whose numbers are known when they come again.
 const DIFFERENT: u64 = 4;
-/// How much the coordinator's memory may grow: 64 MiB each for what is received and for what waits for the writer, what a few
-/// threads read meanwhile, and what the allocator keeps.
-const MAX_GROWTH: u64 = 400 << 20;
+/// How much the coordinator's memory may grow: 64 MiB each for what is received and for what waits for the writer, 16 MiB of what
+/// has been checked, what a few threads read meanwhile, and what the allocator keeps. About 100 MiB are measured.
+const MAX_GROWTH: u64 = 200 << 20;
 /// How much of one connection is read per second; what may come faster, with the message that goes beyond it; and what the
 /// operating systems at both ends of a connection may hold.
 const READ_PER_SECOND: u64 = 4 << 20;
