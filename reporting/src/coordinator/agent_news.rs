@@ -19,6 +19,8 @@ pub(super) struct AgentNews {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) heartbeats: HashMap<AgentId, Heartbeat>,
+    /// Agents of which more of a long message has come, and when.
+    pub(super) arriving: HashMap<AgentId, WallTime>,
     /// What was saved of an agent's part in a run.
     pub(super) saved: HashMap<(RunId, AgentId), Saved>,
     /// The keys of those that say more than how far results are saved, in the order in which they came.
@@ -47,6 +49,11 @@ impl AgentNews {
     /// An agent was heard.
     pub(super) fn heard(&self, agent_id: &AgentId, heartbeat: Heartbeat) {
         self.lock().heartbeats.insert(agent_id.clone(), heartbeat);
+    }
+
+    /// More of an agent's message has come, behind which its heartbeats wait.
+    pub(super) fn message_arrives(&self, agent_id: &AgentId, at: WallTime) {
+        self.lock().arriving.insert(agent_id.clone(), at);
     }
 
     /// A snapshot was saved.

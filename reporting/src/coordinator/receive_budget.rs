@@ -171,6 +171,8 @@ pub(crate) struct Meter {
     limit: AtomicUsize,
     /// Bytes since the last message.
     received: AtomicUsize,
+    /// The same when it was looked at last.
+    looked_at: AtomicUsize,
     crowded_out: CancellationToken,
 }
 
@@ -182,6 +184,7 @@ impl Meter {
             number,
             limit: AtomicUsize::new(0),
             received: AtomicUsize::new(0),
+            looked_at: AtomicUsize::new(0),
             crowded_out: CancellationToken::new(),
         })
     }
@@ -209,6 +212,13 @@ impl Meter {
         if self.received.swap(0, Ordering::Relaxed) > 0 {
             self.budget.give_back(self.number);
         }
+    }
+
+    /// Whether more of the message that is on its way has come since this was asked last.
+    pub(super) fn has_come_further(&self) -> bool {
+        let received = self.received.load(Ordering::Relaxed);
+        let before = self.looked_at.swap(received, Ordering::Relaxed);
+        received > 0 && received != before
     }
 
     /// Waits until the connection is to be closed because others need the memory.

@@ -8,7 +8,10 @@ use futures_util::SinkExt;
 use greylag_infra::protocol::{self, Hello, PROTOCOL_VERSION, ToAgent, ToCoordinator};
 use greylag_infra::{RunPhase, WallTime};
 use greylag_reporting::coordinator::ConnectionFault;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::site::*;
 
@@ -183,5 +186,35 @@ async fn faults_close_one_connection_and_are_counted() {
     );
     assert_eq!(good.snapshot(last(&run_id, 2, 3)).await, ack(&run_id, 2));
     assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_message_comes_slowly_is_heard_and_hears() {
+    const LEASE: Duration = Duration::from_secs(3);
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), LEASE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let run_id = begin(&site, &mut agent).await;
+    let whole = ToCoordinator::Snapshot(Box::new(snapshot(&run_id, 1, 7)));
+    let mut message = protocol::encode(&whole);
+    let mut kind = Data::Binary;
+    let begun = Instant::now();
+    // Each part as soon as the last one has been noticed, until that has taken longer than a lease.
+    while begun.elapsed() < LEASE + Duration::from_secs(1) {
+        let part: Vec<u8> = message.drain(..10).collect();
+        let frame = Frame::message(part, OpCode::Data(kind), false);
+        agent.socket.send(Message::Frame(frame)).await.unwrap();
+        let heard = agent.receive().await;
+        assert!(
+            matches!(heard, Some(ToAgent::Ack { seq: 0, .. })),
+            "{heard:?}"
+        );
+        kind = Data::Continue;
+    }
+    let rest = Frame::message(message, OpCode::Data(kind), true);
+    agent.socket.send(Message::Frame(rest)).await.unwrap();
+    while !matches!(agent.receive().await, Some(ToAgent::Ack { seq: 1, .. })) {}
+    assert_eq!(requests(&site, &run_id).await, 7);
     site.close().await;
 }

@@ -12,10 +12,12 @@ use greylag_infra::{AgentSecret, LoadTest, RunId, RunPhase, RunRecord, RunTime};
 use greylag_reporting::coordinator::{
     ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
 };
+use greylag_reporting::web::{self, WebConfig};
 use greylag_reporting::{Interval, Scope, Summary};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,7 +41,15 @@ impl Site {
             protocol::AGENT_SOCKET_PATH
         );
         let routes = agent_routes(coordinator.clone());
-        let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        // The real one, which counts what is received.
+        let served = web::serve(
+            listener,
+            coordinator.clone(),
+            routes,
+            WebConfig::default(),
+            CancellationToken::new(),
+        );
+        let server = tokio::spawn(async move { served.await.unwrap() });
         Self {
             coordinator,
             url,

@@ -17,7 +17,7 @@ use tokio_tungstenite::{Connector, connect_async_tls_with_config};
 use url::Url;
 
 use super::end::{Break, End, Refusal};
-use super::frames::{Socket, read, write};
+use super::frames::{Progress, Socket, read, write};
 
 /// How long reaching the coordinator may take, name resolution and TLS included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub(super) async fn connect(config: &LinkConfig, hello: Hello) -> Result<(Socket
     if hello.len() > MAX_HELLO_BYTES {
         return Err(Refusal::HelloTooLarge { bytes: hello.len() }.into());
     }
-    write(&mut socket, hello.into()).await?;
+    write(&mut socket, hello.into(), &Progress::new()).await?;
     let answer = timeout(WELCOME_TIMEOUT, read(&mut socket))
         .await
         .map_err(|_| Break::NoWelcome)??;

@@ -33,11 +33,9 @@ pub(crate) use dial::LinkConfig;
 use dial::connect;
 pub use end::Refusal;
 use end::{Break, End};
-use frames::{Socket, read, write};
+use frames::{Progress, Socket, read_while_alive, write};
 pub(crate) use held_runs::{Held, HeldRuns};
 
-/// A connection that is silent for this long is broken: the coordinator answers a ping each second.
-const SILENCE: Duration = Duration::from_secs(10);
 /// A connection that lasts for this long is sound: when it is lost, the next is dialled immediately, while a coordinator
 /// that accepts and drops connections time and again is dialled less and less often.
 const SOUND_AFTER: Duration = Duration::from_secs(3);
@@ -139,10 +137,11 @@ impl Link {
             return End::Closed;
         }
         let (mut sink, mut stream) = socket.split();
+        let progress = Progress::new();
         // Side by side: while a long message is written slowly, what the coordinator says is heard.
         let end = tokio::select! {
-            end = self.listen(&mut stream) => end,
-            end = self.speak(&mut sink, queue) => end,
+            end = self.listen(&mut stream, &progress) => end,
+            end = self.speak(&mut sink, queue, &progress) => end,
         };
         if connected_at.elapsed() >= SOUND_AFTER {
             self.backoff.reset();
@@ -156,12 +155,11 @@ impl Link {
         end
     }
 
-    async fn listen(&self, stream: &mut SplitStream<Socket>) -> End {
+    async fn listen(&self, stream: &mut SplitStream<Socket>, progress: &Progress) -> End {
         loop {
-            let message = match timeout(SILENCE, read(stream)).await {
-                Ok(Ok(message)) => message,
-                Ok(Err(cause)) => return End::Broken(cause),
-                Err(_) => return End::Broken(Break::Silent(SILENCE)),
+            let message = match read_while_alive(stream, progress).await {
+                Ok(message) => message,
+                Err(cause) => return End::Broken(cause),
             };
             if self.events.send(self.event_of(message)).await.is_err() {
                 return End::Closed;
@@ -173,6 +171,7 @@ impl Link {
         &self,
         sink: &mut SplitSink<Socket, Message>,
         mut outgoing: mpsc::UnboundedReceiver<Bytes>,
+        progress: &Progress,
     ) -> End {
         let mut pings = interval(Duration::from_secs(PING_INTERVAL_S));
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,13 +187,13 @@ impl Link {
                     encode(&ping).into()
                 }
             };
-            if let Err(cause) = write(sink, frame).await {
+            if let Err(cause) = write(sink, frame, progress).await {
                 return End::Broken(cause);
             }
         }
         // What was handed over before the agent's end.
         while let Ok(frame) = outgoing.try_recv() {
-            if write(sink, frame).await.is_err() {
+            if write(sink, frame, progress).await.is_err() {
                 break;
             }
         }

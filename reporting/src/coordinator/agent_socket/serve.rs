@@ -17,6 +17,7 @@ use crate::coordinator::{ConnectionFault, Coordinator, Meter};
 
 /// How often an agent hears that its results wait here, while none is saved: it may not be read from, and takes a
 /// connection that is silent for 10 s for broken; and one that is being shut down waits for them only while it hears.
+/// Likewise one whose message comes so slowly that its pings wait behind it.
 const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(2);
 
 /// Converses until the connection ends.
@@ -31,6 +32,7 @@ pub(super) async fn serve(
     let mut saves = Saves::new(coordinator, agent_id);
     let mut last_heard = Instant::now();
     let mut last_answer = last_heard;
+    let mut last_look = last_heard;
     loop {
         let now = Instant::now();
         if saves.is_empty() {
@@ -61,6 +63,7 @@ pub(super) async fn serve(
                     Err(end) => return end,
                 };
                 last_heard = Instant::now();
+                last_look = last_heard;
                 if is_snapshot(&frame) {
                     let whole = meter.message_is_whole(frame.len());
                     saves.begin(frame, whole, last_heard);
@@ -78,8 +81,19 @@ pub(super) async fn serve(
                 }
             }
             () = sleep_until(last_heard + lease), if may_read => {
-                let detail = format!("nothing heard for {} s", lease.as_secs_f64());
-                return End::Fault(ConnectionFault::Silent, detail);
+                if !meter.has_come_further() {
+                    let detail = format!("nothing heard for {} s", lease.as_secs_f64());
+                    return End::Fault(ConnectionFault::Silent, detail);
+                }
+                last_heard = Instant::now();
+                Some(message_arrives(coordinator, agent_id))
+            }
+            () = sleep_until(last_look + SIGN_OF_LIFE_EVERY), if may_read => {
+                last_look = Instant::now();
+                meter.has_come_further().then(|| {
+                    last_heard = last_look;
+                    message_arrives(coordinator, agent_id)
+                })
             }
             () = until(may_read_at), if !may_read => None,
             () = sleep_until(last_answer + SIGN_OF_LIFE_EVERY), if !saves.is_empty() => {
@@ -143,6 +157,13 @@ async fn answer(
             "a second hello".to_owned(),
         )),
     }
+}
+
+/// More of a message has come: what is to be answered.
+fn message_arrives(coordinator: &Coordinator, agent_id: &AgentId) -> ToAgent {
+    let news = &coordinator.shared.news;
+    news.message_arrives(agent_id, coordinator.now());
+    nothing_saved()
 }
 
 /// An acknowledgement of no snapshot: its results are being taken care of.

@@ -11,11 +11,21 @@ impl Owner {
     pub(super) async fn take_news(&mut self) {
         let Waiting {
             heartbeats,
+            arriving,
             mut saved,
             urgent,
         } = self.coordinator.shared.news.take();
         for (agent_id, Heartbeat { at, runs }) in heartbeats {
             self.agent_heard(&agent_id, at, runs);
+        }
+        for (agent_id, at) in arriving {
+            self.registry.heard(&agent_id, at);
+            for run in self.runs.values_mut() {
+                let event = RunEvent::ResultsWait {
+                    agent_id: agent_id.clone(),
+                };
+                run.pending.extend(run.lifecycle.handle(event, at));
+            }
         }
         for ((run_id, agent_id), saved) in &saved {
             let event = RunEvent::ResultsSaved {
