@@ -1,7 +1,7 @@
 //! What a coordinator answers about a long run: summaries of a run of 24 hours with 100 endpoints and 100 agents, and windows of it at
 //! random; how soon it answers after its start with such a database, and that a deleted run's space is given back.
 //!
-//! `cargo bench -p greylag-tests -- queries`. The database (2 to 3 GB) takes minutes to make, and stays in `target/tmp/queries` for the
+//! `cargo bench -p greylag-tests -- queries`. The database (7.5 GB) takes about ten minutes to make, and stays in `target/tmp/queries` for the
 //! next time.
 
 mod database;
