@@ -17,8 +17,8 @@ mod worker;
 mod worker_protocol;
 
 pub use agent::{
-    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, Stay, machine_name,
-    worker_command,
+    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, Stay, UploadedBuilds,
+    WorkerUser, machine_name, worker_command,
 };
 pub use cli::main;
 #[cfg(feature = "coordinator")]
@@ -41,6 +41,15 @@ pub use serde_json;
 pub mod macro_support {
     pub use greylag_scenarios::macro_support::*;
     pub use mimalloc::MiMalloc;
+
+    /// The command line of a crate that was compiled in this directory.
+    pub fn main_of_crate(
+        directory: &'static str,
+        scenarios: Vec<greylag_scenarios::Scenario>,
+    ) -> std::process::ExitCode {
+        crate::cli::shipping::set_crate_dir(directory);
+        crate::main(scenarios)
+    }
 }
 
 /// The examples of the repository's README must compile.

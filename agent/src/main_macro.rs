@@ -78,7 +78,10 @@ macro_rules! main {
     ($(scenario = $scenario:expr),+ $(,)?) => {{
         #[global_allocator]
         static ALLOCATOR: $crate::macro_support::MiMalloc = $crate::macro_support::MiMalloc;
-        $crate::main(::std::vec![$($scenario),+])
+        $crate::macro_support::main_of_crate(
+            ::std::env!("CARGO_MANIFEST_DIR"),
+            ::std::vec![$($scenario),+],
+        )
     }};
     ($($user:ty),+ $(,)?) => {
         $crate::main!(

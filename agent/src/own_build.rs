@@ -15,10 +15,12 @@ const OWN_EXECUTABLE: &str = "/proc/self/exe";
 /// How much of the executable is in memory at a time.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Read once, because it does not change.
+static BUILD: OnceCell<BuildInfo> = OnceCell::const_new();
+
 /// This program's build. The executable is read once, off the async threads; when that fails the hash is
 /// unknown, and the log says why.
 pub(crate) async fn own_build() -> BuildInfo {
-    static BUILD: OnceCell<BuildInfo> = OnceCell::const_new();
     let read = || async {
         let hashed = tokio::task::spawn_blocking(|| open_executable().and_then(hash)).await;
         let sha256 = match hashed.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
@@ -39,6 +41,11 @@ pub(crate) async fn own_build() -> BuildInfo {
     BUILD.get_or_init(read).await.clone()
 }
 
+/// The same, if it has been read; before an agent says its hello it has.
+pub(crate) fn known_own_build() -> Option<&'static BuildInfo> {
+    BUILD.get()
+}
+
 /// What this program was compiled for.
 fn platform() -> String {
     let environment = if cfg!(target_env = "musl") {
@@ -55,7 +62,11 @@ fn platform() -> String {
     )
 }
 
-fn open_executable() -> io::Result<File> {
+/// This program's executable.
+///
+/// # Errors
+/// It cannot be opened.
+pub(crate) fn open_executable() -> io::Result<File> {
     File::open(OWN_EXECUTABLE).or_else(|_| File::open(std::env::current_exe()?))
 }
 

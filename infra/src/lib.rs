@@ -9,20 +9,21 @@ mod run;
 pub mod protocol;
 
 pub use base::{
-    AgentId, AgentSecret, BuildInfo, DurationError, MAX_ARRIVAL_RATE, MAX_DURATION, MAX_STAGES,
-    MAX_USERS, MAX_WORKERS, RunId, RunTime, StartTerms, WallClock, WallTime, builds_of,
-    describe_builds, duration_of_number, format_duration, micros, parse_duration,
-    parse_whole_seconds,
+    AgentId, AgentSecret, BuildInfo, DurationError, FileHash, FileHashError, MAX_ARRIVAL_RATE,
+    MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS, RunId, RunTime, StartTerms, WallClock,
+    WallTime, builds_of, describe_builds, duration_of_number, format_duration, micros,
+    parse_duration, parse_whole_seconds,
 };
 #[cfg(feature = "schema")]
 pub use load_test::DurationValue;
 pub use load_test::{
-    ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
-    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,
-    HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_CERTIFICATE_BYTES,
-    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
-    NoHost, OptionDeclarationError, Overlaid, Secret, Selection, Stage, TestDefaults, TestDraft,
-    WaitTime, WorkerCount, WorkerCountError, field, keys_of_files,
+    BuildManifest, ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest,
+    DeclaredScenario, DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue,
+    FieldValueError, Flag, HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_BUILD_BYTES,
+    MAX_CERTIFICATE_BYTES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
+    MAX_TEST_FILE_BYTES, MisfitError, NoHost, OptionDeclarationError, Overlaid, Secret, Selection,
+    ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults, TestDraft, WaitTime,
+    WorkerCount, WorkerCountError, field, is_same_machine, keys_of_files, target_of,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,

@@ -46,6 +46,7 @@ fn pings_say_how_runs_stand() {
         run_id: "r1".into(),
         run_time: Some(RunTime::from_micros(5)),
         unacknowledged_us: 7,
+        fetched_bytes: None,
     }]);
     let frame = b"\x81\xa4Ping\x82\xaasent_at_us\xcd\x01\x2c\xa4runs\x91\x83\xa6run_id\xa2r1\
         \xabrun_time_us\x05\xb1unacknowledged_us\x07";
@@ -198,6 +199,7 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
         infrastructure: String::new(),
         version: String::new(),
         build: BuildInfo::default(),
+        worker_protocol: None,
         cores: 0,
         scenarios: Vec::new(),
         runs: Vec::new(),

@@ -1,7 +1,7 @@
 //! What the HTTP API answers, as the server and the clients in this workspace share it. The larger documents are
 //! [`crate::Summary`] and [`crate::Progress`].
 
-use greylag_infra::{RunId, WallTime};
+use greylag_infra::{BuildManifest, FileHash, RunId, SourceCommit, WallTime};
 use serde::{Deserialize, Serialize};
 
 /// Header of a CSV history that was asked for from a second on: the second to ask for next. What comes after it may
@@ -85,4 +85,59 @@ pub struct LogRow {
     pub source: String,
     /// The line, terminal escapes and control characters removed.
     pub text: String,
+}
+
+/// A program that is to be uploaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct BuildAnnouncement {
+    /// What is known of it.
+    pub manifest: BuildManifest,
+    /// The infrastructure whose agents are to run it.
+    pub infrastructure: String,
+}
+
+/// How much of a program is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct BuildAnnounced {
+    /// Whether all of it is there and has been checked.
+    pub is_whole: bool,
+    /// Bytes that are there: where the next piece begins.
+    pub received_bytes: u64,
+}
+
+/// The programs that were uploaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct BuildList {
+    /// Whether more may be uploaded, and run by agents.
+    pub accept_uploads: bool,
+    /// The newest first.
+    pub builds: Vec<ListedBuild>,
+}
+
+/// A program that was uploaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct ListedBuild {
+    /// SHA-256 of the program.
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub sha256: FileHash,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Greylag's version in it.
+    pub version: String,
+    /// What it was compiled for.
+    pub platform: String,
+    /// Who uploaded it; may be empty.
+    pub uploaded_by: String,
+    /// When, in µs since 1970.
+    #[serde(rename = "uploaded_at_us")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = u64))]
+    pub uploaded_at: WallTime,
+    /// The commit that it was compiled from, if that is known.
+    pub commit: Option<SourceCommit>,
+    /// The names of its scenarios.
+    pub scenarios: Vec<String>,
 }

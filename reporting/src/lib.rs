@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod api_types;
+#[cfg(feature = "coordinator")]
+mod builds;
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(
@@ -22,8 +24,11 @@ pub mod coordinator;
 pub mod web;
 
 pub use api_types::{
-    ErrorBody, LogLines, LogRow, NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
+    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, LogLines, LogRow,
+    NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
 };
+#[cfg(feature = "coordinator")]
+pub use builds::{BuildError, BuildStore, Stored, StoredBuild};
 pub use measure::{
     arrivals::Arrivals,
     histogram_codec::HistogramError,
@@ -36,7 +41,8 @@ pub use plain_text::plain_text;
 pub use results::calendar::rfc3339;
 pub use results::summary::{
     Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
-    SummaryError, SummaryGap, SummaryRun, SummaryScope, SummaryTotals, SummaryWarning,
+    SummaryError, SummaryGap, SummaryRun, SummaryScope, SummaryShipped, SummaryTotals,
+    SummaryWarning,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{

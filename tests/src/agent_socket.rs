@@ -147,6 +147,7 @@ pub fn hello(name: &str, infrastructure: &str) -> Hello {
         infrastructure: infrastructure.to_owned(),
         build: greylag_infra::BuildInfo::default(),
         version: "0.0.0".to_owned(),
+        worker_protocol: None,
         cores: 1,
         scenarios: vec![ScenarioInfo {
             name: "bare".to_owned(),

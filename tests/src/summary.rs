@@ -87,6 +87,28 @@ pub struct Build {
     pub version: String,
     pub platform: String,
     pub agents: Vec<String>,
+    /// Only of one that was uploaded.
+    #[serde(default)]
+    pub shipped: Option<Shipped>,
+}
+
+/// Where a build comes from that was uploaded.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Shipped {
+    pub uploaded_by: String,
+    pub uploaded_at_us: u64,
+    pub commit: Option<Commit>,
+}
+
+/// The commit that a build was compiled from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Commit {
+    pub id: String,
+    pub is_modified: bool,
 }
 
 /// Sums over all endpoints; times in milliseconds.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::scenario::scenario_info;
+use crate::worker_protocol::WORKER_PROTOCOL;
 
 /// Letters and digits of an agent's secret: 190 bits.
 const SECRET_LENGTH: usize = 32;
@@ -47,6 +49,28 @@ pub struct AgentConfig {
     pub worker_command: Vec<OsString>,
     /// When it ends by itself.
     pub stay: Stay,
+    /// How it runs builds that are shipped to it; none if it does not.
+    pub uploads: Option<UploadedBuilds>,
+}
+
+/// How an agent runs builds that are shipped to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedBuilds {
+    /// Where their programs are kept; agents of one machine may share it.
+    pub cache_dir: PathBuf,
+    /// Most bytes that are kept there.
+    pub cache_bytes: u64,
+    /// The user that their workers run as, if not the agent's.
+    pub worker_user: Option<WorkerUser>,
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerUser {
+    /// The user's number.
+    pub uid: u32,
+    /// The number of the user's group.
+    pub gid: u32,
 }
 
 /// Why an agent cannot be started as it is configured.
@@ -104,6 +128,19 @@ impl AgentConfig {
         Ok(url)
     }
 
+    /// The coordinator's address for requests.
+    pub(super) fn http_url(&self) -> Url {
+        let mut url = self.coordinator_url.clone();
+        let scheme = match url.scheme() {
+            "ws" => "http",
+            "wss" => "https",
+            _ => return url,
+        };
+        // The one is as special as the other, so it can be set.
+        let _ = url.set_scheme(scheme);
+        url
+    }
+
     /// The hello of a new agent without runs.
     pub(super) fn hello(&self) -> Hello {
         let secret: String = rand::rng()
@@ -120,6 +157,7 @@ impl AgentConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             // Known once the executable has been read.
             build: BuildInfo::default(),
+            worker_protocol: self.uploads.as_ref().map(|_| WORKER_PROTOCOL),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             scenarios: self.scenarios.iter().map(scenario_info).collect(),
             runs: Vec::new(),
@@ -137,6 +175,7 @@ impl fmt::Debug for AgentConfig {
             .field("scenarios", &self.scenarios)
             .field("worker_command", &self.worker_command)
             .field("stay", &self.stay)
+            .field("uploads", &self.uploads)
             .finish()
     }
 }
@@ -177,6 +216,7 @@ mod tests {
             scenarios: Vec::new(),
             worker_command: vec!["true".into()],
             stay: Stay::default(),
+            uploads: None,
         }
     }
 

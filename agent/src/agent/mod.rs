@@ -10,10 +10,10 @@
 //!
 //! The owner's task only selects events; `run` and `outbox`, which do no I/O, decide what follows from them.
 
+mod builds;
 mod config;
 mod error;
 mod link;
-mod load_shape;
 mod outbox;
 mod owner;
 mod run;
@@ -26,8 +26,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use builds::default_cache_dir;
 pub(crate) use config::has_credentials;
-pub use config::{AgentConfig, AgentConfigError, Stay, machine_name, worker_command};
+pub use config::{
+    AgentConfig, AgentConfigError, Stay, UploadedBuilds, WorkerUser, machine_name, worker_command,
+};
 pub use error::AgentError;
 use greylag_infra::WallClock;
 use greylag_infra::protocol::Hello;

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use greylag_infra::{RunId, TestDraft};
+use greylag_infra::{BuildInfo, FileHash, RunId, TestDraft};
 use greylag_reporting::{
-    ErrorBody, LogLines, NEXT_SECOND_HEADER, Progress, RunStarted, Summary, Token,
+    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, LogLines, NEXT_SECOND_HEADER,
+    Progress, RunStarted, Summary, Token,
 };
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::header::CONTENT_ENCODING;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
@@ -75,6 +78,26 @@ impl RunsAsked {
     }
 }
 
+/// What a coordinator says of its infrastructures, as far as it is needed.
+#[derive(Debug, Deserialize)]
+struct KnownInfrastructures {
+    infrastructures: Vec<KnownInfrastructure>,
+}
+
+#[derive(Debug, Deserialize)]
+struct KnownInfrastructure {
+    name: String,
+    #[serde(default)]
+    agents: Vec<KnownAgent>,
+}
+
+#[derive(Debug, Deserialize)]
+struct KnownAgent {
+    status: String,
+    #[serde(default)]
+    build: BuildInfo,
+}
+
 /// A client of one coordinator.
 pub(crate) struct ApiClient {
     client: Client,
@@ -138,6 +161,61 @@ impl ApiClient {
     /// Deletes a run that is over.
     pub(crate) async fn delete_run(&self, id: &RunId) -> Result<(), ApiError> {
         let request = self.request(Method::DELETE, &format!("/api/v1/runs/{id}"));
+        self.send(request).await.map(drop)
+    }
+
+    /// The builds of the connected agents of an infrastructure, as far as they are known.
+    pub(crate) async fn builds_of_agents(&self, name: &str) -> Result<Vec<String>, ApiError> {
+        let request = self.request(Method::GET, "/api/v1/infrastructures");
+        let known: KnownInfrastructures = self.json(request).await?;
+        let mut infrastructures = known.infrastructures.into_iter();
+        let asked = infrastructures.find(|known| known.name == name);
+        let agents = asked.map(|known| known.agents).unwrap_or_default();
+        let connected = agents
+            .into_iter()
+            .filter(|agent| agent.status != "Disconnected");
+        Ok(connected.map(|agent| agent.build.sha256).collect())
+    }
+
+    /// The builds that were uploaded; none of a coordinator that knows no builds.
+    pub(crate) async fn builds(&self) -> Result<Option<BuildList>, ApiError> {
+        let request = self.request(Method::GET, "/api/v1/builds");
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let answer = self.successful(answer).await?;
+        self.json_of(answer).await.map(Some)
+    }
+
+    /// Announces a build that is to be uploaded.
+    pub(crate) async fn announce_build(
+        &self,
+        announcement: &BuildAnnouncement,
+    ) -> Result<BuildAnnounced, ApiError> {
+        let request = self.request(Method::POST, "/api/v1/builds");
+        self.json(request.json(announcement)).await
+    }
+
+    /// Uploads a piece of a build, packed by gzip.
+    pub(crate) async fn upload_piece(
+        &self,
+        hash: &FileHash,
+        offset: u64,
+        piece: bytes::Bytes,
+    ) -> Result<BuildAnnounced, ApiError> {
+        let request = self
+            .request(Method::PUT, &format!("/api/v1/builds/{hash}"))
+            .query(&[("offset", offset)])
+            .header(CONTENT_ENCODING, "gzip")
+            .body(piece);
+        self.json(request).await
+    }
+
+    /// Deletes a build.
+    pub(crate) async fn delete_build(&self, hash: &FileHash) -> Result<(), ApiError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/builds/{hash}"));
         self.send(request).await.map(drop)
     }
 
@@ -242,6 +320,13 @@ impl ApiClient {
         request: RequestBuilder,
     ) -> Result<T, ApiError> {
         let response = self.send(request).await?;
+        self.json_of(response).await
+    }
+
+    async fn json_of<T: serde::de::DeserializeOwned>(
+        &self,
+        response: Response,
+    ) -> Result<T, ApiError> {
         let body = response
             .bytes()
             .await
@@ -254,6 +339,11 @@ impl ApiClient {
             .send()
             .await
             .map_err(|error| self.unreachable(&error))?;
+        self.successful(response).await
+    }
+
+    /// The answer, unless it is an error.
+    async fn successful(&self, response: Response) -> Result<Response, ApiError> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);

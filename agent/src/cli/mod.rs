@@ -12,6 +12,7 @@ mod options;
 mod print;
 mod run_list;
 mod settings;
+pub(crate) mod shipping;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_scenarios::{Scenario, UserType};
 
-use commands::{agent, completions, delete, man, new, run, runs, scenarios, users};
+use commands::{agent, builds, completions, delete, man, new, run, runs, scenarios, users};
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
@@ -81,6 +82,8 @@ enum Command {
     Runs(runs::RunsOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
+    /// List the programs that were uploaded to a coordinator, or delete some.
+    Builds(builds::BuildsOptions),
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
@@ -183,6 +186,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Users(options) => in_runtime(users::users(options)),
         Command::Runs(options) => in_runtime(runs::runs(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
+        Command::Builds(options) => in_runtime(builds::builds(options)),
         #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),

@@ -36,12 +36,15 @@ pub(crate) struct ListedRun {
     elapsed_s: f64,
     requests: u64,
     failures: u64,
+    /// None of a coordinator that does not say it, and of several builds.
+    #[serde(default)]
+    build: Option<String>,
 }
 
 impl ListedRun {
     /// What its cells are, by column.
-    pub(super) const COLUMNS: [&str; 7] = [
-        "RUN", "TEST", "STATUS", "STARTED", "DURATION", "REQUESTS", "FAILS",
+    pub(super) const COLUMNS: [&str; 8] = [
+        "RUN", "TEST", "STATUS", "STARTED", "DURATION", "REQUESTS", "FAILS", "BUILD",
     ];
 
     /// Its line of a table.
@@ -54,6 +57,7 @@ impl ListedRun {
             format_duration(self.elapsed()),
             self.requests.to_string(),
             self.failures.to_string(),
+            self.build.as_deref().map(plain_text).unwrap_or_default(),
         ]
     }
 

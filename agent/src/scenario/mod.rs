@@ -3,9 +3,11 @@
 //!
 //! - `info`: a scenario as coordinators know it.
 //! - `choice`: which scenario a test means, and what of it takes part.
+//! - `load_shape`: the load profile that its own load shape makes.
 
 mod choice;
 mod info;
+mod load_shape;
 
 pub(crate) use choice::{
     Choice, ChoiceError, choose, scenario_of, settings_of, shape_ceiling, unknown_scenario,
@@ -13,3 +15,4 @@ pub(crate) use choice::{
 #[cfg(feature = "coordinator")]
 pub(crate) use info::whole_scenario_info;
 pub(crate) use info::{option_info, scenario_info};
+pub(crate) use load_shape::{LoadShapeError, ShapedLoad, evaluate_shape};

@@ -52,6 +52,8 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
         let signals = end_signals::take().map_err(SessionError::Signals)?;
         session::run(socket, scenarios, signals).await
     });
+    // A load shape that does not end must not keep the process.
+    runtime.shutdown_background();
     if let Err(error) = ended {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

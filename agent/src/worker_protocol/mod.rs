@@ -1,5 +1,7 @@
 //! The protocol between an agent and its workers: MessagePack frames with a length, over the socket that is a worker's
-//! standard input. Both are the same binary, so there are no versions.
+//! standard input. A worker may be of a build that was
+//! shipped to its agent, so both have the same version of it ([`WORKER_PROTOCOL`]) before the agent starts one. Frames are lists
+//! without names: whatever changes one, also in a type of `infra`, is a new version.
 
 mod socket;
 
@@ -12,8 +14,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
+use crate::scenario::ShapedLoad;
 pub(crate) use socket::take_agent_socket;
 
+/// Version of this protocol.
+pub(crate) const WORKER_PROTOCOL: u32 = 1;
 /// Largest frame between an agent and its worker, in bytes.
 const MAX_WORKER_FRAME_BYTES: usize = 64 * 1024 * 1024;
 /// A report is closed when it has this many bytes, and the rest goes into the next.
@@ -28,6 +33,8 @@ pub(crate) enum ToWorker {
         test: Box<LoadTest>,
         /// Global index of this worker.
         worker: u32,
+        /// Whether to say what the scenario's load shape asks for, because the agent does not have the scenario.
+        evaluates_shape: bool,
     },
     /// Begin.
     Start {
@@ -61,6 +68,8 @@ pub(crate) enum FromWorker {
         /// What its set-up made, on worker 0.
         set_up_data: Option<SetUpData>,
     },
+    /// What the scenario's load shape asks for, or why it cannot be run; before `Ready`.
+    Shape(Result<ShapedLoad, String>),
     /// Results since the last report.
     Report(Report),
     /// The scenario asks to stop the whole test, for this reason.
@@ -166,4 +175,86 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
         .map(|error| error.error.len() + ERROR_FIELDS)
         .sum();
     FIELDS + interval.histogram.len() + interval.intended_histogram.len() + errors
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::protocol::ErrorCount;
+    use greylag_infra::{ProfileStep, RunTime};
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// A worker of another build must understand every frame. When this fails, a frame has changed: raise [`WORKER_PROTOCOL`], and
+    /// write the new digits here.
+    #[test]
+    fn a_frame_that_changes_is_a_new_version() {
+        let profile = LoadProfile {
+            steps: vec![ProfileStep {
+                at: RunTime::ZERO,
+                users: 1,
+                over_us: 2,
+            }],
+            ..LoadProfile::default()
+        };
+        let interval = IntervalData {
+            errors: vec![ErrorCount {
+                error: "e".into(),
+                occurrences: 1,
+            }],
+            ..IntervalData::default()
+        };
+        let report = Report {
+            endpoints: vec![Endpoint {
+                method: "GET".into(),
+                name: "/".into(),
+            }],
+            intervals: vec![interval],
+            user_changes: vec![UserChange::default()],
+            samples: Vec::new(),
+            notices: Vec::new(),
+            until: 1,
+        };
+        let to_worker = [
+            ToWorker::Prepare {
+                test: Box::default(),
+                worker: 1,
+                evaluates_shape: true,
+            },
+            ToWorker::Start {
+                run_zero_at: WallTime::default(),
+                profile: profile.clone(),
+                set_up_data: Some(SetUpData::from(vec![1])),
+            },
+            ToWorker::Profile {
+                profile: profile.clone(),
+            },
+            ToWorker::Stop,
+            ToWorker::Alive { lease_ms: 1 },
+        ];
+        let shaped = ShapedLoad {
+            profile,
+            remark: None,
+        };
+        let from_worker = [
+            FromWorker::Ready { set_up_data: None },
+            FromWorker::Shape(Ok(shaped)),
+            FromWorker::Report(report),
+            FromWorker::StopTest { reason: "r".into() },
+            FromWorker::End {
+                failure: Some(WorkerFailure::Exited { how: "h".into() }),
+                last_user_ended: RunTime::ZERO,
+            },
+        ];
+        let mut hasher = Sha256::new();
+        let frames = to_worker.iter().map(encode);
+        for frame in frames.chain(from_worker.iter().map(encode)) {
+            hasher.update(frame);
+        }
+        let digits: String = hasher.finalize()[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "c16aba8e"));
+    }
 }

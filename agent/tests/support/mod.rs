@@ -87,6 +87,7 @@ impl FakeCoordinator {
             scenarios: Vec::new(),
             worker_command: vec![env!("CARGO_BIN_EXE_greylag").into(), "worker".into()],
             stay,
+            uploads: None,
         })
         .unwrap()
     }

@@ -4,6 +4,7 @@ mod agent_secret;
 mod bounded_list;
 mod build_info;
 mod durations;
+mod file_hash;
 mod ids;
 mod limits;
 mod nearest;
@@ -18,6 +19,7 @@ pub(crate) use durations::whole_seconds;
 pub use durations::{
     DurationError, duration_of_number, format_duration, parse_duration, parse_whole_seconds,
 };
+pub use file_hash::{FileHash, FileHashError};
 pub use ids::{AgentId, RunId};
 pub use limits::{
     MAX_ARRIVAL_RATE, MAX_DURATION, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
-use super::{ClientSettings, DeclaredScenario, WorkerCount};
+use super::{ClientSettings, DeclaredScenario, ShippedBuild, WorkerCount};
 use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
@@ -64,6 +64,9 @@ pub struct LoadTest {
     /// Settings of the users' HTTP client, which win over those of user types.
     #[serde(default)]
     pub client: ClientSettings,
+    /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Box<ShippedBuild>>,
 }
 
 /// A part of a load profile: a ramp, then a plateau. It says users or an arrival rate, and all stages of a test

@@ -13,6 +13,7 @@ mod scenario_fit;
 mod scenario_info;
 mod scenario_option;
 mod secrets;
+mod shipped_build;
 mod warnings;
 mod worker_count;
 
@@ -41,6 +42,10 @@ pub use scenario_fit::MisfitError;
 pub use scenario_info::{ScenarioInfo, UserTypeInfo};
 pub use scenario_option::{OptionDeclarationError, OptionInfo, OptionKind};
 use secrets::LEFT_OUT;
+pub use shipped_build::{
+    BuildManifest, MAX_BUILD_BYTES, ShippedBuild, ShippedScenario, SourceCommit, is_same_machine,
+    target_of,
+};
 pub use worker_count::{WorkerCount, WorkerCountError};
 
 #[cfg(test)]

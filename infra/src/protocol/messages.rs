@@ -141,6 +141,9 @@ pub struct Hello {
     /// Which build the agent and its workers are. Its version is the one above.
     #[serde(default)]
     pub build: BuildInfo,
+    /// Version of the protocol that it speaks with workers, if it runs builds that are shipped to it; none if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_protocol: Option<u32>,
     /// Processors of the machine.
     #[serde(default)]
     pub cores: u32,
@@ -163,6 +166,9 @@ pub struct HeldRun {
     pub run_time: Option<RunTime>,
     /// Age in µs of the oldest results that are not acknowledged; 0 if there are none.
     pub unacknowledged_us: u64,
+    /// Bytes that the agent has of the run's shipped build while it fetches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_bytes: Option<u64>,
 }
 
 /// The coordinator's terms.

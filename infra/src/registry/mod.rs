@@ -111,6 +111,8 @@ pub struct AgentIdentity {
     pub version: String,
     /// Which build it and its workers are.
     pub build: BuildInfo,
+    /// Version of its protocol with workers, if it runs builds that are shipped to it.
+    pub worker_protocol: Option<u32>,
     /// Scenarios compiled into its binary; too many to be listed with every agent.
     pub scenarios: ScenarioList,
 }
@@ -349,6 +351,7 @@ impl Registry {
                         ..hello.build.checked()
                     },
                     version,
+                    worker_protocol: hello.worker_protocol,
                     scenarios: scenarios.clone(),
                 }),
                 status: ConnectionStatus::Connected,

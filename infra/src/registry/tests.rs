@@ -18,6 +18,7 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
         infrastructure: infrastructure.into(),
         build: BuildInfo::default(),
         version: "0".into(),
+        worker_protocol: None,
         cores: 2,
         scenarios: vec![],
         runs: vec![],

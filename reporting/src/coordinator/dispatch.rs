@@ -6,6 +6,8 @@ use greylag_infra::{
     UserTypeWeight, builds_of, describe_builds, distribute_workers, workers_by_cores,
 };
 
+use super::shipping::check_can_run;
+use crate::builds::BuildError;
 use crate::store::StoreError;
 
 /// Most runs at once on one coordinator.
@@ -47,6 +49,37 @@ pub enum StartRefused {
         theirs: String,
         scenario: String,
     },
+    #[error(
+        "this coordinator does not accept uploaded builds; start it with --accept-uploads, or start the agents from the program that is to run"
+    )]
+    UploadsOff,
+    #[error(
+        "agent {agents} does not run uploaded builds; start it with --accept-uploads, or from build {build}"
+    )]
+    UploadsRefused { agents: String, build: String },
+    #[error(
+        "agent {agent} runs on {theirs}, but build {build} is for {ours}; build it for the agents with `cargo build --release --target {target}` and start the run from that program"
+    )]
+    OtherPlatform {
+        agent: String,
+        theirs: String,
+        ours: String,
+        build: String,
+        target: String,
+    },
+    #[error(
+        "agent {agent} is of Greylag {theirs} and cannot run workers of build {build}, which is of Greylag {ours}: their protocols differ; build the program with the agents' version, or update the agents"
+    )]
+    OtherWorkerProtocol {
+        agent: String,
+        theirs: String,
+        ours: String,
+        build: String,
+    },
+    #[error("build {build} has no scenario `{scenario}`; its program lists them with `scenarios`")]
+    NotInBuild { scenario: String, build: String },
+    #[error(transparent)]
+    Build(BuildError),
     #[error("{MAX_RUNS_AT_ONCE} runs are already in progress, the maximum")]
     TooManyRuns,
     #[error("the run cannot be saved; the coordinator's log says why")]
@@ -107,13 +140,18 @@ pub(super) fn choose_agents(
         warnings.extend(check_scenarios(test, agents)?);
     }
     let views: Vec<&AgentView> = chosen.iter().map(|(agent, _)| *agent).collect();
-    warnings.extend(check_builds(test, &views, terms)?);
+    match test.build.as_deref() {
+        Some(shipped) => check_can_run(&views, shipped.into())?,
+        None => warnings.extend(check_builds(test, &views, terms)?),
+    }
+    // What runs is what counts, whatever the agent itself is.
+    let shipped = test.build.as_ref().map(|shipped| shipped.build());
     let agents = chosen
         .into_iter()
         .map(|(agent, workers)| RunAgent {
             id: agent.id.clone(),
             name: agent.name.clone(),
-            build: agent.build.clone(),
+            build: shipped.clone().unwrap_or_else(|| agent.build.clone()),
             workers,
             last_seq: 0,
             saved_until: 0,
@@ -129,7 +167,11 @@ pub(super) fn worker_count(agents: &[RunAgent]) -> u32 {
     u32::try_from(workers).unwrap_or(u32::MAX)
 }
 
-fn scenario_of<'a>(test: &LoadTest, agent: &'a AgentView) -> Option<&'a ScenarioInfo> {
+/// The scenario of a test as an agent will run it.
+fn scenario_of<'a>(test: &'a LoadTest, agent: &'a AgentView) -> Option<&'a ScenarioInfo> {
+    if let Some(shipped) = &test.build {
+        return Some(&shipped.scenario.info);
+    }
     let mut scenarios = agent.scenarios.iter();
     scenarios.find(|scenario| scenario.name == test.scenario)
 }
@@ -146,7 +188,7 @@ pub(super) fn user_type_weights(
 
 /// Checks that each agent has the scenario and that the test fits it there.
 fn check_scenarios<'a>(
-    test: &LoadTest,
+    test: &'a LoadTest,
     agents: impl Iterator<Item = &'a AgentView>,
 ) -> Result<Vec<String>, StartRefused> {
     let mut first: Option<(&AgentView, &ScenarioInfo)> = None;
@@ -286,6 +328,7 @@ mod tests {
             infrastructure: "lab".into(),
             version: "0".into(),
             build: BuildInfo::default(),
+            worker_protocol: None,
             cores: 2,
             scenarios: vec![scenario],
             runs: vec![],
@@ -457,6 +500,7 @@ mod tests {
                 infrastructure: "lab".into(),
                 version: (*version).into(),
                 build: build(digit, version),
+                worker_protocol: None,
                 cores: 2,
                 scenarios: vec![ScenarioInfo {
                     name: "shop".into(),

@@ -17,6 +17,7 @@ mod readiness;
 mod receive_budget;
 mod retention;
 mod saving;
+mod shipping;
 mod waiting_hellos;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use greylag_infra::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::builds::BuildStore;
 use crate::store::{Store, StoreError};
 use owner::{Command, Owner};
 
@@ -40,6 +42,7 @@ pub(crate) use readiness::NotReady;
 pub(crate) use receive_budget::{Meter, MeteredStream};
 pub use retention::{Keep, KeepError};
 pub use saving::SavingFails;
+pub use shipping::AnnounceError;
 
 /// How long an agent and the coordinator may not hear of each other, unless configured.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -73,6 +76,7 @@ pub struct Coordinator {
 #[derive(Debug)]
 struct Shared {
     store: Store,
+    builds: BuildStore,
     commands: mpsc::Sender<Command>,
     changes: watch::Sender<u64>,
     infrastructures: watch::Receiver<Arc<Vec<InfrastructureView>>>,
@@ -136,6 +140,7 @@ impl Coordinator {
         let coordinator = Self {
             shared: Arc::new(Shared {
                 store,
+                builds: BuildStore::of(&config.data_dir),
                 commands,
                 changes: watch::Sender::new(0),
                 infrastructures: infrastructure_views,

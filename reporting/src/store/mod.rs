@@ -8,6 +8,7 @@
 mod agent_rows;
 mod agent_set;
 mod backup;
+mod build_rows;
 mod check_pool;
 mod checked_snapshot;
 mod current_rps;

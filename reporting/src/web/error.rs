@@ -16,7 +16,10 @@ use super::access::same_origin::SameOriginError;
 use super::requests::invalid_change::InvalidChange;
 use super::requests::scope_error::{KnownAgents, ScopeError};
 use super::requests::start_error::StartError;
-use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError};
+use crate::builds::BuildError;
+use crate::coordinator::{
+    AnnounceError, ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError,
+};
 use crate::store::{RunNotOver, StoreError};
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
@@ -71,6 +74,12 @@ pub(super) enum WebError {
     #[error(transparent)]
     CreateInfrastructure(#[from] CreateInfrastructureError),
     #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(
+        "the piece cannot be unpacked; send it as it is, or packed by gzip with Content-Encoding: gzip"
+    )]
+    NotGzip,
+    #[error(transparent)]
     RunNotOver(#[from] RunNotOver),
     #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
@@ -110,6 +119,7 @@ impl WebError {
                 | SameOriginError::TwoHosts
                 | SameOriginError::OriginCount,
             )
+            | Self::NotGzip
             | Self::Body { .. }
             | Self::Query(_) => StatusCode::BAD_REQUEST,
 
@@ -127,6 +137,7 @@ impl WebError {
             | Self::NoSuchAsset
             | Self::NoSuchRun(_)
             | Self::NoSuchCsvFile
+            | Self::Build(BuildError::Unknown(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
             | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
@@ -138,12 +149,23 @@ impl WebError {
             Self::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
 
             Self::RunNotOver(_)
+            | Self::Build(
+                BuildError::Busy
+                | BuildError::NoRoom
+                | BuildError::OtherOffset { .. }
+                | BuildError::InUse(_),
+            )
             | Self::Start(StartError::Refused(
                 StartRefused::NoAgentConnected(_)
                 | StartRefused::TooManyRuns
                 | StartRefused::MixedBuilds(_)
                 | StartRefused::MixedVersions(_)
-                | StartRefused::OtherBuild { .. },
+                | StartRefused::OtherBuild { .. }
+                | StartRefused::UploadsOff
+                | StartRefused::UploadsRefused { .. }
+                | StartRefused::OtherPlatform { .. }
+                | StartRefused::OtherWorkerProtocol { .. }
+                | StartRefused::Build(_),
             ))
             | Self::StopRun(StopRunError::Refused(StopRefused::Over(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(
@@ -161,7 +183,9 @@ impl WebError {
                 | InfrastructureError::TooManyScenarios,
             )) => StatusCode::CONFLICT,
 
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } | Self::Build(BuildError::TooLarge { .. }) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
 
             Self::Start(
                 StartError::Invalid(_)
@@ -169,10 +193,12 @@ impl WebError {
                     StartRefused::Invalid(_)
                     | StartRefused::Misfit(_)
                     | StartRefused::UnknownInfrastructure { .. }
-                    | StartRefused::UnknownScenario { .. },
+                    | StartRefused::UnknownScenario { .. }
+                    | StartRefused::NotInBuild { .. },
                 ),
             )
             | Self::InvalidChange(_)
+            | Self::Build(BuildError::OtherSize { .. } | BuildError::OtherHash { .. })
             | Self::Step { .. }
             | Self::Scope(
                 ScopeError::NotASecond { .. }
@@ -189,6 +215,7 @@ impl WebError {
             Self::Access(AccessDenied::TooMany) => StatusCode::TOO_MANY_REQUESTS,
 
             Self::Internal { .. }
+            | Self::Build(BuildError::Io(_))
             | Self::Start(StartError::Refused(StartRefused::Store(_)))
             | Self::CreateInfrastructure(CreateInfrastructureError::Store(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -203,7 +230,9 @@ impl WebError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
 
-            Self::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Self::DiskFull { .. } | Self::Build(BuildError::DiskFull) => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
 
             // Which of 400, 413 and 415 it is, axum knows.
             Self::Form(rejection) => rejection.status(),
@@ -237,6 +266,16 @@ impl WebError {
     }
 }
 
+impl From<AnnounceError> for WebError {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::Refused(refused) => StartError::from(refused).into(),
+            AnnounceError::Build(error) => error.into(),
+            AnnounceError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         Self::of_store("reading the store", error)
@@ -262,6 +301,9 @@ impl IntoResponse for WebError {
             }
             Self::CreateInfrastructure(CreateInfrastructureError::Store(cause)) => {
                 tracing::error!(%cause, "an infrastructure could not be saved");
+            }
+            Self::Build(BuildError::Io(cause)) => {
+                tracing::error!(%cause, "a build could not be stored or read");
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ use super::access::layers::{check_same_origin, require_access, require_bearer};
 use super::access::public_address::BasePath;
 use super::access::same_origin::SameOrigin;
 use super::access::security_headers::add_security_headers;
+use super::api::PROGRAM;
 use super::error::WebError;
 use super::live::events;
 use super::render_errors::{MAX_BODY_BYTES, render_errors};
@@ -49,6 +50,7 @@ pub fn router(
     let WebConfig {
         token,
         public,
+        accept_uploads,
         start_form,
     } = config;
     let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
@@ -60,6 +62,7 @@ pub fn router(
         same_origin,
         start_form,
         public,
+        accept_uploads,
         shutdown,
     );
 
@@ -77,6 +80,16 @@ pub fn router(
         .route("/api/v1/runs/{id}/log", get(api::log))
         .route("/api/v1/runs/{id}/log/lines", get(api::log_lines))
         .route("/api/v1/runs/{id}/events", get(events::run_events))
+        .route(
+            "/api/v1/builds",
+            get(api::list_builds).post(api::announce_build),
+        )
+        .route(
+            "/api/v1/builds/{sha256}",
+            get(api::download_build)
+                .put(api::upload_piece)
+                .delete(api::delete_build),
+        )
         .route("/api/v1/events", get(events::events))
         .route(
             "/api/v1/infrastructures",
@@ -119,8 +132,12 @@ pub fn router(
         .layer(from_fn(limit_time))
         // Event streams, too: what an event leaves in the encoder is flushed when there is nothing more.
         .layer(
-            CompressionLayer::new()
-                .compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::IMAGES)),
+            CompressionLayer::new().compress_when(
+                SizeAbove::new(MIN_COMPRESSED_BYTES)
+                    .and(NotForContentType::IMAGES)
+                    // Programs, which are asked for in parts.
+                    .and(NotForContentType::const_new(PROGRAM)),
+            ),
         )
         .layer(from_fn_with_state(state.clone(), check_same_origin))
         .layer(from_fn_with_state(state, render_errors))

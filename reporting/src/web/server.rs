@@ -46,6 +46,8 @@ pub struct WebConfig {
     pub token: Option<Token>,
     /// Where browsers find the server when a proxy stands in front of it.
     pub public: PublicAddress,
+    /// Whether programs may be uploaded, and run by agents.
+    pub accept_uploads: bool,
     /// What the start form is filled in from at first.
     pub start_form: TestDraft,
 }

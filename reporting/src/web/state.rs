@@ -37,6 +37,8 @@ pub(super) struct WebState {
     pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
+    /// Whether programs may be uploaded, and run by agents.
+    pub(super) accept_uploads: bool,
     /// What the start form is filled in from before anything is entered.
     pub(super) start_form: Arc<TestDraft>,
     /// Cancelled when the server ends.
@@ -50,6 +52,7 @@ impl WebState {
         same_origin: SameOrigin,
         start_form: TestDraft,
         public: PublicAddress,
+        accept_uploads: bool,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -63,6 +66,7 @@ impl WebState {
             front_pages: Arc::default(),
             tables: Arc::default(),
             public: Arc::new(public),
+            accept_uploads,
             start_form: Arc::new(start_form),
             shutdown,
         }

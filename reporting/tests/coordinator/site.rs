@@ -105,6 +105,7 @@ pub(crate) fn hello(id: &str, runs: &[&RunId]) -> Hello {
         infrastructure: "lab".into(),
         build: greylag_infra::BuildInfo::default(),
         version: "0".into(),
+        worker_protocol: None,
         cores: 2,
         scenarios: vec![ScenarioInfo {
             name: "shop".into(),

@@ -53,6 +53,7 @@ impl FakeAgent {
             infrastructure: infrastructure.into(),
             build: greylag_infra::BuildInfo::default(),
             version: "0.0.0".into(),
+            worker_protocol: None,
             cores: 2,
             scenarios,
             runs: Vec::new(),

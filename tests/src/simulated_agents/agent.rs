@@ -65,6 +65,7 @@ impl SimulatedAgent {
             return Ok(false);
         };
         let hello = Hello {
+            worker_protocol: None,
             cores: 4,
             scenarios: self.shared.scenarios.clone(),
             runs: self.part.iter().map(|part| part.run_id.clone()).collect(),

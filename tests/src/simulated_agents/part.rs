@@ -164,6 +164,7 @@ impl Part {
             run_id: self.run_id.clone(),
             run_time: self.run_zero.map(|zero| now.run_time(zero)),
             unacknowledged_us: self.outbox.waits_since().map_or(0, since),
+            fetched_bytes: None,
         }
     }
 }

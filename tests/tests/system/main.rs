@@ -23,6 +23,7 @@ mod random_faults;
 mod results_at_rest;
 mod secrets;
 mod set_up_data;
+mod shipping;
 mod signals;
 mod slow_links;
 mod support;

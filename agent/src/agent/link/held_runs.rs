@@ -14,6 +14,8 @@ pub(crate) struct Held {
     pub(crate) run_zero: Option<Instant>,
     /// Since when the oldest results have been waiting for their acknowledgement.
     pub(crate) unacknowledged_since: Option<Instant>,
+    /// Bytes of the run's shipped build that are here, while it is fetched.
+    pub(crate) fetched_bytes: Option<u64>,
 }
 
 /// What the owner published last.
@@ -36,6 +38,7 @@ impl HeldRuns {
                 run_id: held.run_id.clone(),
                 run_time: held.run_zero.map(since).map(RunTime::from_micros),
                 unacknowledged_us: held.unacknowledged_since.map_or(0, since),
+                fetched_bytes: held.fetched_bytes,
             })
             .collect()
     }
@@ -55,6 +58,7 @@ mod tests {
             run_id: run_id.into(),
             run_zero,
             unacknowledged_since,
+            fetched_bytes: None,
         };
         let (_sender, receiver) = watch::channel(vec![
             held("waiting", None, None),

@@ -13,12 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::builds::{Builds, CachedBuild};
 use crate::agent::config::AgentConfig;
 use crate::agent::error::AgentError;
 use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
 use crate::agent::run::{AgentRun, Now};
 use crate::agent::worker_process::{WorkerProcess, WorkerProcessEvent};
-use preparation::EvaluatedShape;
+use preparation::{EvaluatedShape, FetchedBuild};
 use staying::Staying;
 
 /// How often deadlines are looked at.
@@ -27,6 +28,8 @@ const TICK: Duration = Duration::from_millis(50);
 const FIRST_LEASE: Duration = Duration::from_secs(30);
 /// Evaluated load shapes that wait for the owner.
 const SHAPE_QUEUE: usize = 8;
+/// Fetched builds that wait for the owner.
+const BUILD_QUEUE: usize = 8;
 /// How long an agent that is shut down waits for the next acknowledgement once its workers have ended.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,12 @@ pub(in crate::agent) struct Owner {
     worker_events: mpsc::Sender<WorkerProcessEvent>,
     shape_events: mpsc::Sender<EvaluatedShape>,
     evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
+    /// Fetches shipped builds, if this agent runs them.
+    builds: Option<Builds>,
+    /// The programs that runs use.
+    builds_in_use: BTreeMap<RunId, CachedBuild>,
+    build_events: mpsc::Sender<FetchedBuild>,
+    fetched_builds: mpsc::Receiver<FetchedBuild>,
     shutting_down: Option<ShuttingDown>,
     staying: Staying,
 }
@@ -60,6 +69,7 @@ enum Event {
     Link(LinkEvent),
     Worker(WorkerProcessEvent),
     Shape(EvaluatedShape),
+    Build(FetchedBuild),
     Tick,
     Shutdown,
     Kill,
@@ -74,9 +84,14 @@ impl Owner {
         worker_events: mpsc::Sender<WorkerProcessEvent>,
     ) -> Self {
         let (shape_events, evaluated_shapes) = mpsc::channel(SHAPE_QUEUE);
+        let (build_events, fetched_builds) = mpsc::channel(BUILD_QUEUE);
         Self {
             name: config.name.clone(),
             staying: Staying::new(config.stay, Instant::now()),
+            builds: Builds::of(&config),
+            builds_in_use: BTreeMap::new(),
+            build_events,
+            fetched_builds,
             config,
             clock,
             offset: ClockOffset::default(),
@@ -110,12 +125,14 @@ impl Owner {
                 Some(event) = link_events.recv() => Event::Link(event),
                 _ = ticks.tick() => Event::Tick,
                 Some(shape) = self.evaluated_shapes.recv() => Event::Shape(shape),
+                Some(build) = self.fetched_builds.recv() => Event::Build(build),
                 Some(event) = worker_events.recv() => Event::Worker(event),
             };
             match event {
                 Event::Link(event) => self.on_link(event)?,
                 Event::Worker(event) => self.on_worker(event),
                 Event::Shape(evaluated) => self.on_shape(evaluated),
+                Event::Build(fetched) => self.on_build(fetched),
                 Event::Tick => self.on_tick(),
                 Event::Shutdown => self.on_shutdown(),
                 Event::Kill => {
@@ -125,6 +142,9 @@ impl Owner {
             }
             self.send_what_is_due();
             self.forget_done_runs();
+            let runs = &self.runs;
+            self.builds_in_use
+                .retain(|run_id, _| runs.contains_key(run_id));
             self.publish_held();
             if self.may_end() {
                 return Ok(());

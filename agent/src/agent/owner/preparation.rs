@@ -1,21 +1,33 @@
 //! How an agent prepares its part of a run: what the test means here, the workers, and the load shape.
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Prepare;
-use greylag_infra::{FailureReason, RunId};
+use greylag_infra::{FailureReason, RunId, ShippedBuild, target_of};
 
 use super::Owner;
-use crate::agent::load_shape::{self, LoadShapeError, ShapedLoad};
-use crate::agent::run::{AgentRun, Plan, local_ports};
-use crate::agent::worker_process::WorkerProcess;
-use crate::scenario::{Choice, ChoiceError, choose, settings_of};
+use crate::agent::builds::{BuildUnavailable, CachedBuild};
+use crate::agent::run::{AgentRun, Now, Plan, local_ports};
+use crate::agent::worker_process::{WorkerCommand, WorkerProcess};
+use crate::own_build::known_own_build;
+use crate::scenario::{
+    Choice, ChoiceError, LoadShapeError, ShapedLoad, choose, evaluate_shape, settings_of,
+};
 
 /// What a scenario's load shape says about a run.
 #[derive(Debug)]
 pub(super) struct EvaluatedShape {
     run_id: RunId,
     shape: Result<ShapedLoad, LoadShapeError>,
+}
+
+/// A shipped build has been fetched for a run, or cannot be.
+#[derive(Debug)]
+pub(super) struct FetchedBuild {
+    prepare: Box<Prepare>,
+    outcome: Result<CachedBuild, BuildUnavailable>,
+    took: Duration,
 }
 
 impl Owner {
@@ -28,6 +40,10 @@ impl Owner {
             return;
         }
         let now = self.now();
+        if let Some(build) = shipped(prepare) {
+            self.fetch_build(prepare, build, now);
+            return;
+        }
         let chosen = self.choose(prepare);
         let mut prepare = prepare.clone();
         let plan = match &chosen {
@@ -40,9 +56,13 @@ impl Owner {
                 Plan::without_workers()
             }
         };
+        let command = WorkerCommand {
+            words: self.config.worker_command.clone(),
+            user: None,
+        };
         let mut run = AgentRun::prepare(&prepare, &self.name, plan, now, |worker, message| {
             WorkerProcess::start(
-                &self.config.worker_command,
+                &command,
                 run_id.clone(),
                 worker,
                 message,
@@ -60,6 +80,78 @@ impl Owner {
             run.fail(self.shutdown_reason(), now);
         }
         self.runs.insert(run_id.clone(), run);
+    }
+
+    /// Takes on a part of a run whose program is shipped. Its workers are started when the program is here.
+    fn fetch_build(&mut self, prepare: &Prepare, build: &ShippedBuild, now: Now) {
+        let plan = plan_of_shipped(prepare, build);
+        let mut run = AgentRun::fetching(prepare, &self.name, plan, now);
+        if self.shutting_down.is_some() {
+            run.fail(self.shutdown_reason(), now);
+        }
+        let fetched = run.fetched();
+        self.runs.insert(prepare.run_id.clone(), run);
+        let (builds, build) = (self.builds.clone(), build.clone());
+        let (prepare, answer) = (Box::new(prepare.clone()), self.build_events.clone());
+        let began = Instant::now();
+        tokio::spawn(async move {
+            let outcome = match builds {
+                Some(builds) => builds.get(&build, fetched).await,
+                None => Err(BuildUnavailable::NotAccepted),
+            };
+            let fetched = FetchedBuild {
+                prepare,
+                outcome,
+                took: began.elapsed(),
+            };
+            // An agent that has ended has no use for it.
+            let _ = answer.send(fetched).await;
+        });
+    }
+
+    pub(super) fn on_build(&mut self, fetched: FetchedBuild) {
+        let now = self.now();
+        let FetchedBuild {
+            prepare,
+            outcome,
+            took,
+        } = fetched;
+        let run_id = &prepare.run_id;
+        let (Some(run), Some(build)) = (self.runs.get_mut(run_id), &prepare.test.build) else {
+            return;
+        };
+        let cached = match outcome {
+            Ok(cached) => cached,
+            Err(error) => {
+                let reason = FailureReason::AgentCannotRun {
+                    agent: self.name.clone(),
+                    problem: error.to_string(),
+                };
+                return run.fail(reason, now);
+            }
+        };
+        let (short, megabytes) = (build.sha256.short(), build.size as f64 / 1e6);
+        let seconds = took.as_secs_f64();
+        run.note(
+            now,
+            format!("Build {short} ({megabytes:.1} MB) is here after {seconds:.1} s"),
+        );
+        let uploads = self.config.uploads.as_ref();
+        let command = WorkerCommand {
+            words: vec![cached.path.clone().into(), "worker".into()],
+            user: uploads.and_then(|uploads| uploads.worker_user),
+        };
+        run.start_workers(&prepare, now, |worker, message| {
+            WorkerProcess::start(
+                &command,
+                run_id.clone(),
+                worker,
+                message,
+                self.worker_events.clone(),
+            )
+            .map_err(|error| not_started(error, &build.platform))
+        });
+        self.builds_in_use.insert(run_id.clone(), cached);
     }
 
     /// What the test means here.
@@ -95,6 +187,7 @@ impl Owner {
             longest_start: longest(&|worker| choice.scenario.longest_start(worker)),
             longest_stop: longest(&|worker| events.longest_stop(worker)),
             awaits_shape,
+            worker_evaluates_shape: false,
             local_ports: local_ports(),
         }
     }
@@ -107,7 +200,7 @@ impl Owner {
         let answer = self.shape_events.clone();
         tokio::spawn(async move {
             let shape = match settings {
-                Ok(settings) => load_shape::evaluate(scenario, settings, duration).await,
+                Ok(settings) => evaluate_shape(scenario, settings, duration).await,
                 Err(error) => Err(error.into()),
             };
             // An agent that has ended has no use for it.
@@ -122,9 +215,52 @@ impl Owner {
             return;
         };
         let was_ready = run.is_ready();
-        run.on_shape(shape, now);
+        run.on_shape(shape.map_err(|error| error.to_string()), now);
         if run.is_ready() && !was_ready {
             self.send_ready(run_id);
         }
+    }
+}
+
+/// The build of a run that is to be fetched: one that this program is not itself.
+fn shipped(prepare: &Prepare) -> Option<&ShippedBuild> {
+    let is_ours = |build: &&ShippedBuild| {
+        known_own_build().is_some_and(|own| own.sha256 == build.sha256.as_str())
+    };
+    prepare
+        .test
+        .build
+        .as_deref()
+        .filter(|build| !is_ours(build))
+}
+
+/// What is known of our part of a run whose scenario only its program has.
+fn plan_of_shipped(prepare: &Prepare, build: &ShippedBuild) -> Plan {
+    let scenario = &build.scenario;
+    let follows_shape = prepare.test.follows_shape(scenario.info.has_shape);
+    let awaits_shape = prepare.workers.contains(&0) && follows_shape;
+    Plan {
+        longest_start: Duration::from_secs(scenario.longest_start_s.into()),
+        longest_stop: Duration::from_secs(scenario.longest_stop_s.into()),
+        awaits_shape,
+        worker_evaluates_shape: awaits_shape,
+        local_ports: local_ports(),
+    }
+}
+
+/// Why a program that is there cannot be started.
+fn not_started(error: io::Error, platform: &str) -> io::Error {
+    match error.kind() {
+        // What is missing is the loader that it names.
+        io::ErrorKind::NotFound => {
+            let target = target_of(platform).replace("-gnu", "-musl");
+            io::Error::other(format!(
+                "this machine does not have the C library that the program was linked with; build it with `cargo build --release --target {target}`"
+            ))
+        }
+        io::ErrorKind::PermissionDenied => io::Error::other(format!(
+            "{error}; the directory of --cache must be one that the user of --worker-user can reach and that allows programs"
+        )),
+        _ => error,
     }
 }

@@ -5,11 +5,11 @@ use std::time::Instant;
 use greylag_infra::{FailureReason, LoadProfile, ProfileError, SetUpData, WallTime};
 
 use super::{AgentRun, Now, Phase, SNAPSHOT_DELAY, Shape, WorkerHandle};
-use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
+use crate::scenario::ShapedLoad;
 use crate::worker_protocol::ToWorker;
 
 impl<W: WorkerHandle> AgentRun<W> {
-    /// What the scenario's load shape says, where the run follows it and we evaluated it.
+    /// What the scenario's load shape says, where the run follows it and it was evaluated here.
     pub(crate) fn shape(&self) -> Option<&LoadProfile> {
         match &self.shape {
             Shape::Known(profile) => Some(profile),
@@ -23,7 +23,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     /// The load shape has been evaluated: what it asks for, or why it cannot be run.
-    pub(crate) fn on_shape(&mut self, shape: Result<ShapedLoad, LoadShapeError>, now: Now) {
+    pub(crate) fn on_shape(&mut self, shape: Result<ShapedLoad, String>, now: Now) {
         match shape {
             Ok(ShapedLoad { profile, remark }) => {
                 if let Some(remark) = remark {
@@ -32,10 +32,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 self.shape = Shape::Known(profile);
                 self.check_ready(now);
             }
-            Err(error) => {
-                let problem = error.to_string();
-                self.fail(FailureReason::ShapeInvalid { problem }, now);
-            }
+            Err(problem) => self.fail(FailureReason::ShapeInvalid { problem }, now),
         }
     }
 

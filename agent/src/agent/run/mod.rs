@@ -9,6 +9,8 @@
 //!                                                                                              forgotten
 //! ```
 //!
+//! While the program of a shipped build is fetched the part is Fetching, which comes before Preparing and ends as that does.
+//!
 //! The first failure is kept. A worker that exits early fails the part and stops the other workers; their results are
 //! sent all the same. Stopping has a deadline, at which the workers that still run are killed.
 
@@ -22,6 +24,8 @@ mod worker;
 mod worker_events;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, cut};
@@ -53,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) longest_stop: Duration,
     /// Whether the run waits for the scenario's load shape, which is evaluated here.
     pub(crate) awaits_shape: bool,
+    /// Whether worker 0 evaluates it, because only its program has the scenario.
+    pub(crate) worker_evaluates_shape: bool,
     /// Local ports of this machine, if it says.
     pub(crate) local_ports: Option<u64>,
 }
@@ -64,6 +70,7 @@ impl Plan {
             longest_start: Duration::ZERO,
             longest_stop: Duration::ZERO,
             awaits_shape: false,
+            worker_evaluates_shape: false,
             local_ports: None,
         }
     }
@@ -91,6 +98,9 @@ pub(crate) struct AgentRun<W> {
     /// As it is now; known from the start on.
     profile: LoadProfile,
     shape: Shape,
+    worker_evaluates_shape: bool,
+    /// Bytes of the shipped build that are here, while it is fetched.
+    fetched: Arc<AtomicU64>,
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
     failure: Option<FailureReason>,
@@ -112,10 +122,16 @@ pub(crate) struct AgentRun<W> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Preparing { until: Instant },
+    /// The program of its workers is being fetched.
+    Fetching,
+    Preparing {
+        until: Instant,
+    },
     Ready,
     Driving,
-    Stopping { kill_at: Instant },
+    Stopping {
+        kill_at: Instant,
+    },
     Over,
 }
 
@@ -134,18 +150,23 @@ impl<W: WorkerHandle> AgentRun<W> {
         agent: &str,
         plan: Plan,
         now: Now,
-        mut start_worker: impl FnMut(u32, ToWorker) -> std::io::Result<W>,
+        start_worker: impl FnMut(u32, ToWorker) -> std::io::Result<W>,
     ) -> Self {
+        let mut run = Self::fetching(prepare, agent, plan, now);
+        run.start_workers(prepare, now, start_worker);
+        run
+    }
+
+    /// Takes on a part of a run whose workers cannot be started yet.
+    pub(crate) fn fetching(prepare: &Prepare, agent: &str, plan: Plan, now: Now) -> Self {
         let test = &prepare.test;
-        let mut run = Self {
+        Self {
             id: prepare.run_id.clone(),
             agent: agent.to_owned(),
             stop_timeout: test.stop_timeout(),
             prepare_timeout: PREPARE_TIMEOUT + plan.longest_start,
             kill_after: WORKER_GRACE + plan.longest_stop,
-            phase: Phase::Preparing {
-                until: now.instant + PREPARE_TIMEOUT + plan.longest_start,
-            },
+            phase: Phase::Fetching,
             run_zero: None,
             profile: LoadProfile::default(),
             shape: if plan.awaits_shape {
@@ -153,6 +174,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             } else {
                 Shape::None
             },
+            worker_evaluates_shape: plan.worker_evaluates_shape,
+            fetched: Arc::default(),
             set_up_data: None,
             failure: None,
             stopped_early: false,
@@ -165,9 +188,25 @@ impl<W: WorkerHandle> AgentRun<W> {
             outbox: Outbox::new(prepare.run_id.clone()),
             next_snapshot: now.instant,
             next_alive: now.instant,
+        }
+    }
+
+    /// Starts the workers, unless the part has ended meanwhile; `start_worker` starts each process.
+    pub(crate) fn start_workers(
+        &mut self,
+        prepare: &Prepare,
+        now: Now,
+        mut start_worker: impl FnMut(u32, ToWorker) -> std::io::Result<W>,
+    ) {
+        if self.phase != Phase::Fetching {
+            return;
+        }
+        self.phase = Phase::Preparing {
+            until: now.instant + self.prepare_timeout,
         };
+        let test = &prepare.test;
         let count = prepare.workers.len();
-        run.note(
+        self.note(
             now,
             format!("Starting {count} worker process{}", plural(count, "es")),
         );
@@ -175,20 +214,20 @@ impl<W: WorkerHandle> AgentRun<W> {
             let message = ToWorker::Prepare {
                 test: Box::new(test.clone()),
                 worker: index,
+                evaluates_shape: index == 0 && self.worker_evaluates_shape,
             };
             match start_worker(index, message) {
-                Ok(handle) => run.add_worker(index, handle),
+                Ok(handle) => self.add_worker(index, handle),
                 Err(error) => {
                     let problem = error.to_string();
-                    run.fail_worker(index, WorkerFailure::NotStarted { problem }, now);
+                    self.fail_worker(index, WorkerFailure::NotStarted { problem }, now);
                     break;
                 }
             }
         }
-        run.check_ports(&test.profile(), now);
-        run.settle(now);
-        run.check_ready(now);
-        run
+        self.check_ports(&test.profile(), now);
+        self.settle(now);
+        self.check_ready(now);
     }
 
     fn add_worker(&mut self, index: u32, handle: W) {
@@ -219,6 +258,11 @@ impl<W: WorkerHandle> AgentRun<W> {
         })
     }
 
+    /// Follows how many bytes of the shipped build are here.
+    pub(crate) fn fetched(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.fetched)
+    }
+
     /// Whether load is generated or about to be.
     pub(crate) fn is_active(&self) -> bool {
         self.phase != Phase::Over
@@ -228,7 +272,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     pub(crate) fn stop(&mut self, now: Now) {
         match self.phase {
             Phase::Stopping { .. } | Phase::Over => return,
-            Phase::Preparing { .. } | Phase::Ready | Phase::Driving => {}
+            Phase::Fetching | Phase::Preparing { .. } | Phase::Ready | Phase::Driving => {}
         }
         self.note(now, "Stopping the users".to_owned());
         self.stopped_early = true;
@@ -315,7 +359,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     /// Adds a line of the agent's own to the console log.
-    fn note(&mut self, now: Now, text: String) {
+    pub(crate) fn note(&mut self, now: Now, text: String) {
         tracing::info!(run = %self.id, "{text}");
         self.log(now, self.agent.clone(), text);
     }

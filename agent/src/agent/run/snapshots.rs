@@ -1,5 +1,6 @@
 //! What a part of a run reports to the coordinator, and how complete it is.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use greylag_infra::RunId;
@@ -59,6 +60,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             run_id: run_id.clone(),
             run_zero: self.run_zero,
             unacknowledged_since: since.into_iter().flatten().min(),
+            fetched_bytes: (self.phase == Phase::Fetching)
+                .then(|| self.fetched.load(Ordering::Relaxed)),
         }
     }
 }

@@ -20,6 +20,11 @@ impl<W: WorkerHandle> AgentRun<W> {
                 }
                 self.on_ready(index, now);
             }
+            // Only the worker that was asked says it, and before it is ready.
+            WorkerEvent::Shape(shape) if matches!(self.shape, Shape::Awaited) => {
+                self.on_shape(shape, now);
+            }
+            WorkerEvent::Shape(_) => {}
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
             WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
             WorkerEvent::Failing(failure) => self.fail_worker(index, failure, now),

@@ -12,13 +12,16 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Stdio;
+use std::time::Duration;
 
 use greylag_infra::{RunId, RunTime, SetUpData, WorkerFailure};
 use tokio::net::UnixStream;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use crate::agent::config::WorkerUser;
 use crate::own_build::same_build;
+use crate::scenario::ShapedLoad;
 use crate::worker_protocol::{Report, ToWorker};
 use supervisor::{EventSender, Order, Supervisor};
 
@@ -33,6 +36,8 @@ pub(crate) enum WorkerEvent {
         /// What the scenario's set-up made, on worker 0.
         set_up_data: Option<SetUpData>,
     },
+    /// What its scenario's load shape asks for, or why it cannot be run.
+    Shape(Result<ShapedLoad, String>),
     /// Results.
     Report(Report),
     /// Its scenario asks to stop the whole test, for this reason.
@@ -68,11 +73,36 @@ pub(crate) struct WorkerProcessEvent {
     pub(crate) event: WorkerEvent,
 }
 
+/// What starts a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerCommand {
+    /// Program and arguments.
+    pub(crate) words: Vec<OsString>,
+    /// The user it runs as, if not as ours.
+    pub(crate) user: Option<WorkerUser>,
+}
+
 /// A worker process. When it is dropped, the process is killed.
 #[derive(Debug)]
 pub(crate) struct WorkerProcess {
     pid: u32,
     orders: mpsc::UnboundedSender<Order>,
+}
+
+/// Starts a process. A program that was just written may still be open for writing in a process that is being started at the same
+/// moment, which lasts no longer than that.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(PAUSE);
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 impl WorkerProcess {
@@ -82,7 +112,7 @@ impl WorkerProcess {
     /// # Errors
     /// When the process cannot be started.
     pub(crate) fn start(
-        command: &[OsString],
+        command: &WorkerCommand,
         run_id: RunId,
         worker: u32,
         prepare: ToWorker,
@@ -92,8 +122,10 @@ impl WorkerProcess {
         ours.set_nonblocking(true)?;
         let socket = UnixStream::from_std(ours)?;
         let (program, arguments) = command
+            .words
             .split_first()
             .ok_or_else(|| io::Error::other("the command of workers is empty"))?;
+        let user = command.user;
         let mut command = Command::new(same_build(program));
         command
             .args(arguments)
@@ -105,7 +137,11 @@ impl WorkerProcess {
         for secret in SECRETS {
             command.env_remove(secret);
         }
-        let child = command.spawn()?;
+        if let Some(user) = user {
+            // This also leaves the other groups of ours.
+            command.uid(user.uid).gid(user.gid);
+        }
+        let child = spawn(&mut command)?;
         drop(command);
         let pid = child.id().unwrap_or_default();
 

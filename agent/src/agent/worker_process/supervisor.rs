@@ -159,6 +159,7 @@ impl Supervisor {
     async fn take_frame(&mut self, frame: &[u8]) {
         let event = match decode(frame) {
             Ok(FromWorker::Ready { set_up_data }) => WorkerEvent::Ready { set_up_data },
+            Ok(FromWorker::Shape(shape)) => WorkerEvent::Shape(shape),
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
             Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
             Ok(FromWorker::Failing(failure)) => WorkerEvent::Failing(failure),

@@ -11,7 +11,14 @@ use super::*;
 async fn events_of(script: &str) -> Vec<WorkerEvent> {
     let command = ["/bin/sh", "-c", script].map(OsString::from);
     let (events, mut received) = mpsc::channel(16);
-    let process = WorkerProcess::start(&command, "run".into(), 3, ToWorker::Stop, events).unwrap();
+    let process = WorkerProcess::start(
+        &worker_command(&command),
+        "run".into(),
+        3,
+        ToWorker::Stop,
+        events,
+    )
+    .unwrap();
     assert!(process.pid() > 0);
     let mut all = Vec::new();
     while let Some(event) = received.recv().await {
@@ -61,7 +68,14 @@ async fn a_flood_of_lines_is_cut_and_counted() {
 async fn with_grandchild(script: &str) -> (WorkerProcess, mpsc::Receiver<WorkerProcessEvent>, Pid) {
     let command = ["/bin/sh", "-c", script].map(OsString::from);
     let (events, mut received) = mpsc::channel(16);
-    let process = WorkerProcess::start(&command, "run".into(), 0, ToWorker::Stop, events).unwrap();
+    let process = WorkerProcess::start(
+        &worker_command(&command),
+        "run".into(),
+        0,
+        ToWorker::Stop,
+        events,
+    )
+    .unwrap();
     let Some(WorkerEvent::Line(grandchild)) = received.recv().await.map(|event| event.event) else {
         panic!("the script prints a line first");
     };
@@ -107,4 +121,11 @@ async fn a_worker_that_ends_by_itself_leaves_no_process_behind() {
     let (_process, received, grandchild) =
         with_grandchild("sleep 600 >/dev/null 2>&1 & echo $!; exit 0").await;
     assert_eq!(end_of_both(received, grandchild).await, None);
+}
+
+fn worker_command(words: &[OsString]) -> WorkerCommand {
+    WorkerCommand {
+        words: words.to_vec(),
+        user: None,
+    }
 }

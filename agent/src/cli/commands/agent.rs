@@ -1,5 +1,6 @@
 //! `greylag agent`: load for a coordinator.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use greylag_scenarios::Scenario;
 use url::Url;
 
 use crate::agent::{
-    Agent, AgentConfig, AgentError, AgentHandle, Stay, machine_name, worker_command,
+    Agent, AgentConfig, AgentError, AgentHandle, Stay, UploadedBuilds, WorkerUser,
+    default_cache_dir, machine_name, worker_command,
 };
 use crate::cli::failure::Failure;
-use crate::cli::options::{CaOption, coordinator_url, seconds, trusting};
+use crate::cli::options::{CaOption, coordinator_url, seconds, size, trusting};
 use crate::cli::signals::Signals;
 
 /// Options of `greylag agent`.
@@ -41,6 +43,81 @@ pub(crate) struct AgentOptions {
     /// Exit with 0 when there has been no run for this long [default: wait forever].
     #[arg(long, env = "GREYLAG_IDLE_TIMEOUT", value_name = "DURATION", value_parser = seconds)]
     idle_timeout: Option<u64>,
+    /// Run programs that were uploaded to the coordinator. Whoever has its token can then run programs on this machine.
+    #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
+    accept_uploads: bool,
+    /// Directory in which uploaded programs are kept; agents of one machine can share it [default: ~/.cache/greylag/builds].
+    #[arg(
+        long,
+        env = "GREYLAG_CACHE",
+        value_name = "DIR",
+        requires = "accept_uploads"
+    )]
+    cache: Option<PathBuf>,
+    /// Largest size of that directory, such as 500M or 4G; the programs that were not used for longest make room.
+    #[arg(long, env = "GREYLAG_CACHE_SIZE", value_name = "SIZE", default_value = "2G", value_parser = size)]
+    cache_size: u64,
+    /// Run uploaded programs as this user; needs root. They then cannot read what only the agent's user may, such as its token.
+    #[arg(
+        long,
+        env = "GREYLAG_WORKER_USER",
+        value_name = "NAME",
+        requires = "accept_uploads"
+    )]
+    worker_user: Option<String>,
+}
+
+impl AgentOptions {
+    /// How uploaded programs are run, if they are.
+    ///
+    /// # Errors
+    /// There is no directory for them, or no such user.
+    fn uploads(&self) -> Result<Option<UploadedBuilds>, Failure> {
+        if !self.accept_uploads {
+            return Ok(None);
+        }
+        let cache_dir = self.cache.clone().or_else(default_cache_dir);
+        let cache_dir = cache_dir.ok_or_else(|| {
+            Failure::bad_input(
+                "this user has no home directory; name one for programs with --cache",
+            )
+        })?;
+        // Workers are started wherever this process is then.
+        let cache_dir = std::path::absolute(cache_dir).map_err(Failure::bad_input)?;
+        let worker_user = self.worker_user.as_deref().map(user_named).transpose()?;
+        Ok(Some(UploadedBuilds {
+            cache_dir,
+            cache_bytes: self.cache_size,
+            worker_user,
+        }))
+    }
+}
+
+/// The user of this name.
+///
+/// # Errors
+/// There is none, or this process may not start others as that user.
+fn user_named(name: &str) -> Result<WorkerUser, Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::bad_input(
+            "--worker-user needs an agent that runs as root, because only root may start processes of other users",
+        ));
+    }
+    let found = nix::unistd::User::from_name(name);
+    let found = found.map_err(|error| {
+        Failure::bad_input(format!(
+            "user `{name}` of --worker-user cannot be looked up: {error}"
+        ))
+    })?;
+    let user = found.ok_or_else(|| {
+        Failure::bad_input(format!(
+            "there is no user `{name}`, which --worker-user names"
+        ))
+    })?;
+    Ok(WorkerUser {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+    })
 }
 
 /// Runs an agent until Ctrl-C, SIGTERM or SIGHUP, or until it ends by itself.
@@ -50,7 +127,9 @@ pub(crate) async fn agent(
 ) -> Result<ExitCode, Failure> {
     check_infrastructure_name(&options.infrastructure).map_err(Failure::bad_input)?;
     let mut signals = Signals::take()?;
+    let uploads = options.uploads()?;
     let config = AgentConfig {
+        uploads,
         coordinator_url: options.coordinator,
         infrastructure: options.infrastructure,
         name: options.name.unwrap_or_else(machine_name),

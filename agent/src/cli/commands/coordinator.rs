@@ -63,6 +63,9 @@ pub(crate) struct CoordinatorOptions {
     /// Keep only the newest runs of each test, so many; of those that --keep leaves [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP_RUNS", value_name = "N")]
     keep_runs: Option<NonZeroU32>,
+    /// Store programs that `run --coordinator` uploads, and have agents run them that accept it.
+    #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
+    accept_uploads: bool,
 }
 
 /// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
@@ -105,6 +108,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         WebConfig {
             token: options.token,
             public: public.clone(),
+            accept_uploads: options.accept_uploads,
             ..WebConfig::default()
         },
         ending.clone(),

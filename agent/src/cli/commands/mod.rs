@@ -3,6 +3,7 @@
 pub(super) mod agent;
 #[cfg(feature = "coordinator")]
 pub(super) mod backup;
+pub(super) mod builds;
 pub(super) mod completions;
 #[cfg(feature = "coordinator")]
 pub(super) mod coordinator;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{LoadTest, TestDefaults, TestDraft, WorkerCount};
+use greylag_infra::{DEFAULT_INFRASTRUCTURE, LoadTest, TestDefaults, TestDraft, WorkerCount};
 use greylag_scenarios::Scenario;
 use url::Url;
 
@@ -19,9 +19,13 @@ use crate::cli::options::{
 };
 use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
+use crate::cli::shipping::{Shipping, ship};
 use crate::cli::signals::Signals;
 use crate::own_build::own_build;
 use crate::scenario::{scenario_info, scenario_of, unknown_scenario};
+
+/// What would help where agents run other builds.
+const UPLOADS_OFF: &str = "Or start the coordinator and its agents with --accept-uploads: then this program is sent to them";
 
 /// Options of `greylag run`. Locust's command line works here, too; where a name or a default differs, the
 /// option says so.
@@ -144,11 +148,28 @@ async fn run_on_agents(
     let mut following = options.following()?;
     let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
     let is_ours = |scenario: &Scenario| draft.scenario.as_ref() == Some(&scenario.name);
+    let mut shipping = Shipping::NotNeeded;
     draft.allow_mixed_builds = Some(options.allow_mixed_builds);
     if draft.declared.is_none() && scenarios.iter().any(is_ours) {
-        draft.client_build = Some(own_build().await);
+        let own = own_build().await;
+        if !options.allow_mixed_builds {
+            let infrastructure = draft.infrastructure.as_deref();
+            let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
+            let silent = options.only_summary;
+            shipping = ship(&api, infrastructure, &own, scenarios, silent).await?;
+        }
+        if let Shipping::Shipped(hash) = &shipping {
+            draft.build = Some(hash.clone());
+        }
+        draft.client_build = Some(own);
     }
-    let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
+    let run = api
+        .start_run(&draft)
+        .await
+        .map_err(|error| match shipping {
+            Shipping::Refused => Failure::bad_input(format!("{error}. {UPLOADS_OFF}")),
+            Shipping::NotNeeded | Shipping::Shipped(_) => Failure::bad_input(error),
+        })?;
     print_line(format_args!(
         "Run #{} of {}: {}",
         run.number,

@@ -148,6 +148,7 @@ impl Local {
                 Failure::failed(format!("this program cannot be found: {error}"))
             })?,
             stay: Stay::default(),
+            uploads: None,
         })
         .map_err(Failure::failed)?;
         agent.connected().await.map_err(Failure::failed)?;

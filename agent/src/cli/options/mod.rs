@@ -11,6 +11,7 @@ mod coordinator_url;
 mod data_dir;
 mod page_options;
 mod run_id;
+mod size;
 mod test_options;
 
 use greylag_infra::{DurationError, parse_whole_seconds};
@@ -24,6 +25,7 @@ pub(crate) use data_dir::DEFAULT_DATA;
 pub(crate) use data_dir::DataDir;
 pub(crate) use page_options::PageOptions;
 pub(crate) use run_id::run_id;
+pub(crate) use size::size;
 pub(crate) use test_options::{AskedTest, TestOptions};
 
 /// Reads a duration in whole seconds.

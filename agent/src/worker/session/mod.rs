@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Endpoint;
-use greylag_infra::{LoadProfile, RunTime, WallClock, WorkerFailure, own_users};
+use greylag_infra::{LoadProfile, LoadTest, RunTime, WallClock, WorkerFailure, own_users};
 use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
@@ -22,7 +22,7 @@ use super::watch::SaturationWatch;
 use crate::bounded_names::Overflowed;
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
-use crate::scenario::{choose, settings_of, shape_ceiling};
+use crate::scenario::{ShapedLoad, choose, evaluate_shape, settings_of, shape_ceiling};
 use crate::worker_protocol::{FromWorker, ToWorker};
 use agent_link::AgentLink;
 pub(super) use agent_link::SessionError;
@@ -44,7 +44,12 @@ pub(super) async fn run(
     signals: mpsc::Receiver<&'static str>,
 ) -> Result<(), SessionError> {
     let mut agent = AgentLink::new(socket)?;
-    let ToWorker::Prepare { test, worker } = agent.next().await? else {
+    let ToWorker::Prepare {
+        test,
+        worker,
+        evaluates_shape,
+    } = agent.next().await?
+    else {
         return Err(SessionError::FirstIsNotPrepare);
     };
     let recorder = Arc::new(RunRecorder::new());
@@ -65,6 +70,10 @@ pub(super) async fn run(
         };
         Ok((LoadThread::start(part)?, longest_stop))
     };
+    if evaluates_shape {
+        let shape = shape_of(&test, scenarios).await;
+        agent.send(&FromWorker::Shape(shape)).await?;
+    }
     let (load, longest_stop) = match start() {
         Ok(started) => started,
         Err(error) => {
@@ -96,6 +105,17 @@ pub(super) async fn run(
     };
     session.check_files(&test.profile());
     session.run().await
+}
+
+/// What the load shape of the test's scenario asks for.
+///
+/// # Errors
+/// It cannot be run, as a message.
+async fn shape_of(test: &LoadTest, scenarios: &[Scenario]) -> Result<ShapedLoad, String> {
+    let choice = choose(test, scenarios).map_err(|error| error.to_string())?;
+    let settings = settings_of(test, 0).map_err(|error| error.to_string())?;
+    let shape = evaluate_shape(choice.scenario, settings, test.duration()).await;
+    shape.map_err(|error| error.to_string())
 }
 
 /// A load thread and its agent, and what goes between them.

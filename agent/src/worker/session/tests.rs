@@ -65,7 +65,13 @@ impl AgentSide {
             ..LoadTest::default()
         };
         let test = Box::new(test);
-        agent.say(&ToWorker::Prepare { test, worker }).await;
+        agent
+            .say(&ToWorker::Prepare {
+                test,
+                worker,
+                evaluates_shape: false,
+            })
+            .await;
         agent
     }
 

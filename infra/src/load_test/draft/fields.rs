@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::client::as_written;
-use crate::base::{BuildInfo, StartTerms};
+use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
     self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage, WorkerCount,
     WorkerCountError,
@@ -188,6 +188,10 @@ macro_rules! fields {
             /// `allow_mixed_builds` is set.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub client_build: Option<BuildInfo>,
+            /// SHA-256 of a build that was uploaded: agents fetch it and run its version of the scenario.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+            pub build: Option<FileHash>,
         }
 
         /// All fields, in the order in which the page's form and the help show them.

@@ -15,7 +15,7 @@ mod tree;
 #[cfg(feature = "schema")]
 mod written;
 
-use crate::base::BuildInfo;
+use crate::base::{BuildInfo, FileHash};
 use crate::load_test::{DeclaredScenario, LoadTestError};
 use errors::Problems;
 use section::Section;
@@ -43,6 +43,8 @@ const TABLES: [(&str, Option<&str>); 6] = [
 ];
 /// The build that asks: of the API only, because a test file says nothing of who starts it.
 const CLIENT_BUILD: &str = "client_build";
+/// The build that is to run: of the API only, because only who starts a test knows which one was uploaded.
+const BUILD: &str = "build";
 const DECLARED_KEYS: [&str; 2] = ["request", "wait_time"];
 
 /// Who says it: what may be said differs.
@@ -59,7 +61,8 @@ impl Source {
             .filter(|field| self == Source::Api || field.is_of_files());
         let tables = TABLES.map(|(key, _)| key);
         let keys = fields.map(|field| field.key).chain(tables);
-        keys.chain((self == Source::Api).then_some(CLIENT_BUILD))
+        let of_api = [CLIENT_BUILD, BUILD];
+        keys.chain(of_api.into_iter().filter(|_| self == Source::Api))
             .collect()
     }
 }
@@ -126,6 +129,7 @@ fn read(table: &Table, what: &'static str, source: Source, problems: &Problems<'
         declared: declared(&section),
         client: client::client(&section),
         client_build: client_build(&section),
+        build: build(&section),
         ..TestDraft::default()
     };
     for field in FIELDS {
@@ -153,6 +157,14 @@ fn client_build(section: &Section<'_>) -> Option<BuildInfo> {
         platform: text("platform"),
     };
     Some(build.checked())
+}
+
+/// The uploaded build that is to run.
+fn build(section: &Section<'_>) -> Option<FileHash> {
+    let parsed: Result<FileHash, _> = section.text(BUILD)?.parse();
+    parsed
+        .map_err(|error| section.wrong(BUILD, error.to_string()))
+        .ok()
 }
 
 /// The requests, which stand either in the outermost table or in one of their own.

@@ -22,6 +22,7 @@ impl From<&LoadTest> for TestDraft {
             options: test.options.clone(),
             declared: test.declared.clone(),
             client: test.client.clone(),
+            build: test.build.as_ref().map(|build| build.sha256.clone()),
             ..Self::of_places(test)
         }
     }

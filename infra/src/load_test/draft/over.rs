@@ -49,6 +49,7 @@ impl TestDraft {
                 self.client.clone()
             },
             client_build: self.client_build.clone().or(below.client_build.clone()),
+            build: self.build.clone().or(below.build.clone()),
             ..self.or_fields(below)
         };
         Overlaid {

@@ -1,9 +1,9 @@
-//! More time for agents whose results still arrive: over a slow link they come long after the load has ended, and a
+//! More time for agents that fetch the run's build, or whose results still arrive: over a slow link they come long after the load has ended, and a
 //! run whose results are all coming has not failed.
 
 use std::time::Duration;
 
-use super::{END_GRACE, Presence, RunLifecycle};
+use super::{END_GRACE, PREPARE_TIMEOUT, Presence, RunLifecycle};
 use crate::base::{AgentId, WallTime};
 use crate::run::RunPhase;
 
@@ -28,6 +28,31 @@ impl RunLifecycle {
         if matches!(self.record.phase, RunPhase::Running | RunPhase::Failing(_)) {
             let more = (now + END_GRACE).min(self.latest_deadline);
             self.deadline = self.deadline.max(more);
+        }
+    }
+
+    /// An agent fetches the run's build. As long as more of it comes the time to prepare begins anew; a build has an end, so
+    /// this has one, too.
+    pub(super) fn agent_fetches(
+        &mut self,
+        agent_id: &AgentId,
+        fetched_bytes: Option<u64>,
+        now: WallTime,
+    ) {
+        let (Some(fetched), true) = (fetched_bytes, self.has_agent(agent_id)) else {
+            return;
+        };
+        let size = self
+            .record
+            .test
+            .build
+            .as_ref()
+            .map_or(0, |build| build.size);
+        let fetched = fetched.min(size);
+        let before = self.fetched.insert(agent_id.to_owned(), fetched);
+        let has_more = before.is_none_or(|before| fetched > before);
+        if has_more && self.record.phase == RunPhase::Preparing {
+            self.set_deadline(now + PREPARE_TIMEOUT);
         }
     }
 }

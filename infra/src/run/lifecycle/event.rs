@@ -68,6 +68,8 @@ pub enum RunEvent {
         agent_id: AgentId,
         /// Run time by the agent's clock; none before the start.
         run_time: Option<RunTime>,
+        /// Bytes that it has of the run's shipped build while it fetches it.
+        fetched_bytes: Option<u64>,
     },
     /// An agent that was away or silent came as a new process: the one that took part is gone for good.
     AgentRestarted {

@@ -27,6 +27,8 @@
 //!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
+//! An agent that fetches the run's build has the time to prepare from the last byte that came: see `catching_up`.
+//!
 //! Lease and the deadline of the end count time in which nothing happens: results that arrive, or that have arrived and
 //! wait to be saved, put both off. See `catching_up`.
 //!
@@ -91,6 +93,8 @@ pub struct RunLifecycle {
     knows_run_zero: bool,
     /// Whether a load shape of the scenario's own has come.
     has_shape: bool,
+    /// Bytes that each agent has fetched of the run's shipped build, as it said last.
+    fetched: BTreeMap<AgentId, u64>,
     /// What the scenario's set-up made, once it has come; saved before anyone is sent it.
     set_up_data: Option<SetUpData>,
 }
@@ -112,6 +116,7 @@ impl RunLifecycle {
             latest_deadline: now + PREPARE_TIMEOUT,
             knows_run_zero: true,
             has_shape: false,
+            fetched: BTreeMap::new(),
             set_up_data: None,
         };
         let effects = run
@@ -157,6 +162,7 @@ impl RunLifecycle {
             latest_deadline: WallTime::default(),
             knows_run_zero: false,
             has_shape: false,
+            fetched: BTreeMap::new(),
             set_up_data,
         };
         let mut effects = vec![RunEffect::Log(
@@ -221,7 +227,12 @@ impl RunLifecycle {
                 agent_id,
                 holds_run,
             } => self.agent_returned(&agent_id, holds_run, now),
-            RunEvent::AgentHeard { agent_id, run_time } => {
+            RunEvent::AgentHeard {
+                agent_id,
+                run_time,
+                fetched_bytes,
+            } => {
+                self.agent_fetches(&agent_id, fetched_bytes, now);
                 self.agent_heard(&agent_id, run_time, now)
             }
             RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now),

@@ -78,6 +78,7 @@ impl Owner {
             let event = RunEvent::AgentHeard {
                 agent_id: agent_id.to_owned(),
                 run_time: held.run_time,
+                fetched_bytes: held.fetched_bytes,
             };
             self.note_at(&held.run_id, event, at);
         }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use greylag_infra::{GeneratorNotice, RunRecord, RunTime, WallTime};
+use greylag_infra::{GeneratorNotice, RunRecord, RunTime, SourceCommit, WallTime};
 
 use super::{
     Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName, SummaryError,
-    SummaryRun, SummaryScope, SummaryTotals, SummaryWarning,
+    SummaryRun, SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
 };
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::Stats;
@@ -156,6 +156,14 @@ fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
             version: plain_text(&build.version),
             platform: plain_text(&build.platform),
             agents: agents.into_iter().map(plain_text).collect(),
+            shipped: record.test.build.as_ref().map(|shipped| SummaryShipped {
+                uploaded_by: plain_text(&shipped.uploaded_by),
+                uploaded_at: shipped.uploaded_at,
+                commit: shipped.commit.clone().map(|commit| SourceCommit {
+                    id: plain_text(&commit.id),
+                    ..commit
+                }),
+            }),
         })
         .collect()
 }

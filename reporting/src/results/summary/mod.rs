@@ -10,7 +10,7 @@ mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
 
-use greylag_infra::{NoticeKind, RunId};
+use greylag_infra::{NoticeKind, RunId, SourceCommit, WallTime};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
@@ -135,6 +135,23 @@ pub struct SummaryBuild {
     pub platform: String,
     /// Names of its agents.
     pub agents: Vec<String>,
+    /// Where it comes from, if it was shipped to the agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipped: Option<SummaryShipped>,
+}
+
+/// Where a build comes from that was shipped to the agents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct SummaryShipped {
+    /// Who uploaded it; may be empty.
+    pub uploaded_by: String,
+    /// When, in µs since 1970.
+    #[serde(rename = "uploaded_at_us")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = u64))]
+    pub uploaded_at: WallTime,
+    /// The commit that it was compiled from, if that is known.
+    pub commit: Option<SourceCommit>,
 }
 
 /// All requests of a run.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use greylag_infra::{
     ConnectionStatus, FIELDS, FailureReason, InfrastructureView, LoadProfile, RunPhase, RunRecord,
-    Stage, WallTime, format_duration,
+    ShippedBuild, Stage, WallTime, format_duration,
 };
 
 use crate::plain_text::plain_text;
+use crate::results::calendar::rfc3339;
 use crate::results::page_text;
 use crate::results::summary::ramp_up_s;
 use crate::results::views::known_scenarios;
@@ -30,11 +31,14 @@ pub(crate) fn about_view(
         .map_or(ConnectionStatus::Pending, |infrastructure| {
             infrastructure.status
         });
-    let has_shape = known_scenarios::has_shape(
-        infrastructures,
-        &run.test.infrastructure,
-        &run.test.scenario,
-    ) && run.test.declared.is_none();
+    let has_shape = match &run.test.build {
+        Some(shipped) => shipped.scenario.info.has_shape,
+        None => known_scenarios::has_shape(
+            infrastructures,
+            &run.test.infrastructure,
+            &run.test.scenario,
+        ),
+    } && run.test.declared.is_none();
     let is_shaped = run.test.follows_shape(has_shape);
     AboutView {
         id: run.id.clone(),
@@ -111,23 +115,48 @@ fn settings(
         tell("Warning", warning);
     }
     let builds = run.builds();
-    let lines: Vec<String> = match &builds[..] {
+    let mut lines: Vec<String> = match &builds[..] {
         [(build, _)] => vec![build.to_string()],
         _ => builds
             .iter()
             .map(|(build, agents)| format!("{build}: {}", agents.join(", ")))
             .collect(),
     };
+    if let Some(shipped) = &test.build {
+        lines.push(origin_of(shipped));
+    }
     if !lines.is_empty() {
         tell("Build", plain_lines(lines.iter().map(String::as_str)));
     }
     for (name, value) in &test.options {
-        let may_be_shown =
-            known_scenarios::is_public(infrastructures, &test.infrastructure, &test.scenario, name);
+        let may_be_shown = match &test.build {
+            Some(shipped) => {
+                let mut options = shipped.scenario.info.options.iter();
+                options.any(|option| option.name == *name && !option.secret)
+            }
+            None => known_scenarios::is_public(
+                infrastructures,
+                &test.infrastructure,
+                &test.scenario,
+                name,
+            ),
+        };
         let shown = if may_be_shown { value } else { HIDDEN };
         tell(&format!("Option {name}"), shown.to_owned());
     }
     rows
+}
+
+/// Where a build comes from that was shipped: `uploaded 2026-11-26T12:00:00Z by ada@laptop, commit 0123456789ab`.
+fn origin_of(shipped: &ShippedBuild) -> String {
+    let mut text = format!("uploaded {}", rfc3339(shipped.uploaded_at));
+    if !shipped.uploaded_by.is_empty() {
+        text += &format!(" by {}", shipped.uploaded_by);
+    }
+    if let Some(commit) = &shipped.commit {
+        text += &format!(", {commit}");
+    }
+    text
 }
 
 /// How the load goes, where the number of users and the ramp-up do not say it.

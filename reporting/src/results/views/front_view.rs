@@ -156,6 +156,8 @@ pub struct RunRow {
     pub host: String,
     /// Scenario.
     pub scenario: String,
+    /// The first digits of the SHA-256 of the build that ran it; none if it is not known or there were several.
+    pub build: Option<String>,
     /// Peak concurrent users.
     pub users: u64,
     /// Total duration in seconds as it was asked for.

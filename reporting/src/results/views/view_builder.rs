@@ -392,6 +392,10 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         infrastructure: run.test.infrastructure.clone(),
         host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),
+        build: match &run.builds()[..] {
+            [(build, _)] => Some(build.short().to_owned()),
+            _ => None,
+        },
         users: peak_users(run),
         duration_s: run.test.duration_s,
         ramp_up_s: ramp_up_s(run),

@@ -1,6 +1,7 @@
 //! Answers for programs: JSON below `/api/v1`, errors as `{"error": "<message>"}`. `greylag run` is a
 //! client of this and of nothing else.
 
+mod builds;
 mod csv;
 mod health;
 mod infrastructures;
@@ -9,6 +10,9 @@ mod openapi;
 mod runs;
 mod summary;
 
+pub(super) use builds::{
+    PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
+};
 pub(super) use csv::csv_file;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};

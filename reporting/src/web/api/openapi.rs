@@ -41,6 +41,11 @@ use crate::web::state::WebState;
         super::summary::summary,
         super::csv::csv_file,
         super::log_lines::log_lines,
+        super::builds::list_builds,
+        super::builds::announce_build,
+        super::builds::upload_piece,
+        super::builds::download_build,
+        super::builds::delete_build,
         super::infrastructures::list_infrastructures,
         super::infrastructures::create_infrastructure,
         events::run_events,
@@ -107,11 +112,14 @@ impl Modify for EveryAnswer {
             "token",
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
         );
-        let operations = document
-            .paths
-            .paths
-            .values_mut()
-            .flat_map(|item| [&mut item.get, &mut item.post, &mut item.delete]);
+        let operations = document.paths.paths.values_mut().flat_map(|item| {
+            [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.delete,
+            ]
+        });
         for operation in operations.flatten() {
             let answers = &mut operation.responses.responses;
             for (status, name, _) in Self::ERRORS {
@@ -171,10 +179,11 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 3] = [
+    const LEFT_OUT: [(&str, &str); 4] = [
         ("RunView", "console_tables"),
         ("LogLines", "remark"),
         ("Summary", "scope"),
+        ("SummaryBuild", "shipped"),
     ];
 
     fn require(name: &str, schema: &mut Schema) {

@@ -16,6 +16,7 @@ use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
+use crate::web::requests::start::start_again;
 use crate::web::requests::start_error::StartError;
 use crate::web::state::{WebState, find_run};
 
@@ -93,9 +94,7 @@ pub(in crate::web) async fn run_again(
         allow_mixed_builds: was_mixed(&run),
         client_build: None,
     };
-    let again = state
-        .coordinator
-        .start_run_on(run.test, terms)
+    let again = start_again(&state, run.test, terms)
         .await
         .map_err(StartError::from)?;
     Ok(Redirect::to(&run_url(&again.run.id)))

@@ -41,7 +41,9 @@ impl StartError {
             StartRefused::UnknownInfrastructure { .. } | StartRefused::NoAgentConnected(_) => {
                 one("infrastructure")
             }
-            StartRefused::UnknownScenario { .. } => one("scenario"),
+            StartRefused::UnknownScenario { .. } | StartRefused::NotInBuild { .. } => {
+                one("scenario")
+            }
             StartRefused::MixedBuilds(builds_there) => {
                 builds(format!("The agents run different builds: {builds_there}"))
             }
@@ -49,6 +51,11 @@ impl StartError {
                 "The agents run different versions of Greylag: {versions}"
             )),
             StartRefused::OtherBuild { .. }
+            | StartRefused::UploadsOff
+            | StartRefused::UploadsRefused { .. }
+            | StartRefused::OtherPlatform { .. }
+            | StartRefused::OtherWorkerProtocol { .. }
+            | StartRefused::Build(_)
             | StartRefused::TooManyRuns
             | StartRefused::Store(_)
             | StartRefused::ShuttingDown => one(""),

@@ -3,7 +3,7 @@
 use greylag_infra::{RunTime, WallTime};
 
 use super::*;
-use crate::agent::load_shape::{LoadShapeError, ShapedLoad};
+use crate::scenario::{LoadShapeError, ShapedLoad};
 
 #[test]
 fn a_changed_profile_reaches_the_workers_and_moves_the_end() {
@@ -96,7 +96,7 @@ fn a_load_shape_that_cannot_be_run_fails_the_part() {
     let scenario = "stairs".to_owned();
     let endless = LoadShapeError::Endless { scenario };
     let reason = endless.to_string();
-    stage.run.on_shape(Err(endless), now);
+    stage.run.on_shape(Err(endless.to_string()), now);
     for worker in [1, 3] {
         stage.end_worker(1_100, worker);
     }

@@ -8,6 +8,7 @@ fn heard(agent: &str, run_time: u64) -> RunEvent {
     RunEvent::AgentHeard {
         agent_id: agent.into(),
         run_time: Some(RunTime::from_micros(run_time)),
+        fetched_bytes: None,
     }
 }
 

@@ -98,3 +98,40 @@ fn an_agent_whose_results_wait_here_is_neither_late_nor_lost() {
     let reason = run.record().phase.failure_reason();
     assert_eq!(reason.map(FailureReason::code), Some("agent_lost"));
 }
+
+/// The time to prepare runs from the last byte of the build that came, and ends like any other when no more comes.
+#[test]
+fn an_agent_that_fetches_the_build_is_waited_for() {
+    const SIZE: u64 = 1_000;
+    let mut record = record(&["a"]);
+    record.test.build = Some(Box::new(crate::ShippedBuild {
+        sha256: "a".repeat(64).parse().unwrap(),
+        size: SIZE,
+        version: String::new(),
+        platform: String::new(),
+        worker_protocol: 1,
+        uploaded_by: String::new(),
+        uploaded_at: at(0),
+        commit: None,
+        scenario: crate::ShippedScenario::default(),
+    }));
+    let (mut run, _) = RunLifecycle::begin(record, LEASE, at(0));
+    let fetched = |bytes| RunEvent::AgentHeard {
+        agent_id: "a".into(),
+        run_time: None,
+        fetched_bytes: Some(bytes),
+    };
+    let step = PREPARE_TIMEOUT - Duration::from_secs(1);
+    let mut now = at(0);
+    for bytes in [0, 400, 800, SIZE] {
+        now = now + step;
+        let _ = run.handle(fetched(bytes), now);
+        let _ = run.handle(RunEvent::Tick, now);
+        assert_eq!(run.record().phase, RunPhase::Preparing, "{bytes} bytes");
+    }
+    // What an agent claims beyond the build's size is no progress.
+    now = now + PREPARE_TIMEOUT + Duration::from_secs(1);
+    let _ = run.handle(fetched(SIZE + 1), now);
+    let _ = run.handle(RunEvent::Tick, now);
+    assert!(matches!(run.record().phase, RunPhase::Failing(_)));
+}

@@ -88,6 +88,10 @@ impl StartForm {
     }
 
     fn fill_options(&mut self, draft: &TestDraft, infrastructures: &[InfrastructureView]) {
+        // Only its program knows them; they are carried along.
+        if draft.build.is_some() {
+            return;
+        }
         let scenario = self.text("scenario").to_owned();
         let infrastructure = self.infrastructure().to_owned();
         for (option, value) in &draft.options {

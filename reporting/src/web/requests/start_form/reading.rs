@@ -19,6 +19,7 @@ impl StartForm {
             stages: self.read_stages(&mut errors),
             declared: carried.declared.clone(),
             client: carried.client.clone(),
+            build: carried.build.clone(),
             ..TestDraft::default()
         };
         for field in FIELDS {
@@ -37,6 +38,10 @@ impl StartForm {
         }
         if carried.declared.is_some() {
             draft.scenario.clone_from(&carried.scenario);
+        } else if carried.build.is_some() {
+            // Only its program has the scenario, so the form cannot know its options.
+            draft.scenario.clone_from(&carried.scenario);
+            draft.options.clone_from(&carried.options);
         } else {
             draft.options = self.options();
         }

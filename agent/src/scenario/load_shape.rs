@@ -1,22 +1,23 @@
 //! The load profile that a scenario's own load shape makes.
 //!
 //! The shape is the scenario's code, so it runs on a thread of its own and has a limited time. It is asked
-//! once, on the agent that has worker 0, before the run: the others get the profile.
+//! once, where worker 0 is, before the run: the others get the profile.
 
 use std::time::Duration;
 
 use greylag_infra::{LoadProfile, MAX_DURATION, ProfileError, ProfileStep, micros};
 use greylag_scenarios::{RunSettings, Scenario, ShapeError, ShapePlan};
+use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::scenario::{ChoiceError, shape_ceiling};
+use super::choice::{ChoiceError, shape_ceiling};
 
 /// How long a shape may take to say everything.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What a load shape asks for.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ShapedLoad {
     pub(crate) profile: LoadProfile,
     /// What the run's log says about it, if anything.
@@ -56,7 +57,7 @@ pub(crate) enum LoadShapeError {
 ///
 /// # Errors
 /// The shape cannot be run, or does not end where it must.
-pub(super) async fn evaluate(
+pub(crate) async fn evaluate_shape(
     scenario: Scenario,
     settings: RunSettings,
     test_duration: Duration,
@@ -141,7 +142,7 @@ mod tests {
     }
 
     async fn evaluated(scenario: Scenario, duration_s: u64) -> Result<ShapedLoad, LoadShapeError> {
-        evaluate(
+        evaluate_shape(
             scenario,
             RunSettings::default(),
             Duration::from_secs(duration_s),

@@ -1,0 +1,252 @@
+//! The cache of programs: a directory that several agents of one machine may share.
+//!
+//! ```text
+//! <sha256>        a whole program, checked; whoever uses it holds a shared lock on it
+//! <sha256>.part   what has come of one; whoever fetches it holds an exclusive lock on it
+//! ```
+//!
+//! Locks end with their process, however that ends. A program gets its name only when it is whole, right and on the disk. What was
+//! not used for longest makes room, unless it is locked.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use greylag_infra::FileHash;
+use sha2::{Digest, Sha256};
+
+/// How much of a program is in memory at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A directory of programs.
+#[derive(Debug)]
+pub(crate) struct BuildCache {
+    dir: PathBuf,
+    max_bytes: u64,
+    /// The group of the workers' user, if that is not ours.
+    group: Option<u32>,
+}
+
+/// A program that is kept as long as this is.
+#[derive(Debug)]
+pub(crate) struct CachedBuild {
+    pub(crate) path: PathBuf,
+    _in_use: File,
+}
+
+/// What has come of a program. Only this process writes it.
+#[derive(Debug)]
+pub(super) struct Part {
+    path: PathBuf,
+    pub(super) file: File,
+    pub(super) received: u64,
+}
+
+/// Why a program cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CacheError {
+    #[error(
+        "the build has {size} bytes and the cache {}, of which runs use the rest; make it larger with --cache-size", .max_bytes
+    )]
+    TooSmall { size: u64, max_bytes: u64 },
+    #[error("the disk of the cache {} is full; free some space or choose another with --cache", dir.display())]
+    DiskFull { dir: PathBuf },
+    #[error("the cache {} cannot be used: {source}", dir.display())]
+    Io { dir: PathBuf, source: io::Error },
+}
+
+impl BuildCache {
+    pub(super) fn new(dir: PathBuf, max_bytes: u64, group: Option<u32>) -> Self {
+        Self {
+            dir,
+            max_bytes,
+            group,
+        }
+    }
+
+    /// Describes what went wrong with a file.
+    pub(super) fn failed(&self, source: io::Error) -> CacheError {
+        let dir = self.dir.clone();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                CacheError::DiskFull { dir }
+            }
+            _ => CacheError::Io { dir, source },
+        }
+    }
+
+    /// A program of this size, if it is here.
+    pub(super) fn get(&self, hash: &FileHash, size: u64) -> io::Result<Option<CachedBuild>> {
+        let path = self.dir.join(hash.as_str());
+        let Some(file) = found(File::open(&path))? else {
+            return Ok(None);
+        };
+        // One that is being deleted is locked by who deletes it.
+        match file.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if !is_at(&file, &path)? || file.metadata()?.len() != size {
+            return Ok(None);
+        }
+        // So that it counts as used just now; which one makes room is not worth an error.
+        let _ = file.set_modified(SystemTime::now());
+        Ok(Some(CachedBuild {
+            path,
+            _in_use: file,
+        }))
+    }
+
+    /// Begins or continues to fetch a program; none while another process does.
+    pub(super) fn begin(&self, hash: &FileHash) -> io::Result<Option<Part>> {
+        // Another user's worker must get through to the file it starts.
+        let mode = if self.group.is_some() { 0o711 } else { 0o700 };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(&self.dir)?;
+        let path = self.dir.join(hash.as_str()).with_extension("part");
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = options.open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if !is_at(&file, &path)? {
+            return Ok(None);
+        }
+        let received = file.metadata()?.len();
+        Ok(Some(Part {
+            path,
+            file,
+            received,
+        }))
+    }
+
+    /// How much there is of what another process fetches.
+    pub(super) fn received(&self, hash: &FileHash) -> u64 {
+        let path = self.dir.join(hash.as_str()).with_extension("part");
+        fs::metadata(path).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Makes room for a program: what was not used for longest is deleted.
+    pub(super) fn make_room(&self, hash: &FileHash, size: u64) -> Result<(), CacheError> {
+        let mut kept = self.others(hash).map_err(|error| self.failed(error))?;
+        kept.sort_unstable_by_key(|(used_at, ..)| *used_at);
+        let mut bytes: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, size_of_it, path) in kept {
+            if bytes + size <= self.max_bytes {
+                break;
+            }
+            if delete_unused(&path).map_err(|error| self.failed(error))? {
+                bytes -= size_of_it;
+            }
+        }
+        match bytes + size <= self.max_bytes {
+            true => Ok(()),
+            false => Err(CacheError::TooSmall {
+                size,
+                max_bytes: self.max_bytes,
+            }),
+        }
+    }
+
+    /// All files of other programs: when they were used, their size, and where they are.
+    fn others(&self, hash: &FileHash) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let mut others = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            // What is not ours is left alone.
+            let of = stem.and_then(|stem| stem.parse::<FileHash>().ok());
+            if of.is_none_or(|of| of == *hash) {
+                continue;
+            }
+            if let Some(metadata) = found(fs::metadata(&path))? {
+                others.push((metadata.modified()?, metadata.len(), path));
+            }
+        }
+        Ok(others)
+    }
+
+    /// Whether a part is the program of this hash.
+    pub(super) fn is_right(part: &Path, hash: &FileHash) -> io::Result<bool> {
+        let mut file = File::open(part)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+        }
+        let digits = hasher.finalize();
+        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(digits == hash.as_str())
+    }
+
+    /// Gives a part that is right its name: executable, and nothing that anyone may change.
+    pub(super) fn complete(&self, part: Part, hash: &FileHash) -> io::Result<()> {
+        let mode = match self.group {
+            Some(group) => {
+                fchown(&part.file, None, Some(group))?;
+                0o550
+            }
+            None => 0o500,
+        };
+        part.file.set_permissions(Permissions::from_mode(mode))?;
+        part.file.sync_all()?;
+        fs::rename(&part.path, self.dir.join(hash.as_str()))?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl Part {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins anew.
+    pub(super) fn empty(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.received = 0;
+        Ok(())
+    }
+}
+
+/// Deletes a file that no process has locked. False if one has.
+fn delete_unused(path: &Path) -> io::Result<bool> {
+    let Some(file) = found(File::open(path))? else {
+        return Ok(true);
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(false),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    if is_at(&file, path)? {
+        fs::remove_file(path)?;
+    }
+    Ok(true)
+}
+
+/// Whether a file still has this name: it may have been renamed or deleted before it was locked.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (ours, there) = (file.metadata()?, found(fs::metadata(path))?);
+    Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+}
+
+/// What is there; none if nothing is.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

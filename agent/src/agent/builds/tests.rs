@@ -1,0 +1,99 @@
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use greylag_infra::FileHash;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::cache::{BuildCache, CacheError};
+
+fn hash_of(content: &[u8]) -> FileHash {
+    let digits = Sha256::digest(content);
+    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.parse().unwrap()
+}
+
+/// A cache for so many bytes.
+fn cache(directory: &TempDir, max_bytes: u64) -> BuildCache {
+    BuildCache::new(directory.path().join("cache"), max_bytes, None)
+}
+
+/// Puts a program into the cache, as if fetched.
+fn put(cache: &BuildCache, content: &[u8]) -> Result<(), CacheError> {
+    let hash = hash_of(content);
+    let mut part = cache.begin(&hash).unwrap().expect("it is free");
+    cache.make_room(&hash, content.len() as u64)?;
+    part.file.write_all(content).unwrap();
+    assert!(BuildCache::is_right(part.path(), &hash).unwrap());
+    cache.complete(part, &hash).unwrap();
+    Ok(())
+}
+
+fn is_there(cache: &BuildCache, content: &[u8]) -> bool {
+    let size = content.len() as u64;
+    cache.get(&hash_of(content), size).unwrap().is_some()
+}
+
+#[test]
+fn a_program_is_there_when_it_is_whole_and_nobody_can_change_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    let cache = cache(&directory, 100);
+    assert!(!is_there(&cache, b"program"));
+    put(&cache, b"program").unwrap();
+    let program = cache.get(&hash_of(b"program"), 7).unwrap().unwrap();
+    assert_eq!(fs::read(&program.path).unwrap(), b"program");
+    let mode = fs::metadata(&program.path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o500);
+    // A file of another size is not it, whatever its name is.
+    assert!(cache.get(&hash_of(b"program"), 8).unwrap().is_none());
+}
+
+#[test]
+fn fetching_continues_after_the_end_of_a_process_and_only_one_fetches() {
+    let directory = TempDir::new().unwrap();
+    let cache = cache(&directory, 100);
+    let hash = hash_of(b"program");
+    let mut part = cache.begin(&hash).unwrap().expect("it is free");
+    assert!(cache.begin(&hash).unwrap().is_none(), "it is being fetched");
+    part.file.write_all(b"pro").unwrap();
+    assert_eq!(cache.received(&hash), 3);
+    // A process that is killed leaves what has come, and no lock.
+    drop(part);
+    let mut part = cache.begin(&hash).unwrap().expect("it is free again");
+    assert_eq!(part.received, 3);
+    part.file.write_all(b"blem").unwrap();
+    assert!(!BuildCache::is_right(part.path(), &hash).unwrap());
+    part.empty().unwrap();
+    part.file.write_all(b"program").unwrap();
+    assert!(BuildCache::is_right(part.path(), &hash).unwrap());
+    assert!(!is_there(&cache, b"program"), "only when it is complete");
+    cache.complete(part, &hash).unwrap();
+    assert!(is_there(&cache, b"program"));
+}
+
+#[test]
+fn what_was_not_used_for_longest_makes_room_unless_it_is_in_use() {
+    let directory = TempDir::new().unwrap();
+    let cache = cache(&directory, 10);
+    for (age, content) in [(30, b"aaa"), (20, b"bbb"), (10, b"ccc")] {
+        put(&cache, content).unwrap();
+        let path: PathBuf = cache.get(&hash_of(content), 3).unwrap().unwrap().path;
+        let used_at = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+        fs::File::open(path).unwrap().set_modified(used_at).unwrap();
+    }
+    // Another file in the directory is not ours to delete.
+    let other = directory.path().join("cache").join("README");
+    fs::write(&other, "not a program").unwrap();
+    let in_use = cache.get(&hash_of(b"bbb"), 3).unwrap().unwrap();
+    put(&cache, b"ddddddd").unwrap();
+    let there = |content: &[u8]| is_there(&cache, content);
+    assert!(!there(b"aaa") && there(b"bbb") && !there(b"ccc") && there(b"ddddddd"));
+    assert!(other.exists());
+    let refused = put(&cache, b"eeeeeeee").unwrap_err().to_string();
+    assert!(refused.contains("--cache-size"), "{refused}");
+    drop(in_use);
+    put(&cache, b"eeeeeeee").unwrap();
+    assert!(there(b"eeeeeeee") && !there(b"bbb"));
+}

@@ -1,0 +1,217 @@
+//! The files of builds. Everything here blocks.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use greylag_infra::{BuildManifest, FileHash, WallTime, micros};
+use sha2::{Digest, Sha256};
+
+use super::{BuildError, StoredBuild};
+
+/// How long an upload that does not go on is kept.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// How much of a build is in memory at a time.
+const READ_BYTES: usize = 256 * 1024;
+const MANIFEST: &str = "json";
+const PART: &str = "part";
+
+/// A directory of builds.
+#[derive(Debug)]
+pub(super) struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    pub(super) fn in_dir(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    fn path(&self, hash: &FileHash, extension: &str) -> PathBuf {
+        self.dir.join(hash.as_str()).with_extension(extension)
+    }
+
+    /// The size of a whole build, if it is here.
+    pub(super) fn whole(&self, hash: &FileHash) -> io::Result<Option<u64>> {
+        let found = found(fs::metadata(self.path(hash, "")))?;
+        Ok(found.map(|metadata| metadata.len()))
+    }
+
+    /// How many bytes of an upload are here.
+    pub(super) fn received(&self, hash: &FileHash) -> io::Result<u64> {
+        let found = found(fs::metadata(self.path(hash, PART)))?;
+        Ok(found.map_or(0, |metadata| metadata.len()))
+    }
+
+    /// What was announced of a build; none also where it cannot be read.
+    pub(super) fn manifest(&self, hash: &FileHash) -> io::Result<Option<BuildManifest>> {
+        let text = found(fs::read(self.path(hash, MANIFEST)))?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    pub(super) fn stored(&self, hash: &FileHash) -> io::Result<Option<StoredBuild>> {
+        let Some(metadata) = found(fs::metadata(self.path(hash, "")))? else {
+            return Ok(None);
+        };
+        let since_1970 = metadata.modified()?.duration_since(UNIX_EPOCH);
+        let uploaded_at = WallTime::from_micros(micros(since_1970.unwrap_or_default()));
+        Ok(self.manifest(hash)?.map(|manifest| StoredBuild {
+            manifest,
+            uploaded_at,
+        }))
+    }
+
+    /// A whole build, with its size, to be read.
+    pub(super) fn open(&self, hash: &FileHash) -> io::Result<Option<(File, u64)>> {
+        let Some(file) = found(File::open(self.path(hash, "")))? else {
+            return Ok(None);
+        };
+        let size = file.metadata()?.len();
+        Ok(Some((file, size)))
+    }
+
+    /// All whole builds, the newest first.
+    pub(super) fn list(&self) -> io::Result<Vec<StoredBuild>> {
+        let mut builds = Vec::new();
+        for hash in self.named("")? {
+            builds.extend(self.stored(&hash)?);
+        }
+        builds.sort_by_key(|build| std::cmp::Reverse(build.uploaded_at));
+        Ok(builds)
+    }
+
+    fn named(&self, extension: &str) -> io::Result<Vec<FileHash>> {
+        let Some(entries) = found(fs::read_dir(&self.dir))? else {
+            return Ok(Vec::new());
+        };
+        let mut hashes = Vec::new();
+        for entry in entries {
+            let path = PathBuf::from(entry?.file_name());
+            let is_one = path.extension().unwrap_or_default() == extension;
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            hashes.extend(stem.filter(|_| is_one).and_then(|stem| stem.parse().ok()));
+        }
+        Ok(hashes)
+    }
+
+    /// Keeps what is said of a build, under a temporary name first.
+    pub(super) fn announce(&self, manifest: &BuildManifest) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)?;
+        let temporary = self.path(&manifest.sha256, "json.new");
+        let text = serde_json::to_vec(manifest)?;
+        let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&temporary)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&temporary, self.path(&manifest.sha256, MANIFEST))?;
+        self.sync_dir()
+    }
+
+    /// Adds to an upload, which has `offset` bytes.
+    pub(super) fn append(&self, hash: &FileHash, offset: u64, piece: &[u8]) -> io::Result<()> {
+        let path = self.path(hash, PART);
+        let mut file = private(OpenOptions::new().create(true).truncate(false)).open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let written = file.write_all(piece);
+        if written.is_err() {
+            // A part of a piece would not be known for one.
+            file.set_len(offset)?;
+        }
+        written
+    }
+
+    pub(super) fn forget_part(&self, hash: &FileHash) -> io::Result<()> {
+        found(fs::remove_file(self.path(hash, PART))).map(drop)
+    }
+
+    /// Checks an upload that has its size and gives it its last name.
+    pub(super) fn complete(&self, hash: &FileHash) -> Result<(), BuildError> {
+        let path = self.path(hash, PART);
+        let file = File::open(&path)?;
+        let uploaded = sha256_of(&file)?;
+        if uploaded != hash.as_str() {
+            self.forget_part(hash)?;
+            return Err(BuildError::OtherHash {
+                announced: hash.to_string(),
+                uploaded,
+            });
+        }
+        file.sync_all()?;
+        fs::rename(path, self.path(hash, ""))?;
+        Ok(self.sync_dir()?)
+    }
+
+    /// Deletes everything of a build. False if there was nothing.
+    pub(super) fn delete(&self, hash: &FileHash) -> io::Result<bool> {
+        let mut was_there = false;
+        for extension in ["", PART, MANIFEST] {
+            was_there |= found(fs::remove_file(self.path(hash, extension)))?.is_some();
+        }
+        Ok(was_there)
+    }
+
+    /// Deletes uploads that do not go on, and the oldest of all beyond `most`.
+    pub(super) fn forget_abandoned(&self, most: usize) -> io::Result<()> {
+        let mut waiting = Vec::new();
+        for hash in self.named(MANIFEST)? {
+            if self.whole(&hash)?.is_some() {
+                continue;
+            }
+            let said = fs::metadata(self.path(&hash, MANIFEST))?.modified()?;
+            let came = found(fs::metadata(self.path(&hash, PART)))?;
+            let came = came.and_then(|metadata| metadata.modified().ok());
+            waiting.push((came.map_or(said, |came| came.max(said)), hash));
+        }
+        waiting.sort_unstable_by(|one, other| other.cmp(one));
+        let now = SystemTime::now();
+        for (position, (latest, hash)) in waiting.into_iter().enumerate() {
+            let age = now.duration_since(latest).unwrap_or_default();
+            if position >= most || age > ABANDONED_AFTER {
+                self.delete(&hash)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that are left on the disk.
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let existing = self.dir.ancestors().find(|dir| dir.exists());
+        let known = rustix::fs::statvfs(existing.unwrap_or(&self.dir))?;
+        Ok(known.f_bavail.saturating_mul(known.f_frsize))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.write(true).mode(0o600)
+}
+
+/// What is there; none if nothing is.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn sha256_of(mut file: &File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+    }
+    let digits = hasher.finalize();
+    Ok(digits.iter().map(|byte| format!("{byte:02x}")).collect())
+}

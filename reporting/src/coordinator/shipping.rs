@@ -1,0 +1,186 @@
+//! Shipped builds: which agents can run one, and what becomes of the stored ones.
+
+use greylag_infra::{
+    AgentView, BuildManifest, ConnectionStatus, FileHash, ShippedBuild, is_same_machine, target_of,
+};
+
+use super::{Coordinator, StartRefused};
+use crate::builds::{BuildError, BuildStore, Stored, StoredBuild};
+use crate::store::StoreError;
+
+/// Most agents that a message names.
+const MAX_NAMED: usize = 5;
+
+/// What decides whether an agent can run a build.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requirements<'a> {
+    sha256: &'a FileHash,
+    version: &'a str,
+    platform: &'a str,
+    worker_protocol: u32,
+}
+
+impl<'a> From<&'a ShippedBuild> for Requirements<'a> {
+    fn from(build: &'a ShippedBuild) -> Self {
+        Self {
+            sha256: &build.sha256,
+            version: &build.version,
+            platform: &build.platform,
+            worker_protocol: build.worker_protocol,
+        }
+    }
+}
+
+impl<'a> From<&'a BuildManifest> for Requirements<'a> {
+    fn from(manifest: &'a BuildManifest) -> Self {
+        Self {
+            sha256: &manifest.sha256,
+            version: &manifest.version,
+            platform: &manifest.platform,
+            worker_protocol: manifest.worker_protocol,
+        }
+    }
+}
+
+/// Checks that all these agents can run a build. One that is of this build itself needs nothing.
+pub(super) fn check_can_run(
+    agents: &[&AgentView],
+    build: Requirements<'_>,
+) -> Result<(), StartRefused> {
+    let others = || {
+        let agents = agents.iter();
+        agents.filter(|agent| agent.build.sha256 != build.sha256.as_str())
+    };
+    let short = build.sha256.short().to_owned();
+    let unwilling = others().filter(|agent| agent.worker_protocol.is_none());
+    let unwilling: Vec<&str> = unwilling.map(|agent| agent.name.as_str()).collect();
+    if !unwilling.is_empty() {
+        return Err(StartRefused::UploadsRefused {
+            agents: named(&unwilling),
+            build: short,
+        });
+    }
+    for agent in others() {
+        let theirs = &agent.build.platform;
+        if !is_same_machine(build.platform, theirs) {
+            return Err(StartRefused::OtherPlatform {
+                agent: agent.name.clone(),
+                theirs: theirs.clone(),
+                ours: build.platform.to_owned(),
+                build: short,
+                target: target_of(theirs),
+            });
+        }
+        let theirs = agent.worker_protocol.unwrap_or_default();
+        if theirs != build.worker_protocol {
+            return Err(StartRefused::OtherWorkerProtocol {
+                agent: agent.name.clone(),
+                theirs: agent.version.clone(),
+                ours: build.version.to_owned(),
+                build: short,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn named(agents: &[&str]) -> String {
+    let (named, more) = agents.split_at(agents.len().min(MAX_NAMED));
+    let named = named.join(", ");
+    match more.len() {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// Why a build is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// No agent could run it.
+    #[error(transparent)]
+    Refused(#[from] StartRefused),
+    /// It cannot be stored.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// It is not known which builds runs need.
+    #[error("the results cannot be read; the coordinator's log says why")]
+    Store(#[from] StoreError),
+}
+
+impl Coordinator {
+    /// The builds that were uploaded.
+    pub fn builds(&self) -> &BuildStore {
+        &self.shared.builds
+    }
+
+    /// Announces a build that is to be uploaded for runs in this infrastructure, and says how much of it is there.
+    ///
+    /// # Errors
+    /// None of the infrastructure's agents can run it, or it cannot be stored.
+    pub async fn announce_build(
+        &self,
+        manifest: BuildManifest,
+        infrastructure: &str,
+    ) -> Result<Stored, AnnounceError> {
+        let manifest = manifest.checked();
+        let infrastructures = self.infrastructures();
+        let agents = infrastructures
+            .iter()
+            .filter(|known| known.name == infrastructure)
+            .flat_map(|known| &known.agents)
+            .filter(|agent| agent.status == ConnectionStatus::Connected);
+        let checks: Vec<_> = agents
+            .map(|agent| check_can_run(&[agent], (&manifest).into()))
+            .collect();
+        // Which of them a run takes is said when it starts.
+        if checks.iter().all(Result::is_err)
+            && let Some(refused) = checks.into_iter().find_map(Result::err)
+        {
+            return Err(refused.into());
+        }
+        let secret = manifest.scenarios.iter().flat_map(|scenario| {
+            let options = scenario.info.options.iter();
+            let secret = options.filter(|option| option.secret);
+            secret.map(|option| (scenario.info.name.clone(), option.name.clone()))
+        });
+        // Before any run has a value for one.
+        self.store().save_secret_options(secret.collect()).await?;
+        let needed = self.store().shipped_builds(true).await?;
+        Ok(self.builds().announce(manifest, needed).await?)
+    }
+
+    /// The build that a run of one of its scenarios keeps.
+    ///
+    /// # Errors
+    /// It is not stored here (any more), or has no such scenario.
+    pub async fn shipped_build(
+        &self,
+        hash: &FileHash,
+        scenario: &str,
+    ) -> Result<ShippedBuild, StartRefused> {
+        let StoredBuild {
+            manifest,
+            uploaded_at,
+        } = self.builds().get(hash).await.map_err(StartRefused::Build)?;
+        let found = manifest
+            .scenario(scenario)
+            .ok_or_else(|| StartRefused::NotInBuild {
+                scenario: scenario.chars().take(60).collect(),
+                build: hash.short().to_owned(),
+            })?;
+        Ok(manifest.of_run(found, uploaded_at))
+    }
+
+    /// Deletes a build that no run in progress is of.
+    ///
+    /// # Errors
+    /// It is not here or is in use, or the store or the disk failed.
+    pub async fn delete_build(&self, hash: &FileHash) -> Result<(), AnnounceError> {
+        if self.store().shipped_builds(false).await?.contains(hash) {
+            return Err(BuildError::InUse(hash.short().to_owned()).into());
+        }
+        self.builds().delete(hash).await?;
+        tracing::info!(build = %hash.short(), "build deleted");
+        Ok(())
+    }
+}
