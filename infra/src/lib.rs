@@ -17,13 +17,14 @@ pub use base::{
 #[cfg(feature = "schema")]
 pub use load_test::DurationValue;
 pub use load_test::{
-    BuildManifest, ClientKind, ClientSettings, DEFAULT_INFRASTRUCTURE, DeclaredRequest,
-    DeclaredScenario, DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue,
-    FieldValueError, Flag, HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_BUILD_BYTES,
-    MAX_CERTIFICATE_BYTES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
-    MAX_TEST_FILE_BYTES, MisfitError, NoHost, OptionDeclarationError, Overlaid, Secret, Selection,
-    ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults, TestDraft, WaitTime,
-    WorkerCount, WorkerCountError, field, is_same_machine, keys_of_files, target_of,
+    AgentCount, AgentCountError, BuildManifest, ClientKind, ClientSettings,
+    DEFAULT_AGENTS_TIMEOUT_S, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
+    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag, Fleet,
+    HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES,
+    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
+    NoHost, OptionDeclarationError, Overlaid, Secret, Selection, ShippedBuild, ShippedScenario,
+    SourceCommit, Stage, TestDefaults, TestDraft, WaitTime, WorkerCount, WorkerCountError, field,
+    is_same_machine, keys_of_files, target_of,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
@@ -42,5 +43,5 @@ pub use registry::{
 pub use run::{
     CHANGE_DELAY, ChangeRefused, Completeness, END_GRACE, Gap, GapCause, LATE_RESULTS, MAX_GAPS,
     PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord, RunStatus,
-    START_DELAY, StopRefused, UnfinishedRun, save_once,
+    START_DELAY, StopRefused, Turn, UnfinishedRun, WaitReason, Waiting, save_once, turn_of,
 };

@@ -201,6 +201,7 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
         build: BuildInfo::default(),
         worker_protocol: None,
         cores: 0,
+        once: false,
         scenarios: Vec::new(),
         runs: Vec::new(),
     };

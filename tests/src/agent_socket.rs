@@ -149,6 +149,7 @@ pub fn hello(name: &str, infrastructure: &str) -> Hello {
         version: "0.0.0".to_owned(),
         worker_protocol: None,
         cores: 1,
+        once: false,
         scenarios: vec![ScenarioInfo {
             name: "bare".to_owned(),
             description: String::new(),

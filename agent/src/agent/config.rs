@@ -159,6 +159,7 @@ impl AgentConfig {
             build: BuildInfo::default(),
             worker_protocol: self.uploads.as_ref().map(|_| WORKER_PROTOCOL),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
+            once: self.stay.once,
             scenarios: self.scenarios.iter().map(scenario_info).collect(),
             runs: Vec::new(),
         }

@@ -28,6 +28,12 @@ pub(crate) struct ListedRun {
     number: u64,
     test: String,
     status: String,
+    /// Of a coordinator that says it.
+    #[serde(default)]
+    phase: String,
+    /// Why it has not begun, if so.
+    #[serde(default)]
+    waiting: Option<String>,
     pub(super) can_delete: bool,
     #[serde(rename = "created_us")]
     created: WallTime,
@@ -52,7 +58,10 @@ impl ListedRun {
         [
             self.id.to_string(),
             format!("{} #{}", plain_text(&self.test), self.number),
-            self.status.clone(),
+            match self.waiting {
+                Some(_) => self.phase.clone(),
+                None => self.status.clone(),
+            },
             rfc3339(self.started.unwrap_or(self.created)),
             format_duration(self.elapsed()),
             self.requests.to_string(),

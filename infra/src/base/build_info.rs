@@ -67,7 +67,8 @@ impl fmt::Display for BuildInfo {
 }
 
 /// On which terms a run may start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StartTerms {
     /// Agents and whoever asks may be of different builds.
     pub allow_mixed_builds: bool,

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MAX_USERS: u64 = 1_000_000;
 /// Most worker processes of one run.
 pub const MAX_WORKERS: u32 = 20_000;
+/// Most agents of one run.
+pub(crate) const MAX_AGENTS_OF_A_RUN: u32 = 10_000;
 /// Most new iterations per second of one run.
 pub const MAX_ARRIVAL_RATE: f64 = 1e6;
 /// Longest duration of one run (30 days).

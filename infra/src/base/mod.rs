@@ -21,6 +21,7 @@ pub use durations::{
 };
 pub use file_hash::{FileHash, FileHashError};
 pub use ids::{AgentId, RunId};
+pub(crate) use limits::MAX_AGENTS_OF_A_RUN;
 pub use limits::{
     MAX_ARRIVAL_RATE, MAX_DURATION, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS,
     MAX_LOG_LINE_BYTES, MAX_NAME_BYTES, MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES,

@@ -1,6 +1,6 @@
 //! What a load test means that leaves something out: the same on the command line, in the API and in the page's form.
 
-use super::WorkerCount;
+use super::{DEFAULT_AGENTS_TIMEOUT_S, WorkerCount};
 
 /// Infrastructure: that of the agent which `greylag run` and `greylag serve` start.
 pub const DEFAULT_INFRASTRUCTURE: &str = "local";
@@ -20,6 +20,8 @@ pub struct TestDefaults {
     pub workers: WorkerCount,
     /// Time for tasks and requests still running at the end, in seconds.
     pub stop_timeout_s: u64,
+    /// Time to wait for agents, in seconds.
+    pub agents_timeout_s: u64,
     /// Infrastructure.
     pub infrastructure: &'static str,
 }
@@ -33,6 +35,7 @@ impl TestDefaults {
         ramp_up_part: 6,
         workers: WorkerCount::Auto,
         stop_timeout_s: 10,
+        agents_timeout_s: DEFAULT_AGENTS_TIMEOUT_S,
         infrastructure: DEFAULT_INFRASTRUCTURE,
     };
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
-use super::{ClientSettings, DeclaredScenario, ShippedBuild, WorkerCount};
+use super::{ClientSettings, DeclaredScenario, Fleet, ShippedBuild, WorkerCount};
 use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
@@ -61,6 +61,9 @@ pub struct LoadTest {
     /// The scenario's own options, as texts, by name.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// Which agents it waits for, and whether it shares them.
+    #[serde(default)]
+    pub fleet: Fleet,
     /// Settings of the users' HTTP client, which win over those of user types.
     #[serde(default)]
     pub client: ClientSettings,

@@ -124,6 +124,8 @@ pub enum LoadTestError {
     LongText { key: &'static str, max: usize },
     #[error("stop timeout must be at most one day, got {0}s")]
     StopTimeout(u64),
+    #[error("the time to wait for agents must be at most 30 days, got {0}s")]
+    AgentsTimeout(u64),
     #[error(
         "host `{host}` is not a URL ({reason}); write it as http://name[:port] or https://name[:port]"
     )]
@@ -164,6 +166,7 @@ impl LoadTestError {
             E::TooMany { key, .. } | E::Text { key, .. } | E::LongText { key, .. } => key,
             E::OptionValue(_) | E::OptionLeftOut(_) => "options",
             E::StopTimeout(_) => "stop_timeout",
+            E::AgentsTimeout(_) => "agents_timeout",
             E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost(_) | E::PasswordLeftOut => "host",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",

@@ -8,6 +8,7 @@ mod definition;
 mod draft;
 mod error;
 mod field_checks;
+mod fleet;
 mod host;
 mod scenario_fit;
 mod scenario_info;
@@ -36,6 +37,8 @@ pub(crate) use field_checks::{
     MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_stop_timeout, check_tags,
     check_user_types, is_control_in_lines,
 };
+pub(crate) use fleet::check_agents_timeout;
+pub use fleet::{AgentCount, AgentCountError, DEFAULT_AGENTS_TIMEOUT_S, Fleet};
 pub use host::NoHost;
 pub(crate) use host::{MAX_HOST_BYTES, check_host};
 pub use scenario_fit::MisfitError;

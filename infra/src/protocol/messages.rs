@@ -147,6 +147,9 @@ pub struct Hello {
     /// Processors of the machine.
     #[serde(default)]
     pub cores: u32,
+    /// Whether the agent ends with its first run, so that it takes no other.
+    #[serde(default)]
+    pub once: bool,
     /// Scenarios compiled into the agent's binary.
     #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_SCENARIOS>")]
     pub scenarios: Vec<ScenarioInfo>,

@@ -94,6 +94,8 @@ pub struct AgentView {
     pub status: ConnectionStatus,
     /// Last heartbeat, on the coordinator's clock.
     pub last_heard: WallTime,
+    /// Whether it ends with the run that it takes part in, or has taken part in.
+    pub is_spent: bool,
     /// Age of the oldest results that the agent has sent and that are not saved, in µs, at its last heartbeat.
     pub unsaved_us: u64,
 }
@@ -107,6 +109,8 @@ pub struct AgentIdentity {
     pub name: String,
     /// Processors of its machine.
     pub cores: u32,
+    /// Whether it takes part in one run only.
+    pub once: bool,
     /// Greylag's version there.
     pub version: String,
     /// Which build it and its workers are.
@@ -319,6 +323,7 @@ impl Registry {
             heard.map(|agent| agent.name.as_str())
         };
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
+        let was_spent = agents.get(&agent_id).is_some_and(|agent| agent.is_spent);
         let asked_for = known.into_iter().chain([hello.name.clone()]);
         let name = asked_for
             .into_iter()
@@ -346,6 +351,7 @@ impl Registry {
                     id: agent_id,
                     name: name.clone(),
                     cores: hello.cores,
+                    once: hello.once,
                     build: BuildInfo {
                         version: version.clone(),
                         ..hello.build.checked()
@@ -356,6 +362,7 @@ impl Registry {
                 }),
                 status: ConnectionStatus::Connected,
                 last_heard: now,
+                is_spent: was_spent || (hello.once && !hello.runs.is_empty()),
                 unsaved_us: 0,
             },
         );
@@ -484,6 +491,20 @@ impl Registry {
         self.infrastructures
             .values()
             .find_map(|agents| agents.get(agent_id))
+    }
+
+    /// An agent takes part in a run from now on. One that ends with its run takes part in no other.
+    pub fn takes_part(&mut self, agent_id: &AgentId) {
+        if let Some(agent) = self.agent_mut(agent_id) {
+            agent.is_spent |= agent.once;
+        }
+    }
+
+    /// Those of [`Registry::connected_agents`] that can take part in a run.
+    pub fn free_agents(&self, infrastructure: &str) -> Option<Vec<&AgentView>> {
+        let mut agents = self.connected_agents(infrastructure)?;
+        agents.retain(|agent| !agent.is_spent);
+        Some(agents)
     }
 
     /// The connected agents of an infrastructure by name, or none if there is no such infrastructure.

@@ -20,6 +20,7 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
         version: "0".into(),
         worker_protocol: None,
         cores: 2,
+        once: false,
         scenarios: vec![],
         runs: vec![],
     }

@@ -3,6 +3,7 @@
 mod completeness;
 mod lifecycle;
 mod record;
+mod waiting;
 
 pub use completeness::{Completeness, Gap, GapCause, LATE_RESULTS, MAX_GAPS};
 pub use lifecycle::{
@@ -10,3 +11,4 @@ pub use lifecycle::{
     START_DELAY, StopRefused, UnfinishedRun, save_once,
 };
 pub use record::{RunAgent, RunPhase, RunRecord, RunStatus};
+pub use waiting::{Turn, WaitReason, Waiting, turn_of};

@@ -6,7 +6,7 @@ use crate::base::{AgentId, BuildInfo, RunId, RunTime, WallTime, builds_of};
 use crate::load_test::LoadTest;
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason};
-use crate::run::{Completeness, Gap};
+use crate::run::{Completeness, Gap, Waiting};
 
 /// Everything about a run but its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct RunRecord {
     /// When the run ended.
     #[serde(rename = "ended_at_us")]
     pub ended_at: Option<WallTime>,
-    /// The agents that take part, in the order in which workers were distributed.
+    /// The agents that take part, in the order in which workers were distributed; none while the run waits.
     pub agents: Vec<RunAgent>,
     /// How many users there are when, with the changes made while it runs.
     #[serde(default)]
@@ -62,6 +62,10 @@ pub struct RunAgent {
 /// Where a run stands. The diagram is in `lifecycle/mod.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunPhase {
+    /// Other runs come first.
+    Queued(Waiting),
+    /// It is the run's turn, and agents are missing.
+    Provisioning(Waiting),
     /// Agents start their workers.
     Preparing,
     /// Load is generated.
@@ -101,10 +105,38 @@ impl RunPhase {
     /// The status shown for this phase.
     pub fn status(&self) -> RunStatus {
         match self {
-            RunPhase::Preparing | RunPhase::Running | RunPhase::Failing(_) => RunStatus::Running,
+            RunPhase::Queued(_)
+            | RunPhase::Provisioning(_)
+            | RunPhase::Preparing
+            | RunPhase::Running
+            | RunPhase::Failing(_) => RunStatus::Running,
             RunPhase::Finished => RunStatus::Finished,
             RunPhase::Failed(_) => RunStatus::Failed,
         }
+    }
+
+    /// The phase in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            RunPhase::Queued(_) => "Queued",
+            RunPhase::Provisioning(_) => "Provisioning",
+            RunPhase::Preparing => "Preparing",
+            RunPhase::Failing(_) => "Stopping",
+            RunPhase::Running | RunPhase::Finished | RunPhase::Failed(_) => self.status().word(),
+        }
+    }
+
+    /// What the run waits for; none once it has begun or ended.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        match self {
+            RunPhase::Queued(waiting) | RunPhase::Provisioning(waiting) => Some(waiting),
+            _ => None,
+        }
+    }
+
+    /// Why the run has not begun, in words.
+    pub fn wait_reason(&self) -> Option<String> {
+        self.waiting().map(|waiting| waiting.reason.to_string())
     }
 
     /// Whether the run has ended.

@@ -52,12 +52,15 @@ export class Overview {
     show("users", about.users, unlessAwaited(count(about.users)));
     show("duration", about.duration_s, unlessAwaited(duration(about.duration_s)));
     show("ramp-up-duration", about.ramp_up_s, unlessAwaited(duration(about.ramp_up_s)));
-    show("worker-count", about.worker_count, String(about.worker_count));
-    showStart(about.run_started_us, about.status);
-    setAttribute(show("status", about.status, about.status), "data-status", about.status);
-    document.title = `${about.test_name} #${about.number} – ${about.status} – Greylag`;
+    show("worker-count", about.worker_count, about.worker_count === 0 ? "one per core" : String(about.worker_count));
+    showStart(about.run_started_us, about);
+    // Of a run that waits its phase says more.
+    const status = about.waiting ? about.phase : about.status;
+    setAttribute(show("status", status, status), "data-status", about.status);
+    show("waiting", about.waiting ?? "", about.waiting ?? "").hidden = !about.waiting;
+    document.title = `${about.test_name} #${about.number} – ${status} – Greylag`;
     const pill = part("status-pill");
-    setText(pill, about.status);
+    setText(pill, status);
     setAttribute(pill, "data-status", about.status);
     showSettings(about.settings);
     const reason = about.failure_reason ?? "";
@@ -119,9 +122,9 @@ function showArrivals(arrivals) {
 }
 
 /** Local time, with UTC at hand. */
-function showStart(atUs, status) {
+function showStart(atUs, { status, waiting }) {
   const element = fields.get("run-started");
-  if (atUs === null) return setText(element, status === "Running" ? "Starting workers…" : "Never");
+  if (atUs === null) return setText(element, waiting ? "Not yet" : status === "Running" ? "Starting workers…" : "Never");
   if (element.dataset.shown === String(atUs)) return;
   setAttribute(element, "data-value", atUs);
   element.dataset.shown = String(atUs);

@@ -2,8 +2,9 @@
 
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
-    AgentView, BuildInfo, LoadTest, LoadTestErrors, MisfitError, Registry, RunAgent, StartTerms,
-    UserTypeWeight, builds_of, describe_builds, distribute_workers, workers_by_cores,
+    AgentView, BuildInfo, InfrastructureError, LoadTest, LoadTestErrors, MisfitError, Registry,
+    RunAgent, StartTerms, UserTypeWeight, builds_of, describe_builds, distribute_workers,
+    workers_by_cores,
 };
 
 use super::shipping::check_can_run;
@@ -80,7 +81,9 @@ pub enum StartRefused {
     NotInBuild { scenario: String, build: String },
     #[error(transparent)]
     Build(BuildError),
-    #[error("{MAX_RUNS_AT_ONCE} runs are already in progress, the maximum")]
+    #[error(transparent)]
+    Infrastructure(#[from] InfrastructureError),
+    #[error("{MAX_RUNS_AT_ONCE} runs are already in progress or waiting, the maximum")]
     TooManyRuns,
     #[error("the run cannot be saved; the coordinator's log says why")]
     Store(#[source] StoreError),
@@ -102,7 +105,7 @@ pub(super) fn choose_agents(
     registry: &Registry,
     terms: &StartTerms,
 ) -> Result<Chosen, StartRefused> {
-    let connected = registry.connected_agents(&test.infrastructure);
+    let connected = registry.free_agents(&test.infrastructure);
     let has_shape = connected
         .iter()
         .flatten()
@@ -119,6 +122,8 @@ pub(super) fn choose_agents(
         name: test.infrastructure.clone(),
         known: known_names(registry.names(), "infrastructures"),
     })?;
+    let most_agents = usize::try_from(test.fleet.agents.most()).unwrap_or(usize::MAX);
+    let connected: Vec<&AgentView> = connected.into_iter().take(most_agents).collect();
     if connected.is_empty() {
         return Err(StartRefused::NoAgentConnected(test.infrastructure.clone()));
     }
@@ -330,6 +335,7 @@ mod tests {
             build: BuildInfo::default(),
             worker_protocol: None,
             cores: 2,
+            once: false,
             scenarios: vec![scenario],
             runs: vec![],
         }
@@ -502,6 +508,7 @@ mod tests {
                 build: build(digit, version),
                 worker_protocol: None,
                 cores: 2,
+                once: false,
                 scenarios: vec![ScenarioInfo {
                     name: "shop".into(),
                     ..ScenarioInfo::default()

@@ -184,6 +184,10 @@ impl Store {
                 state.upkeep.empty_log_file();
             } else if let Some(live) = state.live.get_mut(&record.id) {
                 live.follow(&record);
+                if live.agents.len() != record.agents.len() {
+                    // It was read while the run had none.
+                    state.live.remove(&record.id);
+                }
             }
             Ok(())
         };

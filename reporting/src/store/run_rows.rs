@@ -79,7 +79,11 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             json(&record.completeness),
             Grain::of(record.agents.len()).as_sql(),
         ])?;
-    let key = connection.last_insert_rowid();
+    insert_agents(connection, connection.last_insert_rowid(), &record)?;
+    Ok(record)
+}
+
+fn insert_agents(connection: &Connection, key: i64, record: &RunRecord) -> StoreResult<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO run_agents (run, agent, id, name, workers, last_seq, saved_until, end, build)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -97,13 +101,18 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             json(&agent.build),
         ])?;
     }
-    Ok(record)
+    Ok(())
 }
 
 /// Keeps a run's definition, profile, phase, times and completeness and its agents' ends. An end that is known is not
-/// forgotten; the numbers of the last snapshots are left alone: they are written with the snapshots.
+/// forgotten; the numbers of the last snapshots are left alone: they are written with the snapshots. Agents are kept with
+/// the first update that has some, because a run that waits has none.
 pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
     let key = key_of(connection, &record.id)?;
+    if !record.agents.is_empty() && !has_agents(connection, key)? {
+        insert_agents(connection, key, record)?;
+        save_grain(connection, key, Grain::of(record.agents.len()), false)?;
+    }
     connection
         .prepare_cached(
             "UPDATE runs SET phase = ?2, is_over = ?3, started_at_us = ?4, ended_at_us = ?5,
@@ -134,6 +143,12 @@ pub(super) fn update(connection: &Connection, record: &RunRecord) -> StoreResult
         }
     }
     Ok(())
+}
+
+fn has_agents(connection: &Connection, key: i64) -> StoreResult<bool> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM run_agents WHERE run = ?1)")?
+        .query_row([key], |row| row.get(0))?)
 }
 
 /// Keeps what a run's set-up made; it is forgotten with the run's end, because it may hold passwords.

@@ -193,6 +193,7 @@ impl WebError {
                     StartRefused::Invalid(_)
                     | StartRefused::Misfit(_)
                     | StartRefused::UnknownInfrastructure { .. }
+                    | StartRefused::Infrastructure(_)
                     | StartRefused::UnknownScenario { .. }
                     | StartRefused::NotInBuild { .. },
                 ),

@@ -4,6 +4,7 @@
 
 mod load;
 mod lost_agents;
+mod queue;
 mod site;
 mod slow_store;
 mod whole_runs;

@@ -107,6 +107,7 @@ pub(crate) fn hello(id: &str, runs: &[&RunId]) -> Hello {
         version: "0".into(),
         worker_protocol: None,
         cores: 2,
+        once: false,
         scenarios: vec![ScenarioInfo {
             name: "shop".into(),
             description: String::new(),

@@ -55,6 +55,7 @@ impl FakeAgent {
             version: "0.0.0".into(),
             worker_protocol: None,
             cores: 2,
+            once: false,
             scenarios,
             runs: Vec::new(),
         };

@@ -18,3 +18,4 @@ mod scopes;
 mod shown;
 mod site;
 mod transfer;
+mod waiting;

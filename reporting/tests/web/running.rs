@@ -200,7 +200,7 @@ async fn options_and_selections_reach_the_agent_and_secrets_no_other() {
         &site,
         &mut agent,
         json!({
-            "scenario": "shop", "users": 4, "spawn_rate": 2, "duration": 600,
+            "scenario": "shop", "users": 4, "spawn_rate": 2, "duration": 600, "share": true,
             "user_types": ["Shopper"], "tags": ["api"], "exclude_tags": ["slow"], "equal_weights": true,
             "options": {"token": SECRET, "basket": 7, "verbose": false},
         }),

@@ -67,6 +67,7 @@ impl SimulatedAgent {
         let hello = Hello {
             worker_protocol: None,
             cores: 4,
+            once: false,
             scenarios: self.shared.scenarios.clone(),
             runs: self.part.iter().map(|part| part.run_id.clone()).collect(),
             ..hello(&self.name, &self.shared.infrastructure)

@@ -18,6 +18,7 @@ mod hostile_texts;
 mod http_versions;
 mod presence;
 mod proxies;
+mod queue;
 mod ramp;
 mod random_faults;
 mod results_at_rest;

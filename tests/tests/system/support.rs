@@ -50,6 +50,8 @@ pub(crate) fn test(host: &str, infrastructure: &str, changes: Value) -> Value {
         "ramp_up": 1,
         "duration": 6,
         "workers": 2,
+        // Few of these tests are about waiting.
+        "share": true,
         "declared": declared(&mixed_requests(), (0.02, 0.1)),
     });
     let (all, changes) = (test.as_object_mut(), changes.as_object().cloned());

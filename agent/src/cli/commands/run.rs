@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use greylag_infra::{DEFAULT_INFRASTRUCTURE, LoadTest, TestDefaults, TestDraft, WorkerCount};
+use greylag_infra::{
+    DEFAULT_INFRASTRUCTURE, LoadTest, MAX_DURATION, TestDefaults, TestDraft, WorkerCount,
+};
 use greylag_scenarios::Scenario;
 use url::Url;
 
@@ -125,6 +127,9 @@ pub(crate) async fn run(
         draft.check_given().map_err(Failure::bad_input)?;
     } else {
         refuse_other_infrastructure(&draft, sources)?;
+        if draft.agents.take().is_some() {
+            eprintln!("The test file's `agents` is ignored: the test runs here.");
+        }
         // Whoever runs a test here may go on working on the other cores.
         draft.workers.get_or_insert(WorkerCount::Exactly(1));
         let test = check_locally(&draft, &scenarios)?;
@@ -147,21 +152,27 @@ async fn run_on_agents(
 ) -> Result<ExitCode, Failure> {
     let mut following = options.following()?;
     let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
-    let is_ours = |scenario: &Scenario| draft.scenario.as_ref() == Some(&scenario.name);
+    let is_ours = |scenario: &&Scenario| draft.scenario.as_ref() == Some(&scenario.name);
+    let ours = scenarios.iter().find(is_ours);
     let mut shipping = Shipping::NotNeeded;
     draft.allow_mixed_builds = Some(options.allow_mixed_builds);
-    if draft.declared.is_none() && scenarios.iter().any(is_ours) {
+    if let Some(ours) = ours.filter(|_| draft.declared.is_none()) {
         let own = own_build().await;
         if !options.allow_mixed_builds {
             let infrastructure = draft.infrastructure.as_deref();
             let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
             let silent = options.only_summary;
-            shipping = ship(&api, infrastructure, &own, scenarios, silent).await?;
+            let waits = draft.agents.is_some();
+            shipping = ship(&api, infrastructure, waits, &own, scenarios, silent).await?;
         }
         if let Shipping::Shipped(hash) = &shipping {
             draft.build = Some(hash.clone());
         }
         draft.client_build = Some(own);
+        // A coordinator without agents does not know that the shape says when the run ends.
+        if draft.follows_shape(ours.has_shape()) {
+            draft.duration.get_or_insert(MAX_DURATION.as_secs());
+        }
     }
     let run = api
         .start_run(&draft)

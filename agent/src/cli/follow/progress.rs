@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use greylag_reporting::Progress;
+use greylag_reporting::{Progress, plain_text};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Pause between two lines where there is no terminal.
@@ -21,6 +21,8 @@ enum Shape {
     Bar(ProgressBar),
     Lines {
         last: Option<Instant>,
+        /// What the run waited for when it was shown last.
+        waited_for: Option<String>,
     },
     /// Nothing but what must be said.
     Silent,
@@ -46,9 +48,11 @@ impl ProgressDisplay {
                 bar.set_prefix(elapsed);
                 bar.set_message(rest);
             }
-            Shape::Lines { last } => {
-                if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+            Shape::Lines { last, waited_for } => {
+                let is_news = progress.waiting != *waited_for;
+                if is_news || last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                     *last = Some(Instant::now());
+                    waited_for.clone_from(&progress.waiting);
                     eprintln!("{elapsed}  {rest}");
                 }
             }
@@ -105,7 +109,10 @@ impl Shape {
             return Self::Silent;
         }
         if !std::io::stderr().is_terminal() {
-            return Self::Lines { last: None };
+            return Self::Lines {
+                last: None,
+                waited_for: None,
+            };
         }
         let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -127,6 +134,9 @@ fn elapsed_of(elapsed_s: f64, duration_s: Option<u64>) -> String {
 }
 
 fn numbers_of(progress: &Progress) -> String {
+    if let Some(waiting) = &progress.waiting {
+        return format!("{}: {}", progress.phase, plain_text(waiting));
+    }
     let rate = match progress.status.as_str() {
         "Running" => progress.current_rps,
         _ => progress.totals.rps,
@@ -150,6 +160,8 @@ mod tests {
     fn progress(elapsed_s: f64, duration_s: Option<u64>) -> Progress {
         Progress {
             status: "Running".into(),
+            phase: "Running".into(),
+            waiting: None,
             failure_reason: None,
             failure_code: None,
             elapsed_s,
@@ -184,6 +196,17 @@ mod tests {
             numbers_of(&now),
             "users 12  rps 4.2  errors 3 (1.50%)  p95 131 ms"
         );
+    }
+
+    #[test]
+    fn a_run_that_waits_says_what_for() {
+        let waits = Progress {
+            phase: "Queued".into(),
+            waiting: Some("#14 of checkout has these agents".into()),
+            ..progress(0.0, None)
+        };
+        let words = "Queued: #14 of checkout has these agents";
+        assert_eq!(numbers_of(&waits), words);
     }
 
     #[test]

@@ -25,7 +25,13 @@ const EXCLUSIVE: [(&str, &str, &str); 3] = [
 const OF_LOCAL_RUNS: [&str; 3] = ["port", "data", "web_host"];
 
 /// Options that say more about another one, with that one.
-const PARTS: [(&str, &str); 2] = [("csv_full_history", "csv"), ("ca", "coordinator")];
+const PARTS: [(&str, &str); 5] = [
+    ("csv_full_history", "csv"),
+    ("ca", "coordinator"),
+    ("agents", "coordinator"),
+    ("agents_timeout", "coordinator"),
+    ("share", "coordinator"),
+];
 
 pub(super) fn resolve(
     settings: &mut BTreeMap<String, Setting>,

@@ -42,13 +42,15 @@ pub(super) enum Shipping {
     Shipped(FileHash),
 }
 
-/// Uploads this program if the agents of an infrastructure need it.
+/// Uploads this program if the agents of an infrastructure need it, or may need it: those that come while the run waits for them
+/// may be of any build.
 ///
 /// # Errors
 /// The agents cannot run it, it cannot be stored, or the coordinator cannot be reached.
 pub(super) async fn ship(
     api: &ApiClient,
     infrastructure: &str,
+    waits_for_agents: bool,
     own: &BuildInfo,
     scenarios: &[Scenario],
     silent: bool,
@@ -59,12 +61,16 @@ pub(super) async fn ship(
         // The log says why it is not known; the agents' builds cannot be compared with it either.
         return Ok(Shipping::NotNeeded);
     };
-    if builds.iter().all(|build| *build == own.sha256) {
+    let are_awaited = builds.is_empty() && waits_for_agents;
+    if !are_awaited && builds.iter().all(|build| *build == own.sha256) {
         return Ok(Shipping::NotNeeded);
     }
     let known = api.builds().await.map_err(Failure::bad_input)?;
     if !known.is_some_and(|known| known.accept_uploads) {
-        return Ok(Shipping::Refused);
+        return Ok(match are_awaited {
+            true => Shipping::NotNeeded,
+            false => Shipping::Refused,
+        });
     }
     let program = open_executable().map_err(cannot_read)?;
     let size = program.metadata().map_err(cannot_read)?.len();

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::client::as_written;
 use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
-    self, ClientSettings, DeclaredScenario, LoadTest, LoadTestError, Stage, WorkerCount,
-    WorkerCountError,
+    self, AgentCount, AgentCountError, ClientSettings, DeclaredScenario, LoadTest, LoadTestError,
+    Stage, WorkerCount, WorkerCountError,
 };
 
 /// Longest description of a test, in bytes.
@@ -58,6 +58,8 @@ pub enum FieldValueError {
     OtherKind,
     #[error(transparent)]
     Workers(#[from] WorkerCountError),
+    #[error(transparent)]
+    Agents(#[from] AgentCountError),
 }
 
 /// Something that a load test may say.
@@ -309,6 +311,29 @@ fields! {
     };
     /// Infrastructure that generates the load [default: local].
     infrastructure: String as Text, in infrastructure, help "Infrastructure that generates the load, with --coordinator [default: local].", { label: "Infrastructure", };
+    /// Agents to wait for before the run starts: a number, or a range such as `2..5` for at least two and at most five
+    /// [default: those that are connected].
+    agents: AgentCount as Count, in fleet.agents, help "Agents to wait for before the run starts: a number, or a range such as 2..5 for at least two and at most five \
+        [default: those that are connected].", {
+        flag: Some(Flag { value_name: "N", ..FLAG }),
+        label: "Agents",
+        about: "Agents",
+        is_advanced: true,
+    };
+    /// How long to wait for the agents when it is the run's turn; then the run fails [default: 5m].
+    agents_timeout: u64 as Seconds, {
+        flag: Some(Flag { value_name: "DURATION", ..FLAG }),
+        label: "Time to wait for agents",
+        is_advanced: true,
+        check: Some(load_test::check_agents_timeout),
+    };
+    /// Run beside other runs that share the infrastructure, instead of waiting until the run has it alone.
+    share: bool as Flag, in fleet.share, {
+        label: "Share the infrastructure with other runs that share it",
+        about: "Infrastructure Use",
+        about_set: "shared with other runs",
+        is_advanced: true,
+    };
     /// Name of a scenario; may be left out where the agents have no more than one.
     scenario: String as Text, in scenario, help "Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].", {
         label: "Scenario",
@@ -437,20 +462,6 @@ fn is_default(client: &ClientSettings) -> bool {
     *client == ClientSettings::default()
 }
 
-/// Types that are written as a count.
-impl FieldType for WorkerCount {
-    fn into_value(self) -> FieldValue {
-        FieldValue::Text(self.to_string())
-    }
-
-    fn from_value(value: FieldValue) -> Result<Self, FieldValueError> {
-        match value {
-            FieldValue::Text(text) => Ok(text.parse::<Self>()?),
-            _ => Err(FieldValueError::OtherKind),
-        }
-    }
-}
-
 /// A type that a field's value may have.
 trait FieldType: Sized {
     fn into_value(self) -> FieldValue;
@@ -472,6 +483,29 @@ macro_rules! field_types {
             }
         }
     )+};
+}
+
+/// Types that are written as a number or a text.
+macro_rules! count_types {
+    ($($type:ty;)+) => {$(
+        impl FieldType for $type {
+            fn into_value(self) -> FieldValue {
+                FieldValue::Text(self.to_string())
+            }
+
+            fn from_value(value: FieldValue) -> Result<Self, FieldValueError> {
+                match value {
+                    FieldValue::Text(text) => Ok(text.parse::<Self>()?),
+                    _ => Err(FieldValueError::OtherKind),
+                }
+            }
+        }
+    )+};
+}
+
+count_types! {
+    WorkerCount;
+    AgentCount;
 }
 
 field_types! {

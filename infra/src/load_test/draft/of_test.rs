@@ -16,6 +16,7 @@ impl From<&LoadTest> for TestDraft {
                 false => WorkerCount::Exactly(test.workers),
             }),
             stop_timeout: Some(test.stop_timeout_s),
+            agents_timeout: Some(test.fleet.agents_timeout_s),
             spawn_rate: test.spawn_rate,
             arrival_rate: test.arrival_rate,
             stages: test.stages.clone(),

@@ -30,6 +30,22 @@ pub enum FailureReason {
         /// In the scenario's words; empty if it gave none.
         text: String,
     },
+    /// Too few agents were connected and free for too long.
+    AgentsMissing {
+        /// Where they were missing.
+        infrastructure: String,
+        /// How many there were.
+        free: u32,
+        /// How many the run needs.
+        least: u32,
+        /// How long it waited, in seconds.
+        within_s: u64,
+    },
+    /// When the run's turn came, the agents that were there could not run it.
+    CannotBegin {
+        /// Why not, as a whole message.
+        problem: String,
+    },
     /// An agent was silent for longer than the lease.
     AgentLost {
         /// Its name.
@@ -147,6 +163,8 @@ impl FailureReason {
         match self {
             Self::StoppedByUser => "stopped_by_user",
             Self::StoppedByScenario { .. } => "stopped_by_scenario",
+            Self::AgentsMissing { .. } => "agents_missing",
+            Self::CannotBegin { .. } => "cannot_begin",
             Self::AgentLost { .. } => "agent_lost",
             Self::AgentRestarted { .. } => "agent_restarted",
             Self::AgentForgotRun { .. } => "agent_forgot_run",
@@ -201,6 +219,8 @@ impl FailureReason {
             | Self::Other { .. } => true,
             Self::WorkersNotReady { workers, .. } => workers.len() <= MAX_WORKERS as usize,
             Self::StoppedByUser
+            | Self::AgentsMissing { .. }
+            | Self::CannotBegin { .. }
             | Self::AgentLost { .. }
             | Self::AgentRestarted { .. }
             | Self::AgentForgotRun { .. }
@@ -216,7 +236,10 @@ impl FailureReason {
     fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
             Self::StoppedByScenario { text } | Self::Other { text } => vec![text],
-            Self::ShapeInvalid { problem } | Self::ProfileInvalid { problem } => vec![problem],
+            Self::AgentsMissing { infrastructure, .. } => vec![infrastructure],
+            Self::CannotBegin { problem }
+            | Self::ShapeInvalid { problem }
+            | Self::ProfileInvalid { problem } => vec![problem],
             Self::AgentLost {
                 agent,
                 infrastructure,
@@ -319,9 +342,18 @@ impl fmt::Display for FailureReason {
                 worker,
                 failure,
             } => write!(f, "worker {worker} on agent {agent} {failure}"),
-            Self::ShapeInvalid { problem } | Self::ProfileInvalid { problem } => {
-                f.write_str(problem)
-            }
+            Self::AgentsMissing {
+                infrastructure,
+                free,
+                least,
+                within_s,
+            } => write!(
+                f,
+                "{free} of {least} agents of infrastructure {infrastructure} were connected and free within {within_s} s"
+            ),
+            Self::CannotBegin { problem }
+            | Self::ShapeInvalid { problem }
+            | Self::ProfileInvalid { problem } => f.write_str(problem),
             Self::SetUpDataTooLarge { agent, bytes } => write!(
                 f,
                 "the set-up data of agent {agent} has {bytes} bytes; the maximum is {MAX_SET_UP_DATA_BYTES}"

@@ -61,6 +61,17 @@ fn all() -> Vec<(FailureReason, &'static str, &'static str)> {
             "agent load-a of infrastructure lab was restarted during the run",
         ),
         (
+            R::AgentsMissing {
+                infrastructure: "lab".into(),
+                free: 2,
+                least: 3,
+                within_s: 300,
+            },
+            "agents_missing",
+            "2 of 3 agents of infrastructure lab were connected and free within 300 s",
+        ),
+        (R::CannotBegin { problem: problem() }, "cannot_begin", "why"),
+        (
             R::AgentForgotRun { agent: agent() },
             "agent_forgot_run",
             "agent load-a reconnected but no longer runs this test",

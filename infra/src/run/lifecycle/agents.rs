@@ -183,6 +183,9 @@ impl RunLifecycle {
     }
 
     pub(super) fn tick(&mut self, now: WallTime) -> Vec<RunEffect> {
+        if self.record.phase.waiting().is_some() {
+            return self.look_at_waiting(now);
+        }
         let overdue: Vec<(AgentId, Duration)> = self
             .presence
             .iter()

@@ -3,7 +3,7 @@
 use crate::base::{AgentId, MAX_DURATION, MAX_USERS, RunId, RunTime, WallTime};
 use crate::profile::{LoadProfile, ProfileError};
 use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
-use crate::run::RunRecord;
+use crate::run::{RunAgent, RunRecord, WaitReason};
 
 /// A run that a coordinator which was restarted finds unfinished.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,15 @@ pub struct UnfinishedRun {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
+    /// Its turn has not come, or agents are missing.
+    Waits(WaitReason),
+    /// Its turn has come, with these agents.
+    AgentsChosen(Vec<RunAgent>),
+    /// Its turn has come, and the agents that are there cannot run it.
+    CannotBegin {
+        /// Why not.
+        problem: String,
+    },
     /// An agent's workers are up.
     AgentReady {
         /// Identity of the agent.

@@ -35,7 +35,8 @@ impl RunLifecycle {
     ) -> Result<LoadProfile, ChangeRefused> {
         let record = &self.record;
         let started_at = match (&record.phase, record.started_at) {
-            (RunPhase::Preparing, _) | (RunPhase::Running, None) => {
+            (RunPhase::Queued(_) | RunPhase::Provisioning(_) | RunPhase::Preparing, _)
+            | (RunPhase::Running, None) => {
                 return Err(ChangeRefused::NotYet);
             }
             (RunPhase::Failing(_), _) => return Err(ChangeRefused::Stopping),

@@ -2,7 +2,14 @@
 //! their order, so a record is always saved before a message is sent.
 //!
 //! ```text
-//!              all agents Ready                all agents ended as planned
+//!    another run has the agents       agents are missing
+//!   Queued ◄───────────────────────► Provisioning ──► stop asked, took too long, agents do not fit: Failing(reason)
+//!      │ its turn, enough agents        │ enough agents
+//!      ▼                                ▼
+//!      └────────► agents chosen ◄───────┘
+//!                       │
+//!       ┌───────────────┘
+//!       ▼      all agents Ready                all agents ended as planned
 //!   Preparing ─────────────────► Running ──────────────────────────────────► Finished
 //!       │                           │
 //!       │ stop asked, agent lost    │ stop asked, agent lost for longer than the lease,
@@ -13,6 +20,10 @@
 //!                     ▼
 //!                 Failed(reason)
 //! ```
+//!
+//! A run whose agents are there and free when it is started begins in Preparing. One that waits has no agents; whose turn
+//! it is on an infrastructure is decided in `../waiting/`. Queued is stopped like Provisioning, at once and without having
+//! sent anything.
 //!
 //! In the happy case the coordinator sends `Prepare` to each agent; when all are `Ready` it fixes run time
 //! zero a moment ahead, saves it and sends `Start`. The agents end by their own clocks; the last snapshot of
@@ -43,6 +54,7 @@ mod catching_up;
 mod event;
 mod load_change;
 mod time_base;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -102,23 +114,8 @@ pub struct RunLifecycle {
 impl RunLifecycle {
     /// A new run in [`RunPhase::Preparing`], already saved. The effects ask its agents to prepare.
     pub fn begin(record: RunRecord, lease: Duration, now: WallTime) -> (Self, Vec<RunEffect>) {
-        let presence = record
-            .agents
-            .iter()
-            .map(|agent| (agent.id.clone(), Presence::Preparing))
-            .collect();
-        let run = Self {
-            positions: positions_of(&record),
-            record,
-            presence,
-            lease,
-            deadline: now + PREPARE_TIMEOUT,
-            latest_deadline: now + PREPARE_TIMEOUT,
-            knows_run_zero: true,
-            has_shape: false,
-            fetched: BTreeMap::new(),
-            set_up_data: None,
-        };
+        let mut run = Self::without_agents(record, lease);
+        run.expect_all(now);
         let effects = run
             .record
             .agents
@@ -126,6 +123,31 @@ impl RunLifecycle {
             .map(|agent| run.prepare(agent))
             .collect();
         (run, effects)
+    }
+
+    /// A run whose agents are not known, or are not asked for anything yet.
+    fn without_agents(record: RunRecord, lease: Duration) -> Self {
+        Self {
+            positions: positions_of(&record),
+            record,
+            presence: BTreeMap::new(),
+            lease,
+            deadline: WallTime::default(),
+            latest_deadline: WallTime::default(),
+            knows_run_zero: true,
+            has_shape: false,
+            fetched: BTreeMap::new(),
+            set_up_data: None,
+        }
+    }
+
+    /// All agents of the record are to get ready.
+    fn expect_all(&mut self, now: WallTime) {
+        let agents = self.record.agents.iter();
+        self.presence = agents
+            .map(|agent| (agent.id.clone(), Presence::Preparing))
+            .collect();
+        self.set_deadline(now + PREPARE_TIMEOUT);
     }
 
     /// A run found unfinished by a coordinator that was restarted.
@@ -154,22 +176,17 @@ impl RunLifecycle {
             })
             .collect();
         let mut run = Self {
-            positions: positions_of(&record),
-            record,
             presence,
-            lease,
-            deadline: WallTime::default(),
-            latest_deadline: WallTime::default(),
             knows_run_zero: false,
-            has_shape: false,
-            fetched: BTreeMap::new(),
             set_up_data,
+            ..Self::without_agents(record, lease)
         };
         let mut effects = vec![RunEffect::Log(
             "coordinator restarted; waiting for the agents to reconnect".to_owned(),
         )];
         effects.extend(run.guess_run_zero(saved, now));
         match &run.record.phase {
+            RunPhase::Queued(_) | RunPhase::Provisioning(_) => run.set_waiting_deadline(now),
             // Agents that come back say again what they have prepared.
             RunPhase::Preparing => run.set_deadline(now + PREPARE_TIMEOUT),
             RunPhase::Failing(_) => run.set_deadline(run.failing_deadline(now)),
@@ -211,6 +228,9 @@ impl RunLifecycle {
             return Vec::new();
         }
         let mut effects = match event {
+            RunEvent::Waits(reason) => self.waits(reason, now),
+            RunEvent::AgentsChosen(agents) => self.agents_chosen(agents, now),
+            RunEvent::CannotBegin { problem } => self.cannot_begin(problem, now),
             RunEvent::AgentReady {
                 agent_id,
                 shape,

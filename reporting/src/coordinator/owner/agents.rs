@@ -55,6 +55,10 @@ impl Owner {
         );
         let _ = reply.send(Ok(()));
         self.registry_changed = true;
+        self.queue_changed = true;
+        if !self.runs_of(&agent_id).is_empty() {
+            self.registry.takes_part(&agent_id);
+        }
         if let Some(replaced) = replaced {
             // Its connection may seem to be there still; if it is alive after all, it comes back under another name.
             self.connections.remove(&replaced);
@@ -113,6 +117,7 @@ impl Owner {
         self.connections.remove(agent_id);
         self.registry.left(agent_id);
         self.registry_changed = true;
+        self.queue_changed = true;
         tracing::info!(agent = %self.name_of(agent_id), "agent disconnected");
         // Not now: of a connection that only fell silent a whole lease has gone by already.
         let since = self

@@ -4,6 +4,8 @@
 mod agents;
 mod late_results;
 mod news;
+mod requests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,17 +13,14 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{Hello, LogLine, ToAgent};
 use greylag_infra::{
-    AgentId, ChangeRefused, Completeness, InfrastructureView, LoadProfile, LoadTest, Registry,
-    RunEffect, RunEvent, RunId, RunLifecycle, RunPhase, RunRecord, RunTime, SetUpData, StartTerms,
-    StopRefused, UnfinishedRun, WallTime, save_once,
+    AgentId, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
+    RunLifecycle, RunRecord, RunTime, SetUpData, StartTerms, UnfinishedRun, WallTime, save_once,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::admission::HelloRefused;
-use super::dispatch::{
-    Chosen, MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights, worker_count,
-};
+use super::dispatch::StartRefused;
 use super::ramp_news::{RampNews, announce};
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
@@ -36,8 +35,6 @@ const TICK: Duration = Duration::from_millis(500);
 const LOOK_AT_DISK_EVERY: u32 = 10;
 /// Messages waiting to be written to one agent; an agent that lets them pile up is disconnected.
 pub(super) const AGENT_QUEUE: usize = 1_024;
-/// Letters and digits of a run's identifier: 36^12 ids, so two coordinators never give the same.
-const RUN_ID_LENGTH: usize = 12;
 
 /// Requests and events for the owner.
 pub(super) enum Command {
@@ -93,12 +90,20 @@ struct LiveRun {
     pending: VecDeque<RunEffect>,
     ramps: RampNews,
     over: bool,
+    /// Runs that were asked for before have smaller numbers.
+    order: u64,
 }
 
 pub(super) struct Owner {
     coordinator: Coordinator,
     registry: Registry,
     runs: BTreeMap<RunId, LiveRun>,
+    /// Of the next run.
+    next_order: u64,
+    /// Whether a run that waits may have its turn now, or another reason to wait.
+    queue_changed: bool,
+    /// Until when no run that waits begins, because agents come back to a coordinator that was restarted.
+    no_turn_before: WallTime,
     connections: BTreeMap<AgentId, Connection>,
     views: watch::Sender<Arc<Vec<InfrastructureView>>>,
     /// Whether the views are older than the registry.
@@ -119,6 +124,9 @@ impl Owner {
             coordinator: coordinator.clone(),
             registry,
             runs: BTreeMap::new(),
+            next_order: 0,
+            queue_changed: false,
+            no_turn_before: WallTime::default(),
             connections: BTreeMap::new(),
             views,
             registry_changed: true,
@@ -145,6 +153,9 @@ impl Owner {
             let ramps = RampNews::since(said_until);
             let (lifecycle, effects) =
                 RunLifecycle::recover(unfinished, self.coordinator.shared.lease, now);
+            if lifecycle.terms_of_waiting().is_some() {
+                self.no_turn_before = now + waiting::AGENTS_COME_BACK;
+            }
             self.adopt(run_id, lifecycle, effects, ramps).await;
         }
     }
@@ -195,6 +206,8 @@ impl Owner {
                 self.tick(&waiting).await;
             }
             self.publish();
+            self.perform_all().await;
+            self.let_waiting_runs_begin();
             self.perform_all().await;
             if let Some(reply) = shut_down {
                 // The asker may have given up waiting; the end is the same.
@@ -259,110 +272,6 @@ impl Owner {
         }
     }
 
-    async fn start_run(
-        &mut self,
-        test: LoadTest,
-        terms: &StartTerms,
-    ) -> Result<StartedRun, StartRefused> {
-        let mut test = test.settled();
-        let Chosen { agents, warnings } = choose_agents(&test, &self.registry, terms)?;
-        test.workers = worker_count(&agents);
-        if self.runs.len() >= MAX_RUNS_AT_ONCE {
-            return Err(StartRefused::TooManyRuns);
-        }
-        let now = self.coordinator.now();
-        let profile = test.profile();
-        let ramps = RampNews::new(user_type_weights(&test, &agents, &self.registry));
-        let record = RunRecord {
-            id: new_run_id(),
-            number: 0,
-            test,
-            phase: RunPhase::Preparing,
-            created_at: now,
-            started_at: None,
-            ended_at: None,
-            agents,
-            profile,
-            completeness: Completeness::default(),
-        };
-        let record = self
-            .coordinator
-            .store()
-            .create_run(record)
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cannot save a new run");
-                StartRefused::Store(error)
-            })?;
-        tracing::info!(run = %record.id, test = %record.test.name, number = record.number, "run starting");
-        self.keep_infrastructure(&record.test.infrastructure).await;
-        let (lifecycle, mut effects) =
-            RunLifecycle::begin(record.clone(), self.coordinator.shared.lease, now);
-        effects.extend(warnings.iter().cloned().map(RunEffect::Log));
-        self.adopt(record.id.clone(), lifecycle, effects, ramps)
-            .await;
-        Ok(StartedRun {
-            run: record,
-            warnings,
-        })
-    }
-
-    async fn stop_run(&mut self, run_id: &RunId) -> Result<(), StopRunError> {
-        let Some(run) = self.runs.get(run_id) else {
-            let known = self.coordinator.store().run(run_id).await.ok().flatten();
-            return Err(match known {
-                Some(record) => StopRefused::Over(record.phase.status().word()),
-                None => StopRefused::Unknown(run_id.shortened()),
-            }
-            .into());
-        };
-        run.lifecycle.may_stop()?;
-        self.advance(run_id, RunEvent::StopAsked).await;
-        Ok(())
-    }
-
-    async fn change_users(
-        &mut self,
-        run_id: &RunId,
-        users: u64,
-        over: Duration,
-    ) -> Result<(), ChangeUsersError> {
-        let Some(run) = self.runs.get(run_id) else {
-            let known = self.coordinator.store().run(run_id).await.ok().flatten();
-            return Err(match known {
-                Some(record) => ChangeRefused::Over(record.phase.status().word()),
-                None => ChangeRefused::Unknown(run_id.shortened()),
-            }
-            .into());
-        };
-        let over_us = u64::try_from(over.as_micros()).unwrap_or(u64::MAX);
-        let now = self.coordinator.now();
-        run.lifecycle.may_change_users(users, over_us, now)?;
-        self.advance(run_id, RunEvent::ChangeUsers { users, over_us })
-            .await;
-        Ok(())
-    }
-
-    /// Agents may name any infrastructure; one is there for ever once something runs in it.
-    async fn keep_infrastructure(&mut self, name: &str) {
-        self.registry.keep(name);
-        let saved = self.coordinator.store().save_infrastructure(name);
-        if let Err(error) = saved.await {
-            tracing::error!(%error, infrastructure = name, "cannot save the infrastructure; it will be forgotten at the next restart");
-        }
-    }
-
-    async fn create_infrastructure(&mut self, name: &str) -> Result<(), CreateInfrastructureError> {
-        self.registry.create(name)?;
-        self.registry_changed = true;
-        self.publish();
-        self.coordinator
-            .store()
-            .save_infrastructure(name)
-            .await
-            .map_err(CreateInfrastructureError::Store)
-    }
-
     /// Time has passed, in which results of some agents wait to be saved.
     async fn tick(&mut self, waiting: &BTreeSet<AgentId>) {
         self.give_time(waiting);
@@ -373,6 +282,7 @@ impl Owner {
                 announce(&self.coordinator, run.lifecycle.record(), &mut run.ramps).await;
             }
         }
+        self.queue_changed = true;
         self.registry.forget_strangers(self.coordinator.now());
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
@@ -434,7 +344,10 @@ impl Owner {
             pending: effects.into(),
             ramps,
             over: false,
+            order: self.next_order,
         };
+        self.next_order += 1;
+        self.queue_changed = true;
         self.runs.insert(run_id.clone(), run);
         self.perform(&run_id).await;
     }
@@ -534,6 +447,7 @@ impl Owner {
             .is_some_and(|run| run.over && run.pending.is_empty());
         if over {
             self.runs.remove(run_id);
+            self.queue_changed = true;
         }
         self.coordinator.changed();
     }
@@ -603,13 +517,4 @@ async fn log(coordinator: &Coordinator, run_id: &RunId, texts: Vec<String>) {
     if let Err(error) = coordinator.store().append_log(run_id, lines).await {
         tracing::error!(%error, run = %run_id, "cannot save log lines");
     }
-}
-
-fn new_run_id() -> RunId {
-    use rand::Rng;
-    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut random = rand::rng();
-    let letters =
-        (0..RUN_ID_LENGTH).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
-    letters.collect::<String>().into()
 }

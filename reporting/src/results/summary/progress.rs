@@ -10,6 +10,12 @@ use super::{SummaryCompleteness, SummaryTotals, SummaryWarning};
 pub struct Progress {
     /// `Running`, `Finished` or `Failed`.
     pub status: String,
+    /// Where it stands exactly: `Queued`, `Provisioning`, `Preparing`, `Running`, `Stopping`, `Finished` or `Failed`.
+    #[serde(default)]
+    pub phase: String,
+    /// Why it has not begun, while it is `Queued` or `Provisioning`.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// Why it failed or is failing.
     pub failure_reason: Option<String>,
     /// The same as a word for programs.

@@ -54,11 +54,13 @@ pub(crate) fn about_view(
         profile: run.profile.clone(),
         duration_s: run.test.duration_s,
         ramp_up_s: ramp_up_s(run),
-        awaits_shape: is_shaped && run.phase == RunPhase::Preparing,
+        awaits_shape: is_shaped && has_not_started(run),
         worker_count: run.test.workers,
         run_started: run.started_at,
         time_elapsed_s: run.elapsed_s(now),
         status: run.phase.status().word(),
+        phase: run.phase.word(),
+        waiting: run.phase.wait_reason(),
         failure_reason: run.phase.failure_reason().map(ToString::to_string),
         failure_code: run.phase.failure_reason().map(FailureReason::code),
         can_stop: can_stop(run),
@@ -85,9 +87,14 @@ fn users_wanted(run: &RunRecord, now: WallTime) -> u64 {
         .map_or(run.test.users, |step| step.users)
 }
 
+/// Whether a load shape may still say how its load goes.
+fn has_not_started(run: &RunRecord) -> bool {
+    run.phase == RunPhase::Preparing || run.phase.waiting().is_some()
+}
+
 /// Whether stopping would change anything.
 pub(crate) fn can_stop(run: &RunRecord) -> bool {
-    matches!(run.phase, RunPhase::Preparing | RunPhase::Running)
+    !run.phase.is_over() && !matches!(run.phase, RunPhase::Failing(_))
 }
 
 fn settings(
@@ -189,7 +196,7 @@ fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
                 None => "stages take",
             };
             format!("not used: the {instead} its place")
-        } else if run.phase == RunPhase::Preparing || run.profile.steps.is_empty() {
+        } else if has_not_started(run) || run.profile.steps.is_empty() {
             "defined by the scenario".to_owned()
         } else {
             format!("defined by the scenario\n{}", profile_text(&run.profile))

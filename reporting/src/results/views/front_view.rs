@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::results::summary::SummaryTotals;
 use crate::results::views::live_notices::LiveNotice;
+use crate::results::views::run_view::shown_status;
 
 /// The front page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -140,6 +141,10 @@ pub struct RunRow {
     pub url: String,
     /// `Running`, `Finished` or `Failed`.
     pub status: &'static str,
+    /// Where it stands exactly: `Queued`, `Provisioning`, `Preparing`, `Running`, `Stopping`, `Finished` or `Failed`.
+    pub phase: &'static str,
+    /// Why it has not begun, while it is `Queued` or `Provisioning`.
+    pub waiting: Option<String>,
     /// Why it failed (or is failing).
     pub failure_reason: Option<String>,
     /// The same as a word for programs.
@@ -182,6 +187,18 @@ pub struct RunRow {
     /// Requests per second over the run, in at most 60 equal steps; empty before the first
     /// second.
     pub sparkline: Vec<f64>,
+}
+
+impl RunRow {
+    /// The word that the list shows: of a run that waits its phase, else its status.
+    pub(crate) fn shown_status(&self) -> &'static str {
+        shown_status(self.status, self.phase, self.waiting.is_some())
+    }
+
+    /// What there is to say of its status.
+    pub(crate) fn remark_on_status(&self) -> Option<&String> {
+        self.failure_reason.as_ref().or(self.waiting.as_ref())
+    }
 }
 
 /// Most points of a sparkline.

@@ -97,6 +97,10 @@ pub struct AboutView {
     pub time_elapsed_s: f64,
     /// Status: `Running`, `Finished` or `Failed`.
     pub status: &'static str,
+    /// Where it stands exactly: `Queued`, `Provisioning`, `Preparing`, `Running`, `Stopping`, `Finished` or `Failed`.
+    pub phase: &'static str,
+    /// Why it has not begun, while it is `Queued` or `Provisioning`.
+    pub waiting: Option<String>,
     /// Why it failed (or is failing).
     pub failure_reason: Option<String>,
     /// The same as a word for programs.
@@ -111,6 +115,18 @@ pub struct AboutView {
     #[serde(rename = "now_us")]
     #[schema(value_type = u64)]
     pub now: WallTime,
+}
+
+impl AboutView {
+    /// The word that the page shows: of a run that waits its phase, else its status.
+    pub(crate) fn shown_status(&self) -> &'static str {
+        shown_status(self.status, self.phase, self.waiting.is_some())
+    }
+}
+
+/// The word that pages show for where a run stands.
+pub(crate) fn shown_status(status: &'static str, phase: &'static str, waits: bool) -> &'static str {
+    if waits { phase } else { status }
 }
 
 /// One setting of a run beyond those that every run has, as a text. Secrets are not in it.

@@ -384,6 +384,8 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         test: run.test.name.clone(),
         url: run_url(&run.id),
         status: run.phase.status().word(),
+        phase: run.phase.word(),
+        waiting: run.phase.wait_reason(),
         failure_reason: run.phase.failure_reason().map(ToString::to_string),
         failure_code: run.phase.failure_reason().map(FailureReason::code),
         remark: run.remark(),

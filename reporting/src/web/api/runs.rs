@@ -114,7 +114,7 @@ pub(in crate::web) async fn delete_run(
     tag = "runs",
     request_body(content = TestDraft, description = "A load test, with the keys of a test file; durations are seconds, or texts such as 1h20m"),
     responses(
-        (status = 201, description = "It is starting", body = RunStarted, headers(("location" = String, description = "Path of its page"))),
+        (status = 201, description = "It is starting, or waits for its turn", body = RunStarted, headers(("location" = String, description = "Path of its page"))),
         (status = 409, description = "No agent is connected, agents differ, or too many runs are in progress", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 422, description = "The load test is not valid", body = ErrorBody),
@@ -265,6 +265,8 @@ pub(in crate::web) async fn progress(
     } = run_view(&state.coordinator, &run, &Scope::default()).await?;
     Ok(Json(Progress {
         status: about.status.to_owned(),
+        phase: about.phase.to_owned(),
+        waiting: about.waiting,
         failure_reason: about.failure_reason,
         failure_code: about.failure_code.map(str::to_owned),
         elapsed_s: about.time_elapsed_s,

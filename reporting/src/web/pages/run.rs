@@ -53,7 +53,9 @@ pub(in crate::web) async fn run_page(
     let page = RunPage {
         page_title: format!(
             "{} #{} – {} – Greylag",
-            update.view.about.test_name, update.view.about.number, update.view.about.status
+            update.view.about.test_name,
+            update.view.about.number,
+            update.view.about.shown_status()
         ),
         view: update.view,
         first: update.delta,

@@ -38,9 +38,9 @@ impl StartError {
                 .map(|error| DraftError::new(error.path(), error.to_string()))
                 .collect(),
             StartRefused::Misfit(misfit) => one(&misfit.path()),
-            StartRefused::UnknownInfrastructure { .. } | StartRefused::NoAgentConnected(_) => {
-                one("infrastructure")
-            }
+            StartRefused::UnknownInfrastructure { .. }
+            | StartRefused::Infrastructure(_)
+            | StartRefused::NoAgentConnected(_) => one("infrastructure"),
             StartRefused::UnknownScenario { .. } | StartRefused::NotInBuild { .. } => {
                 one("scenario")
             }

@@ -202,14 +202,14 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_EXPECT_WORKERS",
         Value,
         Refused,
-        "a run takes the agents that are connected when it starts; start it when they are",
+        "use `--agents N`: agents are what a run waits for, and each starts workers",
     ),
     option(
         &["--expect-workers-max-wait"],
         "LOCUST_EXPECT_WORKERS_MAX_WAIT",
         Value,
         Refused,
-        "a run takes the agents that are connected when it starts; start it when they are",
+        "use `--agents-timeout DURATION`",
     ),
     option(
         &["--enable-rebalancing"],

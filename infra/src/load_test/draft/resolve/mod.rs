@@ -141,6 +141,7 @@ impl TestDraft {
             test.scenario = self.default_scenario(scenario);
         }
         test.stop_timeout_s = self.stop_timeout.unwrap_or(defaults.stop_timeout_s);
+        test.fleet.agents_timeout_s = self.agents_timeout.unwrap_or(defaults.agents_timeout_s);
         test.users = self.users.unwrap_or(defaults.users);
         let has_shape = scenario.is_some_and(|scenario| scenario.has_shape);
         if test.follows_shape(has_shape) {

@@ -2,6 +2,7 @@ mod gaps;
 mod load_change;
 mod restarts;
 mod slow_links;
+mod waiting;
 
 use proptest::prelude::*;
 
@@ -407,6 +408,9 @@ fn shape(users: u64, ends_at_s: u64) -> LoadProfile {
 fn any_event() -> impl Strategy<Value = RunEvent> {
     let agent = prop_oneof![Just("a"), Just("b"), Just("c"), Just("stranger")];
     prop_oneof![
+        1 => Just(RunEvent::Waits(waiting::busy())),
+        1 => (0..3u32).prop_map(|free| RunEvent::Waits(waiting::missing(free))),
+        3 => Just(waiting::chosen()),
         4 => agent.clone().prop_map(ready),
         2 => (agent.clone(), prop::option::weighted(0.2, Just("broke")))
             .prop_map(|(agent, failure)| ended(agent, failure)),
@@ -423,29 +427,38 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
 
 fn rank(phase: &RunPhase) -> u8 {
     match phase {
-        RunPhase::Preparing => 0,
-        RunPhase::Running => 1,
-        RunPhase::Failing(_) => 2,
-        RunPhase::Finished | RunPhase::Failed(_) => 3,
+        RunPhase::Queued(_) | RunPhase::Provisioning(_) => 0,
+        RunPhase::Preparing => 1,
+        RunPhase::Running => 2,
+        RunPhase::Failing(_) => 3,
+        RunPhase::Finished | RunPhase::Failed(_) => 4,
     }
 }
 
 proptest! {
     /// Whatever happens in whatever order, with restarts in between: phases only go forward, the first reason
     /// stays, every change is saved before it is sent (the load profile too), Finished means that all agents ended without failure,
-    /// and once enough time passes every run is over.
+    /// a run that waits has no agents and sends nothing, and once enough time passes every run is over.
     #[test]
     fn invariants_hold_for_any_history(
+        waits in any::<bool>(),
         history in prop::collection::vec((any_event(), 0u64..20_000_000, prop::bool::weighted(0.05)), 0..60)
     ) {
-        let (mut run, _) = RunLifecycle::begin(record(&["a", "b", "c"]), LEASE, at(0));
+        let (mut run, _) = if waits {
+            RunLifecycle::wait(waiting::waiting(), LEASE, at(0))
+        } else {
+            RunLifecycle::begin(record(&["a", "b", "c"]), LEASE, at(0))
+        };
         let mut saved = run.record().clone();
         let mut now = at(0);
         let mut first_reason: Option<FailureReason> = None;
         let check = |before: &RunRecord, run: &RunLifecycle, effects: &[RunEffect], saved: &mut RunRecord| {
             let after = run.record();
             assert!(rank(&after.phase) >= rank(&before.phase));
-            assert!(rank(&before.phase) < 3 || (before == after && effects.is_empty()));
+            if rank(&after.phase) == 0 || (rank(&before.phase) == 0 && rank(&after.phase) > 1) {
+                assert!(after.agents.is_empty() && sent(effects).is_empty());
+            }
+            assert!(rank(&before.phase) < 4 || (before == after && effects.is_empty()));
             if before.phase != after.phase {
                 let save = effects.iter().position(|e| *e == RunEffect::Save);
                 let first_send = effects.iter().position(|e| matches!(e,
@@ -503,6 +516,12 @@ proptest! {
                 let first = first_reason.get_or_insert_with(|| reason.clone());
                 prop_assert_eq!(&*first, reason);
             }
+        }
+        if run.record().phase.waiting().is_some() {
+            // A run that has its turn waits no longer than it may.
+            let before = run.record().clone();
+            let effects = run.handle(RunEvent::Waits(waiting::missing(0)), now);
+            check(&before, &run, &effects, &mut saved);
         }
         for _ in 0..4 {
             now = now + Duration::from_secs(200);

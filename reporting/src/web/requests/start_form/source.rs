@@ -36,6 +36,9 @@ impl Source {
         draft.stop_timeout = draft
             .stop_timeout
             .filter(|seconds| *seconds != TestDefaults::USUAL.stop_timeout_s);
+        draft.agents_timeout = draft
+            .agents_timeout
+            .filter(|seconds| *seconds != TestDefaults::USUAL.agents_timeout_s);
         Self {
             key: run.id.to_string(),
             title: format!("“{} #{}”", run.test.name, run.number),

@@ -1,0 +1,111 @@
+//! Runs that wait: for other runs on their infrastructure, then for their agents.
+
+use std::time::Duration;
+
+use greylag_infra::{
+    LoadTest, RunEffect, RunEvent, RunId, RunRecord, StartTerms, Turn, WaitReason, turn_of,
+};
+
+use super::Owner;
+use crate::coordinator::dispatch::{Chosen, StartRefused, choose_agents, user_type_weights};
+use crate::coordinator::ramp_news::RampNews;
+
+/// How long after a restart agents have to come back before a run begins with those that did.
+pub(super) const AGENTS_COME_BACK: Duration = Duration::from_secs(3);
+
+impl Owner {
+    /// What becomes of a run that is asked for now.
+    pub(super) fn turn_of_new(&self, record: &RunRecord) -> Turn {
+        let runs = self.runs.values();
+        let mut before: Vec<_> = runs.map(|run| (run.order, run)).collect();
+        before.sort_by_key(|(order, _)| *order);
+        let before = before.into_iter().map(|(_, run)| run.lifecycle.record());
+        turn_of(record, before, self.free_agents(record))
+    }
+
+    fn free_agents(&self, record: &RunRecord) -> usize {
+        let free = self.registry.free_agents(&record.test.infrastructure);
+        free.map_or(0, |agents| agents.len())
+    }
+
+    /// Whether a test whose turn has not come may wait for it: it is refused if the agents that are there show that it
+    /// could not begin, and if there are none and it does not say that it waits for some.
+    pub(super) fn may_wait(
+        &mut self,
+        test: &LoadTest,
+        terms: &StartTerms,
+        reason: &WaitReason,
+    ) -> Result<(), StartRefused> {
+        let is_asked = test.fleet.agents.is_given() || !matches!(reason, WaitReason::Agents { .. });
+        match choose_agents(test, &self.registry, terms) {
+            Ok(_) => Ok(()),
+            // Agents may name an infrastructure that is not there; so may runs that wait for them.
+            Err(StartRefused::UnknownInfrastructure { .. }) if is_asked => {
+                self.registry_changed = true;
+                Ok(self.registry.create(&test.infrastructure)?)
+            }
+            Err(StartRefused::NoAgentConnected(_)) if is_asked => Ok(()),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Lets those runs begin whose turn it is, and says of the others why they wait.
+    pub(super) fn let_waiting_runs_begin(&mut self) {
+        if !std::mem::take(&mut self.queue_changed) {
+            return;
+        }
+        let waits = |run: &super::LiveRun| run.lifecycle.terms_of_waiting().is_some();
+        let waiting = self.runs.iter().filter(|(_, run)| waits(run));
+        let mut waiting: Vec<(u64, RunId)> =
+            waiting.map(|(id, run)| (run.order, id.clone())).collect();
+        waiting.sort();
+        for (order, run_id) in waiting {
+            let Some(run) = self.runs.get(&run_id) else {
+                continue;
+            };
+            // What it waits for is saved before anything follows from it.
+            if !run.pending.is_empty() {
+                continue;
+            }
+            let record = run.lifecycle.record();
+            let mut before: Vec<_> = self
+                .runs
+                .values()
+                .filter(|other| other.order < order)
+                .collect();
+            before.sort_by_key(|other| other.order);
+            let before = before.into_iter().map(|other| other.lifecycle.record());
+            match turn_of(record, before, self.free_agents(record)) {
+                Turn::Wait(reason) => self.note(&run_id, RunEvent::Waits(reason)),
+                Turn::Begin if self.coordinator.now() < self.no_turn_before => {}
+                Turn::Begin => self.begin(&run_id),
+            }
+        }
+    }
+
+    /// Its turn has come.
+    fn begin(&mut self, run_id: &RunId) {
+        let Some(run) = self.runs.get_mut(run_id) else {
+            return;
+        };
+        let Some(terms) = run.lifecycle.terms_of_waiting() else {
+            return;
+        };
+        let test = &run.lifecycle.record().test;
+        match choose_agents(test, &self.registry, terms) {
+            Ok(Chosen { agents, warnings }) => {
+                run.ramps = RampNews::new(user_type_weights(test, &agents, &self.registry));
+                for agent in &agents {
+                    self.registry.takes_part(&agent.id);
+                }
+                let warnings = warnings.into_iter().map(RunEffect::Log);
+                run.pending.extend(warnings);
+                self.note(run_id, RunEvent::AgentsChosen(agents));
+            }
+            Err(refused) => {
+                let problem = refused.to_string();
+                self.note(run_id, RunEvent::CannotBegin { problem });
+            }
+        }
+    }
+}
