@@ -21,7 +21,7 @@ pub(crate) fn set_crate_dir(dir: &'static str) {
     let _ = CRATE_DIR.set(dir);
 }
 
-/// The commit of this program's crate, if it can be told.
+/// The commit of this program's crate, if it is known.
 pub(super) async fn source_commit() -> Option<SourceCommit> {
     commit_of(Path::new(CRATE_DIR.get()?)).await
 }
