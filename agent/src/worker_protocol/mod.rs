@@ -255,6 +255,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "c16aba8e"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "a521eb4a"));
     }
 }
