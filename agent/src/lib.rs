@@ -8,6 +8,7 @@ mod bounded_names;
 mod cli;
 #[cfg(feature = "coordinator")]
 mod demo_target;
+mod innermost;
 mod main_macro;
 mod open_files;
 mod own_build;

@@ -44,4 +44,5 @@ pub use run::{
     CHANGE_DELAY, ChangeRefused, Completeness, END_GRACE, Gap, GapCause, LATE_RESULTS, MAX_GAPS,
     PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord, RunStatus,
     START_DELAY, StopRefused, Turn, UnfinishedRun, WaitReason, Waiting, save_once, turn_of,
+    worker_count,
 };

@@ -136,7 +136,7 @@ pub struct ListedBuild {
     #[serde(rename = "uploaded_at_us")]
     #[cfg_attr(feature = "coordinator", schema(value_type = u64))]
     pub uploaded_at: WallTime,
-    /// The commit that it was compiled from, if that is known.
+    /// The commit that its crate was at when it was uploaded, if that is known.
     pub commit: Option<SourceCommit>,
     /// The names of its scenarios.
     pub scenarios: Vec<String>,

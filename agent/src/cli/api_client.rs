@@ -18,6 +18,7 @@ use crate::agent::{AgentConfigError, has_credentials};
 use crate::cli::failure::Failure;
 use crate::cli::options::trusting;
 use crate::cli::run_list::RunListPart;
+use crate::innermost::innermost;
 
 /// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,11 +34,25 @@ pub(crate) enum ApiError {
     )]
     Unreachable { url: String, cause: String },
     /// It refused, for this reason.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused { reason: String, status: StatusCode },
     /// Something other than a coordinator answers.
     #[error("{url} does not answer as a Greylag coordinator ({cause}); check the address")]
     Strange { url: String, cause: String },
+}
+
+impl ApiError {
+    /// Whether the same may be done a moment later: it is not there, or something else is under way.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => {
+                *status == StatusCode::CONFLICT || status.is_server_error()
+            }
+            // Such as a proxy whose coordinator is being restarted.
+            Self::Strange { .. } => true,
+        }
+    }
 }
 
 /// A CSV history as it comes.
@@ -353,7 +368,10 @@ impl ApiClient {
             .await
             .map_err(|error| self.unreachable(&error))?;
         match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(body) => Err(ApiError::Refused(body.error)),
+            Ok(body) => Err(ApiError::Refused {
+                reason: body.error,
+                status,
+            }),
             Err(_) => Err(self.strange(format!("status {status}"))),
         }
     }
@@ -380,13 +398,4 @@ fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// The cause that says something: "connection refused" rather than "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

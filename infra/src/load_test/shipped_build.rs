@@ -28,7 +28,7 @@ pub struct BuildManifest {
     /// Who uploads it, such as `ada@laptop`; may be empty.
     #[serde(default)]
     pub uploaded_by: String,
-    /// The commit that it was compiled from, if that is known.
+    /// The commit that its crate was at when it was uploaded, if that is known.
     #[serde(default)]
     pub commit: Option<SourceCommit>,
     /// The scenarios compiled into it.
@@ -79,7 +79,7 @@ pub struct ShippedBuild {
     /// When it was uploaded.
     #[serde(rename = "uploaded_at_us")]
     pub uploaded_at: WallTime,
-    /// The commit that it was compiled from, if that is known.
+    /// The commit that its crate was at when it was uploaded, if that is known.
     pub commit: Option<SourceCommit>,
     /// The scenario that the run is of.
     pub scenario: ShippedScenario,

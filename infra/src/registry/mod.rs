@@ -323,7 +323,6 @@ impl Registry {
             heard.map(|agent| agent.name.as_str())
         };
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
-        let was_spent = agents.get(&agent_id).is_some_and(|agent| agent.is_spent);
         let asked_for = known.into_iter().chain([hello.name.clone()]);
         let name = asked_for
             .into_iter()
@@ -362,7 +361,7 @@ impl Registry {
                 }),
                 status: ConnectionStatus::Connected,
                 last_heard: now,
-                is_spent: was_spent || (hello.once && !hello.runs.is_empty()),
+                is_spent: hello.once && !hello.runs.is_empty(),
                 unsaved_us: 0,
             },
         );
@@ -505,6 +504,15 @@ impl Registry {
         let mut agents = self.connected_agents(infrastructure)?;
         agents.retain(|agent| !agent.is_spent);
         Some(agents)
+    }
+
+    /// How many there are of [`Registry::free_agents`].
+    pub fn free_count(&self, infrastructure: &str) -> usize {
+        let agents = self.infrastructures.get(infrastructure).into_iter();
+        let free = agents
+            .flat_map(BTreeMap::values)
+            .filter(|agent| agent.status == ConnectionStatus::Connected && !agent.is_spent);
+        free.count()
     }
 
     /// The connected agents of an infrastructure by name, or none if there is no such infrastructure.

@@ -48,6 +48,30 @@ fn an_infrastructure_is_pending_then_connected_then_disconnected() {
 }
 
 #[test]
+fn an_agent_of_one_run_is_free_until_it_has_one() {
+    let mut registry = Registry::default();
+    let mut once = hello("1", "a", "load");
+    once.once = true;
+    registry.join(&once, at(0)).unwrap();
+    registry.join(&hello("2", "b", "load"), at(0)).unwrap();
+    let free = |registry: &Registry| {
+        let agents = registry.free_agents("load").unwrap();
+        assert_eq!(agents.len(), registry.free_count("load"));
+        agents.len()
+    };
+    assert_eq!(free(&registry), 2);
+    registry.takes_part(&id("1"));
+    registry.takes_part(&id("2"));
+    assert_eq!(free(&registry), 1);
+    // Its run was over before it heard of it: otherwise it would name it, or have ended.
+    registry.left(&id("1"));
+    registry.join(&once, at(1)).unwrap();
+    assert_eq!(free(&registry), 2);
+    registry.left(&id("2"));
+    assert_eq!(free(&registry), 1);
+}
+
+#[test]
 fn a_connected_agent_that_is_not_heard_is_silent() {
     let mut registry = Registry::default();
     registry.join(&hello("1", "a", "load"), at(0)).unwrap();

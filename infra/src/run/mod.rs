@@ -10,5 +10,5 @@ pub use lifecycle::{
     CHANGE_DELAY, ChangeRefused, END_GRACE, PREPARE_TIMEOUT, RunEffect, RunEvent, RunLifecycle,
     START_DELAY, StopRefused, UnfinishedRun, save_once,
 };
-pub use record::{RunAgent, RunPhase, RunRecord, RunStatus};
+pub use record::{RunAgent, RunPhase, RunRecord, RunStatus, worker_count};
 pub use waiting::{Turn, WaitReason, Waiting, turn_of};

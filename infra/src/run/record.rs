@@ -227,3 +227,9 @@ impl RunRecord {
         self.run_time(now).as_micros() as f64 / 1e6
     }
 }
+
+/// How many workers these agents have.
+pub fn worker_count(agents: &[RunAgent]) -> u32 {
+    let workers: usize = agents.iter().map(|agent| agent.workers.len()).sum();
+    u32::try_from(workers).unwrap_or(u32::MAX)
+}

@@ -15,7 +15,7 @@ pub enum BuildError {
     )]
     TooLarge { size: u64 },
     #[error(
-        "there is no room for another build: runs refer to all that are stored; delete one with `greylag builds delete`"
+        "another build does not fit beside those that are stored, and runs refer to all of them; delete one with `greylag builds delete`"
     )]
     NoRoom,
     #[error(

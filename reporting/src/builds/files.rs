@@ -161,7 +161,10 @@ impl Files {
             if self.whole(&hash)?.is_some() {
                 continue;
             }
-            let said = fs::metadata(self.path(&hash, MANIFEST))?.modified()?;
+            let Some(said) = found(fs::metadata(self.path(&hash, MANIFEST)))? else {
+                continue;
+            };
+            let said = said.modified()?;
             let came = found(fs::metadata(self.path(&hash, PART)))?;
             let came = came.and_then(|metadata| metadata.modified().ok());
             waiting.push((came.map_or(said, |came| came.max(said)), hash));

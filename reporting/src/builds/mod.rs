@@ -111,10 +111,13 @@ impl BuildStore {
                 });
             }
             if files.whole(&manifest.sha256)?.is_some() {
+                if files.manifest(&manifest.sha256)?.is_none() {
+                    files.announce(&manifest)?;
+                }
                 return Ok(Stored::Whole);
             }
-            let received = files.received(&manifest.sha256)?;
             make_room(files, &manifest, &needed)?;
+            let received = files.received(&manifest.sha256)?;
             let missing = manifest.size.saturating_sub(received);
             if files.free_bytes()? < missing.saturating_add(SPARE_BYTES) {
                 return Err(BuildError::DiskFull);
@@ -153,6 +156,10 @@ impl BuildStore {
                 return Err(BuildError::OtherSize {
                     announced: manifest.size,
                 });
+            }
+            // Others may have come since it was announced.
+            if files.free_bytes()? < SPARE_BYTES.saturating_add(piece.len() as u64) {
+                return Err(BuildError::DiskFull);
             }
             files.append(hash, offset, &piece)?;
             if end < manifest.size {

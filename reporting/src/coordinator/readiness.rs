@@ -40,8 +40,7 @@ impl Coordinator {
         !self.shared.commands.is_closed()
     }
 
-    /// Whether runs can be started and results be saved. Where nothing has shown lately that the store can save, something
-    /// is saved.
+    /// Whether runs can be started and results be saved. Where no probe has tried lately, something is saved.
     ///
     /// # Errors
     /// They cannot.

@@ -1,6 +1,6 @@
 //! What the generator itself ran short of in a run, as rows.
 
-use greylag_infra::{GeneratorNotice, GeneratorNotices, RunId};
+use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, RunId};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
@@ -57,7 +57,10 @@ pub(super) fn read(
             let mut of_name = agents.iter().filter(|agent| agent.name == name);
             of_name.any(|agent| agent.workers.contains(&worker))
         };
-        notices.retain(|notice| notice.worker.is_none_or(is_of_agent));
+        notices.retain(|notice| match notice.kind {
+            NoticeKind::CoarseResults => notice.subject == name,
+            _ => notice.worker.is_none_or(is_of_agent),
+        });
     }
     Ok(notices)
 }

@@ -11,7 +11,7 @@ use super::stored_interval::{self, ALL_AGENTS, INTERVAL_COLUMNS, Place};
 use crate::measure::interval::{IntervalSum, PackedInterval};
 use crate::measure::windows::{NOTHING_ROLLED, Rolled, bucket_of, width};
 
-/// Seconds behind the newest result after which a stretch is taken to be complete. Nothing breaks if more
+/// Seconds behind the present one of the run after which a stretch is taken to be complete. Nothing breaks if more
 /// comes later: it is added at every level that is there.
 const GRACE_S: u32 = 20;
 
@@ -97,15 +97,15 @@ fn add_stored(
     }
 }
 
-/// Rolls up what is complete when the run has come to `last_second`; says how far.
+/// Rolls up what is complete when the run has come to this second; says how far.
 pub(super) fn roll(
     connection: &Connection,
     run: i64,
     mut rolled: Rolled,
-    last_second: u32,
+    present: u32,
     sum: &mut IntervalSum,
 ) -> StoreResult<Rolled> {
-    let mut complete = last_second.saturating_sub(GRACE_S);
+    let mut complete = present.saturating_sub(GRACE_S);
     for (level, until) in rolled.iter_mut().enumerate().skip(1) {
         complete = bucket_of(complete, level);
         if complete <= *until {

@@ -9,7 +9,10 @@ use greylag_tests::{AccessLog, Cluster, Nginx, ProcessId, heavy, wait};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, declared, greylag, request, test};
+use crate::support::{
+    RUN_TIMEOUT, SOON, assert_equal_to_log, assert_finishes_as_logged, declared, greylag, request,
+    test,
+};
 
 /// A lease short enough to wait for, as it is given on the command line.
 pub(crate) const SHORT_LEASE: &str = "4s";
@@ -94,12 +97,7 @@ async fn coordinator_killed_and_restarted() {
         Some(kept) >= seen["requests"].as_u64(),
         "{kept} requests are kept of {seen}"
     );
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
-    let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use greylag_tests::{AgentSocket, Cluster, Heard, Nginx, heavy, hello, wait};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, test};
+use crate::support::{RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, test};
 
 async fn welcome(url: &str, agent_id: &str) -> AgentSocket {
     let mut socket = AgentSocket::connect(url, &[])
@@ -103,12 +103,7 @@ async fn bad_frames_close_their_connection_only() {
         assert_eq!(counted["closed_connections"][reason], times, "{counted}");
     }
 
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
-    let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 
 #[tokio::test]
@@ -164,12 +159,7 @@ async fn no_agent_adds_to_the_results_of_others() {
         stranger.wait_until_closed().await;
     }
 
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
-    let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 
 #[tokio::test]

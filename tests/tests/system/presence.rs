@@ -7,7 +7,7 @@ use greylag_tests::{Browser, ChaosProxy, Cluster, Nginx, heavy, lock_store, wait
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, page_field, test};
+use crate::support::{RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, page_field, test};
 
 /// Longer than any of these tests: only presence shows that an agent is gone.
 const LONG_LEASE: [&str; 2] = ["--lease", "600s"];
@@ -209,12 +209,7 @@ async fn a_store_that_cannot_save_is_shown_and_nothing_is_lost() {
         view["notices"] == json!([])
     })
     .await;
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
-    let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 
 /// The agent is heard, but nothing that it sent is acknowledged.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_tests::summary::Summary;
-use greylag_tests::{AccessLog, Api, Counts, Greylag, stored_counts};
+use greylag_tests::{AccessLog, Api, Cluster, Counts, Greylag, Nginx, stored_counts};
 use serde_json::{Value, json};
 
 /// How long a short run may take from its start to its end on a slow machine.
@@ -75,6 +75,14 @@ pub(crate) fn endpoint_counts(summary: &Summary) -> BTreeMap<(String, String), C
             ((endpoint.method.clone(), endpoint.name.clone()), counts)
         })
         .collect()
+}
+
+/// Waits until the run is finished, and checks that it is what the witness saw.
+pub(crate) async fn assert_finishes_as_logged(cluster: &Cluster, nginx: Nginx, id: &str) {
+    let api = cluster.api();
+    api.wait_for_status(id, "Finished", RUN_TIMEOUT).await;
+    let log = nginx.finish().await;
+    assert_equal_to_log(api, cluster.data(), id, &log).await;
 }
 
 /// Checks that summary, page and store hold exactly what the witness saw, in all and per endpoint.

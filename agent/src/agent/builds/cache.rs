@@ -92,6 +92,10 @@ impl BuildCache {
         if !is_at(&file, &path)? || file.metadata()?.len() != size {
             return Ok(None);
         }
+        if self.group.is_some() {
+            // It may have been kept for workers of another user.
+            self.let_workers_run(&file)?;
+        }
         // So that it counts as used just now; which one makes room is not worth an error.
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(CachedBuild {
@@ -100,13 +104,11 @@ impl BuildCache {
         }))
     }
 
-    /// Begins or continues to fetch a program; none while another process does.
-    pub(super) fn begin(&self, hash: &FileHash) -> io::Result<Option<Part>> {
-        // Another user's worker must get through to the file it starts.
-        let mode = if self.group.is_some() { 0o711 } else { 0o700 };
+    /// Begins or continues to fetch a program of this size; none while another process does, or when one just has.
+    pub(super) fn begin(&self, hash: &FileHash, size: u64) -> io::Result<Option<Part>> {
         DirBuilder::new()
             .recursive(true)
-            .mode(mode)
+            .mode(0o700)
             .create(&self.dir)?;
         let path = self.dir.join(hash.as_str()).with_extension("part");
         let mut options = OpenOptions::new();
@@ -118,6 +120,12 @@ impl BuildCache {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         if !is_at(&file, &path)? {
+            return Ok(None);
+        }
+        // Whoever fetches it gives it its name while it holds the lock.
+        let whole = found(fs::metadata(self.dir.join(hash.as_str())))?;
+        if whole.is_some_and(|whole| whole.len() == size) {
+            fs::remove_file(&path)?;
             return Ok(None);
         }
         let received = file.metadata()?.len();
@@ -193,17 +201,23 @@ impl BuildCache {
 
     /// Gives a part that is right its name: executable, and nothing that anyone may change.
     pub(super) fn complete(&self, part: Part, hash: &FileHash) -> io::Result<()> {
-        let mode = match self.group {
-            Some(group) => {
-                fchown(&part.file, None, Some(group))?;
-                0o550
-            }
-            None => 0o500,
-        };
-        part.file.set_permissions(Permissions::from_mode(mode))?;
+        self.let_workers_run(&part.file)?;
         part.file.sync_all()?;
         fs::rename(&part.path, self.dir.join(hash.as_str()))?;
         File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl BuildCache {
+    /// Makes a program executable for its workers, and nothing that anyone may change.
+    fn let_workers_run(&self, file: &File) -> io::Result<()> {
+        let Some(group) = self.group else {
+            return file.set_permissions(Permissions::from_mode(0o500));
+        };
+        fchown(file, None, Some(group))?;
+        // Another user's worker must get through to the file it starts.
+        fs::set_permissions(&self.dir, Permissions::from_mode(0o711))?;
+        file.set_permissions(Permissions::from_mode(0o550))
     }
 }
 

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::cache::{BuildCache, CachedBuild, Part};
 use super::{AgentConfig, BuildUnavailable};
+use crate::innermost::innermost;
 
 /// How long nothing may come before fetching is given up.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -133,7 +134,7 @@ pub(super) async fn fetch(
             fetched.store(build.size, Ordering::Relaxed);
             return Ok(cached);
         }
-        let Some(mut part) = cache.begin(hash).map_err(of_cache)? else {
+        let Some(mut part) = cache.begin(hash, build.size).map_err(of_cache)? else {
             // Another agent of this machine, or another run, fetches it: that is our progress, too.
             let received = cache.received(hash);
             if received != of_others {
@@ -146,17 +147,21 @@ pub(super) async fn fetch(
             sleep(LOOK_EVERY).await;
             continue;
         };
-        cache.make_room(hash, build.size)?;
+        let (room, named, size) = (Arc::clone(cache), hash.clone(), build.size);
+        let made = spawn_blocking(move || room.make_room(&named, size)).await;
+        made.map_err(|panic| of_cache(std::io::Error::other(panic)))??;
         came_at = Instant::now();
+        let was_resumed = part.received > 0;
+        let mut most = part.received;
         while part.received < build.size {
-            let before = part.received;
             let rest = download.fetch_rest(cache, build, &mut part, fetched);
             let cause = match rest.await {
                 Ok(()) => break,
                 Err(Broken::Final(unavailable)) => return Err(unavailable),
                 Err(Broken::Connection(cause)) => cause,
             };
-            if part.received > before {
+            if part.received > most {
+                most = part.received;
                 came_at = Instant::now();
             } else if came_at.elapsed() > GIVE_UP_AFTER {
                 return Err(failed(hash, FetchError::Stalled { cause }));
@@ -169,9 +174,16 @@ pub(super) async fn fetch(
         let is_right = checked.map_err(|panic| of_cache(std::io::Error::other(panic)))?;
         if !is_right.map_err(of_cache)? {
             part.empty().map_err(of_cache)?;
+            if was_resumed {
+                // What was there from before may have been lost with the power.
+                continue;
+            }
             return Err(failed(hash, FetchError::OtherContent));
         }
-        cache.complete(part, hash).map_err(of_cache)?;
+        let (whole, named) = (Arc::clone(cache), hash.clone());
+        let completed = spawn_blocking(move || whole.complete(part, &named)).await;
+        let completed = completed.map_err(|panic| of_cache(std::io::Error::other(panic)))?;
+        completed.map_err(of_cache)?;
     }
 }
 
@@ -180,13 +192,4 @@ fn failed(hash: &FileHash, source: FetchError) -> BuildUnavailable {
         build: hash.short().to_owned(),
         source,
     }
-}
-
-/// The cause that says something.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -22,7 +22,10 @@ fn cache(directory: &TempDir, max_bytes: u64) -> BuildCache {
 /// Puts a program into the cache, as if fetched.
 fn put(cache: &BuildCache, content: &[u8]) -> Result<(), CacheError> {
     let hash = hash_of(content);
-    let mut part = cache.begin(&hash).unwrap().expect("it is free");
+    let mut part = cache
+        .begin(&hash, content.len() as u64)
+        .unwrap()
+        .expect("it is free");
     cache.make_room(&hash, content.len() as u64)?;
     part.file.write_all(content).unwrap();
     assert!(BuildCache::is_right(part.path(), &hash).unwrap());
@@ -55,13 +58,16 @@ fn fetching_continues_after_the_end_of_a_process_and_only_one_fetches() {
     let directory = TempDir::new().unwrap();
     let cache = cache(&directory, 100);
     let hash = hash_of(b"program");
-    let mut part = cache.begin(&hash).unwrap().expect("it is free");
-    assert!(cache.begin(&hash).unwrap().is_none(), "it is being fetched");
+    let mut part = cache.begin(&hash, 7).unwrap().expect("it is free");
+    assert!(
+        cache.begin(&hash, 7).unwrap().is_none(),
+        "it is being fetched"
+    );
     part.file.write_all(b"pro").unwrap();
     assert_eq!(cache.received(&hash), 3);
     // A process that is killed leaves what has come, and no lock.
     drop(part);
-    let mut part = cache.begin(&hash).unwrap().expect("it is free again");
+    let mut part = cache.begin(&hash, 7).unwrap().expect("it is free again");
     assert_eq!(part.received, 3);
     part.file.write_all(b"blem").unwrap();
     assert!(!BuildCache::is_right(part.path(), &hash).unwrap());
@@ -71,6 +77,9 @@ fn fetching_continues_after_the_end_of_a_process_and_only_one_fetches() {
     assert!(!is_there(&cache, b"program"), "only when it is complete");
     cache.complete(part, &hash).unwrap();
     assert!(is_there(&cache, b"program"));
+    // Whoever looked before it was complete does not fetch it again.
+    assert!(cache.begin(&hash, 7).unwrap().is_none());
+    assert_eq!(cache.received(&hash), 0);
 }
 
 #[test]

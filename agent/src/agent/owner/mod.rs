@@ -248,13 +248,16 @@ impl Owner {
                 }
             }
             ToAgent::Abandon { run_id } => {
+                let abandoned = || "the coordinator abandoned it".to_owned();
                 if let Some(run) = self.runs.remove(&run_id) {
                     tracing::warn!(run = %run_id, "the coordinator abandoned the run; killing its workers");
                     run.kill();
-                    let abandoned = || "the coordinator abandoned it".to_owned();
                     let problem = run.problem();
                     let problem = problem.or_else(|| run.is_active().then(abandoned));
                     self.staying.run_is_over(problem);
+                } else {
+                    // What asked to prepare it was lost with a connection; it counts as the run of this agent all the same.
+                    self.staying.run_is_over(Some(abandoned()));
                 }
             }
             ToAgent::Welcome(_) | ToAgent::Refused { .. } | ToAgent::Pong { .. } => {

@@ -120,6 +120,9 @@ impl Owner {
         let (Some(run), Some(build)) = (self.runs.get_mut(run_id), &prepare.test.build) else {
             return;
         };
+        if !run.is_fetching() {
+            return;
+        }
         let cached = match outcome {
             Ok(cached) => cached,
             Err(error) => {

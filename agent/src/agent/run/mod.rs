@@ -263,6 +263,11 @@ impl<W: WorkerHandle> AgentRun<W> {
         Arc::clone(&self.fetched)
     }
 
+    /// Whether its workers' program is awaited.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.phase == Phase::Fetching
+    }
+
     /// Whether load is generated or about to be.
     pub(crate) fn is_active(&self) -> bool {
         self.phase != Phase::Over

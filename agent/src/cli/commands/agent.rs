@@ -71,7 +71,7 @@ impl AgentOptions {
     /// How uploaded programs are run, if they are.
     ///
     /// # Errors
-    /// There is no directory for them, or no such user.
+    /// The directory for them or the user does not exist.
     fn uploads(&self) -> Result<Option<UploadedBuilds>, Failure> {
         if !self.accept_uploads {
             return Ok(None);
@@ -111,7 +111,7 @@ fn user_named(name: &str) -> Result<WorkerUser, Failure> {
     })?;
     let user = found.ok_or_else(|| {
         Failure::bad_input(format!(
-            "there is no user `{name}`, which --worker-user names"
+            "user `{name}`, which --worker-user names, does not exist"
         ))
     })?;
     Ok(WorkerUser {

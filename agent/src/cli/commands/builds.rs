@@ -85,7 +85,7 @@ async fn delete(api: &ApiClient, asked: &[String]) -> Result<ExitCode, Failure> 
         let mut fitting = known.iter().filter(fits);
         match (fitting.next(), fitting.next()) {
             (Some(build), None) => chosen.push(&build.sha256),
-            (None, _) => problems.push(format!("there is no build `{digits}`")),
+            (None, _) => problems.push(format!("build `{digits}` does not exist")),
             (Some(_), Some(_)) => problems.push(format!(
                 "there are several builds that begin with `{digits}`; write more digits"
             )),

@@ -88,12 +88,16 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         .map_err(|error| cannot_listen(address, &error))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
 
-    let coordinator = Coordinator::start(CoordinatorConfig {
+    let config = CoordinatorConfig {
         data_dir: options.data,
         lease: Duration::from_secs(options.lease),
-    })
-    .await
-    .map_err(Failure::bad_input)?;
+    };
+    let starting = async {
+        let started = Coordinator::start(config).await;
+        started.map_err(Failure::bad_input)
+    };
+    let interrupted = || "interrupted while the results were being opened".to_owned();
+    let coordinator = signals.or_leave(starting, interrupted).await?;
     let of_each_test = options
         .keep_runs
         .map(|runs| Keep::RunsOfEachTest(runs.get()));
@@ -137,7 +141,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     };
     let Ok(served) = tokio::time::timeout(END_TIMEOUT, end).await else {
         return Err(Failure::failed(format!(
-            "the store was still busy {} s after the signal; agents keep what was not saved and send it again",
+            "the store or an answer was still busy after {} s; agents keep what was not saved and send it again",
             END_TIMEOUT.as_secs_f64()
         )));
     };

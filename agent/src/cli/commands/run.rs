@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use greylag_infra::{
-    DEFAULT_INFRASTRUCTURE, LoadTest, MAX_DURATION, TestDefaults, TestDraft, WorkerCount,
+    AgentCount, DEFAULT_INFRASTRUCTURE, LoadTest, MAX_DURATION, TestDefaults, TestDraft,
+    WorkerCount,
 };
 use greylag_scenarios::Scenario;
 use url::Url;
@@ -162,15 +163,16 @@ async fn run_on_agents(
             let infrastructure = draft.infrastructure.as_deref();
             let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
             let silent = options.only_summary;
-            let waits = draft.agents.is_some();
-            shipping = ship(&api, infrastructure, waits, &own, scenarios, silent).await?;
+            let least = draft.agents.map_or(0, AgentCount::least);
+            shipping = ship(&api, infrastructure, least, &own, scenarios, silent).await?;
         }
         if let Shipping::Shipped(hash) = &shipping {
             draft.build = Some(hash.clone());
         }
         draft.client_build = Some(own);
         // A coordinator without agents does not know that the shape says when the run ends.
-        if draft.follows_shape(ours.has_shape()) {
+        let is_unknown = draft.agents.is_some() && !options.allow_mixed_builds;
+        if is_unknown && draft.follows_shape(ours.has_shape()) {
             draft.duration.get_or_insert(MAX_DURATION.as_secs());
         }
     }

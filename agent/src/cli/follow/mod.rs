@@ -134,7 +134,7 @@ pub(crate) async fn follow(
                     }
                 }
             }
-            Err(ApiError::Refused(reason)) => return Err(Failure::failed(reason)),
+            Err(ApiError::Refused { reason, .. }) => return Err(Failure::failed(reason)),
             Err(error) => {
                 let since = *away_since.get_or_insert_with(|| {
                     display.note(&format!("{error}. Waiting for the coordinator."));

@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(commit_of(dir).await, None);
         assert_eq!(commit_of(&dir.join("gone")).await, None);
         if git(dir, &["init", "-q"]).await.is_none() {
-            eprintln!("skipped: there is no git here");
+            eprintln!("skipped: git is not installed");
             return;
         }
         let author = ["-c", "user.name=a", "-c", "user.email=a@b.test"];

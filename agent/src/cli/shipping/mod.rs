@@ -42,15 +42,15 @@ pub(super) enum Shipping {
     Shipped(FileHash),
 }
 
-/// Uploads this program if the agents of an infrastructure need it, or may need it: those that come while the run waits for them
-/// may be of any build.
+/// Uploads this program if the agents of an infrastructure need it, or may need it: those that come while the run waits for
+/// `least_agents` may be of any build.
 ///
 /// # Errors
 /// The agents cannot run it, it cannot be stored, or the coordinator cannot be reached.
 pub(super) async fn ship(
     api: &ApiClient,
     infrastructure: &str,
-    waits_for_agents: bool,
+    least_agents: u32,
     own: &BuildInfo,
     scenarios: &[Scenario],
     silent: bool,
@@ -61,13 +61,13 @@ pub(super) async fn ship(
         // The log says why it is not known; the agents' builds cannot be compared with it either.
         return Ok(Shipping::NotNeeded);
     };
-    let are_awaited = builds.is_empty() && waits_for_agents;
-    if !are_awaited && builds.iter().all(|build| *build == own.sha256) {
+    let are_ours = builds.iter().all(|build| *build == own.sha256);
+    if are_ours && builds.len() >= least_agents as usize {
         return Ok(Shipping::NotNeeded);
     }
     let known = api.builds().await.map_err(Failure::bad_input)?;
     if !known.is_some_and(|known| known.accept_uploads) {
-        return Ok(match are_awaited {
+        return Ok(match are_ours {
             true => Shipping::NotNeeded,
             false => Shipping::Refused,
         });
@@ -95,38 +95,44 @@ async fn upload(
 ) -> Result<(), Failure> {
     let BuildManifest { sha256, size, .. } = &announcement.manifest;
     let mut bar: Option<ProgressBar> = None;
+    // It is there: what fails from now on may pass.
+    let mut was_announced = false;
     let mut tries = 0;
     loop {
-        let announced = api.announce_build(announcement).await;
-        let mut stored = announced.map_err(Failure::bad_input)?;
-        if !stored.is_whole && !silent {
-            bar.get_or_insert_with(|| bar_of(sha256, *size));
-        }
-        let broken = loop {
-            if stored.is_whole {
-                if let Some(bar) = bar {
-                    bar.finish_and_clear();
+        let broken = match api.announce_build(announcement).await {
+            Ok(mut stored) => {
+                was_announced = true;
+                if !stored.is_whole && !silent {
+                    bar.get_or_insert_with(|| bar_of(sha256, *size));
                 }
-                return Ok(());
-            }
-            let at = stored.received_bytes;
-            if let Some(bar) = &bar {
-                bar.set_position(at);
-            }
-            let program = Arc::clone(&program);
-            let piece = spawn_blocking(move || packed_piece(&program, at)).await;
-            let piece = piece.map_err(Failure::failed)?.map_err(cannot_read)?;
-            match api.upload_piece(sha256, at, piece).await {
-                Ok(next) => {
-                    tries = 0;
-                    stored = next;
+                loop {
+                    if stored.is_whole {
+                        if let Some(bar) = bar {
+                            bar.finish_and_clear();
+                        }
+                        return Ok(());
+                    }
+                    let at = stored.received_bytes;
+                    if let Some(bar) = &bar {
+                        bar.set_position(at);
+                    }
+                    let program = Arc::clone(&program);
+                    let piece = spawn_blocking(move || packed_piece(&program, at)).await;
+                    let piece = piece.map_err(Failure::failed)?.map_err(cannot_read)?;
+                    match api.upload_piece(sha256, at, piece).await {
+                        Ok(next) => {
+                            tries = 0;
+                            stored = next;
+                        }
+                        Err(error) => break error,
+                    }
                 }
-                Err(error) => break error,
             }
+            Err(error) => error,
         };
         // What has come is kept: the coordinator may have been restarted, or someone else uploads the same.
         tries += 1;
-        if tries >= TRIES {
+        if tries >= TRIES || !was_announced || !broken.may_pass() {
             return Err(Failure::bad_input(broken));
         }
         tracing::debug!("uploading continues after: {broken}");

@@ -49,8 +49,12 @@ impl RunLifecycle {
             .as_ref()
             .map_or(0, |build| build.size);
         let fetched = fetched.min(size);
-        let before = self.fetched.insert(agent_id.to_owned(), fetched);
+        // One that begins anew gets no more time for what it had before.
+        let before = self.fetched.get(agent_id).copied();
         let has_more = before.is_none_or(|before| fetched > before);
+        if has_more {
+            self.fetched.insert(agent_id.to_owned(), fetched);
+        }
         if has_more && self.record.phase == RunPhase::Preparing {
             self.set_deadline(now + PREPARE_TIMEOUT);
         }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!    another run has the agents       agents are missing
-//!   Queued ◄───────────────────────► Provisioning ──► stop asked, took too long, agents do not fit: Failing(reason)
+//!   Queued ────────────────────────► Provisioning ──► stop asked, took too long, agents do not fit: Failing(reason)
 //!      │ its turn, enough agents        │ enough agents
 //!      ▼                                ▼
 //!      └────────► agents chosen ◄───────┘
@@ -186,7 +186,11 @@ impl RunLifecycle {
         )];
         effects.extend(run.guess_run_zero(saved, now));
         match &run.record.phase {
-            RunPhase::Queued(_) | RunPhase::Provisioning(_) => run.set_waiting_deadline(now),
+            RunPhase::Queued(_) | RunPhase::Provisioning(_) => {
+                run.set_waiting_deadline(now);
+                // However short that time is, agents come back first.
+                run.set_deadline(run.deadline.max(now + lease));
+            }
             // Agents that come back say again what they have prepared.
             RunPhase::Preparing => run.set_deadline(now + PREPARE_TIMEOUT),
             RunPhase::Failing(_) => run.set_deadline(run.failing_deadline(now)),

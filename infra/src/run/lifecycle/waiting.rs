@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{RunEffect, RunLifecycle, positions_of};
 use crate::base::{StartTerms, WallTime};
 use crate::protocol::FailureReason;
-use crate::run::{RunAgent, RunPhase, RunRecord, WaitReason, Waiting};
+use crate::run::{RunAgent, RunPhase, RunRecord, WaitReason, Waiting, worker_count};
 
 impl RunLifecycle {
     /// A new run that waits, already saved.
@@ -45,8 +45,7 @@ impl RunLifecycle {
         if self.record.phase.waiting().is_none() || agents.is_empty() {
             return Vec::new();
         }
-        let workers: usize = agents.iter().map(|agent| agent.workers.len()).sum();
-        self.record.test.workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        self.record.test.workers = worker_count(&agents);
         self.record.agents = agents;
         self.record.phase = RunPhase::Preparing;
         self.positions = positions_of(&self.record);

@@ -91,11 +91,12 @@ pub enum Turn {
 }
 
 /// Whose turn it is: that of a run with this test, after the runs that came `before` it in their order, where so many
-/// agents of its infrastructure are `free`. Runs that are over are not among those before.
+/// agents of its infrastructure are `free`, which is asked only when no run is in its way. Runs that are over are not
+/// among those before.
 pub fn turn_of<'a>(
     run: &RunRecord,
     before: impl IntoIterator<Item = &'a RunRecord>,
-    free: usize,
+    free: impl FnOnce() -> usize,
 ) -> Turn {
     let fleet = run.test.fleet;
     let in_its_way = before.into_iter().filter(|other| {
@@ -117,7 +118,7 @@ pub fn turn_of<'a>(
             number: first.number,
         });
     }
-    let free = u32::try_from(free).unwrap_or(u32::MAX);
+    let free = u32::try_from(free()).unwrap_or(u32::MAX);
     let least = fleet.agents.least();
     if free < least {
         return Turn::Wait(WaitReason::Agents { free, least });

@@ -40,7 +40,7 @@ fn active(number: u64, share: bool) -> RunRecord {
 }
 
 fn said(run: &RunRecord, before: &[RunRecord], free: usize) -> String {
-    match turn_of(run, before, free) {
+    match turn_of(run, before, || free) {
         Turn::Begin => "begin".to_owned(),
         Turn::Wait(reason) => {
             let terms = StartTerms::default();
@@ -130,7 +130,7 @@ proptest! {
                 }
                 let (before, rest) = runs.split_at_mut(at);
                 let run = &mut rest[0];
-                match turn_of(run, &*before, free(run)) {
+                match turn_of(run, &*before, || free(run)) {
                     Turn::Begin => {
                         prop_assert!(before.iter().all(|other| !are_in_each_others_way(other, run)));
                         prop_assert!(free(run) >= run.test.fleet.agents.least() as usize);

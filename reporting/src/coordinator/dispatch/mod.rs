@@ -169,12 +169,6 @@ pub(super) fn choose_agents(
     Ok(Chosen { agents, warnings })
 }
 
-/// How many workers these agents have.
-pub(super) fn worker_count(agents: &[RunAgent]) -> u32 {
-    let workers: usize = agents.iter().map(|agent| agent.workers.len()).sum();
-    u32::try_from(workers).unwrap_or(u32::MAX)
-}
-
 /// The scenario of a test as an agent will run it.
 fn scenario_of<'a>(test: &'a LoadTest, agent: &'a AgentView) -> Option<&'a ScenarioInfo> {
     if let Some(shipped) = &test.build {

@@ -1,6 +1,8 @@
 use super::*;
 use greylag_infra::protocol::{Hello, PROTOCOL_VERSION};
-use greylag_infra::{AgentSecret, DeclaredRequest, DeclaredScenario, WallTime, WorkerCount};
+use greylag_infra::{
+    AgentSecret, DeclaredRequest, DeclaredScenario, WallTime, WorkerCount, worker_count,
+};
 
 fn registry(agents: &[&str]) -> Registry {
     let shop = ScenarioInfo {

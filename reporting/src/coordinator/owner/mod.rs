@@ -277,7 +277,13 @@ impl Owner {
         self.give_time(waiting);
         let run_ids: Vec<RunId> = self.runs.keys().cloned().collect();
         for run_id in run_ids {
-            self.note(&run_id, RunEvent::Tick);
+            // One whose reason to wait cannot be saved may have its agents by now.
+            let is_behind = self.runs.get(&run_id).is_some_and(|run| {
+                run.lifecycle.terms_of_waiting().is_some() && !run.pending.is_empty()
+            });
+            if !is_behind {
+                self.note(&run_id, RunEvent::Tick);
+            }
             if let Some(run) = self.runs.get_mut(&run_id) {
                 announce(&self.coordinator, run.lifecycle.record(), &mut run.ramps).await;
             }

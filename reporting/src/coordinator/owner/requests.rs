@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use greylag_infra::{
     ChangeRefused, Completeness, LoadTest, RunEffect, RunEvent, RunId, RunLifecycle, RunPhase,
-    RunRecord, StartTerms, StopRefused, Turn, Waiting,
+    RunRecord, StartTerms, StopRefused, Turn, Waiting, worker_count,
 };
 
 use super::Owner;
 use crate::coordinator::dispatch::{
-    MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights, worker_count,
+    MAX_RUNS_AT_ONCE, StartRefused, choose_agents, user_type_weights,
 };
 use crate::coordinator::ramp_news::RampNews;
 use crate::coordinator::{ChangeUsersError, CreateInfrastructureError, StartedRun, StopRunError};

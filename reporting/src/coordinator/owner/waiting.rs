@@ -10,8 +10,9 @@ use super::Owner;
 use crate::coordinator::dispatch::{Chosen, StartRefused, choose_agents, user_type_weights};
 use crate::coordinator::ramp_news::RampNews;
 
-/// How long after a restart agents have to come back before a run begins with those that did.
-pub(super) const AGENTS_COME_BACK: Duration = Duration::from_secs(3);
+/// How long after a restart agents have to come back before a run begins with those that did: longer than they wait before
+/// they dial again.
+pub(super) const AGENTS_COME_BACK: Duration = Duration::from_secs(5);
 
 impl Owner {
     /// What becomes of a run that is asked for now.
@@ -20,12 +21,11 @@ impl Owner {
         let mut before: Vec<_> = runs.map(|run| (run.order, run)).collect();
         before.sort_by_key(|(order, _)| *order);
         let before = before.into_iter().map(|(_, run)| run.lifecycle.record());
-        turn_of(record, before, self.free_agents(record))
+        turn_of(record, before, || self.free_agents(record))
     }
 
     fn free_agents(&self, record: &RunRecord) -> usize {
-        let free = self.registry.free_agents(&record.test.infrastructure);
-        free.map_or(0, |agents| agents.len())
+        self.registry.free_count(&record.test.infrastructure)
     }
 
     /// Whether a test whose turn has not come may wait for it: it is refused if the agents that are there show that it
@@ -75,7 +75,7 @@ impl Owner {
                 .collect();
             before.sort_by_key(|other| other.order);
             let before = before.into_iter().map(|other| other.lifecycle.record());
-            match turn_of(record, before, self.free_agents(record)) {
+            match turn_of(record, before, || self.free_agents(record)) {
                 Turn::Wait(reason) => self.note(&run_id, RunEvent::Waits(reason)),
                 Turn::Begin if self.coordinator.now() < self.no_turn_before => {}
                 Turn::Begin => self.begin(&run_id),

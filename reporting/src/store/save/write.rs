@@ -257,18 +257,18 @@ fn note_coarse(
     run: i64,
     coarse: Vec<(i64, Range<u32>)>,
 ) -> StoreResult<()> {
-    for (agent, seconds) in coarse {
-        let notice = GeneratorNotice {
+    let notices = coarse.into_iter().map(|(agent, seconds)| {
+        Ok(GeneratorNotice {
             kind: NoticeKind::CoarseResults,
             subject: run_rows::agent_name(connection, run, agent)?,
             first_second: seconds.start,
             last_second: seconds.end.saturating_sub(1),
             count: 1,
             ..GeneratorNotice::default()
-        };
-        notice_rows::add(connection, run, &[notice])?;
-    }
-    Ok(())
+        })
+    });
+    let notices = notices.collect::<StoreResult<Vec<_>>>()?;
+    notice_rows::add(connection, run, &notices)
 }
 
 fn agent_rows<'a>(

@@ -10,7 +10,7 @@ use greylag_tests::{
 };
 use serde_json::json;
 
-use crate::support::{RUN_TIMEOUT, assert_equal_to_log, greylag, test};
+use crate::support::{RUN_TIMEOUT, assert_finishes_as_logged, greylag, test};
 
 /// Requests that are forged, and said to be all.
 fn forged(run_id: &str, seq: u64) -> ToCoordinator {
@@ -84,10 +84,5 @@ async fn no_peer_takes_an_agents_place() {
     cluster.api().wait_for_agents("lab", 1, START_TIMEOUT).await;
     take_the_place(&url, &id, &ids[0]).await;
 
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
-        .await;
-    let log = nginx.finish().await;
-    assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
+    assert_finishes_as_logged(&cluster, nginx, &id).await;
 }

@@ -129,8 +129,10 @@ fn an_agent_that_fetches_the_build_is_waited_for() {
         let _ = run.handle(RunEvent::Tick, now);
         assert_eq!(run.record().phase, RunPhase::Preparing, "{bytes} bytes");
     }
-    // What an agent claims beyond the build's size is no progress.
-    now = now + PREPARE_TIMEOUT + Duration::from_secs(1);
+    // What an agent claims beyond the build's size does not count as progress, nor what it fetches again.
+    now = now + Duration::from_secs(1);
+    let _ = run.handle(fetched(1), now);
+    now = now + PREPARE_TIMEOUT;
     let _ = run.handle(fetched(SIZE + 1), now);
     let _ = run.handle(RunEvent::Tick, now);
     assert!(matches!(run.record().phase, RunPhase::Failing(_)));
