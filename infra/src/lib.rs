@@ -24,7 +24,7 @@ pub use load_test::{
     MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
     NoHost, OptionDeclarationError, Overlaid, Secret, Selection, ShippedBuild, ShippedScenario,
     SourceCommit, Stage, TestDefaults, TestDraft, WaitTime, WorkerCount, WorkerCountError, field,
-    is_same_machine, keys_of_files, target_of,
+    is_same_machine, keys_of_files, target_of, toml_errors,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,

@@ -21,6 +21,8 @@ mod token;
 #[cfg(feature = "coordinator")]
 pub mod coordinator;
 #[cfg(feature = "coordinator")]
+pub mod provisioning;
+#[cfg(feature = "coordinator")]
 pub mod web;
 
 pub use api_types::{

@@ -30,7 +30,7 @@ pub use definition::{LoadTest, Selection, Stage};
 pub use draft::DurationValue;
 pub use draft::{
     DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag,
-    MAX_TEST_FILE_BYTES, Overlaid, TestDraft, field, keys_of_files,
+    MAX_TEST_FILE_BYTES, Overlaid, TestDraft, field, keys_of_files, toml_errors,
 };
 pub use error::{LoadTestError, LoadTestErrors};
 pub(crate) use field_checks::{

@@ -120,6 +120,12 @@ impl TestDraft {
     }
 }
 
+/// What keeps a text from being read as TOML: places in bytes, each with what is wrong there. Tables that are nested too
+/// deeply are among it, so that a text without errors can be read and dropped by any reader.
+pub fn toml_errors(text: &str) -> Vec<(usize, String)> {
+    tree::of_toml(text).err().unwrap_or_default()
+}
+
 fn read(table: &Table, what: &'static str, source: Source, problems: &Problems<'_>) -> TestDraft {
     let section = Section::outermost(table, what, problems);
     section.refuse_other_keys(&source.keys());

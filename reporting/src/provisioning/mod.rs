@@ -1,0 +1,18 @@
+//! Where agents come from: each kind of infrastructure gets agents for a run and gives their machines back, behind one
+//! trait, [`Provider`].
+//!
+//! What the coordinator's configuration file says is in `config/`; each kind has a file or folder of its own. When which
+//! of them is asked for what is the coordinator's work.
+
+mod config;
+mod error;
+mod machines;
+mod provider;
+
+pub use config::{
+    ConfigDuration, ConfigError, ConfigErrors, ConfiguredOption, CoordinatorFile,
+    InfrastructureConfig, KindConfig, MAX_CONFIG_FILE_BYTES, Providers,
+};
+pub use error::ProvisionError;
+pub use machines::Machines;
+pub use provider::{MachineNews, MachineState, Order, Provider, ProviderKind};
