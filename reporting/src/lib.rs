@@ -16,7 +16,7 @@ mod plain_text;
 mod results;
 #[cfg(feature = "coordinator")]
 mod store;
-mod token;
+mod tokens;
 
 #[cfg(feature = "coordinator")]
 pub mod coordinator;
@@ -59,4 +59,4 @@ pub use store::{
     Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
     other_endpoint,
 };
-pub use token::{MAX_TOKEN_BYTES, Token, TokenError};
+pub use tokens::{MAX_TOKEN_BYTES, Token, TokenError};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::token::Token;
+use crate::tokens::Token;
 
 /// Fewest characters of a token where others can guess: 8 random bytes in hexadecimal.
 pub(super) const MIN_TOKEN_BYTES: usize = 16;

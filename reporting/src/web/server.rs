@@ -23,7 +23,7 @@ use super::access::public_address::PublicAddress;
 use super::listen::check_listen_address;
 use super::router::router;
 use crate::coordinator::{Coordinator, Meter, MeteredStream};
-use crate::token::Token;
+use crate::tokens::Token;
 
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;

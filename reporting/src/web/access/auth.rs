@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 
 use super::public_address::BasePath;
 use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
-use crate::token::Token;
+use crate::tokens::Token;
 use greylag_infra::WallTime;
 
 /// How long a login holds.
