@@ -59,4 +59,8 @@ pub use store::{
     Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
     other_endpoint,
 };
-pub use tokens::{MAX_TOKEN_BYTES, Token, TokenError};
+#[cfg(feature = "coordinator")]
+pub use tokens::{
+    CreateTokenError, RevokeTokenError, TokenId, TokenRecord, TokenStore, ValidToken,
+};
+pub use tokens::{Grant, GrantError, MAX_TOKEN_BYTES, Role, RoleError, Token, TokenError};

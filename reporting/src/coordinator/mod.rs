@@ -33,6 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::builds::BuildStore;
 use crate::store::{Store, StoreError};
+use crate::tokens::TokenStore;
 use owner::{Command, Owner};
 
 pub use agent_socket::agent_routes;
@@ -77,6 +78,7 @@ pub struct Coordinator {
 struct Shared {
     store: Store,
     builds: BuildStore,
+    tokens: TokenStore,
     commands: mpsc::Sender<Command>,
     changes: watch::Sender<u64>,
     infrastructures: watch::Receiver<Arc<Vec<InfrastructureView>>>,
@@ -135,12 +137,14 @@ impl Coordinator {
         let registry = Registry::with_infrastructures(store.infrastructures().await?)
             .with_secret_options(store.secret_options().await?);
         let unfinished = store.unfinished_runs().await?;
+        let tokens = TokenStore::open(store.clone()).await?;
         let (commands, inbox) = mpsc::channel(OWNER_QUEUE);
         let (views, infrastructure_views) = watch::channel(Arc::new(Vec::new()));
         let coordinator = Self {
             shared: Arc::new(Shared {
                 store,
                 builds: BuildStore::of(&config.data_dir),
+                tokens,
                 commands,
                 changes: watch::Sender::new(0),
                 infrastructures: infrastructure_views,
@@ -264,6 +268,11 @@ impl Coordinator {
     /// The store of this coordinator.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// The tokens with roles.
+    pub fn tokens(&self) -> &TokenStore {
+        &self.shared.tokens
     }
 
     /// The coordinator's clock, which never goes back while the process runs.

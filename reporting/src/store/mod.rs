@@ -39,6 +39,7 @@ mod second_rows;
 mod secret_rows;
 mod series;
 mod stored_interval;
+mod token_rows;
 mod totals;
 mod upkeep;
 mod wholeness;
@@ -74,6 +75,7 @@ pub use self::save::SaveOutcome;
 pub use self::scope::{EmptyWindow, Scope, Window};
 pub use self::series::Series;
 pub(crate) use self::series::SeriesPart;
+pub(crate) use self::token_rows::TokenRow;
 pub use self::totals::RunTotals;
 
 /// Handle to the store; clones are the same store. It ends with the last clone, or with [`Store::close`].

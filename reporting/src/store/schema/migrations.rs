@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 12] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -239,5 +239,15 @@ pub(super) const MIGRATIONS: [&str; 12] = [
     // Results may be of a later time than the run has come to.
     "
     ALTER TABLE runs ADD COLUMN rolled_by INTEGER;  -- second by which rows of longer stretches were made; NULL: last_second
+",
+    // Tokens with a role. Only a hash of each is kept.
+    "
+    CREATE TABLE tokens (
+        id TEXT PRIMARY KEY,
+        hash BLOB NOT NULL,                -- SHA-256 of the token
+        grant TEXT NOT NULL,               -- Grant as JSON
+        created_at_us INTEGER NOT NULL,
+        expires_at_us INTEGER              -- NULL: never
+    ) WITHOUT ROWID;
 ",
 ];

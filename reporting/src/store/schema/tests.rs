@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Endpoint, ErrorCount, Snapshot, UserChange};
-use greylag_infra::{GeneratorNotice, NoticeKind};
+use greylag_infra::{GeneratorNotice, NoticeKind, WallTime};
 use rusqlite::params;
 
 use super::*;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{Interval, SparseInterval};
-use crate::store::{SaveOutcome, Scope, Store, Window};
+use crate::store::{SaveOutcome, Scope, Store, TokenRow, Window};
 
 fn interval(paced: bool) -> Interval {
     let mut interval = Interval::default();
@@ -115,6 +115,16 @@ async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
         store.notices(&"r".into(), &Scope::default()).await.unwrap(),
         []
     );
+    assert_eq!(store.tokens().await.unwrap(), []);
+    let token = TokenRow {
+        id: "t".to_owned(),
+        hash: [7; 32],
+        grant: "{}".to_owned(),
+        created_at: WallTime::from_micros(1),
+        expires_at: None,
+    };
+    assert!(store.add_token(token.clone(), 1).await.unwrap());
+    assert_eq!(store.tokens().await.unwrap(), [token]);
     let record = store.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(record.profile, record.test.profile());
     assert!(record.builds().is_empty());
