@@ -58,16 +58,21 @@ impl ListedRun {
         [
             self.id.to_string(),
             format!("{} #{}", plain_text(&self.test), self.number),
-            match self.waiting {
-                Some(_) => self.phase.clone(),
-                None => self.status.clone(),
-            },
+            self.shown_status(),
             rfc3339(self.started.unwrap_or(self.created)),
             format_duration(self.elapsed()),
             self.requests.to_string(),
             self.failures.to_string(),
             self.build.as_deref().map(plain_text).unwrap_or_default(),
         ]
+    }
+
+    /// Of a run that waits its phase, and why.
+    fn shown_status(&self) -> String {
+        match &self.waiting {
+            Some(reason) => format!("{}: {}", plain_text(&self.phase), plain_text(reason)),
+            None => self.status.clone(),
+        }
     }
 
     /// When it ended; of one that has not, now.
@@ -104,5 +109,28 @@ pub(super) async fn read(
         if is_last || runs.len() >= most {
             return Ok((runs, part.total));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_waits_says_what_for() {
+        let mut listed = json!({
+            "id": "r", "number": 2, "test": "shop", "status": "Running", "phase": "Running", "can_delete": false,
+            "created_us": 1, "started_us": 1, "elapsed_s": 0.0, "requests": 0, "failures": 0,
+        });
+        let status = |listed: &serde_json::Value| {
+            let run: ListedRun = serde_json::from_value(listed.clone()).unwrap();
+            run.cells()[2].clone()
+        };
+        assert_eq!(status(&listed), "Running");
+        listed["phase"] = json!("Queued");
+        listed["waiting"] = json!("#1 of shop\u{1b}[31m has these agents");
+        assert_eq!(status(&listed), "Queued: #1 of shop has these agents");
     }
 }

@@ -43,7 +43,7 @@ async fn a_run_that_waits_says_what_for_and_can_be_stopped() {
     assert!(page.contains(&field), "{page}");
     let front = site.get("/").await.body;
     assert!(
-        front.contains(">Queued</span>") && front.contains(reason),
+        front.contains(">Queued</span>") && front.contains(&format!(">{reason}</p>")),
         "{front}"
     );
 

@@ -194,11 +194,6 @@ impl RunRow {
     pub(crate) fn shown_status(&self) -> &'static str {
         shown_status(self.status, self.phase, self.waiting.is_some())
     }
-
-    /// What there is to say of its status.
-    pub(crate) fn remark_on_status(&self) -> Option<&String> {
-        self.failure_reason.as_ref().or(self.waiting.as_ref())
-    }
 }
 
 /// Most points of a sparkline.

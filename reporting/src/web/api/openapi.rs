@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use greylag_infra::{FIELDS, FieldKind};
 use serde_json::Value;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Server,
 };
@@ -57,7 +58,7 @@ use crate::web::state::WebState;
 )]
 struct Api;
 
-/// What every endpoint may answer, and who may ask.
+/// What every endpoint may answer, and who may ask. Those that need no token answer no one that it is wrong.
 struct EveryAnswer;
 
 impl EveryAnswer {
@@ -91,6 +92,8 @@ impl EveryAnswer {
         ("503", "ShuttingDown", "The coordinator is shutting down"),
         ("507", "DiskFull", "The results disk is full"),
     ];
+    /// Of those the ones about who asks.
+    const OF_ACCESS: [&str; 3] = ["401", "403", "429"];
 }
 
 impl Modify for EveryAnswer {
@@ -121,14 +124,24 @@ impl Modify for EveryAnswer {
             ]
         });
         for operation in operations.flatten() {
+            let is_for_all = needs_no_token(operation);
             let answers = &mut operation.responses.responses;
             for (status, name, _) in Self::ERRORS {
+                if is_for_all && Self::OF_ACCESS.contains(&status) {
+                    continue;
+                }
                 answers
                     .entry(status.to_owned())
                     .or_insert_with(|| Ref::from_response_name(name).into());
             }
         }
     }
+}
+
+/// Whether whoever asks is answered.
+fn needs_no_token(operation: &Operation) -> bool {
+    let security = operation.security.as_deref();
+    security.is_some_and(|needed| *needed == [SecurityRequirement::default()])
 }
 
 /// What the reader of load tests knows and its types do not say.
