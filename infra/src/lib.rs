@@ -36,9 +36,9 @@ pub use protocol::{
     MAX_NOTICE_SUBJECTS, NoticeKind, SetUpData, WorkerFailure,
 };
 pub use registry::{
-    AgentIdentity, AgentView, ConnectionStatus, InfrastructureError, InfrastructureView, Joined,
-    MAX_AGENTS, MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER, ScenarioList,
-    SecretOption, check_infrastructure_name,
+    Admission, AgentIdentity, AgentView, ConnectionStatus, InfrastructureError, InfrastructureView,
+    Joined, MAX_AGENTS, MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER,
+    ScenarioList, SecretOption, check_infrastructure_name,
 };
 pub use run::{
     CHANGE_DELAY, ChangeRefused, Completeness, END_GRACE, Gap, GapCause, LATE_RESULTS, MAX_GAPS,

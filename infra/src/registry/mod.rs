@@ -3,6 +3,8 @@
 //! An infrastructure is Pending until its first agent comes, then Connected while at least one agent is
 //! connected, else Disconnected. Agents are processes: one that is restarted is another agent.
 
+mod admission;
+mod names;
 mod scenario_list;
 mod secret_options;
 
@@ -15,6 +17,9 @@ use serde::Serialize;
 
 use crate::base::{AgentId, BuildInfo, WallTime, cut};
 use crate::protocol::{Hello, PING_INTERVAL_S};
+pub use admission::Admission;
+use names::MAX_NAME_BYTES;
+pub use names::{InfrastructureError, check_infrastructure_name};
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
 use secret_options::SecretOptions;
@@ -32,8 +37,6 @@ const MAX_SCENARIO_BYTES: usize = 64 * 1024 * 1024;
 const STRANGER_KEPT: Duration = Duration::from_secs(600);
 /// After so long without a ping a connected agent is shown as silent: its machine, its link or itself hangs.
 pub const SILENT_AFTER: Duration = Duration::from_secs(3 * PING_INTERVAL_S);
-/// Longest name of an infrastructure or agent, in bytes.
-const MAX_NAME_BYTES: usize = 100;
 
 /// Whether agents are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -117,6 +120,8 @@ pub struct AgentIdentity {
     pub build: BuildInfo,
     /// Version of its protocol with workers, if it runs builds that are shipped to it.
     pub worker_protocol: Option<u32>,
+    /// With what it was let in.
+    pub admission: Admission,
     /// Scenarios compiled into its binary; too many to be listed with every agent.
     pub scenarios: ScenarioList,
 }
@@ -132,46 +137,6 @@ impl Deref for AgentView {
 impl AgentView {
     fn is_silent(&self, now: WallTime) -> bool {
         now - self.last_heard >= SILENT_AFTER
-    }
-}
-
-/// Why an infrastructure cannot be created or joined.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum InfrastructureError {
-    #[error(
-        "`{0}` is not a valid infrastructure name; use 1 to {MAX_NAME_BYTES} letters, digits, dots, dashes, underscores or spaces"
-    )]
-    Name(String),
-    #[error("an infrastructure named `{0}` already exists")]
-    Exists(String),
-    #[error("there are already {MAX_INFRASTRUCTURES} infrastructures, the maximum")]
-    TooMany,
-    #[error("{MAX_AGENTS} agents are already connected to infrastructure `{0}`, the maximum")]
-    TooManyAgents(String),
-    #[error("{MAX_AGENTS_IN_ALL} agents are already connected, the maximum")]
-    TooManyAgentsInAll,
-    #[error(
-        "the scenario lists of all agents exceed {} MiB; start all agents from one build",
-        MAX_SCENARIO_BYTES >> 20
-    )]
-    TooManyScenarios,
-}
-
-/// Checks the name of an infrastructure (or an agent).
-///
-/// # Errors
-/// [`InfrastructureError::Name`].
-pub fn check_infrastructure_name(name: &str) -> Result<(), InfrastructureError> {
-    let valid = !name.trim().is_empty()
-        && name.len() <= MAX_NAME_BYTES
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' '));
-    if valid {
-        Ok(())
-    } else {
-        Err(InfrastructureError::Name(name.chars().take(60).collect()))
     }
 }
 
@@ -288,6 +253,21 @@ impl Registry {
     /// # Errors
     /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
     pub fn join(&mut self, hello: &Hello, now: WallTime) -> Result<Joined, InfrastructureError> {
+        self.join_as(hello, Admission::default(), |_| true, now)
+    }
+
+    /// The same with what it was let in with. Those that it may not replace keep their names, heard or not: whoever takes the
+    /// name of an agent that takes part in a run ends its part.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub fn join_as(
+        &mut self,
+        hello: &Hello,
+        admission: Admission,
+        may_replace: impl Fn(&AgentView) -> bool,
+        now: WallTime,
+    ) -> Result<Joined, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
         let scenarios = ScenarioList::of(&hello.scenarios);
@@ -308,19 +288,21 @@ impl Registry {
             .infrastructures
             .get_mut(&hello.infrastructure)
             .expect("the infrastructure was created above or already existed");
-        let others = || {
-            let others = agents.values().filter(|agent| agent.id != agent_id);
-            others.filter(|agent| agent.status == ConnectionStatus::Connected)
-        };
-        if others().count() >= MAX_AGENTS {
+        let others = || agents.values().filter(|agent| agent.id != agent_id);
+        let is_connected = |agent: &&AgentView| agent.status == ConnectionStatus::Connected;
+        if others().filter(is_connected).count() >= MAX_AGENTS {
             return Err(InfrastructureError::TooManyAgents(
                 hello.infrastructure.clone(),
             ));
         }
         // A connection whose other end has died seems to be there until the lease is over.
         let taken = || {
-            let heard = others().filter(|agent| !agent.is_silent(now));
-            heard.map(|agent| agent.name.as_str())
+            let stays = |agent: &&AgentView| {
+                let is_heard = is_connected(agent) && !agent.is_silent(now);
+                is_heard || !may_replace(agent)
+            };
+            let staying = others().filter(stays);
+            staying.map(|agent| agent.name.as_str())
         };
         let known = agents.get(&agent_id).map(|agent| agent.name.clone());
         let asked_for = known.into_iter().chain([hello.name.clone()]);
@@ -357,6 +339,7 @@ impl Registry {
                     },
                     version,
                     worker_protocol: hello.worker_protocol,
+                    admission,
                     scenarios: scenarios.clone(),
                 }),
                 status: ConnectionStatus::Connected,

@@ -151,6 +151,44 @@ fn a_silent_agent_is_replaced_by_one_of_its_name() {
     assert_eq!(joined.unwrap().name, "a-3", "it was alive");
 }
 
+/// Taking its name ends what an agent takes part in, so not everyone may.
+#[test]
+fn an_agent_keeps_its_name_from_those_that_may_not_replace_it() {
+    let mut registry = Registry::default();
+    let admission = |token: &str| Admission {
+        token: Some(token.to_owned()),
+        run: Some("r".into()),
+    };
+    let joined = registry.join_as(&hello("1", "a", "load"), admission("x"), |_| false, at(0));
+    assert_eq!(joined.unwrap().name, "a");
+    let known = registry.agent(&id("1")).unwrap();
+    assert_eq!(known.admission, admission("x"));
+    registry.left(&id("1"));
+    let of_token = |token| move |known: &AgentView| known.admission.token.as_deref() == Some(token);
+    let joined = registry.join_as(
+        &hello("2", "a", "load"),
+        admission("y"),
+        of_token("y"),
+        at(0),
+    );
+    let beside = Joined {
+        name: "a-2".into(),
+        replaced: None,
+    };
+    assert_eq!(joined.unwrap(), beside);
+    let joined = registry.join_as(
+        &hello("3", "a", "load"),
+        admission("x"),
+        of_token("x"),
+        at(0),
+    );
+    let instead_of_1 = Joined {
+        name: "a".into(),
+        replaced: Some(id("1")),
+    };
+    assert_eq!(joined.unwrap(), instead_of_1);
+}
+
 #[test]
 fn an_agent_that_names_another_infrastructure_is_in_that_one_only() {
     let mut registry = Registry::default();

@@ -1,7 +1,9 @@
 //! What is checked of a hello before the agent is one of ours.
 
-use greylag_infra::InfrastructureError;
 use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ScenarioInfo, cut};
+use greylag_infra::{Admission, InfrastructureError};
+
+use crate::tokens::{TokenRecord, ValidToken};
 
 /// Bytes of an agent's version that a refusal repeats.
 const MAX_VERSION_BYTES: usize = 100;
@@ -27,8 +29,38 @@ pub(super) enum HelloRefused {
         "the agent declares too many user types, tags and options; remove some from the program"
     )]
     TooManyScenarios,
+    #[error(
+        "the agent's token is for infrastructure `{allowed}` only; start the agent with `--infrastructure {allowed}`, or with another token"
+    )]
+    OtherInfrastructure { allowed: String },
+    #[error("the agent's token was revoked; start the agent with another one")]
+    Revoked,
     #[error(transparent)]
     Infrastructure(#[from] InfrastructureError),
+}
+
+/// With what an agent is let in that showed this token: only into the infrastructure that the token is for.
+///
+/// # Errors
+/// Why it cannot join.
+pub(super) fn admit(hello: &Hello, token: Option<&ValidToken>) -> Result<Admission, HelloRefused> {
+    let Some(token) = token else {
+        return Ok(Admission::default());
+    };
+    if token.revoked.is_cancelled() {
+        return Err(HelloRefused::Revoked);
+    }
+    let TokenRecord { id, grant, .. } = &*token.record;
+    if let Some(allowed) = &grant.infrastructure
+        && *allowed != hello.infrastructure
+    {
+        let allowed = allowed.clone();
+        return Err(HelloRefused::OtherInfrastructure { allowed });
+    }
+    Ok(Admission {
+        token: Some(id.to_string()),
+        run: grant.run.clone(),
+    })
 }
 
 /// Checks that the agent speaks our protocol and can prove who it is.

@@ -30,11 +30,15 @@ pub enum ConnectionFault {
     TooSlow,
     /// It took long over a message or its hello while others needed the place.
     CrowdedOut,
+    /// The token that it was let in with was revoked.
+    Revoked,
+    /// Its token is not for agents.
+    Forbidden,
 }
 
 impl ConnectionFault {
     /// All reasons, in the order of their counters.
-    pub const ALL: [ConnectionFault; 9] = [
+    pub const ALL: [ConnectionFault; 11] = [
         ConnectionFault::Unauthenticated,
         ConnectionFault::NoHello,
         ConnectionFault::Refused,
@@ -44,6 +48,8 @@ impl ConnectionFault {
         ConnectionFault::Silent,
         ConnectionFault::TooSlow,
         ConnectionFault::CrowdedOut,
+        ConnectionFault::Revoked,
+        ConnectionFault::Forbidden,
     ];
 
     /// The reason as a key, such as `malformed`.
@@ -58,6 +64,8 @@ impl ConnectionFault {
             ConnectionFault::Silent => "silent",
             ConnectionFault::TooSlow => "too_slow",
             ConnectionFault::CrowdedOut => "crowded_out",
+            ConnectionFault::Revoked => "revoked",
+            ConnectionFault::Forbidden => "forbidden",
         }
     }
 }

@@ -22,9 +22,10 @@ use greylag_infra::protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use self::frames::WRITE_TIMEOUT;
-use super::admission::{HelloRefused, check_hello};
+use super::admission::{HelloRefused, admit, check_hello};
 use super::owner::{AGENT_QUEUE, Command};
 use super::{ConnectionFault, Coordinator, Meter};
+use crate::tokens::ValidToken;
 
 /// How long a new connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +47,7 @@ pub fn agent_routes(coordinator: Coordinator) -> Router {
 async fn upgrade(
     State(coordinator): State<Coordinator>,
     meter: Option<Extension<Arc<Meter>>>,
+    token: Option<Extension<ValidToken>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     // Without the web server around it there is nothing to count.
@@ -54,7 +56,7 @@ async fn upgrade(
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
         .read_buffer_size(READ_BUFFER_BYTES)
-        .on_upgrade(|socket| converse(coordinator, socket, meter))
+        .on_upgrade(|socket| converse(coordinator, socket, meter, token.map(|Extension(t)| t)))
 }
 
 /// Why a conversation ended.
@@ -80,15 +82,22 @@ impl End {
     }
 }
 
-async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Meter>) {
+async fn converse(
+    coordinator: Coordinator,
+    mut socket: WebSocket,
+    meter: Arc<Meter>,
+    token: Option<ValidToken>,
+) {
     let connection = CONNECTION_NUMBERS.fetch_add(1, Ordering::Relaxed);
     let hello = match first_hello(&coordinator, connection, &mut socket, &meter).await {
         Ok(hello) => hello,
         Err(end) => return close(&coordinator, socket, "a new agent", end).await,
     };
-    if let Err(refused) = check_hello(&hello) {
-        return refuse(&coordinator, socket, &hello.name, &refused).await;
-    }
+    let admission = check_hello(&hello).and_then(|()| admit(&hello, token.as_ref()));
+    let admission = match admission {
+        Ok(admission) => admission,
+        Err(refused) => return refuse(&coordinator, socket, &hello.name, &refused).await,
+    };
     let agent_id = hello.secret.agent_id();
     let agent_name = cut(&hello.name, MAX_LOGGED_NAME_BYTES).into_owned();
     let (outgoing, queue) = mpsc::channel(AGENT_QUEUE);
@@ -98,6 +107,7 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         .command(Command::AgentConnected {
             connection,
             hello,
+            admission,
             outgoing,
             reply,
         })
@@ -107,7 +117,14 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         Ok(Err(refused)) => return refuse(&coordinator, socket, &agent_name, &refused).await,
         Err(_) => return,
     }
-    let end = serve::serve(&coordinator, &mut socket, queue, &agent_id, &meter).await;
+    let serving = serve::serve(&coordinator, &mut socket, queue, &agent_id, &meter);
+    let end = tokio::select! {
+        end = serving => end,
+        () = revoked(token.as_ref()) => End::Fault(
+            ConnectionFault::Revoked,
+            "its token was revoked".to_owned(),
+        ),
+    };
     if let End::Gone = end {
         tracing::warn!(agent = %agent_name, "an agent's connection broke");
     }
@@ -118,6 +135,14 @@ async fn converse(coordinator: Coordinator, mut socket: WebSocket, meter: Arc<Me
         })
         .await;
     close(&coordinator, socket, &agent_name, end).await;
+}
+
+/// Waits until the agent's token is revoked, if it can be.
+async fn revoked(token: Option<&ValidToken>) {
+    match token {
+        Some(token) => token.revoked.cancelled().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn refuse(coordinator: &Coordinator, mut socket: WebSocket, agent: &str, why: &HelloRefused) {

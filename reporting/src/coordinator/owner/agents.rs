@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{AgentId, Joined, RunEvent, RunId};
-use tokio::sync::{mpsc, oneshot};
+use greylag_infra::{Admission, AgentId, AgentView, Joined, RunEvent, RunId};
+use tokio::sync::oneshot;
 
 use super::{Connection, LiveRun, Owner};
 use crate::coordinator::admission::HelloRefused;
@@ -12,12 +12,20 @@ use crate::coordinator::admission::HelloRefused;
 impl Owner {
     pub(super) async fn agent_connected(
         &mut self,
-        connection: u64,
+        connection: Connection,
         hello: &Hello,
-        outgoing: mpsc::Sender<ToAgent>,
+        admission: Admission,
         reply: oneshot::Sender<Result<(), HelloRefused>>,
     ) {
-        let Joined { name, replaced } = match self.registry.join(hello, self.coordinator.now()) {
+        let runs = &self.runs;
+        let token = admission.token.clone();
+        let may_replace = |known: &AgentView| {
+            known.admission.token == token
+                || !runs.values().any(|run| run.lifecycle.has_agent(&known.id))
+        };
+        let now = self.coordinator.now();
+        let joined = self.registry.join_as(hello, admission, may_replace, now);
+        let Joined { name, replaced } = match joined {
             Ok(joined) => joined,
             Err(error) => {
                 let _ = reply.send(Err(error.into()));
@@ -37,13 +45,7 @@ impl Owner {
         tracing::info!(agent = %name, infrastructure = %hello.infrastructure, "agent connected");
         let agent_id = hello.secret.agent_id();
         // A connection that is still there for the same agent is a dead one that was not noticed yet.
-        self.connections.insert(
-            agent_id.clone(),
-            Connection {
-                number: connection,
-                outgoing,
-            },
-        );
+        self.connections.insert(agent_id.clone(), connection);
         self.send(
             &agent_id,
             ToAgent::Welcome(Welcome {

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{Hello, LogLine, ToAgent};
 use greylag_infra::{
-    AgentId, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent, RunId,
-    RunLifecycle, RunRecord, RunTime, SetUpData, StartTerms, UnfinishedRun, WallTime, save_once,
+    Admission, AgentId, InfrastructureView, LoadProfile, LoadTest, Registry, RunEffect, RunEvent,
+    RunId, RunLifecycle, RunRecord, RunTime, SetUpData, StartTerms, UnfinishedRun, WallTime,
+    save_once,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -60,6 +61,7 @@ pub(super) enum Command {
     AgentConnected {
         connection: u64,
         hello: Box<Hello>,
+        admission: Admission,
         outgoing: mpsc::Sender<ToAgent>,
         /// The refusal, if the hello is not accepted.
         reply: oneshot::Sender<Result<(), HelloRefused>>,
@@ -243,10 +245,15 @@ impl Owner {
             Command::AgentConnected {
                 connection,
                 hello,
+                admission,
                 outgoing,
                 reply,
             } => {
-                self.agent_connected(connection, &hello, outgoing, reply)
+                let connection = Connection {
+                    number: connection,
+                    outgoing,
+                };
+                self.agent_connected(connection, &hello, admission, reply)
                     .await;
             }
             Command::AgentReady {
