@@ -164,3 +164,75 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
     store.delete_run(&"kept".into()).await.unwrap();
     until_deleted(dir.path()).await;
 }
+
+/// Says to the process that [`a_coordinator_that_is_killed`] is which directory is its.
+const KILLED_DIRECTORY: &str = "GREYLAG_TEST_KILLED_DIRECTORY";
+/// How often it is killed.
+const KILLS: usize = 4;
+
+#[test]
+#[ignore = "it is a process of the test below"]
+fn a_coordinator_that_is_killed() {
+    if let Some(dir) = std::env::var_os(KILLED_DIRECTORY) {
+        let _store = Store::open(Path::new(&dir)).unwrap();
+        // Until it is killed.
+        std::thread::park();
+    }
+}
+
+/// Rows that are about to be deleted.
+fn rows_of_deleted(reader: &rusqlite::Connection) -> i64 {
+    let count = "SELECT (SELECT count(*) FROM errors WHERE run = 1) + (SELECT count(*) FROM agent_intervals WHERE run = 1)";
+    reader.query_row(count, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn deleting_goes_on_wherever_it_was_killed_and_touches_no_other_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    finished_run(&store, "old", 10).await;
+    finished_run(&store, "kept", 100).await;
+    store.close().await;
+    let connection = rusqlite::Connection::open(dir.path().join(DATABASE)).unwrap();
+    // As many rows as a long run has, which would take long to save.
+    connection
+        .execute_batch(
+            "BEGIN;
+             WITH RECURSIVE n(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 101000)
+             INSERT INTO errors (run, level, bucket, error, agent, occurrences) SELECT 1, 0, n, 0, -1, 1 FROM n;
+             WITH RECURSIVE n(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 21000)
+             INSERT INTO agent_intervals (run, level, bucket, agent, packed) SELECT 1, 0, n, 0, zeroblob(3000) FROM n;
+             INSERT INTO deleted_runs VALUES (1);
+             DELETE FROM runs WHERE run = 1;
+             COMMIT",
+        )
+        .unwrap();
+    let mut left = rows_of_deleted(&connection);
+    assert!(left > 120_000, "{left}");
+    for _ in 0..KILLS {
+        let mut coordinator = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_coordinator_that_is_killed", "--ignored"])
+            .env(KILLED_DIRECTORY, dir.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while left > 0 && rows_of_deleted(&connection) == left {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(coordinator.try_wait().unwrap().is_none(), "it has ended");
+        }
+        coordinator.kill().unwrap();
+        coordinator.wait().unwrap();
+        left = rows_of_deleted(&connection);
+    }
+    drop(connection);
+
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(ids(&store).await, ["kept"]);
+    let totals = store.totals(&"kept".into(), &Scope::default()).await;
+    assert_eq!(totals.unwrap().aggregated().requests(), 100);
+    store.delete_run(&"kept".into()).await.unwrap();
+    until_deleted(dir.path()).await;
+    store.close().await;
+    let size = std::fs::metadata(dir.path().join(DATABASE)).unwrap().len();
+    assert!(size < 1 << 20, "{size} bytes are left");
+}

@@ -1,8 +1,11 @@
 //! Deleting a run: it is gone from every list immediately, its rows follow in small transactions, so that results of
 //! other runs need not wait (see `upkeep.rs`). What a coordinator did not get to is deleted when the next one starts.
 
+use std::time::Instant;
+
 use greylag_infra::{RunId, WallTime};
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::Store;
 use super::error::{RunNotOver, StoreError, StoreResult};
@@ -10,15 +13,14 @@ use super::integers::time_to_sql;
 use super::live::WriterState;
 use super::run_rows::key_of;
 
-/// Rows deleted in one transaction.
-const ROWS_AT_A_TIME: u32 = 1_000;
-/// Pages given back to the file system in one transaction.
-const PAGES_AT_A_TIME: u32 = 256;
+/// Rows deleted by one statement, after which the time is looked at: the longest rows take some pages each.
+const ROWS_AT_A_TIME: u32 = 64;
 
 /// Most runs that are named as beyond what is kept at a time.
 const RUNS_AT_A_TIME: u32 = 100;
 
-/// Every table with rows of runs, but for `runs` itself, and what tells its rows of one run apart.
+/// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
+/// them is deleted several times as fast as the same rows one by one.
 const TABLES: [(&str, &str); 14] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
@@ -30,7 +32,7 @@ const TABLES: [(&str, &str); 14] = [
     ("errors", "level, bucket, error, agent"),
     ("seconds", "level, bucket"),
     ("agent_seconds", "level, bucket, agent"),
-    ("agent_intervals", "id"),
+    ("agent_intervals", "level, bucket, agent"),
     ("samples", "level, bucket, agent"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),
@@ -125,42 +127,83 @@ fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Deletes some rows of deleted runs, or gives some space back when there are no such rows.
-pub(super) fn clear_some(connection: &mut Connection) -> StoreResult<Progress> {
+/// Deletes rows of deleted runs in one transaction until the time is over, or gives space back when there are no such rows.
+pub(super) fn clear_some(connection: &mut Connection, until: Instant) -> StoreResult<Progress> {
     let transaction = connection.transaction()?;
     let run: Option<i64> =
         transaction.query_row("SELECT min(run) FROM deleted_runs", [], |row| row.get(0))?;
     let Some(run) = run else {
         drop(transaction);
-        return give_back(connection);
+        return give_back(connection, until);
     };
-    let mut left = ROWS_AT_A_TIME;
-    for (table, key) in TABLES {
-        let deleted = transaction
-            .prepare_cached(&format!(
-                "DELETE FROM {table} WHERE run = ?1 AND ({key}) IN (SELECT {key} FROM {table} WHERE run = ?1 LIMIT ?2)"
-            ))?
-            .execute(params![run, left])?;
-        left = left.saturating_sub(u32::try_from(deleted).unwrap_or(u32::MAX));
-        if left == 0 {
-            break;
-        }
-    }
-    if left > 0 {
+    if delete_rows(&transaction, run, until)? == Progress::Done {
         transaction.execute("DELETE FROM deleted_runs WHERE run = ?1", [run])?;
     }
     transaction.commit()?;
     Ok(Progress::More)
 }
 
-/// Shortens the file by pages that nothing uses. A file that an older version made keeps them for later runs.
-fn give_back(connection: &Connection) -> StoreResult<Progress> {
+fn delete_rows(connection: &Connection, run: i64, until: Instant) -> StoreResult<Progress> {
+    for (table, key) in TABLES {
+        while delete_first(connection, table, key, run)? == Progress::More {
+            if Instant::now() >= until {
+                return Ok(Progress::More);
+            }
+        }
+    }
+    Ok(Progress::Done)
+}
+
+/// Deletes the first rows of a run in a table.
+fn delete_first(
+    connection: &Connection,
+    table: &str,
+    key: &str,
+    run: i64,
+) -> StoreResult<Progress> {
+    let mut last = connection.prepare_cached(&format!(
+        "SELECT ?1, {key} FROM {table} WHERE run = ?1 ORDER BY {key} LIMIT 1 OFFSET ?2"
+    ))?;
+    let place = |row: &Row<'_>| {
+        let columns = 0..row.as_ref().column_count();
+        columns.map(|at| row.get(at)).collect()
+    };
+    let last: Option<Vec<Value>> = last
+        .query_row([run, i64::from(ROWS_AT_A_TIME) - 1], place)
+        .optional()?;
+    match last {
+        Some(place) => {
+            let values = vec!["?"; place.len() - 1].join(", ");
+            connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE run = ?1 AND ({key}) <= ({values})"
+                ))?
+                .execute(params_from_iter(place))?;
+            Ok(Progress::More)
+        }
+        None => {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE run = ?1"))?
+                .execute([run])?;
+            Ok(Progress::Done)
+        }
+    }
+}
+
+/// Shortens the file by pages that nothing uses until the time is over. A file that an older version made keeps them for
+/// later runs.
+fn give_back(connection: &Connection, until: Instant) -> StoreResult<Progress> {
     let free: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    let mut statement =
-        connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))?;
+    let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
     // Each row is one page.
     let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
+    while rows.next()?.is_some() {
+        if Instant::now() >= until {
+            break;
+        }
+    }
+    // What was done is kept only from here on.
+    drop(rows);
     let left: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
     Ok(if left > 0 && left < free {
         Progress::More
