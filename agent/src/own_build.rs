@@ -2,18 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use greylag_infra::BuildInfo;
-use sha2::{Digest, Sha256};
+use greylag_infra::{BuildInfo, FileHash};
 use tokio::sync::OnceCell;
 
 /// The executable that this process was started from, even if its file has been replaced since (Linux).
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
-/// How much of the executable is in memory at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// Read once, because it does not change.
 static BUILD: OnceCell<BuildInfo> = OnceCell::const_new();
@@ -22,9 +19,10 @@ static BUILD: OnceCell<BuildInfo> = OnceCell::const_new();
 /// unknown, and the log says why.
 pub(crate) async fn own_build() -> BuildInfo {
     let read = || async {
-        let hashed = tokio::task::spawn_blocking(|| open_executable().and_then(hash)).await;
+        let hash = || open_executable().and_then(FileHash::of);
+        let hashed = tokio::task::spawn_blocking(hash).await;
         let sha256 = match hashed.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
-            Ok(sha256) => sha256,
+            Ok(sha256) => sha256.into(),
             Err(error) => {
                 tracing::warn!(
                     "this program's executable cannot be read, so its build is unknown: {error}"
@@ -70,24 +68,6 @@ pub(crate) fn open_executable() -> io::Result<File> {
     File::open(OWN_EXECUTABLE).or_else(|_| File::open(std::env::current_exe()?))
 }
 
-fn hash(mut file: impl Read) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => hasher.update(&buffer[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
-}
-
 /// The program to start for a command: when its file is this program's and has been replaced since we were
 /// started, the executable that we still run, so that workers are never another build than their agent.
 pub(crate) fn same_build(program: &OsString) -> OsString {
@@ -121,14 +101,8 @@ mod tests {
         let build = own_build().await;
         assert_eq!(build, build.checked(), "a hash, and nothing to cut");
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(build.sha256, hash(file).unwrap());
+        assert_eq!(build.sha256, FileHash::of(file).unwrap().as_str());
         assert!(build.platform.starts_with(std::env::consts::ARCH));
-    }
-
-    #[test]
-    fn hashes_are_those_of_sha256sum() {
-        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hash(&b"abc"[..]).unwrap(), of_abc);
     }
 
     #[test]

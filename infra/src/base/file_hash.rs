@@ -1,14 +1,18 @@
 //! The name of a file by its content.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 /// Digits that are shown to people.
 const SHOWN_DIGITS: usize = 12;
+/// How much of a file is in memory at a time.
+const READ_BYTES: usize = 256 * 1024;
 
 /// The SHA-256 of a file, in 64 lower-case hexadecimal digits: nothing else, so that it can be a file's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +27,27 @@ pub struct FileHash(String);
 pub struct FileHashError(String);
 
 impl FileHash {
+    /// That of a file, which is read to its end. May block.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(mut content: impl Read) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let digits = hasher.finalize();
+        Ok(Self(
+            digits.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
+    }
+
     /// All digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -71,6 +96,15 @@ impl fmt::Display for FileHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_are_those_of_sha256sum() {
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(FileHash::of(&b"abc"[..]).unwrap().as_str(), of_abc);
+        let large = vec![b'a'; 2 * READ_BYTES + 1];
+        let parts = (&large[..READ_BYTES]).chain(&large[READ_BYTES..]);
+        assert_eq!(FileHash::of(parts).unwrap(), FileHash::of(&*large).unwrap());
+    }
 
     #[test]
     fn only_64_digits_are_a_hash() {

@@ -1,20 +1,17 @@
 //! The files of builds. Everything here blocks.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use greylag_infra::{BuildManifest, FileHash, WallTime, micros};
-use sha2::{Digest, Sha256};
 
 use super::{BuildError, StoredBuild};
 
 /// How long an upload that does not go on is kept.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3_600);
-/// How much of a build is in memory at a time.
-const READ_BYTES: usize = 256 * 1024;
 const MANIFEST: &str = "json";
 const PART: &str = "part";
 
@@ -132,12 +129,12 @@ impl Files {
     pub(super) fn complete(&self, hash: &FileHash) -> Result<(), BuildError> {
         let path = self.path(hash, PART);
         let file = File::open(&path)?;
-        let uploaded = sha256_of(&file)?;
-        if uploaded != hash.as_str() {
+        let uploaded = FileHash::of(&file)?;
+        if uploaded != *hash {
             self.forget_part(hash)?;
             return Err(BuildError::OtherHash {
                 announced: hash.to_string(),
-                uploaded,
+                uploaded: uploaded.to_string(),
             });
         }
         file.sync_all()?;
@@ -203,18 +200,4 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn sha256_of(mut file: &File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-    }
-    let digits = hasher.finalize();
-    Ok(digits.iter().map(|byte| format!("{byte:02x}")).collect())
 }

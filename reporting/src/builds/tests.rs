@@ -5,10 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn hash_of(content: &[u8]) -> FileHash {
-    use sha2::{Digest, Sha256};
-    let digits = Sha256::digest(content);
-    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.parse().unwrap()
+    FileHash::of(content).unwrap()
 }
 
 fn manifest(content: &[u8]) -> BuildManifest {

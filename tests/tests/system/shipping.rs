@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use greylag_infra::FileHash;
 use greylag_tests::{Cluster, Ended, Greylag, Nginx, ProcessId, START_TIMEOUT, heavy};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::command_line::results::read_summary;
@@ -239,8 +239,7 @@ async fn fifty_agents_fetch_a_build_and_the_coordinator_stays_small() {
     let mut program = vec![0; SIZE];
     rand::fill(&mut program[..]);
     let program = std::sync::Arc::new(program);
-    let digits = Sha256::digest(program.as_slice());
-    let hash: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = FileHash::of(program.as_slice()).expect("it is in memory");
     let manifest = json!({
         "sha256": hash,
         "size": SIZE,

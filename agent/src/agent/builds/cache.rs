@@ -9,16 +9,12 @@
 //! not used for longest makes room, unless it is locked.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use greylag_infra::FileHash;
-use sha2::{Digest, Sha256};
-
-/// How much of a program is in memory at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// A directory of programs.
 #[derive(Debug)]
@@ -184,19 +180,7 @@ impl BuildCache {
 
     /// Whether a part is the program of this hash.
     pub(super) fn is_right(part: &Path, hash: &FileHash) -> io::Result<bool> {
-        let mut file = File::open(part)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-        }
-        let digits = hasher.finalize();
-        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(digits == hash.as_str())
+        Ok(FileHash::of(File::open(part)?)? == *hash)
     }
 
     /// Gives a part that is right its name: executable, and nothing that anyone may change.

@@ -3,15 +3,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use greylag_infra::FileHash;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::cache::{BuildCache, CacheError};
 
 fn hash_of(content: &[u8]) -> FileHash {
-    let digits = Sha256::digest(content);
-    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.parse().unwrap()
+    FileHash::of(content).unwrap()
 }
 
 /// A cache for so many bytes.
