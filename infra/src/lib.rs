@@ -18,13 +18,15 @@ pub use base::{
 pub use load_test::DurationValue;
 pub use load_test::{
     AgentCount, AgentCountError, BuildManifest, ClientKind, ClientSettings,
-    DEFAULT_AGENTS_TIMEOUT_S, DEFAULT_INFRASTRUCTURE, DeclaredRequest, DeclaredScenario,
-    DraftError, DraftErrors, FIELDS, Field, FieldKind, FieldValue, FieldValueError, Flag, Fleet,
-    HttpVersion, LoadTest, LoadTestError, LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES,
-    MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError,
-    NoHost, OptionDeclarationError, Overlaid, Secret, Selection, ShippedBuild, ShippedScenario,
-    SourceCommit, Stage, TestDefaults, TestDraft, WaitTime, WorkerCount, WorkerCountError, field,
-    is_same_machine, keys_of_files, target_of, toml_errors,
+    DEFAULT_AGENTS_TIMEOUT_S, DEFAULT_INFRASTRUCTURE, DataFile, DataFilesError, DataPath,
+    DataPathError, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors, FIELDS, Field,
+    FieldKind, FieldValue, FieldValueError, Flag, Fleet, HttpVersion, LoadTest, LoadTestError,
+    LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES, MAX_DATA_BYTES, MAX_DATA_FILE_BYTES,
+    MAX_DATA_FILES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
+    MAX_TEST_FILE_BYTES, MisfitError, NoHost, OptionDeclarationError, Overlaid, Secret, Selection,
+    ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults, TestDraft, WaitTime,
+    WorkerCount, WorkerCountError, check_data_files, field, is_same_machine, keys_of_files,
+    target_of, toml_errors,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,

@@ -200,6 +200,7 @@ fn unknown_fields_are_ignored_and_missing_ones_default() {
         version: String::new(),
         build: BuildInfo::default(),
         worker_protocol: None,
+        takes_data: false,
         cores: 0,
         once: false,
         scenarios: Vec::new(),

@@ -97,12 +97,26 @@ pub struct BuildAnnouncement {
     pub infrastructure: String,
 }
 
-/// How much of a program is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How much of a program, or of a data file, is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct BuildAnnounced {
     /// Whether all of it is there and has been checked.
     pub is_whole: bool,
+    /// Bytes that are there: where the next piece begins.
+    pub received_bytes: u64,
+    /// The data files that are to be uploaded, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_data: Vec<MissingData>,
+}
+
+/// A data file that is not whole on the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct MissingData {
+    /// SHA-256 of the file.
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub sha256: FileHash,
     /// Bytes that are there: where the next piece begins.
     pub received_bytes: u64,
 }
@@ -113,6 +127,9 @@ pub struct BuildAnnounced {
 pub struct BuildList {
     /// Whether more may be uploaded, and run by agents.
     pub accept_uploads: bool,
+    /// Whether data files may be uploaded with them.
+    #[serde(default)]
+    pub takes_data: bool,
     /// The newest first.
     pub builds: Vec<ListedBuild>,
 }

@@ -30,7 +30,7 @@ pub use api_types::{
     NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
 };
 #[cfg(feature = "coordinator")]
-pub use builds::{BuildError, BuildStore, Stored, StoredBuild};
+pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
 pub use measure::{
     arrivals::Arrivals,
     histogram_codec::HistogramError,

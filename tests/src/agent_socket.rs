@@ -148,6 +148,7 @@ pub fn hello(name: &str, infrastructure: &str) -> Hello {
         build: greylag_infra::BuildInfo::default(),
         version: "0.0.0".to_owned(),
         worker_protocol: None,
+        takes_data: false,
         cores: 1,
         once: false,
         scenarios: vec![ScenarioInfo {

@@ -100,6 +100,18 @@ pub struct Shipped {
     pub uploaded_by: String,
     pub uploaded_at_us: u64,
     pub commit: Option<Commit>,
+    #[serde(default)]
+    pub data: Vec<DataFile>,
+}
+
+/// A data file that was uploaded with a build.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct DataFile {
+    pub path: String,
+    pub sha256: String,
+    pub size: u64,
 }
 
 /// The commit that a build was compiled from.

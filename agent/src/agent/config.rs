@@ -158,6 +158,7 @@ impl AgentConfig {
             // Known once the executable has been read.
             build: BuildInfo::default(),
             worker_protocol: self.uploads.as_ref().map(|_| WORKER_PROTOCOL),
+            takes_data: true,
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             once: self.stay.once,
             scenarios: self.scenarios.iter().map(scenario_info).collect(),

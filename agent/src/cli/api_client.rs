@@ -107,10 +107,13 @@ struct KnownInfrastructure {
 }
 
 #[derive(Debug, Deserialize)]
-struct KnownAgent {
+pub(crate) struct KnownAgent {
     status: String,
     #[serde(default)]
-    build: BuildInfo,
+    pub(crate) build: BuildInfo,
+    /// Whether it runs uploaded builds, and gives them their data files.
+    #[serde(default)]
+    pub(crate) takes_data: bool,
 }
 
 /// A client of one coordinator.
@@ -179,8 +182,8 @@ impl ApiClient {
         self.send(request).await.map(drop)
     }
 
-    /// The builds of the connected agents of an infrastructure, as far as they are known.
-    pub(crate) async fn builds_of_agents(&self, name: &str) -> Result<Vec<String>, ApiError> {
+    /// The connected agents of an infrastructure.
+    pub(crate) async fn agents_of(&self, name: &str) -> Result<Vec<KnownAgent>, ApiError> {
         let request = self.request(Method::GET, "/api/v1/infrastructures");
         let known: KnownInfrastructures = self.json(request).await?;
         let mut infrastructures = known.infrastructures.into_iter();
@@ -189,7 +192,7 @@ impl ApiClient {
         let connected = agents
             .into_iter()
             .filter(|agent| agent.status != "Disconnected");
-        Ok(connected.map(|agent| agent.build.sha256).collect())
+        Ok(connected.collect())
     }
 
     /// The builds that were uploaded; none of a coordinator that knows no builds.
@@ -213,7 +216,7 @@ impl ApiClient {
         self.json(request.json(announcement)).await
     }
 
-    /// Uploads a piece of a build, packed by gzip.
+    /// Uploads a piece of a build or a data file, packed by gzip.
     pub(crate) async fn upload_piece(
         &self,
         hash: &FileHash,

@@ -2,6 +2,7 @@
 
 mod api_client;
 mod commands;
+mod data_files;
 mod failure;
 mod follow;
 #[cfg(feature = "coordinator")]

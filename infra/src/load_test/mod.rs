@@ -2,6 +2,7 @@
 
 mod check;
 mod client_settings;
+mod data_files;
 mod declared;
 mod defaults;
 mod definition;
@@ -20,6 +21,10 @@ mod worker_count;
 
 pub use check::{MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS};
 pub use client_settings::{ClientKind, ClientSettings, HttpVersion, MAX_CERTIFICATE_BYTES, Secret};
+pub use data_files::{
+    DataFile, DataFilesError, DataPath, DataPathError, MAX_DATA_BYTES, MAX_DATA_FILE_BYTES,
+    MAX_DATA_FILES, check_data_files,
+};
 use declared::header_problems;
 pub use declared::{DeclaredRequest, DeclaredScenario, WaitTime};
 pub(crate) use declared::{MAX_REQUESTS, WAIT_TIME_RANGE};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioInfo;
+use super::{DataFile, MAX_DATA_FILES, ScenarioInfo};
 use crate::base::{BuildInfo, FileHash, MAX_SCENARIOS, WallTime, bounded_list, cut};
 
 /// Largest program that can be shipped, in bytes.
@@ -35,6 +35,13 @@ pub struct BuildManifest {
     #[serde(default, deserialize_with = "bounded_list::<_, _, MAX_SCENARIOS>")]
     #[cfg_attr(feature = "schema", schema(value_type = Vec<Object>))]
     pub scenarios: Vec<ShippedScenario>,
+    /// The data files of the scenario that is to run, as they are now.
+    #[serde(
+        default,
+        deserialize_with = "bounded_list::<_, _, MAX_DATA_FILES>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub data: Vec<DataFile>,
 }
 
 /// The commit that a program was compiled from.
@@ -83,6 +90,14 @@ pub struct ShippedBuild {
     pub commit: Option<SourceCommit>,
     /// The scenario that the run is of.
     pub scenario: ShippedScenario,
+    /// The scenario's data files, as they were when the run was started. The last field, and left out where there are none, because
+    /// workers of other builds read this as a list.
+    #[serde(
+        default,
+        deserialize_with = "bounded_list::<_, _, MAX_DATA_FILES>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub data: Vec<DataFile>,
 }
 
 impl BuildManifest {
@@ -110,7 +125,12 @@ impl BuildManifest {
     }
 
     /// What a run of one of its scenarios keeps of it.
-    pub fn of_run(&self, scenario: &ShippedScenario, uploaded_at: WallTime) -> ShippedBuild {
+    pub fn of_run(
+        &self,
+        scenario: &ShippedScenario,
+        uploaded_at: WallTime,
+        data: Vec<DataFile>,
+    ) -> ShippedBuild {
         ShippedBuild {
             sha256: self.sha256.clone(),
             size: self.size,
@@ -121,6 +141,7 @@ impl BuildManifest {
             uploaded_at,
             commit: self.commit.clone(),
             scenario: scenario.clone(),
+            data,
         }
     }
 }
@@ -129,6 +150,12 @@ impl ShippedBuild {
     /// Which build it is.
     pub fn build(&self) -> BuildInfo {
         build_info(&self.sha256, &self.version, &self.platform)
+    }
+
+    /// Bytes that an agent fetches of it: the program and its data files.
+    pub fn bytes(&self) -> u64 {
+        let data = self.data.iter().map(|file| file.size);
+        data.fold(self.size, u64::saturating_add)
     }
 }
 
@@ -201,6 +228,7 @@ mod tests {
                 is_modified: true,
             }),
             scenarios: vec![],
+            data: vec![],
         };
         let checked = manifest.checked();
         assert_eq!(checked.version, "1[31m");

@@ -144,6 +144,9 @@ pub struct Hello {
     /// Version of the protocol that it speaks with workers, if it runs builds that are shipped to it; none if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_protocol: Option<u32>,
+    /// Whether it gives shipped builds their data files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_data: bool,
     /// Processors of the machine.
     #[serde(default)]
     pub cores: u32,

@@ -122,6 +122,8 @@ pub struct AgentIdentity {
     pub worker_protocol: Option<u32>,
     /// With what it was let in.
     pub admission: Admission,
+    /// Whether it gives shipped builds their data files.
+    pub takes_data: bool,
     /// Scenarios compiled into its binary; too many to be listed with every agent.
     pub scenarios: ScenarioList,
 }
@@ -340,6 +342,7 @@ impl Registry {
                     version,
                     worker_protocol: hello.worker_protocol,
                     admission,
+                    takes_data: hello.takes_data,
                     scenarios: scenarios.clone(),
                 }),
                 status: ConnectionStatus::Connected,

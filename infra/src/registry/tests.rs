@@ -19,6 +19,7 @@ fn hello(id: &str, name: &str, infrastructure: &str) -> Hello {
         build: BuildInfo::default(),
         version: "0".into(),
         worker_protocol: None,
+        takes_data: false,
         cores: 2,
         once: false,
         scenarios: vec![],

@@ -1,4 +1,4 @@
-//! The files of builds. Everything here blocks.
+//! The files of builds and of their data. Everything here blocks.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -6,14 +6,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use greylag_infra::{BuildManifest, FileHash, WallTime, micros};
+use greylag_infra::{BuildManifest, DataFile, FileHash, WallTime, micros};
 
 use super::{BuildError, StoredBuild};
 
-/// How long an upload that does not go on is kept.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// How long is kept what does not go on: an upload, or a data file that nothing refers to.
+pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3_600);
 const MANIFEST: &str = "json";
 const PART: &str = "part";
+/// Beside a data file: its size, as it was announced.
+const DATA: &str = "data";
 
 /// A directory of builds.
 #[derive(Debug)]
@@ -48,6 +50,15 @@ impl Files {
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
+    /// Of which size a file is to be that was announced.
+    pub(super) fn announced_size(&self, hash: &FileHash) -> io::Result<Option<u64>> {
+        if let Some(manifest) = self.manifest(hash)? {
+            return Ok(Some(manifest.size));
+        }
+        let text = found(fs::read(self.path(hash, DATA)))?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
     pub(super) fn stored(&self, hash: &FileHash) -> io::Result<Option<StoredBuild>> {
         let Some(metadata) = found(fs::metadata(self.path(hash, "")))? else {
             return Ok(None);
@@ -79,6 +90,32 @@ impl Files {
         Ok(builds)
     }
 
+    /// All programs that were announced, and what was.
+    pub(super) fn manifests(&self) -> io::Result<Vec<BuildManifest>> {
+        let mut manifests = Vec::new();
+        for hash in self.named(MANIFEST)? {
+            manifests.extend(self.manifest(&hash)?);
+        }
+        Ok(manifests)
+    }
+
+    /// All data files that were announced: how much there is of each, and when the latest of it came.
+    pub(super) fn data(&self) -> io::Result<Vec<(FileHash, u64, SystemTime)>> {
+        let mut data = Vec::new();
+        for hash in self.named(DATA)? {
+            let parts = ["", PART, DATA].map(|extension| self.path(&hash, extension));
+            let parts = parts.map(|path| found(fs::metadata(path)));
+            let [whole, part, announced] = parts;
+            let (whole, part, announced) = (whole?, part?, announced?);
+            let bytes = whole.as_ref().or(part.as_ref());
+            let bytes = bytes.map_or(0, |metadata| metadata.len());
+            let times = [&whole, &part, &announced].into_iter().flatten();
+            let latest = times.filter_map(|metadata| metadata.modified().ok()).max();
+            data.push((hash, bytes, latest.unwrap_or(UNIX_EPOCH)));
+        }
+        Ok(data)
+    }
+
     fn named(&self, extension: &str) -> io::Result<Vec<FileHash>> {
         let Some(entries) = found(fs::read_dir(&self.dir))? else {
             return Ok(Vec::new());
@@ -93,18 +130,27 @@ impl Files {
         Ok(hashes)
     }
 
-    /// Keeps what is said of a build, under a temporary name first.
+    /// Keeps what is said of a build.
     pub(super) fn announce(&self, manifest: &BuildManifest) -> io::Result<()> {
+        self.keep(&manifest.sha256, MANIFEST, &serde_json::to_vec(manifest)?)
+    }
+
+    /// Keeps which size a data file has.
+    pub(super) fn announce_data(&self, file: &DataFile) -> io::Result<()> {
+        self.keep(&file.sha256, DATA, &serde_json::to_vec(&file.size)?)
+    }
+
+    /// Keeps a text under a temporary name first.
+    fn keep(&self, hash: &FileHash, extension: &str, text: &[u8]) -> io::Result<()> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)?;
-        let temporary = self.path(&manifest.sha256, "json.new");
-        let text = serde_json::to_vec(manifest)?;
+        let temporary = self.path(hash, &format!("{extension}.new"));
         let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&temporary)?;
-        file.write_all(&text)?;
+        file.write_all(text)?;
         file.sync_all()?;
-        fs::rename(&temporary, self.path(&manifest.sha256, MANIFEST))?;
+        fs::rename(&temporary, self.path(hash, extension))?;
         self.sync_dir()
     }
 
@@ -142,10 +188,10 @@ impl Files {
         Ok(self.sync_dir()?)
     }
 
-    /// Deletes everything of a build. False if there was nothing.
+    /// Deletes everything of a build or a data file. False if there was nothing.
     pub(super) fn delete(&self, hash: &FileHash) -> io::Result<bool> {
         let mut was_there = false;
-        for extension in ["", PART, MANIFEST] {
+        for extension in ["", PART, MANIFEST, DATA] {
             was_there |= found(fs::remove_file(self.path(hash, extension)))?.is_some();
         }
         Ok(was_there)

@@ -1,32 +1,36 @@
-//! Builds that were uploaded: a user's programs, kept in the data directory under their SHA-256.
+//! Builds that were uploaded: a user's programs and their data files, kept in the data directory under their SHA-256.
 //!
 //! ```text
-//! builds/<sha256>.json   what was said of it before it was uploaded
-//! builds/<sha256>.part   as much of it as has come; survives whatever ends the coordinator
+//! builds/<sha256>.json   what was said of a program before it was uploaded
+//! builds/<sha256>.data   the same of a data file: its size
+//! builds/<sha256>.part   as much of either as has come; survives whatever ends the coordinator
 //! builds/<sha256>        the whole, checked
 //! ```
 //!
 //! A file gets its last name only when its size and hash are right and it is on the disk. Uploads come in pieces, each of which is
 //! a request, so that none takes much memory or time and an upload continues where it broke off.
 
+mod data;
 mod error;
 mod files;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use greylag_infra::{BuildManifest, FileHash, MAX_BUILD_BYTES, WallTime};
+use greylag_infra::{
+    BuildManifest, DataFile, FileHash, MAX_BUILD_BYTES, WallTime, check_data_files,
+};
 use tokio::task::spawn_blocking;
 
 pub use error::BuildError;
 use files::Files;
 
-/// Most bytes of all builds together. Those that no run refers to make room.
+/// Most bytes of all builds together, with their data files. Those that no run refers to make room.
 const MAX_STORED_BYTES: u64 = 10 << 30;
 /// Most builds that are kept, the announced ones included.
 const MAX_BUILDS: usize = 1_000;
@@ -50,6 +54,18 @@ pub enum Stored {
     /// So many bytes; the rest is to be uploaded.
     Part(u64),
 }
+
+/// How much there is of a build and its data files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// Of its program.
+    pub program: Stored,
+    /// Of those data files that are not whole: so many bytes.
+    pub missing_data: Vec<(FileHash, u64)>,
+}
+
+/// The builds that runs are of, each with the data files of those runs.
+pub(crate) type OfRuns = HashMap<FileHash, HashSet<FileHash>>;
 
 /// The builds of a coordinator. Clones are the same.
 #[derive(Debug, Clone)]
@@ -93,15 +109,16 @@ impl BuildStore {
         }
     }
 
-    /// Announces a build that is to be uploaded and says how much of it is there. Builds that are not `needed` make room.
+    /// Announces a build that is to be uploaded with its data files, and says how much of it is there. Builds that are not of runs
+    /// make room.
     ///
     /// # Errors
     /// It is too large, there is no room for it, or the disk failed.
-    pub async fn announce(
+    pub(crate) async fn announce(
         &self,
         manifest: BuildManifest,
-        needed: HashSet<FileHash>,
-    ) -> Result<Stored, BuildError> {
+        of_runs: OfRuns,
+    ) -> Result<Announced, BuildError> {
         let inner = self.turn(&manifest.sha256)?;
         blocking(move || {
             let files = &inner.inner.files;
@@ -110,25 +127,51 @@ impl BuildStore {
                     size: manifest.size,
                 });
             }
-            if files.whole(&manifest.sha256)?.is_some() {
-                if files.manifest(&manifest.sha256)?.is_none() {
-                    files.announce(&manifest)?;
+            check_data_files(&manifest.data)?;
+            let (mut missing_data, mut missing) = (Vec::new(), 0);
+            for file in data::missing(files, &manifest.data)? {
+                let received = files.received(&file.sha256)?;
+                missing += file.size.saturating_sub(received);
+                missing_data.push((file.sha256.clone(), received));
+            }
+            let program = match files.whole(&manifest.sha256)? {
+                Some(_) => Stored::Whole,
+                None => Stored::Part(files.received(&manifest.sha256)?),
+            };
+            if let Stored::Part(received) = program {
+                missing += manifest.size.saturating_sub(received);
+            }
+            if missing > 0 {
+                make_room(files, &manifest, &of_runs)?;
+                if files.free_bytes()? < missing.saturating_add(SPARE_BYTES) {
+                    return Err(BuildError::DiskFull);
                 }
-                return Ok(Stored::Whole);
             }
-            make_room(files, &manifest, &needed)?;
-            let received = files.received(&manifest.sha256)?;
-            let missing = manifest.size.saturating_sub(received);
-            if files.free_bytes()? < missing.saturating_add(SPARE_BYTES) {
-                return Err(BuildError::DiskFull);
+            // What was said of a program that is here stays, but for its data files.
+            let said = match program {
+                Stored::Whole => files.manifest(&manifest.sha256)?,
+                Stored::Part(_) => None,
+            };
+            if said.as_ref().is_none_or(|said| said.data != manifest.data) {
+                files.announce(&BuildManifest {
+                    data: manifest.data.clone(),
+                    ..said.unwrap_or_else(|| manifest.clone())
+                })?;
             }
-            files.announce(&manifest)?;
-            Ok(Stored::Part(received))
+            for file in &manifest.data {
+                if files.announced_size(&file.sha256)?.is_none() {
+                    files.announce_data(file)?;
+                }
+            }
+            Ok(Announced {
+                program,
+                missing_data,
+            })
         })
         .await
     }
 
-    /// Adds a piece of an announced build, which begins at this byte of it. With the last one the whole is checked.
+    /// Adds a piece of an announced build or data file, which begins at this byte of it. With the last one the whole is checked.
     ///
     /// # Errors
     /// The build was not announced, another piece is expected, the whole is not what was announced, or the disk failed.
@@ -144,35 +187,51 @@ impl BuildStore {
             if files.whole(hash)?.is_some() {
                 return Ok(Stored::Whole);
             }
-            let manifest = files.manifest(hash)?;
-            let manifest = manifest.ok_or_else(|| BuildError::unknown(hash))?;
+            let size = files.announced_size(hash)?;
+            let size = size.ok_or_else(|| BuildError::unknown(hash))?;
             let received = files.received(hash)?;
             if offset != received {
                 return Err(BuildError::OtherOffset { received });
             }
             let end = offset + piece.len() as u64;
-            if end > manifest.size {
+            if end > size {
                 files.forget_part(hash)?;
-                return Err(BuildError::OtherSize {
-                    announced: manifest.size,
-                });
+                return Err(BuildError::OtherSize { announced: size });
             }
             // Others may have come since it was announced.
             if files.free_bytes()? < SPARE_BYTES.saturating_add(piece.len() as u64) {
                 return Err(BuildError::DiskFull);
             }
             files.append(hash, offset, &piece)?;
-            if end < manifest.size {
+            if end < size {
                 return Ok(Stored::Part(end));
             }
             files.complete(hash)?;
-            tracing::info!(build = %hash.short(), bytes = manifest.size, by = %manifest.uploaded_by, "build uploaded");
+            match files.manifest(hash)? {
+                Some(manifest) => {
+                    tracing::info!(build = %hash.short(), bytes = size, by = %manifest.uploaded_by, "build uploaded");
+                }
+                None => tracing::info!(file = %hash.short(), bytes = size, "data file uploaded"),
+            }
             Ok(Stored::Whole)
         })
         .await
     }
 
-    /// A whole build, with its size, to be read.
+    /// Checks that data files are here.
+    ///
+    /// # Errors
+    /// One is not, or the disk failed.
+    pub(crate) async fn check_data(&self, data: Vec<DataFile>) -> Result<(), BuildError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || match data::missing(&inner.files, &data)?.first() {
+            Some(file) => Err(BuildError::UnknownData(file.path.clone())),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    /// A whole build or data file, with its size, to be read.
     ///
     /// # Errors
     /// It is not here, or the disk failed.
@@ -207,15 +266,21 @@ impl BuildStore {
         blocking(move || Ok(inner.files.list()?)).await
     }
 
-    /// Deletes a build, or what has come of it. Runs keep their results, and that they were of it.
+    /// Deletes a build, or what has come of it, with the data files that only it has. Runs keep their results, and that they were
+    /// of it.
     ///
     /// # Errors
     /// It is not here, or the disk failed.
-    pub async fn delete(&self, hash: &FileHash) -> Result<(), BuildError> {
+    pub(crate) async fn delete(&self, hash: &FileHash, of_runs: OfRuns) -> Result<(), BuildError> {
         let turn = self.turn(hash)?;
-        blocking(move || match turn.inner.files.delete(&turn.hash)? {
-            true => Ok(()),
-            false => Err(BuildError::unknown(&turn.hash)),
+        blocking(move || {
+            let (files, hash) = (&turn.inner.files, &turn.hash);
+            // A data file is deleted with its builds.
+            let is_build = files.manifest(hash)?.is_some();
+            match is_build && data::delete_build(files, hash, &of_runs)? {
+                true => Ok(()),
+                false => Err(BuildError::unknown(hash)),
+            }
         })
         .await
     }
@@ -232,23 +297,32 @@ impl BuildStore {
 }
 
 /// Deletes builds until there is room for another one, the oldest first.
-fn make_room(
-    files: &Files,
-    manifest: &BuildManifest,
-    needed: &HashSet<FileHash>,
-) -> Result<(), BuildError> {
+fn make_room(files: &Files, manifest: &BuildManifest, of_runs: &OfRuns) -> Result<(), BuildError> {
     files.forget_abandoned(MAX_BUILDS)?;
-    let mut stored = files.list()?;
-    let mut bytes: u64 = stored.iter().map(|build| build.manifest.size).sum();
-    while bytes + manifest.size > MAX_STORED_BYTES || stored.len() >= MAX_BUILDS {
-        let unneeded = |build: &StoredBuild| !needed.contains(&build.manifest.sha256);
-        let oldest = stored.iter().rposition(unneeded);
-        let oldest = stored.remove(oldest.ok_or(BuildError::NoRoom)?);
-        files.delete(&oldest.manifest.sha256)?;
-        bytes -= oldest.manifest.size;
+    data::forget_unreferred(files, of_runs)?;
+    let mut others = files.list()?;
+    others.retain(|build| build.manifest.sha256 != manifest.sha256);
+    loop {
+        let data = files.data()?;
+        // Those of this build have their room below.
+        let of_others = data.iter().filter(|(hash, ..)| {
+            let mut own = manifest.data.iter();
+            own.all(|file| file.sha256 != *hash)
+        });
+        let of_others = of_others.map(|(_, bytes, _)| bytes);
+        let programs = others.iter().map(|build| &build.manifest.size);
+        let own = manifest.data.iter().map(|file| &file.size);
+        let own = own.chain([&manifest.size]);
+        let bytes: u64 = programs.chain(of_others).chain(own).sum();
+        if bytes <= MAX_STORED_BYTES && others.len() < MAX_BUILDS {
+            return Ok(());
+        }
+        let unneeded = |build: &StoredBuild| !of_runs.contains_key(&build.manifest.sha256);
+        let oldest = others.iter().rposition(unneeded);
+        let oldest = others.remove(oldest.ok_or(BuildError::NoRoom)?);
+        data::delete_build(files, &oldest.manifest.sha256, of_runs)?;
         tracing::info!(build = %oldest.manifest.sha256.short(), "deleted to make room for another build");
     }
-    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(

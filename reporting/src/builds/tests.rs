@@ -18,11 +18,29 @@ fn manifest(content: &[u8]) -> BuildManifest {
         uploaded_by: "ada@laptop".into(),
         commit: None,
         scenarios: vec![],
+        data: vec![],
     }
 }
 
 async fn announce(store: &BuildStore, content: &[u8]) -> Result<Stored, BuildError> {
-    store.announce(manifest(content), HashSet::new()).await
+    let announced = store.announce(manifest(content), OfRuns::new()).await?;
+    Ok(announced.program)
+}
+
+/// Builds of runs without data files.
+fn of_runs(builds: &[&[u8]]) -> OfRuns {
+    let builds = builds.iter();
+    builds
+        .map(|content| (hash_of(content), HashSet::new()))
+        .collect()
+}
+
+fn data_file(path: &str, content: &[u8]) -> DataFile {
+    DataFile {
+        path: path.parse().unwrap(),
+        sha256: hash_of(content),
+        size: content.len() as u64,
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -95,12 +113,12 @@ async fn what_is_not_as_announced_is_refused_and_forgotten() {
     assert_eq!(piece(0, b"whatever").await.unwrap(), Stored::Whole);
 
     assert_eq!(store.list().await.unwrap().len(), 1);
-    store.delete(&hash).await.unwrap();
+    store.delete(&hash, OfRuns::new()).await.unwrap();
     assert!(matches!(
         store.get(&hash).await,
         Err(BuildError::Unknown(_))
     ));
-    assert!(store.delete(&hash).await.is_err());
+    assert!(store.delete(&hash, OfRuns::new()).await.is_err());
     assert_eq!(
         fs::read_dir(directory.path().join("builds"))
             .unwrap()
@@ -111,7 +129,7 @@ async fn what_is_not_as_announced_is_refused_and_forgotten() {
         size: MAX_BUILD_BYTES + 1,
         ..manifest(b"huge")
     };
-    let error = store.announce(huge, HashSet::new()).await.unwrap_err();
+    let error = store.announce(huge, OfRuns::new()).await.unwrap_err();
     assert!(matches!(error, BuildError::TooLarge { .. }));
 }
 
@@ -135,7 +153,7 @@ async fn builds_that_no_run_needs_make_room_the_oldest_first() {
         };
         store.inner.files.announce(&large).unwrap();
     }
-    let needed = HashSet::from([hash_of(b"a")]);
+    let needed = of_runs(&[b"a"]);
     make_room(&store.inner.files, &manifest(b"d"), &needed).unwrap();
     make_room(
         &store.inner.files,
@@ -149,11 +167,118 @@ async fn builds_that_no_run_needs_make_room_the_oldest_first() {
     let left = store.list().await.unwrap();
     let left: Vec<_> = left.iter().map(|build| &build.manifest.sha256).collect();
     assert_eq!(left, [&hash_of(b"c"), &hash_of(b"a")]);
-    let all = HashSet::from([hash_of(b"a"), hash_of(b"c")]);
+    let all = of_runs(&[b"a", b"c"]);
     let large = BuildManifest {
         size: MAX_STORED_BYTES / 2,
         ..manifest(b"d")
     };
     let refused = make_room(&store.inner.files, &large, &all);
     assert!(matches!(refused, Err(BuildError::NoRoom)));
+}
+
+/// Uploads a build with a data file, which is missing exactly if it says so.
+async fn upload(store: &BuildStore, program: &[u8], data: &[u8], is_missing: bool) {
+    let announced = BuildManifest {
+        data: vec![data_file("a.csv", data)],
+        ..manifest(program)
+    };
+    let announced = store.announce(announced, OfRuns::new()).await.unwrap();
+    if let Stored::Part(at) = announced.program {
+        let rest = program[usize::try_from(at).unwrap()..].to_vec();
+        store.add_piece(&hash_of(program), at, rest).await.unwrap();
+    }
+    let missing = is_missing.then(|| (hash_of(data), 0));
+    assert_eq!(
+        announced.missing_data,
+        missing.into_iter().collect::<Vec<_>>()
+    );
+    if is_missing {
+        let stored = store.add_piece(&hash_of(data), 0, data.to_vec()).await;
+        assert_eq!(stored.unwrap(), Stored::Whole);
+    }
+}
+
+#[tokio::test]
+async fn data_files_are_uploaded_once_and_deleted_with_the_last_build_that_has_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = BuildStore::of(directory.path());
+    upload(&store, b"one", b"rows", true).await;
+    upload(&store, b"two", b"rows", false).await;
+    upload(&store, b"one", b"edited", true).await;
+    let is_here = async |content: &[u8]| {
+        let checked = store.check_data(vec![data_file("b.csv", content)]).await;
+        checked.is_ok()
+    };
+    assert!(is_here(b"rows").await && is_here(b"edited").await);
+    let refused = store.check_data(vec![data_file("c.csv", b"other")]).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("`c.csv` is not on this coordinator"),
+        "{refused}"
+    );
+    // They are not builds of their own.
+    assert_eq!(store.list().await.unwrap().len(), 2);
+    assert!(
+        store
+            .delete(&hash_of(b"rows"), OfRuns::new())
+            .await
+            .is_err()
+    );
+
+    // Runs of a build that is here keep theirs, even if it has others now.
+    let rows = HashSet::from([hash_of(b"rows")]);
+    let of_runs = OfRuns::from([(hash_of(b"one"), rows)]);
+    store
+        .delete(&hash_of(b"two"), of_runs.clone())
+        .await
+        .unwrap();
+    assert!(is_here(b"rows").await && is_here(b"edited").await);
+    store.delete(&hash_of(b"one"), of_runs).await.unwrap();
+    assert!(!is_here(b"rows").await && !is_here(b"edited").await);
+    let left = fs::read_dir(directory.path().join("builds")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[tokio::test]
+async fn data_files_that_nothing_needs_are_deleted_after_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = BuildStore::of(directory.path());
+    upload(&store, b"one", b"old", true).await;
+    upload(&store, b"one", b"new", true).await;
+    let files = &store.inner.files;
+    let kept = || {
+        let data = files.data().unwrap().into_iter();
+        data.map(|(hash, ..)| hash).collect::<HashSet<_>>()
+    };
+    data::forget_unreferred(files, &OfRuns::new()).unwrap();
+    assert_eq!(kept(), HashSet::from([hash_of(b"old"), hash_of(b"new")]));
+    let long_ago = std::time::SystemTime::now() - 2 * files::ABANDONED_AFTER;
+    for entry in fs::read_dir(directory.path().join("builds")).unwrap() {
+        let file = File::open(entry.unwrap().path()).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    data::forget_unreferred(files, &OfRuns::new()).unwrap();
+    assert_eq!(kept(), HashSet::from([hash_of(b"new")]));
+}
+
+#[tokio::test]
+async fn data_files_that_cannot_be_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = BuildStore::of(directory.path());
+    let announce = async |data: Vec<DataFile>| {
+        let announced = BuildManifest {
+            data,
+            ..manifest(b"one")
+        };
+        let refused = store.announce(announced, OfRuns::new()).await;
+        refused.unwrap_err().to_string()
+    };
+    let twice = vec![data_file("a", b"a"), data_file("./a", b"b")];
+    assert!(announce(twice).await.contains("`a` is listed twice"));
+    let huge = DataFile {
+        size: u64::MAX,
+        ..data_file("a", b"a")
+    };
+    assert!(announce(vec![huge]).await.contains("the maximum is"));
+    assert!(!directory.path().join("builds").exists());
 }

@@ -1,11 +1,12 @@
 //! Shipped builds: which agents can run one, and what becomes of the stored ones.
 
 use greylag_infra::{
-    AgentView, BuildManifest, ConnectionStatus, FileHash, ShippedBuild, is_same_machine, target_of,
+    AgentView, BuildManifest, ConnectionStatus, DataFile, FileHash, ShippedBuild, is_same_machine,
+    target_of,
 };
 
 use super::{Coordinator, StartRefused};
-use crate::builds::{BuildError, BuildStore, Stored, StoredBuild};
+use crate::builds::{Announced, BuildError, BuildStore, StoredBuild};
 use crate::store::StoreError;
 
 /// Most agents that a message names.
@@ -18,6 +19,7 @@ pub(super) struct Requirements<'a> {
     version: &'a str,
     platform: &'a str,
     worker_protocol: u32,
+    has_data: bool,
 }
 
 impl<'a> From<&'a ShippedBuild> for Requirements<'a> {
@@ -27,6 +29,7 @@ impl<'a> From<&'a ShippedBuild> for Requirements<'a> {
             version: &build.version,
             platform: &build.platform,
             worker_protocol: build.worker_protocol,
+            has_data: !build.data.is_empty(),
         }
     }
 }
@@ -38,18 +41,19 @@ impl<'a> From<&'a BuildManifest> for Requirements<'a> {
             version: &manifest.version,
             platform: &manifest.platform,
             worker_protocol: manifest.worker_protocol,
+            has_data: !manifest.data.is_empty(),
         }
     }
 }
 
-/// Checks that all these agents can run a build. One that is of this build itself needs nothing.
+/// Checks that all these agents can run a build. One that is of this build itself needs nothing but its data files.
 pub(super) fn check_can_run(
     agents: &[&AgentView],
     build: Requirements<'_>,
 ) -> Result<(), StartRefused> {
     let others = || {
         let agents = agents.iter();
-        agents.filter(|agent| agent.build.sha256 != build.sha256.as_str())
+        agents.filter(|agent| build.has_data || agent.build.sha256 != build.sha256.as_str())
     };
     let short = build.sha256.short().to_owned();
     let unwilling = others().filter(|agent| agent.worker_protocol.is_none());
@@ -57,6 +61,14 @@ pub(super) fn check_can_run(
     if !unwilling.is_empty() {
         return Err(StartRefused::UploadsRefused {
             agents: named(&unwilling),
+            build: short,
+        });
+    }
+    let without_data = others().filter(|agent| build.has_data && !agent.takes_data);
+    let without_data: Vec<&str> = without_data.map(|agent| agent.name.as_str()).collect();
+    if !without_data.is_empty() {
+        return Err(StartRefused::DataRefused {
+            agents: named(&without_data),
             build: short,
         });
     }
@@ -121,7 +133,7 @@ impl Coordinator {
         &self,
         manifest: BuildManifest,
         infrastructure: &str,
-    ) -> Result<Stored, AnnounceError> {
+    ) -> Result<Announced, AnnounceError> {
         let manifest = manifest.checked();
         let infrastructures = self.infrastructures();
         let agents = infrastructures
@@ -145,19 +157,22 @@ impl Coordinator {
         });
         // Before any run has a value for one.
         self.store().save_secret_options(secret.collect()).await?;
-        let needed = self.store().shipped_builds(true).await?;
-        Ok(self.builds().announce(manifest, needed).await?)
+        let of_runs = self.store().shipped_builds(true).await?;
+        Ok(self.builds().announce(manifest, of_runs).await?)
     }
 
-    /// The build that a run of one of its scenarios keeps.
+    /// The build that a run of one of its scenarios keeps, with these data files.
     ///
     /// # Errors
-    /// It is not stored here (any more), or has no such scenario.
+    /// It or one of them is not stored here (any more), or it has no such scenario.
     pub async fn shipped_build(
         &self,
         hash: &FileHash,
         scenario: &str,
+        data: Vec<DataFile>,
     ) -> Result<ShippedBuild, StartRefused> {
+        let checked = self.builds().check_data(data.clone()).await;
+        checked.map_err(StartRefused::Build)?;
         let StoredBuild {
             manifest,
             uploaded_at,
@@ -168,7 +183,7 @@ impl Coordinator {
                 scenario: scenario.chars().take(60).collect(),
                 build: hash.short().to_owned(),
             })?;
-        Ok(manifest.of_run(found, uploaded_at))
+        Ok(manifest.of_run(found, uploaded_at, data))
     }
 
     /// Deletes a build that no run in progress is of.
@@ -176,10 +191,11 @@ impl Coordinator {
     /// # Errors
     /// It is not here or is in use, or the store or the disk failed.
     pub async fn delete_build(&self, hash: &FileHash) -> Result<(), AnnounceError> {
-        if self.store().shipped_builds(false).await?.contains(hash) {
+        if self.store().shipped_builds(false).await?.contains_key(hash) {
             return Err(BuildError::InUse(hash.short().to_owned()).into());
         }
-        self.builds().delete(hash).await?;
+        let of_runs = self.store().shipped_builds(true).await?;
+        self.builds().delete(hash, of_runs).await?;
         tracing::info!(build = %hash.short(), "build deleted");
         Ok(())
     }

@@ -137,7 +137,7 @@ impl WebError {
             | Self::NoSuchAsset
             | Self::NoSuchRun(_)
             | Self::NoSuchCsvFile
-            | Self::Build(BuildError::Unknown(_))
+            | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
             | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
@@ -163,6 +163,7 @@ impl WebError {
                 | StartRefused::OtherBuild { .. }
                 | StartRefused::UploadsOff
                 | StartRefused::UploadsRefused { .. }
+                | StartRefused::DataRefused { .. }
                 | StartRefused::OtherPlatform { .. }
                 | StartRefused::OtherWorkerProtocol { .. }
                 | StartRefused::Build(_),
@@ -199,7 +200,9 @@ impl WebError {
                 ),
             )
             | Self::InvalidChange(_)
-            | Self::Build(BuildError::OtherSize { .. } | BuildError::OtherHash { .. })
+            | Self::Build(
+                BuildError::OtherSize { .. } | BuildError::OtherHash { .. } | BuildError::Data(_),
+            )
             | Self::Step { .. }
             | Self::Scope(
                 ScopeError::NotASecond { .. }

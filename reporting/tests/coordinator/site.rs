@@ -106,6 +106,7 @@ pub(crate) fn hello(id: &str, runs: &[&RunId]) -> Hello {
         build: greylag_infra::BuildInfo::default(),
         version: "0".into(),
         worker_protocol: None,
+        takes_data: false,
         cores: 2,
         once: false,
         scenarios: vec![ScenarioInfo {

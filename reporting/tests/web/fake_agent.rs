@@ -54,6 +54,7 @@ impl FakeAgent {
             build: greylag_infra::BuildInfo::default(),
             version: "0.0.0".into(),
             worker_protocol: None,
+            takes_data: false,
             cores: 2,
             once: false,
             scenarios,

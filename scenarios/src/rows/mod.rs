@@ -46,7 +46,8 @@ pub const MAX_ROWS: usize = 10_000_000;
 
 /// Rows of a CSV or JSON-lines file, distributed to users over all workers. Made to be a `static`.
 ///
-/// The file is looked for in the directory that the program was started in, on every agent; the texts of
+/// The file is looked for in the directory that the program was started in. On agents it is that of the agent, unless the program
+/// is shipped to them: then the files that are registered with [`Scenario::data`](crate::Scenario::data) are sent along. The texts of
 /// [`Rows::csv_text`] and [`Rows::json_lines_text`] can be compiled in with `include_str!`. The rows of a CSV
 /// file become `T` by its first line, which names the columns, unless [`Rows::without_header`] says that there
 /// is none. The lines of a JSON-lines file become `T` one by one; empty lines do not count.
@@ -348,6 +349,11 @@ pub trait DataSource: Send + Sync {
     /// # Errors
     /// What is wrong with it.
     fn prepare(&self, settings: &RunSettings) -> Result<(), RowsError>;
+
+    /// The file that it reads, if it does, as it names it: it travels with a program that is shipped to agents.
+    fn file(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> DataSource for Rows<T> {
@@ -363,6 +369,13 @@ impl<T: DeserializeOwned + Send + Sync + 'static> DataSource for Rows<T> {
         self.drawn.store(0, Ordering::Relaxed);
         self.is_warned.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn file(&self) -> Option<&'static str> {
+        match self.source {
+            Source::File(path) => Some(path),
+            Source::Text(_) => None,
+        }
     }
 }
 

@@ -260,3 +260,14 @@ proptest! {
         prop_assert_eq!(owners.len() as u64, count);
     }
 }
+
+#[test]
+fn a_scenario_names_the_files_of_its_data() {
+    static ONE: Rows<u64> = Rows::csv("one.csv");
+    static AGAIN: Rows<u64> = Rows::csv("one.csv").once();
+    static LINES: Rows<u64> = Rows::json_lines("data/two.jsonl");
+    static TEXT: Rows<u64> = Rows::csv_text("1");
+    let scenario = Scenario::new("data").data(&ONE).data(&TEXT);
+    let scenario = scenario.data(&AGAIN).data(&LINES);
+    assert_eq!(scenario.data_files(), ["one.csv", "data/two.jsonl"]);
+}

@@ -82,10 +82,22 @@ impl Scenario {
         self
     }
 
-    /// Has test data read and checked before load starts: `.data(&ACCOUNTS)`.
+    /// Has test data read and checked before load starts: `.data(&ACCOUNTS)`. Its file travels with a program that is shipped to
+    /// agents.
     pub fn data(mut self, source: &'static dyn DataSource) -> Self {
         self.data.push(source);
         self
+    }
+
+    /// The files of its test data, each once, as they are named.
+    pub fn data_files(&self) -> Vec<&'static str> {
+        let mut files = Vec::new();
+        for file in self.data.iter().filter_map(|source| source.file()) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        files
     }
 
     /// Lets a load shape say how many users there are when, in place of the load test's users, ramp-up and

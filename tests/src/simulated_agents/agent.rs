@@ -66,6 +66,7 @@ impl SimulatedAgent {
         };
         let hello = Hello {
             worker_protocol: None,
+            takes_data: false,
             cores: 4,
             once: false,
             scenarios: self.shared.scenarios.clone(),

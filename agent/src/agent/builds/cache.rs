@@ -1,11 +1,12 @@
-//! The cache of programs: a directory that several agents of one machine may share.
+//! The cache of programs and data files: a directory that several agents of one machine may share.
 //!
 //! ```text
-//! <sha256>        a whole program, checked; whoever uses it holds a shared lock on it
+//! <sha256>        a whole file, checked; whoever uses it holds a shared lock on it
 //! <sha256>.part   what has come of one; whoever fetches it holds an exclusive lock on it
+//! run-…           the data files of a run in progress
 //! ```
 //!
-//! Locks end with their process, however that ends. A program gets its name only when it is whole, right and on the disk. What was
+//! Locks end with their process, however that ends. A file gets its name only when it is whole, right and on the disk. What was
 //! not used for longest makes room, unless it is locked.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -16,7 +17,7 @@ use std::time::SystemTime;
 
 use greylag_infra::FileHash;
 
-/// A directory of programs.
+/// A directory of programs and data files.
 #[derive(Debug)]
 pub(crate) struct BuildCache {
     dir: PathBuf,
@@ -25,14 +26,14 @@ pub(crate) struct BuildCache {
     group: Option<u32>,
 }
 
-/// A program that is kept as long as this is.
+/// A file that is kept as long as this is.
 #[derive(Debug)]
-pub(crate) struct CachedBuild {
-    pub(crate) path: PathBuf,
+pub(super) struct CachedFile {
+    pub(super) path: PathBuf,
     _in_use: File,
 }
 
-/// What has come of a program. Only this process writes it.
+/// What has come of a file. Only this process writes it.
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
@@ -40,11 +41,11 @@ pub(super) struct Part {
     pub(super) received: u64,
 }
 
-/// Why a program cannot be kept.
+/// Why a file cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CacheError {
     #[error(
-        "the build has {size} bytes and the cache {}, of which runs use the rest; make it larger with --cache-size", .max_bytes
+        "{size} bytes do not fit into the cache of {max_bytes} bytes, of which runs use the rest; make it larger with --cache-size"
     )]
     TooSmall { size: u64, max_bytes: u64 },
     #[error("the disk of the cache {} is full; free some space or choose another with --cache", dir.display())]
@@ -62,6 +63,10 @@ impl BuildCache {
         }
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Describes what went wrong with a file.
     pub(super) fn failed(&self, source: io::Error) -> CacheError {
         let dir = self.dir.clone();
@@ -73,8 +78,8 @@ impl BuildCache {
         }
     }
 
-    /// A program of this size, if it is here.
-    pub(super) fn get(&self, hash: &FileHash, size: u64) -> io::Result<Option<CachedBuild>> {
+    /// A file of this size, if it is here.
+    pub(super) fn get(&self, hash: &FileHash, size: u64) -> io::Result<Option<CachedFile>> {
         let path = self.dir.join(hash.as_str());
         let Some(file) = found(File::open(&path))? else {
             return Ok(None);
@@ -94,13 +99,13 @@ impl BuildCache {
         }
         // So that it counts as used just now; which one makes room is not worth an error.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(CachedBuild {
+        Ok(Some(CachedFile {
             path,
             _in_use: file,
         }))
     }
 
-    /// Begins or continues to fetch a program of this size; none while another process does, or when one just has.
+    /// Begins or continues to fetch a file of this size; none while another process does, or when one just has.
     pub(super) fn begin(&self, hash: &FileHash, size: u64) -> io::Result<Option<Part>> {
         DirBuilder::new()
             .recursive(true)
@@ -138,7 +143,7 @@ impl BuildCache {
         fs::metadata(path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Makes room for a program: what was not used for longest is deleted.
+    /// Makes room for a file: what was not used for longest is deleted.
     pub(super) fn make_room(&self, hash: &FileHash, size: u64) -> Result<(), CacheError> {
         let mut kept = self.others(hash).map_err(|error| self.failed(error))?;
         kept.sort_unstable_by_key(|(used_at, ..)| *used_at);
@@ -160,7 +165,7 @@ impl BuildCache {
         }
     }
 
-    /// All files of other programs: when they were used, their size, and where they are.
+    /// All other files: when they were used, their size, and where they are.
     fn others(&self, hash: &FileHash) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
         let mut others = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
@@ -178,7 +183,7 @@ impl BuildCache {
         Ok(others)
     }
 
-    /// Whether a part is the program of this hash.
+    /// Whether a part is the file of this hash.
     pub(super) fn is_right(part: &Path, hash: &FileHash) -> io::Result<bool> {
         Ok(FileHash::of(File::open(part)?)? == *hash)
     }
@@ -235,13 +240,13 @@ fn delete_unused(path: &Path) -> io::Result<bool> {
 }
 
 /// Whether a file still has this name: it may have been renamed or deleted before it was locked.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let (ours, there) = (file.metadata()?, found(fs::metadata(path))?);
     Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
 /// What is there; none if nothing is.
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

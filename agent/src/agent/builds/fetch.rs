@@ -1,47 +1,121 @@
-//! Fetching a program from the coordinator: what has come is kept, whatever ends the connection or the agent.
+//! Fetching a program or a data file from the coordinator: what has come is kept, whatever ends the connection or the agent.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use greylag_infra::{FileHash, ShippedBuild};
+use greylag_infra::{DataFile, FileHash, ShippedBuild};
 use reqwest::{Client, StatusCode, header};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use url::Url;
 
-use super::cache::{BuildCache, CachedBuild, Part};
+use super::cache::{BuildCache, CachedFile, Part};
 use super::{AgentConfig, BuildUnavailable};
 use crate::innermost::innermost;
 
-/// How long nothing may come before fetching is given up.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
-/// How long connecting, and waiting for more, may take.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause before the connection is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often it is looked whether another process has fetched the program.
+/// How often it is looked whether another process has fetched the file.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Where programs come from.
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How long nothing may come before fetching is given up.
+    pub(super) give_up_after: Duration,
+    /// How long connecting, and waiting for more, may take.
+    pub(super) silence: Duration,
+    /// Pause before the connection is tried again.
+    pub(super) retry_after: Duration,
+}
+
+impl Patience {
+    const USUAL: Self = Self {
+        give_up_after: Duration::from_secs(60),
+        silence: Duration::from_secs(10),
+        retry_after: Duration::from_millis(500),
+    };
+}
+
+/// Where files come from.
 #[derive(Debug)]
 pub(super) struct Download {
     client: Client,
     base: Url,
     token: Option<String>,
+    patience: Patience,
 }
 
-/// Why a program did not come.
+/// A file that is to be fetched.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// For messages.
+    what: String,
+    sha256: &'a FileHash,
+    size: u64,
+}
+
+impl<'a> Wanted<'a> {
+    /// A build's program.
+    pub(super) fn program(build: &'a ShippedBuild) -> Self {
+        Self {
+            what: format!("build {}", build.sha256.short()),
+            sha256: &build.sha256,
+            size: build.size,
+        }
+    }
+
+    /// A data file.
+    pub(super) fn data(file: &'a DataFile) -> Self {
+        Self {
+            what: format!("data file `{}`", file.path),
+            sha256: &file.sha256,
+            size: file.size,
+        }
+    }
+
+    fn failed(&self, source: FetchError) -> BuildUnavailable {
+        BuildUnavailable::Fetch {
+            what: self.what.clone(),
+            source,
+        }
+    }
+}
+
+/// Shows how many bytes there are of several files that are fetched one after the other.
+#[derive(Debug)]
+pub(super) struct Progress<'a> {
+    /// Those of the files that are whole.
+    before: u64,
+    shown: &'a AtomicU64,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn of(shown: &'a AtomicU64) -> Self {
+        Self { before: 0, shown }
+    }
+
+    /// A file of this size is whole.
+    pub(super) fn add(&mut self, size: u64) {
+        self.before += size;
+    }
+
+    /// There are so many bytes of the next file.
+    fn show(&self, bytes: u64) {
+        self.shown.store(self.before + bytes, Ordering::Relaxed);
+    }
+}
+
+/// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("it is not on the coordinator (any more); start the run again from its program")]
     Gone,
     #[error("the coordinator answers with status {0}")]
     Refused(StatusCode),
-    #[error("nothing more came for {} s: {cause}", GIVE_UP_AFTER.as_secs())]
-    Stalled { cause: String },
-    #[error("what came is not the program that its SHA-256 names")]
+    #[error("nothing more came for {} s: {cause}", after.as_secs())]
+    Stalled { after: Duration, cause: String },
+    #[error("what came is not the file that its SHA-256 names")]
     OtherContent,
 }
 
@@ -54,9 +128,13 @@ enum Broken {
 
 impl Download {
     pub(super) fn of(config: &AgentConfig) -> Self {
+        Self::with(config, Patience::USUAL)
+    }
+
+    pub(super) fn with(config: &AgentConfig, patience: Patience) -> Self {
         let mut builder = Client::builder()
-            .connect_timeout(SILENCE_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT)
+            .connect_timeout(patience.silence)
+            .read_timeout(patience.silence)
             // As the connection for results, which knows no proxies.
             .no_proxy()
             // Parts are of the program as it is.
@@ -71,19 +149,20 @@ impl Download {
             client: builder.build().unwrap_or_default(),
             base: config.http_url(),
             token: config.token.clone(),
+            patience,
         }
     }
 
-    /// Fetches the rest of a program into its part.
+    /// Fetches the rest of a file into its part.
     async fn fetch_rest(
         &self,
         cache: &BuildCache,
-        build: &ShippedBuild,
+        wanted: &Wanted<'_>,
         part: &mut Part,
-        fetched: &AtomicU64,
+        progress: &Progress<'_>,
     ) -> Result<(), Broken> {
         let base = self.base.as_str().trim_end_matches('/');
-        let url = format!("{base}/api/v1/builds/{}", build.sha256);
+        let url = format!("{base}/api/v1/builds/{}", wanted.sha256);
         let mut request = self.client.get(url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -94,7 +173,7 @@ impl Download {
         let of_connection = |error: reqwest::Error| Broken::Connection(innermost(&error));
         let of_cache = |error| Broken::Final(cache.failed(error).into());
         let mut response = request.send().await.map_err(of_connection)?;
-        let failed = |source| Broken::Final(failed(&build.sha256, source));
+        let failed = |source| Broken::Final(wanted.failed(source));
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => part.empty().map_err(of_cache)?,
@@ -104,57 +183,64 @@ impl Download {
         }
         while let Some(bytes) = response.chunk().await.map_err(of_connection)? {
             let more = bytes.len() as u64;
-            if part.received + more > build.size {
+            if part.received + more > wanted.size {
                 part.empty().map_err(of_cache)?;
                 return Err(failed(FetchError::OtherContent));
             }
             part.file.write_all(&bytes).map_err(of_cache)?;
             part.received += more;
-            fetched.store(part.received, Ordering::Relaxed);
+            progress.show(part.received);
         }
-        match part.received == build.size {
+        match part.received == wanted.size {
             true => Ok(()),
             false => Err(Broken::Connection("the answer ended early".to_owned())),
         }
     }
 }
 
-/// The program of a build, from the cache or from the coordinator.
+/// A file, from the cache or from the coordinator.
 pub(super) async fn fetch(
     cache: &Arc<BuildCache>,
     download: &Download,
-    build: &ShippedBuild,
-    fetched: &AtomicU64,
-) -> Result<CachedBuild, BuildUnavailable> {
-    let hash = &build.sha256;
+    wanted: &Wanted<'_>,
+    progress: &Progress<'_>,
+) -> Result<CachedFile, BuildUnavailable> {
+    let (hash, size) = (wanted.sha256, wanted.size);
+    let patience = download.patience;
+    let stalled = |cause| {
+        wanted.failed(FetchError::Stalled {
+            after: patience.give_up_after,
+            cause,
+        })
+    };
     let of_cache = |error| cache.failed(error);
     let (mut came_at, mut of_others) = (Instant::now(), 0);
     loop {
-        if let Some(cached) = cache.get(hash, build.size).map_err(of_cache)? {
-            fetched.store(build.size, Ordering::Relaxed);
+        if let Some(cached) = cache.get(hash, size).map_err(of_cache)? {
+            progress.show(size);
             return Ok(cached);
         }
-        let Some(mut part) = cache.begin(hash, build.size).map_err(of_cache)? else {
+        let Some(mut part) = cache.begin(hash, size).map_err(of_cache)? else {
             // Another agent of this machine, or another run, fetches it: that is our progress, too.
             let received = cache.received(hash);
             if received != of_others {
                 (of_others, came_at) = (received, Instant::now());
-                fetched.store(received, Ordering::Relaxed);
-            } else if came_at.elapsed() > GIVE_UP_AFTER {
+                progress.show(received);
+            } else if came_at.elapsed() > patience.give_up_after {
                 let cause = "another process has begun to fetch it".to_owned();
-                return Err(failed(hash, FetchError::Stalled { cause }));
+                return Err(stalled(cause));
             }
             sleep(LOOK_EVERY).await;
             continue;
         };
-        let (room, named, size) = (Arc::clone(cache), hash.clone(), build.size);
+        let (room, named) = (Arc::clone(cache), hash.clone());
         let made = spawn_blocking(move || room.make_room(&named, size)).await;
         made.map_err(|panic| of_cache(std::io::Error::other(panic)))??;
         came_at = Instant::now();
         let was_resumed = part.received > 0;
         let mut most = part.received;
-        while part.received < build.size {
-            let rest = download.fetch_rest(cache, build, &mut part, fetched);
+        while part.received < size {
+            let rest = download.fetch_rest(cache, wanted, &mut part, progress);
             let cause = match rest.await {
                 Ok(()) => break,
                 Err(Broken::Final(unavailable)) => return Err(unavailable),
@@ -163,11 +249,11 @@ pub(super) async fn fetch(
             if part.received > most {
                 most = part.received;
                 came_at = Instant::now();
-            } else if came_at.elapsed() > GIVE_UP_AFTER {
-                return Err(failed(hash, FetchError::Stalled { cause }));
+            } else if came_at.elapsed() > patience.give_up_after {
+                return Err(stalled(cause));
             }
-            tracing::debug!("fetching build {} again: {cause}", hash.short());
-            sleep(RETRY_AFTER).await;
+            tracing::debug!("fetching {} again: {cause}", wanted.what);
+            sleep(patience.retry_after).await;
         }
         let (path, named) = (part.path().to_owned(), hash.clone());
         let checked = spawn_blocking(move || BuildCache::is_right(&path, &named)).await;
@@ -178,18 +264,11 @@ pub(super) async fn fetch(
                 // What was there from before may have been lost with the power.
                 continue;
             }
-            return Err(failed(hash, FetchError::OtherContent));
+            return Err(wanted.failed(FetchError::OtherContent));
         }
         let (whole, named) = (Arc::clone(cache), hash.clone());
         let completed = spawn_blocking(move || whole.complete(part, &named)).await;
         let completed = completed.map_err(|panic| of_cache(std::io::Error::other(panic)))?;
         completed.map_err(of_cache)?;
-    }
-}
-
-fn failed(hash: &FileHash, source: FetchError) -> BuildUnavailable {
-    BuildUnavailable::Fetch {
-        build: hash.short().to_owned(),
-        source,
     }
 }

@@ -1,19 +1,24 @@
-//! Builds that are shipped to this agent: fetched by hash, kept in a cache, and started as workers.
+//! Builds that are shipped to this agent: fetched by hash with their data files, kept in a cache, and started as workers.
 
 mod cache;
+mod data_dir;
+mod executable;
 mod fetch;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use greylag_infra::ShippedBuild;
+use greylag_infra::{DataFilesError, ShippedBuild, check_data_files};
+use tokio::task::spawn_blocking;
 
-pub(crate) use cache::CachedBuild;
-use cache::{BuildCache, CacheError};
-use fetch::{Download, FetchError};
+use cache::{BuildCache, CacheError, CachedFile};
+use data_dir::DataDir;
+use executable::is_for_this_machine;
+use fetch::{Download, FetchError, Progress, Wanted};
 
 use super::config::{AgentConfig, UploadedBuilds};
 
@@ -22,6 +27,15 @@ use super::config::{AgentConfig, UploadedBuilds};
 pub(super) struct Builds {
     cache: Arc<BuildCache>,
     download: Arc<Download>,
+    /// The group of the workers' user, if that is not ours.
+    group: Option<u32>,
+}
+
+/// A build that can be started here as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct ReadyBuild {
+    program: CachedFile,
+    data: Option<DataDir>,
 }
 
 /// Why a build cannot be run here.
@@ -31,8 +45,14 @@ pub(super) enum BuildUnavailable {
     NotAccepted,
     #[error(transparent)]
     Cache(#[from] CacheError),
-    #[error("build {build} cannot be fetched: {source}")]
-    Fetch { build: String, source: FetchError },
+    #[error(transparent)]
+    Data(#[from] DataFilesError),
+    #[error(
+        "the file that was uploaded as build {build} is not a program for this machine, although it was announced for {platform}; start the run again from the program itself"
+    )]
+    NotAProgram { build: String, platform: String },
+    #[error("{what} cannot be fetched: {source}")]
+    Fetch { what: String, source: FetchError },
 }
 
 impl Builds {
@@ -47,19 +67,71 @@ impl Builds {
         Some(Self {
             cache: Arc::new(BuildCache::new(cache_dir.clone(), *cache_bytes, group)),
             download: Arc::new(Download::of(config)),
+            group,
         })
     }
 
-    /// The program of a build, fetched if it is not in the cache. `fetched` follows how many bytes there are.
+    /// A build with its data files, fetched as far as they are not in the cache. `fetched` follows how many bytes there are.
     ///
     /// # Errors
-    /// It cannot be fetched, is not what its hash says, or cannot be kept.
+    /// Something cannot be fetched, is not what its hash says, or cannot be kept.
     pub(super) async fn get(
         &self,
         build: &ShippedBuild,
         fetched: Arc<AtomicU64>,
-    ) -> Result<CachedBuild, BuildUnavailable> {
-        fetch::fetch(&self.cache, &self.download, build, &fetched).await
+    ) -> Result<ReadyBuild, BuildUnavailable> {
+        check_data_files(&build.data)?;
+        let mut progress = Progress::of(&fetched);
+        let (cache, download) = (&self.cache, &self.download);
+        let program = fetch::fetch(cache, download, &Wanted::program(build), &progress).await?;
+        let path = program.path.clone();
+        if !self.blocking(move || is_for_this_machine(&path)).await? {
+            return Err(BuildUnavailable::NotAProgram {
+                build: build.sha256.short().to_owned(),
+                platform: build.platform.clone(),
+            });
+        }
+        let mut ready = ReadyBuild {
+            program,
+            data: None,
+        };
+        if build.data.is_empty() {
+            return Ok(ready);
+        }
+        progress.add(build.size);
+        let (parent, group) = (self.cache.dir().to_owned(), self.group);
+        let mut data = self.blocking(move || DataDir::make(&parent, group)).await?;
+        for file in &build.data {
+            let cached = fetch::fetch(cache, download, &Wanted::data(file), &progress).await?;
+            progress.add(file.size);
+            let path = file.path.clone();
+            data = self
+                .blocking(move || data.put(&path, &cached.path).map(|()| data))
+                .await?;
+        }
+        ready.data = Some(data);
+        Ok(ready)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, CacheError> {
+        let done = spawn_blocking(work).await;
+        let done = done.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        done.map_err(|error| self.cache.failed(error))
+    }
+}
+
+impl ReadyBuild {
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program.path
+    }
+
+    /// Where its data files are, if it has any.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data.as_ref().map(DataDir::path)
     }
 }
 

@@ -12,8 +12,9 @@ use greylag_infra::{FailureReason, RunId, WallClock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::agent::builds::{Builds, CachedBuild};
+use crate::agent::builds::{Builds, ReadyBuild};
 use crate::agent::config::AgentConfig;
 use crate::agent::error::AgentError;
 use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
@@ -51,8 +52,8 @@ pub(in crate::agent) struct Owner {
     evaluated_shapes: mpsc::Receiver<EvaluatedShape>,
     /// Fetches shipped builds, if this agent runs them.
     builds: Option<Builds>,
-    /// The programs that runs use.
-    builds_in_use: BTreeMap<RunId, CachedBuild>,
+    /// What runs have of their shipped builds.
+    shipped: BTreeMap<RunId, Shipped>,
     build_events: mpsc::Sender<FetchedBuild>,
     fetched_builds: mpsc::Receiver<FetchedBuild>,
     shutting_down: Option<ShuttingDown>,
@@ -62,6 +63,14 @@ pub(in crate::agent) struct Owner {
 /// An agent that is shut down ends when its runs are done, or at this time after their workers' end.
 struct ShuttingDown {
     idle_since: Option<Instant>,
+}
+
+/// What a run has of its shipped build.
+enum Shipped {
+    /// It is being fetched, until this is dropped.
+    Fetching { _task: AbortOnDropHandle<()> },
+    /// It is here, as long as this is kept.
+    Here { _build: ReadyBuild },
 }
 
 /// Why the loop woke up.
@@ -89,7 +98,7 @@ impl Owner {
             name: config.name.clone(),
             staying: Staying::new(config.stay, Instant::now()),
             builds: Builds::of(&config),
-            builds_in_use: BTreeMap::new(),
+            shipped: BTreeMap::new(),
             build_events,
             fetched_builds,
             config,
@@ -142,9 +151,7 @@ impl Owner {
             }
             self.send_what_is_due();
             self.forget_done_runs();
-            let runs = &self.runs;
-            self.builds_in_use
-                .retain(|run_id, _| runs.contains_key(run_id));
+            self.let_builds_go();
             self.publish_held();
             if self.may_end() {
                 return Ok(());
@@ -325,6 +332,17 @@ impl Owner {
             }
             !is_done
         });
+    }
+
+    /// Lets go of the builds of runs that are forgotten, and of those that are still fetched for runs that have ended meanwhile.
+    fn let_builds_go(&mut self) {
+        let runs = &self.runs;
+        self.shipped
+            .retain(|run_id, shipped| match (runs.get(run_id), shipped) {
+                (Some(run), Shipped::Fetching { .. }) => run.is_fetching(),
+                (Some(_), Shipped::Here { .. }) => true,
+                (None, _) => false,
+            });
     }
 
     fn may_end(&self) -> bool {

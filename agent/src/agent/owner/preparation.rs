@@ -1,15 +1,20 @@
 //! How an agent prepares its part of a run: what the test means here, the workers, and the load shape.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::Prepare;
-use greylag_infra::{FailureReason, RunId, ShippedBuild, target_of};
+use greylag_infra::{BuildInfo, FailureReason, RunId, ShippedBuild, target_of};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::Owner;
-use crate::agent::builds::{BuildUnavailable, CachedBuild};
+use super::{Owner, Shipped};
+use crate::agent::builds::{BuildUnavailable, Builds, ReadyBuild};
+use crate::agent::config::WorkerUser;
 use crate::agent::run::{AgentRun, Now, Plan, local_ports};
-use crate::agent::worker_process::{WorkerCommand, WorkerProcess};
+use crate::agent::worker_process::{SpawnedWorker, WorkerCommand, WorkerProcess};
 use crate::own_build::known_own_build;
 use crate::scenario::{
     Choice, ChoiceError, LoadShapeError, ShapedLoad, choose, evaluate_shape, settings_of,
@@ -26,8 +31,16 @@ pub(super) struct EvaluatedShape {
 #[derive(Debug)]
 pub(super) struct FetchedBuild {
     prepare: Box<Prepare>,
-    outcome: Result<CachedBuild, BuildUnavailable>,
+    outcome: Result<StartedBuild, BuildUnavailable>,
     took: Duration,
+}
+
+/// A shipped build whose workers were started.
+#[derive(Debug)]
+struct StartedBuild {
+    build: ReadyBuild,
+    /// By number, up to the first that could not be started.
+    workers: BTreeMap<u32, io::Result<SpawnedWorker>>,
 }
 
 impl Owner {
@@ -59,6 +72,7 @@ impl Owner {
         let command = WorkerCommand {
             words: self.config.worker_command.clone(),
             user: None,
+            directory: None,
         };
         let mut run = AgentRun::prepare(&prepare, &self.name, plan, now, |worker, message| {
             WorkerProcess::start(
@@ -82,7 +96,8 @@ impl Owner {
         self.runs.insert(run_id.clone(), run);
     }
 
-    /// Takes on a part of a run whose program is shipped. Its workers are started when the program is here.
+    /// Takes on a part of a run whose program is shipped. Its workers are started when the program is here: not by the owner, because
+    /// that may have to wait.
     fn fetch_build(&mut self, prepare: &Prepare, build: &ShippedBuild, now: Now) {
         let plan = plan_of_shipped(prepare, build);
         let mut run = AgentRun::fetching(prepare, &self.name, plan, now);
@@ -92,11 +107,14 @@ impl Owner {
         let fetched = run.fetched();
         self.runs.insert(prepare.run_id.clone(), run);
         let (builds, build) = (self.builds.clone(), build.clone());
+        let uploads = self.config.uploads.as_ref();
+        let user = uploads.and_then(|uploads| uploads.worker_user);
+        let run_id = prepare.run_id.clone();
         let (prepare, answer) = (Box::new(prepare.clone()), self.build_events.clone());
         let began = Instant::now();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let outcome = match builds {
-                Some(builds) => builds.get(&build, fetched).await,
+                Some(builds) => start_build(&builds, &build, &prepare.workers, user, fetched).await,
                 None => Err(BuildUnavailable::NotAccepted),
             };
             let fetched = FetchedBuild {
@@ -107,6 +125,10 @@ impl Owner {
             // An agent that has ended has no use for it.
             let _ = answer.send(fetched).await;
         });
+        let fetching = Shipped::Fetching {
+            _task: AbortOnDropHandle::new(task),
+        };
+        self.shipped.insert(run_id, fetching);
     }
 
     pub(super) fn on_build(&mut self, fetched: FetchedBuild) {
@@ -123,8 +145,11 @@ impl Owner {
         if !run.is_fetching() {
             return;
         }
-        let cached = match outcome {
-            Ok(cached) => cached,
+        let StartedBuild {
+            build: ready,
+            mut workers,
+        } = match outcome {
+            Ok(started) => started,
             Err(error) => {
                 let reason = FailureReason::AgentCannotRun {
                     agent: self.name.clone(),
@@ -133,28 +158,23 @@ impl Owner {
                 return run.fail(reason, now);
             }
         };
-        let (short, megabytes) = (build.sha256.short(), build.size as f64 / 1e6);
+        let (short, megabytes) = (build.sha256.short(), build.bytes() as f64 / 1e6);
         let seconds = took.as_secs_f64();
         run.note(
             now,
             format!("Build {short} ({megabytes:.1} MB) is here after {seconds:.1} s"),
         );
-        let uploads = self.config.uploads.as_ref();
-        let command = WorkerCommand {
-            words: vec![cached.path.clone().into(), "worker".into()],
-            user: uploads.and_then(|uploads| uploads.worker_user),
-        };
         run.start_workers(&prepare, now, |worker, message| {
-            WorkerProcess::start(
-                &command,
-                run_id.clone(),
-                worker,
-                message,
-                self.worker_events.clone(),
-            )
-            .map_err(|error| not_started(error, &build.platform))
+            // The first that could not be started is the last that is asked for.
+            let started = workers
+                .remove(&worker)
+                .unwrap_or_else(|| Err(io::Error::other("it was not asked for")));
+            let started = started.map_err(|error| not_started(error, &build.platform))?;
+            let events = self.worker_events.clone();
+            Ok(started.supervise(run_id.clone(), worker, message, events))
         });
-        self.builds_in_use.insert(run_id.clone(), cached);
+        let here = Shipped::Here { _build: ready };
+        self.shipped.insert(run_id.clone(), here);
     }
 
     /// What the test means here.
@@ -225,10 +245,40 @@ impl Owner {
     }
 }
 
-/// The build of a run that is to be fetched: one that this program is not itself.
+/// Fetches a build and starts its workers.
+async fn start_build(
+    builds: &Builds,
+    build: &ShippedBuild,
+    workers: &[u32],
+    user: Option<WorkerUser>,
+    fetched: Arc<AtomicU64>,
+) -> Result<StartedBuild, BuildUnavailable> {
+    let ready = builds.get(build, fetched).await?;
+    let command = WorkerCommand {
+        words: vec![ready.program().into(), "worker".into()],
+        user,
+        directory: ready.data_dir().map(Into::into),
+    };
+    let mut started = BTreeMap::new();
+    for worker in workers {
+        let process = SpawnedWorker::start(&command).await;
+        let is_started = process.is_ok();
+        started.insert(*worker, process);
+        if !is_started {
+            break;
+        }
+    }
+    Ok(StartedBuild {
+        build: ready,
+        workers: started,
+    })
+}
+
+/// The build of a run that is to be fetched: one that this program is not itself, or that has data files.
 fn shipped(prepare: &Prepare) -> Option<&ShippedBuild> {
     let is_ours = |build: &&ShippedBuild| {
-        known_own_build().is_some_and(|own| own.sha256 == build.sha256.as_str())
+        let is_this = |own: &BuildInfo| own.sha256 == build.sha256.as_str();
+        build.data.is_empty() && known_own_build().is_some_and(is_this)
     };
     prepare
         .test

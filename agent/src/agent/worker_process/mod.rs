@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use greylag_infra::{RunId, RunTime, SetUpData, WorkerFailure};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::agent::config::WorkerUser;
 use crate::own_build::same_build;
@@ -80,6 +82,15 @@ pub(crate) struct WorkerCommand {
     pub(crate) words: Vec<OsString>,
     /// The user it runs as, if not as ours.
     pub(crate) user: Option<WorkerUser>,
+    /// The directory it is started in, if not ours.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// A worker process that was sent nothing yet. When it is dropped, the process is killed.
+#[derive(Debug)]
+pub(crate) struct SpawnedWorker {
+    child: Child,
+    socket: UnixStream,
 }
 
 /// A worker process. When it is dropped, the process is killed.
@@ -89,25 +100,76 @@ pub(crate) struct WorkerProcess {
     orders: mpsc::UnboundedSender<Order>,
 }
 
-/// Starts a process. A program that was just written may still be open for writing in a process that is being started at the same
-/// moment, which lasts no longer than that.
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    const TRIES: u32 = 20;
-    const PAUSE: Duration = Duration::from_millis(5);
-    for _ in 1..TRIES {
-        match command.spawn() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(PAUSE);
+impl SpawnedWorker {
+    /// Starts a worker of a program that was just written. That may still be open for writing in a process that is being started at
+    /// the same moment, which lasts no longer than that.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub(crate) async fn start(command: &WorkerCommand) -> io::Result<Self> {
+        const TRIES: u32 = 20;
+        const PAUSE: Duration = Duration::from_millis(5);
+        for _ in 1..TRIES {
+            match Self::start_now(command) {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                    sleep(PAUSE).await;
+                }
+                started => return started,
             }
-            started => return started,
         }
+        Self::start_now(command)
     }
-    command.spawn()
+
+    /// Starts a worker in a process group of its own, so that Ctrl-C in a terminal reaches only us.
+    fn start_now(command: &WorkerCommand) -> io::Result<Self> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let socket = UnixStream::from_std(ours)?;
+        let (program, arguments) = command
+            .words
+            .split_first()
+            .ok_or_else(|| io::Error::other("the command of workers is empty"))?;
+        let mut process = Command::new(same_build(program));
+        process
+            .args(arguments)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        for secret in SECRETS {
+            process.env_remove(secret);
+        }
+        if let Some(user) = command.user {
+            // This also leaves the other groups of ours.
+            process.uid(user.uid).gid(user.gid);
+        }
+        if let Some(directory) = &command.directory {
+            process.current_dir(directory);
+        }
+        let child = process.spawn()?;
+        Ok(Self { child, socket })
+    }
+
+    /// Tells the worker what to prepare, and supervises it from now on.
+    pub(crate) fn supervise(
+        self,
+        run_id: RunId,
+        worker: u32,
+        prepare: ToWorker,
+        events: mpsc::Sender<WorkerProcessEvent>,
+    ) -> WorkerProcess {
+        let pid = self.child.id().unwrap_or_default();
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let events = EventSender::new(events, run_id, worker);
+        let supervisor = Supervisor::new(events, self.socket, ordered);
+        tokio::spawn(supervisor.supervise(self.child, prepare));
+        WorkerProcess { pid, orders }
+    }
 }
 
 impl WorkerProcess {
-    /// Starts a worker in a process group of its own, so that Ctrl-C in a terminal reaches only us, and
-    /// tells it what to prepare.
+    /// Starts a worker of a program that stands for a while, and supervises it.
     ///
     /// # Errors
     /// When the process cannot be started.
@@ -118,38 +180,8 @@ impl WorkerProcess {
         prepare: ToWorker,
         events: mpsc::Sender<WorkerProcessEvent>,
     ) -> io::Result<Self> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let socket = UnixStream::from_std(ours)?;
-        let (program, arguments) = command
-            .words
-            .split_first()
-            .ok_or_else(|| io::Error::other("the command of workers is empty"))?;
-        let user = command.user;
-        let mut command = Command::new(same_build(program));
-        command
-            .args(arguments)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        for secret in SECRETS {
-            command.env_remove(secret);
-        }
-        if let Some(user) = user {
-            // This also leaves the other groups of ours.
-            command.uid(user.uid).gid(user.gid);
-        }
-        let child = spawn(&mut command)?;
-        drop(command);
-        let pid = child.id().unwrap_or_default();
-
-        let (orders, ordered) = mpsc::unbounded_channel();
-        let events = EventSender::new(events, run_id, worker);
-        let supervisor = Supervisor::new(events, socket, ordered);
-        tokio::spawn(supervisor.supervise(child, prepare));
-        Ok(Self { pid, orders })
+        let started = SpawnedWorker::start_now(command)?;
+        Ok(started.supervise(run_id, worker, prepare, events))
     }
 
     pub(crate) fn pid(&self) -> u32 {

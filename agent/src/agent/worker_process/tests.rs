@@ -127,5 +127,6 @@ fn worker_command(words: &[OsString]) -> WorkerCommand {
     WorkerCommand {
         words: words.to_vec(),
         user: None,
+        directory: None,
     }
 }

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::scenarios::{list_tasks_of, list_users};
 use crate::cli::api_client::ApiClient;
+use crate::cli::data_files::check_readable;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{CsvFiles, Following, RunLog, SummaryFile, follow, warn_about};
 use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
@@ -164,10 +165,11 @@ async fn run_on_agents(
             let infrastructure = infrastructure.unwrap_or(DEFAULT_INFRASTRUCTURE);
             let silent = options.only_summary;
             let least = draft.agents.map_or(0, AgentCount::least);
-            shipping = ship(&api, infrastructure, least, &own, scenarios, silent).await?;
+            shipping = ship(&api, infrastructure, least, &own, scenarios, ours, silent).await?;
         }
-        if let Shipping::Shipped(hash) = &shipping {
-            draft.build = Some(hash.clone());
+        if let Shipping::Shipped { build, data } = &shipping {
+            draft.build = Some(build.clone());
+            draft.data.clone_from(data);
         }
         draft.client_build = Some(own);
         // A coordinator without agents does not know that the shape says when the run ends.
@@ -181,7 +183,7 @@ async fn run_on_agents(
         .await
         .map_err(|error| match shipping {
             Shipping::Refused => Failure::bad_input(format!("{error}. {UPLOADS_OFF}")),
-            Shipping::NotNeeded | Shipping::Shipped(_) => Failure::bad_input(error),
+            Shipping::NotNeeded | Shipping::Shipped { .. } => Failure::bad_input(error),
         })?;
     print_line(format_args!(
         "Run #{} of {}: {}",
@@ -265,6 +267,9 @@ fn check_locally(draft: &TestDraft, scenarios: &[Scenario]) -> Result<LoadTest, 
         .iter()
         .find(|scenario| draft.scenario.as_ref() == Some(&scenario.name))
         .filter(|_| draft.declared.is_none());
+    if let Some(scenario) = scenario {
+        check_readable(&scenario.data_files()).map_err(Failure::bad_input)?;
+    }
     let known = scenario.map(scenario_info);
     if let (None, None, Some(name)) = (scenario, &draft.declared, &draft.scenario) {
         return Err(Failure::bad_input(unknown_scenario(name, scenarios)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::{BuildInfo, BuildManifest, FileHash, ShippedScenario};
+use greylag_infra::{BuildInfo, BuildManifest, DataFile, FileHash, ShippedScenario};
 use greylag_scenarios::Scenario;
 
 use super::commit::source_commit;
@@ -16,6 +16,7 @@ pub(super) async fn manifest(
     sha256: FileHash,
     size: u64,
     scenarios: &[Scenario],
+    data: Vec<DataFile>,
 ) -> BuildManifest {
     BuildManifest {
         sha256,
@@ -26,6 +27,7 @@ pub(super) async fn manifest(
         uploaded_by: uploader(),
         commit: source_commit().await,
         scenarios: scenarios.iter().map(shipped_scenario).collect(),
+        data,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `run --coordinator` ships this program to the coordinator's agents, where they do not run it themselves.
+//! `run --coordinator` ships this program to the coordinator's agents, where they do not run it themselves, with the data files
+//! of its scenario.
 
 mod commit;
 mod manifest;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use greylag_infra::{BuildInfo, BuildManifest, FileHash};
-use greylag_reporting::BuildAnnouncement;
+use greylag_infra::{BuildInfo, BuildManifest, DataFile, FileHash};
+use greylag_reporting::{BuildAnnounced, BuildAnnouncement};
 use greylag_scenarios::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::spawn_blocking;
@@ -21,11 +22,12 @@ use tokio::time::sleep;
 
 pub(crate) use commit::set_crate_dir;
 
-use super::api_client::ApiClient;
+use super::api_client::{ApiClient, ApiError};
+use super::data_files::{LocalData, read_all};
 use super::failure::Failure;
 use crate::own_build::open_executable;
 
-/// How much of the program is a request of its own: packed it must fit into the largest body that a coordinator takes.
+/// How much of a file is a request of its own: packed it must fit into the largest body that a coordinator takes.
 const PIECE_BYTES: usize = 960 * 1024;
 /// How often uploading is begun again where it broke off without any piece having come through.
 const TRIES: u32 = 5;
@@ -38,109 +40,187 @@ pub(super) enum Shipping {
     NotNeeded,
     /// The agents run others, and the coordinator does not accept uploads.
     Refused,
-    /// It is on the coordinator under this name.
-    Shipped(FileHash),
+    /// It is on the coordinator under this name, with these data files.
+    Shipped {
+        build: FileHash,
+        data: Vec<DataFile>,
+    },
 }
 
-/// Uploads this program if the agents of an infrastructure need it, or may need it: those that come while the run waits for
-/// `least_agents` may be of any build.
+/// Uploads this program, with the data files of the scenario that is to run, if the agents of an infrastructure need it, or may need
+/// it: those that come while the run waits for `least_agents` may be of any build.
 ///
 /// # Errors
-/// The agents cannot run it, it cannot be stored, or the coordinator cannot be reached.
+/// The agents cannot run it, it or a data file cannot be stored or read, or the coordinator cannot be reached.
 pub(super) async fn ship(
     api: &ApiClient,
     infrastructure: &str,
     least_agents: u32,
     own: &BuildInfo,
     scenarios: &[Scenario],
+    ours: &Scenario,
     silent: bool,
 ) -> Result<Shipping, Failure> {
-    let builds = api.builds_of_agents(infrastructure).await;
-    let builds = builds.map_err(Failure::bad_input)?;
+    let agents = api.agents_of(infrastructure).await;
+    let agents = agents.map_err(Failure::bad_input)?;
     let Ok(hash) = own.sha256.parse::<FileHash>() else {
         // The log says why it is not known; the agents' builds cannot be compared with it either.
         return Ok(Shipping::NotNeeded);
     };
-    let are_ours = builds.iter().all(|build| *build == own.sha256);
-    if are_ours && builds.len() >= least_agents as usize {
+    let names = ours.data_files();
+    let are_ours = agents.iter().all(|agent| agent.build.sha256 == own.sha256);
+    // Agents that do not run uploads have their data files in directories of their own.
+    let take_data = !agents.is_empty() && agents.iter().all(|agent| agent.takes_data);
+    let is_there = are_ours && (names.is_empty() || !take_data);
+    if is_there && agents.len() >= least_agents as usize {
         return Ok(Shipping::NotNeeded);
     }
     let known = api.builds().await.map_err(Failure::bad_input)?;
-    if !known.is_some_and(|known| known.accept_uploads) {
+    let Some(known) = known.filter(|known| known.accept_uploads) else {
         return Ok(match are_ours {
             true => Shipping::NotNeeded,
             false => Shipping::Refused,
         });
+    };
+    if !names.is_empty() && !known.takes_data {
+        return Err(Failure::bad_input(
+            "the coordinator is of a version of Greylag that takes no data files; update it",
+        ));
     }
+    let data = read_all(names).await.map_err(Failure::bad_input)?;
+    let files: Vec<DataFile> = data.iter().map(|data| data.file.clone()).collect();
     let program = open_executable().map_err(cannot_read)?;
     let size = program.metadata().map_err(cannot_read)?.len();
-    let announcement = BuildAnnouncement {
-        manifest: manifest::manifest(own, hash.clone(), size, scenarios).await,
-        infrastructure: infrastructure.to_owned(),
+    let manifest = manifest::manifest(own, hash.clone(), size, scenarios, files.clone());
+    let upload = Upload {
+        api,
+        announcement: BuildAnnouncement {
+            manifest: manifest.await,
+            infrastructure: infrastructure.to_owned(),
+        },
+        program: Arc::new(program),
+        data,
+        silent,
     };
-    upload(api, &announcement, Arc::new(program), silent).await?;
-    Ok(Shipping::Shipped(hash))
+    upload.finish().await?;
+    Ok(Shipping::Shipped {
+        build: hash,
+        data: files,
+    })
 }
 
 fn cannot_read(error: io::Error) -> Failure {
     Failure::failed(format!("this program's file cannot be read: {error}"))
 }
 
-/// Uploads what the coordinator does not have of the program.
-async fn upload(
-    api: &ApiClient,
-    announcement: &BuildAnnouncement,
+/// What is uploaded of a program and its data files.
+struct Upload<'a> {
+    api: &'a ApiClient,
+    announcement: BuildAnnouncement,
     program: Arc<File>,
+    data: Vec<LocalData>,
     silent: bool,
-) -> Result<(), Failure> {
-    let BuildManifest { sha256, size, .. } = &announcement.manifest;
-    let mut bar: Option<ProgressBar> = None;
-    // It is there: what fails from now on may pass.
-    let mut was_announced = false;
-    let mut tries = 0;
-    loop {
-        let broken = match api.announce_build(announcement).await {
-            Ok(mut stored) => {
-                was_announced = true;
-                if !stored.is_whole && !silent {
-                    bar.get_or_insert_with(|| bar_of(sha256, *size));
-                }
-                loop {
-                    if stored.is_whole {
-                        if let Some(bar) = bar {
-                            bar.finish_and_clear();
-                        }
-                        return Ok(());
-                    }
-                    let at = stored.received_bytes;
-                    if let Some(bar) = &bar {
-                        bar.set_position(at);
-                    }
-                    let program = Arc::clone(&program);
-                    let piece = spawn_blocking(move || packed_piece(&program, at)).await;
-                    let piece = piece.map_err(Failure::failed)?.map_err(cannot_read)?;
-                    match api.upload_piece(sha256, at, piece).await {
-                        Ok(next) => {
-                            tries = 0;
-                            stored = next;
-                        }
-                        Err(error) => break error,
+}
+
+/// Why something was not uploaded.
+enum NotUploaded {
+    /// The coordinator did not take it.
+    Api(ApiError),
+    /// It cannot be read here.
+    Here(Failure),
+}
+
+impl Upload<'_> {
+    /// Uploads what the coordinator does not have.
+    async fn finish(&self) -> Result<(), Failure> {
+        // It is there: what fails from now on may pass.
+        let mut was_announced = false;
+        let mut tries = 0;
+        loop {
+            let broken = match self.api.announce_build(&self.announcement).await {
+                Ok(stored) => {
+                    was_announced = true;
+                    match self.upload_missing(stored, &mut tries).await {
+                        Ok(()) => return Ok(()),
+                        Err(NotUploaded::Here(failure)) => return Err(failure),
+                        Err(NotUploaded::Api(error)) => error,
                     }
                 }
+                Err(error) => error,
+            };
+            // What has come is kept: the coordinator may have been restarted, or someone else uploads the same.
+            tries += 1;
+            if tries >= TRIES || !was_announced || !broken.may_pass() {
+                return Err(Failure::bad_input(broken));
             }
-            Err(error) => error,
-        };
-        // What has come is kept: the coordinator may have been restarted, or someone else uploads the same.
-        tries += 1;
-        if tries >= TRIES || !was_announced || !broken.may_pass() {
-            return Err(Failure::bad_input(broken));
+            tracing::debug!("uploading continues after: {broken}");
+            sleep(RETRY_AFTER).await;
         }
-        tracing::debug!("uploading continues after: {broken}");
-        sleep(RETRY_AFTER).await;
+    }
+
+    async fn upload_missing(
+        &self,
+        stored: BuildAnnounced,
+        tries: &mut u32,
+    ) -> Result<(), NotUploaded> {
+        let BuildManifest { sha256, size, .. } = &self.announcement.manifest;
+        if !stored.is_whole {
+            let what = format!("build {}", sha256.short());
+            let file = (&self.program, sha256, *size);
+            self.upload_file(&what, file, stored.received_bytes, tries)
+                .await?;
+        }
+        for missing in stored.missing_data {
+            let is_it = |data: &&LocalData| data.file.sha256 == missing.sha256;
+            let Some(data) = self.data.iter().find(is_it) else {
+                continue;
+            };
+            let what = format!("data file {}", data.file.path);
+            let file = (&data.content, &data.file.sha256, data.file.size);
+            self.upload_file(&what, file, missing.received_bytes, tries)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Uploads a file from a byte on.
+    async fn upload_file(
+        &self,
+        what: &str,
+        (file, sha256, size): (&Arc<File>, &FileHash, u64),
+        mut at: u64,
+        tries: &mut u32,
+    ) -> Result<(), NotUploaded> {
+        let bar = match self.silent {
+            true => ProgressBar::hidden(),
+            false => bar_of(what, size),
+        };
+        loop {
+            bar.set_position(at);
+            let file = Arc::clone(file);
+            let piece = spawn_blocking(move || packed_piece(&file, at)).await;
+            let piece = piece.map_err(|panic| NotUploaded::Here(Failure::failed(panic)))?;
+            let piece = piece.map_err(|error| {
+                NotUploaded::Here(Failure::failed(format!("{what} cannot be read: {error}")))
+            })?;
+            let stored = self.api.upload_piece(sha256, at, piece).await;
+            let stored = stored.map_err(NotUploaded::Api)?;
+            *tries = 0;
+            if stored.is_whole {
+                bar.finish_and_clear();
+                return Ok(());
+            }
+            if stored.received_bytes <= at {
+                let problem =
+                    format!("{what} became smaller while it was uploaded; start the run again");
+                return Err(NotUploaded::Here(Failure::failed(problem)));
+            }
+            at = stored.received_bytes;
+        }
     }
 }
 
-/// The piece of the program that begins at this byte, packed.
+/// The piece of a file that begins at this byte, packed.
 fn packed_piece(program: &File, at: u64) -> io::Result<Bytes> {
     let mut piece = vec![0; PIECE_BYTES];
     let mut length = 0;
@@ -158,12 +238,8 @@ fn packed_piece(program: &File, at: u64) -> io::Result<Bytes> {
 }
 
 /// A bar on a terminal, else a line.
-fn bar_of(hash: &FileHash, size: u64) -> ProgressBar {
-    let what = format!(
-        "Uploading build {} ({:.1} MB)",
-        hash.short(),
-        size as f64 / 1e6
-    );
+fn bar_of(what: &str, size: u64) -> ProgressBar {
+    let what = format!("Uploading {what} ({:.1} MB)", size as f64 / 1e6);
     if !io::stderr().is_terminal() {
         eprintln!("{what}");
         return ProgressBar::hidden();

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::client::as_written;
 use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
-    self, AgentCount, AgentCountError, ClientSettings, DeclaredScenario, LoadTest, LoadTestError,
-    Stage, WorkerCount, WorkerCountError,
+    self, AgentCount, AgentCountError, ClientSettings, DataFile, DeclaredScenario, LoadTest,
+    LoadTestError, Stage, WorkerCount, WorkerCountError,
 };
 
 /// Longest description of a test, in bytes.
@@ -194,6 +194,10 @@ macro_rules! fields {
             #[serde(skip_serializing_if = "Option::is_none")]
             #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
             pub build: Option<FileHash>,
+            /// The data files of that build's scenario; they were uploaded with it.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            #[cfg_attr(feature = "schema", schema(required = false))]
+            pub data: Vec<DataFile>,
         }
 
         /// All fields, in the order in which the page's form and the help show them.

@@ -3,6 +3,7 @@
 //! its place, and of an unknown key the nearest known one.
 
 mod client;
+mod data;
 mod errors;
 mod fields;
 mod load;
@@ -45,6 +46,8 @@ const TABLES: [(&str, Option<&str>); 6] = [
 const CLIENT_BUILD: &str = "client_build";
 /// The build that is to run: of the API only, because only who starts a test knows which one was uploaded.
 const BUILD: &str = "build";
+/// Its data files: of the API only, too.
+const DATA: &str = "data";
 const DECLARED_KEYS: [&str; 2] = ["request", "wait_time"];
 
 /// Who says it: what may be said differs.
@@ -61,7 +64,7 @@ impl Source {
             .filter(|field| self == Source::Api || field.is_of_files());
         let tables = TABLES.map(|(key, _)| key);
         let keys = fields.map(|field| field.key).chain(tables);
-        let of_api = [CLIENT_BUILD, BUILD];
+        let of_api = [CLIENT_BUILD, BUILD, DATA];
         keys.chain(of_api.into_iter().filter(|_| self == Source::Api))
             .collect()
     }
@@ -136,6 +139,7 @@ fn read(table: &Table, what: &'static str, source: Source, problems: &Problems<'
         client: client::client(&section),
         client_build: client_build(&section),
         build: build(&section),
+        data: data::files(&section),
         ..TestDraft::default()
     };
     for field in FIELDS {

@@ -24,6 +24,11 @@ impl From<&LoadTest> for TestDraft {
             declared: test.declared.clone(),
             client: test.client.clone(),
             build: test.build.as_ref().map(|build| build.sha256.clone()),
+            data: test
+                .build
+                .as_ref()
+                .map(|build| build.data.clone())
+                .unwrap_or_default(),
             ..Self::of_places(test)
         }
     }

@@ -50,6 +50,10 @@ impl TestDraft {
             },
             client_build: self.client_build.clone().or(below.client_build.clone()),
             build: self.build.clone().or(below.build.clone()),
+            data: match self.build {
+                Some(_) => self.data.clone(),
+                None => below.data.clone(),
+            },
             ..self.or_fields(below)
         };
         Overlaid {

@@ -42,13 +42,8 @@ impl RunLifecycle {
         let (Some(fetched), true) = (fetched_bytes, self.has_agent(agent_id)) else {
             return;
         };
-        let size = self
-            .record
-            .test
-            .build
-            .as_ref()
-            .map_or(0, |build| build.size);
-        let fetched = fetched.min(size);
+        let build = self.record.test.build.as_ref();
+        let fetched = fetched.min(build.map_or(0, |build| build.bytes()));
         // One that begins anew gets no more time for what it had before.
         let before = self.fetched.get(agent_id).copied();
         let has_more = before.is_none_or(|before| fetched > before);

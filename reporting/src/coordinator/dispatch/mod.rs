@@ -62,6 +62,10 @@ pub enum StartRefused {
     )]
     UploadsRefused { agents: String, build: String },
     #[error(
+        "agent {agents} is of a version of Greylag that gives build {build} no data files; update it"
+    )]
+    DataRefused { agents: String, build: String },
+    #[error(
         "agent {agent} runs on {theirs}, but build {build} is for {ours}; build it for the agents with `cargo build --release --target {target}` and start the run from that program"
     )]
     OtherPlatform {

@@ -32,6 +32,7 @@ fn hello_of(name: &str, scenario: ScenarioInfo) -> Hello {
         version: "0".into(),
         build: BuildInfo::default(),
         worker_protocol: None,
+        takes_data: false,
         cores: 2,
         once: false,
         scenarios: vec![scenario],
@@ -205,6 +206,7 @@ fn built(agents: &[(&str, &str, &str)]) -> Registry {
             version: (*version).into(),
             build: build(digit, version),
             worker_protocol: None,
+            takes_data: false,
             cores: 2,
             once: false,
             scenarios: vec![ScenarioInfo {

@@ -163,6 +163,7 @@ fn builds_of(record: &RunRecord) -> Vec<SummaryBuild> {
                     id: plain_text(&commit.id),
                     ..commit
                 }),
+                data: shipped.data.clone(),
             }),
         })
         .collect()

@@ -10,7 +10,7 @@ mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
 
-use greylag_infra::{NoticeKind, RunId, SourceCommit, WallTime};
+use greylag_infra::{DataFile, NoticeKind, RunId, SourceCommit, WallTime};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
@@ -152,6 +152,9 @@ pub struct SummaryShipped {
     pub uploaded_at: WallTime,
     /// The commit that its crate was at when it was uploaded, if that is known.
     pub commit: Option<SourceCommit>,
+    /// The scenario's data files, as they were when the run was started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataFile>,
 }
 
 /// All requests of a run.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use greylag_infra::{
-    ConnectionStatus, FIELDS, FailureReason, InfrastructureView, LoadProfile, RunPhase, RunRecord,
-    ShippedBuild, Stage, WallTime, format_duration,
+    ConnectionStatus, DataFile, FIELDS, FailureReason, InfrastructureView, LoadProfile, RunPhase,
+    RunRecord, ShippedBuild, Stage, WallTime, format_duration,
 };
 
 use crate::plain_text::plain_text;
@@ -135,6 +135,11 @@ fn settings(
     if !lines.is_empty() {
         tell("Build", plain_lines(lines.iter().map(String::as_str)));
     }
+    let data = test.build.iter().flat_map(|shipped| &shipped.data);
+    let data: Vec<String> = data.map(described).collect();
+    if !data.is_empty() {
+        tell("Data Files", plain_lines(data.iter().map(String::as_str)));
+    }
     for (name, value) in &test.options {
         let may_be_shown = match &test.build {
             Some(shipped) => {
@@ -152,6 +157,12 @@ fn settings(
         tell(&format!("Option {name}"), shown.to_owned());
     }
     rows
+}
+
+/// A data file: `accounts.csv (0123456789ab, 1.5 kB)`.
+fn described(file: &DataFile) -> String {
+    let kilobytes = file.size as f64 / 1e3;
+    format!("{} ({}, {kilobytes:.1} kB)", file.path, file.sha256.short())
 }
 
 /// Where a build comes from that was shipped: `uploaded 2026-11-26T12:00:00Z by ada@laptop, commit 0123456789ab`.

@@ -16,8 +16,10 @@ use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
 use super::json_body;
-use crate::api_types::{BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild};
-use crate::builds::{BuildError, Stored, StoredBuild};
+use crate::api_types::{
+    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, MissingData,
+};
+use crate::builds::{Announced, BuildError, Stored, StoredBuild};
 use crate::coordinator::StartRefused;
 use crate::web::error::WebError;
 use crate::web::query::{Query, whole_number};
@@ -48,11 +50,27 @@ impl From<Stored> for BuildAnnounced {
             Stored::Whole => Self {
                 is_whole: true,
                 received_bytes: 0,
+                missing_data: Vec::new(),
             },
             Stored::Part(received_bytes) => Self {
                 is_whole: false,
                 received_bytes,
+                missing_data: Vec::new(),
             },
+        }
+    }
+}
+
+impl From<Announced> for BuildAnnounced {
+    fn from(announced: Announced) -> Self {
+        let missing = announced.missing_data.into_iter();
+        let missing = missing.map(|(sha256, received_bytes)| MissingData {
+            sha256,
+            received_bytes,
+        });
+        Self {
+            missing_data: missing.collect(),
+            ..announced.program.into()
         }
     }
 }
@@ -90,11 +108,12 @@ pub(in crate::web) async fn list_builds(
     let builds = state.coordinator.builds().list().await?;
     Ok(Json(BuildList {
         accept_uploads: state.accept_uploads,
+        takes_data: true,
         builds: builds.into_iter().map(ListedBuild::from).collect(),
     }))
 }
 
-/// Announces a build that is to be uploaded, and says how much of it is there already.
+/// Announces a build that is to be uploaded with its data files, and says how much of them is there already.
 #[utoipa::path(
     post,
     path = "/api/v1/builds",
@@ -119,12 +138,12 @@ pub(in crate::web) async fn announce_build(
     Ok(Json(announced.await?.into()))
 }
 
-/// Uploads the next piece of an announced build; the last one completes it. With `Content-Encoding: gzip` it may be compressed.
+/// Uploads the next piece of an announced build or data file; the last one completes it. With `Content-Encoding: gzip` it may be compressed.
 #[utoipa::path(
     put,
     path = "/api/v1/builds/{sha256}",
     tag = "builds",
-    params(("sha256" = String, Path, description = "SHA-256 of the program"), PieceQuery),
+    params(("sha256" = String, Path, description = "SHA-256 of the program, or of a data file"), PieceQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It is stored", body = BuildAnnounced),
@@ -149,12 +168,12 @@ pub(in crate::web) async fn upload_piece(
     Ok(Json(stored.into()))
 }
 
-/// Downloads a build; `Range: bytes=N-` continues where an earlier download broke off.
+/// Downloads a build or a data file; `Range: bytes=N-` continues where an earlier download broke off.
 #[utoipa::path(
     get,
     path = "/api/v1/builds/{sha256}",
     tag = "builds",
-    params(("sha256" = String, Path, description = "SHA-256 of the program")),
+    params(("sha256" = String, Path, description = "SHA-256 of the program, or of a data file")),
     responses(
         (status = 200, description = "The program", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, description = "The rest of the program", body = Vec<u8>, content_type = "application/octet-stream"),
@@ -166,7 +185,8 @@ pub(in crate::web) async fn download_build(
     Path(sha256): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    let (file, size) = state.coordinator.builds().open(&hash_of(&sha256)?).await?;
+    let hash = hash_of(&sha256)?;
+    let (file, size) = state.coordinator.builds().open(&hash).await?;
     let mut file = tokio::fs::File::from_std(file);
     // What is not such a range is answered with the whole, as HTTP allows.
     let from = range_start(&headers).filter(|from| *from < size);
@@ -175,6 +195,7 @@ pub(in crate::web) async fn download_build(
         moved.map_err(BuildError::from)?;
     }
     let start = from.unwrap_or(0);
+    tracing::debug!(file = %hash.short(), from = start, "a build or data file is fetched");
     let body = Body::from_stream(ReaderStream::with_capacity(file, DOWNLOAD_BYTES));
     let mut response = body.into_response();
     let answer = response.headers_mut();
@@ -191,7 +212,7 @@ pub(in crate::web) async fn download_build(
     Ok(response)
 }
 
-/// Deletes a build that no run in progress is of. Runs keep that they were of it.
+/// Deletes a build that no run in progress is of, with the data files that only it has. Runs keep that they were of it.
 #[utoipa::path(
     delete,
     path = "/api/v1/builds/{sha256}",

@@ -88,6 +88,8 @@ struct ListedAgent {
     version: String,
     /// Which build it and its workers are.
     build: BuildInfo,
+    /// Whether it runs uploaded builds, and gives them their data files.
+    takes_data: bool,
     /// The names of its scenarios, or of the first of them.
     scenarios: Vec<String>,
     /// How many it has.
@@ -115,6 +117,7 @@ impl From<&AgentView> for ListedAgent {
             cores: agent.cores,
             version: agent.version.clone(),
             build: agent.build.clone(),
+            takes_data: agent.takes_data && agent.worker_protocol.is_some(),
             scenarios: names.take(MAX_NAMED_SCENARIOS).collect(),
             scenario_count: agent.scenarios.len(),
         }

@@ -192,7 +192,9 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 4] = [
+    const LEFT_OUT: [(&str, &str); 6] = [
+        ("BuildAnnounced", "missing_data"),
+        ("SummaryShipped", "data"),
         ("RunView", "console_tables"),
         ("LogLines", "remark"),
         ("Summary", "scope"),

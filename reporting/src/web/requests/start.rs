@@ -59,7 +59,7 @@ pub(in crate::web) async fn start_run(
 /// The build that a draft names.
 ///
 /// # Errors
-/// It is not stored here, has no such scenario, or builds may not be shipped.
+/// It or a data file is not stored here, it has no such scenario, or builds may not be shipped.
 async fn shipped(
     state: &WebState,
     hash: &FileHash,
@@ -69,7 +69,8 @@ async fn shipped(
         return Err(StartRefused::UploadsOff);
     }
     let scenario = draft.scenario.as_deref().unwrap_or_default();
-    state.coordinator.shipped_build(hash, scenario).await
+    let data = draft.data.clone();
+    state.coordinator.shipped_build(hash, scenario, data).await
 }
 
 /// Starts another run of a test.
@@ -86,6 +87,9 @@ pub(in crate::web) async fn start_again(
             return Err(StartRefused::UploadsOff);
         }
         let stored = state.coordinator.builds().get(&shipped.sha256).await;
+        stored.map_err(StartRefused::Build)?;
+        let data = shipped.data.clone();
+        let stored = state.coordinator.builds().check_data(data).await;
         stored.map_err(StartRefused::Build)?;
     }
     state.coordinator.start_run_on(test, terms).await

@@ -53,6 +53,7 @@ impl StartError {
             StartRefused::OtherBuild { .. }
             | StartRefused::UploadsOff
             | StartRefused::UploadsRefused { .. }
+            | StartRefused::DataRefused { .. }
             | StartRefused::OtherPlatform { .. }
             | StartRefused::OtherWorkerProtocol { .. }
             | StartRefused::Build(_)

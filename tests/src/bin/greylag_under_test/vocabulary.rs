@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         eventful(),
         unique_rows(),
         rows_once(),
+        rows_from_file(),
         optional(),
         stopping(),
         tagged(),
@@ -219,6 +220,29 @@ fn rows_once() -> Scenario {
         .description("Each row is taken once")
         .user_type::<Taker>()
         .data(&ONCE)
+}
+
+static FROM_FILE: Rows<Account> = Rows::csv("data/accounts.csv");
+
+#[derive(Default)]
+struct Reader;
+
+#[fast_http_user(wait_time = constant(0.1))]
+impl Reader {
+    #[task]
+    async fn read(&mut self, client: &mut Client) -> TaskResult {
+        let name = &FROM_FILE.next(client)?.name;
+        let path = format!("/row/{name}");
+        client.get(path).name("/row").send().await?;
+        Ok(())
+    }
+}
+
+fn rows_from_file() -> Scenario {
+    Scenario::new("rows-from-file")
+        .description("Rows are read from a file")
+        .user_type::<Reader>()
+        .data(&FROM_FILE)
 }
 
 #[derive(Default)]

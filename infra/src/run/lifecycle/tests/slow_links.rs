@@ -114,6 +114,7 @@ fn an_agent_that_fetches_the_build_is_waited_for() {
         uploaded_at: at(0),
         commit: None,
         scenario: crate::ShippedScenario::default(),
+        data: Vec::new(),
     }));
     let (mut run, _) = RunLifecycle::begin(record, LEASE, at(0));
     let fetched = |bytes| RunEvent::AgentHeard {

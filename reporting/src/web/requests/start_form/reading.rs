@@ -20,6 +20,7 @@ impl StartForm {
             declared: carried.declared.clone(),
             client: carried.client.clone(),
             build: carried.build.clone(),
+            data: carried.data.clone(),
             ..TestDraft::default()
         };
         for field in FIELDS {

@@ -2,14 +2,10 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use greylag_infra::FileHash;
 use tempfile::TempDir;
 
-use super::cache::{BuildCache, CacheError};
-
-fn hash_of(content: &[u8]) -> FileHash {
-    FileHash::of(content).unwrap()
-}
+use super::hash_of;
+use crate::agent::builds::cache::{BuildCache, CacheError};
 
 /// A cache for so many bytes.
 fn cache(directory: &TempDir, max_bytes: u64) -> BuildCache {

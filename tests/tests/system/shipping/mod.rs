@@ -1,5 +1,8 @@
 //! A program is shipped to agents that do not have its scenarios, and refused with a message where they cannot run it.
 
+mod data_files;
+mod failures;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +21,8 @@ fn stock() -> Greylag {
 
 /// A coordinator that accepts uploads, and agents of another program that share a cache, if they run what is shipped.
 async fn lab(names: &[&str], cache: Option<&Path>) -> Cluster {
-    let mut cluster = Cluster::start_with(&stock(), &["--accept-uploads"]).await;
+    let mut cluster =
+        Cluster::start_with(&stock(), &["--accept-uploads", "--log-level", "debug"]).await;
     let url = cluster.api().url().to_owned();
     let cache = cache.map(|cache| cache.to_str().expect("a text").to_owned());
     let options: Vec<&str> = match &cache {
@@ -31,6 +35,13 @@ async fn lab(names: &[&str], cache: Option<&Path>) -> Cluster {
     let api = cluster.api();
     api.wait_for_agents("lab", names.len(), START_TIMEOUT).await;
     cluster
+}
+
+/// How often agents have fetched a file from the coordinator.
+fn fetched(cluster: &mut Cluster) -> usize {
+    let log = cluster.coordinator().stderr();
+    let fetched = log.lines().filter(|line| line.contains("is fetched"));
+    fetched.count()
 }
 
 /// Runs a scenario of a program on the lab.
@@ -65,7 +76,7 @@ async fn agents_run_the_program_that_starts_the_run() {
     let _turn = heavy().await;
     let (nginx, directory) = (Nginx::start().await, TempDir::new().expect("a directory"));
     let cache = directory.path().join("cache");
-    let cluster = lab(&["a", "b", "c"], Some(&cache)).await;
+    let mut cluster = lab(&["a", "b", "c"], Some(&cache)).await;
     let (here, host) = (directory.path(), nginx.url());
 
     // Worker 0 says what the load shape asks for: no agent has the scenario.
@@ -93,6 +104,7 @@ async fn agents_run_the_program_that_starts_the_run() {
     let log = cluster.api().log(&id).await;
     assert!(log.contains(&format!("Build {short}")), "{log}");
     // The agents of one machine fetched it once.
+    assert_eq!(fetched(&mut cluster), 1);
     let kept: Vec<_> = fs::read_dir(&cache).expect("a cache").collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
 
@@ -116,6 +128,7 @@ async fn agents_run_the_program_that_starts_the_run() {
         assert_eq!(uploaded, uploads, "{}", ended.stderr);
         let (again, _) = read_summary(&here.join("summary.json"));
         assert_ne!(again.run.builds[0].sha256, build.sha256);
+        assert_eq!(fetched(&mut cluster), 2);
     }
 
     // They are listed and deleted; a run keeps which build it was of, and cannot be run again.
@@ -219,7 +232,7 @@ async fn what_agents_cannot_run_is_refused_before_it_is_uploaded() {
     assert_eq!(answer.status().as_u16(), 422);
     let text = answer.text().await.expect("a text");
     assert!(
-        text.contains(hash) && text.contains("upload the build again"),
+        text.contains(hash) && text.contains("start the run again"),
         "{text}"
     );
     let put = cluster.api().request(reqwest::Method::PUT, &path);
