@@ -99,11 +99,32 @@ struct KnownInfrastructures {
     infrastructures: Vec<KnownInfrastructure>,
 }
 
+/// One of them. What is made for runs is not said by coordinators of earlier versions.
 #[derive(Debug, Deserialize)]
-struct KnownInfrastructure {
-    name: String,
+pub(crate) struct KnownInfrastructure {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default = "made_by_people")]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) activity: Option<String>,
+    #[serde(default)]
+    pub(crate) last_error: Option<String>,
     #[serde(default)]
     agents: Vec<KnownAgent>,
+}
+
+fn made_by_people() -> String {
+    "machines".to_owned()
+}
+
+impl KnownInfrastructure {
+    /// How many agents are connected.
+    pub(crate) fn connected_agents(&self) -> usize {
+        let agents = self.agents.iter();
+        agents.filter(|agent| agent.is_connected()).count()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +135,12 @@ pub(crate) struct KnownAgent {
     /// Whether it runs uploaded builds, and gives them their data files.
     #[serde(default)]
     pub(crate) takes_data: bool,
+}
+
+impl KnownAgent {
+    fn is_connected(&self) -> bool {
+        self.status != "Disconnected"
+    }
 }
 
 /// A client of one coordinator.
@@ -184,15 +211,18 @@ impl ApiClient {
 
     /// The connected agents of an infrastructure.
     pub(crate) async fn agents_of(&self, name: &str) -> Result<Vec<KnownAgent>, ApiError> {
+        let infrastructures = self.infrastructures().await?;
+        let asked = infrastructures.into_iter().find(|known| known.name == name);
+        let agents = asked.map(|known| known.agents).unwrap_or_default();
+        let connected = agents.into_iter().filter(KnownAgent::is_connected);
+        Ok(connected.collect())
+    }
+
+    /// All infrastructures by name.
+    pub(crate) async fn infrastructures(&self) -> Result<Vec<KnownInfrastructure>, ApiError> {
         let request = self.request(Method::GET, "/api/v1/infrastructures");
         let known: KnownInfrastructures = self.json(request).await?;
-        let mut infrastructures = known.infrastructures.into_iter();
-        let asked = infrastructures.find(|known| known.name == name);
-        let agents = asked.map(|known| known.agents).unwrap_or_default();
-        let connected = agents
-            .into_iter()
-            .filter(|agent| agent.status != "Disconnected");
-        Ok(connected.collect())
+        Ok(known.infrastructures)
     }
 
     /// The builds that were uploaded; none of a coordinator that knows no builds.

@@ -24,7 +24,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_scenarios::{Scenario, UserType};
 
-use commands::{agent, builds, completions, delete, man, new, run, runs, scenarios, users};
+use commands::{
+    agent, builds, completions, delete, infrastructures, man, new, run, runs, scenarios, users,
+};
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
 use failure::Failure;
@@ -85,6 +87,8 @@ enum Command {
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
     Builds(builds::BuildsOptions),
+    /// List the infrastructures of a coordinator, with what becomes of their machines.
+    Infrastructures(infrastructures::InfrastructuresOptions),
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
@@ -188,6 +192,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Runs(options) => in_runtime(runs::runs(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
+        Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),
         #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::{AgentId, BuildInfo, WallTime, cut};
+use crate::base::{AgentId, BuildInfo, RunId, WallTime, cut};
 use crate::protocol::{Hello, PING_INTERVAL_S};
 pub use admission::Admission;
 use names::MAX_NAME_BYTES;
@@ -137,6 +137,11 @@ impl Deref for AgentView {
 }
 
 impl AgentView {
+    fn is_free_for(&self, run: &RunId) -> bool {
+        let only = self.admission.run.as_ref();
+        !self.is_spent && only.is_none_or(|only| only == run)
+    }
+
     fn is_silent(&self, now: WallTime) -> bool {
         now - self.last_heard >= SILENT_AFTER
     }
@@ -485,19 +490,19 @@ impl Registry {
         }
     }
 
-    /// Those of [`Registry::connected_agents`] that can take part in a run.
-    pub fn free_agents(&self, infrastructure: &str) -> Option<Vec<&AgentView>> {
+    /// Those of [`Registry::connected_agents`] that can take part in this run.
+    pub fn free_agents(&self, infrastructure: &str, run: &RunId) -> Option<Vec<&AgentView>> {
         let mut agents = self.connected_agents(infrastructure)?;
-        agents.retain(|agent| !agent.is_spent);
+        agents.retain(|agent| agent.is_free_for(run));
         Some(agents)
     }
 
     /// How many there are of [`Registry::free_agents`].
-    pub fn free_count(&self, infrastructure: &str) -> usize {
+    pub fn free_count(&self, infrastructure: &str, run: &RunId) -> usize {
         let agents = self.infrastructures.get(infrastructure).into_iter();
         let free = agents
             .flat_map(BTreeMap::values)
-            .filter(|agent| agent.status == ConnectionStatus::Connected && !agent.is_spent);
+            .filter(|agent| agent.status == ConnectionStatus::Connected && agent.is_free_for(run));
         free.count()
     }
 

@@ -56,8 +56,8 @@ fn an_agent_of_one_run_is_free_until_it_has_one() {
     registry.join(&once, at(0)).unwrap();
     registry.join(&hello("2", "b", "load"), at(0)).unwrap();
     let free = |registry: &Registry| {
-        let agents = registry.free_agents("load").unwrap();
-        assert_eq!(agents.len(), registry.free_count("load"));
+        let agents = registry.free_agents("load", &"r".into()).unwrap();
+        assert_eq!(agents.len(), registry.free_count("load", &"r".into()));
         agents.len()
     };
     assert_eq!(free(&registry), 2);
@@ -70,6 +70,26 @@ fn an_agent_of_one_run_is_free_until_it_has_one() {
     assert_eq!(free(&registry), 2);
     registry.left(&id("2"));
     assert_eq!(free(&registry), 1);
+}
+
+#[test]
+fn an_agent_that_was_asked_for_a_run_is_free_for_no_other() {
+    let mut registry = Registry::default();
+    let of_first = Admission {
+        token: Some("t".to_owned()),
+        run: Some("first".into()),
+    };
+    let joined = registry.join_as(&hello("1", "a", "load"), of_first, |_| true, at(0));
+    joined.unwrap();
+    registry.join(&hello("2", "b", "load"), at(0)).unwrap();
+    let free = |run: &str| {
+        let agents = registry.free_agents("load", &run.into()).unwrap();
+        assert_eq!(agents.len(), registry.free_count("load", &run.into()));
+        let names = agents.into_iter().map(|agent| agent.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(free("first"), ["a", "b"]);
+    assert_eq!(free("second"), ["b"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod connection_faults;
 mod count_check;
 mod dispatch;
 mod late_windows;
+mod machines;
 mod owner;
 mod ramp_news;
 mod readiness;
@@ -20,6 +21,7 @@ mod saving;
 mod shipping;
 mod waiting_hellos;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use owner::{Command, Owner};
 pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
+pub use machines::{InfrastructureMachines, ProvisionedInfrastructure, Provisioning, ShownMachine};
 pub(crate) use readiness::NotReady;
 pub(crate) use receive_budget::{Meter, MeteredStream};
 pub use retention::{Keep, KeepError};
@@ -57,6 +60,8 @@ pub struct CoordinatorConfig {
     pub data_dir: PathBuf,
     /// An agent not heard for this long is lost, and an agent that hears nothing for this long stops.
     pub lease: Duration,
+    /// The infrastructures of the configuration, and how machines are had there.
+    pub provisioning: Provisioning,
 }
 
 /// A run that was started.
@@ -89,6 +94,8 @@ struct Shared {
     readiness: readiness::Readiness,
     news: agent_news::AgentNews,
     lease: Duration,
+    provisioning: Provisioning,
+    machines: machines::MachineBoard,
 }
 
 /// Why a run cannot be stopped.
@@ -134,7 +141,10 @@ impl Coordinator {
     /// The store cannot be opened or read; the message is for the user.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, StoreError> {
         let store = Store::open(&config.data_dir)?;
-        let registry = Registry::with_infrastructures(store.infrastructures().await?)
+        let provisioning = config.provisioning;
+        let configured = provisioning.infrastructures.keys().cloned();
+        let known = store.infrastructures().await?;
+        let registry = Registry::with_infrastructures(known.into_iter().chain(configured))
             .with_secret_options(store.secret_options().await?);
         let unfinished = store.unfinished_runs().await?;
         let tokens = TokenStore::open(store.clone()).await?;
@@ -155,10 +165,12 @@ impl Coordinator {
                 readiness: readiness::Readiness::default(),
                 news: agent_news::AgentNews::default(),
                 lease: config.lease,
+                machines: machines::MachineBoard::of(&provisioning.infrastructures),
+                provisioning,
             }),
         };
         let mut owner = Owner::new(&coordinator, registry, views);
-        owner.recover(unfinished).await;
+        owner.recover(unfinished).await?;
         late_windows::renew(&coordinator).await?;
         tokio::spawn(owner.run(inbox));
         Ok(coordinator)
@@ -258,6 +270,11 @@ impl Coordinator {
     /// All infrastructures and their agents, at most a second old.
     pub fn infrastructures(&self) -> Arc<Vec<InfrastructureView>> {
         self.shared.infrastructures.borrow().clone()
+    }
+
+    /// How the infrastructures of the configuration get their machines, and how these are, by name.
+    pub fn machines(&self) -> BTreeMap<String, InfrastructureMachines> {
+        self.shared.machines.view()
     }
 
     /// A generation number that grows whenever something a page shows has changed.

@@ -88,13 +88,14 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coordinator::CoordinatorConfig;
+    use crate::coordinator::{CoordinatorConfig, Provisioning};
     use crate::store::StoreError;
 
     async fn coordinator(dir: &tempfile::TempDir) -> Coordinator {
         let config = CoordinatorConfig {
             data_dir: dir.path().to_owned(),
             lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
         };
         Coordinator::start(config).await.unwrap()
     }

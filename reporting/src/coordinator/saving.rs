@@ -140,7 +140,7 @@ fn cause_of(error: &StoreError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coordinator::{Coordinator, CoordinatorConfig};
+    use crate::coordinator::{Coordinator, CoordinatorConfig, Provisioning};
 
     fn at(micros: u64) -> WallTime {
         WallTime::from_micros(micros)
@@ -190,6 +190,7 @@ mod tests {
         let config = CoordinatorConfig {
             data_dir: dir.path().to_owned(),
             lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
         };
         let coordinator = Coordinator::start(config).await.unwrap();
         let mut changes = coordinator.changes();

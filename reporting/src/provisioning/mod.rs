@@ -4,14 +4,16 @@
 //! What the coordinator's configuration file says is in `config/`; each kind has a file or folder of its own. When which
 //! of them is asked for what is the coordinator's work.
 
+mod command;
 mod config;
 mod error;
 mod machines;
 mod provider;
 
+pub use command::{CommandConfig, Commands};
 pub use config::{
-    ConfigDuration, ConfigError, ConfigErrors, ConfiguredOption, CoordinatorFile,
-    InfrastructureConfig, KindConfig, MAX_CONFIG_FILE_BYTES, Providers,
+    ConfigDuration, ConfigError, ConfigErrors, ConfigFileError, ConfiguredOption, CoordinatorFile,
+    InfrastructureConfig, KindConfig, MAX_CONFIG_FILE_BYTES, ProviderPlaces,
 };
 pub use error::ProvisionError;
 pub use machines::Machines;

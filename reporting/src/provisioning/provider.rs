@@ -18,7 +18,7 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
     /// Reports what becomes of a run's machines until the future is dropped, first of all how they are now; endures
-    /// that the provider is out of reach for a while.
+    /// that the provider is out of reach for a while. Followed from before it is asked until everything is given back.
     fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()>;
 
     /// Gives back everything that was asked for this run; `Ok` if there is nothing. Called again, with growing pauses,
@@ -37,16 +37,19 @@ pub enum ProviderKind {
     /// Agents that people start.
     #[default]
     Machines,
+    /// Commands of the configuration start and end agents.
+    Command,
 }
 
 impl ProviderKind {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Machines];
+    pub const ALL: [Self; 2] = [Self::Machines, Self::Command];
 
     /// The word for people, the API and the configuration file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Machines => "machines",
+            Self::Command => "command",
         }
     }
 
@@ -54,6 +57,7 @@ impl ProviderKind {
     pub fn makes_machines(self) -> bool {
         match self {
             Self::Machines => false,
+            Self::Command => true,
         }
     }
 }

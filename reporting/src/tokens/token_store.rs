@@ -24,9 +24,9 @@ use crate::store::{Store, StoreError, TokenRow};
 /// Most tokens that have not expired. A run on machines that were asked for has one.
 const MAX_TOKENS: u32 = 2_000;
 /// What tokens begin with, so that one that stands where it should not is recognised.
-const PREFIX: &str = "greylag_";
+pub(super) const PREFIX: &str = "greylag_";
 /// Letters and digits of an id.
-const ID_LENGTH: usize = 10;
+pub(super) const ID_LENGTH: usize = 10;
 /// Bytes of the secret.
 const SECRET_BYTES: usize = 32;
 /// Bytes of an id from outside that a message repeats.

@@ -4,6 +4,7 @@
 
 mod load;
 mod lost_agents;
+mod machines;
 mod queue;
 mod site;
 mod slow_store;

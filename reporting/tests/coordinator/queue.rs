@@ -205,6 +205,7 @@ async fn agents_that_do_not_come_fail_the_run() {
         free: 1,
         least: 3,
         within_s: 0,
+        machines: None,
     };
     assert_eq!(site.until_over(&run).await, RunPhase::Failed(missing));
     site.close().await;

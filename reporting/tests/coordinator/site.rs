@@ -10,7 +10,7 @@ use greylag_infra::protocol::{
 };
 use greylag_infra::{AgentSecret, LoadTest, RunId, RunPhase, RunRecord, RunTime};
 use greylag_reporting::coordinator::{
-    ConnectionFault, Coordinator, CoordinatorConfig, agent_routes,
+    ConnectionFault, Coordinator, CoordinatorConfig, Provisioning, agent_routes,
 };
 use greylag_reporting::web::{self, WebConfig};
 use greylag_reporting::{Interval, Scope, Summary};
@@ -29,9 +29,14 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn open(dir: &Path, lease: Duration) -> Self {
+        Self::open_with(dir, lease, Provisioning::default()).await
+    }
+
+    pub(crate) async fn open_with(dir: &Path, lease: Duration, provisioning: Provisioning) -> Self {
         let config = CoordinatorConfig {
             data_dir: dir.to_owned(),
             lease,
+            provisioning,
         };
         let coordinator = Coordinator::start(config).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -12,7 +12,7 @@ use greylag_infra::protocol::{
 use greylag_infra::{ConnectionStatus, LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::Interval;
 use greylag_reporting::Token;
-use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, agent_routes};
+use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, Provisioning, agent_routes};
 use greylag_reporting::web::{PublicAddress, WebConfig, router};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,6 +69,7 @@ impl Site {
         let coordinator = Coordinator::start(CoordinatorConfig {
             data_dir: directory.path().join("data"),
             lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
         })
         .await
         .expect("the coordinator starts");

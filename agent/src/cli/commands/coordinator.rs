@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use clap::Args;
 use greylag_reporting::Token;
-use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, Keep, agent_routes};
+use greylag_reporting::coordinator::{
+    Coordinator, CoordinatorConfig, Keep, Provisioning, agent_routes,
+};
 use greylag_reporting::web::{
     BasePath, PublicAddress, PublicUrl, WebConfig, check_listen_address, serve,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::provisioning::{Places, provisioning_of};
 use crate::cli::failure::Failure;
 use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
@@ -44,6 +47,9 @@ pub(crate) struct CoordinatorOptions {
     /// Directory for results.
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
+    /// Configuration file (TOML): these options by their long names, and the infrastructures that get machines for runs.
+    #[arg(long, env = "GREYLAG_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Token required by agents, the API and the web page.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
@@ -88,9 +94,22 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         .map_err(|error| cannot_listen(address, &error))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
 
+    let provisioning = match &options.config {
+        Some(path) => {
+            let places = Places {
+                address,
+                public: &public,
+                data_dir: &options.data,
+                accept_uploads: options.accept_uploads,
+            };
+            provisioning_of(path, &places)?
+        }
+        None => Provisioning::default(),
+    };
     let config = CoordinatorConfig {
         data_dir: options.data,
         lease: Duration::from_secs(options.lease),
+        provisioning,
     };
     let starting = async {
         let started = Coordinator::start(config).await;

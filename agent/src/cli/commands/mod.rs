@@ -10,8 +10,11 @@ pub(super) mod coordinator;
 pub(super) mod delete;
 #[cfg(feature = "coordinator")]
 pub(super) mod demo;
+pub(super) mod infrastructures;
 pub(super) mod man;
 pub(super) mod new;
+#[cfg(feature = "coordinator")]
+mod provisioning;
 pub(super) mod run;
 pub(super) mod runs;
 pub(super) mod scenarios;

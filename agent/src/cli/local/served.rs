@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use greylag_infra::TestDraft;
-use greylag_reporting::coordinator::{Coordinator, CoordinatorConfig, DEFAULT_LEASE, agent_routes};
+use greylag_reporting::coordinator::{
+    Coordinator, CoordinatorConfig, DEFAULT_LEASE, Provisioning, agent_routes,
+};
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
 use greylag_reporting::{StoreError, Token};
 use greylag_scenarios::Scenario;
@@ -255,6 +257,7 @@ async fn start_coordinator(data_dir: &DataDir) -> Result<Coordinator, Failure> {
         let config = CoordinatorConfig {
             data_dir: data_dir.clone(),
             lease: DEFAULT_LEASE,
+            provisioning: Provisioning::default(),
         };
         match Coordinator::start(config).await {
             Ok(coordinator) => {

@@ -1,9 +1,11 @@
 //! Where settings come from: flags win over variables `GREYLAG_…`, these over Locust's variables `LOCUST_…`, these
-//! over Locust's configuration files. clap only ever gets the settings that won, written as flags, so every rule
+//! over configuration files: Locust's, and the coordinator's own. clap only ever gets the settings that won, written as flags, so every rule
 //! about variables (an empty one is not set, switches in any usual spelling) is in one place for all subcommands.
 
 mod config_file;
 mod contradictions;
+#[cfg(feature = "coordinator")]
+mod coordinator_file;
 pub(super) mod custom_options;
 mod files;
 mod locust_options;
@@ -30,6 +32,10 @@ pub(super) const LIKE_LOCUST: &[&str] = if cfg!(feature = "coordinator") {
 } else {
     &["run"]
 };
+
+/// The subcommand that has a configuration file of its own.
+#[cfg(feature = "coordinator")]
+const COORDINATOR: &str = "coordinator";
 
 /// With any of these a command line without a subcommand is one of `run`.
 const OF_RUN: [&str; 4] = ["headless", "coordinator", "list", "show_task_ratio"];
@@ -187,6 +193,10 @@ fn collect(
     }
     settings.problems = problems;
     variables::add(&arguments, surroundings, &subcommand, &mut settings);
+    #[cfg(feature = "coordinator")]
+    if subcommand == COORDINATOR {
+        coordinator_file::add(&arguments, surroundings, &mut settings);
+    }
     if LIKE_LOCUST.contains(&subcommand.as_str()) {
         files::add(
             &arguments,

@@ -40,6 +40,16 @@ pub enum FailureReason {
         least: u32,
         /// How long it waited, in seconds.
         within_s: u64,
+        /// What had become of the machines that were asked for, if any were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        machines: Option<String>,
+    },
+    /// The infrastructure did not make the machines that the run asked for.
+    MachinesRefused {
+        /// Which one.
+        infrastructure: String,
+        /// Why not, as a whole message.
+        problem: String,
     },
     /// When the run's turn came, the agents that were there could not run it.
     CannotBegin {
@@ -164,6 +174,7 @@ impl FailureReason {
             Self::StoppedByUser => "stopped_by_user",
             Self::StoppedByScenario { .. } => "stopped_by_scenario",
             Self::AgentsMissing { .. } => "agents_missing",
+            Self::MachinesRefused { .. } => "machines_refused",
             Self::CannotBegin { .. } => "cannot_begin",
             Self::AgentLost { .. } => "agent_lost",
             Self::AgentRestarted { .. } => "agent_restarted",
@@ -220,6 +231,7 @@ impl FailureReason {
             Self::WorkersNotReady { workers, .. } => workers.len() <= MAX_WORKERS as usize,
             Self::StoppedByUser
             | Self::AgentsMissing { .. }
+            | Self::MachinesRefused { .. }
             | Self::CannotBegin { .. }
             | Self::AgentLost { .. }
             | Self::AgentRestarted { .. }
@@ -236,7 +248,15 @@ impl FailureReason {
     fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
             Self::StoppedByScenario { text } | Self::Other { text } => vec![text],
-            Self::AgentsMissing { infrastructure, .. } => vec![infrastructure],
+            Self::AgentsMissing {
+                infrastructure,
+                machines,
+                ..
+            } => [infrastructure].into_iter().chain(machines).collect(),
+            Self::MachinesRefused {
+                infrastructure,
+                problem,
+            } => vec![infrastructure, problem],
             Self::CannotBegin { problem }
             | Self::ShapeInvalid { problem }
             | Self::ProfileInvalid { problem } => vec![problem],
@@ -347,9 +367,23 @@ impl fmt::Display for FailureReason {
                 free,
                 least,
                 within_s,
+                machines,
+            } => {
+                write!(
+                    f,
+                    "{free} of {least} agents of infrastructure {infrastructure} were connected and free within {within_s} s"
+                )?;
+                match machines {
+                    Some(machines) => write!(f, ": {machines}"),
+                    None => Ok(()),
+                }
+            }
+            Self::MachinesRefused {
+                infrastructure,
+                problem,
             } => write!(
                 f,
-                "{free} of {least} agents of infrastructure {infrastructure} were connected and free within {within_s} s"
+                "infrastructure {infrastructure} did not make the machines: {problem}"
             ),
             Self::CannotBegin { problem }
             | Self::ShapeInvalid { problem }

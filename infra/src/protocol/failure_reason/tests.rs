@@ -66,9 +66,29 @@ fn all() -> Vec<(FailureReason, &'static str, &'static str)> {
                 free: 2,
                 least: 3,
                 within_s: 300,
+                machines: None,
             },
             "agents_missing",
             "2 of 3 agents of infrastructure lab were connected and free within 300 s",
+        ),
+        (
+            R::AgentsMissing {
+                infrastructure: "lab".into(),
+                free: 0,
+                least: 1,
+                within_s: 300,
+                machines: Some("load-0 waiting: Unschedulable".into()),
+            },
+            "agents_missing",
+            "0 of 1 agents of infrastructure lab were connected and free within 300 s: load-0 waiting: Unschedulable",
+        ),
+        (
+            R::MachinesRefused {
+                infrastructure: "lab".into(),
+                problem: problem(),
+            },
+            "machines_refused",
+            "infrastructure lab did not make the machines: why",
         ),
         (R::CannotBegin { problem: problem() }, "cannot_begin", "why"),
         (

@@ -28,6 +28,11 @@ pub enum RunEvent {
         /// Why not.
         problem: String,
     },
+    /// Its infrastructure refuses to make machines for it.
+    MachinesRefused {
+        /// Why.
+        problem: String,
+    },
     /// An agent's workers are up.
     AgentReady {
         /// Identity of the agent.

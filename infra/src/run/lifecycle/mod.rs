@@ -235,6 +235,7 @@ impl RunLifecycle {
             RunEvent::Waits(reason) => self.waits(reason, now),
             RunEvent::AgentsChosen(agents) => self.agents_chosen(agents, now),
             RunEvent::CannotBegin { problem } => self.cannot_begin(problem, now),
+            RunEvent::MachinesRefused { problem } => self.machines_refused(problem, now),
             RunEvent::AgentReady {
                 agent_id,
                 shape,

@@ -63,12 +63,30 @@ impl RunLifecycle {
         self.fail(FailureReason::CannotBegin { problem }, now)
     }
 
+    /// Its infrastructure refuses to make machines for it.
+    pub(super) fn machines_refused(&mut self, problem: String, now: WallTime) -> Vec<RunEffect> {
+        if self.record.phase.waiting().is_none() {
+            return Vec::new();
+        }
+        let infrastructure = self.record.test.infrastructure.clone();
+        let reason = FailureReason::MachinesRefused {
+            infrastructure,
+            problem,
+        };
+        self.fail(reason, now)
+    }
+
     /// Fails when agents have been missing for too long. A run whose turn has not come waits for as long as it takes.
     pub(super) fn look_at_waiting(&mut self, now: WallTime) -> Vec<RunEffect> {
         let RunPhase::Provisioning(waiting) = &self.record.phase else {
             return Vec::new();
         };
-        let WaitReason::Agents { free, least } = waiting.reason else {
+        let WaitReason::Agents {
+            free,
+            least,
+            machines,
+        } = &waiting.reason
+        else {
             return Vec::new();
         };
         if now <= self.deadline {
@@ -77,9 +95,10 @@ impl RunLifecycle {
         let test = &self.record.test;
         let reason = FailureReason::AgentsMissing {
             infrastructure: test.infrastructure.clone(),
-            free,
-            least,
+            free: *free,
+            least: *least,
             within_s: test.fleet.agents_timeout_s,
+            machines: machines.clone(),
         };
         self.fail(reason, now)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::StartTerms;
+use crate::base::{MAX_ERROR_BYTES, StartTerms, cut};
 use crate::run::{RunPhase, RunRecord};
 
 /// Why a run has not begun.
@@ -33,7 +33,25 @@ pub enum WaitReason {
         free: u32,
         /// How many it needs at least.
         least: u32,
+        /// What becomes of the machines that were asked for, if any were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        machines: Option<String>,
     },
+}
+
+impl WaitReason {
+    /// The same with what becomes of the machines that were asked for, cut to [`MAX_ERROR_BYTES`].
+    #[must_use]
+    pub fn with_machines(self, said: Option<String>) -> Self {
+        match self {
+            Self::Agents { free, least, .. } => Self::Agents {
+                free,
+                least,
+                machines: said.map(|said| cut(&said, MAX_ERROR_BYTES).into_owned()),
+            },
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for WaitReason {
@@ -52,10 +70,18 @@ impl fmt::Display for WaitReason {
                 }
             }
             Self::Behind { test, number } => write!(f, "#{number} of {test} comes first"),
-            Self::Agents { free, least } => {
+            Self::Agents {
+                free,
+                least,
+                machines,
+            } => {
                 let missing = least.saturating_sub(*free);
                 let s = if *least == 1 { "" } else { "s" };
-                write!(f, "waiting for {missing} of {least} agent{s}")
+                write!(f, "waiting for {missing} of {least} agent{s}")?;
+                match machines {
+                    Some(machines) => write!(f, ": {machines}"),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -121,7 +147,11 @@ pub fn turn_of<'a>(
     let free = u32::try_from(free()).unwrap_or(u32::MAX);
     let least = fleet.agents.least();
     if free < least {
-        return Turn::Wait(WaitReason::Agents { free, least });
+        return Turn::Wait(WaitReason::Agents {
+            free,
+            least,
+            machines: None,
+        });
     }
     Turn::Begin
 }

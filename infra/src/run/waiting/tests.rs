@@ -7,7 +7,11 @@ use crate::profile::LoadProfile;
 use crate::run::Completeness;
 
 fn record(number: u64, infrastructure: &str, share: bool, least: u32) -> RunRecord {
-    let reason = WaitReason::Agents { free: 0, least };
+    let reason = WaitReason::Agents {
+        free: 0,
+        least,
+        machines: None,
+    };
     let terms = StartTerms::default();
     RunRecord {
         id: format!("r{number}").into(),

@@ -261,7 +261,7 @@ mod tests {
     use greylag_infra::protocol;
 
     use super::*;
-    use crate::coordinator::CoordinatorConfig;
+    use crate::coordinator::{CoordinatorConfig, Provisioning};
 
     /// A frame that says when it has been read.
     struct Frame {
@@ -283,6 +283,7 @@ mod tests {
         let config = CoordinatorConfig {
             data_dir: dir.path().to_owned(),
             lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
         };
         let coordinator = Coordinator::start(config).await.unwrap();
         let mut saves = Saves::new(&coordinator, &"a".into());

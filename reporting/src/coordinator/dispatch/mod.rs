@@ -6,7 +6,7 @@ mod tests;
 use greylag_infra::protocol::ScenarioInfo;
 use greylag_infra::{
     AgentView, BuildInfo, InfrastructureError, LoadTest, LoadTestErrors, MisfitError, Registry,
-    RunAgent, StartTerms, UserTypeWeight, builds_of, describe_builds, distribute_workers,
+    RunAgent, RunId, StartTerms, UserTypeWeight, builds_of, describe_builds, distribute_workers,
     workers_by_cores,
 };
 
@@ -106,13 +106,15 @@ pub(super) struct Chosen {
 }
 
 /// Distributes the workers of a test over the connected agents of its infrastructure, by name in turn, and by cores
-/// where it asks for one per core. Agents beyond the number of workers take no part.
+/// where it asks for one per core. Agents beyond the number of workers take no part, and those of machines that were
+/// asked for another run neither.
 pub(super) fn choose_agents(
+    run: &RunId,
     test: &LoadTest,
     registry: &Registry,
     terms: &StartTerms,
 ) -> Result<Chosen, StartRefused> {
-    let connected = registry.free_agents(&test.infrastructure);
+    let connected = registry.free_agents(&test.infrastructure, run);
     let has_shape = connected
         .iter()
         .flatten()

@@ -41,7 +41,7 @@ fn hello_of(name: &str, scenario: ScenarioInfo) -> Hello {
 }
 
 fn choose(test: &LoadTest, registry: &Registry) -> Result<Chosen, StartRefused> {
-    choose_agents(test, registry, &StartTerms::default())
+    choose_agents(&"r".into(), test, registry, &StartTerms::default())
 }
 
 fn test(infrastructure: &str, scenario: &str, workers: u32) -> LoadTest {
@@ -246,7 +246,7 @@ fn different_builds_are_refused_unless_allowed() {
     ] {
         assert!(message.contains(words), "{message}");
     }
-    let mixed = choose_agents(&of_three, &registry, &allowed()).unwrap();
+    let mixed = choose_agents(&"r".into(), &of_three, &registry, &allowed()).unwrap();
     assert_eq!(mixed.warnings.len(), 1, "{:?}", mixed.warnings);
     assert_eq!(mixed.agents[1].build, build("2", "0"));
     // An agent without a worker may be what it likes.
@@ -285,7 +285,7 @@ fn declared_requests_need_one_version_and_not_one_build() {
         message.contains("different versions of Greylag"),
         "{message}"
     );
-    assert!(choose_agents(&declared, &other, &allowed()).is_ok());
+    assert!(choose_agents(&"r".into(), &declared, &other, &allowed()).is_ok());
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn agents_run_the_build_that_asks_for_it() {
             allow_mixed_builds,
             client_build: Some(build),
         };
-        choose_agents(&test("lab", "shop", 1), &registry, &terms)
+        choose_agents(&"r".into(), &test("lab", "shop", 1), &registry, &terms)
     };
     assert!(asked(build("1", "0"), false).unwrap().warnings.is_empty());
     let message = asked(build("2", "0"), false).unwrap_err().to_string();

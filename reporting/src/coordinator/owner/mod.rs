@@ -22,7 +22,10 @@ use tokio::task::JoinHandle;
 
 use super::admission::HelloRefused;
 use super::dispatch::StartRefused;
+use super::machines::Machines;
 use super::ramp_news::{RampNews, announce};
+use crate::store::StoreError;
+
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
     StopRunError, count_check,
@@ -76,6 +79,10 @@ pub(super) enum Command {
         connection: u64,
         agent_id: AgentId,
     },
+    MachinesRefused {
+        run_id: RunId,
+        problem: String,
+    },
     Shutdown {
         reply: oneshot::Sender<()>,
     },
@@ -100,6 +107,7 @@ pub(super) struct Owner {
     coordinator: Coordinator,
     registry: Registry,
     runs: BTreeMap<RunId, LiveRun>,
+    machines: Machines,
     /// Of the next run.
     next_order: u64,
     /// Whether a run that waits may have its turn now, or another reason to wait.
@@ -126,6 +134,7 @@ impl Owner {
             coordinator: coordinator.clone(),
             registry,
             runs: BTreeMap::new(),
+            machines: Machines::of(coordinator),
             next_order: 0,
             queue_changed: false,
             no_turn_before: WallTime::default(),
@@ -140,7 +149,11 @@ impl Owner {
     }
 
     /// Takes up the runs an earlier coordinator left unfinished.
-    pub(super) async fn recover(&mut self, unfinished: Vec<RunRecord>) {
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn recover(&mut self, unfinished: Vec<RunRecord>) -> Result<(), StoreError> {
+        self.machines.recover(&unfinished).await?;
         for record in unfinished {
             let run_id = record.id.clone();
             tracing::info!(run = %run_id, test = %record.test.name, "resuming an unfinished run");
@@ -160,6 +173,7 @@ impl Owner {
             }
             self.adopt(run_id, lifecycle, effects, ramps).await;
         }
+        Ok(())
     }
 
     async fn saved_set_up_data(&self, run_id: &RunId) -> Option<SetUpData> {
@@ -274,6 +288,9 @@ impl Owner {
                 agent_id,
             } => {
                 self.agent_disconnected(connection, &agent_id);
+            }
+            Command::MachinesRefused { run_id, problem } => {
+                self.note(&run_id, RunEvent::MachinesRefused { problem });
             }
             Command::Shutdown { .. } => {}
         }
@@ -458,8 +475,8 @@ impl Owner {
             .runs
             .get(run_id)
             .is_some_and(|run| run.over && run.pending.is_empty());
-        if over {
-            self.runs.remove(run_id);
+        if over && let Some(run) = self.runs.remove(run_id) {
+            self.machines.run_is_over(run.lifecycle.record());
             self.queue_changed = true;
         }
         self.coordinator.changed();

@@ -42,7 +42,7 @@ impl Owner {
         let mut ramps = RampNews::new(None);
         match self.turn_of_new(&record) {
             Turn::Begin => {
-                let chosen = choose_agents(&record.test, &self.registry, terms)?;
+                let chosen = choose_agents(&record.id, &record.test, &self.registry, terms)?;
                 record.test.workers = worker_count(&chosen.agents);
                 ramps = RampNews::new(user_type_weights(
                     &record.test,
@@ -52,7 +52,7 @@ impl Owner {
                 (record.agents, warnings) = (chosen.agents, chosen.warnings);
             }
             Turn::Wait(reason) => {
-                self.may_wait(&record.test, terms, &reason)?;
+                self.may_wait(&record, terms, &reason)?;
                 let terms = terms.clone();
                 record.phase = Waiting { reason, terms }.phase();
             }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::{
-    LoadTest, RunEffect, RunEvent, RunId, RunRecord, StartTerms, Turn, WaitReason, turn_of,
-};
+use greylag_infra::{RunEffect, RunEvent, RunId, RunRecord, StartTerms, Turn, WaitReason, turn_of};
 
 use super::Owner;
 use crate::coordinator::dispatch::{Chosen, StartRefused, choose_agents, user_type_weights};
@@ -24,20 +22,28 @@ impl Owner {
         turn_of(record, before, || self.free_agents(record))
     }
 
+    /// None while machines of an earlier run are given back: what is there then is about to go.
     fn free_agents(&self, record: &RunRecord) -> usize {
-        self.registry.free_count(&record.test.infrastructure)
+        if self.machines.are_given_back_in(&record.test.infrastructure) {
+            return 0;
+        }
+        self.registry
+            .free_count(&record.test.infrastructure, &record.id)
     }
 
     /// Whether a test whose turn has not come may wait for it: it is refused if the agents that are there show that it
-    /// could not begin, and if there are none and it does not say that it waits for some.
+    /// could not begin, and if there are none, none are made for it, and it does not say that it waits for some.
     pub(super) fn may_wait(
         &mut self,
-        test: &LoadTest,
+        record: &RunRecord,
         terms: &StartTerms,
         reason: &WaitReason,
     ) -> Result<(), StartRefused> {
-        let is_asked = test.fleet.agents.is_given() || !matches!(reason, WaitReason::Agents { .. });
-        match choose_agents(test, &self.registry, terms) {
+        let test = &record.test;
+        let is_asked = test.fleet.agents.is_given()
+            || !matches!(reason, WaitReason::Agents { .. })
+            || self.machines.are_made_in(&test.infrastructure);
+        match choose_agents(&record.id, test, &self.registry, terms) {
             Ok(_) => Ok(()),
             // Agents may name an infrastructure that is not there; so may runs that wait for them.
             Err(StartRefused::UnknownInfrastructure { .. }) if is_asked => {
@@ -76,7 +82,13 @@ impl Owner {
             before.sort_by_key(|other| other.order);
             let before = before.into_iter().map(|other| other.lifecycle.record());
             match turn_of(record, before, || self.free_agents(record)) {
-                Turn::Wait(reason) => self.note(&run_id, RunEvent::Waits(reason)),
+                Turn::Wait(reason) => {
+                    if let WaitReason::Agents { .. } = reason {
+                        self.machines.want(record);
+                    }
+                    let said = self.machines.said_of(&run_id);
+                    self.note(&run_id, RunEvent::Waits(reason.with_machines(said)));
+                }
                 Turn::Begin if self.coordinator.now() < self.no_turn_before => {}
                 Turn::Begin => self.begin(&run_id),
             }
@@ -92,7 +104,7 @@ impl Owner {
             return;
         };
         let test = &run.lifecycle.record().test;
-        match choose_agents(test, &self.registry, terms) {
+        match choose_agents(run_id, test, &self.registry, terms) {
             Ok(Chosen { agents, warnings }) => {
                 run.ramps = RampNews::new(user_type_weights(test, &agents, &self.registry));
                 for agent in &agents {

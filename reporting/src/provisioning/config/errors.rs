@@ -1,6 +1,6 @@
 //! What is wrong with a configuration file: everything together, each with its line.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Most errors that are reported.
 const MAX_ERRORS: usize = 50;
@@ -34,6 +34,18 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// Why a file says nothing.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ConfigFileError {
+    #[error("the file cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("the file is not UTF-8 text")]
+    NotText,
+    #[error(transparent)]
+    Wrong(#[from] ConfigErrors),
+}
 
 /// Collects errors while a text is read.
 pub(super) struct Problems<'a> {

@@ -1,5 +1,6 @@
 //! One table `[infrastructures.NAME]`: its kind says which keys it has.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use greylag_infra::check_infrastructure_name;
@@ -10,7 +11,7 @@ use url::Url;
 
 use super::errors::Problems;
 use super::{COORDINATOR_URL, deserialize, values};
-use crate::provisioning::{Machines, Provider, ProviderKind};
+use crate::provisioning::{CommandConfig, Commands, Machines, Provider, ProviderKind};
 
 /// The key that every table has.
 const KIND: &str = "kind";
@@ -29,13 +30,33 @@ pub struct InfrastructureConfig {
 pub enum KindConfig {
     /// Agents that people start.
     Machines,
+    /// Commands that start and end agents.
+    Command(CommandConfig),
 }
+
+/// Where providers find and keep what is theirs.
+#[derive(Debug, Clone)]
+pub struct ProviderPlaces {
+    /// The directory of the configuration file, from which paths in it are.
+    pub config_dir: PathBuf,
+    /// The coordinator's data directory.
+    pub data_dir: PathBuf,
+}
+
+/// What commands have begun, in the data directory.
+const COMMANDS_DIR: &str = "commands";
 
 impl InfrastructureConfig {
     /// Whom to ask for its machines. `name` is that of the infrastructure.
-    pub fn provider(&self, _name: &str) -> Arc<dyn Provider> {
+    pub fn provider(&self, name: &str, places: &ProviderPlaces) -> Arc<dyn Provider> {
         match &self.kind {
             KindConfig::Machines => Arc::new(Machines),
+            KindConfig::Command(config) => Arc::new(Commands::new(
+                name,
+                config.clone(),
+                &places.config_dir,
+                &places.data_dir.join(COMMANDS_DIR),
+            )),
         }
     }
 }
@@ -44,6 +65,7 @@ impl KindConfig {
     fn read(kind: ProviderKind, rest: Spanned<DeValue<'_>>) -> Result<Self, (usize, String)> {
         match kind {
             ProviderKind::Machines => deserialize(rest).map(|NoSettings {}| Self::Machines),
+            ProviderKind::Command => deserialize(rest).map(Self::Command),
         }
     }
 }

@@ -13,7 +13,9 @@ mod infrastructure;
 mod values;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use greylag_infra::toml_errors;
 use serde::Deserialize;
@@ -21,11 +23,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use url::Url;
 
-use super::Provider;
 use errors::Problems;
 
-pub use errors::{ConfigError, ConfigErrors};
-pub use infrastructure::{InfrastructureConfig, KindConfig};
+pub use errors::{ConfigError, ConfigErrors, ConfigFileError};
+pub use infrastructure::{InfrastructureConfig, KindConfig, ProviderPlaces};
 pub use values::ConfigDuration;
 
 /// Largest configuration file read, in bytes.
@@ -60,9 +61,6 @@ pub struct ConfiguredOption {
     pub line: usize,
 }
 
-/// Whom to ask for machines, by the name of the infrastructure.
-pub type Providers = BTreeMap<String, Arc<dyn Provider>>;
-
 impl CoordinatorFile {
     /// Reads the text of a file.
     ///
@@ -82,12 +80,24 @@ impl CoordinatorFile {
         }
         let mut file = Self::default();
         if let (true, Ok(table)) = (problems.is_empty(), DeTable::parse(text)) {
-            file.read(table.into_inner(), &mut problems);
+            file.take(table.into_inner(), &mut problems);
         }
         problems.or(file)
     }
 
-    fn read(&mut self, table: DeTable<'_>, problems: &mut Problems<'_>) {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or something is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
+        let mut bytes = Vec::new();
+        let most = MAX_CONFIG_FILE_BYTES as u64 + 1;
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        let text = String::from_utf8(bytes).map_err(|_| ConfigFileError::NotText)?;
+        Ok(Self::from_toml(&text)?)
+    }
+
+    fn take(&mut self, table: DeTable<'_>, problems: &mut Problems<'_>) {
         for (key, value) in table {
             let at = key.span().start;
             match key.get_ref().as_ref() {
@@ -149,7 +159,13 @@ fn deserialize<'de, T: Deserialize<'de>>(
     let start = value.span().start;
     T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
         let at = error.span().map_or(start, |span| span.start);
-        (at, error.message().to_owned())
+        // In the words of people who write TOML.
+        let message = error.message().replace("unknown field", "unknown key");
+        let message = message.replace("missing field", "missing key");
+        (
+            at,
+            message.replace(", there are no fields", "; this kind has no settings"),
+        )
     })
 }
 

@@ -206,6 +206,16 @@ pub struct InfrastructureRow {
     pub name: String,
     /// `Pending`, `Connected`, `Silent` or `Disconnected`.
     pub status: &'static str,
+    /// How it gets machines, if the configuration file says it: `machines`, `command`, …
+    pub configured_kind: Option<&'static str>,
+    /// Whether agents are there only while a run has asked for them.
+    pub makes_machines: bool,
+    /// What becomes of machines that are asked for, in one line.
+    pub activity: Option<String>,
+    /// What failed last, until something succeeds.
+    pub last_error: Option<String>,
+    /// Machines that were asked for and whose agents are not there, of many the first.
+    pub machines: Vec<MachineRow>,
     /// Agents that are connected now.
     pub connected: usize,
     /// Processors of the connected agents.
@@ -214,6 +224,17 @@ pub struct InfrastructureRow {
     pub agent_count: usize,
     /// Its agents, by name; of many the first ones, before others those that are not connected.
     pub agents: Vec<AgentRow>,
+}
+
+/// A machine without an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MachineRow {
+    /// Its name.
+    pub name: String,
+    /// `waiting`, `starting` or `failed`.
+    pub state: &'static str,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// One agent.

@@ -3,7 +3,7 @@
 //! Every number of a run is taken from one [`Summary`], which is also what programs are given, so page,
 //! progress, console tables and summary cannot disagree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use greylag_infra::{
     AgentView, ConnectionStatus, FailureReason, InfrastructureView, RunId, RunRecord,
 };
 
-use crate::coordinator::Coordinator;
+use crate::coordinator::{Coordinator, InfrastructureMachines};
 use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
@@ -21,7 +21,7 @@ use crate::results::summary::{
 use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
 use crate::results::views::front_view::{
-    AgentRow, FrontView, InfrastructureRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
+    AgentRow, FrontView, InfrastructureRow, MachineRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
@@ -236,11 +236,25 @@ pub(crate) async fn front_view(
             .collect(),
         runs: rows.page(coordinator, asked).await?,
         scenarios: known_scenarios::offered(&infrastructures),
-        infrastructures: infrastructures.iter().map(infrastructure_row).collect(),
+        infrastructures: infrastructure_rows(&infrastructures, coordinator.machines()),
     })
 }
 
-fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow {
+fn infrastructure_rows(
+    infrastructures: &[InfrastructureView],
+    mut made: BTreeMap<String, InfrastructureMachines>,
+) -> Vec<InfrastructureRow> {
+    let rows = infrastructures.iter();
+    rows.map(|known| infrastructure_row(known, made.remove(&known.name)))
+        .collect()
+}
+
+fn infrastructure_row(
+    infrastructure: &InfrastructureView,
+    made: Option<InfrastructureMachines>,
+) -> InfrastructureRow {
+    let configured_kind = made.as_ref().map(|made| made.kind.word());
+    let made = made.unwrap_or_default();
     let is_connected = |agent: &&AgentView| agent.status == ConnectionStatus::Connected;
     let connected = || infrastructure.agents.iter().filter(is_connected);
     let mut shown: Vec<&AgentView> = infrastructure.agents.iter().collect();
@@ -251,6 +265,19 @@ fn infrastructure_row(infrastructure: &InfrastructureView) -> InfrastructureRow 
     InfrastructureRow {
         name: infrastructure.name.clone(),
         status: infrastructure.status.word(),
+        configured_kind,
+        makes_machines: made.kind.makes_machines(),
+        activity: made.activity,
+        last_error: made.last_error,
+        machines: made
+            .machines
+            .into_iter()
+            .map(|machine| MachineRow {
+                name: machine.name,
+                state: machine.state.word(),
+                reason: machine.reason,
+            })
+            .collect(),
         connected: connected().count(),
         cores: connected().map(|agent| u64::from(agent.cores)).sum(),
         agent_count: infrastructure.agents.len(),

@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 13] = [
+pub(super) const MIGRATIONS: [&str; 14] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -248,6 +248,13 @@ pub(super) const MIGRATIONS: [&str; 13] = [
         grant TEXT NOT NULL,               -- Grant as JSON
         created_at_us INTEGER NOT NULL,
         expires_at_us INTEGER              -- NULL: never
+    ) WITHOUT ROWID;
+",
+    // Runs whose machines have to be given back, whatever becomes of the run's other rows.
+    "
+    CREATE TABLE held_machines (
+        run_id TEXT PRIMARY KEY,
+        infrastructure TEXT NOT NULL
     ) WITHOUT ROWID;
 ",
 ];

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::*;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{Interval, SparseInterval};
-use crate::store::{SaveOutcome, Scope, Store, TokenRow, Window};
+use crate::store::{HeldMachines, SaveOutcome, Scope, Store, TokenRow, Window};
 
 fn interval(paced: bool) -> Interval {
     let mut interval = Interval::default();
@@ -125,6 +125,16 @@ async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
     };
     assert!(store.add_token(token.clone(), 1).await.unwrap());
     assert_eq!(store.tokens().await.unwrap(), [token]);
+    assert_eq!(store.held_machines().await.unwrap(), []);
+    let held = HeldMachines {
+        run_id: "r".into(),
+        infrastructure: "lab".to_owned(),
+    };
+    store.hold_machines(held.clone()).await.unwrap();
+    store.hold_machines(held.clone()).await.unwrap();
+    assert_eq!(store.held_machines().await.unwrap(), [held]);
+    store.machines_released(&"r".into()).await.unwrap();
+    assert_eq!(store.held_machines().await.unwrap(), []);
     let record = store.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(record.profile, record.test.profile());
     assert!(record.builds().is_empty());

@@ -1,4 +1,4 @@
-//! Infrastructures: who is there.
+//! Infrastructures: who is there, and who is on the way.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::json_body;
 use crate::api_types::ErrorBody;
+use crate::coordinator::InfrastructureMachines;
+use crate::provisioning::{MachineState, ProviderKind};
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::state::WebState;
@@ -66,7 +68,24 @@ const MAX_NAMED_SCENARIOS: usize = 50;
 struct ListedInfrastructure {
     name: String,
     status: ConnectionStatus,
+    /// How it gets machines: `machines` are those that people start.
+    kind: ProviderKind,
+    /// What becomes of machines that are asked for, in one line.
+    activity: Option<String>,
+    /// What failed last, until something succeeds.
+    last_error: Option<String>,
+    /// Machines that were asked for and whose agents are not there, of many the first.
+    machines: Vec<ListedMachine>,
     agents: Vec<ListedAgent>,
+}
+
+/// A machine without an agent.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedMachine {
+    name: String,
+    state: MachineState,
+    /// Why it is not there.
+    reason: Option<String>,
 }
 
 /// An agent in the list.
@@ -96,12 +115,24 @@ struct ListedAgent {
     scenario_count: usize,
 }
 
-impl From<&InfrastructureView> for ListedInfrastructure {
-    fn from(known: &InfrastructureView) -> Self {
+impl ListedInfrastructure {
+    fn of(known: &InfrastructureView, made: InfrastructureMachines, with_agents: bool) -> Self {
+        let agents = known.agents.iter().filter(|_| with_agents);
+        let machines = made.machines.into_iter();
         Self {
-            agents: known.agents.iter().map(ListedAgent::from).collect(),
             name: known.name.clone(),
             status: known.status,
+            kind: made.kind,
+            activity: made.activity,
+            last_error: made.last_error,
+            machines: machines
+                .map(|machine| ListedMachine {
+                    name: machine.name,
+                    state: machine.state,
+                    reason: machine.reason,
+                })
+                .collect(),
+            agents: agents.map(ListedAgent::from).collect(),
         }
     }
 }
@@ -139,13 +170,10 @@ pub(in crate::web) async fn list_infrastructures(
     Query(query): Query<ListQuery>,
 ) -> Json<InfrastructureList> {
     let infrastructures = state.coordinator.infrastructures();
-    let listed = |known: &InfrastructureView| match query.agents {
-        true => known.into(),
-        false => ListedInfrastructure {
-            name: known.name.clone(),
-            status: known.status,
-            agents: Vec::new(),
-        },
+    let mut made = state.coordinator.machines();
+    let listed = |known: &InfrastructureView| {
+        let made = made.remove(&known.name).unwrap_or_default();
+        ListedInfrastructure::of(known, made, query.agents)
     };
     let counts = state.coordinator.connection_faults().counts();
     Json(InfrastructureList {

@@ -23,7 +23,11 @@ pub(super) fn waiting() -> RunRecord {
 }
 
 pub(super) fn missing(free: u32) -> WaitReason {
-    WaitReason::Agents { free, least: 3 }
+    WaitReason::Agents {
+        free,
+        least: 3,
+        machines: None,
+    }
 }
 
 pub(super) fn busy() -> WaitReason {
@@ -101,6 +105,41 @@ fn agents_that_do_not_come_in_time_fail_the_run_and_are_counted() {
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     let words = "2 of 3 agents of infrastructure lab were connected and free within 60 s";
     assert_eq!(reason, words);
+}
+
+#[test]
+fn a_run_whose_machines_are_refused_fails_with_the_reason() {
+    let (mut run, _) = RunLifecycle::wait(waiting(), LEASE, at(0));
+    let problem = "up ended with exit code 3".to_owned();
+    let _ = run.handle(
+        RunEvent::MachinesRefused {
+            problem: problem.clone(),
+        },
+        at(1),
+    );
+    let infrastructure = "lab".to_owned();
+    let failed = RunPhase::Failed(FailureReason::MachinesRefused {
+        infrastructure,
+        problem,
+    });
+    assert_eq!(run.record().phase, failed);
+}
+
+#[test]
+fn what_becomes_of_machines_is_said_while_it_waits_and_when_they_do_not_come() {
+    let (mut run, _) = RunLifecycle::wait(waiting(), LEASE, at(0));
+    let said = |text: &str| RunEvent::Waits(missing(2).with_machines(Some(text.to_owned())));
+    let effects = run.handle(said("1 machine starting"), at(1));
+    assert_eq!(effects, [RunEffect::Save]);
+    assert!(run.handle(said("1 machine starting"), at(2)).is_empty());
+    let waits = run.record().phase.wait_reason().unwrap();
+    assert_eq!(waits, "waiting for 1 of 3 agents: 1 machine starting");
+    let _ = run.handle(RunEvent::Tick, at(TIMEOUT_US + 1));
+    let reason = run.record().phase.failure_reason().unwrap().to_string();
+    assert!(
+        reason.ends_with("within 60 s: 1 machine starting"),
+        "{reason}"
+    );
 }
 
 #[test]

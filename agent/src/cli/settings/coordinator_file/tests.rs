@@ -1,0 +1,73 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use super::super::{Resolved, Unresolved, resolve};
+use super::*;
+use crate::cli::command;
+
+/// `greylag coordinator` with the file `c.toml` in `directory`.
+fn resolved(directory: &Path, line: &str, variables: &[(&str, &str)]) -> Result<Resolved, String> {
+    let words = ["greylag", "coordinator", "--config", "c.toml"];
+    let words = words.into_iter().chain(line.split_whitespace());
+    let variables = variables.iter();
+    let surroundings = Surroundings {
+        variables: variables
+            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
+            .collect::<BTreeMap<_, _>>(),
+        directory: directory.to_owned(),
+        home: None,
+    };
+    let words = words.map(OsString::from).collect();
+    resolve(&command(&[]), words, &[], &surroundings).map_err(|unresolved| match unresolved {
+        Unresolved::Shown(error) => error.to_string(),
+        Unresolved::Refused(failure) => failure.to_string(),
+    })
+}
+
+fn with_file(text: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("c.toml"), text).unwrap();
+    directory
+}
+
+fn lease(resolved: &Resolved) -> u64 {
+    let (_, matches) = resolved.matches.subcommand().unwrap();
+    *matches.get_one("lease").unwrap()
+}
+
+#[test]
+fn options_of_the_file_give_way_to_variables_and_flags() {
+    let directory = with_file("lease = \"40s\"\naccept_uploads = true\nlog-level = \"debug\"\n");
+    let in_it =
+        |line, variables: &[(&str, &str)]| resolved(directory.path(), line, variables).unwrap();
+    let from_file = in_it("", &[]);
+    assert_eq!(lease(&from_file), 40);
+    let (_, matches) = from_file.matches.subcommand().unwrap();
+    assert!(matches.get_flag("accept_uploads"));
+    assert_eq!(matches.get_one::<String>("log_level").unwrap(), "debug");
+    let variables = [("GREYLAG_LEASE", "50s")];
+    assert_eq!(lease(&in_it("", &variables)), 50);
+    assert_eq!(lease(&in_it("--lease 60s", &variables)), 60);
+}
+
+#[test]
+fn everything_that_is_wrong_with_the_file_is_said_with_its_line() {
+    let text = "lease = \"soon\"\nlisten = \"127.0.0.1:1\"\ntoken = \"x\"\nconfig = \"d.toml\"\nworkers = 3\nlisten-on = 4\n\
+        keep_runs = 1\nkeep-runs = 2\naccept_uploads = \"perhaps\"\n";
+    let directory = with_file(text);
+    insta::assert_snapshot!(resolved(directory.path(), "", &[]).unwrap_err());
+    let directory = with_file("[infrastructures.lab]\nkind = \"mainframe\"\n");
+    let error = resolved(directory.path(), "", &[]).unwrap_err();
+    assert_eq!(
+        error,
+        "c.toml: line 2: `mainframe` is not a valid kind of infrastructure; available kinds: machines, command"
+    );
+    let empty = tempfile::tempdir().unwrap();
+    let error = resolved(empty.path(), "", &[]).unwrap_err();
+    assert!(
+        error.starts_with("c.toml: the file cannot be read: "),
+        "{error}"
+    );
+}

@@ -1,0 +1,295 @@
+//! What becomes of machines, for whoever waits for them and for pages and programs.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use greylag_infra::RunId;
+use tokio::sync::watch;
+
+use super::ProvisionedInfrastructure;
+use crate::provisioning::{MachineNews, MachineState, ProviderKind};
+
+/// Most machines of one run that are remembered by name.
+const MAX_MACHINES: usize = 10_000;
+/// Most machines of an infrastructure that are shown.
+const MAX_SHOWN: usize = 50;
+
+/// All infrastructures of the configuration.
+#[derive(Debug)]
+pub(in crate::coordinator) struct MachineBoard {
+    known: Mutex<BTreeMap<String, Known>>,
+    /// Changes when machines have been given back.
+    released: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Known {
+    kind: ProviderKind,
+    runs: BTreeMap<RunId, Machines>,
+    last_error: Option<String>,
+}
+
+/// The machines of one run.
+#[derive(Debug, Default)]
+struct Machines {
+    /// The run, as people know it; empty if that is not known.
+    label: String,
+    is_given_back: bool,
+    by_name: BTreeMap<String, (MachineState, Option<String>)>,
+    /// Why nothing is asked for yet, or is to be asked again.
+    obstacle: Option<String>,
+}
+
+/// How an infrastructure gets its machines, and how they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InfrastructureMachines {
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// What is going on, in one line; none when nothing is.
+    pub activity: Option<String>,
+    /// What failed last, until something succeeds.
+    pub last_error: Option<String>,
+    /// Machines that are not there yet, or have failed; of many the first.
+    pub machines: Vec<ShownMachine>,
+}
+
+/// A machine without an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownMachine {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub state: MachineState,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl MachineBoard {
+    pub(in crate::coordinator) fn of<'a>(
+        infrastructures: impl IntoIterator<Item = (&'a String, &'a ProvisionedInfrastructure)>,
+    ) -> Self {
+        let known = infrastructures.into_iter().map(|(name, provisioned)| {
+            let known = Known {
+                kind: provisioned.provider.kind(),
+                runs: BTreeMap::new(),
+                last_error: None,
+            };
+            (name.clone(), known)
+        });
+        Self {
+            known: Mutex::new(known.collect()),
+            released: watch::Sender::new(()),
+        }
+    }
+
+    /// The kind of each infrastructure of the configuration, and what it does. Others are of kind `machines`.
+    pub(in crate::coordinator) fn view(&self) -> BTreeMap<String, InfrastructureMachines> {
+        let known = self.known();
+        let views = known.iter();
+        views
+            .map(|(name, known)| (name.clone(), known.view()))
+            .collect()
+    }
+
+    /// A run's machines are about to be asked for.
+    pub(super) fn asks(&self, infrastructure: &str, run_id: &RunId, label: &str) {
+        self.with(infrastructure, run_id, |run| {
+            label.clone_into(&mut run.label)
+        });
+    }
+
+    /// Why machines are not asked for now; none when they are.
+    pub(super) fn obstacle(&self, infrastructure: &str, run_id: &RunId, text: Option<String>) {
+        self.with(infrastructure, run_id, |run| run.obstacle = text);
+    }
+
+    /// Something failed.
+    pub(super) fn failed(&self, infrastructure: &str, error: String) {
+        if let Some(known) = self.known().get_mut(infrastructure) {
+            known.last_error = Some(error);
+        }
+    }
+
+    /// Something succeeded.
+    pub(super) fn succeeded(&self, infrastructure: &str) {
+        if let Some(known) = self.known().get_mut(infrastructure) {
+            known.last_error = None;
+        }
+    }
+
+    /// Keeps how a machine is; returns the line for the log, if it is news.
+    pub(super) fn note(
+        &self,
+        infrastructure: &str,
+        run_id: &RunId,
+        news: MachineNews,
+    ) -> Option<String> {
+        let MachineNews {
+            machine,
+            state,
+            reason,
+        } = news;
+        let mut known = self.known();
+        let Known { kind, runs, .. } = known.get_mut(infrastructure)?;
+        let run = runs.entry(run_id.clone()).or_default();
+        let is_full = run.by_name.len() >= MAX_MACHINES;
+        let before = run.by_name.get_mut(&machine);
+        let line = match (&before, &reason) {
+            // A command may well say the same twice.
+            (_, reason) if *kind == ProviderKind::Command => {
+                reason.as_ref().map(|said| format!("{machine}: {said}"))
+            }
+            (Some((was, said)), _) if *was == state && *said == reason => None,
+            // More of the same machine.
+            (Some((was, _)), Some(reason)) if *was == state => Some(format!("{machine}: {reason}")),
+            (_, reason) => Some(described(&machine, state, reason.as_ref())),
+        };
+        match before {
+            Some(before) => *before = (state, reason),
+            None if is_full => {}
+            None => {
+                run.by_name.insert(machine, (state, reason));
+            }
+        }
+        line
+    }
+
+    /// A run's machines are being given back.
+    pub(super) fn gives_back(&self, infrastructure: &str, run_id: &RunId) {
+        self.with(infrastructure, run_id, |run| {
+            run.is_given_back = true;
+            run.obstacle = None;
+        });
+    }
+
+    /// A run's machines are gone.
+    pub(super) fn released(&self, infrastructure: &str, run_id: &RunId) {
+        if let Some(known) = self.known().get_mut(infrastructure) {
+            known.runs.remove(run_id);
+        }
+        self.released.send_replace(());
+    }
+
+    /// Waits until the machines of earlier runs of this infrastructure have been given back. `says` is called with what it
+    /// waits for.
+    pub(super) async fn others_are_gone(&self, infrastructure: &str, says: impl Fn(String)) {
+        let mut released = self.released.subscribe();
+        while let Some(label) = self.first_given_back(infrastructure) {
+            says(match label.as_str() {
+                "" => "the machines of an earlier run are given back first".to_owned(),
+                label => format!("the machines of {label} are given back first"),
+            });
+            // The sender is this board's.
+            let _ = released.changed().await;
+        }
+    }
+
+    /// The first run, as people know it, whose machines are being given back.
+    pub(super) fn first_given_back(&self, infrastructure: &str) -> Option<String> {
+        let known = self.known();
+        let mut runs = known.get(infrastructure)?.runs.values();
+        let first = runs.find(|run| run.is_given_back)?;
+        Some(first.label.clone())
+    }
+
+    /// What becomes of the machines of a run that waits for them.
+    pub(in crate::coordinator) fn said_of(&self, run_id: &RunId) -> Option<String> {
+        let known = self.known();
+        let run = known.values().find_map(|known| known.runs.get(run_id))?;
+        run.obstacle.clone().or_else(|| run.said())
+    }
+
+    fn with<T>(
+        &self,
+        infrastructure: &str,
+        run_id: &RunId,
+        change: impl FnOnce(&mut Machines) -> T,
+    ) -> Option<T> {
+        let mut known = self.known();
+        let runs = &mut known.get_mut(infrastructure)?.runs;
+        Some(change(runs.entry(run_id.clone()).or_default()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn view(&self) -> InfrastructureMachines {
+        let waiting = self.runs.values().filter(|run| !run.is_given_back);
+        let mut activity: Vec<String> = waiting
+            .clone()
+            .filter_map(|run| run.obstacle.clone().or_else(|| run.said()))
+            .collect();
+        activity.extend(
+            self.runs
+                .values()
+                .filter(|run| run.is_given_back)
+                .map(|run| match run.label.as_str() {
+                    "" => "giving machines back".to_owned(),
+                    label => format!("giving the machines of {label} back"),
+                }),
+        );
+        let machines = waiting.flat_map(Machines::without_agents);
+        InfrastructureMachines {
+            kind: self.kind,
+            activity: (!activity.is_empty()).then(|| activity.join("; ")),
+            last_error: self.last_error.clone(),
+            machines: machines
+                .take(MAX_SHOWN)
+                .map(|(name, (state, reason))| ShownMachine {
+                    name: name.clone(),
+                    state: *state,
+                    reason: reason.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Machines {
+    /// Those whose agents are not there yet.
+    fn without_agents(&self) -> impl Iterator<Item = (&String, &(MachineState, Option<String>))> {
+        use MachineState::{Failed, Starting, Waiting};
+        let machines = self.by_name.iter();
+        machines.filter(|(_, (state, _))| matches!(state, Waiting | Starting | Failed))
+    }
+
+    /// In a few words: the only machine, or how many are how, and why the first of those is that has a reason.
+    fn said(&self) -> Option<String> {
+        let missing: Vec<_> = self.without_agents().collect();
+        if let [(name, (state, reason))] = missing.as_slice() {
+            return Some(described(name, *state, reason.as_ref()));
+        }
+        use MachineState::{Failed, Starting, Waiting};
+        let mut parts = Vec::new();
+        for state in [Failed, Waiting, Starting] {
+            let of_state = missing.iter().filter(|(_, (was, _))| *was == state);
+            let count = of_state.clone().count();
+            if count == 0 {
+                continue;
+            }
+            let s = if count == 1 { "" } else { "s" };
+            let mut part = format!("{count} machine{s} {}", state.word());
+            let why = of_state.filter_map(|(name, (_, reason))| Some((name, reason.as_ref()?)));
+            if let Some((name, reason)) = why.into_iter().next() {
+                part.push_str(&format!(" ({name}: {reason})"));
+            }
+            parts.push(part);
+        }
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// How a machine is, and why.
+fn described(machine: &str, state: MachineState, reason: Option<&String>) -> String {
+    let state = state.word();
+    match reason {
+        Some(reason) => format!("{machine} {state}: {reason}"),
+        None => format!("{machine} {state}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Machines of runs: asked for when it is a run's turn, followed while it waits and runs, and given back at its end.
+//!
+//! Each run with machines has a task (`job.rs`). What must be given back is saved before anything is asked for, and
+//! forgotten when it has been given back: whatever ends the coordinator, the next one goes on where it was. What pages
+//! and programs see of it is on the board (`board.rs`).
+//!
+//! ```text
+//!   its turn ──► saved ──► machines of earlier runs are given back ──► asked for, and followed ──► run over
+//!                  restart: begins here for a run that waits; for others only followed ───┘           │
+//!                  restart: begins here for a run that is over ──────────────────────────────► given back ──► forgotten
+//! ```
+
+mod board;
+mod job;
+mod log;
+mod pauses;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use greylag_infra::{AgentId, RunId, RunRecord, WaitReason};
+use tokio_util::sync::CancellationToken;
+
+use super::Coordinator;
+use crate::provisioning::Provider;
+use crate::store::{HeldMachines, StoreError};
+use job::{Ask, Job};
+use pauses::Pauses;
+
+pub(super) use board::MachineBoard;
+pub use board::{InfrastructureMachines, ShownMachine};
+
+/// Which infrastructures there are beside those that agents name, and how machines are had there.
+#[derive(Debug, Clone, Default)]
+pub struct Provisioning {
+    /// By the name of the infrastructure.
+    pub infrastructures: BTreeMap<String, ProvisionedInfrastructure>,
+    /// Whether agents run programs that are uploaded.
+    pub accept_uploads: bool,
+}
+
+/// One infrastructure of the configuration.
+#[derive(Debug, Clone)]
+pub struct ProvisionedInfrastructure {
+    /// Whom to ask.
+    pub provider: Arc<dyn Provider>,
+    /// Where its agents reach this coordinator.
+    pub coordinator_url: String,
+}
+
+/// The tasks of all runs that have machines; the owner's.
+#[derive(Debug)]
+pub(super) struct Machines {
+    coordinator: Coordinator,
+    /// By run: cancelled when it is over.
+    jobs: BTreeMap<RunId, Over>,
+}
+
+/// Says to a job that its run is over.
+#[derive(Debug, Clone, Default)]
+struct Over {
+    token: CancellationToken,
+    /// The agents that took part, which end by themselves.
+    agents: Arc<std::sync::OnceLock<BTreeSet<AgentId>>>,
+}
+
+impl Machines {
+    pub(super) fn of(coordinator: &Coordinator) -> Self {
+        Self {
+            coordinator: coordinator.clone(),
+            jobs: BTreeMap::new(),
+        }
+    }
+
+    /// Takes up what an earlier coordinator left: `unfinished` are the runs that are not over.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn recover(&mut self, unfinished: &[RunRecord]) -> Result<(), StoreError> {
+        let held = self.coordinator.store().held_machines().await?;
+        for HeldMachines {
+            run_id,
+            infrastructure,
+        } in &held
+        {
+            if !self.are_made_in(infrastructure) {
+                tracing::error!(run = %run_id, %infrastructure, "machines of this run are not given back, because the configuration file does not say how; add the infrastructure to it again");
+                continue;
+            }
+            let run = unfinished.iter().find(|run| run.id == *run_id);
+            let over = Over::default();
+            match run {
+                Some(_) => {
+                    self.jobs.insert(run_id.clone(), over.clone());
+                }
+                None => self.release_now(infrastructure, run_id, &over),
+            }
+            let ask = run.filter(|run| is_missing_agents(run)).map(Ask::of);
+            self.spawn(infrastructure, run_id, ask, over);
+        }
+        self.compare_with_providers(held.into_iter().map(|held| held.run_id).collect());
+        Ok(())
+    }
+
+    /// Whether machines are made for runs of this infrastructure.
+    pub(super) fn are_made_in(&self, infrastructure: &str) -> bool {
+        self.provisioned(infrastructure).is_some()
+    }
+
+    /// Whether machines of a run that is over are being given back there.
+    pub(super) fn are_given_back_in(&self, infrastructure: &str) -> bool {
+        let board = &self.coordinator.shared.machines;
+        board.first_given_back(infrastructure).is_some()
+    }
+
+    /// It is this run's turn, and agents are missing: asks for its machines, once.
+    pub(super) fn want(&mut self, run: &RunRecord) {
+        let infrastructure = &run.test.infrastructure;
+        if self.jobs.contains_key(&run.id) || !self.are_made_in(infrastructure) {
+            return;
+        }
+        let over = Over::default();
+        self.jobs.insert(run.id.clone(), over.clone());
+        self.spawn(infrastructure, &run.id, Some(Ask::of(run)), over);
+    }
+
+    /// A run is over: its machines are given back, if it has any.
+    pub(super) fn run_is_over(&mut self, run: &RunRecord) {
+        let Some(over) = self.jobs.remove(&run.id) else {
+            return;
+        };
+        let agents = run.agents.iter().map(|agent| agent.id.clone());
+        // Only said once, because it is removed above.
+        let _ = over.agents.set(agents.collect());
+        self.release_now(&run.test.infrastructure, &run.id, &over);
+    }
+
+    /// What becomes of the machines of a run that waits for them.
+    pub(super) fn said_of(&self, run_id: &RunId) -> Option<String> {
+        self.coordinator.shared.machines.said_of(run_id)
+    }
+
+    /// From now on, not only when its task comes to it, runs that come later wait for this one's machines to be gone.
+    fn release_now(&self, infrastructure: &str, run_id: &RunId, over: &Over) {
+        let board = &self.coordinator.shared.machines;
+        board.gives_back(infrastructure, run_id);
+        over.token.cancel();
+    }
+
+    fn provisioned(&self, infrastructure: &str) -> Option<&ProvisionedInfrastructure> {
+        let known = &self.coordinator.shared.provisioning.infrastructures;
+        known
+            .get(infrastructure)
+            .filter(|known| known.provider.kind().makes_machines())
+    }
+
+    fn spawn(&self, infrastructure: &str, run_id: &RunId, ask: Option<Ask>, over: Over) {
+        let Some(provisioned) = self.provisioned(infrastructure) else {
+            return;
+        };
+        let job = Job::new(&self.coordinator, infrastructure, provisioned, run_id, over);
+        tokio::spawn(job.run(ask));
+    }
+
+    /// Asks each provider which runs have machines there, and gives back those of runs that are over and were forgotten.
+    fn compare_with_providers(&self, known: BTreeSet<RunId>) {
+        let all = &self.coordinator.shared.provisioning.infrastructures;
+        for (name, provisioned) in all {
+            if !provisioned.provider.kind().makes_machines() {
+                continue;
+            }
+            let (name, provisioned) = (name.clone(), provisioned.clone());
+            let (coordinator, known) = (self.coordinator.clone(), known.clone());
+            tokio::spawn(async move {
+                let held = held_by(&provisioned, &name).await;
+                for run_id in held.into_iter().filter(|run_id| !known.contains(run_id)) {
+                    if is_over_here(&coordinator, &run_id).await {
+                        tracing::warn!(run = %run_id, infrastructure = %name, "machines of a run that is over are still there; giving them back");
+                        let over = Over::default();
+                        over.token.cancel();
+                        let job = Job::new(&coordinator, &name, &provisioned, &run_id, over);
+                        tokio::spawn(job.run(None));
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Whether it is this run's turn and its agents are missing.
+fn is_missing_agents(run: &RunRecord) -> bool {
+    let reason = run.phase.waiting().map(|waiting| &waiting.reason);
+    matches!(reason, Some(WaitReason::Agents { .. }))
+}
+
+async fn held_by(provisioned: &ProvisionedInfrastructure, name: &str) -> Vec<RunId> {
+    let mut pauses = Pauses::default();
+    loop {
+        match provisioned.provider.held().await {
+            Ok(held) => return held,
+            Err(error) if error.is_final() => {
+                tracing::error!(%error, infrastructure = name, "cannot ask which machines are there");
+                return Vec::new();
+            }
+            Err(error) => {
+                tracing::warn!(%error, infrastructure = name, "cannot ask which machines are there; trying again");
+                tokio::time::sleep(pauses.next()).await;
+            }
+        }
+    }
+}
+
+/// Whether a run is one of this coordinator's, and over.
+async fn is_over_here(coordinator: &Coordinator, run_id: &RunId) -> bool {
+    match coordinator.store().run(run_id).await {
+        Ok(record) => record.is_some_and(|record| record.phase.is_over()),
+        Err(error) => {
+            tracing::error!(%error, run = %run_id, "cannot read a run that has machines; they are given back after the next start");
+            false
+        }
+    }
+}

@@ -1,0 +1,275 @@
+use std::fs;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::Token;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Commands in a directory of their own; scripts append to the file `calls` there.
+struct Lab {
+    directory: TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A process of the coordinator with these two scripts and further settings.
+    fn commands(&self, up: &str, down: &str, settings: &str) -> Commands {
+        let text =
+            format!("up = [\"sh\", \"-c\", {up:?}]\ndown = [\"sh\", \"-c\", {down:?}]\n{settings}");
+        let config = toml::from_str(&text).unwrap();
+        let directory = self.directory.path();
+        Commands::new("lab", config, directory, &directory.join("state"))
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let path = self.directory.path().join("calls");
+        let calls = fs::read_to_string(path).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+}
+
+fn order(run: &str) -> Order {
+    Order {
+        run: run.into(),
+        test: "checkout".to_owned(),
+        number: 3,
+        infrastructure: "lab".to_owned(),
+        agents: 2,
+        coordinator_url: "http://10.0.0.1:8089".to_owned(),
+        token: Some(Token::new("secret").unwrap()),
+        accept_uploads: true,
+    }
+}
+
+/// What is said until a line begins with this.
+async fn said_until(commands: &Commands, run: &str, last: &str) -> Vec<String> {
+    let (sender, mut news) = mpsc::channel(8);
+    let run = run.into();
+    let mut following = commands.follow(&run, sender);
+    let mut lines = Vec::new();
+    loop {
+        let news = tokio::select! {
+            () = &mut following => panic!("it ended"),
+            news = news.recv() => news.unwrap(),
+        };
+        let Some(reason) = news.reason else { continue };
+        let line = format!("{}: {reason}", news.machine);
+        let is_last = line.starts_with(last);
+        lines.push(line);
+        if is_last {
+            return lines;
+        }
+    }
+}
+
+#[tokio::test]
+async fn commands_know_the_run_and_what_they_print_is_said() {
+    let lab = Lab::new();
+    let up = "env | grep ^GREYLAG_ | sort; echo careful >&2";
+    let down = "env | grep ^GREYLAG_ | sort";
+    let commands = lab.commands(up, down, "");
+    commands.request(&order("r1")).await.unwrap();
+    let mut lines = said_until(&commands, "r1", "up: succeeded").await;
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "up: GREYLAG_ACCEPT_UPLOADS=true",
+            "up: GREYLAG_AGENTS=2",
+            "up: GREYLAG_COORDINATOR=http://10.0.0.1:8089",
+            "up: GREYLAG_INFRASTRUCTURE=lab",
+            "up: GREYLAG_RUN=r1",
+            "up: GREYLAG_TOKEN=secret",
+            "up: careful",
+            "up: succeeded",
+        ]
+    );
+    assert_eq!(commands.held().await.unwrap(), [RunId::from("r1")]);
+    commands.release(&"r1".into()).await.unwrap();
+    assert!(commands.held().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_run_that_has_begun_nothing_has_nothing_to_end() {
+    let lab = Lab::new();
+    let commands = lab.commands("true", "echo down >> calls", "");
+    commands.release(&"r1".into()).await.unwrap();
+    assert!(lab.calls().is_empty());
+}
+
+#[tokio::test]
+async fn asking_again_runs_nothing_again_also_in_another_process() {
+    let lab = Lab::new();
+    let commands = || lab.commands("echo up >> calls", "echo down >> calls", "");
+    let first = commands();
+    for _ in 0..2 {
+        first.request(&order("r1")).await.unwrap();
+    }
+    let second = commands();
+    second.request(&order("r1")).await.unwrap();
+    assert_eq!(second.held().await.unwrap(), [RunId::from("r1")]);
+    second.release(&"r1".into()).await.unwrap();
+    second.release(&"r1".into()).await.unwrap();
+    assert_eq!(lab.calls(), ["up", "down"]);
+}
+
+#[tokio::test]
+async fn what_fails_is_said_with_its_last_line() {
+    let lab = Lab::new();
+    let commands = lab.commands(
+        "echo starting; echo no quota left >&2; exit 3",
+        "echo again; exit 4",
+        "",
+    );
+    let refused = commands.request(&order("r1")).await.unwrap_err();
+    assert!(refused.is_final());
+    let expected = "up ended with exit code 3: no quota left";
+    assert_eq!(refused.to_string(), expected);
+    let lines = said_until(&commands, "r1", "up: up ended").await;
+    assert_eq!(lines.last().unwrap(), &format!("up: {expected}"));
+    let failed = commands.release(&"r1".into()).await.unwrap_err();
+    assert!(!failed.is_final(), "it is tried again");
+    assert_eq!(failed.to_string(), "down ended with exit code 4: again");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let lab = Lab::new();
+    let config = toml::from_str("up = [\"./no-such\"]\ndown = [\"true\"]").unwrap();
+    let directory = lab.directory.path();
+    let commands = Commands::new("lab", config, directory, &directory.join("state"));
+    let refused = commands.request(&order("r1")).await.unwrap_err();
+    assert!(refused.is_final());
+    let text = refused.to_string();
+    assert!(
+        text.starts_with("up cannot be started: ./no-such: "),
+        "{text}"
+    );
+    commands.release(&"r1".into()).await.unwrap();
+}
+
+/// The name of a process of the group, so that it can be looked for.
+fn marked_sleep() -> String {
+    format!("sleep {}.{}", 100_000, rand::random::<u32>())
+}
+
+fn is_running(command: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let wanted = format!("{}\0", command.replace(' ', "\0"));
+    lines.into_iter().any(|line| line == wanted.as_bytes())
+}
+
+async fn until_running(command: &str, is: bool) {
+    let reached = async {
+        while is_running(command) != is {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_is_ended_with_all_it_started() {
+    let lab = Lab::new();
+    let sleep = marked_sleep();
+    let up = format!("{sleep} & wait");
+    let commands = lab.commands(&up, "true", "up_timeout = \"200ms\"");
+    let refused = commands.request(&order("r1")).await.unwrap_err();
+    assert!(refused.is_final());
+    let text = refused.to_string();
+    assert!(text.starts_with("up did not end within "), "{text}");
+    until_running(&sleep, false).await;
+}
+
+#[tokio::test]
+async fn what_up_has_left_running_goes_on_and_is_heard() {
+    let lab = Lab::new();
+    let up = "(until test -e go; do sleep 0.01; done; echo from the agent) & echo started";
+    let commands = lab.commands(up, "touch ended", "");
+    commands.request(&order("r1")).await.unwrap();
+    said_until(&commands, "r1", "up: succeeded").await;
+    fs::write(lab.directory.path().join("go"), "").unwrap();
+    said_until(&commands, "r1", "up: from the agent").await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_while_up_runs_ends_it_before_down() {
+    let lab = Lab::new();
+    let sleep = marked_sleep();
+    let up = format!("echo up >> calls; trap 'echo ended >> calls; exit 1' TERM; {sleep} & wait");
+    let commands = lab.commands(&up, "echo down >> calls", "");
+    {
+        let order = order("r1");
+        let request = commands.request(&order);
+        tokio::select! {
+            _ = request => panic!("it ended"),
+            () = until_running(&sleep, true) => {}
+        }
+    }
+    commands.release(&"r1".into()).await.unwrap();
+    assert_eq!(lab.calls(), ["up", "ended", "down"]);
+    until_running(&sleep, false).await;
+}
+
+/// As if the coordinator had been killed: what it had started goes on without it.
+#[tokio::test]
+async fn what_an_earlier_process_left_of_up_is_ended_before_it_begins_anew() {
+    let lab = Lab::new();
+    let sleep = marked_sleep();
+    let first = lab.commands(&format!("{sleep} & wait"), "true", "");
+    {
+        let order = order("r1");
+        let request = first.request(&order);
+        tokio::select! {
+            _ = request => panic!("it ended"),
+            () = until_running(&sleep, true) => {}
+        }
+    }
+    let kept = first.state.read(&"r1".into()).await.unwrap().unwrap();
+    assert!(kept.process.is_some() && !kept.is_up);
+
+    let up = format!("pgrep -f '^{sleep}' >> calls; echo up >> calls");
+    let second = lab.commands(&up, "echo down >> calls", "");
+    second.request(&order("r1")).await.unwrap();
+    assert_eq!(lab.calls(), ["down", "up"]);
+    assert!(!is_running(&sleep));
+    second.release(&"r1".into()).await.unwrap();
+    assert_eq!(lab.calls(), ["down", "up", "down"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_is_said() {
+    let error = |text: &str| {
+        let read = toml::from_str::<CommandConfig>(text);
+        read.unwrap_err().message().to_owned()
+    };
+    for (text, message) in [
+        (
+            "up = \"./up.sh lab\"\ndown = [\"x\"]",
+            "a command is a list of a program and its arguments; for a shell write [\"sh\", \"-c\", \"./up.sh lab\"]",
+        ),
+        ("up = []\ndown = [\"x\"]", "a command begins with a program"),
+        ("up = [\"x\"]", "missing field `down`"),
+        (
+            "up = [\"x\"]\ndown = [\"x\"]\nup_timeout = 0",
+            "a timeout must be above 0 and at most 24h",
+        ),
+        (
+            "up = [\"x\"]\ndown = [\"x\"]\nimage = 1",
+            "unknown field `image`, expected one of `up`, `down`, `up_timeout`, `down_timeout`",
+        ),
+    ] {
+        assert_eq!(error(text), message);
+    }
+    assert!(error("up = 3\ndown = [\"x\"]").contains("expected a list of a program"));
+}
