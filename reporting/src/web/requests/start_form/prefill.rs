@@ -34,6 +34,10 @@ impl StartForm {
             );
             form.fill(&draft.clone().without_shape(has_shape));
             form.fill_options(draft, infrastructures);
+            let scenario = form.text("scenario").to_owned();
+            for option in &source.secret_options {
+                form.want_again(&option_field(&scenario, option), "");
+            }
         }
         form
     }
@@ -88,7 +92,7 @@ impl StartForm {
     }
 
     fn fill_options(&mut self, draft: &TestDraft, infrastructures: &[InfrastructureView]) {
-        // Only its program knows them; they are carried along.
+        // Only its program knows them; they are carried along, but for secrets.
         if draft.build.is_some() {
             return;
         }

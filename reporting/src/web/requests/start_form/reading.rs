@@ -40,19 +40,25 @@ impl StartForm {
         if carried.declared.is_some() {
             draft.scenario.clone_from(&carried.scenario);
         } else if carried.build.is_some() {
-            // Only its program has the scenario, so the form cannot know its options.
+            // Only its program has the scenario, so the form knows of its options only which secrets are missing.
             draft.scenario.clone_from(&carried.scenario);
             draft.options.clone_from(&carried.options);
+            draft
+                .options
+                .extend(self.secrets_entered(draft.scenario.as_deref()));
         } else {
             draft.options = self.options();
         }
-        self.ask_for_secrets(&mut errors);
+        let chosen = match &carried.build {
+            Some(_) => carried.scenario.as_deref().unwrap_or_default(),
+            None => self.text("scenario").trim(),
+        };
+        self.ask_for_secrets(chosen, &mut errors);
         (draft, errors)
     }
 
     /// A secret that was not written into the page must not be missing by oversight.
-    fn ask_for_secrets(&self, errors: &mut DraftErrors) {
-        let chosen = self.text("scenario").trim();
+    fn ask_for_secrets(&self, chosen: &str, errors: &mut DraftErrors) {
         for (name, in_its_place) in self.secrets_again() {
             let name = name.strip_prefix(SECRET_AGAIN).unwrap_or(name);
             match split_option_field(name) {
@@ -68,6 +74,18 @@ impl StartForm {
                 _ => {}
             }
         }
+    }
+
+    /// Secrets of a scenario that were asked for.
+    fn secrets_entered(&self, chosen: Option<&str>) -> Vec<(String, String)> {
+        let asked = self.secrets_again().filter_map(|(name, _)| {
+            let field = name.strip_prefix(SECRET_AGAIN)?;
+            let (scenario, option) = split_option_field(field)?;
+            let text = self.text(field);
+            let is_entered = Some(scenario) == chosen && !text.is_empty();
+            is_entered.then(|| (option.to_owned(), text.to_owned()))
+        });
+        asked.collect()
     }
 
     /// Those of the chosen scenario; spaces around them may be meant.

@@ -1,6 +1,7 @@
 //! What the form is filled in from, and what it carries that has no field: declared requests and settings of the
 //! client. These stay on the server; the form only says where they are.
 
+use greylag_infra::protocol::OptionInfo;
 use greylag_infra::{ClientSettings, RunRecord, TestDefaults, TestDraft};
 
 use super::StartForm;
@@ -16,6 +17,8 @@ pub(in crate::web) struct Source {
     /// For people.
     title: String,
     pub(in crate::web) draft: TestDraft,
+    /// Options of an uploaded build's scenario that had secrets, which were not kept.
+    pub(super) secret_options: Vec<String>,
 }
 
 impl Source {
@@ -25,6 +28,7 @@ impl Source {
             key: COMMAND_LINE.to_owned(),
             title: "the command line".to_owned(),
             draft: draft.clone(),
+            secret_options: Vec::new(),
         })
     }
 
@@ -39,9 +43,15 @@ impl Source {
         draft.agents_timeout = draft
             .agents_timeout
             .filter(|seconds| *seconds != TestDefaults::USUAL.agents_timeout_s);
+        let build = run.test.build.as_ref();
+        let declared = build.map_or(&[][..], |build| &build.scenario.info.options);
+        let secret = declared.iter().filter(|option| option.secret);
+        let had_secret = |option: &&OptionInfo| draft.options.remove(&option.name).is_some();
+        let secret_options = secret.filter(had_secret).map(|option| option.name.clone());
         Self {
             key: run.id.to_string(),
             title: format!("“{} #{}”", run.test.name, run.number),
+            secret_options: secret_options.collect(),
             draft,
         }
     }

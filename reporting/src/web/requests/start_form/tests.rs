@@ -1,6 +1,8 @@
+use greylag_infra::protocol::OptionInfo;
 use greylag_infra::{
-    ClientSettings, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors, LoadTest,
-    MAX_DURATION, Selection, Stage, TestDefaults, TestDraft,
+    ClientSettings, Completeness, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors,
+    LoadProfile, LoadTest, MAX_DURATION, RunPhase, RunRecord, Selection, ShippedBuild,
+    ShippedScenario, Stage, TestDefaults, TestDraft, WallTime,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -239,6 +241,68 @@ fn requests_and_client_settings_are_carried() {
     assert!(errors.is_empty(), "{errors}");
     assert_eq!((sent.declared, sent.client), (draft.declared, draft.client));
     assert_eq!(Source::of_command_line(&TestDraft::default()), None);
+}
+
+#[test]
+fn secrets_of_an_uploaded_build_are_asked_for_again() {
+    let option = |name: &str, secret| OptionInfo {
+        name: name.into(),
+        secret,
+        ..OptionInfo::default()
+    };
+    let mut shipped = ShippedBuild {
+        sha256: "a".repeat(64).parse().unwrap(),
+        size: 1,
+        version: String::new(),
+        platform: String::new(),
+        worker_protocol: 1,
+        uploaded_by: String::new(),
+        uploaded_at: WallTime::default(),
+        commit: None,
+        scenario: ShippedScenario::default(),
+        data: Vec::new(),
+    };
+    shipped.scenario.info.options = vec![option("pages", false), option("pin", true)];
+    let values = [("pages", "3"), ("pin", "geheim")];
+    let test = LoadTest {
+        scenario: "shop".into(),
+        options: values
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        build: Some(Box::new(shipped)),
+        ..LoadTest::default()
+    };
+    let run = RunRecord {
+        id: "r1".into(),
+        number: 1,
+        test: test.without_secrets(|name| name == "pin"),
+        phase: RunPhase::Finished,
+        created_at: WallTime::default(),
+        started_at: None,
+        ended_at: None,
+        agents: Vec::new(),
+        profile: LoadProfile::default(),
+        completeness: Completeness::default(),
+    };
+    let source = Source::of_run(&run, false);
+    let form = StartForm::filled(Some(&source), &[]);
+    let field = option_field("shop", "pin");
+    assert_eq!(form.undeclared_options(&[]), [("pin", field.clone(), true)]);
+
+    let (_, errors) = form.to_draft(&source.draft);
+    let asked: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(asked, ["options.pin"]);
+    let mut texts = form.texts.clone();
+    texts.insert(field, "new".into());
+    // What was chosen for another scenario of this name does not count.
+    texts.insert(option_field("shop", "pages"), "7".into());
+    texts.insert("scenario".into(), "other".into());
+    let (draft, errors) = StartForm::sent(texts).to_draft(&source.draft);
+    assert!(errors.is_empty(), "{errors}");
+    let values = [("pages", "3"), ("pin", "new")];
+    let expected = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(draft.options, expected.into());
+    assert_eq!(draft.scenario.as_deref(), Some("shop"));
 }
 
 /// The test that a form filled in from `test` starts, unless anything is changed.
