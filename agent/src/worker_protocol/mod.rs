@@ -179,8 +179,11 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::protocol::ErrorCount;
-    use greylag_infra::{ProfileStep, RunTime};
+    use greylag_infra::protocol::{ErrorCount, SampleKind};
+    use greylag_infra::{
+        DeclaredRequest, DeclaredScenario, ProfileStep, RateStep, RunTime, ShippedBuild,
+        ShippedScenario, Stage, WaitTime,
+    };
     use sha2::{Digest, Sha256};
 
     use super::*;
@@ -195,7 +198,49 @@ mod tests {
                 users: 1,
                 over_us: 2,
             }],
+            rates: vec![RateStep {
+                at: RunTime::ZERO,
+                per_second: 1.5,
+                over_us: 2,
+            }],
             ..LoadProfile::default()
+        };
+        let test = LoadTest {
+            declared: Some(DeclaredScenario {
+                requests: vec![DeclaredRequest {
+                    method: "GET".into(),
+                    path: "/".into(),
+                    name: None,
+                    weight: 1,
+                    headers: vec![("a".into(), "b".into())],
+                    body: None,
+                    expect_status: Some(200),
+                    expect_body: None,
+                }],
+                wait_time: Some(WaitTime::Between(0.5, 1.0)),
+            }),
+            stages: vec![Stage::default()],
+            options: [("o".into(), "v".into())].into(),
+            build: Some(Box::new(ShippedBuild {
+                sha256: "a".repeat(64).parse().unwrap(),
+                size: 1,
+                version: "v".into(),
+                platform: "p".into(),
+                worker_protocol: 1,
+                uploaded_by: "u".into(),
+                uploaded_at: WallTime::default(),
+                commit: None,
+                scenario: ShippedScenario::default(),
+                data: Vec::new(),
+            })),
+            ..LoadTest::default()
+        };
+        let sample = SampleData {
+            endpoint: 0,
+            at_us: 1,
+            response_us: 2,
+            failed: true,
+            kind: SampleKind::Slow,
         };
         let interval = IntervalData {
             errors: vec![ErrorCount {
@@ -211,8 +256,8 @@ mod tests {
             }],
             intervals: vec![interval],
             user_changes: vec![UserChange::default()],
-            samples: Vec::new(),
-            notices: Vec::new(),
+            samples: vec![sample],
+            notices: vec![GeneratorNotice::default()],
             until: 1,
         };
         let to_worker = [
@@ -220,6 +265,11 @@ mod tests {
                 test: Box::default(),
                 worker: 1,
                 evaluates_shape: true,
+            },
+            ToWorker::Prepare {
+                test: Box::new(test),
+                worker: 1,
+                evaluates_shape: false,
             },
             ToWorker::Start {
                 run_zero_at: WallTime::default(),
@@ -241,6 +291,7 @@ mod tests {
             FromWorker::Shape(Ok(shaped)),
             FromWorker::Report(report),
             FromWorker::StopTest { reason: "r".into() },
+            FromWorker::Failing(WorkerFailure::Exited { how: "h".into() }),
             FromWorker::End {
                 failure: Some(WorkerFailure::Exited { how: "h".into() }),
                 last_user_ended: RunTime::ZERO,
@@ -255,6 +306,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "a521eb4a"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "10623eac"));
     }
 }
