@@ -12,6 +12,7 @@ mod faked_clock;
 mod fault_plan;
 mod guide_table;
 mod http2_server;
+mod network;
 mod nginx;
 mod proc_fs;
 mod process;
@@ -20,6 +21,7 @@ mod simulated_agents;
 mod store_file;
 pub mod summary;
 mod turns;
+mod uploaded_build;
 pub mod wait;
 
 pub use agent_socket::{AgentSocket, Heard, hello};
@@ -31,6 +33,7 @@ pub use faked_clock::fake_clock;
 pub use fault_plan::{Fault, FaultPlan, Seeded, Step};
 pub use guide_table::{GuideRow, guide_table};
 pub use http2_server::{Http2Server, ServerKind, Witnessed};
+pub use network::Network;
 pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
 pub use proc_fs::{
     ProcessId, busy_seconds, cpu_seconds_of_ended_children, descendants, find_program,
@@ -40,3 +43,4 @@ pub use python::python_with;
 pub use simulated_agents::{Acknowledged, Sending, SimulatedAgents, Tally, Traffic};
 pub use store_file::{lock_store, stored_agent_ids, stored_counts};
 pub use turns::{alone, heavy};
+pub use uploaded_build::UploadedBuild;

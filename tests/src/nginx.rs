@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
+use crate::network::Network;
 use crate::proc_fs::find_program;
 use crate::process::{Process, clean_command};
 use crate::wait;
@@ -21,7 +23,7 @@ const PORT_ATTEMPTS: usize = 5;
 pub struct Nginx {
     process: Process,
     prefix: TempDir,
-    port: u16,
+    url: String,
 }
 
 /// One line of the access log.
@@ -35,6 +37,8 @@ pub struct LoggedRequest {
     pub status: u16,
     /// When it ended, in milliseconds since 1970.
     pub ended_at_ms: u64,
+    /// The address that it came from.
+    pub from: String,
 }
 
 /// What nginx served.
@@ -92,7 +96,7 @@ impl AccessLog {
 
 fn parse_line(line: &str) -> LoggedRequest {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [method, path, status, ended_at] = fields.as_slice() else {
+    let [method, path, status, ended_at, from] = fields.as_slice() else {
         panic!("a line of another form in nginx's access log: {line:?}");
     };
     LoggedRequest {
@@ -104,6 +108,7 @@ fn parse_line(line: &str) -> LoggedRequest {
             .replace('.', "")
             .parse()
             .expect("nginx logs a time"),
+        from: (*from).to_owned(),
     }
 }
 
@@ -149,6 +154,22 @@ impl Nginx {
         }
     }
 
+    /// Starts nginx on a machine of a network, where it answers everything with 200 and a small body.
+    ///
+    /// # Panics
+    /// nginx is not installed or does not start.
+    pub async fn start_on(network: &Network, machine: &str) -> Self {
+        let url = format!("http://{}", network.address(machine));
+        let server = "server { listen 80 backlog=4096; location / { return 200 \"x\\n\"; } }";
+        let command = network.command(machine, program());
+        // It is written when it listens.
+        let listens = |prefix: &Path| prefix.join("nginx.pid").exists();
+        match Self::try_start(command, url, true, server, listens).await {
+            Ok(nginx) => nginx,
+            Err(output) => panic!("nginx does not start on {machine}\n{output}"),
+        }
+    }
+
     async fn start_with(logged: bool, servers: impl Fn(u16) -> String) -> Self {
         let program = program();
         let mut last = String::new();
@@ -168,6 +189,18 @@ impl Nginx {
         logged: bool,
         servers: &str,
     ) -> Result<Self, String> {
+        let url = format!("http://127.0.0.1:{port}");
+        let listens = |_: &Path| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        Self::try_start(clean_command(program), url, logged, servers, listens).await
+    }
+
+    async fn try_start(
+        mut command: Command,
+        url: String,
+        logged: bool,
+        servers: &str,
+        listens: impl Fn(&Path) -> bool,
+    ) -> Result<Self, String> {
         let prefix = tempfile::Builder::new()
             .prefix("greylag-nginx-")
             .tempdir()
@@ -178,7 +211,6 @@ impl Nginx {
         let config = prefix.path().join("nginx.conf");
         fs::write(&config, configuration(prefix.path(), logged, servers))
             .expect("the prefix is ours");
-        let mut command = clean_command(program);
         command
             .arg("-p")
             .arg(prefix.path())
@@ -192,7 +224,7 @@ impl Nginx {
             "nginx to listen or to give up",
             Duration::from_secs(10),
             || {
-                answered = TcpStream::connect(("127.0.0.1", port)).is_ok();
+                answered = listens(prefix.path());
                 answered || !process.is_running()
             },
         )
@@ -204,13 +236,13 @@ impl Nginx {
         Ok(Self {
             process,
             prefix,
-            port,
+            url,
         })
     }
 
     /// Base URL, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.url.clone()
     }
 
     /// What the log holds by now. A request answered a moment ago may be missing.
@@ -281,7 +313,7 @@ error_log {prefix}/error.log;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 12000; }}
 http {{
-    log_format witness '$request_method\t$request_uri\t$status\t$msec';
+    log_format witness '$request_method\t$request_uri\t$status\t$msec\t$remote_addr';
     access_log {log};
     client_body_temp_path {prefix}/body;
     proxy_temp_path {prefix}/proxy;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use greylag_infra::WallTime;
-use greylag_tests::{Api, Cluster, ProcessId, Sending, SimulatedAgents, Traffic, wait};
+use greylag_tests::{
+    Api, Cluster, ProcessId, Sending, SimulatedAgents, Traffic, UploadedBuild, wait,
+};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -21,6 +23,8 @@ pub(super) const VIEWERS: usize = 10;
 const REQUESTS: u32 = 100;
 const SAMPLES: usize = 70;
 const USERS_PER_AGENT: usize = 10;
+/// Size of the build that agents fetch.
+const BUILD_BYTES: usize = 15 << 20;
 /// How long it may take until all agents are connected, and until they are ready.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long after its planned end a run may last.
@@ -130,12 +134,24 @@ pub(super) async fn measure(
     let acknowledged_before = fleet.tally().acknowledged.len();
     let began = Instant::now();
     let (mut memory, mut threads) = (Vec::new(), 0);
+    let fetching = (settings.fetching > 0).then(|| {
+        let (api, agents) = (Api::new(api.url()), settings.fetching);
+        tokio::spawn(async move {
+            let build = UploadedBuild::upload_noise(&api, "fetching", BUILD_BYTES).await;
+            sleep(duration / 3).await;
+            build.fetch(&api, agents).await
+        })
+    });
     while began.elapsed() < duration {
         sleep(LOOK).await;
         memory.push(process.resident_bytes());
         threads = threads.max(process.threads());
     }
     let after = Used::of(process, myself, data);
+    if let Some(fetching) = fetching {
+        let took = fetching.await.expect("each gets it");
+        eprintln!("{} agents fetched a build in {took:.1?}", settings.fetching);
+    }
     let seconds = began.elapsed().as_secs_f64();
     let in_time = fleet.tally().acknowledged.len() - acknowledged_before;
     eprintln!("the load has ended: {}", fleet.tally());

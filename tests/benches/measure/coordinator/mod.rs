@@ -1,9 +1,9 @@
 //! What a coordinator costs with many agents, and how late it is: a real coordinator on one core, simulated agents and viewers on
 //! the other.
 //!
-//! `cargo bench -p greylag-tests -- coordinator [AGENTS …] [--seconds N] [--together] [--memory] [--idle]`: by default 100, 500 and 1,000 agents
+//! `cargo bench -p greylag-tests -- coordinator [AGENTS …] [--seconds N] [--together] [--fetching N] [--memory] [--idle]`: by default 100, 500 and 1,000 agents
 //! for a minute each. Each agent sends a snapshot a second with 20 endpoints, at its own moment of the second, or `--together` as the
-//! agents of one run do. `--memory` adds the resident memory over time. With `--idle` they are only connected, by default 1,000 and
+//! agents of one run do. With `--fetching 50` so many further agents fetch a build of 15 MB in the middle of the run. `--memory` adds the resident memory over time. With `--idle` they are only connected, by default 1,000 and
 //! 10,000, and then asked to prepare a run.
 
 mod delays;
@@ -25,7 +25,7 @@ pub(crate) async fn measure(arguments: &[&str]) {
     for &agents in &settings.agents {
         // A process inherits the core of the one that starts it.
         pin(std::process::id(), GENERATOR_CORE);
-        let mut cluster = Cluster::start(&greylag()).await;
+        let mut cluster = Cluster::start_with(&greylag(), &["--accept-uploads"]).await;
         let pid = cluster.coordinator().pid();
         pin(pid, TARGET_CORE);
         let process = ProcessId::of(pid).expect("it runs");

@@ -12,6 +12,8 @@ pub(super) struct Settings {
     pub(super) memory: bool,
     /// The agents are only connected.
     pub(super) idle: bool,
+    /// Further agents that fetch a build in the middle of the run.
+    pub(super) fetching: usize,
 }
 
 impl Settings {
@@ -22,6 +24,7 @@ impl Settings {
             together: false,
             memory: false,
             idle: false,
+            fetching: 0,
         };
         let mut seconds_given = false;
         let mut arguments = arguments.iter();
@@ -30,6 +33,10 @@ impl Settings {
                 "--together" => settings.together = true,
                 "--memory" => settings.memory = true,
                 "--idle" => settings.idle = true,
+                "--fetching" => {
+                    let agents = arguments.next().and_then(|agents| agents.parse().ok());
+                    settings.fetching = agents.expect("--fetching takes a number of agents");
+                }
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                     settings.seconds = seconds.expect("--seconds takes a whole number");
@@ -37,7 +44,7 @@ impl Settings {
                 }
                 agents => settings.agents.push(agents.parse().unwrap_or_else(|_| {
                     panic!(
-                        "{agents} is not a number of agents, --seconds N, --together, --memory or --idle"
+                        "{agents} is not a number of agents, --seconds N, --fetching N, --together, --memory or --idle"
                     )
                 })),
             }

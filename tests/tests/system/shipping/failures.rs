@@ -3,9 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use greylag_infra::FileHash;
 use greylag_tests::wait::until_true;
-use greylag_tests::{Api, Cluster};
+use greylag_tests::{Cluster, UploadedBuild};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -14,34 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{lab, stock};
 use crate::support::SOON;
 
-/// Uploads a build with one scenario, `s`, whatever its program is.
-async fn upload(api: &Api, program: &[u8]) -> FileHash {
-    let hash = FileHash::of(program).expect("it is in memory");
-    let scenario =
-        json!({ "info": { "name": "s", "user_types": [{ "name": "U", "weight": 1.0 }] } });
-    let manifest = json!({
-        "sha256": hash,
-        "size": program.len(),
-        "version": "0",
-        "platform": format!("{}-linux-gnu", std::env::consts::ARCH),
-        "worker_protocol": 1,
-        "scenarios": [scenario],
-    });
-    let body = json!({ "manifest": manifest, "infrastructure": "lab" });
-    let announced = api.post("/api/v1/builds", &body).await;
-    assert_eq!(announced.status.as_u16(), 200, "{}", announced.body);
-    let path = format!("/api/v1/builds/{hash}");
-    let put = api.request(reqwest::Method::PUT, &path);
-    let answer = put.body(program.to_vec()).send().await.expect("an answer");
-    assert_eq!(answer.status().as_u16(), 200);
-    hash
-}
-
-/// A run of such a build.
-fn test(build: &FileHash) -> Value {
+/// A run of an uploaded build.
+fn test(build: &UploadedBuild) -> Value {
     json!({
         "scenario": "s", "host": "http://127.0.0.1:9", "infrastructure": "lab",
-        "users": 1, "workers": 1, "duration": 1, "build": build,
+        "users": 1, "workers": 1, "duration": 1, "build": build.hash(),
     })
 }
 
@@ -61,7 +37,7 @@ async fn a_file_that_is_not_a_program_here_fails_the_run_and_names_the_agent() {
         // Its beginning is right, and the rest is missing.
         (&own[..4_096], "worker 0"),
     ] {
-        let build = upload(cluster.api(), program).await;
+        let build = UploadedBuild::upload(cluster.api(), "lab", program.to_vec()).await;
         let id = cluster.api().start(&test(&build)).await;
         let progress = cluster.api().wait_for_status(&id, "Failed", SOON).await;
         let reason = progress.to_string();
@@ -98,8 +74,8 @@ async fn without_builds(coordinator: &str) -> String {
 }
 
 /// Whether a build is being fetched into this cache: whoever does it holds a lock.
-fn is_fetched(cache: &Path, build: &FileHash) -> bool {
-    let part = cache.join(build.as_str()).with_extension("part");
+fn is_fetched(cache: &Path, build: &UploadedBuild) -> bool {
+    let part = cache.join(build.hash().as_str()).with_extension("part");
     File::open(part).is_ok_and(|part| part.try_lock().is_err())
 }
 
@@ -117,7 +93,7 @@ async fn a_run_that_is_stopped_no_longer_fetches() {
     cluster.start_agent_at(&way, "east", "lab", &options);
     let api = cluster.api();
     api.wait_for_agents("lab", 1, SOON).await;
-    let build = upload(api, b"\x7fELF it never comes").await;
+    let build = UploadedBuild::upload_noise(api, "lab", 100).await;
     let id = api.start(&test(&build)).await;
     until_true("the agent to fetch", SOON, || is_fetched(&cache, &build)).await;
     api.stop(&id).await;

@@ -2,12 +2,17 @@
 
 mod data_files;
 mod failures;
+mod machines;
+mod made_crate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use greylag_infra::FileHash;
-use greylag_tests::{Cluster, Ended, Greylag, Nginx, ProcessId, START_TIMEOUT, heavy};
+use greylag_tests::{
+    Cluster, Ended, Greylag, Nginx, ProcessId, START_TIMEOUT, Sending, SimulatedAgents, Traffic,
+    UploadedBuild, heavy, wait,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -240,65 +245,59 @@ async fn what_agents_cannot_run_is_refused_before_it_is_uploaded() {
     assert_eq!(answer.status().as_u16(), 200);
 }
 
-/// Many agents fetch at the same time, and the coordinator holds of each what is on its way.
+/// Many agents fetch at the same time: the coordinator holds of each what is on its way, and the results of a run beside it are
+/// saved meanwhile.
 #[tokio::test]
-async fn fifty_agents_fetch_a_build_and_the_coordinator_stays_small() {
+async fn fifty_agents_fetch_a_build_and_the_coordinator_stays_small_and_responsive() {
     const SIZE: usize = 15 << 20;
-    const PIECE: usize = 900 << 10;
-    const AGENTS: usize = 50;
+    const FETCHING: usize = 50;
     const MOST_MORE_BYTES: u64 = 100 << 20;
+    /// Of which agents of another run see no more than two seconds where nothing else needs disk and cores.
+    const LONGEST: Duration = Duration::from_secs(10);
+    /// Agents of that run.
+    const REPORTING: usize = 10;
     let _turn = heavy().await;
     let mut cluster = Cluster::start_with(&stock(), &["--accept-uploads"]).await;
-    let mut program = vec![0; SIZE];
-    rand::fill(&mut program[..]);
-    let program = std::sync::Arc::new(program);
-    let hash = FileHash::of(program.as_slice()).expect("it is in memory");
-    let manifest = json!({
-        "sha256": hash,
-        "size": SIZE,
-        "version": "0",
-        "platform": "x86_64-linux-gnu",
-        "worker_protocol": 1,
+    let build = UploadedBuild::upload_noise(cluster.api(), "lab", SIZE).await;
+
+    let traffic = Traffic::new(Duration::from_secs(1), Sending::Spread, 5, 50, 10);
+    let agents = SimulatedAgents::start(cluster.api().url(), "fleet", REPORTING, traffic);
+    agents.wait_until_connected(RUN_TIMEOUT).await;
+    let test = json!({
+        "name": "meanwhile", "host": "http://127.0.0.1:9", "infrastructure": "fleet",
+        "users": REPORTING, "workers": REPORTING, "ramp_up": 0, "duration": 600,
+        "declared": { "requests": [{ "method": "GET", "path": "/", "weight": 1 }] },
     });
-    let body = json!({ "manifest": manifest, "infrastructure": "lab" });
-    let announced = cluster.api().post("/api/v1/builds", &body).await;
-    assert_eq!(announced.status.as_u16(), 200, "{}", announced.body);
-    let path = format!("/api/v1/builds/{hash}");
-    for (number, piece) in program.chunks(PIECE).enumerate() {
-        let path = format!("{path}?offset={}", number * PIECE);
-        let put = cluster.api().request(reqwest::Method::PUT, &path);
-        let answer = put.body(piece.to_vec()).send().await.expect("an answer");
-        assert_eq!(answer.status().as_u16(), 200);
-    }
+    let id = cluster.api().start(&test).await;
+    let acknowledged = async |least: usize| {
+        let acknowledged = async || match agents.tally().acknowledged.len() {
+            seen if seen >= least => Ok(seen),
+            seen => Err(seen.to_string()),
+        };
+        wait::until("snapshots to be acknowledged", RUN_TIMEOUT, acknowledged).await
+    };
+    let before = acknowledged(3 * REPORTING).await;
 
     let coordinator = ProcessId::of(cluster.coordinator().pid()).expect("it runs");
-    let before = coordinator.resident_bytes();
-    let fetches = (0..AGENTS).map(|agent| {
-        let get = cluster.api().request(reqwest::Method::GET, &path);
-        // Every other one continues after what it has.
-        let from = (agent % 2) * (SIZE / 2);
-        let get = match from {
-            0 => get,
-            from => get.header("range", format!("bytes={from}-")),
-        };
-        let program = std::sync::Arc::clone(&program);
-        tokio::spawn(async move {
-            let mut answer = get.send().await.expect("an answer");
-            assert_eq!(answer.status().as_u16(), if from == 0 { 200 } else { 206 });
-            let mut at = from;
-            while let Some(bytes) = answer.chunk().await.expect("the program") {
-                assert!(program[at..].starts_with(&bytes), "the bytes at {at}");
-                at += bytes.len();
-            }
-            assert_eq!(at, SIZE);
-        })
-    });
-    for fetch in fetches.collect::<Vec<_>>() {
-        fetch.await.expect("it is the program");
-    }
+    let bytes_before = coordinator.resident_bytes();
+    let took = build.fetch(cluster.api(), FETCHING).await;
     let most = coordinator.peak_resident_bytes();
     assert!(
-        most < before + MOST_MORE_BYTES,
-        "{before} bytes before, {most} at most"
+        most < bytes_before + MOST_MORE_BYTES,
+        "{bytes_before} bytes before, {most} at most"
     );
+    // Those that were sent before the last agent had the build.
+    acknowledged(before + 2 * REPORTING).await;
+    let longest = {
+        let tally = agents.tally();
+        let meanwhile = tally.acknowledged[before..].iter();
+        let delays = meanwhile.map(|snapshot| snapshot.acknowledged_at - snapshot.sent_at);
+        delays.max().expect("there are some")
+    };
+    println!("fetched in {took:.1?}, acknowledged within {longest:.2?}");
+    assert!(longest < LONGEST, "acknowledged only after {longest:?}");
+    cluster.api().stop(&id).await;
+    agents.wait_until_done(RUN_TIMEOUT).await;
+    let summary = cluster.api().summary(&id).await;
+    assert_eq!(summary.totals.requests, agents.tally().requests);
 }
