@@ -4,6 +4,8 @@
 use greylag_infra::{BuildManifest, FileHash, RunId, SourceCommit, WallTime};
 use serde::{Deserialize, Serialize};
 
+use crate::tokens::Role;
+
 /// Header of a CSV history that was asked for from a second on: the second to ask for next. What comes after it may
 /// still change.
 pub const NEXT_SECOND_HEADER: &str = "greylag-next-second";
@@ -157,4 +159,78 @@ pub struct ListedBuild {
     pub commit: Option<SourceCommit>,
     /// The names of its scenarios.
     pub scenarios: Vec<String>,
+}
+
+/// What a token is to be for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct NewToken {
+    /// What its holder may do.
+    pub role: Role,
+    /// What people know it by.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(max_length = 100))]
+    pub label: String,
+    /// The only infrastructure that an agent with it may join.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(min_length = 1, max_length = 100))]
+    pub infrastructure: Option<String>,
+    /// After so many seconds it lets in no longer; until it is revoked unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(minimum = 1))]
+    pub expires_in_s: Option<u64>,
+}
+
+/// A token that was created.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct TokenCreated {
+    /// Says which one it is; not secret.
+    pub id: String,
+    /// The token itself. It is not kept and cannot be shown again.
+    pub token: String,
+}
+
+/// Never shows the secret, so that it cannot get into a log.
+impl std::fmt::Debug for TokenCreated {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("TokenCreated")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tokens that let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct TokenList {
+    /// The oldest first.
+    pub tokens: Vec<ListedToken>,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct ListedToken {
+    /// Says which one it is.
+    pub id: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// What people know it by; may be empty.
+    pub label: String,
+    /// The only infrastructure that an agent with it may join.
+    pub infrastructure: Option<String>,
+    /// The only run that an agent with it may take part in.
+    #[cfg_attr(feature = "coordinator", schema(value_type = Option<String>))]
+    pub run: Option<RunId>,
+    /// When it was created, in µs since 1970.
+    #[serde(rename = "created_at_us")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = u64))]
+    pub created_at: WallTime,
+    /// When it expires, in µs since 1970; null for one that does not.
+    #[serde(rename = "expires_at_us")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = Option<u64>))]
+    pub expires_at: Option<WallTime>,
 }

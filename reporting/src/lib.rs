@@ -26,8 +26,9 @@ pub mod provisioning;
 pub mod web;
 
 pub use api_types::{
-    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, LogLines, LogRow,
-    NEXT_SECOND_HEADER, RunStarted, RunStopping, UsersChanging,
+    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, ListedToken, LogLines,
+    LogRow, NEXT_SECOND_HEADER, NewToken, RunStarted, RunStopping, TokenCreated, TokenList,
+    UsersChanging,
 };
 #[cfg(feature = "coordinator")]
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use greylag_infra::{BuildInfo, FileHash, RunId, TestDraft};
 use greylag_reporting::{
     BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, LogLines, NEXT_SECOND_HEADER,
-    Progress, RunStarted, Summary, Token,
+    NewToken, Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
 };
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -264,6 +264,23 @@ impl ApiClient {
     /// Deletes a build.
     pub(crate) async fn delete_build(&self, hash: &FileHash) -> Result<(), ApiError> {
         let request = self.request(Method::DELETE, &format!("/api/v1/builds/{hash}"));
+        self.send(request).await.map(drop)
+    }
+
+    /// Creates a token.
+    pub(crate) async fn create_token(&self, asked: &NewToken) -> Result<TokenCreated, ApiError> {
+        let request = self.request(Method::POST, "/api/v1/tokens");
+        self.json(request.json(asked)).await
+    }
+
+    /// The tokens that were created.
+    pub(crate) async fn tokens(&self) -> Result<TokenList, ApiError> {
+        self.json(self.request(Method::GET, "/api/v1/tokens")).await
+    }
+
+    /// Revokes a token, whose id has letters and digits only.
+    pub(crate) async fn revoke_token(&self, id: &str) -> Result<(), ApiError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/tokens/{id}"));
         self.send(request).await.map(drop)
     }
 

@@ -25,7 +25,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, completions, delete, infrastructures, man, new, run, runs, scenarios, users,
+    agent, builds, completions, delete, infrastructures, man, new, run, runs, scenarios, token,
+    users,
 };
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
@@ -89,6 +90,8 @@ enum Command {
     Builds(builds::BuildsOptions),
     /// List the infrastructures of a coordinator, with what becomes of their machines.
     Infrastructures(infrastructures::InfrastructuresOptions),
+    /// Create, list or revoke tokens of a coordinator: who may do what.
+    Token(token::TokenOptions),
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
     Coordinator(coordinator::CoordinatorOptions),
@@ -193,6 +196,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),
+        Command::Token(options) => in_runtime(token::token(options)),
         #[cfg(feature = "coordinator")]
         Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),

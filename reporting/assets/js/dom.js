@@ -34,7 +34,7 @@ export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
-/** The element of this part of the page; the template always has it. */
+/** The element of this part of the page; the template always has it, but for what changes something. */
 export function part(role, within = document) {
   return within.querySelector(`[data-role="${role}"]`);
 }

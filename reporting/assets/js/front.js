@@ -7,7 +7,7 @@ import { afterPress } from "./after_press.js";
 import { StartForm } from "./start_form.js";
 import { Live } from "./live.js";
 import { dayAndTime } from "./format.js";
-import { setText } from "./dom.js";
+import { part, setText } from "./dom.js";
 
 /** Least time between two refreshes. */
 const REFRESH_MS = 1_000;
@@ -69,7 +69,7 @@ function replaceRegions(fresh) {
     region.hidden = next.hidden;
     if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
   }
-  form.refresh(fresh);
+  form?.refresh(fresh);
   dress();
 }
 
@@ -78,7 +78,8 @@ function focusPath(region) {
 }
 
 dress();
-const form = new StartForm();
+/** Who only reads has none. */
+const form = part("start-form") && new StartForm();
 new Live({ change: refresh }).follow({ front: true });
 setInterval(() => !document.hidden && refresh(), AGE_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());

@@ -69,8 +69,12 @@ export class Overview {
     fields.get("failure-reason").hidden = !reason;
     setAttribute(part("cards"), "data-status", about.status);
     setText(part("total-time"), duration(about.time_elapsed_s));
-    part("stop").hidden = !about.can_stop;
-    for (const role of ["again", "delete"]) part(role).hidden = about.status === "Running";
+    const isRunning = about.status === "Running";
+    for (const [role, hidden] of Object.entries({ stop: !about.can_stop, again: isRunning, delete: isRunning })) {
+      // Who only reads has no such buttons.
+      const button = part(role);
+      if (button) button.hidden = hidden;
+    }
   }
 
   #showCards(cards) {

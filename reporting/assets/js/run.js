@@ -6,6 +6,7 @@ import { ChangeUsers } from "./change_users.js";
 import { Console } from "./console.js";
 import { showCompleteness } from "./completeness.js";
 import { ConsoleTables } from "./console_tables.js";
+import { part } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { searchErrors, showErrors } from "./errors.js";
 import { patched } from "./json_patch.js";
@@ -20,7 +21,8 @@ const id = document.querySelector("[data-run]").dataset.run;
 /** What the charts read. */
 const run = { view: null, about: null, data: new RunData() };
 const overview = new Overview();
-const changeUsers = new ChangeUsers(id);
+/** Who only reads has no such control. */
+const changeUsers = part("change-users") && new ChangeUsers(id);
 const endpoints = new Endpoints();
 const log = new Console(searchErrors);
 const tables = new ConsoleTables(id, (text) => log.showTables(text));
@@ -47,7 +49,7 @@ function take({ view, delta, over, generation }) {
 
 function showView(view, before, generation) {
   overview.show(view);
-  changeUsers.show(view.about);
+  changeUsers?.show(view.about);
   if (view.endpoints !== before.endpoints || view.aggregated !== before.aggregated) {
     endpoints.show(view.endpoints, view.aggregated);
     tables.changed(view, generation);

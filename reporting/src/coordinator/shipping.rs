@@ -8,6 +8,7 @@ use greylag_infra::{
 use super::{Coordinator, StartRefused};
 use crate::builds::{Announced, BuildError, BuildStore, StoredBuild};
 use crate::store::StoreError;
+use crate::tokens::Grant;
 
 /// Most agents that a message names.
 const MAX_NAMED: usize = 5;
@@ -184,6 +185,20 @@ impl Coordinator {
                 build: hash.short().to_owned(),
             })?;
         Ok(manifest.of_run(found, uploaded_at, data))
+    }
+
+    /// Whether an agent's token lets it fetch a build: a run in progress must be of it, where the token is for.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn may_fetch(
+        &self,
+        grant: &Grant,
+        hash: &FileHash,
+    ) -> Result<bool, StoreError> {
+        let (infrastructure, run) = (grant.infrastructure.clone(), grant.run.clone());
+        let store = self.store();
+        store.is_build_in_use(hash, infrastructure, run).await
     }
 
     /// Deletes a build that no run in progress is of.

@@ -11,6 +11,7 @@ use super::lock::LOCK_FILE;
 use super::run_rows::unfinished;
 use super::schema::{DATABASE_FILE, check_origin, migrate, open_reader};
 use super::secret_rows::forget_secrets;
+use super::token_rows::forget_session_key;
 
 impl Store {
     /// Copies the database in a data directory to an empty file, which must exist: everything that was saved when
@@ -73,6 +74,7 @@ fn copy(dir: &Path, to: &Path) -> StoreResult<()> {
     for run in unfinished(&transaction)? {
         forget_secrets(&transaction, &run)?;
     }
+    forget_session_key(&transaction)?;
     transaction.commit()?;
     copied.close().map_err(|(_, error)| error)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Tokens as they are kept: what each is for, and the hash by which it is recognised.
+//! Tokens as they are kept: what each is for, and the hash by which it is recognised. And the key of browsers' sessions.
 
 use greylag_infra::WallTime;
 use rusqlite::{Connection, params};
@@ -58,6 +58,24 @@ impl Store {
         self.inner.writer.run(deleted).await
     }
 
+    /// The key that sessions of browsers are signed with: the one that is kept, or else this one, which is kept from here on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn session_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let kept = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                connection.execute(
+                    "INSERT INTO session_keys (key) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM session_keys)",
+                    [fresh],
+                )?;
+                let read = "SELECT key FROM session_keys LIMIT 1";
+                Ok(connection.query_row(read, [], |row| row.get(0))?)
+            })
+        };
+        self.inner.writer.run(kept).await
+    }
+
     /// All tokens, the oldest first.
     ///
     /// # Errors
@@ -65,6 +83,12 @@ impl Store {
     pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         self.inner.readers.run(|c| all(c)).await
     }
+}
+
+/// Leaves the key of sessions out of a copy: who has one could sign in.
+pub(super) fn forget_session_key(connection: &Connection) -> StoreResult<()> {
+    connection.execute("DELETE FROM session_keys", [])?;
+    Ok(())
 }
 
 fn insert(connection: &Connection, row: &TokenRow) -> StoreResult<()> {

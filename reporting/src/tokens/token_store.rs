@@ -108,6 +108,7 @@ pub struct TokenStore {
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    session_key: [u8; 32],
     /// All that are kept, so that no request waits for the disk.
     known: Mutex<BTreeMap<TokenId, Known>>,
 }
@@ -124,6 +125,9 @@ impl TokenStore {
     /// # Errors
     /// The database failed.
     pub(crate) async fn open(store: Store) -> Result<Self, StoreError> {
+        let mut fresh = [0; 32];
+        rand::rng().fill_bytes(&mut fresh);
+        let session_key = store.session_key(fresh).await?;
         let mut known = BTreeMap::new();
         for row in store.tokens().await? {
             match serde_json::from_str(&row.grant) {
@@ -143,6 +147,7 @@ impl TokenStore {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                session_key,
                 known: Mutex::new(known),
             }),
         })
@@ -201,6 +206,18 @@ impl TokenStore {
         let known = known.get(&TokenId::from(id))?;
         let is_right = bool::from(known.hash.ct_eq(&hash));
         (is_right && !known.token.record.grant.has_expired(self.now())).then(|| known.token.clone())
+    }
+
+    /// The token with this id, if it lets in.
+    pub(crate) fn get(&self, id: &TokenId) -> Option<ValidToken> {
+        let known = self.known();
+        let token = &known.get(id)?.token;
+        (!token.record.grant.has_expired(self.now())).then(|| token.clone())
+    }
+
+    /// Random bytes that only this coordinator has, also after a restart, to sign sessions with.
+    pub(crate) fn session_key(&self) -> [u8; 32] {
+        self.inner.session_key
     }
 
     /// All that let in, the oldest first.

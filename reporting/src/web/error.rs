@@ -21,9 +21,14 @@ use crate::coordinator::{
     AnnounceError, ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError,
 };
 use crate::store::{RunNotOver, StoreError};
+use crate::tokens::{CreateTokenError, RevokeTokenError};
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
+
+/// By RFC 6750: the token is right, but not for this.
+const INSUFFICIENT_SCOPE: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"greylag\", error=\"insufficient_scope\"");
 
 /// Why a request is not answered as it asks. The message has a line for each thing that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +85,10 @@ pub(super) enum WebError {
     )]
     NotGzip,
     #[error(transparent)]
+    CreateToken(#[from] CreateTokenError),
+    #[error(transparent)]
+    RevokeToken(#[from] RevokeTokenError),
+    #[error(transparent)]
     RunNotOver(#[from] RunNotOver),
     #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
@@ -125,7 +134,13 @@ impl WebError {
 
             Self::Access(AccessDenied::Missing | AccessDenied::Wrong) => StatusCode::UNAUTHORIZED,
 
-            Self::SameOrigin(
+            Self::Access(
+                AccessDenied::NotForViewers
+                | AccessDenied::NotForAgents
+                | AccessDenied::OtherRuns
+                | AccessDenied::OnlyForAgents,
+            )
+            | Self::SameOrigin(
                 SameOriginError::ForeignHost { .. }
                 | SameOriginError::ForeignOrigin { .. }
                 | SameOriginError::NotThePublicOrigin { .. }
@@ -138,6 +153,7 @@ impl WebError {
             | Self::NoSuchRun(_)
             | Self::NoSuchCsvFile
             | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
+            | Self::RevokeToken(RevokeTokenError::Unknown(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
             | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
@@ -149,6 +165,7 @@ impl WebError {
             Self::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
 
             Self::RunNotOver(_)
+            | Self::CreateToken(CreateTokenError::TooMany)
             | Self::Build(
                 BuildError::Busy
                 | BuildError::NoRoom
@@ -200,6 +217,7 @@ impl WebError {
                 ),
             )
             | Self::InvalidChange(_)
+            | Self::CreateToken(CreateTokenError::Grant(_))
             | Self::Build(
                 BuildError::OtherSize { .. } | BuildError::OtherHash { .. } | BuildError::Data(_),
             )
@@ -220,6 +238,8 @@ impl WebError {
 
             Self::Internal { .. }
             | Self::Build(BuildError::Io(_))
+            | Self::CreateToken(CreateTokenError::Store(_))
+            | Self::RevokeToken(RevokeTokenError::Store(_))
             | Self::Start(StartError::Refused(StartRefused::Store(_)))
             | Self::CreateInfrastructure(CreateInfrastructureError::Store(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -316,6 +336,11 @@ impl IntoResponse for WebError {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        }
+        if matches!(self, Self::Access(_)) && self.status() == StatusCode::FORBIDDEN {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, INSUFFICIENT_SCOPE);
         }
         response
             .extensions_mut()

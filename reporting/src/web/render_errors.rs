@@ -30,6 +30,7 @@ pub(super) async fn render_errors(
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
+    let visitor = response.extensions_mut().remove().unwrap_or_default();
     let message = match response.extensions_mut().remove::<ErrorMessage>() {
         Some(ErrorMessage(message)) => message,
         None if is_written(&response) => return response,
@@ -52,6 +53,7 @@ pub(super) async fn render_errors(
                 status: status.as_u16(),
                 message,
                 base: state.base(),
+                visitor,
             },
         )
     };

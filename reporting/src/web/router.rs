@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use futures_util::StreamExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +18,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::access::auth::Access;
-use super::access::layers::{check_same_origin, require_access, require_bearer};
+use super::access::layers::{check_same_origin, require_access, require_agent};
 use super::access::public_address::BasePath;
 use super::access::same_origin::SameOrigin;
 use super::access::security_headers::add_security_headers;
@@ -55,7 +55,8 @@ pub fn router(
     } = config;
     let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
     let base = public.base_path().clone();
-    let access = Access::new(token, listen.port(), &base);
+    let tokens = coordinator.tokens().clone();
+    let access = Access::new(token, tokens, listen.port(), &base);
     let state = WebState::new(
         coordinator,
         access,
@@ -90,6 +91,11 @@ pub fn router(
                 .put(api::upload_piece)
                 .delete(api::delete_build),
         )
+        .route(
+            "/api/v1/tokens",
+            get(api::list_tokens).post(api::create_token),
+        )
+        .route("/api/v1/tokens/{id}", delete(api::revoke_token))
         .route("/api/v1/events", get(events::events))
         .route(
             "/api/v1/infrastructures",
@@ -118,8 +124,9 @@ pub fn router(
         .route("/healthz", get(api::alive))
         .route("/readyz", get(api::ready))
         .route("/login", get(pages::login_page).post(pages::log_in))
+        .route("/logout", post(pages::log_out))
         .route("/assets/{*path}", get(assets::asset));
-    let agents = agents.route_layer(from_fn_with_state(state.clone(), require_bearer));
+    let agents = agents.route_layer(from_fn_with_state(state.clone(), require_agent));
 
     // The last layer is the outermost.
     let everything = needs_access

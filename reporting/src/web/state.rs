@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::access::auth::Access;
+use super::access::identity::Visitor;
 use super::access::public_address::PublicAddress;
 use super::access::same_origin::SameOrigin;
 use super::error::WebError;
@@ -31,8 +32,8 @@ pub(super) struct WebState {
     pub(super) followed_runs: FollowedRuns,
     pub(super) front_changes: Arc<FrontChanges>,
     pub(super) run_rows: Arc<RunRows>,
-    /// The front page, by which runs it lists.
-    pub(super) front_pages: Arc<RecentAnswers<FrontQuery, Bytes>>,
+    /// The front page, by who looks at it and which runs it lists.
+    pub(super) front_pages: Arc<RecentAnswers<(Visitor, FrontQuery), Bytes>>,
     /// Console tables of whole runs.
     pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
     /// Where browsers find this server.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod agent_tokens;
 mod load;
 mod lost_agents;
 mod machines;

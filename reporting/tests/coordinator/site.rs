@@ -15,7 +15,8 @@ use greylag_reporting::coordinator::{
 use greylag_reporting::web::{self, WebConfig};
 use greylag_reporting::{Interval, Scope, Summary};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,15 @@ impl Site {
     }
 
     pub(crate) async fn open_with(dir: &Path, lease: Duration, provisioning: Provisioning) -> Self {
+        Self::open_as(dir, lease, provisioning, WebConfig::default()).await
+    }
+
+    pub(crate) async fn open_as(
+        dir: &Path,
+        lease: Duration,
+        provisioning: Provisioning,
+        web: WebConfig,
+    ) -> Self {
         let config = CoordinatorConfig {
             data_dir: dir.to_owned(),
             lease,
@@ -51,7 +61,7 @@ impl Site {
             listener,
             coordinator.clone(),
             routes,
-            WebConfig::default(),
+            web,
             CancellationToken::new(),
         );
         let server = tokio::spawn(async move { served.await.unwrap() });
@@ -127,6 +137,15 @@ impl FakeAgent {
     pub(crate) async fn dial(url: &str) -> Self {
         let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         Self { socket }
+    }
+
+    /// With a token; an answer that is not the socket is an error.
+    pub(crate) async fn dial_with(url: &str, token: &str) -> Result<Self, tungstenite::Error> {
+        let mut request = url.into_client_request().unwrap();
+        let bearer = format!("Bearer {token}").parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+        Ok(Self { socket })
     }
 
     pub(crate) async fn join(url: &str, hello: Hello) -> Self {

@@ -13,6 +13,7 @@ mod live;
 mod many_viewers;
 mod messages;
 mod probes;
+mod roles;
 mod running;
 mod scopes;
 mod shown;

@@ -31,4 +31,5 @@ mod signals;
 mod slow_links;
 mod support;
 mod thousand_agents;
+mod tokens;
 mod vocabulary;

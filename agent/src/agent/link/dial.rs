@@ -7,7 +7,7 @@ use greylag_infra::protocol::{
     Hello, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION, ToAgent, ToCoordinator, Welcome,
     encode,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error as SocketError;
@@ -83,6 +83,9 @@ async fn dial(config: &LinkConfig) -> Result<Socket, End> {
         SocketError::Http(response) => match response.status() {
             StatusCode::UNAUTHORIZED if config.token.is_some() => Refusal::WrongToken.into(),
             StatusCode::UNAUTHORIZED => Refusal::NoToken.into(),
+            StatusCode::FORBIDDEN if lacks_scope(response.headers()) => {
+                Refusal::NotForAgents.into()
+            }
             StatusCode::FORBIDDEN => Refusal::UnknownName {
                 url: url.to_owned(),
             }
@@ -91,4 +94,11 @@ async fn dial(config: &LinkConfig) -> Result<Socket, End> {
         },
         error => Break::Socket(Box::new(error)).into(),
     })
+}
+
+/// Whether the answer says that the token is right, but not for this (RFC 6750).
+fn lacks_scope(headers: &HeaderMap) -> bool {
+    let challenge = headers.get(header::WWW_AUTHENTICATE);
+    let challenge = challenge.and_then(|challenge| challenge.to_str().ok());
+    challenge.is_some_and(|challenge| challenge.contains("insufficient_scope"))
 }

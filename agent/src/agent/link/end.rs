@@ -49,9 +49,14 @@ pub enum Refusal {
     /// The token cannot be part of a request.
     #[error("the token has characters that cannot be sent")]
     UnsendableToken(#[source] http::header::InvalidHeaderValue),
-    /// The coordinator has another token.
-    #[error("the coordinator rejected the token; use the one it was started with")]
+    /// The coordinator has another token, or this one has ended.
+    #[error(
+        "the coordinator rejected the token; use the one it was started with, or one with the role agent that has not expired or been revoked"
+    )]
     WrongToken,
+    /// The token is not one of agents.
+    #[error("the token is not for agents; create one with `greylag token create --role agent`")]
+    NotForAgents,
     /// The coordinator has a token, and none was given.
     #[error("the coordinator requires a token; set it with --token or GREYLAG_TOKEN")]
     NoToken,

@@ -22,4 +22,5 @@ pub(super) mod scenarios;
 pub(super) mod serve;
 #[cfg(feature = "coordinator")]
 mod start_form;
+pub(super) mod token;
 pub(super) mod users;

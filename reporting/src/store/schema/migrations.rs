@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 14] = [
+pub(super) const MIGRATIONS: [&str; 15] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -256,5 +256,9 @@ pub(super) const MIGRATIONS: [&str; 14] = [
         run_id TEXT PRIMARY KEY,
         infrastructure TEXT NOT NULL
     ) WITHOUT ROWID;
+",
+    // With what the sessions of browsers are signed.
+    "
+    CREATE TABLE session_keys (key BLOB NOT NULL);
 ",
 ];

@@ -135,6 +135,8 @@ async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
     assert_eq!(store.held_machines().await.unwrap(), [held]);
     store.machines_released(&"r".into()).await.unwrap();
     assert_eq!(store.held_machines().await.unwrap(), []);
+    let key = async |fresh: u8| store.session_key([fresh; 32]).await.unwrap();
+    assert_eq!((key(1).await, key(2).await), ([1; 32], [1; 32]));
     let record = store.run(&"r".into()).await.unwrap().unwrap();
     assert_eq!(record.profile, record.test.profile());
     assert!(record.builds().is_empty());

@@ -1,30 +1,21 @@
-//! The token: who may speak to a coordinator that has one.
+//! Tokens: who may speak to a coordinator that has one.
 //!
-//! Programs (agents, the API's clients) send it as `Authorization: Bearer <token>`. People type it once
-//! into the login page and get a session cookie, which holds a keyed hash and not the token, so that it can
-//! be neither forged nor read back, and outlasts a restart of the coordinator. Tokens are
-//! compared in constant time, and wrong ones are answered slowly ([`WrongTokens`]).
+//! Programs (agents, the API's clients) send theirs as `Authorization: Bearer <token>`. People type it once
+//! into the login page and get a session (`sessions.rs`). Tokens are compared in constant time, and wrong ones are
+//! answered slowly ([`WrongTokens`]). What whoever is let in may do is decided by `identity.rs`.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
-use rand::RngCore;
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use super::forbidden::Forbidden;
+use super::identity::Identity;
 use super::public_address::BasePath;
+use super::sessions::{SessionKey, Sessions, SignedIn};
 use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
-use crate::tokens::Token;
+use crate::tokens::{Role, Token, TokenStore};
 use greylag_infra::WallTime;
-
-/// How long a login holds.
-const SESSION_LENGTH: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Most session cookies looked at in one request.
-const MAX_COOKIES_TRIED: usize = 8;
 
 /// The address a connection comes from, put into each of its requests as an extension. Behind a proxy it is
 /// the proxy's: what headers say of others can be made up.
@@ -55,42 +46,74 @@ pub(in crate::web) enum AccessDenied {
     )]
     Missing,
     /// Another token.
-    #[error("wrong token; use the one the coordinator was started with")]
+    #[error(
+        "wrong token; use the one the coordinator was started with, or one that was created for you and has not expired"
+    )]
     Wrong,
     /// Another token, and so many wrong ones are waiting that there is no place in line for it.
     #[error(
-        "wrong token, and too many wrong ones are being tried; use the one the coordinator was started with"
+        "wrong token, and too many wrong ones are being tried; use the one the coordinator was started with, or one that was created for you"
     )]
     TooMany,
+    /// A viewer's token, and this is not for viewers.
+    #[error("this token has the role viewer, which only reads; use one with the role admin")]
+    NotForViewers,
+    /// An agent's token, and this is not for agents.
+    #[error(
+        "this token has the role agent, which only generates load for its runs; use one with the role viewer or admin"
+    )]
+    NotForAgents,
+    /// An agent's token, and this belongs to runs of others.
+    #[error(
+        "this token has the role agent, and this build does not belong to a run that is in progress where the token is for"
+    )]
+    OtherRuns,
+    /// A viewer's token, and this is for agents.
+    #[error(
+        "this token has the role viewer, and agents need one with the role agent; create one with `greylag token create --role agent`"
+    )]
+    OnlyForAgents,
 }
 
 /// Decides who is let in.
 #[derive(Debug)]
 pub(in crate::web) struct Access {
-    token: Option<Token>,
-    cookie_name: String,
-    cookie_path: String,
+    /// The coordinator's token and the sessions under it, where one is needed.
+    guard: Option<Guard>,
+    tokens: TokenStore,
     wrong: WrongTokens,
+    /// Requests that their token does not allow.
+    pub(in crate::web) forbidden: Forbidden,
+}
+
+#[derive(Debug)]
+struct Guard {
+    token: Token,
+    sessions: Sessions,
 }
 
 impl Access {
-    /// Cookies are shared by all ports of a host, so their name holds the port. They are sent below the base
-    /// path only, because others may be at home elsewhere on the host.
-    pub(in crate::web) fn new(token: Option<Token>, port: u16, base: &BasePath) -> Self {
-        Self {
+    pub(in crate::web) fn new(
+        token: Option<Token>,
+        tokens: TokenStore,
+        port: u16,
+        base: &BasePath,
+    ) -> Self {
+        let guard = token.map(|token| Guard {
+            sessions: Sessions::new(SessionKey::new(&tokens.session_key(), &token), port, base),
             token,
-            cookie_name: format!("greylag_session_{port}"),
-            cookie_path: match base.as_str() {
-                "" => "/".to_owned(),
-                path => path.to_owned(),
-            },
+        });
+        Self {
+            guard,
+            tokens,
             wrong: WrongTokens::default(),
+            forbidden: Forbidden::default(),
         }
     }
 
     /// Whether every request is let in, because there is no token.
     pub(in crate::web) fn is_open(&self) -> bool {
-        self.token.is_none()
+        self.guard.is_none()
     }
 
     /// Checks the Bearer token of a request.
@@ -101,14 +124,12 @@ impl Access {
         &self,
         headers: &HeaderMap,
         peer: Peer,
-    ) -> Result<(), AccessDenied> {
-        if self.is_open() {
-            return Ok(());
+    ) -> Result<Identity, AccessDenied> {
+        match bearer(headers) {
+            Some(given) => self.check_token(given, peer).await,
+            None if self.is_open() => Ok(Identity::Anyone),
+            None => Err(AccessDenied::Missing),
         }
-        let Some(given) = bearer(headers) else {
-            return Err(AccessDenied::Missing);
-        };
-        self.check_token(given, peer).await
     }
 
     /// Checks a token that was sent in any way.
@@ -119,14 +140,21 @@ impl Access {
         &self,
         given: &[u8],
         peer: Peer,
-    ) -> Result<(), AccessDenied> {
-        let Some(token) = &self.token else {
-            return Ok(());
+    ) -> Result<Identity, AccessDenied> {
+        let Some(Guard { token, .. }) = &self.guard else {
+            // Who needs no token and shows one has what it is for.
+            let holder = self.tokens.recognise(given).map(Identity::Holder);
+            return Ok(holder.unwrap_or(Identity::Anyone));
         };
         let waited = self.wrong.wait_before(peer.0).await;
-        if bool::from(token.expose().as_bytes().ct_eq(given)) {
+        let is_owner = bool::from(token.expose().as_bytes().ct_eq(given));
+        let identity = match is_owner {
+            true => Some(Identity::Owner),
+            false => self.tokens.recognise(given).map(Identity::Holder),
+        };
+        if let Some(identity) = identity {
             self.wrong.was_right(peer.0);
-            return Ok(());
+            return Ok(identity);
         }
         self.wrong.count(peer.0);
         let waited = match waited {
@@ -144,72 +172,42 @@ impl Access {
         self.wrong.total()
     }
 
-    /// Whether the request has the cookie of a session that still holds. Its sender had the token.
-    pub(in crate::web) fn has_session(&self, headers: &HeaderMap, peer: Peer) -> bool {
-        let has = self
-            .cookies(headers)
-            .take(MAX_COOKIES_TRIED)
-            .any(|cookie| self.session_holds(cookie, unix_seconds()));
-        if has {
-            self.wrong.was_right(peer.0);
-        }
-        has
+    /// Whose session the request has a cookie of, if it still holds. They had a token.
+    pub(in crate::web) fn session(&self, headers: &HeaderMap, peer: Peer) -> Option<Identity> {
+        let sessions = &self.guard.as_ref()?.sessions;
+        let mut signed_in = sessions.of_request(headers, unix_seconds());
+        let identity = signed_in.find_map(|who| match who {
+            SignedIn::Owner => Some(Identity::Owner),
+            SignedIn::With(id) => self.tokens.get(&id).map(Identity::Holder),
+        })?;
+        self.wrong.was_right(peer.0);
+        Some(identity)
     }
 
     /// The cookie of a new session, for `Set-Cookie`; none where no token is needed.
-    pub(in crate::web) fn session_cookie(&self, over_https: bool) -> Option<HeaderValue> {
-        let mut nonce = [0_u8; 16];
-        rand::rng().fill_bytes(&mut nonce);
-        let expires = unix_seconds() + SESSION_LENGTH.as_secs();
-        let claims = format!("{expires}.{}", URL_SAFE_NO_PAD.encode(nonce));
-        let signature = self.signature(&claims)?.finalize().into_bytes();
-        let cookie = format!(
-            "{}={claims}.{}; Path={}; Max-Age={}; HttpOnly; SameSite=Strict{}",
-            self.cookie_name,
-            URL_SAFE_NO_PAD.encode(signature),
-            self.cookie_path,
-            SESSION_LENGTH.as_secs(),
-            if over_https { "; Secure" } else { "" }
-        );
-        Some(
-            HeaderValue::try_from(cookie).expect("name, path, digits and base64 are visible ASCII"),
-        )
-    }
-
-    fn session_holds(&self, cookie: &str, now: u64) -> bool {
-        let Some((claims, signature)) = cookie.rsplit_once('.') else {
-            return false;
+    ///
+    /// # Errors
+    /// Agents do not sign in.
+    pub(in crate::web) fn session_cookie(
+        &self,
+        identity: &Identity,
+        over_https: bool,
+    ) -> Result<Option<HeaderValue>, AccessDenied> {
+        if identity.role() == Role::Agent {
+            return Err(AccessDenied::NotForAgents);
+        }
+        let who = match identity {
+            Identity::Anyone | Identity::Owner => SignedIn::Owner,
+            Identity::Holder(token) => SignedIn::With(token.record.id.clone()),
         };
-        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
-            return false;
-        };
-        // `verify_slice` compares in constant time.
-        self.signature(claims)
-            .is_some_and(|mac| mac.verify_slice(&signature).is_ok())
-            && claims
-                .split_once('.')
-                .and_then(|(expires, _)| expires.parse::<u64>().ok())
-                .is_some_and(|expires| now < expires)
+        let cookie = |guard: &Guard| guard.sessions.cookie(&who, unix_seconds(), over_https);
+        Ok(self.guard.as_ref().map(cookie))
     }
 
-    fn signature(&self, claims: &str) -> Option<Hmac<Sha256>> {
-        let token = self.token.as_ref()?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(token.expose().as_bytes())
-            .expect("HMAC takes keys of any length");
-        mac.update(b"greylag session v1\n");
-        mac.update(claims.as_bytes());
-        Some(mac)
-    }
-
-    fn cookies<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
-        headers
-            .get_all(header::COOKIE)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == self.cookie_name)
-            .map(|(_, value)| value)
+    /// For `Set-Cookie`: the browser forgets its session, if it can have one.
+    pub(in crate::web) fn no_cookie(&self, over_https: bool) -> Option<HeaderValue> {
+        let guard = self.guard.as_ref()?;
+        Some(guard.sessions.no_cookie(over_https))
     }
 }
 
@@ -228,37 +226,66 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::tokens::Grant;
 
     const PEER: Peer = Peer(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
-    fn access() -> Access {
-        Access::new(
-            Some(Token::new("correct-horse").unwrap()),
-            8089,
-            &BasePath::default(),
-        )
+    /// With an empty data directory, which is deleted with it.
+    struct Site {
+        access: Access,
+        tokens: TokenStore,
+        _directory: tempfile::TempDir,
+    }
+
+    impl std::ops::Deref for Site {
+        type Target = Access;
+
+        fn deref(&self) -> &Access {
+            &self.access
+        }
+    }
+
+    async fn access() -> Site {
+        site(Some("correct-horse")).await
+    }
+
+    async fn site(token: Option<&str>) -> Site {
+        let directory = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(directory.path()).unwrap();
+        let tokens = TokenStore::open(store).await.unwrap();
+        let token = token.map(|token| Token::new(token).unwrap());
+        Site {
+            access: Access::new(token, tokens.clone(), 8089, &BasePath::default()),
+            tokens,
+            _directory: directory,
+        }
+    }
+
+    fn role(checked: Result<Identity, AccessDenied>) -> Result<Role, AccessDenied> {
+        checked.map(|identity| identity.role())
     }
 
     fn with(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
     }
 
-    fn cookie_of(access: &Access) -> String {
-        let set = access.session_cookie(false).unwrap();
+    fn cookie_of(access: &Access, identity: &Identity) -> String {
+        let set = access.session_cookie(identity, false).unwrap().unwrap();
         set.to_str().unwrap().split(';').next().unwrap().to_owned()
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_the_right_bearer_token_is_let_in() {
-        let access = access();
+        let access = access().await;
         let check = async |value: &str| {
-            access
-                .check_bearer(&with(header::AUTHORIZATION, value), PEER)
-                .await
+            let headers = with(header::AUTHORIZATION, value);
+            role(access.check_bearer(&headers, PEER).await)
         };
-        assert_eq!(check("Bearer correct-horse").await, Ok(()));
-        assert_eq!(check("bearer  correct-horse ").await, Ok(()));
+        assert_eq!(check("Bearer correct-horse").await, Ok(Role::Admin));
+        assert_eq!(check("bearer  correct-horse ").await, Ok(Role::Admin));
         for wrong in [
             "Bearer ",
             "Bearer correct-hors",
@@ -272,14 +299,14 @@ mod tests {
             Err(AccessDenied::Missing)
         );
         assert_eq!(
-            access.check_bearer(&HeaderMap::new(), PEER).await,
+            role(access.check_bearer(&HeaderMap::new(), PEER).await),
             Err(AccessDenied::Missing)
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_right_token_is_let_in_at_once_while_wrong_ones_wait() {
-        let access = access();
+        let access = access().await;
         let wrong = futures_util::future::join_all((0..200).map(|sender| {
             let peer = Peer([192, 0, 2, sender].into());
             access.check_token(b"wrong", peer)
@@ -287,7 +314,7 @@ mod tests {
         let right = async {
             let begun = tokio::time::Instant::now();
             for peer in [PEER, Peer([192, 0, 2, 1].into())] {
-                assert_eq!(access.check_token(b"correct-horse", peer).await, Ok(()));
+                assert!(access.check_token(b"correct-horse", peer).await.is_ok());
             }
             assert_eq!(begun.elapsed(), Duration::ZERO);
         };
@@ -298,7 +325,7 @@ mod tests {
     /// Who hangs up on answers that do not come immediately learns nothing.
     #[tokio::test(start_paused = true)]
     async fn guessing_without_waiting_for_answers_finds_nothing() {
-        let access = access();
+        let access = access().await;
         let guess = async |token: &[u8]| {
             let answer = access.check_token(token, PEER);
             tokio::time::timeout(Duration::from_millis(50), answer).await
@@ -309,16 +336,14 @@ mod tests {
         assert!(guess(b"correct-horse").await.is_err());
         assert_eq!(access.wrong_tokens(), 20, "the others were not looked at");
         let elsewhere = Peer([192, 0, 2, 1].into());
-        assert_eq!(
-            access.check_token(b"correct-horse", elsewhere).await,
-            Ok(())
-        );
+        let right = access.check_token(b"correct-horse", elsewhere).await;
+        assert!(right.is_ok());
     }
 
     /// Behind a proxy all senders have one address.
     #[tokio::test(start_paused = true)]
     async fn who_shares_a_guessers_address_gets_in_by_waiting() {
-        let access = access();
+        let access = access().await;
         let flood =
             futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
         assert!(flood.await.iter().all(Result::is_err));
@@ -326,7 +351,7 @@ mod tests {
             futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
         let right = async {
             let begun = tokio::time::Instant::now();
-            assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+            assert!(access.check_token(b"correct-horse", PEER).await.is_ok());
             let waited = begun.elapsed();
             // An agent waits so long for an answer.
             assert!(
@@ -334,7 +359,7 @@ mod tests {
                 "{waited:?}"
             );
             let begun = tokio::time::Instant::now();
-            assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+            assert!(access.check_token(b"correct-horse", PEER).await.is_ok());
             assert!(begun.elapsed().is_zero());
         };
         tokio::join!(flood, right);
@@ -342,68 +367,77 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_as_good_as_a_right_token() {
-        let access = access();
+        let access = access().await;
         let flood =
             futures_util::future::join_all((0..300).map(|_| access.check_token(b"wrong", PEER)));
         flood.await;
-        assert!(access.has_session(&with(header::COOKIE, &cookie_of(&access)), PEER));
+        let cookie = cookie_of(&access, &Identity::Owner);
+        assert!(
+            access
+                .session(&with(header::COOKIE, &cookie), PEER)
+                .is_some()
+        );
         let begun = tokio::time::Instant::now();
-        assert_eq!(access.check_token(b"correct-horse", PEER).await, Ok(()));
+        assert!(access.check_token(b"correct-horse", PEER).await.is_ok());
         assert!(begun.elapsed().is_zero());
     }
 
-    #[test]
-    fn a_session_holds_until_it_expires_and_only_under_its_token() {
-        let access = access();
-        let cookie = cookie_of(&access);
-        let with_others = with(header::COOKIE, &format!("a=b; {cookie}; c=d"));
-        assert!(access.has_session(&with_others, PEER));
-        let value = cookie.split_once('=').unwrap().1;
-        let now = unix_seconds();
-        assert!(access.session_holds(value, now + SESSION_LENGTH.as_secs() - 60));
-        assert!(!access.session_holds(value, now + SESSION_LENGTH.as_secs() + 60));
-        let other = Access::new(
-            Some(Token::new("another").unwrap()),
-            8089,
-            &BasePath::default(),
+    /// Whatever the signature says, a session is good only as long as its token.
+    #[tokio::test]
+    async fn a_session_ends_with_its_token() {
+        let site = access().await;
+        let (id, token) = site
+            .tokens
+            .create(Grant::of_role(Role::Viewer))
+            .await
+            .unwrap();
+        let identity = site
+            .check_token(token.expose().as_bytes(), PEER)
+            .await
+            .unwrap();
+        let cookie = with(header::COOKIE, &cookie_of(&site, &identity));
+        let role = |identity: Option<Identity>| identity.map(|identity| identity.role());
+        assert_eq!(role(site.session(&cookie, PEER)), Some(Role::Viewer));
+        site.tokens.revoke(&id).await.unwrap();
+        assert_eq!(role(site.session(&cookie, PEER)), None);
+        let owner = with(header::COOKIE, &cookie_of(&site, &Identity::Owner));
+        assert_eq!(role(site.session(&owner, PEER)), Some(Role::Admin));
+    }
+
+    #[tokio::test]
+    async fn agents_do_not_sign_in() {
+        let site = access().await;
+        let (_, token) = site
+            .tokens
+            .create(Grant::of_role(Role::Agent))
+            .await
+            .unwrap();
+        let agent = site
+            .check_token(token.expose().as_bytes(), PEER)
+            .await
+            .unwrap();
+        assert_eq!(
+            site.session_cookie(&agent, false),
+            Err(AccessDenied::NotForAgents)
         );
-        assert!(!other.has_session(&with(header::COOKIE, &cookie), PEER));
-        assert!(!value.contains("correct-horse"));
     }
 
-    #[test]
-    fn a_session_cannot_be_forged() {
-        let access = access();
-        let cookie = cookie_of(&access);
-        let value = cookie.split_once('=').unwrap().1;
-        let (claims, signature) = value.rsplit_once('.').unwrap();
-        let (expires, nonce) = claims.split_once('.').unwrap();
-        let later = expires.parse::<u64>().unwrap() + 1;
-        for forged in [
-            format!("{later}.{nonce}.{signature}"),
-            format!("{claims}."),
-            format!("{claims}.AAAA"),
-            claims.to_owned(),
-            String::new(),
-            "..".to_owned(),
+    #[tokio::test]
+    async fn where_no_token_is_needed_one_still_says_what_it_is_for() {
+        let site = site(None).await;
+        let (_, token) = site
+            .tokens
+            .create(Grant::of_role(Role::Agent))
+            .await
+            .unwrap();
+        let bearer = |token: &str| with(header::AUTHORIZATION, &format!("Bearer {token}"));
+        for (headers, expected) in [
+            (bearer(token.expose()), Role::Agent),
+            (bearer("unknown"), Role::Admin),
+            (HeaderMap::new(), Role::Admin),
         ] {
-            assert!(!access.session_holds(&forged, 0), "{forged}");
+            assert_eq!(role(site.check_bearer(&headers, PEER).await), Ok(expected));
         }
-    }
-
-    #[test]
-    fn cookies_are_secure_where_the_page_is() {
-        let access = access();
-        let set = |https| {
-            access
-                .session_cookie(https)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        };
-        assert!(set(true).contains("; Secure"));
-        assert!(!set(false).contains("Secure"));
-        assert!(set(false).contains("HttpOnly; SameSite=Strict"));
+        assert_eq!(site.session_cookie(&Identity::Anyone, false), Ok(None));
     }
 }

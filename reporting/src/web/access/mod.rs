@@ -1,10 +1,13 @@
-//! Who may ask: which hosts and origins are ours, the token and sessions, and how many connections anyone may have.
+//! Who may ask, and what: which hosts and origins are ours, tokens, sessions and roles, and how many connections anyone may have.
 
 pub(in crate::web) mod auth;
+mod forbidden;
+pub(in crate::web) mod identity;
 pub(in crate::web) mod layers;
 pub(in crate::web) mod places;
 pub(in crate::web) mod public_address;
 pub(in crate::web) mod same_origin;
 pub(in crate::web) mod security_headers;
+mod sessions;
 mod wrong_token_counts;
 mod wrong_tokens;

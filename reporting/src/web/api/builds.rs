@@ -2,11 +2,11 @@
 
 use std::io::SeekFrom;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use flate2::read::GzDecoder;
 use greylag_infra::FileHash;
 use serde::Deserialize;
@@ -21,6 +21,9 @@ use crate::api_types::{
 };
 use crate::builds::{Announced, BuildError, Stored, StoredBuild};
 use crate::coordinator::StartRefused;
+use crate::tokens::Role;
+use crate::web::access::auth::AccessDenied;
+use crate::web::access::identity::Identity;
 use crate::web::error::WebError;
 use crate::web::query::{Query, whole_number};
 use crate::web::requests::start_error::StartError;
@@ -182,10 +185,23 @@ pub(in crate::web) async fn upload_piece(
 )]
 pub(in crate::web) async fn download_build(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Path(sha256): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let hash = hash_of(&sha256)?;
+    if let Some(token) = identity.token()
+        && token.record.grant.role == Role::Agent
+        && !state
+            .coordinator
+            .may_fetch(&token.record.grant, &hash)
+            .await?
+    {
+        let path = format!("build {}", hash.short());
+        state.access.forbidden.count(&token.record, &method, &path);
+        return Err(AccessDenied::OtherRuns.into());
+    }
     let (file, size) = state.coordinator.builds().open(&hash).await?;
     let mut file = tokio::fs::File::from_std(file);
     // What is not such a range is answered with the whole, as HTTP allows.

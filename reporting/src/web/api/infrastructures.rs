@@ -56,6 +56,8 @@ pub(in crate::web) struct InfrastructureList {
     infrastructures: Vec<ListedInfrastructure>,
     /// Wrong tokens that were sent since the coordinator started.
     wrong_tokens: u64,
+    /// Requests that the role of their token did not allow, since the coordinator started.
+    forbidden_requests: u64,
     /// Connections of agents that were closed for a fault, by reason.
     closed_connections: BTreeMap<String, u64>,
 }
@@ -179,6 +181,7 @@ pub(in crate::web) async fn list_infrastructures(
     Json(InfrastructureList {
         infrastructures: infrastructures.iter().map(listed).collect(),
         wrong_tokens: state.access.wrong_tokens(),
+        forbidden_requests: state.access.forbidden.total(),
         closed_connections: counts
             .into_iter()
             .map(|(fault, count)| (fault.to_owned(), count))

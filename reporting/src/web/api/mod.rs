@@ -9,6 +9,7 @@ mod log_lines;
 mod openapi;
 mod runs;
 mod summary;
+mod tokens;
 
 pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
@@ -23,6 +24,7 @@ pub(super) use runs::{
     tables,
 };
 pub(super) use summary::summary;
+pub(super) use tokens::{create_token, list_tokens, revoke_token};
 
 use axum::body::Bytes;
 use serde::de::DeserializeOwned;

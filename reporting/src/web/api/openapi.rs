@@ -49,6 +49,9 @@ use crate::web::state::WebState;
         super::builds::delete_build,
         super::infrastructures::list_infrastructures,
         super::infrastructures::create_infrastructure,
+        super::tokens::list_tokens,
+        super::tokens::create_token,
+        super::tokens::revoke_token,
         events::run_events,
         events::events,
     ),
@@ -72,7 +75,7 @@ impl EveryAnswer {
         (
             "403",
             "Forbidden",
-            "The request comes from another site's page",
+            "The token's role does not allow it, or the request comes from another site's page",
         ),
         (
             "408",

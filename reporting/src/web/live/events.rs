@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, header};
@@ -26,6 +27,7 @@ use super::followed_runs::CannotFollow;
 use super::frame::frame;
 use crate::api_types::ErrorBody;
 use crate::store::Scope;
+use crate::web::access::identity::Identity;
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::state::{MAX_EVENT_STREAMS, WebState, find_run};
@@ -63,11 +65,12 @@ pub(in crate::web) struct EventsQuery {
 )]
 pub(in crate::web) async fn run_events(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     // Said as an error while there still can be one.
     find_run(&state.coordinator, &id).await?;
-    event_stream(&state, vec![id], false)
+    event_stream(&state, &identity, vec![id], false)
 }
 
 /// Events as they happen.
@@ -88,6 +91,7 @@ pub(in crate::web) async fn run_events(
 )]
 pub(in crate::web) async fn events(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, WebError> {
     let mut runs: Vec<RunId> = query
@@ -105,10 +109,15 @@ pub(in crate::web) async fn events(
         });
     }
     let front = query.front || runs.is_empty();
-    event_stream(&state, runs, front)
+    event_stream(&state, &identity, runs, front)
 }
 
-fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Response, WebError> {
+fn event_stream(
+    state: &WebState,
+    identity: &Identity,
+    runs: Vec<RunId>,
+    front: bool,
+) -> Result<Response, WebError> {
     let place = state
         .event_streams
         .clone()
@@ -141,7 +150,9 @@ fn event_stream(state: &WebState, runs: Vec<RunId>, front: bool) -> Result<Respo
         let events = browser.next().await?;
         Some((events, browser))
     });
-    let events = events.take_until(state.shutdown.clone().cancelled_owned());
+    let events = events
+        .take_until(state.shutdown.clone().cancelled_owned())
+        .take_until(identity.end(state.coordinator.now()));
     Ok(server_sent(events))
 }
 

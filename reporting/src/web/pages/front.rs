@@ -3,12 +3,12 @@
 use std::borrow::Borrow;
 
 use askama::Template;
-use axum::Form;
 use axum::body::Bytes;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Redirect, Response};
+use axum::{Extension, Form};
 use greylag_infra::RunId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::render::{html, html_response, rendered};
 use crate::results::views::front_view::FrontView;
 use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, front_view};
+use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::requests::delete_run::delete_run;
@@ -34,6 +35,8 @@ struct FrontPage {
     form: StartForm,
     /// The path below which the coordinator is; empty for the root.
     base: String,
+    /// Who looks at it.
+    visitor: Visitor,
 }
 
 /// What the front page may be asked to show.
@@ -88,19 +91,23 @@ impl FrontQuery {
 /// `GET /`
 pub(in crate::web) async fn front_page(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Query(query): Query<FrontQuery>,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
+    let visitor = identity.visitor();
     let made = async {
         let source = match query.form.as_str() {
             "empty" => None,
             _ => Source::of_command_line(&state.start_form),
         };
         let form = StartForm::filled(source.as_ref(), &state.coordinator.infrastructures());
-        rendered(&front(&state, query.clone(), form).await?).map(Bytes::from)
+        let page = front(&state, visitor.clone(), query.clone(), form).await?;
+        rendered(&page).map(Bytes::from)
     };
     let pages = &state.front_pages;
-    let page = pages.get(query.clone(), &headers, &state.coordinator, made);
+    let asked = (visitor.clone(), query.clone());
+    let page = pages.get(asked, &headers, &state.coordinator, made);
     Ok(html_response(StatusCode::OK, page.await?))
 }
 
@@ -121,15 +128,17 @@ pub(in crate::web) async fn delete_run_from_page(
 /// The store failed.
 pub(super) async fn front_response(
     state: &WebState,
+    identity: &Identity,
     status: StatusCode,
-    query: FrontQuery,
     form: StartForm,
 ) -> Result<Response, WebError> {
-    Ok(html(status, &front(state, query, form).await?))
+    let page = front(state, identity.visitor(), FrontQuery::default(), form);
+    Ok(html(status, &page.await?))
 }
 
 async fn front(
     state: &WebState,
+    visitor: Visitor,
     query: FrontQuery,
     form: StartForm,
 ) -> Result<FrontPage, WebError> {
@@ -138,5 +147,6 @@ async fn front(
         query,
         form,
         base: state.base(),
+        visitor,
     })
 }

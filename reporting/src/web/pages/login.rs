@@ -1,4 +1,4 @@
-//! The page that asks for the token.
+//! The page that asks for the token, and the button that ends a session.
 
 use askama::Template;
 use axum::Form;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::render::html;
 use crate::web::access::auth::Peer;
+use crate::web::access::identity::Visitor;
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::state::WebState;
@@ -24,6 +25,8 @@ struct LoginPage {
     next: String,
     /// The path below which the coordinator is; empty for the root.
     base: String,
+    /// Who looks at it: not known yet.
+    visitor: Visitor,
 }
 
 /// `GET /login?next=/runs/…`
@@ -50,7 +53,7 @@ pub(in crate::web) async fn login_page(
 ) -> Response {
     let next = own_path(&query.next);
     let peer = Peer::of(&extensions);
-    if state.access.is_open() || state.access.has_session(&headers, peer) {
+    if state.access.is_open() || state.access.session(&headers, peer).is_some() {
         return Redirect::to(next).into_response();
     }
     html(
@@ -59,6 +62,7 @@ pub(in crate::web) async fn login_page(
             error: None,
             next: next.to_owned(),
             base: state.base(),
+            visitor: Visitor::default(),
         },
     )
 }
@@ -73,14 +77,10 @@ pub(in crate::web) async fn log_in(
     let Form(form) = form?;
     let next = own_path(&form.next).to_owned();
     let token = form.token.trim().as_bytes();
-    match state.access.check_token(token, Peer::of(&extensions)).await {
-        Ok(()) => {
-            let mut response = Redirect::to(&next).into_response();
-            if let Some(cookie) = state.access.session_cookie(is_over_https(&headers)) {
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
-            }
-            Ok(response)
-        }
+    let checked = state.access.check_token(token, Peer::of(&extensions)).await;
+    let https = is_over_https(&headers);
+    match checked.and_then(|identity| state.access.session_cookie(&identity, https)) {
+        Ok(cookie) => Ok(leading_to(&next, cookie)),
         Err(denied) => {
             let denied = WebError::from(denied);
             Ok(html(
@@ -89,10 +89,24 @@ pub(in crate::web) async fn log_in(
                     error: Some(denied.to_string()),
                     next,
                     base: state.base(),
+                    visitor: Visitor::default(),
                 },
             ))
         }
     }
+}
+
+/// `POST /logout`: the browser has no session any more.
+pub(in crate::web) async fn log_out(State(state): State<WebState>, headers: HeaderMap) -> Response {
+    leading_to("/login", state.access.no_cookie(is_over_https(&headers)))
+}
+
+fn leading_to(next: &str, cookie: Option<HeaderValue>) -> Response {
+    let mut response = Redirect::to(next).into_response();
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// The browser itself says in its Origin which scheme the page has, whatever proxies stand between.

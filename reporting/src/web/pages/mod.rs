@@ -5,7 +5,7 @@
 //!
 //! Forms post `application/x-www-form-urlencoded` to `/runs` (the fields of [`crate::web::requests::start_form::StartForm`]),
 //! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again` (runs the same immediately; a GET
-//! shows the form filled in from the run), `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`) and `/login` (`token`, `next`).
+//! shows the form filled in from the run), `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`), `/login` (`token`, `next`) and `/logout`.
 
 mod front;
 mod infrastructures;
@@ -16,7 +16,7 @@ mod start_form;
 
 pub(super) use front::{FrontQuery, delete_run_from_page, front_page};
 pub(super) use infrastructures::create_infrastructure_from_form;
-pub(super) use login::{log_in, login_page};
+pub(super) use login::{log_in, log_out, login_page};
 pub(super) use render::{ErrorPage, html};
 pub(super) use run::{change_users_from_page, run_again, run_page, stop_run_from_page};
 pub(super) use start_form::{again_page, start_from_form};

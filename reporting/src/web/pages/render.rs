@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::web::access::identity::Visitor;
 use crate::web::error::WebError;
 
 /// A page of this status.
@@ -43,4 +44,6 @@ pub(in crate::web) struct ErrorPage {
     pub(in crate::web) message: String,
     /// The path below which the coordinator is; empty for the root.
     pub(in crate::web) base: String,
+    /// Who looks at it.
+    pub(in crate::web) visitor: Visitor,
 }

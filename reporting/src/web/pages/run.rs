@@ -1,11 +1,11 @@
 //! The run page and its buttons.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
+use axum::{Extension, Form};
 use greylag_infra::{RunId, RunRecord, StartTerms};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::render::html;
 use crate::results::urls::run_url;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::store::Scope;
+use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
 use crate::web::requests::change_users::{ChangeForm, change_users};
@@ -35,11 +36,14 @@ struct RunPage {
     initial_json: Option<String>,
     /// The path below which the coordinator is; empty for the root.
     base: String,
+    /// Who looks at it.
+    visitor: Visitor,
 }
 
 /// `GET /runs/{id}`
 pub(in crate::web) async fn run_page(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     let update = RunFeed::new(state.coordinator.clone(), id, Scope::default())
@@ -61,6 +65,7 @@ pub(in crate::web) async fn run_page(
         first: update.delta,
         initial_json,
         base: state.base(),
+        visitor: identity.visitor(),
     };
     Ok(html(StatusCode::OK, &page))
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use greylag_infra::{DraftError, DraftErrors, RunId, TestDraft};
 
-use super::front::{FrontQuery, front_response};
+use super::front::front_response;
 use super::run::was_mixed;
 use crate::results::urls::run_url;
 use crate::results::views::known_scenarios::is_public;
+use crate::web::access::identity::Identity;
 use crate::web::error::WebError;
 use crate::web::requests::start::start_run;
 use crate::web::requests::start_form::{COMMAND_LINE, Source, StartForm};
@@ -21,17 +22,19 @@ use crate::web::state::{WebState, find_run};
 /// `GET /runs/{id}/again`: the front page with its form filled in from the run, to be changed before it starts.
 pub(in crate::web) async fn again_page(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let source = Source::of_run(&run, was_mixed(&run));
     let form = StartForm::filled(Some(&source), &state.coordinator.infrastructures());
-    front_response(&state, StatusCode::OK, FrontQuery::default(), form).await
+    front_response(&state, &identity, StatusCode::OK, form).await
 }
 
 /// `POST /runs`: to the run's page, or back to the form with what is wrong and what was typed.
 pub(in crate::web) async fn start_from_form(
     State(state): State<WebState>,
+    Extension(identity): Extension<Identity>,
     form: Result<Form<BTreeMap<String, String>>, FormRejection>,
 ) -> Result<Response, WebError> {
     let Form(texts) = form?;
@@ -58,7 +61,7 @@ pub(in crate::web) async fn start_from_form(
     });
     form.mark(&errors);
     let status = StatusCode::UNPROCESSABLE_ENTITY;
-    front_response(&state, status, FrontQuery::default(), form).await
+    front_response(&state, &identity, status, form).await
 }
 
 /// The address of the run that was started, or what has to be changed first.
