@@ -8,6 +8,7 @@ mod bounded_names;
 mod cli;
 #[cfg(feature = "coordinator")]
 mod demo_target;
+mod http_client;
 mod innermost;
 mod main_macro;
 mod open_files;

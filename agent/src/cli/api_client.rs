@@ -18,6 +18,7 @@ use crate::agent::{AgentConfigError, has_credentials};
 use crate::cli::failure::Failure;
 use crate::cli::options::trusting;
 use crate::cli::run_list::RunListPart;
+use crate::http_client::client_of;
 use crate::innermost::innermost;
 
 /// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
@@ -159,16 +160,18 @@ impl ApiClient {
         if has_credentials(&base) {
             return Err(Failure::bad_input(AgentConfigError::Credentials));
         }
-        let mut builder = Client::builder()
-            .read_timeout(SILENCE_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT);
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        if let Some(file) = ca {
-            builder = builder.tls_backend_preconfigured(trusting(file)?);
-        }
-        let client = builder.build().map_err(|error| {
+        let tls = ca.map(trusting).transpose()?;
+        let built = client_of(&base, tls.as_ref(), |builder| {
+            let builder = builder
+                .read_timeout(SILENCE_TIMEOUT)
+                .connect_timeout(CONNECT_TIMEOUT);
+            if is_loopback(&base) {
+                builder.no_proxy()
+            } else {
+                builder
+            }
+        });
+        let client = built.map_err(|error| {
             Failure::bad_input(ApiError::Unreachable {
                 url: base.to_string(),
                 cause: innermost(&error),

@@ -49,14 +49,21 @@ impl CookieStore for OwnCookies {
 pub(super) fn shared() -> Result<reqwest::Client, Arc<reqwest::Error>> {
     static CLIENT: LazyLock<Result<reqwest::Client, Arc<reqwest::Error>>> = LazyLock::new(|| {
         let like_goose = GooseClientConfig::default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&like_goose.user_agent)
-            .gzip(like_goose.gzip)
-            .cookie_provider(Arc::new(OwnCookies));
-        if let Some(timeout) = like_goose.timeout {
-            builder = builder.timeout(timeout);
-        }
-        builder.build().map_err(Arc::new)
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(&like_goose.user_agent)
+                .gzip(like_goose.gzip)
+                .cookie_provider(Arc::new(OwnCookies));
+            match like_goose.timeout {
+                Some(timeout) => builder.timeout(timeout),
+                None => builder,
+            }
+        };
+        // Small images have no authorities, and http needs none.
+        let built = builder()
+            .build()
+            .or_else(|_| builder().tls_certs_only([]).build());
+        built.map_err(Arc::new)
     });
     CLIENT.clone()
 }

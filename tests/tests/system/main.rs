@@ -16,6 +16,7 @@ mod generator_limits;
 mod hostile_peers;
 mod hostile_texts;
 mod http_versions;
+mod image;
 mod presence;
 mod provisioning;
 mod proxies;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::cache::{BuildCache, CachedFile, Part};
 use super::{AgentConfig, BuildUnavailable};
+use crate::http_client::client_of;
 use crate::innermost::innermost;
 
 /// How often it is looked whether another process has fetched the file.
@@ -40,7 +41,7 @@ impl Patience {
 /// Where files come from.
 #[derive(Debug)]
 pub(super) struct Download {
-    client: Client,
+    client: Result<Client, String>,
     base: Url,
     token: Option<String>,
     patience: Patience,
@@ -132,22 +133,21 @@ impl Download {
     }
 
     pub(super) fn with(config: &AgentConfig, patience: Patience) -> Self {
-        let mut builder = Client::builder()
-            .connect_timeout(patience.silence)
-            .read_timeout(patience.silence)
-            // As the connection for results, which knows no proxies.
-            .no_proxy()
-            // Parts are of the program as it is.
-            .no_gzip()
-            .no_brotli()
-            .no_deflate();
-        if let Some(tls) = &config.tls {
-            builder = builder.tls_backend_preconfigured((**tls).clone());
-        }
+        let base = config.http_url();
+        let client = client_of(&base, config.tls.as_deref(), |builder| {
+            builder
+                .connect_timeout(patience.silence)
+                .read_timeout(patience.silence)
+                // As the connection for results, which knows no proxies.
+                .no_proxy()
+                // Parts are of the program as it is.
+                .no_gzip()
+                .no_brotli()
+                .no_deflate()
+        });
         Self {
-            // Only a TLS configuration of an unknown kind could not be used.
-            client: builder.build().unwrap_or_default(),
-            base: config.http_url(),
+            client: client.map_err(|error| innermost(&error)),
+            base,
             token: config.token.clone(),
             patience,
         }
@@ -163,7 +163,9 @@ impl Download {
     ) -> Result<(), Broken> {
         let base = self.base.as_str().trim_end_matches('/');
         let url = format!("{base}/api/v1/builds/{}", wanted.sha256);
-        let mut request = self.client.get(url);
+        let client = self.client.as_ref();
+        let client = client.map_err(|cause| Broken::Connection(cause.clone()))?;
+        let mut request = client.get(url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }

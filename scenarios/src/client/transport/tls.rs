@@ -198,7 +198,8 @@ struct Checked {
 /// may be marked as an authority, as `openssl req -x509` marks those it makes.
 #[derive(Debug)]
 struct Trusting {
-    usual: Verifier,
+    /// An error where the system has no authorities, as in small images: connections without TLS need none.
+    usual: Result<Verifier, rustls::Error>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
@@ -208,13 +209,15 @@ impl Checked {
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TlsConfigError> {
         let roots = trusted.iter().cloned();
-        let usual =
-            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| {
-                TlsConfigError::NotUsable {
-                    what: "the root certificates",
-                    reason: error.to_string(),
-                }
-            })?;
+        let usual = Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
+        if let Err(error) = &usual
+            && !trusted.is_empty()
+        {
+            return Err(TlsConfigError::NotUsable {
+                what: "the root certificates",
+                reason: error.to_string(),
+            });
+        }
         Ok(Self {
             trusting: Some(Trusting { usual, trusted }),
             provider,
@@ -241,6 +244,7 @@ impl ServerCertVerifier for Checked {
         let Some(Trusting { usual, trusted }) = &self.trusting else {
             return Ok(ServerCertVerified::assertion());
         };
+        let usual = usual.as_ref().map_err(Clone::clone)?;
         let usual = usual.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
         match &usual {
             Err(rustls::Error::InvalidCertificate(reason))

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use greylag_tests::{Api, Cluster, Nginx, START_TIMEOUT, heavy, local_url};
+use greylag_tests::{Api, Cluster, Nginx, Process, START_TIMEOUT, heavy, local_url};
 use tempfile::TempDir;
 
 use super::results::{assert_tables, read_summary, run_page};
@@ -33,6 +33,34 @@ path = "/list?page=1"
 expect_status = 200
 expect_body = "no such text"
 "#;
+
+/// Small images have no certificates of authorities, and http needs none.
+#[tokio::test]
+async fn machines_without_authorities_reach_what_is_http() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let directory = TempDir::new().expect("a directory");
+    let file = "users = 1\nduration = 1\n[[request]]\npath = \"/\"\n";
+    fs::write(directory.path().join("test.toml"), file).expect("ours");
+    let of_scenario = |name| ["--scenario", name, "--users", "1", "--duration", "1s"];
+    for what in [
+        &["test.toml"][..],
+        &of_scenario("compared-fast"),
+        &of_scenario("compared-full"),
+    ] {
+        let mut command = greylag().command(["run", "--headless", "--host"]);
+        command
+            .arg(nginx.url())
+            .args(what)
+            .env("SSL_CERT_FILE", "/nonexistent")
+            .env("SSL_CERT_DIR", "/nonexistent")
+            .current_dir(directory.path());
+        let ended = Process::start("run", &mut command).wait(RUN_TIMEOUT).await;
+        assert_eq!(ended.code, Some(0), "{what:?}: {ended:?}");
+    }
+    let requests = nginx.finish().await.totals().requests;
+    assert!(requests >= 3, "{requests}");
+}
 
 #[tokio::test]
 async fn run_a_file_with_flags_on_top() {
