@@ -82,12 +82,12 @@ pub(crate) fn within_a_step(mut rolled: Rolled, step: u32) -> Rolled {
 /// A step that a row of any level belongs to.
 pub(crate) const ANY_STEP: u32 = width(LEVELS - 1);
 
-/// The width of a point, in seconds, so that `seconds` of run time make at most `max_points` points: 1 to 7
-/// times the width of a level; and that level.
-pub(crate) fn step_for(seconds: u32, max_points: usize) -> (u32, usize) {
+/// The width of a point, in seconds, so that `seconds` of run time make at most `max_points` points: 1 to 7 times the
+/// width of a level, but at most `max_rows`, which are the rows of a point; and that level.
+pub(crate) fn step_for(seconds: u32, max_points: usize, max_rows: u32) -> (u32, usize) {
     let max_points = u32::try_from(max_points).unwrap_or(u32::MAX).max(1);
     for level in 0..LEVELS {
-        for times in 1..RADIX {
+        for times in 1..RADIX.min(max_rows.saturating_add(1)) {
             let step = times * width(level);
             if seconds.div_ceil(step) <= max_points {
                 return (step, level);
@@ -143,12 +143,19 @@ mod tests {
         }
 
         #[test]
-        fn steps_give_enough_but_not_too_many_points(seconds in 1..2_700_000_u32, max_points in 1..5_000_usize) {
-            let (step, level) = step_for(seconds, max_points);
+        fn steps_give_enough_but_not_too_many_points(
+            seconds in 1..2_700_000_u32,
+            max_points in 1..5_000_usize,
+            max_rows in 1..10_u32,
+        ) {
+            let (step, level) = step_for(seconds, max_points, max_rows);
             prop_assert!(seconds.div_ceil(step) as usize <= max_points);
             prop_assert_eq!(step % width(level), 0);
             let thinnest = seconds as usize <= max_points;
             prop_assert_eq!(step == 1, thinnest);
+            if level < LEVELS - 1 {
+                prop_assert!(step / width(level) <= max_rows);
+            }
         }
     }
 }

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{RunRecord, WallTime};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::agent_rows;
 use super::error::StoreResult;
-use super::integers::from_sql;
 use super::live::{endpoints, last_second};
-use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
+use super::scope::{RowScope, Scope};
+use super::scope_rows::{self, Part, Requests, Wanted};
 
 /// The current rate of requests is the mean over so many full seconds, as in Locust.
 pub const CURRENT_RPS_WINDOW_S: u32 = 10;
@@ -59,32 +58,19 @@ pub(super) fn read(
     if start >= end {
         return Ok(CurrentRps::default());
     }
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT endpoint, sum(requests) FROM intervals
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT} GROUP BY endpoint"
-    ))?;
     let endpoints = endpoints(connection, scope.run)?;
-    let mut by_endpoint = HashMap::new();
-    let mut rows = statement.query(params![
-        scope.run,
-        0,
-        start,
-        end,
-        scope.endpoint,
-        scope.agent_filter()
-    ])?;
     let mut requests: HashMap<i64, u64> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        requests.insert(row.get(0)?, from_sql(row.get(1)?));
-    }
-    agent_rows::visit(connection, &scope, start..end, 1, |_, row| {
-        for interval in row.intervals()? {
-            if scope.has_endpoint(interval.endpoint) {
-                *requests.entry(interval.endpoint).or_default() += interval.sums.requests();
-            }
+    let wanted = Wanted {
+        requests: Requests::Intervals,
+        ..Wanted::default()
+    };
+    scope_rows::visit(connection, &scope, start..end, 1, wanted, |_, part| {
+        if let Part::Interval { endpoint, numbers } = part {
+            *requests.entry(endpoint).or_default() += numbers.sums()?.requests();
         }
         Ok(())
     })?;
+    let mut by_endpoint = HashMap::new();
     for (number, requests) in requests {
         if let Some(endpoint) = usize::try_from(number)
             .ok()

@@ -116,7 +116,7 @@ pub(super) struct ErrorSum {
     /// The agents on which it occurred.
     agents: AgentSet,
     /// First second of the row.
-    bucket: u32,
+    pub(super) bucket: u32,
 }
 
 /// Gives `visit` the errors of a block of the rows of all agents, whatever the endpoint of the scope. In a scope of
@@ -125,7 +125,7 @@ pub(super) fn visit(
     connection: &Connection,
     scope: &RowScope,
     block: Block,
-    mut visit: impl FnMut(ErrorSum),
+    mut visit: impl FnMut(ErrorSum) -> StoreResult<()>,
 ) -> StoreResult<()> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT error, agent, occurrences, bucket, agents FROM errors
@@ -147,7 +147,7 @@ pub(super) fn visit(
             occurrences: from_sql(row.get(2)?),
             agents,
             bucket: small_from_sql(row.get(3)?),
-        });
+        })?;
     }
     Ok(())
 }
@@ -170,7 +170,12 @@ impl Source {
         mut visit_sum: impl FnMut(ErrorSum),
     ) -> StoreResult<()> {
         let agent = match self {
-            Self::Errors => return visit(connection, scope, block, visit_sum),
+            Self::Errors => {
+                return visit(connection, scope, block, |sum| {
+                    visit_sum(sum);
+                    Ok(())
+                });
+            }
             Self::Agent(agent) => agent,
         };
         let seconds = block.from..block.to;

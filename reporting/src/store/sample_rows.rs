@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::live::endpoints;
-use super::request_rows;
 use super::rows::SamplePoint;
 use super::scope::{AGENT, RowScope, Scope};
+use super::scope_rows;
 use super::stored_interval::ALL_AGENTS;
 use crate::measure::samples::{Complete, Sample, choose_shown, drawn_per_row, thin_samples};
 use crate::measure::windows::{LEVELS, bucket_of, width};
@@ -111,7 +111,7 @@ pub(super) fn read(
     max_points: usize,
 ) -> StoreResult<Samples> {
     let scope = RowScope::find(connection, run_id, scope)?;
-    let of = request_rows::count(connection, &scope)?;
+    let of = scope_rows::requests(connection, &scope)?;
     let seconds = scope.from.max(from_second)..scope.to;
     let share = Share::of(connection, &scope)?;
     let length = seconds.end.saturating_sub(seconds.start).max(1);

@@ -94,9 +94,6 @@ impl Scope {
     }
 }
 
-/// Of rows with an endpoint and an agent those in a scope: ?5 is the endpoint's number and ?6 the agent's name, or NULL.
-pub(super) const ENDPOINT_AND_AGENT: &str = "(?5 IS NULL OR endpoint = ?5)
-     AND (?6 IS NULL OR agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?6))";
 /// Of rows with an agent those in a scope: ?5 is the agent's name or NULL.
 pub(super) const AGENT: &str =
     "(?5 IS NULL OR agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?5))";
@@ -123,6 +120,8 @@ pub(super) struct RowScope {
     pub(super) rolled_by: Option<u32>,
     /// Numbers of the agents of that name, where they are not the only ones.
     agents: Vec<i64>,
+    /// Whether rows of single agents are among those of all agents together, as earlier versions saved them.
+    has_agent_rows: bool,
 }
 
 impl RowScope {
@@ -170,6 +169,7 @@ impl RowScope {
             endpoint,
             agent: scope.agent.clone(),
             rolled_by,
+            has_agent_rows: !agents.is_empty() && has_agent_rows(connection, run)?,
             agents,
         })
     }
@@ -192,6 +192,11 @@ impl RowScope {
     /// Their name, likewise: the only agent of a run has all of its results, also those that no agent is kept with.
     pub(super) fn agent_filter(&self) -> Option<&str> {
         self.agent.as_deref().filter(|_| !self.agents.is_empty())
+    }
+
+    /// Whether anything of it is in the rows of all agents together.
+    pub(super) fn is_in_common_rows(&self) -> bool {
+        self.agents.is_empty() || self.has_agent_rows
     }
 
     /// Whether there are no seconds.
@@ -220,6 +225,12 @@ fn agents_of_name(connection: &Connection, run: i64, name: &str) -> StoreResult<
         connection.prepare_cached("SELECT agent FROM run_agents WHERE run = ?1 AND name = ?2")?;
     let numbers = statement.query_map(params![run, name], |row| row.get(0))?;
     Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+fn has_agent_rows(connection: &Connection, run: i64) -> StoreResult<bool> {
+    Ok(connection
+        .prepare_cached("SELECT has_agent_rows FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?)
 }
 
 /// Whether a run has one agent.

@@ -9,13 +9,13 @@ use std::ops::Range;
 use greylag_infra::RunId;
 use rusqlite::{Connection, params};
 
-use super::agent_rows::{self, UserSums};
+use super::agent_rows::UserSums;
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::run_rows::key_of;
 use super::scope::RowScope;
 use crate::measure::arrivals::Arrivals;
-use crate::measure::windows::{ALL_ROLLED, ANY_STEP, LEVELS, bucket_of, decompose, within_a_step};
+use crate::measure::windows::{ALL_ROLLED, LEVELS, bucket_of, decompose, within_a_step};
 
 /// What is added to a second, all endpoints together.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,26 +78,27 @@ pub(super) fn add_seconds(
     Ok(())
 }
 
-/// Gives `visit` the first second of each row of these seconds of a scope with the users and iterations in it. Each row
-/// belongs to one step of `step` seconds.
-fn visit(
+/// Gives `visit` the first second of each row of these seconds of a scope with what it adds: of single agents only users
+/// and iterations, and only those that earlier versions saved. Each row belongs to one step of `step` seconds.
+pub(super) fn visit(
     connection: &Connection,
     scope: &RowScope,
     seconds: Range<u32>,
     step: u32,
-    mut visit: impl FnMut(u32, UserSums),
+    mut visit: impl FnMut(u32, SecondChange) -> StoreResult<()>,
 ) -> StoreResult<()> {
     let rows_of = match scope.agent_filter() {
         None => {
-            "seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL"
+            "requests, failures FROM seconds
+             WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND ?5 IS NULL"
         }
         Some(_) => {
-            "agent_seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4
+            "0, 0 FROM agent_seconds WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4
              AND agent IN (SELECT agent FROM run_agents WHERE run = ?1 AND name = ?5)"
         }
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT bucket, started, stopped, arrivals, late_arrivals, skipped_arrivals FROM {rows_of}"
+        "SELECT bucket, started, stopped, arrivals, late_arrivals, skipped_arrivals, {rows_of}"
     ))?;
     for block in decompose(seconds.start, seconds.end, &within_a_step(ALL_ROLLED, step)) {
         let mut rows = statement.query(params![
@@ -117,54 +118,15 @@ fn visit(
                     skipped: from_sql(row.get(5)?),
                 },
             };
-            visit(small_from_sql(row.get(0)?), users);
+            let change = SecondChange {
+                requests: from_sql(row.get(6)?),
+                failures: from_sql(row.get(7)?),
+                users,
+            };
+            visit(small_from_sql(row.get(0)?), change)?;
         }
     }
-    agent_rows::visit(connection, scope, seconds, step, |second, row| {
-        visit(second, row.users());
-        Ok(())
-    })
-}
-
-/// Iterations of an arrival rate in a scope.
-pub(super) fn arrivals(connection: &Connection, scope: &RowScope) -> StoreResult<Arrivals> {
-    let mut sum = Arrivals::default();
-    visit(
-        connection,
-        scope,
-        scope.from..scope.to,
-        ANY_STEP,
-        |_, users| sum.merge(users.arrivals),
-    )?;
-    Ok(sum)
-}
-
-/// Users of a scope that are active at the instant `second`, whatever its window: started before it and not stopped
-/// before it.
-pub(super) fn users_before(
-    connection: &Connection,
-    scope: &RowScope,
-    second: u32,
-) -> StoreResult<i64> {
-    let mut users = 0;
-    visit_user_changes(connection, scope, 0..second, ANY_STEP, |_, change| {
-        users += change;
-    })?;
-    Ok(users)
-}
-
-/// Gives `visit` the first second of each row of these seconds and how many more users there are after it than before.
-/// Each row belongs to one step of `step` seconds.
-pub(super) fn visit_user_changes(
-    connection: &Connection,
-    scope: &RowScope,
-    seconds: Range<u32>,
-    step: u32,
-    mut visit_change: impl FnMut(u32, i64),
-) -> StoreResult<()> {
-    visit(connection, scope, seconds, step, |second, users| {
-        visit_change(second, to_sql(users.started) - to_sql(users.stopped));
-    })
+    Ok(())
 }
 
 /// Whether users or iterations of a run are of agents that are not known: of a run of several agents that an earlier

@@ -6,12 +6,14 @@ use rusqlite::Connection;
 use super::error::StoreResult;
 use super::integers::from_sql;
 use super::live::last_second;
-use super::request_rows;
 use super::run_rows::key_of;
 use super::scope::{RowScope, Scope};
-use super::second_rows::{users_before, visit_user_changes};
+use super::scope_rows::{self, Part, Requests, Wanted, users_before};
 use crate::measure::series_point::SeriesPoint;
 use crate::measure::windows::step_for;
+
+/// Most rows that a point of an endpoint or an agent is made of. Each is looked up, among those of all others.
+const MAX_ROWS_OF_POINT: u32 = 3;
 
 /// Users, requests and failures over time: every step from the first to the last, empty ones too. That of a
 /// run that is over has one more at its end, when no users are left, unless that is behind the window.
@@ -48,7 +50,13 @@ fn step_of(scope: &RowScope, max_points: usize) -> u32 {
     }
     // The end of a run that is over has a point of its own, and a window may begin within a point.
     let more = 1 + usize::from(scope.from > 0);
-    step_for(scope.to - scope.from, max_points.saturating_sub(more)).0
+    let max_rows = if scope.has_no_filter() {
+        u32::MAX
+    } else {
+        MAX_ROWS_OF_POINT
+    };
+    let max_points = max_points.saturating_sub(more);
+    step_for(scope.to - scope.from, max_points, max_rows).0
 }
 
 /// The second after the last one of a run that has anything.
@@ -148,18 +156,28 @@ fn points(
         .collect();
     let mut changes = vec![0_i64; points.len()];
     let point_of = |second: u32| ((second - first) / step) as usize;
-    visit_user_changes(connection, scope, from..end, step, |second, change| {
-        changes[point_of(second)] += change;
-    })?;
-    request_rows::visit(
+    let wanted = Wanted {
+        users: true,
+        requests: Requests::Counts,
+        errors: false,
+    };
+    scope_rows::visit(
         connection,
         scope,
         from..end,
         step,
-        |second, requests, failures| {
-            let point = &mut points[point_of(second)];
-            point.requests += requests;
-            point.failures += failures;
+        wanted,
+        |second, part| {
+            match part {
+                Part::Users(users) => changes[point_of(second)] += users.change(),
+                Part::Counts { requests, failures } => {
+                    let point = &mut points[point_of(second)];
+                    point.requests += requests;
+                    point.failures += failures;
+                }
+                Part::Interval { .. } | Part::Errors { .. } => {}
+            }
+            Ok(())
         },
     )?;
     let mut users = users_before(connection, scope, from)?;

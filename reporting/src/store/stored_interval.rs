@@ -29,10 +29,6 @@ const HISTOGRAMS: [&str; 2] = ["histogram", "intended_histogram"];
 pub(super) static INTERVAL_COLUMNS: LazyLock<String> =
     LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS].concat().join(", "));
 
-/// Of these, those that [`read_response`] reads.
-pub(super) static RESPONSE_COLUMNS: LazyLock<String> =
-    LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS[..1]].concat().join(", "));
-
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let places = ["?"; KEY.len() + NUMBERS + HISTOGRAMS.len()].join(", ");
     format!(
@@ -60,7 +56,7 @@ pub(super) fn add(sum: &mut IntervalSum, row: &Row<'_>, first: usize) -> StoreRe
     Ok(sum.add_encoded(&sums(row, first)?, response, intended)?)
 }
 
-/// Reads [`RESPONSE_COLUMNS`] beginning at column `first`: an interval without the histogram from the intended start.
+/// Reads [`INTERVAL_COLUMNS`] beginning at column `first` without the histogram from the intended start.
 pub(super) fn read_response(row: &Row<'_>, first: usize) -> StoreResult<SparseInterval> {
     Ok(SparseInterval {
         sums: sums(row, first)?,
@@ -69,7 +65,8 @@ pub(super) fn read_response(row: &Row<'_>, first: usize) -> StoreResult<SparseIn
     })
 }
 
-fn sums(row: &Row<'_>, first: usize) -> StoreResult<Sums> {
+/// Reads the numbers of [`INTERVAL_COLUMNS`] beginning at column `first`.
+pub(super) fn sums(row: &Row<'_>, first: usize) -> StoreResult<Sums> {
     let mut numbers = [0; NUMBERS];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = from_sql(row.get(first + index)?);

@@ -4,20 +4,15 @@ use std::collections::HashMap;
 
 use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::error::StoreResult;
-use super::integers::to_sql;
 use super::live::{endpoints, error_texts};
-use super::rollup::read_rolled;
-use super::scope::{ENDPOINT_AND_AGENT, RowScope, Scope};
-use super::second_rows::arrivals;
-use super::stored_interval::INTERVAL_COLUMNS;
-use super::{agent_rows, error_rows, stored_interval};
+use super::scope::{RowScope, Scope};
+use super::scope_rows::{self, Part, Requests, Wanted};
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{Interval, IntervalSum};
-use crate::measure::packed_counts::Precision;
-use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose};
+use crate::measure::windows::ANY_STEP;
 
 /// Everything that happened in a scope, by endpoint.
 #[derive(Debug, Clone, Default)]
@@ -88,54 +83,42 @@ pub(super) fn read(
     scope: &Scope,
 ) -> StoreResult<RunTotals> {
     let scope = RowScope::find(connection, run_id, scope)?;
+    let texts = error_texts(connection, scope.run)?;
     let mut sums: HashMap<i64, IntervalSum> = HashMap::new();
     let mut errors: HashMap<i64, u64> = HashMap::new();
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT endpoint, {} FROM intervals
-         WHERE run = ?1 AND level = ?2 AND bucket >= ?3 AND bucket < ?4 AND {ENDPOINT_AND_AGENT}",
-        *INTERVAL_COLUMNS
-    ))?;
-    for block in decompose(scope.from, scope.to, &read_rolled(connection, scope.run)?) {
-        let mut rows = statement.query(params![
-            scope.run,
-            to_sql(block.level as u64),
-            block.from,
-            block.to,
-            scope.endpoint,
-            scope.agent_filter()
-        ])?;
-        while let Some(row) = rows.next()? {
-            stored_interval::add(sums.entry(row.get(0)?).or_default(), row, 1)?;
-        }
-    }
-    agent_rows::visit(
-        connection,
-        &scope,
-        scope.from..scope.to,
-        ANY_STEP,
-        |_, row| {
-            for part in row.intervals()? {
-                if scope.has_endpoint(part.endpoint) {
-                    let sum = sums.entry(part.endpoint).or_default();
-                    sum.add_parts(&part.sums, part.response, part.intended, Precision::Full)?;
-                }
+    let mut totals = RunTotals::default();
+    let wanted = Wanted {
+        users: true,
+        requests: Requests::Intervals,
+        errors: !texts.is_empty(),
+    };
+    let seconds = scope.from..scope.to;
+    scope_rows::visit(connection, &scope, seconds, ANY_STEP, wanted, |_, part| {
+        match part {
+            Part::Users(users) => totals.arrivals.merge(users.arrivals),
+            Part::Interval { endpoint, numbers } => {
+                numbers.add_to(sums.entry(endpoint).or_default())?;
             }
-            for (error, occurrences) in row.errors().iter().copied() {
+            Part::Errors { error, occurrences } => {
                 let sum = errors.entry(error).or_default();
                 *sum = sum.saturating_add(occurrences);
             }
-            Ok(())
-        },
-    )?;
+            Part::Counts { .. } => {}
+        }
+        Ok(())
+    })?;
     let mut sums = sums
         .into_iter()
         .map(|(endpoint, mut sum)| Ok((endpoint, sum.take().to_interval()?)))
         .collect::<StoreResult<HashMap<i64, Interval>>>()?;
-    add_errors(connection, &scope, errors, &mut sums)?;
-    let mut totals = RunTotals {
-        arrivals: arrivals(connection, &scope)?,
-        ..RunTotals::default()
-    };
+    for (number, (endpoint, text)) in (0..).zip(&texts) {
+        if let Some(occurrences) = errors.get(&number)
+            && scope.has_endpoint(*endpoint)
+        {
+            let interval = sums.entry(*endpoint).or_default();
+            interval.record_error(text, *occurrences);
+        }
+    }
     for (number, endpoint) in (0..).zip(endpoints(connection, scope.run)?) {
         if let Some(interval) = sums.remove(&number).filter(|sum| !sum.is_empty()) {
             totals.endpoints.push((endpoint, interval));
@@ -145,31 +128,4 @@ pub(super) fn read(
         .endpoints
         .sort_by(|(a, _), (b, _)| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
     Ok(totals)
-}
-
-fn add_errors(
-    connection: &Connection,
-    scope: &RowScope,
-    mut occurrences: HashMap<i64, u64>,
-    sums: &mut HashMap<i64, Interval>,
-) -> StoreResult<()> {
-    let texts = error_texts(connection, scope.run)?;
-    if texts.is_empty() {
-        return Ok(());
-    }
-    for block in decompose(scope.from, scope.rolled_to, &ALL_ROLLED) {
-        error_rows::visit(connection, scope, block, |row| {
-            let sum = occurrences.entry(row.error).or_default();
-            *sum = sum.saturating_add(row.occurrences);
-        })?;
-    }
-    for (number, (endpoint, text)) in (0..).zip(&texts) {
-        if let Some(occurrences) = occurrences.get(&number)
-            && scope.has_endpoint(*endpoint)
-        {
-            let interval = sums.entry(*endpoint).or_default();
-            interval.record_error(text, *occurrences);
-        }
-    }
-    Ok(())
 }

@@ -300,7 +300,9 @@ impl AgentRows<'_> {
         for row in &rows {
             users.merge(row.users());
             errors.extend(row.errors());
-            intervals.extend(row.intervals()?);
+            for interval in row.intervals() {
+                intervals.push(interval?);
+            }
         }
         errors.sort_unstable();
         errors.dedup_by(|next, sum| {

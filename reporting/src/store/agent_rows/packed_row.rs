@@ -9,12 +9,14 @@
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
+use std::iter;
 
 use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
 
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{NUMBERS, Sums};
 use crate::store::error::{StoreError, StoreResult};
+use crate::store::integers::to_sql;
 
 const PLAIN: u8 = 0;
 const COMPRESSED: u8 = 1;
@@ -37,6 +39,11 @@ impl UserSums {
         self.started = self.started.saturating_add(other.started);
         self.stopped = self.stopped.saturating_add(other.stopped);
         self.arrivals.merge(other.arrivals);
+    }
+
+    /// How many more users there are afterwards than before.
+    pub(in crate::store) fn change(self) -> i64 {
+        to_sql(self.started) - to_sql(self.stopped)
     }
 }
 
@@ -172,28 +179,50 @@ impl<'a> PackedRow<'a> {
         &self.errors
     }
 
-    /// The intervals, in the order in which they were added.
-    pub(in crate::store) fn intervals(&self) -> StoreResult<Vec<RowInterval<'_>>> {
+    /// The intervals, in the order in which they were added; after an error no more.
+    pub(in crate::store) fn intervals(&self) -> impl Iterator<Item = StoreResult<RowInterval<'_>>> {
         let mut rest = &self.bytes[self.intervals_at..];
-        let mut intervals = Vec::new();
-        while !rest.is_empty() {
-            let endpoint = take(&mut rest)?.cast_signed();
-            let used = take(&mut rest)?;
-            let mut numbers = [0; NUMBERS];
-            for (at, number) in (0..).zip(&mut numbers) {
-                if used & (1 << at) != 0 {
-                    *number = take(&mut rest)?;
-                }
+        iter::from_fn(move || {
+            let next = (!rest.is_empty()).then(|| take_interval(&mut rest))?;
+            if next.is_err() {
+                rest = &[];
             }
-            intervals.push(RowInterval {
-                endpoint,
-                sums: Sums::from_numbers(numbers),
-                response: take_bytes(&mut rest)?,
-                intended: take_bytes(&mut rest)?,
-            });
-        }
-        Ok(intervals)
+            Some(next)
+        })
     }
+
+    /// Requests to an endpoint, or to all of them, and how many of them failed.
+    pub(in crate::store) fn counts(&self, endpoint: Option<i64>) -> StoreResult<(u64, u64)> {
+        let (mut requests, mut failures) = (0_u64, 0_u64);
+        for interval in self.intervals() {
+            let RowInterval {
+                endpoint: of, sums, ..
+            } = interval?;
+            if endpoint.is_none_or(|only| only == of) {
+                requests = requests.saturating_add(sums.requests());
+                failures = failures.saturating_add(sums.failures);
+            }
+        }
+        Ok((requests, failures))
+    }
+}
+
+#[inline]
+fn take_interval<'a>(rest: &mut &'a [u8]) -> StoreResult<RowInterval<'a>> {
+    let endpoint = take(rest)?.cast_signed();
+    let used = take(rest)?;
+    let mut numbers = [0; NUMBERS];
+    for (at, number) in (0..).zip(&mut numbers) {
+        if used & (1 << at) != 0 {
+            *number = take(rest)?;
+        }
+    }
+    Ok(RowInterval {
+        endpoint,
+        sums: Sums::from_numbers(numbers),
+        response: take_bytes(rest)?,
+        intended: take_bytes(rest)?,
+    })
 }
 
 fn unreadable() -> StoreError {

@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 15] = [
+pub(super) const MIGRATIONS: [&str; 16] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -260,5 +260,10 @@ pub(super) const MIGRATIONS: [&str; 15] = [
     // With what the sessions of browsers are signed.
     "
     CREATE TABLE session_keys (key BLOB NOT NULL);
+",
+    // Whether a run may have rows of single agents in intervals, errors and agent_seconds, which schema 10 and earlier had.
+    "
+    ALTER TABLE runs ADD COLUMN has_agent_rows INTEGER NOT NULL DEFAULT 0;
+    UPDATE runs SET has_agent_rows = 1;
 ",
 ];

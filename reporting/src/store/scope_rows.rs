@@ -1,0 +1,277 @@
+//! The rows of a scope, wherever they are: of all agents together, of single agents, of what earlier versions saved.
+//!
+//! Whatever is asked about a scope is read here, in one pass, so that where its rows are is known in one place.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, Row, params};
+
+use super::agent_rows::{self, RowInterval, UserSums};
+use super::error::StoreResult;
+use super::integers::{from_sql, small_from_sql, to_sql};
+use super::rollup::read_rolled;
+use super::scope::{AGENT, RowScope};
+use super::stored_interval::{self, INTERVAL_COLUMNS};
+use super::{error_rows, second_rows};
+use crate::measure::histogram_codec::BucketCounts;
+use crate::measure::interval::{IntervalSum, SparseInterval, Sums};
+use crate::measure::packed_counts::{PackedCounts, Precision};
+use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose, width, within_a_step};
+
+/// What is read of the rows of a scope.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted {
+    /// [`Part::Users`].
+    pub(super) users: bool,
+    pub(super) requests: Requests,
+    /// [`Part::Errors`].
+    pub(super) errors: bool,
+}
+
+/// What is read of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Requests {
+    #[default]
+    Nothing,
+    /// [`Part::Counts`].
+    Counts,
+    /// [`Part::Interval`].
+    Intervals,
+}
+
+/// A part of what a scope adds up to. Parts of the same kind add up.
+pub(super) enum Part<'a> {
+    /// Users that came and went, and iterations, whatever the endpoint.
+    Users(UserSums),
+    /// Requests, and how many of them failed.
+    Counts { requests: u64, failures: u64 },
+    /// Requests to an endpoint.
+    Interval { endpoint: i64, numbers: Numbers<'a> },
+    /// How often an error occurred, whatever the endpoint.
+    Errors { error: i64, occurrences: u64 },
+}
+
+/// An interval as it is stored.
+pub(super) enum Numbers<'a> {
+    /// Of all agents together: a row with its columns from this one on.
+    Together(&'a Row<'a>, usize),
+    OfAgent(RowInterval<'a>),
+}
+
+impl Numbers<'_> {
+    /// Everything but the histograms.
+    pub(super) fn sums(&self) -> StoreResult<Sums> {
+        match self {
+            Self::Together(row, first) => stored_interval::sums(row, *first),
+            Self::OfAgent(interval) => Ok(interval.sums),
+        }
+    }
+
+    /// Adds it to a sum.
+    pub(super) fn add_to(&self, sum: &mut IntervalSum) -> StoreResult<()> {
+        match self {
+            Self::Together(row, first) => stored_interval::add(sum, row, *first),
+            Self::OfAgent(interval) => {
+                let RowInterval {
+                    sums,
+                    response,
+                    intended,
+                    ..
+                } = interval;
+                Ok(sum.add_parts(sums, response, intended, Precision::Full)?)
+            }
+        }
+    }
+
+    /// All of it but the histogram from the intended start.
+    pub(super) fn response(&self) -> StoreResult<SparseInterval> {
+        match self {
+            Self::Together(row, first) => stored_interval::read_response(row, *first),
+            Self::OfAgent(interval) => Ok(SparseInterval {
+                sums: interval.sums,
+                response: PackedCounts::from_bytes(interval.response).to_bucket_counts()?,
+                intended: BucketCounts::default(),
+            }),
+        }
+    }
+}
+
+/// Gives `visit` the first second of each row of these seconds of a scope, and its parts. Each row belongs to one step of
+/// `step` seconds.
+pub(super) fn visit(
+    connection: &Connection,
+    scope: &RowScope,
+    seconds: Range<u32>,
+    step: u32,
+    wanted: Wanted,
+    mut visit: impl FnMut(u32, Part<'_>) -> StoreResult<()>,
+) -> StoreResult<()> {
+    let visit = &mut visit;
+    if scope.is_in_common_rows() {
+        visit_common(connection, scope, seconds.clone(), step, wanted, visit)?;
+    }
+    agent_rows::visit(connection, scope, seconds, step, |second, row| {
+        if wanted.users {
+            visit(second, Part::Users(row.users()))?;
+        }
+        if wanted.errors {
+            for (error, occurrences) in row.errors().iter().copied() {
+                visit(second, Part::Errors { error, occurrences })?;
+            }
+        }
+        match wanted.requests {
+            Requests::Nothing => Ok(()),
+            Requests::Counts => {
+                let (requests, failures) = row.counts(scope.endpoint)?;
+                visit(second, Part::Counts { requests, failures })
+            }
+            Requests::Intervals => {
+                for interval in row.intervals() {
+                    let interval = interval?;
+                    let endpoint = interval.endpoint;
+                    if scope.has_endpoint(endpoint) {
+                        let numbers = Numbers::OfAgent(interval);
+                        visit(second, Part::Interval { endpoint, numbers })?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    })
+}
+
+/// The rows that are of all agents together, or were saved by earlier versions.
+fn visit_common(
+    connection: &Connection,
+    scope: &RowScope,
+    seconds: Range<u32>,
+    step: u32,
+    wanted: Wanted,
+    visit: &mut impl FnMut(u32, Part<'_>) -> StoreResult<()>,
+) -> StoreResult<()> {
+    let all_endpoints = wanted.requests == Requests::Counts && scope.has_no_filter();
+    if wanted.users || all_endpoints {
+        second_rows::visit(connection, scope, seconds.clone(), step, |second, sum| {
+            if wanted.users {
+                visit(second, Part::Users(sum.users))?;
+            }
+            if !all_endpoints {
+                return Ok(());
+            }
+            let (requests, failures) = (sum.requests, sum.failures);
+            visit(second, Part::Counts { requests, failures })
+        })?;
+    }
+    if wanted.errors {
+        let end = if seconds.end == scope.to && step == ANY_STEP {
+            scope.rolled_to
+        } else {
+            seconds.end
+        };
+        let rolled = within_a_step(ALL_ROLLED, step);
+        for block in decompose(seconds.start, end, &rolled) {
+            error_rows::visit(connection, scope, block, |sum| {
+                let (error, occurrences) = (sum.error, sum.occurrences);
+                visit(sum.bucket, Part::Errors { error, occurrences })
+            })?;
+        }
+    }
+    match wanted.requests {
+        Requests::Counts if !all_endpoints => {
+            let columns = "requests, failures";
+            visit_intervals(connection, scope, seconds, step, columns, |second, row| {
+                let (requests, failures) = (from_sql(row.get(2)?), from_sql(row.get(3)?));
+                visit(second, Part::Counts { requests, failures })
+            })
+        }
+        Requests::Intervals => {
+            let columns = &INTERVAL_COLUMNS;
+            visit_intervals(connection, scope, seconds, step, columns, |second, row| {
+                let (endpoint, numbers) = (row.get(1)?, Numbers::Together(row, 2));
+                visit(second, Part::Interval { endpoint, numbers })
+            })
+        }
+        Requests::Nothing | Requests::Counts => Ok(()),
+    }
+}
+
+/// Gives `visit` rows of intervals: bucket, endpoint and these columns. Those of one endpoint are looked up, because the rows
+/// of all others stand between them.
+fn visit_intervals(
+    connection: &Connection,
+    scope: &RowScope,
+    seconds: Range<u32>,
+    step: u32,
+    columns: &str,
+    mut visit: impl FnMut(u32, &Row<'_>) -> StoreResult<()>,
+) -> StoreResult<()> {
+    let place = match scope.endpoint {
+        Some(_) => "bucket = ?3 AND endpoint = ?4",
+        None => "bucket >= ?3 AND bucket < ?4",
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT bucket, endpoint, {columns} FROM intervals WHERE run = ?1 AND level = ?2 AND {place} AND {AGENT}"
+    ))?;
+    let mut query = |level: i64, place: (u32, i64)| {
+        let mut rows = statement.query(params![
+            scope.run,
+            level,
+            place.0,
+            place.1,
+            scope.agent_filter()
+        ])?;
+        while let Some(row) = rows.next()? {
+            visit(small_from_sql(row.get(0)?), row)?;
+        }
+        StoreResult::Ok(())
+    };
+    let rolled = within_a_step(read_rolled(connection, scope.run)?, step);
+    for block in decompose(seconds.start, seconds.end, &rolled) {
+        let level = to_sql(block.level as u64);
+        match scope.endpoint {
+            Some(endpoint) => (block.from..block.to)
+                .step_by(width(block.level) as usize)
+                .try_for_each(|bucket| query(level, (bucket, endpoint)))?,
+            None => query(level, (block.from, block.to.into()))?,
+        }
+    }
+    Ok(())
+}
+
+/// Users of a scope that are active at the instant `second`, whatever its window: started before it and not stopped
+/// before it.
+pub(super) fn users_before(
+    connection: &Connection,
+    scope: &RowScope,
+    second: u32,
+) -> StoreResult<i64> {
+    let mut users = 0;
+    let wanted = Wanted {
+        users: true,
+        ..Wanted::default()
+    };
+    visit(connection, scope, 0..second, ANY_STEP, wanted, |_, part| {
+        if let Part::Users(sum) = part {
+            users += sum.change();
+        }
+        Ok(())
+    })?;
+    Ok(users)
+}
+
+/// All requests of a scope.
+pub(super) fn requests(connection: &Connection, scope: &RowScope) -> StoreResult<u64> {
+    let mut sum = 0_u64;
+    let wanted = Wanted {
+        requests: Requests::Counts,
+        ..Wanted::default()
+    };
+    let seconds = scope.from..scope.to;
+    visit(connection, scope, seconds, ANY_STEP, wanted, |_, part| {
+        if let Part::Counts { requests, .. } = part {
+            sum = sum.saturating_add(requests);
+        }
+        Ok(())
+    })?;
+    Ok(sum)
+}
