@@ -151,7 +151,7 @@ async fn users_come_and_go_while_the_run_goes_on() {
             .unwrap();
         let message = ToAgent::Profile {
             run_id: RUN.into(),
-            profile: profile.clone(),
+            profile: profile.clone().into(),
         };
         connection.say(&message).await;
         while (saved.started, saved.stopped) != (started, stopped) {

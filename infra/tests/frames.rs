@@ -76,7 +76,7 @@ fn load_profiles_travel_whole() {
     let start = ToAgent::Start {
         run_id: "r1".into(),
         start_at: WallTime::from_micros(1),
-        profile: profile.clone(),
+        profile: profile.clone().into(),
         set_up_data: Some(vec![7, 8].into()),
     };
     let bytes = frame(
@@ -87,7 +87,7 @@ fn load_profiles_travel_whole() {
     assert_eq!(decode::<ToAgent>(&bytes).expect("a start"), start);
     let change = ToAgent::Profile {
         run_id: "r1".into(),
-        profile: profile.clone(),
+        profile: profile.clone().into(),
     };
     let bytes = frame(b"\x81\xa7Profile\x82\xa6run_id\xa2r1\xa7profile", b"");
     assert_eq!(encode(&change), bytes);

@@ -176,7 +176,7 @@ impl Scene {
         let workers = (0..test.workers).collect();
         let prepare = Prepare {
             run_id: RUN.into(),
-            test,
+            test: test.into(),
             workers,
         };
         let prepare = ToAgent::Prepare(Box::new(prepare));
@@ -224,7 +224,7 @@ impl Connection {
     pub(crate) async fn start_run(&mut self, test: &LoadTest) {
         let prepare = Prepare {
             run_id: RUN.into(),
-            test: test.clone(),
+            test: test.clone().into(),
             workers: (0..test.workers).collect(),
         };
         self.say(&ToAgent::Prepare(Box::new(prepare))).await;
@@ -242,7 +242,7 @@ impl Connection {
             set_up_data: None,
             run_id: RUN.into(),
             start_at: WallTime::of_system(),
-            profile: test.profile(),
+            profile: test.profile().into(),
         })
         .await;
     }

@@ -9,9 +9,11 @@
 //! coordinator saves a snapshot, then acknowledges it; the agent keeps what is unacknowledged and sends it
 //! again, unchanged, after a reconnect; the coordinator ignores numbers it has saved.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{SetUpData, Snapshot};
+use super::{SetUpData, Snapshot, shared};
 use crate::base::{
     AgentSecret, BuildInfo, MAX_HELD_RUNS, MAX_SCENARIOS, RunId, RunTime, WallTime, bounded_list,
 };
@@ -87,7 +89,8 @@ pub enum ToAgent {
         #[serde(rename = "start_at_us")]
         start_at: WallTime,
         /// The number of users over time.
-        profile: LoadProfile,
+        #[serde(with = "shared")]
+        profile: Arc<LoadProfile>,
         /// What the scenario's set-up made, for every worker.
         #[serde(default)]
         set_up_data: Option<SetUpData>,
@@ -97,7 +100,8 @@ pub enum ToAgent {
         /// The run.
         run_id: RunId,
         /// The whole profile, as it is now.
-        profile: LoadProfile,
+        #[serde(with = "shared")]
+        profile: Arc<LoadProfile>,
     },
     /// End the load now: requests in flight may finish within the stop timeout.
     Stop {
@@ -194,7 +198,8 @@ pub struct Prepare {
     /// The run.
     pub run_id: RunId,
     /// Its definition.
-    pub test: LoadTest,
+    #[serde(with = "shared")]
+    pub test: Arc<LoadTest>,
     /// Global indexes of the workers to start, each below `test.workers`.
     pub workers: Vec<u32>,
 }

@@ -6,6 +6,7 @@ mod frames;
 mod generator_notice;
 mod messages;
 mod set_up_data;
+mod shared;
 mod snapshot;
 
 pub use crate::base::{

@@ -35,7 +35,7 @@ async fn users_change_while_running_and_survive_a_restart() {
     };
     let last = *profile.steps.last().unwrap();
     assert_eq!((last.users, last.over_us), (25, 2_000_000));
-    assert_eq!(site.run(&run_id).await.profile, profile, "saved");
+    assert_eq!(site.run(&run_id).await.profile, *profile, "saved");
     assert!(
         texts(&site, &run_id)
             .await
@@ -95,7 +95,7 @@ async fn a_load_shape_of_the_scenario_rules() {
     let Some(ToAgent::Start { profile, .. }) = agent.receive().await else {
         panic!("the agent should be asked to start");
     };
-    assert_eq!(profile, shape);
+    assert_eq!(*profile, shape);
     let saved = site.run(&run.id).await;
     assert_eq!(
         (saved.test.users, saved.test.duration_s, saved.profile),

@@ -209,7 +209,7 @@ async fn a_run_is_run_again_with_changes_and_its_secrets_entered_again() {
     test.duration_s = 20;
     // Nothing was said of workers: one for each core of the agent.
     test.workers = 2;
-    assert_eq!(prepare.test, test);
+    assert_eq!(*prepare.test, test);
     assert_eq!(
         site.get("/runs/nosuchrun/again").await.status,
         StatusCode::NOT_FOUND

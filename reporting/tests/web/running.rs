@@ -82,7 +82,7 @@ pub(crate) async fn running(site: &Site, agent: &mut FakeAgent, body: Value) -> 
     let ToAgent::Prepare(prepare) = prepare else {
         unreachable!("waited for it");
     };
-    let test = serde_json::to_value(prepare.test).expect("a test is JSON");
+    let test = serde_json::to_value(&*prepare.test).expect("a test is JSON");
     (id, test)
 }
 
@@ -263,7 +263,7 @@ async fn options_and_selections_reach_the_agent_and_secrets_no_other() {
         unreachable!("waited for it");
     };
     assert_eq!(
-        serde_json::to_value(prepare.test).expect("a test is JSON"),
+        serde_json::to_value(&*prepare.test).expect("a test is JSON"),
         test
     );
 }

@@ -4,6 +4,7 @@ mod preparation;
 mod staying;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -216,7 +217,7 @@ impl Owner {
             ToAgent::Prepare(prepare) => self.on_prepare(&prepare),
             ToAgent::Profile { run_id, profile } => {
                 if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.change_profile(profile, now);
+                    run.change_profile(Arc::unwrap_or_clone(profile), now);
                 }
             }
             ToAgent::Start {
@@ -229,6 +230,7 @@ impl Owner {
                 let run_zero = self.clock.instant_of(self.offset.local_time(start_at));
                 let run_zero_at = WallClock::start().shows_at(run_zero);
                 if let Some(run) = self.runs.get_mut(&run_id) {
+                    let profile = Arc::unwrap_or_clone(profile);
                     run.start(run_zero, run_zero_at, profile, set_up_data, now);
                 }
             }

@@ -65,7 +65,7 @@ impl Owner {
             Err(_) => {
                 prepare.workers.clear();
                 // What was not admitted may be beyond what can be added to a time.
-                prepare.test.stop_timeout_s = 0;
+                Arc::make_mut(&mut prepare.test).stop_timeout_s = 0;
                 Plan::without_workers()
             }
         };

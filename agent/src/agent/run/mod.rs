@@ -212,7 +212,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         );
         for &index in &prepare.workers {
             let message = ToWorker::Prepare {
-                test: Box::new(test.clone()),
+                test: Box::new((**test).clone()),
                 worker: index,
                 evaluates_shape: index == 0 && self.worker_evaluates_shape,
             };

@@ -1,5 +1,6 @@
 //! What becomes of a run when its agents get ready, end, are lost, return or are silent.
 
+use std::slice;
 use std::time::Duration;
 
 use super::{PREPARE_TIMEOUT, Presence, RunEffect, RunLifecycle};
@@ -149,7 +150,7 @@ impl RunLifecycle {
                 // It may have lost the order to prepare; sent twice it is harmless, and answered again.
                 self.presence
                     .insert(agent_id.to_owned(), Presence::Preparing);
-                effects.extend(self.agent(agent_id).map(|agent| self.prepare(agent)));
+                effects.extend(self.prepare(self.agent(agent_id).map_or(&[], slice::from_ref)));
             }
             _ if !holds_run => {
                 effects.extend(self.give_up(agent_id, GapCause::AgentLost));

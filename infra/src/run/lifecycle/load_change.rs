@@ -1,6 +1,7 @@
 //! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ChangeRefused, RunEffect, RunLifecycle};
@@ -80,11 +81,12 @@ impl RunLifecycle {
             RunEffect::Log(format!("changing to {users} users {how}, as requested")),
             RunEffect::Save,
         ];
+        let profile = Arc::new(self.record.profile.clone());
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
             agent_id: agent_id.clone(),
             message: ToAgent::Profile {
                 run_id: self.record.id.clone(),
-                profile: self.record.profile.clone(),
+                profile: Arc::clone(&profile),
             },
         }));
         effects

@@ -57,6 +57,7 @@ mod time_base;
 mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{AgentId, RunTime, WallTime};
@@ -116,12 +117,7 @@ impl RunLifecycle {
     pub fn begin(record: RunRecord, lease: Duration, now: WallTime) -> (Self, Vec<RunEffect>) {
         let mut run = Self::without_agents(record, lease);
         run.expect_all(now);
-        let effects = run
-            .record
-            .agents
-            .iter()
-            .map(|agent| run.prepare(agent))
-            .collect();
+        let effects = run.prepare(&run.record.agents);
         (run, effects)
     }
 
@@ -304,9 +300,10 @@ impl RunLifecycle {
         self.knows_run_zero = true;
         self.set_deadline(self.running_deadline());
         let mut effects = vec![RunEffect::Save];
+        let start = self.start(start_at);
         effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
             agent_id: agent_id.clone(),
-            message: self.start(start_at),
+            message: start.clone(),
         }));
         effects
     }
@@ -315,7 +312,7 @@ impl RunLifecycle {
         ToAgent::Start {
             run_id: self.record.id.clone(),
             start_at,
-            profile: self.record.profile.clone(),
+            profile: Arc::new(self.record.profile.clone()),
             set_up_data: self.set_up_data.clone(),
         }
     }
@@ -418,19 +415,22 @@ impl RunLifecycle {
             .map_or(now.min(planned), |end| end.min(now.max(started)))
     }
 
-    fn prepare(&self, agent: &RunAgent) -> RunEffect {
-        RunEffect::Send {
+    /// Asks some of the run's agents to prepare. They share the test, which may be long.
+    fn prepare(&self, agents: &[RunAgent]) -> Vec<RunEffect> {
+        // What was asked for has become a number, which agents check.
+        let test = Arc::new(LoadTest {
+            auto_workers: false,
+            ..self.record.test.clone()
+        });
+        let prepare = |agent: &RunAgent| RunEffect::Send {
             agent_id: agent.id.clone(),
             message: ToAgent::Prepare(Box::new(Prepare {
                 run_id: self.record.id.clone(),
-                // What was asked for has become a number, which agents check.
-                test: LoadTest {
-                    auto_workers: false,
-                    ..self.record.test.clone()
-                },
+                test: Arc::clone(&test),
                 workers: agent.workers.clone(),
             })),
-        }
+        };
+        agents.iter().map(prepare).collect()
     }
 
     fn stop(&self, agent_id: &AgentId) -> RunEffect {

@@ -51,7 +51,7 @@ impl RunLifecycle {
         self.positions = positions_of(&self.record);
         self.expect_all(now);
         let mut effects = vec![RunEffect::Save];
-        effects.extend(self.record.agents.iter().map(|agent| self.prepare(agent)));
+        effects.extend(self.prepare(&self.record.agents));
         effects
     }
 

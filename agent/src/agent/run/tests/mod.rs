@@ -70,7 +70,7 @@ impl Stage {
         };
         let prepare = Prepare {
             run_id: "run".into(),
-            test,
+            test: test.into(),
             workers: vec![1, 3],
         };
         let plan = Plan {

@@ -25,7 +25,7 @@ fn users_change_while_running_and_who_returns_hears_of_it() {
     let profile = profile.clone();
     let effects = run.handle(returned("b"), now + Duration::from_secs(1));
     assert!(
-        effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: sent, .. }, .. } if *sent == profile)),
+        effects.iter().any(|effect| matches!(effect, RunEffect::Send { message: ToAgent::Start { profile: sent, .. }, .. } if **sent == profile)),
         "{effects:?}"
     );
 }
@@ -82,10 +82,10 @@ fn the_load_shape_of_worker_0_rules_and_is_saved_before_the_start() {
             panic!("the run should start: {effects:?}");
         };
         assert!(effects.contains(&RunEffect::Save));
-        assert_eq!(*profile, shape(50, ends_at_s), "cut at the duration");
+        assert_eq!(**profile, shape(50, ends_at_s), "cut at the duration");
         let test = &run.record().test;
         assert_eq!((test.users, test.duration_s), (50, ends_at_s));
-        assert_eq!(run.record().profile, *profile);
+        assert_eq!(run.record().profile, **profile);
         let _ = run.handle(RunEvent::Tick, at(60_000_000));
         assert_eq!(run.record().phase, RunPhase::Running);
     }

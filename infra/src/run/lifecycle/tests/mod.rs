@@ -131,6 +131,30 @@ fn sent(effects: &[RunEffect]) -> Vec<(AgentId, &'static str)> {
         .collect()
 }
 
+#[test]
+fn all_agents_share_what_they_are_sent() {
+    let (mut run, prepares) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
+    let _ = run.handle(ready("a"), at(1));
+    let starts = run.handle(ready("b"), at(2));
+    let (mut tests, mut profiles) = (Vec::new(), Vec::new());
+    for effect in prepares.iter().chain(&starts) {
+        match effect {
+            RunEffect::Send {
+                message: ToAgent::Prepare(prepare),
+                ..
+            } => tests.push(&prepare.test),
+            RunEffect::Send {
+                message: ToAgent::Start { profile, .. },
+                ..
+            } => profiles.push(profile),
+            _ => {}
+        }
+    }
+    assert_eq!((tests.len(), profiles.len()), (2, 2));
+    assert!(Arc::ptr_eq(tests[0], tests[1]));
+    assert!(Arc::ptr_eq(profiles[0], profiles[1]));
+}
+
 fn running() -> RunLifecycle {
     let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
     let _ = run.handle(ready("a"), at(1));
@@ -472,7 +496,7 @@ proptest! {
                     RunEffect::Send { message: ToAgent::Start { profile, .. } | ToAgent::Profile { profile, .. }, .. } => Some((place, profile)),
                     _ => None,
                 }).collect();
-                assert!(sent_profiles.iter().all(|(place, profile)| save < *place && **profile == after.profile));
+                assert!(sent_profiles.iter().all(|(place, profile)| save < *place && ***profile == after.profile));
                 match before.phase {
                     RunPhase::Preparing => assert_eq!(after.test.users, after.profile.most_users()),
                     _ => {
