@@ -2,14 +2,16 @@
 //!
 //! All users of a worker share one thread. Code that blocks it holds up all of them, and every response time measured
 //! meanwhile includes it. A watchdog on another thread looks every few milliseconds whether the poll of a user that it
-//! saw last is still under way. All that this costs a user is a few stores at each poll, and no look at a clock.
+//! saw last is still under way. All that this costs a user is a few stores and a load at each poll, and no look at a clock.
+//! While no user is polled the watchdog sleeps, and the next poll wakes it.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
 /// What the thread of a load does: of one thread, so only for a runtime that has no other.
 #[derive(Debug, Default)]
@@ -18,6 +20,9 @@ pub struct LoopWatch {
     polls: AtomicU64,
     /// The user type that is polled and its task: two [`NameId`]s.
     at: AtomicU64,
+    /// Whether the next poll is to wake `watchdog`.
+    wakes: AtomicBool,
+    watchdog: Mutex<Option<Thread>>,
 }
 
 /// A poll that was under way when the watch looked.
@@ -36,6 +41,36 @@ impl LoopWatch {
         (same && poll % 2 == 1).then_some(ObservedPoll { poll, at })
     }
 
+    /// How many polls have begun and ended, together: while this is the same and none is under way, no user's code has run.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Acquire)
+    }
+
+    /// Has the next poll unpark the thread that calls this. A poll that begins in the same moment may not yet do so, so
+    /// see after a while that there was none before parking.
+    pub fn wake_at_next_poll(&self) {
+        *self.watchdog() = Some(thread::current());
+        self.wakes.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the next poll wakes the watchdog.
+    pub fn wakes_at_next_poll(&self) -> bool {
+        self.wakes.load(Ordering::SeqCst)
+    }
+
+    #[cold]
+    fn wake(&self) {
+        self.wakes.store(false, Ordering::SeqCst);
+        if let Some(watchdog) = self.watchdog().take() {
+            watchdog.unpark();
+        }
+    }
+
+    /// A panic while it is held leaves a thread that is still good.
+    fn watchdog(&self) -> MutexGuard<'_, Option<Thread>> {
+        self.watchdog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Polls this future as what is called `name`.
     pub async fn polled<F: Future>(&self, name: &str, future: F) -> F::Output {
         let name = NameId::of(name);
@@ -52,6 +87,9 @@ impl LoopWatch {
         self.at
             .store(u64::from(user_type.0) << 32, Ordering::Relaxed);
         self.count();
+        if self.wakes.load(Ordering::Relaxed) {
+            self.wake();
+        }
         PollUnderWay(self)
     }
 
@@ -165,6 +203,26 @@ mod tests {
         assert_eq!(watch.look(), None);
         let _poll = watch.begin(NameId::of("Shopper"));
         assert!(!watch.look().unwrap().is_same_poll(second));
+    }
+
+    #[test]
+    fn the_next_poll_wakes_the_watchdog_once() {
+        let watch = LoopWatch::default();
+        drop(watch.begin(NameId::of("Shopper")));
+        assert_eq!(watch.polls(), 2);
+        watch.wake_at_next_poll();
+        assert!(watch.wakes_at_next_poll());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(watch.begin(NameId::of("Shopper")));
+                drop(watch.begin(NameId::of("Shopper")));
+            });
+            while watch.wakes_at_next_poll() {
+                thread::park();
+            }
+        });
+        assert_eq!(watch.polls(), 6);
+        assert!(watch.watchdog().is_none());
     }
 
     #[tokio::test]

@@ -1,14 +1,14 @@
 //! Notices users' code that blocks the thread which all users of a worker share.
 //!
-//! A thread beside the load thread looks every 10 ms whether the poll of a user that it saw last is still running. A
-//! thread that does not get a processor looks the same from outside and is not the users' fault: time in which the watchdog
+//! A thread beside the load thread looks every 10 ms whether the poll of a user that it saw last is still running; it sleeps
+//! while no user's code has run for a while, until some does. A thread that does not get a processor looks the same from outside and is not the users' fault: time in which the watchdog
 //! itself came late, or in which the thread waited for a processor according to the system, does not count.
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,10 @@ use super::thread_times::{ThreadTimes, TimedThread};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Looks after which no user's code has run for a while.
+const IDLE_AFTER: u32 = 10;
+/// It sleeps no longer, because when a thread sees what another has written is not promised.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// From here on a poll has blocked the thread.
 const BLOCKED_FROM: Duration = Duration::from_millis(50);
 /// A poll that has not returned yet is reported after this time, and again each time that has doubled.
@@ -25,8 +29,7 @@ const STILL_BLOCKED_FROM: Duration = Duration::from_secs(1);
 
 /// The watchdog of a thread, until it is dropped.
 pub(crate) struct Watchdog {
-    /// Closed to end it.
-    ending: Option<mpsc::Sender<()>>,
+    ending: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -34,14 +37,20 @@ impl Watchdog {
     /// Watches the thread that calls this, which runs what `watch` is about, and reports to the recorder. Without a thread
     /// to spare nothing is watched.
     pub(crate) fn beside_this_thread(watch: &Arc<LoopWatch>, recorder: &Arc<dyn Recorder>) -> Self {
-        let (ending, ended) = mpsc::channel();
+        let ending = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&ending);
         let (watch, recorder) = (Arc::clone(watch), Arc::clone(recorder));
         let thread_times = TimedThread::this();
         let thread = thread::Builder::new()
             .name("watchdog".to_owned())
             .spawn(move || {
                 let mut detector = Detector::new(Instant::now());
-                while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let mut pause = Pause::default();
+                loop {
+                    thread::park_timeout(pause.until_next_look(&watch));
+                    if ended.load(Ordering::Acquire) {
+                        break;
+                    }
                     let found = detector.look(Instant::now(), watch.look(), || {
                         thread_times.times().unwrap_or_default()
                     });
@@ -54,7 +63,7 @@ impl Watchdog {
             tracing::warn!("blocking code of users will not be noticed: {error}");
         }
         Self {
-            ending: Some(ending),
+            ending,
             thread: thread.ok(),
         }
     }
@@ -62,10 +71,43 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.ending = None;
+        self.ending.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // What it panicked with was printed.
             let _ = thread.join();
+        }
+    }
+}
+
+/// How long to wait for the next look.
+#[derive(Debug, Default)]
+struct Pause {
+    /// Polls that had begun and ended at the last look.
+    polls: u64,
+    /// Looks since any did.
+    idle_looks: u32,
+}
+
+impl Pause {
+    fn until_next_look(&mut self, watch: &LoopWatch) -> Duration {
+        let polls = watch.polls();
+        if polls != self.polls || !polls.is_multiple_of(2) {
+            *self = Self {
+                polls,
+                idle_looks: 0,
+            };
+            return LOOK_EVERY;
+        }
+        self.idle_looks = self.idle_looks.saturating_add(1);
+        if self.idle_looks < IDLE_AFTER {
+            LOOK_EVERY
+        } else if watch.wakes_at_next_poll() {
+            // It was so at the look before, and no poll has begun since.
+            LONGEST_SLEEP
+        } else {
+            watch.wake_at_next_poll();
+            LOOK_EVERY
         }
     }
 }

@@ -141,3 +141,69 @@ fn a_poll_that_never_returns_is_reported_while_it_goes_on() {
     });
     assert_eq!(hand.look(10, None), over);
 }
+
+/// Code that is polled once.
+fn poll_once(watch: &LoopWatch, code: &str, work: impl FnOnce()) {
+    let mut polled = pin!(watch.polled(code, async { work() }));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(polled.as_mut().poll(&mut context).is_ready());
+}
+
+#[test]
+fn looks_are_rare_while_nothing_runs_and_as_ever_from_the_next_poll_on() {
+    let watch = LoopWatch::default();
+    let mut pause = Pause::default();
+    poll_once(&watch, "begin", || ());
+    for _ in 0..IDLE_AFTER + 1 {
+        assert_eq!(pause.until_next_look(&watch), LOOK_EVERY);
+    }
+    // The poll may have begun as the flag was set: one more look.
+    assert!(watch.wakes_at_next_poll());
+    assert_eq!(pause.until_next_look(&watch), LONGEST_SLEEP);
+    poll_once(&watch, "work", || {
+        assert!(!watch.wakes_at_next_poll());
+        for _ in 0..2 * IDLE_AFTER {
+            assert_eq!(pause.until_next_look(&watch), LOOK_EVERY);
+        }
+    });
+    assert_eq!(pause.until_next_look(&watch), LOOK_EVERY);
+}
+
+/// Keeps what was reported.
+#[derive(Debug, Default)]
+struct Reported(std::sync::Mutex<Vec<String>>);
+
+impl Recorder for Reported {
+    fn request(&self, _: &greylag_scenarios::RequestSample<'_>) {}
+
+    fn user_started(&self) {}
+
+    fn user_stopped(&self) {}
+
+    fn task_error(&self, _: &str, _: &str) {}
+
+    fn generator_limit(&self, limit: GeneratorLimit<'_>) {
+        if let GeneratorLimit::BlockedLoop { task, .. } = limit {
+            self.0.lock().unwrap().push(task.to_owned());
+        }
+    }
+}
+
+#[test]
+fn code_that_blocks_after_a_long_sleep_is_noticed() {
+    let watch = Arc::new(LoopWatch::default());
+    let reported = Arc::new(Reported::default());
+    let recorder: Arc<dyn Recorder> = Arc::clone(&reported) as _;
+    let _watchdog = Watchdog::beside_this_thread(&watch, &recorder);
+    let pause = Duration::from_millis(1);
+    while !watch.wakes_at_next_poll() {
+        thread::sleep(pause);
+    }
+    poll_once(&watch, "sleepy", || {
+        // Until it has been seen, however late the watchdog comes.
+        while reported.0.lock().unwrap().is_empty() {
+            thread::sleep(pause);
+        }
+    });
+    assert_eq!(reported.0.lock().unwrap()[0], "sleepy");
+}
