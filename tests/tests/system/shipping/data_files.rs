@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use greylag_tests::wait::until_true;
-use greylag_tests::{AccessLog, Nginx, heavy};
+use greylag_tests::{AccessLog, Cluster, Nginx, START_TIMEOUT, heavy};
 use tempfile::TempDir;
 
-use super::{fetched, lab, run};
+use super::{fetched, lab, run, stock};
 use crate::command_line::results::read_summary;
 use crate::support::{RUN_TIMEOUT, SOON, greylag};
 
@@ -119,6 +120,37 @@ async fn data_files_travel_with_the_program() {
     assert_eq!(deleted.code, Some(0), "{deleted:?}");
     let left = fs::read_dir(cluster.data().join("builds")).expect("a directory");
     assert_eq!(left.count(), 0, "the data files go with their build");
+}
+
+/// Skipped, with a reason in the output, without root.
+#[tokio::test]
+async fn workers_of_another_user_find_their_data_files() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root may start processes of another user");
+        return;
+    }
+    let _turn = heavy().await;
+    let directory = TempDir::new().expect("a directory");
+    let here = directory.path();
+    // The other user must get through to the cache.
+    fs::set_permissions(here, fs::Permissions::from_mode(0o755)).expect("ours");
+    let cache = here.join("cache").to_str().expect("a text").to_owned();
+    let mut cluster = Cluster::start_with(&stock(), &["--accept-uploads"]).await;
+    let url = cluster.api().url().to_owned();
+    let user = [
+        "--accept-uploads",
+        "--cache",
+        &cache,
+        "--worker-user",
+        "nobody",
+    ];
+    cluster.start_agent_at(&url, "east", "lab", &user);
+    cluster.api().wait_for_agents("lab", 1, START_TIMEOUT).await;
+    write_rows(here, &["eve"]);
+    let nginx = Nginx::start().await;
+    let ended = run(&greylag(), &cluster, &nginx.url(), here, &TEST).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(rows_of(&nginx.finish().await), ["eve"].into());
 }
 
 #[tokio::test]
