@@ -50,7 +50,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{AgentId, RunId, RunRecord, SetUpData, WallClock};
+use greylag_infra::{AgentId, Gap, RunId, RunRecord, SetUpData, WallClock};
 
 use self::check_pool::CheckPool;
 use self::disk_space::DiskSpace;
@@ -196,6 +196,33 @@ impl Store {
             Ok(())
         };
         self.inner.writer.run(updated).await
+    }
+
+    /// Keeps what follows from the end of an agent that was given up and has handed over its results of a run that is
+    /// over, and gives the run. What other agents hand over meanwhile stays as it is.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn save_late_end(
+        &self,
+        run_id: &RunId,
+        gap: Option<Gap>,
+    ) -> Result<RunRecord, StoreError> {
+        let id = run_id.to_owned();
+        let saved = move |state: &mut WriterState| {
+            let record = state.transaction(|connection| {
+                let record = run_rows::by_id(connection, &id)?;
+                let mut record = record.ok_or_else(|| StoreError::UnknownRun(id.shortened()))?;
+                if let Some(gap) = gap {
+                    record.completeness.add(gap);
+                }
+                run_rows::update(connection, &record)?;
+                Ok(record)
+            })?;
+            state.forget(&id);
+            Ok(record)
+        };
+        self.inner.writer.run(saved).await
     }
 
     /// Keeps what a run's set-up made, until the run is over.

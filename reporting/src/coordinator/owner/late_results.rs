@@ -32,7 +32,7 @@ impl Owner {
     pub(super) async fn take_late_end(&mut self, agent_id: &AgentId, run_id: &RunId) {
         let coordinator = self.coordinator.clone();
         // The end was saved with the results, and a record that is read says what follows from it.
-        let mut record = match coordinator.store().run(run_id).await {
+        let record = match coordinator.store().run(run_id).await {
             Ok(Some(record)) => record,
             Ok(None) => return,
             Err(error) => {
@@ -48,22 +48,22 @@ impl Owner {
             Some(agent) if agent.end.is_some() => agent.name.clone(),
             _ => return,
         };
-        match count_check::disagreement(&coordinator, &record).await {
-            Ok(None) => {}
-            Ok(Some((counted, saved))) => {
-                record
-                    .completeness
-                    .add(Gap::counts_disagree(counted, saved));
-            }
+        let gap = match count_check::disagreement(&coordinator, &record).await {
+            Ok(None) => None,
+            Ok(Some((counted, saved))) => Some(Gap::counts_disagree(counted, saved)),
             // Nothing is saved that was not compared.
             Err(error) => {
                 tracing::error!(%error, run = %run_id, "cannot read the results to check them");
                 return;
             }
-        }
-        if let Err(error) = coordinator.store().update_run(&record).await {
-            tracing::error!(%error, run = %run_id, "cannot save a run that an agent has delivered");
-        }
+        };
+        let record = match coordinator.store().save_late_end(run_id, gap).await {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, run = %run_id, "cannot save a run that an agent has delivered");
+                return;
+            }
+        };
         let text = match record.remark() {
             None => {
                 format!("agent {agent} delivered its remaining results; the run is complete")

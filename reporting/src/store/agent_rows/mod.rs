@@ -3,7 +3,7 @@
 //! What a snapshot adds to an agent and a second is one row, so that nothing has to be read to write it, and the rows of
 //! a moment are neighbours in the file whichever agents they are of. Rows of the same place add up. A run of a single
 //! agent needs none, because all of it is that agent's ([`Grain::None`]). Only at the places of longer stretches, to which
-//! an agent that is always late adds with each snapshot, a few rows are made one.
+//! an agent that is always late adds with each snapshot, a few rows are made one, without those that cannot be read.
 //!
 //! Rows of longer stretches are made in time, agent by agent in turn, so that never all of them are due together. How
 //! far they are there follows from one number of the run alone ([`rolled`]).
@@ -159,36 +159,70 @@ impl AgentRows<'_> {
         agent: i64,
         level: usize,
         bucket: u32,
-        parts: Vec<Vec<u8>>,
+        mut parts: Vec<Vec<u8>>,
     ) -> StoreResult<()> {
         let place = bucket..bucket.saturating_add(1);
         let known = self.packed_rows(agent, level, place)?;
-        let replace = known.len() >= MAX_ROWS_OF_PLACE;
-        let added = parts.len();
-        let mut all = parts;
-        if replace {
-            all.extend(known);
-        }
-        let sum = match all.as_slice() {
-            [_] => None,
-            all => self.pack_sum(agent, level, bucket, all).or_else(|error| {
-                self.sum.take();
-                match error {
-                    // They stay apart.
-                    StoreError::Unreadable(_) => Ok(None),
-                    error => Err(error),
-                }
-            })?,
-        };
-        let Some(sum) = sum else {
-            return all[..added]
-                .iter()
-                .try_for_each(|part| self.insert(agent, level, bucket, part));
-        };
-        if replace {
+        if known.len() >= MAX_ROWS_OF_PLACE {
             self.delete(agent, level, bucket)?;
+            parts.extend(known);
         }
-        self.insert(agent, level, bucket, &sum)
+        if let [only] = parts.as_slice() {
+            return self.insert(agent, level, bucket, only);
+        }
+        // Those that cannot be added up would fill the place.
+        let sum = match self.pack_sum(agent, level, bucket, &parts) {
+            Err(StoreError::Unreadable(_)) => {
+                self.sum.take();
+                let readable = self.readable(agent, level, bucket, parts)?;
+                self.pack_sum(agent, level, bucket, &readable)?
+            }
+            sum => sum?,
+        };
+        match sum {
+            Some(sum) => self.insert(agent, level, bucket, &sum),
+            None => {
+                self.log_left_out(agent, level, bucket, "it is too long");
+                Ok(())
+            }
+        }
+    }
+
+    /// Those of an agent's rows that can be added up.
+    fn readable(
+        &mut self,
+        agent: i64,
+        level: usize,
+        bucket: u32,
+        parts: Vec<Vec<u8>>,
+    ) -> StoreResult<Vec<Vec<u8>>> {
+        let mut readable = Vec::new();
+        for part in parts {
+            let added = self.add_up(&part);
+            self.sum.take();
+            match added {
+                Ok(()) => readable.push(part),
+                Err(StoreError::Unreadable(reason)) => {
+                    self.log_left_out(agent, level, bucket, &reason);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(readable)
+    }
+
+    fn add_up(&mut self, packed: &[u8]) -> StoreResult<()> {
+        let precision = self.grain.precision();
+        for interval in PackedRow::read(packed)?.intervals() {
+            let RowInterval {
+                sums,
+                response,
+                intended,
+                ..
+            } = interval?;
+            self.sum.add_parts(&sums, response, intended, precision)?;
+        }
+        Ok(())
     }
 
     /// Makes the rows of longer stretches that are due when the run has come to this second.

@@ -133,18 +133,30 @@ fn late_seconds_of_a_stretch_are_one_row_and_those_of_many_snapshots_few() {
 }
 
 #[test]
-fn late_seconds_that_cannot_be_added_up_stay_apart() {
+fn late_seconds_that_cannot_be_added_up_do_not_fill_their_place() {
     let dir = tempfile::tempdir().unwrap();
     let connection = schema::open_writer(dir.path()).unwrap();
     let mut sum = IntervalSum::default();
     let mut rows = rows(&connection, &mut sum);
     rows.rolled_by = Some(86_400);
     let (users, damaged) = (UserSums::default(), [2, 0x80]);
-    for _ in 0..2 * MAX_ROWS_OF_PLACE {
-        let row = rows.add(0, 0, users, &[], &[interval(0, &damaged)]);
+    let mut save = |counts: &[u8]| {
+        let row = rows.add(0, 0, users, &[], &[interval(0, counts)]);
         rows.add_late(0, &[row.unwrap().unwrap()]).unwrap();
+    };
+    for _ in 0..3 * MAX_ROWS_OF_PLACE {
+        save(&damaged);
+        save(&[2]);
+        for level in 1..LEVELS {
+            assert!(intervals_of(&connection, 0, level).len() <= MAX_ROWS_OF_PLACE);
+        }
     }
-    assert_eq!(intervals_of(&connection, 0, 1).len(), 2 * MAX_ROWS_OF_PLACE);
+    for level in 1..LEVELS {
+        let mut counts = intervals_of(&connection, 0, level);
+        counts.retain(|(_, counts)| *counts != damaged);
+        let requests = counts.iter().map(|(_, counts)| usize::from(counts[0]) / 2);
+        assert_eq!(requests.sum::<usize>(), 3 * MAX_ROWS_OF_PLACE);
+    }
 }
 
 #[test]

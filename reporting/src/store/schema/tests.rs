@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{Endpoint, ErrorCount, Snapshot, UserChange};
-use greylag_infra::{GeneratorNotice, NoticeKind, WallTime};
+use greylag_infra::{
+    BuildInfo, Completeness, GeneratorNotice, LoadProfile, LoadTest, NoticeKind, RunAgent,
+    RunPhase, RunRecord, WallTime,
+};
 use rusqlite::params;
 
 use super::*;
@@ -304,4 +307,140 @@ async fn a_run_of_several_agents_goes_on() {
     assert_eq!(series.points.last().unwrap().users, 199);
     let unknown = store.unattributed(&"r".into()).await.unwrap();
     assert!(unknown.users);
+}
+
+/// What the first schemas have of a database, as it was when it was of schema `schema`.
+fn of_schema(dir: &Path, schema: usize) -> Connection {
+    let new = dir.join(DATABASE_FILE);
+    let old = dir.join("old.sqlite");
+    let connection = Connection::open(&old).unwrap();
+    for migration in &MIGRATIONS[..schema] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .execute("ATTACH ?1 AS new", [new.to_str().unwrap()])
+        .unwrap();
+    let tables: Vec<String> = connection
+        .prepare(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        )
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for table in tables {
+        let columns: String = connection
+            .query_row(
+                "SELECT group_concat(name) FROM pragma_table_info(?1)",
+                [&table],
+                |row| row.get(0),
+            )
+            .unwrap();
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"
+            ))
+            .unwrap();
+    }
+    connection.execute_batch("DETACH new").unwrap();
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    connection
+        .pragma_update(None, "user_version", i64::try_from(schema).unwrap())
+        .unwrap();
+    drop(connection);
+    std::fs::rename(&old, &new).unwrap();
+    Connection::open(&new).unwrap()
+}
+
+#[tokio::test]
+async fn rows_of_agents_that_schema_11_rolled_up_are_not_rolled_up_again() {
+    const AGENTS: [&str; 2] = ["a", "b"];
+    /// After so many seconds rows of several levels are there.
+    const BEFORE: u32 = 700;
+    const AFTER: u32 = 1_400;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let run = RunRecord {
+        id: "r".into(),
+        number: 0,
+        test: LoadTest {
+            duration_s: 3_600,
+            ..LoadTest::default()
+        },
+        phase: RunPhase::Running,
+        created_at: WallTime::default(),
+        started_at: Some(WallTime::default()),
+        ended_at: None,
+        agents: (0..)
+            .zip(AGENTS)
+            .map(|(worker, agent)| RunAgent {
+                id: agent.into(),
+                name: agent.to_owned(),
+                workers: vec![worker],
+                last_seq: 0,
+                saved_until: 0,
+                end: None,
+                build: BuildInfo::default(),
+            })
+            .collect(),
+        profile: LoadProfile::default(),
+        completeness: Completeness::default(),
+    };
+    store.create_run(run).await.unwrap();
+    let save = async |store: &Store, seq: u64, seconds: std::ops::Range<u32>| {
+        for agent in AGENTS {
+            let snapshot = Snapshot {
+                run_id: "r".into(),
+                seq,
+                endpoints: vec![Endpoint {
+                    method: "GET".to_owned(),
+                    name: "/".to_owned(),
+                }],
+                intervals: seconds
+                    .clone()
+                    .map(|second| interval(false).to_wire(second, 0))
+                    .collect(),
+                ..Snapshot::default()
+            };
+            let (run, agent) = ("r".into(), agent.into());
+            let saved = store.save_snapshot(&run, &agent, snapshot);
+            assert_eq!(saved.await.unwrap(), SaveOutcome::Saved);
+        }
+    };
+    save(&store, 1, 0..BEFORE).await;
+    store.close().await;
+    let old = of_schema(dir.path(), 11);
+    let rolled: bool = old
+        .query_row("SELECT max(level) >= 3 FROM agent_intervals", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(rolled);
+    drop(old);
+
+    let store = Store::open(dir.path()).unwrap();
+    save(&store, 2, BEFORE..AFTER).await;
+    for agent in AGENTS {
+        for window in [
+            None,
+            Some(Window::new(0, 512).unwrap()),
+            Some(Window::new(3, 1_300).unwrap()),
+        ] {
+            let scope = Scope {
+                window,
+                endpoint: None,
+                agent: Some(agent.to_owned()),
+            };
+            let seconds = window.map_or(AFTER, |window| window.to() - window.from());
+            let totals = store.totals(&"r".into(), &scope).await.unwrap();
+            assert_eq!(
+                totals.aggregated().requests(),
+                2 * u64::from(seconds),
+                "{scope:?}"
+            );
+        }
+    }
 }
