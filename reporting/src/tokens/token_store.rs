@@ -208,6 +208,11 @@ impl TokenStore {
         (is_right && !known.token.record.grant.has_expired(self.now())).then(|| known.token.clone())
     }
 
+    /// Whether this has the form of the tokens made here, known or not.
+    pub(crate) fn makes_such(token: &[u8]) -> bool {
+        token.starts_with(PREFIX.as_bytes())
+    }
+
     /// The token with this id, if it lets in.
     pub(crate) fn get(&self, id: &TokenId) -> Option<ValidToken> {
         let known = self.known();

@@ -68,6 +68,9 @@ case "$1 $2" in
 esac
 "#;
 
+/// The coordinator's own, which none of the agents has.
+const TOKEN: &str = "0123456789abcdef";
+
 /// The blocks of a document in this language, without their marks.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let mark = format!("```{language}\n");
@@ -120,7 +123,8 @@ impl Recipe {
             std::env::var("PATH").expect("PATH")
         );
         let config_file = at("coordinator.toml").display().to_string();
-        let options = ["--config".to_owned(), config_file];
+        let options = ["--config", &config_file, "--token", TOKEN];
+        let options = options.map(str::to_owned);
         let (coordinator, api) = start_coordinator(
             &greylag(),
             &at("data"),
@@ -141,7 +145,7 @@ impl Recipe {
         Self {
             infrastructure: infrastructure.to_owned(),
             _coordinator: coordinator,
-            api,
+            api: api.with_token(TOKEN),
             directory,
         }
     }
