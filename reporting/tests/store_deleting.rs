@@ -7,7 +7,7 @@
 mod support;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::LogLine;
 use greylag_infra::{RunId, RunPhase, RunTime};
@@ -167,6 +167,8 @@ async fn results_of_other_runs_are_saved_meanwhile_and_the_next_start_goes_on_de
 
 /// Says to the process that [`a_coordinator_that_is_killed`] is which directory is its.
 const KILLED_DIRECTORY: &str = "GREYLAG_TEST_KILLED_DIRECTORY";
+/// No row was deleted for so long: none will be.
+const STUCK: Duration = Duration::from_secs(60);
 /// How often it is killed.
 const KILLS: usize = 4;
 
@@ -216,7 +218,9 @@ async fn deleting_goes_on_wherever_it_was_killed_and_touches_no_other_run() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        let begun = Instant::now();
         while left > 0 && rows_of_deleted(&connection) == left {
+            assert!(begun.elapsed() < STUCK, "{left} rows are left");
             tokio::time::sleep(Duration::from_millis(1)).await;
             assert!(coordinator.try_wait().unwrap().is_none(), "it has ended");
         }

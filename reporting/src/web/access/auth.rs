@@ -150,15 +150,14 @@ impl Access {
                 None => Ok(Identity::Anyone),
             };
         };
+        // Theirs are too long to be guessed, so they need not wait. They do not excuse guesses at the owner's either.
+        if let Some(holder) = self.tokens.recognise(given) {
+            return Ok(Identity::Holder(holder));
+        }
         let waited = self.wrong.wait_before(peer.0).await;
-        let is_owner = bool::from(token.expose().as_bytes().ct_eq(given));
-        let identity = match is_owner {
-            true => Some(Identity::Owner),
-            false => self.tokens.recognise(given).map(Identity::Holder),
-        };
-        if let Some(identity) = identity {
+        if bool::from(token.expose().as_bytes().ct_eq(given)) {
             self.wrong.was_right(peer.0);
-            return Ok(identity);
+            return Ok(Identity::Owner);
         }
         self.wrong.count(peer.0);
         let waited = match waited {
@@ -184,7 +183,9 @@ impl Access {
             SignedIn::Owner => Some(Identity::Owner),
             SignedIn::With(id) => self.tokens.get(&id).map(Identity::Holder),
         })?;
-        self.wrong.was_right(peer.0);
+        if matches!(identity, Identity::Owner) {
+            self.wrong.was_right(peer.0);
+        }
         Some(identity)
     }
 
@@ -384,6 +385,39 @@ mod tests {
         let begun = tokio::time::Instant::now();
         assert!(access.check_token(b"correct-horse", PEER).await.is_ok());
         assert!(begun.elapsed().is_zero());
+    }
+
+    /// Else whoever was given a small role could guess the owner's token as fast as they like.
+    #[tokio::test(start_paused = true)]
+    async fn a_token_with_a_role_neither_waits_nor_excuses_guesses() {
+        let site = access().await;
+        let (_, token) = site
+            .tokens
+            .create(Grant::of_role(Role::Viewer))
+            .await
+            .unwrap();
+        let viewer = async || {
+            let begun = tokio::time::Instant::now();
+            let checked = site.check_token(token.expose().as_bytes(), PEER).await;
+            assert!(begun.elapsed().is_zero());
+            checked.unwrap()
+        };
+        let cookie = with(header::COOKIE, &cookie_of(&site, &viewer().await));
+        for _ in 0..20 {
+            let guess = site.check_token(b"wrong", PEER).await;
+            assert_eq!(role(guess), Err(AccessDenied::Wrong));
+            viewer().await;
+            assert_eq!(
+                site.session(&cookie, PEER).map(|of| of.role()),
+                Some(Role::Viewer)
+            );
+        }
+        let begun = tokio::time::Instant::now();
+        assert_eq!(
+            role(site.check_token(b"correct-horse", PEER).await),
+            Ok(Role::Admin)
+        );
+        assert!(!begun.elapsed().is_zero());
     }
 
     /// Whatever the signature says, a session is good only as long as its token.

@@ -8,6 +8,9 @@
 //! is looked at all the same, because it may be the right one of a person who shares the guesser's address (behind a
 //! proxy all senders do). So many at once are too few to guess a token by; a waiting one takes no memory beside its
 //! connection's, and connections are bounded.
+//!
+//! All this is for the owner's token, which a person may have chosen. Those with a role are 256 random bits and are let in before; they do
+//! not count as right ones here, because their holders may be guessing the owner's.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
@@ -62,7 +65,7 @@ impl WrongTokens {
         }
     }
 
-    /// Remembers that the sender has the token.
+    /// Remembers that the sender has the owner's token.
     pub(in crate::web) fn was_right(&self, address: IpAddr) {
         self.counts().right(network_of(address));
     }
