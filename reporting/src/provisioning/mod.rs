@@ -7,6 +7,8 @@
 mod command;
 mod config;
 mod error;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod machines;
 mod provider;
 
@@ -16,5 +18,7 @@ pub use config::{
     InfrastructureConfig, KindConfig, MAX_CONFIG_FILE_BYTES, ProviderPlaces,
 };
 pub use error::ProvisionError;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{Kubernetes, KubernetesSettings, SettingsError};
 pub use machines::Machines;
 pub use provider::{MachineNews, MachineState, Order, Provider, ProviderKind};

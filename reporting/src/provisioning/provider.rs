@@ -39,17 +39,20 @@ pub enum ProviderKind {
     Machines,
     /// Commands of the configuration start and end agents.
     Command,
+    /// Pods of a Kubernetes cluster.
+    Kubernetes,
 }
 
 impl ProviderKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Machines, Self::Command];
+    pub const ALL: [Self; 3] = [Self::Machines, Self::Command, Self::Kubernetes];
 
     /// The word for people, the API and the configuration file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Machines => "machines",
             Self::Command => "command",
+            Self::Kubernetes => "kubernetes",
         }
     }
 
@@ -57,7 +60,7 @@ impl ProviderKind {
     pub fn makes_machines(self) -> bool {
         match self {
             Self::Machines => false,
-            Self::Command => true,
+            Self::Command | Self::Kubernetes => true,
         }
     }
 }

@@ -12,6 +12,8 @@ use url::Url;
 use super::errors::Problems;
 use super::{COORDINATOR_URL, deserialize, values};
 use crate::provisioning::{CommandConfig, Commands, Machines, Provider, ProviderKind};
+#[cfg(feature = "kubernetes")]
+use crate::provisioning::{Kubernetes, KubernetesSettings};
 
 /// The key that every table has.
 const KIND: &str = "kind";
@@ -32,6 +34,9 @@ pub enum KindConfig {
     Machines,
     /// Commands that start and end agents.
     Command(CommandConfig),
+    /// Pods of a cluster.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(Box<KubernetesSettings>),
 }
 
 /// Where providers find and keep what is theirs.
@@ -57,6 +62,11 @@ impl InfrastructureConfig {
                 &places.config_dir,
                 &places.data_dir.join(COMMANDS_DIR),
             )),
+            #[cfg(feature = "kubernetes")]
+            KindConfig::Kubernetes(settings) => {
+                let settings = KubernetesSettings::clone(settings);
+                Arc::new(Kubernetes::new(settings, name, &places.data_dir))
+            }
         }
     }
 }
@@ -66,6 +76,18 @@ impl KindConfig {
         match kind {
             ProviderKind::Machines => deserialize(rest).map(|NoSettings {}| Self::Machines),
             ProviderKind::Command => deserialize(rest).map(Self::Command),
+            #[cfg(feature = "kubernetes")]
+            ProviderKind::Kubernetes => {
+                let at = rest.span().start;
+                let settings: Box<KubernetesSettings> = deserialize(rest)?;
+                settings.check().map_err(|error| (at, error.to_string()))?;
+                Ok(Self::Kubernetes(settings))
+            }
+            #[cfg(not(feature = "kubernetes"))]
+            ProviderKind::Kubernetes => Err((
+                rest.span().start,
+                "this program was built without the feature `kubernetes`".to_owned(),
+            )),
         }
     }
 }
