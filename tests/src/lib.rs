@@ -12,6 +12,7 @@ mod faked_clock;
 mod fault_plan;
 mod guide_table;
 mod http2_server;
+mod kubernetes;
 mod network;
 mod nginx;
 mod proc_fs;
@@ -33,6 +34,7 @@ pub use faked_clock::fake_clock;
 pub use fault_plan::{Fault, FaultPlan, Seeded, Step};
 pub use guide_table::{GuideRow, guide_table};
 pub use http2_server::{Http2Server, ServerKind, Witnessed};
+pub use kubernetes::{KubernetesStandIn, NAMESPACE, Permission, PodFate};
 pub use network::Network;
 pub use nginx::{AccessLog, Counts, LoggedRequest, Nginx, free_port};
 pub use proc_fs::{

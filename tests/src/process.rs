@@ -154,7 +154,11 @@ impl Process {
         .await
     }
 
-    fn try_status(&mut self) -> Option<ExitStatus> {
+    /// How it ended, if it has.
+    ///
+    /// # Panics
+    /// It cannot be asked.
+    pub fn try_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")
     }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use greylag_reporting::provisioning::CoordinatorFile;
 use greylag_tests::{Ended, Process, clean_command, find_program, python_with};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ fn repository() -> &'static Path {
         .expect("this crate is in the repository")
 }
 
-fn deploy() -> PathBuf {
+pub(crate) fn deploy() -> PathBuf {
     repository().join("infra/deploy")
 }
 
@@ -44,16 +45,28 @@ async fn run(what: &str, command: &mut Command) -> Ended {
     Process::start(what, command).wait(RUN_TIMEOUT).await
 }
 
-/// The manifests, and what `kubectl apply -k` makes of them where there is a kubectl.
+/// The manifests, and what `kubectl apply -k` makes of them where there is a kubectl, with and without agents on demand.
 async fn manifests(directory: &Path) -> Vec<PathBuf> {
-    let source = deploy().join("kubernetes");
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(source).expect("the manifests") {
-        let path = entry.expect("a file").path();
-        let name = path.file_name().expect("a name").to_owned();
-        std::fs::copy(&path, directory.join(&name)).expect("a copy");
-        if path.extension().is_some_and(|end| end == "yaml") && name != "kustomization.yaml" {
-            files.push(path);
+    for place in ["", "on-demand"] {
+        let source = deploy().join("kubernetes").join(place);
+        std::fs::create_dir_all(directory.join(place)).expect("the directory is ours");
+        for entry in std::fs::read_dir(source).expect("the manifests") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                continue;
+            }
+            let name = path
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            std::fs::copy(&path, directory.join(place).join(&name)).expect("a copy");
+            // What is merged into others is whole only when it is rendered.
+            let is_part = name == "kustomization.yaml" || name.ends_with("-patch.yaml");
+            if name.ends_with(".yaml") && !is_part {
+                files.push(path);
+            }
         }
     }
     std::fs::write(directory.join("token.env"), "token=0123456789abcdef\n").expect("a token");
@@ -61,39 +74,88 @@ async fn manifests(directory: &Path) -> Vec<PathBuf> {
         println!("skipped: the rendered kustomization: kubectl is not installed");
         return files;
     };
-    let rendered = run(
-        "kubectl kustomize",
-        clean_command(kubectl).arg("kustomize").arg(directory),
-    )
-    .await;
-    assert_eq!(rendered.code, Some(0), "{rendered:?}");
-    for wanted in ["registry.example/greylag:latest", "kind: Secret"] {
-        assert!(rendered.stdout.contains(wanted), "{}", rendered.stdout);
+    let kustomization = directory.join("kustomization.yaml");
+    let plain = std::fs::read_to_string(&kustomization).expect("it was copied");
+    let on_demand = plain
+        .replace("# components:", "components:")
+        .replace("#   - on-demand", "  - on-demand");
+    let base = ["registry.example/greylag:latest", "kind: Secret"];
+    let added = [
+        "kind: RoleBinding",
+        "serviceAccountName: greylag-coordinator",
+        "port: 6443",
+    ];
+    for (name, text, wanted) in [
+        ("rendered", plain, &base[..]),
+        ("rendered-on-demand", on_demand, &added[..]),
+    ] {
+        std::fs::write(&kustomization, text).expect("the directory is ours");
+        let rendered = run(
+            "kubectl kustomize",
+            clean_command(&kubectl).arg("kustomize").arg(directory),
+        )
+        .await;
+        assert_eq!(rendered.code, Some(0), "{rendered:?}");
+        for wanted in wanted {
+            assert!(
+                rendered.stdout.contains(wanted),
+                "{wanted}: {}",
+                rendered.stdout
+            );
+        }
+        let file = directory.join(name);
+        std::fs::write(&file, rendered.stdout).expect("the directory is ours");
+        files.push(file);
     }
-    let file = directory.join("rendered");
-    std::fs::write(&file, rendered.stdout).expect("the directory is ours");
-    files.push(file);
     files
 }
 
-#[tokio::test]
-async fn manifests_are_valid_for_every_supported_kubernetes() {
-    let directory = TempDir::new().expect("a directory");
-    let files = manifests(directory.path()).await;
+/// Checks that manifests are what the versions of Kubernetes take that are supported, and gives what was said of them.
+pub(crate) async fn assert_valid(files: &[PathBuf]) -> String {
     let python = python().await;
+    let mut said = String::new();
     for version in KUBERNETES {
         let validated = run(
             "kubernetes-validate",
             clean_command(python.with_file_name("kubernetes-validate"))
                 .args(["--strict", "--kubernetes-version", version])
-                .args(&files),
+                .args(files),
         )
         .await;
         assert_eq!(validated.code, Some(0), "{validated:?}");
-        let said = format!("{}{}", validated.stdout, validated.stderr);
+        said = format!("{}{}", validated.stdout, validated.stderr);
         assert!(!said.contains("WARN"), "{said}");
-        assert!(said.contains("statefulset/greylag-coordinator"), "{said}");
     }
+    said
+}
+
+/// The objects in files of YAML.
+pub(crate) async fn read_yaml(files: &[PathBuf]) -> Value {
+    const READ: &str = "import json, sys, yaml\n\
+        print(json.dumps([one for path in sys.argv[1:] for one in yaml.safe_load_all(open(path))]))";
+    let read = run(
+        "python",
+        clean_command(python().await).args(["-c", READ]).args(files),
+    )
+    .await;
+    serde_json::from_str(&read.stdout).expect("JSON")
+}
+
+#[tokio::test]
+async fn manifests_are_valid_for_every_supported_kubernetes() {
+    let directory = TempDir::new().expect("a directory");
+    let said = assert_valid(&manifests(directory.path()).await).await;
+    assert!(said.contains("statefulset/greylag-coordinator"), "{said}");
+    assert!(said.contains("role/greylag-coordinator"), "{said}");
+}
+
+#[test]
+fn the_example_of_agents_on_demand_is_a_valid_configuration() {
+    let file = deploy().join("kubernetes/on-demand/coordinator.toml");
+    let text = std::fs::read_to_string(file).expect("it can be read");
+    let file = CoordinatorFile::from_toml(&text).expect("it is valid");
+    assert!(file.infrastructures.contains_key("on-demand"));
+    assert!(file.coordinator_url.is_some());
 }
 
 /// Every list of containers below `value`.
@@ -126,17 +188,8 @@ async fn assert_understood(words: &[&str]) -> String {
 
 #[tokio::test]
 async fn manifests_use_options_that_exist() {
-    const READ: &str = "import json, sys, yaml\n\
-        print(json.dumps([one for path in sys.argv[1:] for one in yaml.safe_load_all(open(path))]))";
     let directory = TempDir::new().expect("a directory");
-    let files = manifests(directory.path()).await;
-    let python = python().await;
-    let read = run(
-        "python",
-        clean_command(python).args(["-c", READ]).args(&files),
-    )
-    .await;
-    let read: Value = serde_json::from_str(&read.stdout).expect("JSON");
+    let read = read_yaml(&manifests(directory.path()).await).await;
     let mut found = Vec::new();
     containers(&read, &mut found);
     assert!(found.len() >= 3, "{found:?}");

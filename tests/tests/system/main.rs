@@ -17,6 +17,7 @@ mod hostile_peers;
 mod hostile_texts;
 mod http_versions;
 mod image;
+mod kubernetes;
 mod presence;
 mod provisioning;
 mod proxies;

@@ -1,0 +1,225 @@
+//! A stand-in of a Kubernetes cluster: the API server's part that Greylag uses, a Job controller, a garbage collector, and a
+//! kubelet that starts an agent's process for each pod, as the pod's specification says.
+//!
+//! It answers as an API server does in what matters to a client: versions of objects, lists in pages, watches with bookmarks
+//! that end and forget (410 Gone), conflicts, refusals with their `Status`. It has no images, nodes or limits: what becomes of
+//! a pod is decided by its [`PodFate`].
+
+mod api;
+mod controllers;
+mod kubelet;
+mod objects;
+mod selectors;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::chaos_proxy::ChaosProxy;
+use crate::cluster::Greylag;
+use objects::Objects;
+
+/// The one namespace that exists.
+pub const NAMESPACE: &str = "load-tests";
+/// What its clients have to show.
+const CLIENT_TOKEN: &str = "stand-in-token";
+
+/// What becomes of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodFate {
+    /// It gets a node, and its container runs until it ends.
+    Runs,
+    /// No node takes it, for this reason.
+    Unschedulable(String),
+    /// Its image cannot be pulled.
+    ImagePullBackOff,
+    /// Its container is killed for its memory as soon as this file exists, and its process with it.
+    OutOfMemory(PathBuf),
+    /// Its node evicts it before its container starts.
+    Evicted,
+}
+
+/// What a client did: verb, group and resource, as a Role names them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// `create`, `get`, `list`, `watch`, `delete`.
+    pub verb: String,
+    /// `batch`, or nothing for the core.
+    pub group: String,
+    /// `jobs`, `pods`, …
+    pub resource: String,
+}
+
+/// A running stand-in; it ends, and its pods with it, when it is dropped.
+#[derive(Debug)]
+pub struct KubernetesStandIn {
+    shared: Arc<Shared>,
+    proxy: ChaosProxy,
+    directory: TempDir,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    greylag: Greylag,
+    state: Mutex<State>,
+    /// Version of the newest object.
+    version: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: Objects,
+    used: BTreeSet<Permission>,
+    forbidden: BTreeSet<(String, String)>,
+    fates: BTreeMap<usize, PodFate>,
+    quota: Option<usize>,
+    dead_after_job: Option<u32>,
+    /// What was listed, as of a version, for the pages that follow.
+    lists: BTreeMap<(u64, String), Vec<Value>>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Changes something, and wakes who watches.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let changed = change(&mut state);
+        let version = state.objects.version();
+        drop(state);
+        self.version.send_if_modified(|known| {
+            let is_new = *known != version;
+            *known = version;
+            is_new
+        });
+        changed
+    }
+}
+
+impl KubernetesStandIn {
+    /// Starts a cluster whose pods are processes of this binary.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn start(greylag: &Greylag) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
+        let shared = Arc::new(Shared {
+            greylag: greylag.clone(),
+            state: Mutex::default(),
+            version: watch::Sender::new(0),
+        });
+        let server = axum::serve(listener, api::router(Arc::clone(&shared)));
+        let tasks = vec![
+            tokio::spawn(async move {
+                server.await.expect("it serves until it is aborted");
+            }),
+            tokio::spawn(controllers::control(Arc::clone(&shared))),
+        ];
+        let proxy = ChaosProxy::start(&address.to_string()).await;
+        let directory = tempfile::Builder::new()
+            .prefix("greylag-kubernetes-")
+            .tempdir()
+            .expect("a temporary directory");
+        let kubeconfig = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: stand-in\n\
+             clusters: [{{ name: c, cluster: {{ server: '{}' }} }}]\n\
+             users: [{{ name: u, user: {{ token: {CLIENT_TOKEN} }} }}]\n\
+             contexts: [{{ name: stand-in, context: {{ cluster: c, user: u, namespace: {NAMESPACE} }} }}]\n",
+            proxy.url(),
+        );
+        std::fs::write(directory.path().join("config"), kubeconfig).expect("the directory is ours");
+        Self {
+            shared,
+            proxy,
+            directory,
+            tasks,
+        }
+    }
+
+    /// What leads a client here.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.path().join("config")
+    }
+
+    /// A directory for a test's files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Decides over pods of this index that come from now on.
+    pub fn decide(&self, index: usize, fate: PodFate) {
+        self.shared.change(|state| state.fates.insert(index, fate));
+    }
+
+    /// Refuses this verb on this resource from now on.
+    pub fn forbid(&self, verb: &str, resource: &str) {
+        let what = (verb.to_owned(), resource.to_owned());
+        self.shared.change(|state| state.forbidden.insert(what));
+    }
+
+    /// Lets at most so many pods exist.
+    pub fn set_quota(&self, pods: Option<usize>) {
+        self.shared.change(|state| state.quota = pods);
+    }
+
+    /// Kills this process with `kill -9` as soon as it has created a Job, before it has the answer.
+    pub fn kill_after_job(&self, pid: u32) {
+        self.shared.change(|state| state.dead_after_job = Some(pid));
+    }
+
+    /// Is out of reach until it [comes back](Self::come_back): connections break.
+    pub fn go_away(&self) {
+        self.proxy.cut();
+    }
+
+    /// Answers again.
+    pub fn come_back(&self) {
+        self.proxy.restore();
+    }
+
+    /// Forgets everything that has changed: each watch ends with 410 Gone.
+    pub fn forget_changes(&self) {
+        self.shared.change(|state| state.objects.forget_changes());
+    }
+
+    /// Puts an object of somebody else there.
+    pub fn put(&self, resource: &str, object: Value) {
+        self.shared
+            .change(|state| state.objects.create(resource, object))
+            .expect("its name is free");
+    }
+
+    /// The objects of a resource, such as `jobs`.
+    pub fn objects(&self, resource: &str) -> Vec<Value> {
+        self.shared.state().objects.all(resource)
+    }
+
+    /// What clients did that was allowed.
+    pub fn used(&self) -> BTreeSet<Permission> {
+        self.shared.state().used.clone()
+    }
+}
+
+impl Drop for KubernetesStandIn {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // Kubelets see that their pods are gone, if the test's runtime goes on; else their processes end with them.
+        self.shared.change(|state| state.objects.clear());
+    }
+}

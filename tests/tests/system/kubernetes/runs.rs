@@ -1,0 +1,238 @@
+//! Whole runs on pods: they come, run and go, whatever happens on the way.
+
+use std::time::Duration;
+
+use greylag_tests::{Cluster, KubernetesStandIn, Nginx, PodFate, heavy, wait};
+use serde_json::{Value, json};
+
+use super::INFRASTRUCTURE;
+use crate::support::{RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, test};
+
+/// A coordinator whose infrastructure is a cluster.
+struct Site {
+    kubernetes: KubernetesStandIn,
+    coordinator: Cluster,
+    nginx: Nginx,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let kubernetes = KubernetesStandIn::start(&greylag()).await;
+        let config = kubernetes.directory().join("coordinator.toml");
+        let text = format!(
+            "lease = \"5s\"\n[infrastructures.{INFRASTRUCTURE:?}]\nkind = \"kubernetes\"\n\
+             image = \"registry.example/greylag\"\nkubeconfig = {:?}\n",
+            kubernetes.kubeconfig(),
+        );
+        std::fs::write(&config, text).expect("the directory is ours");
+        let config = config.to_str().expect("a path in UTF-8");
+        Self {
+            coordinator: Cluster::start_with(&greylag(), &["--config", config]).await,
+            nginx: Nginx::start().await,
+            kubernetes,
+        }
+    }
+
+    async fn ask(&self, changes: Value) -> String {
+        let mut all =
+            json!({ "users": 4, "ramp_up": 0, "duration": 2, "share": false, "workers": 2 });
+        let keys = changes.as_object().expect("an object").clone();
+        all.as_object_mut().expect("an object").extend(keys);
+        let load = test(&self.nginx.url(), INFRASTRUCTURE, all);
+        self.coordinator.api().start(&load).await
+    }
+
+    async fn wait_for_log(&self, id: &str, words: &str) -> String {
+        wait::until(words, SOON, async || {
+            let log = self.coordinator.api().log(id).await;
+            if log.contains(words) {
+                Ok(log)
+            } else {
+                Err(log)
+            }
+        })
+        .await
+    }
+
+    /// Waits until the run says that it waits for this.
+    async fn wait_for_reason(&self, id: &str, words: &str) {
+        let says = |progress: &Value| {
+            let waiting = progress["waiting"].as_str().unwrap_or_default();
+            waiting.contains(words)
+        };
+        self.coordinator.api().wait_for(id, words, SOON, says).await;
+    }
+
+    /// Nothing is left of a run: neither Job nor Secret nor pod, and no process.
+    async fn wait_until_nothing_is_left(&self) {
+        wait::until("an empty cluster", RUN_TIMEOUT, async || {
+            let left: Vec<Value> = ["jobs", "secrets", "pods"]
+                .into_iter()
+                .flat_map(|resource| self.kubernetes.objects(resource))
+                .collect();
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(json!(left).to_string())
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_gets_its_agents_as_pods_and_leaves_nothing() {
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    let id = site.ask(json!({ "agents": 2 })).await;
+    site.wait_for_log(&id, "All workers").await;
+    let known = site.coordinator.api().infrastructures().await;
+    let infrastructure = &known[0];
+    assert_eq!(infrastructure["kind"], json!("kubernetes"));
+    let agents = infrastructure["agents"].as_array().expect("a list");
+    let mut names: Vec<&str> = agents
+        .iter()
+        .filter_map(|agent| agent["name"].as_str())
+        .collect();
+    names.sort_unstable();
+    for (index, name) in names.iter().enumerate() {
+        assert!(
+            name.starts_with(&format!("greylag-{id}-{index}-")),
+            "{names:?}"
+        );
+    }
+    assert_eq!(names.len(), 2, "{known}");
+    site.wait_for_log(&id, "the machines have been given back")
+        .await;
+    site.wait_until_nothing_is_left().await;
+    let Site {
+        coordinator, nginx, ..
+    } = site;
+    assert_finishes_as_logged(&coordinator, nginx, &id).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_leaves_nothing() {
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    let api = site.coordinator.api();
+    let id = site.ask(json!({ "duration": 600 })).await;
+    api.wait_for_requests(&id, 1, RUN_TIMEOUT).await;
+    assert_eq!(site.kubernetes.objects("secrets").len(), 1);
+    api.stop(&id).await;
+    site.wait_until_nothing_is_left().await;
+
+    let message = "0/3 nodes are available: 3 Insufficient cpu.";
+    site.kubernetes
+        .decide(0, PodFate::Unschedulable(message.to_owned()));
+    let id = site.ask(json!({ "duration": 600 })).await;
+    site.wait_for_reason(&id, &format!("Unschedulable: {message}"))
+        .await;
+    site.wait_for_log(&id, &format!("Unschedulable: {message}"))
+        .await;
+    let known = api.infrastructures().await;
+    let machine = &known[0]["machines"][0];
+    assert_eq!(machine["state"], json!("waiting"), "{known}");
+    assert_eq!(
+        machine["reason"],
+        json!(format!("Unschedulable: {message}"))
+    );
+    api.stop(&id).await;
+    site.wait_until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_pod_that_runs_out_of_memory_is_named_with_its_exit_code() {
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    let api = site.coordinator.api();
+    let out_of_memory = site.kubernetes.directory().join("out-of-memory");
+    site.kubernetes
+        .decide(1, PodFate::OutOfMemory(out_of_memory.clone()));
+    let id = site.ask(json!({ "duration": 600, "agents": 2 })).await;
+    api.wait_for_requests(&id, 1, RUN_TIMEOUT).await;
+    std::fs::write(out_of_memory, "").expect("the directory is ours");
+    let log = site
+        .wait_for_log(&id, "failed: OOMKilled (exit code 137)")
+        .await;
+    assert!(log.contains(&format!("greylag-{id}-1-")), "{log}");
+    api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
+    site.wait_until_nothing_is_left().await;
+}
+
+/// Killed when the Job exists and the Secret does not.
+#[tokio::test]
+async fn a_coordinator_killed_between_job_and_prepare_goes_on_and_leaves_nothing() {
+    let _turn = heavy().await;
+    let mut site = Site::start().await;
+    let pid = site.coordinator.coordinator().pid();
+    site.kubernetes.kill_after_job(pid);
+    let id = site.ask(json!({ "agents": 2 })).await;
+    wait::until_true("a Job", SOON, || {
+        !site.kubernetes.objects("jobs").is_empty()
+    })
+    .await;
+    site.coordinator.kill_coordinator().await;
+    assert!(site.kubernetes.objects("secrets").is_empty());
+    site.coordinator.restart_coordinator().await;
+    let api = site.coordinator.api();
+    api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    site.wait_until_nothing_is_left().await;
+
+    // And while its agents are on their way: another run, whose pods have no place.
+    site.kubernetes
+        .decide(0, PodFate::Unschedulable("no nodes".to_owned()));
+    let id = site.ask(json!({})).await;
+    site.wait_for_reason(&id, "Unschedulable: no nodes").await;
+    site.coordinator.kill_coordinator().await;
+    site.coordinator.restart_coordinator().await;
+    site.wait_for_reason(&id, "Unschedulable: no nodes").await;
+    assert_eq!(site.kubernetes.objects("jobs").len(), 1);
+    site.coordinator.api().stop(&id).await;
+    site.wait_until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_refuses_fails_the_run_with_what_is_missing() {
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    site.kubernetes.forbid("create", "jobs");
+    let id = site.ask(json!({})).await;
+    let failed = site
+        .coordinator
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = failed["failure_reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("cannot create resource \"jobs\" in API group \"batch\""),
+        "{failed}"
+    );
+    site.wait_until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_without_the_api_server_and_is_given_back_when_it_answers() {
+    const AWAY: Duration = Duration::from_secs(2);
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    site.kubernetes.go_away();
+    let id = site.ask(json!({ "duration": 3 })).await;
+    site.wait_for_reason(&id, "cannot create Job").await;
+    site.kubernetes.come_back();
+    site.coordinator
+        .api()
+        .wait_for_requests(&id, 1, RUN_TIMEOUT)
+        .await;
+    site.kubernetes.go_away();
+    site.coordinator
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
+    site.wait_for_log(&id, "the machines cannot be given back")
+        .await;
+    // Longer than the first pauses are.
+    tokio::time::sleep(AWAY).await;
+    site.kubernetes.come_back();
+    site.wait_until_nothing_is_left().await;
+}
