@@ -64,4 +64,6 @@ pub use store::{
 pub use tokens::{
     CreateTokenError, RevokeTokenError, TokenId, TokenRecord, TokenStore, ValidToken,
 };
-pub use tokens::{Grant, GrantError, MAX_TOKEN_BYTES, Role, RoleError, Token, TokenError};
+pub use tokens::{
+    Grant, GrantError, MAX_TOKEN_BYTES, Role, RoleError, Token, TokenError, hide_tokens,
+};

@@ -3,6 +3,8 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
+use greylag_reporting::hide_tokens;
+
 /// Exit code for a failed run or a defect.
 const FAILED: u8 = 1;
 /// Exit code for bad input: nothing was started, nothing is lost.
@@ -43,7 +45,8 @@ impl Failure {
                 format!("{} problems:{}", all.len(), lines.concat())
             }
         };
-        Some(Self::bad_input(message))
+        // A token may stand in the wrong place.
+        Some(Self::bad_input(hide_tokens(&message)))
     }
 
     /// It was started and failed.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
@@ -152,7 +153,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         notes,
     } = match settings::resolve(&command, words, &user_types, &surroundings) {
         Ok(resolved) => resolved,
-        Err(Unresolved::Shown(shown)) => shown.exit(),
+        Err(Unresolved::Shown(shown)) => exit_with(&shown),
         Err(Unresolved::Refused(failure)) => return failure.report(),
     };
     let command_line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -215,6 +216,17 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Worker => return crate::worker::run(&scenarios),
     };
     ended.unwrap_or_else(|failure| failure.report())
+}
+
+/// Prints what clap says and ends. A token that stands in the wrong place is not repeated.
+fn exit_with(shown: &clap::Error) -> ! {
+    let text = shown.render().to_string();
+    let hidden = hide_tokens(&text);
+    if hidden == text {
+        shown.exit();
+    }
+    eprint!("{hidden}");
+    std::process::exit(shown.exit_code());
 }
 
 /// The command line with what the scenarios add to it.

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::token_store::{ID_LENGTH, PREFIX};
+use super::token::{ID_LENGTH, PREFIX};
 
 /// The text without the secrets of tokens that this version makes; their ids stay.
-pub(crate) fn hide_tokens(text: &str) -> Cow<'_, str> {
+pub fn hide_tokens(text: &str) -> Cow<'_, str> {
     if !text.contains(PREFIX) {
         return Cow::Borrowed(text);
     }

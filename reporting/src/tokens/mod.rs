@@ -1,15 +1,13 @@
 //! Secrets that let programs and people in: the coordinator's own token, and those with a role.
 
 mod grant;
-#[cfg(feature = "coordinator")]
 mod hide;
 mod token;
 #[cfg(feature = "coordinator")]
 mod token_store;
 
 pub use grant::{Grant, GrantError, Role, RoleError};
-#[cfg(feature = "coordinator")]
-pub(crate) use hide::hide_tokens;
+pub use hide::hide_tokens;
 pub use token::{MAX_TOKEN_BYTES, Token, TokenError};
 #[cfg(feature = "coordinator")]
 pub use token_store::{

@@ -4,6 +4,10 @@ use std::fmt;
 
 /// Longest token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 500;
+/// What tokens with a role begin with, so that one that stands where it should not is recognised.
+pub(super) const PREFIX: &str = "greylag_";
+/// Letters and digits of the id of one.
+pub(super) const ID_LENGTH: usize = 10;
 
 /// A coordinator's secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,10 +36,21 @@ impl Token {
         Ok(Self(text))
     }
 
+    /// Which token it is, if it was created with a role; not secret.
+    pub fn id(&self) -> Option<&str> {
+        id_in(&self.0)
+    }
+
     /// The text, to be sent as a Bearer token.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// The id in the text of a token that was created with a role.
+pub(super) fn id_in(token: &str) -> Option<&str> {
+    let (id, _) = token.strip_prefix(PREFIX)?.split_once('_')?;
+    Some(id)
 }
 
 impl std::str::FromStr for Token {

@@ -18,15 +18,11 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 use super::grant::{Grant, GrantError};
-use super::token::Token;
+use super::token::{ID_LENGTH, PREFIX, Token, id_in};
 use crate::store::{Store, StoreError, TokenRow};
 
 /// Most tokens that have not expired. A run on machines that were asked for has one.
 const MAX_TOKENS: u32 = 2_000;
-/// What tokens begin with, so that one that stands where it should not is recognised.
-pub(super) const PREFIX: &str = "greylag_";
-/// Letters and digits of an id.
-pub(super) const ID_LENGTH: usize = 10;
 /// Bytes of the secret.
 const SECRET_BYTES: usize = 32;
 /// Bytes of an id from outside that a message repeats.
@@ -197,10 +193,7 @@ impl TokenStore {
 
     /// The token, likewise.
     pub(crate) fn recognise(&self, token: &[u8]) -> Option<ValidToken> {
-        let (id, _) = std::str::from_utf8(token)
-            .ok()?
-            .strip_prefix(PREFIX)?
-            .split_once('_')?;
+        let id = id_in(std::str::from_utf8(token).ok()?)?;
         let hash = hash_of(token);
         let known = self.known();
         let known = known.get(&TokenId::from(id))?;

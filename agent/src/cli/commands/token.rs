@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use greylag_reporting::{ListedToken, NewToken, Role, plain_text, rfc3339};
+use greylag_reporting::{ListedToken, NewToken, Role, Token, plain_text, rfc3339};
 
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
@@ -20,7 +20,7 @@ pub(crate) struct TokenOptions {
     #[arg(value_name = "ACTION", value_enum, hide_possible_values = true)]
     action: Action,
     /// The tokens to revoke, by the id that `list` shows.
-    #[arg(value_name = "ID", value_parser = token_id)]
+    #[arg(value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
     access: CoordinatorAccess,
@@ -73,13 +73,12 @@ impl NewOptions {
 #[error("not a valid id of a token; `greylag token list` shows them")]
 struct TokenIdError;
 
+/// The id of a token that is named by it, or by the whole token, which is what whoever wants to revoke one may have.
 fn token_id(text: &str) -> Result<String, TokenIdError> {
-    let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_id {
-        Ok(text.to_owned())
-    } else {
-        Err(TokenIdError)
-    }
+    let whole = Token::new(text).ok();
+    let id = whole.as_ref().and_then(Token::id).unwrap_or(text);
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_id.then(|| id.to_owned()).ok_or(TokenIdError)
 }
 
 /// Creates, lists or revokes tokens.
@@ -103,6 +102,8 @@ pub(crate) async fn token(options: TokenOptions) -> Result<ExitCode, Failure> {
             "`token revoke` needs the ids of tokens; `token list` shows them",
         ));
     }
+    let ids: Result<Vec<String>, TokenIdError> = ids.iter().map(|id| token_id(id)).collect();
+    let ids = ids.map_err(Failure::bad_input)?;
     let api = access.client()?;
     match action {
         Action::Create => create(&api, new).await,
