@@ -19,8 +19,8 @@ mod worker;
 mod worker_protocol;
 
 pub use agent::{
-    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, Refusal, Stay, UploadedBuilds,
-    WorkerUser, machine_name, worker_command,
+    Agent, AgentConfig, AgentConfigError, AgentError, AgentHandle, CacheOfOthers, Refusal, Stay,
+    UploadedBuilds, WorkerUser, machine_name, worker_command,
 };
 pub use cli::main;
 #[cfg(feature = "coordinator")]

@@ -15,6 +15,7 @@ use rand::distr::Alphanumeric;
 use rustls::ClientConfig;
 use url::Url;
 
+use super::builds::{CacheOfOthers, check_owner};
 use crate::scenario::scenario_info;
 use crate::worker_protocol::WORKER_PROTOCOL;
 
@@ -89,6 +90,9 @@ pub enum AgentConfigError {
     /// There is no program to start workers with.
     #[error("the command that starts workers is empty")]
     NoWorkerCommand,
+    /// Programs would be started from where others can put them.
+    #[error(transparent)]
+    Cache(#[from] CacheOfOthers),
 }
 
 /// Whether the address of a coordinator contains a user name or password, which coordinators do not ask for.
@@ -100,6 +104,9 @@ impl AgentConfig {
     pub(super) fn check(&self) -> Result<(), AgentConfigError> {
         if self.worker_command.is_empty() {
             return Err(AgentConfigError::NoWorkerCommand);
+        }
+        if let Some(uploads) = &self.uploads {
+            check_owner(&uploads.cache_dir)?;
         }
         self.socket_url().map(drop)
     }

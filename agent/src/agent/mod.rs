@@ -26,6 +26,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use builds::Builds;
+pub use builds::CacheOfOthers;
 pub(crate) use builds::default_cache_dir;
 pub(crate) use config::has_credentials;
 pub use config::{
@@ -94,7 +96,18 @@ impl Agent {
                 keep_connected(link_config, clock, hello, held_runs, link_sender, closing).await;
             }
         });
-        let owner = Owner::new(config, clock, connected, held, worker_sender);
+        let builds = Builds::of(&config);
+        if let Some(builds) = &builds {
+            builds.tidy();
+        }
+        let owner = Owner::new(
+            config,
+            builds.clone(),
+            clock,
+            connected,
+            held,
+            worker_sender,
+        );
         let owner = tokio::spawn({
             let (shutdown, kill) = (shutdown.clone(), kill.clone());
             async move {
@@ -104,6 +117,10 @@ impl Agent {
                 let abort = link.abort_handle();
                 if timeout(LINK_END, link).await.is_err() {
                     abort.abort();
+                }
+                // Whoever waits for this task ends the process then.
+                if let Some(builds) = builds {
+                    builds.tidied().await;
                 }
                 ended
             }

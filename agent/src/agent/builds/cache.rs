@@ -52,7 +52,17 @@ pub(crate) enum CacheError {
     DiskFull { dir: PathBuf },
     #[error("the cache {} cannot be used: {source}", dir.display())]
     Io { dir: PathBuf, source: io::Error },
+    #[error(transparent)]
+    OfOthers(#[from] CacheOfOthers),
 }
+
+/// Others than this user and root can change what is in a cache, from which programs are started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "other users could put programs into the cache {}; let --cache name a directory that does not exist yet, or one that only this user owns and may write",
+    .0.display()
+)]
+pub struct CacheOfOthers(pub PathBuf);
 
 impl BuildCache {
     pub(super) fn new(dir: PathBuf, max_bytes: u64, group: Option<u32>) -> Self {
@@ -105,12 +115,20 @@ impl BuildCache {
         }))
     }
 
+    /// Makes the directory unless it exists.
+    ///
+    /// # Errors
+    /// It cannot be made, or is not ours alone.
+    pub(super) fn prepare(&self) -> Result<(), CacheError> {
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&self.dir);
+        made.map_err(|error| self.failed(error))?;
+        check_owner(&self.dir)?;
+        Ok(())
+    }
+
     /// Begins or continues to fetch a file of this size; none while another process does, or when one just has.
     pub(super) fn begin(&self, hash: &FileHash, size: u64) -> io::Result<Option<Part>> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)?;
         let path = self.dir.join(hash.as_str()).with_extension("part");
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
@@ -143,25 +161,45 @@ impl BuildCache {
         fs::metadata(path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Makes room for a file: what was not used for longest is deleted.
+    /// Makes room for a file: what was not used for longest is deleted, but nothing if all of that is not enough.
     pub(super) fn make_room(&self, hash: &FileHash, size: u64) -> Result<(), CacheError> {
-        let mut kept = self.others(hash).map_err(|error| self.failed(error))?;
+        let failed = |error| self.failed(error);
+        let mut kept = self.others(hash).map_err(failed)?;
         kept.sort_unstable_by_key(|(used_at, ..)| *used_at);
-        let mut bytes: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, size_of_it, path) in kept {
-            if bytes + size <= self.max_bytes {
+        let mut bytes = kept
+            .iter()
+            .fold(size, |sum, (_, bytes, _)| sum.saturating_add(*bytes));
+        if bytes <= self.max_bytes {
+            return Ok(());
+        }
+        let too_small = CacheError::TooSmall {
+            size,
+            max_bytes: self.max_bytes,
+        };
+        let mut unused = Vec::new();
+        let mut least = bytes;
+        for (_, bytes, path) in kept {
+            if unused_file(&path).map_err(failed)?.is_some() {
+                least -= bytes;
+                unused.push((bytes, path));
+            }
+        }
+        if least > self.max_bytes {
+            return Err(too_small);
+        }
+        for (size_of_it, path) in unused {
+            if bytes <= self.max_bytes {
                 break;
             }
-            if delete_unused(&path).map_err(|error| self.failed(error))? {
+            // It may have come into use meanwhile.
+            if let Some(file) = unused_file(&path).map_err(failed)? {
+                file.delete().map_err(failed)?;
                 bytes -= size_of_it;
             }
         }
-        match bytes + size <= self.max_bytes {
+        match bytes <= self.max_bytes {
             true => Ok(()),
-            false => Err(CacheError::TooSmall {
-                size,
-                max_bytes: self.max_bytes,
-            }),
+            false => Err(too_small),
         }
     }
 
@@ -223,20 +261,42 @@ impl Part {
     }
 }
 
-/// Deletes a file that no process has locked. False if one has.
-fn delete_unused(path: &Path) -> io::Result<bool> {
-    let Some(file) = found(File::open(path))? else {
-        return Ok(true);
-    };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(false),
-        Err(TryLockError::Error(error)) => return Err(error),
+/// Checks a cache that may not exist yet. What cannot be looked at cannot be used either, which says so then.
+pub(in crate::agent) fn check_owner(dir: &Path) -> Result<(), CacheOfOthers> {
+    const OTHERS_MAY_WRITE: u32 = 0o022;
+    let us_or_root = [rustix::process::geteuid().as_raw(), 0];
+    match fs::metadata(dir) {
+        Ok(there) if !us_or_root.contains(&there.uid()) || there.mode() & OTHERS_MAY_WRITE != 0 => {
+            Err(CacheOfOthers(dir.to_owned()))
+        }
+        _ => Ok(()),
     }
-    if is_at(&file, path)? {
-        fs::remove_file(path)?;
+}
+
+/// A file that no process uses, and none can use as long as this is kept.
+struct UnusedFile<'a> {
+    path: &'a Path,
+    /// None if it is gone.
+    locked: Option<File>,
+}
+
+impl UnusedFile<'_> {
+    fn delete(self) -> io::Result<()> {
+        match &self.locked {
+            Some(file) if is_at(file, self.path)? => found(fs::remove_file(self.path)).map(drop),
+            _ => Ok(()),
+        }
     }
-    Ok(true)
+}
+
+/// None if a process has it locked.
+fn unused_file(path: &Path) -> io::Result<Option<UnusedFile<'_>>> {
+    let locked = found(File::open(path))?;
+    match locked.as_ref().map(File::try_lock).transpose() {
+        Ok(_) => Ok(Some(UnusedFile { path, locked })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Whether a file still has this name: it may have been renamed or deleted before it was locked.

@@ -1,15 +1,18 @@
 //! The directory that the workers of a run are started in, because the build has data files: they find them there under the names
 //! that they read them by. The files are copies, so that whatever a worker writes into one changes no other run.
 //!
-//! Whoever uses such a directory holds a lock on it. What an agent left behind that was killed is deleted when the next one is made.
+//! Whoever uses such a directory, or deletes it, holds a lock on it. What an agent left behind that was killed is deleted when the next
+//! agent starts, and when the next directory is made.
 
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use greylag_infra::DataPath;
+use rustix::fs::OFlags;
 use tokio::runtime::Handle;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::cache::{found, is_at};
 
@@ -26,12 +29,18 @@ pub(super) struct DataDir {
     group: Option<u32>,
     /// Locked; none once it is deleted.
     in_use: Option<File>,
+    /// Kept until it is deleted, which an agent that ends waits for.
+    tracked: Option<TaskTrackerToken>,
 }
 
 impl DataDir {
     /// Makes an empty one.
-    pub(super) fn make(parent: &Path, group: Option<u32>) -> io::Result<Self> {
-        delete_left_behind(parent)?;
+    pub(super) fn make(
+        parent: &Path,
+        group: Option<u32>,
+        tracked: TaskTrackerToken,
+    ) -> io::Result<Self> {
+        delete_left_behind(parent);
         for _ in 0..TRIES {
             let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
             let path = made.keep();
@@ -40,6 +49,7 @@ impl DataDir {
                     path,
                     group,
                     in_use: Some(in_use),
+                    tracked: Some(tracked),
                 };
                 made.let_workers(&made.path, 0o700, 0o750)?;
                 return Ok(made);
@@ -82,12 +92,13 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        let (path, in_use) = (std::mem::take(&mut self.path), self.in_use.take());
+        let path = std::mem::take(&mut self.path);
+        let held = (self.in_use.take(), self.tracked.take());
         let delete = move || {
             if let Err(error) = fs::remove_dir_all(&path) {
-                tracing::debug!("{} cannot be deleted: {error}", path.display());
+                cannot_delete(&path, &error);
             }
-            drop(in_use);
+            drop(held);
         };
         // Large files take their time.
         match Handle::try_current() {
@@ -97,23 +108,38 @@ impl Drop for DataDir {
     }
 }
 
-/// Deletes the directories that no process uses.
-fn delete_left_behind(parent: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
+/// Deletes the directories that no process uses. Those that cannot be deleted are left: they are no reason not to run anything.
+pub(super) fn delete_left_behind(parent: &Path) {
+    // What keeps directories from being listed keeps them from being made, which says so.
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_one = name.to_str().is_some_and(|name| name.starts_with(PREFIX));
-        // Others may be deleting it, too.
-        if is_one && entry.file_type()?.is_dir() && locked(&entry.path())?.is_some() {
-            found(fs::remove_dir_all(entry.path()))?;
+        let path = entry.path();
+        if is_one && let Err(error) = delete_unused(&path) {
+            cannot_delete(&path, &error);
         }
     }
-    Ok(())
+}
+
+/// Deletes a directory unless a process uses it. It stays locked meanwhile, so that whoever has just made it leaves it alone.
+fn delete_unused(path: &Path) -> io::Result<()> {
+    let Some(_lock) = locked(path)? else {
+        return Ok(());
+    };
+    found(fs::remove_dir_all(path)).map(drop)
+}
+
+fn cannot_delete(path: &Path, error: &io::Error) {
+    tracing::warn!("{} cannot be deleted: {error}", path.display());
 }
 
 /// A directory that no other process has locked, and that is still there.
 fn locked(path: &Path) -> io::Result<Option<File>> {
-    let Some(directory) = found(File::open(path))? else {
+    // Nothing else, such as a pipe, on which opening would wait.
+    let only_directories = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(only_directories);
+    let Some(directory) = found(options.open(path))? else {
         return Ok(None);
     };
     match directory.try_lock() {
@@ -126,7 +152,15 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
+    use tokio_util::task::TaskTracker;
+
     use super::*;
+
+    fn make(parent: &Path) -> io::Result<DataDir> {
+        DataDir::make(parent, None, TaskTracker::new().token())
+    }
 
     fn directories(parent: &Path) -> usize {
         fs::read_dir(parent).unwrap().count()
@@ -138,7 +172,7 @@ mod tests {
         let content = parent.path().join("content");
         fs::write(&content, "rows").unwrap();
         fs::set_permissions(&content, Permissions::from_mode(0o500)).unwrap();
-        let data = DataDir::make(parent.path(), None).unwrap();
+        let data = make(parent.path()).unwrap();
         for name in ["a.csv", "b/c/d.csv", "b/e.csv"] {
             data.put(&name.parse().unwrap(), &content).unwrap();
             let there = data.path().join(name);
@@ -156,13 +190,69 @@ mod tests {
     #[test]
     fn only_what_was_left_behind_is_deleted() {
         let parent = tempfile::tempdir().unwrap();
-        let in_use = DataDir::make(parent.path(), None).unwrap();
+        let in_use = make(parent.path()).unwrap();
         let left = parent.path().join("run-killed");
         fs::create_dir_all(left.join("data")).unwrap();
         fs::write(left.join("data").join("a.csv"), "rows").unwrap();
         fs::create_dir(parent.path().join("others")).unwrap();
-        let next = DataDir::make(parent.path(), None).unwrap();
+        let next = make(parent.path()).unwrap();
         assert!(!left.exists() && in_use.path().exists() && next.path().exists());
         assert_eq!(directories(parent.path()), 3);
+    }
+
+    /// Each deletes what it takes for left behind whenever it makes one.
+    #[test]
+    fn agents_with_one_cache_leave_each_other_their_directories() {
+        const TIMES: usize = 500;
+        let parent = tempfile::tempdir().unwrap();
+        let content = parent.path().join("content");
+        fs::write(&content, "rows").unwrap();
+        let use_some = || {
+            for _ in 0..TIMES {
+                let data = make(parent.path()).unwrap();
+                for name in ["a.csv", "b/c.csv"] {
+                    data.put(&name.parse().unwrap(), &content).unwrap();
+                }
+                assert!(data.path().join("a.csv").exists());
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(use_some);
+            scope.spawn(use_some);
+        });
+        assert_eq!(directories(parent.path()), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_keeps_nothing_from_being_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("run-not-a-directory");
+        fs::write(&file, "").unwrap();
+        let made = make(parent.path()).unwrap();
+        assert!(file.exists() && made.path().exists());
+    }
+
+    /// Who waits for the tracker knows that the files are gone, however busy the threads are that delete them.
+    #[test]
+    fn an_agent_that_ends_can_wait_for_the_deletion() {
+        let parent = tempfile::tempdir().unwrap();
+        let tracker = TaskTracker::new();
+        let data = DataDir::make(parent.path(), None, tracker.token()).unwrap();
+        let path = data.path().to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || released.recv());
+            drop(data);
+            tracker.close();
+            assert!(!tracker.is_empty() && path.exists());
+            drop(release);
+            tracker.wait().await;
+            assert!(!path.exists());
+            assert!(busy.await.unwrap().is_err());
+        });
     }
 }

@@ -11,16 +11,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use greylag_infra::{DataFilesError, ShippedBuild, check_data_files};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
+pub use cache::CacheOfOthers;
+pub(super) use cache::check_owner;
 use cache::{BuildCache, CacheError, CachedFile};
-use data_dir::DataDir;
+use data_dir::{DataDir, delete_left_behind};
 use executable::is_for_this_machine;
 use fetch::{Download, FetchError, Progress, Wanted};
 
 use super::config::{AgentConfig, UploadedBuilds};
+
+/// How long an agent that ends waits until the data files of its runs are deleted. The next agent deletes what is left.
+const DELETING: Duration = Duration::from_secs(5);
 
 /// Fetches builds. Clones share one cache.
 #[derive(Debug, Clone)]
@@ -29,6 +37,8 @@ pub(super) struct Builds {
     download: Arc<Download>,
     /// The group of the workers' user, if that is not ours.
     group: Option<u32>,
+    /// The directories with data files that there are.
+    data_dirs: TaskTracker,
 }
 
 /// A build that can be started here as long as this is kept.
@@ -68,7 +78,26 @@ impl Builds {
             cache: Arc::new(BuildCache::new(cache_dir.clone(), *cache_bytes, group)),
             download: Arc::new(Download::of(config)),
             group,
+            data_dirs: TaskTracker::new(),
         })
+    }
+
+    /// Deletes the data files that agents left behind which were killed.
+    pub(super) fn tidy(&self) {
+        let parent = self.cache.dir().to_owned();
+        let deleting = move || delete_left_behind(&parent);
+        drop(self.data_dirs.spawn_blocking(deleting));
+    }
+
+    /// Waits for some time until the data files of runs that are over are deleted.
+    pub(super) async fn tidied(&self) {
+        self.data_dirs.close();
+        if timeout(DELETING, self.data_dirs.wait()).await.is_err() {
+            tracing::warn!(
+                "data files of runs are left in {}; the next agent with this cache deletes them",
+                self.cache.dir().display()
+            );
+        }
     }
 
     /// A build with its data files, fetched as far as they are not in the cache. `fetched` follows how many bytes there are.
@@ -83,6 +112,8 @@ impl Builds {
         check_data_files(&build.data)?;
         let mut progress = Progress::of(&fetched);
         let (cache, download) = (&self.cache, &self.download);
+        let prepared = Arc::clone(cache);
+        self.blocking(move || Ok(prepared.prepare())).await??;
         let program = fetch::fetch(cache, download, &Wanted::program(build), &progress).await?;
         let path = program.path.clone();
         if !self.blocking(move || is_for_this_machine(&path)).await? {
@@ -100,7 +131,10 @@ impl Builds {
         }
         progress.add(build.size);
         let (parent, group) = (self.cache.dir().to_owned(), self.group);
-        let mut data = self.blocking(move || DataDir::make(&parent, group)).await?;
+        let tracked = self.data_dirs.token();
+        let mut data = self
+            .blocking(move || DataDir::make(&parent, group, tracked))
+            .await?;
         for file in &build.data {
             let cached = fetch::fetch(cache, download, &Wanted::data(file), &progress).await?;
             progress.add(file.size);

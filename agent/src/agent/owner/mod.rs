@@ -88,6 +88,7 @@ enum Event {
 impl Owner {
     pub(in crate::agent) fn new(
         config: AgentConfig,
+        builds: Option<Builds>,
         clock: WallClock,
         connected: watch::Sender<bool>,
         held: watch::Sender<Vec<Held>>,
@@ -98,7 +99,7 @@ impl Owner {
         Self {
             name: config.name.clone(),
             staying: Staying::new(config.stay, Instant::now()),
-            builds: Builds::of(&config),
+            builds,
             shipped: BTreeMap::new(),
             build_events,
             fetched_builds,

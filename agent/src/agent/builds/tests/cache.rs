@@ -9,7 +9,9 @@ use crate::agent::builds::cache::{BuildCache, CacheError};
 
 /// A cache for so many bytes.
 fn cache(directory: &TempDir, max_bytes: u64) -> BuildCache {
-    BuildCache::new(directory.path().join("cache"), max_bytes, None)
+    let cache = BuildCache::new(directory.path().join("cache"), max_bytes, None);
+    cache.prepare().unwrap();
+    cache
 }
 
 /// Puts a program into the cache, as if fetched.
@@ -98,4 +100,43 @@ fn what_was_not_used_for_longest_makes_room_unless_it_is_in_use() {
     drop(in_use);
     put(&cache, b"eeeeeeee").unwrap();
     assert!(there(b"eeeeeeee") && !there(b"bbb"));
+}
+
+#[test]
+fn what_is_too_large_in_any_case_deletes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let cache = cache(&directory, 10);
+    for content in [b"aaa", b"bbb"] {
+        put(&cache, content).unwrap();
+    }
+    let in_use = cache.get(&hash_of(b"bbb"), 3).unwrap().unwrap();
+    for too_large in [&b"eeeeeeee"[..], b"eeeeeeeeeee"] {
+        let refused = put(&cache, too_large).unwrap_err();
+        assert!(matches!(refused, CacheError::TooSmall { .. }), "{refused}");
+        let hash = hash_of(too_large);
+        let refused = cache.make_room(&hash, u64::MAX).unwrap_err();
+        assert!(matches!(refused, CacheError::TooSmall { .. }), "{refused}");
+    }
+    drop(in_use);
+    assert!(is_there(&cache, b"aaa") && is_there(&cache, b"bbb"));
+}
+
+/// Programs are started from it.
+#[test]
+fn a_directory_that_others_can_write_is_not_used() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let directory = TempDir::new().unwrap();
+    let cache = cache(&directory, 10);
+    let dir = cache.dir();
+    let refused = |mode: u32| {
+        fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+        let prepared = cache.prepare();
+        matches!(prepared, Err(CacheError::OfOthers(_)))
+    };
+    assert!(!refused(0o700) && !refused(0o711) && !refused(0o755));
+    assert!(refused(0o770) && refused(0o707) && refused(0o1777));
+    if rustix::process::geteuid().is_root() {
+        chown(dir, Some(65_534), None).unwrap();
+        assert!(refused(0o700), "another user's");
+    }
 }
