@@ -31,7 +31,7 @@ pub(crate) struct AgentOptions {
     /// Name of this agent [default: the machine's name].
     #[arg(long, env = "GREYLAG_AGENT_NAME", value_name = "NAME")]
     name: Option<String>,
-    /// The coordinator's token.
+    /// A token of the coordinator: one with the role agent or admin, or its own.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
     #[command(flatten)]
@@ -43,7 +43,8 @@ pub(crate) struct AgentOptions {
     /// Exit with 0 when there has been no run for this long [default: wait forever].
     #[arg(long, env = "GREYLAG_IDLE_TIMEOUT", value_name = "DURATION", value_parser = seconds)]
     idle_timeout: Option<u64>,
-    /// Run programs that were uploaded to the coordinator. Whoever has its token can then run programs on this machine.
+    /// Run programs that were uploaded to the coordinator. Whoever has a token of it with the role admin can then run programs on this
+    /// machine.
     #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
     accept_uploads: bool,
     /// Directory in which uploaded programs are kept; agents of one machine can share it [default: ~/.cache/greylag/builds].
@@ -54,7 +55,8 @@ pub(crate) struct AgentOptions {
         requires = "accept_uploads"
     )]
     cache: Option<PathBuf>,
-    /// Largest size of that directory, such as 500M or 4G; the programs that were not used for longest make room.
+    /// Largest size of that directory, such as 500M or 4G; the programs that were not used for longest make room. Copies of data files
+    /// that runs in progress use come on top.
     #[arg(long, env = "GREYLAG_CACHE_SIZE", value_name = "SIZE", default_value = "2G", value_parser = size)]
     cache_size: u64,
     /// Run uploaded programs as this user; needs root. They then cannot read what only the agent's user may, such as its token.
@@ -114,6 +116,11 @@ fn user_named(name: &str) -> Result<WorkerUser, Failure> {
             "user `{name}`, which --worker-user names, does not exist"
         ))
     })?;
+    if user.uid.is_root() {
+        return Err(Failure::bad_input(format!(
+            "user `{name}` of --worker-user is root, so uploaded programs could do everything here; name another user, such as nobody"
+        )));
+    }
     Ok(WorkerUser {
         uid: user.uid.as_raw(),
         gid: user.gid.as_raw(),

@@ -20,7 +20,7 @@ pub(crate) struct CoordinatorAccess {
         value_parser = coordinator_url
     )]
     coordinator: Url,
-    /// The coordinator's token.
+    /// A token of the coordinator: its own, or one with a role that allows this.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     token: Option<Token>,
     #[command(flatten)]

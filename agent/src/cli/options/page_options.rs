@@ -15,7 +15,7 @@ pub(crate) struct PageOptions {
     /// [default: 127.0.0.1].
     #[arg(long, env = "GREYLAG_WEB_HOST", value_name = "ADDRESS")]
     pub(crate) web_host: Option<String>,
-    /// Token required by the page and the API; with --coordinator, the coordinator's token.
+    /// Token required by the page and the API; with --coordinator, a token of the coordinator with the role admin, or its own.
     #[arg(long, env = "GREYLAG_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Token>,
     /// Directory for results [default: ./greylag-data].
