@@ -23,10 +23,10 @@ pub use load_test::{
     FieldKind, FieldValue, FieldValueError, Flag, Fleet, HttpVersion, LoadTest, LoadTestError,
     LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES, MAX_DATA_BYTES, MAX_DATA_FILE_BYTES,
     MAX_DATA_FILES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES, MAX_OPTIONS,
-    MAX_TEST_FILE_BYTES, MisfitError, NoHost, OptionDeclarationError, Overlaid, Secret, Selection,
-    ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults, TestDraft, WaitTime,
-    WorkerCount, WorkerCountError, check_data_files, field, is_same_machine, keys_of_files,
-    target_of, toml_errors,
+    MAX_TEST_FILE_BYTES, MisfitError, NoHost, OnLostAgent, OptionDeclarationError, Overlaid,
+    Secret, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults, TestDraft,
+    WaitTime, WorkerCount, WorkerCountError, check_data_files, field, is_same_machine,
+    keys_of_files, target_of, toml_errors,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
@@ -43,8 +43,8 @@ pub use registry::{
     ScenarioList, SecretOption, check_infrastructure_name,
 };
 pub use run::{
-    CHANGE_DELAY, ChangeRefused, Completeness, END_GRACE, Gap, GapCause, LATE_RESULTS, MAX_GAPS,
-    PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord, RunStatus,
-    START_DELAY, StopRefused, Turn, UnfinishedRun, WaitReason, Waiting, save_once, turn_of,
-    worker_count,
+    CHANGE_DELAY, ChangeRefused, Completeness, Coverage, END_GRACE, Gap, GapCause, LATE_RESULTS,
+    Loss, MAX_GAPS, MissingUsers, PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle,
+    RunPhase, RunRecord, RunStatus, START_DELAY, StopRefused, Turn, UnfinishedRun, WaitReason,
+    Waiting, save_once, turn_of, worker_count,
 };

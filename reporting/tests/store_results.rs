@@ -209,6 +209,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
         },
         "complete": true, "remark": null, "gaps": [],
+        "coverage": {"full": true, "remark": null, "users": 0, "missing_users": 0, "losses": []},
         "totals": {
             "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "bytes": 400, "avg_ms": 2.125,
             "min_ms": 1.0, "max_ms": 3.0,

@@ -51,6 +51,11 @@ impl ProcessId {
         })
     }
 
+    /// Its number.
+    pub fn pid(self) -> u32 {
+        self.pid
+    }
+
     /// Whether it still runs.
     pub fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)

@@ -14,6 +14,7 @@ pub struct Summary {
     pub complete: bool,
     pub remark: Option<String>,
     pub gaps: Vec<Gap>,
+    pub coverage: Coverage,
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
@@ -75,6 +76,32 @@ pub struct Gap {
     pub worker: Option<u32>,
     pub since_second: u32,
     pub since: String,
+    pub message: String,
+}
+
+/// How much of the load there was.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Coverage {
+    pub full: bool,
+    pub remark: Option<String>,
+    pub users: u64,
+    pub missing_users: u64,
+    pub losses: Vec<Loss>,
+}
+
+/// Something that was lost of the load.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Loss {
+    pub code: String,
+    pub agent: String,
+    pub worker: Option<u32>,
+    pub since_second: u32,
+    pub since: String,
+    pub users: u64,
     pub message: String,
 }
 

@@ -34,6 +34,9 @@ pub(crate) struct ListedRun {
     /// Why it has not begun, if so.
     #[serde(default)]
     waiting: Option<String>,
+    /// What to say about its load, if some of it was lost.
+    #[serde(default)]
+    coverage_remark: Option<String>,
     pub(super) can_delete: bool,
     #[serde(rename = "created_us")]
     created: WallTime,
@@ -67,10 +70,11 @@ impl ListedRun {
         ]
     }
 
-    /// Of a run that waits its phase, and why.
+    /// Of a run that waits its phase, and why; of others whether some of the load was lost.
     fn shown_status(&self) -> String {
         match &self.waiting {
             Some(reason) => format!("{}: {}", plain_text(&self.phase), plain_text(reason)),
+            None if self.coverage_remark.is_some() => format!("{}, partial load", self.status),
             None => self.status.clone(),
         }
     }
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_waits_says_what_for() {
+    fn a_run_that_waits_says_what_for_and_one_that_lost_some_of_its_load_that_it_did() {
         let mut listed = json!({
             "id": "r", "number": 2, "test": "shop", "status": "Running", "phase": "Running", "can_delete": false,
             "created_us": 1, "started_us": 1, "elapsed_s": 0.0, "requests": 0, "failures": 0,
@@ -129,6 +133,8 @@ mod tests {
             run.cells()[2].clone()
         };
         assert_eq!(status(&listed), "Running");
+        listed["coverage_remark"] = json!("Partial load: 4 of 12 users missing");
+        assert_eq!(status(&listed), "Running, partial load");
         listed["phase"] = json!("Queued");
         listed["waiting"] = json!("#1 of shop\u{1b}[31m has these agents");
         assert_eq!(status(&listed), "Queued: #1 of shop has these agents");

@@ -1,4 +1,4 @@
-//! Which agents a run waits for, and whether it shares them.
+//! Which agents a run waits for, whether it shares them, and whether it goes on without one that it loses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
-use super::LoadTest;
 use super::error::LoadTestError;
+use super::{LoadTest, OnLostAgent};
 use crate::base::{MAX_AGENTS_OF_A_RUN, MAX_DURATION};
 
 /// How long a run waits for its agents unless it says otherwise, in seconds.
@@ -23,6 +23,10 @@ pub struct Fleet {
     pub agents_timeout_s: u64,
     /// Whether it runs beside other runs that share, too. Others have the infrastructure for themselves.
     pub share: bool,
+    /// What becomes of the run if it loses an agent or a worker.
+    // The last one, and left out, so that frames to workers of earlier builds stay as they are.
+    #[serde(skip_serializing_if = "OnLostAgent::is_default")]
+    pub on_lost_agent: OnLostAgent,
 }
 
 impl Default for Fleet {
@@ -31,6 +35,7 @@ impl Default for Fleet {
             agents: AgentCount::default(),
             agents_timeout_s: DEFAULT_AGENTS_TIMEOUT_S,
             share: false,
+            on_lost_agent: OnLostAgent::default(),
         }
     }
 }

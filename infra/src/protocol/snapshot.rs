@@ -36,6 +36,13 @@ pub struct Snapshot {
     pub log: Vec<LogLine>,
     /// Log lines left out because they came too fast.
     pub log_lines_dropped: u64,
+    /// Workers without which the agent goes on, all of them so far; empty if unchanged. Of a run that goes on without what
+    /// it loses.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub lost_workers: Vec<LostWorker>,
     /// State of the agent's workers now; empty if unchanged.
     #[serde(deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>")]
     pub workers: Vec<WorkerState>,
@@ -225,7 +232,8 @@ pub struct AgentEnd {
     /// When the agent's last user ended; run time zero if none ever started.
     #[serde(default, rename = "ended_at_us")]
     pub ended_at: RunTime,
-    /// Workers that ended before they had handed over their results.
+    /// Workers that ended before they had handed over their results, and in a run that goes on without what it loses those
+    /// that only ended early, too.
     #[serde(
         default,
         deserialize_with = "bounded_list::<_, _, { MAX_WORKERS as usize }>"
@@ -246,7 +254,7 @@ impl AgentEnd {
     }
 }
 
-/// A worker process that ended before it had handed over its results.
+/// A worker process that ended before it had handed over its results, or before the end of the load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LostWorker {
@@ -254,6 +262,9 @@ pub struct LostWorker {
     pub worker: u32,
     /// First second of run time of which something may be missing.
     pub since_second: u32,
+    /// Whether all its results are there and only its users are missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
     /// How, as text that follows the worker's name: `was killed by signal 9 (SIGKILL)`.
     pub how: String,
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{MAX_ERROR_BYTES, RunTime, WallTime, cut};
 use crate::protocol::{Counted, LostWorker};
+use crate::run::{Coverage, Loss, RunAgent};
 
 /// Most gaps of a run that are kept apart; further ones are only counted.
 pub const MAX_GAPS: usize = 10_000;
@@ -21,7 +22,7 @@ const MAX_LATE_RESULTS: Duration = Duration::from_secs(3_600);
 /// What a longer time must add before it is worth saving.
 const LATE_RESULTS_STEP: Duration = Duration::from_secs(60);
 
-/// What may be missing from a run's results.
+/// What may be missing from a run's results; with it is kept what is missing of its load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Completeness {
@@ -32,6 +33,9 @@ pub struct Completeness {
     /// run that waits for no agent.
     #[serde(rename = "late_until_us")]
     late_until: Option<WallTime>,
+    /// What is missing of its load.
+    #[serde(skip_serializing_if = "Coverage::is_full")]
+    pub coverage: Coverage,
 }
 
 /// Something that was counted and may not be in the results.
@@ -71,13 +75,16 @@ pub enum GapCause {
 }
 
 impl GapCause {
+    /// The word for counts that disagree.
+    pub const COUNTS_DISAGREE: &str = "counts_disagree";
+
     /// A word for programs, which does not change.
     pub fn code(&self) -> &'static str {
         match self {
             Self::AgentLost => "agent_lost",
             Self::AgentRestarted => "agent_restarted",
             Self::WorkerLost { .. } => "worker_lost",
-            Self::CountsDisagree { .. } => "counts_disagree",
+            Self::CountsDisagree { .. } => Self::COUNTS_DISAGREE,
         }
     }
 }
@@ -130,11 +137,7 @@ impl Gap {
     /// All of it in words, for a run that started at this time.
     pub fn message(&self, started_at: WallTime) -> String {
         let agent = self.agent.as_deref().unwrap_or("an agent");
-        let since = format!(
-            "{} UTC (second {})",
-            time_of_day(self.since(started_at)),
-            self.since_second
-        );
+        let since = since_text(started_at, self.since_second);
         match &self.cause {
             GapCause::AgentLost => format!("agent {agent} missing since {since}"),
             GapCause::AgentRestarted => {
@@ -177,6 +180,34 @@ impl Completeness {
         } else {
             self.more = self.more.saturating_add(1);
         }
+    }
+
+    /// An agent says which of its workers ended early: what is missing of their results, and of the load where the run
+    /// goes on without them. Harmless when repeated. Gives what is newly missing of the load.
+    pub(super) fn take_lost_workers(
+        &mut self,
+        agent: &RunAgent,
+        lost: &[LostWorker],
+        goes_on: bool,
+    ) -> Vec<Loss> {
+        let mut new = Vec::new();
+        for lost in lost {
+            if !agent.workers.contains(&lost.worker) {
+                continue;
+            }
+            if !lost.handed_over {
+                self.add(Gap::of_worker(&agent.name, lost));
+            }
+            // Those of an agent that was lost are missing with it.
+            if !goes_on || self.coverage.has_lost_agent(&agent.name) {
+                continue;
+            }
+            let loss = Loss::of_worker(&agent.name, lost);
+            if self.coverage.add(loss.clone()) {
+                new.push(loss);
+            }
+        }
+        new
     }
 
     /// An agent has handed over everything, so it is not missing if it was.
@@ -241,6 +272,12 @@ impl Completeness {
     }
 }
 
+/// When a second of run time began, of a run that started at this time: `12:04:07 UTC (second 7)`.
+pub(super) fn since_text(started_at: WallTime, second: u32) -> String {
+    let at = time_of_day(started_at + RunTime::of_second(second));
+    format!("{at} UTC (second {second})")
+}
+
 /// The time of day in UTC.
 fn time_of_day(at: WallTime) -> String {
     let second = at.as_micros() / 1_000_000 % 86_400;
@@ -301,6 +338,7 @@ mod tests {
         part.add(Gap::of_worker(
             "a2",
             &LostWorker {
+                handed_over: false,
                 worker: 3,
                 since_second: 61,
                 how: "was killed by signal 9 (SIGKILL)".into(),

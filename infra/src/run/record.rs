@@ -6,7 +6,8 @@ use crate::base::{AgentId, BuildInfo, RunId, RunTime, WallTime, builds_of};
 use crate::load_test::LoadTest;
 use crate::profile::LoadProfile;
 use crate::protocol::{AgentEnd, FailureReason};
-use crate::run::{Completeness, Gap, Waiting};
+use crate::run::coverage::{users_of, users_of_losses};
+use crate::run::{Completeness, Coverage, Loss, MissingUsers, Waiting};
 
 /// Everything about a run but its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub struct RunRecord {
     /// How many users there are when, with the changes made while it runs.
     #[serde(default)]
     pub profile: LoadProfile,
-    /// What may be missing from its results.
+    /// What may be missing from its results and from its load.
     #[serde(default)]
     pub completeness: Completeness,
 }
@@ -181,18 +182,22 @@ impl RunRecord {
         is_new
     }
 
-    /// What the agents' ends say about the whole: whose results are not missing (any more), what their workers lost,
-    /// and of a run that was over before the last end came, how long its load really took. Harmless when repeated.
+    /// What the agents' ends say about the whole: whose results are not missing (any more), until when agents that were
+    /// lost had users, what their workers lost, and of a run that was over before the last end came, how long its load
+    /// really took. Harmless when repeated.
     pub fn follow_ends(&mut self) {
         let (started_at, late_until) = (self.started_at, self.completeness.late_until());
+        let goes_on = self.goes_on_without_lost();
         for agent in &self.agents {
             let Some(end) = &agent.end else { continue };
             self.completeness.agent_handed_over(&agent.name);
-            for lost in &end.lost_workers {
-                if agent.workers.contains(&lost.worker) {
-                    self.completeness.add(Gap::of_worker(&agent.name, lost));
-                }
-            }
+            self.completeness.coverage.agent_had_users_until(
+                &agent.name,
+                end.ended_at,
+                self.profile.ends_at,
+            );
+            self.completeness
+                .take_lost_workers(agent, &end.lost_workers, goes_on);
             if let (Some(started), Some(latest)) = (started_at, late_until) {
                 let ended_at = (started + end.ended_at).min(latest);
                 self.ended_at = self.ended_at.max(Some(ended_at));
@@ -204,6 +209,56 @@ impl RunRecord {
     pub fn remark(&self) -> Option<String> {
         self.completeness
             .remark(self.started_at.unwrap_or(self.created_at))
+    }
+
+    /// Whether the run is going, or went, on without agents and workers that were lost.
+    pub(super) fn goes_on_without_lost(&self) -> bool {
+        self.test.fleet.on_lost_agent.continues()
+            && matches!(self.phase, RunPhase::Running | RunPhase::Finished)
+    }
+
+    /// How much of its load there was.
+    pub fn coverage(&self) -> &Coverage {
+        &self.completeness.coverage
+    }
+
+    /// How many of the most users that it asks for are missing in the end.
+    pub fn missing_users(&self) -> MissingUsers {
+        let of = self.profile.most_users();
+        MissingUsers {
+            missing: self.missing_of(of),
+            of,
+        }
+    }
+
+    /// How many of so many users are missing in the end.
+    pub fn missing_of(&self, users: u64) -> u64 {
+        let lost: Vec<u32> = self
+            .coverage()
+            .lost_workers(&self.agents)
+            .into_iter()
+            .collect();
+        users_of(&lost, self.test.workers, users)
+    }
+
+    /// What was lost of its load, each with its users.
+    pub fn losses(&self) -> Vec<(&Loss, MissingUsers)> {
+        let users = users_of_losses(
+            self.coverage(),
+            &self.agents,
+            self.test.workers,
+            self.profile.most_users(),
+        );
+        self.coverage().losses().iter().zip(users).collect()
+    }
+
+    /// What to say about its load; none while nothing of it is missing.
+    pub fn coverage_remark(&self) -> Option<String> {
+        if self.coverage().is_full() {
+            return None;
+        }
+        let started_at = self.started_at.unwrap_or(self.created_at);
+        self.coverage().remark(self.missing_users(), started_at)
     }
 
     /// Whether the run is over and still takes what this agent holds of it.

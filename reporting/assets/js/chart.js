@@ -10,12 +10,14 @@ import { DataTable } from "./data_table.js";
 
 const GROUP = "run";
 const MAX_LEGEND_LETTERS = 32;
+/** They stand along a chart's height. */
+const MAX_MARK_LETTERS = 26;
 const PX_PER_MARK = 76;
 /** Sharper canvases cost more than they show. */
 const MAX_PIXEL_RATIO = 2;
 /** How the legend names the failures of an endpoint. */
 export const FAILURE = " · Failure";
-const NAMES = ["accent", "good", "bad", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
+const NAMES = ["accent", "good", "bad", "warn", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Chart {
@@ -58,6 +60,11 @@ export class Chart {
     throw new Error("a chart says what it draws");
   }
 
+  /** Moments to mark: [{second, label}]. Overridden by a subclass that has some. */
+  marks() {
+    return [];
+  }
+
   /** Called by a subclass with what stands beside the picture: {points, note}. */
   facts() {
     throw new Error("a chart says what it shows");
@@ -73,7 +80,7 @@ export class Chart {
       const { points, note } = this.facts();
       setAttribute(this.figure, "data-points", points);
       setText(this.note, note);
-      setAttribute(this.canvas, "aria-label", this.describe());
+      setAttribute(this.canvas, "aria-label", this.describe() + described(this.marks()));
       this.table.refresh();
       if (this.#isSeen) this.#draw();
     });
@@ -99,7 +106,10 @@ export class Chart {
     this.#isStale = false;
     this.palette = colours(NAMES);
     const own = this.option();
-    const structure = JSON.stringify([own.over, own.yAxis.type, own.series.map(({ id, large }) => [id, large])]);
+    const marks = this.marks();
+    own.series.push(this.#markSeries(marks));
+    const series = own.series.map(({ id, large }) => [id, large]);
+    const structure = JSON.stringify([own.over, own.yAxis.type, series, marks]);
     if (structure === this.#structure) this.chart.setOption(this.#changing(own));
     else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
     this.#structure = structure;
@@ -112,6 +122,35 @@ export class Chart {
       xAxis: { max: end, interval: this.#interval(end) },
       yAxis: { min, max },
       series: series.map(({ id, data }) => ({ id, data })),
+    };
+  }
+
+  /** Lines across the chart, each with its label along it, so that a narrow chart has room for it. */
+  #markSeries(marks) {
+    const { warn, surface } = this.palette;
+    const label = {
+      show: true,
+      formatter: "{b}",
+      position: "insideEndTop",
+      distance: 3,
+      color: warn,
+      backgroundColor: surface,
+      padding: [1, 3],
+      fontSize: 11,
+    };
+    return {
+      id: "marks",
+      type: "line",
+      data: [],
+      silent: true,
+      markLine: {
+        silent: true,
+        animation: false,
+        symbol: "none",
+        label,
+        lineStyle: { color: warn, width: 1.2, type: [3, 3] },
+        data: marks.map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) })),
+      },
     };
   }
 
@@ -143,7 +182,7 @@ export class Chart {
         icon: "roundRect",
         type: "scroll",
         textStyle: { ...label, color: p.muted, fontSize: 12, lineHeight: 18 },
-        formatter: clipped,
+        formatter: (name) => clipped(name),
         inactiveColor: p["line-strong"],
         pageIconColor: p.muted,
         pageIconInactiveColor: p["line-strong"],
@@ -223,11 +262,17 @@ export class Chart {
   }
 }
 
+/** What a screen reader says of the marks. */
+function described(marks) {
+  if (marks.length === 0) return "";
+  return ` Marked: ${marks.map(({ second, label }) => `${label} at ${clock(second)}`).join(", ")}.`;
+}
+
 /** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */
-function clipped(name) {
+function clipped(name, most = MAX_LEGEND_LETTERS) {
   const outcome = name.endsWith(FAILURE) ? FAILURE : "";
   const letters = [...name.slice(0, name.length - outcome.length)];
-  return letters.length > MAX_LEGEND_LETTERS ? `${letters.slice(0, MAX_LEGEND_LETTERS - 1).join("")}…${outcome}` : name;
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…${outcome}` : name;
 }
 
 /** The content of a tooltip: a title and rows of [colour, name, value]. */

@@ -71,6 +71,10 @@ export class ResponsesChart extends Chart {
     }
   }
 
+  marks() {
+    return this.run.view?.marks ?? [];
+  }
+
   facts() {
     const { samples, samplesOf } = this.run.data;
     const shown = `${count(samples.length)} of ${count(samplesOf)} requests shown`;

@@ -34,6 +34,10 @@ export class ThroughputChart extends Chart {
     return this.run.data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
   }
 
+  marks() {
+    return this.run.view?.marks ?? [];
+  }
+
   facts() {
     const most = this.#most();
     return { points: this.run.data.points.length, note: most > 0 ? `peak ${rate(most)}` : "" };

@@ -22,6 +22,10 @@ export class UsersChart extends Chart {
     return this.run.data.points.reduce((most, point) => Math.max(most, point.users), 0);
   }
 
+  marks() {
+    return this.run.view?.marks ?? [];
+  }
+
   facts() {
     const { about, data } = this.run;
     return { points: data.points.length, note: `peak ${count(this.#most())} of ${count(about.users)}` };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use greylag_infra::protocol::{AgentEnd, FailureReason, HeldRun};
-use greylag_infra::{AgentId, RunId, WallTime};
+use greylag_infra::{AgentId, LostWorker, RunId, WallTime};
 use tokio::sync::Notify;
 
 /// What has come since the owner looked last. At most one of each kind per agent and run.
@@ -40,6 +40,8 @@ pub(super) struct Heartbeat {
 pub(super) struct Saved {
     /// All results of the seconds before this one are saved.
     pub(super) until: Option<u32>,
+    /// Workers without which the agent goes on, if any are new.
+    pub(super) lost_workers: Vec<LostWorker>,
     /// Why the agent stops its load early.
     pub(super) failing: Option<FailureReason>,
     pub(super) end: Option<AgentEnd>,
@@ -64,6 +66,10 @@ impl AgentNews {
         let known = waiting.saved.entry(key.clone()).or_default();
         let was_urgent = known.failing.is_some() || known.end.is_some();
         known.until = known.until.max(saved.until);
+        if !saved.lost_workers.is_empty() {
+            // All of them so far.
+            known.lost_workers = saved.lost_workers;
+        }
         known.failing = known.failing.take().or(saved.failing);
         known.end = known.end.take().or(saved.end);
         if is_urgent && !was_urgent {

@@ -120,7 +120,7 @@ impl RampNews {
             };
             news.push(format!(
                 "Ramping {direction} to {} users in {}{}",
-                ramp.after,
+                there(run, ramp.after),
                 processes(run),
                 over(ramp.over_us)
             ));
@@ -135,6 +135,18 @@ impl RampNews {
             ramp.is_reached && ramp.at + Duration::from_micros(ramp.over_us) <= run_time
         })?;
         (self.end_logged < Some(ended.at)).then_some(*ended)
+    }
+
+    /// The same of a run that goes on without some of its workers, when so many users are active: those that are left may have
+    /// come and gone in any order with those that were lost.
+    fn spawned_without_lost(&mut self, run: &RunRecord, ramp: Ramp, active: u64) -> Option<String> {
+        let after = there(run, ramp.after);
+        if ramp.after > ramp.before && active < after {
+            return None;
+        }
+        self.end_logged = Some(ramp.at);
+        let is_news = after > 0 && ramp.after != ramp.before;
+        is_news.then(|| format!("All users spawned ({after} total users)"))
     }
 
     /// Locust's message at the end of a ramp, once, when so many users have been started since run time zero.
@@ -168,14 +180,33 @@ impl RampNews {
     }
 }
 
+/// How many of so many users are there, where a run goes on without some of its workers.
+fn there(run: &RunRecord, users: u64) -> u64 {
+    if run.coverage().is_full() {
+        return users;
+    }
+    users.saturating_sub(run.missing_of(users))
+}
+
 fn processes(run: &RunRecord) -> String {
     let plural = |count: usize, one: &str, more: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {more}"),
     };
-    let workers = run.agents.iter().map(|agent| agent.workers.len()).sum();
-    let workers = plural(workers, "worker process", "worker processes");
-    match run.agents.len() {
+    let coverage = run.coverage();
+    let agents: Vec<_> = run
+        .agents
+        .iter()
+        .filter(|agent| coverage.is_full() || !coverage.has_lost_agent(&agent.name))
+        .collect();
+    let all: usize = run.agents.iter().map(|agent| agent.workers.len()).sum();
+    let lost = coverage.lost_workers(&run.agents).len();
+    let workers = plural(
+        all.saturating_sub(lost),
+        "worker process",
+        "worker processes",
+    );
+    match agents.len() {
         0 | 1 => workers,
         agents => format!("{workers} on {agents} agents"),
     }
@@ -199,8 +230,16 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
         lines = news.begun(run, run_time);
     }
     if let Some(ramp) = news.ended(run, run_time) {
-        match coordinator.store().users_started(&run.id).await {
-            Ok(started) => lines.extend(news.spawned(ramp, started)),
+        let store = coordinator.store();
+        let spawned = if run.coverage().is_full() {
+            let started = store.users_started(&run.id).await;
+            started.map(|started| news.spawned(ramp, started))
+        } else {
+            let active = store.users_active(&run.id).await;
+            active.map(|active| news.spawned_without_lost(run, ramp, active))
+        };
+        match spawned {
+            Ok(spawned) => lines.extend(spawned),
             Err(error) => tracing::error!(%error, run = %run.id, "cannot read the users"),
         }
     }
@@ -225,7 +264,9 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::{BuildInfo, Completeness, LoadTest, ProfileStep, RunAgent, WallTime};
+    use greylag_infra::{
+        BuildInfo, Completeness, FailureReason, LoadTest, Loss, ProfileStep, RunAgent, WallTime,
+    };
 
     use super::*;
 
@@ -369,6 +410,36 @@ mod tests {
         assert_eq!(
             spawned(&mut news, &run, 3, 1).unwrap(),
             "All users spawned: {\"F\": 3} (3 total users)"
+        );
+    }
+
+    #[test]
+    fn users_of_what_was_lost_are_neither_promised_nor_waited_for() {
+        let mut run = run(2, profile(&[(0, 8, 2), (10, 12, 0), (20, 4, 0)], 30));
+        run.test.workers = 4;
+        let reason = FailureReason::AgentShutDown { agent: "1".into() };
+        let loss = Loss::of_agent("1", 5, reason);
+        run.completeness.coverage.add(loss);
+        let mut news = RampNews::new(weighted());
+        assert_eq!(
+            news.begun(&run, s(10)),
+            [
+                "Ramping up to 4 users in 2 worker processes over 2s",
+                "Ramping up to 6 users in 2 worker processes"
+            ]
+        );
+        let ramp = news.ended(&run, s(11)).unwrap();
+        assert_eq!(news.spawned_without_lost(&run, ramp, 5), None);
+        assert_eq!(
+            news.spawned_without_lost(&run, ramp, 6).unwrap(),
+            "All users spawned (6 total users)"
+        );
+        assert!(news.ended(&run, s(12)).is_none(), "once");
+        let ramp = news.ended(&run, s(21)).unwrap();
+        assert_eq!(
+            news.spawned_without_lost(&run, ramp, 6).unwrap(),
+            "All users spawned (2 total users)",
+            "on the way down none is waited for"
         );
     }
 

@@ -4,7 +4,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorCount, LogLine, MAX_NAME_BYTES, SampleData, Snapshot, UserChange,
     WorkerState, cut,
 };
-use greylag_infra::{GeneratorNotice, WallTime};
+use greylag_infra::{GeneratorNotice, LostWorker, WallTime};
 
 use super::error::{StoreError, StoreResult};
 use crate::measure::interval::{PackedInterval, check_wire_packed};
@@ -21,6 +21,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
     pub(super) notices: Vec<GeneratorNotice>,
+    pub(super) lost_workers: Vec<LostWorker>,
     pub(super) end: Option<AgentEnd>,
     /// With it, all of the agent's results of the seconds before this one are there.
     pub(super) saved_until: u32,
@@ -136,6 +137,7 @@ impl CheckedSnapshot {
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
             notices: snapshot.notices,
+            lost_workers: snapshot.lost_workers,
             end: snapshot.end,
             saved_until: snapshot.complete_until,
         })
@@ -159,6 +161,7 @@ impl CheckedSnapshot {
             })
             + of_list(&self.workers, |_| 0)
             + of_list(&self.notices, |notice| of_text(&notice.subject))
+            + of_list(&self.lost_workers, |worker| of_text(&worker.how))
             + self.end.as_ref().map_or(0, of_end)
     }
 
@@ -327,6 +330,7 @@ mod tests {
             ..IntervalData::default()
         };
         let lost = |worker| LostWorker {
+            handed_over: false,
             worker,
             since_second: worker,
             how: text(worker),

@@ -21,6 +21,7 @@ mod integers;
 mod live;
 mod lock;
 mod log_rows;
+mod lost_users;
 mod machine_rows;
 mod notice_rows;
 mod private_files;

@@ -16,7 +16,7 @@ use super::sample_rows::{self, Samples};
 use super::scope::Scope;
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
-use super::{Store, log_rows, notice_rows, run_rows, second_rows};
+use super::{Store, log_rows, notice_rows, run_rows, scope_rows, second_rows};
 use crate::api_types::LogRow;
 
 impl Store {
@@ -88,6 +88,17 @@ impl Store {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             second_rows::users_started(connection, &id)
         };
+        self.inner.readers.run(query).await
+    }
+
+    /// Users of a run that are active by what is saved of it; those of agents that were given up are not.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn users_active(&self, run_id: &RunId) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| scope_rows::users_active(connection, &id);
         self.inner.readers.run(query).await
     }
 

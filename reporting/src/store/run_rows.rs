@@ -173,19 +173,22 @@ pub(super) fn set_up_data(connection: &Connection, id: &RunId) -> StoreResult<Op
     Ok(data.map(SetUpData::from))
 }
 
-/// Keeps how far an agent's results are saved.
+/// Keeps how far an agent's results are saved, and that it has so many more users.
 pub(super) fn save_progress(
     connection: &Connection,
     run: i64,
     agent: i64,
     last_seq: u64,
     saved_until: u32,
+    more_users: i64,
 ) -> StoreResult<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO agent_progress (run, agent, last_seq, saved_until) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO agent_progress (run, agent, last_seq, saved_until, users) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, saved_until = excluded.saved_until,
+                 users = users + excluded.users",
         )?
-        .execute(params![run, agent, to_sql(last_seq), saved_until])?;
+        .execute(params![run, agent, to_sql(last_seq), saved_until, more_users])?;
     Ok(())
 }
 

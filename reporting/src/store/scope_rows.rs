@@ -4,15 +4,16 @@
 
 use std::ops::Range;
 
+use greylag_infra::RunId;
 use rusqlite::{Connection, Row, params};
 
 use super::agent_rows::{self, RowInterval, UserSums};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
-use super::scope::{AGENT, RowScope};
+use super::scope::{AGENT, RowScope, Scope};
 use super::stored_interval::{self, INTERVAL_COLUMNS};
-use super::{error_rows, second_rows};
+use super::{error_rows, lost_users, second_rows};
 use crate::measure::histogram_codec::BucketCounts;
 use crate::measure::interval::{IntervalSum, SparseInterval, Sums};
 use crate::measure::packed_counts::{PackedCounts, Precision};
@@ -41,7 +42,8 @@ pub(super) enum Requests {
 
 /// A part of what a scope adds up to. Parts of the same kind add up.
 pub(super) enum Part<'a> {
-    /// Users that came and went, and iterations, whatever the endpoint.
+    /// Users that came and went, and iterations, whatever the endpoint. Users of agents that were given up go where the
+    /// agents' results end.
     Users(UserSums),
     /// Requests, and how many of them failed.
     Counts { requests: u64, failures: u64 },
@@ -107,6 +109,11 @@ pub(super) fn visit(
     mut visit: impl FnMut(u32, Part<'_>) -> StoreResult<()>,
 ) -> StoreResult<()> {
     let visit = &mut visit;
+    if wanted.users {
+        lost_users::visit(connection, scope, seconds.clone(), |second, users| {
+            visit(second, Part::Users(users))
+        })?;
+    }
     if scope.is_in_common_rows() {
         visit_common(connection, scope, seconds.clone(), step, wanted, visit)?;
     }
@@ -257,6 +264,12 @@ pub(super) fn users_before(
         Ok(())
     })?;
     Ok(users)
+}
+
+/// Users of a run that are active by what is saved of it.
+pub(super) fn users_active(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
+    let scope = RowScope::find(connection, run_id, &Scope::default())?;
+    Ok(from_sql(users_before(connection, &scope, scope.to)?))
 }
 
 /// All requests of a scope.

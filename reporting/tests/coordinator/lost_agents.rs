@@ -1,13 +1,17 @@
 //! Agents that are gone, silent or faulty.
 
-use greylag_reporting::Scope;
 use std::path::Path;
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use greylag_infra::protocol::{self, Hello, PROTOCOL_VERSION, ToAgent, ToCoordinator};
-use greylag_infra::{RunPhase, WallTime};
+use greylag_infra::protocol::{
+    self, Hello, PROTOCOL_VERSION, Snapshot, ToAgent, ToCoordinator, UserChange,
+};
+use greylag_infra::{
+    FailureReason, Fleet, LoadTest, OnLostAgent, RunId, RunPhase, RunRecord, RunTime, WallTime,
+};
 use greylag_reporting::coordinator::ConnectionFault;
+use greylag_reporting::{Scope, Summary};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -62,6 +66,122 @@ async fn an_agent_gone_for_longer_than_the_lease_fails_the_run() {
     assert_eq!(run.phase, RunPhase::Failed(reason), "the status stays");
     let mut again = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
     assert_eq!(again.receive().await, Some(ToAgent::Abandon { run_id }));
+    site.close().await;
+}
+
+/// A snapshot whose results go on at this second, and users who come and go.
+fn at_second(run_id: &RunId, seq: u64, second: u32, users: &[(u32, u64, u64)]) -> Snapshot {
+    let mut part = snapshot(run_id, seq, 1);
+    part.intervals[0].second = second;
+    part.complete_until = second + 1;
+    part.user_changes = users
+        .iter()
+        .map(|(second, started, stopped)| UserChange {
+            second: *second,
+            started: *started,
+            stopped: *stopped,
+            ..UserChange::default()
+        })
+        .collect();
+    part
+}
+
+async fn users_by_second(site: &Site, run_id: &RunId) -> Vec<u64> {
+    let now = site.coordinator.now();
+    let whole = Scope::default();
+    let summary = Summary::read(site.coordinator.store(), run_id, &whole, now).await;
+    let series = summary.unwrap().series;
+    series.iter().map(|point| point.users).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_lose_agents_goes_on_and_its_users_are_those_that_are_there() {
+    const LEASE: Duration = Duration::from_secs(1);
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), LEASE).await;
+    let mut a = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let mut b = FakeAgent::join(&site.url, hello("b", &[])).await;
+    let test = LoadTest {
+        workers: 2,
+        fleet: Fleet {
+            on_lost_agent: OnLostAgent::Continue,
+            ..Fleet::default()
+        },
+        ..load_test()
+    };
+    let run_id = site.coordinator.start_run(test).await.unwrap().id;
+    for agent in [&mut a, &mut b] {
+        assert!(matches!(agent.receive().await, Some(ToAgent::Prepare(_))));
+        let ready = ToCoordinator::Ready {
+            run_id: run_id.clone(),
+            shape: None,
+            set_up_data: None,
+        };
+        agent.send(&ready).await;
+    }
+    for agent in [&mut a, &mut b] {
+        assert!(matches!(agent.receive().await, Some(ToAgent::Start { .. })));
+    }
+    let part = at_second(&run_id, 1, 1, &[(0, 5, 0)]);
+    assert_eq!(b.snapshot(part).await, ack(&run_id, 1));
+    drop(b);
+    let part = at_second(&run_id, 1, 1, &[(0, 5, 0)]);
+    assert_eq!(a.snapshot(part).await, ack(&run_id, 1));
+    // Heard all the time, until the other one is given up.
+    while site.run(&run_id).await.coverage().is_full() {
+        let ping = ToCoordinator::Ping {
+            sent_at: WallTime::default(),
+            runs: vec![],
+        };
+        a.send(&ping).await;
+        assert!(matches!(a.receive().await, Some(ToAgent::Pong { .. })));
+    }
+    for (seq, second) in [(2, 4), (3, 6)] {
+        let part = at_second(&run_id, seq, second, &[]);
+        assert_eq!(a.snapshot(part).await, ack(&run_id, seq));
+    }
+    let since = |run: &RunRecord| run.coverage().losses()[0].since_second;
+    assert_eq!(since(&site.run(&run_id).await), 2);
+    assert_eq!(
+        users_by_second(&site, &run_id).await,
+        [0, 10, 10, 5, 5, 5, 5],
+        "the others are active"
+    );
+    site.close().await;
+
+    // The next coordinator knows it, and does not wait for the agent.
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut a = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert!(matches!(a.receive().await, Some(ToAgent::Start { .. })));
+    assert_eq!(since(&site.run(&run_id).await), 2);
+    assert!(!site.run(&run_id).await.completeness.is_complete());
+
+    // What it still holds is taken all the same.
+    let mut b = FakeAgent::join(&site.url, hello("b", &[&run_id])).await;
+    let stop = ToAgent::Stop {
+        run_id: run_id.clone(),
+    };
+    assert_eq!(b.receive().await, Some(stop));
+    let part = at_second(&run_id, 2, 4, &[(5, 0, 5)]);
+    assert_eq!(b.snapshot(part).await, ack(&run_id, 2));
+    let silent = FailureReason::CoordinatorSilent {
+        agent: "agent-b".to_owned(),
+        silent_ms: 1_000,
+    };
+    let mut end = last(&run_id, 3, 2);
+    if let Some(end) = &mut end.end {
+        end.ended_at = RunTime::from_micros(5_200_000);
+        end.set_failure(silent);
+    }
+    assert_eq!(b.snapshot(end).await, ack(&run_id, 3));
+    assert_eq!(a.snapshot(last(&run_id, 4, 3)).await, ack(&run_id, 4));
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
+    let run = site.run(&run_id).await;
+    assert!(run.completeness.is_complete(), "{run:?}");
+    assert_eq!(since(&run), 5, "as it says itself");
+    assert_eq!(requests(&site, &run_id).await, 5);
+    let users = users_by_second(&site, &run_id).await;
+    assert_eq!(users[..7], [0, 10, 10, 10, 10, 10, 5]);
     site.close().await;
 }
 

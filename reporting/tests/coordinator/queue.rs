@@ -18,7 +18,7 @@ fn of_agents(least: u32, most: u32, agents_timeout_s: u64) -> LoadTest {
         ..with_fleet(Fleet {
             agents: AgentCount::new(least, most).unwrap(),
             agents_timeout_s,
-            share: false,
+            ..Fleet::default()
         })
     }
 }

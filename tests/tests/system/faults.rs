@@ -28,7 +28,7 @@ fn per_process(host: &str, seconds: u64) -> serde_json::Value {
 }
 
 /// Requests by process id, as the summary and as the witness have them.
-fn requests_by_process(summary: &Summary, log: &AccessLog) -> BTreeMap<u32, (u64, u64)> {
+pub(crate) fn requests_by_process(summary: &Summary, log: &AccessLog) -> BTreeMap<u32, (u64, u64)> {
     let pid = |path: &str| {
         path.strip_prefix("/by/")
             .and_then(|pid| pid.parse().ok())

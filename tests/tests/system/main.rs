@@ -18,6 +18,7 @@ mod hostile_texts;
 mod http_versions;
 mod image;
 mod kubernetes;
+mod lost_agents;
 mod presence;
 mod provisioning;
 mod proxies;

@@ -512,6 +512,7 @@ fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
             "started_at": null, "elapsed_s": 1.0,
         },
         "complete": gaps.is_empty(), "remark": null, "gaps": gaps,
+        "coverage": { "full": true, "remark": null, "users": 1, "missing_users": 0, "losses": [] },
         "totals": with(json!({ "requests": 0, "rps": 0.0, "error_rate": 0.0, "arrivals": null })),
         "endpoints": [endpoint(10, counted[0]), endpoint(20, counted[1])],
         "errors": [], "warnings": [], "series_step_s": 1, "series": [],

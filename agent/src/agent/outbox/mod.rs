@@ -199,6 +199,11 @@ impl Outbox {
         self.pending.workers = workers;
     }
 
+    /// These workers are lost so far, and the agent goes on without them.
+    pub(crate) fn set_lost_workers(&mut self, lost: Vec<LostWorker>) {
+        self.pending.lost_workers = lost;
+    }
+
     /// The load is being stopped early, for this reason; it is in the next snapshot.
     pub(crate) fn set_failing(&mut self, reason: FailureReason) {
         self.pending.failing = Some(reason);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
 };
-use greylag_infra::{FailureReason, GeneratorNotices};
+use greylag_infra::{FailureReason, GeneratorNotices, LostWorker};
 use greylag_reporting::{Interval, thin_samples};
 
 use crate::worker_protocol::interval_bytes;
@@ -23,6 +23,7 @@ pub(super) struct Pending {
     pub(super) log: VecDeque<LogLine>,
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
+    pub(super) lost_workers: Vec<LostWorker>,
     pub(super) failing: Option<FailureReason>,
     pub(super) notices: GeneratorNotices,
     pub(super) end: Option<AgentEnd>,
@@ -34,6 +35,7 @@ impl Pending {
         self.is_counted_out(before)
             && self.log_lines_dropped == 0
             && self.workers.is_empty()
+            && self.lost_workers.is_empty()
             && self.failing.is_none()
             && self.notices.is_empty()
             && self.end.is_none()
@@ -65,6 +67,7 @@ impl Pending {
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
+            lost_workers: std::mem::take(&mut self.lost_workers),
             log_lines_dropped: std::mem::take(&mut self.log_lines_dropped),
             notices: self.notices.take(),
             ..Snapshot::default()
@@ -72,8 +75,10 @@ impl Pending {
         if let Some(reason) = self.failing.take() {
             snapshot.set_failing(reason);
         }
-        // Both are bounded to far below the budget.
+        // All are bounded to far below the budget.
         let mut size = (snapshot.workers.len() + snapshot.notices.len()) * SMALL_BYTES;
+        let lost = snapshot.lost_workers.iter();
+        size += lost.map(|lost| lost.how.len() + SMALL_BYTES).sum::<usize>();
         let mut positions = Positions::default();
 
         while size < budget

@@ -201,7 +201,7 @@ impl Owner {
         self.offset.reconnected();
         let mut ready = Vec::new();
         for (run_id, run) in &mut self.runs {
-            run.outbox().reconnected();
+            run.reconnected();
             if run.is_ready() {
                 ready.push(run_id.clone());
             }

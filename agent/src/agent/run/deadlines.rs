@@ -80,7 +80,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 after_s: self.kill_after.as_secs(),
                 stop_timeout_s: self.stop_timeout.as_secs(),
             };
-            self.fail_worker(index, failure, now);
+            self.on_failing(index, failure, now);
         }
         self.kill();
         self.phase = Phase::Stopping {

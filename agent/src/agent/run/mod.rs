@@ -12,11 +12,12 @@
 //! While the program of a shipped build is fetched the part is Fetching, which comes before Preparing and ends as that does.
 //!
 //! The first failure is kept. A worker that exits early fails the part and stops the other workers; their results are
-//! sent all the same. Stopping has a deadline, at which the workers that still run are killed.
+//! sent all the same. Where the test says so, the part goes on with the others: see `lost_workers`. Stopping has a deadline, at which the workers that still run are killed.
 
 mod deadlines;
 mod following;
 mod local_ports;
+mod lost_workers;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,8 @@ use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, cut};
 use greylag_infra::{
-    FailureReason, LoadProfile, LostWorker, RunId, RunTime, SetUpData, WallTime, WorkerFailure,
+    FailureReason, LoadProfile, LoadTest, LostWorker, OnLostAgent, RunId, RunTime, SetUpData,
+    WallTime, WorkerFailure,
 };
 use greylag_scenarios::WORKER_GRACE;
 
@@ -106,7 +108,9 @@ pub(crate) struct AgentRun<W> {
     failure: Option<FailureReason>,
     /// Whether its load was ended before its time.
     stopped_early: bool,
-    /// Workers that ended before they had handed over their results.
+    /// Whether it goes on without workers that it loses.
+    may_lose_workers: bool,
+    /// Workers that ended before they had handed over their results, or that it goes on without.
     lost_workers: Vec<LostWorker>,
     /// When the last user ended, µs of run time.
     last_user_ended: RunTime,
@@ -179,6 +183,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             set_up_data: None,
             failure: None,
             stopped_early: false,
+            may_lose_workers: test.fleet.on_lost_agent.continues(),
             lost_workers: Vec::new(),
             last_user_ended: RunTime::ZERO,
             all_workers: test.workers,
@@ -204,7 +209,9 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase = Phase::Preparing {
             until: now.instant + self.prepare_timeout,
         };
-        let test = &prepare.test;
+        // Going on without workers is the agent's part; what is left out here every build of a worker understands.
+        let mut test = LoadTest::clone(&prepare.test);
+        test.fleet.on_lost_agent = OnLostAgent::default();
         let count = prepare.workers.len();
         self.note(
             now,
@@ -212,7 +219,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         );
         for &index in &prepare.workers {
             let message = ToWorker::Prepare {
-                test: Box::new((**test).clone()),
+                test: Box::new(test.clone()),
                 worker: index,
                 evaluates_shape: index == 0 && self.worker_evaluates_shape,
             };
@@ -236,6 +243,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             handle: Some(handle),
             ready: false,
             ended: false,
+            failing: None,
+            lost: false,
             started: 0,
             stopped: 0,
             reported_until: 0,

@@ -21,12 +21,13 @@ impl<W: WorkerHandle> AgentRun<W> {
             .cut(goes_on.then_some(this_second), self.reported_until());
     }
 
-    /// Up to which second of run time all workers have reported everything. One that was lost never will.
+    /// Up to which second of run time all workers have reported everything. One that was lost never will; where the part
+    /// goes on, that is known of it.
     pub(super) fn reported_until(&self) -> u32 {
         let until_of = |ended: bool| {
             let workers = self.workers.values();
             workers
-                .filter(move |worker| worker.ended == ended)
+                .filter(move |worker| (worker.ended || worker.lost) == ended)
                 .map(|worker| worker.reported_until)
         };
         let latest = || until_of(true).max().unwrap_or(0);

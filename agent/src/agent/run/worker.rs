@@ -1,5 +1,7 @@
 //! What a part of a run knows of a worker, and what it does to it.
 
+use greylag_infra::WorkerFailure;
+
 use crate::agent::worker_process::WorkerProcess;
 use crate::worker_protocol::ToWorker;
 
@@ -31,6 +33,10 @@ pub(super) struct Worker<W> {
     pub(super) pid: u32,
     pub(super) ready: bool,
     pub(super) ended: bool,
+    /// Why it ends early, once that is known and the part goes on without it.
+    pub(super) failing: Option<WorkerFailure>,
+    /// Whether the part goes on without it.
+    pub(super) lost: bool,
     pub(super) started: u64,
     pub(super) stopped: u64,
     /// Everything of the seconds of run time before this one has been reported.

@@ -1,5 +1,7 @@
 //! What follows from an event of a worker.
 
+use std::time::Duration;
+
 use greylag_infra::protocol::UserChange;
 use greylag_infra::{
     FailureReason, GeneratorNotice, LoadProfile, LostWorker, WorkerFailure, own_users,
@@ -27,7 +29,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             WorkerEvent::Shape(_) => {}
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
             WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
-            WorkerEvent::Failing(failure) => self.fail_worker(index, failure, now),
+            WorkerEvent::Failing(failure) => self.on_failing(index, failure, now),
             WorkerEvent::End {
                 failure,
                 last_user_ended,
@@ -125,11 +127,33 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.fail(FailureReason::StoppedByScenario { text }, now);
     }
 
+    /// A worker is about to end early; its results come yet.
+    pub(super) fn on_failing(&mut self, index: u32, failure: WorkerFailure, now: Now) {
+        if !self.goes_on_without(index, &failure) {
+            self.fail_worker(index, failure, now);
+        } else if let Some(worker) = self.workers.get_mut(&index) {
+            worker.failing.get_or_insert(failure);
+        }
+    }
+
     fn on_end(&mut self, index: u32, failure: Option<WorkerFailure>, now: Now) {
+        let mut failing = None;
         if let Some(worker) = self.workers.get_mut(&index) {
             worker.ended = true;
+            failing = worker.failing.take();
         }
-        if let Some(failure) = failure {
+        let Some(failure) = failing.or(failure) else {
+            return;
+        };
+        if self.goes_on_without(index, &failure) {
+            let lost = LostWorker {
+                worker: index,
+                since_second: second_of(self.run_time(now)),
+                handed_over: true,
+                how: failure.to_string(),
+            };
+            self.lose_worker(lost, now);
+        } else {
             self.fail_worker(index, failure, now);
         }
     }
@@ -144,10 +168,11 @@ impl<W: WorkerHandle> AgentRun<W> {
         let left = worker.started.saturating_sub(worker.stopped);
         worker.stopped += left;
         let (ended, reported_until) = (worker.ended, worker.reported_until);
+        let failing = worker.failing.take();
         if left > 0 {
             self.last_user_ended = self.last_user_ended.max(run_time.into());
             self.outbox.add_user_change(UserChange {
-                second: u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX),
+                second: second_of(run_time),
                 started: 0,
                 stopped: left,
                 ..UserChange::default()
@@ -155,15 +180,27 @@ impl<W: WorkerHandle> AgentRun<W> {
         }
         if !ended {
             let how = how.unwrap_or_else(|| "exited unexpectedly".to_owned());
-            if self.run_zero.is_some() {
-                self.lost_workers.push(LostWorker {
-                    worker: index,
-                    since_second: reported_until,
-                    how: how.clone(),
-                });
+            let how = failing.map_or(how, |failing| failing.to_string());
+            let lost = LostWorker {
+                worker: index,
+                since_second: reported_until,
+                handed_over: false,
+                how: how.clone(),
+            };
+            let failure = WorkerFailure::Exited { how };
+            if self.goes_on_without(index, &failure) {
+                self.lose_worker(lost, now);
+            } else {
+                if self.run_zero.is_some() {
+                    self.lost_workers.push(lost);
+                }
+                self.fail_worker(index, failure, now);
             }
-            self.fail_worker(index, WorkerFailure::Exited { how }, now);
         }
         self.settle(now);
     }
+}
+
+fn second_of(run_time: Duration) -> u32 {
+    u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX)
 }

@@ -10,6 +10,7 @@ mod summary_file;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use greylag_infra::GapCause;
 use greylag_reporting::{Progress, RunStarted, Summary};
 
 use crate::cli::api_client::{ApiClient, ApiError};
@@ -96,6 +97,7 @@ pub(crate) async fn follow(
     let mut away_since: Option<Instant> = None;
     let mut shown_warnings = ShownWarnings::default();
     let mut shown_remark = None;
+    let mut shown_coverage = None;
     let last = loop {
         match api.progress(&run.id).await {
             Ok(progress) => {
@@ -115,6 +117,11 @@ pub(crate) async fn follow(
                             .as_deref()
                             .unwrap_or("The results are complete again."),
                     );
+                }
+                let coverage = &progress.completeness.coverage.remark;
+                if shown_coverage != *coverage {
+                    shown_coverage.clone_from(coverage);
+                    display.note(coverage.as_deref().unwrap_or("All of the load is there."));
                 }
                 if asked_at.is_none_or(|at| at.elapsed() > KEY_COUNTS) {
                     users = progress.users;
@@ -190,12 +197,15 @@ pub(crate) async fn follow(
         format!("interrupted before all results were shown and written; they are kept ({page})")
     };
     let summary = signals.or_leave(shown, interrupted).await?;
+    // Numbers that are wrong are no basis for anything that follows a run. That some are missing of one that Finished is what
+    // the test allows.
+    let mut gaps = summary.completeness.gaps.iter();
+    let is_sound = gaps.all(|gap| gap.code != GapCause::COUNTS_DISAGREE);
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
-        ("Finished", Some(code)) if summary.completeness.complete && !summary.errors.is_empty() => {
+        ("Finished", Some(code)) if is_sound && !summary.errors.is_empty() => {
             Outcome::FinishedWithErrors(code)
         }
-        // Numbers of which some are missing are no basis for anything that follows a run.
-        ("Finished", _) if summary.completeness.complete => Outcome::Finished,
+        ("Finished", _) if is_sound => Outcome::Finished,
         _ if stopped => Outcome::Stopped,
         _ => Outcome::Failed,
     })
@@ -252,7 +262,9 @@ async fn show_results(
             last.status.to_lowercase()
         )),
     }
-    if let Some(remark) = &summary.completeness.remark {
+    let completeness = &summary.completeness;
+    let remarks = [&completeness.coverage.remark, &completeness.remark];
+    for remark in remarks.into_iter().flatten() {
         print_line(format_args!("{remark}"));
     }
     match file {

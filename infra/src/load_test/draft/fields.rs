@@ -12,7 +12,7 @@ use super::client::as_written;
 use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
     self, AgentCount, AgentCountError, ClientSettings, DataFile, DeclaredScenario, LoadTest,
-    LoadTestError, Stage, WorkerCount, WorkerCountError,
+    LoadTestError, OnLostAgent, OnLostAgentError, Stage, WorkerCount, WorkerCountError,
 };
 
 /// Longest description of a test, in bytes.
@@ -27,6 +27,8 @@ pub enum FieldKind {
     Whole,
     /// A whole number, or a text that says how many.
     Count,
+    /// One of some words.
+    Choice,
     /// A number.
     Number,
     /// A duration in whole seconds.
@@ -37,7 +39,7 @@ pub enum FieldKind {
     List,
 }
 
-/// A field's value; seconds are whole numbers, and counts are texts.
+/// A field's value; seconds are whole numbers, counts and choices are texts.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum FieldValue {
@@ -60,6 +62,8 @@ pub enum FieldValueError {
     Workers(#[from] WorkerCountError),
     #[error(transparent)]
     Agents(#[from] AgentCountError),
+    #[error(transparent)]
+    OnLostAgent(#[from] OnLostAgentError),
 }
 
 /// Something that a load test may say.
@@ -96,6 +100,8 @@ pub struct Field {
     get: fn(&TestDraft) -> Option<FieldValue>,
     set: fn(&mut TestDraft, FieldValue) -> Result<(), FieldValueError>,
     of_test: fn(&LoadTest) -> Option<FieldValue>,
+    /// The words of a choice, the first of which is the default.
+    pub choices: &'static [&'static str],
     /// What is wrong with it, where that is more than its length.
     check: Option<fn(&LoadTest) -> Vec<LoadTestError>>,
 }
@@ -136,6 +142,7 @@ const FIELD: Field = Field {
     get: |_| None,
     set: |_, _| Err(FieldValueError::OtherKind),
     of_test: |_| None,
+    choices: &[],
     check: None,
 };
 
@@ -338,6 +345,16 @@ fields! {
         about_set: "shared with other runs",
         is_advanced: true,
     };
+    /// What becomes of the run if an agent or a worker is lost while the load is on: `fail`, or `continue` with the others;
+    /// the users of what was lost are not moved [default: fail].
+    on_lost_agent: OnLostAgent as Choice, in fleet.on_lost_agent, help "What becomes of the run if an agent or a worker is lost while the load is on: fail, or continue with the others; \
+        the users of what was lost are not moved [default: fail].", {
+        flag: Some(Flag { value_name: "WHAT", ..FLAG }),
+        label: "When an agent is lost",
+        about: "When an Agent Is Lost",
+        choices: OnLostAgent::WORDS,
+        is_advanced: true,
+    };
     /// Name of a scenario; may be left out where the agents have no more than one.
     scenario: String as Text, in scenario, help "Name of a compiled-in scenario [default: the first; `greylag scenarios` lists them, as Locust's --list does].", {
         label: "Scenario",
@@ -489,7 +506,7 @@ macro_rules! field_types {
     )+};
 }
 
-/// Types that are written as a number or a text.
+/// Types that are written as a text, or as a number in its place.
 macro_rules! count_types {
     ($($type:ty;)+) => {$(
         impl FieldType for $type {
@@ -510,6 +527,7 @@ macro_rules! count_types {
 count_types! {
     WorkerCount;
     AgentCount;
+    OnLostAgent;
 }
 
 field_types! {

@@ -195,6 +195,34 @@ impl FailureReason {
         }
     }
 
+    /// Whether it is that an agent (or a worker) was lost, so that a run may go on without: not that the test itself cannot
+    /// go on, or that somebody wants its end. What only a message is known of is not.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::AgentLost { .. }
+            | Self::AgentRestarted { .. }
+            | Self::AgentForgotRun { .. }
+            | Self::AgentsDidNotEnd { .. }
+            | Self::AgentShutDown { .. }
+            | Self::CoordinatorSilent { .. } => true,
+            Self::Worker { failure, .. } => failure.is_loss(),
+            Self::StoppedByUser
+            | Self::StoppedByScenario { .. }
+            | Self::AgentsMissing { .. }
+            | Self::MachinesRefused { .. }
+            | Self::CannotBegin { .. }
+            | Self::AgentEndedEarly { .. }
+            | Self::AgentsNotReady { .. }
+            | Self::AgentCannotRun { .. }
+            | Self::WorkersNotReady { .. }
+            | Self::ShapeInvalid { .. }
+            | Self::ProfileInvalid { .. }
+            | Self::SetUpDataTooLarge { .. }
+            | Self::CountsDisagree { .. }
+            | Self::Other { .. } => false,
+        }
+    }
+
     /// The reason as it is kept when an agent reports it: no longer than an error may be, and by its message alone if
     /// it is not an agent's to say.
     #[must_use]

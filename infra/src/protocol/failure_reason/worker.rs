@@ -82,6 +82,24 @@ impl WorkerFailure {
         }
     }
 
+    /// Whether it is the loss of the worker, without which a run may go on. What it sent and cannot be used is not: its
+    /// results would be wrong, not missing. Nor is it that users did not end in time: then all of the load was there.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::LoadThreadPanicked
+            | Self::LoadEnded { .. }
+            | Self::AgentSilent { .. }
+            | Self::AskedToEnd { .. }
+            | Self::Exited { .. }
+            | Self::Killed { .. } => true,
+            Self::NotStarted { .. }
+            | Self::Refused { .. }
+            | Self::UsersDidNotEnd { .. }
+            | Self::InvalidResults { .. }
+            | Self::InvalidMessage { .. } => false,
+        }
+    }
+
     pub(super) fn text_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::NotStarted { problem }

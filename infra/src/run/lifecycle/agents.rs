@@ -91,7 +91,7 @@ impl RunLifecycle {
             agent: self.name_of(agent_id),
         };
         if let Some(reason) = failure.or_else(|| (!started).then(ended_early)) {
-            effects.extend(self.fail(reason, now));
+            effects.extend(self.agent_failing(agent_id, reason, now));
         }
         effects
     }
@@ -153,8 +153,8 @@ impl RunLifecycle {
                 effects.extend(self.prepare(self.agent(agent_id).map_or(&[], slice::from_ref)));
             }
             _ if !holds_run => {
-                effects.extend(self.give_up(agent_id, GapCause::AgentLost));
-                effects.extend(self.fail(FailureReason::AgentForgotRun { agent: name }, now));
+                let reason = FailureReason::AgentForgotRun { agent: name };
+                effects.extend(self.lose(agent_id, GapCause::AgentLost, reason, now));
             }
             RunPhase::Running => {
                 if let Some(start_at) = self.record.started_at {
@@ -174,13 +174,11 @@ impl RunLifecycle {
         if let None | Some(Presence::Ended | Presence::GivenUp) = self.presence.get(agent_id) {
             return Vec::new();
         }
-        let mut effects = self.give_up(agent_id, GapCause::AgentRestarted);
         let reason = FailureReason::AgentRestarted {
             agent: self.name_of(agent_id),
             infrastructure: self.record.test.infrastructure.clone(),
         };
-        effects.extend(self.fail(reason, now));
-        effects
+        self.lose(agent_id, GapCause::AgentRestarted, reason, now)
     }
 
     pub(super) fn tick(&mut self, now: WallTime) -> Vec<RunEffect> {
@@ -199,15 +197,17 @@ impl RunLifecycle {
             .collect();
         let mut effects = Vec::new();
         for (agent_id, silence) in overdue {
-            effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
             let reason = FailureReason::AgentLost {
                 agent: self.name_of(&agent_id),
                 infrastructure: self.record.test.infrastructure.clone(),
                 silent_s: (silence + Duration::from_millis(500)).as_secs(),
             };
-            effects.extend(self.fail(reason, now));
+            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, now));
         }
         if now > self.deadline {
+            effects.extend(self.leave_late_agents_behind(now));
+        }
+        if now > self.deadline && !self.is_settled() {
             let agents = self.late_agents();
             let reason = match self.record.phase {
                 RunPhase::Preparing => FailureReason::AgentsNotReady {
@@ -219,15 +219,7 @@ impl RunLifecycle {
             let was_failing = matches!(self.record.phase, RunPhase::Failing(_));
             effects.extend(self.fail(reason, now));
             if was_failing {
-                let waited_for: Vec<AgentId> = self
-                    .presence
-                    .iter()
-                    .filter(|(_, presence)| {
-                        !matches!(presence, Presence::Ended | Presence::GivenUp)
-                    })
-                    .map(|(agent_id, _)| agent_id.clone())
-                    .collect();
-                for agent_id in waited_for {
+                for agent_id in self.waited_for() {
                     effects.extend(self.give_up(&agent_id, GapCause::AgentLost));
                 }
             }

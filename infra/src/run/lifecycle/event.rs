@@ -2,7 +2,7 @@
 
 use crate::base::{AgentId, MAX_DURATION, MAX_USERS, RunId, RunTime, WallTime};
 use crate::profile::{LoadProfile, ProfileError};
-use crate::protocol::{AgentEnd, FailureReason, SetUpData, ToAgent};
+use crate::protocol::{AgentEnd, FailureReason, LostWorker, SetUpData, ToAgent};
 use crate::run::{RunAgent, RunRecord, WaitReason};
 
 /// A run that a coordinator which was restarted finds unfinished.
@@ -92,8 +92,17 @@ pub enum RunEvent {
     },
     /// An agent stops its load early.
     AgentFailing {
+        /// Identity of the agent.
+        agent_id: AgentId,
         /// Why.
         reason: FailureReason,
+    },
+    /// An agent goes on without some of its workers.
+    WorkersLost {
+        /// Identity of the agent.
+        agent_id: AgentId,
+        /// All of them so far.
+        workers: Vec<LostWorker>,
     },
     /// A user asked to stop the run.
     StopAsked,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChangeRefused, RunEffect, RunLifecycle};
+use super::{ChangeRefused, Presence, RunEffect, RunLifecycle};
 use crate::base::{AgentId, MAX_DURATION, MAX_USERS, WallTime};
 use crate::load_test::LoadTestError;
 use crate::profile::LoadProfile;
@@ -82,7 +82,11 @@ impl RunLifecycle {
             RunEffect::Save,
         ];
         let profile = Arc::new(self.record.profile.clone());
-        effects.extend(self.presence.keys().map(|agent_id| RunEffect::Send {
+        let there = self
+            .presence
+            .iter()
+            .filter(|(_, presence)| !matches!(presence, Presence::Ended | Presence::GivenUp));
+        effects.extend(there.map(|(agent_id, _)| RunEffect::Send {
             agent_id: agent_id.clone(),
             message: ToAgent::Profile {
                 run_id: self.record.id.clone(),

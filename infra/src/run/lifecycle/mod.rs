@@ -36,6 +36,9 @@
 //! its start. The first reason to fail is the one that is kept. An agent that comes back as a new process does not
 //! come back: the run fails immediately.
 //!
+//! A run whose test says so goes on without an agent or a worker that it loses while Running, until none is left: see
+//! `losses`.
+//!
 //! What a run needs after a restart follows no wall clock, which may have been set meanwhile: see `time_base`.
 //!
 //! An agent that fetches the run's build has the time to prepare from the last byte that came: see `catching_up`.
@@ -53,6 +56,7 @@ mod agents;
 mod catching_up;
 mod event;
 mod load_change;
+mod losses;
 mod time_base;
 mod waiting;
 
@@ -163,6 +167,7 @@ impl RunLifecycle {
             .map(|agent| {
                 let presence = match agent.end {
                     Some(_) => Presence::Ended,
+                    None if was_left_behind(&record, agent) => Presence::GivenUp,
                     None => Presence::Absent {
                         since: now,
                         was_ready: record.phase != RunPhase::Preparing,
@@ -193,13 +198,14 @@ impl RunLifecycle {
             _ => run.set_deadline(run.deadline_after(saved, now)),
         }
         // An end can be saved with its snapshot before the life cycle heard of it.
-        let failure = run
+        let failures: Vec<(AgentId, FailureReason)> = run
             .record
             .agents
             .iter()
-            .find_map(|agent| agent.end.as_ref()?.failure_reason());
-        if let Some(reason) = failure {
-            effects.extend(run.fail(reason, now));
+            .filter_map(|agent| Some((agent.id.clone(), agent.end.as_ref()?.failure_reason()?)))
+            .collect();
+        for (agent_id, reason) in failures {
+            effects.extend(run.agent_failing(&agent_id, reason, now));
         }
         effects.extend(run.settle(now));
         (run, save_once(effects))
@@ -257,7 +263,10 @@ impl RunLifecycle {
                 self.agent_heard(&agent_id, run_time, now)
             }
             RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now),
-            RunEvent::AgentFailing { reason } => self.fail(reason, now),
+            RunEvent::AgentFailing { agent_id, reason } => {
+                self.agent_failing(&agent_id, reason, now)
+            }
+            RunEvent::WorkersLost { agent_id, workers } => self.workers_lost(&agent_id, &workers),
             RunEvent::StopAsked => self.fail(FailureReason::StoppedByUser, now),
             RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now),
             RunEvent::Tick => self.tick(now),
@@ -273,6 +282,12 @@ impl RunLifecycle {
             return Vec::new();
         }
         let mut effects = vec![RunEffect::Log(format!("stopping: {reason}"))];
+        if reason.is_loss() && self.may_lose_agents_later() {
+            effects.push(RunEffect::Log(
+                "the load has not begun: agents may be lost only from then on, because another start can still have all of them"
+                    .to_owned(),
+            ));
+        }
         self.record.phase = RunPhase::Failing(reason);
         self.set_deadline(self.failing_deadline(now));
         effects.push(RunEffect::Save);
@@ -317,13 +332,24 @@ impl RunLifecycle {
         }
     }
 
+    /// Whether no agent is waited for.
+    fn is_settled(&self) -> bool {
+        let mut presences = self.presence.values();
+        presences.all(|presence| matches!(presence, Presence::Ended | Presence::GivenUp))
+    }
+
+    /// The agents that are waited for.
+    fn waited_for(&self) -> Vec<AgentId> {
+        let waited_for = self
+            .presence
+            .iter()
+            .filter(|(_, presence)| !matches!(presence, Presence::Ended | Presence::GivenUp));
+        waited_for.map(|(agent_id, _)| agent_id.clone()).collect()
+    }
+
     /// Ends the run once no agent is waited for.
     fn settle(&mut self, now: WallTime) -> Vec<RunEffect> {
-        let settled = self
-            .presence
-            .values()
-            .all(|presence| matches!(presence, Presence::Ended | Presence::GivenUp));
-        if !settled {
+        if !self.is_settled() {
             return Vec::new();
         }
         let phase = match &self.record.phase {
@@ -406,12 +432,14 @@ impl RunLifecycle {
             return now;
         };
         let planned = self.running_deadline() - END_GRACE;
-        self.record
-            .agents
-            .iter()
-            .map(|agent| agent.end.as_ref().map(|end| started + end.ended_at))
-            .collect::<Option<Vec<_>>>()
-            .and_then(|ends| ends.into_iter().max())
+        let mut agents = self.record.agents.iter();
+        // A run that ends without some of them took as long as the others.
+        let knows_all =
+            self.record.goes_on_without_lost() || agents.all(|agent| agent.end.is_some());
+        let ends = self.record.agents.iter();
+        ends.filter_map(|agent| agent.end.as_ref().map(|end| started + end.ended_at))
+            .max()
+            .filter(|_| knows_all)
             .map_or(now.min(planned), |end| end.min(now.max(started)))
     }
 
@@ -484,6 +512,11 @@ impl RunLifecycle {
     fn failing_deadline(&self, now: WallTime) -> WallTime {
         now + self.stop_timeout() + self.lease + END_GRACE
     }
+}
+
+/// Whether the run goes on without this agent, whose results have not come.
+fn was_left_behind(record: &RunRecord, agent: &RunAgent) -> bool {
+    record.goes_on_without_lost() && record.completeness.is_given_up(&agent.name)
 }
 
 fn positions_of(record: &RunRecord) -> HashMap<AgentId, usize> {

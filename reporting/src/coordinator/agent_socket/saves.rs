@@ -226,6 +226,7 @@ fn said_by(snapshot: &mut Snapshot) -> Saved {
     }
     Saved {
         until: Some(snapshot.complete_until),
+        lost_workers: snapshot.lost_workers.clone(),
         failing: snapshot.failing_reason(),
         end: snapshot.end.clone(),
     }

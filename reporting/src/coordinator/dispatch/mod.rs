@@ -142,11 +142,13 @@ pub(super) fn choose_agents(
     } else {
         distribute_workers(test.workers, connected.len())
     };
+    let free = connected.len();
     let chosen: Vec<(&AgentView, Vec<u32>)> = connected
         .into_iter()
         .zip(distributed)
         .filter(|(_, workers)| !workers.is_empty())
         .collect();
+    warnings.extend(too_few_workers(test, chosen.len(), free));
     if test.declared.is_some() {
         test.check_fits_declared()?;
     } else {
@@ -173,6 +175,21 @@ pub(super) fn choose_agents(
         })
         .collect();
     Ok(Chosen { agents, warnings })
+}
+
+/// What to say where agents that are free take no part, because there is no worker for them.
+fn too_few_workers(test: &LoadTest, chosen: usize, free: usize) -> Option<String> {
+    if chosen >= free {
+        return None;
+    }
+    let why = match test.auto_workers {
+        true => "there is at most one worker per user".to_owned(),
+        false => format!(
+            "workers is {}; `auto`, or at least {free}, uses all of them",
+            test.workers
+        ),
+    };
+    Some(format!("only {chosen} of {free} agents take part: {why}"))
 }
 
 /// The scenario of a test as an agent will run it.

@@ -75,6 +75,10 @@ fn workers_are_distributed_over_the_agents() {
         1,
         "an agent without a worker takes no part"
     );
+    assert_eq!(
+        chosen.warnings,
+        ["only 1 of 2 agents take part: workers is 1; `auto`, or at least 2, uses all of them"]
+    );
 }
 
 #[test]
@@ -102,6 +106,11 @@ fn one_worker_per_core_is_distributed_by_the_agents_cores() {
     assert_eq!(counts(&auto(100)), [1, 4, 2]);
     assert_eq!(counts(&auto(5)), [1, 2, 2], "at most one for each user");
     assert_eq!(counts(&auto(2)), [1, 1]);
+    assert_eq!(
+        choose(&auto(2), &registry).unwrap().warnings,
+        ["only 2 of 3 agents take part: there is at most one worker per user"]
+    );
+    assert!(choose(&auto(5), &registry).unwrap().warnings.is_empty());
     assert_eq!(counts(&test("lab", "shop", 6)), [2, 2, 2], "in turn");
     assert_eq!(
         worker_count(&choose(&auto(100), &registry).unwrap().agents),

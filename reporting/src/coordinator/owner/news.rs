@@ -33,6 +33,13 @@ impl Owner {
                 until: saved.until,
             };
             self.note(run_id, event);
+            if !saved.lost_workers.is_empty() {
+                let event = RunEvent::WorkersLost {
+                    agent_id: agent_id.clone(),
+                    workers: saved.lost_workers.clone(),
+                };
+                self.note(run_id, event);
+            }
         }
         for key in urgent {
             let Some(saved) = saved.remove(&key) else {
@@ -40,7 +47,11 @@ impl Owner {
             };
             let (run_id, agent_id) = key;
             if let Some(reason) = saved.failing {
-                self.note(&run_id, RunEvent::AgentFailing { reason });
+                let event = RunEvent::AgentFailing {
+                    agent_id: agent_id.clone(),
+                    reason,
+                };
+                self.note(&run_id, event);
             }
             let Some(end) = saved.end else {
                 continue;

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use super::{PERCENTILES_NAME_WIDTH, Row, method_column, shortened};
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::{IntendedStats, whole_ms};
-use crate::results::summary::{SummaryCompleteness, SummaryWarning};
+use crate::results::summary::{SummaryCompleteness, SummaryCoverage, SummaryWarning};
 
 /// Endpoints that are named in one line.
 const MAX_NAMES_LISTED: usize = 20;
-/// Gaps that have a line of their own.
+/// Gaps, and losses of the load, that have a line of their own.
 const MAX_GAPS_LISTED: usize = 20;
 
-/// What is missing, response times from the intended start, what was timed to the first byte only, an arrival
+/// What is missing of the load and of the counts, response times from the intended start, what was timed to the first byte only, an arrival
 /// rate's iterations, and what the load generator itself ran short of.
 pub(super) fn write(
     out: &mut String,
@@ -22,6 +22,7 @@ pub(super) fn write(
     completeness: &SummaryCompleteness,
     warnings: &[SummaryWarning],
 ) -> std::fmt::Result {
+    write_coverage(out, &completeness.coverage)?;
     write_completeness(out, completeness)?;
     if let Some(intended) = &aggregated.stats.intended {
         write_intended_table(out, rows, aggregated, intended)?;
@@ -58,6 +59,17 @@ pub(super) fn write(
         writeln!(out)?;
     }
     Ok(())
+}
+
+fn write_coverage(out: &mut String, coverage: &SummaryCoverage) -> std::fmt::Result {
+    let Some(remark) = &coverage.remark else {
+        return Ok(());
+    };
+    writeln!(out, "{remark}")?;
+    for loss in coverage.losses.iter().take(MAX_GAPS_LISTED) {
+        writeln!(out, "- {}", loss.message)?;
+    }
+    writeln!(out)
 }
 
 fn write_completeness(out: &mut String, completeness: &SummaryCompleteness) -> std::fmt::Result {

@@ -19,7 +19,7 @@ pub(crate) use build::{per_second, ramp_up_s};
 #[cfg(feature = "coordinator")]
 pub use read::MAX_SUMMARY_POINTS;
 
-pub use completeness::{SummaryCompleteness, SummaryGap};
+pub use completeness::{SummaryCompleteness, SummaryCoverage, SummaryGap, SummaryLoss};
 pub use progress::Progress;
 
 use crate::measure::arrivals::Arrivals;

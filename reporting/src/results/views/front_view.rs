@@ -151,6 +151,8 @@ pub struct RunRow {
     pub failure_code: Option<&'static str>,
     /// What to say beside its counts; none for a complete run.
     pub remark: Option<String>,
+    /// What to say about its load; none for a run that lost nothing of it.
+    pub coverage_remark: Option<String>,
     /// Whether the Stop button works.
     pub can_stop: bool,
     /// Whether it has ended, so that it can be deleted.

@@ -1,6 +1,7 @@
 //! What the pages show, as plain data, and how it is put together.
 
 pub(crate) mod about_view;
+mod chart_marks;
 pub mod front_view;
 pub(crate) mod known_scenarios;
 pub(crate) mod live_notices;

@@ -36,6 +36,8 @@ pub struct RunView {
     pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     pub warnings: Vec<SummaryWarning>,
+    /// Moments that the charts over run time mark, by second.
+    pub marks: Vec<ChartMark>,
     /// The three console tables as text, as they stand now; none where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_tables: Option<String>,
@@ -44,6 +46,15 @@ pub struct RunView {
     pub workers: Vec<WorkerRow>,
     /// How many there are, listed or not.
     pub worker_counts: WorkerCounts,
+}
+
+/// A moment that charts over run time mark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChartMark {
+    /// Second of run time.
+    pub second: u32,
+    /// What was then, in a few words.
+    pub label: String,
 }
 
 /// How many workers a run has.

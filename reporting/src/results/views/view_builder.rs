@@ -20,6 +20,7 @@ use crate::results::summary::{
 };
 use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
+use crate::results::views::chart_marks::chart_marks;
 use crate::results::views::front_view::{
     AgentRow, FrontView, InfrastructureRow, MachineRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
@@ -36,7 +37,7 @@ pub(crate) const RUNS_ON_A_PAGE: usize = 50;
 const TESTS_ON_FRONT_PAGE: usize = 100;
 /// Rows of runs that are over, kept so that the front page need not sum them up again.
 const MAX_ROWS_KEPT: usize = 1_000;
-/// Gaps that a run page lists; how many more there are is in the remark.
+/// Gaps, and losses of the load, that a run page lists; how many more there are is in the remark.
 const MAX_GAPS_SHOWN: usize = 50;
 /// Workers that a run page lists.
 const MAX_WORKERS_SHOWN: usize = 100;
@@ -104,9 +105,10 @@ async fn build_run_view(
     };
     let mut workers = store.worker_rows(&run.id, scope).await?;
     for worker in &mut workers {
-        worker.stale = unheard.contains_key(&worker.agent);
         // An agent that was lost never reported that its workers ended.
-        worker.running &= !run.phase.is_over();
+        let is_lost = run.coverage().has_lost_agent(&worker.agent);
+        worker.stale = unheard.contains_key(&worker.agent) && !is_lost;
+        worker.running &= !run.phase.is_over() && !is_lost;
         if !worker.running {
             worker.users = 0;
         }
@@ -117,6 +119,7 @@ async fn build_run_view(
     };
     let mut completeness = summary.completeness;
     completeness.gaps.truncate(MAX_GAPS_SHOWN);
+    completeness.coverage.losses.truncate(MAX_GAPS_SHOWN);
     let active_users = workers
         .iter()
         .filter(|worker| !worker.stale)
@@ -150,6 +153,7 @@ async fn build_run_view(
         notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now),
         completeness,
         warnings: summary.warnings,
+        marks: chart_marks(run, scope),
         workers,
         worker_counts,
     })
@@ -416,6 +420,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         failure_reason: run.phase.failure_reason().map(ToString::to_string),
         failure_code: run.phase.failure_reason().map(FailureReason::code),
         remark: run.remark(),
+        coverage_remark: run.coverage_remark(),
         can_stop: can_stop(run),
         can_delete: run.phase.is_over(),
         infrastructure: run.test.infrastructure.clone(),

@@ -1,7 +1,7 @@
 //! Whether a snapshot is the one that is due and fits its run.
 
 use greylag_infra::protocol::AgentEnd;
-use greylag_infra::{AgentId, RunId, RunTime};
+use greylag_infra::{AgentId, LostWorker, RunId, RunTime};
 
 use super::SaveOutcome;
 use crate::measure::interval::MAX_COUNT;
@@ -55,10 +55,12 @@ pub(super) fn answer_unsaved(
     if let Some(end) = &snapshot.end {
         check_end(end, live.end_of_time)?;
     }
+    check_lost(&snapshot.lost_workers, live.end_of_time)?;
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
     let ends = snapshot.end.iter();
-    let lost = ends.flat_map(|end| end.lost_workers.iter().map(|lost| lost.worker));
+    let lost = ends.flat_map(|end| &end.lost_workers);
+    let lost = lost.chain(&snapshot.lost_workers).map(|lost| lost.worker);
     if let Some(worker) = named
         .chain(noticed)
         .chain(lost)
@@ -88,12 +90,17 @@ fn check_end(end: &AgentEnd, end_of_time: u32) -> StoreResult<()> {
             end.requests
         ));
     }
-    let mut lost = end.lost_workers.iter();
+    check_lost(&end.lost_workers, end_of_time)
+}
+
+/// Whether workers can have been lost then.
+fn check_lost(lost: &[LostWorker], end_of_time: u32) -> StoreResult<()> {
+    let mut lost = lost.iter();
     match lost.find(|lost| lost.since_second > end_of_time) {
-        Some(lost) => refuse(format!(
+        Some(lost) => Err(StoreError::InvalidSnapshot(format!(
             "worker {} was lost in second {}, but the run cannot last longer than {end_of_time}",
             lost.worker, lost.since_second
-        )),
+        ))),
         None => Ok(()),
     }
 }

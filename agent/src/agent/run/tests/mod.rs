@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, ToCoordinator, UserChange, decode};
-use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunTime, WallTime};
+use greylag_infra::{Fleet, GeneratorNotice, LoadTest, NoticeKind, OnLostAgent, RunTime, WallTime};
 use greylag_reporting::Interval;
 
 use super::*;
@@ -12,6 +12,7 @@ use crate::agent::worker_process::WorkerEvent;
 use crate::worker_protocol::Report;
 
 mod load;
+mod lost_workers;
 
 /// What the workers were sent: index and message in short.
 type Sent = Rc<RefCell<Vec<(u32, &'static str)>>>;
@@ -55,7 +56,19 @@ impl Stage {
     }
 
     fn set_with(awaits_shape: bool, can_start: impl Fn(u32) -> std::io::Result<()>) -> Self {
+        Self::set_of(OnLostAgent::Fail, awaits_shape, can_start)
+    }
+
+    fn set_of(
+        on_lost_agent: OnLostAgent,
+        awaits_shape: bool,
+        can_start: impl Fn(u32) -> std::io::Result<()>,
+    ) -> Self {
         let test = LoadTest {
+            fleet: Fleet {
+                on_lost_agent,
+                ..Fleet::default()
+            },
             name: "t".into(),
             host: "http://127.0.0.1".into(),
             users: 8,

@@ -1,5 +1,6 @@
 //! Flags of the fields that every load test has, made from the list of them.
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use greylag_infra::{FIELDS, Field, FieldKind, FieldValue, TestDraft};
@@ -61,6 +62,7 @@ fn flag(field: &'static Field) -> Option<Arg> {
     }
     let arg = match field.kind {
         FieldKind::Text => arg,
+        FieldKind::Choice => arg.value_parser(PossibleValuesParser::new(field.choices)),
         // Locust's -1.
         FieldKind::Count => arg.allow_negative_numbers(true),
         FieldKind::Whole => arg.value_parser(value_parser!(u64)),
@@ -78,7 +80,7 @@ fn flag(field: &'static Field) -> Option<Arg> {
 fn value(field: &Field, matches: &ArgMatches) -> Option<FieldValue> {
     let key = field.key;
     Some(match field.kind {
-        FieldKind::Text | FieldKind::Count => {
+        FieldKind::Text | FieldKind::Count | FieldKind::Choice => {
             FieldValue::Text(matches.get_one::<String>(key)?.clone())
         }
         FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(*matches.get_one(key)?),

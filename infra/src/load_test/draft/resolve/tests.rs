@@ -250,6 +250,7 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
         let mut draft = TestDraft::default();
         let value = match field.kind {
             FieldKind::Text | FieldKind::Count => FieldValue::Text("1".into()),
+            FieldKind::Choice => FieldValue::Text(field.choices[1].into()),
             FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(1),
             FieldKind::Number => FieldValue::Number(1.0),
             FieldKind::Flag => FieldValue::Flag(true),

@@ -145,7 +145,7 @@ impl<'a> Section<'a> {
     /// A value of this kind.
     pub(super) fn value(&self, key: &str, kind: FieldKind) -> Option<FieldValue> {
         match kind {
-            FieldKind::Text => self.text(key).map(FieldValue::Text),
+            FieldKind::Text | FieldKind::Choice => self.text(key).map(FieldValue::Text),
             FieldKind::Whole => self.whole(key).map(FieldValue::Whole),
             FieldKind::Count => self.count(key).map(FieldValue::Text),
             FieldKind::Number => self.number(key).map(FieldValue::Number),

@@ -77,6 +77,7 @@ fn a_worker_that_was_lost_is_a_gap_once_however_often_its_end_is_read() {
         failure: Some("worker 0 was killed".into()),
         lost_workers: [0, 7]
             .map(|worker| LostWorker {
+                handed_over: false,
                 worker,
                 since_second: 3,
                 how: "was killed by signal 9 (SIGKILL)".into(),

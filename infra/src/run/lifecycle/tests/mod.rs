@@ -1,5 +1,6 @@
 mod gaps;
 mod load_change;
+mod losses;
 mod restarts;
 mod slow_links;
 mod waiting;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::MAX_SET_UP_DATA_BYTES;
-use crate::load_test::LoadTest;
+use crate::load_test::{LoadTest, OnLostAgent};
 use crate::profile::LoadProfile;
 use crate::protocol::AgentEnd;
 use crate::run::{Completeness, RunAgent};
@@ -438,6 +439,10 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
         4 => agent.clone().prop_map(ready),
         2 => (agent.clone(), prop::option::weighted(0.2, Just("broke")))
             .prop_map(|(agent, failure)| ended(agent, failure)),
+        1 => (agent.clone(), 0u32..80).prop_map(|(agent, second)| losses::ended_early(agent, second, losses::shut_down(agent))),
+        1 => agent.clone().prop_map(losses::failing),
+        1 => (agent.clone(), 0u32..80).prop_map(|(agent, second)| losses::saved_until(agent, second)),
+        1 => agent.clone().prop_map(|agent| losses::workers_lost(agent, &[losses::lost_worker(0, 3, false)])),
         2 => agent.clone().prop_map(|agent| lost(agent, at(0))),
         2 => (agent, any::<bool>()).prop_map(|(agent, holds_run)| RunEvent::AgentReturned {
             agent_id: agent.into(), holds_run,
@@ -466,12 +471,17 @@ proptest! {
     #[test]
     fn invariants_hold_for_any_history(
         waits in any::<bool>(),
+        continues in any::<bool>(),
         history in prop::collection::vec((any_event(), 0u64..20_000_000, prop::bool::weighted(0.05)), 0..60)
     ) {
+        let mut begun = if waits { waiting::waiting() } else { record(&["a", "b", "c"]) };
+        if continues {
+            begun.test.fleet.on_lost_agent = OnLostAgent::Continue;
+        }
         let (mut run, _) = if waits {
-            RunLifecycle::wait(waiting::waiting(), LEASE, at(0))
+            RunLifecycle::wait(begun, LEASE, at(0))
         } else {
-            RunLifecycle::begin(record(&["a", "b", "c"]), LEASE, at(0))
+            RunLifecycle::begin(begun, LEASE, at(0))
         };
         let mut saved = run.record().clone();
         let mut now = at(0);
@@ -501,17 +511,37 @@ proptest! {
                     RunPhase::Preparing => assert_eq!(after.test.users, after.profile.most_users()),
                     _ => {
                         assert_eq!(before.phase, RunPhase::Running);
-                        assert_eq!(sent_profiles.len(), after.agents.len(), "sent to all agents");
+                        let there = after.agents.iter().filter(|agent| agent.end.is_none() && !after.completeness.is_given_up(&agent.name));
+                        assert_eq!(sent_profiles.len(), there.count(), "sent to all agents that are there");
                     }
                 }
             }
             if effects.contains(&RunEffect::Save) {
                 *saved = after.clone();
             }
+            for (saved, agent) in saved.agents.iter_mut().zip(&after.agents) {
+                // Saved with the snapshots.
+                saved.saved_until = agent.saved_until;
+            }
             assert_eq!(&*saved, after, "everything that changed was saved");
             assert_eq!(effects.contains(&RunEffect::Over), after.phase.is_over() && !before.phase.is_over());
+            let is_lost = |agent: &RunAgent| after.coverage().has_lost_agent(&agent.name);
+            let went_as_planned = |agent: &RunAgent| agent.end.as_ref().is_some_and(|end| end.failure.is_none());
+            let had_all_its_load = |agent: &RunAgent| {
+                let until = agent.end.as_ref().map_or(RunTime::of_second(agent.saved_until), |end| end.ended_at);
+                until >= after.profile.ends_at
+            };
+            let goes_on = after.test.fleet.on_lost_agent.continues();
+            assert!(goes_on || after.coverage().is_full());
             if after.phase == RunPhase::Finished {
-                assert!(after.agents.iter().all(|a| a.end.as_ref().is_some_and(|e| e.failure.is_none())));
+                assert!(after.agents.iter().all(|agent| went_as_planned(agent)
+                    || goes_on && (is_lost(agent) || had_all_its_load(agent))));
+                assert!(after.agents.iter().any(|agent| !is_lost(agent)));
+            }
+            if let (RunPhase::Running, RunPhase::Failing(reason) | RunPhase::Failed(reason)) = (&before.phase, &after.phase)
+                && goes_on && reason.is_loss()
+            {
+                assert!(after.agents.iter().all(|agent| is_lost(agent) || after.completeness.is_given_up(&agent.name)), "another agent is left");
             }
             if after.phase.is_over() {
                 assert!(after.ended_at.is_some());

@@ -10,6 +10,7 @@ pub(super) fn waiting() -> RunRecord {
     let mut record = record(&[]);
     record.test = LoadTest {
         fleet: Fleet {
+            on_lost_agent: OnLostAgent::default(),
             agents: AgentCount::new(3, 3).unwrap(),
             agents_timeout_s: TIMEOUT_US / 1_000_000,
             share: false,

@@ -40,6 +40,11 @@ impl FormField {
         attributes
     }
 
+    /// The words of a choice.
+    pub(crate) fn choices(self) -> &'static [&'static str] {
+        self.0.choices
+    }
+
     /// Whether what is typed may have several lines.
     pub(crate) fn has_lines(self) -> bool {
         self.0.has_lines

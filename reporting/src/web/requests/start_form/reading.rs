@@ -107,7 +107,7 @@ fn typed_value(field: &Field, text: &str) -> Result<Option<FieldValue>, ValueErr
     Ok(match field.kind {
         // Browsers send two characters for the end of a line.
         FieldKind::Text => typed(&text.replace("\r\n", "\n")).map(FieldValue::Text),
-        FieldKind::Count => typed(text).map(FieldValue::Text),
+        FieldKind::Count | FieldKind::Choice => typed(text).map(FieldValue::Text),
         FieldKind::Whole => whole_number(text, field.label)?.map(FieldValue::Whole),
         FieldKind::Number => decimal(text, field.label)?.map(FieldValue::Number),
         // The error needs no name beside its field.

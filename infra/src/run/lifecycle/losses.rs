@@ -1,0 +1,129 @@
+//! A run that goes on without what it loses: an agent that is silent for too long, was shut down or ended, and workers
+//! that died. It has to be Running: before the start the load can be had whole by starting again, so such a run fails as any
+//! other does. When no agent is left it fails, with the reason of the last one.
+//!
+//! Users of what was lost are not moved: slots belong to workers, and every other worker goes on exactly as planned.
+
+use super::{Presence, RunEffect, RunLifecycle};
+use crate::base::{AgentId, RunTime, WallTime};
+use crate::protocol::{FailureReason, LostWorker};
+use crate::run::{GapCause, Loss, RunPhase};
+
+impl RunLifecycle {
+    /// An agent is gone with what it has not handed over.
+    pub(super) fn lose(
+        &mut self,
+        agent_id: &AgentId,
+        cause: GapCause,
+        reason: FailureReason,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        let mut effects = self.give_up(agent_id, cause);
+        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
+        let since = RunTime::of_second(saved_until);
+        effects.extend(self.go_on_or_fail(agent_id, since, reason, now));
+        effects
+    }
+
+    /// An agent stops its load early, or has done so.
+    pub(super) fn agent_failing(
+        &mut self,
+        agent_id: &AgentId,
+        reason: FailureReason,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        // Of one that has ended this is known better.
+        let ended_at = self
+            .agent(agent_id)
+            .and_then(|agent| Some(agent.end.as_ref()?.ended_at));
+        let since = ended_at.unwrap_or_else(|| self.record.run_time(now));
+        self.go_on_or_fail(agent_id, since, reason, now)
+    }
+
+    /// An agent goes on without some of its workers.
+    pub(super) fn workers_lost(
+        &mut self,
+        agent_id: &AgentId,
+        workers: &[LostWorker],
+    ) -> Vec<RunEffect> {
+        let Some(agent) = self
+            .positions
+            .get(agent_id)
+            .map(|&at| &self.record.agents[at])
+        else {
+            return Vec::new();
+        };
+        if !self.record.goes_on_without_lost() {
+            return Vec::new();
+        }
+        let before = self.record.completeness.clone();
+        let new = (self.record.completeness).take_lost_workers(agent, workers, true);
+        let mut effects: Vec<RunEffect> = new.iter().map(|loss| self.log_of(loss)).collect();
+        if self.record.completeness != before {
+            effects.push(RunEffect::Save);
+        }
+        effects
+    }
+
+    /// At the deadline of a run that goes on without what it loses: those whose end has not come count as lost.
+    pub(super) fn leave_late_agents_behind(&mut self, now: WallTime) -> Vec<RunEffect> {
+        if !self.record.goes_on_without_lost() {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        for agent_id in self.waited_for() {
+            let reason = FailureReason::AgentsDidNotEnd {
+                agents: vec![self.name_of(&agent_id)],
+            };
+            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, now));
+        }
+        effects
+    }
+
+    /// What was lost of the load is kept, and the others go on; or else the run fails for this reason.
+    fn go_on_or_fail(
+        &mut self,
+        agent_id: &AgentId,
+        since: RunTime,
+        reason: FailureReason,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        if !reason.is_loss() || !self.record.goes_on_without_lost() {
+            return self.fail(reason, now);
+        }
+        let mut effects = Vec::new();
+        let loss = Loss::of_agent(&self.name_of(agent_id), since.second(), reason.clone());
+        let is_of_load = since < self.record.profile.ends_at;
+        if is_of_load && self.record.completeness.coverage.add(loss.clone()) {
+            effects.extend([self.log_of(&loss), RunEffect::Save]);
+        }
+        if !self.is_any_left() {
+            effects.extend(self.fail(reason, now));
+        }
+        effects
+    }
+
+    /// Whether the test says that agents may be lost, and the load has not begun.
+    pub(super) fn may_lose_agents_later(&self) -> bool {
+        self.record.test.fleet.on_lost_agent.continues() && self.record.phase == RunPhase::Preparing
+    }
+
+    /// Whether any agent was not lost.
+    fn is_any_left(&self) -> bool {
+        let coverage = self.record.coverage();
+        let mut agents = self.record.agents.iter();
+        agents.any(|agent| {
+            self.presence.get(&agent.id) != Some(&Presence::GivenUp)
+                && !coverage.has_lost_agent(&agent.name)
+        })
+    }
+
+    fn log_of(&self, loss: &Loss) -> RunEffect {
+        let losses = self.record.losses();
+        let users = losses.iter().find(|(known, _)| *known == loss);
+        let users = users.map(|(_, users)| *users).unwrap_or_default();
+        let started_at = self.record.started_at.unwrap_or_default();
+        let message = loss.message(users, started_at);
+        RunEffect::Log(format!("going on with the others: {message}"))
+    }
+}
