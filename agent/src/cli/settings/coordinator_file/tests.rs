@@ -62,7 +62,7 @@ fn everything_that_is_wrong_with_the_file_is_said_with_its_line() {
     let error = resolved(directory.path(), "", &[]).unwrap_err();
     assert_eq!(
         error,
-        "c.toml: line 2: `mainframe` is not a valid kind of infrastructure; available kinds: machines, command"
+        "c.toml: line 2: `mainframe` is not a valid kind of infrastructure; available kinds: machines, command, kubernetes"
     );
     let empty = tempfile::tempdir().unwrap();
     let error = resolved(empty.path(), "", &[]).unwrap_err();
