@@ -1,6 +1,7 @@
 //! What each kind of infrastructure can do.
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use greylag_infra::RunId;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -13,6 +14,12 @@ use crate::Token;
 pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Which kind it is.
     fn kind(&self) -> ProviderKind;
+
+    /// Gives back what an earlier process of the coordinator has begun for a run and left half done, so that it is asked for
+    /// anew. Whether there was something: agents of it are not to be counted on. Called before each [`Self::request`].
+    fn clear<'a>(&'a self, _run: &'a RunId) -> BoxFuture<'a, Result<bool, ProvisionError>> {
+        ready(Ok(false)).boxed()
+    }
 
     /// Asks for the agents of a run. Asking again for the same run (after a restart) changes nothing and is `Ok`.
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>>;

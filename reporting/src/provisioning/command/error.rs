@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use greylag_infra::format_duration;
 
+use super::UP;
 use crate::provisioning::ProvisionError;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub(super) enum CommandError {
         how: String,
         said: Option<String>,
     },
-    #[error("{name} did not end within {} and was stopped", format_duration(*.timeout))]
+    #[error("{name} did not end within {} and was stopped with all it had started", format_duration(*.timeout))]
     TimedOut {
         name: &'static str,
         timeout: Duration,
@@ -33,8 +34,8 @@ pub(super) enum CommandError {
     Stopped { name: &'static str },
     #[error("{}: {source}", .path.display())]
     State { path: PathBuf, source: io::Error },
-    #[error("a task failed; the coordinator's log says why")]
-    Panicked,
+    #[error("{name}: a task failed; the coordinator's log says why")]
+    Panicked { name: &'static str },
 }
 
 impl CommandError {
@@ -52,27 +53,32 @@ impl CommandError {
     }
 }
 
-/// A command that failed would fail again; a full disk or too many processes may pass.
+/// An `up` that failed would fail again; a full disk or too many processes may pass, and `down` is run until it succeeds.
 impl From<Arc<CommandError>> for ProvisionError {
     fn from(error: Arc<CommandError>) -> Self {
-        match &*error {
-            CommandError::State { .. } => Self::unavailable(error),
-            CommandError::Start { source, .. }
-                if !matches!(
-                    source.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-                ) =>
-            {
-                Self::unavailable(error)
+        let is_final = match &*error {
+            CommandError::State { .. } => false,
+            CommandError::Start { name, source, .. } => {
+                *name == UP
+                    && matches!(
+                        source.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+                    )
             }
-            _ => Self::refused(error),
+            CommandError::Ended { name, .. }
+            | CommandError::TimedOut { name, .. }
+            | CommandError::Stopped { name }
+            | CommandError::Panicked { name } => *name == UP,
+        };
+        match is_final {
+            true => Self::refused(error),
+            false => Self::unavailable(error),
         }
     }
 }
 
-/// Whatever keeps `down` from succeeding, it is run again.
 impl From<CommandError> for ProvisionError {
     fn from(error: CommandError) -> Self {
-        Self::unavailable(error)
+        Self::from(Arc::new(error))
     }
 }

@@ -3,26 +3,32 @@
 //!
 //! `up` is run once for a run, `down` until it succeeds. Both have the run in their environment ([`variables`]), and
 //! what they print is in the run's log. What was begun is written to a file first (`state.rs`): if the coordinator ends
-//! while `up` is running, the next one ends what is left of it and runs `down` before it begins anew.
+//! while `up` is running, the next one ends what is left of it and runs `down` before it begins anew; if it ends while
+//! `down` is running, the next one ends what is left of that and runs it again.
+//!
+//! Each command is run by a task of its own, together with what is written about it: who stops waiting for it stops nothing,
+//! and whoever comes next waits for the same.
 
 mod config;
 mod error;
+mod groups;
 mod output;
 mod process;
 mod state;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, join_all};
 use greylag_infra::RunId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{MachineNews, MachineState, Order, Provider, ProviderKind, ProvisionError};
 use error::CommandError;
+use groups::{Group, ProcessMark, Which};
 use output::Output;
 use process::Invocation;
 use state::{Begun, StateDir};
@@ -34,9 +40,14 @@ const UP: &str = "up";
 /// That of the one that ends them.
 const DOWN: &str = "down";
 
-/// Runs the commands of one infrastructure.
-#[derive(Debug)]
+/// Runs the commands of one infrastructure. Clones are the same.
+#[derive(Debug, Clone)]
 pub struct Commands {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     infrastructure: String,
     config: CommandConfig,
     /// Where they are run.
@@ -49,14 +60,36 @@ pub struct Commands {
 #[derive(Debug, Default, Clone)]
 struct Run {
     output: Arc<Output>,
-    up: Option<Up>,
+    up: Option<Task>,
+    down: Option<Task>,
+    /// Of an `up` that has succeeded, which is to be written.
+    succeeded: Arc<OnceLock<Begun>>,
 }
 
-/// `up`, which goes on when nothing waits for it.
+/// A command, which goes on when nothing waits for it.
 #[derive(Debug, Clone)]
-struct Up {
+struct Task {
     stop: CancellationToken,
     ended: Shared<BoxFuture<'static, Result<(), Arc<CommandError>>>>,
+}
+
+impl Task {
+    fn spawn<F>(name: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = Result<(), CommandError>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(work(stop.clone()));
+        let ended = async move {
+            let ended = running.await;
+            let ended = ended.unwrap_or(Err(CommandError::Panicked { name }));
+            ended.map_err(Arc::new)
+        };
+        Self {
+            stop,
+            ended: ended.boxed().shared(),
+        }
+    }
 }
 
 impl Commands {
@@ -68,40 +101,71 @@ impl Commands {
         state_dir: &Path,
     ) -> Self {
         Self {
-            infrastructure: infrastructure.to_owned(),
-            config,
-            directory: directory.to_owned(),
-            state: StateDir::of(state_dir),
-            runs: Mutex::default(),
+            inner: Arc::new(Inner {
+                infrastructure: infrastructure.to_owned(),
+                config,
+                directory: directory.to_owned(),
+                state: StateDir::of(state_dir),
+                runs: Mutex::default(),
+            }),
         }
     }
 
-    async fn up(&self, order: &Order) -> Result<(), ProvisionError> {
-        let run = self.run(&order.run);
-        if let Some(up) = run.up {
-            return up.ended.await.map_err(ProvisionError::from);
+    /// Gives back what an earlier process, or an `up` that could not be written down, has left half done.
+    async fn clear_up(&self, run_id: &RunId) -> Result<bool, ProvisionError> {
+        let run = self.run(run_id);
+        if run.up.is_some() || run.succeeded.get().is_some() {
+            return Ok(false);
         }
-        match self.state.read(&order.run).await? {
-            Some(begun) if begun.is_up => return Ok(()),
-            // An earlier process began, and it is not known how far it came.
-            Some(begun) => self.down(&order.run, &begun).await?,
-            None => {}
+        match self.inner.state.read(run_id).await? {
+            Some(begun) if !begun.is_up => {
+                self.run_down(run_id).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        let begun = Begun {
-            infrastructure: self.infrastructure.clone(),
+    }
+
+    async fn run_up(&self, order: &Order) -> Result<(), ProvisionError> {
+        let up = self.change(&order.run, |run| {
+            let up = run.up.get_or_insert_with(|| {
+                Task::spawn(UP, |stop| {
+                    let (commands, order) = (self.clone(), order.clone());
+                    async move { commands.up(&order, &stop).await }
+                })
+            });
+            up.clone()
+        });
+        let ended = up.ended.await.map_err(ProvisionError::from);
+        if ended.as_ref().is_err_and(|error| !error.is_final()) {
+            self.change(&order.run, |run| run.up = None);
+        }
+        ended
+    }
+
+    async fn up(&self, order: &Order, stop: &CancellationToken) -> Result<(), CommandError> {
+        let Inner { state, config, .. } = &*self.inner;
+        let Run {
+            output, succeeded, ..
+        } = self.run(&order.run);
+        if let Some(begun) = succeeded.get() {
+            return state.write(&order.run, begun).await;
+        }
+        if let Some(Begun { is_up: true, .. }) = state.read(&order.run).await? {
+            return Ok(());
+        }
+        let mut begun = Begun {
+            infrastructure: self.inner.infrastructure.clone(),
             agents: order.agents,
             coordinator_url: order.coordinator_url.clone(),
             process: None,
             is_up: false,
+            ends: None,
         };
-        self.state.write(&order.run, &begun).await?;
-        let up = self.start_up(order, begun);
-        self.change(&order.run, |run| run.up = Some(up.clone()));
-        up.ended.await.map_err(ProvisionError::from)
-    }
-
-    fn start_up(&self, order: &Order, begun: Begun) -> Up {
-        let output = self.run(&order.run).output;
+        if stop.is_cancelled() {
+            return Err(CommandError::Stopped { name: UP });
+        }
+        state.write(&order.run, &begun).await?;
         let token = order.token.as_ref().map(|token| token.expose().to_owned());
         let mut variables = variables(&order.run, &begun);
         variables.extend(token.map(|token| ("GREYLAG_TOKEN", token)));
@@ -110,32 +174,20 @@ impl Commands {
         }
         let invocation = Invocation {
             name: UP,
-            command: self.config.up.clone(),
-            timeout: self.config.up_timeout,
-            directory: self.directory.clone(),
+            command: config.up.clone(),
+            timeout: config.up_timeout,
+            directory: self.inner.directory.clone(),
             variables,
         };
-        let stop = CancellationToken::new();
-        let (state, run_id) = (self.state.clone(), order.run.clone());
-        let stopping = stop.clone();
-        let running = tokio::spawn(async move {
-            let mut begun = begun;
-            let note = async |process| {
-                begun.process = process;
-                state.write(&run_id, &begun).await
-            };
-            invocation.run(&output, &stopping, note).await?;
-            begun.is_up = true;
-            state.write(&run_id, &begun).await
-        });
-        let ended = async {
-            let ended = running.await.unwrap_or(Err(CommandError::Panicked));
-            ended.map_err(Arc::new)
+        let note = async |process| {
+            begun.process = process;
+            state.write(&order.run, &begun).await
         };
-        Up {
-            stop,
-            ended: ended.boxed().shared(),
-        }
+        invocation.run(&output, stop, note).await?;
+        begun.is_up = true;
+        state
+            .write(&order.run, succeeded.get_or_init(|| begun))
+            .await
     }
 
     /// Ends what is left of `up`, and runs `down`.
@@ -145,41 +197,84 @@ impl Commands {
             // How it ended does not matter any more.
             let _ = up.ended.await;
         }
-        if let Some(begun) = self.state.read(run_id).await? {
-            self.down(run_id, &begun).await?;
-            self.state.remove(run_id).await?;
-        }
+        self.run_down(run_id).await?;
         self.runs().remove(run_id);
         Ok(())
     }
 
-    async fn down(&self, run_id: &RunId, begun: &Begun) -> Result<(), CommandError> {
-        if let Some(process) = &begun.process {
-            process.end_group().await;
+    async fn run_down(&self, run_id: &RunId) -> Result<(), ProvisionError> {
+        let down = self.change(run_id, |run| {
+            let down = run.down.get_or_insert_with(|| {
+                Task::spawn(DOWN, |stop| {
+                    let (commands, run_id) = (self.clone(), run_id.clone());
+                    async move { commands.down(&run_id, &stop).await }
+                })
+            });
+            down.clone()
+        });
+        let ended = down.ended.await;
+        self.change(run_id, |run| run.down = None);
+        Ok(ended?)
+    }
+
+    async fn down(&self, run_id: &RunId, stop: &CancellationToken) -> Result<(), CommandError> {
+        let Inner { state, config, .. } = &*self.inner;
+        let Run { output, up, .. } = self.run(run_id);
+        let Some(mut begun) = state.read(run_id).await? else {
+            return Ok(());
+        };
+        if up.is_none() {
+            end_earlier(run_id, &begun).await;
         }
         let invocation = Invocation {
             name: DOWN,
-            command: self.config.down.clone(),
-            timeout: self.config.down_timeout,
-            directory: self.directory.clone(),
-            variables: variables(run_id, begun),
+            command: config.down.clone(),
+            timeout: config.down_timeout,
+            directory: self.inner.directory.clone(),
+            variables: variables(run_id, &begun),
         };
-        let output = self.run(run_id).output;
-        let never = CancellationToken::new();
-        invocation.run(&output, &never, async |_| Ok(())).await
+        let note = async |process| {
+            begun.ends = process;
+            // A disk that is full keeps nothing from being given back.
+            if let Err(error) = state.write(run_id, &begun).await {
+                tracing::warn!(%error, run = %run_id, "cannot save which process gives machines back");
+            }
+            Ok(())
+        };
+        invocation.run(&output, stop, note).await?;
+        state.remove(run_id).await
     }
 
     fn run(&self, run_id: &RunId) -> Run {
         self.runs().entry(run_id.clone()).or_default().clone()
     }
 
-    fn change(&self, run_id: &RunId, change: impl FnOnce(&mut Run)) {
-        change(self.runs().entry(run_id.clone()).or_default());
+    fn change<T>(&self, run_id: &RunId, change: impl FnOnce(&mut Run) -> T) -> T {
+        change(self.runs().entry(run_id.clone()).or_default())
     }
 
     fn runs(&self) -> MutexGuard<'_, BTreeMap<RunId, Run>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        let runs = &self.inner.runs;
+        runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends what an earlier process of the coordinator has left of the commands of a run, by what was written down, and where it was
+/// killed before that, by the environment of the processes that are there.
+async fn end_earlier(run_id: &RunId, begun: &Begun) {
+    let marked = match begun.is_up {
+        // What it has started is the run's.
+        true => None,
+        false => begun.process.as_ref().and_then(ProcessMark::group),
+    };
+    let which = match begun.is_up {
+        true => Which::OfDown,
+        false => Which::All,
+    };
+    let mut groups = Group::of_run(run_id, which).await;
+    groups.extend(marked);
+    groups.extend(begun.ends.as_ref().and_then(ProcessMark::group));
+    join_all(groups.into_iter().map(Group::end)).await;
 }
 
 /// What both commands know of the run. `up` has `GREYLAG_TOKEN`, too.
@@ -197,8 +292,16 @@ impl Provider for Commands {
         ProviderKind::Command
     }
 
+    fn clear<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<bool, ProvisionError>> {
+        self.clear_up(run).boxed()
+    }
+
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>> {
-        self.up(order).boxed()
+        async {
+            self.clear_up(&order.run).await?;
+            self.run_up(order).await
+        }
+        .boxed()
     }
 
     fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()> {
@@ -221,10 +324,10 @@ impl Provider for Commands {
 
     fn held(&self) -> BoxFuture<'_, Result<Vec<RunId>, ProvisionError>> {
         async {
-            let begun = self.state.list().await?;
+            let begun = self.inner.state.list().await?;
             let own = begun
                 .into_iter()
-                .filter(|(_, begun)| begun.infrastructure == self.infrastructure);
+                .filter(|(_, begun)| begun.infrastructure == self.inner.infrastructure);
             Ok(own.map(|(run_id, _)| run_id).collect())
         }
         .boxed()

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::Notify;
@@ -45,16 +45,83 @@ impl Output {
             self.more.notified().await;
         }
     }
+}
 
-    /// Takes up every line of a stream until its end, and returns the last that is not empty.
-    pub(super) async fn read(&self, name: &str, stream: impl AsyncRead + Unpin) -> Option<String> {
-        let mut stream = BufReader::new(stream);
-        let mut last = None;
-        while let Some(line) = next_line(&mut stream).await {
-            self.push(said(name, MachineState::Starting, line.as_str()));
-            last = Some(line).filter(|line| !line.trim().is_empty()).or(last);
+/// Which of its streams a command writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Output,
+    Errors,
+}
+
+/// One command that speaks, and what it has started.
+#[derive(Debug)]
+pub(super) struct Voice {
+    name: &'static str,
+    output: Arc<Output>,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug)]
+struct Heard {
+    /// How the command is, whoever speaks.
+    state: MachineState,
+    last_output: Option<String>,
+    last_error: Option<String>,
+}
+
+impl Voice {
+    /// That of a command which is about to start.
+    pub(super) fn of(name: &'static str, output: &Arc<Output>) -> Self {
+        let state = MachineState::Starting;
+        output.push(MachineNews {
+            machine: name.to_owned(),
+            state,
+            reason: None,
+        });
+        Self {
+            name,
+            output: Arc::clone(output),
+            heard: Mutex::new(Heard {
+                state,
+                last_output: None,
+                last_error: None,
+            }),
         }
-        last
+    }
+
+    /// Takes up every line of a stream until its end.
+    pub(super) async fn read(&self, bytes: impl AsyncRead + Unpin, stream: Stream) {
+        let mut bytes = BufReader::new(bytes);
+        while let Some(line) = next_line(&mut bytes).await {
+            let mut heard = self.heard();
+            self.output
+                .push(said(self.name, heard.state, line.as_str()));
+            if line.trim().is_empty() {
+                continue;
+            }
+            match stream {
+                Stream::Output => heard.last_output = Some(line),
+                Stream::Errors => heard.last_error = Some(line),
+            }
+        }
+    }
+
+    /// The last line that is not empty, of its errors if there is one.
+    pub(super) fn last_line(&self) -> Option<String> {
+        let heard = self.heard();
+        heard.last_error.clone().or(heard.last_output.clone())
+    }
+
+    /// It has ended like this, and is so from now on, whatever is still said by what it left running.
+    pub(super) fn concludes(&self, state: MachineState, text: impl Into<String>) {
+        let mut heard = self.heard();
+        heard.state = state;
+        self.output.push(said(self.name, state, text));
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

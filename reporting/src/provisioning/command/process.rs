@@ -5,24 +5,19 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::DOWN;
 use super::config::CommandWords;
 use super::error::CommandError;
-use super::output::Output;
-use super::{DOWN, said};
-use crate::provisioning::{MachineNews, MachineState};
+use super::groups::{Group, ProcessMark};
+use super::output::{Output, Stream, Voice};
+use crate::provisioning::MachineState;
 
-/// How long a group may take to end when it is asked to, before it is killed.
-const END_GRACE: Duration = Duration::from_secs(5);
 /// How long it is waited for what an ended command had said.
 const DRAIN: Duration = Duration::from_millis(500);
-/// How often it is looked whether a group is gone that is not this process's child.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What variables of the coordinator begin with, its token among them; commands get their own.
 const OURS: &str = "GREYLAG_";
 
@@ -36,17 +31,10 @@ pub(super) struct Invocation {
     pub(super) variables: Vec<(&'static str, String)>,
 }
 
-/// A process as it can be recognised later, by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ProcessMark {
-    id: i32,
-    /// In ticks since the machine started: another process may get the same id.
-    started: u64,
-}
-
 impl Invocation {
     /// Runs it until it ends, its time is over, or it is to stop; then no process of its group is left, unless it ended by
-    /// itself and in order: what it started then goes on, and what that prints is read. `note` keeps which process it is.
+    /// itself and in order: what it started then goes on (agents), and what that prints is read. `note` keeps which process
+    /// it is.
     pub(super) async fn run(
         self,
         output: &Arc<Output>,
@@ -54,12 +42,13 @@ impl Invocation {
         note: impl AsyncFnOnce(Option<ProcessMark>) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
         let name = self.name;
-        output.push(MachineNews {
-            machine: name.to_owned(),
-            state: MachineState::Starting,
-            reason: None,
-        });
-        let (mut child, readers) = self.start(output)?;
+        if stop.is_cancelled() {
+            return Err(CommandError::Stopped { name });
+        }
+        let voice = Arc::new(Voice::of(name, output));
+        let (mut child, readers) = self.start(&voice)?;
+        // Once it was waited for, it has no id any more.
+        let group = Group::led_by(&child);
         let ended = tokio::select! {
             ended = async {
                 note(child.id().and_then(ProcessMark::of)).await?;
@@ -71,28 +60,28 @@ impl Invocation {
             }),
             () = stop.cancelled() => Err(CommandError::Stopped { name }),
         };
-        if ended.is_err() {
-            end(&mut child).await;
+        if let (Err(_), Some(group)) = (&ended, group) {
+            let _ = tokio::join!(child.wait(), group.end());
         }
-        let last = readers.last_line().await;
+        readers.drain().await;
         match ended {
             Ok(()) => {
                 let state = match name {
                     DOWN => MachineState::Gone,
                     _ => MachineState::Running,
                 };
-                output.push(said(name, state, "succeeded"));
+                voice.concludes(state, "succeeded");
                 Ok(())
             }
             Err(error) => {
-                let error = error.with_last_line(last);
-                output.push(said(name, MachineState::Failed, error.to_string()));
+                let error = error.with_last_line(voice.last_line());
+                voice.concludes(MachineState::Failed, error.to_string());
                 Err(error)
             }
         }
     }
 
-    fn start(&self, output: &Arc<Output>) -> Result<(Child, Readers), CommandError> {
+    fn start(&self, voice: &Arc<Voice>) -> Result<(Child, Readers), CommandError> {
         let CommandWords { program, arguments } = &self.command;
         // A path is one from the directory of the command; the name of a program is looked up as usual.
         let path = match program.contains('/') {
@@ -118,11 +107,19 @@ impl Invocation {
             program: program.clone(),
             source,
         })?;
-        let (name, stdout, stderr) = (self.name, child.stdout.take(), child.stderr.take());
-        let (of_stdout, of_stderr) = (Arc::clone(output), Arc::clone(output));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (of_stdout, of_stderr) = (Arc::clone(voice), Arc::clone(voice));
         let readers = Readers {
-            stdout: tokio::spawn(async move { of_stdout.read(name, stdout?).await }),
-            stderr: tokio::spawn(async move { of_stderr.read(name, stderr?).await }),
+            stdout: tokio::spawn(async move {
+                if let Some(stdout) = stdout {
+                    of_stdout.read(stdout, Stream::Output).await;
+                }
+            }),
+            stderr: tokio::spawn(async move {
+                if let Some(stderr) = stderr {
+                    of_stderr.read(stderr, Stream::Errors).await;
+                }
+            }),
         };
         Ok((child, readers))
     }
@@ -148,17 +145,16 @@ impl Invocation {
 
 /// What reads the output of a command, and that of what it has started and left running.
 struct Readers {
-    stdout: JoinHandle<Option<String>>,
-    stderr: JoinHandle<Option<String>>,
+    stdout: JoinHandle<()>,
+    stderr: JoinHandle<()>,
 }
 
 impl Readers {
-    /// Waits until everything is read that an ended command had said, and returns the last line, of its errors if there is
-    /// one. Processes that it left running may keep its output open; they are read without being waited for.
-    async fn last_line(self) -> Option<String> {
-        let read = async { Some((self.stdout.await.ok()?, self.stderr.await.ok()?)) };
-        let (stdout, stderr) = tokio::time::timeout(DRAIN, read).await.ok()??;
-        stderr.or(stdout)
+    /// Waits until everything is read that an ended command had said. Processes that it left running may keep its output open;
+    /// they are read without being waited for.
+    async fn drain(self) {
+        let read = async { tokio::join!(self.stdout, self.stderr) };
+        let _ = tokio::time::timeout(DRAIN, read).await;
     }
 }
 
@@ -169,57 +165,4 @@ fn how_it_ended(ended: ExitStatus) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => ended.to_string(),
     }
-}
-
-/// Asks the whole group to end, and kills what is left of it.
-async fn end(child: &mut Child) {
-    let Some(group) = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-    else {
-        return;
-    };
-    // None of these can do more than fail because the group is gone.
-    let _ = kill_process_group(group, Signal::TERM);
-    let _ = tokio::time::timeout(END_GRACE, child.wait()).await;
-    let _ = kill_process_group(group, Signal::KILL);
-    let _ = child.wait().await;
-}
-
-impl ProcessMark {
-    /// That of a process that is there.
-    fn of(id: u32) -> Option<Self> {
-        let id = i32::try_from(id).ok()?;
-        Some(Self {
-            id,
-            started: started(id)?,
-        })
-    }
-
-    /// Ends the group that this process leads, if it is still there.
-    pub(super) async fn end_group(&self) {
-        let Some(group) = Pid::from_raw(self.id) else {
-            return;
-        };
-        if started(self.id) != Some(self.started) {
-            return;
-        }
-        let _ = kill_process_group(group, Signal::TERM);
-        let gone = async {
-            while test_kill_process_group(group).is_ok() {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        if tokio::time::timeout(END_GRACE, gone).await.is_err() {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
-/// When a process started: field 22 of `/proc/ID/stat` (proc_pid_stat(5)), which counts after the name in parentheses. None
-/// where there is no such file.
-fn started(id: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
 }

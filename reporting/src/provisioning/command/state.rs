@@ -8,7 +8,7 @@ use greylag_infra::RunId;
 use serde::{Deserialize, Serialize};
 
 use super::error::CommandError;
-use super::process::ProcessMark;
+use super::groups::ProcessMark;
 
 /// What files end with.
 const ENDING: &str = "json";
@@ -25,6 +25,9 @@ pub(super) struct Begun {
     pub(super) process: Option<ProcessMark>,
     /// Whether `up` has succeeded.
     pub(super) is_up: bool,
+    /// The process of `down`, if it was begun.
+    #[serde(default)]
+    pub(super) ends: Option<ProcessMark>,
 }
 
 /// The directory of these files.
@@ -103,7 +106,8 @@ impl StateDir {
         let done = tokio::task::spawn_blocking(move || {
             work(&path).map_err(|source| CommandError::State { path, source })
         });
-        done.await.unwrap_or(Err(CommandError::Panicked))
+        done.await
+            .unwrap_or(Err(CommandError::Panicked { name: "its state" }))
     }
 }
 

@@ -37,6 +37,7 @@ impl Lab {
     }
 }
 
+/// Each test has a run of its own, because processes are found by it.
 fn order(run: &str) -> Order {
     Order {
         run: run.into(),
@@ -102,7 +103,7 @@ async fn commands_know_the_run_and_what_they_print_is_said() {
 async fn a_run_that_has_begun_nothing_has_nothing_to_end() {
     let lab = Lab::new();
     let commands = lab.commands("true", "echo down >> calls", "");
-    commands.release(&"r1".into()).await.unwrap();
+    commands.release(&"r2".into()).await.unwrap();
     assert!(lab.calls().is_empty());
 }
 
@@ -112,13 +113,13 @@ async fn asking_again_runs_nothing_again_also_in_another_process() {
     let commands = || lab.commands("echo up >> calls", "echo down >> calls", "");
     let first = commands();
     for _ in 0..2 {
-        first.request(&order("r1")).await.unwrap();
+        first.request(&order("r3")).await.unwrap();
     }
     let second = commands();
-    second.request(&order("r1")).await.unwrap();
-    assert_eq!(second.held().await.unwrap(), [RunId::from("r1")]);
-    second.release(&"r1".into()).await.unwrap();
-    second.release(&"r1".into()).await.unwrap();
+    second.request(&order("r3")).await.unwrap();
+    assert_eq!(second.held().await.unwrap(), [RunId::from("r3")]);
+    second.release(&"r3".into()).await.unwrap();
+    second.release(&"r3".into()).await.unwrap();
     assert_eq!(lab.calls(), ["up", "down"]);
 }
 
@@ -130,13 +131,13 @@ async fn what_fails_is_said_with_its_last_line() {
         "echo again; exit 4",
         "",
     );
-    let refused = commands.request(&order("r1")).await.unwrap_err();
+    let refused = commands.request(&order("r4")).await.unwrap_err();
     assert!(refused.is_final());
     let expected = "up ended with exit code 3: no quota left";
     assert_eq!(refused.to_string(), expected);
-    let lines = said_until(&commands, "r1", "up: up ended").await;
+    let lines = said_until(&commands, "r4", "up: up ended").await;
     assert_eq!(lines.last().unwrap(), &format!("up: {expected}"));
-    let failed = commands.release(&"r1".into()).await.unwrap_err();
+    let failed = commands.release(&"r4".into()).await.unwrap_err();
     assert!(!failed.is_final(), "it is tried again");
     assert_eq!(failed.to_string(), "down ended with exit code 4: again");
 }
@@ -147,14 +148,14 @@ async fn a_program_that_is_not_there_is_named() {
     let config = toml::from_str("up = [\"./no-such\"]\ndown = [\"true\"]").unwrap();
     let directory = lab.directory.path();
     let commands = Commands::new("lab", config, directory, &directory.join("state"));
-    let refused = commands.request(&order("r1")).await.unwrap_err();
+    let refused = commands.request(&order("r5")).await.unwrap_err();
     assert!(refused.is_final());
     let text = refused.to_string();
     assert!(
         text.starts_with("up cannot be started: ./no-such: "),
         "{text}"
     );
-    commands.release(&"r1".into()).await.unwrap();
+    commands.release(&"r5".into()).await.unwrap();
 }
 
 /// The name of a process of the group, so that it can be looked for.
@@ -184,7 +185,7 @@ async fn a_command_that_hangs_is_ended_with_all_it_started() {
     let sleep = marked_sleep();
     let up = format!("{sleep} & wait");
     let commands = lab.commands(&up, "true", "up_timeout = \"200ms\"");
-    let refused = commands.request(&order("r1")).await.unwrap_err();
+    let refused = commands.request(&order("r6")).await.unwrap_err();
     assert!(refused.is_final());
     let text = refused.to_string();
     assert!(text.starts_with("up did not end within "), "{text}");
@@ -196,10 +197,17 @@ async fn what_up_has_left_running_goes_on_and_is_heard() {
     let lab = Lab::new();
     let up = "(until test -e go; do sleep 0.01; done; echo from the agent) & echo started";
     let commands = lab.commands(up, "touch ended", "");
-    commands.request(&order("r1")).await.unwrap();
-    said_until(&commands, "r1", "up: succeeded").await;
+    commands.request(&order("r7")).await.unwrap();
+    said_until(&commands, "r7", "up: succeeded").await;
     fs::write(lab.directory.path().join("go"), "").unwrap();
-    said_until(&commands, "r1", "up: from the agent").await;
+    let (sender, mut news) = mpsc::channel(8);
+    let run = "r7".into();
+    let from_the_agent = tokio::select! {
+        () = commands.follow(&run, sender) => panic!("it ended"),
+        news = news.recv() => news.unwrap(),
+    };
+    let expected = said(UP, MachineState::Running, "from the agent");
+    assert_eq!(from_the_agent, expected, "it does not start again");
 }
 
 #[tokio::test]
@@ -209,42 +217,214 @@ async fn a_run_that_is_over_while_up_runs_ends_it_before_down() {
     let up = format!("echo up >> calls; trap 'echo ended >> calls; exit 1' TERM; {sleep} & wait");
     let commands = lab.commands(&up, "echo down >> calls", "");
     {
-        let order = order("r1");
+        let order = order("r8");
         let request = commands.request(&order);
         tokio::select! {
             _ = request => panic!("it ended"),
             () = until_running(&sleep, true) => {}
         }
     }
-    commands.release(&"r1".into()).await.unwrap();
+    commands.release(&"r8".into()).await.unwrap();
     assert_eq!(lab.calls(), ["up", "ended", "down"]);
     until_running(&sleep, false).await;
 }
 
-/// As if the coordinator had been killed: what it had started goes on without it.
+/// As if the coordinator had been killed, before or after it was written which process it is: what it had started goes on
+/// without it.
 #[tokio::test]
 async fn what_an_earlier_process_left_of_up_is_ended_before_it_begins_anew() {
-    let lab = Lab::new();
-    let sleep = marked_sleep();
-    let first = lab.commands(&format!("{sleep} & wait"), "true", "");
-    {
-        let order = order("r1");
-        let request = first.request(&order);
+    for is_written in [true, false] {
+        let lab = Lab::new();
+        let sleep = marked_sleep();
+        let first = lab.commands(&format!("{sleep} & wait"), "true", "");
+        let order = order("r9");
+        let run = &order.run;
         tokio::select! {
-            _ = request => panic!("it ended"),
+            _ = first.request(&order) => panic!("it ended"),
             () = until_running(&sleep, true) => {}
         }
-    }
-    let kept = first.state.read(&"r1".into()).await.unwrap().unwrap();
-    assert!(kept.process.is_some() && !kept.is_up);
+        let state = &first.inner.state;
+        let kept = loop {
+            let kept = state.read(run).await.unwrap().unwrap();
+            if kept.process.is_some() {
+                break kept;
+            }
+        };
+        assert!(!kept.is_up);
+        let written = Begun {
+            process: kept.process.filter(|_| is_written),
+            ..kept
+        };
+        state.write(run, &written).await.unwrap();
 
-    let up = format!("pgrep -f '^{sleep}' >> calls; echo up >> calls");
-    let second = lab.commands(&up, "echo down >> calls", "");
-    second.request(&order("r1")).await.unwrap();
-    assert_eq!(lab.calls(), ["down", "up"]);
+        let second = lab.commands("echo up >> calls", "echo down >> calls", "");
+        assert!(second.clear(run).await.unwrap());
+        assert!(!is_running(&sleep));
+        assert_eq!(lab.calls(), ["down"]);
+        assert!(!second.clear(run).await.unwrap());
+        second.request(&order).await.unwrap();
+        assert_eq!(lab.calls(), ["down", "up"]);
+        second.release(run).await.unwrap();
+        assert_eq!(lab.calls(), ["down", "up", "down"]);
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_fails_leaves_nothing_running_and_its_reason_is_said() {
+    let lab = Lab::new();
+    let sleep = marked_sleep();
+    let up = format!("{sleep} & echo no quota left >&2; exit 3");
+    // What has left the group keeps the output open.
+    let down = "setsid sleep 5 & echo again; exit 4";
+    let commands = lab.commands(&up, down, "");
+    let refused = commands.request(&order("r10")).await.unwrap_err();
     assert!(!is_running(&sleep));
-    second.release(&"r1".into()).await.unwrap();
-    assert_eq!(lab.calls(), ["down", "up", "down"]);
+    let text = refused.to_string();
+    assert_eq!(text, "up ended with exit code 3: no quota left");
+    let failed = commands.release(&"r10".into()).await.unwrap_err();
+    assert_eq!(failed.to_string(), "down ended with exit code 4: again");
+}
+
+/// The shell ends at once when it is asked to; what it has started takes its time.
+#[tokio::test]
+async fn what_a_command_has_started_has_time_to_end() {
+    let lab = Lab::new();
+    let child = "trap 'sleep 0.3; echo ended >> calls; exit 0' TERM; echo up >> calls; while :; do sleep 0.01; done";
+    let up = format!("sh -c {child:?} & wait");
+    let commands = lab.commands(&up, "echo down >> calls", "");
+    {
+        let order = order("r11");
+        let is_up = async {
+            while lab.calls() != ["up"] {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = commands.request(&order) => panic!("it ended"),
+            () = is_up => {}
+        }
+    }
+    commands.release(&"r11".into()).await.unwrap();
+    assert_eq!(lab.calls(), ["up", "ended", "down"]);
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let lab = Lab::new();
+    let commands = lab.commands("echo up >> calls", "echo down >> calls", "");
+    // In the place of the directory of the files.
+    let state = lab.directory.path().join("state");
+    fs::write(&state, "").unwrap();
+    let failed = commands.request(&order("r12")).await.unwrap_err();
+    assert!(!failed.is_final(), "{failed}");
+    fs::remove_file(&state).unwrap();
+    commands.request(&order("r12")).await.unwrap();
+    assert_eq!(lab.calls(), ["up"]);
+}
+
+#[tokio::test]
+async fn an_up_that_has_succeeded_is_only_written_down_again() {
+    let lab = Lab::new();
+    // Once it is written which process it is.
+    let up = "echo up >> calls; until grep -q started state/*.json; do sleep 0.01; done; rm -r state; touch state";
+    let commands = lab.commands(up, "true", "");
+    let failed = commands.request(&order("r13")).await.unwrap_err();
+    assert!(!failed.is_final(), "{failed}");
+    fs::remove_file(lab.directory.path().join("state")).unwrap();
+    commands.request(&order("r13")).await.unwrap();
+    assert_eq!(lab.calls(), ["up"]);
+    assert_eq!(commands.held().await.unwrap(), [RunId::from("r13")]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_at_once_leaves_nothing_behind() {
+    let lab = Lab::new();
+    let commands = lab.commands("echo up >> calls", "true", "");
+    for _ in 0..20 {
+        let order = order("r14");
+        let mut request = commands.request(&order);
+        // Until it writes what it begins.
+        let begins = async {
+            while commands.run(&order.run).up.is_none() {
+                assert!(futures_util::poll!(request.as_mut()).is_pending());
+                tokio::task::yield_now().await;
+            }
+        };
+        begins.await;
+        drop(request);
+        commands.release(&"r14".into()).await.unwrap();
+        assert!(commands.held().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn down_goes_on_when_nothing_waits_for_it_and_is_not_run_beside_itself() {
+    let lab = Lab::new();
+    let down = "echo down >> calls; until test -e go; do sleep 0.01; done; echo ended >> calls";
+    let commands = lab.commands("true", down, "");
+    commands.request(&order("r15")).await.unwrap();
+    {
+        let run = "r15".into();
+        let begun = async {
+            while lab.calls().is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = commands.release(&run) => panic!("it ended"),
+            () = begun => {}
+        }
+    }
+    fs::write(lab.directory.path().join("go"), "").unwrap();
+    commands.release(&"r15".into()).await.unwrap();
+    assert_eq!(lab.calls(), ["down", "ended"]);
+}
+
+/// As if the coordinator had been killed while `down` was running, before or after it was written down.
+#[tokio::test]
+async fn what_an_earlier_process_left_of_down_is_ended_first() {
+    for is_written in [true, false] {
+        let lab = Lab::new();
+        let (sleep, agent) = (marked_sleep(), marked_sleep());
+        let first = lab.commands(&format!("{agent} & true"), &format!("{sleep} & wait"), "");
+        first.request(&order("r16")).await.unwrap();
+        {
+            let run = "r16".into();
+            tokio::select! {
+                _ = first.release(&run) => panic!("it ended"),
+                () = until_running(&sleep, true) => {}
+            }
+        }
+        let kept = loop {
+            let kept = first
+                .inner
+                .state
+                .read(&"r16".into())
+                .await
+                .unwrap()
+                .unwrap();
+            if kept.ends.is_some() {
+                break kept;
+            }
+        };
+        let written = Begun {
+            ends: kept.ends.filter(|_| is_written),
+            ..kept
+        };
+        first
+            .inner
+            .state
+            .write(&"r16".into(), &written)
+            .await
+            .unwrap();
+        let second = lab.commands("false", "echo down >> calls", "");
+        second.release(&"r16".into()).await.unwrap();
+        assert!(!is_running(&sleep), "{is_written}");
+        assert!(is_running(&agent), "what `up` has left is for `down`");
+        for group in Group::of_run(&"r16".into(), Which::All).await {
+            group.end().await;
+        }
+    }
 }
 
 #[test]
