@@ -226,6 +226,16 @@ impl Registry {
         });
     }
 
+    /// Forgets agents that are gone and were let in for one run only, if it is one of these.
+    pub fn forget_gone_of_runs(&mut self, is_over: impl Fn(&RunId) -> bool) {
+        for agents in self.infrastructures.values_mut() {
+            agents.retain(|_, agent| {
+                agent.status == ConnectionStatus::Connected
+                    || !agent.admission.run.as_ref().is_some_and(&is_over)
+            });
+        }
+    }
+
     fn add(&mut self, name: &str) -> Result<(), InfrastructureError> {
         check_infrastructure_name(name)?;
         if self.infrastructures.contains_key(name) {

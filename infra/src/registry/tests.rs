@@ -494,3 +494,30 @@ fn a_hello_that_is_refused_makes_nothing_secret() {
     let open = registry.agent(&id("open")).unwrap();
     assert!(open.scenarios[0].options[0].secret, "hidden once it is new");
 }
+
+#[test]
+fn agents_of_one_run_are_forgotten_when_they_are_gone_and_it_is_over() {
+    let mut registry = Registry::default();
+    for (agent, run) in [
+        ("1", Some("over")),
+        ("2", Some("live")),
+        ("3", None),
+        ("4", Some("over")),
+    ] {
+        let admission = Admission {
+            token: None,
+            run: run.map(RunId::from),
+        };
+        let hello = hello(agent, agent, "load");
+        registry
+            .join_as(&hello, admission, |_| true, at(0))
+            .unwrap();
+    }
+    for gone in ["1", "2", "3"] {
+        registry.left(&id(gone));
+    }
+    registry.forget_gone_of_runs(|run| run.as_str() == "over");
+    let view = registry.view(at(0));
+    let names = view[0].agents.iter().map(|agent| agent.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["2", "3", "4"]);
+}

@@ -2,6 +2,7 @@
 //! that whatever ends the coordinator leaves none behind.
 
 use greylag_infra::RunId;
+use rusqlite::params;
 
 use super::Store;
 use super::error::StoreError;
@@ -14,6 +15,8 @@ pub(crate) struct HeldMachines {
     pub(crate) run_id: RunId,
     /// The infrastructure that was asked.
     pub(crate) infrastructure: String,
+    /// The word of the kind that it had; none where an earlier version kept it.
+    pub(crate) kind: Option<String>,
 }
 
 impl Store {
@@ -25,8 +28,8 @@ impl Store {
         let saved = move |state: &mut WriterState| {
             state.transaction(|connection| {
                 connection.execute(
-                    "INSERT OR REPLACE INTO held_machines (run_id, infrastructure) VALUES (?1, ?2)",
-                    [held.run_id.as_str(), &held.infrastructure],
+                    "INSERT OR REPLACE INTO held_machines (run_id, infrastructure, kind) VALUES (?1, ?2, ?3)",
+                    params![held.run_id.as_str(), held.infrastructure, held.kind],
                 )?;
                 Ok(())
             })
@@ -58,12 +61,13 @@ impl Store {
     /// The database failed.
     pub(crate) async fn held_machines(&self) -> Result<Vec<HeldMachines>, StoreError> {
         let read = |connection: &rusqlite::Transaction<'_>| {
-            let mut statement =
-                connection.prepare_cached("SELECT run_id, infrastructure FROM held_machines")?;
+            let mut statement = connection
+                .prepare_cached("SELECT run_id, infrastructure, kind FROM held_machines")?;
             let rows = statement.query_map([], |row| {
                 Ok(HeldMachines {
                     run_id: RunId::from(row.get::<_, String>(0)?),
                     infrastructure: row.get(1)?,
+                    kind: row.get(2)?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

@@ -1,6 +1,6 @@
 //! Tokens as they are kept: what each is for, and the hash by which it is recognised. And the key of browsers' sessions.
 
-use greylag_infra::WallTime;
+use greylag_infra::{RunId, WallTime};
 use rusqlite::{Connection, params};
 
 use super::Store;
@@ -53,6 +53,23 @@ impl Store {
             state.transaction(|connection| {
                 let deleted = connection.execute("DELETE FROM tokens WHERE id = ?1", [&id])?;
                 Ok(deleted > 0)
+            })
+        };
+        self.inner.writer.run(deleted).await
+    }
+
+    /// Deletes all tokens that are for one run only. How many there were.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn delete_tokens_of_run(&self, run_id: &RunId) -> Result<usize, StoreError> {
+        let run_id = run_id.to_owned();
+        let deleted = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                Ok(connection.execute(
+                    "DELETE FROM tokens WHERE json_valid(grant) AND json_extract(grant, '$.run') = ?1",
+                    [run_id.as_str()],
+                )?)
             })
         };
         self.inner.writer.run(deleted).await

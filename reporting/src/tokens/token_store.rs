@@ -252,26 +252,35 @@ impl TokenStore {
         }
     }
 
+    /// Whether there are tokens for this run only.
+    pub(crate) fn are_for_run(&self, run: &RunId) -> bool {
+        self.known().values().any(|known| known.is_for(run))
+    }
+
     /// Ends all tokens that are for one run only: this run.
     ///
     /// # Errors
     /// That they are gone cannot be saved.
     pub async fn revoke_of_run(&self, run: &RunId) -> Result<(), RevokeTokenError> {
-        let of_run = |known: &Known| known.token.record.grant.run.as_ref() == Some(run);
-        let ids: Vec<TokenId> = self
-            .known()
-            .iter()
-            .filter(|(_, known)| of_run(known))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in ids {
-            match self.revoke(&id).await {
-                // Somebody else was quicker.
-                Ok(()) | Err(RevokeTokenError::Unknown(_)) => {}
-                Err(error) => return Err(error),
+        self.known().retain(|_, known| {
+            let is_for_run = known.is_for(run);
+            if is_for_run {
+                known.token.revoked.cancel();
+            }
+            !is_for_run
+        });
+        // Also those that are only there: whoever made one may not have waited until it was known here.
+        match self.inner.store.delete_tokens_of_run(run).await {
+            Ok(0) => Ok(()),
+            Ok(deleted) => {
+                tracing::info!(%run, deleted, "tokens of a run revoked");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, %run, "cannot save that the tokens of a run are revoked");
+                Err(RevokeTokenError::Store(error))
             }
         }
-        Ok(())
     }
 
     fn now(&self) -> WallTime {
@@ -287,6 +296,10 @@ impl TokenStore {
 }
 
 impl Known {
+    fn is_for(&self, run: &RunId) -> bool {
+        self.token.record.grant.run.as_ref() == Some(run)
+    }
+
     fn new(hash: [u8; 32], record: TokenRecord) -> Self {
         Self {
             hash,
@@ -431,7 +444,17 @@ mod tests {
         for run in [Some("a"), Some("a"), Some("b"), None] {
             tokens.create(of(run)).await.unwrap();
         }
+        // One whose maker did not wait until it was known.
+        let row = TokenRow {
+            id: "b".to_owned(),
+            hash: [0; 32],
+            grant: serde_json::to_string(&of(Some("a"))).unwrap(),
+            created_at: tokens.now(),
+            expires_at: None,
+        };
+        assert!(tokens.inner.store.add_token(row, MAX_TOKENS).await.unwrap());
         tokens.revoke_of_run(&"a".into()).await.unwrap();
+        assert_eq!(tokens.inner.store.tokens().await.unwrap().len(), 2);
         let left: Vec<_> = tokens.list().iter().map(|t| t.grant.run.clone()).collect();
         assert_eq!(left, [Some("b".into()), None]);
     }

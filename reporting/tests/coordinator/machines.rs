@@ -18,6 +18,7 @@ use crate::site::*;
 /// Does as it is told, and remembers what it was asked.
 #[derive(Debug, Default)]
 struct FakeProvider {
+    kind: Option<ProviderKind>,
     said: Mutex<Said>,
     /// Runs that have machines according to it.
     held: Vec<RunId>,
@@ -31,6 +32,8 @@ struct Said {
     answers: Vec<ProvisionError>,
     /// What becomes of the machines of whoever asks next.
     news: Vec<MachineNews>,
+    /// Whether something of an earlier process is cleared up, which takes until this is said.
+    clears_up: bool,
 }
 
 impl FakeProvider {
@@ -51,7 +54,16 @@ impl FakeProvider {
 
 impl Provider for FakeProvider {
     fn kind(&self) -> ProviderKind {
-        ProviderKind::Command
+        self.kind.unwrap_or(ProviderKind::Command)
+    }
+
+    fn clear<'a>(&'a self, _run: &'a RunId) -> BoxFuture<'a, Result<bool, ProvisionError>> {
+        async {
+            let clears_up = self.said(|said| said.clears_up);
+            self.until("to be cleared up", |said| !said.clears_up).await;
+            Ok(clears_up)
+        }
+        .boxed()
     }
 
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>> {
@@ -220,7 +232,10 @@ async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
             .collect();
         said.news
             .insert(0, news(format!("\u{1b}[31mTOKEN={token}\u{7}")));
-        said.news.insert(1, news("x".repeat(100_000)));
+        // As tools colour what they have found.
+        let coloured = token.replace("greylag_", "greylag_\u{1b}[m\u{1b}[K");
+        said.news.insert(1, news(format!("found {coloured}")));
+        said.news.insert(2, news("x".repeat(100_000)));
     });
     let run = site
         .coordinator
@@ -246,6 +261,7 @@ async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
         .await;
     let log = log_of(&site, &run.id).await;
     assert!(log.contains("up: TOKEN=greylag_abc0123def_…\n"), "{log}");
+    assert!(log.contains("up: found greylag_abc0123def_…\n"), "{log}");
     assert!(!log.contains("Zm9v") && !log.contains('\u{1b}'));
     assert!(log.lines().all(|line| line.len() < 2_000));
     assert!(
@@ -283,5 +299,123 @@ async fn machines_of_runs_that_are_over_are_given_back_after_a_restart() {
         .until("to give back", |said| said.released.contains(&run.id))
         .await;
     assert!(!provider.said(|said| said.released.contains(&"stranger".into())));
+    site.close().await;
+}
+
+/// Killed after it was saved that there will be machines, and before it was saved that it is the run's turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_turn_was_not_saved_asks_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let provider = Arc::<FakeProvider>::default();
+    let site = site_with(dir.path(), &provider).await;
+    let start = || site.coordinator.start_run(of_agents(AgentCount::default()));
+    let (first, second) = (start().await.unwrap(), start().await.unwrap());
+    provider
+        .until("an order", |said| said.orders.len() == 1)
+        .await;
+    site.coordinator.stop_run(&first.id).await.unwrap();
+    provider
+        .until("to give back", |said| said.released == [first.id.clone()])
+        .await;
+    provider
+        .until("the other's", |said| said.orders.len() == 2)
+        .await;
+    site.close().await;
+    let database = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
+    let queued = "UPDATE runs SET phase = ?1 WHERE id = ?2";
+    let busy = serde_json::to_string(&second.phase).unwrap();
+    assert!(busy.contains("Queued"), "{busy}");
+    assert_eq!(database.execute(queued, [&busy, second.id.as_str()]), Ok(1));
+    drop(database);
+
+    let provider = Arc::<FakeProvider>::default();
+    let site = site_with(dir.path(), &provider).await;
+    provider
+        .until("an order", |said| said.orders.len() == 1)
+        .await;
+    assert_eq!(provider.said(|said| said.orders[0].run.clone()), second.id);
+    site.coordinator.stop_run(&second.id).await.unwrap();
+    provider
+        .until("to give back", |said| said.released == [second.id.clone()])
+        .await;
+    site.close().await;
+}
+
+/// Agents of what is being cleared up would be ended under the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_of_what_is_cleared_up_do_not_begin_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let provider = Arc::<FakeProvider>::default();
+    let site = site_with(dir.path(), &provider).await;
+    let test = of_agents(AgentCount::default());
+    let run = site.coordinator.start_run(test).await.unwrap();
+    provider
+        .until("an order", |said| said.orders.len() == 1)
+        .await;
+    let token = |provider: &FakeProvider| {
+        let order = provider.said(|said| said.orders.pop()).unwrap();
+        order.token.unwrap().expose().to_owned()
+    };
+    let old = token(&provider);
+    site.close().await;
+
+    let provider = Arc::<FakeProvider>::default();
+    provider.said(|said| said.clears_up = true);
+    let site = site_with(dir.path(), &provider).await;
+    let check = |token: &str| site.coordinator.tokens().check(token.as_bytes());
+    assert!(check(&old).is_some());
+    assert!(provider.said(|said| said.orders.is_empty()));
+    provider.said(|said| said.clears_up = false);
+    provider
+        .until("an order", |said| said.orders.len() == 1)
+        .await;
+    assert!(check(&old).is_none());
+    assert!(check(&token(&provider)).is_some());
+    site.coordinator.stop_run(&run.id).await.unwrap();
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_are_given_back_by_the_kind_that_made_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_kind = |kind| {
+        Arc::new(FakeProvider {
+            kind: Some(kind),
+            ..FakeProvider::default()
+        })
+    };
+    let provider = of_kind(ProviderKind::Command);
+    let site = site_with(dir.path(), &provider).await;
+    let test = of_agents(AgentCount::default());
+    let run = site.coordinator.start_run(test).await.unwrap();
+    provider
+        .until("an order", |said| said.orders.len() == 1)
+        .await;
+    let order = provider.said(|said| said.orders.remove(0));
+    let token = order.token.unwrap();
+    site.close().await;
+
+    let provider = of_kind(ProviderKind::Kubernetes);
+    let site = site_with(dir.path(), &provider).await;
+    let shown = site.coordinator.machines().remove("lab").unwrap();
+    let error = shown.last_error.unwrap();
+    assert!(error.contains("with the kind command any more"), "{error}");
+    site.coordinator.stop_run(&run.id).await.unwrap();
+    site.until_over(&run.id).await;
+    let check = || site.coordinator.tokens().check(token.expose().as_bytes());
+    let revoked = async {
+        while check().is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, revoked).await.unwrap();
+    assert!(provider.said(|said| said.orders.is_empty() && said.released.is_empty()));
+    site.close().await;
+
+    let provider = of_kind(ProviderKind::Command);
+    let site = site_with(dir.path(), &provider).await;
+    provider
+        .until("to give back", |said| said.released == [run.id.clone()])
+        .await;
     site.close().await;
 }

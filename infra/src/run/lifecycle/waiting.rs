@@ -63,9 +63,9 @@ impl RunLifecycle {
         self.fail(FailureReason::CannotBegin { problem }, now)
     }
 
-    /// Its infrastructure refuses to make machines for it.
+    /// Its infrastructure refuses to make machines for it. One that has begun has enough of them.
     pub(super) fn machines_refused(&mut self, problem: String, now: WallTime) -> Vec<RunEffect> {
-        if self.record.phase.waiting().is_none() {
+        if self.record.phase.is_over() {
             return Vec::new();
         }
         let infrastructure = self.record.test.infrastructure.clone();
@@ -73,6 +73,11 @@ impl RunLifecycle {
             infrastructure,
             problem,
         };
+        if self.record.phase.waiting().is_none() {
+            return vec![RunEffect::Log(format!(
+                "{reason}; the run goes on with the agents that it has"
+            ))];
+        }
         self.fail(reason, now)
     }
 

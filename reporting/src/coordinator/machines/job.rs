@@ -143,19 +143,8 @@ impl Job {
             if ask.agents == 1 { "" } else { "s" }
         ));
         log.save().await;
-        let token = self.token(ask).await;
-        let order = Order {
-            run: self.run_id.clone(),
-            test: ask.test.clone(),
-            number: ask.number,
-            infrastructure: infrastructure.to_owned(),
-            agents: ask.agents,
-            coordinator_url: self.provisioned.coordinator_url.clone(),
-            token: Some(token),
-            accept_uploads: self.coordinator.shared.provisioning.accept_uploads,
-        };
         let asking = async {
-            if let Err(error) = self.request(&order).await {
+            if let Err(error) = self.request(ask).await {
                 let problem = self.failed(&error);
                 let run_id = self.run_id.clone();
                 let refused = Command::MachinesRefused { run_id, problem };
@@ -167,10 +156,11 @@ impl Job {
     }
 
     /// Asks until the answer is final.
-    async fn request(&self, order: &Order) -> Result<(), ProvisionError> {
+    async fn request(&self, ask: &Ask) -> Result<(), ProvisionError> {
         let mut pauses = Pauses::default();
+        let mut token = None;
         loop {
-            match self.provisioned.provider.request(order).await {
+            match self.request_once(ask, &mut token).await {
                 Ok(()) => {
                     self.board().succeeded(&self.infrastructure);
                     self.obstacle(None);
@@ -184,6 +174,37 @@ impl Job {
                 }
             }
         }
+    }
+
+    async fn request_once(
+        &self,
+        ask: &Ask,
+        token: &mut Option<Token>,
+    ) -> Result<(), ProvisionError> {
+        let provider = &self.provisioned.provider;
+        if provider.clear(&self.run_id).await? {
+            // Agents of it that are left are not the run's any more.
+            let revoked = self.coordinator.tokens().revoke_of_run(&self.run_id).await;
+            revoked.map_err(ProvisionError::unavailable)?;
+            *token = None;
+        }
+        self.board()
+            .clears(&self.infrastructure, &self.run_id, false);
+        let token = match token {
+            Some(token) => token.clone(),
+            None => token.insert(self.token(ask).await).clone(),
+        };
+        let order = Order {
+            run: self.run_id.clone(),
+            test: ask.test.clone(),
+            number: ask.number,
+            infrastructure: self.infrastructure.clone(),
+            agents: ask.agents,
+            coordinator_url: self.provisioned.coordinator_url.clone(),
+            token: Some(token),
+            accept_uploads: self.coordinator.shared.provisioning.accept_uploads,
+        };
+        provider.request(&order).await
     }
 
     fn obstacle(&self, text: Option<String>) {
@@ -206,6 +227,7 @@ impl Job {
         let held = HeldMachines {
             run_id: self.run_id.clone(),
             infrastructure: self.infrastructure.clone(),
+            kind: Some(self.provisioned.provider.kind().word().to_owned()),
         };
         let save = || self.coordinator.store().hold_machines(held.clone());
         self.until_saved("machines are asked for", save).await;
@@ -305,14 +327,13 @@ impl Job {
         self.coordinator.changed();
         let mut pauses = Pauses::default();
         let mut said: Option<String> = None;
+        log.begins_anew();
         loop {
             // At the latest now nothing is let in for this run any more.
-            if let Err(error) = self.coordinator.tokens().revoke_of_run(&self.run_id).await {
-                tracing::error!(%error, run = %self.run_id, "the token of a run's agents");
-            }
+            let revoked = self.coordinator.tokens().revoke_of_run(&self.run_id).await;
             let released = self.provisioned.provider.release(&self.run_id);
             let released = self.following(released, log).await;
-            let Err(error) = released else {
+            let Err(error) = released.and(revoked.map_err(ProvisionError::unavailable)) else {
                 break;
             };
             let text = self.failed(&error);

@@ -10,7 +10,7 @@ use crate::plain_text;
 use crate::provisioning::MachineNews;
 use crate::tokens::hide_tokens;
 
-/// Most lines of a run's log that machines and commands may take.
+/// Most lines of a run's log that machines and commands may take until they are given back, and again from then on.
 const MAX_NEWS_LINES: usize = 2_000;
 /// Longest name of a machine, in bytes.
 const MAX_MACHINE_BYTES: usize = 100;
@@ -19,8 +19,6 @@ const MAX_REASON_BYTES: usize = 1_000;
 
 /// The news as they are shown and kept.
 pub(super) fn bounded(news: MachineNews) -> MachineNews {
-    let harmless =
-        |text: &str, most: usize| cut(&plain_text(&hide_tokens(text)), most).into_owned();
     MachineNews {
         machine: harmless(&news.machine, MAX_MACHINE_BYTES),
         state: news.state,
@@ -33,7 +31,12 @@ pub(super) fn bounded(news: MachineNews) -> MachineNews {
 
 /// A text of an error, likewise.
 pub(super) fn bounded_text(text: &str) -> String {
-    cut(&plain_text(&hide_tokens(text)), MAX_REASON_BYTES).into_owned()
+    harmless(text, MAX_REASON_BYTES)
+}
+
+/// Plain first: what is not seen may stand in the middle of a token.
+fn harmless(text: &str, most: usize) -> String {
+    cut(&hide_tokens(&plain_text(text)), most).into_owned()
 }
 
 /// Writes to the log of one run.
@@ -65,6 +68,11 @@ impl RunLog {
             _ => self.waiting.push(line),
         }
         self.news_left -= 1;
+    }
+
+    /// The machines are given back from now on, which has lines of its own.
+    pub(super) fn begins_anew(&mut self) {
+        self.news_left = MAX_NEWS_LINES;
     }
 
     /// A line of the coordinator's own.

@@ -54,6 +54,8 @@ pub(super) struct Machines {
     coordinator: Coordinator,
     /// By run: cancelled when it is over.
     jobs: BTreeMap<RunId, Over>,
+    /// Runs with machines of an infrastructure that the configuration does not have any more, or has with another kind.
+    stranded: BTreeSet<RunId>,
 }
 
 /// Says to a job that its run is over.
@@ -69,6 +71,7 @@ impl Machines {
         Self {
             coordinator: coordinator.clone(),
             jobs: BTreeMap::new(),
+            stranded: BTreeSet::new(),
         }
     }
 
@@ -78,13 +81,17 @@ impl Machines {
     /// The store cannot be read.
     pub(super) async fn recover(&mut self, unfinished: &[RunRecord]) -> Result<(), StoreError> {
         let held = self.coordinator.store().held_machines().await?;
-        for HeldMachines {
-            run_id,
-            infrastructure,
-        } in &held
-        {
-            if !self.are_made_in(infrastructure) {
-                tracing::error!(run = %run_id, %infrastructure, "machines of this run are not given back, because the configuration file does not say how; add the infrastructure to it again");
+        for held in &held {
+            let HeldMachines {
+                run_id,
+                infrastructure,
+                ..
+            } = held;
+            if !self.are_made_as_before(held) {
+                self.are_stranded(held);
+                if unfinished.iter().all(|run| run.id != *run_id) {
+                    self.revoke_tokens(run_id);
+                }
                 continue;
             }
             let run = unfinished.iter().find(|run| run.id == *run_id);
@@ -95,11 +102,43 @@ impl Machines {
                 }
                 None => self.release_now(infrastructure, run_id, &over),
             }
-            let ask = run.filter(|run| is_missing_agents(run)).map(Ask::of);
+            // Whatever it waited for when it was saved last: the row says that it was its turn.
+            let waiting = run.filter(|run| run.phase.waiting().is_some());
+            let ask = waiting.map(Ask::of);
+            if ask.is_some() {
+                let board = &self.coordinator.shared.machines;
+                board.clears(infrastructure, run_id, true);
+            }
             self.spawn(infrastructure, run_id, ask, over);
         }
         self.compare_with_providers(held.into_iter().map(|held| held.run_id).collect());
         Ok(())
+    }
+
+    fn are_made_as_before(&self, held: &HeldMachines) -> bool {
+        let provisioned = self.provisioned(&held.infrastructure);
+        provisioned.is_some_and(|now| {
+            let kind = now.provider.kind().word();
+            held.kind.as_deref().is_none_or(|before| before == kind)
+        })
+    }
+
+    /// Says that machines cannot be given back; they are when the coordinator is started with what made them.
+    fn are_stranded(&mut self, held: &HeldMachines) {
+        let HeldMachines {
+            run_id,
+            infrastructure,
+            kind,
+        } = held;
+        let kind = kind.as_deref().unwrap_or("that it had");
+        let text = format!(
+            "machines of run {} are not given back, because the configuration file does not have infrastructure {infrastructure} with the kind {kind} any more; add it again",
+            run_id.shortened()
+        );
+        tracing::error!(run = %run_id, "{text}");
+        let board = &self.coordinator.shared.machines;
+        board.failed(infrastructure, text);
+        self.stranded.insert(run_id.clone());
     }
 
     /// Whether machines are made for runs of this infrastructure.
@@ -113,10 +152,31 @@ impl Machines {
         board.first_given_back(infrastructure).is_some()
     }
 
-    /// It is this run's turn, and agents are missing: asks for its machines, once.
-    pub(super) fn want(&mut self, run: &RunRecord) {
+    /// Whether what an earlier coordinator had begun for this run may be about to go.
+    pub(super) fn are_cleared_up_for(&self, run_id: &RunId) -> bool {
+        self.coordinator.shared.machines.is_cleared_up(run_id)
+    }
+
+    /// Whether anything is still done for the machines of a run.
+    pub(super) fn are_known_of(&self, run_id: &RunId) -> bool {
+        self.coordinator.shared.machines.knows(run_id)
+    }
+
+    /// Asks for the machines of a run, once, if it is saved that it is its turn and that agents are missing. Whether that is so:
+    /// what is asked for is asked for again after a restart.
+    pub(super) fn want(&mut self, run: &RunRecord) -> bool {
+        let is_missing_agents = is_missing_agents(run);
+        if is_missing_agents {
+            self.ask_once(run);
+        }
+        is_missing_agents
+    }
+
+    fn ask_once(&mut self, run: &RunRecord) {
         let infrastructure = &run.test.infrastructure;
-        if self.jobs.contains_key(&run.id) || !self.are_made_in(infrastructure) {
+        // What is asked for now would take the place of what is to be given back later.
+        let is_stranded = self.stranded.contains(&run.id);
+        if is_stranded || self.jobs.contains_key(&run.id) || !self.are_made_in(infrastructure) {
             return;
         }
         let over = Over::default();
@@ -127,6 +187,7 @@ impl Machines {
     /// A run is over: its machines are given back, if it has any.
     pub(super) fn run_is_over(&mut self, run: &RunRecord) {
         let Some(over) = self.jobs.remove(&run.id) else {
+            self.revoke_tokens(&run.id);
             return;
         };
         let agents = run.agents.iter().map(|agent| agent.id.clone());
@@ -145,6 +206,19 @@ impl Machines {
         let board = &self.coordinator.shared.machines;
         board.gives_back(infrastructure, run_id);
         over.token.cancel();
+    }
+
+    /// Of a run whose machines nothing can be done for: its agents are let in no longer all the same.
+    fn revoke_tokens(&self, run_id: &RunId) {
+        if !self.coordinator.tokens().are_for_run(run_id) {
+            return;
+        }
+        let (coordinator, run_id) = (self.coordinator.clone(), run_id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = coordinator.tokens().revoke_of_run(&run_id).await {
+                tracing::error!(%error, run = %run_id, "the token of a run's agents");
+            }
+        });
     }
 
     fn provisioned(&self, infrastructure: &str) -> Option<&ProvisionedInfrastructure> {
@@ -174,7 +248,10 @@ impl Machines {
             tokio::spawn(async move {
                 let held = held_by(&provisioned, &name).await;
                 for run_id in held.into_iter().filter(|run_id| !known.contains(run_id)) {
-                    if is_over_here(&coordinator, &run_id).await {
+                    let board = &coordinator.shared.machines;
+                    if is_over_here(&coordinator, &run_id).await
+                        && board.gives_back_unknown(&name, &run_id)
+                    {
                         tracing::warn!(run = %run_id, infrastructure = %name, "machines of a run that is over are still there; giving them back");
                         let over = Over::default();
                         over.token.cancel();

@@ -223,8 +223,11 @@ impl Owner {
             }
             self.publish();
             self.perform_all().await;
-            self.let_waiting_runs_begin();
-            self.perform_all().await;
+            // Again for those whose reason to wait is saved now.
+            for _ in 0..2 {
+                self.let_waiting_runs_begin();
+                self.perform_all().await;
+            }
             if let Some(reply) = shut_down {
                 // The asker may have given up waiting; the end is the same.
                 let _ = reply.send(());
@@ -314,6 +317,10 @@ impl Owner {
         }
         self.queue_changed = true;
         self.registry.forget_strangers(self.coordinator.now());
+        let (runs, machines) = (&self.runs, &self.machines);
+        self.registry.forget_gone_of_runs(|run_id| {
+            !runs.contains_key(run_id) && !machines.are_known_of(run_id)
+        });
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(LOOK_AT_DISK_EVERY) {
             self.coordinator.store().look_at_disk();

@@ -22,9 +22,12 @@ impl Owner {
         turn_of(record, before, || self.free_agents(record))
     }
 
-    /// None while machines of an earlier run are given back: what is there then is about to go.
+    /// None while machines of an earlier run are given back, or what an earlier coordinator had begun for this one: what is
+    /// there then is about to go.
     fn free_agents(&self, record: &RunRecord) -> usize {
-        if self.machines.are_given_back_in(&record.test.infrastructure) {
+        if self.machines.are_given_back_in(&record.test.infrastructure)
+            || self.machines.are_cleared_up_for(&record.id)
+        {
             return 0;
         }
         self.registry
@@ -83,8 +86,11 @@ impl Owner {
             let before = before.into_iter().map(|other| other.lifecycle.record());
             match turn_of(record, before, || self.free_agents(record)) {
                 Turn::Wait(reason) => {
-                    if let WaitReason::Agents { .. } = reason {
-                        self.machines.want(record);
+                    if let WaitReason::Agents { .. } = reason
+                        && !self.machines.want(record)
+                    {
+                        // Once the reason is saved.
+                        self.queue_changed = true;
                     }
                     let said = self.machines.said_of(&run_id);
                     self.note(&run_id, RunEvent::Waits(reason.with_machines(said)));

@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 17] = [
+pub(super) const MIGRATIONS: [&str; 18] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -269,5 +269,9 @@ pub(super) const MIGRATIONS: [&str; 17] = [
     // How many users of each agent are active by what is saved of it: those of one that is lost are not any more.
     "
     ALTER TABLE agent_progress ADD COLUMN users INTEGER NOT NULL DEFAULT 0;
+",
+    // By which kind of infrastructure machines were made; NULL where an earlier version kept them.
+    "
+    ALTER TABLE held_machines ADD COLUMN kind TEXT;
 ",
 ];

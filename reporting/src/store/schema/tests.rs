@@ -132,6 +132,7 @@ async fn a_database_of_the_first_schema_opens_and_its_run_goes_on() {
     let held = HeldMachines {
         run_id: "r".into(),
         infrastructure: "lab".to_owned(),
+        kind: Some("command".to_owned()),
     };
     store.hold_machines(held.clone()).await.unwrap();
     store.hold_machines(held.clone()).await.unwrap();

@@ -127,6 +127,18 @@ fn a_run_whose_machines_are_refused_fails_with_the_reason() {
 }
 
 #[test]
+fn a_run_that_has_begun_says_that_machines_are_refused_and_goes_on() {
+    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE, at(0));
+    let problem = "up did not end".to_owned();
+    let effects = run.handle(RunEvent::MachinesRefused { problem }, at(1));
+    let [RunEffect::Log(line)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert!(line.ends_with("up did not end; the run goes on with the agents that it has"));
+    assert!(!run.record().phase.is_over());
+}
+
+#[test]
 fn what_becomes_of_machines_is_said_while_it_waits_and_when_they_do_not_come() {
     let (mut run, _) = RunLifecycle::wait(waiting(), LEASE, at(0));
     let said = |text: &str| RunEvent::Waits(missing(2).with_machines(Some(text.to_owned())));

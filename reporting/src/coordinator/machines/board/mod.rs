@@ -35,6 +35,8 @@ struct Machines {
     /// The run, as people know it; empty if that is not known.
     label: String,
     is_given_back: bool,
+    /// What an earlier coordinator began for it may be given back before anything is asked for.
+    is_cleared_up: bool,
     by_name: BTreeMap<String, (MachineState, Option<String>)>,
     /// Why nothing is asked for yet, or is to be asked again.
     obstacle: Option<String>,
@@ -96,6 +98,40 @@ impl MachineBoard {
         self.with(infrastructure, run_id, |run| {
             label.clone_into(&mut run.label)
         });
+    }
+
+    /// Whether what an earlier coordinator has begun for this run may be about to go.
+    pub(super) fn clears(&self, infrastructure: &str, run_id: &RunId, is_cleared_up: bool) {
+        self.with(infrastructure, run_id, |run| {
+            run.is_cleared_up = is_cleared_up;
+        });
+    }
+
+    /// The same.
+    pub(super) fn is_cleared_up(&self, run_id: &RunId) -> bool {
+        let known = self.known();
+        let run = known.values().find_map(|known| known.runs.get(run_id));
+        run.is_some_and(|run| run.is_cleared_up)
+    }
+
+    /// Whether anything is still done for a run's machines.
+    pub(super) fn knows(&self, run_id: &RunId) -> bool {
+        let known = self.known();
+        known.values().any(|known| known.runs.contains_key(run_id))
+    }
+
+    /// As [`Self::gives_back`], unless something is done for the run's machines already. Whether they are to be given back.
+    pub(super) fn gives_back_unknown(&self, infrastructure: &str, run_id: &RunId) -> bool {
+        let mut known = self.known();
+        let Some(known) = known.get_mut(infrastructure) else {
+            return false;
+        };
+        if known.runs.contains_key(run_id) {
+            return false;
+        }
+        let run = known.runs.entry(run_id.clone()).or_default();
+        run.is_given_back = true;
+        true
     }
 
     /// Why machines are not asked for now; none when they are.
