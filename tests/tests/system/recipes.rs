@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use greylag_tests::{Api, Nginx, Process, heavy, start_coordinator};
+use greylag_tests::{Api, Ended, Nginx, Process, heavy, start_coordinator};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -15,6 +15,7 @@ use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
 /// Runs the command of a machine in a directory of its name. What it was given is kept.
 const SSH: &str = r#"#!/bin/sh
 while [ "$1" = -o ]; do shift 2; done
+if [ -e "$STANDINS/unreachable" ] && [ "$1" = "$(cat "$STANDINS/unreachable")" ]; then exit 255; fi
 mkdir -p "$STANDINS/$1" && cd "$STANDINS/$1"
 echo "$2" >> asked
 exec sh -c "$2"
@@ -54,6 +55,7 @@ case "$1 $2" in
   rm parameter ;;
 "autoscaling set-desired-capacity")
   name=--desired-capacity; wanted=$(value "$@")
+  grep -q 'GREYLAG_ACCEPT_UPLOADS=true' parameter 2> /dev/null || [ "$wanted" = 0 ] || exit 1
   if [ "$wanted" = 0 ]; then
     for id in $(cat pids 2> /dev/null); do kill $id 2> /dev/null; done
     rm -f pids
@@ -123,7 +125,13 @@ impl Recipe {
             std::env::var("PATH").expect("PATH")
         );
         let config_file = at("coordinator.toml").display().to_string();
-        let options = ["--config", &config_file, "--token", TOKEN];
+        let options = [
+            "--config",
+            &config_file,
+            "--token",
+            TOKEN,
+            "--accept-uploads",
+        ];
         let options = options.map(str::to_owned);
         let (coordinator, api) = start_coordinator(
             &greylag(),
@@ -182,7 +190,12 @@ impl Recipe {
 
     /// A run that is stopped before its `up` has anything to end: `down` succeeds all the same.
     async fn down_alone(&self) {
-        let down = self.directory.path().join("down.sh");
+        let ended = self.script("down.sh", "nothing").await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// Runs a script for a run.
+    async fn script(&self, name: &str, run: &str) -> Ended {
         let mut command = greylag_tests::clean_command("sh");
         let path = format!(
             "{}:{}",
@@ -190,14 +203,13 @@ impl Recipe {
             std::env::var("PATH").expect("PATH")
         );
         command
-            .arg(down)
+            .arg(self.directory.path().join(name))
             .arg("greylag-agents")
             .current_dir(self.directory.path())
             .env("PATH", path)
             .env("STANDINS", self.standins())
-            .env("GREYLAG_RUN", "nothing");
-        let ended = Process::start("down.sh", &mut command).wait(SOON).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+            .env("GREYLAG_RUN", run);
+        Process::start(name, &mut command).wait(SOON).await
     }
 }
 
@@ -221,11 +233,26 @@ async fn ssh() {
         let asked = fs::read_to_string(recipe.standins().join(machine).join("asked"));
         let asked = asked.expect("it was asked");
         assert!(!asked.contains("greylag_"), "no token: {asked}");
+        let flag = "GREYLAG_ACCEPT_UPLOADS='true'";
+        assert!(asked.contains(flag), "{asked}");
         let left = fs::read_dir(recipe.standins().join(machine)).expect("a directory");
         assert_eq!(left.count(), 1, "only what was asked");
     }
     assert!(!recipe.standins().join("spare").exists());
     recipe.down_alone().await;
+
+    // All others are reached, and it fails until this one is given up.
+    let at = |name: &str| recipe.directory.path().join(name);
+    fs::write(at("started-lost"), "east\nwest\n").expect("a file");
+    fs::write(recipe.standins().join("unreachable"), "east").expect("a file");
+    let ended = recipe.script("down.sh", "lost").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("not reached: east; "), "{ended:?}");
+    let asked = fs::read_to_string(recipe.standins().join("west/asked"));
+    assert!(asked.expect("it was asked").contains("greylag-lost.pid"));
+    fs::write(at("started-lost"), "west\n").expect("a file");
+    assert_eq!(recipe.script("down.sh", "lost").await.code, Some(0));
+    assert!(!at("started-lost").exists());
 
     let changes = json!({ "agents": 4, "duration": 2 });
     let id = recipe
@@ -265,4 +292,17 @@ async fn scaling_group() {
         assert!(!recipe.standins().join(name).exists(), "{name}");
     }
     recipe.down_alone().await;
+
+    // A second run at the same time would take the first one's machines.
+    let taken = recipe.directory.path().join("greylag-agents.run");
+    assert!(!taken.exists());
+    fs::write(&taken, "first").expect("a file");
+    let ended = recipe.script("up.sh", "second").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("run first has greylag-agents"),
+        "{ended:?}"
+    );
+    recipe.down_alone().await;
+    assert!(taken.exists());
 }
