@@ -114,7 +114,64 @@ impl Coordinator {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::{Completeness, LoadProfile, LoadTest, RunId, RunPhase, RunRecord};
+
     use super::*;
+    use crate::coordinator::{CoordinatorConfig, Provisioning};
+    use crate::store::RunFilter;
+
+    /// A coordinator with runs that are over: three of one test, two of another, in turn.
+    async fn with_runs(dir: &std::path::Path) -> Coordinator {
+        let config = CoordinatorConfig {
+            data_dir: dir.to_owned(),
+            lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
+        };
+        let coordinator = Coordinator::start(config).await.unwrap();
+        for (second, id) in ["a1", "b1", "a2", "b2", "a3"].into_iter().enumerate() {
+            let at = WallTime::from_micros(1_000_000 * (second as u64 + 1));
+            let run = RunRecord {
+                id: id.into(),
+                number: 0,
+                test: LoadTest {
+                    name: id[..1].to_owned(),
+                    ..LoadTest::default()
+                },
+                phase: RunPhase::Finished,
+                created_at: at,
+                started_at: Some(at),
+                ended_at: Some(at),
+                agents: Vec::new(),
+                profile: LoadProfile::default(),
+                completeness: Completeness::default(),
+            };
+            coordinator.store().create_run(run).await.unwrap();
+        }
+        coordinator
+    }
+
+    async fn left(coordinator: &Coordinator) -> Vec<RunId> {
+        let runs = coordinator.store().runs(RunFilter::default()).await;
+        runs.unwrap().into_iter().map(|run| run.id).collect()
+    }
+
+    #[tokio::test]
+    async fn just_so_many_are_kept_as_were_asked_for() {
+        for (keep, expected) in [
+            (Keep::Runs(6), &["a3", "b2", "a2", "b1", "a1"] as &[_]),
+            (Keep::Runs(5), &["a3", "b2", "a2", "b1", "a1"]),
+            (Keep::Runs(4), &["a3", "b2", "a2", "b1"]),
+            (Keep::Runs(1), &["a3"]),
+            (Keep::RunsOfEachTest(3), &["a3", "b2", "a2", "b1", "a1"]),
+            (Keep::RunsOfEachTest(2), &["a3", "b2", "a2", "b1"]),
+            (Keep::RunsOfEachTest(1), &["a3", "b2"]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let coordinator = with_runs(dir.path()).await;
+            coordinator.delete_outdated(keep).await.unwrap();
+            assert_eq!(left(&coordinator).await, expected, "{keep:?}");
+        }
+    }
 
     #[test]
     fn days_and_runs_are_distinguished() {
