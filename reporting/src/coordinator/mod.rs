@@ -43,6 +43,7 @@ pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
 pub use machines::{InfrastructureMachines, ProvisionedInfrastructure, Provisioning, ShownMachine};
 pub(crate) use readiness::NotReady;
+pub use receive_budget::MAX_RECEIVED_BYTES;
 pub(crate) use receive_budget::{Meter, MeteredStream};
 pub use retention::{Keep, KeepError};
 pub use saving::SavingFails;

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Most bytes of all messages that are on their way or not read yet.
-pub(super) const MAX_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_RECEIVED_BYTES: usize = 64 * 1024 * 1024;
 /// What each message may have without being counted while it is received.
 const FREE_BYTES: usize = 64 * 1024;
 /// Most bytes read at a time of a message that is counted.
@@ -104,7 +104,7 @@ impl Taken {
 
 impl Default for ReceiveBudget {
     fn default() -> Self {
-        Self::of(MAX_BYTES)
+        Self::of(MAX_RECEIVED_BYTES)
     }
 }
 
