@@ -269,6 +269,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_token_that_was_revoked_lets_nothing_in_where_none_is_needed_either() {
+        let site = site(None).await;
+        let (id, token) = site
+            .tokens
+            .create(Grant::of_role(Role::Agent))
+            .await
+            .unwrap();
+        let check = async |token: &str| role(site.check_token(token.as_bytes(), PEER).await);
+        assert_eq!(check(token.expose()).await, Ok(Role::Agent));
+        assert_eq!(check("of another coordinator").await, Ok(Role::Admin));
+        site.tokens.revoke(&id).await.unwrap();
+        assert_eq!(check(token.expose()).await, Err(AccessDenied::Wrong));
+    }
+
     fn role(checked: Result<Identity, AccessDenied>) -> Result<Role, AccessDenied> {
         checked.map(|identity| identity.role())
     }
