@@ -182,13 +182,13 @@ impl Completeness {
         }
     }
 
-    /// An agent says which of its workers ended early: what is missing of their results, and of the load where the run
-    /// goes on without them. Harmless when repeated. Gives what is newly missing of the load.
+    /// An agent says which of its workers ended early: what is missing of their results, and of the load until its end
+    /// where the run goes on without them. Harmless when repeated. Gives what is newly missing of the load.
     pub(super) fn take_lost_workers(
         &mut self,
         agent: &RunAgent,
         lost: &[LostWorker],
-        goes_on: bool,
+        load_until: Option<RunTime>,
     ) -> Vec<Loss> {
         let mut new = Vec::new();
         for lost in lost {
@@ -198,8 +198,13 @@ impl Completeness {
             if !lost.handed_over {
                 self.add(Gap::of_worker(&agent.name, lost));
             }
-            // Those of an agent that was lost are missing with it.
-            if !goes_on || self.coverage.has_lost_agent(&agent.name) {
+            let since = RunTime::of_second(lost.since_second);
+            let is_of_load = load_until.is_some_and(|until| since < until);
+            if !is_of_load
+                || self
+                    .coverage
+                    .has_lost_agent_by(&agent.name, lost.since_second)
+            {
                 continue;
             }
             let loss = Loss::of_worker(&agent.name, lost);

@@ -64,6 +64,13 @@ impl Coverage {
         losses.any(|loss| loss.worker.is_none() && loss.agent == name)
     }
 
+    /// Whether a whole agent was lost at this second or before: what it loses then was missing with it.
+    pub(super) fn has_lost_agent_by(&self, name: &str, second: u32) -> bool {
+        let mut losses = self.losses.iter();
+        losses
+            .any(|loss| loss.worker.is_none() && loss.agent == name && loss.since_second <= second)
+    }
+
     /// Adds a loss, once: of the same agent (and worker) the first one stays. Says whether it is new.
     pub fn add(&mut self, loss: Loss) -> bool {
         let is_same = |known: &Loss| known.agent == loss.agent && known.worker == loss.worker;

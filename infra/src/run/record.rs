@@ -187,7 +187,7 @@ impl RunRecord {
     /// really took. Harmless when repeated.
     pub fn follow_ends(&mut self) {
         let (started_at, late_until) = (self.started_at, self.completeness.late_until());
-        let goes_on = self.goes_on_without_lost();
+        let load_until = self.goes_on_without_lost().then_some(self.profile.ends_at);
         for agent in &self.agents {
             let Some(end) = &agent.end else { continue };
             self.completeness.agent_handed_over(&agent.name);
@@ -197,7 +197,7 @@ impl RunRecord {
                 self.profile.ends_at,
             );
             self.completeness
-                .take_lost_workers(agent, &end.lost_workers, goes_on);
+                .take_lost_workers(agent, &end.lost_workers, load_until);
             if let (Some(started), Some(latest)) = (started_at, late_until) {
                 let ended_at = (started + end.ended_at).min(latest);
                 self.ended_at = self.ended_at.max(Some(ended_at));

@@ -26,6 +26,7 @@ impl<W: WorkerHandle> AgentRun<W> {
 
     /// Looks at deadlines and makes the snapshot that is due.
     pub(crate) fn tick(&mut self, now: Now) {
+        self.kill_hung_workers(now);
         match self.phase {
             Phase::Preparing { until } if now.instant >= until => {
                 let late = self.workers.iter().filter(|(_, worker)| !worker.ready);
@@ -72,7 +73,10 @@ impl<W: WorkerHandle> AgentRun<W> {
         let late: Vec<u32> = self
             .workers
             .iter()
-            .filter(|(_, worker)| worker.handle.is_some() && !worker.ended)
+            .filter(|(_, worker)| {
+                let is_known_to_fail = worker.failing.is_some();
+                worker.handle.is_some() && !worker.ended && !is_known_to_fail
+            })
             .map(|(index, _)| *index)
             .collect();
         for index in late {

@@ -3,6 +3,7 @@
 use greylag_infra::{FailureReason, LostWorker, WorkerFailure};
 
 use super::{AgentRun, Now, Phase, WorkerHandle};
+use crate::worker_protocol::ToWorker;
 
 impl<W: WorkerHandle> AgentRun<W> {
     /// Whether the part can go on without this worker, which fails so: load is generated, and another worker is left.
@@ -10,10 +11,39 @@ impl<W: WorkerHandle> AgentRun<W> {
         let mut workers = self.workers.iter();
         self.may_lose_workers
             && failure.is_loss()
+            && self.failure.is_none()
             && self.run_zero.is_some()
             && !self.stopped_early
             && self.phase != Phase::Over
             && workers.any(|(other, worker)| *other != index && !worker.lost)
+    }
+
+    /// A worker ends early, and the part goes on without it: it has as long as at the end of the load.
+    pub(super) fn let_worker_end(&mut self, index: u32, failure: WorkerFailure, now: Now) {
+        let kill_at = now.instant + self.stop_timeout + self.kill_after;
+        let Some(worker) = self.workers.get_mut(&index) else {
+            return;
+        };
+        if worker.failing.is_none() {
+            worker.failing = Some(failure);
+            worker.kill_at = Some(kill_at);
+            worker.send(|| ToWorker::Stop);
+        }
+    }
+
+    /// Kills the workers that were to end early and hang. The results of the others do not wait for theirs.
+    pub(super) fn kill_hung_workers(&mut self, now: Now) {
+        for worker in self.workers.values_mut() {
+            let is_due = worker.kill_at.is_some_and(|at| now.instant >= at);
+            if !is_due || worker.ended {
+                continue;
+            }
+            worker.kill_at = None;
+            worker.lost = true;
+            if let Some(handle) = &worker.handle {
+                handle.kill();
+            }
+        }
     }
 
     /// Goes on without a worker that failed so.

@@ -244,6 +244,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             ready: false,
             ended: false,
             failing: None,
+            kill_at: None,
             lost: false,
             started: 0,
             stopped: 0,

@@ -1,5 +1,7 @@
 //! What a part of a run knows of a worker, and what it does to it.
 
+use std::time::Instant;
+
 use greylag_infra::WorkerFailure;
 
 use crate::agent::worker_process::WorkerProcess;
@@ -35,6 +37,8 @@ pub(super) struct Worker<W> {
     pub(super) ended: bool,
     /// Why it ends early, once that is known and the part goes on without it.
     pub(super) failing: Option<WorkerFailure>,
+    /// When it is killed if it has not ended by then.
+    pub(super) kill_at: Option<Instant>,
     /// Whether the part goes on without it.
     pub(super) lost: bool,
     pub(super) started: u64,

@@ -131,8 +131,8 @@ impl<W: WorkerHandle> AgentRun<W> {
     pub(super) fn on_failing(&mut self, index: u32, failure: WorkerFailure, now: Now) {
         if !self.goes_on_without(index, &failure) {
             self.fail_worker(index, failure, now);
-        } else if let Some(worker) = self.workers.get_mut(&index) {
-            worker.failing.get_or_insert(failure);
+        } else {
+            self.let_worker_end(index, failure, now);
         }
     }
 

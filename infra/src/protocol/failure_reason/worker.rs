@@ -83,18 +83,18 @@ impl WorkerFailure {
     }
 
     /// Whether it is the loss of the worker, without which a run may go on. What it sent and cannot be used is not: its
-    /// results would be wrong, not missing. Nor is it that users did not end in time: then all of the load was there.
+    /// results would be wrong, not missing. Nor is it that it or its users did not end in time: then all of the load was there.
     pub fn is_loss(&self) -> bool {
         match self {
             Self::LoadThreadPanicked
             | Self::LoadEnded { .. }
             | Self::AgentSilent { .. }
             | Self::AskedToEnd { .. }
-            | Self::Exited { .. }
-            | Self::Killed { .. } => true,
+            | Self::Exited { .. } => true,
             Self::NotStarted { .. }
             | Self::Refused { .. }
             | Self::UsersDidNotEnd { .. }
+            | Self::Killed { .. }
             | Self::InvalidResults { .. }
             | Self::InvalidMessage { .. } => false,
         }

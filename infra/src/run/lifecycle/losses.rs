@@ -57,7 +57,8 @@ impl RunLifecycle {
             return Vec::new();
         }
         let before = self.record.completeness.clone();
-        let new = (self.record.completeness).take_lost_workers(agent, workers, true);
+        let load_until = Some(self.record.profile.ends_at);
+        let new = (self.record.completeness).take_lost_workers(agent, workers, load_until);
         let mut effects: Vec<RunEffect> = new.iter().map(|loss| self.log_of(loss)).collect();
         if self.record.completeness != before {
             effects.push(RunEffect::Save);
@@ -65,13 +66,18 @@ impl RunLifecycle {
         effects
     }
 
-    /// At the deadline of a run that goes on without what it loses: those whose end has not come count as lost.
+    /// At the deadline of a run that goes on without what it loses: those whose end has not come count as lost. One that
+    /// is there and had all of its load is not: its users did not end in time, which fails the run as any other.
     pub(super) fn leave_late_agents_behind(&mut self, now: WallTime) -> Vec<RunEffect> {
         if !self.record.goes_on_without_lost() {
             return Vec::new();
         }
         let mut effects = Vec::new();
         for agent_id in self.waited_for() {
+            let is_absent = matches!(self.presence.get(&agent_id), Some(Presence::Absent { .. }));
+            if !is_absent && self.had_all_its_load(&agent_id) {
+                continue;
+            }
             let reason = FailureReason::AgentsDidNotEnd {
                 agents: vec![self.name_of(&agent_id)],
             };
@@ -91,21 +97,27 @@ impl RunLifecycle {
         if !reason.is_loss() || !self.record.goes_on_without_lost() {
             return self.fail(reason, now);
         }
-        let mut effects = Vec::new();
         let loss = Loss::of_agent(&self.name_of(agent_id), since.second(), reason.clone());
         let is_of_load = since < self.record.profile.ends_at;
-        if is_of_load && self.record.completeness.coverage.add(loss.clone()) {
-            effects.extend([self.log_of(&loss), RunEffect::Save]);
-        }
+        let is_new = is_of_load && self.record.completeness.coverage.add(loss.clone());
         if !self.is_any_left() {
-            effects.extend(self.fail(reason, now));
+            return self.fail(reason, now);
         }
-        effects
+        match is_new {
+            true => vec![self.log_of(&loss), RunEffect::Save],
+            false => Vec::new(),
+        }
     }
 
     /// Whether the test says that agents may be lost, and the load has not begun.
     pub(super) fn may_lose_agents_later(&self) -> bool {
         self.record.test.fleet.on_lost_agent.continues() && self.record.phase == RunPhase::Preparing
+    }
+
+    /// Whether the results of an agent go on to the end of the load.
+    fn had_all_its_load(&self, agent_id: &AgentId) -> bool {
+        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
+        RunTime::of_second(saved_until) >= self.record.profile.ends_at
     }
 
     /// Whether any agent was not lost.

@@ -91,7 +91,7 @@ fn a_worker_that_was_asked_to_end_hands_over_everything() {
     stage.event(3_100, 3, WorkerEvent::Report(users(1, 0, 2)));
     stage.end_worker(3_100, 3);
     stage.receive();
-    assert_eq!(stage.sent(), []);
+    assert_eq!(stage.sent(), [(3, "stop")]);
     assert_eq!(said(&stage), [(3, 2, true)]);
     stage.tick(11_010);
     stage.end_worker(11_060, 1);
@@ -101,7 +101,41 @@ fn a_worker_that_was_asked_to_end_hands_over_everything() {
 }
 
 #[test]
-fn a_worker_that_hangs_at_the_end_is_killed_and_lost() {
+fn a_worker_that_hangs_when_it_is_to_end_early_is_killed_and_not_waited_for() {
+    let mut stage = Stage::set_of(OnLostAgent::Continue, false, |_| Ok(()));
+    stage.profile.ends_at = RunTime::of_second(200);
+    stage.drive();
+    stage.sent();
+    report_until(&mut stage, 3_000, 3, 2);
+    let signal = "SIGTERM".to_owned();
+    let failing = WorkerFailure::AskedToEnd { signal };
+    stage.event(3_000, 3, WorkerEvent::Failing(failing.clone()));
+    stage.event(4_000, 3, WorkerEvent::Failing(failing));
+    assert_eq!(stage.sent(), [(3, "stop")]);
+    let complete_until = |stage: &mut Stage, ms: u64, until: u32| {
+        report_until(stage, ms, 1, until);
+        stage.event(ms, 1, WorkerEvent::Line("still here".into()));
+        stage.tick(ms + 200);
+        stage.receive();
+        stage.snapshots.last().unwrap().complete_until
+    };
+    assert_eq!(complete_until(&mut stage, 9_000, 7), 2);
+    assert_eq!(stage.sent(), []);
+    stage.tick(3_000 + 5_000 + 2_000);
+    assert_eq!(stage.sent(), [(3, "kill")]);
+    assert_eq!(complete_until(&mut stage, 12_000, 10), 10);
+    kill(&mut stage, 13_000, 3);
+    stage.receive();
+    assert_eq!(said(&stage), [(3, 2, false)]);
+    stage.tick(201_010);
+    stage.end_worker(201_060, 1);
+    let end = stage.end();
+    assert_eq!(end.failure, None);
+    assert_eq!(end.lost_workers[0].how, "was asked to end by SIGTERM");
+}
+
+#[test]
+fn a_worker_that_hangs_at_the_end_fails_the_part_unless_it_was_lost_before() {
     let mut stage = going_on();
     stage.tick(11_010);
     stage.end_worker(11_060, 1);
@@ -109,9 +143,19 @@ fn a_worker_that_hangs_at_the_end_is_killed_and_lost() {
     assert_eq!(stage.sent(), [(3, "kill")]);
     kill(&mut stage, 77_000, 3);
     let end = stage.end();
-    assert_eq!(end.failure, None);
-    let how = &end.lost_workers[0].how;
-    assert!(how.starts_with("did not end within"), "{how}");
+    let failure = end.failure.unwrap();
+    assert!(failure.contains("did not end within"), "{failure}");
+    assert_eq!(end.lost_workers.len(), 1, "its results are missing");
+
+    let mut stage = going_on();
+    let signal = "SIGTERM".to_owned();
+    let failing = WorkerFailure::AskedToEnd { signal };
+    stage.event(10_900, 3, WorkerEvent::Failing(failing));
+    stage.tick(11_010);
+    stage.end_worker(11_060, 1);
+    stage.tick(11_000 + 5_000 + 60_000);
+    kill(&mut stage, 77_000, 3);
+    assert_eq!(stage.end().failure, None);
 }
 
 #[test]

@@ -65,6 +65,25 @@ pub(super) fn ended_early(agent: &str, second: u32, reason: FailureReason) -> Ru
     }
 }
 
+/// What loses an agent, or nearly so.
+pub(super) fn any_loss() -> impl Strategy<Value = RunEvent> {
+    let agent = || prop_oneof![Just("a"), Just("b"), Just("c")];
+    prop_oneof![
+        (agent(), 0u32..80).prop_map(|(agent, second)| ended_early(
+            agent,
+            second,
+            shut_down(agent)
+        )),
+        agent().prop_map(failing),
+        (agent(), 0u32..80).prop_map(|(agent, second)| saved_until(agent, second)),
+        agent().prop_map(|agent| lost(agent, at(0))),
+        agent().prop_map(|agent| RunEvent::AgentRestarted {
+            agent_id: agent.into()
+        }),
+        Just(RunEvent::Tick),
+    ]
+}
+
 /// Agent `b` is silent from the eleventh second on, and given up.
 fn lose_b(run: &mut RunLifecycle) -> Vec<RunEffect> {
     let _ = run.handle(saved_until("b", 10), at(11 * S));
@@ -152,8 +171,14 @@ fn without_any_agent_the_run_fails_with_the_last_ones_reason() {
     lose_b(&mut run);
     let _ = run.handle(failing("a"), at(45 * S));
     assert_eq!(run.record().phase, RunPhase::Running);
-    let _ = run.handle(failing("c"), at(46 * S));
+    let effects = run.handle(failing("c"), at(46 * S));
     assert_eq!(run.record().phase, RunPhase::Failing(shut_down("c")));
+    let said = logged(&effects);
+    assert!(
+        said.iter().all(|line| !line.contains("going on")),
+        "{said:?}"
+    );
+    assert_eq!(losses(&run).len(), 3, "it is kept with the others");
     let _ = run.handle(ended_early("a", 46, shut_down("a")), at(47 * S));
     let _ = run.handle(ended_early("c", 46, shut_down("c")), at(47 * S));
     assert_eq!(run.record().phase, RunPhase::Failed(shut_down("c")));
@@ -293,6 +318,7 @@ fn an_agent_that_does_not_report_its_end_is_left_behind() {
     let _ = run.handle(ended("a", None), at(61 * S));
     let _ = run.handle(saved_until("c", 31), at(61 * S));
     let late = at(61 * S) + run.stop_timeout() + 2 * END_GRACE;
+    let _ = run.handle(lost("b", late), late);
     let _ = run.handle(RunEvent::Tick, late);
     assert_eq!(run.record().phase, RunPhase::Finished);
     assert_eq!(
@@ -305,6 +331,50 @@ fn an_agent_that_does_not_report_its_end_is_left_behind() {
         2,
         "of both the end is missing"
     );
+}
+
+#[test]
+fn an_agent_that_is_there_after_all_of_its_load_and_does_not_end_fails_the_run() {
+    let mut run = going_on();
+    for agent in ["a", "b", "c"] {
+        let _ = run.handle(saved_until(agent, 60), at(61 * S));
+    }
+    for agent in ["a", "c"] {
+        let _ = run.handle(ended(agent, None), at(61 * S));
+    }
+    let late = at(61 * S) + run.stop_timeout() + 2 * END_GRACE;
+    let _ = run.handle(RunEvent::Tick, late);
+    let agents = vec!["agent-b".to_owned()];
+    let reason = FailureReason::AgentsDidNotEnd { agents };
+    assert_eq!(run.record().phase, RunPhase::Failing(reason));
+    assert!(run.record().coverage().is_full());
+}
+
+#[test]
+fn a_worker_that_dies_after_the_load_is_a_gap_and_no_loss() {
+    let mut run = going_on();
+    let said = [lost_worker(1, 60, false), lost_worker(4, 59, false)];
+    let effects = run.handle(workers_lost("b", &said[..1]), at(62 * S));
+    assert_eq!(logged(&effects), [""; 0]);
+    assert!(run.record().coverage().is_full());
+    assert_eq!(run.record().completeness.gaps().len(), 1);
+    let _ = run.handle(workers_lost("b", &said), at(62 * S));
+    assert_eq!(losses(&run), [("agent-b".to_owned(), Some(4), 59)]);
+    assert_eq!(run.record().completeness.gaps().len(), 2);
+}
+
+#[test]
+fn what_an_agent_lost_before_it_was_lost_itself_is_kept() {
+    let mut run = going_on();
+    lose_b(&mut run);
+    let said = [lost_worker(1, 7, true), lost_worker(4, 10, true)];
+    let _ = run.handle(workers_lost("b", &said), at(50 * S));
+    let both = [
+        ("agent-b".to_owned(), None, 10),
+        ("agent-b".to_owned(), Some(1), 7),
+    ];
+    assert_eq!(losses(&run), both);
+    assert_eq!(run.record().missing_users().missing, 4);
 }
 
 /// What agents of earlier versions say of their workers ends their whole part, and of the earliest only a text is known.

@@ -472,8 +472,15 @@ proptest! {
     fn invariants_hold_for_any_history(
         waits in any::<bool>(),
         continues in any::<bool>(),
+        is_running in any::<bool>(),
+        losing in prop::collection::vec(losses::any_loss(), 0..12),
         history in prop::collection::vec((any_event(), 0u64..20_000_000, prop::bool::weighted(0.05)), 0..60)
     ) {
+        // Most histories lose all agents only where they have begun that way.
+        let begins: &[&str] = if is_running { &["a", "b", "c"] } else { &[] };
+        let losing = losing.into_iter().map(|event| (event, 9_000_000, false)).filter(|_| is_running);
+        let begins = begins.iter().map(|agent| (ready(agent), 0, false)).chain(losing);
+        let history: Vec<_> = begins.chain(history).collect();
         let mut begun = if waits { waiting::waiting() } else { record(&["a", "b", "c"]) };
         if continues {
             begun.test.fleet.on_lost_agent = OnLostAgent::Continue;
@@ -538,8 +545,11 @@ proptest! {
                     || goes_on && (is_lost(agent) || had_all_its_load(agent))));
                 assert!(after.agents.iter().any(|agent| !is_lost(agent)));
             }
+            if after.phase == RunPhase::Running && goes_on {
+                assert!(after.agents.iter().any(|agent| !is_lost(agent) && !after.completeness.is_given_up(&agent.name)), "all are lost");
+            }
             if let (RunPhase::Running, RunPhase::Failing(reason) | RunPhase::Failed(reason)) = (&before.phase, &after.phase)
-                && goes_on && reason.is_loss()
+                && goes_on && reason.is_loss() && !matches!(reason, FailureReason::AgentsDidNotEnd { .. })
             {
                 assert!(after.agents.iter().all(|agent| is_lost(agent) || after.completeness.is_given_up(&agent.name)), "another agent is left");
             }
