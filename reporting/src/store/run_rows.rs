@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::agent_rows::Grain;
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
+use super::live::LiveAgent;
 use super::rows::WorkerRow;
 use super::run_search::{CONDITION, RunFilter};
 use super::scope::{RowScope, Scope, is_only_agent};
@@ -173,22 +174,30 @@ pub(super) fn set_up_data(connection: &Connection, id: &RunId) -> StoreResult<Op
     Ok(data.map(SetUpData::from))
 }
 
-/// Keeps how far an agent's results are saved, and that it has so many more users.
+/// Keeps how far an agent's results are saved, and that it has so many more users since a second; without a second none
+/// changed. Those of a run that began before users were counted are not known, and may stop.
 pub(super) fn save_progress(
     connection: &Connection,
     run: i64,
-    agent: i64,
-    last_seq: u64,
-    saved_until: u32,
+    agent: &LiveAgent,
     more_users: i64,
+    last_change: Option<u32>,
 ) -> StoreResult<()> {
     connection
         .prepare_cached(
-            "INSERT INTO agent_progress (run, agent, last_seq, saved_until, users) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO agent_progress (run, agent, last_seq, saved_until, users, last_change)
+                 VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6)
              ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, saved_until = excluded.saved_until,
-                 users = users + excluded.users",
+                 users = max(users + ?5, 0), last_change = max(last_change, excluded.last_change)",
         )?
-        .execute(params![run, agent, to_sql(last_seq), saved_until, more_users])?;
+        .execute(params![
+            run,
+            agent.number,
+            to_sql(agent.last_seq),
+            agent.saved_until,
+            more_users,
+            last_change.unwrap_or(0)
+        ])?;
     Ok(())
 }
 

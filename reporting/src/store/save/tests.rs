@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use greylag_infra::protocol::{AgentEnd, Endpoint, SampleData, SampleKind, Snapshot, WorkerState};
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
+};
 use greylag_infra::{
     BuildInfo, Completeness, LATE_RESULTS, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord,
     RunTime, WallClock, WallTime,
@@ -128,6 +130,39 @@ fn counts(state: &mut WriterState) -> (u64, u64) {
     };
     assert_eq!(of(&kept), of(&stored));
     of(&stored)
+}
+
+#[test]
+fn users_whose_start_is_not_known_stop_without_others_being_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = state(&dir, &["a"]);
+    let changed = |seq, second, started, stopped| {
+        let mut part = snapshot(seq);
+        part.user_changes = vec![UserChange {
+            second,
+            started,
+            stopped,
+            ..UserChange::default()
+        }];
+        part
+    };
+    let progress = |state: &WriterState| {
+        let query = "SELECT users, last_change FROM agent_progress";
+        let row = state.connection.query_row(query, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        row.unwrap()
+    };
+    for (part, expected) in [
+        (changed(1, 4, 0, 5), (0, 4)),
+        (changed(2, 3, 7, 0), (7, 4)),
+        (changed(3, 6, 0, 9), (0, 6)),
+        (changed(4, 7, 2, 0), (2, 7)),
+        (snapshot(5), (2, 7)),
+    ] {
+        assert!(save_batch(&mut state, vec![("a", part)])[0].is_ok());
+        assert_eq!(progress(&state), expected);
+    }
 }
 
 fn end(mut snapshot: Snapshot) -> Snapshot {

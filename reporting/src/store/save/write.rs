@@ -91,18 +91,13 @@ pub(super) fn write(
     let run = live.key;
     for of_agent in snapshots {
         if let Some(agent) = live.agents.get(&of_agent.agent_id) {
-            let changes = of_agent.snapshot.user_changes.iter();
+            let changes = &of_agent.snapshot.user_changes;
+            let last_change = changes.iter().map(|change| change.second).max();
             let more_users = changes
+                .iter()
                 .map(|change| to_sql(change.started).saturating_sub(to_sql(change.stopped)))
                 .fold(0, i64::saturating_add);
-            run_rows::save_progress(
-                connection,
-                run,
-                agent.number,
-                agent.last_seq,
-                agent.saved_until,
-                more_users,
-            )?;
+            run_rows::save_progress(connection, run, agent, more_users, last_change)?;
         }
     }
     let mut intervals = Added::new();

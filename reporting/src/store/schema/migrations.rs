@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 18] = [
+pub(super) const MIGRATIONS: [&str; 19] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -273,5 +273,9 @@ pub(super) const MIGRATIONS: [&str; 18] = [
     // By which kind of infrastructure machines were made; NULL where an earlier version kept them.
     "
     ALTER TABLE held_machines ADD COLUMN kind TEXT;
+",
+    // The last second in which these changed, which may come after what is saved as a whole.
+    "
+    ALTER TABLE agent_progress ADD COLUMN last_change INTEGER NOT NULL DEFAULT 0;
 ",
 ];
