@@ -34,6 +34,8 @@ struct Said {
     news: Vec<MachineNews>,
     /// Whether something of an earlier process is cleared up, which takes until this is said.
     clears_up: bool,
+    /// Whether that has begun.
+    is_clearing_up: bool,
 }
 
 impl FakeProvider {
@@ -59,7 +61,10 @@ impl Provider for FakeProvider {
 
     fn clear<'a>(&'a self, _run: &'a RunId) -> BoxFuture<'a, Result<bool, ProvisionError>> {
         async {
-            let clears_up = self.said(|said| said.clears_up);
+            let clears_up = self.said(|said| {
+                said.is_clearing_up = said.clears_up;
+                said.clears_up
+            });
             self.until("to be cleared up", |said| !said.clears_up).await;
             Ok(clears_up)
         }
@@ -363,6 +368,9 @@ async fn agents_of_what_is_cleared_up_do_not_begin_the_run() {
     provider.said(|said| said.clears_up = true);
     let site = site_with(dir.path(), &provider).await;
     let check = |token: &str| site.coordinator.tokens().check(token.as_bytes());
+    provider
+        .until("to clear up", |said| said.is_clearing_up)
+        .await;
     assert!(check(&old).is_some());
     assert!(provider.said(|said| said.orders.is_empty()));
     provider.said(|said| said.clears_up = false);
