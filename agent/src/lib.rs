@@ -15,6 +15,7 @@ mod open_files;
 mod own_build;
 mod recorder;
 mod scenario;
+mod untrusted;
 mod worker;
 mod worker_protocol;
 

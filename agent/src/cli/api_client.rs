@@ -20,6 +20,7 @@ use crate::cli::options::trusting;
 use crate::cli::run_list::RunListPart;
 use crate::http_client::client_of;
 use crate::innermost::innermost;
+use crate::untrusted::untrusted;
 
 /// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -34,6 +35,9 @@ pub(crate) enum ApiError {
         "cannot reach the coordinator at {url} ({cause}); check its address and that it is running"
     )]
     Unreachable { url: String, cause: String },
+    /// Its certificate is not trusted.
+    #[error("cannot reach the coordinator at {url}: {cause}")]
+    Untrusted { url: String, cause: String },
     /// It refused, for this reason.
     #[error("{reason}")]
     Refused { reason: String, status: StatusCode },
@@ -50,6 +54,7 @@ impl ApiError {
             Self::Refused { status, .. } => {
                 *status == StatusCode::CONFLICT || status.is_server_error()
             }
+            Self::Untrusted { .. } => false,
             // Such as a proxy whose coordinator is being restarted.
             Self::Strange { .. } => true,
         }
@@ -430,6 +435,10 @@ impl ApiClient {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ApiError {
+        if let Some(cause) = untrusted(error) {
+            let url = self.base.to_string();
+            return ApiError::Untrusted { url, cause };
+        }
         ApiError::Unreachable {
             url: self.base.to_string(),
             cause: innermost(error),

@@ -4,6 +4,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
 
+/// What SIGHUP asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// To end, like the others.
+    End,
+    /// To read something again.
+    #[cfg(feature = "coordinator")]
+    Reload,
+}
+
 /// The signals that ask a command to end.
 pub(super) struct Signals {
     interrupt: Signal,
@@ -15,11 +25,16 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes over the signals from now on.
     pub(super) fn take() -> Result<Self, Failure> {
+        Self::take_with(Hangup::End)
+    }
+
+    /// The same, saying what SIGHUP asks for.
+    pub(super) fn take_with(asks: Hangup) -> Result<Self, Failure> {
         let take = |kind| {
             signal(kind)
                 .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
         };
-        let hangup = if hangup_is_ignored() {
+        let hangup = if asks != Hangup::End || hangup_is_ignored() {
             None
         } else {
             Some(take(SignalKind::hangup())?)
@@ -65,7 +80,7 @@ impl Signals {
 /// From now on a second signal ends this process, whatever it is busy with: the signals are listened to on a
 /// thread that does nothing else.
 #[cfg(feature = "coordinator")]
-pub(super) fn exit_at_second_signal() -> Result<(), Failure> {
+pub(super) fn exit_at_second_signal(asks: Hangup) -> Result<(), Failure> {
     let cannot = |error| Failure::failed(format!("signals cannot be received: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -73,7 +88,7 @@ pub(super) fn exit_at_second_signal() -> Result<(), Failure> {
         .map_err(cannot)?;
     let mut signals = {
         let _inside = runtime.enter();
-        Signals::take()?
+        Signals::take_with(asks)?
     };
     let listen = async move {
         signals.next().await;
@@ -86,6 +101,22 @@ pub(super) fn exit_at_second_signal() -> Result<(), Failure> {
         .name("signals".to_owned())
         .spawn(move || runtime.block_on(listen))
         .map_err(cannot)?;
+    Ok(())
+}
+
+/// Does this at each SIGHUP from now on.
+///
+/// # Errors
+/// The signal cannot be received.
+#[cfg(feature = "coordinator")]
+pub(super) fn at_hangup(work: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            work();
+        }
+    });
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod requests;
 mod router;
 mod server;
 mod state;
+mod tls;
 
 pub use access::public_address::{
     BasePath, BasePathError, PathsDiffer, PublicAddress, PublicUrl, PublicUrlError,
@@ -26,3 +27,4 @@ pub(crate) use assets::asset_url;
 pub use listen::{ListenRefused, check_listen_address};
 pub use router::router;
 pub use server::{WebConfig, serve};
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -48,6 +48,8 @@ pub fn router(
     shutdown: CancellationToken,
 ) -> Router {
     let WebConfig {
+        // What carries the requests is not its business.
+        tls: _,
         token,
         public,
         accept_uploads,

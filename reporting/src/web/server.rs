@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use super::access::places::{Place, Places};
 use super::access::public_address::PublicAddress;
 use super::listen::check_listen_address;
 use super::router::router;
+use super::tls::{Tls, shake_hands};
 use crate::coordinator::{Coordinator, Meter, MeteredStream};
 use crate::tokens::Token;
 
@@ -44,6 +46,8 @@ pub struct WebConfig {
     /// The secret that agents, API and pages need; without one the server listens on loopback addresses
     /// only.
     pub token: Option<Token>,
+    /// The certificate of the server; without one it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// Where browsers find the server when a proxy stands in front of it.
     pub public: PublicAddress,
     /// Whether programs may be uploaded, and run by agents.
@@ -68,6 +72,7 @@ pub async fn serve(
     let listen = listener.local_addr()?;
     check_listen_address(listen, config.token.as_ref())
         .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))?;
+    let tls = config.tls.clone();
     let router = router(
         coordinator.clone(),
         agents,
@@ -85,10 +90,14 @@ pub async fn serve(
                 let Some(place) = places.enter(peer) else {
                     continue;
                 };
-                let meter = coordinator.meter();
-                let connection =
-                    serve_connection(stream, peer, place, meter, router.clone(), shutdown.clone());
-                connections.spawn(connection);
+                let accepted = Accepted {
+                    stream,
+                    peer,
+                    place,
+                    meter: coordinator.meter(),
+                };
+                let (tls, router) = (tls.clone(), router.clone());
+                connections.spawn(begin(accepted, tls, router, shutdown.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted; closing one that is idle");
@@ -103,14 +112,27 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_connection(
-    stream: TcpStream,
+/// A connection of which nothing is known yet.
+struct Accepted<S> {
+    stream: S,
     peer: Peer,
     place: Place,
     meter: Arc<Meter>,
+}
+
+/// Waits for the connection's first byte, and for its handshake where there is one, then serves it.
+async fn begin(
+    accepted: Accepted<TcpStream>,
+    tls: Option<Tls>,
     router: Router,
     shutdown: CancellationToken,
 ) {
+    let Accepted {
+        stream,
+        peer,
+        place,
+        meter,
+    } = accepted;
     // Events are small and must not wait for each other; a socket that refuses the option is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let conduct = Arc::clone(&place.conduct);
@@ -122,6 +144,46 @@ async fn serve_connection(
         () = conduct.displaced() => return,
         () = shutdown.cancelled() => return,
     }
+    let Some(tls) = tls else {
+        let accepted = Accepted {
+            stream,
+            peer,
+            place,
+            meter,
+        };
+        return serve_connection(accepted, router, shutdown).await;
+    };
+    let shaken = tokio::select! {
+        shaken = shake_hands(&tls, stream) => shaken,
+        () = conduct.displaced() => return,
+        () = shutdown.cancelled() => return,
+    };
+    match shaken {
+        Ok(stream) => {
+            let accepted = Accepted {
+                stream,
+                peer,
+                place,
+                meter,
+            };
+            serve_connection(accepted, router, shutdown).await;
+        }
+        Err(error) => tracing::debug!(%error, peer = %peer.0, "no encrypted connection"),
+    }
+}
+
+async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    accepted: Accepted<S>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let Accepted {
+        stream,
+        peer,
+        place,
+        meter,
+    } = accepted;
+    let conduct = Arc::clone(&place.conduct);
     let router = TowerToHyperService::new(router);
     let stream = MeteredStream::new(stream, Arc::clone(&meter));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {

@@ -9,6 +9,7 @@ mod command_line;
 mod completeness;
 mod connections;
 mod deploy;
+mod encrypted;
 mod exactly_once;
 mod faults;
 mod frames;

@@ -7,6 +7,7 @@ use greylag_infra::protocol::{
     Hello, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION, ToAgent, ToCoordinator, Welcome,
     encode,
 };
+use greylag_reporting::ErrorBody;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ use url::Url;
 
 use super::end::{Break, End, Refusal};
 use super::frames::{Progress, Socket, read, write};
+use crate::untrusted::untrusted;
 
 /// How long reaching the coordinator may take, name resolution and TLS included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,10 +92,24 @@ async fn dial(config: &LinkConfig) -> Result<Socket, End> {
                 url: url.to_owned(),
             }
             .into(),
-            status => Break::NoCoordinator(status).into(),
+            status => match response.body().as_deref().and_then(error_of) {
+                Some(reason) if status == StatusCode::BAD_REQUEST => {
+                    Refusal::ByCoordinator(reason).into()
+                }
+                _ => Break::NoCoordinator(status).into(),
+            },
         },
-        error => Break::Socket(Box::new(error)).into(),
+        error => match untrusted(&error) {
+            Some(cause) => Break::Untrusted(cause).into(),
+            None => Break::Socket(Box::new(error)).into(),
+        },
     })
+}
+
+/// The message of an error of the API, such as that the port speaks HTTPS.
+fn error_of(body: &[u8]) -> Option<String> {
+    let body: ErrorBody = serde_json::from_slice(body).ok()?;
+    Some(body.error)
 }
 
 /// Whether the answer says that the token is right, but not for this (RFC 6750).

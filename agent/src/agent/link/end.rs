@@ -77,6 +77,8 @@ pub(super) enum Break {
     NoAnswer(Duration),
     #[error("it answers {0} where a Greylag coordinator would accept an agent")]
     NoCoordinator(StatusCode),
+    #[error("{0}")]
+    Untrusted(String),
     #[error("no handshake reply")]
     NoWelcome,
     #[error("it did not accept the agent")]

@@ -11,7 +11,7 @@ use greylag_reporting::coordinator::{
     Coordinator, CoordinatorConfig, Keep, Provisioning, agent_routes,
 };
 use greylag_reporting::web::{
-    BasePath, PublicAddress, PublicUrl, WebConfig, check_listen_address, serve,
+    BasePath, PublicAddress, PublicUrl, Tls, TlsFiles, WebConfig, check_listen_address, serve,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use crate::cli::failure::Failure;
 use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
 use crate::cli::print::print_line;
-use crate::cli::signals::{Signals, exit_at_second_signal};
+use crate::cli::signals::{Hangup, Signals, at_hangup, exit_at_second_signal};
 use crate::open_files::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
@@ -60,6 +60,12 @@ pub(crate) struct CoordinatorOptions {
     /// Path under which browsers reach the coordinator, such as /greylag [default: that of --public-url].
     #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
     base_path: Option<BasePath>,
+    /// Certificate chain (PEM) to serve HTTPS with, on the same port, for browsers and agents; read again at SIGHUP.
+    #[arg(long, env = "GREYLAG_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of --tls-cert.
+    #[arg(long, env = "GREYLAG_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Lease: how long an agent may be out of contact before its load stops.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
@@ -74,7 +80,30 @@ pub(crate) struct CoordinatorOptions {
     accept_uploads: bool,
 }
 
-/// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP.
+/// The certificate that was named, if one was.
+fn tls_of(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>, Failure> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            let tls = Tls::load(TlsFiles { certificate, key });
+            tls.map(Some).map_err(Failure::bad_input)
+        }
+        (None, None) => Ok(None),
+        _ => Err(Failure::bad_input(
+            "--tls-cert and --tls-key belong together; set both",
+        )),
+    }
+}
+
+fn reload(tls: &Tls) {
+    match tls.reload() {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => {
+            tracing::error!(%error, "the new certificate cannot be used; the old one is still served");
+        }
+    }
+}
+
+/// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP; with a certificate SIGHUP reads that again.
 pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
     if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
         return Err(Failure::bad_input(format!(
@@ -84,8 +113,16 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     }
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
-    let mut signals = Signals::take()?;
-    exit_at_second_signal()?;
+    let tls = tls_of(options.tls_cert, options.tls_key)?;
+    let (scheme, hangup) = match tls {
+        Some(_) => ("https", Hangup::Reload),
+        None => ("http", Hangup::End),
+    };
+    let mut signals = Signals::take_with(hangup)?;
+    exit_at_second_signal(hangup)?;
+    if let Some(tls) = tls.clone() {
+        at_hangup(move || reload(&tls))?;
+    }
     raise_file_limit();
     let address = resolve(&options.listen).await?;
     check_listen_address(address, options.token.as_ref()).map_err(Failure::bad_input)?;
@@ -98,6 +135,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         Some(path) => {
             let places = Places {
                 address,
+                scheme,
                 public: &public,
                 data_dir: &options.data,
                 accept_uploads: options.accept_uploads,
@@ -130,6 +168,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         agent_routes(coordinator.clone()),
         WebConfig {
             token: options.token,
+            tls,
             public: public.clone(),
             accept_uploads: options.accept_uploads,
             ..WebConfig::default()
@@ -139,10 +178,10 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     let base = public.base_path().as_str();
     match public.url() {
         Some(url) => {
-            print_line(format_args!("Listening on http://{address}{base}"));
+            print_line(format_args!("Listening on {scheme}://{address}{base}"));
             print_line(format_args!("Greylag is at {url}"));
         }
-        None => print_line(format_args!("Greylag is at http://{address}{base}")),
+        None => print_line(format_args!("Greylag is at {scheme}://{address}{base}")),
     }
     let mut server = std::pin::pin!(server);
     let ended_early = tokio::select! {

@@ -15,6 +15,8 @@ use crate::cli::failure::Failure;
 pub(super) struct Places<'a> {
     /// Where the coordinator listens.
     pub(super) address: SocketAddr,
+    /// What it speaks there: http or https.
+    pub(super) scheme: &'static str,
     pub(super) public: &'a PublicAddress,
     pub(super) data_dir: &'a Path,
     pub(super) accept_uploads: bool,
@@ -47,8 +49,9 @@ pub(super) fn provisioning_of(path: &Path, places: &Places<'_>) -> Result<Provis
             None if !provider.kind().makes_machines() => String::new(),
             None => {
                 return Err(wrong(format!(
-                    "agents of infrastructure `{name}` cannot know where this coordinator is, because it listens on all addresses ({}); add coordinator_url = \"http://HOST:{}\"",
+                    "agents of infrastructure `{name}` cannot know where this coordinator is, because it listens on all addresses ({}); add coordinator_url = \"{}://HOST:{}\"",
                     places.address,
+                    places.scheme,
                     places.address.port()
                 )));
             }
@@ -82,7 +85,7 @@ fn url_for_agents(
     said.or_else(|| {
         let is_one = !places.address.ip().is_unspecified();
         let base = places.public.base_path().as_str();
-        let listens = format!("http://{}{base}", places.address);
+        let listens = format!("{}://{}{base}", places.scheme, places.address);
         is_one.then(|| Url::parse(&listens).ok()).flatten()
     })
 }

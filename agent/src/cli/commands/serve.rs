@@ -12,7 +12,7 @@ use crate::cli::local::{Local, LocalPage};
 use crate::cli::options::{DataDir, PageOptions, TestOptions};
 use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
-use crate::cli::signals::{Signals, exit_at_second_signal};
+use crate::cli::signals::{Hangup, Signals, exit_at_second_signal};
 
 /// Options of `greylag serve`. What is said about the test stands in the page's start form.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(crate) async fn serve(
 ) -> Result<ExitCode, Failure> {
     let start_form = start_form_of(&options.test, custom, sources, &scenarios)?;
     let mut signals = Signals::take()?;
-    exit_at_second_signal()?;
+    exit_at_second_signal(Hangup::End)?;
     let page = LocalPage::of(&options.page, true).await?;
     let data = DataDir::asked(options.page.data);
     let mut local = Local::start(data, page, start_form, scenarios).await?;

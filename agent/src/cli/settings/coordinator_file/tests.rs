@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::{Resolved, Unresolved, resolve};
 use super::*;
@@ -39,7 +39,9 @@ fn lease(resolved: &Resolved) -> u64 {
 
 #[test]
 fn options_of_the_file_give_way_to_variables_and_flags() {
-    let directory = with_file("lease = \"40s\"\naccept_uploads = true\nlog-level = \"debug\"\n");
+    let directory = with_file(
+        "lease = \"40s\"\naccept_uploads = true\nlog-level = \"debug\"\ntls_cert = \"cert.pem\"\n",
+    );
     let in_it =
         |line, variables: &[(&str, &str)]| resolved(directory.path(), line, variables).unwrap();
     let from_file = in_it("", &[]);
@@ -47,6 +49,8 @@ fn options_of_the_file_give_way_to_variables_and_flags() {
     let (_, matches) = from_file.matches.subcommand().unwrap();
     assert!(matches.get_flag("accept_uploads"));
     assert_eq!(matches.get_one::<String>("log_level").unwrap(), "debug");
+    let certificate = matches.get_one::<PathBuf>("tls_cert");
+    assert_eq!(certificate, Some(&PathBuf::from("cert.pem")));
     let variables = [("GREYLAG_LEASE", "50s")];
     assert_eq!(lease(&in_it("", &variables)), 50);
     assert_eq!(lease(&in_it("--lease 60s", &variables)), 60);

@@ -139,14 +139,14 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_TLS_CERT",
         Value,
         Refused,
-        "put a TLS proxy in front of `greylag coordinator`",
+        "use `greylag coordinator --tls-cert FILE --tls-key FILE`",
     ),
     option(
         &["--tls-key"],
         "LOCUST_TLS_KEY",
         Value,
         Refused,
-        "put a TLS proxy in front of `greylag coordinator`",
+        "use `greylag coordinator --tls-cert FILE --tls-key FILE`",
     ),
     option(
         &["--class-picker"],
