@@ -123,4 +123,25 @@ async fn an_agent_s_token_runs_load_and_nothing_else() {
     let ended = cluster.agent(0).wait(SOON).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("revoked"), "{ended:?}");
+
+    // Whoever has nothing but the token revokes that, and where it stands in the wrong place it is not repeated.
+    let said = token(&greylag, &api, &["revoke", &viewer]).await;
+    assert_eq!(said, format!("Revoked token {}.", id_of(&viewer)));
+    let with_rest = format!("{viewer}.");
+    for wrong in [
+        &["token", &viewer][..],
+        &["token", "revoke", &with_rest],
+        &["token", "create", "--role", &viewer],
+        &["builds", "delete", &viewer],
+        &["users", &viewer, "5"],
+        &[&viewer],
+    ] {
+        let arguments = [wrong, &["--coordinator", api.url(), "--token", OWNER]].concat();
+        let ended = greylag.run(&arguments, SOON).await;
+        assert_ne!(ended.code, Some(0), "{wrong:?}: {ended:?}");
+        let secret = viewer.rsplit_once(id_of(&viewer)).expect("it is in it").1;
+        for said in [&ended.stderr, &ended.stdout] {
+            assert!(!said.contains(secret), "{wrong:?}: {said}");
+        }
+    }
 }

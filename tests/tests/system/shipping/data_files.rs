@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use greylag_tests::wait::until_true;
-use greylag_tests::{AccessLog, Cluster, Nginx, START_TIMEOUT, heavy};
+use greylag_tests::{AccessLog, Nginx, START_TIMEOUT, heavy};
 use tempfile::TempDir;
 
-use super::{fetched, lab, run, stock};
+use super::{fetched, lab, run};
 use crate::command_line::results::read_summary;
 use crate::support::{RUN_TIMEOUT, SOON, greylag};
 
@@ -26,14 +26,14 @@ const TEST: [&str; 8] = [
 ];
 
 /// Writes the file of rows into a directory.
-fn write_rows(directory: &Path, names: &[&str]) {
+pub(super) fn write_rows(directory: &Path, names: &[&str]) {
     fs::create_dir_all(directory.join("data")).expect("ours");
     let rows = format!("name\n{}\n", names.join("\n"));
     fs::write(directory.join("data").join("accounts.csv"), rows).expect("ours");
 }
 
 /// The rows that users were given.
-fn rows_of(log: &AccessLog) -> BTreeSet<&str> {
+pub(super) fn rows_of(log: &AccessLog) -> BTreeSet<&str> {
     let paths = log.requests.iter().map(|request| request.path.as_str());
     paths
         .filter_map(|path| path.strip_prefix("/row/"))
@@ -122,35 +122,53 @@ async fn data_files_travel_with_the_program() {
     assert_eq!(left.count(), 0, "the data files go with their build");
 }
 
-/// Skipped, with a reason in the output, without root.
+/// An agent that ends takes the copies of its run with it, and those that an agent left behind which was killed.
 #[tokio::test]
-async fn workers_of_another_user_find_their_data_files() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root may start processes of another user");
-        return;
-    }
+async fn agents_that_end_leave_no_data_files_behind() {
     let _turn = heavy().await;
     let directory = TempDir::new().expect("a directory");
     let here = directory.path();
-    // The other user must get through to the cache.
-    fs::set_permissions(here, fs::Permissions::from_mode(0o755)).expect("ours");
-    let cache = here.join("cache").to_str().expect("a text").to_owned();
-    let mut cluster = Cluster::start_with(&stock(), &["--accept-uploads"]).await;
+    let cache = here.join("cache");
+    let mut cluster = lab(&[], None).await;
+    let left = cache.join("run-left").join("data");
+    fs::create_dir_all(&left).expect("ours");
+    for shared in [&cache, &left] {
+        fs::set_permissions(shared, fs::Permissions::from_mode(0o700)).expect("ours");
+    }
+    fs::write(left.join("accounts.csv"), "name\nsecret\n").expect("ours");
     let url = cluster.api().url().to_owned();
-    let user = [
-        "--accept-uploads",
-        "--cache",
-        &cache,
-        "--worker-user",
-        "nobody",
-    ];
-    cluster.start_agent_at(&url, "east", "lab", &user);
+    let cache_option = cache.to_str().expect("a text");
+    let options = ["--accept-uploads", "--once", "--cache", cache_option];
+    cluster.start_agent_at(&url, "a", "lab", &options);
     cluster.api().wait_for_agents("lab", 1, START_TIMEOUT).await;
-    write_rows(here, &["eve"]);
+    until_true("what was left behind to be deleted", SOON, || {
+        !cache.join("run-left").exists()
+    })
+    .await;
+
+    write_rows(here, &["ann"]);
     let nginx = Nginx::start().await;
     let ended = run(&greylag(), &cluster, &nginx.url(), here, &TEST).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(rows_of(&nginx.finish().await), ["eve"].into());
+    let agent = cluster.agent(0).wait(RUN_TIMEOUT).await;
+    assert_eq!(agent.code, Some(0), "{agent:?}");
+    let kept = fs::read_dir(&cache).expect("ours").flatten();
+    let names: Vec<_> = kept.map(|entry| entry.file_name()).collect();
+    // The program and the file of rows.
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with("run-")),
+        "{names:?}"
+    );
+
+    // A directory that others can write is refused before anything is fetched into it.
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).expect("ours");
+    cluster.start_agent_at(&url, "b", "lab", &options);
+    let refused = cluster.agent(1).wait(SOON).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--cache"), "{refused:?}");
 }
 
 #[tokio::test]
