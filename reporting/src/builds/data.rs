@@ -31,9 +31,14 @@ pub(super) fn missing<'a>(
     Ok(missing)
 }
 
-/// The data files that are needed.
-fn needed(files: &Files, of_runs: &OfRuns) -> io::Result<HashSet<FileHash>> {
-    let mut needed = HashSet::new();
+/// The data files that are needed, also by a build that is announced with these.
+fn needed(
+    files: &Files,
+    of_runs: &OfRuns,
+    announced: &[DataFile],
+) -> io::Result<HashSet<FileHash>> {
+    let mut needed: HashSet<FileHash> = HashSet::new();
+    needed.extend(announced.iter().map(|file| file.sha256.clone()));
     for manifest in files.manifests()? {
         needed.extend(manifest.data.into_iter().map(|file| file.sha256));
     }
@@ -45,14 +50,20 @@ fn needed(files: &Files, of_runs: &OfRuns) -> io::Result<HashSet<FileHash>> {
     Ok(needed)
 }
 
-/// Deletes a build, and its data files that are not needed otherwise. False if there was no such build.
-pub(super) fn delete_build(files: &Files, hash: &FileHash, of_runs: &OfRuns) -> io::Result<bool> {
+/// Deletes a build, and its data files that are not needed otherwise, such as by one that is announced with these. False if there was
+/// no such build.
+pub(super) fn delete_build(
+    files: &Files,
+    hash: &FileHash,
+    of_runs: &OfRuns,
+    announced: &[DataFile],
+) -> io::Result<bool> {
     let mut data = of_runs.get(hash).cloned().unwrap_or_default();
     let manifest = files.manifest(hash)?;
-    let announced = manifest.into_iter().flat_map(|manifest| manifest.data);
-    data.extend(announced.map(|file| file.sha256));
+    let its = manifest.into_iter().flat_map(|manifest| manifest.data);
+    data.extend(its.map(|file| file.sha256));
     let was_there = files.delete(hash)?;
-    let needed = needed(files, of_runs)?;
+    let needed = needed(files, of_runs, announced)?;
     for hash in data.difference(&needed) {
         delete_data(files, hash)?;
     }
@@ -60,8 +71,12 @@ pub(super) fn delete_build(files: &Files, hash: &FileHash, of_runs: &OfRuns) -> 
 }
 
 /// Deletes data files that have not been needed for a while: whoever uploads one may not have started the run yet.
-pub(super) fn forget_unreferred(files: &Files, of_runs: &OfRuns) -> io::Result<()> {
-    let needed = needed(files, of_runs)?;
+pub(super) fn forget_unreferred(
+    files: &Files,
+    of_runs: &OfRuns,
+    announced: &[DataFile],
+) -> io::Result<()> {
+    let needed = needed(files, of_runs, announced)?;
     let now = SystemTime::now();
     for (hash, _, latest) in files.data()? {
         let age = now.duration_since(latest).unwrap_or_default();

@@ -128,6 +128,11 @@ impl BuildStore {
                 });
             }
             check_data_files(&manifest.data)?;
+            // First, so that nothing goes that is said to be here.
+            let is_program_here = files.whole(&manifest.sha256)?.is_some();
+            if !is_program_here || !data::missing(files, &manifest.data)?.is_empty() {
+                make_room(files, &manifest, &of_runs)?;
+            }
             let (mut missing_data, mut missing) = (Vec::new(), 0);
             for file in data::missing(files, &manifest.data)? {
                 let received = files.received(&file.sha256)?;
@@ -141,11 +146,8 @@ impl BuildStore {
             if let Stored::Part(received) = program {
                 missing += manifest.size.saturating_sub(received);
             }
-            if missing > 0 {
-                make_room(files, &manifest, &of_runs)?;
-                if files.free_bytes()? < missing.saturating_add(SPARE_BYTES) {
-                    return Err(BuildError::DiskFull);
-                }
+            if missing > 0 && files.free_bytes()? < missing.saturating_add(SPARE_BYTES) {
+                return Err(BuildError::DiskFull);
             }
             // What was said of a program that is here stays, but for its data files.
             let said = match program {
@@ -277,7 +279,7 @@ impl BuildStore {
             let (files, hash) = (&turn.inner.files, &turn.hash);
             // A data file is deleted with its builds.
             let is_build = files.manifest(hash)?.is_some();
-            match is_build && data::delete_build(files, hash, &of_runs)? {
+            match is_build && data::delete_build(files, hash, &of_runs, &[])? {
                 true => Ok(()),
                 false => Err(BuildError::unknown(hash)),
             }
@@ -299,7 +301,7 @@ impl BuildStore {
 /// Deletes builds until there is room for another one, the oldest first.
 fn make_room(files: &Files, manifest: &BuildManifest, of_runs: &OfRuns) -> Result<(), BuildError> {
     files.forget_abandoned(MAX_BUILDS)?;
-    data::forget_unreferred(files, of_runs)?;
+    data::forget_unreferred(files, of_runs, &manifest.data)?;
     let mut others = files.list()?;
     others.retain(|build| build.manifest.sha256 != manifest.sha256);
     loop {
@@ -320,7 +322,7 @@ fn make_room(files: &Files, manifest: &BuildManifest, of_runs: &OfRuns) -> Resul
         let unneeded = |build: &StoredBuild| !of_runs.contains_key(&build.manifest.sha256);
         let oldest = others.iter().rposition(unneeded);
         let oldest = others.remove(oldest.ok_or(BuildError::NoRoom)?);
-        data::delete_build(files, &oldest.manifest.sha256, of_runs)?;
+        data::delete_build(files, &oldest.manifest.sha256, of_runs, &manifest.data)?;
         tracing::info!(build = %oldest.manifest.sha256.short(), "deleted to make room for another build");
     }
 }

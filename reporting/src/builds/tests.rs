@@ -250,15 +250,47 @@ async fn data_files_that_nothing_needs_are_deleted_after_a_while() {
         let data = files.data().unwrap().into_iter();
         data.map(|(hash, ..)| hash).collect::<HashSet<_>>()
     };
-    data::forget_unreferred(files, &OfRuns::new()).unwrap();
+    data::forget_unreferred(files, &OfRuns::new(), &[]).unwrap();
     assert_eq!(kept(), HashSet::from([hash_of(b"old"), hash_of(b"new")]));
     let long_ago = std::time::SystemTime::now() - 2 * files::ABANDONED_AFTER;
     for entry in fs::read_dir(directory.path().join("builds")).unwrap() {
         let file = File::open(entry.unwrap().path()).unwrap();
         file.set_modified(long_ago).unwrap();
     }
-    data::forget_unreferred(files, &OfRuns::new()).unwrap();
+    data::forget_unreferred(files, &OfRuns::new(), &[]).unwrap();
     assert_eq!(kept(), HashSet::from([hash_of(b"new")]));
+}
+
+/// Else its program would be started without a file that whoever announced it did not upload.
+#[tokio::test]
+async fn what_is_said_to_be_here_makes_no_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = BuildStore::of(directory.path());
+    upload(&store, b"one", b"old", true).await;
+    upload(&store, b"one", b"new", true).await;
+    announce(&store, b"two").await.unwrap();
+    store
+        .add_piece(&hash_of(b"two"), 0, b"t".to_vec())
+        .await
+        .unwrap();
+    let long_ago = std::time::SystemTime::now() - 2 * files::ABANDONED_AFTER;
+    for entry in fs::read_dir(directory.path().join("builds")).unwrap() {
+        let file = File::open(entry.unwrap().path()).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    let two = BuildManifest {
+        data: vec![data_file("rows.csv", b"old")],
+        ..manifest(b"two")
+    };
+    let announced = store.announce(two, OfRuns::new()).await.unwrap();
+    assert!(announced.missing_data.is_empty());
+    store
+        .check_data(vec![data_file("rows.csv", b"old")])
+        .await
+        .unwrap();
+    // What was given up long ago is not said to be here either.
+    assert_eq!(announced.program, Stored::Part(0));
+    assert_eq!(store.inner.files.received(&hash_of(b"two")).unwrap(), 0);
 }
 
 #[tokio::test]
