@@ -11,6 +11,8 @@ use crate::support::{RUN_TIMEOUT, greylag};
 
 /// How the users of such a crate name the page that they visit.
 const PAGE: &str = ".get(\"";
+/// What rustc says of a library that was compiled with others than there are now. Anything else is an error of the crate.
+const LACKS_ITS_DEPENDENCIES: [&str; 2] = ["error[E0460]", "error[E0463]"];
 
 /// The crate.
 pub(super) struct MadeCrate {
@@ -54,7 +56,7 @@ impl MadeCrate {
         let tests = std::env::current_exe().expect("our program");
         let libraries = tests.parent().expect("it is in a directory");
         let program = self.directory.join("my-load");
-        let mut said = String::new();
+        let mut said_of_newest = None;
         for library in newest_first(libraries) {
             let mut command = Command::new("rustc");
             command
@@ -79,9 +81,17 @@ impl MadeCrate {
             if output.status.success() {
                 return Greylag::at(program);
             }
-            said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let is_of_others = LACKS_ITS_DEPENDENCIES
+                .iter()
+                .any(|code| said.contains(code));
+            let of_newest = said_of_newest.get_or_insert(said);
+            assert!(is_of_others, "the crate does not compile\n{of_newest}");
         }
-        panic!("the crate does not compile\n{said}");
+        panic!(
+            "the crate does not compile\n{}",
+            said_of_newest.unwrap_or_default()
+        );
     }
 }
 
