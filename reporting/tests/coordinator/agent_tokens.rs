@@ -48,6 +48,13 @@ async fn refusal(site: &Site, token: &str, hello: Hello) -> String {
     }
 }
 
+fn ping(site: &Site) -> ToCoordinator {
+    ToCoordinator::Ping {
+        sent_at: site.coordinator.now(),
+        runs: Vec::new(),
+    }
+}
+
 fn faults(site: &Site, fault: ConnectionFault) -> u64 {
     site.coordinator.connection_faults().get(fault)
 }
@@ -76,15 +83,7 @@ async fn an_agent_speaks_only_of_its_own_runs_and_workers_and_nobody_is_harmed()
         site.until_fault(ConnectionFault::InvalidSnapshot, count)
             .await;
     }
-    // Ready for it, with a load of its own; and as one who holds it and comes back.
-    let mut agent = rogue("c").await;
-    agent
-        .send(&ToCoordinator::Ready {
-            run_id: run_id.clone(),
-            shape: Some(load_test().profile()),
-            set_up_data: Some(b"mine".to_vec().into()),
-        })
-        .await;
+    // As one who holds it and comes back.
     let mut returned = join(&site, &token, hello("d", &[&run_id])).await;
     assert_eq!(
         returned.receive().await,
@@ -133,6 +132,39 @@ async fn an_agent_speaks_only_of_its_own_runs_and_workers_and_nobody_is_harmed()
     assert_eq!(site.until_over(&run_id).await, RunPhase::Finished);
     assert_eq!(requests(&site, &run_id).await, 12);
     assert_eq!(faults(&site, ConnectionFault::InvalidSnapshot), 4);
+}
+
+/// A load shape and set-up data go to all agents of a run, so they are taken from none that is not its.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_ready_for_its_own_runs_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = guarded(dir.path()).await;
+    let mut victim = join(&site, OWNER, hello("a", &[])).await;
+    let run = site.coordinator.start_run(load_test()).await.unwrap();
+    assert!(matches!(victim.receive().await, Some(ToAgent::Prepare(_))));
+    let (_, token) = create(&site, agent_of("lab")).await;
+    let mut rogue = join(&site, &token, hello("b", &[])).await;
+    let mut other = load_test();
+    other.users += 1;
+    let ready = |shape, set_up_data: &[u8]| ToCoordinator::Ready {
+        run_id: run.id.clone(),
+        shape,
+        set_up_data: Some(set_up_data.to_vec().into()),
+    };
+    rogue.send(&ready(Some(other.profile()), b"forged")).await;
+    rogue.send(&ping(&site)).await;
+    assert!(matches!(rogue.receive().await, Some(ToAgent::Pong { .. })));
+    victim.send(&ready(None, b"its own")).await;
+    let Some(ToAgent::Start {
+        profile,
+        set_up_data,
+        ..
+    }) = victim.receive().await
+    else {
+        panic!("the agent should be asked to start");
+    };
+    assert_eq!(*profile, load_test().profile());
+    assert_eq!(set_up_data, Some(b"its own".to_vec().into()));
 }
 
 async fn until_disconnected(site: &Site, name: &str) {
@@ -210,10 +242,6 @@ async fn a_revoked_token_disconnects_its_agents_only() {
     assert_eq!(agent.receive().await, None, "it is disconnected");
     site.until_fault(ConnectionFault::Revoked, 1).await;
     assert!(FakeAgent::dial_with(&site.url, &token).await.is_err());
-    let ping = ToCoordinator::Ping {
-        sent_at: site.coordinator.now(),
-        runs: Vec::new(),
-    };
-    beside.send(&ping).await;
+    beside.send(&ping(&site)).await;
     assert!(matches!(beside.receive().await, Some(ToAgent::Pong { .. })));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
+use axum::http::request::Builder;
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -50,7 +51,18 @@ fn patched(old: Value, patch: &Value) -> Value {
 
 impl Events {
     pub(crate) async fn open(site: &Site, path: &str) -> Self {
-        let request = Request::get(path)
+        Self::of_answer_to(site, Request::get(path)).await
+    }
+
+    /// The same for whoever has this token.
+    pub(crate) async fn open_with(site: &Site, path: &str, token: &str) -> Self {
+        let request = Request::get(path);
+        let bearer = format!("Bearer {token}");
+        Self::of_answer_to(site, request.header(header::AUTHORIZATION, bearer)).await
+    }
+
+    async fn of_answer_to(site: &Site, request: Builder) -> Self {
+        let request = request
             .header(header::HOST, "localhost:8089")
             .body(Body::empty())
             .expect("a request");

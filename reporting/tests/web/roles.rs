@@ -11,6 +11,7 @@ use greylag_reporting::{Grant, Role, TokenId};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::events::{DEADLINE, Events};
 use crate::site::{Answer, Site, load_test};
 
 const TOKEN: &str = "correct-horse";
@@ -356,16 +357,49 @@ async fn a_page_says_who_one_is_and_shows_what_one_may_do() {
 async fn live_events_end_with_the_token() {
     let site = Site::start(Some(TOKEN)).await;
     let (id, viewer) = token_of(&site, Grant::of_role(Role::Viewer)).await;
-    let events = send(&site, &viewer, "GET", "/api/v1/events", "");
-    let revoke = async {
-        // Whenever it comes, the stream ends, which `events` reads to its end.
-        site.coordinator.tokens().revoke(&id).await.unwrap();
-    };
-    let ended = async { tokio::join!(events, revoke) };
-    let (answer, ()) = tokio::time::timeout(std::time::Duration::from_secs(20), ended)
+    let mut events = Events::open_with(&site, "/api/v1/events", &viewer).await;
+    assert!(events.next().await.is_some());
+    site.coordinator.tokens().revoke(&id).await.unwrap();
+    let ended = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(DEADLINE, ended)
         .await
         .expect("the stream ends");
-    assert!(answer.status == StatusCode::OK || answer.status == StatusCode::UNAUTHORIZED);
+}
+
+/// A route that is added is tried with each role, too.
+#[tokio::test]
+async fn every_route_of_the_api_is_in_these_lists() {
+    /// Read in tests of their own.
+    const ELSEWHERE: [(&str, &str); 4] = [
+        ("GET", "/api/v1/events"),
+        ("GET", "/api/v1/runs/{id}/events"),
+        ("GET", "/api/v1/tokens"),
+        ("GET", "/api/v1/builds/{sha256}"),
+    ];
+    let site = Site::start(None).await;
+    let described = site.get("/api/v1/openapi.json").await.json();
+    let is_of = |route: &str, path: &str| {
+        let (route, path) = (route.split('/'), path.split('/'));
+        let is_same =
+            |(of_route, of_path): (&str, &str)| of_route.starts_with('{') || of_route == of_path;
+        route.clone().count() == path.clone().count() && route.zip(path).all(is_same)
+    };
+    // Others are for probes and browsers.
+    let routes = described["paths"].as_object().unwrap().iter();
+    for (route, methods) in routes.filter(|(route, _)| route.starts_with("/api/")) {
+        for method in methods.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            let is_listed = match method.as_str() {
+                "GET" => RESULTS.iter().any(|path| is_of(route, path)),
+                _ => {
+                    let mut changes = CHANGES.iter();
+                    changes.any(|(by, path, _)| *by == method && is_of(route, path))
+                }
+            };
+            let is_elsewhere = ELSEWHERE.contains(&(method.as_str(), route.as_str()));
+            assert!(is_listed || is_elsewhere, "{method} {route}");
+        }
+    }
 }
 
 #[tokio::test]
