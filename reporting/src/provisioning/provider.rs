@@ -1,5 +1,7 @@
 //! What each kind of infrastructure can do.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use greylag_infra::RunId;
@@ -32,8 +34,8 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// until it is `Ok`.
     fn release<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
-    /// Runs for which machines are still there, also those asked for by an earlier process of this coordinator. Those
-    /// that the coordinator does not know are not its own and are left alone.
+    /// Runs of this coordinator for which machines are still there, also those asked for by an earlier process. Those that
+    /// it does not know any more are given back.
     fn held(&self) -> BoxFuture<'_, Result<Vec<RunId>, ProvisionError>>;
 }
 
@@ -91,6 +93,8 @@ pub struct Order {
     pub token: Option<Token>,
     /// Whether agents run programs that are uploaded to the coordinator.
     pub accept_uploads: bool,
+    /// How long the run waits until all of its agents are there.
+    pub agents_timeout: Duration,
 }
 
 /// What became of one machine (or of what gets them).

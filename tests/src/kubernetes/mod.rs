@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ use objects::Objects;
 
 /// The one namespace that exists.
 pub const NAMESPACE: &str = "load-tests";
-/// What its clients have to show.
+/// What its clients have to show at first.
 const CLIENT_TOKEN: &str = "stand-in-token";
 
 /// What becomes of a pod.
@@ -71,6 +71,8 @@ struct Shared {
     state: Mutex<State>,
     /// Version of the newest object.
     version: watch::Sender<u64>,
+    /// Whether Jobs that are asked for are held up, and how many are.
+    held_up: watch::Sender<(bool, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +83,8 @@ struct State {
     fates: BTreeMap<usize, PodFate>,
     quota: Option<usize>,
     dead_after_job: Option<u32>,
+    /// What clients have to show, once it is another one.
+    token: Option<String>,
     /// What was listed, as of a version, for the pages that follow.
     lists: BTreeMap<(u64, String), Vec<Value>>,
 }
@@ -121,6 +125,7 @@ impl KubernetesStandIn {
             greylag: greylag.clone(),
             state: Mutex::default(),
             version: watch::Sender::new(0),
+            held_up: watch::Sender::new((false, 0)),
         });
         let server = axum::serve(listener, api::router(Arc::clone(&shared)));
         let tasks = vec![
@@ -134,20 +139,31 @@ impl KubernetesStandIn {
             .prefix("greylag-kubernetes-")
             .tempdir()
             .expect("a temporary directory");
-        let kubeconfig = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: stand-in\n\
-             clusters: [{{ name: c, cluster: {{ server: '{}' }} }}]\n\
-             users: [{{ name: u, user: {{ token: {CLIENT_TOKEN} }} }}]\n\
-             contexts: [{{ name: stand-in, context: {{ cluster: c, user: u, namespace: {NAMESPACE} }} }}]\n",
-            proxy.url(),
-        );
-        std::fs::write(directory.path().join("config"), kubeconfig).expect("the directory is ours");
-        Self {
+        let cluster = Self {
             shared,
             proxy,
             directory,
             tasks,
-        }
+        };
+        cluster.write_kubeconfig(CLIENT_TOKEN);
+        cluster
+    }
+
+    fn write_kubeconfig(&self, token: &str) {
+        let kubeconfig = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: stand-in\n\
+             clusters: [{{ name: c, cluster: {{ server: '{}' }} }}]\n\
+             users: [{{ name: u, user: {{ token: {token} }} }}]\n\
+             contexts: [{{ name: stand-in, context: {{ cluster: c, user: u, namespace: {NAMESPACE} }} }}]\n",
+            self.proxy.url(),
+        );
+        std::fs::write(self.kubeconfig(), kubeconfig).expect("the directory is ours");
+    }
+
+    /// No longer accepts what clients showed; the kubeconfig has what it accepts now.
+    pub fn renew_token(&self, token: &str) {
+        self.shared.state().token = Some(token.to_owned());
+        self.write_kubeconfig(token);
     }
 
     /// What leads a client here.
@@ -181,6 +197,26 @@ impl KubernetesStandIn {
         self.shared.change(|state| state.dead_after_job = Some(pid));
     }
 
+    /// Holds up Jobs that are asked for; they are made even if their client has gone.
+    pub fn hold_up_jobs(&self) {
+        self.shared.held_up.send_modify(|held_up| held_up.0 = true);
+    }
+
+    /// Waits until a Job is held up.
+    ///
+    /// # Panics
+    /// Never: this has the sender.
+    pub async fn wait_for_held_up_job(&self) {
+        let mut held_up = self.shared.held_up.subscribe();
+        let is_held_up = held_up.wait_for(|held_up| held_up.1 > 0);
+        is_held_up.await.expect("the sender is ours");
+    }
+
+    /// Makes the Jobs that were held up.
+    pub fn let_jobs_in(&self) {
+        self.shared.held_up.send_modify(|held_up| held_up.0 = false);
+    }
+
     /// Is out of reach until it [comes back](Self::come_back): connections break.
     pub fn go_away(&self) {
         self.proxy.cut();
@@ -201,6 +237,22 @@ impl KubernetesStandIn {
         self.shared
             .change(|state| state.objects.create(resource, object))
             .expect("its name is free");
+    }
+
+    /// Begins to delete an object that something still holds.
+    pub fn begin_to_delete(&self, resource: &str, name: &str) {
+        self.shared.change(|state| {
+            state.objects.update(resource, name, |object| {
+                object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            });
+        });
+    }
+
+    /// Takes an object away.
+    pub fn remove(&self, resource: &str, name: &str) {
+        self.shared
+            .change(|state| state.objects.delete(resource, name))
+            .expect("it is there");
     }
 
     /// The objects of a resource, such as `jobs`.

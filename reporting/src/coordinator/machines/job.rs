@@ -33,6 +33,8 @@ pub(super) struct Ask {
     test: String,
     number: u64,
     agents: u32,
+    /// How long the run waits for them.
+    agents_timeout: Duration,
     /// How long the run may last from now on.
     lasts: Duration,
 }
@@ -46,14 +48,13 @@ impl Ask {
             false => 1,
         };
         // Neither who changes the load nor a scenario's load shape can make it longer than the longest there is.
-        let lasts = Duration::from_secs(fleet.agents_timeout_s)
-            + PREPARE_TIMEOUT
-            + MAX_DURATION
-            + LATE_RESULTS;
+        let agents_timeout = Duration::from_secs(fleet.agents_timeout_s);
+        let lasts = agents_timeout + PREPARE_TIMEOUT + MAX_DURATION + LATE_RESULTS;
         Self {
             test: run.test.name.clone(),
             number: run.number,
             agents,
+            agents_timeout,
             lasts,
         }
     }
@@ -203,6 +204,7 @@ impl Job {
             coordinator_url: self.provisioned.coordinator_url.clone(),
             token: Some(token),
             accept_uploads: self.coordinator.shared.provisioning.accept_uploads,
+            agents_timeout: ask.agents_timeout,
         };
         provider.request(&order).await
     }

@@ -287,10 +287,10 @@ async fn held_by(provisioned: &ProvisionedInfrastructure, name: &str) -> Vec<Run
     }
 }
 
-/// Whether a run is one of this coordinator's, and over.
+/// Whether a run that this coordinator has machines of is over, or forgotten.
 async fn is_over_here(coordinator: &Coordinator, run_id: &RunId) -> bool {
     match coordinator.store().run(run_id).await {
-        Ok(record) => record.is_some_and(|record| record.phase.is_over()),
+        Ok(record) => record.is_none_or(|record| record.phase.is_over()),
         Err(error) => {
             tracing::error!(%error, run = %run_id, "cannot read a run that has machines; they are given back after the next start");
             false

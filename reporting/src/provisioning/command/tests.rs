@@ -48,6 +48,7 @@ fn order(run: &str) -> Order {
         coordinator_url: "http://10.0.0.1:8089".to_owned(),
         token: Some(Token::new("secret").unwrap()),
         accept_uploads: true,
+        agents_timeout: Duration::from_secs(300),
     }
 }
 

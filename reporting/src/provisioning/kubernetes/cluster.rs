@@ -16,7 +16,7 @@ use super::settings::KubernetesSettings;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What is used of a cluster. WHEN ADDING A VERB: the Role in `infra/deploy/kubernetes/on-demand/`.
 #[derive(Clone)]

@@ -24,13 +24,11 @@ pub(super) enum KubernetesError {
     #[error("cannot {action}: the API server did not answer within {seconds} s")]
     TimedOut { action: String, seconds: u64 },
     #[error(
-        "{kind} {name} in namespace {namespace} already exists and was not made for this run by this coordinator"
+        "Job {name} in namespace {namespace} already exists and was not made for this run by this coordinator"
     )]
-    Foreign {
-        kind: &'static str,
-        name: String,
-        namespace: String,
-    },
+    Foreign { name: String, namespace: String },
+    #[error("Job {name} in namespace {namespace} is being deleted")]
+    Ending { name: String, namespace: String },
     #[error("no way to the Kubernetes API: {0}")]
     Access(String),
     #[error("the coordinator's id: {0}")]
@@ -58,11 +56,18 @@ impl KubernetesError {
         }
     }
 
+    /// Whether the server does not accept the credentials it was shown.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status().is_some_and(|status| status.code == 401)
+    }
+
     /// Whether asking again is in vain.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::Answered { status, .. } => is_final(status),
-            Self::NoAnswer { .. } | Self::TimedOut { .. } | Self::Id(_) => false,
+            Self::NoAnswer { .. } | Self::TimedOut { .. } | Self::Ending { .. } | Self::Id(_) => {
+                false
+            }
             Self::Foreign { .. } | Self::Access(_) | Self::Settings(_) => true,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use greylag_infra::RunId;
+use rand::Rng;
 use sha2::{Digest, Sha256};
 
 use super::coordinator_id::CoordinatorId;
@@ -16,6 +17,8 @@ pub(super) const INFRASTRUCTURE: &str = "greylag/infrastructure";
 /// Annotations, for people.
 pub(super) const TEST: &str = "greylag/test";
 pub(super) const NUMBER: &str = "greylag/number";
+/// Annotation: the name of the Secret that a Job's agents read.
+pub(super) const SECRET: &str = "greylag/secret";
 /// As in the manifests of `infra/deploy/kubernetes/`, whose network policies name them.
 const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "greylag");
 const NAME: (&str, &str) = ("app.kubernetes.io/name", "greylag-agent");
@@ -29,9 +32,23 @@ const SHOWN_BYTES: usize = 40;
 /// Bytes of the hash that tells such names apart.
 const HASH_BYTES: usize = 6;
 
-/// Name of a run's Job and Secret. Pods are called after their Job.
+/// What tells Secrets apart.
+const UNIQUE_LENGTH: usize = 10;
+const UNIQUE_ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Name of a run's Job. Pods are called after it.
 pub(super) fn object_name(run: &RunId) -> String {
     format!("greylag-{run}")
+}
+
+/// A name for a run's Secret that nothing else has: Secrets cannot be read, so that a foreign one could not be told from
+/// one of ours.
+pub(super) fn new_secret_name(run: &RunId) -> String {
+    let mut random = rand::rng();
+    let unique: String = (0..UNIQUE_LENGTH)
+        .map(|_| char::from(UNIQUE_ALPHABET[random.random_range(0..UNIQUE_ALPHABET.len())]))
+        .collect();
+    format!("{}-{unique}", object_name(run))
 }
 
 /// Whose an object is.

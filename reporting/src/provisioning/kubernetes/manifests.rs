@@ -5,6 +5,7 @@
 //! suspends and resumes Jobs itself.) Pods that are faster than the Secret wait for it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use greylag_infra::RunId;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -12,7 +13,7 @@ use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::{Map, Value, json};
 
-use super::labels::{INFRASTRUCTURE, NUMBER, Ownership, TEST, object_name};
+use super::labels::{INFRASTRUCTURE, NUMBER, Ownership, RUN, SECRET, TEST, object_name};
 use super::merge::{lost_field, merge};
 use super::settings::{Amount, KubernetesSettings, SettingsError, Spread};
 use crate::Token;
@@ -32,11 +33,12 @@ const TERMINATION_GRACE_S: i64 = 90;
 /// Where an agent keeps programs that were uploaded: its root directory is read-only.
 const CACHE: &str = "/tmp/greylag-builds";
 
-/// The Job that makes a run's agents: a pod for each, with its index.
+/// The Job that makes a run's agents: a pod for each, with its index. They read their token from this Secret.
 pub(super) fn job(
     settings: &KubernetesSettings,
     owner: &Ownership,
     order: &Order,
+    secret: &str,
 ) -> Result<Job, SettingsError> {
     let mut labels = settings.labels.clone();
     labels.extend(owner.labels(&order.run));
@@ -49,9 +51,12 @@ pub(super) fn job(
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
+    if order.token.is_some() {
+        annotations.insert(SECRET.to_owned(), secret.to_owned());
+    }
     let agents = i32::try_from(order.agents).unwrap_or(i32::MAX);
     // The settings are checked: their durations fit.
-    let seconds = |duration: std::time::Duration| duration.as_secs() as i32;
+    let seconds = |duration: Duration| duration.as_secs() as i32;
     Ok(Job {
         metadata: ObjectMeta {
             name: Some(object_name(&order.run)),
@@ -70,18 +75,30 @@ pub(super) fn job(
             active_deadline_seconds: settings
                 .deadline
                 .map(|deadline| i64::from(seconds(deadline.0))),
-            template: pod_template(settings, order, labels, annotations)?,
+            template: pod_template(settings, order, secret, labels, annotations)?,
             ..JobSpec::default()
         }),
         status: None,
     })
 }
 
+/// The name of the Secret that a Job's agents read, if they do.
+pub(super) fn secret_of(job: &Job) -> Option<&str> {
+    let annotations = job.metadata.annotations.as_ref()?;
+    annotations.get(SECRET).map(String::as_str)
+}
+
 /// The Secret with what a run's agents show to the coordinator. It goes with its Job.
-pub(super) fn secret(owner: &Ownership, run: &RunId, job: &Job, token: &Token) -> Secret {
+pub(super) fn secret(
+    owner: &Ownership,
+    run: &RunId,
+    job: &Job,
+    name: &str,
+    token: &Token,
+) -> Secret {
     Secret {
         metadata: ObjectMeta {
-            name: Some(object_name(run)),
+            name: Some(name.to_owned()),
             labels: Some(owner.labels(run)),
             owner_references: Some(vec![OwnerReference {
                 api_version: "batch/v1".to_owned(),
@@ -112,14 +129,16 @@ pub(super) fn try_template(settings: &KubernetesSettings) -> Result<(), Settings
         coordinator_url: "http://coordinator".to_owned(),
         token: Token::new("token").ok(),
         accept_uploads: true,
+        agents_timeout: Duration::ZERO,
     };
     let (labels, annotations) = (settings.labels.clone(), settings.annotations.clone());
-    pod_template(settings, &order, labels, annotations).map(drop)
+    pod_template(settings, &order, "secret", labels, annotations).map(drop)
 }
 
 fn pod_template(
     settings: &KubernetesSettings,
     order: &Order,
+    secret: &str,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 ) -> Result<PodTemplateSpec, SettingsError> {
@@ -138,7 +157,7 @@ fn pod_template(
                 "runAsGroup": USER,
                 "seccompProfile": { "type": "RuntimeDefault" },
             },
-            "containers": [container(settings, order)],
+            "containers": [container(settings, order, secret)],
             "volumes": [{ "name": "tmp", "emptyDir": {} }],
         },
     }));
@@ -158,8 +177,8 @@ fn pod_template(
         let secrets: Vec<Value> = names.map(|name| json!({ "name": name })).collect();
         given.insert("imagePullSecrets".to_owned(), json!(secrets));
     }
-    if let Some(spread) = spread(settings.spread, order) {
-        given.insert("topologySpreadConstraints".to_owned(), json!([spread]));
+    if let Some((field, spread)) = spread(settings.spread, order) {
+        given.insert(field.to_owned(), spread);
     }
     merge(&mut template, &object(json!({ "spec": given })));
     merge(&mut template, &settings.pod_template);
@@ -187,13 +206,15 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn container(settings: &KubernetesSettings, order: &Order) -> Value {
+fn container(settings: &KubernetesSettings, order: &Order, secret: &str) -> Value {
+    // The first agents wait for the last ones.
+    let idle_timeout = settings.idle_timeout.0.max(order.agents_timeout);
     let mut args = vec![
         "agent".to_owned(),
         "--once".to_owned(),
         format!("--infrastructure={}", order.infrastructure),
         format!("--coordinator={}", order.coordinator_url),
-        format!("--idle-timeout={}s", settings.idle_timeout.0.as_secs()),
+        format!("--idle-timeout={}s", idle_timeout.as_secs()),
     ];
     if order.accept_uploads {
         args.extend(["--accept-uploads".to_owned(), format!("--cache={CACHE}")]);
@@ -203,7 +224,7 @@ fn container(settings: &KubernetesSettings, order: &Order) -> Value {
         "name": CONTAINER,
         "image": settings.image,
         "args": args,
-        "env": variables(settings, order),
+        "env": variables(settings, order, secret),
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
@@ -239,13 +260,13 @@ fn container(settings: &KubernetesSettings, order: &Order) -> Value {
 }
 
 /// The agent is called as its pod, so that both can be compared.
-fn variables(settings: &KubernetesSettings, order: &Order) -> Vec<Value> {
+fn variables(settings: &KubernetesSettings, order: &Order, secret: &str) -> Vec<Value> {
     let mut variables = vec![json!({
         "name": AGENT_NAME,
         "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } },
     })];
     if order.token.is_some() {
-        let reference = json!({ "name": object_name(&order.run), "key": TOKEN_KEY });
+        let reference = json!({ "name": secret, "key": TOKEN_KEY });
         variables.push(json!({ "name": TOKEN, "valueFrom": { "secretKeyRef": reference } }));
     }
     let given = settings.env.iter();
@@ -253,16 +274,28 @@ fn variables(settings: &KubernetesSettings, order: &Order) -> Vec<Value> {
     variables
 }
 
-fn spread(spread: Spread, order: &Order) -> Option<Value> {
-    let unsatisfiable = match spread {
-        Spread::Preferred => "ScheduleAnyway",
-        Spread::Required => "DoNotSchedule",
-        Spread::None => return None,
-    };
-    Some(json!({
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": unsatisfiable,
-        "labelSelector": { "matchLabels": { super::labels::RUN: order.run } },
-    }))
+/// The field of a pod's specification that spreads pods over nodes. A spread that is required would not do for
+/// [`Spread::Required`]: it puts a second pod on each node once all of them have one.
+fn spread(spread: Spread, order: &Order) -> Option<(&'static str, Value)> {
+    let topology = "kubernetes.io/hostname";
+    let of_the_run = json!({ "matchLabels": { RUN: order.run } });
+    match spread {
+        Spread::Preferred => Some((
+            "topologySpreadConstraints",
+            json!([{
+                "maxSkew": 1,
+                "topologyKey": topology,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": of_the_run,
+            }]),
+        )),
+        Spread::Required => Some((
+            "affinity",
+            json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
+                "topologyKey": topology,
+                "labelSelector": of_the_run,
+            }] } }),
+        )),
+        Spread::None => None,
+    }
 }

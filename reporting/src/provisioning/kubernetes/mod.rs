@@ -1,7 +1,6 @@
 //! Kind `kubernetes`: the agents of a run are the pods of a Job.
 //!
-//! A run has one indexed Job and, if the coordinator has tokens, a Secret that the Job owns. Both are named after the run and
-//! labelled with it, the infrastructure and the coordinator (`labels.rs`), so that each coordinator finds and deletes only
+//! A run has one indexed Job and, if the coordinator has tokens, a Secret that the Job names and owns. Both are labelled with the run, the infrastructure and the coordinator (`labels.rs`), so that each coordinator finds and deletes only
 //! what is its own. `manifests.rs` makes them from the settings (`settings.rs`, `merge.rs`), `watch.rs` and `observed.rs`
 //! report what becomes of the pods, `errors.rs` says which answers of the API server are final.
 
@@ -13,6 +12,7 @@ mod manifests;
 mod merge;
 mod observed;
 mod pods;
+mod run_set;
 mod settings;
 mod watch;
 
@@ -23,16 +23,16 @@ use futures_util::future::{BoxFuture, FutureExt};
 use greylag_infra::RunId;
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
-use tokio::sync::{OnceCell, mpsc};
-use tokio::time::sleep;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep};
 
 use super::{MachineNews, Order, Provider, ProviderKind, ProvisionError};
-use crate::Token;
-use cluster::{Cluster, answered};
+use cluster::{ANSWER_TIMEOUT, Cluster, answered};
 use coordinator_id::CoordinatorId;
 use errors::KubernetesError;
-use labels::{Ownership, RUN, object_name};
+use labels::{Ownership, RUN, new_secret_name, object_name};
 use observed::{Observed, Seen};
+use run_set::RunSet;
 use watch::Watched;
 
 pub use settings::{KubernetesSettings, SettingsError};
@@ -42,6 +42,9 @@ const SEEN_QUEUE: usize = 64;
 /// Pause before looking again for a way to the cluster, such as a kubeconfig that is being written.
 const ACCESS_PAUSE: Duration = Duration::from_secs(5);
 
+/// Pause before looking again for a Job that may still come.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Makes agents as pods of a cluster.
 #[derive(Debug)]
 pub struct Kubernetes {
@@ -49,7 +52,12 @@ pub struct Kubernetes {
     infrastructure: String,
     /// Where the coordinator's id is.
     data_dir: PathBuf,
-    cluster: OnceCell<Cluster>,
+    /// The way to the cluster, once it was needed.
+    cluster: Mutex<Option<Cluster>>,
+    /// Runs whose Job was asked for without an answer: it may yet be made.
+    unanswered: RunSet,
+    /// Runs whose Job is being deleted by this coordinator.
+    given_back: RunSet,
 }
 
 impl Kubernetes {
@@ -59,66 +67,94 @@ impl Kubernetes {
             settings,
             infrastructure: infrastructure.to_owned(),
             data_dir: data_dir.to_owned(),
-            cluster: OnceCell::new(),
+            cluster: Mutex::default(),
+            unanswered: RunSet::default(),
+            given_back: RunSet::default(),
         }
     }
 
-    async fn cluster(&self) -> Result<&Cluster, KubernetesError> {
-        let find = async || {
-            let coordinator = CoordinatorId::of(&self.data_dir)?;
-            let owner = Ownership::new(&coordinator, &self.infrastructure);
-            Cluster::find(&self.settings, owner).await
-        };
-        self.cluster.get_or_try_init(find).await
+    async fn cluster(&self) -> Result<Cluster, KubernetesError> {
+        let mut known = self.cluster.lock().await;
+        if let Some(cluster) = &*known {
+            return Ok(cluster.clone());
+        }
+        let coordinator = CoordinatorId::of(&self.data_dir)?;
+        let owner = Ownership::new(&coordinator, &self.infrastructure);
+        let cluster = Cluster::find(&self.settings, owner).await?;
+        Ok(known.insert(cluster).clone())
+    }
+
+    /// Does something, and once more if the server no longer accepts the credentials, which may have been renewed since
+    /// they were read.
+    async fn with_access<T, F>(&self, act: impl Fn() -> F) -> Result<T, ProvisionError>
+    where
+        F: Future<Output = Result<T, KubernetesError>>,
+    {
+        match act().await {
+            Err(error) if error.is_unauthorized() => {
+                self.read_access_again().await;
+                Ok(act().await?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    async fn read_access_again(&self) {
+        *self.cluster.lock().await = None;
     }
 
     async fn create(&self, order: &Order) -> Result<(), KubernetesError> {
         let cluster = self.cluster().await?;
-        let job = manifests::job(&self.settings, &cluster.owner, order)?;
-        let name = object_name(&order.run);
-        let action = format!("create Job {name} in namespace {}", cluster.namespace);
-        let created = answered(&action, cluster.jobs.create(&PostParams::default(), &job)).await;
-        let (job, is_new) = match created {
-            Ok(job) => (job, true),
-            Err(error) if already_exists(&error) => {
-                (self.own_job(cluster, &order.run).await?, false)
-            }
-            Err(error) => return Err(error),
-        };
-        let Some(token) = &order.token else {
+        let job = self.create_job(&cluster, order).await?;
+        // A Job of an earlier process has a name of its own for it.
+        let (Some(token), Some(secret)) = (&order.token, manifests::secret_of(&job)) else {
             return Ok(());
         };
-        let created = self.create_secret(cluster, &order.run, &job, token).await;
-        match created {
-            // An earlier request made it: with a Job of ours that was there already, it is ours as well.
-            Err(error) if !is_new && already_exists(&error) => Ok(()),
-            Err(error) if already_exists(&error) => {
-                // Of somebody else. Without it the Job is of no use, and no later request shall take it for a sign
-                // that the Secret is ours.
-                self.delete_job(cluster, &job, &name).await?;
-                Err(KubernetesError::Foreign {
-                    kind: "Secret",
-                    name,
-                    namespace: cluster.namespace.clone(),
-                })
-            }
-            created => created,
+        let object = manifests::secret(&cluster.owner, &order.run, &job, secret, token);
+        let namespace = &cluster.namespace;
+        let action = format!("create Secret {secret} in namespace {namespace}");
+        let params = PostParams::default();
+        match answered(&action, cluster.secrets.create(&params, &object)).await {
+            // An earlier request made it.
+            Err(error) if already_exists(&error) => Ok(()),
+            created => created.map(drop),
         }
     }
 
-    async fn create_secret(
-        &self,
-        cluster: &Cluster,
-        run: &RunId,
-        job: &Job,
-        token: &Token,
-    ) -> Result<(), KubernetesError> {
-        let secret = manifests::secret(&cluster.owner, run, job, token);
-        let (name, namespace) = (object_name(run), &cluster.namespace);
-        let action = format!("create Secret {name} in namespace {namespace}");
-        let params = PostParams::default();
-        let created = cluster.secrets.create(&params, &secret);
-        answered(&action, created).await.map(drop)
+    /// The run's Job, also if an earlier request made it.
+    async fn create_job(&self, cluster: &Cluster, order: &Order) -> Result<Job, KubernetesError> {
+        let (run, namespace) = (&order.run, &cluster.namespace);
+        let secret = new_secret_name(run);
+        let job = manifests::job(&self.settings, &cluster.owner, order, &secret)?;
+        let name = object_name(run);
+        let action = format!("create Job {name} in namespace {namespace}");
+        // Remembered from before it is sent: whoever asks may be dropped meanwhile.
+        let is_first = self.unanswered.insert(run);
+        let created = answered(&action, cluster.jobs.create(&PostParams::default(), &job)).await;
+        match created {
+            Err(error) if already_exists(&error) => {
+                self.unanswered.remove(run);
+                let job = self.own_job(cluster, run).await?;
+                match job.metadata.deletion_timestamp {
+                    // Its pods are being deleted, too; the next one gets pods of its own.
+                    Some(_) => Err(KubernetesError::Ending {
+                        name,
+                        namespace: namespace.clone(),
+                    }),
+                    None => Ok(job),
+                }
+            }
+            Err(error) => {
+                if is_first && error.status().is_some() && error.is_final() {
+                    self.unanswered.remove(run);
+                }
+                Err(error)
+            }
+            Ok(job) => {
+                self.unanswered.remove(run);
+                Ok(job)
+            }
+        }
     }
 
     /// The Job of this name, if this coordinator made it for this run.
@@ -130,33 +166,44 @@ impl Kubernetes {
         if labels.is_some_and(|labels| cluster.owner.is_of(labels, run)) {
             return Ok(job);
         }
-        Err(KubernetesError::Foreign {
-            kind: "Job",
-            name,
-            namespace,
-        })
+        Err(KubernetesError::Foreign { name, namespace })
     }
 
     async fn delete(&self, run: &RunId) -> Result<(), KubernetesError> {
+        let _given_back = self.given_back.during(run);
         let cluster = self.cluster().await?;
-        let (name, namespace) = (object_name(run), &cluster.namespace);
-        let job = match self.own_job(cluster, run).await {
-            // The Secret went with the Job, or is about to.
-            Err(error) if is_gone(&error) => return Ok(()),
-            // Not ours to delete.
-            Err(KubernetesError::Foreign { .. }) => return Ok(()),
-            job => job?,
+        let until = Instant::now() + ANSWER_TIMEOUT;
+        let job = loop {
+            match self.own_job(&cluster, run).await {
+                Err(error) if is_gone(&error) => {}
+                // Not ours to delete.
+                Err(KubernetesError::Foreign { .. }) => return Ok(()),
+                job => break job?,
+            }
+            if !self.unanswered.contains(run) || Instant::now() >= until {
+                self.unanswered.remove(run);
+                // The Secret went with the Job, or is about to.
+                return Ok(());
+            }
+            sleep(LOOK_AGAIN).await;
         };
-        let action = format!("delete Secret {name} in namespace {namespace}");
-        let params = DeleteParams::default();
-        match answered(&action, cluster.secrets.delete(&name, &params)).await {
-            Err(error) if !is_gone(&error) => return Err(error),
-            _ => {}
+        self.delete_job(&cluster, &job, &object_name(run)).await?;
+        self.unanswered.remove(run);
+        if let Some(secret) = manifests::secret_of(&job) {
+            let action = format!("delete Secret {secret} in namespace {}", cluster.namespace);
+            let params = DeleteParams::default();
+            match answered(&action, cluster.secrets.delete(secret, &params)).await {
+                // It goes with its Job, only later.
+                Err(error) if !is_gone(&error) => {
+                    tracing::warn!(%run, %error, "the token of a run")
+                }
+                _ => {}
+            }
         }
-        self.delete_job(cluster, &job, &name).await
+        Ok(())
     }
 
-    /// Deletes just this Job; its pods and its Secret follow.
+    /// Deletes just this Job; its pods follow.
     async fn delete_job(
         &self,
         cluster: &Cluster,
@@ -189,48 +236,25 @@ impl Kubernetes {
     }
 
     async fn report(&self, run: &RunId, news: mpsc::Sender<MachineNews>) {
-        let cluster = loop {
-            match self.cluster().await {
-                Ok(cluster) => break cluster,
-                Err(error) => tracing::warn!(%run, %error, "pods cannot be followed"),
-            }
-            sleep(ACCESS_PAUSE).await;
-        };
-        let name = object_name(run);
-        let namespace = &cluster.namespace;
-        let pods = Watched {
-            api: cluster.pods.clone(),
-            what: format!("pods in namespace {namespace}"),
-            labels: Some(cluster.owner.selector_of(run)),
-            fields: None,
-            read: pods::read,
-        };
-        let job = Watched {
-            api: cluster.jobs.clone(),
-            what: format!("Jobs in namespace {namespace}"),
-            labels: Some(cluster.owner.selector_of(run)),
-            fields: None,
-            read: observed::read_job,
-        };
-        let warnings = Watched {
-            api: cluster.events.clone(),
-            what: format!("events in namespace {namespace}"),
-            labels: None,
-            // Events have no labels, and those of all pods cannot be selected by one field.
-            fields: Some("type=Warning".to_owned()),
-            read: observed::read_warning,
-        };
         let (seen, mut inbox) = mpsc::channel(SEEN_QUEUE);
         let watching = async {
-            tokio::join!(
-                pods.follow(&seen, Seen::Pods),
-                job.follow(&seen, Seen::Job),
-                warnings.follow(&seen, Seen::Warnings),
-            )
+            loop {
+                match self.cluster().await {
+                    Ok(cluster) => {
+                        watch(&cluster, run, &seen).await;
+                        self.read_access_again().await;
+                    }
+                    Err(error) => tracing::warn!(%run, %error, "pods cannot be followed"),
+                }
+                sleep(ACCESS_PAUSE).await;
+            }
         };
         let reporting = async {
-            let mut observed = Observed::of(name);
+            let mut observed = Observed::of(object_name(run));
             while let Some(seen) = inbox.recv().await {
+                if self.given_back.contains(run) {
+                    observed.is_given_back();
+                }
                 for one in observed.see(seen) {
                     if news.send(one).await.is_err() {
                         return;
@@ -239,9 +263,41 @@ impl Kubernetes {
             }
         };
         tokio::select! {
-            _ = watching => {}
+            () = watching => {}
             () = reporting => {}
         }
+    }
+}
+
+/// Reports what is seen of a run, until the server no longer accepts the credentials.
+async fn watch(cluster: &Cluster, run: &RunId, seen: &mpsc::Sender<Seen>) {
+    let namespace = &cluster.namespace;
+    let pods = Watched {
+        api: cluster.pods.clone(),
+        what: format!("pods in namespace {namespace}"),
+        labels: Some(cluster.owner.selector_of(run)),
+        fields: None,
+        read: pods::read,
+    };
+    let job = Watched {
+        api: cluster.jobs.clone(),
+        what: format!("Jobs in namespace {namespace}"),
+        labels: Some(cluster.owner.selector_of(run)),
+        fields: None,
+        read: observed::read_job,
+    };
+    let warnings = Watched {
+        api: cluster.events.clone(),
+        what: format!("events in namespace {namespace}"),
+        labels: None,
+        // Events have no labels, and those of all pods cannot be selected by one field.
+        fields: Some("type=Warning".to_owned()),
+        read: observed::read_warning,
+    };
+    tokio::select! {
+        () = pods.follow(seen, Seen::Pods) => {}
+        () = job.follow(seen, Seen::Job) => {}
+        () = warnings.follow(seen, Seen::Warnings) => {}
     }
 }
 
@@ -261,7 +317,7 @@ impl Provider for Kubernetes {
     }
 
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>> {
-        async { Ok(self.create(order).await?) }.boxed()
+        self.with_access(|| self.create(order)).boxed()
     }
 
     fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()> {
@@ -269,11 +325,11 @@ impl Provider for Kubernetes {
     }
 
     fn release<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<(), ProvisionError>> {
-        async { Ok(self.delete(run).await?) }.boxed()
+        self.with_access(|| self.delete(run)).boxed()
     }
 
     fn held(&self) -> BoxFuture<'_, Result<Vec<RunId>, ProvisionError>> {
-        async { Ok(self.runs().await?) }.boxed()
+        self.with_access(|| self.runs()).boxed()
     }
 }
 

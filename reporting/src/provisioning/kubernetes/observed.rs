@@ -36,6 +36,8 @@ pub(super) enum Seen {
 pub(super) struct JobState {
     parallelism: usize,
     failure: Option<String>,
+    /// Why it gets no pods for now: a queue such as Kueue's holds it back.
+    suspended: Option<String>,
 }
 
 /// What is kept of an event.
@@ -51,17 +53,17 @@ pub(super) fn read_job(job: &Job) -> Option<JobState> {
         .status
         .as_ref()
         .and_then(|status| status.conditions.as_ref());
-    let failed = conditions.into_iter().flatten().find(|one| {
-        matches!(one.type_.as_str(), "Failed" | "FailureTarget") && one.status == "True"
-    });
-    let failure = failed.map(|one| {
-        let reason = one.reason.as_deref().unwrap_or("Failed");
-        bounded(&said(reason, one.message.as_deref()))
-    });
+    let said_by = |types: &[&str]| {
+        let mut all = conditions.into_iter().flatten();
+        let one = all.find(|one| types.contains(&one.type_.as_str()) && one.status == "True")?;
+        let reason = one.reason.as_deref().unwrap_or(&one.type_);
+        Some(bounded(&said(reason, one.message.as_deref())))
+    };
     let parallelism = job.spec.as_ref().and_then(|spec| spec.parallelism);
     Some(JobState {
         parallelism: parallelism.and_then(|pods| usize::try_from(pods).ok())?,
-        failure,
+        failure: said_by(&["Failed", "FailureTarget"]),
+        suspended: said_by(&["Suspended"]),
     })
 }
 
@@ -78,12 +80,17 @@ pub(super) fn read_warning(event: &Event) -> Option<Warning> {
 pub(super) struct Observed {
     job: String,
     pods: BTreeMap<String, PodState>,
+    /// Whether these are all pods that there are.
+    pods_are_known: bool,
     /// The last warning about each pod that has not started.
     warnings: BTreeMap<String, String>,
     /// How many pods there are to be, once it is known.
     wanted: Option<usize>,
     job_failure: Option<String>,
+    job_is_suspended: Option<String>,
     job_is_gone: bool,
+    /// The Job goes because this coordinator deletes it.
+    is_given_back: bool,
     /// Why not all pods exist.
     creation: Option<String>,
     /// What cannot be watched now.
@@ -96,14 +103,22 @@ impl Observed {
         Self {
             job,
             pods: BTreeMap::new(),
+            pods_are_known: false,
             warnings: BTreeMap::new(),
             wanted: None,
             job_failure: None,
+            job_is_suspended: None,
             job_is_gone: false,
+            is_given_back: false,
             creation: None,
             unknown: BTreeMap::new(),
             reported: BTreeMap::new(),
         }
+    }
+
+    /// From now on the Job and its pods go as they are meant to.
+    pub(super) fn is_given_back(&mut self) {
+        self.is_given_back = true;
     }
 
     /// Takes in what was seen and gives what is new of it.
@@ -126,7 +141,16 @@ impl Observed {
                 Change::Gone(_) | Change::Unknown(_) => {}
             },
         }
+        // What was said of the creation of pods is over when all are there, and events stay for an hour.
+        if self.wanted.is_some_and(|wanted| self.pods.len() >= wanted) {
+            self.creation = None;
+        }
         self.news()
+    }
+
+    fn lacks_pods(&self) -> bool {
+        let all_exist = self.wanted.is_none_or(|wanted| self.pods.len() >= wanted);
+        self.pods_are_known && !all_exist && !self.is_given_back
     }
 
     fn is_known<T>(&mut self, what: &'static str, change: &Change<T>) -> bool {
@@ -141,6 +165,7 @@ impl Observed {
     fn see_pods(&mut self, change: Change<PodState>) {
         match change {
             Change::All(pods) => {
+                self.pods_are_known = true;
                 self.pods = pods
                     .into_iter()
                     .map(|pod| (pod.name.clone(), pod))
@@ -159,9 +184,6 @@ impl Observed {
         let pods = &self.pods;
         self.warnings
             .retain(|name, _| pods.get(name).is_some_and(has_not_started));
-        if self.wanted.is_some_and(|wanted| self.pods.len() >= wanted) {
-            self.creation = None;
-        }
     }
 
     fn see_job(&mut self, change: Change<JobState>) {
@@ -174,6 +196,7 @@ impl Observed {
             Change::Is(job) => {
                 self.wanted = Some(job.parallelism);
                 self.job_failure = job.failure;
+                self.job_is_suspended = job.suspended;
                 self.job_is_gone = false;
             }
             Change::Gone(_) => self.job_is_gone = true,
@@ -229,12 +252,15 @@ impl Observed {
         }
         let failure = match &self.job_failure {
             Some(failure) => Some(failure.clone()),
-            None if self.job_is_gone => Some("the Job was deleted".to_owned()),
+            None if self.job_is_gone && !self.is_given_back => {
+                Some("the Job was deleted".to_owned())
+            }
             None => None,
         };
         let waiting = || {
-            self.creation
-                .as_ref()
+            let suspended = self.job_is_suspended.as_ref();
+            suspended
+                .or(self.creation.as_ref().filter(|_| self.lacks_pods()))
                 .or_else(|| self.unknown.values().next())
         };
         let of_the_job = match failure {
@@ -264,6 +290,7 @@ mod tests {
         JobState {
             parallelism: 2,
             failure: failure.map(str::to_owned),
+            suspended: None,
         }
     }
 
@@ -338,6 +365,7 @@ mod tests {
                 .see(Seen::Job(Change::All(vec![job(None)])))
                 .is_empty()
         );
+        assert!(observed.see(Seen::Pods(Change::All(Vec::new()))).is_empty());
         let news = observed.see(warning("j", "FailedCreate", "exceeded quota: q"));
         assert_eq!(shown(&news), ["j waiting FailedCreate: exceeded quota: q"]);
         let one = pod("j-0-a", MachineState::Running, None);
@@ -348,6 +376,48 @@ mod tests {
         let other = pod("j-1-b", MachineState::Running, None);
         let news = observed.see(Seen::Pods(Change::Is(other)));
         assert_eq!(shown(&news), ["j-1-b running -", "j gone -"]);
+        // The event is still there, and listed again; and of pods that have ended one may be deleted.
+        let old = warning("j", "FailedCreate", "exceeded quota: q");
+        assert!(observed.see(old).is_empty());
+        let ended = pod("j-1-b", MachineState::Gone, None);
+        let news = observed.see(Seen::Pods(Change::Gone(ended)));
+        assert_eq!(shown(&news), ["j-1-b gone -"]);
+    }
+
+    #[test]
+    fn an_old_event_is_not_believed_before_the_pods_are_known() {
+        let mut observed = Observed::of("j".to_owned());
+        observed.see(Seen::Job(Change::All(vec![job(None)])));
+        let old = warning("j", "FailedCreate", "exceeded quota: q");
+        assert!(observed.see(old).is_empty());
+        let one = |name| pod(name, MachineState::Running, None);
+        let news = observed.see(Seen::Pods(Change::All(vec![one("j-0-a"), one("j-1-b")])));
+        assert_eq!(shown(&news), ["j-0-a running -", "j-1-b running -"]);
+    }
+
+    #[test]
+    fn a_job_that_is_suspended_says_so_until_it_is_not() {
+        let suspended: Job = serde_json::from_value(serde_json::json!({
+            "spec": { "parallelism": 2, "suspend": true, "template": {} },
+            "status": { "conditions": [{
+                "type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended",
+            }] },
+        }))
+        .unwrap();
+        let mut observed = Observed::of("j".to_owned());
+        let suspended = read_job(&suspended).unwrap();
+        let news = observed.see(Seen::Job(Change::Is(suspended)));
+        assert_eq!(shown(&news), ["j waiting JobSuspended: Job suspended"]);
+        let news = observed.see(Seen::Job(Change::Is(job(None))));
+        assert_eq!(shown(&news), ["j gone -"]);
+    }
+
+    #[test]
+    fn a_job_that_is_given_back_has_not_failed() {
+        let mut observed = Observed::of("j".to_owned());
+        observed.see(Seen::Job(Change::Is(job(None))));
+        observed.is_given_back();
+        assert!(observed.see(Seen::Job(Change::Gone(job(None)))).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::coordinator_id::CoordinatorId;
 use super::*;
+use crate::Token;
 use crate::provisioning::CoordinatorFile;
 
 const EVERYTHING: &str = r#"
@@ -33,6 +34,8 @@ name = "agent"
 volumeMounts = [{ name = "ca", mountPath = "/ca" }]
 "#;
 
+const SECRET: &str = "greylag-k3v9x0000000-abc";
+
 fn settings(text: &str) -> KubernetesSettings {
     let settings: KubernetesSettings = toml::from_str(text).unwrap();
     settings.check().unwrap();
@@ -49,6 +52,7 @@ fn order() -> Order {
         coordinator_url: "http://greylag:8089".to_owned(),
         token: Token::new("secret-token").ok(),
         accept_uploads: true,
+        agents_timeout: Duration::from_secs(300),
     }
 }
 
@@ -64,27 +68,35 @@ fn owner() -> Ownership {
 
 #[test]
 fn settings_make_a_job() {
-    let job = manifests::job(&settings(EVERYTHING), &owner(), &order()).unwrap();
+    let job = manifests::job(&settings(EVERYTHING), &owner(), &order(), SECRET).unwrap();
     insta::assert_json_snapshot!(job);
 }
 
 #[test]
 fn a_job_of_nothing_but_an_image_is_hardened() {
-    let job = manifests::job(&settings("image = \"x\""), &owner(), &order()).unwrap();
+    let job = manifests::job(&settings("image = \"x\""), &owner(), &order(), SECRET).unwrap();
     insta::assert_json_snapshot!(job);
 }
 
 #[test]
 fn the_secret_is_owned_by_its_job() {
     let owner = owner();
-    let mut job = manifests::job(&settings("image = \"x\""), &owner, &order()).unwrap();
+    let mut job = manifests::job(&settings("image = \"x\""), &owner, &order(), SECRET).unwrap();
     job.metadata.uid = Some("1-2-3".to_owned());
     let token = order().token.unwrap();
-    let secret = json!(manifests::secret(&owner, &order().run, &job, &token));
+    let secret = json!(manifests::secret(
+        &owner,
+        &order().run,
+        &job,
+        SECRET,
+        &token
+    ));
     let expected = json!([{
         "apiVersion": "batch/v1", "kind": "Job", "name": "greylag-k3v9x0000000", "uid": "1-2-3",
     }]);
     assert_eq!(secret["metadata"]["ownerReferences"], expected);
+    assert_eq!(secret["metadata"]["name"], SECRET);
+    assert_eq!(manifests::secret_of(&job), Some(SECRET));
     assert_eq!(secret["stringData"], json!({ "token": "secret-token" }));
 }
 
@@ -94,14 +106,24 @@ fn a_job_without_a_token_asks_for_no_secret() {
         token: None,
         ..order()
     };
-    let job = manifests::job(&settings("image = \"x\""), &owner(), &order).unwrap();
+    let job = manifests::job(&settings("image = \"x\""), &owner(), &order, SECRET).unwrap();
     assert!(!json!(job).to_string().contains("secretKeyRef"));
+}
+
+#[test]
+fn agents_wait_at_least_as_long_as_their_run() {
+    let order = Order {
+        agents_timeout: Duration::from_secs(7_200),
+        ..order()
+    };
+    let job = manifests::job(&settings("image = \"x\""), &owner(), &order, SECRET).unwrap();
+    assert!(json!(job).to_string().contains("--idle-timeout=7200s"));
 }
 
 #[test]
 fn own_labels_cannot_be_replaced() {
     let text = "image = \"x\"\n[pod_template.metadata.labels]\n\"greylag/run\" = \"another\"\n";
-    let job = manifests::job(&settings(text), &owner(), &order()).unwrap();
+    let job = manifests::job(&settings(text), &owner(), &order(), SECRET).unwrap();
     let labels = job.spec.unwrap().template.metadata.unwrap().labels.unwrap();
     assert_eq!(labels[RUN], "k3v9x0000000");
 }

@@ -59,12 +59,8 @@ impl<K, T> Watched<K, T>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    /// Reports what is and what becomes, until the future is dropped.
-    pub(super) async fn follow<S>(
-        &self,
-        changes: &mpsc::Sender<S>,
-        wrap: fn(Change<T>) -> S,
-    ) -> std::convert::Infallible {
+    /// Reports what is and what becomes, until the server no longer accepts the credentials or the future is dropped.
+    pub(super) async fn follow<S>(&self, changes: &mpsc::Sender<S>, wrap: fn(Change<T>) -> S) {
         let mut pause = PAUSE;
         loop {
             let began = Instant::now();
@@ -76,9 +72,12 @@ where
                 Ok(()) => pause,
                 Err(Stopped::NotWanted) => pending().await,
                 Err(Stopped::By(error)) => {
-                    let is_final = error.is_final();
+                    let (is_final, is_unauthorized) = (error.is_final(), error.is_unauthorized());
                     // Whether it is still wanted, the next answer finds out.
                     let _ = changes.send(wrap(Change::Unknown(error.to_string()))).await;
+                    if is_unauthorized {
+                        return;
+                    }
                     if is_final { REFUSED_PAUSE } else { pause }
                 }
             };

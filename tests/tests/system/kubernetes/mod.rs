@@ -65,6 +65,7 @@ impl Asked {
                 coordinator_url: "http://127.0.0.1:1".to_owned(),
                 token: Token::new("token-of-the-run").ok(),
                 accept_uploads: false,
+                agents_timeout: SOON,
             },
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use greylag_reporting::provisioning::{MachineState, Provider};
-use greylag_tests::{KubernetesStandIn, Permission};
+use greylag_tests::{KubernetesStandIn, Permission, wait};
 use serde_json::Value;
 
 use super::{Asked, coordinator};
 use crate::deploy::{assert_valid, deploy, read_yaml};
-use crate::support::greylag;
+use crate::support::{SOON, greylag};
 
 /// Everything that the manifests' Role allows.
 async fn allowed() -> BTreeSet<Permission> {
@@ -68,5 +68,15 @@ async fn the_role_allows_what_is_used_and_the_job_is_valid() {
 
     asked.provider.held().await.expect("a list");
     asked.release().await;
-    assert_eq!(cluster.used(), allowed().await);
+    let allowed = allowed().await;
+    // What follows the run lists and watches as soon as it comes to it.
+    wait::until("everything that is allowed to be used", SOON, async || {
+        let used = cluster.used();
+        if used == allowed {
+            Ok(())
+        } else {
+            Err(format!("{used:?}"))
+        }
+    })
+    .await;
 }

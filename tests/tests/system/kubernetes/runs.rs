@@ -105,6 +105,8 @@ async fn a_run_gets_its_agents_as_pods_and_leaves_nothing() {
     site.wait_for_log(&id, "the machines have been given back")
         .await;
     site.wait_until_nothing_is_left().await;
+    let log = site.coordinator.api().log(&id).await;
+    assert!(!log.contains("the Job was deleted"), "{log}");
     let Site {
         coordinator, nginx, ..
     } = site;
