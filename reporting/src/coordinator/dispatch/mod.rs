@@ -177,7 +177,7 @@ pub(super) fn choose_agents(
     Ok(Chosen { agents, warnings })
 }
 
-/// What to say where agents that are free take no part, because there is no worker for them.
+/// The warning where free agents take no part, because the workers are fewer than the agents.
 fn too_few_workers(test: &LoadTest, chosen: usize, free: usize) -> Option<String> {
     if chosen >= free {
         return None;

@@ -107,7 +107,7 @@ impl ProcessMark {
     }
 }
 
-/// When a process started. None where there is no such file.
+/// When a process started; none if its file is missing.
 fn started(id: i32) -> Option<u64> {
     field(&Path::new("/proc").join(id.to_string()), 22)
 }

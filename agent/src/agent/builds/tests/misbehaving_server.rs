@@ -1,4 +1,4 @@
-//! A server of files that answers each request as it is told to.
+//! A server of files that answers each request as its test says.
 
 use std::sync::{Arc, Mutex};
 

@@ -66,7 +66,7 @@ fn machines_that_are_not_there_yet_are_counted_and_named_with_their_reason() {
     let full = "Unschedulable: 0/3 nodes are available";
     let line = note("load-0", Waiting, Some(full));
     assert_eq!(line, Some(format!("load-0 waiting: {full}")));
-    assert_eq!(note("load-0", Waiting, Some(full)), None, "it is no news");
+    assert_eq!(note("load-0", Waiting, Some(full)), None, "nothing changed");
     assert_eq!(board.said_of(&run), Some(format!("load-0 waiting: {full}")));
     let line = note("load-0", Waiting, Some("0/5 nodes"));
     assert_eq!(line.as_deref(), Some("load-0: 0/5 nodes"));
