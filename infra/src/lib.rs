@@ -29,9 +29,9 @@ pub use load_test::{
     keys_of_files, target_of, toml_errors,
 };
 pub use profile::{
-    Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
-    UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight, distribute_workers,
-    equal_weights, own_users, workers_by_cores,
+    Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, Phases, ProfileError, ProfileStep,
+    RateStep, UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight,
+    distribute_workers, equal_weights, own_users, workers_by_cores,
 };
 pub use protocol::{
     Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,
