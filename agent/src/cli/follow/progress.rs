@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Pause between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// The same while the run waits and what it waits for stays the same.
+const WAITING_LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Shows progress, which never goes back: a run that has ended took until its last user ended, and until that is
 /// known the clock keeps running.
@@ -50,7 +52,11 @@ impl ProgressDisplay {
             }
             Shape::Lines { last, waited_for } => {
                 let is_news = progress.waiting != *waited_for;
-                if is_news || last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                let pause = match progress.waiting {
+                    Some(_) => WAITING_LINE_EVERY,
+                    None => LINE_EVERY,
+                };
+                if is_news || last.is_none_or(|last| last.elapsed() >= pause) {
                     *last = Some(Instant::now());
                     waited_for.clone_from(&progress.waiting);
                     eprintln!("{elapsed}  {rest}");
