@@ -37,7 +37,7 @@ pub enum StoreError {
     NothingThere { path: PathBuf },
     #[error("{} is not a Greylag database or is damaged ({reason}); move greylag.sqlite, greylag.sqlite-wal and greylag.sqlite-shm away and put a backup in their place, or set --data to another directory", .path.display())]
     Damaged { path: PathBuf, reason: String },
-    #[error("there is no run {0}")]
+    #[error("run {0} was not found")]
     UnknownRun(RunId),
     #[error(transparent)]
     UnknownEndpoint(#[from] UnknownEndpoint),

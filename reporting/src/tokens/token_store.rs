@@ -87,7 +87,7 @@ pub enum CreateTokenError {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum RevokeTokenError {
-    #[error("there is no token `{}`", cut(.0.as_str(), MAX_SHOWN_BYTES))]
+    #[error("token `{}` was not found", cut(.0.as_str(), MAX_SHOWN_BYTES))]
     Unknown(TokenId),
     #[error(
         "the token lets in no longer, but that cannot be saved, so that it would again after a restart; the coordinator's log says why"
@@ -392,7 +392,7 @@ mod tests {
         assert!(held.revoked.is_cancelled());
         assert_eq!(tokens.check(token.as_bytes()), None);
         let again = tokens.revoke(&id).await.unwrap_err();
-        assert_eq!(again.to_string(), format!("there is no token `{id}`"));
+        assert_eq!(again.to_string(), format!("token `{id}` was not found"));
         tokens.inner.store.close().await;
         drop(tokens);
         let tokens = tokens_of(dir.path()).await;

@@ -35,11 +35,11 @@ const INSUFFICIENT_SCOPE: HeaderValue =
 pub(super) enum WebError {
     #[error("there is no page at this address; the front page is at {base}/")]
     NoSuchPage { base: String },
-    #[error("there is no such file among the page's assets")]
+    #[error("this file is not one of the page's assets")]
     NoSuchAsset,
-    #[error("there is no such file; available: stats, failures, exceptions and stats_history")]
+    #[error("the file was not found; available: stats, failures, exceptions and stats_history")]
     NoSuchCsvFile,
-    #[error("there is no run `{0}`; the front page lists all runs")]
+    #[error("run `{0}` was not found; the front page lists all runs")]
     NoSuchRun(RunId),
     #[error("this method is not allowed here; the Allow header lists those that are")]
     MethodNotAllowed,

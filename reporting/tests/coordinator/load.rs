@@ -19,7 +19,10 @@ async fn users_change_while_running_and_survive_a_restart() {
         .change_users(&"nosuchrun".into(), 5, Duration::ZERO)
         .await;
     let refusal = unknown.unwrap_err().to_string();
-    assert!(refusal.contains("no run `nosuchrun`"), "{refusal}");
+    assert!(
+        refusal.contains("run `nosuchrun` was not found"),
+        "{refusal}"
+    );
     let run_id = begin(&site, &mut agent).await;
     let too_many = site
         .coordinator

@@ -232,7 +232,7 @@ async fn each_error_has_its_message_and_starts_nothing() {
         (
             format!("{{{host},\"infrastructure\":\"nowhere\"}}"),
             422,
-            "no infrastructure named `nowhere`",
+            "infrastructure `nowhere` was not found",
         ),
         (
             format!("{{{host}}}"),
@@ -285,7 +285,7 @@ async fn each_error_has_its_message_and_starts_nothing() {
         assert!(
             answer
                 .error_message()
-                .contains("there is no run `nosuchrun`"),
+                .contains("run `nosuchrun` was not found"),
             "{path}"
         );
     }

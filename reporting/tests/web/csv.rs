@@ -285,7 +285,7 @@ async fn what_does_not_exist_has_its_message() {
         ),
         (
             "/api/v1/runs/nosuchrun/csv/stats".to_owned(),
-            "there is no run `nosuchrun`",
+            "run `nosuchrun` was not found",
         ),
     ] {
         let answer = site.get(&path).await;

@@ -79,7 +79,7 @@ async fn what_cannot_begin_is_refused_before_it_waits() {
         (
             "infrastructure",
             json!("nowhere"),
-            "there is no infrastructure named `nowhere`",
+            "infrastructure `nowhere` was not found",
         ),
     ] {
         let mut body = body.clone();

@@ -275,7 +275,7 @@ async fn start_coordinator(data_dir: &DataDir) -> Result<Coordinator, Failure> {
         }
     }
     Err(in_use.map_or_else(
-        || Failure::failed("there is no directory for results"),
+        || Failure::failed("the directory for results is missing"),
         Failure::bad_input,
     ))
 }

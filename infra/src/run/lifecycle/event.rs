@@ -146,7 +146,7 @@ pub enum RunEffect {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum StopRefused {
-    #[error("there is no run `{0}`; the list of runs shows each run's id")]
+    #[error("run `{0}` was not found; the list of runs shows each run's id")]
     Unknown(RunId),
     #[error("the run is already over ({0})")]
     Over(&'static str),
@@ -156,7 +156,7 @@ pub enum StopRefused {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ChangeRefused {
-    #[error("there is no run `{0}`; the list of runs shows each run's id")]
+    #[error("run `{0}` was not found; the list of runs shows each run's id")]
     Unknown(RunId),
     #[error("the run has not started yet; change its users once it is running")]
     NotYet,

@@ -25,7 +25,7 @@ pub enum StartRefused {
     Invalid(#[from] LoadTestErrors),
     #[error(transparent)]
     Misfit(#[from] MisfitError),
-    #[error("there is no infrastructure named `{name}`; {known}")]
+    #[error("infrastructure `{name}` was not found; {known}")]
     UnknownInfrastructure { name: String, known: String },
     #[error(
         "no agent is connected to infrastructure `{0}`; start one with `greylag agent --coordinator URL --infrastructure {0}`"
@@ -314,7 +314,7 @@ fn check_builds(
 fn known_names<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> String {
     let names: Vec<_> = names.take(20).collect();
     if names.is_empty() {
-        format!("there are no {what} yet")
+        format!("no {what} yet")
     } else {
         format!("available {what}: {}", names.join(", "))
     }

@@ -264,7 +264,9 @@ impl Job {
             match self.coordinator.tokens().create(grant).await {
                 Ok((_, token)) => return token,
                 Err(error) => {
-                    self.obstacle(Some(format!("there is no token for the agents: {error}")));
+                    self.obstacle(Some(format!(
+                        "cannot create a token for the agents: {error}"
+                    )));
                     tokio::time::sleep(SAVE_AGAIN).await;
                 }
             }

@@ -205,7 +205,7 @@ fn each_snapshot_of_a_batch_has_an_answer_of_its_own() {
         Ok(SaveOutcome::Gap { expected: 2 }),
         refused("it refers to worker 0, which is not one of this agent's"),
         refused("the agent is not part of run r"),
-        refused("there is no run s"),
+        refused("run s was not found"),
         Ok(SaveOutcome::Saved),
         refused("the agent sent more after it had ended its part of run r"),
         Ok(SaveOutcome::Saved),
@@ -363,7 +363,7 @@ fn late_results_that_come_put_off_when_no_more_are_taken() {
     assert!(late_until >= last + LATE_RESULTS, "{late_until:?}");
     state.clock = WallClock::showing(late_until);
     let outcomes = save_batch(&mut state, vec![("a", snapshot(3))]);
-    assert_eq!(outcomes, [Err("there is no run r".to_owned())]);
+    assert_eq!(outcomes, [Err("run r was not found".to_owned())]);
 }
 
 #[test]

@@ -180,7 +180,7 @@ pub(in crate::web) async fn upload_piece(
     responses(
         (status = 200, description = "The program", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, description = "The rest of the program", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 404, description = "There is no such build", body = ErrorBody),
+        (status = 404, description = "The build was not found", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn download_build(
@@ -236,7 +236,7 @@ pub(in crate::web) async fn download_build(
     params(("sha256" = String, Path, description = "SHA-256 of the program")),
     responses(
         (status = 204, description = "It is deleted"),
-        (status = 404, description = "There is no such build", body = ErrorBody),
+        (status = 404, description = "The build was not found", body = ErrorBody),
         (status = 409, description = "A run in progress is of it", body = ErrorBody),
     ),
 )]

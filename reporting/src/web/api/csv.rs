@@ -64,7 +64,7 @@ const MAY_CHANGE_S: u32 = 5;
     params(("id" = String, Path, description = "Identifier of the run"), ("file" = inline(CsvFile), Path, description = "Which file"), CsvQuery, ScopeQuery),
     responses(
         (status = 200, description = "The file", body = String, content_type = "text/csv", headers(("greylag-next-second" = u32, description = "Of a history from a second on: the second to ask for next"))),
-        (status = 404, description = "There is no such run, file, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, file, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]

@@ -42,7 +42,7 @@ pub(in crate::web) struct LinesQuery {
     params(("id" = String, Path, description = "Identifier of the run"), LinesQuery, ScopeQuery),
     responses(
         (status = 200, description = "The lines", body = LogLines),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]

@@ -95,7 +95,7 @@ pub(in crate::web) async fn list_runs(
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
         (status = 204, description = "It is deleted"),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
         (status = 409, description = "It is still running", body = ErrorBody),
     ),
 )]
@@ -153,7 +153,7 @@ pub(in crate::web) async fn start_run(
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
         (status = 202, description = "Its last results still arrive", body = RunStopping),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
         (status = 409, description = "It is over", body = ErrorBody),
     ),
 )]
@@ -179,7 +179,7 @@ pub(in crate::web) async fn stop_run(
     request_body = ChangeRequest,
     responses(
         (status = 202, description = "Users start or stop from now on", body = UsersChanging),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
         (status = 409, description = "It is not running", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 422, description = "The change is not valid", body = ErrorBody),
@@ -206,7 +206,7 @@ pub(in crate::web) async fn change_users(
     params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
     responses(
         (status = 200, description = "The page as data", body = RunView),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
@@ -229,7 +229,7 @@ pub(in crate::web) async fn run(
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
         (status = 200, description = "Whether nothing is known to be missing", body = SummaryCompleteness),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn completeness(
@@ -248,7 +248,7 @@ pub(in crate::web) async fn completeness(
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
         (status = 200, description = "Its progress", body = Progress),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn progress(
@@ -297,7 +297,7 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
     params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
     responses(
         (status = 200, description = "The tables", body = String, content_type = "text/plain"),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
@@ -337,7 +337,7 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
     params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
     responses(
         (status = 200, description = "The log", body = String, content_type = "text/plain"),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]

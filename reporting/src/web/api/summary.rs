@@ -55,7 +55,7 @@ impl SummaryQuery {
     params(("id" = String, Path, description = "Identifier of the run"), SummaryQuery, ScopeQuery),
     responses(
         (status = 200, description = "The summary", body = Summary),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]

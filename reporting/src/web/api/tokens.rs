@@ -88,7 +88,7 @@ pub(in crate::web) async fn create_token(
     params(("id" = String, Path, description = "Identifier of the token, as the list has it")),
     responses(
         (status = 204, description = "It is revoked"),
-        (status = 404, description = "There is no such token", body = ErrorBody),
+        (status = 404, description = "The token was not found", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn revoke_token(

@@ -60,7 +60,7 @@ pub(in crate::web) struct EventsQuery {
     params(("id" = String, Path, description = "Identifier of the run")),
     responses(
         (status = 200, description = "Server-sent events", body = Object, content_type = "text/event-stream"),
-        (status = 404, description = "There is no such run", body = ErrorBody),
+        (status = 404, description = "The run was not found", body = ErrorBody),
     )
 )]
 pub(in crate::web) async fn run_events(
