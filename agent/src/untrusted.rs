@@ -1,14 +1,22 @@
-//! What to do about a certificate that is not trusted.
+//! What to do about a connection that cannot be encrypted.
 
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, InvalidMessage};
 
-/// What is wrong with a server's certificate and how to mend it, if that is why something failed.
+/// What is wrong with a server's certificate, or with its address, and how to mend it, if that is why something failed.
 pub(crate) fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
-    let rustls::Error::InvalidCertificate(cause) = tls_error(error)? else {
-        return None;
+    let cause = match tls_error(error)? {
+        rustls::Error::InvalidCertificate(cause) => cause,
+        // What it sent is not a record of TLS.
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            return Some(
+                "it does not speak HTTPS on this port; use an address that begins with http://"
+                    .to_owned(),
+            );
+        }
+        _ => return None,
     };
     Some(match cause {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -62,6 +70,9 @@ mod tests {
             let message = untrusted(&wrapped(cause)).unwrap();
             assert!(message.contains(says), "{message}");
         }
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        let message = untrusted(&io::Error::other(plain)).unwrap();
+        assert!(message.contains("begins with http://"), "{message}");
         assert_eq!(untrusted(&io::Error::other("reset")), None);
         assert_eq!(untrusted(&rustls::Error::DecryptError), None);
     }

@@ -1,9 +1,10 @@
 //! The coordinator's own TLS: page, API and agents on one port, and a certificate that is read again.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use greylag_tests::{Greylag, Nginx, Process, START_TIMEOUT, heavy, wait};
+use greylag_tests::{Cluster, Greylag, Nginx, Process, START_TIMEOUT, heavy, wait};
 use reqwest::{Certificate, Client};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -85,6 +86,8 @@ async fn page_agents_and_runs_are_encrypted_and_the_certificate_changes_meanwhil
     }
     let with_first = client(&first);
     assert_eq!(status(&with_first, &url).await, Some(200));
+    let open_key = "everyone on this machine may read the private key";
+    assert!(coordinator.output().contains(open_key), "{coordinator:?}");
 
     // Signing in makes a cookie for encrypted connections only.
     let signed_in = with_first
@@ -143,8 +146,12 @@ async fn page_agents_and_runs_are_encrypted_and_the_certificate_changes_meanwhil
     log_has(&coordinator, "the old one is still served").await;
     assert_eq!(status(&client(&first), &url).await, Some(200));
     let second = self_signed(directory);
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(directory.join("key.pem"), private).expect("ours");
     coordinator.signal(Signal::HUP);
     log_has(&coordinator, "the certificate was read again").await;
+    let warnings = coordinator.output().matches(open_key).count();
+    assert_eq!(warnings, 1, "the new key is private");
     assert_eq!(status(&client(&second), &url).await, Some(200));
     assert_eq!(
         status(&client(&first), &url).await,
@@ -176,6 +183,20 @@ async fn page_agents_and_runs_are_encrypted_and_the_certificate_changes_meanwhil
     let runs = ["runs", "--coordinator", &plain, "--token", TOKEN];
     let ended = greylag.run(&runs, SOON).await;
     assert!(ended.stderr.contains("https://"), "{ended:?}");
+
+    // And where plain HTTP is spoken and HTTPS expected.
+    let plain = Cluster::start_with(&greylag, &["--token", TOKEN]).await;
+    let encrypted = plain.api().url().replace("http://", "https://");
+    let runs = ["runs", "--coordinator", &encrypted, "--token", TOKEN];
+    let ended = greylag.run(&runs, SOON).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("begins with http://"), "{ended:?}");
+    let mut astray = agent("cert.pem", &encrypted);
+    astray
+        .wait_for_output("the cure", SOON, |text| {
+            text.contains("begins with http://").then_some(())
+        })
+        .await;
 
     coordinator.signal(Signal::TERM);
     let ended = coordinator.wait(SOON).await;

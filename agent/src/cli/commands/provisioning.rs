@@ -89,3 +89,71 @@ fn url_for_agents(
         is_one.then(|| Url::parse(&listens).ok()).flatten()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(
+        file: &str,
+        listens: &str,
+        scheme: &'static str,
+        public: Option<&str>,
+    ) -> Option<String> {
+        let infrastructure = "[infrastructures.lab]\nkind = \"machines\"\n";
+        let file = CoordinatorFile::from_toml(&file.replace("LAB", infrastructure)).unwrap();
+        let public = public.map(|url| url.parse().unwrap());
+        let places = Places {
+            address: listens.parse().unwrap(),
+            scheme,
+            public: &PublicAddress::new(public, None).unwrap(),
+            data_dir: Path::new("data"),
+            accept_uploads: false,
+        };
+        let url = url_for_agents(&file.infrastructures["lab"], &file, &places);
+        url.map(String::from)
+    }
+
+    #[test]
+    fn agents_dial_what_is_said_or_where_the_coordinator_listens() {
+        let (one, all) = ("10.0.0.1:8089", "0.0.0.0:8089");
+        for (file, listens, scheme, public, expected) in [
+            ("LAB", one, "http", None, Some("http://10.0.0.1:8089/")),
+            // Its own TLS.
+            ("LAB", one, "https", None, Some("https://10.0.0.1:8089/")),
+            (
+                "LAB",
+                "[fd00::1]:443",
+                "https",
+                None,
+                Some("https://[fd00::1]/"),
+            ),
+            ("LAB", all, "https", None, None),
+            // A proxy's.
+            (
+                "LAB",
+                all,
+                "http",
+                Some("https://load.example/g"),
+                Some("https://load.example/g"),
+            ),
+            (
+                "coordinator_url = \"https://a\"\nLAB",
+                all,
+                "http",
+                Some("https://b"),
+                Some("https://a/"),
+            ),
+            (
+                "coordinator_url = \"https://a\"\nLABcoordinator_url = \"http://c:80\"",
+                one,
+                "https",
+                None,
+                Some("http://c/"),
+            ),
+        ] {
+            let found = url(file, listens, scheme, public);
+            assert_eq!(found.as_deref(), expected, "{file}");
+        }
+    }
+}
