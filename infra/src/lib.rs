@@ -39,8 +39,8 @@ pub use protocol::{
 };
 pub use registry::{
     Admission, AgentIdentity, AgentView, ConnectionStatus, InfrastructureError, InfrastructureView,
-    Joined, MAX_AGENTS, MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER,
-    ScenarioList, SecretOption, check_infrastructure_name,
+    Joined, MAX_AGENTS, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER, ScenarioList, SecretOption,
+    SharedBudget, check_infrastructure_name,
 };
 pub use run::{
     CHANGE_DELAY, ChangeRefused, Completeness, Coverage, END_GRACE, Gap, GapCause, LATE_RESULTS,

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use greylag_infra::{
-    ClientKind, DeclaredRequest, DeclaredScenario, RunPhase, RunRecord, Secret, SetUpData,
+    ClientKind, DeclaredRequest, DeclaredScenario, RunPhase, RunRecord, Secret, SecretOption,
+    SetUpData,
 };
 use greylag_reporting::Store;
 use support::run;
@@ -85,8 +86,13 @@ fn secretive(id: &str) -> RunRecord {
 async fn secrets_are_in_no_file_once_the_run_is_over() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let pin = ("shop".to_owned(), "pin".to_owned());
-    store.save_secret_options(vec![pin]).await.unwrap();
+    let pin = SecretOption {
+        scenario: "shop".to_owned(),
+        option: "pin".to_owned(),
+        token: Some("t1".to_owned()),
+    };
+    store.save_secret_options(vec![pin.clone()]).await.unwrap();
+    assert_eq!(store.secret_options().await.unwrap(), [pin]);
     let mut record = store.create_run(secretive("r")).await.unwrap();
     let made = SetUpData::from(SECRET.repeat(5_000).into_bytes());
     store.save_set_up_data(&"r".into(), made).await.unwrap();

@@ -5,8 +5,10 @@
 
 mod admission;
 mod names;
+mod room;
 mod scenario_list;
 mod secret_options;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Deref;
@@ -20,16 +22,16 @@ use crate::protocol::{Hello, PING_INTERVAL_S};
 pub use admission::Admission;
 use names::MAX_NAME_BYTES;
 pub use names::{InfrastructureError, check_infrastructure_name};
+use room::Newcomer;
 pub use scenario_list::ScenarioList;
 pub use secret_options::SecretOption;
 use secret_options::SecretOptions;
+pub use shares::SharedBudget;
 
 /// Most infrastructures of one coordinator.
 pub const MAX_INFRASTRUCTURES: usize = 1_000;
-/// Most agents kept per infrastructure; the longest disconnected are forgotten first.
+/// Most agents kept. Those that are gone and take part in no active run are forgotten first, the longest unheard of them before others.
 pub const MAX_AGENTS: usize = 10_000;
-/// Most agents kept in all; the longest disconnected are forgotten first.
-pub const MAX_AGENTS_IN_ALL: usize = 10_000;
 /// Most bytes of memory for the scenarios of all agents; those of agents that are gone make room first.
 const MAX_SCENARIO_BYTES: usize = 64 * 1024 * 1024;
 /// How long an infrastructure is kept that was only named by agents and in which nothing ran, after its last agent
@@ -270,11 +272,11 @@ impl Registry {
     /// # Errors
     /// The infrastructure's or agent's name is bad, or there are too many infrastructures or agents.
     pub fn join(&mut self, hello: &Hello, now: WallTime) -> Result<Joined, InfrastructureError> {
-        self.join_as(hello, Admission::default(), |_| true, now)
+        self.join_as(hello, Admission::default(), |_| false, now)
     }
 
-    /// The same with what it was let in with. Those that it may not replace keep their names, heard or not: whoever takes the
-    /// name of an agent that takes part in a run ends its part.
+    /// The same with what it was let in with. Agents that are in an active run are not forgotten, and those of another token keep their
+    /// names, heard or not: whoever takes the name of an agent that takes part in a run ends its part.
     ///
     /// # Errors
     /// As [`Self::join`].
@@ -282,15 +284,21 @@ impl Registry {
         &mut self,
         hello: &Hello,
         admission: Admission,
-        may_replace: impl Fn(&AgentView) -> bool,
+        is_in_run: impl Fn(&AgentId) -> bool,
         now: WallTime,
     ) -> Result<Joined, InfrastructureError> {
         check_infrastructure_name(&hello.name)?;
         let agent_id = hello.secret.agent_id();
         let scenarios = ScenarioList::of(&hello.scenarios);
         let scenarios = scenarios.edited(|list| self.secret_options.hide_in(list));
-        let scenarios = self.shared_list(&agent_id, scenarios)?;
-        self.make_room_for(&agent_id)?;
+        let newcomer = Newcomer {
+            id: &agent_id,
+            token: admission.token.as_deref(),
+            is_in_run: &is_in_run,
+        };
+        self.check_shares(&newcomer, &hello.infrastructure, &scenarios)?;
+        let scenarios = self.shared_list(&newcomer, scenarios)?;
+        self.make_room_for(&newcomer)?;
         match self.add(&hello.infrastructure) {
             Ok(()) | Err(InfrastructureError::Exists(_)) => {}
             Err(error) => return Err(error),
@@ -307,16 +315,12 @@ impl Registry {
             .expect("the infrastructure was created above or already existed");
         let others = || agents.values().filter(|agent| agent.id != agent_id);
         let is_connected = |agent: &&AgentView| agent.status == ConnectionStatus::Connected;
-        if others().filter(is_connected).count() >= MAX_AGENTS {
-            return Err(InfrastructureError::TooManyAgents(
-                hello.infrastructure.clone(),
-            ));
-        }
         // A connection whose other end has died seems to be there until the lease is over.
         let taken = || {
             let stays = |agent: &&AgentView| {
                 let is_heard = is_connected(agent) && !agent.is_silent(now);
-                is_heard || !may_replace(agent)
+                let is_of_token = agent.admission.token == admission.token;
+                is_heard || (!is_of_token && is_in_run(&agent.id))
             };
             let staying = others().filter(stays);
             staying.map(|agent| agent.name.as_str())
@@ -341,6 +345,7 @@ impl Registry {
         if let Some(id) = &replaced {
             agents.remove(id);
         }
+        let token = admission.token.clone();
         let version = cut(&hello.version, MAX_NAME_BYTES).into_owned();
         agents.insert(
             agent_id.clone(),
@@ -366,19 +371,8 @@ impl Registry {
                 unsaved_us: 0,
             },
         );
-        while agents.len() > MAX_AGENTS {
-            let oldest = agents
-                .values()
-                .filter(|agent| agent.status != ConnectionStatus::Connected)
-                .min_by_key(|agent| agent.last_heard)
-                .map(|agent| agent.id.clone());
-            match oldest {
-                Some(id) => agents.remove(&id),
-                None => break,
-            };
-        }
         // Only now: a hello that is refused makes nothing secret.
-        if self.secret_options.learn(&scenarios) {
+        if self.secret_options.learn(&scenarios, token.as_deref()) {
             self.hide_secrets();
         }
         Ok(Joined { name, replaced })
@@ -403,61 +397,6 @@ impl Registry {
             };
             Arc::make_mut(&mut agent.identity).scenarios = hidden;
         }
-    }
-
-    /// The same list as another agent's if there is one, so that it is kept once.
-    fn shared_list(
-        &mut self,
-        agent_id: &AgentId,
-        list: ScenarioList,
-    ) -> Result<ScenarioList, InfrastructureError> {
-        if let Some(known) = self.all().find(|agent| agent.scenarios == list) {
-            return Ok(known.scenarios.clone());
-        }
-        loop {
-            let mut lists: Vec<&ScenarioList> = Vec::new();
-            for agent in self.all().filter(|agent| agent.id != *agent_id) {
-                if !lists
-                    .iter()
-                    .any(|known| known.is_shared_with(&agent.scenarios))
-                {
-                    lists.push(&agent.scenarios);
-                }
-            }
-            let taken: usize = lists.iter().map(|known| known.bytes()).sum();
-            if taken + list.bytes() <= MAX_SCENARIO_BYTES {
-                return Ok(list);
-            }
-            if !self.forget_oldest() {
-                return Err(InfrastructureError::TooManyScenarios);
-            }
-        }
-    }
-
-    fn make_room_for(&mut self, agent_id: &AgentId) -> Result<(), InfrastructureError> {
-        let is_new = self.agent(agent_id).is_none();
-        let count: usize = self.infrastructures.values().map(BTreeMap::len).sum();
-        if is_new && count >= MAX_AGENTS_IN_ALL && !self.forget_oldest() {
-            return Err(InfrastructureError::TooManyAgentsInAll);
-        }
-        Ok(())
-    }
-
-    /// Forgets the agent that is gone for longest; false if none is gone.
-    fn forget_oldest(&mut self) -> bool {
-        let gone = self
-            .all()
-            .filter(|agent| agent.status != ConnectionStatus::Connected);
-        let oldest = gone
-            .min_by_key(|agent| agent.last_heard)
-            .map(|agent| agent.id.clone());
-        let Some(id) = oldest else {
-            return false;
-        };
-        for agents in self.infrastructures.values_mut() {
-            agents.remove(&id);
-        }
-        true
     }
 
     fn all(&self) -> impl Iterator<Item = &AgentView> {

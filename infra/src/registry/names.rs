@@ -1,6 +1,6 @@
 //! What infrastructures and agents may be called, and why one cannot join.
 
-use super::{MAX_AGENTS, MAX_AGENTS_IN_ALL, MAX_INFRASTRUCTURES, MAX_SCENARIO_BYTES};
+use super::{MAX_AGENTS, MAX_INFRASTRUCTURES, MAX_SCENARIO_BYTES, SharedBudget};
 
 /// Longest name of an infrastructure or agent, in bytes.
 pub(super) const MAX_NAME_BYTES: usize = 100;
@@ -17,10 +17,12 @@ pub enum InfrastructureError {
     Exists(String),
     #[error("there are already {MAX_INFRASTRUCTURES} infrastructures, the maximum")]
     TooMany,
-    #[error("{MAX_AGENTS} agents are already connected to infrastructure `{0}`, the maximum")]
-    TooManyAgents(String),
-    #[error("{MAX_AGENTS_IN_ALL} agents are already connected, the maximum")]
-    TooManyAgentsInAll,
+    #[error("{MAX_AGENTS} agents are already connected or take part in runs, the maximum")]
+    TooManyAgents,
+    #[error(
+        "the agents of this token have their share of what all agents use ({0}) and no more is free for them; stop some of them, or use another token"
+    )]
+    TokenShare(SharedBudget),
     #[error(
         "the scenario lists of all agents exceed {} MiB; start all agents from one build",
         MAX_SCENARIO_BYTES >> 20

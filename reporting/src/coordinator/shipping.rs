@@ -1,8 +1,8 @@
 //! Shipped builds: which agents can run one, and what becomes of the stored ones.
 
 use greylag_infra::{
-    AgentView, BuildManifest, ConnectionStatus, DataFile, FileHash, ShippedBuild, is_same_machine,
-    target_of,
+    AgentView, BuildManifest, ConnectionStatus, DataFile, FileHash, SecretOption, ShippedBuild,
+    is_same_machine, target_of,
 };
 
 use super::{Coordinator, StartRefused};
@@ -154,7 +154,11 @@ impl Coordinator {
         let secret = manifest.scenarios.iter().flat_map(|scenario| {
             let options = scenario.info.options.iter();
             let secret = options.filter(|option| option.secret);
-            secret.map(|option| (scenario.info.name.clone(), option.name.clone()))
+            secret.map(|option| SecretOption {
+                scenario: scenario.info.name.clone(),
+                option: option.name.clone(),
+                token: None,
+            })
         });
         // Before any run has a value for one.
         self.store().save_secret_options(secret.collect()).await?;

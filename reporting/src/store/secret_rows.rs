@@ -17,10 +17,10 @@ impl Store {
         let saved = move |state: &mut WriterState| {
             state.transaction(|connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT OR IGNORE INTO secret_options (scenario, option) VALUES (?1, ?2)",
+                    "INSERT OR IGNORE INTO secret_options (scenario, option, token) VALUES (?1, ?2, ?3)",
                 )?;
-                for (scenario, option) in &options {
-                    statement.execute([scenario, option])?;
+                for secret in &options {
+                    statement.execute(params![secret.scenario, secret.option, secret.token])?;
                 }
                 Ok(())
             })
@@ -35,8 +35,14 @@ impl Store {
     pub async fn secret_options(&self) -> Result<Vec<SecretOption>, StoreError> {
         let read = |connection: &rusqlite::Transaction<'_>| {
             let mut statement =
-                connection.prepare_cached("SELECT scenario, option FROM secret_options")?;
-            let options = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                connection.prepare_cached("SELECT scenario, option, token FROM secret_options")?;
+            let options = statement.query_map([], |row| {
+                Ok(SecretOption {
+                    scenario: row.get(0)?,
+                    option: row.get(1)?,
+                    token: row.get(2)?,
+                })
+            })?;
             Ok(options.collect::<Result<_, _>>()?)
         };
         self.inner.readers.run(read).await

@@ -196,8 +196,8 @@ impl WebError {
             | Self::CreateInfrastructure(CreateInfrastructureError::Refused(
                 InfrastructureError::Exists(_)
                 | InfrastructureError::TooMany
-                | InfrastructureError::TooManyAgents(_)
-                | InfrastructureError::TooManyAgentsInAll
+                | InfrastructureError::TooManyAgents
+                | InfrastructureError::TokenShare(_)
                 | InfrastructureError::TooManyScenarios,
             )) => StatusCode::CONFLICT,
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use greylag_infra::protocol::{Hello, Snapshot, ToAgent, ToCoordinator, WorkerState};
-use greylag_infra::{AgentSecret, RunId, RunPhase};
+use greylag_infra::protocol::{Hello, OptionInfo, Snapshot, ToAgent, ToCoordinator, WorkerState};
+use greylag_infra::{AgentSecret, MAX_OPTIONS, RunId, RunPhase};
 use greylag_reporting::coordinator::{ConnectionFault, Provisioning};
 use greylag_reporting::web::WebConfig;
 use greylag_reporting::{Grant, Role, Token, TokenId};
@@ -244,4 +244,46 @@ async fn a_revoked_token_disconnects_its_agents_only() {
     assert!(FakeAgent::dial_with(&site.url, &token).await.is_err());
     beside.send(&ping(&site)).await;
     assert!(matches!(beside.receive().await, Some(ToAgent::Pong { .. })));
+}
+
+/// One whose scenario has so many secret options that no other hello has.
+fn declaring(id: &str, number: usize) -> Hello {
+    let options = (0..MAX_OPTIONS).map(|option| OptionInfo {
+        name: format!("{id}-{number}-{option}"),
+        secret: true,
+        ..OptionInfo::default()
+    });
+    let mut hello = hello(id, &[]);
+    hello.scenarios[0].options = options.collect();
+    hello
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_token_does_not_use_up_what_all_share() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = guarded(dir.path()).await;
+    let (_, greedy) = create(&site, agent_of("lab")).await;
+    let (_, other) = create(&site, agent_of("lab")).await;
+    let mut let_in = 0;
+    let reason = loop {
+        let mut agent = FakeAgent::dial_with(&site.url, &greedy).await.unwrap();
+        let hello = declaring("a", let_in);
+        agent.send(&ToCoordinator::Hello(hello)).await;
+        match agent.receive().await {
+            Some(ToAgent::Welcome(_)) => let_in += 1,
+            Some(ToAgent::Refused { reason }) => break reason,
+            answer => panic!("{answer:?}"),
+        }
+    };
+    assert_eq!(let_in, 50, "half of 10,000 options");
+    assert!(reason.contains("2500 secret options"), "{reason}");
+    site.until_fault(ConnectionFault::Refused, 1).await;
+    let mut beside = join(&site, &other, declaring("b", 0)).await;
+    beside.send(&ping(&site)).await;
+    assert!(matches!(beside.receive().await, Some(ToAgent::Pong { .. })));
+    // As many are known after a restart, and whose they are.
+    let known = site.coordinator.store().secret_options().await.unwrap();
+    assert_eq!(known.len(), (let_in + 1) * MAX_OPTIONS);
+    let tokens: std::collections::BTreeSet<_> = known.iter().map(|known| &known.token).collect();
+    assert_eq!(tokens.len(), 2);
 }

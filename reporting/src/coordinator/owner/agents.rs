@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use greylag_infra::protocol::{Hello, PROTOCOL_VERSION, ToAgent, Welcome};
-use greylag_infra::{Admission, AgentId, AgentView, Joined, RunEvent, RunId};
+use greylag_infra::{Admission, AgentId, Joined, RunEvent, RunId};
 use tokio::sync::oneshot;
 
 use super::{Connection, LiveRun, Owner};
@@ -18,13 +18,9 @@ impl Owner {
         reply: oneshot::Sender<Result<(), HelloRefused>>,
     ) {
         let runs = &self.runs;
-        let token = admission.token.clone();
-        let may_replace = |known: &AgentView| {
-            known.admission.token == token
-                || !runs.values().any(|run| run.lifecycle.has_agent(&known.id))
-        };
+        let is_in_run = |id: &AgentId| runs.values().any(|run| run.lifecycle.has_agent(id));
         let now = self.coordinator.now();
-        let joined = self.registry.join_as(hello, admission, may_replace, now);
+        let joined = self.registry.join_as(hello, admission, is_in_run, now);
         let Joined { name, replaced } = match joined {
             Ok(joined) => joined,
             Err(error) => {

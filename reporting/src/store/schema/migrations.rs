@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 19] = [
+pub(super) const MIGRATIONS: [&str; 20] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -277,5 +277,9 @@ pub(super) const MIGRATIONS: [&str; 19] = [
     // The last second in which these changed, which may come after what is saved as a whole.
     "
     ALTER TABLE agent_progress ADD COLUMN last_change INTEGER NOT NULL DEFAULT 0;
+",
+    // With which token an option was first declared as secret; NULL: with none that has a role, or before this was kept.
+    "
+    ALTER TABLE secret_options ADD COLUMN token TEXT;
 ",
 ];

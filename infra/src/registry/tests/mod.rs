@@ -31,6 +31,13 @@ fn id(secret: &str) -> AgentId {
     AgentSecret::new(secret).agent_id()
 }
 
+fn of_token(token: &str) -> Admission {
+    Admission {
+        token: Some(token.to_owned()),
+        run: None,
+    }
+}
+
 #[test]
 fn an_infrastructure_is_pending_then_connected_then_disconnected() {
     let mut registry = Registry::default();
@@ -76,10 +83,10 @@ fn an_agent_of_one_run_is_free_until_it_has_one() {
 fn an_agent_that_was_asked_for_a_run_is_free_for_no_other() {
     let mut registry = Registry::default();
     let of_first = Admission {
-        token: Some("t".to_owned()),
         run: Some("first".into()),
+        ..of_token("t")
     };
-    let joined = registry.join_as(&hello("1", "a", "load"), of_first, |_| true, at(0));
+    let joined = registry.join_as(&hello("1", "a", "load"), of_first, |_| false, at(0));
     joined.unwrap();
     registry.join(&hello("2", "b", "load"), at(0)).unwrap();
     let free = |run: &str| {
@@ -174,40 +181,27 @@ fn a_silent_agent_is_replaced_by_one_of_its_name() {
 
 /// Taking its name ends what an agent takes part in, so not everyone may.
 #[test]
-fn an_agent_keeps_its_name_from_those_that_may_not_replace_it() {
+fn an_agent_in_a_run_keeps_its_name_from_those_with_another_token() {
     let mut registry = Registry::default();
-    let admission = |token: &str| Admission {
-        token: Some(token.to_owned()),
-        run: Some("r".into()),
+    let mut join = |agent: &str, token: &str, in_run: &str| {
+        let (hello, in_run) = (hello(agent, "a", "load"), id(in_run));
+        let joined = registry.join_as(&hello, of_token(token), |id| *id == in_run, at(0));
+        registry.left(&id(agent));
+        joined.unwrap()
     };
-    let joined = registry.join_as(&hello("1", "a", "load"), admission("x"), |_| false, at(0));
-    assert_eq!(joined.unwrap().name, "a");
-    let known = registry.agent(&id("1")).unwrap();
-    assert_eq!(known.admission, admission("x"));
-    registry.left(&id("1"));
-    let of_token = |token| move |known: &AgentView| known.admission.token.as_deref() == Some(token);
-    let joined = registry.join_as(
-        &hello("2", "a", "load"),
-        admission("y"),
-        of_token("y"),
-        at(0),
-    );
+    assert_eq!(join("1", "x", "").name, "a");
     let beside = Joined {
         name: "a-2".into(),
         replaced: None,
     };
-    assert_eq!(joined.unwrap(), beside);
-    let joined = registry.join_as(
-        &hello("3", "a", "load"),
-        admission("x"),
-        of_token("x"),
-        at(0),
-    );
+    assert_eq!(join("2", "y", "1"), beside);
     let instead_of_1 = Joined {
         name: "a".into(),
         replaced: Some(id("1")),
     };
-    assert_eq!(joined.unwrap(), instead_of_1);
+    assert_eq!(join("3", "x", "1"), instead_of_1);
+    let known = registry.agent(&id("3")).unwrap();
+    assert_eq!(known.admission, of_token("x"));
 }
 
 #[test]
@@ -293,55 +287,6 @@ fn what_is_kept_of_a_hello_is_bounded() {
     assert_eq!(user_type.weight, 0.0, "NaN is not kept");
     assert_eq!(kept.options[1].default, "", "a secret is not kept");
     assert!(kept.has_shape);
-}
-
-#[test]
-fn connected_agents_are_bounded_and_those_gone_make_room() {
-    let mut registry = Registry::default();
-    for number in 0..MAX_AGENTS {
-        let id = number.to_string();
-        registry
-            .join(&hello(&id, &format!("a{id}"), "load"), at(0))
-            .unwrap();
-    }
-    let one_more = hello("more", "more", "load");
-    assert!(registry.join(&one_more, at(0)).is_err());
-    registry.left(&id("7"));
-    assert_eq!(registry.join(&one_more, at(1)).unwrap().name, "more");
-    assert!(registry.agent(&id("7")).is_none());
-    assert_eq!(registry.connected_agents("load").unwrap().len(), MAX_AGENTS);
-}
-
-#[test]
-fn agents_of_one_build_share_their_scenarios_and_distinct_ones_are_bounded() {
-    let naming = |number: usize, scenario: usize| Hello {
-        scenarios: (0..400)
-            .map(|part| ScenarioInfo {
-                name: format!("{scenario}-{part}"),
-                description: "x".repeat(500),
-                ..ScenarioInfo::default()
-            })
-            .collect(),
-        ..hello(&number.to_string(), &format!("a{number}"), "load")
-    };
-    let mut registry = Registry::default();
-    for number in 0..500 {
-        registry.join(&naming(number, 0), at(0)).unwrap();
-    }
-    let (first, last) = (registry.agent(&id("0")), registry.agent(&id("499")));
-    assert!(
-        first
-            .unwrap()
-            .scenarios
-            .is_shared_with(&last.unwrap().scenarios)
-    );
-    let joined = (1..500)
-        .take_while(|&list| registry.join(&naming(500 + list, list), at(1)).is_ok())
-        .count();
-    assert!((100..400).contains(&joined), "{joined}");
-    registry.left(&id("501"));
-    assert!(registry.join(&naming(2_000, 1_000), at(2)).is_ok());
-    assert!(registry.agent(&id("501")).is_none(), "it made room");
 }
 
 #[test]
@@ -441,7 +386,12 @@ fn an_option_that_was_secret_once_is_secret_for_ever() {
     registry.join(&with_option("closed", true), at(0)).unwrap();
     assert!(all_hidden(&registry));
     let secret = registry.take_new_secret_options();
-    assert_eq!(secret, [("shop".to_owned(), "pin".to_owned())]);
+    let pin = SecretOption {
+        scenario: "shop".to_owned(),
+        option: "pin".to_owned(),
+        token: None,
+    };
+    assert_eq!(secret, [pin]);
     assert_eq!(registry.take_new_secret_options(), []);
     // saving them failed
     registry.give_back_secret_options(secret.clone());
@@ -510,7 +460,7 @@ fn agents_of_one_run_are_forgotten_when_they_are_gone_and_it_is_over() {
         };
         let hello = hello(agent, agent, "load");
         registry
-            .join_as(&hello, admission, |_| true, at(0))
+            .join_as(&hello, admission, |_| false, at(0))
             .unwrap();
     }
     for gone in ["1", "2", "3"] {
@@ -521,3 +471,5 @@ fn agents_of_one_run_are_forgotten_when_they_are_gone_and_it_is_over() {
     let names = view[0].agents.iter().map(|agent| agent.name.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["2", "3", "4"]);
 }
+
+mod room;
