@@ -23,6 +23,7 @@ mod tls;
 pub use access::public_address::{
     BasePath, BasePathError, PathsDiffer, PublicAddress, PublicUrl, PublicUrlError,
 };
+pub use access::trusted_proxies::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub(crate) use assets::asset_url;
 pub use listen::{ListenRefused, check_listen_address};
 pub use router::router;

@@ -50,6 +50,7 @@ pub fn router(
     let WebConfig {
         // What carries the requests is not its business.
         tls: _,
+        trusted_proxies: _,
         token,
         public,
         accept_uploads,

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::auth::Peer;
 use super::access::places::{Place, Places};
 use super::access::public_address::PublicAddress;
+use super::access::trusted_proxies::TrustedProxies;
 use super::listen::check_listen_address;
 use super::router::router;
 use super::tls::{Tls, shake_hands};
@@ -50,6 +51,8 @@ pub struct WebConfig {
     pub tls: Option<Tls>,
     /// Where browsers find the server when a proxy stands in front of it.
     pub public: PublicAddress,
+    /// The proxies that say where requests come from.
+    pub trusted_proxies: TrustedProxies,
     /// Whether programs may be uploaded, and run by agents.
     pub accept_uploads: bool,
     /// What the start form is filled in from at first.
@@ -73,6 +76,7 @@ pub async fn serve(
     check_listen_address(listen, config.token.as_ref())
         .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))?;
     let tls = config.tls.clone();
+    let proxies = Arc::new(config.trusted_proxies.clone());
     let router = router(
         coordinator.clone(),
         agents,
@@ -91,13 +95,13 @@ pub async fn serve(
                     continue;
                 };
                 let accepted = Accepted {
-                    stream,
                     peer,
                     place,
                     meter: coordinator.meter(),
+                    proxies: Arc::clone(&proxies),
                 };
                 let (tls, router) = (tls.clone(), router.clone());
-                connections.spawn(begin(accepted, tls, router, shutdown.clone()));
+                connections.spawn(begin(stream, accepted, tls, router, shutdown.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted; closing one that is idle");
@@ -112,30 +116,25 @@ pub async fn serve(
     Ok(())
 }
 
-/// A connection of which nothing is known yet.
-struct Accepted<S> {
-    stream: S,
+/// What is known of a connection.
+struct Accepted {
     peer: Peer,
     place: Place,
     meter: Arc<Meter>,
+    proxies: Arc<TrustedProxies>,
 }
 
 /// Waits for the connection's first byte, and for its handshake where there is one, then serves it.
 async fn begin(
-    accepted: Accepted<TcpStream>,
+    stream: TcpStream,
+    accepted: Accepted,
     tls: Option<Tls>,
     router: Router,
     shutdown: CancellationToken,
 ) {
-    let Accepted {
-        stream,
-        peer,
-        place,
-        meter,
-    } = accepted;
     // Events are small and must not wait for each other; a socket that refuses the option is slower, not wrong.
     let _ = stream.set_nodelay(true);
-    let conduct = Arc::clone(&place.conduct);
+    let conduct = Arc::clone(&accepted.place.conduct);
     let first_byte = tokio::time::timeout(FIRST_BYTE_TIMEOUT, stream.readable());
     tokio::select! {
         readable = first_byte => if !matches!(readable, Ok(Ok(()))) {
@@ -145,13 +144,7 @@ async fn begin(
         () = shutdown.cancelled() => return,
     }
     let Some(tls) = tls else {
-        let accepted = Accepted {
-            stream,
-            peer,
-            place,
-            meter,
-        };
-        return serve_connection(accepted, router, shutdown).await;
+        return serve_connection(stream, accepted, router, shutdown).await;
     };
     let shaken = tokio::select! {
         shaken = shake_hands(&tls, stream) => shaken,
@@ -159,35 +152,29 @@ async fn begin(
         () = shutdown.cancelled() => return,
     };
     match shaken {
-        Ok(stream) => {
-            let accepted = Accepted {
-                stream,
-                peer,
-                place,
-                meter,
-            };
-            serve_connection(accepted, router, shutdown).await;
-        }
-        Err(error) => tracing::debug!(%error, peer = %peer.0, "no encrypted connection"),
+        Ok(stream) => serve_connection(stream, accepted, router, shutdown).await,
+        Err(error) => tracing::debug!(%error, peer = %accepted.peer.0, "no encrypted connection"),
     }
 }
 
 async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    accepted: Accepted<S>,
+    stream: S,
+    accepted: Accepted,
     router: Router,
     shutdown: CancellationToken,
 ) {
     let Accepted {
-        stream,
         peer,
         place,
         meter,
+        proxies,
     } = accepted;
     let conduct = Arc::clone(&place.conduct);
     let router = TowerToHyperService::new(router);
     let stream = MeteredStream::new(stream, Arc::clone(&meter));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        let client = Peer(proxies.client(peer.0, request.headers()));
+        request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(&meter));
         request.extensions_mut().insert(Arc::clone(&place.conduct));
         let answering = place.conduct.begin_answer();

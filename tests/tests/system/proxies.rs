@@ -1,8 +1,10 @@
 //! A real nginx before the coordinator and before the target: Host and Origin, a path, TLS.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
+use futures_util::future::join_all;
 use greylag_tests::{Answer, Api, Cluster, Nginx, START_TIMEOUT, answer, free_port};
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
@@ -19,6 +21,7 @@ fn port_of(url: &str) -> &str {
 /// What the README says nginx needs, but for `location` and `proxy_pass`.
 const HEADERS: &str = "proxy_http_version 1.1;
     proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_upgrade;
     proxy_read_timeout 1h;
@@ -133,6 +136,61 @@ async fn below_a_path_pages_agents_and_the_command_line_work() {
         let first = tokio::time::timeout(SOON, events.chunk()).await;
         let first = first.expect("an event in time").expect("a stream");
         assert!(first.is_some_and(|chunk| chunk.starts_with(b"event: change")));
+    }
+}
+
+/// A wrong token from this address of this machine, sent by a client that says that it is somewhere else.
+async fn send_wrong_token(url: &str, from: [u8; 4]) -> Answer {
+    let client = reqwest::Client::builder().local_address(IpAddr::from(from));
+    let request = client
+        .build()
+        .expect("a client")
+        .get(format!("{url}/api/v1/runs"))
+        .header("x-forwarded-for", "192.0.2.1")
+        .bearer_auth("wrong");
+    answer("/api/v1/runs", request.send().await).await
+}
+
+/// Wrong tokens of one sender wait in line for each other, at most five; whoever sends more hears that there were too many. So
+/// senders behind a trusted proxy, five tokens each, are not in each other's way.
+#[tokio::test]
+async fn clients_behind_a_trusted_proxy_do_not_slow_each_other() {
+    let options = ["--token", TOKEN, "--trusted-proxy", "127.0.0.1"];
+    let mut cluster = Cluster::start_with(&greylag(), &options).await;
+    let port = free_port();
+    let upstream = cluster.api().url().to_owned();
+    let location = format!("location / {{ proxy_pass {upstream}; {HEADERS} }}");
+    let _nginx = Nginx::start_server(port, "", &location).await;
+    let through = format!("http://127.0.0.1:{port}");
+    let sent = (0..10).map(|number| send_wrong_token(&through, [127, 0, 0, 2 + number % 2]));
+    for answer in join_all(sent).await {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
+        assert!(!answer.body.contains("too many"), "{answer:?}");
+    }
+    let log = cluster.coordinator().output();
+    assert!(log.contains("most recently from 127.0.0."), "{log}");
+    assert!(!log.contains("192.0.2.1"), "{log}");
+    assert!(!log.contains("from 127.0.0.1 "), "{log}");
+}
+
+/// Only a proxy's word is taken, and only that of one that was named.
+#[tokio::test]
+async fn a_forged_address_counts_for_nothing() {
+    let trusted = [
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--trusted-proxy",
+        "10.0.0.0/8",
+    ];
+    for (options, from) in [(&trusted[..], [127, 0, 0, 4]), (&[], [127, 0, 0, 1])] {
+        let options = [&["--token", TOKEN], options].concat();
+        let mut cluster = Cluster::start_with(&greylag(), &options).await;
+        let url = cluster.api().url().to_owned();
+        let answer = send_wrong_token(&url, from).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
+        let log = cluster.coordinator().output();
+        let said = format!("most recently from {} ", IpAddr::from(from));
+        assert!(log.contains(&said), "{log}");
     }
 }
 

@@ -11,7 +11,8 @@ use greylag_reporting::coordinator::{
     Coordinator, CoordinatorConfig, Keep, Provisioning, agent_routes,
 };
 use greylag_reporting::web::{
-    BasePath, PublicAddress, PublicUrl, Tls, TlsFiles, WebConfig, check_listen_address, serve,
+    BasePath, PublicAddress, PublicUrl, Tls, TlsFiles, TrustedProxies, TrustedProxy, WebConfig,
+    check_listen_address, serve,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,15 @@ pub(crate) struct CoordinatorOptions {
     /// Path under which browsers reach the coordinator, such as /greylag [default: that of --public-url].
     #[arg(long, env = "GREYLAG_BASE_PATH", value_name = "PATH")]
     base_path: Option<BasePath>,
+    /// Proxies in front of the coordinator, as addresses or networks (such as 127.0.0.1 or 10.0.0.0/8): requests that come
+    /// from them come from the address that their X-Forwarded-For names. Repeat it or separate them with commas.
+    #[arg(
+        long,
+        env = "GREYLAG_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Vec<TrustedProxy>,
     /// Certificate chain (PEM) to serve HTTPS with, on the same port, for browsers and agents; read again at SIGHUP.
     #[arg(long, env = "GREYLAG_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -170,6 +180,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
             token: options.token,
             tls,
             public: public.clone(),
+            trusted_proxies: TrustedProxies::new(options.trusted_proxy),
             accept_uploads: options.accept_uploads,
             ..WebConfig::default()
         },

@@ -114,7 +114,7 @@ impl CoordinatorFile {
                     None => problems.add(
                         at,
                         format!(
-                            "`{}` must be a string, a number or a boolean",
+                            "`{}` must be a string, a number, a boolean or a list of them",
                             values::shown(name)
                         ),
                     ),

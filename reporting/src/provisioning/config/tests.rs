@@ -8,6 +8,7 @@ fn errors(text: &str) -> Vec<String> {
 #[test]
 fn a_file_has_options_and_infrastructures() {
     let text = "listen = \"0.0.0.0:8089\"\nkeep = 500\naccept-uploads = true\ncoordinator_url = \"https://load.example\"\n\
+        trusted_proxy = [\"127.0.0.1\", \"10.0.0.0/8\"]\n\
         [infrastructures.lab]\nkind = \"machines\"\n\
         [infrastructures.\"eu west\"]\nkind = \"machines\"\ncoordinator_url = \"http://10.0.0.1:8089\"\n";
     let file = CoordinatorFile::from_toml(text).unwrap();
@@ -23,6 +24,7 @@ fn a_file_has_options_and_infrastructures() {
             (1, "listen", "0.0.0.0:8089"),
             (2, "keep", "500"),
             (3, "accept-uploads", "true"),
+            (5, "trusted_proxy", "127.0.0.1,10.0.0.0/8"),
         ]
     );
     assert_eq!(
@@ -44,7 +46,7 @@ fn an_empty_file_says_nothing() {
 
 #[test]
 fn everything_that_is_wrong_is_reported_with_its_line() {
-    let text = "listen = [1]\ncoordinator_url = \"load.example\"\n[infrastructures]\nflat = 3\n\
+    let text = "listen = [[1]]\ncoordinator_url = \"load.example\"\n[infrastructures]\nflat = 3\n\
         [infrastructures.a]\nkind = \"mainframe\"\n[infrastructures.b]\n\
         [infrastructures.c]\nkind = \"machines\"\nimage = \"x\"\n\
         [infrastructures.\"a/b\"]\nkind = 3\n";

@@ -43,8 +43,18 @@ impl<'de> Deserialize<'de> for ConfigDuration {
     }
 }
 
-/// A value as one would write it on the command line.
+/// A value as one would write it on the command line; a list is separated by commas.
 pub(super) fn text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Array(values) => {
+            let values = values.iter().map(|value| scalar(value.get_ref()));
+            Some(values.collect::<Option<Vec<_>>>()?.join(","))
+        }
+        value => scalar(value),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),

@@ -17,8 +17,8 @@ use super::wrong_tokens::{TooManyWaiting, WrongTokens, network_of};
 use crate::tokens::{Role, Token, TokenStore};
 use greylag_infra::WallTime;
 
-/// The address a connection comes from, put into each of its requests as an extension. Behind a proxy it is
-/// the proxy's: what headers say of others can be made up.
+/// The address a request comes from, as one of its extensions: that of its connection, or what a trusted proxy says of it
+/// (`trusted_proxies.rs`). What others say of themselves can be made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) struct Peer(pub(in crate::web) IpAddr);
 

@@ -1,4 +1,5 @@
-//! Who may ask, and what: which hosts and origins are ours, tokens, sessions and roles, and how many connections anyone may have.
+//! Who may ask, and what: which hosts and origins are ours, which address a request comes from, tokens, sessions and roles, and
+//! how many connections anyone may have.
 
 pub(in crate::web) mod auth;
 mod forbidden;
@@ -9,5 +10,6 @@ pub(in crate::web) mod public_address;
 pub(in crate::web) mod same_origin;
 pub(in crate::web) mod security_headers;
 mod sessions;
+pub(in crate::web) mod trusted_proxies;
 mod wrong_token_counts;
 mod wrong_tokens;
