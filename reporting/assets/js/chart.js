@@ -1,11 +1,12 @@
 // What the three charts share: ECharts set-up, colours by theme, tooltips built from elements (never HTML text: names
-// come from the target, and inline styles in HTML are forbidden by the page's policy), zoom, accessible names.
+// come from the target, and inline styles in HTML are forbidden by the page's policy), windows, accessible names.
 
 import * as echarts from "../vendor/echarts/echarts.esm.min.js";
 import { colours, onThemeChange } from "./theme.js";
 import { clock } from "./format.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { axisStep } from "./series.js";
+import { ChartWindow } from "./chart_window.js";
 import { DataTable } from "./data_table.js";
 
 const GROUP = "run";
@@ -22,13 +23,10 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Chart {
   #frame = 0;
-  #armed = false;
   #isSeen = false;
   #isStale = true;
   /** What the last whole option was made for; null when the next one must be whole. */
   #structure = null;
-  /** How much of the run time is shown, 0–1. */
-  #shown = 1;
 
   /** `name`: value of `data-chart`. `describe()`: a description for screen readers. `table`: {columns, rows()}. */
   constructor(name, { describe, table }) {
@@ -52,7 +50,8 @@ export class Chart {
     // On paper everything is in view.
     addEventListener("beforeprint", () => this.#isStale && this.#draw());
     onThemeChange(() => this.#redrawWhole());
-    this.#addZoom();
+    // A subclass has its run only later.
+    new ChartWindow(this.chart, this.canvas, () => this.run ?? {});
   }
 
   /** Called by a subclass once it can draw. */
@@ -110,18 +109,18 @@ export class Chart {
     own.series.push(this.#markSeries(marks));
     const series = own.series.map(({ id, large }) => [id, large]);
     const structure = JSON.stringify([own.over, own.yAxis.type, series, marks]);
+    Object.assign(own, shownTime(this.run?.window, own));
     if (structure === this.#structure) this.chart.setOption(this.#changing(own));
     else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
     this.#structure = structure;
-    if (!this.#armed) this.#armZoom();
   }
 
   /** What is new each second; the rest stays as it was set. */
-  #changing({ end, yAxis: { max, min = 0 }, series }) {
+  #changing({ start, end, yAxis: { max, min = 0 }, series }) {
     return {
-      xAxis: { max: end, interval: this.#interval(end) },
+      xAxis: { min: start, max: end, interval: this.#interval(end - start) },
       yAxis: { min, max },
-      series: series.map(({ id, data }) => ({ id, data })),
+      series: series.map(({ id, data, showSymbol }) => ({ id, data, ...(showSymbol === undefined ? {} : { showSymbol }) })),
     };
   }
 
@@ -154,8 +153,8 @@ export class Chart {
     };
   }
 
-  #interval(end) {
-    return axisStep(end * this.#shown, this.canvas.clientWidth / PX_PER_MARK);
+  #interval(seconds) {
+    return axisStep(seconds, this.canvas.clientWidth / PX_PER_MARK);
   }
 
   #whole(own) {
@@ -199,28 +198,11 @@ export class Chart {
         padding: [8, 10],
         ...own.tooltip,
       },
-      toolbox: {
-        show: true,
-        top: -60,
-        itemSize: 1,
-        feature: { dataZoom: { yAxisIndex: "none", brushStyle: { color: p.accent, opacity: 0.12 } } },
-      },
-      dataZoom: [
-        {
-          type: "inside",
-          xAxisIndex: 0,
-          filterMode: "none",
-          zoomOnMouseWheel: "ctrl",
-          moveOnMouseWheel: false,
-          moveOnMouseMove: false,
-          preventDefaultMouseMove: false,
-        },
-      ],
       xAxis: {
         type: "value",
-        min: 0,
+        min: own.start,
         max: own.end,
-        interval: this.#interval(own.end),
+        interval: this.#interval(own.end - own.start),
         axisLine: { lineStyle: { color: p.line } },
         axisTick: { show: false },
         splitLine: { show: false },
@@ -239,27 +221,14 @@ export class Chart {
       series: own.series,
     };
   }
+}
 
-  #addZoom() {
-    this.reset = h("button", { type: "button", class: "reset-zoom", hidden: true }, "Reset zoom");
-    this.note.after(this.reset);
-    const reset = () => this.chart.dispatchAction({ type: "dataZoom", start: 0, end: 100 });
-    this.reset.addEventListener("click", reset);
-    this.canvas.addEventListener("dblclick", reset);
-    this.chart.on("datazoom", () => {
-      const { start, end } = this.chart.getOption().dataZoom[0];
-      this.#shown = (end - start) / 100;
-      this.reset.hidden = start < 0.01 && end > 99.99;
-      this.redraw();
-    });
-  }
-
-  /** Dragging over a chart selects a span of run time; a finger scrolls the page instead. */
-  #armZoom() {
-    this.#armed = true;
-    if (matchMedia("(pointer: coarse)").matches) return;
-    this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
-  }
+/** Which seconds are shown: those of the window that is chosen, if one is. */
+function shownTime(window, { end, over }) {
+  if (!window) return { start: 0, end };
+  const last = Math.max(end, window.from + 1);
+  const to = window.to ?? last;
+  return { start: window.from, end: over ? Math.min(to, last) : to };
 }
 
 /** What a screen reader says of the marks. */

@@ -2,7 +2,7 @@
 
 import { Chart, tip } from "./chart.js";
 import { clock, rate } from "./format.js";
-import { axisEnd, ratePoints } from "./series.js";
+import { FEW_POINTS, axisEnd, ratePoints } from "./series.js";
 
 const REQUESTS = "Request Per Second";
 const ERRORS = "Errors/sec";
@@ -52,7 +52,7 @@ export class ThroughputChart extends Chart {
       name,
       type: "line",
       data: ratePoints(data.points, key),
-      showSymbol: false,
+      showSymbol: data.points.length < FEW_POINTS,
       symbolSize: 5,
       sampling: "lttb",
       itemStyle: { color: colour },

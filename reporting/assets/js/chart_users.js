@@ -3,13 +3,13 @@
 import { Chart, tip } from "./chart.js";
 import { clock, count } from "./format.js";
 import { idealLine } from "./load_profile.js";
-import { axisEnd, userPoints } from "./series.js";
+import { FEW_POINTS, axisEnd, mostUsers, userPoints } from "./series.js";
 
 export class UsersChart extends Chart {
   constructor(run) {
     super("active-users", {
       describe: () =>
-        `Line chart of active users over run time: ${count(run.about.users)} planned, at most ${count(this.#most())} so far.`,
+        `Line chart of active users over run time: ${count(run.about.users)} planned, at most ${count(mostUsers(run.data.points))} so far.`,
       table: {
         columns: ["Run time (s)", "Active Users"],
         rows: () => run.data.points.map((point) => [point.second, count(point.users)]),
@@ -18,17 +18,13 @@ export class UsersChart extends Chart {
     this.run = run;
   }
 
-  #most() {
-    return this.run.data.points.reduce((most, point) => Math.max(most, point.users), 0);
-  }
-
   marks() {
     return this.run.view?.marks ?? [];
   }
 
   facts() {
     const { about, data } = this.run;
-    return { points: data.points.length, note: `peak ${count(this.#most())} of ${count(about.users)}` };
+    return { points: data.points.length, note: `peak ${count(mostUsers(data.points))} of ${count(about.users)}` };
   }
 
   option() {
@@ -65,7 +61,7 @@ export class UsersChart extends Chart {
           name: "Active Users",
           type: "line",
           data: userPoints(data.points),
-          showSymbol: false,
+          showSymbol: data.points.length < FEW_POINTS,
           symbolSize: 5,
           z: 2,
           sampling: "lttb",

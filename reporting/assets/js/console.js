@@ -21,6 +21,7 @@ export class Console {
   #matches = 0;
   #timer = 0;
   #tablesText = "";
+  #isWhole = true;
 
   /** `searchErrors(needle)`: gives how many of how many errors hold it. */
   constructor(searchErrors) {
@@ -47,6 +48,16 @@ export class Console {
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
+  /** Forgets its lines: those of another part of the run follow, of the whole run if `isWhole`. */
+  restart(isWhole) {
+    this.#isWhole = isWhole;
+    this.#lines = [];
+    this.#lastSeq = 0;
+    this.#matches = 0;
+    this.list.replaceChildren();
+    setText(part("log-last"), "");
+  }
+
   /** Takes the lines of a delta. Lines are numbered for ever, so those that are here already are known. */
   append(rows, dropped) {
     const fresh = rows.filter((row) => row.seq > this.#lastSeq).slice(-MAX_LINES);
@@ -61,7 +72,9 @@ export class Console {
       if (oldest.length > 0) this.#tellOfOlder();
       setText(part("log-last"), fresh.at(-1).text.slice(0, 300));
     }
-    setText(part("log-count"), `${count(this.#lastSeq)} ${this.#lastSeq === 1 ? "line" : "lines"}`);
+    // Lines are numbered over the whole run.
+    const lines = this.#isWhole ? this.#lastSeq : this.#lines.reduce((sum, { times }) => sum + times, 0);
+    setText(part("log-count"), `${count(lines)} ${lines === 1 ? "line" : "lines"}${this.#isWhole ? "" : " shown"}`);
     const notice = part("log-dropped");
     notice.hidden = dropped === 0;
     setText(notice, `${count(dropped)} lines were dropped: they arrived too fast or exceeded the run's log limit.`);
@@ -104,7 +117,7 @@ export class Console {
   /** Says at the top how many lines went before those that are here, in the words of the server. */
   #tellOfOlder() {
     const before = this.#lines[0].row.seq - 1;
-    setText(this.older, `… ${count(before)} earlier lines: see the download`);
+    setText(this.older, this.#isWhole ? `… ${count(before)} earlier lines: see the download` : "… earlier lines: see the download");
     if (!this.older.isConnected) this.list.prepend(this.older);
   }
 

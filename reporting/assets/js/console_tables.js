@@ -12,9 +12,12 @@ export class ConsoleTables {
   #isNew = true;
   #isAsking = false;
   #generation;
+  /** Counts the parts of the run that were shown: an answer about an earlier one comes too late. */
+  #part = 0;
 
-  /** `show(text)` takes them. */
-  constructor(id, show) {
+  /** `show(text)` takes them; `query()`: of which part of the run. */
+  constructor(id, show, query) {
+    this.query = query;
     this.url = address(`/api/v1/runs/${encodeURIComponent(id)}/tables`);
     this.show = show;
     this.panel = part("console");
@@ -28,18 +31,31 @@ export class ConsoleTables {
     this.#refresh(about.status !== "Running" && endpoints.length <= FEW_ENDPOINTS);
   }
 
+  /** Another part of the run is shown. */
+  renew() {
+    this.#isNew = true;
+    this.#generation = undefined;
+    this.#part += 1;
+    this.#isAsking = false;
+    this.#refresh();
+  }
+
   async #refresh(atOnce = false) {
     if (!this.#isNew || this.#isAsking || !(this.panel.open || atOnce)) return;
     this.#isNew = false;
     this.#isAsking = true;
+    const part = this.#part;
     try {
       const seen = this.#generation === undefined ? {} : { "x-greylag-seen": this.#generation };
-      const answer = await fetch(this.url, { headers: seen });
-      if (answer.ok) this.show(await answer.text());
+      const answer = await fetch(this.url + this.query(), { headers: seen });
+      const text = await answer.text();
+      if (part !== this.#part) return;
+      if (answer.ok) this.show(text);
     } catch {
       // The coordinator is away, which the page says; there is a change when it is back.
     }
     setTimeout(() => {
+      if (part !== this.#part) return;
       this.#isAsking = false;
       this.#refresh();
     }, REFRESH_MS);

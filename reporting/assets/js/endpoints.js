@@ -113,7 +113,8 @@ class Row {
     const header = element.cells[0];
     setAttribute(header, "title", `${method} ${name}`.trim());
     setText(header.querySelector(".method"), method);
-    setText(header.querySelector(".endpoint-name"), name);
+    const link = h("a", { class: "endpoint-name", href: "?", "data-scope-endpoint": true }, name);
+    header.querySelector(".endpoint-name").replaceWith(link);
     return new Row(element);
   }
 

@@ -33,6 +33,13 @@ export class Overview {
     this.tick(this.#elapsedAt);
   }
 
+  /** Shows of which window the cards are; `seconds` of it have been, with at most so many users. */
+  showWindow(isWindow, seconds, users) {
+    setAttribute(part("cards"), "data-window", isWindow);
+    setText(part("window-time"), duration(seconds));
+    setText(part("window-users"), count(users));
+  }
+
   showConnection(status) {
     setAttribute(show("infrastructure-status", status, status), "data-status", status);
   }
@@ -165,9 +172,12 @@ function showWorkers(workers, { all, stale }) {
     }
     setAttribute(row, "data-running", worker.running);
     setAttribute(row, "data-stale", worker.stale);
-    setAttribute(row.cells[0], "title", worker.agent);
-    [worker.agent, String(worker.index), String(worker.pid), worker.stale ? "unknown" : count(worker.users)].forEach((text, cell) =>
-      setText(row.cells[cell], text),
+    const [agent] = row.cells;
+    setAttribute(agent, "title", worker.agent);
+    if (!agent.firstElementChild) agent.append(h("a", { href: "?", "data-scope-agent": true }));
+    setText(agent.firstElementChild, worker.agent);
+    [String(worker.index), String(worker.pid), worker.stale ? "unknown" : count(worker.users)].forEach((text, cell) =>
+      setText(row.cells[cell + 1], text),
     );
   });
   while (body.rows.length > workers.length) body.lastElementChild.remove();

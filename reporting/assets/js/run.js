@@ -13,38 +13,107 @@ import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
 import { keepForPrint } from "./print.js";
-import { RunData } from "./series.js";
+import { formatScope, windowOf } from "./scope.js";
+import { ScopeBar } from "./scope_bar.js";
+import { ScopeStrip } from "./scope_strip.js";
+import { RunData, mostUsers } from "./series.js";
+import { ShownScope } from "./shown_scope.js";
 import { showNotices, showWarnings } from "./warnings.js";
 
 const id = document.querySelector("[data-run]").dataset.run;
+/** Log lines of the whole run that are kept while a part of it is shown; src/web/live/run_feed/log_tail.rs sends as many. */
+const MAX_LINES_KEPT = 1_000;
 
-/** What the charts read. */
-const run = { view: null, about: null, data: new RunData() };
+/** The whole run, by events. */
+const whole = { view: null, data: new RunData(), log: [], dropped: 0, over: false };
+/** What the charts read: the part of the run that is shown. `window`: its seconds, if they are not all. */
+const run = { view: null, about: null, data: whole.data, window: null, select, end: endOfRun };
 const overview = new Overview();
 /** Who only reads has no such control. */
 const changeUsers = part("change-users") && new ChangeUsers(id);
 const endpoints = new Endpoints();
 const log = new Console(searchErrors);
-const tables = new ConsoleTables(id, (text) => log.showTables(text));
+const tables = new ConsoleTables(id, (text) => log.showTables(text), query);
 const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
+const bar = new ScopeBar({ change: (change) => shown.change(change), end: endOfRun });
+const strip = new ScopeStrip({ select, preview: (window) => bar.preview(window) });
+const shown = new ShownScope(id, {
+  show: showScope,
+  fail: (message) => bar.fail(message),
+  busy: (isBusy) => bar.busy(isBusy),
+  elapsed: () => (whole.over ? Infinity : run.about.time_elapsed_s),
+});
 let charts = [];
 let hasData;
 const firstData = new Promise((resolve) => (hasData = resolve));
 
 /** Takes an event: a patch of the view, what was added to the growing parts, whether that was all. */
 function take({ view, delta, over, generation }) {
-  const before = run.view;
-  if (view) run.view = patched(before, view);
-  run.about = run.view.about;
-  if (view) showView(run.view, before ?? {}, generation);
+  const before = whole.view;
+  if (view) whole.view = patched(before, view);
   if (delta) {
-    run.data.apply(delta);
-    log.append(delta.log, delta.log_lines_dropped);
+    whole.data.apply(delta);
+    whole.log = [...whole.log, ...delta.log].slice(-MAX_LINES_KEPT);
+    whole.dropped = delta.log_lines_dropped;
   }
-  hasData();
-  for (const chart of charts) chart.redraw();
+  run.about = whole.view.about;
+  if (shown.isWhole) {
+    // A part was shown until there was something of the whole run.
+    if (run.view && run.data !== whole.data) return showScope(shown.scope, null);
+    run.view = whole.view;
+    if (view) showView(run.view, before ?? {}, generation);
+    if (delta) log.append(delta.log, delta.log_lines_dropped);
+    hasData();
+  } else {
+    if (run.view) {
+      const before = run.view;
+      run.view = withNews(before);
+      showView(run.view, before, generation);
+    }
+    if (over && !whole.over) shown.ended();
+    else shown.changed(generation);
+  }
+  whole.over = over;
+  showPart();
   // Of a run that is over only this still changes: its infrastructure comes and goes.
   if (over) live.follow({ front: true }, { quiet: true });
+}
+
+/** Shows a part of the run: with an answer of the server, the whole run with what is here of it (null), or as it was (undefined). */
+function showScope(scope, answer) {
+  if (answer === undefined) return bar.show(scope, run.view.phases);
+  // It has not come yet.
+  if (answer === null && !whole.view) return;
+  const before = run.view ?? {};
+  const isOther = JSON.stringify(scope) !== run.scope;
+  run.scope = JSON.stringify(scope);
+  run.window = windowOf(scope);
+  if (answer === null) {
+    run.view = whole.view;
+    run.data = whole.data;
+  } else {
+    run.view = withNews(answer.view);
+    run.data = new RunData();
+    run.data.apply(answer.delta);
+  }
+  run.about = run.view.about;
+  if (isOther) {
+    log.restart(answer === null);
+    tables.renew();
+  }
+  showView(run.view, before);
+  const { log: lines, log_lines_dropped: dropped } = answer?.delta ?? { log: whole.log, log_lines_dropped: whole.dropped };
+  log.append(lines, dropped);
+  hasData();
+  showPart();
+  if (isOther) bar.say(scope, run.view.cards.requests);
+}
+
+/** The view of a part with what is always of the whole run and of this moment. */
+function withNews(view) {
+  if (!whole.view) return view;
+  const { about, notices, phases } = whole.view;
+  return { ...view, about, notices, phases };
 }
 
 function showView(view, before, generation) {
@@ -58,6 +127,34 @@ function showView(view, before, generation) {
   if (view.notices !== before.notices) showNotices(view.notices);
   if (view.completeness !== before.completeness) showCompleteness(view.completeness);
   if (view.warnings !== before.warnings) showWarnings(view.warnings);
+}
+
+/** What depends on which part is shown. */
+function showPart() {
+  if (!run.view) return;
+  const { window } = run;
+  const elapsed = run.about.time_elapsed_s;
+  const seconds = window ? Math.max(0, Math.min(elapsed, window.to ?? elapsed) - window.from) : elapsed;
+  overview.showWindow(window !== null, seconds, mostUsers(run.data.points));
+  bar.show(shown.scope, run.view.phases);
+  strip.show(shown.scope, whole.data.points, endOfRun());
+  for (const chart of charts) chart.redraw();
+}
+
+/** Shows only these seconds. */
+function select(window) {
+  return shown.change(window);
+}
+
+/** Where what can be selected ends, in whole seconds of run time. */
+function endOfRun() {
+  return Math.ceil(run.about?.time_elapsed_s ?? 0);
+}
+
+/** The part that is shown as the end of an address. */
+function query() {
+  const text = formatScope(shown.scope);
+  return text && `?${text}`;
 }
 
 function tick() {
@@ -81,9 +178,18 @@ function followInfrastructure() {
 
 const initial = document.getElementById("initial");
 if (initial) {
-  const { view, delta } = JSON.parse(initial.textContent);
-  take({ view: [view], delta, over: true });
-} else live.follow({ runs: [id] });
+  const first = JSON.parse(initial.textContent);
+  const takeWhole = ({ view, delta }) => take({ view: [view], delta, over: true });
+  if (shown.isWhole) takeWhole(first);
+  else {
+    whole.over = true;
+    showScope(shown.scope, first);
+    shown.askForWhole().then((answer) => answer && takeWhole(answer));
+  }
+} else {
+  live.follow({ runs: [id] });
+  if (!shown.isWhole) shown.begin();
+}
 
 // The charting library is by far the largest part; everything else does not wait for it.
 const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.all([

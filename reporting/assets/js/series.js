@@ -84,6 +84,11 @@ export function lowerBound(points, second) {
   return low;
 }
 
+/** The most users at any point. */
+export function mostUsers(points) {
+  return points.reduce((most, point) => Math.max(most, point.users), 0);
+}
+
 /** [second, users] for the chart. */
 export function userPoints(points) {
   return points.map((point) => [point.second, point.users]);
@@ -93,6 +98,9 @@ export function userPoints(points) {
 export function ratePoints(points, key) {
   return points.map((point) => [point.second, point[key] / point.step]);
 }
+
+/** A line of fewer points is drawn with them: one alone has no line. */
+export const FEW_POINTS = 3;
 
 /** Least run time on the axis of an active run. */
 const LEAST_AXIS_S = 20;

@@ -80,6 +80,17 @@ pub(crate) fn elapsed(seconds: impl Borrow<f64>) -> String {
     duration(seconds.borrow().max(0.0) as u64)
 }
 
+/// Seconds of run time as on an axis: `45s`, `1:30`, `1:02:03`.
+pub(crate) fn clock(seconds: impl Borrow<u32>) -> String {
+    let seconds = *seconds.borrow();
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match seconds {
+        0..60 => format!("{rest}s"),
+        60..3_600 => format!("{minutes}:{rest:02}"),
+        _ => format!("{hours}:{minutes:02}:{rest:02}"),
+    }
+}
+
 /// How long ago something was, in its coarsest unit: `3s ago`, `5m ago`, `2h ago`, `4d ago`.
 pub(crate) fn age(now: impl Borrow<WallTime>, then: impl Borrow<WallTime>) -> String {
     let seconds = (*now.borrow() - *then.borrow()).as_secs();

@@ -17,6 +17,7 @@ use super::pages::FrontQuery;
 use super::recent_answers::RecentAnswers;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
+use crate::store::Scope;
 
 /// Most streams of live events at once over all browsers.
 pub(super) const MAX_EVENT_STREAMS: usize = 200;
@@ -36,6 +37,8 @@ pub(super) struct WebState {
     pub(super) front_pages: Arc<RecentAnswers<(Visitor, FrontQuery), Bytes>>,
     /// Console tables of whole runs.
     pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
+    /// What pages show of parts of runs.
+    pub(super) run_parts: Arc<RecentAnswers<(RunId, Scope), Bytes>>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
     /// Whether programs may be uploaded, and run by agents.
@@ -66,6 +69,7 @@ impl WebState {
             run_rows: Arc::default(),
             front_pages: Arc::default(),
             tables: Arc::default(),
+            run_parts: Arc::default(),
             public: Arc::new(public),
             accept_uploads,
             start_form: Arc::new(start_form),

@@ -12,11 +12,14 @@ mod keeping;
 mod live;
 mod many_viewers;
 mod messages;
+mod parts;
 mod probes;
 mod roles;
 mod running;
 mod scopes;
 mod shown;
 mod site;
+#[path = "../support/mod.rs"]
+mod support;
 mod transfer;
 mod waiting;

@@ -40,12 +40,13 @@ const CHANGES: [(&str, &str, &str); 16] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 14] = [
+const RESULTS: [&str; 15] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
     "/api/v1/runs",
     "/api/v1/runs/abcdefabcdef",
+    "/api/v1/runs/abcdefabcdef/view",
     "/api/v1/runs/abcdefabcdef/summary",
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",

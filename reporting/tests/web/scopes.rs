@@ -127,3 +127,92 @@ async fn the_other_results_take_it_too() {
     assert!(text(&site, "/log?from=1&to=2").await.contains("saw 500"));
     assert!(!text(&site, "/log?from=2").await.contains("saw 500"));
 }
+
+/// What the page of a part shows in a field.
+fn field(page: &str, name: &str) -> String {
+    let start = format!("data-field=\"{name}\" data-value=\"");
+    let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{name}"));
+    let (value, _) = rest.split_once('"').unwrap();
+    value.to_owned()
+}
+
+#[tokio::test]
+async fn the_page_of_a_part_shows_what_the_api_answers() {
+    let site = site().await;
+    for query in [
+        String::new(),
+        "?from=2&to=4".to_owned(),
+        "?from=5".to_owned(),
+        format!("?to=7&endpoint=GET%20/cart&agent={AGENT}"),
+    ] {
+        let page = site.get(&format!("/runs/{RUN}{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}: {page:?}");
+        let page = page.body;
+        let view = answer(&site, &query).await;
+        let part = answer(&site, &format!("/view{query}")).await;
+        let cards = &view["cards"];
+        assert_eq!(part["view"]["cards"], *cards, "{query}");
+        assert_eq!(part["over"], true);
+        for (name, key) in [
+            ("total-requests", "requests"),
+            ("requests-per-second", "rps"),
+            ("total-failures", "failures"),
+            ("error-rate", "error_rate"),
+            ("avg-response-time", "avg_ms"),
+            ("p50", "p50_ms"),
+            ("p99", "p99_ms"),
+        ] {
+            let shown: f64 = field(&page, name).parse().unwrap();
+            assert_eq!(Some(shown), cards[key].as_f64(), "{name} of {query}");
+        }
+        // The log of the part, and what of it can be downloaded.
+        let has_line = page.contains("saw 500");
+        assert_eq!(has_line, !query.contains("from="), "{query}");
+        let encoded = query.replace('&', "&#38;");
+        for export in [
+            "summary",
+            "log",
+            "csv/stats",
+            "csv/failures",
+            "csv/exceptions",
+        ] {
+            let link = format!("/runs/{RUN}/{export}{encoded}\"");
+            assert!(page.contains(&link), "{link} in the page of {query}");
+        }
+    }
+    let page = site.get(&format!("/runs/{RUN}?from=2&to=4")).await.body;
+    for text in [
+        "2s to 4s of 10s",
+        "name=\"from\" value=\"2\"",
+        "href=\"/runs/abcdefabcdef?from=2&#38;to=4&#38;endpoint=GET%20/cart\"",
+        "data-window=\"true\"",
+    ] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    let page = site.get(&format!("/runs/{RUN}")).await.body;
+    assert!(page.contains("the whole run, 10s"), "{page}");
+    assert!(page.contains("data-on=\"false\""));
+}
+
+#[tokio::test]
+async fn a_part_that_there_is_not_is_one_message() {
+    let site = site().await;
+    for (query, status, message) in [
+        ("from=4&to=2", 422, "from must be less than to"),
+        ("from=10", 422, "the last second with results is 9"),
+        ("from=soon", 422, "from must be a whole number of seconds"),
+        ("endpoint=GET%20/nowhere", 404, "GET /nowhere"),
+        ("agent=nobody", 404, "nobody"),
+    ] {
+        for path in [
+            format!("/runs/{RUN}?{query}"),
+            format!("/api/v1/runs/{RUN}/view?{query}"),
+        ] {
+            let answer = site.get(&path).await;
+            assert_eq!(answer.status.as_u16(), status, "{path}: {answer:?}");
+            let body = answer.body.to_lowercase();
+            assert!(body.contains(&message.to_lowercase()), "{path}: {body}");
+            assert_eq!(body.matches(&message.to_lowercase()).count(), 1, "{path}");
+        }
+    }
+}

@@ -6,4 +6,5 @@ pub mod front_view;
 pub(crate) mod known_scenarios;
 pub(crate) mod live_notices;
 pub mod run_view;
+pub(crate) mod scope_view;
 pub(crate) mod view_builder;

@@ -14,6 +14,7 @@ use crate::results::summary::{
     SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
+use crate::results::views::scope_view::PhaseWindow;
 use crate::store::WorkerRow;
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come
@@ -38,6 +39,8 @@ pub struct RunView {
     pub warnings: Vec<SummaryWarning>,
     /// Moments that the charts over run time mark, by second.
     pub marks: Vec<ChartMark>,
+    /// The phases that the run has been in so far, as windows.
+    pub phases: Vec<PhaseWindow>,
     /// The three console tables as text, as they stand now; none where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_tables: Option<String>,
@@ -198,6 +201,12 @@ pub struct RunDelta {
 }
 
 impl RunDelta {
+    /// The most users at any point of the series.
+    pub(crate) fn most_users(&self) -> u64 {
+        let users = self.series.iter().map(|point| point.users);
+        users.max().unwrap_or(0)
+    }
+
     /// Whether a reader who has what was sent before learns nothing from it.
     pub(crate) fn is_empty(&self) -> bool {
         !self.reset && self.series.is_empty() && self.log.is_empty() && self.dots.is_empty()

@@ -27,6 +27,7 @@ use crate::results::views::front_view::{
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::results::views::run_view::{CardsView, ErrorRow, RunView, WorkerCounts};
+use crate::results::views::scope_view::phase_windows;
 use crate::store::{ErrorHistory, RunFilter, Scope, Series, StoreError, WorkerRow};
 
 /// Agents of an infrastructure that the front page lists.
@@ -154,6 +155,7 @@ async fn build_run_view(
         completeness,
         warnings: summary.warnings,
         marks: chart_marks(run, scope),
+        phases: phase_windows(run, now),
         workers,
         worker_counts,
     })

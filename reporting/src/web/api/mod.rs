@@ -7,6 +7,7 @@ mod health;
 mod infrastructures;
 mod log_lines;
 mod openapi;
+mod run_part;
 mod runs;
 mod summary;
 mod tokens;
@@ -19,6 +20,7 @@ pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
 pub(super) use openapi::openapi_document;
+pub(super) use run_part::run_part;
 pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,

@@ -12,11 +12,13 @@ use serde_json::json;
 use super::render::html;
 use crate::results::urls::run_url;
 use crate::results::views::run_view::{RunDelta, RunView};
-use crate::store::Scope;
+use crate::results::views::scope_view::ScopeView;
 use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunFeed;
+use crate::web::query::Query;
 use crate::web::requests::change_users::{ChangeForm, change_users};
+use crate::web::requests::scope::ScopeQuery;
 use crate::web::requests::start::start_again;
 use crate::web::requests::start_error::StartError;
 use crate::web::state::{WebState, find_run};
@@ -27,6 +29,8 @@ use crate::web::state::{WebState, find_run};
 struct RunPage {
     /// The text of `<title>`.
     page_title: String,
+    /// Which part of the run it shows.
+    scope: ScopeView,
     /// Everything but the growing parts.
     view: RunView,
     /// The growing parts, thinned as in the first event.
@@ -45,8 +49,11 @@ pub(in crate::web) async fn run_page(
     State(state): State<WebState>,
     Extension(identity): Extension<Identity>,
     Path(id): Path<RunId>,
+    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
-    let update = RunFeed::new(state.coordinator.clone(), id, Scope::default())
+    let run = find_run(&state.coordinator, &id).await?;
+    let scope = scope.scope(state.coordinator.store(), &run).await?;
+    let update = RunFeed::new(state.coordinator.clone(), id, scope.clone())
         .next()
         .await?;
     let initial_json = update
@@ -60,6 +67,11 @@ pub(in crate::web) async fn run_page(
             update.view.about.test_name,
             update.view.about.number,
             update.view.about.shown_status()
+        ),
+        scope: ScopeView::new(
+            format!("{}{}", state.base(), run_url(&run.id)),
+            scope,
+            update.view.about.time_elapsed_s,
         ),
         view: update.view,
         first: update.delta,

@@ -13,5 +13,6 @@ mod sign_in;
 mod start_form;
 mod start_form_choices;
 mod tabs;
+mod windows;
 
 pub(crate) use looking::{assert_quiet, look_from_all_sides};

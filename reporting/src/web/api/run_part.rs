@@ -1,0 +1,51 @@
+//! A part of a run for its page.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use greylag_infra::RunId;
+use serde_json::json;
+
+use crate::api_types::ErrorBody;
+use crate::web::error::WebError;
+use crate::web::live::run_feed::RunFeed;
+use crate::web::query::Query;
+use crate::web::requests::scope::ScopeQuery;
+use crate::web::state::{WebState, find_run};
+
+/// What the page of a run shows of a part of it, with the growing parts: `{view, delta, over}` as in the first event of a
+/// stream, except that `view` is not in brackets. `over` means that nothing more follows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/view",
+    tag = "live",
+    params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
+    responses(
+        (status = 200, description = "The page's data", body = Object),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
+pub(in crate::web) async fn run_part(
+    State(state): State<WebState>,
+    Path(id): Path<RunId>,
+    Query(scope): Query<ScopeQuery>,
+    headers: HeaderMap,
+) -> Result<Response, WebError> {
+    let run = find_run(&state.coordinator, &id).await?;
+    let scope = scope.scope(state.coordinator.store(), &run).await?;
+    let asked = (id.clone(), scope.clone());
+    let made = async {
+        let mut feed = RunFeed::new(state.coordinator.clone(), id, scope);
+        let update = feed.next().await?;
+        let answer = json!({ "view": update.view, "delta": update.delta, "over": update.is_last });
+        Ok::<_, WebError>(Bytes::from(answer.to_string()))
+    };
+    let answers = &state.run_parts;
+    let answer = answers
+        .get(asked, &headers, &state.coordinator, made)
+        .await?;
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, JSON)], answer).into_response())
+}
