@@ -55,7 +55,7 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    CURRENT_RPS_WINDOW_S, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
+    CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
     MAX_RUNS_PER_QUERY, RunFilter, RunNotOver, RunTotals, SamplePoint, Samples, SaveOutcome, Scope,
     Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
     other_endpoint,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use greylag_infra::protocol::{SampleData, SampleKind, UserChange};
 use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
-use greylag_reporting::{Scope, Summary};
+use greylag_reporting::{CurrentRate, Scope, Summary};
 use support::{START, create, end, endpoint, run, snapshot, store};
 
 #[tokio::test]
@@ -137,7 +137,12 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
             .current_rps(record, &Scope::default(), now)
             .await
             .unwrap();
-        (current.of(&get), current.of(&post), current.total())
+        let requests = |rate: CurrentRate| rate.requests;
+        (
+            requests(current.of(&get)),
+            requests(current.of(&post)),
+            requests(current.total()),
+        )
     };
     assert_eq!(rates(&record, at(1)).await, (0.0, 0.0, 0.0));
     // seconds 0 to 3
@@ -214,19 +219,21 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             "requests": 4, "failures": 1, "rps": 1.0, "error_rate": 0.25, "bytes": 400, "avg_ms": 2.125,
             "min_ms": 1.0, "max_ms": 3.0,
             // the histogram counts 2.500 and 2.501 ms together
-            "p50_ms": 2.501, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
+            "p50_ms": 2.501, "p75_ms": 3.0, "p90_ms": 3.0, "p95_ms": 3.0, "p98_ms": 3.0, "p99_ms": 3.0, "p999_ms": 3.0, "p9999_ms": 3.0,
             "intended": null, "first_byte_only": 0, "arrivals": null,
         },
         "endpoints": [
             {
                 "method": "GET", "name": "/", "requests": 3, "failures": 0, "error_rate": 0.0, "bytes": 300, "avg_ms": 2.0,
-                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p90_ms": 3.0, "p95_ms": 3.0, "p99_ms": 3.0,
-                "current_rps": 0.5, "intended": null, "first_byte_only": 0,
+                "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p75_ms": 3.0, "p90_ms": 3.0,
+                "p95_ms": 3.0, "p98_ms": 3.0, "p99_ms": 3.0, "p999_ms": 3.0, "p9999_ms": 3.0,
+                "current_rps": 0.5, "current_failures_per_s": 0.0, "intended": null, "first_byte_only": 0,
             },
             {
                 "method": "POST", "name": "/order", "requests": 1, "failures": 1, "error_rate": 1.0, "bytes": 100, "avg_ms": 2.5,
-                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p90_ms": 2.5, "p95_ms": 2.5, "p99_ms": 2.5,
-                "current_rps": 0.5, "intended": null, "first_byte_only": 0,
+                "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p75_ms": 2.5, "p90_ms": 2.5,
+                "p95_ms": 2.5, "p98_ms": 2.5, "p99_ms": 2.5, "p999_ms": 2.5, "p9999_ms": 2.5,
+                "current_rps": 0.5, "current_failures_per_s": 0.5, "intended": null, "first_byte_only": 0,
             },
         ],
         "errors": [

@@ -1,89 +1,216 @@
-// Endpoint Statistics: the rows of templates/run/endpoint_row.html, updated in place, sorted as the reader likes.
+// Endpoint Statistics: the rows of templates/run/endpoint_row.html, updated in place, sorted and with the columns that the
+// reader likes. Of many rows those in sight are in the page.
 
 import { h, part, setAttribute, setText } from "./dom.js";
+import { columnsOf, matching, nextSort, remembered, rowsInSight, sorted } from "./endpoint_columns.js";
 import { count, ms, rate } from "./format.js";
-import { onBar, timesTitle } from "./percentiles.js";
+import { allPercentiles, onBar, timesTitle } from "./percentiles.js";
 
 /** SVG units of a full latency bar. */
 const BAR = 100;
-/** Rows in the page until the reader asks for all; src/results/page_text.rs has the same for the server. */
-const PAGE_ROWS = 100;
 /** Bars are drawn anew only when the longest one has changed by this share, because that changes all of them. */
 const RESCALE = 0.02;
+/** So few rows are all in the page; of more, those in sight and so many to both sides. */
+const FEW_ROWS = 60;
+const SPARE_ROWS = 12;
+const KEY = "greylag-endpoints";
+/** Least width of the table with further columns: of a few columns together, and of each, in px. */
+const FIRST_WIDTH = 240;
+const MORE_WIDTH = 96;
+
+const columns = columnsOf(allPercentiles);
 
 export class Endpoints {
   /** Rows by endpoint: those that are or were in the page. */
   #rows = new Map();
   #endpoints = [];
-  #sort = null;
+  /** The rows to be shown, in order. */
+  #wanted = [];
+  #liked = remembered(read(), columns);
   #scale = 0;
-  #all = false;
   #needle = "";
+  #rowHeight = 0;
+  #frame = 0;
+  #isPrinting = false;
+  #all = { requests: 0, seconds: 0 };
 
   constructor() {
     this.table = part("endpoints");
     this.body = part("endpoint-rows");
-    this.more = part("endpoints-more");
+    this.scroller = this.table.closest(".table-scroll");
+    this.head = this.table.tHead.rows[0];
     this.aggregated = new Row(part("aggregated-row").rows[0]);
     for (const element of this.body.rows) {
       this.#rows.set(key(element.dataset.endpointMethod, element.dataset.endpointName), new Row(element));
     }
-    for (const button of this.table.querySelectorAll("[data-sort]")) {
-      button.addEventListener("click", () => this.#sortBy(button));
-    }
+    this.spaces = [spacer(), spacer()];
+    this.body.before(this.spaces[0]);
+    this.body.after(this.spaces[1]);
+    part("endpoints-more").remove();
+    this.head.addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-sort]");
+      if (button) this.#sortBy(button.dataset.sort);
+    });
     this.filter = part("endpoint-filter");
     this.filter.addEventListener("input", () => {
       this.#needle = this.filter.value.trim().toLowerCase();
+      this.scroller.scrollTop = 0;
       this.#arrange();
     });
-    this.showAll = h("button", { type: "button", class: "button quiet small" }, "Show all");
-    this.showAll.addEventListener("click", () => {
-      this.#all = true;
-      this.#arrange();
-    });
+    this.scroller.addEventListener("scroll", () => this.#placeSoon(), { passive: true });
+    new ResizeObserver(() => this.#measureAgain()).observe(this.scroller);
+    addEventListener("beforeprint", () => this.#print(true));
+    addEventListener("afterprint", () => this.#print(false));
+    this.#offerColumns();
+    this.#showColumns();
+    this.#showSort();
   }
 
-  /** Takes all endpoints; those that are the same objects as before are known not to have changed. */
-  show(endpoints, aggregated) {
+  /** Takes all endpoints of `seconds`; those that are the same objects as before are known not to have changed. */
+  show(endpoints, aggregated, seconds) {
     this.#endpoints = endpoints;
+    this.#all = { requests: aggregated.requests, seconds };
     const scale = latencyScale([...endpoints, aggregated]);
     if (Math.abs(scale - this.#scale) > RESCALE * this.#scale) this.#scale = scale;
     setAttribute(this.table, "data-intended", aggregated.intended !== null);
-    this.aggregated.show(aggregated, this.#scale);
+    this.aggregated.show(aggregated, this.#scale, this.#all, this.#shownColumns());
     this.#arrange();
   }
 
-  #sortBy(button) {
-    const column = button.dataset.sort;
-    const first = column === "name" ? "ascending" : "descending";
-    const other = first === "ascending" ? "descending" : "ascending";
-    if (this.#sort?.column !== column) this.#sort = { column, direction: first };
-    else this.#sort = this.#sort.direction === first ? { column, direction: other } : null;
-    for (const header of this.table.querySelectorAll("[aria-sort]")) header.setAttribute("aria-sort", "none");
-    if (this.#sort) button.closest("th").setAttribute("aria-sort", this.#sort.direction);
-    this.#arrange();
+  #shownColumns() {
+    const liked = this.#liked.shown;
+    return columns.filter(({ key, isFixed, isShown }) => isFixed || (liked ? liked.includes(key) : isShown));
   }
 
-  /** Puts the rows that are shown in order, with their newest numbers, and takes the others out. Those in their place
-   * are not touched, so that focus and selection stay. */
+  #offerColumns() {
+    const list = part("endpoint-columns");
+    const choices = columns.filter(({ isFixed }) => !isFixed);
+    for (const { key, label } of choices) {
+      const box = h("input", { type: "checkbox", value: key });
+      list.append(h("li", {}, h("label", { class: "check" }, box, label)));
+    }
+    const usual = h("button", { type: "button", class: "button quiet small" }, "The usual ones");
+    usual.addEventListener("click", () => this.#like({ shown: null }));
+    list.append(h("li", {}, usual));
+    list.addEventListener("change", () =>
+      this.#like({ shown: [...list.querySelectorAll("input:checked")].map(({ value }) => value) }),
+    );
+  }
+
+  #like(change) {
+    Object.assign(this.#liked, change);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.#liked));
+    } catch {
+      // Without storage it lasts as long as the page.
+    }
+    this.#showColumns();
+    this.#showSort();
+    if (this.#endpoints.length > 0) this.#measureAgain();
+  }
+
+  /** Heads, and cells of the row of all endpoints; the other rows follow as they are shown. */
+  #showColumns() {
+    const shown = this.#shownColumns();
+    const keys = new Set(shown.map(({ key }) => key));
+    for (const box of part("endpoint-columns").querySelectorAll("input")) box.checked = keys.has(box.value);
+    for (const head of [...this.head.cells]) {
+      if (head.dataset.more !== undefined) head.remove();
+      else head.hidden = !keys.has(head.dataset.column);
+    }
+    const more = shown.filter(({ text }) => text);
+    for (const { key, label } of more) {
+      const button = h("button", { type: "button", "data-sort": key }, label);
+      this.head.append(h("th", { scope: "col", "aria-sort": "none", class: "num more", "data-column": key, "data-more": true }, button));
+    }
+    this.table.style.setProperty("--least-width", more.length > 0 ? `${FIRST_WIDTH + shown.length * MORE_WIDTH}px` : "0");
+    setAttribute(this.table, "data-more", more.length > 0);
+    this.aggregated.reshow(this.#scale, this.#all, shown);
+  }
+
+  #sortBy(column) {
+    this.#like({ sort: nextSort(this.#liked.sort, column) });
+  }
+
+  #showSort() {
+    const { sort } = this.#liked;
+    for (const head of this.head.cells) {
+      setAttribute(head, "aria-sort", sort && head.dataset.column === sort.column ? sort.direction : "none");
+    }
+  }
+
+  /** Finds the rows to be shown and their order. */
   #arrange() {
-    const wanted = sorted(matching(this.#endpoints, this.#needle), this.#sort);
-    const shown = this.#all ? wanted : wanted.slice(0, PAGE_ROWS);
+    this.#wanted = sorted(matching(this.#endpoints, this.#needle), this.#liked.sort, columns, this.#all);
+    this.#place();
+    const found = this.#needle ? `${count(this.#wanted.length)} of ${count(this.#endpoints.length)}` : "";
+    setText(part("endpoints-found"), found);
+  }
+
+  #placeSoon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#place();
+    });
+  }
+
+  /** Puts the rows in sight in order, with their newest numbers, and takes the others out. Those in their place are not
+   * touched, so that focus and selection stay. */
+  #place() {
+    const wanted = this.#wanted;
+    const [first, end] = this.#inSight();
+    const shown = this.#shownColumns();
     let place = this.body.firstElementChild;
-    for (const endpoint of shown) {
+    for (let index = first; index < end; index += 1) {
+      const endpoint = wanted[index];
       const row = this.#row(endpoint);
-      row.show(endpoint, this.#scale);
+      row.show(endpoint, this.#scale, this.#all, shown);
+      // The heads are the first row.
+      setAttribute(row.element, "aria-rowindex", index + 2);
       if (row.element === place) place = place.nextElementSibling;
       else this.body.insertBefore(row.element, place);
     }
     while (place) {
       const next = place.nextElementSibling;
+      if (place.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
       place.remove();
       place = next;
     }
-    this.#tellOfMore(shown.length, wanted.length);
-    const found = this.#needle ? `${count(wanted.length)} of ${count(this.#endpoints.length)}` : "";
-    setText(part("endpoints-found"), found);
+    setAttribute(this.table, "aria-rowcount", wanted.length + 2);
+    this.#space(this.spaces[0], first);
+    this.#space(this.spaces[1], wanted.length - end);
+    if (this.#rowHeight === 0 && end > first) this.#measure();
+  }
+
+  #inSight() {
+    const many = this.#wanted.length;
+    if (many <= FEW_ROWS || this.#isPrinting) return [0, many];
+    const { scrollTop, clientHeight } = this.scroller;
+    return rowsInSight(many, this.#rowHeight, scrollTop, clientHeight, SPARE_ROWS);
+  }
+
+  #space(element, rows) {
+    element.hidden = rows === 0;
+    element.rows[0].cells[0].style.height = `${rows * this.#rowHeight}px`;
+  }
+
+  /** Rows are as high as each other, but differently so in a window of another width. */
+  #measure() {
+    const { height } = this.body.getBoundingClientRect();
+    if (height === 0) return;
+    this.#rowHeight = height / this.body.rows.length;
+    this.#place();
+  }
+
+  #measureAgain() {
+    this.#rowHeight = 0;
+    this.#arrange();
+  }
+
+  /** On paper all rows are in sight. */
+  #print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#place();
   }
 
   #row(endpoint) {
@@ -95,12 +222,18 @@ export class Endpoints {
     }
     return row;
   }
+}
 
-  #tellOfMore(shown, all) {
-    this.more.hidden = shown === all;
-    if (this.more.hidden) return;
-    if (!this.showAll.isConnected) this.more.replaceChildren(h("span"), " ", this.showAll);
-    setText(this.more.firstElementChild, `${count(shown)} of ${count(all)} endpoints`);
+/** What is in place of rows that are out of sight. */
+function spacer() {
+  return h("tbody", { class: "spacer", "aria-hidden": "true", hidden: true }, h("tr", {}, h("td")));
+}
+
+function read() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
   }
 }
 
@@ -120,6 +253,10 @@ class Row {
 
   #row = null;
   #scale = 0;
+  #shown = "";
+  #all = null;
+  /** Cells of columns that the server does not write, by key. */
+  #more = new Map();
 
   constructor(element) {
     this.element = element;
@@ -134,7 +271,13 @@ class Row {
     }));
   }
 
-  show(row, scale) {
+  /** Shows it with other columns. */
+  reshow(scale, all, columns) {
+    if (this.#row) this.show(this.#row, scale, all, columns);
+  }
+
+  show(row, scale, all, columns) {
+    this.#showMore(row, all, columns);
     if (row === this.#row && scale === this.#scale) return;
     this.#row = row;
     this.#scale = scale;
@@ -146,6 +289,36 @@ class Row {
     this.#latency(row, scale);
     this.#intended(row.intended);
     this.#firstByte(row);
+  }
+
+  /** Which cells there are, and those that are not of the template. */
+  #showMore(row, all, columns) {
+    const shown = columns.map(({ key }) => key).join(" ");
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      for (const cell of [...this.element.cells]) {
+        if (cell.dataset.more !== undefined) cell.remove();
+        else cell.hidden = !columns.some(({ key }) => key === cell.dataset.column);
+      }
+      const more = columns.filter(({ text }) => text);
+      this.#more = new Map(
+        more.map(({ key, label }) => [
+          key,
+          h("td", { class: "num more", "data-label": label, "data-column": key, "data-field": `column-${key}`, "data-more": true }),
+        ]),
+      );
+      this.element.append(...this.#more.values());
+      this.#all = null;
+    }
+    if (this.#more.size === 0 || (row === this.#row && all === this.#all)) return;
+    this.#all = all;
+    for (const { key, value, text } of columns) {
+      const cell = this.#more.get(key);
+      if (!cell) continue;
+      const number = value(row, all) ?? 0;
+      setAttribute(cell, "data-value", number);
+      setText(cell, text(number));
+    }
   }
 
   #intended(times) {
@@ -209,26 +382,4 @@ function key(method, name) {
 /** The greatest percentile of the table's latency bars. */
 function latencyScale(rows) {
   return Math.max(0, ...onBar.map(({ key }) => rows.reduce((most, row) => Math.max(most, row[key]), 0)));
-}
-
-/** The rows whose method and name hold `needle` (lower case). */
-export function matching(rows, needle) {
-  if (needle === "") return rows;
-  return rows.filter(({ method, name }) => `${method} ${name}`.toLowerCase().includes(needle));
-}
-
-/** The rows in the order of `sort` ({column, direction}); as they came (by name and method) without one. */
-export function sorted(rows, sort) {
-  if (!sort) return rows;
-  const sign = sort.direction === "ascending" ? 1 : -1;
-  const compare =
-    sort.column === "name"
-      ? (a, b) => a.name.localeCompare(b.name) || a.method.localeCompare(b.method)
-      : (a, b) => valueOf(a, sort.column) - valueOf(b, sort.column);
-  return [...rows].sort((a, b) => sign * compare(a, b));
-}
-
-/** The number of a column: "requests", or "intended.p95_ms" for one that is deeper and may be missing. */
-function valueOf(row, column) {
-  return column.split(".").reduce((value, name) => value?.[name], row) ?? -1;
 }

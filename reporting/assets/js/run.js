@@ -120,7 +120,7 @@ function showView(view, before, generation) {
   overview.show(view);
   changeUsers?.show(view.about);
   if (view.endpoints !== before.endpoints || view.aggregated !== before.aggregated) {
-    endpoints.show(view.endpoints, view.aggregated);
+    endpoints.show(view.endpoints, view.aggregated, secondsShown());
     tables.changed(view, generation);
   }
   if (view.errors !== before.errors) showErrors(view.errors);
@@ -129,13 +129,16 @@ function showView(view, before, generation) {
   if (view.warnings !== before.warnings) showWarnings(view.warnings);
 }
 
+/** How many seconds of the run are shown. */
+function secondsShown() {
+  const elapsed = run.about.time_elapsed_s;
+  return run.window ? Math.max(0, Math.min(elapsed, run.window.to ?? elapsed) - run.window.from) : elapsed;
+}
+
 /** What depends on which part is shown. */
 function showPart() {
   if (!run.view) return;
-  const { window } = run;
-  const elapsed = run.about.time_elapsed_s;
-  const seconds = window ? Math.max(0, Math.min(elapsed, window.to ?? elapsed) - window.from) : elapsed;
-  overview.showWindow(window !== null, seconds, mostUsers(run.data.points));
+  overview.showWindow(run.window !== null, secondsShown(), mostUsers(run.data.points));
   bar.show(shown.scope, run.view.phases);
   strip.show(shown.scope, whole.data.points, endOfRun());
   for (const chart of charts) chart.redraw();

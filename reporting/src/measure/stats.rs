@@ -85,6 +85,8 @@ pub(crate) struct ShownPercentile {
     pub(crate) mark: &'static str,
     /// Its name in words.
     pub(crate) label: &'static str,
+    /// Whether it is shown where there is room for few.
+    pub(crate) in_brief: bool,
     /// Whether latency bars have it.
     pub(crate) on_bar: bool,
     /// Its value.
@@ -99,10 +101,10 @@ impl ShownPercentile {
 }
 
 /// Every percentile there is, in ascending order. All of them are columns of Locust's tables and CSV files. What
-/// follows an arrow makes one a field of [`TimeStats`], too, and with it part of the summary, the pages, the table
-/// of times from the intended start, and what the API answers.
+/// follows an arrow makes one a field of [`TimeStats`], too, and with it part of the summary, what the API answers and the columns of Endpoint
+/// Statistics; one that is brief is shown on the card, in tooltips and in the table of times from the intended start, too.
 macro_rules! percentiles {
-    ($($fraction:literal $title:literal $(=> $key:ident, $mark:literal, $label:literal, on_bar: $on_bar:literal)?;)+) => {
+    ($($fraction:literal $title:literal $(=> $key:ident, $mark:literal, $label:literal, in_brief: $in_brief:literal, on_bar: $on_bar:literal)?;)+) => {
         /// Times in ms.
         // The progress of an older coordinator has few of them.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -137,12 +139,13 @@ macro_rules! percentiles {
             }
 
             /// Its percentiles in ascending order.
-            pub(crate) fn percentiles(&self) -> [ShownPercentile; SHOWN] {
+            pub(crate) fn all_percentiles(&self) -> [ShownPercentile; SHOWN] {
                 [$($(ShownPercentile {
                     key: stringify!($key),
                     title: $title,
                     mark: $mark,
                     label: $label,
+                    in_brief: $in_brief,
                     on_bar: $on_bar,
                     ms: self.$key,
                 },)?)+]
@@ -164,17 +167,25 @@ macro_rules! percentiles {
 }
 
 percentiles! {
-    0.50 "50%" => p50_ms, "M", "Median", on_bar: true;
+    0.50 "50%" => p50_ms, "M", "Median", in_brief: true, on_bar: true;
     0.66 "66%";
-    0.75 "75%";
+    0.75 "75%" => p75_ms, "75", "75th percentile", in_brief: false, on_bar: false;
     0.80 "80%";
-    0.90 "90%" => p90_ms, "90", "90th percentile", on_bar: false;
-    0.95 "95%" => p95_ms, "95", "95th percentile", on_bar: true;
-    0.98 "98%";
-    0.99 "99%" => p99_ms, "99", "99th percentile", on_bar: true;
-    0.999 "99.9%";
-    0.9999 "99.99%";
+    0.90 "90%" => p90_ms, "90", "90th percentile", in_brief: true, on_bar: false;
+    0.95 "95%" => p95_ms, "95", "95th percentile", in_brief: true, on_bar: true;
+    0.98 "98%" => p98_ms, "98", "98th percentile", in_brief: false, on_bar: false;
+    0.99 "99%" => p99_ms, "99", "99th percentile", in_brief: true, on_bar: true;
+    0.999 "99.9%" => p999_ms, "99.9", "99.9th percentile", in_brief: false, on_bar: false;
+    0.9999 "99.99%" => p9999_ms, "99.99", "99.99th percentile", in_brief: false, on_bar: false;
     1.0 "100%";
+}
+
+impl TimeStats {
+    /// Those of its percentiles that are shown where there is room for few, in ascending order.
+    pub(crate) fn percentiles(&self) -> Vec<ShownPercentile> {
+        let all = self.all_percentiles().into_iter();
+        all.filter(|percentile| percentile.in_brief).collect()
+    }
 }
 
 /// The position of the median among them.
@@ -206,7 +217,7 @@ mod tests {
             (1.0, 1_000.0)
         );
         assert_eq!(stats.intended, None);
-        for shown in stats.response.percentiles() {
+        for shown in stats.response.all_percentiles() {
             let at = PERCENTILE_TITLES
                 .iter()
                 .position(|title| *title == shown.title);
@@ -224,7 +235,7 @@ mod tests {
         assert!(serde_json::from_str::<Stats>(r#"{"p95_ms": 1.5}"#).is_err());
         let json = serde_json::to_value(stats).unwrap();
         let object = json.as_object().unwrap();
-        for percentile in stats.response.percentiles() {
+        for percentile in stats.response.all_percentiles() {
             assert_eq!(object[percentile.key], percentile.ms);
         }
         assert!(object.values().all(|value| !value.is_object()));

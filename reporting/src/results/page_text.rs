@@ -135,7 +135,7 @@ pub(crate) fn latency_scale(view: &RunView) -> f64 {
 
 /// What the page's script knows about percentiles.
 pub(crate) fn percentiles_json() -> String {
-    serde_json::to_string(&TimeStats::default().percentiles()).expect("plain rows are JSON")
+    serde_json::to_string(&TimeStats::default().all_percentiles()).expect("plain rows are JSON")
 }
 
 /// The percentiles of a latency bar, ascending.

@@ -17,22 +17,35 @@ pub const CURRENT_RPS_WINDOW_S: u32 = 10;
 /// their way; Locust leaves out two as well.
 const CURRENT_RPS_LAG_S: u32 = 2;
 
-/// Requests per second over the last [`CURRENT_RPS_WINDOW_S`] full seconds.
+/// Requests and failures per second over the last [`CURRENT_RPS_WINDOW_S`] full seconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CurrentRps {
-    by_endpoint: HashMap<Endpoint, f64>,
+    by_endpoint: HashMap<Endpoint, CurrentRate>,
+}
+
+/// Those of some requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CurrentRate {
+    /// Requests per second.
+    pub requests: f64,
+    /// Failures per second.
+    pub failures: f64,
 }
 
 impl CurrentRps {
     /// Of one endpoint.
-    pub fn of(&self, endpoint: &Endpoint) -> f64 {
-        self.by_endpoint.get(endpoint).copied().unwrap_or(0.0)
+    pub fn of(&self, endpoint: &Endpoint) -> CurrentRate {
+        self.by_endpoint.get(endpoint).copied().unwrap_or_default()
     }
 
     /// Of all endpoints together.
-    pub fn total(&self) -> f64 {
+    pub fn total(&self) -> CurrentRate {
         // Not sum(): that of nothing is -0.0.
-        self.by_endpoint.values().fold(0.0, |sum, rate| sum + rate)
+        let rates = self.by_endpoint.values();
+        rates.fold(CurrentRate::default(), |sum, rate| CurrentRate {
+            requests: sum.requests + rate.requests,
+            failures: sum.failures + rate.failures,
+        })
     }
 }
 
@@ -59,24 +72,31 @@ pub(super) fn read(
         return Ok(CurrentRps::default());
     }
     let endpoints = endpoints(connection, scope.run)?;
-    let mut requests: HashMap<i64, u64> = HashMap::new();
+    let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();
     let wanted = Wanted {
         requests: Requests::Intervals,
         ..Wanted::default()
     };
     scope_rows::visit(connection, &scope, start..end, 1, wanted, |_, part| {
         if let Part::Interval { endpoint, numbers } = part {
-            *requests.entry(endpoint).or_default() += numbers.sums()?.requests();
+            let sums = numbers.sums()?;
+            let (requests, failures) = counts.entry(endpoint).or_default();
+            *requests += sums.requests();
+            *failures += sums.failures;
         }
         Ok(())
     })?;
     let mut by_endpoint = HashMap::new();
-    for (number, requests) in requests {
+    for (number, (requests, failures)) in counts {
         if let Some(endpoint) = usize::try_from(number)
             .ok()
             .and_then(|at| endpoints.get(at))
         {
-            let rate = requests as f64 / f64::from(end - start);
+            let seconds = f64::from(end - start);
+            let rate = CurrentRate {
+                requests: requests as f64 / seconds,
+                failures: failures as f64 / seconds,
+            };
             by_endpoint.insert(endpoint.clone(), rate);
         }
     }

@@ -62,7 +62,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 
 pub(crate) use self::check_pool::ReadySnapshot;
-pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRps};
+pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};
 pub(crate) use self::delete_run::KeepLimit;
 pub use self::error::{RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
 pub(crate) use self::error_rows::ErrorHistory;

@@ -54,6 +54,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/data_table.js",
         "js/dom.js",
         "js/endpoint_colours.js",
+        "js/endpoint_columns.js",
         "js/endpoints.js",
         "js/errors.js",
         "js/field_errors.js",

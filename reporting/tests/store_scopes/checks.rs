@@ -280,8 +280,11 @@ async fn check_summary(store: &Store, events: &[Event], part: Part) {
                     && known.method == endpoint.method
                     && known.name == endpoint.name
             });
-            let rate = here.count() as f64 / f64::from((end.max(start + 1)) - start);
+            let rate = here.clone().count() as f64 / f64::from((end.max(start + 1)) - start);
             assert_eq!(endpoint.current_rps, rate, "{part:?}");
+            let failed = here.filter(|event| ERRORS[event.error].is_some());
+            let rate = failed.count() as f64 / f64::from((end.max(start + 1)) - start);
+            assert_eq!(endpoint.current_failures_per_s, rate, "{part:?}");
         }
     }
 }

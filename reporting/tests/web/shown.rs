@@ -86,7 +86,8 @@ async fn page_summary_and_tables_say_the_same() {
     let view = site.get(&format!("/api/v1/runs/{RUN}")).await.json();
     let intended = json!({
         "requests": 3, "avg_ms": 1_020.0, "min_ms": 1_010.0, "max_ms": 1_030.0,
-        "p50_ms": summary["totals"]["intended"]["p50_ms"], "p90_ms": 1_030.0, "p95_ms": 1_030.0, "p99_ms": 1_030.0,
+        "p50_ms": summary["totals"]["intended"]["p50_ms"], "p75_ms": 1_030.0, "p90_ms": 1_030.0,
+        "p95_ms": 1_030.0, "p98_ms": 1_030.0, "p99_ms": 1_030.0, "p999_ms": 1_030.0, "p9999_ms": 1_030.0,
     });
     let (goose, paced) = (&summary["endpoints"][0], &summary["endpoints"][1]);
     assert_eq!(

@@ -492,7 +492,8 @@ fn requests_that_are_missing_without_a_word_are_found() {
 /// A summary with requests of the processes 10 and 20, and gaps.
 fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
     let times = json!({
-        "avg_ms": 1.0, "min_ms": 1.0, "max_ms": 1.0, "p50_ms": 1.0, "p90_ms": 1.0, "p95_ms": 1.0, "p99_ms": 1.0,
+        "avg_ms": 1.0, "min_ms": 1.0, "max_ms": 1.0, "p50_ms": 1.0, "p75_ms": 1.0, "p90_ms": 1.0, "p95_ms": 1.0,
+        "p98_ms": 1.0, "p99_ms": 1.0, "p999_ms": 1.0, "p9999_ms": 1.0,
         "intended": null, "first_byte_only": 0, "failures": 0, "error_rate": 0.0, "bytes": 0,
     });
     let with = |fields: Value| {
@@ -502,7 +503,7 @@ fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
     };
     let endpoint = |pid: u32, requests: u64| {
         with(json!({
-            "method": "GET", "name": format!("/by/{pid}"), "requests": requests, "current_rps": 0.0,
+            "method": "GET", "name": format!("/by/{pid}"), "requests": requests, "current_rps": 0.0, "current_failures_per_s": 0.0,
         }))
     };
     serde_json::from_value(json!({

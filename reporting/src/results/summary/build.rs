@@ -84,7 +84,8 @@ impl Summary {
                     method: endpoint.method.clone(),
                     name: endpoint.name.clone(),
                     stats: Stats::of(interval),
-                    current_rps: current.of(endpoint),
+                    current_rps: current.of(endpoint).requests,
+                    current_failures_per_s: current.of(endpoint).failures,
                 })
                 .collect(),
             errors: totals

@@ -185,6 +185,10 @@ pub struct SummaryEndpoint {
     pub stats: Stats,
     /// Requests per second over the last 10 full seconds.
     pub current_rps: f64,
+    /// Failures per second over the same.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
+    pub current_failures_per_s: f64,
 }
 
 /// Name of a row of all endpoints together.

@@ -132,13 +132,14 @@ async fn build_run_view(
         about: about_view(run, &infrastructures, now),
         cards: CardsView {
             totals: summary.totals,
-            current_rps: current.total(),
+            current_rps: current.total().requests,
             active_users,
         },
         aggregated: SummaryEndpoint {
             name: AGGREGATED.to_owned(),
             stats: summary.totals.stats,
-            current_rps: current.total(),
+            current_rps: current.total().requests,
+            current_failures_per_s: current.total().failures,
             ..SummaryEndpoint::default()
         },
         console_tables: (extent == Extent::Whole).then(|| {

@@ -1,5 +1,5 @@
 //! What a coordinator answers about a long run: summaries of a run of 24 hours with 100 endpoints and 100 agents, and windows of it at
-//! random; how soon it answers after its start with such a database, and that a deleted run's space is given back.
+//! random, and what its page asks for to show them; how soon it answers after its start with such a database, and that a deleted run's space is given back.
 //!
 //! `cargo bench -p greylag-tests -- queries`. The database (7.5 GB) takes about ten minutes to make, and stays in `target/tmp/queries` for the
 //! next time.
@@ -46,11 +46,20 @@ pub(crate) async fn measure() {
     for (part, filter) in filters() {
         let whole = vec![filter.clone(); WHOLE];
         let windows = (0..WINDOWS).map(|_| format!("{filter}&{}", window(&mut random)));
-        row(&api, &format!("the whole run{part}"), &whole).await;
+        let windows: Vec<String> = windows.collect();
+        row(&api, "summary", &format!("the whole run{part}"), &whole).await;
         row(
             &api,
+            "summary",
             &format!("windows at random{part}"),
-            &windows.collect::<Vec<_>>(),
+            &windows,
+        )
+        .await;
+        row(
+            &api,
+            "view",
+            &format!("the page of windows at random{part}"),
+            &windows,
         )
         .await;
     }
@@ -88,11 +97,11 @@ fn window(random: &mut SmallRng) -> String {
     format!("from={from}&to={}", from + length)
 }
 
-/// Asks for summaries and prints how long they took.
-async fn row(api: &Api, what: &str, queries: &[String]) {
+/// Asks for these parts of the run and prints how long the answers took.
+async fn row(api: &Api, answer: &str, what: &str, queries: &[String]) {
     let mut times = Vec::new();
     for query in queries {
-        let path = format!("/api/v1/runs/{RUN}/summary?{}", query.replace(' ', "%20"));
+        let path = format!("/api/v1/runs/{RUN}/{answer}?{}", query.replace(' ', "%20"));
         let begin = Instant::now();
         let answer = api.get(&path).await;
         times.push(begin.elapsed());
