@@ -1,4 +1,5 @@
-// The scenarios of the start form are those of the chosen infrastructure's agents. Without this module all are listed.
+// The scenarios of the start form are those of the chosen infrastructure's agents. Where agents are only made for a run
+// there may be none that says what it has: then any name can be typed. Without this module all are listed.
 
 import { h, part } from "./dom.js";
 
@@ -8,41 +9,51 @@ function known(root = document) {
   return data ? JSON.parse(data.textContent) : [];
 }
 
+/** What the field is in the form, whichever kind it has. */
+function sharedAttributes(select) {
+  return Object.fromEntries(["id", "name", "aria-describedby"].map((name) => [name, select.getAttribute(name)]));
+}
+
 export class ScenarioChoice {
   #form;
   #rows = known();
   /** A scenario that the server wrote although no agent has it: it stays until another infrastructure is chosen. */
   #absent = null;
+  #select = null;
+  #text = null;
 
   constructor(form) {
     this.#form = form;
-    const select = this.#select();
-    if (!select) return;
-    if (select.value && !this.#rows.some((row) => row.name === select.value)) this.#absent = select.selectedOptions[0].cloneNode(true);
+    this.#take(form.elements.scenario);
+    const select = this.#select;
+    if (select?.value && !this.#rows.some((row) => row.name === select.value)) this.#absent = select.selectedOptions[0].cloneNode(true);
     form.elements.infrastructure.addEventListener("change", () => {
       this.#absent = null;
-      this.show();
+      this.#show(true);
     });
-    this.show();
+    this.#show(false);
   }
 
-  #select() {
-    const field = this.#form.elements.scenario;
-    return field instanceof HTMLSelectElement ? field : null;
+  /** Remembers a field of either kind, and makes the other one. */
+  #take(field) {
+    if (field instanceof HTMLSelectElement) {
+      this.#select = field;
+      this.#text ??= h("input", { ...sharedAttributes(field), placeholder: "the agents' only scenario", autocomplete: "off" });
+    } else if (field instanceof HTMLInputElement) {
+      this.#text = field;
+    }
   }
 
   /** Takes over what agents declare now. */
   refresh(fresh) {
     this.#rows = known(fresh);
     this.#becomeSelect(fresh.querySelector('[data-role="start-form"] select[name="scenario"]'));
-    this.show();
+    this.#show(false);
   }
 
-  /** As long as no agent has a scenario there is a field to type into. */
+  /** As long as no agent has ever had a scenario the server writes a field to type into. */
   #becomeSelect(next) {
-    const field = this.#form.elements.scenario;
-    if (!next || !field || field instanceof HTMLSelectElement || field.value || field === document.activeElement) return;
-    field.replaceWith(document.adoptNode(next));
+    if (next && this.#text && !this.#select) this.#take(document.adoptNode(next));
   }
 
   #offered() {
@@ -51,15 +62,18 @@ export class ScenarioChoice {
   }
 
   /** Lists the scenarios of the chosen infrastructure; of those that are listed the chosen one stays. */
-  show() {
-    const select = this.#select();
-    if (!select || select === document.activeElement) return;
-    const chosen = select.value;
+  #show(isAnother) {
+    const [select, field] = [this.#select, this.#form.elements.scenario];
+    if (!select || field === document.activeElement) return;
     const options = this.#offered().map((row) => h("option", { value: row.name, title: row.description }, row.name));
     if (this.#absent) options.unshift(this.#absent.cloneNode(true));
-    if (options.length === 0) options.push(h("option", { value: "" }, "No agent is connected"));
+    const next = options.length > 0 ? select : this.#text;
+    // What is typed stays until another infrastructure is chosen.
+    if (next === select && field === this.#text && field.value && !isAnother) return;
+    if (next !== field) field.replaceWith(next);
     const listed = JSON.stringify(options.map((option) => option.outerHTML));
-    if (select.dataset.listed === listed) return;
+    if (options.length === 0 || select.dataset.listed === listed) return;
+    const chosen = field.value;
     select.dataset.listed = listed;
     select.replaceChildren(...options);
     const stays = options.find((option) => option.value === chosen);

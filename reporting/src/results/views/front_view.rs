@@ -258,13 +258,13 @@ pub struct AgentRow {
 }
 
 /// One scenario compiled into agents' binaries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ScenarioRow {
     /// Its name.
     pub name: String,
     /// One line about it.
     pub description: String,
-    /// The infrastructures that have connected agents with it.
+    /// The infrastructures that have connected agents with it, or have no agents and have had it.
     pub infrastructures: Vec<String>,
     /// Its user types.
     pub user_types: Vec<String>,

@@ -1,9 +1,9 @@
 //! What the agents that have been here say about their scenarios.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use greylag_infra::protocol::{OptionInfo, ScenarioInfo};
-use greylag_infra::{ConnectionStatus, InfrastructureView};
+use greylag_infra::{ConnectionStatus, InfrastructureView, LoadTest};
 
 use crate::results::views::front_view::{OptionRow, ScenarioRow};
 
@@ -13,8 +13,40 @@ const MAX_OFFERED_BYTES: usize = 2 * 1024 * 1024;
 const MAX_NAMED: usize = 20;
 
 /// Scenarios of all connected agents, in the order of their builds: the first of an infrastructure is the one that
-/// `run` takes there without a name. Agents that say the same of one share a row.
-pub(crate) fn offered(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
+/// `run` takes there without a name. Agents that say the same of one share a row. Of an infrastructure without agents, which
+/// may be made for a run, those by name that `latest` tests were started with there.
+pub(crate) fn offered<'a>(
+    infrastructures: &[InfrastructureView],
+    latest: impl IntoIterator<Item = &'a LoadTest>,
+) -> Vec<ScenarioRow> {
+    let mut rows = declared(infrastructures);
+    let has_agents = |name: &str| {
+        let known = infrastructures.iter().find(|known| known.name == name);
+        known.is_none_or(|known| connected(known).next().is_some())
+    };
+    let mut earlier: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for test in latest {
+        let infrastructure = test.infrastructure.as_str();
+        if test.declared.is_none() && !test.scenario.is_empty() && !has_agents(infrastructure) {
+            earlier
+                .entry(&test.scenario)
+                .or_default()
+                .insert(infrastructure);
+        }
+    }
+    rows.extend(earlier.into_iter().map(|(name, infrastructures)| {
+        let name = name.to_owned();
+        let infrastructures = infrastructures.into_iter().map(str::to_owned).collect();
+        ScenarioRow {
+            name,
+            infrastructures,
+            ..ScenarioRow::default()
+        }
+    }));
+    rows
+}
+
+fn declared(infrastructures: &[InfrastructureView]) -> Vec<ScenarioRow> {
     let mut known: Vec<(&ScenarioInfo, Vec<&str>)> = Vec::new();
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut bytes = 0;

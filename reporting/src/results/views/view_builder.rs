@@ -226,6 +226,8 @@ pub(crate) async fn front_view(
     let mut tests = coordinator.store().tests().await?;
     tests.truncate(TESTS_ON_FRONT_PAGE);
     let infrastructures = coordinator.infrastructures();
+    let latest = tests.iter().map(|test| &test.latest);
+    let scenarios = known_scenarios::offered(&infrastructures, latest);
     let now = coordinator.now();
     Ok(FrontView {
         now,
@@ -242,7 +244,7 @@ pub(crate) async fn front_view(
             })
             .collect(),
         runs: rows.page(coordinator, asked).await?,
-        scenarios: known_scenarios::offered(&infrastructures),
+        scenarios,
         infrastructures: infrastructure_rows(&infrastructures, coordinator.machines()),
     })
 }

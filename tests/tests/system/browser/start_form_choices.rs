@@ -122,6 +122,24 @@ async fn the_form_follows_the_infrastructure_and_takes_stages() {
     assert_eq!(browser.eval(typed).await, json!(["api", "Owl"]));
     look_from_all_sides(&browser, "front-choices").await;
 
+    // As where agents are made for a run: none is there that says what it has.
+    let cloud = json!({ "name": "cloud" });
+    let made = cluster.api().post("/api/v1/infrastructures", &cloud).await;
+    assert_eq!(made.status, 201);
+    let cloud = "[data-role='start-form'] select[name='infrastructure'] option[value='cloud']";
+    let found = browser.client().wait().at_most(LIVE);
+    found
+        .for_element(Locator::Css(cloud))
+        .await
+        .expect("it is offered");
+    choose(&browser, "infrastructure", "cloud").await;
+    fill(
+        &browser,
+        "[data-role='start-form'] input[name='scenario']",
+        "dawn",
+    )
+    .await;
+
     choose(&browser, "infrastructure", "lab").await;
     let scenarios = offered(&browser, "scenario").await;
     let scenarios = scenarios.as_array().expect("names");
