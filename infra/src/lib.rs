@@ -38,13 +38,13 @@ pub use protocol::{
     MAX_NOTICE_SUBJECTS, NoticeKind, SetUpData, WorkerFailure,
 };
 pub use registry::{
-    Admission, AgentIdentity, AgentView, ConnectionStatus, InfrastructureError, InfrastructureView,
-    Joined, MAX_AGENTS, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER, ScenarioList, SecretOption,
-    SharedBudget, check_infrastructure_name,
+    Admission, AgentIdentity, AgentView, ConnectionStatus, FreeAgents, InfrastructureError,
+    InfrastructureView, Joined, MAX_AGENTS, MAX_INFRASTRUCTURES, Registry, SILENT_AFTER,
+    ScenarioList, SecretOption, SharedBudget, check_infrastructure_name,
 };
 pub use run::{
-    CHANGE_DELAY, ChangeRefused, Completeness, Coverage, END_GRACE, Gap, GapCause, LATE_RESULTS,
-    Loss, MAX_GAPS, MissingUsers, PREPARE_TIMEOUT, RunAgent, RunEffect, RunEvent, RunLifecycle,
-    RunPhase, RunRecord, RunStatus, START_DELAY, StopRefused, Turn, UnfinishedRun, WaitReason,
-    Waiting, save_once, turn_of, worker_count,
+    AGENTS_SETTLE, AgentsThere, CHANGE_DELAY, ChangeRefused, Completeness, Coverage, END_GRACE,
+    Gap, GapCause, LATE_RESULTS, Loss, MAX_GAPS, MissingUsers, PREPARE_TIMEOUT, RunAgent,
+    RunEffect, RunEvent, RunLifecycle, RunPhase, RunRecord, RunStatus, START_DELAY, StopRefused,
+    Turn, UnfinishedRun, WaitReason, Waiting, save_once, turn_of, worker_count,
 };

@@ -97,6 +97,8 @@ pub struct AgentView {
     identity: Arc<AgentIdentity>,
     /// Connected, Silent or Disconnected.
     pub status: ConnectionStatus,
+    /// When it connected, on the coordinator's clock.
+    connected_at: WallTime,
     /// Last heartbeat, on the coordinator's clock.
     pub last_heard: WallTime,
     /// Whether it ends with the run that it takes part in, or has taken part in.
@@ -156,6 +158,17 @@ pub struct Joined {
     pub name: String,
     /// Identity of a process that had this name and is gone or silent: the agent is that one, started again.
     pub replaced: Option<AgentId>,
+}
+
+/// The agents that are connected and free for a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FreeAgents {
+    /// How many they are.
+    pub count: usize,
+    /// How many of them were not made for this run.
+    pub others: usize,
+    /// When the last of them connected.
+    pub last_came: WallTime,
 }
 
 /// All infrastructures and agents of a coordinator.
@@ -366,6 +379,7 @@ impl Registry {
                     scenarios: scenarios.clone(),
                 }),
                 status: ConnectionStatus::Connected,
+                connected_at: now,
                 last_heard: now,
                 is_spent: hello.once && !hello.runs.is_empty(),
                 unsaved_us: 0,
@@ -446,13 +460,19 @@ impl Registry {
         Some(agents)
     }
 
-    /// How many there are of [`Registry::free_agents`].
-    pub fn free_count(&self, infrastructure: &str, run: &RunId) -> usize {
+    /// How many there are of [`Registry::free_agents`], and since when.
+    pub fn count_free(&self, infrastructure: &str, run: &RunId) -> FreeAgents {
         let agents = self.infrastructures.get(infrastructure).into_iter();
         let free = agents
             .flat_map(BTreeMap::values)
             .filter(|agent| agent.status == ConnectionStatus::Connected && agent.is_free_for(run));
-        free.count()
+        let mut counted = FreeAgents::default();
+        for agent in free {
+            counted.count += 1;
+            counted.others += usize::from(agent.admission.run.is_none());
+            counted.last_came = counted.last_came.max(agent.connected_at);
+        }
+        counted
     }
 
     /// The connected agents of an infrastructure by name, or none if there is no such infrastructure.

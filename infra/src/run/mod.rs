@@ -13,4 +13,4 @@ pub use lifecycle::{
     START_DELAY, StopRefused, UnfinishedRun, save_once,
 };
 pub use record::{RunAgent, RunPhase, RunRecord, RunStatus, worker_count};
-pub use waiting::{Turn, WaitReason, Waiting, turn_of};
+pub use waiting::{AGENTS_SETTLE, AgentsThere, Turn, WaitReason, Waiting, turn_of};

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, ready};
 use greylag_infra::RunId;
 use tokio::sync::mpsc;
 
-use super::{MachineNews, Order, Provider, ProviderKind, ProvisionError};
+use super::{Order, Provider, ProviderKind, ProviderNews, ProvisionError};
 
 /// Waits for whoever is started.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,7 +25,7 @@ impl Provider for Machines {
     fn follow<'a>(
         &'a self,
         _run: &'a RunId,
-        _news: mpsc::Sender<MachineNews>,
+        _news: mpsc::Sender<ProviderNews>,
     ) -> BoxFuture<'a, ()> {
         pending().boxed()
     }

@@ -21,4 +21,4 @@ pub use error::ProvisionError;
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Kubernetes, KubernetesSettings, SettingsError};
 pub use machines::Machines;
-pub use provider::{MachineNews, MachineState, Order, Provider, ProviderKind};
+pub use provider::{MachineNews, MachineState, Order, Provider, ProviderKind, ProviderNews};

@@ -17,6 +17,10 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Which kind it is.
     fn kind(&self) -> ProviderKind;
 
+    /// An earlier process of the coordinator may have asked for machines of this run, and may not have heard the answer.
+    /// Called before anything else is done for the run.
+    fn inherits(&self, _run: &RunId) {}
+
     /// Gives back what an earlier process of the coordinator has begun for a run and left half done, so that it is asked for
     /// anew. Whether there was something: agents of it are not to be counted on. Called before each [`Self::request`].
     fn clear<'a>(&'a self, _run: &'a RunId) -> BoxFuture<'a, Result<bool, ProvisionError>> {
@@ -26,9 +30,12 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Asks for the agents of a run. Asking again for the same run (after a restart) changes nothing and is `Ok`.
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
+    /// A run has begun with agents that it may have from here: from now on nothing of it is ended until it is given back.
+    fn begins(&self, _run: &RunId) {}
+
     /// Reports what becomes of a run's machines until the future is dropped, first of all how they are now; endures
     /// that the provider is out of reach for a while. Followed from before it is asked until everything is given back.
-    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()>;
+    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<ProviderNews>) -> BoxFuture<'a, ()>;
 
     /// Gives back everything that was asked for this run; `Ok` if there is nothing. Called again, with growing pauses,
     /// until it is `Ok`.
@@ -95,6 +102,21 @@ pub struct Order {
     pub accept_uploads: bool,
     /// How long the run waits until all of its agents are there.
     pub agents_timeout: Duration,
+}
+
+/// What is new of a run's machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderNews {
+    /// What became of one.
+    Machine(MachineNews),
+    /// So many at most are there or may still come: of those that were asked for, the others have ended or cannot be had.
+    AtMost(usize),
+}
+
+impl From<MachineNews> for ProviderNews {
+    fn from(news: MachineNews) -> Self {
+        Self::Machine(news)
+    }
 }
 
 /// What became of one machine (or of what gets them).

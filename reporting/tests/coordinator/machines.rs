@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use greylag_infra::{AgentCount, Fleet, LoadTest, RunId, RunPhase};
+use greylag_infra::protocol::{ToAgent, ToCoordinator};
+use greylag_infra::{AgentCount, Fleet, LoadTest, RunId, RunPhase, RunRecord};
 use greylag_reporting::coordinator::{ProvisionedInfrastructure, Provisioning};
 use greylag_reporting::provisioning::{
-    MachineNews, MachineState, Order, Provider, ProviderKind, ProvisionError,
+    MachineNews, MachineState, Order, Provider, ProviderKind, ProviderNews, ProvisionError,
 };
-use greylag_reporting::{Role, Scope};
+use greylag_reporting::{Grant, Role, Scope, Token};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::site::*;
@@ -22,6 +24,8 @@ struct FakeProvider {
     said: Mutex<Said>,
     /// Runs that have machines according to it.
     held: Vec<RunId>,
+    /// Whether it says so only once it is asked to.
+    holds_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +35,12 @@ struct Said {
     /// What it answers to the next requests; then `Ok`.
     answers: Vec<ProvisionError>,
     /// What becomes of the machines of whoever asks next.
-    news: Vec<MachineNews>,
+    news: Vec<ProviderNews>,
+    /// Whether it may say which runs have machines.
+    says_held: bool,
+    /// Runs that an earlier process may have asked for, and those that have begun.
+    inherited: Vec<RunId>,
+    begun: Vec<RunId>,
     /// Whether something of an earlier process is cleared up, which takes until this is said.
     clears_up: bool,
     /// Whether that has begun.
@@ -82,7 +91,7 @@ impl Provider for FakeProvider {
     fn follow<'a>(
         &'a self,
         _run: &'a RunId,
-        sender: mpsc::Sender<MachineNews>,
+        sender: mpsc::Sender<ProviderNews>,
     ) -> BoxFuture<'a, ()> {
         async move {
             for news in self.said(|said| std::mem::take(&mut said.news)) {
@@ -99,20 +108,107 @@ impl Provider for FakeProvider {
     }
 
     fn held(&self) -> BoxFuture<'_, Result<Vec<RunId>, ProvisionError>> {
-        async { Ok(self.held.clone()) }.boxed()
+        async {
+            if self.holds_back {
+                self.until("to say", |said| said.says_held).await;
+            }
+            Ok(self.held.clone())
+        }
+        .boxed()
+    }
+
+    fn inherits(&self, run: &RunId) {
+        self.said(|said| said.inherited.push(run.clone()));
+    }
+
+    fn begins(&self, run: &RunId) {
+        self.said(|said| said.begun.push(run.clone()));
     }
 }
 
-async fn site_with(dir: &std::path::Path, provider: &Arc<FakeProvider>) -> Site {
-    let infrastructure = ProvisionedInfrastructure {
-        provider: Arc::clone(provider) as Arc<dyn Provider>,
-        coordinator_url: "http://load.example:8089".to_owned(),
-    };
-    let provisioning = Provisioning {
-        infrastructures: BTreeMap::from([("lab".to_owned(), infrastructure)]),
-        accept_uploads: true,
-    };
-    Site::open_with(dir, PATIENCE, provisioning).await
+/// A coordinator whose infrastructure `lab` is made by a provider.
+struct Lab {
+    directory: TempDir,
+    provider: Arc<FakeProvider>,
+    site: Site,
+}
+
+impl Lab {
+    async fn open() -> Self {
+        Self::open_with(FakeProvider::default()).await
+    }
+
+    async fn open_with(provider: FakeProvider) -> Self {
+        Self::open_in(tempfile::tempdir().unwrap(), provider).await
+    }
+
+    async fn open_in(directory: TempDir, provider: FakeProvider) -> Self {
+        let provider = Arc::new(provider);
+        let infrastructure = ProvisionedInfrastructure {
+            provider: Arc::clone(&provider) as Arc<dyn Provider>,
+            coordinator_url: "http://load.example:8089".to_owned(),
+        };
+        let provisioning = Provisioning {
+            infrastructures: BTreeMap::from([("lab".to_owned(), infrastructure)]),
+            accept_uploads: true,
+        };
+        let site = Site::open_with(directory.path(), PATIENCE, provisioning).await;
+        Self {
+            directory,
+            provider,
+            site,
+        }
+    }
+
+    /// Ends the coordinator, and starts it again with another provider.
+    async fn restart(self, provider: FakeProvider) -> Self {
+        Self::open_in(self.close().await, provider).await
+    }
+
+    async fn close(self) -> TempDir {
+        self.site.close().await;
+        self.directory
+    }
+
+    /// A run that waits for one agent.
+    async fn ask(&self) -> RunRecord {
+        self.ask_for(AgentCount::default()).await
+    }
+
+    async fn ask_for(&self, agents: AgentCount) -> RunRecord {
+        let started = self.site.coordinator.start_run(of_agents(agents)).await;
+        started.unwrap()
+    }
+
+    async fn stop(&self, run: &RunRecord) {
+        self.site.coordinator.stop_run(&run.id).await.unwrap();
+    }
+
+    /// Takes the next order.
+    async fn order(&self) -> Order {
+        self.until_ordered(1).await;
+        self.provider.said(|said| said.orders.remove(0))
+    }
+
+    async fn until_ordered(&self, orders: usize) {
+        let provider = &self.provider;
+        provider
+            .until("an order", |said| said.orders.len() == orders)
+            .await;
+    }
+
+    /// Waits until just this run's machines are given back.
+    async fn until_released(&self, run: &RunRecord) {
+        let provider = &self.provider;
+        provider
+            .until("to give back", |said| said.released == [run.id.clone()])
+            .await;
+    }
+
+    fn lets_in(&self, token: &Token) -> Option<Grant> {
+        let tokens = self.site.coordinator.tokens();
+        tokens.check(token.expose().as_bytes())
+    }
 }
 
 fn of_agents(agents: AgentCount) -> LoadTest {
@@ -135,18 +231,13 @@ async fn log_of(site: &Site, id: &RunId) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_asks_for_as_many_agents_as_it_takes_at_most_and_for_one_by_default() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
+    let lab = Lab::open().await;
     for (agents, asked) in [
         (AgentCount::new(2, 5).unwrap(), 5),
         (AgentCount::default(), 1),
     ] {
-        let run = site.coordinator.start_run(of_agents(agents)).await.unwrap();
-        provider
-            .until("an order", |said| said.orders.len() == 1)
-            .await;
-        let order = provider.said(|said| said.orders.remove(0));
+        let run = lab.ask_for(agents).await;
+        let order = lab.order().await;
         assert_eq!(
             (&order.run, order.agents, order.number),
             (&run.id, asked, run.number)
@@ -159,44 +250,35 @@ async fn a_run_asks_for_as_many_agents_as_it_takes_at_most_and_for_one_by_defaul
 
         // Its token lets in agents of this run, as long as it is there.
         let token = order.token.unwrap();
-        let check = || site.coordinator.tokens().check(token.expose().as_bytes());
-        let grant = check().unwrap();
+        let grant = lab.lets_in(&token).unwrap();
         assert_eq!(
             (grant.role, grant.infrastructure),
             (Role::Agent, Some("lab".to_owned()))
         );
         assert_eq!(grant.run.as_ref(), Some(&run.id));
         assert!(grant.expires_at.is_some());
-        site.coordinator.stop_run(&run.id).await.unwrap();
-        provider
-            .until("to give back", |said| said.released == [run.id.clone()])
-            .await;
-        provider.said(|said| said.released.clear());
-        assert_eq!(check(), None);
+        lab.stop(&run).await;
+        lab.until_released(&run).await;
+        lab.provider.said(|said| said.released.clear());
+        assert_eq!(lab.lets_in(&token), None);
     }
-    site.close().await;
+    lab.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_pass_is_asked_again_and_what_is_final_fails_the_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
-    provider.said(|said| {
+    let lab = Lab::open().await;
+    lab.provider.said(|said| {
         said.answers = vec![
             ProvisionError::refused("no such image"),
             ProvisionError::unavailable("the server is busy"),
         ];
     });
-    let run = site
-        .coordinator
-        .start_run(of_agents(AgentCount::default()))
-        .await
-        .unwrap();
-    let mut changes = site.coordinator.changes();
+    let run = lab.ask().await;
+    let mut changes = lab.site.coordinator.changes();
     let mut reasons = Vec::new();
     let phase = loop {
-        let phase = site.run(&run.id).await.phase;
+        let phase = lab.site.run(&run.id).await.phase;
         if phase.is_over() {
             break phase;
         }
@@ -205,33 +287,88 @@ async fn what_may_pass_is_asked_again_and_what_is_final_fails_the_run() {
     };
     let busy = "waiting for 1 of 1 agent: the server is busy; asking again";
     assert!(reasons.iter().any(|reason| reason == busy), "{reasons:?}");
+    let words = "infrastructure lab did not make the machines: no such image";
+    assert_eq!(refusal(phase), words);
+    assert_eq!(lab.provider.said(|said| said.orders.len()), 2);
+    lab.until_released(&run).await;
+    let shown = lab.site.coordinator.machines().remove("lab").unwrap();
+    assert_eq!(shown.last_error.as_deref(), Some("no such image"));
+    lab.close().await;
+}
+
+/// What the message of a run says whose machines were refused.
+fn refusal(phase: RunPhase) -> String {
     let RunPhase::Failed(reason) = phase else {
         panic!("{phase:?}");
     };
     assert_eq!(reason.code(), "machines_refused");
-    let words = "infrastructure lab did not make the machines: no such image";
-    assert_eq!(reason.to_string(), words);
-    assert_eq!(provider.said(|said| said.orders.len()), 2);
-    provider
-        .until("to give back", |said| said.released == [run.id.clone()])
-        .await;
-    let shown = site.coordinator.machines().remove("lab").unwrap();
-    assert_eq!(shown.last_error.as_deref(), Some("no such image"));
-    site.close().await;
+    reason.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_does_not_wait_for_machines_that_cannot_come_any_more() {
+    let lab = Lab::open().await;
+    let news = |machine: &str, state, reason: Option<&str>| {
+        ProviderNews::Machine(MachineNews {
+            machine: machine.to_owned(),
+            state,
+            reason: reason.map(str::to_owned),
+        })
+    };
+    lab.provider.said(|said| {
+        said.news = vec![
+            news("pod-0", MachineState::Running, None),
+            ProviderNews::AtMost(4),
+            news("pod-1", MachineState::Failed, Some("OOMKilled")),
+            news("pod-2", MachineState::Failed, Some("OOMKilled")),
+            news("pod-3", MachineState::Failed, Some("Evicted")),
+            ProviderNews::AtMost(1),
+        ];
+    });
+    let run = lab.ask_for(AgentCount::new(2, 4).unwrap()).await;
+    let phase = lab.site.until_over(&run.id).await;
+    let words = "infrastructure lab did not make the machines: 3 machines failed (pod-1: OOMKilled; pod-3: Evicted)";
+    assert_eq!(refusal(phase), words);
+    lab.until_released(&run).await;
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_begins_with_fewer_agents_when_the_others_cannot_come() {
+    let lab = Lab::open().await;
+    lab.provider
+        .said(|said| said.news = vec![ProviderNews::AtMost(2)]);
+    let run = lab.ask_for(AgentCount::new(2, 5).unwrap()).await;
+    let token = lab.order().await.token.unwrap();
+    let mut agents = Vec::new();
+    for name in ["a", "b"] {
+        let dialled = FakeAgent::dial_with(&lab.site.url, token.expose()).await;
+        let mut agent = dialled.unwrap();
+        agent.send(&ToCoordinator::Hello(hello(name, &[]))).await;
+        agents.push(agent);
+    }
+    let welcome = agents[0].receive().await;
+    assert!(matches!(welcome, Some(ToAgent::Welcome(_))));
+    // Long before another could be thought to come.
+    let prepare = agents[0].receive().await;
+    assert!(matches!(prepare, Some(ToAgent::Prepare(_))), "{prepare:?}");
+    let begun = lab.provider.said(|said| said.begun.clone());
+    assert_eq!(begun, std::slice::from_ref(&run.id));
+    lab.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
+    let lab = Lab::open().await;
     let token = "greylag_abc0123def_Zm9v-YmFyX2Jh";
-    let news = |reason: String| MachineNews {
-        machine: "up".to_owned(),
-        state: MachineState::Starting,
-        reason: Some(reason),
+    let news = |reason: String| {
+        ProviderNews::Machine(MachineNews {
+            machine: "up".to_owned(),
+            state: MachineState::Starting,
+            reason: Some(reason),
+        })
     };
-    provider.said(|said| {
+    lab.provider.said(|said| {
         said.news = (0..3_000)
             .map(|number| news(format!("line {number}")))
             .collect();
@@ -242,14 +379,11 @@ async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
         said.news.insert(1, news(format!("found {coloured}")));
         said.news.insert(2, news("x".repeat(100_000)));
     });
-    let run = site
-        .coordinator
-        .start_run(of_agents(AgentCount::default()))
-        .await
-        .unwrap();
-    let mut changes = site.coordinator.changes();
+    let run = lab.ask().await;
+    let mut changes = lab.site.coordinator.changes();
     let until_said = async {
-        while !site
+        while !lab
+            .site
             .run(&run.id)
             .await
             .phase
@@ -260,11 +394,9 @@ async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
         }
     };
     tokio::time::timeout(PATIENCE, until_said).await.unwrap();
-    site.coordinator.stop_run(&run.id).await.unwrap();
-    provider
-        .until("to give back", |said| !said.released.is_empty())
-        .await;
-    let log = log_of(&site, &run.id).await;
+    lab.stop(&run).await;
+    lab.until_released(&run).await;
+    let log = log_of(&lab.site, &run.id).await;
     assert!(log.contains("up: TOKEN=greylag_abc0123def_…\n"), "{log}");
     assert!(log.contains("up: found greylag_abc0123def_…\n"), "{log}");
     assert!(!log.contains("Zm9v") && !log.contains('\u{1b}'));
@@ -274,158 +406,140 @@ async fn what_machines_say_is_in_the_log_without_escapes_and_tokens() {
         "{log}"
     );
     assert!(!log.contains("line 2999"));
-    site.close().await;
+    lab.close().await;
 }
 
 /// Machines that are there although nothing of them is kept here: their run is over, or was forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_of_runs_that_are_over_are_given_back_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
-    provider.said(|said| said.answers = vec![ProvisionError::refused("no")]);
-    let run = site
-        .coordinator
-        .start_run(of_agents(AgentCount::default()))
-        .await
-        .unwrap();
-    site.until_over(&run.id).await;
-    provider
-        .until("to give back", |said| !said.released.is_empty())
+    let lab = Lab::open().await;
+    lab.provider
+        .said(|said| said.answers = vec![ProvisionError::refused("no")]);
+    let run = lab.ask().await;
+    lab.site.until_over(&run.id).await;
+    lab.until_released(&run).await;
+    let lab = lab
+        .restart(FakeProvider {
+            held: vec!["forgotten".into(), run.id.clone()],
+            ..FakeProvider::default()
+        })
         .await;
-    site.close().await;
-
-    let provider = Arc::new(FakeProvider {
-        held: vec!["forgotten".into(), run.id.clone()],
-        ..FakeProvider::default()
-    });
-    let site = site_with(dir.path(), &provider).await;
-    provider
+    lab.provider
         .until("to give back", |said| {
             let forgotten = &"forgotten".into();
             said.released.contains(&run.id) && said.released.contains(forgotten)
         })
         .await;
-    site.close().await;
+    lab.close().await;
+}
+
+/// What gives the old ones back may not tell them from new ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_asked_for_before_it_is_known_what_is_still_there() {
+    let lab = Lab::open_with(FakeProvider {
+        held: vec!["forgotten".into()],
+        holds_back: true,
+        ..FakeProvider::default()
+    })
+    .await;
+    let run = lab.ask().await;
+    let waits = async {
+        let mut changes = lab.site.coordinator.changes();
+        while !lab
+            .site
+            .run(&run.id)
+            .await
+            .phase
+            .wait_reason()
+            .is_some_and(|reason| reason.contains("machines of earlier runs are still there"))
+        {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.unwrap();
+    assert!(lab.provider.said(|said| said.orders.is_empty()));
+    lab.provider.said(|said| said.says_held = true);
+    lab.until_ordered(1).await;
+    let released = lab.provider.said(|said| said.released.clone());
+    assert_eq!(released, [RunId::from("forgotten")], "first");
+    lab.close().await;
 }
 
 /// Killed after it was saved that there will be machines, and before it was saved that it is the run's turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_turn_was_not_saved_asks_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
-    let start = || site.coordinator.start_run(of_agents(AgentCount::default()));
-    let (first, second) = (start().await.unwrap(), start().await.unwrap());
-    provider
-        .until("an order", |said| said.orders.len() == 1)
-        .await;
-    site.coordinator.stop_run(&first.id).await.unwrap();
-    provider
-        .until("to give back", |said| said.released == [first.id.clone()])
-        .await;
-    provider
-        .until("the other's", |said| said.orders.len() == 2)
-        .await;
-    site.close().await;
-    let database = rusqlite::Connection::open(dir.path().join("greylag.sqlite")).unwrap();
+    let lab = Lab::open().await;
+    let (first, second) = (lab.ask().await, lab.ask().await);
+    lab.until_ordered(1).await;
+    lab.stop(&first).await;
+    lab.until_released(&first).await;
+    lab.until_ordered(2).await;
+    assert!(lab.provider.said(|said| said.inherited.is_empty()));
+    let directory = lab.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("greylag.sqlite")).unwrap();
     let queued = "UPDATE runs SET phase = ?1 WHERE id = ?2";
     let busy = serde_json::to_string(&second.phase).unwrap();
     assert!(busy.contains("Queued"), "{busy}");
     assert_eq!(database.execute(queued, [&busy, second.id.as_str()]), Ok(1));
     drop(database);
 
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
-    provider
-        .until("an order", |said| said.orders.len() == 1)
-        .await;
-    assert_eq!(provider.said(|said| said.orders[0].run.clone()), second.id);
-    site.coordinator.stop_run(&second.id).await.unwrap();
-    provider
-        .until("to give back", |said| said.released == [second.id.clone()])
-        .await;
-    site.close().await;
+    let lab = Lab::open_in(directory, FakeProvider::default()).await;
+    assert_eq!(lab.order().await.run, second.id);
+    let inherited = lab.provider.said(|said| said.inherited.clone());
+    assert_eq!(inherited, std::slice::from_ref(&second.id));
+    lab.stop(&second).await;
+    lab.until_released(&second).await;
+    lab.close().await;
 }
 
 /// Agents of what is being cleared up would be ended under the run.
 #[tokio::test(flavor = "multi_thread")]
 async fn agents_of_what_is_cleared_up_do_not_begin_the_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Arc::<FakeProvider>::default();
-    let site = site_with(dir.path(), &provider).await;
-    let test = of_agents(AgentCount::default());
-    let run = site.coordinator.start_run(test).await.unwrap();
-    provider
-        .until("an order", |said| said.orders.len() == 1)
-        .await;
-    let token = |provider: &FakeProvider| {
-        let order = provider.said(|said| said.orders.pop()).unwrap();
-        order.token.unwrap().expose().to_owned()
-    };
-    let old = token(&provider);
-    site.close().await;
-
-    let provider = Arc::<FakeProvider>::default();
+    let lab = Lab::open().await;
+    let run = lab.ask().await;
+    let old = lab.order().await.token.unwrap();
+    let provider = FakeProvider::default();
     provider.said(|said| said.clears_up = true);
-    let site = site_with(dir.path(), &provider).await;
-    let check = |token: &str| site.coordinator.tokens().check(token.as_bytes());
-    provider
+    let lab = lab.restart(provider).await;
+    lab.provider
         .until("to clear up", |said| said.is_clearing_up)
         .await;
-    assert!(check(&old).is_some());
-    assert!(provider.said(|said| said.orders.is_empty()));
-    provider.said(|said| said.clears_up = false);
-    provider
-        .until("an order", |said| said.orders.len() == 1)
-        .await;
-    assert!(check(&old).is_none());
-    assert!(check(&token(&provider)).is_some());
-    site.coordinator.stop_run(&run.id).await.unwrap();
-    site.close().await;
+    assert!(lab.lets_in(&old).is_some());
+    assert!(lab.provider.said(|said| said.orders.is_empty()));
+    lab.provider.said(|said| said.clears_up = false);
+    let new = lab.order().await.token.unwrap();
+    assert!(lab.lets_in(&old).is_none());
+    assert!(lab.lets_in(&new).is_some());
+    lab.stop(&run).await;
+    lab.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_are_given_back_by_the_kind_that_made_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let of_kind = |kind| {
-        Arc::new(FakeProvider {
-            kind: Some(kind),
-            ..FakeProvider::default()
-        })
+    let of_kind = |kind| FakeProvider {
+        kind: Some(kind),
+        ..FakeProvider::default()
     };
-    let provider = of_kind(ProviderKind::Command);
-    let site = site_with(dir.path(), &provider).await;
-    let test = of_agents(AgentCount::default());
-    let run = site.coordinator.start_run(test).await.unwrap();
-    provider
-        .until("an order", |said| said.orders.len() == 1)
-        .await;
-    let order = provider.said(|said| said.orders.remove(0));
-    let token = order.token.unwrap();
-    site.close().await;
+    let lab = Lab::open_with(of_kind(ProviderKind::Command)).await;
+    let run = lab.ask().await;
+    let token = lab.order().await.token.unwrap();
 
-    let provider = of_kind(ProviderKind::Kubernetes);
-    let site = site_with(dir.path(), &provider).await;
-    let shown = site.coordinator.machines().remove("lab").unwrap();
+    let lab = lab.restart(of_kind(ProviderKind::Kubernetes)).await;
+    let shown = lab.site.coordinator.machines().remove("lab").unwrap();
     let error = shown.last_error.unwrap();
     assert!(error.contains("with the kind command any more"), "{error}");
-    site.coordinator.stop_run(&run.id).await.unwrap();
-    site.until_over(&run.id).await;
-    let check = || site.coordinator.tokens().check(token.expose().as_bytes());
+    lab.stop(&run).await;
+    lab.site.until_over(&run.id).await;
     let revoked = async {
-        while check().is_some() {
+        while lab.lets_in(&token).is_some() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(PATIENCE, revoked).await.unwrap();
-    assert!(provider.said(|said| said.orders.is_empty() && said.released.is_empty()));
-    site.close().await;
+    let asked = |said: &mut Said| !said.orders.is_empty() || !said.released.is_empty();
+    assert!(!lab.provider.said(asked));
 
-    let provider = of_kind(ProviderKind::Command);
-    let site = site_with(dir.path(), &provider).await;
-    provider
-        .until("to give back", |said| said.released == [run.id.clone()])
-        .await;
-    site.close().await;
+    let lab = lab.restart(of_kind(ProviderKind::Command)).await;
+    lab.until_released(&run).await;
+    lab.close().await;
 }

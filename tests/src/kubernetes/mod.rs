@@ -5,6 +5,7 @@
 //! that end and forget (410 Gone), conflicts, refusals with their `Status`. It has no images, nodes or limits: what becomes of
 //! a pod is decided by its [`PodFate`].
 
+mod access;
 mod api;
 mod controllers;
 mod kubelet;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::chaos_proxy::ChaosProxy;
 use crate::cluster::Greylag;
+use access::{Access, Authority};
 use objects::Objects;
 
 /// The one namespace that exists.
@@ -62,6 +64,7 @@ pub struct KubernetesStandIn {
     shared: Arc<Shared>,
     proxy: ChaosProxy,
     directory: TempDir,
+    access: Mutex<Access>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -115,6 +118,18 @@ impl KubernetesStandIn {
     /// # Panics
     /// No port is free.
     pub async fn start(greylag: &Greylag) -> Self {
+        Self::start_with(greylag, None).await
+    }
+
+    /// The same over TLS, with an authority that only its kubeconfig knows.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn start_encrypted(greylag: &Greylag) -> Self {
+        Self::start_with(greylag, Some(Authority::new())).await
+    }
+
+    async fn start_with(greylag: &Greylag, authority: Option<Authority>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .expect("a free port");
@@ -128,42 +143,68 @@ impl KubernetesStandIn {
             held_up: watch::Sender::new((false, 0)),
         });
         let server = axum::serve(listener, api::router(Arc::clone(&shared)));
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(async move {
                 server.await.expect("it serves until it is aborted");
             }),
             tokio::spawn(controllers::control(Arc::clone(&shared))),
         ];
+        let (address, scheme) = match &authority {
+            Some(authority) => {
+                let (address, task) = access::encrypt(authority, address).await;
+                tasks.push(task);
+                (address, "https")
+            }
+            None => (address, "http"),
+        };
         let proxy = ChaosProxy::start(&address.to_string()).await;
         let directory = tempfile::Builder::new()
             .prefix("greylag-kubernetes-")
             .tempdir()
             .expect("a temporary directory");
+        let access = Access {
+            server: proxy.url().replacen("http", scheme, 1),
+            cluster: authority
+                .as_ref()
+                .map_or_else(String::new, Authority::field),
+            user: format!("token: {CLIENT_TOKEN}"),
+        };
         let cluster = Self {
             shared,
             proxy,
             directory,
+            access: Mutex::new(access),
             tasks,
         };
-        cluster.write_kubeconfig(CLIENT_TOKEN);
+        cluster.change_access(|_| ());
         cluster
     }
 
-    fn write_kubeconfig(&self, token: &str) {
-        let kubeconfig = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: stand-in\n\
-             clusters: [{{ name: c, cluster: {{ server: '{}' }} }}]\n\
-             users: [{{ name: u, user: {{ token: {token} }} }}]\n\
-             contexts: [{{ name: stand-in, context: {{ cluster: c, user: u, namespace: {NAMESPACE} }} }}]\n",
-            self.proxy.url(),
-        );
-        std::fs::write(self.kubeconfig(), kubeconfig).expect("the directory is ours");
+    fn change_access(&self, change: impl FnOnce(&mut Access)) {
+        let mut access = self.access.lock().expect("no holder panics");
+        change(&mut access);
+        std::fs::write(self.kubeconfig(), access.kubeconfig()).expect("the directory is ours");
+    }
+
+    /// Has the kubeconfig lead through this proxy.
+    pub fn reach_through(&self, proxy: &str) {
+        self.change_access(|access| access.cluster += &format!(", proxy-url: '{proxy}'"));
+    }
+
+    /// Has the kubeconfig trust an authority that has signed nothing.
+    pub fn trust_another_authority(&self) {
+        self.change_access(|access| access.cluster = Authority::new().field());
+    }
+
+    /// Accepts this token from now on; how clients get it is for these fields of the kubeconfig's user to say.
+    pub fn accept(&self, token: &str, user: &str) {
+        self.shared.state().token = Some(token.to_owned());
+        self.change_access(|access| user.clone_into(&mut access.user));
     }
 
     /// No longer accepts what clients showed; the kubeconfig has what it accepts now.
     pub fn renew_token(&self, token: &str) {
-        self.shared.state().token = Some(token.to_owned());
-        self.write_kubeconfig(token);
+        self.accept(token, &format!("token: {token}"));
     }
 
     /// What leads a client here.
@@ -258,6 +299,11 @@ impl KubernetesStandIn {
     /// The objects of a resource, such as `jobs`.
     pub fn objects(&self, resource: &str) -> Vec<Value> {
         self.shared.state().objects.all(resource)
+    }
+
+    /// What was done so far does not count for [`Self::used`].
+    pub fn forget_uses(&self) {
+        self.shared.state().used.clear();
     }
 
     /// What clients did that was allowed.

@@ -64,7 +64,7 @@ fn an_agent_of_one_run_is_free_until_it_has_one() {
     registry.join(&hello("2", "b", "load"), at(0)).unwrap();
     let free = |registry: &Registry| {
         let agents = registry.free_agents("load", &"r".into()).unwrap();
-        assert_eq!(agents.len(), registry.free_count("load", &"r".into()));
+        assert_eq!(agents.len(), registry.count_free("load", &"r".into()).count);
         agents.len()
     };
     assert_eq!(free(&registry), 2);
@@ -88,15 +88,21 @@ fn an_agent_that_was_asked_for_a_run_is_free_for_no_other() {
     };
     let joined = registry.join_as(&hello("1", "a", "load"), of_first, |_| false, at(0));
     joined.unwrap();
-    registry.join(&hello("2", "b", "load"), at(0)).unwrap();
+    registry.join(&hello("2", "b", "load"), at(7)).unwrap();
     let free = |run: &str| {
         let agents = registry.free_agents("load", &run.into()).unwrap();
-        assert_eq!(agents.len(), registry.free_count("load", &run.into()));
+        let counted = registry.count_free("load", &run.into());
+        assert_eq!((counted.count, counted.others), (agents.len(), 1));
         let names = agents.into_iter().map(|agent| agent.name.clone());
         names.collect::<Vec<_>>()
     };
     assert_eq!(free("first"), ["a", "b"]);
     assert_eq!(free("second"), ["b"]);
+    let last_came = |registry: &Registry| registry.count_free("load", &"first".into()).last_came;
+    registry.heard(&id("1"), at(9));
+    assert_eq!(last_came(&registry), at(7), "being heard is not coming");
+    registry.left(&id("2"));
+    assert_eq!(last_came(&registry), at(0));
 }
 
 #[test]

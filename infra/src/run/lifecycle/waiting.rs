@@ -90,11 +90,13 @@ impl RunLifecycle {
             free,
             least,
             machines,
+            ..
         } = &waiting.reason
         else {
             return Vec::new();
         };
-        if now <= self.deadline {
+        // With the least it begins all the same, if no other comes.
+        if now <= self.deadline || free >= least {
             return Vec::new();
         }
         let test = &self.record.test;

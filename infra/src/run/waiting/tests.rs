@@ -10,6 +10,7 @@ fn record(number: u64, infrastructure: &str, share: bool, least: u32) -> RunReco
     let reason = WaitReason::Agents {
         free: 0,
         least,
+        most: None,
         machines: None,
     };
     let terms = StartTerms::default();
@@ -43,9 +44,19 @@ fn active(number: u64, share: bool) -> RunRecord {
     }
 }
 
+/// So many, for as long as one waits for others.
+fn settled(free: usize) -> AgentsThere {
+    AgentsThere {
+        free,
+        settled_for: AGENTS_SETTLE,
+        at_most: None,
+    }
+}
+
 fn said(run: &RunRecord, before: &[RunRecord], free: usize) -> String {
-    match turn_of(run, before, || free) {
+    match turn_of(run, before, || settled(free)) {
         Turn::Begin => "begin".to_owned(),
+        Turn::NeverEnough => "never".to_owned(),
         Turn::Wait(reason) => {
             let terms = StartTerms::default();
             let phase = Waiting { reason, terms }.phase();
@@ -77,6 +88,55 @@ fn runs_share_an_infrastructure_only_with_runs_that_share_it() {
     let busy = "Queued: #14 of checkout has these agents";
     assert_eq!(said(&run(true), &[active(14, false)], 1), busy);
     assert_eq!(said(&run(false), &[active(14, true)], 1), busy);
+}
+
+#[test]
+fn a_range_is_filled_unless_the_others_do_not_come() {
+    let turn = |wanted: &str, free, settled_s, at_most| {
+        let there = AgentsThere {
+            free,
+            settled_for: Duration::from_secs(settled_s),
+            at_most,
+        };
+        match turn_with(wanted.parse().unwrap(), there) {
+            Turn::Begin => "begin".to_owned(),
+            Turn::NeverEnough => "never".to_owned(),
+            Turn::Wait(reason) => {
+                assert_eq!(reason.lacks_agents(), free < 2, "{reason}");
+                reason.to_string()
+            }
+        }
+    };
+    let lacks = "waiting for 1 of 2 agents";
+    let settles = |free| {
+        format!("{free} of up to 5 agents are there; beginning when no other has come for 10 s")
+    };
+    // One after the other comes.
+    assert_eq!(turn("2..5", 1, 99, None), lacks);
+    assert_eq!(turn("2..5", 2, 0, None), settles(2));
+    assert_eq!(turn("2..5", 4, 9, None), settles(4));
+    assert_eq!(turn("2..5", 5, 0, None), "begin");
+    // No other has come for a while, or can come.
+    assert_eq!(turn("2..5", 2, 10, None), "begin");
+    assert_eq!(turn("2..5", 2, 0, Some(5)), settles(2));
+    assert_eq!(turn("2..5", 3, 0, Some(3)), "begin");
+    // Nor can the least.
+    assert_eq!(turn("2..5", 1, 0, Some(2)), lacks);
+    assert_eq!(turn("2..5", 1, 99, Some(1)), "never");
+    assert_eq!(turn("2", 0, 0, Some(1)), "never");
+    assert_eq!(turn("2", 0, 0, Some(2)), "waiting for 2 of 2 agents");
+    // A number is all that is waited for.
+    assert_eq!(turn("2", 2, 0, None), "begin");
+    assert_eq!(
+        turn_with(
+            AgentCount::default(),
+            AgentsThere {
+                free: 1,
+                ..settled(1)
+            }
+        ),
+        Turn::Begin
+    );
 }
 
 /// What happens to the runs of two infrastructures.
@@ -134,7 +194,8 @@ proptest! {
                 }
                 let (before, rest) = runs.split_at_mut(at);
                 let run = &mut rest[0];
-                match turn_of(run, &*before, || free(run)) {
+                match turn_of(run, &*before, || settled(free(run))) {
+                    Turn::NeverEnough => prop_assert!(false, "others may come"),
                     Turn::Begin => {
                         prop_assert!(before.iter().all(|other| !are_in_each_others_way(other, run)));
                         prop_assert!(free(run) >= run.test.fleet.agents.least() as usize);

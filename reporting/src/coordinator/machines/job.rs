@@ -16,7 +16,7 @@ use super::{Over, Pauses, ProvisionedInfrastructure};
 use crate::Token;
 use crate::coordinator::Coordinator;
 use crate::coordinator::owner::Command;
-use crate::provisioning::{MachineNews, Order, ProvisionError};
+use crate::provisioning::{Order, ProviderNews, ProvisionError};
 use crate::store::{HeldMachines, StoreError};
 use crate::tokens::{Grant, Role};
 
@@ -302,13 +302,19 @@ impl Job {
         }
     }
 
-    async fn take(&self, batch: impl Iterator<Item = MachineNews>, log: &mut RunLog) {
+    async fn take(&self, batch: impl Iterator<Item = ProviderNews>, log: &mut RunLog) {
+        let (board, infrastructure) = (self.board(), self.infrastructure.as_str());
         for news in batch {
-            let line = self
-                .board()
-                .note(&self.infrastructure, &self.run_id, bounded(news));
-            if let Some(line) = line {
-                log.news(line);
+            match news {
+                ProviderNews::Machine(news) => {
+                    let line = board.note(infrastructure, &self.run_id, bounded(news));
+                    if let Some(line) = line {
+                        log.news(line);
+                    }
+                }
+                ProviderNews::AtMost(machines) => {
+                    board.can_be_at_most(infrastructure, &self.run_id, machines);
+                }
             }
         }
         log.save().await;

@@ -25,6 +25,7 @@ use super::Coordinator;
 use crate::provisioning::Provider;
 use crate::store::{HeldMachines, StoreError};
 use job::{Ask, Job};
+use log::bounded_text;
 use pauses::Pauses;
 
 pub(super) use board::MachineBoard;
@@ -93,6 +94,9 @@ impl Machines {
                     self.revoke_tokens(run_id);
                 }
                 continue;
+            }
+            if let Some(provisioned) = self.provisioned(infrastructure) {
+                provisioned.provider.inherits(run_id);
             }
             let run = unfinished.iter().find(|run| run.id == *run_id);
             let over = Over::default();
@@ -184,6 +188,16 @@ impl Machines {
         self.spawn(infrastructure, &run.id, Some(Ask::of(run)), over);
     }
 
+    /// A run has its agents.
+    pub(super) fn run_begins(&self, run: &RunRecord) {
+        if let (true, Some(provisioned)) = (
+            self.jobs.contains_key(&run.id),
+            self.provisioned(&run.test.infrastructure),
+        ) {
+            provisioned.provider.begins(&run.id);
+        }
+    }
+
     /// A run is over: its machines are given back, if it has any.
     pub(super) fn run_is_over(&mut self, run: &RunRecord) {
         let Some(over) = self.jobs.remove(&run.id) else {
@@ -199,6 +213,11 @@ impl Machines {
     /// What becomes of the machines of a run that waits for them.
     pub(super) fn said_of(&self, run_id: &RunId) -> Option<String> {
         self.coordinator.shared.machines.said_of(run_id)
+    }
+
+    /// How many of the machines that were made for a run are there or may still come, as far as it is known.
+    pub(super) fn at_most_of(&self, run_id: &RunId) -> Option<usize> {
+        self.coordinator.shared.machines.at_most_of(run_id)
     }
 
     /// From now on, not only when its task comes to it, runs that come later wait for this one's machines to be gone.
@@ -243,10 +262,12 @@ impl Machines {
             if !provisioned.provider.kind().makes_machines() {
                 continue;
             }
+            // What gives back those of an earlier run may take along what a later one has got.
+            self.coordinator.shared.machines.compares(name, true);
             let (name, provisioned) = (name.clone(), provisioned.clone());
             let (coordinator, known) = (self.coordinator.clone(), known.clone());
             tokio::spawn(async move {
-                let held = held_by(&provisioned, &name).await;
+                let held = held_by(&coordinator, &provisioned, &name).await;
                 for run_id in held.into_iter().filter(|run_id| !known.contains(run_id)) {
                     let board = &coordinator.shared.machines;
                     if is_over_here(&coordinator, &run_id).await
@@ -259,6 +280,7 @@ impl Machines {
                         tokio::spawn(job.run(None));
                     }
                 }
+                coordinator.shared.machines.compares(&name, false);
             });
         }
     }
@@ -267,10 +289,14 @@ impl Machines {
 /// Whether it is this run's turn and its agents are missing.
 fn is_missing_agents(run: &RunRecord) -> bool {
     let reason = run.phase.waiting().map(|waiting| &waiting.reason);
-    matches!(reason, Some(WaitReason::Agents { .. }))
+    reason.is_some_and(WaitReason::lacks_agents)
 }
 
-async fn held_by(provisioned: &ProvisionedInfrastructure, name: &str) -> Vec<RunId> {
+async fn held_by(
+    coordinator: &Coordinator,
+    provisioned: &ProvisionedInfrastructure,
+    name: &str,
+) -> Vec<RunId> {
     let mut pauses = Pauses::default();
     loop {
         match provisioned.provider.held().await {
@@ -281,6 +307,10 @@ async fn held_by(provisioned: &ProvisionedInfrastructure, name: &str) -> Vec<Run
             }
             Err(error) => {
                 tracing::warn!(%error, infrastructure = name, "cannot ask which machines are there; trying again");
+                let board = &coordinator.shared.machines;
+                board.failed(name, bounded_text(&error.to_string()));
+                // Who waits says so.
+                board.compares(name, true);
                 tokio::time::sleep(pauses.next()).await;
             }
         }

@@ -51,6 +51,11 @@ impl Owner {
                 ));
                 (record.agents, warnings) = (chosen.agents, chosen.warnings);
             }
+            // Nothing was asked for a run that is new.
+            Turn::NeverEnough => {
+                let infrastructure = record.test.infrastructure.clone();
+                return Err(StartRefused::NoAgentConnected(infrastructure));
+            }
             Turn::Wait(reason) => {
                 self.may_wait(&record, terms, &reason)?;
                 let terms = terms.clone();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use greylag_infra::{RunEffect, RunEvent, RunId, RunRecord, StartTerms, Turn, WaitReason, turn_of};
+use greylag_infra::{
+    AgentsThere, RunEffect, RunEvent, RunId, RunRecord, StartTerms, Turn, WaitReason, turn_of,
+};
 
 use super::Owner;
 use crate::coordinator::dispatch::{Chosen, StartRefused, choose_agents, user_type_weights};
@@ -19,19 +21,25 @@ impl Owner {
         let mut before: Vec<_> = runs.map(|run| (run.order, run)).collect();
         before.sort_by_key(|(order, _)| *order);
         let before = before.into_iter().map(|(_, run)| run.lifecycle.record());
-        turn_of(record, before, || self.free_agents(record))
+        turn_of(record, before, || self.agents_there(record))
     }
 
     /// None while machines of an earlier run are given back, or what an earlier coordinator had begun for this one: what is
     /// there then is about to go.
-    fn free_agents(&self, record: &RunRecord) -> usize {
-        if self.machines.are_given_back_in(&record.test.infrastructure)
+    fn agents_there(&self, record: &RunRecord) -> AgentsThere {
+        let infrastructure = &record.test.infrastructure;
+        if self.machines.are_given_back_in(infrastructure)
             || self.machines.are_cleared_up_for(&record.id)
         {
-            return 0;
+            return AgentsThere::default();
         }
-        self.registry
-            .free_count(&record.test.infrastructure, &record.id)
+        let free = self.registry.count_free(infrastructure, &record.id);
+        let made = self.machines.at_most_of(&record.id);
+        AgentsThere {
+            free: free.count,
+            settled_for: self.coordinator.now() - free.last_came,
+            at_most: made.map(|made| made + free.others),
+        }
     }
 
     /// Whether a test whose turn has not come may wait for it: it is refused if the agents that are there show that it
@@ -84,16 +92,19 @@ impl Owner {
                 .collect();
             before.sort_by_key(|other| other.order);
             let before = before.into_iter().map(|other| other.lifecycle.record());
-            match turn_of(record, before, || self.free_agents(record)) {
+            match turn_of(record, before, || self.agents_there(record)) {
                 Turn::Wait(reason) => {
-                    if let WaitReason::Agents { .. } = reason
-                        && !self.machines.want(record)
-                    {
+                    if reason.lacks_agents() && !self.machines.want(record) {
                         // Once the reason is saved.
                         self.queue_changed = true;
                     }
                     let said = self.machines.said_of(&run_id);
                     self.note(&run_id, RunEvent::Waits(reason.with_machines(said)));
+                }
+                Turn::NeverEnough => {
+                    let said = self.machines.said_of(&run_id);
+                    let problem = said.unwrap_or_else(|| "too few of them are left".to_owned());
+                    self.note(&run_id, RunEvent::MachinesRefused { problem });
                 }
                 Turn::Begin if self.coordinator.now() < self.no_turn_before => {}
                 Turn::Begin => self.begin(&run_id),
@@ -116,6 +127,7 @@ impl Owner {
                 for agent in &agents {
                     self.registry.takes_part(&agent.id);
                 }
+                self.machines.run_begins(run.lifecycle.record());
                 let warnings = warnings.into_iter().map(RunEffect::Log);
                 run.pending.extend(warnings);
                 self.note(run_id, RunEvent::AgentsChosen(agents));

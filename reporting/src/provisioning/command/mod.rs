@@ -26,9 +26,11 @@ use greylag_infra::RunId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{MachineNews, MachineState, Order, Provider, ProviderKind, ProvisionError};
+use super::{
+    MachineNews, MachineState, Order, Provider, ProviderKind, ProviderNews, ProvisionError,
+};
 use error::CommandError;
-use groups::{Group, ProcessMark, Which};
+use groups::{Group, Which};
 use output::Output;
 use process::Invocation;
 use state::{Begun, StateDir};
@@ -62,6 +64,8 @@ struct Run {
     output: Arc<Output>,
     up: Option<Task>,
     down: Option<Task>,
+    /// Whether the run has begun: what `up` has started is the run's from then on.
+    has_begun: CancellationToken,
     /// Of an `up` that has succeeded, which is to be written.
     succeeded: Arc<OnceLock<Begun>>,
 }
@@ -146,7 +150,10 @@ impl Commands {
     async fn up(&self, order: &Order, stop: &CancellationToken) -> Result<(), CommandError> {
         let Inner { state, config, .. } = &*self.inner;
         let Run {
-            output, succeeded, ..
+            output,
+            has_begun,
+            succeeded,
+            ..
         } = self.run(&order.run);
         if let Some(begun) = succeeded.get() {
             return state.write(&order.run, begun).await;
@@ -178,6 +185,7 @@ impl Commands {
             timeout: config.up_timeout,
             directory: self.inner.directory.clone(),
             variables,
+            has_begun,
         };
         let note = async |process| {
             begun.process = process;
@@ -224,7 +232,7 @@ impl Commands {
             return Ok(());
         };
         if up.is_none() {
-            end_earlier(run_id, &begun).await;
+            end_earlier(run_id, &begun, &output).await;
         }
         let invocation = Invocation {
             name: DOWN,
@@ -232,6 +240,8 @@ impl Commands {
             timeout: config.down_timeout,
             directory: self.inner.directory.clone(),
             variables: variables(run_id, &begun),
+            // It ends what the run has, and leaves nothing to it.
+            has_begun: CancellationToken::new(),
         };
         let note = async |process| {
             begun.ends = process;
@@ -260,21 +270,23 @@ impl Commands {
 }
 
 /// Ends what an earlier process of the coordinator has left of the commands of a run, by what was written down, and where it was
-/// killed before that, by the environment of the processes that are there.
-async fn end_earlier(run_id: &RunId, begun: &Begun) {
-    let marked = match begun.is_up {
+/// killed before that or they have left their group, by the environment of the processes that are there.
+async fn end_earlier(run_id: &RunId, begun: &Begun, output: &Output) {
+    let (which, of_up) = match begun.is_up {
         // What it has started is the run's.
-        true => None,
-        false => begun.process.as_ref().and_then(ProcessMark::group),
+        true => (Which::OfDown, None),
+        false => (Which::All, begun.process.clone()),
     };
-    let which = match begun.is_up {
-        true => Which::OfDown,
-        false => Which::All,
-    };
-    let mut groups = Group::of_run(run_id, which).await;
-    groups.extend(marked);
-    groups.extend(begun.ends.as_ref().and_then(ProcessMark::group));
-    join_all(groups.into_iter().map(Group::end)).await;
+    let marks = of_up.into_iter().chain(begun.ends.clone()).collect();
+    let groups = Group::left_of_run(run_id, which, marks).await;
+    let ended = join_all(groups.into_iter().map(Group::end)).await;
+    if ended.contains(&false) {
+        output.push(said(
+            DOWN,
+            MachineState::Starting,
+            "what an earlier process of the coordinator had started is still running, and this user may not end it",
+        ));
+    }
 }
 
 /// What both commands know of the run. `up` has `GREYLAG_TOKEN`, too.
@@ -304,12 +316,16 @@ impl Provider for Commands {
         .boxed()
     }
 
-    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()> {
+    fn begins(&self, run: &RunId) {
+        self.run(run).has_begun.cancel();
+    }
+
+    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<ProviderNews>) -> BoxFuture<'a, ()> {
         let output = self.run(run).output;
         async move {
             loop {
                 for said in output.take().await {
-                    if news.send(said).await.is_err() {
+                    if news.send(said.into()).await.is_err() {
                         return;
                     }
                 }

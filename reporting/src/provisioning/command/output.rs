@@ -113,6 +113,12 @@ impl Voice {
         heard.last_error.clone().or(heard.last_output.clone())
     }
 
+    /// What is to be said of it by who runs it.
+    pub(super) fn says(&self, text: impl Into<String>) {
+        let state = self.heard().state;
+        self.output.push(said(self.name, state, text));
+    }
+
     /// It has ended like this, and is so from now on, whatever is still said by what it left running.
     pub(super) fn concludes(&self, state: MachineState, text: impl Into<String>) {
         let mut heard = self.heard();

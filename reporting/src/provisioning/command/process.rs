@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use greylag_infra::format_duration;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,12 +30,14 @@ pub(super) struct Invocation {
     pub(super) timeout: Duration,
     pub(super) directory: PathBuf,
     pub(super) variables: Vec<(&'static str, String)>,
+    /// Once it is cancelled, what the command has started is used, and ends only when the command is to stop.
+    pub(super) has_begun: CancellationToken,
 }
 
 impl Invocation {
     /// Runs it until it ends, its time is over, or it is to stop; then no process of its group is left, unless it ended by
-    /// itself and in order: what it started then goes on (agents), and what that prints is read. `note` keeps which process
-    /// it is.
+    /// itself, and in order or when what it started (agents) was used: that then goes on, and what it prints is read. `note`
+    /// keeps which process it is.
     pub(super) async fn run(
         self,
         output: &Arc<Output>,
@@ -54,14 +57,19 @@ impl Invocation {
                 note(child.id().and_then(ProcessMark::of)).await?;
                 self.wait(&mut child).await
             } => ended,
-            () = tokio::time::sleep(self.timeout) => Err(CommandError::TimedOut {
+            () = self.is_overdue(&voice) => Err(CommandError::TimedOut {
                 name,
                 timeout: self.timeout,
             }),
             () = stop.cancelled() => Err(CommandError::Stopped { name }),
         };
-        if let (Err(_), Some(group)) = (&ended, group) {
-            let _ = tokio::join!(child.wait(), group.end());
+        let is_used =
+            self.has_begun.is_cancelled() && matches!(ended, Err(CommandError::Ended { .. }));
+        if let (Err(_), false, Some(group)) = (&ended, is_used, group) {
+            let (_, is_gone) = tokio::join!(child.wait(), group.end());
+            if !is_gone {
+                voice.says("what it has started is still running, and this user may not end it");
+            }
         }
         readers.drain().await;
         match ended {
@@ -78,6 +86,18 @@ impl Invocation {
                 voice.concludes(MachineState::Failed, error.to_string());
                 Err(error)
             }
+        }
+    }
+
+    /// Its time is over, and nothing that it has started is used.
+    async fn is_overdue(&self, voice: &Voice) {
+        tokio::time::sleep(self.timeout).await;
+        if self.has_begun.is_cancelled() {
+            let timeout = format_duration(self.timeout);
+            voice.says(format!(
+                "warning: it did not end within {timeout}; it goes on, because the run has begun with what it may have started"
+            ));
+            std::future::pending::<()>().await;
         }
     }
 

@@ -37,10 +37,14 @@ impl Lab {
     }
 }
 
-/// Each test has a run of its own, because processes are found by it.
-fn order(run: &str) -> Order {
+/// Each test has a run of its own, wherever else the tests run, because processes of the machine are found by it.
+fn run(name: &str) -> RunId {
+    format!("{name}-{}", std::process::id()).into()
+}
+
+fn order(name: &str) -> Order {
     Order {
-        run: run.into(),
+        run: run(name),
         test: "checkout".to_owned(),
         number: 3,
         infrastructure: "lab".to_owned(),
@@ -53,15 +57,18 @@ fn order(run: &str) -> Order {
 }
 
 /// What is said until a line begins with this.
-async fn said_until(commands: &Commands, run: &str, last: &str) -> Vec<String> {
+async fn said_until(commands: &Commands, name: &str, last: &str) -> Vec<String> {
     let (sender, mut news) = mpsc::channel(8);
-    let run = run.into();
+    let run = run(name);
     let mut following = commands.follow(&run, sender);
     let mut lines = Vec::new();
     loop {
         let news = tokio::select! {
             () = &mut following => panic!("it ended"),
             news = news.recv() => news.unwrap(),
+        };
+        let ProviderNews::Machine(news) = news else {
+            continue;
         };
         let Some(reason) = news.reason else { continue };
         let line = format!("{}: {reason}", news.machine);
@@ -89,14 +96,14 @@ async fn commands_know_the_run_and_what_they_print_is_said() {
             "up: GREYLAG_AGENTS=2",
             "up: GREYLAG_COORDINATOR=http://10.0.0.1:8089",
             "up: GREYLAG_INFRASTRUCTURE=lab",
-            "up: GREYLAG_RUN=r1",
+            &format!("up: GREYLAG_RUN={}", run("r1")),
             "up: GREYLAG_TOKEN=secret",
             "up: careful",
             "up: succeeded",
         ]
     );
-    assert_eq!(commands.held().await.unwrap(), [RunId::from("r1")]);
-    commands.release(&"r1".into()).await.unwrap();
+    assert_eq!(commands.held().await.unwrap(), [run("r1")]);
+    commands.release(&run("r1")).await.unwrap();
     assert!(commands.held().await.unwrap().is_empty());
 }
 
@@ -104,7 +111,7 @@ async fn commands_know_the_run_and_what_they_print_is_said() {
 async fn a_run_that_has_begun_nothing_has_nothing_to_end() {
     let lab = Lab::new();
     let commands = lab.commands("true", "echo down >> calls", "");
-    commands.release(&"r2".into()).await.unwrap();
+    commands.release(&run("r2")).await.unwrap();
     assert!(lab.calls().is_empty());
 }
 
@@ -118,9 +125,9 @@ async fn asking_again_runs_nothing_again_also_in_another_process() {
     }
     let second = commands();
     second.request(&order("r3")).await.unwrap();
-    assert_eq!(second.held().await.unwrap(), [RunId::from("r3")]);
-    second.release(&"r3".into()).await.unwrap();
-    second.release(&"r3".into()).await.unwrap();
+    assert_eq!(second.held().await.unwrap(), [run("r3")]);
+    second.release(&run("r3")).await.unwrap();
+    second.release(&run("r3")).await.unwrap();
     assert_eq!(lab.calls(), ["up", "down"]);
 }
 
@@ -138,7 +145,7 @@ async fn what_fails_is_said_with_its_last_line() {
     assert_eq!(refused.to_string(), expected);
     let lines = said_until(&commands, "r4", "up: up ended").await;
     assert_eq!(lines.last().unwrap(), &format!("up: {expected}"));
-    let failed = commands.release(&"r4".into()).await.unwrap_err();
+    let failed = commands.release(&run("r4")).await.unwrap_err();
     assert!(!failed.is_final(), "it is tried again");
     assert_eq!(failed.to_string(), "down ended with exit code 4: again");
 }
@@ -156,7 +163,7 @@ async fn a_program_that_is_not_there_is_named() {
         text.starts_with("up cannot be started: ./no-such: "),
         "{text}"
     );
-    commands.release(&"r5".into()).await.unwrap();
+    commands.release(&run("r5")).await.unwrap();
 }
 
 /// The name of a process of the group, so that it can be looked for.
@@ -202,13 +209,13 @@ async fn what_up_has_left_running_goes_on_and_is_heard() {
     said_until(&commands, "r7", "up: succeeded").await;
     fs::write(lab.directory.path().join("go"), "").unwrap();
     let (sender, mut news) = mpsc::channel(8);
-    let run = "r7".into();
+    let run = run("r7");
     let from_the_agent = tokio::select! {
         () = commands.follow(&run, sender) => panic!("it ended"),
         news = news.recv() => news.unwrap(),
     };
     let expected = said(UP, MachineState::Running, "from the agent");
-    assert_eq!(from_the_agent, expected, "it does not start again");
+    assert_eq!(from_the_agent, expected.into(), "it does not start again");
 }
 
 #[tokio::test]
@@ -225,7 +232,7 @@ async fn a_run_that_is_over_while_up_runs_ends_it_before_down() {
             () = until_running(&sleep, true) => {}
         }
     }
-    commands.release(&"r8".into()).await.unwrap();
+    commands.release(&run("r8")).await.unwrap();
     assert_eq!(lab.calls(), ["up", "ended", "down"]);
     until_running(&sleep, false).await;
 }
@@ -282,7 +289,7 @@ async fn a_command_that_fails_leaves_nothing_running_and_its_reason_is_said() {
     assert!(!is_running(&sleep));
     let text = refused.to_string();
     assert_eq!(text, "up ended with exit code 3: no quota left");
-    let failed = commands.release(&"r10".into()).await.unwrap_err();
+    let failed = commands.release(&run("r10")).await.unwrap_err();
     assert_eq!(failed.to_string(), "down ended with exit code 4: again");
 }
 
@@ -305,7 +312,7 @@ async fn what_a_command_has_started_has_time_to_end() {
             () = is_up => {}
         }
     }
-    commands.release(&"r11".into()).await.unwrap();
+    commands.release(&run("r11")).await.unwrap();
     assert_eq!(lab.calls(), ["up", "ended", "down"]);
 }
 
@@ -334,7 +341,7 @@ async fn an_up_that_has_succeeded_is_only_written_down_again() {
     fs::remove_file(lab.directory.path().join("state")).unwrap();
     commands.request(&order("r13")).await.unwrap();
     assert_eq!(lab.calls(), ["up"]);
-    assert_eq!(commands.held().await.unwrap(), [RunId::from("r13")]);
+    assert_eq!(commands.held().await.unwrap(), [run("r13")]);
 }
 
 #[tokio::test]
@@ -353,7 +360,7 @@ async fn a_request_that_is_dropped_at_once_leaves_nothing_behind() {
         };
         begins.await;
         drop(request);
-        commands.release(&"r14".into()).await.unwrap();
+        commands.release(&run("r14")).await.unwrap();
         assert!(commands.held().await.unwrap().is_empty());
     }
 }
@@ -365,7 +372,7 @@ async fn down_goes_on_when_nothing_waits_for_it_and_is_not_run_beside_itself() {
     let commands = lab.commands("true", down, "");
     commands.request(&order("r15")).await.unwrap();
     {
-        let run = "r15".into();
+        let run = run("r15");
         let begun = async {
             while lab.calls().is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -377,7 +384,7 @@ async fn down_goes_on_when_nothing_waits_for_it_and_is_not_run_beside_itself() {
         }
     }
     fs::write(lab.directory.path().join("go"), "").unwrap();
-    commands.release(&"r15".into()).await.unwrap();
+    commands.release(&run("r15")).await.unwrap();
     assert_eq!(lab.calls(), ["down", "ended"]);
 }
 
@@ -390,20 +397,14 @@ async fn what_an_earlier_process_left_of_down_is_ended_first() {
         let first = lab.commands(&format!("{agent} & true"), &format!("{sleep} & wait"), "");
         first.request(&order("r16")).await.unwrap();
         {
-            let run = "r16".into();
+            let run = run("r16");
             tokio::select! {
                 _ = first.release(&run) => panic!("it ended"),
                 () = until_running(&sleep, true) => {}
             }
         }
         let kept = loop {
-            let kept = first
-                .inner
-                .state
-                .read(&"r16".into())
-                .await
-                .unwrap()
-                .unwrap();
+            let kept = first.inner.state.read(&run("r16")).await.unwrap().unwrap();
             if kept.ends.is_some() {
                 break kept;
             }
@@ -415,17 +416,70 @@ async fn what_an_earlier_process_left_of_down_is_ended_first() {
         first
             .inner
             .state
-            .write(&"r16".into(), &written)
+            .write(&run("r16"), &written)
             .await
             .unwrap();
         let second = lab.commands("false", "echo down >> calls", "");
-        second.release(&"r16".into()).await.unwrap();
+        second.release(&run("r16")).await.unwrap();
         assert!(!is_running(&sleep), "{is_written}");
         assert!(is_running(&agent), "what `up` has left is for `down`");
-        for group in Group::of_run(&"r16".into(), Which::All).await {
-            group.end().await;
+        for group in Group::left_of_run(&run("r16"), Which::All, Vec::new()).await {
+            assert!(group.end().await);
         }
     }
+}
+
+/// A run may begin with the first agents that have come, while `up` waits for others.
+#[tokio::test]
+async fn what_up_has_started_is_not_ended_once_the_run_has_begun() {
+    for (rest, settings, words) in [
+        (
+            "wait",
+            "up_timeout = \"100ms\"",
+            "up: warning: it did not end within ",
+        ),
+        ("exit 3", "", "up: up ended with exit code 3"),
+    ] {
+        let lab = Lab::new();
+        let agent = marked_sleep();
+        let commands = lab.commands(&format!("{agent} & {rest}"), "true", settings);
+        let order = order("r17");
+        commands.begins(&order.run);
+        let asking = async {
+            commands.request(&order).await.unwrap_err();
+        };
+        let using = async {
+            said_until(&commands, "r17", words).await;
+            assert!(is_running(&agent));
+            commands.release(&order.run).await.unwrap();
+        };
+        tokio::join!(asking, using);
+        // What has left `up` in order or not is for `down`.
+        assert_eq!(is_running(&agent), rest != "wait");
+        for group in Group::left_of_run(&order.run, Which::All, Vec::new()).await {
+            assert!(group.end().await);
+        }
+    }
+}
+
+/// As if the coordinator had been killed, and then what led the group; nothing says which run the rest is of.
+#[tokio::test]
+async fn what_up_has_left_is_recognised_without_its_environment() {
+    let lab = Lab::new();
+    let sleep = marked_sleep();
+    let until_written = "until grep -q started state/*.json; do sleep 0.01; done";
+    let up = format!("env -i {sleep} & {until_written}; kill -9 $$");
+    let first = lab.commands(&up, "true", "");
+    let order = order("r18");
+    // So that it ends nothing.
+    first.begins(&order.run);
+    let ended = first.request(&order).await.unwrap_err().to_string();
+    assert!(ended.starts_with("up ended with signal 9"), "{ended}");
+    assert!(is_running(&sleep));
+    let second = lab.commands("true", "echo down >> calls", "");
+    assert!(second.clear(&order.run).await.unwrap());
+    assert!(!is_running(&sleep));
+    assert_eq!(lab.calls(), ["down"]);
 }
 
 #[test]

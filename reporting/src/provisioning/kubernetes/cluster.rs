@@ -7,6 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::errors::{KubernetesError, with_causes};
@@ -15,6 +16,8 @@ use super::settings::KubernetesSettings;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a program may take that a kubeconfig names for its credentials: some ask a person.
+const PLUGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answer may take.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -59,7 +62,13 @@ impl Cluster {
         config.default_retry = false;
         let namespace = settings.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| access(&error))?;
+        // Here a plugin of the kubeconfig runs, which may take its time.
+        let connecting = spawn_blocking(move || Client::try_from(config));
+        let client = match timeout(PLUGIN_TIMEOUT, connecting).await {
+            Ok(Ok(client)) => client.map_err(|error| access(&error))?,
+            Ok(Err(error)) => return Err(access(&error)),
+            Err(_) => return Err(KubernetesError::Plugin(PLUGIN_TIMEOUT.as_secs())),
+        };
         Ok(Self {
             jobs: Api::namespaced(client.clone(), &namespace),
             secrets: Api::namespaced(client.clone(), &namespace),

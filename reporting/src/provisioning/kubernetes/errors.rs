@@ -31,6 +31,8 @@ pub(super) enum KubernetesError {
     Ending { name: String, namespace: String },
     #[error("no way to the Kubernetes API: {0}")]
     Access(String),
+    #[error("the kubeconfig's program for credentials did not answer within {0} s")]
+    Plugin(u64),
     #[error("the coordinator's id: {0}")]
     Id(#[from] std::io::Error),
     #[error(transparent)]
@@ -65,9 +67,11 @@ impl KubernetesError {
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::Answered { status, .. } => is_final(status),
-            Self::NoAnswer { .. } | Self::TimedOut { .. } | Self::Ending { .. } | Self::Id(_) => {
-                false
-            }
+            Self::NoAnswer { .. }
+            | Self::TimedOut { .. }
+            | Self::Ending { .. }
+            | Self::Plugin(_)
+            | Self::Id(_) => false,
             Self::Foreign { .. } | Self::Access(_) | Self::Settings(_) => true,
         }
     }

@@ -26,7 +26,7 @@ use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 
-use super::{MachineNews, Order, Provider, ProviderKind, ProvisionError};
+use super::{Order, Provider, ProviderKind, ProviderNews, ProvisionError};
 use cluster::{ANSWER_TIMEOUT, Cluster, answered};
 use coordinator_id::CoordinatorId;
 use errors::KubernetesError;
@@ -54,7 +54,7 @@ pub struct Kubernetes {
     data_dir: PathBuf,
     /// The way to the cluster, once it was needed.
     cluster: Mutex<Option<Cluster>>,
-    /// Runs whose Job was asked for without an answer: it may yet be made.
+    /// Runs whose Job was asked for without an answer, or perhaps by an earlier process: it may yet be made.
     unanswered: RunSet,
     /// Runs whose Job is being deleted by this coordinator.
     given_back: RunSet,
@@ -235,7 +235,7 @@ impl Kubernetes {
         Ok(runs.collect())
     }
 
-    async fn report(&self, run: &RunId, news: mpsc::Sender<MachineNews>) {
+    async fn report(&self, run: &RunId, news: mpsc::Sender<ProviderNews>) {
         let (seen, mut inbox) = mpsc::channel(SEEN_QUEUE);
         let watching = async {
             loop {
@@ -316,11 +316,15 @@ impl Provider for Kubernetes {
         ProviderKind::Kubernetes
     }
 
+    fn inherits(&self, run: &RunId) {
+        self.unanswered.insert(run);
+    }
+
     fn request<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), ProvisionError>> {
         self.with_access(|| self.create(order)).boxed()
     }
 
-    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<MachineNews>) -> BoxFuture<'a, ()> {
+    fn follow<'a>(&'a self, run: &'a RunId, news: mpsc::Sender<ProviderNews>) -> BoxFuture<'a, ()> {
         self.report(run, news).boxed()
     }
 

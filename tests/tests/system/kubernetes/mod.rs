@@ -1,5 +1,6 @@
 //! Infrastructures of kind `kubernetes`, against a stand-in of the API server that starts an agent's process for each pod.
 
+mod access;
 mod provider;
 mod role;
 mod runs;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use greylag_infra::RunId;
 use greylag_reporting::Token;
 use greylag_reporting::provisioning::{
-    Kubernetes, KubernetesSettings, MachineNews, MachineState, Order, Provider,
+    Kubernetes, KubernetesSettings, MachineState, Order, Provider, ProviderNews,
 };
 use greylag_tests::KubernetesStandIn;
 use tempfile::TempDir;
@@ -96,7 +97,7 @@ impl Asked {
 
 /// What is reported of a run.
 struct Followed {
-    inbox: mpsc::Receiver<MachineNews>,
+    inbox: mpsc::Receiver<ProviderNews>,
     task: JoinHandle<()>,
     now: BTreeMap<String, (MachineState, String)>,
     seen: Vec<String>,
@@ -112,7 +113,9 @@ impl Followed {
             let Ok(news) = timeout(SOON, self.inbox.recv()).await else {
                 panic!("{machine} is not {state:?} {reason:?}: {:#?}", self.seen);
             };
-            let news = news.expect("following does not end");
+            let ProviderNews::Machine(news) = news.expect("following does not end") else {
+                continue;
+            };
             let why = news.reason.unwrap_or_default();
             self.seen
                 .push(format!("{} {:?} {why}", news.machine, news.state));

@@ -17,7 +17,10 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
-        let kubernetes = KubernetesStandIn::start(&greylag()).await;
+        Self::on(KubernetesStandIn::start(&greylag()).await).await
+    }
+
+    async fn on(kubernetes: KubernetesStandIn) -> Self {
         let config = kubernetes.directory().join("coordinator.toml");
         let text = format!(
             "lease = \"5s\"\n[infrastructures.{INFRASTRUCTURE:?}]\nkind = \"kubernetes\"\n\
@@ -83,7 +86,7 @@ impl Site {
 #[tokio::test]
 async fn a_run_gets_its_agents_as_pods_and_leaves_nothing() {
     let _turn = heavy().await;
-    let site = Site::start().await;
+    let site = Site::on(KubernetesStandIn::start_encrypted(&greylag()).await).await;
     let id = site.ask(json!({ "agents": 2 })).await;
     site.wait_for_log(&id, "All workers").await;
     let known = site.coordinator.api().infrastructures().await;
@@ -194,6 +197,66 @@ async fn a_coordinator_killed_between_job_and_prepare_goes_on_and_leaves_nothing
     site.wait_until_nothing_is_left().await;
 }
 
+/// Killed while it is not known whether there will be a Job, and again while that of a run that is over is looked for.
+#[tokio::test]
+async fn a_job_whose_creation_was_not_answered_is_adopted_or_given_back_after_a_kill() {
+    let _turn = heavy().await;
+    let mut site = Site::start().await;
+    site.kubernetes.hold_up_jobs();
+    let id = site.ask(json!({})).await;
+    site.kubernetes.wait_for_held_up_job().await;
+    site.coordinator.kill_coordinator().await;
+    site.coordinator.restart_coordinator().await;
+    site.kubernetes.let_jobs_in();
+    let api = site.coordinator.api();
+    api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    site.wait_until_nothing_is_left().await;
+
+    site.kubernetes.hold_up_jobs();
+    let id = site.ask(json!({})).await;
+    site.kubernetes.wait_for_held_up_job().await;
+    site.coordinator.api().stop(&id).await;
+    site.coordinator.kill_coordinator().await;
+    site.kubernetes.forget_uses();
+    site.coordinator.restart_coordinator().await;
+    wait::until_true("somebody to look for the Job", SOON, || {
+        let used = site.kubernetes.used();
+        used.iter().any(|used| used.verb == "get")
+    })
+    .await;
+    site.kubernetes.let_jobs_in();
+    site.wait_for_log(&id, "the machines have been given back")
+        .await;
+    site.wait_until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_run_whose_pods_have_failed_does_not_wait_for_others() {
+    let _turn = heavy().await;
+    let site = Site::start().await;
+    let out_of_memory = site.kubernetes.directory().join("out-of-memory");
+    std::fs::write(&out_of_memory, "").expect("the directory is ours");
+    site.kubernetes.decide(0, PodFate::Evicted);
+    site.kubernetes
+        .decide(1, PodFate::OutOfMemory(out_of_memory));
+    // One of three is left.
+    let id = site.ask(json!({ "agents": "2..3" })).await;
+    let failed = site
+        .coordinator
+        .api()
+        .wait_for_status(&id, "Failed", RUN_TIMEOUT)
+        .await;
+    let reason = failed["failure_reason"].as_str().unwrap_or_default();
+    assert!(
+        reason
+            .starts_with("infrastructure on demand did not make the machines: 2 machines failed (")
+            && reason.contains("Evicted: The node was low on resource: ephemeral-storage.")
+            && reason.contains("OOMKilled (exit code 137)"),
+        "{failed}"
+    );
+    site.wait_until_nothing_is_left().await;
+}
+
 #[tokio::test]
 async fn a_cluster_that_refuses_fails_the_run_with_what_is_missing() {
     let _turn = heavy().await;
@@ -220,7 +283,8 @@ async fn a_run_goes_on_without_the_api_server_and_is_given_back_when_it_answers(
     let site = Site::start().await;
     site.kubernetes.go_away();
     let id = site.ask(json!({ "duration": 3 })).await;
-    site.wait_for_reason(&id, "cannot create Job").await;
+    // Unless it is still to be found out what is there.
+    site.wait_for_reason(&id, " in namespace load-tests").await;
     site.kubernetes.come_back();
     site.coordinator
         .api()

@@ -25,6 +25,7 @@ pub(super) fn waiting() -> RunRecord {
 
 pub(super) fn missing(free: u32) -> WaitReason {
     WaitReason::Agents {
+        most: None,
         free,
         least: 3,
         machines: None,
@@ -106,6 +107,15 @@ fn agents_that_do_not_come_in_time_fail_the_run_and_are_counted() {
     let reason = run.record().phase.failure_reason().unwrap().to_string();
     let words = "2 of 3 agents of infrastructure lab were connected and free within 60 s";
     assert_eq!(reason, words);
+}
+
+#[test]
+fn a_run_that_has_the_least_number_of_agents_does_not_fail_while_more_may_come() {
+    let (mut run, _) = RunLifecycle::wait(waiting(), LEASE, at(0));
+    let _ = run.handle(RunEvent::Waits(missing(3)), at(1));
+    assert!(run.handle(RunEvent::Tick, at(2 * TIMEOUT_US)).is_empty());
+    let _ = run.handle(chosen(), at(2 * TIMEOUT_US));
+    assert_eq!(run.record().phase, RunPhase::Preparing);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What becomes of machines, for whoever waits for them and for pages and programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use greylag_infra::RunId;
@@ -13,12 +13,14 @@ use crate::provisioning::{MachineNews, MachineState, ProviderKind};
 const MAX_MACHINES: usize = 10_000;
 /// Most machines of an infrastructure that are shown.
 const MAX_SHOWN: usize = 50;
+/// Most reasons why machines are as they are, in one line.
+const MAX_REASONS: usize = 3;
 
 /// All infrastructures of the configuration.
 #[derive(Debug)]
 pub(in crate::coordinator) struct MachineBoard {
     known: Mutex<BTreeMap<String, Known>>,
-    /// Changes when machines have been given back.
+    /// Changes when machines have been given back, or it is known whether any have to be.
     released: watch::Sender<()>,
 }
 
@@ -26,6 +28,8 @@ pub(in crate::coordinator) struct MachineBoard {
 struct Known {
     kind: ProviderKind,
     runs: BTreeMap<RunId, Machines>,
+    /// Whether it is not known yet of which earlier runs machines are still there.
+    is_compared: bool,
     last_error: Option<String>,
 }
 
@@ -38,6 +42,8 @@ struct Machines {
     /// What an earlier coordinator began for it may be given back before anything is asked for.
     is_cleared_up: bool,
     by_name: BTreeMap<String, (MachineState, Option<String>)>,
+    /// How many of them are there or may still come, as far as it is known.
+    at_most: Option<usize>,
     /// Why nothing is asked for yet, or is to be asked again.
     obstacle: Option<String>,
 }
@@ -74,6 +80,7 @@ impl MachineBoard {
             let known = Known {
                 kind: provisioned.provider.kind(),
                 runs: BTreeMap::new(),
+                is_compared: false,
                 last_error: None,
             };
             (name.clone(), known)
@@ -190,6 +197,18 @@ impl MachineBoard {
         line
     }
 
+    /// No more than so many of a run's machines are there or may still come.
+    pub(super) fn can_be_at_most(&self, infrastructure: &str, run_id: &RunId, at_most: usize) {
+        self.with(infrastructure, run_id, |run| run.at_most = Some(at_most));
+    }
+
+    /// How many that are, as far as it is known.
+    pub(super) fn at_most_of(&self, run_id: &RunId) -> Option<usize> {
+        let known = self.known();
+        let run = known.values().find_map(|known| known.runs.get(run_id))?;
+        run.at_most
+    }
+
     /// A run's machines are being given back.
     pub(super) fn gives_back(&self, infrastructure: &str, run_id: &RunId) {
         self.with(infrastructure, run_id, |run| {
@@ -206,18 +225,42 @@ impl MachineBoard {
         self.released.send_replace(());
     }
 
+    /// Whether it is being found out of which earlier runs machines are still there.
+    pub(super) fn compares(&self, infrastructure: &str, is_compared: bool) {
+        if let Some(known) = self.known().get_mut(infrastructure) {
+            known.is_compared = is_compared;
+        }
+        self.released.send_replace(());
+    }
+
     /// Waits until the machines of earlier runs of this infrastructure have been given back. `says` is called with what it
     /// waits for.
     pub(super) async fn others_are_gone(&self, infrastructure: &str, says: impl Fn(String)) {
         let mut released = self.released.subscribe();
-        while let Some(label) = self.first_given_back(infrastructure) {
-            says(match label.as_str() {
-                "" => "the machines of an earlier run are given back first".to_owned(),
-                label => format!("the machines of {label} are given back first"),
-            });
+        while let Some(obstacle) = self.others_of(infrastructure) {
+            says(obstacle);
             // The sender is this board's.
             let _ = released.changed().await;
         }
+    }
+
+    /// What keeps machines from being asked for, if anything does.
+    fn others_of(&self, infrastructure: &str) -> Option<String> {
+        if let Some(label) = self.first_given_back(infrastructure) {
+            return Some(match label.as_str() {
+                "" => "the machines of an earlier run are given back first".to_owned(),
+                label => format!("the machines of {label} are given back first"),
+            });
+        }
+        let known = self.known();
+        let known = known
+            .get(infrastructure)
+            .filter(|known| known.is_compared)?;
+        let finding_out = "finding out whether machines of earlier runs are still there";
+        Some(match &known.last_error {
+            Some(error) => format!("{finding_out}: {error}"),
+            None => finding_out.to_owned(),
+        })
     }
 
     /// The first run, as people know it, whose machines are being given back.
@@ -292,7 +335,7 @@ impl Machines {
         machines.filter(|(_, (state, _))| matches!(state, Waiting | Starting | Failed))
     }
 
-    /// In a few words: the only machine, or how many are how, and why the first of those is that has a reason.
+    /// In a few words: the only machine, or how many are how, and different reasons why some of those are.
     fn said(&self) -> Option<String> {
         let missing: Vec<_> = self.without_agents().collect();
         if let [(name, (state, reason))] = missing.as_slice() {
@@ -309,8 +352,14 @@ impl Machines {
             let s = if count == 1 { "" } else { "s" };
             let mut part = format!("{count} machine{s} {}", state.word());
             let why = of_state.filter_map(|(name, (_, reason))| Some((name, reason.as_ref()?)));
-            if let Some((name, reason)) = why.into_iter().next() {
-                part.push_str(&format!(" ({name}: {reason})"));
+            let mut reasons = BTreeSet::new();
+            let different = why.filter(|(_, reason)| reasons.insert(*reason));
+            let shown: Vec<String> = different
+                .take(MAX_REASONS)
+                .map(|(name, reason)| format!("{name}: {reason}"))
+                .collect();
+            if !shown.is_empty() {
+                part.push_str(&format!(" ({})", shown.join("; ")));
             }
             parts.push(part);
         }

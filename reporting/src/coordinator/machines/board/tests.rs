@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::provisioning::{Machines as ByPeople, Order, Provider, ProvisionError};
+use crate::provisioning::{Machines as ByPeople, Order, Provider, ProviderNews, ProvisionError};
 
 /// A provider of which only the kind matters.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Provider for OfKind {
     fn follow<'a>(
         &'a self,
         run: &'a RunId,
-        news: tokio::sync::mpsc::Sender<MachineNews>,
+        news: tokio::sync::mpsc::Sender<ProviderNews>,
     ) -> futures_util::future::BoxFuture<'a, ()> {
         ByPeople.follow(run, news)
     }

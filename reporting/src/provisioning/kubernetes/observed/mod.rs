@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Event;
 use super::errors::bounded;
 use super::pods::{PodState, said};
 use super::watch::Change;
-use crate::provisioning::{MachineNews, MachineState};
+use crate::provisioning::{MachineNews, MachineState, ProviderNews};
 
 /// Warnings about a pod that its status has, too, or that say nothing about why it does not start.
 const KNOWN_OTHERWISE: [&str; 6] = [
@@ -22,6 +22,9 @@ const KNOWN_OTHERWISE: [&str; 6] = [
     "ErrImageNeverPull",
     "Unhealthy",
 ];
+
+/// Reasons why a Job has failed that its pods know better.
+const SAID_BY_PODS: [&str; 2] = ["FailedIndexes", "BackoffLimitExceeded"];
 
 /// Something seen in the cluster.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(super) enum Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobState {
     parallelism: usize,
+    /// How many pods have ended, also of those that are gone.
+    ended: usize,
     failure: Option<String>,
     /// Why it gets no pods for now: a queue such as Kueue's holds it back.
     suspended: Option<String>,
@@ -60,8 +65,16 @@ pub(super) fn read_job(job: &Job) -> Option<JobState> {
         Some(bounded(&said(reason, one.message.as_deref())))
     };
     let parallelism = job.spec.as_ref().and_then(|spec| spec.parallelism);
+    let status = job.status.as_ref();
+    let ended = status
+        .into_iter()
+        .flat_map(|status| [status.failed, status.succeeded]);
+    let ended = ended
+        .flatten()
+        .filter_map(|pods| usize::try_from(pods).ok());
     Some(JobState {
         parallelism: parallelism.and_then(|pods| usize::try_from(pods).ok())?,
+        ended: ended.sum(),
         failure: said_by(&["Failed", "FailureTarget"]),
         suspended: said_by(&["Suspended"]),
     })
@@ -86,6 +99,8 @@ pub(super) struct Observed {
     warnings: BTreeMap<String, String>,
     /// How many pods there are to be, once it is known.
     wanted: Option<usize>,
+    /// How many the Job says have ended.
+    ended: usize,
     job_failure: Option<String>,
     job_is_suspended: Option<String>,
     job_is_gone: bool,
@@ -96,6 +111,7 @@ pub(super) struct Observed {
     /// What cannot be watched now.
     unknown: BTreeMap<&'static str, String>,
     reported: BTreeMap<String, (MachineState, Option<String>)>,
+    reported_at_most: Option<usize>,
 }
 
 impl Observed {
@@ -106,6 +122,7 @@ impl Observed {
             pods_are_known: false,
             warnings: BTreeMap::new(),
             wanted: None,
+            ended: 0,
             job_failure: None,
             job_is_suspended: None,
             job_is_gone: false,
@@ -113,6 +130,7 @@ impl Observed {
             creation: None,
             unknown: BTreeMap::new(),
             reported: BTreeMap::new(),
+            reported_at_most: None,
         }
     }
 
@@ -122,7 +140,7 @@ impl Observed {
     }
 
     /// Takes in what was seen and gives what is new of it.
-    pub(super) fn see(&mut self, seen: Seen) -> Vec<MachineNews> {
+    pub(super) fn see(&mut self, seen: Seen) -> Vec<ProviderNews> {
         match seen {
             Seen::Pods(change) => {
                 if self.is_known("pods", &change) {
@@ -145,7 +163,40 @@ impl Observed {
         if self.wanted.is_some_and(|wanted| self.pods.len() >= wanted) {
             self.creation = None;
         }
-        self.news()
+        let mut news: Vec<ProviderNews> = self.news().into_iter().map(Into::into).collect();
+        let at_most = self.at_most();
+        if at_most != self.reported_at_most {
+            self.reported_at_most = at_most;
+            // Why, is before it.
+            news.extend(at_most.map(ProviderNews::AtMost));
+        }
+        news
+    }
+
+    /// How many pods run or may still do so: none is made in the place of one that has ended.
+    fn at_most(&self) -> Option<usize> {
+        let wanted = self
+            .wanted
+            .filter(|_| self.pods_are_known && !self.is_given_back)?;
+        let is_over = self.job_is_gone || self.job_failure.is_some() && !self.is_said_by_pods();
+        if is_over {
+            return Some(0);
+        }
+        let ended =
+            |pod: &&PodState| matches!(pod.state, MachineState::Failed | MachineState::Gone);
+        let seen_to_end = self.pods.values().filter(ended).count();
+        // What the Job counts beyond that has ended and is gone; or it has been faster than its pods, whose news come.
+        let absent = wanted.saturating_sub(self.pods.len());
+        let gone = self.ended.saturating_sub(seen_to_end).min(absent);
+        Some(wanted.saturating_sub(seen_to_end + gone))
+    }
+
+    /// Whether the Job has failed for nothing but that pods have.
+    fn is_said_by_pods(&self) -> bool {
+        let failure = self.job_failure.as_deref().unwrap_or_default();
+        SAID_BY_PODS
+            .iter()
+            .any(|reason| failure.starts_with(reason))
     }
 
     fn lacks_pods(&self) -> bool {
@@ -195,6 +246,7 @@ impl Observed {
             },
             Change::Is(job) => {
                 self.wanted = Some(job.parallelism);
+                self.ended = job.ended;
                 self.job_failure = job.failure;
                 self.job_is_suspended = job.suspended;
                 self.job_is_gone = false;
@@ -250,7 +302,9 @@ impl Observed {
             let reason = pod.reason.as_ref().or_else(|| self.warnings.get(name));
             now.insert(name.clone(), (pod.state, reason.cloned()));
         }
+        let has_failed = |pod: &PodState| pod.state == MachineState::Failed;
         let failure = match &self.job_failure {
+            Some(_) if self.is_said_by_pods() && self.pods.values().any(has_failed) => None,
             Some(failure) => Some(failure.clone()),
             None if self.job_is_gone && !self.is_given_back => {
                 Some("the Job was deleted".to_owned())
@@ -275,183 +329,4 @@ impl Observed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pod(name: &str, state: MachineState, reason: Option<&str>) -> PodState {
-        PodState {
-            name: name.to_owned(),
-            state,
-            reason: reason.map(str::to_owned),
-        }
-    }
-
-    fn job(failure: Option<&str>) -> JobState {
-        JobState {
-            parallelism: 2,
-            failure: failure.map(str::to_owned),
-            suspended: None,
-        }
-    }
-
-    fn warning(object: &str, reason: &str, message: &str) -> Seen {
-        Seen::Warnings(Change::Is(Warning {
-            object: object.to_owned(),
-            reason: reason.to_owned(),
-            message: Some(message.to_owned()),
-        }))
-    }
-
-    fn shown(news: &[MachineNews]) -> Vec<String> {
-        news.iter()
-            .map(|one| {
-                let reason = one.reason.as_deref().unwrap_or("-");
-                format!("{} {} {reason}", one.machine, one.state.word())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn pods_are_reported_when_something_is_new_of_them() {
-        let mut observed = Observed::of("j".to_owned());
-        let all = |state| Seen::Pods(Change::All(vec![pod("j-0-a", state, None)]));
-        let news = observed.see(all(MachineState::Waiting));
-        assert_eq!(shown(&news), ["j-0-a waiting -"]);
-        assert!(observed.see(all(MachineState::Waiting)).is_empty());
-        let news = observed.see(Seen::Pods(Change::Is(pod(
-            "j-0-a",
-            MachineState::Running,
-            None,
-        ))));
-        assert_eq!(shown(&news), ["j-0-a running -"]);
-        // It went while nothing was heard.
-        let news = observed.see(Seen::Pods(Change::All(Vec::new())));
-        assert_eq!(shown(&news), ["j-0-a gone -"]);
-    }
-
-    #[test]
-    fn a_warning_is_the_reason_of_a_pod_until_it_runs() {
-        let mut observed = Observed::of("j".to_owned());
-        observed.see(Seen::Pods(Change::Is(pod(
-            "j-0-a",
-            MachineState::Starting,
-            None,
-        ))));
-        let news = observed.see(warning("j-0-a", "FailedMount", "no such volume"));
-        assert_eq!(shown(&news), ["j-0-a starting FailedMount: no such volume"]);
-        assert!(
-            observed
-                .see(warning("j-0-a", "BackOff", "said by its status"))
-                .is_empty()
-        );
-        assert!(
-            observed
-                .see(warning("another", "FailedMount", "of others"))
-                .is_empty()
-        );
-        let news = observed.see(Seen::Pods(Change::Is(pod(
-            "j-0-a",
-            MachineState::Running,
-            None,
-        ))));
-        assert_eq!(shown(&news), ["j-0-a running -"]);
-    }
-
-    #[test]
-    fn what_keeps_pods_from_being_made_is_reported_of_the_job_until_they_are() {
-        let mut observed = Observed::of("j".to_owned());
-        assert!(
-            observed
-                .see(Seen::Job(Change::All(vec![job(None)])))
-                .is_empty()
-        );
-        assert!(observed.see(Seen::Pods(Change::All(Vec::new()))).is_empty());
-        let news = observed.see(warning("j", "FailedCreate", "exceeded quota: q"));
-        assert_eq!(shown(&news), ["j waiting FailedCreate: exceeded quota: q"]);
-        let one = pod("j-0-a", MachineState::Running, None);
-        assert_eq!(
-            shown(&observed.see(Seen::Pods(Change::Is(one)))),
-            ["j-0-a running -"]
-        );
-        let other = pod("j-1-b", MachineState::Running, None);
-        let news = observed.see(Seen::Pods(Change::Is(other)));
-        assert_eq!(shown(&news), ["j-1-b running -", "j gone -"]);
-        // The event is still there, and listed again; and of pods that have ended one may be deleted.
-        let old = warning("j", "FailedCreate", "exceeded quota: q");
-        assert!(observed.see(old).is_empty());
-        let ended = pod("j-1-b", MachineState::Gone, None);
-        let news = observed.see(Seen::Pods(Change::Gone(ended)));
-        assert_eq!(shown(&news), ["j-1-b gone -"]);
-    }
-
-    #[test]
-    fn an_old_event_is_not_believed_before_the_pods_are_known() {
-        let mut observed = Observed::of("j".to_owned());
-        observed.see(Seen::Job(Change::All(vec![job(None)])));
-        let old = warning("j", "FailedCreate", "exceeded quota: q");
-        assert!(observed.see(old).is_empty());
-        let one = |name| pod(name, MachineState::Running, None);
-        let news = observed.see(Seen::Pods(Change::All(vec![one("j-0-a"), one("j-1-b")])));
-        assert_eq!(shown(&news), ["j-0-a running -", "j-1-b running -"]);
-    }
-
-    #[test]
-    fn a_job_that_is_suspended_says_so_until_it_is_not() {
-        let suspended: Job = serde_json::from_value(serde_json::json!({
-            "spec": { "parallelism": 2, "suspend": true, "template": {} },
-            "status": { "conditions": [{
-                "type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended",
-            }] },
-        }))
-        .unwrap();
-        let mut observed = Observed::of("j".to_owned());
-        let suspended = read_job(&suspended).unwrap();
-        let news = observed.see(Seen::Job(Change::Is(suspended)));
-        assert_eq!(shown(&news), ["j waiting JobSuspended: Job suspended"]);
-        let news = observed.see(Seen::Job(Change::Is(job(None))));
-        assert_eq!(shown(&news), ["j gone -"]);
-    }
-
-    #[test]
-    fn a_job_that_is_given_back_has_not_failed() {
-        let mut observed = Observed::of("j".to_owned());
-        observed.see(Seen::Job(Change::Is(job(None))));
-        observed.is_given_back();
-        assert!(observed.see(Seen::Job(Change::Gone(job(None)))).is_empty());
-    }
-
-    #[test]
-    fn a_server_out_of_reach_is_reported_until_it_answers() {
-        let mut observed = Observed::of("j".to_owned());
-        let news = observed.see(Seen::Pods(Change::Unknown("cannot list pods".to_owned())));
-        assert_eq!(shown(&news), ["j waiting cannot list pods"]);
-        let news = observed.see(Seen::Pods(Change::All(Vec::new())));
-        assert_eq!(shown(&news), ["j gone -"]);
-    }
-
-    #[test]
-    fn a_job_that_is_yet_to_be_made_is_not_a_deleted_one() {
-        let mut observed = Observed::of("j".to_owned());
-        assert!(observed.see(Seen::Job(Change::All(Vec::new()))).is_empty());
-        assert!(
-            observed
-                .see(Seen::Job(Change::All(vec![job(None)])))
-                .is_empty()
-        );
-        let news = observed.see(Seen::Job(Change::All(Vec::new())));
-        assert_eq!(shown(&news), ["j failed the Job was deleted"]);
-    }
-
-    #[test]
-    fn a_job_that_fails_or_is_deleted_is_reported() {
-        let mut observed = Observed::of("j".to_owned());
-        let failed = Seen::Job(Change::Is(job(Some("DeadlineExceeded: too long"))));
-        assert_eq!(
-            shown(&observed.see(failed)),
-            ["j failed DeadlineExceeded: too long"]
-        );
-        let mut observed = Observed::of("j".to_owned());
-        let news = observed.see(Seen::Job(Change::Gone(job(None))));
-        assert_eq!(shown(&news), ["j failed the Job was deleted"]);
-    }
-}
+mod tests;
