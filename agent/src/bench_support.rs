@@ -1,17 +1,16 @@
 //! The recorder of a worker, for the benches.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use greylag_infra::protocol::Endpoint;
 use greylag_scenarios::{Recorder, RequestSample};
 
+use crate::bounded_names::KnownNames;
 use crate::recorder::{Reports, RunRecorder};
 
 /// What a worker counts with.
 pub struct WorkerRecorder {
     recorder: RunRecorder,
-    endpoints: Vec<Arc<Endpoint>>,
+    names: KnownNames,
 }
 
 impl WorkerRecorder {
@@ -21,7 +20,7 @@ impl WorkerRecorder {
         recorder.begin(Instant::now());
         Self {
             recorder,
-            endpoints: Vec::new(),
+            names: KnownNames::default(),
         }
     }
 
@@ -32,10 +31,10 @@ impl WorkerRecorder {
 
     /// Takes out and encodes everything that was counted; how many intervals that is.
     pub fn close(&mut self) -> usize {
-        let mut taken = self.recorder.take(None, &mut self.endpoints);
+        let mut taken = self.recorder.take(None, &mut self.names);
         let mut reports = Reports::default();
         for second in &mut taken.seconds {
-            second.empty_into(&mut reports, &self.endpoints);
+            second.empty_into(&mut reports, &self.names);
         }
         self.recorder.give_back(taken.seconds);
         let reports = reports.finish();

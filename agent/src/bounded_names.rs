@@ -24,8 +24,19 @@ pub(crate) struct BoundedNames {
     hasher: DefaultHashBuilder,
     endpoints: Vec<Arc<Endpoint>>,
     numbers: HashTable<u32>,
-    errors: HashTable<(u32, Box<str>)>,
+    /// By number: the endpoint and the text. One of them may be [`OTHER`], which is in no table.
+    errors: Vec<(u32, Arc<str>)>,
+    error_numbers: HashTable<u32>,
+    /// Number of [`OTHER`], once an error is beyond the cap.
+    other_error: Option<u32>,
     overflowed: Overflowed,
+}
+
+/// The names that a reader of [`BoundedNames`] has, by number.
+#[derive(Debug, Default)]
+pub(crate) struct KnownNames {
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) errors: Vec<Arc<str>>,
 }
 
 /// What went beyond its cap.
@@ -97,28 +108,58 @@ impl BoundedNames {
         hash_pair(&self.hasher, method, name)
     }
 
-    /// Admits an error of an endpoint: its text, cut, or [`OTHER`] beyond the cap. The text is returned
+    /// Admits an error of an endpoint: its text, cut, or [`OTHER`] beyond the cap, and its number. Both are returned
     /// through `use_text`, so that nothing is allocated for one that is known.
     pub(crate) fn error<R>(
         &mut self,
         endpoint: u32,
         text: &str,
-        use_text: impl FnOnce(&str) -> R,
+        use_text: impl FnOnce(&str, u32) -> R,
     ) -> R {
         let text = cut(text, MAX_ERROR_BYTES);
         let hash = hash_error(&self.hasher, endpoint, &text);
-        let is_known = |(number, known): &(u32, Box<str>)| *number == endpoint && **known == *text;
-        if self.errors.find(hash, is_known).is_none() {
-            if self.errors.len() >= MAX_ERROR_TEXTS {
-                self.overflowed.errors = true;
-                return use_text(OTHER);
-            }
-            let Self { hasher, errors, .. } = self;
-            errors.insert_unique(hash, (endpoint, text.as_ref().into()), |(number, text)| {
-                hash_error(hasher, *number, text)
-            });
+        let is_known = |number: &u32| {
+            let (of, known) = &self.errors[*number as usize];
+            *of == endpoint && **known == *text
+        };
+        if let Some(number) = self.error_numbers.find(hash, is_known) {
+            return use_text(&text, *number);
         }
-        use_text(&text)
+        // Never more than the cap.
+        let number = self.errors.len() as u32;
+        if self.error_numbers.len() >= MAX_ERROR_TEXTS {
+            self.overflowed.errors = true;
+            let number = *self.other_error.get_or_insert_with(|| {
+                self.errors.push((endpoint, OTHER.into()));
+                number
+            });
+            return use_text(OTHER, number);
+        }
+        self.errors.push((endpoint, text.as_ref().into()));
+        let Self {
+            hasher,
+            errors,
+            error_numbers,
+            ..
+        } = self;
+        error_numbers.insert_unique(hash, number, |number| {
+            let (endpoint, text) = &errors[*number as usize];
+            hash_error(hasher, *endpoint, text)
+        });
+        use_text(&text, number)
+    }
+
+    /// Adds the names that a reader does not have. It must always be the same one's.
+    pub(crate) fn add_new_to(&self, known: &mut KnownNames) {
+        let new = &self.endpoints[known.endpoints.len()..];
+        known.endpoints.extend_from_slice(new);
+        let new = self.errors[known.errors.len()..].iter();
+        known.errors.extend(new.map(|(_, text)| Arc::clone(text)));
+    }
+
+    /// The text of an error by its number.
+    pub(crate) fn error_text(&self, number: u32) -> Option<&str> {
+        self.errors.get(number as usize).map(|(_, text)| &**text)
     }
 
     /// All endpoints by number.
@@ -162,6 +203,10 @@ fn hash_error(hasher: &DefaultHashBuilder, endpoint: u32, text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn owned(text: &str, number: u32) -> (String, u32) {
+        (text.to_owned(), number)
+    }
 
     fn name_of(names: &BoundedNames, number: u32) -> (String, String) {
         let endpoint = &names.endpoints()[number as usize];
@@ -207,12 +252,20 @@ mod tests {
         let mut names = BoundedNames::default();
         for number in 0..MAX_ERROR_TEXTS {
             let text = format!("error {number}");
-            assert_eq!(names.error(0, &text, str::to_owned), text);
+            assert_eq!(names.error(0, &text, owned), (text, number as u32));
         }
-        assert_eq!(names.error(0, "one more", str::to_owned), OTHER);
-        assert_eq!(names.error(1, "error 1", str::to_owned), OTHER);
-        assert_eq!(names.error(0, "error 1", str::to_owned), "error 1");
+        let other = MAX_ERROR_TEXTS as u32;
+        let beyond = (OTHER.to_owned(), other);
+        assert_eq!(names.error(0, "one more", owned), beyond);
+        assert_eq!(names.error(1, "error 1", owned), beyond);
+        assert_eq!(names.error(0, "error 1", owned), ("error 1".into(), 1));
         assert!(names.overflowed().errors);
+        assert_eq!(names.error_text(other), Some(OTHER));
+        let mut known = KnownNames::default();
+        names.add_new_to(&mut known);
+        names.add_new_to(&mut known);
+        assert_eq!(known.errors.len(), MAX_ERRORS);
+        assert_eq!(&*known.errors[1], "error 1");
     }
 
     #[test]
@@ -222,7 +275,7 @@ mod tests {
         assert_eq!(number, names.endpoint("GET", &"ü".repeat(MAX_NAME_BYTES)));
         let (_, name) = name_of(&names, number);
         assert!(name.len() <= MAX_NAME_BYTES && name.ends_with('…'));
-        let length = names.error(0, &"x".repeat(10 * MAX_ERROR_BYTES), str::len);
+        let length = names.error(0, &"x".repeat(10 * MAX_ERROR_BYTES), |text, _| text.len());
         assert!(length <= MAX_ERROR_BYTES);
     }
 }

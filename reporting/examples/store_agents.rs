@@ -182,6 +182,7 @@ fn snapshot(seed: u32, endpoints: u32) -> Snapshot {
             response_us: 1_000 + next() % 50_000,
             failed: false,
             kind: SampleKind::Drawn,
+            ..SampleData::default()
         })
         .collect();
     snapshot

@@ -149,6 +149,7 @@ async fn fill(
                 response_us: 1_000 + at,
                 failed: false,
                 kind: SampleKind::Drawn,
+                ..SampleData::default()
             })
             .collect();
         let begin = Instant::now();

@@ -56,9 +56,9 @@ pub use results::{
 #[cfg(feature = "coordinator")]
 pub use store::{
     CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
-    MAX_RUNS_PER_QUERY, RunFilter, RunNotOver, RunTotals, SamplePoint, Samples, SaveOutcome, Scope,
-    Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
-    other_endpoint,
+    MAX_RUNS_PER_QUERY, RunFilter, RunNotOver, RunTotals, SamplePoint, SampleRow, Samples,
+    SaveOutcome, Scope, Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint,
+    Window, WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use tokens::{

@@ -46,6 +46,7 @@ async fn long_and_strange_names_are_cut_and_kept() {
         response_us: 1,
         failed: false,
         kind: SampleKind::Drawn,
+        ..SampleData::default()
     }];
     // the worker's own cut is not relied upon
     for interval in &mut hostile.intervals {
@@ -299,7 +300,7 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
 async fn impossible_snapshots_are_refused() {
     let (_dir, store) = store_with_run().await;
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 18] = [
+    let cases: [(Change, &str); 19] = [
         (
             |s| s.intervals[0].endpoint = 1,
             "refers to endpoint 1 but lists 1",
@@ -338,6 +339,10 @@ async fn impossible_snapshots_are_refused() {
             "a response time of a sample is",
         ),
         (
+            |s| s.samples[0].details.error = Some(0),
+            "a sample refers to error 0 but there are 0",
+        ),
+        (
             |s| s.log_lines_dropped = u64::MAX,
             "the number of dropped log lines is",
         ),
@@ -365,6 +370,7 @@ async fn impossible_snapshots_are_refused() {
         response_us: 1_000,
         failed: false,
         kind: SampleKind::Drawn,
+        ..SampleData::default()
     }];
     fine.user_changes = vec![UserChange {
         second: 0,

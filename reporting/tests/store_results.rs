@@ -8,9 +8,9 @@ mod support;
 
 use std::time::Duration;
 
-use greylag_infra::protocol::{SampleData, SampleKind, UserChange};
+use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
 use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
-use greylag_reporting::{CurrentRate, Scope, Summary};
+use greylag_reporting::{CurrentRate, Scope, Summary, Window};
 use support::{START, create, end, endpoint, run, snapshot, store};
 
 #[tokio::test]
@@ -62,6 +62,7 @@ async fn users_are_those_active_when_a_second_begins() {
 
 #[tokio::test]
 async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
+    let user_of = |second: u64, at: u64| (second * 30 + at) as u32;
     let (_dir, store) = store().await;
     create(&store, "r", &["a"]).await;
     let get = endpoint("GET", "/");
@@ -77,9 +78,15 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
                     1_000 + at
                 },
                 failed: (seq, at) == (321, 7),
+                details: SampleDetails {
+                    user: Some(user_of(seq, at)),
+                    error: ((seq, at) == (321, 7)).then_some(0),
+                    ..SampleDetails::default()
+                },
                 kind: SampleKind::Drawn,
             })
             .collect();
+        one.sample_errors = vec!["timed out".to_owned()];
         store
             .save_snapshot(&"r".into(), &"a".into(), one)
             .await
@@ -116,6 +123,35 @@ async fn samples_of_long_runs_are_thinned_and_keep_the_slow_and_the_failed() {
             .any(|point| point.response_ms == 9_999.999);
         assert_eq!(slowest, from <= 123);
     }
+    // Whatever rows they are read from, all have their own details, and what is in coarse rows is in fine ones.
+    let whole = Scope::default();
+    let of_seconds = |from| Scope::of_window(Window::new(from, from + 1).unwrap());
+    let mut read = 0;
+    for most in [50, 500, 10_000] {
+        let (rows, complete) = store
+            .sample_details(&"r".into(), &whole, most)
+            .await
+            .unwrap();
+        let shown = store.samples(&"r".into(), &whole, 0, most).await.unwrap();
+        assert_eq!((rows.len(), complete), (shown.points.len(), shown.complete));
+        for row in &rows {
+            let (second, at) = (row.at_us / 1_000_000, row.at_us % 1_000_000 / 30_000);
+            assert_eq!(row.user, Some(user_of(second, at)));
+            let error = row.failed.then_some("timed out");
+            assert_eq!(row.error.as_deref(), error);
+            assert_eq!(row.agent.as_deref(), Some("name of a"));
+        }
+        for row in rows.iter().step_by(40) {
+            let second = of_seconds((row.at_us / 1_000_000) as u32);
+            let (fine, _) = store
+                .sample_details(&"r".into(), &second, 10_000)
+                .await
+                .unwrap();
+            assert!(fine.iter().any(|fine| fine.user == row.user), "{row:?}");
+            read += 1;
+        }
+    }
+    assert!(read > 100);
 }
 
 #[tokio::test]

@@ -309,6 +309,7 @@ async fn two_runs_do_not_mix() {
                 response_us: seq * 1_000,
                 failed: true,
                 kind: SampleKind::Drawn,
+                ..SampleData::default()
             }];
             one.workers = vec![WorkerState {
                 index: 0,

@@ -19,6 +19,8 @@ pub struct RequestSample<'a> {
     pub response_time: Duration,
     /// From `send()` until the head of the final response, `None` when none came.
     pub time_to_first_byte: Option<Duration>,
+    /// Status code of the final response, `None` when none came and for what is not HTTP.
+    pub status: Option<u16>,
     /// Length of the decoded body of the final response in bytes; of a streamed one what its head
     /// says, 0 if nothing.
     pub response_length: u64,
@@ -29,6 +31,8 @@ pub struct RequestSample<'a> {
     pub from_intended_start: Option<Duration>,
     /// Whether `response_time` is only that until the first byte (requests of goose's own client).
     pub first_byte_only: bool,
+    /// Whose request it was: the user's number over the whole run.
+    pub user: Option<u64>,
 }
 
 /// What became of an iteration that an arrival rate asked for.

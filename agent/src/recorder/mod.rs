@@ -8,15 +8,15 @@
 mod second;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{Endpoint, MAX_ERROR_BYTES, MAX_NAME_BYTES, cut};
+use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_NAME_BYTES, cut};
 use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind};
 use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
 use tokio::sync::Notify;
 
-use crate::bounded_names::{BoundedNames, Overflowed, TASK_METHOD};
+use crate::bounded_names::{BoundedNames, KnownNames, Overflowed, TASK_METHOD};
 pub(crate) use second::{Reports, Second};
 
 /// At most this many seconds wait to be taken out; when the agent does not take reports for longer, the two earliest
@@ -101,21 +101,21 @@ impl RunRecorder {
         self.lock().last_user_ended
     }
 
-    /// Takes out the seconds before `second` (all of them for none), and adds endpoints that are new to
-    /// `endpoints`, which must always be the same list.
-    pub(crate) fn take(&self, before: Option<u32>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
+    /// Takes out the seconds before `second` (all of them for none), and adds names that are new to
+    /// `names`, which must always be the same ones.
+    pub(crate) fn take(&self, before: Option<u32>, names: &mut KnownNames) -> Taken {
         let mut state = self.lock();
         let finished = match before {
             Some(before) => state.seconds.position(before),
             None => state.seconds.open.len(),
         };
         let seconds = state.seconds.open.drain(..finished).collect();
-        state.taken(seconds, endpoints)
+        state.taken(seconds, names)
     }
 
     /// Takes out everything that was counted so far. Seconds before `second` are finished; of the others the samples
     /// stay, which are chosen over whole seconds.
-    pub(crate) fn take_so_far(&self, second: u32, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
+    pub(crate) fn take_so_far(&self, second: u32, names: &mut KnownNames) -> Taken {
         let mut state = self.lock();
         let finished = state.seconds.position(second);
         let mut seconds: Vec<Second> = state.seconds.open.drain(..finished).collect();
@@ -126,7 +126,7 @@ impl RunRecorder {
             let fresh = state.seconds.spare.pop().unwrap_or_default();
             seconds.push(state.seconds.open[at].split(fresh));
         }
-        state.taken(seconds, endpoints)
+        state.taken(seconds, names)
     }
 
     /// Adds a notice about this worker itself.
@@ -159,10 +159,9 @@ impl RunRecorder {
 }
 
 impl State {
-    /// These seconds and all that belongs to them; endpoints that are new are added to `endpoints`.
-    fn taken(&mut self, seconds: Vec<Second>, endpoints: &mut Vec<Arc<Endpoint>>) -> Taken {
-        let known = endpoints.len();
-        endpoints.extend_from_slice(&self.names.endpoints()[known..]);
+    /// These seconds and all that belongs to them; names that are new are added to `names`.
+    fn taken(&mut self, seconds: Vec<Second>, names: &mut KnownNames) -> Taken {
+        self.names.add_new_to(names);
         Taken {
             seconds,
             overflowed: self.names.overflowed(),
@@ -223,8 +222,8 @@ impl Recorder for RunRecorder {
         let second = seconds.at(whole_seconds(at));
         match sample.error {
             None => second.request(endpoint, at, sample, None),
-            Some(error) => names.error(endpoint, error, |error| {
-                second.request(endpoint, at, sample, Some(error));
+            Some(error) => names.error(endpoint, error, |error, number| {
+                second.request(endpoint, at, sample, Some((error, number)));
             }),
         }
     }
@@ -246,7 +245,7 @@ impl Recorder for RunRecorder {
         let mut state = self.lock();
         let State { names, seconds, .. } = &mut *state;
         let endpoint = names.endpoint(TASK_METHOD, task);
-        names.error(endpoint, error, |error| {
+        names.error(endpoint, error, |error, _| {
             seconds.at(number).task_error(endpoint, error);
         });
     }

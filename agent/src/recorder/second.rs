@@ -1,13 +1,14 @@
 //! One second of run time of one worker, before it is encoded.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::micros;
-use greylag_infra::protocol::{Endpoint, SampleData, SampleKind, UserChange};
+use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
 use greylag_reporting::{Interval, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
+use crate::bounded_names::KnownNames;
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes};
 
 /// What ended in one second. Its memory is reused for later seconds.
@@ -51,21 +52,21 @@ impl Second {
         self.number = number;
     }
 
-    /// Counts a request that ended `at` this run time. The error's text is a parameter of its own because it may have been
-    /// cut or be beyond its cap.
+    /// Counts a request that ended `at` this run time. The error's text is a parameter of its own, with its number, because
+    /// it may have been cut or be beyond its cap.
     pub(super) fn request(
         &mut self,
         endpoint: u32,
         at: Duration,
         sample: &RequestSample<'_>,
-        error: Option<&str>,
+        error: Option<(&str, u32)>,
     ) {
         let interval = &mut self.cell(endpoint).interval;
         interval.record(
             sample.response_time,
             sample.time_to_first_byte,
             sample.response_length,
-            error,
+            error.map(|(text, _)| text),
         );
         if let Some(from_intended_start) = sample.from_intended_start {
             interval.record_intended(from_intended_start);
@@ -78,6 +79,14 @@ impl Second {
             at_us: micros(at),
             response_us: micros(sample.response_time),
             failed: error.is_some(),
+            details: SampleDetails {
+                first_byte_us: sample.time_to_first_byte.and_then(short_micros),
+                status: sample.status.or(Some(SampleDetails::NO_ANSWER)),
+                user: sample.user.and_then(|user| u32::try_from(user).ok()),
+                // Its agent knows that.
+                worker: None,
+                error: error.map(|(_, number)| number),
+            },
             kind: SampleKind::Drawn,
         });
     }
@@ -116,8 +125,8 @@ impl Second {
     }
 
     /// Moves everything into reports (the last of `reports` is filled first) and leaves the second empty.
-    /// `endpoints` holds all endpoints by number.
-    pub(crate) fn empty_into(&mut self, reports: &mut Reports, endpoints: &[Arc<Endpoint>]) {
+    /// `names` holds all names by number.
+    pub(crate) fn empty_into(&mut self, reports: &mut Reports, names: &KnownNames) {
         let users = std::mem::take(&mut self.users);
         if users != UserChange::default() {
             reports.open().user_changes.push(UserChange {
@@ -129,7 +138,7 @@ impl Second {
             let Some(cell) = self.cells[number as usize].as_deref_mut() else {
                 continue;
             };
-            let position = reports.position_of(number, &endpoints[number as usize]);
+            let position = reports.position_of(number, names);
             let data = cell.interval.to_plain_wire(self.number, position);
             reports.size += interval_bytes(&data);
             reports.open().intervals.push(data);
@@ -137,12 +146,16 @@ impl Second {
             reports.close_if_full();
         }
         for sample in self.samples.drain() {
-            let number = sample.endpoint;
-            let endpoint = reports.position_of(number, &endpoints[number as usize]);
-            reports
-                .open()
-                .samples
-                .push(SampleData { endpoint, ..sample });
+            let endpoint = reports.position_of(sample.endpoint, names);
+            let mut details = sample.details;
+            details.error = details
+                .error
+                .map(|number| reports.position_of_error(number, names));
+            reports.open().samples.push(SampleData {
+                endpoint,
+                details,
+                ..sample
+            });
         }
     }
 }
@@ -161,7 +174,14 @@ pub(crate) struct Reports {
     open: Report,
     /// Position in the open report of each endpoint, by its number.
     positions: Vec<Option<u32>>,
+    /// Likewise of each error that samples refer to.
+    error_positions: BTreeMap<u32, u32>,
     size: usize,
+}
+
+/// Of more than an hour nothing is told.
+fn short_micros(time: Duration) -> Option<u32> {
+    u32::try_from(micros(time)).ok()
 }
 
 impl Reports {
@@ -169,15 +189,25 @@ impl Reports {
         &mut self.open
     }
 
-    fn position_of(&mut self, number: u32, endpoint: &Endpoint) -> u32 {
+    fn position_of(&mut self, number: u32, names: &KnownNames) -> u32 {
         let index = number as usize;
+        let endpoint = &names.endpoints[index];
         if index >= self.positions.len() {
             self.positions.resize(index + 1, None);
         }
         *self.positions[index].get_or_insert_with(|| {
             self.size += endpoint.method.len() + endpoint.name.len();
-            self.open.endpoints.push(endpoint.clone());
+            self.open.endpoints.push(endpoint.as_ref().clone());
             self.open.endpoints.len() as u32 - 1
+        })
+    }
+
+    fn position_of_error(&mut self, number: u32, names: &KnownNames) -> u32 {
+        *self.error_positions.entry(number).or_insert_with(|| {
+            let text = &names.errors[number as usize];
+            self.size += text.len();
+            self.open.sample_errors.push(text.as_ref().to_owned());
+            self.open.sample_errors.len() as u32 - 1
         })
     }
 
@@ -190,6 +220,7 @@ impl Reports {
     fn close(&mut self) {
         self.done.push(std::mem::take(&mut self.open));
         self.positions.clear();
+        self.error_positions.clear();
         self.size = 0;
     }
 

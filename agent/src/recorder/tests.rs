@@ -1,9 +1,10 @@
 //! The recorder against a naive model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER, UserChange};
+use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER, SampleDetails, UserChange};
 use greylag_reporting::Interval;
 use proptest::prelude::*;
 
@@ -62,29 +63,29 @@ type Results = BTreeMap<(u32, String), Counts>;
 fn take(
     recorder: &RunRecorder,
     before: Option<u32>,
-    endpoints: &mut Vec<Arc<Endpoint>>,
+    names: &mut KnownNames,
     results: &mut Results,
     users: &mut UserChange,
 ) {
-    let taken = recorder.take(before, endpoints);
+    let taken = recorder.take(before, names);
     for second in &taken.seconds {
         assert!(before.is_none_or(|before| second.number() < before));
     }
-    read(recorder, taken, endpoints, results, users);
+    read(recorder, taken, names, results, users);
 }
 
 /// Reads what was encoded of what was taken out; says how many samples there are.
 fn read(
     recorder: &RunRecorder,
     mut taken: Taken,
-    endpoints: &[Arc<Endpoint>],
+    names: &KnownNames,
     results: &mut Results,
     users: &mut UserChange,
 ) -> usize {
     let mut samples = 0;
     let mut reports = Reports::default();
     for second in &mut taken.seconds {
-        second.empty_into(&mut reports, endpoints);
+        second.empty_into(&mut reports, names);
     }
     recorder.give_back(taken.seconds);
     for report in reports.finish() {
@@ -128,10 +129,12 @@ fn request<'a>(
         started_at: run_zero + Duration::from_millis(ended_ms.into()) - response_time,
         response_time,
         time_to_first_byte: None,
+        status: None,
         response_length: 10,
         error,
         from_intended_start: None,
         first_byte_only: false,
+        user: Some(7),
     }
 }
 
@@ -155,7 +158,7 @@ proptest! {
         let run_zero = run_zero();
         let recorder = begun(run_zero);
         let (mut results, mut model) = (Results::new(), Results::new());
-        let (mut endpoints, mut users) = (Vec::new(), UserChange::default());
+        let (mut names, mut users) = (KnownNames::default(), UserChange::default());
         let mut arrived = UserChange::default();
         let mut open = std::collections::BTreeSet::new();
         for step in &steps {
@@ -214,16 +217,16 @@ proptest! {
                 }
                 Step::Take(before) => {
                     open.retain(|second| second >= before);
-                    take(&recorder, Some(*before), &mut endpoints, &mut results, &mut users);
+                    take(&recorder, Some(*before), &mut names, &mut results, &mut users);
                 }
                 Step::TakeSoFar(second) => {
                     open.retain(|open| open >= second);
-                    let taken = recorder.take_so_far(*second, &mut endpoints);
-                    read(&recorder, taken, &endpoints, &mut results, &mut users);
+                    let taken = recorder.take_so_far(*second, &mut names);
+                    read(&recorder, taken, &names, &mut results, &mut users);
                 }
             }
         }
-        take(&recorder, None, &mut endpoints, &mut results, &mut users);
+        take(&recorder, None, &mut names, &mut results, &mut users);
         prop_assert_eq!(results, model);
         prop_assert_eq!(users, arrived);
     }
@@ -233,17 +236,17 @@ proptest! {
 fn samples_of_a_second_stay_together_until_it_is_over() {
     let run_zero = run_zero();
     let recorder = begun(run_zero);
-    let (mut results, mut endpoints, mut users) =
-        (Results::new(), Vec::new(), UserChange::default());
+    let (mut results, mut names, mut users) =
+        (Results::new(), KnownNames::default(), UserChange::default());
     let mut samples = Vec::new();
     for (ended_ms, second) in [(100, 0), (200, 0), (900, 1)] {
         recorder.request(&request(run_zero, "/", ended_ms, 5, None));
-        let taken = recorder.take_so_far(second, &mut endpoints);
-        samples.push(read(&recorder, taken, &endpoints, &mut results, &mut users));
+        let taken = recorder.take_so_far(second, &mut names);
+        samples.push(read(&recorder, taken, &names, &mut results, &mut users));
     }
     assert_eq!(samples, [0, 0, 3]);
     assert_eq!(results[&(0, "GET /".to_owned())].requests, 3);
-    assert!(recorder.take_so_far(2, &mut endpoints).seconds.is_empty());
+    assert!(recorder.take_so_far(2, &mut names).seconds.is_empty());
 }
 
 #[tokio::test]
@@ -271,9 +274,9 @@ fn seconds_that_are_not_taken_merge_without_loss() {
             (second % 2 == 0).then_some("no"),
         ));
     }
-    let (mut results, mut endpoints, mut users) =
-        (Results::new(), Vec::new(), UserChange::default());
-    take(&recorder, None, &mut endpoints, &mut results, &mut users);
+    let (mut results, mut names, mut users) =
+        (Results::new(), KnownNames::default(), UserChange::default());
+    take(&recorder, None, &mut names, &mut results, &mut users);
     assert_eq!(results.len(), MAX_SECONDS);
     assert_eq!(
         results.values().map(|counts| counts.requests).sum::<u64>(),
@@ -295,9 +298,9 @@ fn users_are_counted() {
         recorder.user_started();
     }
     recorder.user_stopped();
-    let (mut results, mut endpoints, mut users) =
-        (Results::new(), Vec::new(), UserChange::default());
-    take(&recorder, None, &mut endpoints, &mut results, &mut users);
+    let (mut results, mut names, mut users) =
+        (Results::new(), KnownNames::default(), UserChange::default());
+    take(&recorder, None, &mut names, &mut results, &mut users);
     assert_eq!((users.started, users.stopped), (3, 1));
 }
 
@@ -318,9 +321,9 @@ fn names_and_errors_beyond_the_caps_are_counted_together() {
             Some(&format!("error {number}")),
         ));
     }
-    let (mut results, mut endpoints, mut users) =
-        (Results::new(), Vec::new(), UserChange::default());
-    take(&recorder, None, &mut endpoints, &mut results, &mut users);
+    let (mut results, mut names, mut users) =
+        (Results::new(), KnownNames::default(), UserChange::default());
+    take(&recorder, None, &mut names, &mut results, &mut users);
     assert_eq!(results[&(0, format!(" {OTHER}"))].requests, 50);
     assert_eq!(results[&(0, "GET /0".to_owned())].errors[OTHER], 51);
     assert_eq!(
@@ -334,8 +337,8 @@ fn names_and_errors_beyond_the_caps_are_counted_together() {
 fn counts_from_many_threads_add_up() {
     let run_zero = run_zero();
     let recorder = Arc::new(begun(run_zero));
-    let (mut results, mut endpoints, mut users) =
-        (Results::new(), Vec::new(), UserChange::default());
+    let (mut results, mut names, mut users) =
+        (Results::new(), KnownNames::default(), UserChange::default());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..3)
             .map(|thread| {
@@ -354,12 +357,51 @@ fn counts_from_many_threads_add_up() {
             })
             .collect();
         while threads.iter().any(|thread| !thread.is_finished()) {
-            take(&recorder, Some(3), &mut endpoints, &mut results, &mut users);
+            take(&recorder, Some(3), &mut names, &mut results, &mut users);
         }
     });
-    take(&recorder, None, &mut endpoints, &mut results, &mut users);
+    take(&recorder, None, &mut names, &mut results, &mut users);
     assert_eq!(
         results.values().map(|counts| counts.requests).sum::<u64>(),
         15_000
     );
+}
+
+#[test]
+fn a_sample_has_the_details_of_its_request_and_its_error() {
+    let run_zero = run_zero();
+    let recorder = begun(run_zero);
+    for (number, error) in [None, Some("one"), Some("two"), Some("one")]
+        .into_iter()
+        .enumerate()
+    {
+        recorder.request(&RequestSample {
+            time_to_first_byte: Some(Duration::from_micros(number as u64)),
+            status: error.map(|_| 503),
+            user: Some(number as u64),
+            ..request(run_zero, "/", 100 + number as u32, 5, error)
+        });
+    }
+    let mut names = KnownNames::default();
+    let mut taken = recorder.take(None, &mut names);
+    let mut reports = Reports::default();
+    for second in &mut taken.seconds {
+        second.empty_into(&mut reports, &names);
+    }
+    let report = &reports.finish()[0];
+    assert_eq!(report.sample_errors, ["one", "two"]);
+    let details: Vec<_> = report.samples.iter().map(|sample| sample.details).collect();
+    let expected = [(0, None), (503, Some(0)), (503, Some(1)), (503, Some(0))];
+    assert_eq!(details.len(), expected.len());
+    for (at, (status, error)) in expected.into_iter().enumerate() {
+        let at = at as u32;
+        let expected = SampleDetails {
+            first_byte_us: Some(at),
+            status: Some(status),
+            user: Some(at),
+            worker: None,
+            error,
+        };
+        assert_eq!(details[at as usize], expected);
+    }
 }

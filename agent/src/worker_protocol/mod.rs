@@ -97,6 +97,8 @@ pub(crate) struct Report {
     pub(crate) intervals: Vec<IntervalData>,
     pub(crate) user_changes: Vec<UserChange>,
     pub(crate) samples: Vec<SampleData>,
+    /// Texts of errors that `samples` refer to by position.
+    pub(crate) sample_errors: Vec<String>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
     /// The seconds before this one are complete; 0 where that is not known.
@@ -241,6 +243,7 @@ mod tests {
             response_us: 2,
             failed: true,
             kind: SampleKind::Slow,
+            ..SampleData::default()
         };
         let interval = IntervalData {
             errors: vec![ErrorCount {
@@ -257,6 +260,7 @@ mod tests {
             intervals: vec![interval],
             user_changes: vec![UserChange::default()],
             samples: vec![sample],
+            sample_errors: vec!["e".into()],
             notices: vec![GeneratorNotice::default()],
             until: 1,
         };
@@ -306,6 +310,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "10623eac"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "2dde1046"));
     }
 }

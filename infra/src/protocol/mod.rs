@@ -5,6 +5,7 @@ mod failure_reason;
 mod frames;
 mod generator_notice;
 mod messages;
+mod sample_details;
 mod set_up_data;
 mod shared;
 mod snapshot;
@@ -26,6 +27,7 @@ pub use messages::{
     AGENT_SOCKET_PATH, HeldRun, Hello, MAX_UNACKNOWLEDGED, PING_INTERVAL_S, PROTOCOL_VERSION,
     Prepare, ToAgent, ToCoordinator, Welcome,
 };
+pub use sample_details::SampleDetails;
 pub use set_up_data::SetUpData;
 pub use snapshot::{
     AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, LostWorker, MAX_SNAPSHOT_INTERVALS,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{FailureReason, GeneratorNotice};
+use super::{FailureReason, GeneratorNotice, SampleDetails};
 use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, RunTime, WallTime, bounded_list};
 
 /// Most elements of each of a snapshot's lists but its intervals.
@@ -31,6 +31,12 @@ pub struct Snapshot {
     /// Single requests for the scatter plot.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub samples: Vec<SampleData>,
+    /// Texts of errors that `samples` refer to by position.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, { MAX_ERRORS + 1 }>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub sample_errors: Vec<String>,
     /// Console log lines, in order.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub log: Vec<LogLine>,
@@ -156,7 +162,7 @@ pub struct UserChange {
 }
 
 /// One request for the scatter plot.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SampleData {
     /// Position in [`Snapshot::endpoints`].
     pub endpoint: u32,
@@ -166,7 +172,10 @@ pub struct SampleData {
     pub response_us: u64,
     /// Whether it failed.
     pub failed: bool,
-    /// Why it was kept.
+    /// What else is known of it.
+    #[serde(default)]
+    pub details: SampleDetails,
+    /// Why it was kept. The last field, because workers send samples as lists, from which it may be left out.
     #[serde(default, skip_serializing_if = "SampleKind::is_drawn")]
     pub kind: SampleKind,
 }

@@ -1,8 +1,8 @@
 //! What is checked of a snapshot before the database is asked.
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_NAME_BYTES, SampleData, Snapshot, UserChange,
-    WorkerState, cut,
+    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ERROR_BYTES, MAX_NAME_BYTES, SampleData, Snapshot,
+    UserChange, WorkerState, cut,
 };
 use greylag_infra::{GeneratorNotice, LostWorker, WallTime};
 
@@ -17,6 +17,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) intervals: Vec<CheckedInterval>,
     pub(super) user_changes: Vec<UserChange>,
     pub(super) samples: Vec<SampleData>,
+    pub(super) sample_errors: Vec<String>,
     pub(super) log: Vec<LogLine>,
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
@@ -101,6 +102,14 @@ impl CheckedSnapshot {
         for sample in &snapshot.samples {
             known(sample.endpoint)?;
             check_number("a response time of a sample", sample.response_us)?;
+            if let Some(error) = sample.details.error
+                && error as usize >= snapshot.sample_errors.len()
+            {
+                return Err(StoreError::InvalidSnapshot(format!(
+                    "a sample refers to error {error} but there are {}",
+                    snapshot.sample_errors.len()
+                )));
+            }
         }
         for change in &snapshot.user_changes {
             check_change(change)?;
@@ -133,6 +142,11 @@ impl CheckedSnapshot {
             intervals,
             user_changes: snapshot.user_changes,
             samples: snapshot.samples,
+            sample_errors: snapshot
+                .sample_errors
+                .iter()
+                .map(|text| cut(text, MAX_ERROR_BYTES).into_owned())
+                .collect(),
             log,
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
@@ -156,6 +170,7 @@ impl CheckedSnapshot {
             })
             + of_list(&self.user_changes, |_| 0)
             + of_list(&self.samples, |_| 0)
+            + of_list(&self.sample_errors, of_text)
             + of_list(&self.log, |line| {
                 of_text(&line.source) + of_text(&line.text)
             })
@@ -297,6 +312,7 @@ mod tests {
             response_us: 1_000,
             failed: true,
             kind: greylag_infra::protocol::SampleKind::Slow,
+            ..SampleData::default()
         };
         let line = |number| LogLine {
             at: WallTime::from_micros(1 << 50),

@@ -70,7 +70,7 @@ pub(crate) use self::history::HistorySecond;
 pub use self::live::other_endpoint;
 pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
 pub(crate) use self::machine_rows::HeldMachines;
-pub use self::rows::{SamplePoint, WorkerRow};
+pub use self::rows::{SamplePoint, SampleRow, WorkerRow};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub use self::sample_rows::Samples;

@@ -11,13 +11,14 @@ use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
-use super::rows::WorkerRow;
+use super::rows::{SampleRow, WorkerRow};
 use super::sample_rows::{self, Samples};
 use super::scope::Scope;
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
 use super::{Store, log_rows, notice_rows, run_rows, scope_rows, second_rows};
 use crate::api_types::LogRow;
+use crate::measure::samples::Complete;
 
 impl Store {
     /// The sums over a scope by endpoint. Those of a whole active run are kept in memory.
@@ -135,6 +136,43 @@ impl Store {
         let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
             sample_rows::read(connection, &id, &scope, from_second, max_points)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// The samples of a scope with all that is known of them, by time, and which requests are all among them: at most
+    /// `max_samples` that were drawn, and a few more.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn sample_details(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        max_samples: usize,
+    ) -> Result<(Vec<SampleRow>, Complete), StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            sample_rows::read_details(connection, &id, &scope, max_samples)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// The samples of a scope that a dot stands for: requests that ended in this millisecond of run time, with a response
+    /// time that `is_shown_as` the dot's.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn samples_of_dot(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        at_ms: u64,
+        is_shown_as: impl Fn(u64) -> bool + Send + 'static,
+    ) -> Result<Vec<SampleRow>, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            sample_rows::of_dot(connection, &id, &scope, at_ms, is_shown_as)
         };
         self.inner.readers.run(query).await
     }

@@ -23,6 +23,36 @@ pub struct WorkerRow {
     pub stale: bool,
 }
 
+/// A request that was kept for the scatter plot, with all that is known of it. What is `None` was not recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRow {
+    /// When it ended, µs of run time.
+    pub at_us: u64,
+    /// Response time in µs.
+    pub response_us: u64,
+    /// Time to first byte in µs.
+    pub first_byte_us: Option<u32>,
+    /// HTTP method.
+    pub method: String,
+    /// Name.
+    pub name: String,
+    /// Outcome.
+    pub failed: bool,
+    /// Status of the response, [`SampleDetails::NO_ANSWER`](greylag_infra::protocol::SampleDetails::NO_ANSWER) where none
+    /// came.
+    pub status: Option<u16>,
+    /// Text of its error.
+    pub error: Option<String>,
+    /// Name of the agent.
+    pub agent: Option<String>,
+    /// Global index of the worker.
+    pub worker: Option<u32>,
+    /// Number of the user over the whole run.
+    pub user: Option<u32>,
+    /// Why it was kept.
+    pub kind: SampleKind,
+}
+
 /// One dot of the scatter plot.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SamplePoint {

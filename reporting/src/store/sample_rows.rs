@@ -2,16 +2,18 @@
 //! level.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use greylag_infra::RunId;
-use greylag_infra::protocol::{Endpoint, SampleData, SampleKind};
+use greylag_infra::protocol::{Endpoint, SampleData, SampleDetails, SampleKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use super::live::endpoints;
-use super::rows::SamplePoint;
+use super::rows::{SamplePoint, SampleRow};
+use super::run_rows;
 use super::scope::{AGENT, RowScope, Scope};
 use super::scope_rows;
 use super::stored_interval::ALL_AGENTS;
@@ -43,6 +45,9 @@ pub(super) struct StoredSample {
     /// Number of the agent. Rows of earlier versions are of one agent, which is in their key.
     #[serde(default)]
     pub(super) agent: i64,
+    /// Its error is the number of a text of the run.
+    #[serde(default)]
+    pub(super) details: SampleDetails,
 }
 
 impl Sample for StoredSample {
@@ -52,6 +57,7 @@ impl Sample for StoredSample {
             at_us: self.at_us,
             response_us: self.response_us,
             failed: self.failed,
+            details: self.details,
             kind: self.kind,
         }
     }
@@ -111,11 +117,75 @@ pub(super) fn read(
     max_points: usize,
 ) -> StoreResult<Samples> {
     let scope = RowScope::find(connection, run_id, scope)?;
-    let of = scope_rows::requests(connection, &scope)?;
     let seconds = scope.from.max(from_second)..scope.to;
-    let share = Share::of(connection, &scope)?;
     let length = seconds.end.saturating_sub(seconds.start).max(1);
-    let level = level_for(length, max_points, share);
+    let level = level_for(length, max_points, Share::of(connection, &scope)?);
+    let (mut samples, mut complete) = of_rows(connection, &scope, level, seconds)?;
+    choose_shown(&mut samples, &mut complete, max_points);
+    let names = shown_names(connection, scope.run)?;
+    let points = samples
+        .into_iter()
+        .filter_map(|sample| {
+            let endpoint = names.get(sample.endpoint as usize)?;
+            Some(SamplePoint {
+                at_s: sample.at_us as f64 / 1e6,
+                response_ms: sample.response_us as f64 / 1e3,
+                method: endpoint.method.clone(),
+                name: endpoint.name.clone(),
+                failed: sample.failed,
+                kind: sample.kind,
+            })
+        })
+        .collect();
+    Ok(Samples {
+        points,
+        complete,
+        of: scope_rows::requests(connection, &scope)?,
+    })
+}
+
+/// The samples of a scope with all that is known of them, and which requests are all among them: at most `max_samples`
+/// that were drawn, and a few more.
+pub(super) fn read_details(
+    connection: &Connection,
+    run_id: &RunId,
+    scope: &Scope,
+    max_samples: usize,
+) -> StoreResult<(Vec<SampleRow>, Complete)> {
+    let scope = RowScope::find(connection, run_id, scope)?;
+    let seconds = scope.from..scope.to;
+    let length = seconds.end.saturating_sub(seconds.start).max(1);
+    let level = level_for(length, max_samples, Share::of(connection, &scope)?);
+    let (mut samples, mut complete) = of_rows(connection, &scope, level, seconds)?;
+    choose_shown(&mut samples, &mut complete, max_samples);
+    Ok((details(connection, scope.run, samples)?, complete))
+}
+
+/// The samples of a scope that a dot of the scatter plot stands for: whose request ended in this millisecond of run time
+/// after so many µs, as exact as `is_shown_as` compares. Whatever rows the dot came from, the row of its second has it.
+pub(super) fn of_dot(
+    connection: &Connection,
+    run_id: &RunId,
+    scope: &Scope,
+    at_ms: u64,
+    is_shown_as: impl Fn(u64) -> bool,
+) -> StoreResult<Vec<SampleRow>> {
+    let scope = RowScope::find(connection, run_id, scope)?;
+    let second = u32::try_from(at_ms / 1_000).unwrap_or(u32::MAX);
+    let seconds = second.max(scope.from)..second.saturating_add(1).min(scope.to);
+    let (mut samples, _) = of_rows(connection, &scope, 0, seconds)?;
+    samples.retain(|sample| sample.at_us / 1_000 == at_ms && is_shown_as(sample.response_us));
+    samples.sort_by_key(|sample| sample.at_us);
+    details(connection, scope.run, samples)
+}
+
+/// The samples of a scope in the rows of a level, and which requests are all among them.
+fn of_rows(
+    connection: &Connection,
+    scope: &RowScope,
+    level: usize,
+    seconds: Range<u32>,
+) -> StoreResult<(Vec<StoredSample>, Complete)> {
     let mut samples = Vec::new();
     let mut complete = Complete::ALL;
     let mut statement = connection.prepare_cached(&format!(
@@ -148,33 +218,67 @@ pub(super) fn read(
         });
         samples.extend(of_row);
     }
-    choose_shown(&mut samples, &mut complete, max_points);
-    let names: Vec<Endpoint> = endpoints(connection, scope.run)?
-        .into_iter()
-        .map(|endpoint| Endpoint {
-            method: plain_text(&endpoint.method),
-            name: plain_text(&endpoint.name),
-        })
-        .collect();
-    let points = samples
-        .into_iter()
-        .filter_map(|sample| {
-            let endpoint = names.get(sample.endpoint as usize)?;
-            Some(SamplePoint {
-                at_s: sample.at_us as f64 / 1e6,
-                response_ms: sample.response_us as f64 / 1e3,
-                method: endpoint.method.clone(),
-                name: endpoint.name.clone(),
-                failed: sample.failed,
-                kind: sample.kind,
-            })
-        })
-        .collect();
-    Ok(Samples {
-        points,
-        complete,
-        of,
-    })
+    Ok((samples, complete))
+}
+
+/// Endpoints of a run by number, fit to be shown.
+fn shown_names(connection: &Connection, run: i64) -> StoreResult<Vec<Endpoint>> {
+    let shown = |endpoint: Endpoint| Endpoint {
+        method: plain_text(&endpoint.method),
+        name: plain_text(&endpoint.name),
+    };
+    Ok(endpoints(connection, run)?.into_iter().map(shown).collect())
+}
+
+/// What is known of samples, fit to be shown.
+fn details(
+    connection: &Connection,
+    run: i64,
+    samples: Vec<StoredSample>,
+) -> StoreResult<Vec<SampleRow>> {
+    let names = shown_names(connection, run)?;
+    let agents = run_rows::agents(connection, run)?;
+    let mut text_of =
+        connection.prepare_cached("SELECT text FROM error_texts WHERE run = ?1 AND error = ?2")?;
+    let mut error_of = |sample: &StoredSample| -> StoreResult<Option<String>> {
+        let Some(number) = sample.details.error else {
+            return Ok(None);
+        };
+        let text: Option<String> = text_of
+            .query_row(params![run, number], |row| row.get(0))
+            .optional()?;
+        Ok(text.map(|text| plain_text(&text)))
+    };
+    let mut rows = Vec::with_capacity(samples.len());
+    for sample in samples {
+        let Some(endpoint) = names.get(sample.endpoint as usize) else {
+            continue;
+        };
+        let agent = usize::try_from(sample.agent);
+        let agent = agent.ok().and_then(|number| agents.get(number));
+        let SampleDetails {
+            first_byte_us,
+            status,
+            user,
+            worker,
+            error: _,
+        } = sample.details;
+        rows.push(SampleRow {
+            at_us: sample.at_us,
+            response_us: sample.response_us,
+            first_byte_us,
+            method: endpoint.method.clone(),
+            name: endpoint.name.clone(),
+            failed: sample.failed,
+            status,
+            error: error_of(&sample)?,
+            agent: agent.map(|agent| plain_text(&agent.name)),
+            worker,
+            user,
+            kind: sample.kind,
+        });
+    }
+    Ok(rows)
 }
 
 /// Most rows that are read, however few of their samples are wanted.
@@ -223,6 +327,32 @@ fn unpack(packed: &[u8]) -> StoreResult<Vec<StoredSample>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_of_earlier_versions_are_read() {
+        let row = [
+            rmp_serde::to_vec(&[(3_u32, 5_u64, 7_u64, true)]).unwrap(),
+            rmp_serde::to_vec(&[(3_u32, 5_u64, 7_u64, true, SampleKind::Slow)]).unwrap(),
+            rmp_serde::to_vec(&[(3_u32, 5_u64, 7_u64, true, SampleKind::Slow, 9_i64)]).unwrap(),
+        ];
+        for (kind, agent, packed) in [
+            (SampleKind::Drawn, 0, &row[0]),
+            (SampleKind::Slow, 0, &row[1]),
+            (SampleKind::Slow, 9, &row[2]),
+        ] {
+            let sample = unpack(packed).unwrap()[0];
+            let expected = StoredSample {
+                endpoint: 3,
+                at_us: 5,
+                response_us: 7,
+                failed: true,
+                kind,
+                agent,
+                details: SampleDetails::default(),
+            };
+            assert_eq!(sample, expected);
+        }
+    }
 
     #[test]
     fn finer_rows_are_read_for_one_agent_of_many_but_not_too_many() {

@@ -66,6 +66,8 @@ pub(super) enum WebError {
     Form(#[from] FormRejection),
     #[error("step must be a whole number of seconds from 1 to {maximum_s}")]
     Step { maximum_s: u32 },
+    #[error("at_ms and response_us are given together: a dot has both")]
+    HalfADot,
     #[error(transparent)]
     Scope(#[from] ScopeError),
     #[error(transparent)]
@@ -222,6 +224,7 @@ impl WebError {
                 BuildError::OtherSize { .. } | BuildError::OtherHash { .. } | BuildError::Data(_),
             )
             | Self::Step { .. }
+            | Self::HalfADot
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)

@@ -78,6 +78,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))
         .route("/api/v1/runs/{id}/users", post(api::change_users))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
+        .route("/api/v1/runs/{id}/samples", get(api::samples))
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))

@@ -65,6 +65,7 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                         response_us: event.response_us,
                         failed: ERRORS[event.error].is_some(),
                         kind: SampleKind::Drawn,
+                        ..SampleData::default()
                     }
                 })
                 .collect();

@@ -16,6 +16,7 @@ mod parts;
 mod probes;
 mod roles;
 mod running;
+mod samples;
 mod scopes;
 mod shown;
 mod site;

@@ -285,6 +285,7 @@ pub(crate) fn snapshot(run_id: &str, endpoint: &str, error: &str) -> Snapshot {
             response_us: 30_000,
             failed: true,
             kind: SampleKind::Drawn,
+            ..SampleData::default()
         }],
         log: vec![LogLine {
             at: WallTime::from_micros(1_795_413_906_000_000),

@@ -161,6 +161,7 @@ async fn long_run(site: &Site) -> RunRecord {
                         response_us,
                         failed,
                         kind: SampleKind::Drawn,
+                        ..SampleData::default()
                     });
                 }
                 intervals.push(interval.to_wire(second as u32, endpoint));

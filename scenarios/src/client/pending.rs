@@ -85,10 +85,12 @@ impl<'a> Pending<'a> {
             started_at: self.started_at,
             response_time: ended.response_time,
             time_to_first_byte: ended.time_to_first_byte,
+            status: ended.status.map(|status| status.as_u16()),
             response_length: ended.response_length,
             error,
             from_intended_start: self.delay.map(|delay| ended.response_time + delay),
             first_byte_only: false,
+            user: Some(self.user.info.index),
         };
         let details = Details {
             url: Some(self.target.url.as_str()),
@@ -155,10 +157,12 @@ impl OwnSample {
             started_at: self.started_at,
             response_time,
             time_to_first_byte: self.ended.time_to_first_byte,
+            status: self.ended.status.map(|status| status.as_u16()),
             response_length: self.ended.response_length,
             error,
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: false,
+            user: Some(self.user.info.index),
         };
         let details = Details {
             url: self.target.as_deref().map(|target| target.url.as_str()),

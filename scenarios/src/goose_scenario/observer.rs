@@ -210,10 +210,12 @@ impl<'c> Observer<'c> {
             started_at: self.started + Duration::from_millis(metric.elapsed),
             response_time,
             time_to_first_byte: answered.then_some(response_time),
+            status: answered.then_some(metric.status_code),
             response_length: 0,
             error: error.as_deref(),
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: !custom,
+            user: Some(self.context.info.index),
         });
     }
 

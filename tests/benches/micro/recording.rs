@@ -23,10 +23,12 @@ fn sample(name: &str, response_us: u64) -> RequestSample<'_> {
         started_at: Instant::now(),
         response_time,
         time_to_first_byte: Some(response_time / 2),
+        status: Some(200),
         response_length: 1_800,
         error: None,
         from_intended_start: None,
         first_byte_only: false,
+        user: Some(7),
     }
 }
 

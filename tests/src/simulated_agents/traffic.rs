@@ -106,6 +106,7 @@ impl Traffic {
                 response_us: 5_000 + (sample * 997 + nth * 31) as u64 % 60_000,
                 failed: false,
                 kind: SampleKind::Drawn,
+                ..SampleData::default()
             });
         }
     }

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, ToCoordinator, UserChange,
-    WorkerState, encode,
+    AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, SampleDetails, ToCoordinator,
+    UserChange, WorkerState, encode,
 };
 use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId, RunTime};
 use greylag_reporting::{
@@ -87,11 +87,11 @@ impl Outbox {
         }
     }
 
-    /// Adds a worker's report, all of it or, if any of it is wrong, nothing.
+    /// Adds the report of a worker, by its global index: all of it or, if any of it is wrong, nothing.
     ///
     /// # Errors
     /// When an interval is malformed or refers to an endpoint that is not in the report.
-    pub(crate) fn add_report(&mut self, report: &Report) -> Result<(), ReportError> {
+    pub(crate) fn add_report(&mut self, worker: u32, report: &Report) -> Result<(), ReportError> {
         let is_named = |position: u32| (position as usize) < report.endpoints.len();
         if !report.intervals.iter().all(|data| is_named(data.endpoint)) {
             return Err(ReportError::Endpoint);
@@ -117,8 +117,16 @@ impl Outbox {
         }
         for sample in &report.samples {
             if let Some(endpoint) = number_of(sample.endpoint) {
+                let text = |position: u32| report.sample_errors.get(position as usize);
+                let text = sample.details.error.and_then(text);
+                let error = text.map(|text| self.names.error(endpoint, text, |_, number| number));
                 self.add_sample(SampleData {
                     endpoint,
+                    details: SampleDetails {
+                        worker: Some(worker),
+                        error,
+                        ..sample.details
+                    },
                     ..*sample
                 });
             }
@@ -148,7 +156,7 @@ impl Outbox {
         let interval = second.entry(endpoint).or_default();
         interval.add(checked);
         for ErrorCount { error, occurrences } in &data.errors {
-            self.names.error(endpoint, error, |text| {
+            self.names.error(endpoint, error, |text, _| {
                 interval.record_error(text, *occurrences);
             });
         }
@@ -249,7 +257,7 @@ impl Outbox {
         while self.may_send_more() && !self.pending.is_empty(before) {
             self.last_seq += 1;
             let budget = self.budget.snapshot_bytes();
-            let mut snapshot = self.pending.take(before, budget, self.names.endpoints());
+            let mut snapshot = self.pending.take(before, budget, &self.names);
             snapshot.run_id.clone_from(&self.run_id);
             snapshot.seq = self.last_seq;
             let pending = self.pending.first_second().unwrap_or(u32::MAX);

@@ -1,7 +1,6 @@
 //! Results that are not in a snapshot yet, and how snapshots are made of them.
 
 use std::collections::{BTreeMap, VecDeque, btree_map};
-use std::sync::Arc;
 
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
@@ -9,6 +8,7 @@ use greylag_infra::protocol::{
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker};
 use greylag_reporting::{Interval, thin_samples};
 
+use crate::bounded_names::BoundedNames;
 use crate::worker_protocol::interval_bytes;
 
 /// About what fixed-size things take in a snapshot: names and numbers of their fields.
@@ -63,7 +63,7 @@ impl Pending {
         &mut self,
         before: Option<u32>,
         budget: usize,
-        names: &[Arc<Endpoint>],
+        names: &BoundedNames,
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             workers: std::mem::take(&mut self.workers),
@@ -119,7 +119,15 @@ impl Pending {
             for sample in samples {
                 let endpoint =
                     positions.of(sample.endpoint, names, &mut snapshot.endpoints, &mut size);
-                snapshot.samples.push(SampleData { endpoint, ..sample });
+                let mut details = sample.details;
+                details.error = details.error.and_then(|number| {
+                    positions.of_error(number, names, &mut snapshot.sample_errors, &mut size)
+                });
+                snapshot.samples.push(SampleData {
+                    endpoint,
+                    details,
+                    ..sample
+                });
             }
         }
         if self.is_counted_out(None) {
@@ -135,24 +143,43 @@ fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
     first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
 }
 
-/// Where in a snapshot's endpoints those of the names are.
+/// Where in a snapshot's endpoints and texts those of the names are.
 #[derive(Default)]
-struct Positions(BTreeMap<u32, u32>);
+struct Positions {
+    endpoints: BTreeMap<u32, u32>,
+    errors: BTreeMap<u32, u32>,
+}
 
 impl Positions {
     fn of(
         &mut self,
         number: u32,
-        names: &[Arc<Endpoint>],
+        names: &BoundedNames,
         endpoints: &mut Vec<Endpoint>,
         size: &mut usize,
     ) -> u32 {
-        *self.0.entry(number).or_insert_with(|| {
-            let endpoint = Endpoint::clone(&names[number as usize]);
+        *self.endpoints.entry(number).or_insert_with(|| {
+            let endpoint = Endpoint::clone(&names.endpoints()[number as usize]);
             *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
             endpoints.push(endpoint);
             endpoints.len() as u32 - 1
         })
+    }
+
+    fn of_error(
+        &mut self,
+        number: u32,
+        names: &BoundedNames,
+        texts: &mut Vec<String>,
+        size: &mut usize,
+    ) -> Option<u32> {
+        let text = names.error_text(number)?;
+        let position = *self.errors.entry(number).or_insert_with(|| {
+            *size += text.len() + SMALL_BYTES;
+            texts.push(text.to_owned());
+            texts.len() as u32 - 1
+        });
+        Some(position)
     }
 }
 

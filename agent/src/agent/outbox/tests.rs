@@ -191,7 +191,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Report(requests) => {
-                    outbox.add_report(&report(&requests, &mut results)).unwrap();
+                    outbox.add_report(0, &report(&requests, &mut results)).unwrap();
                 }
                 Step::Users(second, counts) => {
                     outbox.add_user_change(change(second, counts));
@@ -278,7 +278,7 @@ fn a_long_absence_merges_seconds_and_loses_nothing() {
     let mut model = Results::new();
     for second in 0..5_000 {
         outbox
-            .add_report(&report(&[(second, 1, 10, second % 3 == 0)], &mut model))
+            .add_report(0, &report(&[(second, 1, 10, second % 3 == 0)], &mut model))
             .unwrap();
         assert!(outbox.pending.intervals.len() <= MAX_PENDING_SECONDS);
     }
@@ -324,7 +324,7 @@ fn errors_of_many_workers_obey_the_cap_of_the_run() {
             intervals: vec![interval.to_wire(0, 0)],
             ..Report::default()
         };
-        outbox.add_report(&report).unwrap();
+        outbox.add_report(0, &report).unwrap();
     }
     assert_eq!(outbox.take_overflow_news().len(), 1);
     assert_eq!(outbox.take_overflow_news().len(), 0);
@@ -352,6 +352,7 @@ fn log_lines_and_samples_are_bounded_and_drops_counted() {
         response_us: 1,
         failed: false,
         kind: SampleKind::Drawn,
+        ..SampleData::default()
     };
     let report = Report {
         endpoints: vec![Endpoint {
@@ -362,7 +363,7 @@ fn log_lines_and_samples_are_bounded_and_drops_counted() {
         ..Report::default()
     };
     for _ in 0..20 {
-        outbox.add_report(&report).unwrap();
+        outbox.add_report(0, &report).unwrap();
     }
     let pending: usize = outbox.pending.samples.values().map(Vec::len).sum();
     assert!(pending <= 4 * MAX_SAMPLES_PER_SECOND);
@@ -380,7 +381,7 @@ fn a_malformed_report_adds_nothing() {
     let mut outbox = Outbox::new("run".into());
     let mut bad = report(&[(0, 1, 5, false), (1, 2, 5, true)], &mut Results::new());
     bad.intervals[1].requests += 1;
-    assert!(outbox.add_report(&bad).is_err());
+    assert!(outbox.add_report(0, &bad).is_err());
     assert!(outbox.pending.is_empty(None));
 }
 
@@ -393,7 +394,7 @@ fn a_report_that_does_not_name_its_endpoint_is_refused_whole() {
     wrong.intervals[1].endpoint = 9;
     let mut outbox = Outbox::new("run".into());
     assert!(matches!(
-        outbox.add_report(&wrong),
+        outbox.add_report(0, &wrong),
         Err(ReportError::Endpoint)
     ));
     outbox.cut(None, 0);
@@ -440,7 +441,9 @@ fn a_snapshot_says_up_to_where_everything_is_there() {
     let mut results = Results::new();
     for second in [3, 4, 6] {
         let requests = [(second, 0, 100, false)];
-        outbox.add_report(&report(&requests, &mut results)).unwrap();
+        outbox
+            .add_report(0, &report(&requests, &mut results))
+            .unwrap();
     }
     let mut until = Vec::new();
     while !outbox.pending.is_empty(Some(6)) {
@@ -453,4 +456,60 @@ fn a_snapshot_says_up_to_where_everything_is_there() {
         until.push(snapshot.complete_until);
     }
     assert_eq!(until, [4, 5], "what is pending, or what is not reported");
+}
+
+#[test]
+fn samples_of_all_workers_keep_their_errors_and_say_whose_they_are() {
+    let mut outbox = Outbox::new("run".into());
+    let report = |at_us: u64, errors: &[&str], error: Option<u32>| Report {
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        samples: vec![SampleData {
+            at_us,
+            failed: error.is_some(),
+            details: SampleDetails {
+                user: Some(at_us as u32),
+                error,
+                ..SampleDetails::default()
+            },
+            ..SampleData::default()
+        }],
+        sample_errors: errors.iter().map(|text| (*text).to_owned()).collect(),
+        ..Report::default()
+    };
+    for (worker, report) in [
+        (3, report(1, &["a", "b"], Some(1))),
+        (4, report(2, &["b", "a"], Some(1))),
+        (4, report(3, &["b"], Some(0))),
+        (5, report(4, &[], None)),
+        (5, report(5, &[], Some(7))),
+    ] {
+        outbox.add_report(worker, &report).unwrap();
+    }
+    outbox.cut(None, 1);
+    let frame = outbox.next_to_send().unwrap();
+    let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+        panic!("only snapshots are sent");
+    };
+    let said: Vec<_> = snapshot
+        .samples
+        .iter()
+        .map(|sample| {
+            let text = |at: u32| &*snapshot.sample_errors[at as usize];
+            let details = sample.details;
+            (details.worker, details.user, details.error.map(text))
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (Some(3), Some(1), Some("b")),
+            (Some(4), Some(2), Some("a")),
+            (Some(4), Some(3), Some("b")),
+            (Some(5), Some(4), None),
+            (Some(5), Some(5), None),
+        ]
+    );
 }

@@ -63,7 +63,7 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     fn on_report(&mut self, index: u32, report: &Report, now: Now) {
-        if let Err(error) = self.outbox.add_report(report) {
+        if let Err(error) = self.outbox.add_report(index, report) {
             let problem = error.to_string();
             self.fail_worker(index, WorkerFailure::InvalidResults { problem }, now);
             return;

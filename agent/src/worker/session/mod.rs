@@ -10,7 +10,6 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::Endpoint;
 use greylag_infra::{LoadProfile, LoadTest, RunTime, WallClock, WorkerFailure, own_users};
 use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
 use tokio::sync::{mpsc, watch};
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, LoadEvent, LoadThread, Part, StartUsers};
 use super::watch::SaturationWatch;
-use crate::bounded_names::Overflowed;
+use crate::bounded_names::{KnownNames, Overflowed};
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
 use crate::scenario::{ShapedLoad, choose, evaluate_shape, settings_of, shape_ceiling};
@@ -90,7 +89,7 @@ pub(super) async fn run(
         worker,
         workers: test.workers,
         recorder,
-        endpoints: Vec::new(),
+        names: KnownNames::default(),
         overflowed: Overflowed::default(),
         load,
         stop,
@@ -129,7 +128,7 @@ struct Session {
     worker: u32,
     workers: u32,
     recorder: Arc<RunRecorder>,
-    endpoints: Vec<Arc<Endpoint>>,
+    names: KnownNames,
     overflowed: Overflowed,
     load: LoadThread,
     stop: CancellationToken,
@@ -291,7 +290,7 @@ impl Session {
             LoadEvent::Ready(set_up_data) => {
                 self.prepared = true;
                 // Notices that are known before the start are reported before it.
-                let known = self.recorder.take(Some(0), &mut self.endpoints);
+                let known = self.recorder.take(Some(0), &mut self.names);
                 let reports = self.reports_of(known);
                 self.agent.put(&reports).await?;
                 self.agent.send(&FromWorker::Ready { set_up_data }).await?;

@@ -28,7 +28,7 @@ impl Session {
             }
         }
         let began = Instant::now();
-        let taken = self.recorder.take_so_far(second, &mut self.endpoints);
+        let taken = self.recorder.take_so_far(second, &mut self.names);
         let mut reports = self.reports_of(taken);
         if reports.is_empty() && is_next {
             // That there was nothing has to be known, too.
@@ -46,7 +46,7 @@ impl Session {
 
     /// Sends everything there is.
     pub(super) async fn flush(&mut self) -> Result<(), SessionError> {
-        let taken = self.recorder.take(None, &mut self.endpoints);
+        let taken = self.recorder.take(None, &mut self.names);
         for report in self.reports_of(taken) {
             self.agent.send(&report).await?;
         }
@@ -61,7 +61,7 @@ impl Session {
         self.overflowed = taken.overflowed;
         let mut reports = Reports::default();
         for second in &mut taken.seconds {
-            second.empty_into(&mut reports, &self.endpoints);
+            second.empty_into(&mut reports, &self.names);
         }
         self.recorder.give_back(taken.seconds);
         let mut reports = reports.finish();

@@ -15,6 +15,7 @@ fn sample(endpoint: u32, at_us: u64, response_us: u64, failed: bool) -> SampleDa
         response_us,
         failed,
         kind: SampleKind::Drawn,
+        ..SampleData::default()
     }
 }
 
@@ -27,12 +28,14 @@ fn requests(per_second: &[u64], failed_one_in: u64) -> Vec<SampleData> {
             number += 1;
             let at_us = second * SECOND_US + at * SECOND_US / count;
             let response_us = 1_000 + number * 7_919 % 50_021;
-            all.push(sample(
+            let mut one = sample(
                 (number % 5) as u32,
                 at_us,
                 response_us,
                 number % failed_one_in == 0,
-            ));
+            );
+            one.details.user = Some(number as u32);
+            all.push(one);
         }
     }
     all
@@ -71,10 +74,11 @@ fn shown(
     (samples, complete)
 }
 
-fn ids<'a>(samples: impl IntoIterator<Item = &'a SampleData>) -> Vec<(u64, u64)> {
+/// What is known of each but why it was kept.
+fn ids<'a>(samples: impl IntoIterator<Item = &'a SampleData>) -> Vec<(u64, u64, Option<u32>)> {
     let mut ids: Vec<_> = samples
         .into_iter()
-        .map(|s| (s.at_us, s.response_us))
+        .map(|s| (s.at_us, s.response_us, s.details.user))
         .collect();
     ids.sort();
     ids

@@ -247,6 +247,12 @@ pub struct DotChanges {
 }
 
 impl DotChanges {
+    /// A response time in µs as a dot has it: as exact as the histograms are.
+    pub(crate) fn shown_response_us(response_us: u64) -> u64 {
+        let step = 10_u64.pow(response_us.checked_ilog10().unwrap_or(0).saturating_sub(2));
+        (response_us.saturating_add(step / 2)) / step * step
+    }
+
     /// Whether nothing came or went. Endpoints count: they are sent once, maybe before their first dot.
     pub(crate) fn is_empty(&self) -> bool {
         !self.forget && self.gone.is_empty() && self.endpoints.is_empty() && self.kind.is_empty()

@@ -381,6 +381,7 @@ fn one_agent_of_many_has_as_many_samples_as_are_asked_for() {
         response_us: 1_000,
         failed: false,
         kind: SampleKind::Drawn,
+        ..SampleData::default()
     };
     let batch = (0..).zip(&names).map(|(agent, name)| {
         let samples = (0..5 * SECONDS).map(|number| sample(agent, number));

@@ -162,13 +162,7 @@ fn merge<'a>(
         }
         for error in &checked.errors {
             let text = cut(&error.error, MAX_ERROR_BYTES);
-            let (number, first_beyond) = live.error_number(connection, endpoint, &text)?;
-            if first_beyond {
-                let text = format!(
-                    "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
-                );
-                warn(connection, live, text)?;
-            }
+            let number = number_of_error(connection, live, endpoint, &text)?;
             let of_all = merged.errors.entry((second, number)).or_default();
             of_all.count = of_all.count.saturating_add(error.occurrences);
             of_all.agents.insert(agent);
@@ -189,16 +183,42 @@ fn merge<'a>(
         of_all.users.merge(users);
         seconds.entry(change.second).or_default().users.merge(users);
     }
-    let samples = snapshot.samples.iter().map(|sample| StoredSample {
-        endpoint: u32::try_from(numbers[sample.endpoint as usize]).unwrap_or(u32::MAX),
-        at_us: sample.at_us,
-        response_us: sample.response_us,
-        failed: sample.failed,
-        kind: sample.kind,
-        agent,
-    });
-    merged.samples.extend(samples);
+    for sample in &snapshot.samples {
+        let endpoint = numbers[sample.endpoint as usize];
+        let mut details = sample.details;
+        if let Some(error) = details.error {
+            let text = &snapshot.sample_errors[error as usize];
+            let number = number_of_error(connection, live, endpoint, text)?;
+            details.error = u32::try_from(number).ok();
+        }
+        merged.samples.push(StoredSample {
+            endpoint: u32::try_from(endpoint).unwrap_or(u32::MAX),
+            at_us: sample.at_us,
+            response_us: sample.response_us,
+            failed: sample.failed,
+            kind: sample.kind,
+            agent,
+            details,
+        });
+    }
     Ok(seconds)
+}
+
+/// The number of an error, which is a new one where it was not seen before.
+fn number_of_error(
+    connection: &Connection,
+    live: &mut LiveRun,
+    endpoint: i64,
+    text: &str,
+) -> StoreResult<i64> {
+    let (number, first_beyond) = live.error_number(connection, endpoint, text)?;
+    if first_beyond {
+        let text = format!(
+            "this run has more than {MAX_ERRORS} different errors; further ones are counted under {OTHER}: leave out of error texts what differs each time"
+        );
+        warn(connection, live, text)?;
+    }
+    Ok(number)
 }
 
 fn intern_endpoints(

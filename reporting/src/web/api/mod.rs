@@ -9,6 +9,7 @@ mod log_lines;
 mod openapi;
 mod run_part;
 mod runs;
+mod samples;
 mod summary;
 mod tokens;
 
@@ -25,6 +26,7 @@ pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,
 };
+pub(super) use samples::samples;
 pub(super) use summary::summary;
 pub(super) use tokens::{create_token, list_tokens, revoke_token};
 

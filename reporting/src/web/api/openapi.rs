@@ -40,6 +40,7 @@ use crate::web::state::WebState;
         super::runs::progress,
         super::runs::tables,
         super::runs::log,
+        super::samples::samples,
         super::summary::summary,
         super::csv::csv_file,
         super::log_lines::log_lines,

@@ -197,10 +197,12 @@ fn listeners_hear_requests_and_rename_them_also_when_one_panics() {
         started_at: std::time::Instant::now(),
         response_time: Duration::from_millis(1),
         time_to_first_byte: None,
+        status: None,
         response_length: 0,
         error: None,
         from_intended_start: None,
         first_byte_only: false,
+        user: None,
     });
     assert_eq!(heard.take(), ["GET Tester"]);
     assert_eq!(memory.only().name, "/a!");

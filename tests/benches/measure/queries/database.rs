@@ -141,6 +141,7 @@ fn snapshot(agent: u32, seconds: std::ops::Range<u32>, variants: &[IntervalData]
             response_us: 5_000 + u64::from((second + at * 997 + agent) % 60_000),
             failed: false,
             kind: SampleKind::Drawn,
+            ..SampleData::default()
         }));
         snapshot.user_changes.push(UserChange {
             second,

@@ -62,6 +62,7 @@ fn messages(run_id: &str) -> Vec<Vec<u8>> {
             response_us: 900,
             failed: false,
             kind: SampleKind::default(),
+            ..SampleData::default()
         }],
         log: vec![LogLine {
             at: WallTime::from_micros(1),

@@ -196,6 +196,7 @@ impl Dots {
                 response_us: (point.response_ms * 1e3).round() as u64,
                 failed: point.failed,
                 kind: point.kind,
+                ..SampleData::default()
             },
         }
     }
@@ -210,7 +211,7 @@ fn add_columns<'a>(changes: &mut DotChanges, dots: impl Iterator<Item = &'a Dot>
         at_ms = ended;
         changes
             .response_us
-            .push(three_digits(dot.sample.response_us));
+            .push(DotChanges::shown_response_us(dot.sample.response_us));
         changes.endpoint.push(dot.sample.endpoint);
         changes.kind.push(look(dot));
     }
@@ -224,10 +225,4 @@ fn look(dot: &Dot) -> DotKind {
         (SampleKind::Slow, false) => DotKind::SlowSuccess,
         (SampleKind::Slow, true) => DotKind::SlowFailure,
     }
-}
-
-/// As exact as the histograms are.
-fn three_digits(value: u64) -> u64 {
-    let step = 10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2));
-    (value + step / 2) / step * step
 }

@@ -124,7 +124,7 @@ fn each_dot_is_sent_once_late_ones_and_twins_too() {
 #[test]
 fn response_times_have_three_digits() {
     let shown: Vec<u64> = [0, 7, 999, 1_234, 1_235, 99_951, 123_456]
-        .map(three_digits)
+        .map(DotChanges::shown_response_us)
         .into();
     assert_eq!(shown, [0, 7, 999, 1_230, 1_240, 100_000, 123_000]);
 }
