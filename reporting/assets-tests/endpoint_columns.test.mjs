@@ -49,9 +49,10 @@ test("what was kept is used as far as it is known", () => {
 });
 
 test("few of many rows are in the page", () => {
-  assert.deepEqual(rowsInSight(1000, 40, 0, 800, 10), [0, 30]);
-  assert.deepEqual(rowsInSight(1000, 40, 4000, 800, 10), [90, 130]);
-  assert.deepEqual(rowsInSight(1000, 40, 40_000, 800, 10), [990, 1000]);
+  assert.deepEqual(rowsInSight(1000, 40, 0, 800, 10), [0, 32]);
+  assert.deepEqual(rowsInSight(1000, 40, 4000, 800, 10), [88, 136]);
+  assert.deepEqual(rowsInSight(1000, 40, 4040, 800, 10), [88, 136], "not every bit changes the page");
+  assert.deepEqual(rowsInSight(1000, 40, 40_000, 800, 10), [984, 1000]);
   assert.deepEqual(rowsInSight(5, 40, 4000, 800, 10), [4, 5], "fewer than before");
   assert.deepEqual(rowsInSight(0, 40, 0, 800, 10), [0, 0]);
   assert.deepEqual(rowsInSight(1000, 0, 0, 800, 30), [0, 30], "nothing was measured yet");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { changed, formatScope, isOpen, isSame, isWhole, parseScope, phaseOf, readSecond, readWindow, spanned, windowOf, windowText } =
+const { changed, formatScope, isOpen, isSame, isWhole, moved, parseScope, phaseOf, readSecond, readWindow, shifted, spanned, windowOf, windowText } =
   await load("scope.js");
 
 test("a scope survives its address", () => {
@@ -101,4 +101,14 @@ test("a window is open while its results may change", () => {
   assert.ok(isOpen({ to: 100 }, 110), "late results");
   assert.ok(!isOpen({ to: 100 }, 200));
   assert.ok(!isOpen({ from: 5 }, Infinity), "it is over");
+});
+
+test("a window is made longer, shorter and moved within the run", () => {
+  assert.deepEqual(moved([10, 20], 0, 4.4, 60), [4, 20]);
+  assert.deepEqual(moved([10, 20], 0, 99, 60), [19, 20], "a second is left");
+  assert.deepEqual(moved([10, 20], 1, -5, 60), [10, 11]);
+  assert.deepEqual(moved([10, 20], 1, 99, 60), [10, 60]);
+  assert.deepEqual(shifted([10, 20], 4.6, 60), [15, 25]);
+  assert.deepEqual(shifted([10, 20], -99, 60), [0, 10]);
+  assert.deepEqual(shifted([10, 20], 99, 60), [50, 60]);
 });

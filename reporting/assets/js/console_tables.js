@@ -36,6 +36,7 @@ export class ConsoleTables {
     this.#isNew = true;
     this.#generation = undefined;
     this.#part += 1;
+    this.show("");
     this.#isAsking = false;
     this.#refresh();
   }

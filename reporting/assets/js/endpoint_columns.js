@@ -74,11 +74,15 @@ export function sorted(rows, sort, columns, all) {
   return [...rows].sort((a, b) => sign * compare(a, b));
 }
 
-/** Which of `count` rows, each `height` high, are in the page when so much of them is scrolled away and seen: [first, end), with some to
- * both sides. */
+/** Rows come and go so many at a time, so that not every bit of scrolling changes the page. */
+const TOGETHER = 8;
+
+/** Which of `count` rows, each `height` high, are in the page when so much of them is scrolled away and seen: [first, end), with `spare` rows or a
+ * few more to both sides. */
 export function rowsInSight(count, height, scrolled, seen, spare) {
   if (height <= 0) return [0, Math.min(count, spare)];
-  const first = Math.min(Math.max(0, Math.floor(scrolled / height) - spare), Math.max(0, count - 1));
-  const end = Math.min(count, Math.ceil((scrolled + seen) / height) + spare);
+  const begin = Math.max(0, Math.floor(scrolled / height) - spare);
+  const first = Math.min(begin - (begin % TOGETHER), Math.max(0, count - 1));
+  const end = Math.min(count, Math.ceil((Math.ceil((scrolled + seen) / height) + spare) / TOGETHER) * TOGETHER);
   return [first, Math.max(first, end)];
 }

@@ -27,10 +27,13 @@ export class Endpoints {
   /** The rows to be shown, in order. */
   #wanted = [];
   #liked = remembered(read(), columns);
+  #shown = null;
   #scale = 0;
   #needle = "";
   #rowHeight = 0;
   #frame = 0;
+  /** Which of the wanted rows are in the page: [first, end). */
+  #placed = [0, 0];
   #isPrinting = false;
   #all = { requests: 0, seconds: 0 };
 
@@ -77,9 +80,11 @@ export class Endpoints {
     this.#arrange();
   }
 
+  /** The same list until other columns are chosen. */
   #shownColumns() {
     const liked = this.#liked.shown;
-    return columns.filter(({ key, isFixed, isShown }) => isFixed || (liked ? liked.includes(key) : isShown));
+    this.#shown ??= columns.filter(({ key, isFixed, isShown }) => isFixed || (liked ? liked.includes(key) : isShown));
+    return this.#shown;
   }
 
   #offerColumns() {
@@ -99,6 +104,7 @@ export class Endpoints {
 
   #like(change) {
     Object.assign(this.#liked, change);
+    this.#shown = null;
     try {
       localStorage.setItem(KEY, JSON.stringify(this.#liked));
     } catch {
@@ -150,7 +156,8 @@ export class Endpoints {
   #placeSoon() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#place();
+      const [first, end] = this.#inSight();
+      if (first !== this.#placed[0] || end !== this.#placed[1]) this.#place();
     });
   }
 
@@ -158,7 +165,7 @@ export class Endpoints {
    * touched, so that focus and selection stay. */
   #place() {
     const wanted = this.#wanted;
-    const [first, end] = this.#inSight();
+    const [first, end] = (this.#placed = this.#inSight());
     const shown = this.#shownColumns();
     let place = this.body.firstElementChild;
     for (let index = first; index < end; index += 1) {
@@ -177,6 +184,8 @@ export class Endpoints {
       place = next;
     }
     setAttribute(this.table, "aria-rowcount", wanted.length + 2);
+    setAttribute(this.head, "aria-rowindex", 1);
+    setAttribute(this.aggregated.element, "aria-rowindex", wanted.length + 2);
     this.#space(this.spaces[0], first);
     this.#space(this.spaces[1], wanted.length - end);
     if (this.#rowHeight === 0 && end > first) this.#measure();
@@ -253,7 +262,8 @@ class Row {
 
   #row = null;
   #scale = 0;
-  #shown = "";
+  /** The columns that it has cells of. */
+  #columns = null;
   #all = null;
   /** Cells of columns that the server does not write, by key. */
   #more = new Map();
@@ -293,9 +303,8 @@ class Row {
 
   /** Which cells there are, and those that are not of the template. */
   #showMore(row, all, columns) {
-    const shown = columns.map(({ key }) => key).join(" ");
-    if (shown !== this.#shown) {
-      this.#shown = shown;
+    if (columns !== this.#columns) {
+      this.#columns = columns;
       for (const cell of [...this.element.cells]) {
         if (cell.dataset.more !== undefined) cell.remove();
         else cell.hidden = !columns.some(({ key }) => key === cell.dataset.column);

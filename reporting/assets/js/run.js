@@ -140,6 +140,7 @@ function showPart() {
   if (!run.view) return;
   overview.showWindow(run.window !== null, secondsShown(), mostUsers(run.data.points));
   bar.show(shown.scope, run.view.phases);
+  bar.remark(run.view.remark);
   strip.show(shown.scope, whole.data.points, endOfRun());
   for (const chart of charts) chart.redraw();
 }

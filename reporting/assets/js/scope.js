@@ -112,6 +112,18 @@ export function spanned(one, other, end) {
   return { from, to };
 }
 
+/** The window with one of its ends, 0 or 1, at a whole second near `at`. */
+export function moved([from, to], which, at, end) {
+  const second = Math.round(at);
+  return which === 0 ? [Math.min(Math.max(0, second), to - 1), to] : [from, Math.max(Math.min(end, second), from + 1)];
+}
+
+/** The window moved by some seconds, as far as the run goes. */
+export function shifted([from, to], by, end) {
+  const whole = Math.min(Math.max(Math.round(by), -from), end - to);
+  return [from + whole, to + whole];
+}
+
 /** "1:05 to 1:40 of 5:00", or "the whole run, 5:00"; src/results/views/scope_view.rs has it in the same words. */
 export function windowText(scope, end) {
   const window = windowOf(scope);

@@ -48,6 +48,13 @@ export class ScopeBar {
     this.#showLinks(scope);
   }
 
+  /** Says what has to be known about the numbers. */
+  remark(text) {
+    const remark = part("scope-remark");
+    setMessage(remark, text ?? "");
+    remark.hidden = !text;
+  }
+
   /** Says aloud what is shown. */
   say(scope, requests) {
     const chips = Object.keys(CHIPS).filter((name) => scope[name]);

@@ -2,7 +2,7 @@
 
 import { clock } from "./format.js";
 import { part, setAttribute } from "./dom.js";
-import { spanned, windowOf } from "./scope.js";
+import { moved, shifted, spanned, windowOf } from "./scope.js";
 
 /** Size of the drawing, in its own units. */
 const WIDTH = 1_000;
@@ -159,18 +159,6 @@ export class ScopeStrip {
       this.select(this.#asked());
     }, KEYS_MS);
   }
-}
-
-/** The window with one of its ends, 0 or 1, at a whole second near `at`. */
-export function moved([from, to], which, at, end) {
-  const second = Math.round(at);
-  return which === 0 ? [Math.min(Math.max(0, second), to - 1), to] : [from, Math.max(Math.min(end, second), from + 1)];
-}
-
-/** The window moved by some seconds, as far as the run goes. */
-export function shifted([from, to], by, end) {
-  const whole = Math.min(Math.max(Math.round(by), -from), end - to);
-  return [from + whole, to + whole];
 }
 
 /** The requests per second as the path of an area. */

@@ -48,7 +48,10 @@ fn sent() -> Vec<Sent> {
 }
 
 async fn save(store: &Store, sent: &[Sent]) {
-    let record = store.create_run(run(RUN, "parts", &AGENTS)).await.unwrap();
+    let record = store
+        .create_run(run(RUN, "parts", &AGENTS))
+        .await
+        .expect("the run is kept");
     let endpoints = NAMES.map(|name| endpoint("GET", name));
     for agent in AGENTS {
         let own: Vec<_> = sent
@@ -62,14 +65,44 @@ async fn save(store: &Store, sent: &[Sent]) {
         store
             .save_snapshot(&record.id, &agent.into(), snapshot(RUN, 1, &own))
             .await
-            .unwrap();
+            .expect("the snapshot is saved");
     }
     let over = RunRecord {
         phase: RunPhase::Finished,
         ended_at: Some(START + Duration::from_secs(u64::from(SECONDS))),
         ..record
     };
-    store.update_run(&over).await.unwrap();
+    store.update_run(&over).await.expect("the run is updated");
+}
+
+#[tokio::test]
+async fn the_page_says_what_has_to_be_known_about_an_agent() {
+    let site = Site::start(None).await;
+    let store = site.coordinator.store();
+    let names: Vec<String> = (0..40).map(|number| format!("a{number}")).collect();
+    let agents: Vec<&str> = names.iter().map(String::as_str).collect();
+    let record = store
+        .create_run(run(RUN, "parts", &agents))
+        .await
+        .expect("the run is kept");
+    let home = endpoint("GET", "/");
+    for agent in agents {
+        let snapshot = snapshot(RUN, 1, &[(0, &home, 1_000, None)]);
+        store
+            .save_snapshot(&record.id, &agent.into(), snapshot)
+            .await
+            .expect("the snapshot is saved");
+    }
+    let page = site.get(&format!("/runs/{RUN}?agent=name%20of%20a7")).await;
+    assert_eq!(number(&page.body, "total-requests"), 1.0);
+    assert!(
+        page.body.contains("Percentiles are within 3.2 %"),
+        "{}",
+        page.body
+    );
+    let page = site.get(&format!("/runs/{RUN}")).await;
+    assert_eq!(number(&page.body, "total-requests"), 40.0);
+    assert!(!page.body.contains("within 3.2 %"));
 }
 
 /// The values that the page has in these fields, of all rows of endpoints and of the cards.
@@ -77,14 +110,19 @@ fn values(page: &str, field: &str) -> Vec<String> {
     let start = format!("data-field=\"{field}\" data-value=\"");
     let found = page.split(&start).skip(1);
     found
-        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .map(|rest| {
+            rest.split('"')
+                .next()
+                .expect("a value ends with a quote")
+                .to_owned()
+        })
         .collect()
 }
 
 fn number(page: &str, field: &str) -> f64 {
     let found = values(page, field);
     assert_eq!(found.len(), 1, "{field}");
-    found[0].parse().unwrap()
+    found[0].parse().expect("a number")
 }
 
 fn percentile_ms(sorted: &[u64], share: f64) -> f64 {

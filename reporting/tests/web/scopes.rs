@@ -132,7 +132,7 @@ async fn the_other_results_take_it_too() {
 fn field(page: &str, name: &str) -> String {
     let start = format!("data-field=\"{name}\" data-value=\"");
     let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{name}"));
-    let (value, _) = rest.split_once('"').unwrap();
+    let (value, _) = rest.split_once('"').expect("a value ends with a quote");
     value.to_owned()
 }
 

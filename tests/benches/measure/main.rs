@@ -1,4 +1,4 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | coordinator | queries | iteration`.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | page-hour | coordinator | queries | iteration`.
 //! Needs nginx and taskset.
 //!
 //! - `peers`: processor time of the generator per request, beside wrk, oha, plain goose and Locust.
@@ -7,6 +7,7 @@
 //!   begun without a ramp-up, processor time while they wait.
 //! - `delay`: from the end of a request until a browser receives it.
 //! - `page`: processor time of a Chromium that shows a run's page, with 5 and with 1,000 endpoints, and what comes over the wire.
+//! - `page-hour`: what that page keeps in memory after an hour of a live run, and how smoothly 1,000 endpoints scroll.
 //! - `coordinator`: what a coordinator costs with many agents (simulated: [`coordinator`]) and ten open pages, and how late it is. Takes a
 //!   minute for each number of agents, so it runs only when it is named.
 //! - `queries`: how fast a coordinator answers about a long run, starts with its database, and gives its space back. The database takes
@@ -21,6 +22,7 @@ mod events;
 mod install;
 mod iteration;
 mod page;
+mod page_hour;
 mod peers;
 mod plain_goose;
 mod queries;
@@ -67,13 +69,14 @@ fn main() {
             ["users"] => users::measure().await,
             ["delay"] => delay::measure().await,
             ["page"] => page::measure().await,
+            ["page-hour"] => page_hour::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
             ["queries"] => queries::measure().await,
             ["iteration"] => iteration::measure().await,
             [raw_client::ARGUMENT, address, seconds] => raw_client::request(address, seconds),
             [plain_goose::ARGUMENT, rest @ ..] => plain_goose::attack(rest).await,
             other => {
-                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, coordinator, queries, iteration, or nothing for peers, users, delay and page")
+                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, page-hour, coordinator, queries, iteration, or nothing for peers, users, delay and page")
             }
         }
     });

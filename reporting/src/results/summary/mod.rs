@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
 pub(crate) use build::{per_second, ramp_up_s};
+#[cfg(feature = "coordinator")]
+pub(crate) use read::remark_on_agent;
 
 #[cfg(feature = "coordinator")]
 pub use read::MAX_SUMMARY_POINTS;

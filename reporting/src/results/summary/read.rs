@@ -9,7 +9,10 @@ use crate::store::{Scope, Series, Store, StoreError};
 pub const MAX_SUMMARY_POINTS: usize = 2_000;
 
 /// What has to be known about the numbers of a single agent.
-async fn remark_on_agent(store: &Store, run_id: &RunId) -> Result<Option<String>, StoreError> {
+pub(crate) async fn remark_on_agent(
+    store: &Store,
+    run_id: &RunId,
+) -> Result<Option<String>, StoreError> {
     let mut remarks = Vec::new();
     if store.unattributed(run_id).await?.users {
         remarks.push(

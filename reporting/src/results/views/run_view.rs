@@ -39,6 +39,9 @@ pub struct RunView {
     pub warnings: Vec<SummaryWarning>,
     /// Moments that the charts over run time mark, by second.
     pub marks: Vec<ChartMark>,
+    /// What has to be known about the numbers of a single agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// The phases that the run has been in so far, as windows.
     pub phases: Vec<PhaseWindow>,
     /// The three console tables as text, as they stand now; none where they were not asked for.

@@ -161,7 +161,15 @@ async fn any_part_of_a_run_can_be_selected_on_its_page() {
     });
     let id = api.start(&test(&nginx.url(), "lab", changes)).await;
     let page = format!("{}/runs/{id}", api.url());
-    api.wait_for_requests(&id, 50, RUN_TIMEOUT).await;
+    wait::until("results of the part", RUN_TIMEOUT, async || {
+        let answer = api.get(&format!("/api/v1/runs/{id}/view?from=1")).await;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(answer.body)
+        }
+    })
+    .await;
 
     // A part that goes on with the run is live.
     browser.open(&format!("{page}?from=1")).await;
