@@ -270,6 +270,8 @@ async fn any_part_of_a_run_can_be_selected_on_its_page() {
         "[data-endpoint-name='/not-allowed'] a.endpoint-name",
     )
     .await;
+    let narrowed = "return location.search.includes('endpoint=');";
+    browser.wait_for("the endpoint", LIVE, narrowed).await;
     let endpoint = assert_part(&browser, api, &id, "").await;
     assert!(endpoint.starts_with("?from=1&to=6&endpoint="), "{endpoint}");
     assert_eq!(browser.eval(error).await, json!(""));
