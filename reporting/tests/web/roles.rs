@@ -40,7 +40,7 @@ const CHANGES: [(&str, &str, &str); 16] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 15] = [
+const RESULTS: [&str; 16] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
@@ -50,6 +50,7 @@ const RESULTS: [&str; 15] = [
     "/api/v1/runs/abcdefabcdef/summary",
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",
+    "/api/v1/runs/abcdefabcdef/samples",
     "/api/v1/runs/abcdefabcdef/tables",
     "/api/v1/runs/abcdefabcdef/log",
     "/api/v1/runs/abcdefabcdef/log/lines",
