@@ -165,15 +165,26 @@ fn snapshot(seed: u32, endpoints: u32) -> Snapshot {
             method: "GET".into(),
             name: format!("/endpoint/{endpoint}"),
         });
-        let mut interval = Interval::default();
+        let (mut ok, mut failed) = (Interval::default(), Interval::default());
         for _ in 0..REQUESTS {
             // The sum of a few is near a bell; its square has a long tail.
             let sum: u64 = (0..4).map(|_| next() % 3_000).sum();
             let us = 1_000 + sum * sum / 2_000;
             let error = next().is_multiple_of(100).then_some("503 Server Error");
-            interval.record(Duration::from_micros(us), None, 100, error);
+            let (interval, status) = match error {
+                None => (&mut ok, 200),
+                Some(_) => (&mut failed, 503),
+            };
+            let response = Duration::from_micros(us);
+            interval.record(response, Some(response.mul_f64(0.9)), 100, error);
+            interval.count_status(Some(status));
         }
-        snapshot.intervals.push(interval.to_wire(0, endpoint));
+        let intervals = [ok, failed]
+            .into_iter()
+            .filter(|interval| !interval.is_empty());
+        snapshot
+            .intervals
+            .extend(intervals.map(|interval| interval.to_wire(0, endpoint)));
     }
     snapshot.samples = (0..SAMPLES)
         .map(|at| SampleData {

@@ -89,6 +89,7 @@ async fn query(directory: &Path, seconds: u32) -> Result<()> {
             window: None,
             endpoint,
             agent,
+            outcome: None,
         };
         let whole = times(&store, &vec![scope.clone(); WHOLE]).await?;
         let windows = (0..WINDOWS).map(|_| {

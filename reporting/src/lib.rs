@@ -34,8 +34,12 @@ pub use api_types::{
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
 pub use measure::{
     arrivals::Arrivals,
+    distribution::{CurvePoint, Distribution, DistributionBucket},
     histogram_codec::HistogramError,
-    interval::{Interval, IntervalError, SparseInterval, Sums, TimeSum, Times, check_wire},
+    interval::{
+        Interval, IntervalError, Measure, Outcome, Outcomes, SparseInterval, Sums, Times,
+        check_wire,
+    },
     samples::{Complete, MAX_SAMPLES_PER_SECOND, Sample, SampleReservoir, thin_samples},
     series_point::SeriesPoint,
     stats::{IntendedStats, Stats, TimeStats},
@@ -55,10 +59,10 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps, EmptyWindow, MAX_LOG_BYTES, MAX_LOG_LINES,
-    MAX_RUNS_PER_QUERY, RunFilter, RunNotOver, RunTotals, SamplePoint, SampleRow, Samples,
-    SaveOutcome, Scope, Series, Store, StoreError, TestRecord, UnknownAgentName, UnknownEndpoint,
-    Window, WorkerRow, other_endpoint,
+    CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps, CurrentRate, CurrentRps,
+    EmptyWindow, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, RunFilter,
+    RunNotOver, RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store,
+    StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use tokens::{

@@ -156,19 +156,47 @@ fn valid() -> IntervalData {
         interval.record_intended(std::time::Duration::from_millis(ms));
     }
     interval.count_first_byte_only();
+    for status in [Some(200), Some(404), None] {
+        interval.count_status(status);
+    }
     interval.to_wire(0, 0)
 }
 
 type Change = fn(&mut IntervalData);
 
-const BROKEN_INTERVALS: [(Change, &str); 24] = [
+const BROKEN_INTERVALS: [(Change, &str); 32] = [
     (
         |i| i.requests = 4,
-        "the histogram counts 3 requests, the interval says 4",
+        "the histogram of response times counts 3 requests, the interval says 4",
     ),
     (|i| i.requests = u64::MAX, "numbers that no second can have"),
     (|i| i.failures = 4, "4 failures in 3 requests"),
     (|i| i.ttfb_count = 4, "more times to first byte"),
+    (
+        |i| i.ttfb_count = 2,
+        "the histogram of times to the first byte counts 3 requests, the interval says 2",
+    ),
+    (|i| i.ttfb_min_us = 2, "times to the first byte do not fit"),
+    (|i| i.ttfb_max_us = 2, "times to the first byte do not fit"),
+    (|i| i.ttfb_sum_us = 2, "times to the first byte do not fit"),
+    (
+        |i| i.ttfb_histogram = ByteBuf::from(vec![7; 100]),
+        "not an HdrHistogram V2 encoding",
+    ),
+    // A count of 4 at position 0.
+    (
+        |i| i.statuses = ByteBuf::from(vec![8]),
+        "status codes of 4 requests, but 3 requests",
+    ),
+    // 1,000 zeros, then a count of 1.
+    (
+        |i| i.statuses = ByteBuf::from(vec![0xcf, 0x0f, 2]),
+        "the status code 1000",
+    ),
+    (
+        |i| i.statuses = ByteBuf::from(vec![0xff]),
+        "the histogram's counts are not valid",
+    ),
     (|i| i.max_us = 999, "do not fit each other"),
     (|i| i.min_us = i.max_us + 1, "do not fit each other"),
     (|i| i.max_us = 3_600_000_000, "do not fit each other"),
@@ -177,7 +205,7 @@ const BROKEN_INTERVALS: [(Change, &str); 24] = [
     (|i| i.bytes = u64::MAX, "numbers that no second can have"),
     (
         |i| i.histogram = ByteBuf::new(),
-        "the histogram counts 0 requests",
+        "the histogram of response times counts 0 requests",
     ),
     (
         |i| i.histogram = ByteBuf::from(vec![7; 100]),

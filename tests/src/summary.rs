@@ -54,6 +54,7 @@ pub struct Scope {
     pub to: Option<u32>,
     pub endpoint: Option<EndpointName>,
     pub agent: Option<String>,
+    pub outcome: Option<String>,
     pub remark: Option<String>,
 }
 

@@ -27,7 +27,10 @@ pub(crate) struct Second {
 #[derive(Default)]
 struct Cell {
     touched: bool,
-    interval: Interval,
+    /// Requests that did not fail.
+    ok: Interval,
+    /// Those that failed, and errors that are not of a request.
+    failed: Interval,
 }
 
 impl Second {
@@ -61,7 +64,11 @@ impl Second {
         sample: &RequestSample<'_>,
         error: Option<(&str, u32)>,
     ) {
-        let interval = &mut self.cell(endpoint).interval;
+        let cell = self.cell(endpoint);
+        let interval = match error {
+            None => &mut cell.ok,
+            Some(_) => &mut cell.failed,
+        };
         interval.record(
             sample.response_time,
             sample.time_to_first_byte,
@@ -71,6 +78,7 @@ impl Second {
         if let Some(from_intended_start) = sample.from_intended_start {
             interval.record_intended(from_intended_start);
         }
+        interval.count_status(sample.status);
         if sample.first_byte_only {
             interval.count_first_byte_only();
         }
@@ -93,7 +101,7 @@ impl Second {
 
     /// Counts an error that is not a failed request.
     pub(super) fn task_error(&mut self, endpoint: u32, error: &str) {
-        self.cell(endpoint).interval.record_error(error, 1);
+        self.cell(endpoint).failed.record_error(error, 1);
     }
 
     /// Adds another second's counts to this one and empties the other.
@@ -102,7 +110,8 @@ impl Second {
         for endpoint in std::mem::take(&mut other.touched) {
             let cell = self.cell(endpoint);
             let added = other.cell(endpoint);
-            cell.interval.merge(&added.interval);
+            cell.ok.merge(&added.ok);
+            cell.failed.merge(&added.failed);
             added.clear();
         }
         other.touched.clear();
@@ -139,9 +148,13 @@ impl Second {
                 continue;
             };
             let position = reports.position_of(number, names);
-            let data = cell.interval.to_plain_wire(self.number, position);
-            reports.size += interval_bytes(&data);
-            reports.open().intervals.push(data);
+            for interval in [&cell.ok, &cell.failed] {
+                if !interval.is_empty() {
+                    let data = interval.to_plain_wire(self.number, position);
+                    reports.size += interval_bytes(&data);
+                    reports.open().intervals.push(data);
+                }
+            }
             cell.clear();
             reports.close_if_full();
         }
@@ -163,7 +176,8 @@ impl Second {
 impl Cell {
     fn clear(&mut self) {
         self.touched = false;
-        self.interval.reset();
+        self.ok.reset();
+        self.failed.reset();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER, SampleDetails, UserChange};
-use greylag_reporting::Interval;
+use greylag_reporting::{Interval, Measure, Outcomes};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,6 +21,8 @@ enum Step {
         /// How much later than intended it began, in ms.
         delay_ms: Option<u32>,
         first_byte_only: bool,
+        first_byte_ms: Option<u32>,
+        status: Option<u16>,
     },
     TaskError(u8),
     Arrival(u8),
@@ -35,9 +37,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (
             0u8..6, 0u32..200_000, 0u32..5_000, prop::option::of(0u8..4),
             prop::option::of(0u32..5_000), any::<bool>(),
+            prop::option::of(0u32..5_000), prop::option::of(200u16..210),
         ).prop_map(
-            |(endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only)| Step::Request {
-                endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only,
+            |(endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status)| Step::Request {
+                endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status,
             }
         ),
         1 => (0u8..3).prop_map(Step::TaskError),
@@ -56,6 +59,12 @@ struct Counts {
     intended: u64,
     intended_sum_ms: u64,
     first_byte_only: u64,
+    first_bytes: u64,
+    first_byte_sum_ms: u64,
+    statuses: BTreeMap<u64, u64>,
+    /// Of the failed requests.
+    failures: u64,
+    failed_sum_ms: u64,
 }
 type Results = BTreeMap<(u32, String), Counts>;
 
@@ -106,6 +115,17 @@ fn read(
             counts.intended += data.intended_count;
             counts.intended_sum_ms += data.intended_sum_us / 1_000;
             counts.first_byte_only += data.first_byte_only;
+            let sums = interval.sums();
+            assert_ne!(sums.outcomes(), Outcomes::Mixed);
+            counts.first_bytes += sums.first_byte.count;
+            counts.first_byte_sum_ms += sums.first_byte.sum_us / 1_000;
+            for (status, count) in interval.distribution_of(Measure::Status) {
+                *counts.statuses.entry(status).or_default() += count;
+            }
+            if sums.failures > 0 {
+                counts.failures += sums.failures;
+                counts.failed_sum_ms += sums.response.sum_us / 1_000;
+            }
         }
         for change in report.user_changes {
             add_change(users, change);
@@ -163,7 +183,7 @@ proptest! {
         let mut open = std::collections::BTreeSet::new();
         for step in &steps {
             match step {
-                Step::Request { endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only } => {
+                Step::Request { endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status } => {
                     let second = ended_ms / 1_000;
                     // Beyond the cap seconds merge; that is another test.
                     if open.len() >= MAX_SECONDS && !open.contains(&second) {
@@ -176,6 +196,8 @@ proptest! {
                     recorder.request(&RequestSample {
                         from_intended_start: from_intended_ms.map(|ms| Duration::from_millis(ms.into())),
                         first_byte_only: *first_byte_only,
+                        time_to_first_byte: first_byte_ms.map(|ms| Duration::from_millis(ms.into())),
+                        status: *status,
                         ..request(run_zero, &name, *ended_ms, *response_ms, error.as_deref())
                     });
                     let counts = model.entry((second, format!("GET {name}"))).or_default();
@@ -183,7 +205,14 @@ proptest! {
                     counts.sum_ms += u64::from(*response_ms);
                     if let Some(error) = error {
                         *counts.errors.entry(error).or_default() += 1;
+                        counts.failures += 1;
+                        counts.failed_sum_ms += u64::from(*response_ms);
                     }
+                    if let Some(ms) = first_byte_ms {
+                        counts.first_bytes += 1;
+                        counts.first_byte_sum_ms += u64::from(*ms);
+                    }
+                    *counts.statuses.entry(u64::from(status.unwrap_or(0))).or_default() += 1;
                     if let Some(ms) = from_intended_ms {
                         counts.intended += 1;
                         counts.intended_sum_ms += u64::from(ms);

@@ -18,7 +18,7 @@ use crate::scenario::ShapedLoad;
 pub(crate) use socket::take_agent_socket;
 
 /// Version of this protocol.
-pub(crate) const WORKER_PROTOCOL: u32 = 1;
+pub(crate) const WORKER_PROTOCOL: u32 = 2;
 /// Largest frame between an agent and its worker, in bytes.
 const MAX_WORKER_FRAME_BYTES: usize = 64 * 1024 * 1024;
 /// A report is closed when it has this many bytes, and the rest goes into the next.
@@ -168,7 +168,7 @@ pub(crate) fn add_change(kept: &mut UserChange, added: UserChange) {
 /// About how many bytes an interval takes in a frame.
 pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
     /// Names and numbers of the fields.
-    const FIELDS: usize = 400;
+    const FIELDS: usize = 450;
     /// Names and numbers of an error's fields.
     const ERROR_FIELDS: usize = 40;
     let errors: usize = interval
@@ -176,7 +176,13 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
         .iter()
         .map(|error| error.error.len() + ERROR_FIELDS)
         .sum();
-    FIELDS + interval.histogram.len() + interval.intended_histogram.len() + errors
+    let counts = [
+        &interval.histogram,
+        &interval.intended_histogram,
+        &interval.ttfb_histogram,
+        &interval.statuses,
+    ];
+    FIELDS + counts.map(|bytes| bytes.len()).iter().sum::<usize>() + errors
 }
 
 #[cfg(test)]
@@ -310,6 +316,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (1, "2dde1046"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "639419b0"));
     }
 }

@@ -110,6 +110,21 @@ pub(super) fn rate_at(profile: &LoadProfile, at: RunTime) -> f64 {
         .map_or(0.0, |ruling| pieces[ruling].rate_at(at_s))
 }
 
+/// How many iterations are due before a time.
+pub(super) fn arrivals_before(profile: &LoadProfile, at: RunTime) -> u64 {
+    /// What sums of fractions may be off by.
+    const ROUNDING: f64 = 1e-6;
+    let at_s = at.as_micros() as f64 / 1e6;
+    let pieces = pieces(profile);
+    let ruling = pieces.partition_point(|piece| piece.from_s < at_s);
+    let due = ruling.checked_sub(1).map_or(0.0, |ruling| {
+        let piece = &pieces[ruling];
+        piece.integral_at(at_s.min(piece.until_s))
+    });
+    // The first one is due when the integral is 0.
+    (due - ROUNDING).ceil().max(0.0) as u64
+}
+
 /// The intended starts of one worker's iterations: see [`LoadProfile::arrival_times`].
 #[derive(Debug, Clone)]
 pub struct ArrivalTimes {

@@ -132,6 +132,11 @@ impl LoadProfile {
         ArrivalTimes::new(self, worker, workers, from)
     }
 
+    /// How many iterations of the arrival rate are due before this time, over all workers.
+    pub fn arrivals_before(&self, at: RunTime) -> u64 {
+        super::arrivals::arrivals_before(self, at)
+    }
+
     /// When the load is at its greatest for the first time: the arrival rate where there is one, else
     /// the users.
     pub fn peak_at(&self) -> RunTime {

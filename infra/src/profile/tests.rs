@@ -313,6 +313,14 @@ proptest! {
     }
 
     #[test]
+    fn what_is_due_before_a_time_is_counted(profile in any_rates(), at_ms in 0u64..5_000) {
+        let at = us(at_ms * 1_000);
+        let due = profile.arrival_times(0, 1, us(0)).take_while(|arrival| arrival.at < at);
+        // An arrival at that very time may be rounded to either side.
+        prop_assert!(profile.arrivals_before(at).abs_diff(due.count() as u64) <= 1);
+    }
+
+    #[test]
     fn workers_share_the_arrivals(profile in any_rates(), workers in 1u32..5, from_ms in 0u64..4_000) {
         let whole: Vec<_> = profile.arrival_times(0, 1, us(0)).collect();
         prop_assert!(whole.iter().enumerate().all(|(j, arrival)| arrival.index == j as u64));

@@ -90,7 +90,8 @@ pub struct Endpoint {
 }
 
 /// One second of run time, one endpoint, one agent (or worker): the unit of measurement. All response
-/// times in µs.
+/// times in µs. Requests that failed are an interval of their own beside that of the others, so that the numbers of each
+/// are known; agents of earlier versions have them together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IntervalData {
@@ -132,6 +133,15 @@ pub struct IntervalData {
     /// Errors by text.
     #[serde(deserialize_with = "bounded_list::<_, _, { MAX_ERRORS + 1 }>")]
     pub errors: Vec<ErrorCount>,
+    /// Least time to first byte.
+    pub ttfb_min_us: u64,
+    /// Greatest time to first byte.
+    pub ttfb_max_us: u64,
+    /// HDR histogram of them, as `histogram`; empty when there are none, and of agents that do not have it.
+    pub ttfb_histogram: ByteBuf,
+    /// Status codes (0: no answer) with their counts, as a histogram has them after its header; empty of agents that do not
+    /// count them.
+    pub statuses: ByteBuf,
 }
 
 /// How often an error occurred.

@@ -90,6 +90,7 @@ impl BucketCounts {
     }
 
     /// Whether it counts nothing.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -135,6 +136,7 @@ impl BucketCounts {
     }
 
     /// V2 bytes, not compressed; nothing for no counts.
+    #[cfg(test)]
     pub(crate) fn encode(&self) -> Vec<u8> {
         if self.0.is_empty() {
             return Vec::new();
@@ -145,6 +147,7 @@ impl BucketCounts {
     }
 
     /// V2 bytes inside DEFLATE; nothing for no counts.
+    #[cfg(test)]
     pub(crate) fn encode_compressed(&self) -> Vec<u8> {
         if self.0.is_empty() {
             return Vec::new();

@@ -3,6 +3,7 @@
 //! Agents use it too, so it knows neither the store nor the web.
 
 pub(crate) mod arrivals;
+pub(crate) mod distribution;
 pub(crate) mod histogram_codec;
 mod inflate;
 pub(crate) mod interval;

@@ -26,24 +26,26 @@ impl PackedCounts {
     /// Reads and checks either form of the encoding; no bytes are no counts. Whatever length the bytes had (there may be
     /// zeros after the last count, and numbers may be longer than they need be), the shortest is kept.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Extent), HistogramError> {
+        Ok(with_body(bytes, Self::decode_bare)?.unwrap_or_default())
+    }
+
+    /// The same of what comes after the header alone.
+    pub(crate) fn decode_bare(body: &[u8]) -> Result<(Self, Extent), HistogramError> {
         let mut extent = Extent::default();
-        let counts = with_body(bytes, |body| {
-            let mut shortest = 0;
-            let mut next = 0;
-            visit_body(body, |position, count| {
-                shortest += counts_bytes(position - next, count);
-                next = position + 1;
-                extent.total = extent.total.saturating_add(count);
-                let first = extent.ends.map_or(position, |ends| ends.0);
-                extent.ends = Some((first, position));
-            })?;
-            let packed = Self(body.into());
-            if body.len() == shortest {
-                return Ok(packed);
-            }
-            Ok(Self::from(&packed.to_bucket_counts()?))
+        let mut shortest = 0;
+        let mut next = 0;
+        visit_body(body, |position, count| {
+            shortest += counts_bytes(position - next, count);
+            next = position + 1;
+            extent.total = extent.total.saturating_add(count);
+            let first = extent.ends.map_or(position, |ends| ends.0);
+            extent.ends = Some((first, position));
         })?;
-        Ok((counts.unwrap_or_default(), extent))
+        let packed = Self(body.into());
+        if body.len() == shortest {
+            return Ok((packed, extent));
+        }
+        Ok((Self::from(&packed.to_bucket_counts()?), extent))
     }
 
     /// What [`Self::as_bytes`] gave.

@@ -226,6 +226,9 @@ pub(super) fn read(
     scope: &Scope,
 ) -> StoreResult<Vec<ErrorHistory>> {
     let scope = &RowScope::find(connection, run_id, scope)?;
+    if !scope.has_errors() {
+        return Ok(Vec::new());
+    }
     let mut errors = by_number(connection, scope)?;
     let agents = agents(connection, scope.run)?;
     let mut seconds: BTreeMap<i64, (u32, u32)> = BTreeMap::new();

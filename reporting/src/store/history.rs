@@ -11,7 +11,7 @@ use super::integers::from_sql;
 use super::live::endpoints;
 use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Part, Requests, Wanted, users_before};
-use crate::measure::interval::SparseInterval;
+use crate::measure::interval::{Measure, SparseInterval};
 
 /// Some consecutive seconds of a run.
 #[derive(Debug, Default)]
@@ -26,8 +26,8 @@ pub(crate) struct HistorySecond {
     pub(crate) second: u32,
     /// Users active when it was over.
     pub(crate) users: u64,
-    /// Requests that ended in it, by endpoint, of all agents together; without the histograms from the intended start,
-    /// which no history shows.
+    /// Requests that ended in it, by endpoint, of all agents together; with the histograms of response
+    /// times alone: no history shows others.
     pub(crate) intervals: Vec<(Endpoint, SparseInterval)>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn read(
             Part::Interval { endpoint, numbers } => {
                 let of_second = parts.entry(second).or_default();
                 let sum: &mut SparseInterval = of_second.entry(endpoint).or_default();
-                sum.merge(&numbers.response()?);
+                sum.merge(&numbers.only(Measure::Response)?);
             }
             Part::Counts { .. } | Part::Errors { .. } => {}
         }

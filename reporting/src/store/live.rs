@@ -134,6 +134,8 @@ pub(super) struct LiveRun {
     pub(super) rolled: Rolled,
     /// How exactly its agents are kept; none until something is saved of a run that an earlier version began.
     pub(super) grain: Option<Grain>,
+    /// Whether it is noted that successful and failed requests are mixed in some rows.
+    pub(super) may_be_mixed: bool,
     pub(super) recent: RecentRows,
     pub(super) sum: IntervalSum,
     /// Workers by index, as they are stored.
@@ -207,6 +209,7 @@ impl LiveRun {
             started_at: record.started_at,
             rolled: rollup::read_rolled(connection, key)?,
             grain: run_rows::grain(connection, key)?,
+            may_be_mixed: false,
             recent: RecentRows::after(last_second),
             sum: IntervalSum::default(),
             workers: HashMap::new(),
@@ -316,6 +319,18 @@ impl LiveRun {
         run_rows::save_grain(connection, self.key, grain, unknown)?;
         self.grain = Some(grain);
         Ok(grain)
+    }
+
+    /// Notes with the run that successful and failed requests are mixed in some of its rows: an agent of an earlier version
+    /// counts them together.
+    pub(super) fn note_mixed(&mut self, connection: &Connection) -> StoreResult<()> {
+        if !self.may_be_mixed {
+            connection
+                .prepare_cached("UPDATE runs SET may_be_mixed = 1 WHERE run = ?1")?
+                .execute([self.key])?;
+            self.may_be_mixed = true;
+        }
+        Ok(())
     }
 
     /// The endpoint with this number, as [`Self::endpoint_number`] gave it.

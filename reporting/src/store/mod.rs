@@ -9,6 +9,7 @@ mod agent_rows;
 mod agent_set;
 mod backup;
 mod build_rows;
+mod charts;
 mod check_pool;
 mod checked_snapshot;
 mod current_rps;
@@ -61,6 +62,7 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 
+pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};
 pub(crate) use self::delete_run::KeepLimit;

@@ -13,7 +13,7 @@ use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
 use super::rows::{SampleRow, WorkerRow};
 use super::sample_rows::{self, Samples};
-use super::scope::Scope;
+use super::scope::{RowScope, Scope};
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
 use super::{Store, log_rows, notice_rows, run_rows, scope_rows, second_rows};
@@ -358,6 +358,23 @@ impl Store {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let run = run_rows::key_of(connection, &id)?;
             Ok(run_rows::grain(connection, run)? == Some(Grain::Coarse))
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Requests that are not in a scope because it is of one outcome, and how they ended is not known.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn mixed_requests(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<u64, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let scope = RowScope::find(connection, &id, &scope)?;
+            scope_rows::mixed_requests(connection, &scope)
         };
         self.inner.readers.run(query).await
     }

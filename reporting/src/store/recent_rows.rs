@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::measure::interval::PackedInterval;
+use crate::measure::interval::{Outcome, Outcomes, PackedInterval};
 
 /// Most memory of their histograms, over all runs, and how many seconds they are of: results of older ones are rare.
 const MAX_BYTES: usize = 16 << 20;
@@ -13,8 +13,7 @@ const MAX_AHEAD: usize = 4_096;
 /// Rows of single seconds, all agents together, of the newest seconds of a run.
 #[derive(Debug)]
 pub(super) struct RecentRows {
-    /// By second and endpoint.
-    rows: BTreeMap<(u32, i64), PackedInterval>,
+    rows: BTreeMap<RecentPlace, PackedInterval>,
     bytes: usize,
     /// What they may have.
     most_bytes: usize,
@@ -22,6 +21,14 @@ pub(super) struct RecentRows {
     from: u32,
     /// But for these seconds, which were ahead of the run when results of them came.
     ahead: BTreeSet<u32>,
+}
+
+/// Which row: second, endpoint and how its requests ended.
+pub(super) type RecentPlace = (u32, i64, Outcomes);
+
+/// The place before all of these seconds.
+fn before(second: u32) -> RecentPlace {
+    (second, i64::MIN, Outcomes::All(Outcome::Ok))
 }
 
 /// What is known of a row.
@@ -60,11 +67,12 @@ impl RecentRows {
     }
 
     /// What is known of a row.
-    pub(super) fn get(&self, second: u32, endpoint: i64) -> RecentRow<'_> {
+    pub(super) fn get(&self, place: RecentPlace) -> RecentRow<'_> {
+        let second = place.0;
         if second < self.from || self.ahead.contains(&second) {
             return RecentRow::Unknown;
         }
-        match self.rows.get(&(second, endpoint)) {
+        match self.rows.get(&place) {
             Some(row) => RecentRow::Stored(row),
             None => RecentRow::Missing,
         }
@@ -72,12 +80,14 @@ impl RecentRows {
 
     /// A row was stored so, in a run that has come to the second `now`. One of a later second would push out those that
     /// the other agents add to.
-    pub(super) fn set(&mut self, second: u32, endpoint: i64, row: PackedInterval, now: u32) {
+    pub(super) fn set(&mut self, place: RecentPlace, row: PackedInterval, now: u32) {
+        let second = place.0;
         if second < self.from || self.ahead.contains(&second) {
             return;
         }
-        let mut of_second = self.rows.range((second, i64::MIN)..=(second, i64::MAX));
-        if second > now && of_second.next().is_none() {
+        let next = self.rows.range(before(second)..).next();
+        let is_first = next.is_none_or(|(place, _)| place.0 > second);
+        if second > now && is_first {
             self.ahead.insert(second);
             if self.ahead.len() > MAX_AHEAD {
                 let most_bytes = self.most_bytes;
@@ -89,29 +99,29 @@ impl RecentRows {
             return;
         }
         self.bytes += row.memory();
-        if let Some(before) = self.rows.insert((second, endpoint), row) {
+        if let Some(before) = self.rows.insert(place, row) {
             self.bytes -= before.memory();
         }
         self.leave_oldest();
     }
 
     fn leave_oldest(&mut self) {
-        while let Some(((oldest, _), (newest, _))) = self.ends()
+        while let Some((oldest, newest)) = self.ends()
             && (self.bytes > self.most_bytes || newest - oldest >= MAX_SECONDS)
         {
             self.from = oldest.saturating_add(1);
-            let kept = self.rows.split_off(&(self.from, i64::MIN));
+            let kept = self.rows.split_off(&before(self.from));
             let left = std::mem::replace(&mut self.rows, kept);
             self.bytes -= left.values().map(PackedInterval::memory).sum::<usize>();
             self.ahead = self.ahead.split_off(&self.from);
         }
     }
 
-    /// The places of the first and the last row.
-    fn ends(&self) -> Option<((u32, i64), (u32, i64))> {
+    /// The seconds of the first and the last row.
+    fn ends(&self) -> Option<(u32, u32)> {
         Some((
-            *self.rows.first_key_value()?.0,
-            *self.rows.last_key_value()?.0,
+            self.rows.first_key_value()?.0.0,
+            self.rows.last_key_value()?.0.0,
         ))
     }
 }
@@ -129,23 +139,27 @@ mod tests {
         PackedInterval::from(&SparseInterval::from(&interval))
     }
 
+    fn at(second: u32, endpoint: i64) -> RecentPlace {
+        (second, endpoint, Outcomes::All(Outcome::Ok))
+    }
+
     #[test]
     fn what_is_older_than_what_is_kept_is_unknown() {
         let mut rows = RecentRows::after(Some(9));
-        assert_eq!(rows.get(9, 0), RecentRow::Unknown);
-        assert_eq!(rows.get(10, 0), RecentRow::Missing);
-        rows.set(9, 0, row(), 9);
-        assert_eq!(rows.get(9, 0), RecentRow::Unknown);
+        assert_eq!(rows.get(at(9, 0)), RecentRow::Unknown);
+        assert_eq!(rows.get(at(10, 0)), RecentRow::Missing);
+        rows.set(at(9, 0), row(), 9);
+        assert_eq!(rows.get(at(9, 0)), RecentRow::Unknown);
         for endpoint in [0, 1] {
-            rows.set(10, endpoint, row(), 10);
-            rows.set(10, endpoint, row(), 10);
+            rows.set(at(10, endpoint), row(), 10);
+            rows.set(at(10, endpoint), row(), 10);
         }
-        assert_eq!(rows.get(10, 1), RecentRow::Stored(&row()));
+        assert_eq!(rows.get(at(10, 1)), RecentRow::Stored(&row()));
         assert_eq!(rows.bytes, 2 * row().memory());
         let later = 10 + MAX_SECONDS;
-        rows.set(later, 0, row(), later);
-        assert_eq!(rows.get(10, 0), RecentRow::Unknown);
-        assert_eq!(rows.get(11, 0), RecentRow::Missing);
+        rows.set(at(later, 0), row(), later);
+        assert_eq!(rows.get(at(10, 0)), RecentRow::Unknown);
+        assert_eq!(rows.get(at(11, 0)), RecentRow::Missing);
         assert_eq!(rows.bytes, row().memory());
     }
 
@@ -156,40 +170,40 @@ mod tests {
         let endpoints = i64::try_from(most / 2 + 1).unwrap();
         for second in 0..3 {
             for endpoint in 0..endpoints {
-                rows.set(second, endpoint, row(), second);
+                rows.set(at(second, endpoint), row(), second);
                 assert!(rows.bytes <= MAX_BYTES);
             }
         }
-        assert_eq!(rows.get(1, 0), RecentRow::Unknown);
-        assert_eq!(rows.get(2, 0), RecentRow::Stored(&row()));
+        assert_eq!(rows.get(at(1, 0)), RecentRow::Unknown);
+        assert_eq!(rows.get(at(2, 0)), RecentRow::Stored(&row()));
         rows.share_between(4);
         assert!(rows.bytes <= MAX_BYTES / 4);
-        assert_eq!(rows.get(2, 0), RecentRow::Unknown);
-        rows.set(3, 0, row(), 3);
-        assert_eq!(rows.get(3, 0), RecentRow::Stored(&row()));
+        assert_eq!(rows.get(at(2, 0)), RecentRow::Unknown);
+        rows.set(at(3, 0), row(), 3);
+        assert_eq!(rows.get(at(3, 0)), RecentRow::Stored(&row()));
     }
 
     #[test]
     fn a_second_ahead_of_the_run_pushes_out_no_other_and_is_never_taken_to_be_missing() {
         const HOUR: u32 = 3_600;
         let mut rows = RecentRows::after(None);
-        rows.set(1, 0, row(), 1);
-        rows.set(HOUR, 0, row(), 1);
-        assert_eq!(rows.get(1, 0), RecentRow::Stored(&row()));
-        assert_eq!(rows.get(HOUR, 0), RecentRow::Unknown);
+        rows.set(at(1, 0), row(), 1);
+        rows.set(at(HOUR, 0), row(), 1);
+        assert_eq!(rows.get(at(1, 0)), RecentRow::Stored(&row()));
+        assert_eq!(rows.get(at(HOUR, 0)), RecentRow::Unknown);
         // When the run is there, too.
-        rows.set(HOUR, 1, row(), HOUR);
-        rows.set(HOUR + 1, 0, row(), HOUR + 1);
-        assert_eq!(rows.get(HOUR, 0), RecentRow::Unknown);
-        assert_eq!(rows.get(HOUR, 1), RecentRow::Unknown);
+        rows.set(at(HOUR, 1), row(), HOUR);
+        rows.set(at(HOUR + 1, 0), row(), HOUR + 1);
+        assert_eq!(rows.get(at(HOUR, 0)), RecentRow::Unknown);
+        assert_eq!(rows.get(at(HOUR, 1)), RecentRow::Unknown);
         for second in 2 * HOUR.. {
-            rows.set(second, 0, row(), HOUR + 1);
-            assert_eq!(rows.get(second, 0), RecentRow::Unknown);
+            rows.set(at(second, 0), row(), HOUR + 1);
+            assert_eq!(rows.get(at(second, 0)), RecentRow::Unknown);
             if rows.ahead.is_empty() {
                 break;
             }
             assert!(rows.ahead.len() <= MAX_AHEAD);
         }
-        assert_eq!(rows.get(HOUR + 2, 0), RecentRow::Unknown);
+        assert_eq!(rows.get(at(HOUR + 2, 0)), RecentRow::Unknown);
     }
 }

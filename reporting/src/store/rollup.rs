@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreResult;
 use super::integers::{small_from_sql, to_sql};
-use super::recent_rows::{RecentRow, RecentRows};
-use super::stored_interval::{self, ALL_AGENTS, INTERVAL_COLUMNS, Place};
+use super::recent_rows::{RecentPlace, RecentRow, RecentRows};
+use super::stored_interval::{self, INTERVAL_COLUMNS, Place, all_agents};
 use crate::measure::interval::{IntervalSum, PackedInterval};
 use crate::measure::windows::{NOTHING_ROLLED, Rolled, bucket_of, width};
 
@@ -33,8 +33,8 @@ pub(super) fn read_rolled(connection: &Connection, run: i64) -> StoreResult<Roll
     Ok(rolled)
 }
 
-/// What is added to a run, all agents together, by second and endpoint.
-pub(super) type Added = BTreeMap<(u32, i64), PackedInterval>;
+/// What is added to a run, all agents together.
+pub(super) type Added = BTreeMap<RecentPlace, PackedInterval>;
 
 /// Adds intervals to the rows of their seconds, and to those of longer stretches that are there already. The run has
 /// come to the second `now`.
@@ -46,27 +46,27 @@ pub(super) fn add(
     added: &Added,
     sum: &mut IntervalSum,
 ) -> StoreResult<()> {
-    for ((second, endpoint), interval) in added {
-        let place = (*second, *endpoint, ALL_AGENTS);
+    for (added_at, interval) in added {
+        let (second, endpoint, outcomes) = *added_at;
+        let place = (second, endpoint, all_agents(outcomes));
         sum.add(interval)?;
-        match recent.get(*second, *endpoint) {
+        match recent.get(*added_at) {
             RecentRow::Stored(row) => sum.add(row)?,
             RecentRow::Missing => {}
             RecentRow::Unknown => add_stored(connection, run, 0, place, sum)?,
         }
         let row = sum.take();
         stored_interval::write(connection, run, 0, place, &row)?;
-        recent.set(*second, *endpoint, row, now);
+        recent.set(*added_at, row, now);
     }
     for (level, until) in rolled.iter().enumerate().skip(1) {
-        let late = added.iter().filter(|((second, _), _)| second < until);
-        let mut buckets: BTreeMap<(u32, i64), Vec<&PackedInterval>> = BTreeMap::new();
-        for ((second, endpoint), interval) in late {
-            let place = (bucket_of(*second, level), *endpoint);
+        let late = added.iter().filter(|((second, ..), _)| second < until);
+        let mut buckets: BTreeMap<Place, Vec<&PackedInterval>> = BTreeMap::new();
+        for ((second, endpoint, outcomes), interval) in late {
+            let place = (bucket_of(*second, level), *endpoint, all_agents(*outcomes));
             buckets.entry(place).or_default().push(interval);
         }
-        for ((bucket, endpoint), intervals) in buckets {
-            let place = (bucket, endpoint, ALL_AGENTS);
+        for (place, intervals) in buckets {
             for interval in intervals {
                 sum.add(interval)?;
             }
@@ -170,7 +170,7 @@ fn roll_bucket(
             parts.push((of, stored_interval::read(row, 2)?));
         }
     }
-    // Rows of single agents are those that an earlier version saved.
+    // Rows of single agents are those that an earlier version saved; those of all agents differ by outcome.
     parts.sort_by_key(|(of, _)| *of);
     for parts in parts.chunk_by(|one, other| one.0 == other.0) {
         for (_, interval) in parts {

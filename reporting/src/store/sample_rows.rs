@@ -214,7 +214,8 @@ fn of_rows(
             let second = u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX);
             let endpoint = i64::from(sample.endpoint);
             let is_of_agent = scope.agents().is_empty() || scope.agents().contains(&sample.agent);
-            seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent
+            let has_outcome = scope.has_outcome(1, u64::from(sample.failed));
+            seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent && has_outcome
         });
         samples.extend(of_row);
     }

@@ -9,12 +9,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::{StoreResult, UnknownAgentName, UnknownEndpoint};
 use super::live::{LastSeconds, last_seconds};
 use super::run_rows::key_of;
+use crate::measure::interval::{Outcome, Outcomes};
 use crate::measure::windows::{LEVELS, width};
 
 /// Which part of a run a number is about. The whole run is the default.
 ///
-/// Users, iterations of an arrival rate, log lines and workers belong to no endpoint: an endpoint leaves them as
-/// they are.
+/// Users, iterations of an arrival rate, log lines and workers belong to no endpoint and have no outcome: these leave them
+/// as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// Only these seconds of run time.
@@ -23,6 +24,9 @@ pub struct Scope {
     pub endpoint: Option<Endpoint>,
     /// Only what the agent of this name measured.
     pub agent: Option<String>,
+    /// Only requests that ended so, and of errors those of failed requests and tasks. Requests that an earlier version
+    /// counted together with others of which they cannot be told apart are not in it.
+    pub outcome: Option<Outcome>,
 }
 
 /// Seconds of run time, at least one.
@@ -118,6 +122,10 @@ pub(super) struct RowScope {
     pub(super) agent: Option<String>,
     /// The second by which the rows of longer stretches of agents were made.
     pub(super) rolled_by: Option<u32>,
+    /// How requests ended.
+    pub(super) outcome: Option<Outcome>,
+    /// Whether successful and failed requests may be mixed in some rows of the run.
+    pub(super) may_be_mixed: bool,
     /// Numbers of the agents of that name, where they are not the only ones.
     agents: Vec<i64>,
     /// Whether rows of single agents are among those of all agents together, as earlier versions saved them.
@@ -169,14 +177,45 @@ impl RowScope {
             endpoint,
             agent: scope.agent.clone(),
             rolled_by,
+            outcome: scope.outcome,
+            may_be_mixed: may_be_mixed(connection, run)?,
             has_agent_rows: !agents.is_empty() && has_agent_rows(connection, run)?,
             agents,
         })
     }
 
-    /// Whether rows of all endpoints and agents together can be read.
+    /// The same with another outcome.
+    pub(super) fn with_outcome(&self, outcome: Option<Outcome>) -> Self {
+        Self {
+            outcome,
+            ..self.clone()
+        }
+    }
+
+    /// Whether rows of all endpoints and agents together can be read, which say how many requests failed.
     pub(super) fn has_no_filter(&self) -> bool {
-        self.endpoint.is_none() && self.agents.is_empty()
+        let has_outcomes = self.outcome.is_none() || !self.may_be_mixed;
+        self.endpoint.is_none() && self.agents.is_empty() && has_outcomes
+    }
+
+    /// Whether requests of which so many failed are in it, all of them.
+    pub(super) fn has_outcome(&self, requests: u64, failures: u64) -> bool {
+        let outcomes = Outcomes::of(requests, failures);
+        self.outcome.is_none_or(|outcome| outcomes.are(outcome))
+    }
+
+    /// Of requests of all outcomes, and how many of them failed, those in it.
+    pub(super) fn part_of(&self, (requests, failures): (u64, u64)) -> (u64, u64) {
+        match self.outcome {
+            None => (requests, failures),
+            Some(Outcome::Ok) => (requests.saturating_sub(failures), 0),
+            Some(Outcome::Failed) => (failures, failures),
+        }
+    }
+
+    /// Whether errors are in it.
+    pub(super) fn has_errors(&self) -> bool {
+        self.outcome != Some(Outcome::Ok)
     }
 
     /// Whether an endpoint is in it.
@@ -230,6 +269,13 @@ fn agents_of_name(connection: &Connection, run: i64, name: &str) -> StoreResult<
 fn has_agent_rows(connection: &Connection, run: i64) -> StoreResult<bool> {
     Ok(connection
         .prepare_cached("SELECT has_agent_rows FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?)
+}
+
+/// Whether successful and failed requests may be mixed in some rows of a run, as earlier versions counted them.
+fn may_be_mixed(connection: &Connection, run: i64) -> StoreResult<bool> {
+    Ok(connection
+        .prepare_cached("SELECT may_be_mixed FROM runs WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?)
 }
 

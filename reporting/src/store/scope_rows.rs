@@ -7,15 +7,14 @@ use std::ops::Range;
 use greylag_infra::RunId;
 use rusqlite::{Connection, Row, params};
 
-use super::agent_rows::{self, RowInterval, UserSums};
+use super::agent_rows::{self, PackedRow, RowInterval, UserSums};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
 use super::scope::{AGENT, RowScope, Scope};
 use super::stored_interval::{self, INTERVAL_COLUMNS};
 use super::{error_rows, lost_users, second_rows};
-use crate::measure::histogram_codec::BucketCounts;
-use crate::measure::interval::{IntervalSum, SparseInterval, Sums};
+use crate::measure::interval::{IntervalSum, Measure, Outcome, SparseInterval, Sums};
 use crate::measure::packed_counts::{PackedCounts, Precision};
 use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose, width, within_a_step};
 
@@ -74,27 +73,46 @@ impl Numbers<'_> {
         match self {
             Self::Together(row, first) => stored_interval::add(sum, row, *first),
             Self::OfAgent(interval) => {
-                let RowInterval {
-                    sums,
-                    response,
-                    intended,
-                    ..
-                } = interval;
-                Ok(sum.add_parts(sums, response, intended, Precision::Full)?)
+                let RowInterval { sums, counts, .. } = interval;
+                Ok(sum.add_parts(sums, counts, Precision::Full)?)
             }
         }
     }
 
-    /// All of it but the histogram from the intended start.
-    pub(super) fn response(&self) -> StoreResult<SparseInterval> {
+    /// Adds its numbers and the counts of one measure to a sum.
+    pub(super) fn add_only_to(&self, measure: Measure, sum: &mut IntervalSum) -> StoreResult<()> {
         match self {
-            Self::Together(row, first) => stored_interval::read_response(row, *first),
-            Self::OfAgent(interval) => Ok(SparseInterval {
-                sums: interval.sums,
-                response: PackedCounts::from_bytes(interval.response).to_bucket_counts()?,
-                intended: BucketCounts::default(),
-            }),
+            Self::Together(row, first) => stored_interval::add_only(sum, row, *first, measure),
+            Self::OfAgent(interval) => {
+                let counts = interval.counts.only(measure);
+                Ok(sum.add_parts(&interval.sums, &counts, Precision::Full)?)
+            }
         }
+    }
+
+    /// Its sums and the counts of one measure.
+    pub(super) fn only(&self, measure: Measure) -> StoreResult<SparseInterval> {
+        match self {
+            Self::Together(row, first) => stored_interval::read_only(row, *first, measure),
+            Self::OfAgent(interval) => {
+                let mut only = SparseInterval {
+                    sums: interval.sums,
+                    ..SparseInterval::default()
+                };
+                let counts = PackedCounts::from_bytes(interval.counts[measure]);
+                only.counts[measure] = counts.to_bucket_counts()?;
+                Ok(only)
+            }
+        }
+    }
+
+    /// Whether it is in a scope as far as that is about outcomes.
+    fn is_in(&self, scope: &RowScope) -> StoreResult<bool> {
+        if scope.outcome.is_none() {
+            return Ok(true);
+        }
+        let sums = self.sums()?;
+        Ok(scope.has_outcome(sums.requests(), sums.failures))
     }
 }
 
@@ -109,6 +127,10 @@ pub(super) fn visit(
     mut visit: impl FnMut(u32, Part<'_>) -> StoreResult<()>,
 ) -> StoreResult<()> {
     let visit = &mut visit;
+    let wanted = Wanted {
+        errors: wanted.errors && scope.has_errors(),
+        ..wanted
+    };
     if wanted.users {
         lost_users::visit(connection, scope, seconds.clone(), |second, users| {
             visit(second, Part::Users(users))
@@ -129,22 +151,36 @@ pub(super) fn visit(
         match wanted.requests {
             Requests::Nothing => Ok(()),
             Requests::Counts => {
-                let (requests, failures) = row.counts(scope.endpoint)?;
+                let (mut requests, mut failures) = (0_u64, 0_u64);
+                visit_of_agent(scope, row, |_, numbers| {
+                    let sums = numbers.sums()?;
+                    requests = requests.saturating_add(sums.requests());
+                    failures = failures.saturating_add(sums.failures);
+                    Ok(())
+                })?;
                 visit(second, Part::Counts { requests, failures })
             }
-            Requests::Intervals => {
-                for interval in row.intervals() {
-                    let interval = interval?;
-                    let endpoint = interval.endpoint;
-                    if scope.has_endpoint(endpoint) {
-                        let numbers = Numbers::OfAgent(interval);
-                        visit(second, Part::Interval { endpoint, numbers })?;
-                    }
-                }
-                Ok(())
-            }
+            Requests::Intervals => visit_of_agent(scope, row, |endpoint, numbers| {
+                visit(second, Part::Interval { endpoint, numbers })
+            }),
         }
     })
+}
+
+/// Gives `visit` the intervals of an agent's row that are in a scope.
+fn visit_of_agent<'a>(
+    scope: &RowScope,
+    row: &'a PackedRow<'_>,
+    mut visit: impl FnMut(i64, Numbers<'a>) -> StoreResult<()>,
+) -> StoreResult<()> {
+    for interval in row.intervals() {
+        let interval = interval?;
+        let (endpoint, numbers) = (interval.endpoint, Numbers::OfAgent(interval));
+        if scope.has_endpoint(endpoint) && numbers.is_in(scope)? {
+            visit(endpoint, numbers)?;
+        }
+    }
+    Ok(())
 }
 
 /// The rows that are of all agents together, or were saved by earlier versions.
@@ -165,7 +201,7 @@ fn visit_common(
             if !all_endpoints {
                 return Ok(());
             }
-            let (requests, failures) = (sum.requests, sum.failures);
+            let (requests, failures) = scope.part_of((sum.requests, sum.failures));
             visit(second, Part::Counts { requests, failures })
         })?;
     }
@@ -188,6 +224,9 @@ fn visit_common(
             let columns = "requests, failures";
             visit_intervals(connection, scope, seconds, step, columns, |second, row| {
                 let (requests, failures) = (from_sql(row.get(2)?), from_sql(row.get(3)?));
+                if !scope.has_outcome(requests, failures) {
+                    return Ok(());
+                }
                 visit(second, Part::Counts { requests, failures })
             })
         }
@@ -195,6 +234,9 @@ fn visit_common(
             let columns = &INTERVAL_COLUMNS;
             visit_intervals(connection, scope, seconds, step, columns, |second, row| {
                 let (endpoint, numbers) = (row.get(1)?, Numbers::Together(row, 2));
+                if !numbers.is_in(scope)? {
+                    return Ok(());
+                }
                 visit(second, Part::Interval { endpoint, numbers })
             })
         }
@@ -270,6 +312,16 @@ pub(super) fn users_before(
 pub(super) fn users_active(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
     let scope = RowScope::find(connection, run_id, &Scope::default())?;
     Ok(from_sql(users_before(connection, &scope, scope.to)?))
+}
+
+/// Requests that are not in a scope because it is of one outcome, and how they ended is not known.
+pub(super) fn mixed_requests(connection: &Connection, scope: &RowScope) -> StoreResult<u64> {
+    if scope.outcome.is_none() || !scope.may_be_mixed {
+        return Ok(0);
+    }
+    let of = |outcome| requests(connection, &scope.with_outcome(outcome));
+    let told_apart = of(Some(Outcome::Ok))?.saturating_add(of(Some(Outcome::Failed))?);
+    Ok(of(None)?.saturating_sub(told_apart))
 }
 
 /// All requests of a scope.

@@ -8,11 +8,10 @@ use rusqlite::{Connection, Row};
 
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
-use crate::measure::histogram_codec::BucketCounts;
 use crate::measure::interval::{
-    IntervalSum, NUMBER_NAMES, NUMBERS, PackedInterval, SparseInterval, Sums,
+    IntervalSum, MEASURE_NAMES, MEASURES, Measure, NUMBER_NAMES, NUMBERS, Outcome, Outcomes,
+    PackedInterval, PerMeasure, SparseInterval, Sums,
 };
-use crate::measure::packed_counts::PackedCounts;
 
 /// Which row of a run and level: first second, endpoint and agent.
 pub(super) type Place = (u32, i64, i64);
@@ -20,17 +19,25 @@ pub(super) type Place = (u32, i64, i64);
 /// In the column of the agent: all agents together. Versions before had rows of each agent.
 pub(super) const ALL_AGENTS: i64 = -1;
 
+/// In the column of the agent of an interval: all agents together, requests that ended so. Rows of mixed outcomes have the
+/// number that versions before had for all of them, so that what they saved is added to.
+pub(super) fn all_agents(outcomes: Outcomes) -> i64 {
+    match outcomes {
+        Outcomes::Mixed => ALL_AGENTS,
+        Outcomes::All(Outcome::Ok) => -2,
+        Outcomes::All(Outcome::Failed) => -3,
+    }
+}
+
 /// The columns of a place.
 const KEY: [&str; 5] = ["run", "level", "bucket", "endpoint", "agent"];
-/// The columns after the numbers.
-const HISTOGRAMS: [&str; 2] = ["histogram", "intended_histogram"];
 
 /// The columns that are not the key, in the order in which they are read and written.
 pub(super) static INTERVAL_COLUMNS: LazyLock<String> =
-    LazyLock::new(|| [&NUMBER_NAMES[..], &HISTOGRAMS].concat().join(", "));
+    LazyLock::new(|| [&NUMBER_NAMES[..], &MEASURE_NAMES].concat().join(", "));
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let places = ["?"; KEY.len() + NUMBERS + HISTOGRAMS.len()].join(", ");
+    let places = ["?"; KEY.len() + NUMBERS + MEASURES].join(", ");
     format!(
         "INSERT OR REPLACE INTO intervals ({}, {}) VALUES ({places})",
         KEY.join(", "),
@@ -43,26 +50,47 @@ const COMPRESSED_ABOVE_BYTES: usize = 256;
 
 /// Reads [`INTERVAL_COLUMNS`] beginning at column `first`.
 pub(super) fn read(row: &Row<'_>, first: usize) -> StoreResult<PackedInterval> {
+    let counts = blobs(row, first)?;
     Ok(PackedInterval {
-        sums: sums(row, first)?,
-        response: counts(row, first + NUMBERS)?,
-        intended: counts(row, first + NUMBERS + 1)?,
+        sums: measured_sums(row, first, &counts)?,
+        counts: PerMeasure::try_from_fn(|measure| {
+            let decoded = measure.decode(counts[measure]);
+            decoded.map(|(counts, _)| counts)
+        })?,
     })
 }
 
 /// Adds [`INTERVAL_COLUMNS`] beginning at column `first` to a sum.
 pub(super) fn add(sum: &mut IntervalSum, row: &Row<'_>, first: usize) -> StoreResult<()> {
-    let (response, intended) = (blob(row, first + NUMBERS)?, blob(row, first + NUMBERS + 1)?);
-    Ok(sum.add_encoded(&sums(row, first)?, response, intended)?)
+    let counts = blobs(row, first)?;
+    Ok(sum.add_encoded(&measured_sums(row, first, &counts)?, &counts)?)
 }
 
-/// Reads [`INTERVAL_COLUMNS`] beginning at column `first` without the histogram from the intended start.
-pub(super) fn read_response(row: &Row<'_>, first: usize) -> StoreResult<SparseInterval> {
-    Ok(SparseInterval {
-        sums: sums(row, first)?,
-        response: BucketCounts::decode(blob(row, first + NUMBERS)?)?,
-        intended: BucketCounts::default(),
-    })
+/// Adds [`INTERVAL_COLUMNS`] beginning at column `first` to a sum with the counts of one measure only.
+pub(super) fn add_only(
+    sum: &mut IntervalSum,
+    row: &Row<'_>,
+    first: usize,
+    measure: Measure,
+) -> StoreResult<()> {
+    let counts = blobs(row, first)?;
+    let sums = measured_sums(row, first, &counts)?;
+    Ok(sum.add_encoded(&sums, &counts.only(measure))?)
+}
+
+/// Reads [`INTERVAL_COLUMNS`] beginning at column `first` with the counts of one measure only.
+pub(super) fn read_only(
+    row: &Row<'_>,
+    first: usize,
+    measure: Measure,
+) -> StoreResult<SparseInterval> {
+    let counts = blobs(row, first)?;
+    let mut only = SparseInterval {
+        sums: measured_sums(row, first, &counts)?,
+        ..SparseInterval::default()
+    };
+    only.counts[measure] = measure.decode(counts[measure])?.0.to_bucket_counts()?;
+    Ok(only)
 }
 
 /// Reads the numbers of [`INTERVAL_COLUMNS`] beginning at column `first`.
@@ -74,8 +102,12 @@ pub(super) fn sums(row: &Row<'_>, first: usize) -> StoreResult<Sums> {
     Ok(Sums::from_numbers(numbers))
 }
 
-fn counts(row: &Row<'_>, column: usize) -> StoreResult<PackedCounts> {
-    Ok(PackedCounts::decode(blob(row, column)?)?.0)
+fn measured_sums(row: &Row<'_>, first: usize, counts: &PerMeasure<&[u8]>) -> StoreResult<Sums> {
+    Ok(sums(row, first)?.measured(!counts[Measure::FirstByte].is_empty()))
+}
+
+fn blobs<'a>(row: &'a Row<'_>, first: usize) -> StoreResult<PerMeasure<&'a [u8]>> {
+    PerMeasure::try_from_fn(|measure| blob(row, first + NUMBERS + measure as usize))
 }
 
 fn blob<'a>(row: &'a Row<'_>, column: usize) -> StoreResult<&'a [u8]> {
@@ -99,29 +131,20 @@ pub(super) fn write(
         agent,
     ];
     let numbers = interval.sums.numbers().map(to_sql);
-    let histograms = [
-        encode(&interval.response, level),
-        encode(&interval.intended, level),
-    ];
+    let counts = interval.counts.iter().map(|(measure, counts)| {
+        // The larger ones of level 0, where most of the space goes; the others are read several times as fast.
+        let compress = level == 0 && counts.as_bytes().len() > COMPRESSED_ABOVE_BYTES;
+        measure.encode(counts, compress)
+    });
     let mut statement = connection.prepare_cached(&INSERT)?;
     for (position, value) in (1..).zip(key.into_iter().chain(numbers)) {
         statement.raw_bind_parameter(position, value)?;
     }
-    for (position, bytes) in (1 + KEY.len() + NUMBERS..).zip(histograms) {
+    for (position, bytes) in (1 + KEY.len() + NUMBERS..).zip(counts) {
         statement.raw_bind_parameter(position, bytes)?;
     }
     statement.raw_execute()?;
     Ok(())
-}
-
-/// The larger ones of level 0 compressed, where most of the space goes; the others plain, which are read several
-/// times as fast.
-fn encode(counts: &PackedCounts, level: usize) -> Vec<u8> {
-    if level > 0 || counts.as_bytes().len() <= COMPRESSED_ABOVE_BYTES {
-        counts.encode()
-    } else {
-        counts.encode_compressed()
-    }
 }
 
 #[cfg(test)]
@@ -130,6 +153,7 @@ mod tests {
 
     use super::super::schema::migrate;
     use super::*;
+    use crate::measure::histogram_codec::BucketCounts;
     use crate::measure::interval::Interval;
 
     /// An interval whose histograms are large enough to be compressed.
@@ -139,6 +163,7 @@ mod tests {
             let time = Duration::from_micros(100 + step * 7);
             interval.record(time, Some(time), 10, None);
             interval.record_intended(time * 2);
+            interval.count_status(Some(200));
         }
         interval
     }
@@ -159,10 +184,14 @@ mod tests {
             let mut rows = statement.query([]).unwrap();
             let row = rows.next().unwrap().unwrap();
             assert_eq!(read(row, 0).unwrap(), packed);
-            let response = read_response(row, 0).unwrap();
-            assert_eq!(response.sums, sparse.sums);
-            assert_eq!(response.response, sparse.response);
-            assert_eq!(response.intended, BucketCounts::default());
+            for measure in Measure::ALL {
+                let only = read_only(row, 0, measure).unwrap();
+                assert_eq!(only.sums, sparse.sums);
+                for (other, counts) in only.counts.iter() {
+                    let expected = (other == measure).then_some(&sparse.counts[measure]);
+                    assert_eq!(counts, expected.unwrap_or(&BucketCounts::default()));
+                }
+            }
             let mut sum = IntervalSum::default();
             add(&mut sum, row, 0).unwrap();
             assert_eq!(sum.take(), packed);

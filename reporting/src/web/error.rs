@@ -13,6 +13,7 @@ use greylag_infra::{ChangeRefused, InfrastructureError, RunId, StopRefused};
 
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
+use super::api::ChartError;
 use super::requests::invalid_change::InvalidChange;
 use super::requests::scope_error::{KnownAgents, ScopeError};
 use super::requests::start_error::StartError;
@@ -39,6 +40,8 @@ pub(super) enum WebError {
     NoSuchAsset,
     #[error("the file was not found; available: stats, failures, exceptions and stats_history")]
     NoSuchCsvFile,
+    #[error(transparent)]
+    Chart(#[from] ChartError),
     #[error("run `{0}` was not found; the front page lists all runs")]
     NoSuchRun(RunId),
     #[error("this method is not allowed here; the Allow header lists those that are")]
@@ -154,6 +157,7 @@ impl WebError {
             | Self::NoSuchAsset
             | Self::NoSuchRun(_)
             | Self::NoSuchCsvFile
+            | Self::Chart(ChartError::NoSuchChart)
             | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
             | Self::RevokeToken(RevokeTokenError::Unknown(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
@@ -225,11 +229,13 @@ impl WebError {
             )
             | Self::Step { .. }
             | Self::HalfADot
+            | Self::Chart(ChartError::NotTimes(_))
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)
                 | ScopeError::NoResults
-                | ScopeError::BeyondTheEnd { .. },
+                | ScopeError::BeyondTheEnd { .. }
+                | ScopeError::NotAnOutcome(_),
             )
             | Self::ChangeUsers(ChangeUsersError::Refused(_))
             | Self::CreateInfrastructure(CreateInfrastructureError::Refused(

@@ -17,6 +17,7 @@ mod render_errors;
 pub(crate) mod requests;
 mod router;
 mod server;
+mod shared_answers;
 mod state;
 mod tls;
 

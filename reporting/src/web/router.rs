@@ -82,6 +82,8 @@ pub fn router(
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))
+        .route("/api/v1/runs/{id}/charts/{chart}", get(api::chart))
+        .route("/api/v1/runs/{id}/distribution", get(api::distribution))
         .route("/api/v1/runs/{id}/tables", get(api::tables))
         .route("/api/v1/runs/{id}/log", get(api::log))
         .route("/api/v1/runs/{id}/log/lines", get(api::log_lines))

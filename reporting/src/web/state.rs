@@ -15,6 +15,7 @@ use super::error::WebError;
 use super::live::{FollowedRuns, FrontChanges};
 use super::pages::FrontQuery;
 use super::recent_answers::RecentAnswers;
+use super::shared_answers::SharedAnswers;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
 use crate::store::Scope;
@@ -39,6 +40,8 @@ pub(super) struct WebState {
     pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
     /// What pages show of parts of runs.
     pub(super) run_parts: Arc<RecentAnswers<(RunId, Scope), Bytes>>,
+    /// Charts, which all who look at a run ask for every other second.
+    pub(super) charts: Arc<SharedAnswers>,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
     /// Whether programs may be uploaded, and run by agents.
@@ -70,6 +73,7 @@ impl WebState {
             front_pages: Arc::default(),
             tables: Arc::default(),
             run_parts: Arc::default(),
+            charts: Arc::default(),
             public: Arc::new(public),
             accept_uploads,
             start_form: Arc::new(start_form),

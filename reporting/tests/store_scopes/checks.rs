@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use greylag_infra::protocol::Endpoint;
-use greylag_reporting::{Arrivals, RunTotals, Store, Summary, Sums};
+use greylag_reporting::{Arrivals, Measure, RunTotals, Store, Summary, Sums};
 
 use crate::events::{
-    ERRORS, Event, NOW, Part, arrivals_of, endpoints, intended_us, is_first_byte_only, line_of,
+    ERRORS, Event, NOW, Part, arrivals_of, counted_status, endpoints, intended_us,
+    is_first_byte_only, line_of,
 };
 
 /// What a part of a run must hold of one endpoint.
@@ -15,6 +16,7 @@ struct Sum {
     responses: Vec<u64>,
     intended: Vec<u64>,
     first_byte_only: u64,
+    statuses: BTreeMap<u64, u64>,
     failures: u64,
     errors: BTreeMap<String, u64>,
 }
@@ -38,6 +40,11 @@ pub(crate) fn check_totals(totals: &RunTotals, events: &[Event], part: Part) {
         sum.intended
             .extend(intended_us(endpoint, event.response_us));
         sum.first_byte_only += u64::from(is_first_byte_only(event.response_us));
+        if let Some(status) = counted_status(event.response_us) {
+            *sum.statuses
+                .entry(u64::from(status.unwrap_or(0)))
+                .or_default() += 1;
+        }
         if let Some(error) = ERRORS[event.error] {
             sum.failures += 1;
             *sum.errors.entry(error.to_owned()).or_default() += 1;
@@ -65,7 +72,19 @@ pub(crate) fn check_totals(totals: &RunTotals, events: &[Event], part: Part) {
         assert_eq!(response.count, requests, "{what}");
         assert_eq!(failures, sum.failures, "{what}");
         assert_eq!(bytes, requests * 100, "{what}");
+        let statuses = interval.distribution_of(Measure::Status);
+        assert_eq!(statuses.collect::<BTreeMap<_, _>>(), sum.statuses, "{what}");
+        // Half of the response time.
+        let first_bytes: Vec<u64> = sum.responses.iter().map(|us| us / 2).collect();
         assert_eq!(first_byte.count, requests, "{what}");
+        assert_eq!(first_byte.sum_us, first_bytes.iter().sum::<u64>(), "{what}");
+        assert_eq!(first_byte.min_us, first_bytes[0], "{what}");
+        assert_eq!(first_byte.max_us, *first_bytes.last().unwrap(), "{what}");
+        check_percentiles(
+            &first_bytes,
+            |q| interval.percentile_of(Measure::FirstByte, q),
+            &format!("to the first byte, {what}"),
+        );
         assert_eq!(response.sum_us, sum.responses.iter().sum::<u64>(), "{what}");
         assert_eq!(response.min_us, sum.responses[0], "{what}");
         assert_eq!(response.max_us, *sum.responses.last().unwrap(), "{what}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use greylag_infra::WallTime;
 use greylag_infra::protocol::Endpoint;
-use greylag_reporting::{Arrivals, Interval, Scope, Window};
+use greylag_reporting::{Arrivals, Interval, Outcome, Scope, Window};
 use proptest::prelude::*;
 
 use crate::support::{Request, START, endpoint};
@@ -76,6 +76,19 @@ pub(crate) fn more(interval: &mut Interval, (_, endpoint, response_us, _): &Requ
     if is_first_byte_only(*response_us) {
         interval.count_first_byte_only();
     }
+    if let Some(status) = counted_status(*response_us) {
+        interval.count_status(status);
+    }
+}
+
+/// The status of a request, of one that is counted by status.
+pub(crate) fn counted_status(response_us: u64) -> Option<Option<u16>> {
+    match response_us % 5 {
+        0 => None,
+        1 => Some(None),
+        2 => Some(Some(404)),
+        _ => Some(Some(200)),
+    }
 }
 
 /// What each event adds to the arrivals.
@@ -95,12 +108,13 @@ pub(crate) fn endpoints() -> [Endpoint; 3] {
     ]
 }
 
-/// A scope by positions: seconds, endpoint and agent.
+/// A scope by positions: seconds, endpoint and agent, and the outcome.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Part {
     pub(crate) window: Option<(u32, u32)>,
     pub(crate) endpoint: Option<usize>,
     pub(crate) agent: Option<usize>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 pub(crate) fn part() -> impl Strategy<Value = Part> {
@@ -110,11 +124,13 @@ pub(crate) fn part() -> impl Strategy<Value = Part> {
         prop::option::of(window),
         prop::option::of(0..3_usize),
         prop::option::of(0..AGENTS.len()),
+        prop::option::of(prop::sample::select(vec![Outcome::Ok, Outcome::Failed])),
     )
-        .prop_map(|(window, endpoint, agent)| Part {
+        .prop_map(|(window, endpoint, agent, outcome)| Part {
             window,
             endpoint,
             agent,
+            outcome,
         })
 }
 
@@ -124,6 +140,7 @@ impl Part {
             window: self.window.map(|(from, to)| Window::new(from, to).unwrap()),
             endpoint: self.endpoint.map(|at| endpoints()[at].clone()),
             agent: self.agent.map(|at| format!("name of {}", AGENTS[at])),
+            outcome: self.outcome,
         }
     }
 
@@ -141,7 +158,13 @@ impl Part {
     }
 
     pub(crate) fn has(self, event: &Event) -> bool {
-        self.has_user(event) && self.endpoint.is_none_or(|at| at == event.endpoint)
+        let outcome = match ERRORS[event.error] {
+            None => Outcome::Ok,
+            Some(_) => Outcome::Failed,
+        };
+        self.has_user(event)
+            && self.endpoint.is_none_or(|at| at == event.endpoint)
+            && self.outcome.is_none_or(|only| only == outcome)
     }
 }
 

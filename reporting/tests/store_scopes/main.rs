@@ -4,6 +4,7 @@
     reason = "a failed unwrap is a failed test, helpers included"
 )]
 
+mod charts;
 mod checks;
 mod events;
 #[path = "../support/mod.rs"]
@@ -17,6 +18,7 @@ use greylag_infra::{RunPhase, RunRecord, RunTime};
 use greylag_reporting::{SaveOutcome, Scope, Store};
 use proptest::prelude::*;
 
+use charts::check_charts;
 use checks::{check, check_totals};
 use events::{
     AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, line_of, more, part,
@@ -129,6 +131,9 @@ async fn save_together(store: &Store, record: &RunRecord, snapshots: &[(&str, Sn
     }
 }
 
+/// Charts are compared of every so many parts, because that takes long.
+const EVERY: usize = 7;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -150,14 +155,20 @@ proptest! {
             for part in parts.clone() {
                 check(&store, "r", &events, part, max_points).await;
             }
+            for part in parts.clone().step_by(EVERY) {
+                check_charts(&store, &events, part, max_points as u32).await;
+            }
 
             record.phase = RunPhase::Finished;
             record.ended_at = Some(NOW);
             store.update_run(&record).await.unwrap();
             store.close().await;
             let store = Store::open(dir.path()).unwrap();
-            for part in parts {
+            for part in parts.clone() {
                 check(&store, "r", &events, part, max_points).await;
+            }
+            for part in parts.skip(1).step_by(EVERY) {
+                check_charts(&store, &events, part, max_points as u32).await;
             }
         });
     }

@@ -76,7 +76,8 @@ pub(crate) fn snapshot_with(
         seq,
         ..Snapshot::default()
     };
-    let mut intervals: std::collections::BTreeMap<(u32, usize), Interval> = Default::default();
+    let mut intervals: std::collections::BTreeMap<(u32, usize, bool), Interval> =
+        Default::default();
     for request in requests {
         let (second, endpoint, response_us, error) = request;
         let at = snapshot
@@ -88,13 +89,13 @@ pub(crate) fn snapshot_with(
                 snapshot.endpoints.len() - 1
             });
         let response = Duration::from_micros(*response_us);
-        let interval = intervals.entry((*second, at)).or_default();
+        let interval = intervals.entry((*second, at, error.is_some())).or_default();
         interval.record(response, Some(response / 2), 100, *error);
         more(interval, request);
     }
     snapshot.intervals = intervals
         .iter()
-        .map(|((second, at), interval)| interval.to_wire(*second, *at as u32))
+        .map(|((second, at, _), interval)| interval.to_wire(*second, *at as u32))
         .collect();
     snapshot
 }

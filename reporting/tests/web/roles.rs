@@ -40,7 +40,7 @@ const CHANGES: [(&str, &str, &str); 16] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 16] = [
+const RESULTS: [&str; 18] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
@@ -51,6 +51,8 @@ const RESULTS: [&str; 16] = [
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",
     "/api/v1/runs/abcdefabcdef/samples",
+    "/api/v1/runs/abcdefabcdef/charts/percentiles",
+    "/api/v1/runs/abcdefabcdef/distribution",
     "/api/v1/runs/abcdefabcdef/tables",
     "/api/v1/runs/abcdefabcdef/log",
     "/api/v1/runs/abcdefabcdef/log/lines",

@@ -34,7 +34,7 @@ async fn a_summary_of_some_seconds_has_the_numbers_of_these() {
     let part = answer(&site, "/summary?from=2&to=4").await;
     assert_eq!(
         part["scope"],
-        json!({"from": 2, "to": 4, "endpoint": null, "agent": null, "remark": null})
+        json!({"from": 2, "to": 4, "endpoint": null, "agent": null, "outcome": null, "remark": null})
     );
     let totals = &part["totals"];
     assert_eq!(
@@ -214,5 +214,95 @@ async fn a_part_that_there_is_not_is_one_message() {
             assert!(body.contains(&message.to_lowercase()), "{path}: {body}");
             assert_eq!(body.matches(&message.to_lowercase()).count(), 1, "{path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_outcome_are_a_part_of_their_own() {
+    let site = site().await;
+    for outcome in ["ok", "failed"] {
+        let part = answer(&site, &format!("/summary?outcome={outcome}")).await;
+        assert_eq!(part["scope"]["outcome"], outcome);
+        // They came together, as earlier versions counted them.
+        assert_eq!(part["totals"]["requests"], 0);
+        let remark = part["scope"]["remark"].as_str().unwrap();
+        assert!(
+            remark.starts_with("50 requests are not included"),
+            "{remark}"
+        );
+    }
+    let refused = site
+        .get(&format!("/api/v1/runs/{RUN}/summary?outcome=good"))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        refused.error_message(),
+        "outcome must be `ok` or `failed`, got `good`"
+    );
+}
+
+#[tokio::test]
+async fn charts_are_answered_for_any_part() {
+    let site = site().await;
+    let percentiles = answer(&site, "/charts/percentiles?from=2&to=5").await;
+    assert_eq!(percentiles["seconds"], json!([2, 3, 4]));
+    assert_eq!(
+        (&percentiles["step_s"], &percentiles["end_s"]),
+        (&json!(1), &json!(5))
+    );
+    let median = &percentiles["lines"][0];
+    assert_eq!(median["name"], "50%");
+    assert!((median["values"][0].as_f64().unwrap() - 10.0).abs() < 0.01);
+    let first_bytes = answer(&site, "/charts/percentiles?of=first_byte").await;
+    assert_eq!(first_bytes["lines"][0]["values"][0], Value::Null);
+    let errors = answer(&site, "/charts/errors?step=5").await;
+    assert_eq!(
+        errors["lines"],
+        json!([{"name": "500", "values": [5.0, 5.0]}])
+    );
+    assert_eq!(
+        answer(&site, "/charts/errors?outcome=ok").await["lines"],
+        json!([])
+    );
+    let statuses = answer(&site, "/charts/statuses?step=5&since=7").await;
+    assert_eq!(statuses["seconds"], json!([5]));
+    assert_eq!(
+        statuses["lines"],
+        json!([{"name": "not measured", "values": [25.0]}])
+    );
+    let users = answer(&site, "/charts/agent-users").await;
+    assert_eq!(
+        users["lines"],
+        json!([{"name": AGENT, "values": [0.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]}])
+    );
+    assert_eq!(answer(&site, "/charts/arrivals").await["lines"], json!([]));
+    let distribution = answer(&site, "/distribution?from=2&to=5").await;
+    assert_eq!(distribution["count"], 15);
+    assert_eq!(
+        (&distribution["min_ms"], &distribution["max_ms"]),
+        (&json!(10.0), &json!(30.0))
+    );
+    for (path, status, message) in [
+        (
+            "/charts/colours",
+            StatusCode::NOT_FOUND,
+            "the chart was not found; available: percentiles, statuses, errors, agent-users, agent-requests, arrivals",
+        ),
+        (
+            "/charts/percentiles?of=last_byte",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "of must be `response`, `intended` or `first_byte`, got `last_byte`",
+        ),
+        (
+            "/charts/errors?since=x",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "since must be a whole number of seconds, got `x`",
+        ),
+    ] {
+        let refused = site.get(&format!("/api/v1/runs/{RUN}{path}")).await;
+        assert_eq!(
+            (refused.status, refused.error_message().as_str()),
+            (status, message)
+        );
     }
 }

@@ -39,8 +39,8 @@ pub struct Traffic {
     pub(super) period: Duration,
     pub(super) sending: Sending,
     endpoints: Vec<Endpoint>,
-    /// By endpoint.
-    seconds: Vec<Vec<IntervalData>>,
+    /// By endpoint; each with an interval of those that did not fail, and one of those that did.
+    seconds: Vec<Vec<Vec<IntervalData>>>,
     samples: usize,
 }
 
@@ -89,13 +89,14 @@ impl Traffic {
         counts.resize(self.endpoints.len(), (0, 0));
         let nth = agent.wrapping_mul(7).wrapping_add(second as usize);
         for ((endpoint, variants), count) in self.seconds.iter().enumerate().zip(counts) {
-            let interval = &variants[(nth + endpoint) % VARIANTS];
-            count.0 += interval.requests;
-            count.1 += interval.failures;
-            snapshot.intervals.push(IntervalData {
-                second,
-                ..interval.clone()
-            });
+            for interval in &variants[(nth + endpoint) % VARIANTS] {
+                count.0 += interval.requests;
+                count.1 += interval.failures;
+                snapshot.intervals.push(IntervalData {
+                    second,
+                    ..interval.clone()
+                });
+            }
         }
         for sample in 0..self.samples {
             let endpoint = (sample + nth) % self.endpoints.len();
@@ -113,8 +114,8 @@ impl Traffic {
 }
 
 /// One second of one endpoint.
-fn second(random: &mut SmallRng, endpoint: usize, requests: u32) -> IntervalData {
-    let mut interval = Interval::default();
+fn second(random: &mut SmallRng, endpoint: usize, requests: u32) -> Vec<IntervalData> {
+    let (mut ok, mut failed) = (Interval::default(), Interval::default());
     // Endpoints are not equally fast.
     let median = MEDIAN_US * (0.5 + endpoint as f64 / 20.0);
     for _ in 0..requests {
@@ -122,10 +123,20 @@ fn second(random: &mut SmallRng, endpoint: usize, requests: u32) -> IntervalData
         let error = random
             .random_bool(FAILING)
             .then(|| ERRORS[random.random_range(0..ERRORS.len())]);
+        let (interval, status) = match error {
+            None => (&mut ok, 200),
+            Some(_) => (&mut failed, 500),
+        };
         interval.record(response, Some(response.mul_f64(0.9)), ANSWER_BYTES, error);
+        interval.count_status(Some(status));
     }
     let position = u32::try_from(endpoint).expect("there are few endpoints");
-    interval.to_wire(0, position)
+    let intervals = [ok, failed]
+        .into_iter()
+        .filter(|interval| !interval.is_empty());
+    intervals
+        .map(|interval| interval.to_wire(0, position))
+        .collect()
 }
 
 /// By the method of Box and Muller.

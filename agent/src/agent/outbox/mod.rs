@@ -153,7 +153,8 @@ impl Outbox {
 
     fn add_interval(&mut self, endpoint: u32, data: &IntervalData, checked: &SparseInterval) {
         let second = self.pending.intervals.entry(data.second).or_default();
-        let interval = second.entry(endpoint).or_default();
+        let counted_by = (endpoint, checked.sums().outcomes());
+        let interval = second.entry(counted_by).or_default();
         interval.add(checked);
         for ErrorCount { error, occurrences } in &data.errors {
             self.names.error(endpoint, error, |text, _| {
@@ -164,8 +165,8 @@ impl Outbox {
         self.failures += data.failures;
         if self.pending.intervals.len() > MAX_PENDING_SECONDS {
             merge_neighbours(&mut self.pending.intervals, |kept, merged| {
-                for (endpoint, interval) in merged {
-                    merge_into(kept, endpoint, interval);
+                for (counted_by, interval) in merged {
+                    merge_into(kept, counted_by, interval);
                 }
             });
         }

@@ -6,7 +6,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
 };
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker};
-use greylag_reporting::{Interval, thin_samples};
+use greylag_reporting::{Interval, Outcomes, thin_samples};
 
 use crate::bounded_names::BoundedNames;
 use crate::worker_protocol::interval_bytes;
@@ -14,10 +14,13 @@ use crate::worker_protocol::interval_bytes;
 /// About what fixed-size things take in a snapshot: names and numbers of their fields.
 const SMALL_BYTES: usize = 60;
 
+/// Number of an endpoint, and how the requests ended: those that failed are counted apart from the others.
+pub(super) type CountedBy = (u32, Outcomes);
+
 /// Results that are not in a snapshot yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    pub(super) intervals: BTreeMap<u32, BTreeMap<u32, Interval>>,
+    pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
     pub(super) log: VecDeque<LogLine>,
@@ -85,7 +88,7 @@ impl Pending {
             && is_due(&self.intervals, before)
             && let Some(mut second) = self.intervals.first_entry()
         {
-            let Some((number, interval)) = second.get_mut().pop_first() else {
+            let Some(((number, _), interval)) = second.get_mut().pop_first() else {
                 second.remove();
                 continue;
             };
@@ -184,11 +187,11 @@ impl Positions {
 }
 
 pub(super) fn merge_into(
-    endpoints: &mut BTreeMap<u32, Interval>,
-    endpoint: u32,
+    intervals: &mut BTreeMap<CountedBy, Interval>,
+    counted_by: CountedBy,
     interval: Interval,
 ) {
-    match endpoints.entry(endpoint) {
+    match intervals.entry(counted_by) {
         btree_map::Entry::Vacant(vacant) => {
             vacant.insert(interval);
         }

@@ -3,24 +3,29 @@
 //! Intervals add up: seconds to windows, workers to agents to runs, endpoints to the Aggregated row. Every
 //! number anywhere is read from such a sum, percentiles from its histograms, last.
 
+mod measures;
+mod outcome;
 mod packed;
 mod sparse;
 mod sums;
+mod value_counts;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut};
-use hdrhistogram::Histogram;
-
 use self::sums::micros;
-use crate::measure::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, value_at};
+use self::value_counts::ValueCounts;
+use crate::measure::histogram_codec::value_at;
+use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut};
 
+pub use self::measures::Measure;
+pub(crate) use self::measures::{MEASURE_NAMES, MEASURES, PerMeasure};
+pub use self::outcome::{Outcome, Outcomes};
 pub(crate) use self::packed::{IntervalSum, PackedInterval};
 pub use self::sparse::SparseInterval;
 pub(crate) use self::sums::{NUMBER_NAMES, NUMBERS, ms};
-pub use self::sums::{Sums, TimeSum, Times};
+pub use self::sums::{Sums, Times};
 pub(crate) use self::wire::check_wire_packed;
 pub use self::wire::{IntervalError, check_wire};
 
@@ -28,27 +33,14 @@ pub use self::wire::{IntervalError, check_wire};
 /// plenty to spare, so that sums over the longest run stay far below 2^63.
 pub(crate) const MAX_COUNT: u64 = 1_000_000_000;
 
-/// A sum of requests with its histograms, which have an array each: for counting requests and for few sums that many
-/// are added to. Of many intervals a [`SparseInterval`] is kept.
-#[derive(Debug, Clone)]
+/// A sum of requests with its counts, made for counting on: for counting requests and for few sums that many are added to.
+/// Of many intervals a [`SparseInterval`] is kept.
+#[derive(Debug, Clone, Default)]
 pub struct Interval {
     sums: Sums,
     /// Errors by text, at most [`MAX_ERRORS`] texts and [`OTHER`].
     pub errors: BTreeMap<String, u64>,
-    response: Histogram<u64>,
-    /// Times from the intended start; users without a pace have none and need no memory for it.
-    intended: Option<Box<Histogram<u64>>>,
-}
-
-impl Default for Interval {
-    fn default() -> Self {
-        Self {
-            sums: Sums::default(),
-            errors: BTreeMap::new(),
-            response: empty_histogram(),
-            intended: None,
-        }
-    }
+    counts: PerMeasure<ValueCounts>,
 }
 
 impl Interval {
@@ -64,12 +56,11 @@ impl Interval {
         self.sums.response.merge(Times::one(response_us));
         self.sums.bytes = self.sums.bytes.saturating_add(bytes);
         if let Some(first_byte) = first_byte {
-            self.sums.first_byte.merge(TimeSum {
-                count: 1,
-                sum_us: micros(first_byte),
-            });
+            let us = micros(first_byte);
+            self.sums.first_byte.merge(Times::one(us));
+            self.counts[Measure::FirstByte].count(us);
         }
-        count_value(&mut self.response, response_us.min(HIGHEST_US), 1);
+        self.counts[Measure::Response].count(response_us);
         if let Some(error) = error {
             self.sums.failures += 1;
             self.record_error(error, 1);
@@ -81,7 +72,14 @@ impl Interval {
     pub fn record_intended(&mut self, from_intended_start: Duration) {
         let us = micros(from_intended_start);
         self.sums.intended.merge(Times::one(us));
-        count_value(self.intended_mut(), us.min(HIGHEST_US), 1);
+        self.counts[Measure::Intended].count(us);
+    }
+
+    /// Counts the status code of the answer to the request just recorded, none when there is no answer. At most once per
+    /// request.
+    pub fn count_status(&mut self, status: Option<u16>) {
+        let status = u64::from(status.unwrap_or(0)).min(u64::from(measures::MAX_STATUS));
+        self.counts[Measure::Status].count(status);
     }
 
     /// Says of the request just recorded that its response time ends with the first byte of the answer. At
@@ -119,18 +117,16 @@ impl Interval {
     /// Adds another interval without its errors, as the Aggregated row needs it.
     pub fn merge_numbers(&mut self, other: &Interval) {
         self.sums.merge(&other.sums);
-        add(&mut self.response, &other.response);
-        if let Some(theirs) = other.intended.as_deref().filter(|h| !h.is_empty()) {
-            add(self.intended_mut(), theirs);
+        for (measure, counts) in self.counts.iter_mut() {
+            counts.merge(&other.counts[measure]);
         }
     }
 
     /// Adds an interval that has no errors.
     pub fn add(&mut self, other: &SparseInterval) {
         self.sums.merge(&other.sums);
-        count_all(&mut self.response, &other.response);
-        if !other.intended.is_empty() {
-            count_all(self.intended_mut(), &other.intended);
+        for (measure, counts) in self.counts.iter_mut() {
+            counts.add(&other.counts[measure]);
         }
     }
 
@@ -138,9 +134,8 @@ impl Interval {
     pub fn reset(&mut self) {
         self.sums = Sums::default();
         self.errors.clear();
-        self.response.reset();
-        if let Some(intended) = self.intended.as_deref_mut() {
-            intended.reset();
+        for (_, counts) in self.counts.iter_mut() {
+            counts.reset();
         }
     }
 
@@ -163,7 +158,7 @@ impl Interval {
     /// response times the one at index `min(int(N * q), N - 1)`, as Locust defines it. Exact up to 2 ms,
     /// within 0.1 % above, and never outside the exact least and greatest. None without requests.
     pub fn percentile_us(&self, q: f64) -> Option<u64> {
-        percentile(self.sums.response, &self.response, q)
+        self.percentile_of(Measure::Response, q)
     }
 
     /// The percentiles of several fractions.
@@ -174,92 +169,30 @@ impl Interval {
     /// As [`Self::percentile_us`], of the response times from the intended start. None when no request has
     /// one.
     pub fn intended_percentile_us(&self, q: f64) -> Option<u64> {
-        percentile(self.sums.intended, self.intended.as_deref()?, q)
+        self.percentile_of(Measure::Intended, q)
+    }
+
+    /// As [`Self::percentile_us`], of any times. None of what is no time, and when no request has one.
+    pub fn percentile_of(&self, measure: Measure, q: f64) -> Option<u64> {
+        self.counts[measure].percentile(measure.times_in(&self.sums)?, q)
+    }
+
+    /// The least of these times, exact.
+    pub(crate) fn least_of(&self, measure: Measure) -> Option<u64> {
+        let times = measure.times_in(&self.sums)?;
+        (times.count > 0).then_some(times.min_us)
     }
 
     /// Response times with their counts in ascending order, each the least of its histogram bucket
     /// (exact up to 2 ms, then 0.1 % wide).
-    pub fn distribution(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        distribution(&self.response)
+    pub fn distribution(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        self.distribution_of(Measure::Response)
     }
 
-    /// The counts of the times from the intended start.
-    fn intended_counts(&self) -> BucketCounts {
-        let intended = self.intended.as_deref();
-        intended.map(bucket_counts).unwrap_or_default()
-    }
-
-    fn intended_mut(&mut self) -> &mut Histogram<u64> {
-        self.intended
-            .get_or_insert_with(|| Box::new(empty_histogram()))
-    }
-}
-
-fn empty_histogram() -> Histogram<u64> {
-    Histogram::new(DIGITS).expect("3 digits are within what the library allows")
-}
-
-fn add(sum: &mut Histogram<u64>, added: &Histogram<u64>) {
-    sum.add(added)
-        .expect("an auto-resizing histogram takes every value up to 1 h");
-}
-
-fn count_value(histogram: &mut Histogram<u64>, value: u64, count: u64) {
-    histogram
-        .record_n(value, count)
-        .expect("an auto-resizing histogram takes every value up to 1 h");
-}
-
-fn count_all(histogram: &mut Histogram<u64>, counts: &BucketCounts) {
-    // From the greatest down, so that the histogram grows at most once.
-    for (position, count) in counts.iter().rev() {
-        count_value(histogram, value_at(position), count);
-    }
-}
-
-fn distribution(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> + '_ {
-    histogram.iter_recorded().map(|step| {
-        let value = histogram.lowest_equivalent(step.value_iterated_to());
-        (value, step.count_at_value())
-    })
-}
-
-fn bucket_counts(histogram: &Histogram<u64>) -> BucketCounts {
-    BucketCounts::from_ascending(
-        distribution(histogram)
-            .map(|(value, count)| (position_of(value), count))
-            .collect(),
-    )
-}
-
-fn percentile(times: Times, histogram: &Histogram<u64>, q: f64) -> Option<u64> {
-    let last = times.count.checked_sub(1)?;
-    let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
-    if index == last {
-        return Some(times.max_us);
-    }
-    // The library takes the value at rank ceil(quantile * N), counted from 1; the half keeps that
-    // at index + 1 whatever the rounding of the quotient.
-    let quantile = (index as f64 + 0.5) / times.count as f64;
-    let value = histogram.median_equivalent(histogram.value_at_quantile(quantile));
-    Some(value.clamp(times.min_us, times.max_us))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_without_a_pace_need_no_memory_for_it() {
-        let mut interval = Interval::default();
-        interval.record(Duration::from_millis(1), None, 0, None);
-        interval.merge(&interval.clone());
-        let mut read = Interval::from_wire(&interval.to_wire(0, 0)).unwrap();
-        let mut paced = Interval::default();
-        paced.record_intended(Duration::from_millis(1));
-        paced.reset();
-        read.merge(&paced);
-        read.reset();
-        assert!(interval.intended.is_none() && read.intended.is_none());
+    /// The same of any measure; status codes are whole.
+    pub fn distribution_of(&self, measure: Measure) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let counts: Vec<_> = self.counts[measure].to_bucket_counts().iter().collect();
+        let counts = counts.into_iter();
+        counts.map(|(position, count)| (value_at(position), count))
     }
 }

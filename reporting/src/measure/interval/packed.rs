@@ -1,24 +1,27 @@
-//! An interval without errors whose histograms are bytes, and adding up many of them.
+//! An interval without errors whose counts are bytes, and adding up many of them.
 
 use super::Interval;
+use super::measures::PerMeasure;
 use super::sparse::SparseInterval;
 use super::sums::Sums;
 use crate::measure::histogram_codec::HistogramError;
 use crate::measure::packed_counts::{CountSum, PackedCounts, Precision};
 
-/// Sums with the counts of the response times and of those from the intended start: for what waits and for what is
-/// kept at hand.
+/// Sums with the counts of each measure: for what waits and for what is kept at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PackedInterval {
     pub(crate) sums: Sums,
-    pub(crate) response: PackedCounts,
-    pub(crate) intended: PackedCounts,
+    pub(crate) counts: PerMeasure<PackedCounts>,
 }
 
 impl PackedInterval {
-    /// Bytes that its histograms take in memory.
+    /// Bytes that its counts take in memory.
     pub(crate) fn histogram_bytes(&self) -> usize {
-        self.response.as_bytes().len() + self.intended.as_bytes().len()
+        let bytes = self
+            .counts
+            .iter()
+            .map(|(_, counts)| counts.as_bytes().len());
+        bytes.sum()
     }
 
     /// Bytes that it takes in memory.
@@ -26,7 +29,12 @@ impl PackedInterval {
         size_of::<Self>() + self.histogram_bytes()
     }
 
-    /// The same with an array for each histogram.
+    /// The bytes of its counts.
+    pub(crate) fn parts(&self) -> PerMeasure<&[u8]> {
+        PerMeasure::from_fn(|measure| self.counts[measure].as_bytes())
+    }
+
+    /// The same for counting on.
     pub(crate) fn to_interval(&self) -> Result<Interval, HistogramError> {
         let mut interval = Interval::default();
         self.add_to(&mut interval)?;
@@ -37,8 +45,7 @@ impl PackedInterval {
     pub(crate) fn add_to(&self, interval: &mut Interval) -> Result<(), HistogramError> {
         interval.add(&SparseInterval {
             sums: self.sums,
-            response: self.response.to_bucket_counts()?,
-            intended: self.intended.to_bucket_counts()?,
+            counts: PerMeasure::try_from_fn(|measure| self.counts[measure].to_bucket_counts())?,
         });
         Ok(())
     }
@@ -48,8 +55,7 @@ impl From<&SparseInterval> for PackedInterval {
     fn from(interval: &SparseInterval) -> Self {
         Self {
             sums: interval.sums,
-            response: PackedCounts::from(&interval.response),
-            intended: PackedCounts::from(&interval.intended),
+            counts: PerMeasure::from_fn(|measure| PackedCounts::from(&interval.counts[measure])),
         }
     }
 }
@@ -58,52 +64,47 @@ impl From<&SparseInterval> for PackedInterval {
 #[derive(Debug, Default)]
 pub(crate) struct IntervalSum {
     sums: Sums,
-    response: CountSum,
-    intended: CountSum,
+    counts: PerMeasure<CountSum>,
 }
 
 impl IntervalSum {
     /// Adds an interval.
     pub(crate) fn add(&mut self, interval: &PackedInterval) -> Result<(), HistogramError> {
-        self.add_parts(
-            &interval.sums,
-            interval.response.as_bytes(),
-            interval.intended.as_bytes(),
-            Precision::Full,
-        )
+        self.add_parts(&interval.sums, &interval.parts(), Precision::Full)
     }
 
     /// Adds the parts of an interval.
     pub(crate) fn add_parts(
         &mut self,
         sums: &Sums,
-        response: &[u8],
-        intended: &[u8],
+        counts: &PerMeasure<&[u8]>,
         precision: Precision,
     ) -> Result<(), HistogramError> {
         self.sums.merge(sums);
-        self.response.add(response, precision)?;
-        self.intended.add(intended, precision)
+        for (measure, sum) in self.counts.iter_mut() {
+            measure.add_bare(sum, counts[measure], precision)?;
+        }
+        Ok(())
     }
 
-    /// Adds an interval whose histograms are encoded as HdrHistogram's V2, in either form.
+    /// Adds an interval whose counts are encoded as they are stored.
     pub(crate) fn add_encoded(
         &mut self,
         sums: &Sums,
-        response: &[u8],
-        intended: &[u8],
+        counts: &PerMeasure<&[u8]>,
     ) -> Result<(), HistogramError> {
         self.sums.merge(sums);
-        self.response.add_encoded(response)?;
-        self.intended.add_encoded(intended)
+        for (measure, sum) in self.counts.iter_mut() {
+            measure.add_encoded(sum, counts[measure])?;
+        }
+        Ok(())
     }
 
     /// Takes the sum out and begins anew.
     pub(crate) fn take(&mut self) -> PackedInterval {
         PackedInterval {
             sums: std::mem::take(&mut self.sums),
-            response: self.response.take(),
-            intended: self.intended.take(),
+            counts: PerMeasure::from_fn(|measure| self.counts[measure].take()),
         }
     }
 }

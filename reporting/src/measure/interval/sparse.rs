@@ -1,42 +1,57 @@
 //! An interval without errors whose histograms are lists of counts: small, for keeping and adding up many.
 
+use super::Interval;
+use super::measures::{Measure, PerMeasure};
 use super::sums::Sums;
-use super::{Interval, bucket_counts};
-use crate::measure::histogram_codec::{BucketCounts, value_at};
+use super::value_counts::middle_of;
+use crate::measure::histogram_codec::BucketCounts;
 
-/// Sums with the counts of the response times and of those from the intended start.
+/// Sums with the counts of each measure.
 #[derive(Debug, Clone, Default)]
 pub struct SparseInterval {
     pub(crate) sums: Sums,
-    pub(crate) response: BucketCounts,
-    pub(crate) intended: BucketCounts,
+    pub(crate) counts: PerMeasure<BucketCounts>,
 }
 
 impl From<&Interval> for SparseInterval {
     fn from(interval: &Interval) -> Self {
         Self {
             sums: interval.sums,
-            response: bucket_counts(&interval.response),
-            intended: interval.intended_counts(),
+            counts: PerMeasure::from_fn(|measure| interval.counts[measure].to_bucket_counts()),
         }
     }
 }
 
 impl SparseInterval {
+    /// What it counts.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
     /// Adds another one.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);
-        self.response.merge(&other.response);
-        self.intended.merge(&other.intended);
+        for (measure, counts) in self.counts.iter_mut() {
+            counts.merge(&other.counts[measure]);
+        }
+    }
+
+    /// The percentiles of the response times, see [`Self::percentiles_of`].
+    pub(crate) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> Option<[u64; N]> {
+        self.percentiles_of(Measure::Response, ascending)
     }
 
     /// The percentiles of ascending fractions, each as [`Interval::percentile_us`] has it, in one go over the
-    /// counts. None without requests.
-    pub(crate) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> Option<[u64; N]> {
-        let times = self.sums.response;
+    /// counts. None without any.
+    pub(crate) fn percentiles_of<const N: usize>(
+        &self,
+        measure: Measure,
+        ascending: [f64; N],
+    ) -> Option<[u64; N]> {
+        let times = measure.times_in(&self.sums)?;
         let last = times.count.checked_sub(1)?;
         let mut percentiles = [times.max_us; N];
-        let mut counts = self.response.iter();
+        let mut counts = self.counts[measure].iter();
         let (mut position, mut seen) = (0, 0);
         for (percentile, q) in percentiles.iter_mut().zip(ascending) {
             let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
@@ -50,9 +65,7 @@ impl SparseInterval {
                 position = next;
                 seen += count;
             }
-            let least = value_at(position);
-            let middle = least + (value_at(position + 1) - least) / 2;
-            *percentile = middle.clamp(times.min_us, times.max_us);
+            *percentile = middle_of(position).clamp(times.min_us, times.max_us);
         }
         Some(percentiles)
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use greylag_infra::protocol::IntervalData;
 
+use super::outcome::Outcomes;
+
 /// Times added up: how many, the least, the greatest and the sum, in µs. All 0 without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
@@ -53,23 +55,6 @@ impl Times {
     }
 }
 
-/// Times of which only their number and their sum are kept, in µs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TimeSum {
-    /// How many.
-    pub count: u64,
-    /// Their sum, exact.
-    pub sum_us: u64,
-}
-
-impl TimeSum {
-    /// Adds others.
-    pub(crate) fn merge(&mut self, other: TimeSum) {
-        self.count = self.count.saturating_add(other.count);
-        self.sum_us = self.sum_us.saturating_add(other.sum_us);
-    }
-}
-
 /// What an interval counts, but for histograms and errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -80,7 +65,7 @@ pub struct Sums {
     /// Bytes of response bodies, decoded.
     pub bytes: u64,
     /// Times to the first byte, of those requests that have one.
-    pub first_byte: TimeSum,
+    pub first_byte: Times,
     /// Response times from the intended start, of those requests that have one.
     pub intended: Times,
     /// Requests that were timed only until the first byte of the answer.
@@ -91,6 +76,19 @@ impl Sums {
     /// Requests, failures included.
     pub fn requests(&self) -> u64 {
         self.response.count
+    }
+
+    /// How its requests ended.
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::of(self.requests(), self.failures)
+    }
+
+    /// The same without times to the first byte where there is no histogram of them, as in what earlier versions kept.
+    pub(crate) fn measured(mut self, has_first_bytes: bool) -> Self {
+        if !has_first_bytes {
+            self.first_byte = Times::default();
+        }
+        self
     }
 
     /// Failures / requests, 0 without requests.
@@ -122,7 +120,7 @@ impl Sums {
 }
 
 /// The numbers of [`Sums`] as a list. A name is that of the field of an [`IntervalData`] and that of the column of
-/// a stored interval.
+/// a stored interval. New ones come last: packed rows number them.
 macro_rules! numbers {
     ($($name:ident = $($field:ident).+;)+) => {
         /// Names of the numbers of [`Sums`], in the order of [`Sums::numbers`].
@@ -171,6 +169,8 @@ numbers! {
     intended_max_us = intended.max_us;
     intended_sum_us = intended.sum_us;
     first_byte_only = first_byte_only;
+    ttfb_min_us = first_byte.min_us;
+    ttfb_max_us = first_byte.max_us;
 }
 
 /// µs as ms.
@@ -207,10 +207,7 @@ mod tests {
             response: naive(response),
             failures: response.len() as u64 / 2,
             bytes: response.iter().sum::<u64>() + 1,
-            first_byte: TimeSum {
-                count: response.len() as u64 / 3,
-                sum_us: response.iter().sum::<u64>() / 2,
-            },
+            first_byte: naive(&response[..response.len() / 3]),
             intended: naive(intended),
             first_byte_only: response.len() as u64 / 4,
         }

@@ -3,11 +3,12 @@
 use greylag_infra::protocol::{ErrorCount, IntervalData};
 use serde_bytes::ByteBuf;
 
+use super::measures::{MAX_STATUS, Measure, PerMeasure};
 use super::packed::PackedInterval;
 use super::sparse::SparseInterval;
 use super::sums::{Sums, Times};
-use super::{Interval, MAX_COUNT, bucket_counts};
-use crate::measure::histogram_codec::{BucketCounts, HistogramError, position_of};
+use super::{Interval, MAX_COUNT};
+use crate::measure::histogram_codec::{HistogramError, position_of};
 use crate::measure::packed_counts::{Extent, PackedCounts};
 
 /// Greatest response time and greatest sums of one interval on the wire (µs or bytes, 2^56): sums over the
@@ -20,12 +21,16 @@ const MAX_SUM: u64 = 1 << 56;
 pub enum IntervalError {
     #[error(transparent)]
     Histogram(#[from] HistogramError),
-    #[error("the histogram counts {counted} requests, the interval says {requests}")]
-    CountMismatch { counted: u64, requests: u64 },
-    #[error(
-        "the histogram of times from the intended start counts {counted} requests, the interval says {requests}"
-    )]
-    IntendedCountMismatch { counted: u64, requests: u64 },
+    #[error("the histogram of {of} counts {counted} requests, the interval says {requests}")]
+    CountMismatch {
+        of: &'static str,
+        counted: u64,
+        requests: u64,
+    },
+    #[error("the interval has status codes of {counted} requests, but {requests} requests")]
+    MoreStatusesThanRequests { counted: u64, requests: u64 },
+    #[error("the interval has the status code {0}; the greatest is {MAX_STATUS}")]
+    Status(u32),
     #[error("the interval has {failures} failures in {requests} requests")]
     MoreFailuresThanRequests { failures: u64, requests: u64 },
     #[error("the interval has more times to first byte ({ttfb_count}) than requests ({requests})")]
@@ -37,13 +42,11 @@ pub enum IntervalError {
     )]
     MoreFirstByteOnlyThanRequests { first_byte_only: u64, requests: u64 },
     #[error(
-        "the interval's least, greatest and sum of response times do not fit each other or its histogram"
+        "the interval's least, greatest and sum of {of} do not fit each other or their histogram"
     )]
-    Times,
-    #[error(
-        "the interval's least, greatest and sum of times from the intended start do not fit each other or their histogram"
-    )]
-    IntendedTimes,
+    Times { of: &'static str },
+    #[error("the interval has bytes of answers but no requests")]
+    BytesOfNothing,
     #[error("the interval has numbers that no second can have")]
     TooLarge,
 }
@@ -51,25 +54,18 @@ pub enum IntervalError {
 impl Interval {
     /// As it goes over the wire. `endpoint` is the position in the snapshot's endpoints.
     pub fn to_wire(&self, second: u32, endpoint: u32) -> IntervalData {
-        self.as_data(second, endpoint, BucketCounts::encode_compressed)
+        self.as_data(second, endpoint, true)
     }
 
     /// The same with histograms that are larger and cost a fifth of the time, for short ways.
     pub fn to_plain_wire(&self, second: u32, endpoint: u32) -> IntervalData {
-        self.as_data(second, endpoint, BucketCounts::encode)
+        self.as_data(second, endpoint, false)
     }
 
-    fn as_data(
-        &self,
-        second: u32,
-        endpoint: u32,
-        encode: impl Fn(&BucketCounts) -> Vec<u8>,
-    ) -> IntervalData {
+    fn as_data(&self, second: u32, endpoint: u32, compress: bool) -> IntervalData {
         let mut data = IntervalData {
             second,
             endpoint,
-            histogram: ByteBuf::from(encode(&bucket_counts(&self.response))),
-            intended_histogram: ByteBuf::from(encode(&self.intended_counts())),
             errors: self
                 .errors
                 .iter()
@@ -81,6 +77,10 @@ impl Interval {
             ..IntervalData::default()
         };
         self.sums.write_to_wire(&mut data);
+        for (measure, counts) in self.counts.iter() {
+            let counts = PackedCounts::from(&counts.to_bucket_counts());
+            *measure.of_wire_mut(&mut data) = ByteBuf::from(measure.encode(&counts, compress));
+        }
         data
     }
 
@@ -103,23 +103,8 @@ impl Interval {
 /// # Errors
 /// See [`IntervalError`].
 pub fn check_wire(data: &IntervalData) -> Result<SparseInterval, IntervalError> {
-    let sums = check_sums(data)?;
-    let response = BucketCounts::decode(&data.histogram)?;
-    check_response(&sums, extent_of(&response))?;
-    let intended = BucketCounts::decode(&data.intended_histogram)?;
-    check_intended(&sums, extent_of(&intended))?;
-    Ok(SparseInterval {
-        sums,
-        response,
-        intended,
-    })
-}
-
-fn extent_of(counts: &BucketCounts) -> Extent {
-    Extent {
-        total: counts.total(),
-        ends: counts.ends(),
-    }
+    let (sums, counts) = check(data, Measure::decode_sparse)?;
+    Ok(SparseInterval { sums, counts })
 }
 
 /// As [`check_wire`], with the histograms as bytes.
@@ -127,16 +112,24 @@ fn extent_of(counts: &BucketCounts) -> Extent {
 /// # Errors
 /// See [`IntervalError`].
 pub(crate) fn check_wire_packed(data: &IntervalData) -> Result<PackedInterval, IntervalError> {
+    let (sums, counts) = check(data, Measure::decode)?;
+    Ok(PackedInterval { sums, counts })
+}
+
+/// Checks an interval, whose counts are read so.
+fn check<T: Default>(
+    data: &IntervalData,
+    decode: impl Fn(Measure, &[u8]) -> Result<(T, Extent), HistogramError>,
+) -> Result<(Sums, PerMeasure<T>), IntervalError> {
     let sums = check_sums(data)?;
-    let (response, extent) = PackedCounts::decode(&data.histogram)?;
-    check_response(&sums, extent)?;
-    let (intended, extent) = PackedCounts::decode(&data.intended_histogram)?;
-    check_intended(&sums, extent)?;
-    Ok(PackedInterval {
-        sums,
-        response,
-        intended,
-    })
+    let mut has_first_bytes = false;
+    let counts = PerMeasure::try_from_fn(|measure| {
+        let (counts, extent) = decode(measure, measure.of_wire(data))?;
+        check_counts(&sums, measure, extent)?;
+        has_first_bytes |= measure == Measure::FirstByte && extent.total > 0;
+        Ok::<_, IntervalError>(counts)
+    })?;
+    Ok((sums.measured(has_first_bytes), counts))
 }
 
 fn check_sums(data: &IntervalData) -> Result<Sums, IntervalError> {
@@ -150,37 +143,48 @@ fn check_sums(data: &IntervalData) -> Result<Sums, IntervalError> {
         return Err(IntervalError::TooLarge);
     }
     check_parts(&sums)?;
+    if sums.requests() == 0 && sums.bytes > 0 {
+        return Err(IntervalError::BytesOfNothing);
+    }
     if sums.numbers().iter().any(|number| *number > MAX_SUM) {
         return Err(IntervalError::TooLarge);
     }
     Ok(sums)
 }
 
-fn check_response(sums: &Sums, counts: Extent) -> Result<(), IntervalError> {
-    let requests = sums.requests();
-    if counts.total != requests {
+fn check_counts(sums: &Sums, measure: Measure, counts: Extent) -> Result<(), IntervalError> {
+    let of = measure.name_in_errors();
+    let Some(times) = measure.times_in(sums) else {
+        return check_statuses(sums, counts);
+    };
+    if measure == Measure::FirstByte && counts.total == 0 {
+        // Earlier versions have only their number and their sum.
+        return Ok(());
+    }
+    if counts.total != times.count {
         return Err(IntervalError::CountMismatch {
+            of,
             counted: counts.total,
-            requests,
+            requests: times.count,
         });
     }
-    if !fit(sums.response, counts) || (requests == 0 && sums.bytes > 0) {
-        return Err(IntervalError::Times);
+    if !fit(times, counts) {
+        return Err(IntervalError::Times { of });
     }
     Ok(())
 }
 
-fn check_intended(sums: &Sums, counts: Extent) -> Result<(), IntervalError> {
-    if counts.total != sums.intended.count {
-        return Err(IntervalError::IntendedCountMismatch {
+fn check_statuses(sums: &Sums, counts: Extent) -> Result<(), IntervalError> {
+    if counts.total > sums.requests() {
+        return Err(IntervalError::MoreStatusesThanRequests {
             counted: counts.total,
-            requests: sums.intended.count,
+            requests: sums.requests(),
         });
     }
-    if !fit(sums.intended, counts) {
-        return Err(IntervalError::IntendedTimes);
+    match counts.ends {
+        Some((_, greatest)) if greatest > MAX_STATUS => Err(IntervalError::Status(greatest)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// No part of the requests is more than all of them.

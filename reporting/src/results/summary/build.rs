@@ -143,6 +143,7 @@ impl SummaryScope {
             to: scope.window.map(Window::to).filter(|to| *to < u32::MAX),
             endpoint,
             agent: scope.agent.as_deref().map(plain_text),
+            outcome: scope.outcome,
             remark: None,
         })
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "coordinator")]
 pub(crate) use build::{per_second, ramp_up_s};
 #[cfg(feature = "coordinator")]
-pub(crate) use read::remark_on_agent;
+pub(crate) use read::remark;
 
 #[cfg(feature = "coordinator")]
 pub use read::MAX_SUMMARY_POINTS;
@@ -25,6 +25,7 @@ pub use completeness::{SummaryCompleteness, SummaryCoverage, SummaryGap, Summary
 pub use progress::Progress;
 
 use crate::measure::arrivals::Arrivals;
+use crate::measure::interval::Outcome;
 use crate::measure::series_point::SeriesPoint;
 use crate::measure::stats::Stats;
 
@@ -112,7 +113,11 @@ pub struct SummaryScope {
     pub endpoint: Option<SummaryEndpointName>,
     /// The only agent, by name.
     pub agent: Option<String>,
-    /// What may be missing of the agent's numbers.
+    /// How the requests ended that are meant; null for all.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
+    pub outcome: Option<Outcome>,
+    /// What may be missing of the numbers.
     pub remark: Option<String>,
 }
 

@@ -8,11 +8,27 @@ use crate::store::{Scope, Series, Store, StoreError};
 /// Most points of a summary's series, unless its step is asked for.
 pub const MAX_SUMMARY_POINTS: usize = 2_000;
 
-/// What has to be known about the numbers of a single agent.
-pub(crate) async fn remark_on_agent(
+/// What has to be known about the numbers of a part of a run.
+pub(crate) async fn remark(
     store: &Store,
     run_id: &RunId,
+    scope: &Scope,
 ) -> Result<Option<String>, StoreError> {
+    let mut remarks: Vec<String> = Vec::new();
+    if scope.agent.is_some() {
+        let of_agent = remarks_on_agent(store, run_id).await?;
+        remarks.extend(of_agent.into_iter().map(str::to_owned));
+    }
+    let mixed = store.mixed_requests(run_id, scope).await?;
+    if mixed > 0 {
+        remarks.push(format!(
+            "{mixed} requests are not included: an earlier version counted successful and failed ones together"
+        ));
+    }
+    Ok((!remarks.is_empty()).then(|| remarks.join("; ")))
+}
+
+async fn remarks_on_agent(store: &Store, run_id: &RunId) -> Result<Vec<&'static str>, StoreError> {
     let mut remarks = Vec::new();
     if store.unattributed(run_id).await?.users {
         remarks.push(
@@ -24,7 +40,7 @@ pub(crate) async fn remark_on_agent(
             "percentiles are within 3.2 %: in a run of so many agents each one's histograms are kept in coarse steps",
         );
     }
-    Ok((!remarks.is_empty()).then(|| remarks.join("; ")))
+    Ok(remarks)
 }
 
 impl Summary {
@@ -62,10 +78,8 @@ impl Summary {
         let errors = store.errors(&record.id, scope).await?;
         let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now);
         summary.add_error_times(&errors, record.started_at);
-        if let Some(part) = &mut summary.scope
-            && part.agent.is_some()
-        {
-            part.remark = remark_on_agent(store, &record.id).await?;
+        if let Some(part) = &mut summary.scope {
+            part.remark = remark(store, &record.id, scope).await?;
         }
         Ok(summary)
     }

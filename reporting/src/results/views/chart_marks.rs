@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::{Loss, RunRecord};
+use greylag_infra::{LoadProfile, Loss, RunRecord};
 
 use crate::plain_text::plain_text;
 use crate::results::views::run_view::ChartMark;
@@ -11,23 +11,52 @@ use crate::store::Scope;
 /// Marks of a chart; later ones would hide its lines.
 const MAX_MARKS: usize = 20;
 
-/// The marks of a part of a run: what was lost of its load.
+/// The marks of a part of a run: when people changed its users, and what was lost of its load.
 pub(super) fn chart_marks(run: &RunRecord, scope: &Scope) -> Vec<ChartMark> {
-    let mut by_second: BTreeMap<u32, Vec<&Loss>> = BTreeMap::new();
-    let window = scope
+    let mut marks = users_changed(&run.test.profile(), &run.profile);
+    marks.extend(lost(run, scope));
+    let seconds = scope
         .window
         .map_or(0..u32::MAX, |window| window.from()..window.to());
+    marks.retain(|mark| seconds.contains(&mark.second));
+    marks.sort_by_key(|mark| mark.second);
+    marks.truncate(MAX_MARKS);
+    marks
+}
+
+/// When the number of users was changed. A load shape takes the place of what the definition says: then it is not known which
+/// of its steps were meant from the beginning.
+fn users_changed(planned: &LoadProfile, profile: &LoadProfile) -> Vec<ChartMark> {
+    if profile.steps.first() != planned.steps.first() {
+        return Vec::new();
+    }
+    let changes = profile.steps.iter();
+    let changes = changes.filter(|step| !planned.steps.contains(step));
+    changes
+        .map(|step| ChartMark {
+            second: step.at.second(),
+            label: match step.users {
+                1 => "1 user".to_owned(),
+                users => format!("{users} users"),
+            },
+        })
+        .collect()
+}
+
+/// What was lost of a run's load.
+fn lost(run: &RunRecord, scope: &Scope) -> Vec<ChartMark> {
+    let mut by_second: BTreeMap<u32, Vec<&Loss>> = BTreeMap::new();
     for loss in run.coverage().losses() {
         let is_of_agent = scope
             .agent
             .as_ref()
             .is_none_or(|agent| *agent == loss.agent);
-        if is_of_agent && window.contains(&loss.since_second) {
+        if is_of_agent {
             by_second.entry(loss.since_second).or_default().push(loss);
         }
     }
-    let marks = by_second.into_iter().take(MAX_MARKS);
-    marks
+    by_second
+        .into_iter()
         .map(|(second, losses)| ChartMark {
             second,
             label: plain_text(&label(&losses)),
@@ -57,9 +86,29 @@ fn label(losses: &[&Loss]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::{FailureReason, LostWorker};
+    use greylag_infra::{FailureReason, LoadTest, LostWorker, RunTime};
 
     use super::*;
+
+    #[test]
+    fn a_change_of_users_is_marked_and_what_was_planned_is_not() {
+        let test = LoadTest {
+            users: 10,
+            ramp_up_s: 5,
+            duration_s: 60,
+            ..LoadTest::default()
+        };
+        let planned = test.profile();
+        assert_eq!(users_changed(&planned, &planned), []);
+        let changed = planned.with_change(RunTime::of_second(20), 25, 0).unwrap();
+        let mark = ChartMark {
+            second: 20,
+            label: "25 users".to_owned(),
+        };
+        assert_eq!(users_changed(&planned, &changed), [mark]);
+        let shaped = LoadProfile::default();
+        assert_eq!(users_changed(&shaped, &changed), []);
+    }
 
     #[test]
     fn what_is_lost_in_the_same_second_has_one_mark() {

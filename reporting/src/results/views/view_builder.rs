@@ -16,7 +16,7 @@ use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
 use crate::results::summary::{
-    AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s, remark_on_agent,
+    AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s, remark,
 };
 use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
@@ -156,10 +156,7 @@ async fn build_run_view(
         completeness,
         warnings: summary.warnings,
         marks: chart_marks(run, scope),
-        remark: match scope.agent {
-            Some(_) => remark_on_agent(store, &run.id).await?,
-            None => None,
-        },
+        remark: remark(store, &run.id, scope).await?,
         phases: phase_windows(run, now),
         workers,
         worker_counts,

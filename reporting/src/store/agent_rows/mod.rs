@@ -214,13 +214,8 @@ impl AgentRows<'_> {
     fn add_up(&mut self, packed: &[u8]) -> StoreResult<()> {
         let precision = self.grain.precision();
         for interval in PackedRow::read(packed)?.intervals() {
-            let RowInterval {
-                sums,
-                response,
-                intended,
-                ..
-            } = interval?;
-            self.sum.add_parts(&sums, response, intended, precision)?;
+            let RowInterval { sums, counts, .. } = interval?;
+            self.sum.add_parts(&sums, &counts, precision)?;
         }
         Ok(())
     }
@@ -346,13 +341,13 @@ impl AgentRows<'_> {
             }
             same
         });
-        intervals.sort_by_key(|interval| interval.endpoint);
-        let by_endpoint = intervals.chunk_by(|one, other| one.endpoint == other.endpoint);
+        intervals.sort_by_key(RowInterval::place);
+        let by_place = intervals.chunk_by(|one, other| one.place() == other.place());
         let seconds = bucket..bucket.saturating_add(width(level));
-        self.pack((agent, seconds), users, &errors, by_endpoint)
+        self.pack((agent, seconds), users, &errors, by_place)
     }
 
-    /// Packs a row, each of `intervals` being those of one endpoint that are to be added up. Where it is too long as it
+    /// Packs a row, each of `intervals` being those of one place that are to be added up. Where it is too long as it
     /// should be, its histograms are coarse; none where that does not help.
     fn pack<'a>(
         &mut self,
@@ -383,17 +378,14 @@ impl AgentRows<'_> {
                 [only] if grain == Grain::Full => writer.add(*only),
                 [first, ..] => {
                     for part in parts {
-                        let (response, intended) = (part.response, part.intended);
                         let precision = grain.precision();
-                        self.sum
-                            .add_parts(&part.sums, response, intended, precision)?;
+                        self.sum.add_parts(&part.sums, &part.counts, precision)?;
                     }
                     let sum = self.sum.take();
                     writer.add(RowInterval {
                         endpoint: first.endpoint,
                         sums: sum.sums,
-                        response: sum.response.as_bytes(),
-                        intended: sum.intended.as_bytes(),
+                        counts: sum.parts(),
                     });
                 }
             }

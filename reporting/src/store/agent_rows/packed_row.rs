@@ -1,11 +1,13 @@
 //! What one agent did in one stretch of run time, packed into bytes: numbers as LEB128, those that are 0 left out.
 //!
 //! ```text
-//! form | users | errors | intervals        form: 0, or 1 for all that follows inside DEFLATE
+//! form | users | errors | intervals        form: 2, or 3 for all that follows inside DEFLATE
 //! users      started, stopped, arrivals, late arrivals, skipped arrivals
 //! errors     how many, then each: number, occurrences
-//! intervals  until the end, each: endpoint, which numbers are not 0, these, two histograms (length, counts)
+//! intervals  until the end, each: endpoint, which numbers are not 0, these, which measures have counts, these (length, counts)
 //! ```
+//!
+//! Rows of earlier versions have the forms 0 and 1, and of each interval the counts of the first two measures.
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
@@ -14,12 +16,16 @@ use std::iter;
 use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
 
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::{NUMBERS, Sums};
+use crate::measure::interval::{Measure, NUMBERS, Outcomes, PerMeasure, Sums};
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::integers::to_sql;
 
-const PLAIN: u8 = 0;
-const COMPRESSED: u8 = 1;
+const OLD_PLAIN: u8 = 0;
+const OLD_COMPRESSED: u8 = 1;
+const PLAIN: u8 = 2;
+const COMPRESSED: u8 = 3;
+/// The measures of the old forms.
+const OLD_MEASURES: [Measure; 2] = [Measure::Response, Measure::Intended];
 /// Shorter ones gain next to nothing from compression.
 const COMPRESSED_ABOVE_BYTES: usize = 512;
 /// Longest that a row may be when it is inflated. Those of one snapshot are shorter, and so are coarse ones however many
@@ -47,13 +53,19 @@ impl UserSums {
     }
 }
 
-/// The requests to one endpoint, with histograms as [`crate::measure::packed_counts`] has them.
+/// The requests to one endpoint, with counts as [`crate::measure::packed_counts`] has them. Those that failed are apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::store) struct RowInterval<'a> {
     pub(in crate::store) endpoint: i64,
     pub(in crate::store) sums: Sums,
-    pub(in crate::store) response: &'a [u8],
-    pub(in crate::store) intended: &'a [u8],
+    pub(in crate::store) counts: PerMeasure<&'a [u8]>,
+}
+
+impl RowInterval<'_> {
+    /// What it may be added up with: the requests to the same endpoint that ended the same way.
+    pub(super) fn place(&self) -> (i64, Outcomes) {
+        (self.endpoint, self.sums.outcomes())
+    }
 }
 
 /// Writes a row.
@@ -90,9 +102,19 @@ impl RowWriter {
         for number in numbers.into_iter().filter(|number| *number > 0) {
             put(bytes, number);
         }
-        for counts in [interval.response, interval.intended] {
+        let counts = interval.counts.iter();
+        let used = counts.filter(|(_, counts)| !counts.is_empty());
+        put(
+            bytes,
+            used.fold(0, |bits, (measure, _)| bits | 1 << measure as u64),
+        );
+        for (_, counts) in interval
+            .counts
+            .iter()
+            .filter(|(_, counts)| !counts.is_empty())
+        {
             put(bytes, counts.len() as u64);
-            bytes.extend(counts);
+            bytes.extend(*counts);
         }
     }
 
@@ -128,14 +150,16 @@ pub(in crate::store) struct PackedRow<'a> {
     bytes: Cow<'a, [u8]>,
     /// Where the intervals begin in it.
     intervals_at: usize,
+    is_old: bool,
 }
 
 impl<'a> PackedRow<'a> {
     /// Reads a row; its intervals are read when they are asked for.
     pub(super) fn read(bytes: &'a [u8]) -> StoreResult<Self> {
+        let is_old = matches!(bytes.first(), Some(&(OLD_PLAIN | OLD_COMPRESSED)));
         let bytes: Cow<'a, [u8]> = match bytes.split_first() {
-            Some((&PLAIN, rest)) => rest.into(),
-            Some((&COMPRESSED, rest)) => {
+            Some((&(PLAIN | OLD_PLAIN), rest)) => rest.into(),
+            Some((&(COMPRESSED | OLD_COMPRESSED), rest)) => {
                 let mut plain = Vec::with_capacity(rest.len() * 3);
                 ZlibDecoder::new(rest)
                     .take(MAX_BYTES)
@@ -167,6 +191,7 @@ impl<'a> PackedRow<'a> {
             errors,
             bytes,
             intervals_at,
+            is_old,
         })
     }
 
@@ -183,32 +208,17 @@ impl<'a> PackedRow<'a> {
     pub(in crate::store) fn intervals(&self) -> impl Iterator<Item = StoreResult<RowInterval<'_>>> {
         let mut rest = &self.bytes[self.intervals_at..];
         iter::from_fn(move || {
-            let next = (!rest.is_empty()).then(|| take_interval(&mut rest))?;
+            let next = (!rest.is_empty()).then(|| take_interval(&mut rest, self.is_old))?;
             if next.is_err() {
                 rest = &[];
             }
             Some(next)
         })
     }
-
-    /// Requests to an endpoint, or to all of them, and how many of them failed.
-    pub(in crate::store) fn counts(&self, endpoint: Option<i64>) -> StoreResult<(u64, u64)> {
-        let (mut requests, mut failures) = (0_u64, 0_u64);
-        for interval in self.intervals() {
-            let RowInterval {
-                endpoint: of, sums, ..
-            } = interval?;
-            if endpoint.is_none_or(|only| only == of) {
-                requests = requests.saturating_add(sums.requests());
-                failures = failures.saturating_add(sums.failures);
-            }
-        }
-        Ok((requests, failures))
-    }
 }
 
 #[inline]
-fn take_interval<'a>(rest: &mut &'a [u8]) -> StoreResult<RowInterval<'a>> {
+fn take_interval<'a>(rest: &mut &'a [u8], is_old: bool) -> StoreResult<RowInterval<'a>> {
     let endpoint = take(rest)?.cast_signed();
     let used = take(rest)?;
     let mut numbers = [0; NUMBERS];
@@ -217,11 +227,24 @@ fn take_interval<'a>(rest: &mut &'a [u8]) -> StoreResult<RowInterval<'a>> {
             *number = take(rest)?;
         }
     }
+    let used = if is_old {
+        OLD_MEASURES
+            .iter()
+            .fold(0, |bits, measure| bits | 1 << *measure as u64)
+    } else {
+        take(rest)?
+    };
+    let counts = PerMeasure::try_from_fn(|measure| {
+        if used & (1 << measure as u64) == 0 {
+            return Ok(&[][..]);
+        }
+        take_bytes(rest)
+    })?;
+    let has_first_bytes = !counts[Measure::FirstByte].is_empty();
     Ok(RowInterval {
         endpoint,
-        sums: Sums::from_numbers(numbers),
-        response: take_bytes(rest)?,
-        intended: take_bytes(rest)?,
+        sums: Sums::from_numbers(numbers).measured(has_first_bytes),
+        counts,
     })
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::{NUMBERS, Sums};
+use crate::measure::interval::{Measure, NUMBERS, PerMeasure, Sums};
 use crate::store::schema;
 
 fn numbers() -> impl Strategy<Value = [u64; NUMBERS]> {
@@ -35,9 +35,15 @@ fn interval(endpoint: i64, response: &[u8]) -> RowInterval<'_> {
     RowInterval {
         endpoint,
         sums: Sums::from_numbers(numbers),
-        response,
-        intended: &[],
+        counts: counts(response, &[]),
     }
+}
+
+fn counts<'a>(response: &'a [u8], other: &'a [u8]) -> PerMeasure<&'a [u8]> {
+    PerMeasure::from_fn(|measure| match measure {
+        Measure::Response => response,
+        _ => other,
+    })
 }
 
 /// A count of 1 at position 0, then zeros.
@@ -63,7 +69,11 @@ fn intervals_of(connection: &Connection, agent: i64, level: usize) -> Vec<(i64, 
     let mut found = Vec::new();
     visit_level(connection, 1, agent, level, 0..8, |_, row| {
         let intervals = row.intervals().collect::<StoreResult<Vec<_>>>()?;
-        found.extend(intervals.iter().map(|i| (i.endpoint, i.response.to_vec())));
+        found.extend(
+            intervals
+                .iter()
+                .map(|i| (i.endpoint, i.counts[Measure::Response].to_vec())),
+        );
         Ok(())
     })
     .unwrap();
@@ -95,7 +105,7 @@ fn rows_and_requests(connection: &Connection) -> Vec<(usize, u64)> {
             let counts = row.intervals().collect::<StoreResult<Vec<_>>>()?;
             requests += counts
                 .iter()
-                .map(|i| u64::from(i.response[0]) / 2)
+                .map(|i| u64::from(i.counts[Measure::Response][0]) / 2)
                 .sum::<u64>();
             Ok(())
         })
@@ -229,11 +239,10 @@ proptest! {
         };
         let intervals: Vec<_> = intervals
             .iter()
-            .map(|(endpoint, numbers, response, intended)| RowInterval {
+            .map(|(endpoint, numbers, response, other)| RowInterval {
                 endpoint: *endpoint,
-                sums: Sums::from_numbers(*numbers),
-                response,
-                intended,
+                sums: Sums::from_numbers(*numbers).measured(!other.is_empty()),
+                counts: counts(response, other),
             })
             .collect();
         let mut writer = RowWriter::new(users, &errors);
@@ -249,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200), form in 0..3_u8) {
+    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200), form in 0..5_u8) {
         bytes[0] = form;
         read_all(&bytes);
     }
@@ -261,7 +270,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut bytes = some_row(compressed);
-        prop_assert_eq!(bytes[0], u8::from(compressed));
+        prop_assert_eq!(bytes[0], 2 + u8::from(compressed));
         prop_assert!(read_all(&bytes));
         for (at, to) in changes {
             let at = at.index(bytes.len() - 1) + 1;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, types::Value};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::measure::interval::Interval;
+use crate::measure::interval::{Interval, Outcome, Outcomes};
 use crate::store::live::LiveTotals;
 use crate::store::lock::DirectoryLock;
 use crate::store::recent_rows::RecentRow;
@@ -289,7 +289,10 @@ fn results_ahead_of_the_run_make_no_others_late() {
         assert_eq!(longer(&state), 0);
     }
     let recent = &state.live[&"r".into()].recent;
-    assert_ne!(recent.get(101, 0), RecentRow::Unknown);
+    assert_ne!(
+        recent.get((101, 0, Outcomes::All(Outcome::Ok))),
+        RecentRow::Unknown
+    );
     assert_eq!(counts(&mut state), (11, 11));
     // When the run comes to that time, all of it is found everywhere.
     state.live.get_mut(&"r".into()).unwrap().clock = at(3_600);

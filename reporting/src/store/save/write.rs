@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 
 use super::OfAgent;
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::PackedInterval;
+use crate::measure::interval::{Outcomes, PackedInterval};
 use crate::store::agent_rows::{AgentRows, Grain, RowInterval, UserSums};
 use crate::store::checked_snapshot::CheckedSnapshot;
 use crate::store::error::StoreResult;
@@ -20,6 +20,7 @@ use crate::store::error_rows::{self, Occurrences};
 use crate::store::integers::to_sql;
 use crate::store::live::LiveRun;
 use crate::store::log_rows::{self, LogOrigin};
+use crate::store::recent_rows::RecentPlace;
 use crate::store::rollup::{self, Added};
 use crate::store::sample_rows::{self, StoredSample};
 use crate::store::second_rows::{self, SecondChange};
@@ -36,7 +37,7 @@ pub(super) struct Written {
 impl Written {
     /// Adds it to the totals of its run.
     pub(super) fn add_to(&self, totals: &mut RunTotals, live: &LiveRun) -> StoreResult<()> {
-        for ((_, endpoint), interval) in &self.intervals {
+        for ((_, endpoint, _), interval) in &self.intervals {
             if let Some(endpoint) = live.endpoint(*endpoint) {
                 interval.add_to(totals.entry(endpoint))?;
             }
@@ -56,8 +57,7 @@ impl Written {
 /// Sums over all snapshots.
 #[derive(Default)]
 struct Merged<'a> {
-    /// By second and endpoint.
-    intervals: BTreeMap<(u32, i64), Vec<&'a PackedInterval>>,
+    intervals: BTreeMap<RecentPlace, Vec<&'a PackedInterval>>,
     /// By second and error.
     errors: BTreeMap<(u32, i64), Occurrences>,
     seconds: BTreeMap<u32, SecondChange>,
@@ -151,13 +151,17 @@ fn merge<'a>(
         let of_agent = seconds.entry(second).or_default();
         let sums = &checked.interval.sums;
         if sums.requests() > 0 {
-            let parts = merged.intervals.entry((second, endpoint)).or_default();
+            let outcomes = sums.outcomes();
+            if outcomes == Outcomes::Mixed {
+                live.note_mixed(connection)?;
+            }
+            let place = (second, endpoint, outcomes);
+            let parts = merged.intervals.entry(place).or_default();
             parts.push(&checked.interval);
             of_agent.intervals.push(RowInterval {
                 endpoint,
                 sums: *sums,
-                response: checked.interval.response.as_bytes(),
-                intended: checked.interval.intended.as_bytes(),
+                counts: checked.interval.parts(),
             });
         }
         for error in &checked.errors {

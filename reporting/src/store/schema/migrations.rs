@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 20] = [
+pub(super) const MIGRATIONS: [&str; 21] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -281,5 +281,15 @@ pub(super) const MIGRATIONS: [&str; 20] = [
     // With which token an option was first declared as secret; NULL: with none that has a role, or before this was kept.
     "
     ALTER TABLE secret_options ADD COLUMN token TEXT;
+",
+    // Histograms of times to the first byte and counts by status code. From here on successful and failed requests have rows of
+    // their own.
+    "
+    ALTER TABLE intervals ADD COLUMN ttfb_min_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN ttfb_max_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE intervals ADD COLUMN ttfb_histogram BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE intervals ADD COLUMN statuses BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE runs ADD COLUMN may_be_mixed INTEGER NOT NULL DEFAULT 0;  -- whether some rows may have both
+    UPDATE runs SET may_be_mixed = 1;
 ",
 ];

@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::*;
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::{Interval, SparseInterval};
+use crate::measure::interval::{Interval, Measure, SparseInterval};
 use crate::store::{HeldMachines, SaveOutcome, Scope, Store, TokenRow, Window};
 
 fn interval(paced: bool) -> Interval {
@@ -56,7 +56,7 @@ fn first_schema(dir: &Path) {
     connection
         .execute(
             "INSERT INTO intervals VALUES (1, 0, 0, 0, 0, 2, 0, 200, 10000, 20000, 30000, 0, 0, ?1)",
-            params![SparseInterval::from(&interval(false)).response.encode()],
+            params![SparseInterval::from(&interval(false)).counts[Measure::Response].encode()],
         )
         .unwrap();
 }
@@ -275,6 +275,7 @@ async fn a_run_of_several_agents_goes_on() {
         window: window.map(|(from, to)| Window::new(from, to).unwrap()),
         endpoint: None,
         agent: agent.map(str::to_owned),
+        outcome: None,
     };
     // Of each: requests, errors, and the seconds of the errors.
     for (window, agent, requests, errors, seconds) in [
@@ -434,6 +435,7 @@ async fn rows_of_agents_that_schema_11_rolled_up_are_not_rolled_up_again() {
                 window,
                 endpoint: None,
                 agent: Some(agent.to_owned()),
+                outcome: None,
             };
             let seconds = window.map_or(AFTER, |window| window.to() - window.from());
             let totals = store.totals(&"r".into(), &scope).await.unwrap();

@@ -2,6 +2,7 @@
 //! client of this and of nothing else.
 
 mod builds;
+mod charts;
 mod csv;
 mod health;
 mod infrastructures;
@@ -16,6 +17,7 @@ mod tokens;
 pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
 };
+pub(super) use charts::{ChartError, chart, distribution};
 pub(super) use csv::csv_file;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};

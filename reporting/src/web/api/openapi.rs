@@ -43,6 +43,8 @@ use crate::web::state::WebState;
         super::samples::samples,
         super::summary::summary,
         super::csv::csv_file,
+        super::charts::chart,
+        super::charts::distribution,
         super::log_lines::log_lines,
         super::builds::list_builds,
         super::builds::announce_build,

@@ -1,4 +1,4 @@
-//! Which part of a run is asked for: `?from=&to=&endpoint=&agent=`.
+//! Which part of a run is asked for: `?from=&to=&endpoint=&agent=&outcome=`.
 
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::Endpoint;
@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::scope_error::{KnownAgents, ScopeError};
+use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
 use crate::store::{Scope, Store, UnknownAgentName, UnknownEndpoint, Window};
 use crate::web::error::WebError;
@@ -32,6 +33,9 @@ pub(in crate::web) struct ScopeQuery {
     /// Name of an agent.
     #[param(required = false)]
     agent: String,
+    /// Only requests that ended so.
+    #[param(value_type = Option<Outcome>, required = false)]
+    outcome: String,
 }
 
 impl ScopeQuery {
@@ -63,6 +67,7 @@ impl ScopeQuery {
             window: None,
             endpoint: self.endpoint(store, run).await?,
             agent: self.agent(run)?,
+            outcome: self.outcome()?,
         })
     }
 
@@ -103,6 +108,15 @@ impl ScopeQuery {
         });
         let unknown = || ScopeError::NoSuchEndpoint(UnknownEndpoint(shown(&self.endpoint))).into();
         found.map(Some).ok_or_else(unknown)
+    }
+
+    fn outcome(&self) -> Result<Option<Outcome>, ScopeError> {
+        match self.outcome.as_str() {
+            "" => Ok(None),
+            "ok" => Ok(Some(Outcome::Ok)),
+            "failed" => Ok(Some(Outcome::Failed)),
+            other => Err(ScopeError::NotAnOutcome(shown(other))),
+        }
     }
 
     fn agent(&self, run: &RunRecord) -> Result<Option<String>, ScopeError> {

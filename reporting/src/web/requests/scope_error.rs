@@ -17,6 +17,8 @@ pub(in crate::web) enum ScopeError {
     BeyondTheEnd { from: u32, last: u32 },
     #[error("{0}; use method and name, such as `GET /path`")]
     NoSuchEndpoint(UnknownEndpoint),
+    #[error("outcome must be `ok` or `failed`, got `{0}`")]
+    NotAnOutcome(String),
     #[error("{0}{1}")]
     NoSuchAgent(UnknownAgentName, KnownAgents),
 }

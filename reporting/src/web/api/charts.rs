@@ -1,0 +1,218 @@
+//! What the charts of a run show, for its page and for programs.
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use greylag_infra::RunId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api_types::ErrorBody;
+use crate::measure::distribution::Distribution;
+use crate::measure::interval::Measure;
+use crate::plain_text::plain_text;
+use crate::store::{Chart, ChartData, ChartSteps};
+use crate::web::error::WebError;
+use crate::web::query::Query;
+use crate::web::requests::scope::ScopeQuery;
+use crate::web::requests::scope_error::ScopeError;
+use crate::web::state::{WebState, find_run};
+
+/// Longest part of a value that an error repeats, in characters.
+const MAX_SHOWN: usize = 100;
+
+/// Why a chart cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::web) enum ChartError {
+    #[error("the chart was not found; available: {}", Self::known())]
+    NoSuchChart,
+    #[error("of must be `response`, `intended` or `first_byte`, got `{0}`")]
+    NotTimes(String),
+}
+
+impl ChartError {
+    fn known() -> String {
+        CHARTS.map(|(name, _)| name).join(", ")
+    }
+}
+
+/// Charts over run time, by name.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(dead_code, reason = "it is for the description of the API")]
+pub(in crate::web) enum ChartName {
+    /// Percentiles of the times that `of` says, in ms.
+    Percentiles,
+    /// Requests by status code.
+    Statuses,
+    /// Errors by text.
+    Errors,
+    /// Users of each agent.
+    AgentUsers,
+    /// Requests of each agent.
+    AgentRequests,
+    /// Iterations of an arrival rate: planned, started, late (of the started ones) and skipped.
+    Arrivals,
+}
+
+/// Each name with its chart.
+const CHARTS: [(&str, Chart); 6] = [
+    ("percentiles", Chart::Percentiles(Measure::Response)),
+    ("statuses", Chart::Statuses),
+    ("errors", Chart::Errors),
+    ("agent-users", Chart::AgentUsers),
+    ("agent-requests", Chart::AgentRequests),
+    ("arrivals", Chart::Arrivals),
+];
+
+/// Which times.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "it is for the description of the API")]
+pub(in crate::web) enum TimesOf {
+    /// From the call until the body is read.
+    Response,
+    /// From when the request was due.
+    Intended,
+    /// From the call to the first byte of the answer.
+    FirstByte,
+}
+
+/// Query of `GET /api/v1/runs/{id}/charts/{chart}`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct ChartQuery {
+    /// Seconds in a step; chosen by the length of the scope when left out, and where that makes more than 1,200 steps.
+    #[param(value_type = Option<u32>, required = false)]
+    step: String,
+    /// Only the steps from the one with this second of run time on.
+    #[param(value_type = Option<u32>, required = false)]
+    since: String,
+}
+
+/// Which times a chart is about.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct TimesQuery {
+    /// Which times; `response` when left out.
+    #[param(value_type = Option<TimesOf>, required = false)]
+    of: String,
+}
+
+impl TimesQuery {
+    fn measure(&self) -> Result<Measure, ChartError> {
+        match self.of.as_str() {
+            "" | "response" => Ok(Measure::Response),
+            "intended" => Ok(Measure::Intended),
+            "first_byte" => Ok(Measure::FirstByte),
+            other => Err(ChartError::NotTimes(shown(other))),
+        }
+    }
+}
+
+impl ChartQuery {
+    fn steps(&self) -> Result<ChartSteps, ScopeError> {
+        let number = |name: &'static str, text: &str| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let number = text.trim().parse().ok();
+            number.map(Some).ok_or_else(|| ScopeError::NotASecond {
+                name,
+                got: shown(text),
+            })
+        };
+        Ok(ChartSteps {
+            step_s: number("step", &self.step)?.filter(|step| *step > 0),
+            since: number("since", &self.since)?.unwrap_or(0),
+        })
+    }
+}
+
+fn shown(text: &str) -> String {
+    plain_text(text).chars().take(MAX_SHOWN).collect()
+}
+
+/// A chart of a run over its time: at most 1,200 steps. Of too many lines the greatest are shown, and the sum of the others.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/charts/{chart}",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), ("chart" = inline(ChartName), Path, description = "Which chart"), TimesQuery, ChartQuery, ScopeQuery),
+    responses(
+        (status = 200, description = "The chart", body = ChartData),
+        (status = 404, description = "There is no such run, chart, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
+pub(in crate::web) async fn chart(
+    State(state): State<WebState>,
+    Path((id, name)): Path<(RunId, String)>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ChartQuery>,
+    Query(times): Query<TimesQuery>,
+    Query(scope): Query<ScopeQuery>,
+) -> Result<Response, WebError> {
+    let known = CHARTS.into_iter().find(|(known, _)| *known == name);
+    let (_, chart) = known.ok_or(ChartError::NoSuchChart)?;
+    let measure = times.measure()?;
+    let steps = query.steps()?;
+    let run = find_run(&state.coordinator, &id).await?;
+    let store = state.coordinator.store();
+    let scope = scope.scope(store, &run).await?;
+    let chart = match chart {
+        Chart::Percentiles(_) => Chart::Percentiles(measure),
+        other => other,
+    };
+    let make = async {
+        let data = store.chart(&run, &scope, chart, steps).await?;
+        json(&data)
+    };
+    let body = state.charts.get(uri.to_string(), make).await?;
+    Ok(as_json(body))
+}
+
+/// How the times of a run are distributed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/distribution",
+    tag = "results",
+    params(("id" = String, Path, description = "Identifier of the run"), TimesQuery, ScopeQuery),
+    responses(
+        (status = 200, description = "The distribution", body = Distribution),
+        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 422, description = "A parameter is not valid", body = ErrorBody),
+    ),
+)]
+pub(in crate::web) async fn distribution(
+    State(state): State<WebState>,
+    Path(id): Path<RunId>,
+    OriginalUri(uri): OriginalUri,
+    Query(times): Query<TimesQuery>,
+    Query(scope): Query<ScopeQuery>,
+) -> Result<Response, WebError> {
+    let measure = times.measure()?;
+    let run = find_run(&state.coordinator, &id).await?;
+    let store = state.coordinator.store();
+    let scope = scope.scope(store, &run).await?;
+    let make = async {
+        let totals = store.totals(&id, &scope).await?;
+        json(&Distribution::of(&totals.aggregated(), measure))
+    };
+    let body = state.charts.get(uri.to_string(), make).await?;
+    Ok(as_json(body))
+}
+
+fn json(data: &impl Serialize) -> Result<Bytes, WebError> {
+    let text = serde_json::to_vec(data);
+    let text = text.map_err(|error| WebError::internal("writing a chart", &error))?;
+    Ok(text.into())
+}
+
+fn as_json(body: Bytes) -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, JSON)], body).into_response()
+}
