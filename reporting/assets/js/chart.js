@@ -1,4 +1,4 @@
-// What the three charts share: ECharts set-up, colours by theme, tooltips built from elements (never HTML text: names
+// What the charts share: ECharts set-up, colours by theme, tooltips built from elements (never HTML text: names
 // come from the target, and inline styles in HTML are forbidden by the page's policy), windows, accessible names.
 
 import * as echarts from "../vendor/echarts/echarts.esm.min.js";
@@ -6,8 +6,10 @@ import { colours, onThemeChange } from "./theme.js";
 import { clock } from "./format.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { axisStep } from "./series.js";
+import { ChartMenu } from "./chart_menu.js";
 import { ChartWindow } from "./chart_window.js";
 import { DataTable } from "./data_table.js";
+import { axisTime, onTimeAxisChange } from "./time_axis.js";
 
 const GROUP = "run";
 const MAX_LEGEND_LETTERS = 32;
@@ -28,8 +30,10 @@ export class Chart {
   /** What the last whole option was made for; null when the next one must be whole. */
   #structure = null;
 
-  /** `name`: value of `data-chart`. `describe()`: a description for screen readers. `table`: {columns, rows()}. */
-  constructor(name, { describe, table }) {
+  /** `name`: value of `data-chart`. `describe()`: a description for screen readers. `table`: {columns, rows()}. A chart that is
+   * over something else than run time has no part in the crosshair, and nothing to select. */
+  constructor(name, { describe, table, isOverTime = true }) {
+    this.name = name;
     this.figure = document.querySelector(`[data-chart="${name}"]`);
     this.canvas = this.figure.querySelector(".chart-canvas");
     this.note = this.figure.querySelector('[data-role="note"]');
@@ -37,21 +41,26 @@ export class Chart {
     this.table = new DataTable(this.figure.querySelector(".data-table"), table);
     const devicePixelRatio = Math.min(window.devicePixelRatio, MAX_PIXEL_RATIO);
     this.chart = echarts.init(this.canvas, null, { renderer: "canvas", devicePixelRatio });
-    this.chart.group = GROUP;
-    echarts.connect(GROUP);
+    this.menu = new ChartMenu(this, () => this.#redrawWhole());
+    if (isOverTime) {
+      this.chart.group = GROUP;
+      echarts.connect(GROUP);
+    }
     new ResizeObserver(() => {
       this.chart.resize();
       this.#redrawWhole();
     }).observe(this.canvas);
     new IntersectionObserver((entries) => {
       this.#isSeen = entries.at(-1).isIntersecting;
+      this.seen(this.#isSeen);
       if (this.#isSeen && this.#isStale) this.redraw();
     }).observe(this.canvas);
     // On paper everything is in view.
     addEventListener("beforeprint", () => this.#isStale && this.#draw());
     onThemeChange(() => this.#redrawWhole());
+    onTimeAxisChange(() => this.#redrawWhole());
     // A subclass has its run only later.
-    new ChartWindow(this.chart, this.canvas, () => this.run ?? {});
+    if (isOverTime) new ChartWindow(this.chart, this.canvas, () => this.run ?? {});
   }
 
   /** Called by a subclass once it can draw. */
@@ -59,10 +68,13 @@ export class Chart {
     throw new Error("a chart says what it draws");
   }
 
-  /** Moments to mark: [{second, label}]. Overridden by a subclass that has some. */
+  /** Moments to mark: [{second, label}]. */
   marks() {
-    return [];
+    return this.run?.view?.marks ?? [];
   }
+
+  /** It has come into view, or has left it. */
+  seen() {}
 
   /** Called by a subclass with what stands beside the picture: {points, note}. */
   facts() {
@@ -105,10 +117,13 @@ export class Chart {
     this.#isStale = false;
     this.palette = colours(NAMES);
     const own = this.option();
+    const names = own.legend?.data?.map((entry) => entry.name ?? entry) ?? [];
+    this.menu.setNames(names);
+    own.legend = { ...own.legend, selected: this.menu.selected(names) };
     const marks = this.marks();
     own.series.push(this.#markSeries(marks));
     const series = own.series.map(({ id, large }) => [id, large]);
-    const structure = JSON.stringify([own.over, own.yAxis.type, series, marks]);
+    const structure = JSON.stringify([own.over, own.yAxis.type, own.xAxis, series, marks, own.legend.selected]);
     Object.assign(own, shownTime(this.run?.window, own));
     if (structure === this.#structure) this.chart.setOption(this.#changing(own));
     else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
@@ -118,7 +133,7 @@ export class Chart {
   /** What is new each second; the rest stays as it was set. */
   #changing({ start, end, yAxis: { max, min = 0 }, series }) {
     return {
-      xAxis: { min: start, max: end, interval: this.#interval(end - start) },
+      ...(end === undefined ? {} : { xAxis: { min: start, max: end, interval: this.#interval(end - start) } }),
       yAxis: { min, max },
       series: series.map(({ id, data, showSymbol }) => ({ id, data, ...(showSymbol === undefined ? {} : { showSymbol }) })),
     };
@@ -206,8 +221,9 @@ export class Chart {
         axisLine: { lineStyle: { color: p.line } },
         axisTick: { show: false },
         splitLine: { show: false },
-        axisLabel: { ...label, hideOverlap: true, alignMaxLabel: "right", showMaxLabel: own.over, formatter: clock },
         axisPointer: { lineStyle: { color: p["line-strong"], type: "solid" }, label: { show: false } },
+        ...own.xAxis,
+        axisLabel: { ...label, hideOverlap: true, alignMaxLabel: "right", showMaxLabel: own.over, formatter: axisTime, ...own.xAxis?.axisLabel },
       },
       yAxis: {
         min: 0,

@@ -3,7 +3,8 @@
 
 import { Chart, FAILURE, tip } from "./chart.js";
 import { EndpointColours, busiest } from "./endpoint_colours.js";
-import { clock, count, ms } from "./format.js";
+import { count, ms } from "./format.js";
+import { atTime } from "./time_axis.js";
 import { axisEnd, groupSamples, oneIn } from "./series.js";
 import { isDark } from "./theme.js";
 
@@ -69,10 +70,6 @@ export class ResponsesChart extends Chart {
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
       button.setAttribute("aria-pressed", String((button.dataset.scale === "log") === this.#log));
     }
-  }
-
-  marks() {
-    return this.run.view?.marks ?? [];
   }
 
   facts() {
@@ -162,6 +159,6 @@ export class ResponsesChart extends Chart {
 
   #tip({ seriesName, color, value }) {
     if (!value) return "";
-    return tip(`at ${clock(value[0])}`, [[color, seriesName, `${ms(value[1])} ms`]]);
+    return tip(atTime(value[0]), [[color, seriesName, `${ms(value[1])} ms`]]);
   }
 }

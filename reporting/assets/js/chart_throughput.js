@@ -1,7 +1,8 @@
 // Total Requests Per Second: Request Per Second in green, Errors/sec in red.
 
 import { Chart, tip } from "./chart.js";
-import { clock, rate } from "./format.js";
+import { rate } from "./format.js";
+import { atTime } from "./time_axis.js";
 import { FEW_POINTS, axisEnd, ratePoints } from "./series.js";
 
 const REQUESTS = "Request Per Second";
@@ -32,10 +33,6 @@ export class ThroughputChart extends Chart {
 
   #most() {
     return this.run.data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
-  }
-
-  marks() {
-    return this.run.view?.marks ?? [];
   }
 
   facts() {
@@ -77,7 +74,7 @@ export class ThroughputChart extends Chart {
   #tip(items) {
     if (!items.length) return "";
     return tip(
-      `at ${clock(items[0].value[0])}`,
+      atTime(items[0].value[0]),
       items.map((item) => [item.color, item.seriesName, rate(item.value[1])]),
     );
   }

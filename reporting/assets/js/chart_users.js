@@ -1,7 +1,8 @@
 // Active Users: what was there, over the load profile that was planned.
 
 import { Chart, tip } from "./chart.js";
-import { clock, count } from "./format.js";
+import { count } from "./format.js";
+import { atTime } from "./time_axis.js";
 import { idealLine } from "./load_profile.js";
 import { FEW_POINTS, axisEnd, mostUsers, userPoints } from "./series.js";
 
@@ -16,10 +17,6 @@ export class UsersChart extends Chart {
       },
     });
     this.run = run;
-  }
-
-  marks() {
-    return this.run.view?.marks ?? [];
   }
 
   facts() {
@@ -76,6 +73,6 @@ export class UsersChart extends Chart {
   #tip(items) {
     const item = items.find(({ seriesId }) => seriesId === "users");
     if (!item) return "";
-    return tip(`at ${clock(item.value[0])}`, [[this.palette.accent, "Active Users", count(item.value[1])]]);
+    return tip(atTime(item.value[0]), [[this.palette.accent, "Active Users", count(item.value[1])]]);
   }
 }

@@ -6,7 +6,8 @@ import { h, setText } from "./dom.js";
 const MAX_ROWS = 2_000;
 
 export class DataTable {
-  /** `columns`: their names; those in `texts` (by index) hold no numbers. `rows()`: arrays of cells, oldest first. */
+  /** `columns`: their names, or a function that gives them; those in `texts` (by index) hold no numbers. `rows()`: arrays of cells,
+   * oldest first. */
   constructor(details, { columns, rows, texts = [] }) {
     this.texts = texts;
     this.details = details;
@@ -14,6 +15,10 @@ export class DataTable {
     this.rows = rows;
     this.holder = details.querySelector(".data-table-scroll");
     details.addEventListener("toggle", () => this.refresh());
+  }
+
+  columnNames() {
+    return typeof this.columns === "function" ? this.columns() : this.columns;
   }
 
   #class(column) {
@@ -24,12 +29,14 @@ export class DataTable {
     if (!this.details.open) return;
     const all = this.rows();
     const rows = all.slice(-MAX_ROWS);
-    if (!this.body) {
+    const columns = this.columnNames();
+    if (this.shown !== columns.join("\n")) {
+      this.shown = columns.join("\n");
       this.body = h("tbody");
       const head = h(
         "tr",
         {},
-        ...this.columns.map((name, column) => h("th", { scope: "col", class: this.#class(column) }, name)),
+        ...columns.map((name, column) => h("th", { scope: "col", class: this.#class(column) }, name)),
       );
       this.caption = h("caption", { class: "visually-hidden" });
       this.holder.replaceChildren(h("table", {}, this.caption, h("thead", {}, head), this.body));

@@ -18,6 +18,7 @@ import { ScopeBar } from "./scope_bar.js";
 import { ScopeStrip } from "./scope_strip.js";
 import { RunData, mostUsers } from "./series.js";
 import { ShownScope } from "./shown_scope.js";
+import { setRunStart } from "./time_axis.js";
 import { showNotices, showWarnings } from "./warnings.js";
 
 const id = document.querySelector("[data-run]").dataset.run;
@@ -27,7 +28,7 @@ const MAX_LINES_KEPT = 1_000;
 /** The whole run, by events. */
 const whole = { view: null, data: new RunData(), log: [], dropped: 0, over: false };
 /** What the charts read: the part of the run that is shown. `window`: its seconds, if they are not all. */
-const run = { view: null, about: null, data: whole.data, window: null, select, end: endOfRun };
+const run = { id, view: null, about: null, data: whole.data, window: null, select, end: endOfRun, query };
 const overview = new Overview();
 /** Who only reads has no such control. */
 const changeUsers = part("change-users") && new ChangeUsers(id);
@@ -44,6 +45,7 @@ const shown = new ShownScope(id, {
   elapsed: () => (whole.over ? Infinity : run.about.time_elapsed_s),
 });
 let charts = [];
+let more = null;
 let hasData;
 const firstData = new Promise((resolve) => (hasData = resolve));
 
@@ -142,7 +144,9 @@ function showPart() {
   bar.show(shown.scope, run.view.phases);
   bar.remark(run.view.remark);
   strip.show(shown.scope, whole.data.points, endOfRun());
+  setRunStart(run.about.run_started_us);
   for (const chart of charts) chart.redraw();
+  more?.redraw();
 }
 
 /** Shows only these seconds. */
@@ -196,12 +200,14 @@ if (initial) {
 }
 
 // The charting library is by far the largest part; everything else does not wait for it.
-const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }] = await Promise.all([
+const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }, { MoreCharts }] = await Promise.all([
   import("./chart_users.js"),
   import("./chart_throughput.js"),
   import("./chart_responses.js"),
+  import("./charts_more.js"),
 ]);
 await firstData;
 charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run)];
 for (const chart of charts) chart.redraw();
+more = new MoreCharts(run);
 keepForPrint(charts);

@@ -6,7 +6,7 @@ import { formatScope, isWhole, phaseOf, readWindow, windowOf, windowText } from 
 
 const LABELS = { "ramp-up": "Ramp-up", steady: "Steady", "ramp-down": "Ramp-down" };
 /** What is not a window, and how its chip begins. */
-const CHIPS = { endpoint: "", agent: "agent " };
+const CHIPS = { endpoint: "", agent: "agent ", outcome: "only " };
 const COPIED_MS = 2_000;
 
 export class ScopeBar {
@@ -43,6 +43,7 @@ export class ScopeBar {
     setAttribute(this.bar, "data-window", windowOf(scope) !== null);
     part("scope-leave").hidden = isWhole(scope);
     this.#showPhases(scope, phases);
+    for (const link of part("scope-outcomes").children) setCurrent(link, link.dataset.scope === `outcome=${scope.outcome ?? ""}`);
     this.#showChips(scope);
     this.#showFields(scope);
     this.#showLinks(scope);

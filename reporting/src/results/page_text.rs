@@ -12,6 +12,15 @@ pub(crate) use super::calendar::{day_and_time, iso, time_of_day, utc};
 use crate::measure::stats::{IntendedStats, ShownPercentile, TimeStats};
 use crate::results::views::run_view::RunView;
 
+/// The charts over run time that have nothing to choose but their lines, with their titles.
+pub(crate) const SIMPLE_CHARTS: [(&str, &str); 5] = [
+    ("statuses", "Status Codes"),
+    ("errors", "Errors by Kind"),
+    ("agent-requests", "Requests per Agent"),
+    ("agent-users", "Users per Agent"),
+    ("arrivals", "Arrivals"),
+];
+
 /// `12345` → `12,345`.
 pub(crate) fn count(number: impl Borrow<u64>) -> String {
     let digits = number.borrow().to_string();

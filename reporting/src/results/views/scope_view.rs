@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
 use crate::results::page_text::clock;
 use crate::store::{Scope, Window};
@@ -158,7 +159,7 @@ impl ScopeView {
     /// Everything but the window.
     pub(crate) fn chips(&self) -> Vec<ScopeChip> {
         let mut chips = Vec::new();
-        for (key, kind) in [("endpoint", ""), ("agent", "agent")] {
+        for (key, kind) in [("endpoint", ""), ("agent", "agent"), ("outcome", "only")] {
             let members = self.members();
             let Some((_, value)) = members.iter().find(|(name, _)| *name == key) else {
                 continue;
@@ -186,6 +187,25 @@ impl ScopeView {
     /// Address of this part of only one agent.
     pub(crate) fn of_agent(&self, agent: &str) -> String {
         self.with("agent", Some(agent.to_owned()))
+    }
+
+    /// Each choice of an outcome: what changes, its address, what it says, and whether it is the one that is shown.
+    pub(crate) fn outcomes(&self) -> [(&'static str, String, &'static str, bool); 3] {
+        let choice = |outcome: Option<Outcome>, label| {
+            let text = outcome.map(outcome_text);
+            let address = self.with("outcome", text.map(str::to_owned));
+            (
+                text.unwrap_or(""),
+                address,
+                label,
+                self.scope.outcome == outcome,
+            )
+        };
+        [
+            choice(None, "All requests"),
+            choice(Some(Outcome::Ok), "OK"),
+            choice(Some(Outcome::Failed), "Failed"),
+        ]
     }
 
     /// Address of this part in a phase's seconds.
@@ -227,7 +247,7 @@ impl ScopeView {
             window,
             endpoint,
             agent,
-            ..
+            outcome,
         } = &self.scope;
         let mut members = window.map_or_else(Vec::new, |window| {
             window_members(window.from(), end_of(window))
@@ -239,12 +259,15 @@ impl ScopeView {
         if let Some(agent) = agent {
             members.push(("agent", plain_text(agent)));
         }
+        if let Some(outcome) = outcome {
+            members.push(("outcome", outcome_text(*outcome).to_owned()));
+        }
         members
     }
 }
 
 /// The order in which addresses have the members of a scope.
-const ORDER: [&str; 4] = ["from", "to", "endpoint", "agent"];
+const ORDER: [&str; 5] = ["from", "to", "endpoint", "agent", "outcome"];
 
 /// What a value of a query does not have as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -261,6 +284,13 @@ fn window_members(from: u32, to: Option<u32>) -> Vec<(&'static str, String)> {
     let from = (from > 0).then(|| ("from", from.to_string()));
     let to = to.map(|to| ("to", to.to_string()));
     from.into_iter().chain(to).collect()
+}
+
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Failed => "failed",
+    }
 }
 
 fn endpoint_text(method: &str, name: &str) -> String {
@@ -330,5 +360,21 @@ mod tests {
         assert_eq!(part.at_all_times(), "/runs/x?endpoint=GET%20/a%20b");
         assert!(view(Some((30, u32::MAX)), None).is_phase(&steady));
         assert_eq!(view(None, None).query(), "");
+        let mut failed = view(Some((0, 100)), None);
+        failed.scope.outcome = Some(Outcome::Failed);
+        assert_eq!(failed.query(), "?to=100&outcome=failed");
+        assert_eq!(
+            failed.of_agent("eu"),
+            "/runs/x?to=100&agent=eu&outcome=failed"
+        );
+        let addresses = failed.outcomes().map(|(_, address, ..)| address);
+        assert_eq!(
+            addresses,
+            [
+                "/runs/x?to=100",
+                "/runs/x?to=100&outcome=ok",
+                "/runs/x?to=100&outcome=failed"
+            ]
+        );
     }
 }

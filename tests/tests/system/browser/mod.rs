@@ -5,6 +5,7 @@ mod console_logs;
 mod endpoint_table;
 mod looking;
 mod many_endpoints;
+mod more_charts;
 mod popovers;
 mod repeated_lines;
 mod run_page;

@@ -144,7 +144,7 @@ async fn assert_charts(browser: &Browser, summary: &Summary) {
     }
     // The data tables hold what the charts draw.
     let rows = async |name: &str| -> Vec<Vec<String>> {
-        let script = "const details = document.querySelector(`figure[data-chart=\"${arguments[0]}\"] details`);
+        let script = "const details = document.querySelector(`figure[data-chart=\"${arguments[0]}\"] .data-table`);
             details.open = true;
             details.dispatchEvent(new Event('toggle'));
             return [...details.querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent));";
