@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use greylag_infra::OnLostAgent;
 use greylag_tests::summary::Summary;
 use greylag_tests::{
     AccessLog, ChaosProxy, Cluster, Fault, FaultPlan, LoggedRequest, Nginx, ProcessId,
@@ -33,6 +34,8 @@ const LINK_DELAY: Duration = Duration::from_millis(400);
 const LINK_BREAKS: Duration = Duration::from_millis(200);
 /// Users of each run.
 const USERS: u64 = 12;
+/// How long each run has load.
+const DURATION_S: u32 = 7;
 const NAMES: [&str; 2] = ["east", "west"];
 
 /// A worker process as the run's page lists it.
@@ -56,7 +59,7 @@ struct Site {
 }
 
 impl Site {
-    async fn start() -> Self {
+    async fn start(on_lost_agent: OnLostAgent) -> Self {
         let nginx = Nginx::start().await;
         let mut cluster = Cluster::start_with(&greylag(), &["--lease", SHORT_LEASE]).await;
         let target = cluster.api().url().trim_start_matches("http://").to_owned();
@@ -65,7 +68,8 @@ impl Site {
         cluster.start_agent(NAMES[1], "lab");
         cluster.api().wait_for_agents("lab", 2, START_TIMEOUT).await;
         let changes = json!({
-            "scenario": "per-process", "users": USERS, "workers": 4, "ramp_up": 0, "duration": 7, "stop_timeout": 3,
+            "scenario": "per-process", "users": USERS, "workers": 4, "ramp_up": 0, "duration": DURATION_S, "stop_timeout": 3,
+            "on_lost_agent": on_lost_agent,
         });
         let run = cluster
             .api()
@@ -240,6 +244,7 @@ impl Site {
 fn judge(
     site: &BTreeMap<u32, Worker>,
     plan: &FaultPlan,
+    on_lost_agent: OnLostAgent,
     summary: &Summary,
     log: &AccessLog,
 ) -> Vec<String> {
@@ -304,8 +309,18 @@ fn judge(
             summary.gaps.len()
         ));
     }
-    if !summary.complete && summary.run.status != "Failed" {
-        wrong.push("a run with gaps is not Failed".to_owned());
+    let has_gap_of_load = summary
+        .gaps
+        .iter()
+        .any(|gap| gap.since_second + 1 < DURATION_S);
+    match (on_lost_agent.continues(), summary.run.status.as_str()) {
+        (false, "Finished") if !summary.complete => {
+            wrong.push("a run with gaps is not Failed".to_owned());
+        }
+        (true, "Finished") if has_gap_of_load && summary.coverage.full => {
+            wrong.push("a run went on without what it lost, and does not say so".to_owned());
+        }
+        _ => {}
     }
     wrong.extend(said_too_late(plan, summary, log));
     wrong
@@ -349,8 +364,8 @@ struct Verdict {
     missing: u64,
 }
 
-async fn drive(plan: &FaultPlan) -> Verdict {
-    let mut site = Site::start().await;
+async fn drive(plan: &FaultPlan, on_lost_agent: OnLostAgent) -> Verdict {
+    let mut site = Site::start(on_lost_agent).await;
     let began = Instant::now();
     for (at, step) in plan.timeline() {
         sleep_until(began + at).await;
@@ -371,7 +386,7 @@ async fn drive(plan: &FaultPlan) -> Verdict {
         ..
     } = site;
     let log = nginx.finish().await;
-    let mut wrong = judge(&workers, plan, &summary, &log);
+    let mut wrong = judge(&workers, plan, on_lost_agent, &summary, &log);
     if let Some(remark) = &summary.remark
         && !(page.contains(remark) && tables.contains(remark))
     {
@@ -405,12 +420,16 @@ async fn every_run_is_exact_or_says_what_is_missing() {
     let (mut complete, mut failures) = (0, Vec::new());
     for seed in first..first + runs {
         let plan = FaultPlan::of_seed(seed);
+        let on_lost_agent = match seed % 2 {
+            0 => OnLostAgent::Fail,
+            _ => OnLostAgent::Continue,
+        };
         let began = Instant::now();
         // A run that ends in a panic does not end the sequence.
         let driven = tokio::task::LocalSet::new();
         let drive_it = {
             let plan = plan.clone();
-            async move { drive(&plan).await }
+            async move { drive(&plan, on_lost_agent).await }
         };
         let driving = driven.spawn_local(drive_it);
         let verdict = match driven.run_until(driving).await {
@@ -422,7 +441,7 @@ async fn every_run_is_exact_or_says_what_is_missing() {
             },
         };
         println!(
-            "seed {seed}: {plan}: {}, {} missing, {:.0?}{}",
+            "seed {seed}: {plan}, {on_lost_agent:?}: {}, {} missing, {:.0?}{}",
             if verdict.complete {
                 "complete"
             } else {
@@ -475,7 +494,7 @@ fn requests_that_are_missing_without_a_word_are_found() {
     });
     let wrong = |plan: &FaultPlan, counted: [u64; 2], gaps: &[&Value]| {
         let summary = summary_of(counted, gaps);
-        judge(&workers, plan, &summary, &log)
+        judge(&workers, plan, OnLostAgent::Fail, &summary, &log)
     };
     let killed = FaultPlan {
         faults: vec![(Duration::ZERO, Fault::KillWorker { agent: 0 })],
