@@ -68,13 +68,34 @@ pub struct LogLines {
     pub lines: Vec<LogRow>,
     /// Lines of the whole run that never got into the log.
     pub dropped: u64,
+    /// Lines of the whole run that are in its log.
+    #[serde(default)]
+    pub total: u64,
+    /// Where lines were looked for from, if a moment was named: the position before the first line of that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Up to where lines were looked for, if not to the end: what to go on with, as `before` or, with `order=first`, as `after`.
+    /// There may be more although these are fewer than were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<u64>,
     /// Of an agent's lines: that some may be missing, because it is not known whose they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
 }
 
+/// How serious a line of a log is, by what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// `WARN` or `WARNING` stands in it.
+    Warning,
+    /// `ERROR`, `PANIC` or `panicked` does.
+    Error,
+}
+
 /// One console log line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct LogRow {
     /// Position in the run's log, from 1 and without gaps.
@@ -87,6 +108,14 @@ pub struct LogRow {
     pub source: String,
     /// The line, terminal escapes and control characters removed.
     pub text: String,
+    /// How serious it is; most lines do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LogLevel>,
+    /// Where in it stands what was searched for: begin and end in UTF-16 code units, as JavaScript counts. Of many places the
+    /// first ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "coordinator", schema(value_type = Vec<Vec<u32>>))]
+    pub matches: Vec<(u32, u32)>,
 }
 
 /// A program that is to be uploaded.

@@ -26,9 +26,9 @@ pub mod provisioning;
 pub mod web;
 
 pub use api_types::{
-    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, ListedToken, LogLines,
-    LogRow, NEXT_SECOND_HEADER, NewToken, RunStarted, RunStopping, TokenCreated, TokenList,
-    UsersChanging,
+    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, ListedToken, LogLevel,
+    LogLines, LogRow, NEXT_SECOND_HEADER, NewToken, RunStarted, RunStopping, TokenCreated,
+    TokenList, UsersChanging,
 };
 #[cfg(feature = "coordinator")]
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
@@ -60,9 +60,10 @@ pub use results::{
 #[cfg(feature = "coordinator")]
 pub use store::{
     CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps, CurrentRate, CurrentRps,
-    EmptyWindow, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, RunFilter,
-    RunNotOver, RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store,
-    StoreError, TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
+    EmptyWindow, LogFilter, LogOrder, LogPage, LogPattern, LogRange, MAX_CHART_STEPS,
+    MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, PatternError, RunFilter, RunNotOver,
+    RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store, StoreError,
+    TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use tokens::{

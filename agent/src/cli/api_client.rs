@@ -10,7 +10,7 @@ use greylag_reporting::{
 };
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
@@ -97,6 +97,18 @@ impl RunsAsked {
             .filter_map(|(name, value)| Some((name, value.as_deref()?)))
             .collect()
     }
+}
+
+/// Which lines of a run's log are asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogAsked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) q: Option<String>,
+    pub(crate) regex: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) level: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
 }
 
 /// What a coordinator says of its infrastructures, as far as it is needed.
@@ -334,6 +346,18 @@ impl ApiClient {
     ) -> Result<LogLines, ApiError> {
         let path = format!("/api/v1/runs/{id}/log/lines?after={after}&limit={limit}");
         self.json(self.request(Method::GET, &path)).await
+    }
+
+    /// The first lines of a run's log after this position that are asked for.
+    pub(crate) async fn log_page(
+        &self,
+        id: &RunId,
+        asked: &LogAsked,
+        after: u64,
+    ) -> Result<LogLines, ApiError> {
+        let path = format!("/api/v1/runs/{id}/log/lines?after={after}&order=first");
+        self.json(self.request(Method::GET, &path).query(asked))
+            .await
     }
 
     /// The three console tables.

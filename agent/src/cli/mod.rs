@@ -26,8 +26,8 @@ use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, completions, delete, infrastructures, man, new, run, runs, scenarios, token,
-    users,
+    agent, builds, completions, delete, infrastructures, log, man, new, run, runs, scenarios,
+    token, users,
 };
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
@@ -85,6 +85,8 @@ enum Command {
     Users(users::UsersOptions),
     /// List the runs of a coordinator.
     Runs(runs::RunsOptions),
+    /// Print what is in a run's console log, searched and filtered by the coordinator.
+    Log(log::LogOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
@@ -194,6 +196,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Serve(options) => in_runtime(serve::serve(*options, custom, &sources, scenarios)),
         Command::Users(options) => in_runtime(users::users(options)),
         Command::Runs(options) => in_runtime(runs::runs(options)),
+        Command::Log(options) => in_runtime(log::log(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),

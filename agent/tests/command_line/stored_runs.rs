@@ -4,10 +4,18 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use greylag_infra::protocol::LogLine;
 use greylag_infra::{Completeness, LoadProfile, LoadTest, RunPhase, RunRecord, WallTime};
 use greylag_reporting::Store;
 
 use super::greylag;
+
+/// What is in the log of every run.
+const SAID: [(&str, &str); 3] = [
+    ("east/worker-0", "checking out"),
+    ("east/worker-1", "ERROR no basket"),
+    ("coordinator", "east has ended"),
+];
 
 /// A coordinator with these runs, ended with the value.
 struct Coordinator {
@@ -31,6 +39,15 @@ impl Coordinator {
             let store = Store::open(&data).unwrap();
             for (id, test, days) in runs {
                 store.create_run(record(id, test, *days)).await.unwrap();
+                let said = SAID.map(|(source, text)| LogLine {
+                    at: WallTime::default(),
+                    source: source.to_owned(),
+                    text: text.to_owned(),
+                });
+                store
+                    .append_log(&(*id).into(), said.to_vec())
+                    .await
+                    .unwrap();
             }
             store.close().await;
         });
@@ -160,4 +177,32 @@ fn runs_are_listed_and_deleted_by_id_test_and_age() {
         coordinator.answer(directory, &["runs"]),
         ("No runs.\n".to_owned(), Some(0))
     );
+}
+
+#[test]
+fn a_log_is_printed_and_searched() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = Coordinator::with(directory.path(), &[("abc123", "checkout", Some(1))]);
+    let line = |at: usize| {
+        let (source, text) = SAID[at];
+        format!("[1970-01-01T00:00:00Z] {source}: {text}\n")
+    };
+    for (arguments, expected) in [
+        (&[][..], vec![0, 1, 2]),
+        (&["--follow"], vec![0, 1, 2]),
+        (&["--grep", "CHECK"], vec![0]),
+        (&["--grep", "^.ast", "--regex"], vec![0, 1, 2]),
+        (&["--level", "error"], vec![1]),
+        (&["--agent", "east/worker-0"], vec![0]),
+        (&["--agent", "east", "--grep", "ended"], vec![]),
+    ] {
+        let arguments = [&["log", "abc123"], arguments].concat();
+        let (text, code) = coordinator.answer(directory.path(), &arguments);
+        let expected: String = expected.into_iter().map(line).collect();
+        assert_eq!((text, code), (expected, Some(0)), "{arguments:?}");
+    }
+    let wrong = ["log", "abc123", "--grep", "a(", "--regex"];
+    let (text, code) = coordinator.answer(directory.path(), &wrong);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("unclosed group, at character 2"), "{text}");
 }

@@ -1,85 +1,183 @@
-// The Console Logs panel: streamed lines, those that are repeated folded, search over lines, tables and errors, follow, full
-// screen, and the console tables beneath the lines.
+// The Console Logs panel: the lines of the run, which the server searches and filters, follow, full screen, and the console tables
+// beneath the lines.
 
-import { h, part, setAttribute, setText } from "./dom.js";
-import { count, timeOfDay } from "./format.js";
+import { address } from "./address.js";
+import { h, part, setText } from "./dom.js";
+import { count } from "./format.js";
+import { LogPages, MOST } from "./log_pages.js";
+import { LogRows, findAll, marked } from "./log_rows.js";
 
-/** Lines kept in the page; older ones are in the download. */
-const MAX_LINES = 5_000;
-/** How near the end still counts as "at the end", in px. */
+/** How near an end still counts as "at the end", in px. */
 const NEAR_END_PX = 24;
-/** Characters of a line that never needs scrolling, on narrow screens neither. */
-const LONG_LINE = 200;
-const SEARCH_DELAY_MS = 120;
-/** A line is folded into one of the last few that says the same; several workers often say it in turn. */
-const FOLD_INTO_LAST = 8;
+/** How near an end the next lines are asked for, in px. */
+const ASK_AT_PX = 400;
+const SEARCH_DELAY_MS = 200;
+/** Least time between two questions for lines that have come. */
+const FOLLOW_MS = 500;
+/** Most names of who says something that are offered. */
+const MAX_NAMES = 200;
+/** A moment of the run in the page's address: seconds of run time. */
+const MOMENT = /^#t=(\d+(?:\.\d+)?)$/;
 
 export class Console {
-  #lines = [];
-  #lastSeq = 0;
-  #needle = "";
-  #matches = 0;
-  #timer = 0;
+  /** The part of the run that is shown, as the query of an address. */
+  #scope = "";
   #tablesText = "";
-  #isWhole = true;
+  #tableMatches = 0;
+  #timer = 0;
+  #followTimer = 0;
+  /** The newest line when following ended. */
+  #seen = 0;
+  #names = new Set();
 
   /** `searchErrors(needle)`: gives how many of how many errors hold it. */
-  constructor(searchErrors) {
+  constructor(searchErrors, id) {
     this.searchErrors = searchErrors;
+    this.path = `/api/v1/runs/${id}/log`;
     this.panel = part("console");
     this.frame = part("console-frame");
     this.scroll = part("console-scroll");
-    this.list = part("log-lines");
     this.search = part("log-search");
+    this.regex = part("log-regex");
+    this.level = part("log-level");
+    this.source = part("log-source");
     this.follow = part("log-follow");
+    this.fresh = part("log-new");
     this.full = part("log-fullscreen");
     this.tables = document.querySelector('[data-field="console-tables"]');
-    this.list.replaceChildren();
-    this.tableMatches = 0;
     this.#tablesText = this.tables.textContent;
-    this.older = h("p", { class: "console-older" });
+    const rows = new LogRows(part("log-lines"), this.scroll);
+    this.pages = new LogPages((query) => this.#ask(query), {
+      clear: () => rows.clear(),
+      append: (lines) => rows.append(lines),
+      prepend: (lines) => rows.prepend(lines),
+      dropFirst: (number) => rows.dropFirst(number),
+      dropLast: (number) => rows.dropLast(number),
+      busy: () => this.#showMatches(),
+    });
+    this.pages.forget(...this.#question());
+    this.#listen();
+    this.#goToMoment();
+  }
+
+  #listen() {
     this.panel.addEventListener("toggle", () => this.#stick());
     this.search.addEventListener("input", () => this.#searchSoon());
-    this.follow.addEventListener("change", () => this.#stick());
-    this.scroll.addEventListener("scroll", () => this.#followIfAtEnd(), { passive: true });
-    new ResizeObserver(() => this.#stick()).observe(this.list);
+    this.source.addEventListener("input", () => this.#searchSoon());
+    this.level.addEventListener("change", () => this.#search());
+    this.regex.addEventListener("click", () => {
+      this.regex.setAttribute("aria-pressed", String(!this.#isRegex));
+      this.#search();
+    });
+    this.follow.addEventListener("change", () => this.#showFollowed());
+    this.fresh.addEventListener("click", () => {
+      this.follow.checked = true;
+      this.#showFollowed();
+    });
+    this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    part("log-lines").addEventListener("click", ({ target }) => {
+      const source = target.closest?.("button.source");
+      if (!source) return;
+      this.source.value = source.textContent;
+      this.#search();
+    });
+    new ResizeObserver(() => this.#stick()).observe(part("log-lines"));
     this.full.addEventListener("click", () => this.#toggleFull());
     document.addEventListener("fullscreenchange", () => this.#showFull());
     document.addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("hashchange", () => this.#goToMoment());
   }
 
-  /** Forgets its lines: those of another part of the run follow, of the whole run if `isWhole`. */
-  restart(isWhole) {
-    this.#isWhole = isWhole;
-    this.#lines = [];
-    this.#lastSeq = 0;
-    this.#matches = 0;
-    this.list.replaceChildren();
-    setText(part("log-last"), "");
+  get #isRegex() {
+    return this.regex.getAttribute("aria-pressed") === "true";
   }
 
-  /** Takes the lines of a delta. Lines are numbered for ever, so those that are here already are known. */
+  /** What is asked for beside the part of the run, and whether that is every line of it. */
+  #filter() {
+    const [q, level, source] = [this.search.value, this.level.value, this.source.value.trim()];
+    return Object.fromEntries(Object.entries({ q, regex: q && this.#isRegex ? "true" : "", level, source }).filter(([, value]) => value));
+  }
+
+  /** The same with the part of the run, and whether it is each line there is. */
+  #question() {
+    const filter = this.#filter();
+    const query = { ...Object.fromEntries(new URLSearchParams(this.#scope)), ...filter };
+    return [query, Object.keys(query).length === 0];
+  }
+
+  async #ask(query) {
+    const answer = await fetch(address(`${this.path}/lines?${new URLSearchParams(query)}`));
+    const body = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(body.error ?? `The coordinator answered ${answer.status}.`);
+    return body;
+  }
+
+  /** Shows lines of another part of the run: of the whole run those that follow by events. */
+  restart(scope) {
+    this.#scope = scope;
+    this.#seen = 0;
+    const [query, isAll] = this.#question();
+    this.#showDownload();
+    if (isAll) this.pages.forget(query, isAll);
+    else this.#restart();
+  }
+
+  /** Takes the newest lines, which an event brought. */
   append(rows, dropped) {
-    const fresh = rows.filter((row) => row.seq > this.#lastSeq).slice(-MAX_LINES);
-    if (fresh.length > 0) {
-      this.#lastSeq = fresh.at(-1).seq;
-      for (const row of fresh) if (!this.#fold(row)) this.list.append(this.#add(row));
-      const oldest = this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES));
-      for (const line of oldest) {
-        if (line.matches) this.#matches -= 1;
-        line.element.remove();
-      }
-      if (oldest.length > 0) this.#tellOfOlder();
-      setText(part("log-last"), fresh.at(-1).text.slice(0, 300));
-    }
-    // Lines are numbered over the whole run.
-    const lines = this.#isWhole ? this.#lastSeq : this.#lines.reduce((sum, { times }) => sum + times, 0);
-    setText(part("log-count"), `${count(lines)} ${lines === 1 ? "line" : "lines"}${this.#isWhole ? "" : " shown"}`);
+    for (const { source } of rows) this.#offer(source);
+    const isHere = this.pages.bring(rows);
+    if (rows.length > 0) setText(part("log-last"), rows.at(-1).text.slice(0, 300));
+    const lines = this.pages.newest;
+    setText(part("log-count"), `${count(lines)} ${lines === 1 ? "line" : "lines"}`);
     const notice = part("log-dropped");
     notice.hidden = dropped === 0;
     setText(notice, `${count(dropped)} lines were dropped: they arrived too fast or exceeded the run's log limit.`);
+    if (!isHere) this.#followSoon();
     this.#showMatches();
     this.#stick();
+  }
+
+  /** Names of who says something are offered for the field that takes one. */
+  #offer(source) {
+    if (this.#names.has(source) || this.#names.size === MAX_NAMES) return;
+    this.#names.add(source);
+    part("log-sources").append(h("option", { value: source }));
+  }
+
+  async #restart(at = null) {
+    this.#fail("");
+    try {
+      await this.pages.restart(...this.#question(), at);
+    } catch (error) {
+      this.#fail(error.message);
+    }
+    if (at !== null) this.scroll.scrollTop = 0;
+    this.#showMatches();
+    this.#stick();
+  }
+
+  #fail(message) {
+    const shown = part("log-error");
+    shown.hidden = message === "";
+    setText(shown, message);
+  }
+
+  #searchSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#search(), SEARCH_DELAY_MS);
+  }
+
+  #search() {
+    clearTimeout(this.#timer);
+    this.#markTables();
+    this.#showDownload();
+    this.#restart();
+  }
+
+  /** What is downloaded is what is shown. */
+  #showDownload() {
+    const query = String(new URLSearchParams(this.#question()[0]));
+    part("log-download").setAttribute("href", address(this.path) + (query && `?${query}`));
   }
 
   showTables(text) {
@@ -89,92 +187,98 @@ export class Console {
     this.#showMatches();
   }
 
-  /** The tables stay whole, because a line of them means nothing without its column's names. Gives how often the search
-   * is found in them. */
+  /** Searches tables and errors, which are here, for a text; a regular expression is the server's to understand. */
+  get #needle() {
+    return this.#isRegex ? "" : this.search.value.trim().toLowerCase();
+  }
+
+  /** The tables stay whole, because a line of them means nothing without its column's names. */
   #markTables() {
     const found = this.#needle ? findAll(this.#tablesText, this.#needle) : [];
     if (found.length > 0) this.tables.replaceChildren(...marked(this.#tablesText, found));
     else setText(this.tables, this.#tablesText);
-    this.tableMatches = found.length;
-  }
-
-  /** Counts a line up that has just been said. */
-  #fold(row) {
-    const same = this.#lines
-      .slice(-FOLD_INTO_LAST)
-      .find(({ row: known }) => known.text === row.text && known.source === row.source);
-    if (!same) return false;
-    same.times += 1;
-    if (!same.badge) {
-      same.badge = h("span", { class: "times" });
-      same.element.append(same.badge);
-    }
-    setText(same.badge, `×${count(same.times)}`);
-    setAttribute(same.badge, "title", `The last at ${timeOfDay(row.at_us)}`);
-    return true;
-  }
-
-  /** Says at the top how many lines went before those that are here, in the words of the server. */
-  #tellOfOlder() {
-    const before = this.#lines[0].row.seq - 1;
-    setText(this.older, this.#isWhole ? `… ${count(before)} earlier lines: see the download` : "… earlier lines: see the download");
-    if (!this.older.isConnected) this.list.prepend(this.older);
-  }
-
-  #add(row) {
-    // What may have to be scrolled must be reached with the keyboard.
-    const scrolls = row.text.length > LONG_LINE ? { tabindex: "0" } : {};
-    const text = h("span", { class: "text", ...scrolls }, row.text);
-    const source = h("span", { class: "source", title: row.source }, row.source);
-    const element = h(
-      "div",
-      { class: "line", "data-seq": row.seq, "data-level": level(row.text) },
-      h("time", { title: new Date(row.at_us / 1000).toISOString() }, timeOfDay(row.at_us)),
-      source,
-      text,
-    );
-    const line = { row, element, text, times: 1, badge: null, matches: false, marked: false };
-    this.#lines.push(line);
-    this.#match(line);
-    return element;
-  }
-
-  #match(line) {
-    const needle = this.#needle;
-    const inText = needle ? findAll(line.row.text, needle) : [];
-    line.matches = needle !== "" && (inText.length > 0 || line.row.source.toLowerCase().includes(needle));
-    if (line.matches) this.#matches += 1;
-    line.element.hidden = needle !== "" && !line.matches;
-    if (inText.length > 0) line.text.replaceChildren(...marked(line.row.text, inText));
-    else if (line.marked) line.text.textContent = line.row.text;
-    line.marked = inText.length > 0;
-  }
-
-  #searchSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#needle = this.search.value.trim().toLowerCase();
-      this.#matches = 0;
-      for (const line of this.#lines) this.#match(line);
-      this.#markTables();
-      this.#showMatches();
-      this.#stick();
-    }, SEARCH_DELAY_MS);
+    this.#tableMatches = found.length;
   }
 
   #showMatches() {
     const [errors, allErrors] = this.searchErrors(this.#needle);
-    const found = [`${count(this.#matches)} of ${count(this.#lines.length)} lines`, `${count(this.tableMatches)} in tables`];
-    if (allErrors > 0) found.push(`${count(errors)} of ${count(allErrors)} errors`);
-    setText(part("log-matches"), this.#needle ? found.join(" · ") : "");
+    const isFiltered = Object.keys(this.#filter()).length > 0;
+    const { rows, hasOlder, hasNewer, isBusy } = this.pages;
+    const more = hasOlder || hasNewer ? "+" : "";
+    const found = [`${count(rows.length)}${more} ${rows.length === 1 && !more ? "line" : "lines"}`];
+    if (this.#needle) found.push(`${count(this.#tableMatches)} in tables`);
+    if (this.#needle && allErrors > 0) found.push(`${count(errors)} of ${count(allErrors)} errors`);
+    if (isBusy) found.push("searching…");
+    setText(part("log-matches"), isFiltered ? found.join(" · ") : "");
+    this.#showNew();
+  }
+
+  /** Asks for what has come, while that is looked at. */
+  #followSoon() {
+    if (!this.follow.checked || this.#followTimer) return;
+    this.#followTimer = setTimeout(async () => {
+      this.#followTimer = 0;
+      await this.#catchUp();
+    }, FOLLOW_MS);
+  }
+
+  /** Goes to the end: line by line if it is near. */
+  async #catchUp() {
+    if (!this.follow.checked || this.pages.isBusy) return;
+    if (this.pages.newest - this.pages.tail > MOST) return this.#restart();
+    await this.#more(() => this.pages.newer());
+    this.#stick();
+    if (this.pages.hasNewer) this.#followSoon();
+  }
+
+  async #more(get) {
+    try {
+      await get();
+    } catch (error) {
+      this.#fail(error.message);
+    }
+    this.#showMatches();
+  }
+
+  #showFollowed() {
+    if (this.follow.checked) this.#catchUp();
+    else this.#seen = this.pages.newest;
+    this.#showNew();
+    this.#stick();
+  }
+
+  /** Says how many lines have come since one stopped to follow. */
+  #showNew() {
+    const lines = this.pages.newest - this.#seen;
+    this.fresh.hidden = this.follow.checked || lines <= 0;
+    setText(this.fresh, `${count(Math.max(0, lines))} new ${lines === 1 ? "line" : "lines"}`);
   }
 
   #stick() {
     if (this.panel.open && this.follow.checked) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  #followIfAtEnd() {
-    this.follow.checked = this.scroll.scrollHeight - this.scroll.clientHeight - this.scroll.scrollTop < NEAR_END_PX;
+  #scrolled() {
+    const { scrollHeight, clientHeight, scrollTop } = this.scroll;
+    const below = scrollHeight - clientHeight - scrollTop;
+    const follows = below < NEAR_END_PX && !this.pages.hasNewer;
+    if (this.follow.checked && !follows && below >= NEAR_END_PX) this.#seen = this.pages.newest;
+    if (below >= NEAR_END_PX || follows) this.follow.checked = follows;
+    this.#showNew();
+    if (scrollTop < ASK_AT_PX && !follows) this.#more(() => this.pages.older());
+    else if (below < ASK_AT_PX && !this.follow.checked) this.#more(() => this.pages.newer());
+  }
+
+  /** Shows the lines from the moment on that the address names. */
+  #goToMoment() {
+    const moment = MOMENT.exec(location.hash);
+    if (!moment) return;
+    this.panel.open = true;
+    this.follow.checked = false;
+    this.#restart(Number(moment[1])).then(() => {
+      this.#seen = this.pages.newest;
+      this.panel.scrollIntoView({ block: "start" });
+    });
   }
 
   async #toggleFull() {
@@ -206,31 +310,4 @@ export class Console {
     this.search.focus();
     this.search.scrollIntoView({ block: "center" });
   }
-}
-
-/** Where `needle` (lower case) stands in `text`, as [start, end]. Where lower case has another length than the text
- * (a few letters of a few languages), the places could not be trusted, so there are none. */
-export function findAll(text, needle) {
-  const lower = text.toLowerCase();
-  const found = [];
-  if (lower.length !== text.length) return lower.includes(needle) ? [[0, text.length]] : found;
-  for (let at = lower.indexOf(needle); at >= 0; at = lower.indexOf(needle, at + needle.length))
-    found.push([at, at + needle.length]);
-  return found;
-}
-
-function marked(text, places) {
-  const nodes = [];
-  let from = 0;
-  for (const [start, end] of places) {
-    nodes.push(text.slice(from, start), h("mark", {}, text.slice(start, end)));
-    from = end;
-  }
-  nodes.push(text.slice(from));
-  return nodes;
-}
-
-function level(text) {
-  if (/\b(ERROR|PANIC|panicked)\b/.test(text)) return "error";
-  return /\bWARN(ING)?\b/.test(text) ? "warn" : null;
 }

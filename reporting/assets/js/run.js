@@ -33,7 +33,7 @@ const overview = new Overview();
 /** Who only reads has no such control. */
 const changeUsers = part("change-users") && new ChangeUsers(id);
 const endpoints = new Endpoints();
-const log = new Console(searchErrors);
+const log = new Console(searchErrors, id);
 const tables = new ConsoleTables(id, (text) => log.showTables(text), query);
 const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
 const bar = new ScopeBar({ change: (change) => shown.change(change), end: endOfRun });
@@ -100,7 +100,7 @@ function showScope(scope, answer) {
   }
   run.about = run.view.about;
   if (isOther) {
-    log.restart(answer === null);
+    log.restart(formatScope(scope));
     tables.renew();
   }
   showView(run.view, before);

@@ -5,16 +5,16 @@ use greylag_infra::{RunId, WallTime};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
-use super::integers::{from_sql, time_from_sql, time_to_sql, to_sql};
+use super::integers::{from_sql, time_to_sql, to_sql};
+use super::log_search::row_of;
 use super::run_rows::key_of;
 use super::scope::{AGENT, RowScope, Scope};
 use crate::api_types::LogRow;
-use crate::plain_text::plain_text;
 
 /// Most console log lines kept of one run; further ones are counted and dropped.
-pub const MAX_LOG_LINES: u64 = 100_000;
+pub const MAX_LOG_LINES: u64 = 1_000_000;
 /// Most bytes of console log lines kept of one run.
-pub const MAX_LOG_BYTES: u64 = 32 << 20;
+pub const MAX_LOG_BYTES: u64 = 256 << 20;
 /// Lines the coordinator may add beyond that: agents that come and go, and why a run failed.
 const RESERVED_LINES: u64 = 10_000;
 
@@ -159,14 +159,7 @@ fn select(
             scope.agent,
             to_sql(limit as u64)
         ],
-        |row| {
-            Ok(LogRow {
-                seq: from_sql(row.get(0)?),
-                at: time_from_sql(row.get(1)?),
-                source: plain_text(&row.get::<_, String>(2)?),
-                text: plain_text(&row.get::<_, String>(3)?),
-            })
-        },
+        row_of,
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -194,4 +187,13 @@ pub(super) fn dropped(connection: &Connection, run_id: &RunId) -> StoreResult<u6
         .prepare_cached("SELECT log_lines_dropped FROM runs WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?;
     Ok(from_sql(dropped))
+}
+
+/// Lines of a run that are in its log: positions have no gaps.
+pub(super) fn count(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
+    let run = key_of(connection, run_id)?;
+    let lines: i64 = connection
+        .prepare_cached("SELECT log_lines FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    Ok(from_sql(lines))
 }

@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
+use super::log_search::{self, LogFilter, LogPage, LogRange};
 use super::rows::{SampleRow, WorkerRow};
 use super::sample_rows::{self, Samples};
 use super::scope::{RowScope, Scope};
@@ -211,6 +212,53 @@ impl Store {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             log_rows::read_last(connection, &id, &scope, after_seq, limit)
         };
+        self.inner.readers.run(query).await
+    }
+
+    /// A page of the lines that a filter takes, after no more work than is always quickly done: if it was not everything, the page
+    /// says where to go on.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log_page(
+        &self,
+        run_id: &RunId,
+        filter: &LogFilter,
+        range: LogRange,
+    ) -> Result<LogPage, StoreError> {
+        let (id, filter) = (run_id.to_owned(), filter.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_search::read_page(connection, &id, &filter, range)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// The position after which a run's log has the lines of this second of run time and later ones, as near as lines that came late
+    /// allow; none before the run has begun.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log_position_at(
+        &self,
+        run_id: &RunId,
+        second: f64,
+    ) -> Result<Option<u64>, StoreError> {
+        let id = run_id.to_owned();
+        // Beyond either end it is that end.
+        let run_time_us = (second * 1e6) as u64;
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            log_search::position_at(connection, &id, run_time_us)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// How many lines a run's log has: the position of the last one.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn log_line_count(&self, run_id: &RunId) -> Result<u64, StoreError> {
+        let id = run_id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| log_rows::count(connection, &id);
         self.inner.readers.run(query).await
     }
 

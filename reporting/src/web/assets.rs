@@ -73,6 +73,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/json_patch.js",
         "js/live.js",
         "js/load_profile.js",
+        "js/log_pages.js",
+        "js/log_rows.js",
         "js/name_chips.js",
         "js/overview.js",
         "js/percentiles.js",

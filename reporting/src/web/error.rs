@@ -15,6 +15,7 @@ use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
 use super::api::ChartError;
 use super::requests::invalid_change::InvalidChange;
+use super::requests::log_filter::LogFilterError;
 use super::requests::scope_error::{KnownAgents, ScopeError};
 use super::requests::start_error::StartError;
 use crate::builds::BuildError;
@@ -73,6 +74,8 @@ pub(super) enum WebError {
     HalfADot,
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    #[error(transparent)]
+    LogFilter(#[from] LogFilterError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -230,6 +233,7 @@ impl WebError {
             | Self::Step { .. }
             | Self::HalfADot
             | Self::Chart(ChartError::NotTimes(_))
+            | Self::LogFilter(_)
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)

@@ -10,6 +10,7 @@ mod form;
 mod history;
 mod keeping;
 mod live;
+mod log_search;
 mod many_viewers;
 mod messages;
 mod parts;

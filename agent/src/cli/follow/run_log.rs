@@ -90,11 +90,15 @@ mod tests {
             at: WallTime::default(),
             source: (*source).to_owned(),
             text: (*text).to_owned(),
+            ..LogRow::default()
         };
         LogLines {
             lines: (from..).zip(lines).map(line).collect(),
             dropped,
             remark: None,
+            total: 0,
+            after: None,
+            more: None,
         }
     }
 

@@ -199,11 +199,15 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 6] = [
+    const LEFT_OUT: [(&str, &str); 10] = [
         ("BuildAnnounced", "missing_data"),
         ("SummaryShipped", "data"),
         ("RunView", "console_tables"),
         ("LogLines", "remark"),
+        ("LogLines", "after"),
+        ("LogLines", "more"),
+        ("LogRow", "level"),
+        ("LogRow", "matches"),
         ("Summary", "scope"),
         ("SummaryBuild", "shipped"),
     ];

@@ -20,11 +20,12 @@ use crate::results::urls::run_url;
 use crate::results::views::front_view::RunList;
 use crate::results::views::run_view::RunView;
 use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view, whole_run_view};
-use crate::store::{Scope, Store};
+use crate::store::{LogFilter, LogOrder, LogRange, Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
+use crate::web::requests::log_filter::LogFilterQuery;
 use crate::web::requests::scope::ScopeQuery;
 use crate::web::requests::start::start_run_of_json;
 use crate::web::state::{WebState, find_run};
@@ -329,12 +330,12 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
     Ok(view.console_tables.unwrap_or_default())
 }
 
-/// The console log as a file, with the three tables as they stand now at its end.
+/// The console log as a file, or those of its lines that are asked for, with the three tables as they stand now at its end.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{id}/log",
     tag = "results",
-    params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
+    params(("id" = String, Path, description = "Identifier of the run"), LogFilterQuery, ScopeQuery),
     responses(
         (status = 200, description = "The log", body = String, content_type = "text/plain"),
         (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
@@ -344,20 +345,21 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
     Path(id): Path<RunId>,
+    Query(filter): Query<LogFilterQuery>,
     Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store().clone();
-    let scope = scope.scope(&store, &run).await?;
-    let tables = tables_text(&state, &run, &scope).await?;
+    let filter = filter.filter(scope.scope(&store, &run).await?)?;
+    let tables = tables_text(&state, &run, &filter.scope).await?;
     // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
     // pace.
     let run_id = run.id.clone();
     let pieces = stream::try_unfold(Some(0), move |after| {
-        let (store, id, scope) = (store.clone(), run_id.clone(), scope.clone());
+        let (store, id, filter) = (store.clone(), run_id.clone(), filter.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
-            log_piece(&store, &id, &scope, after).await.map(Some)
+            log_piece(&store, &id, &filter, after).await.map(Some)
         }
     });
     let mut response = text(Body::from_stream(
@@ -384,12 +386,17 @@ pub(in crate::web) async fn log(
 async fn log_piece(
     store: &Store,
     id: &RunId,
-    scope: &Scope,
+    filter: &LogFilter,
     after: u64,
 ) -> Result<(String, Option<u64>), WebError> {
-    let rows = store.log(id, scope, after, LOG_LINES_AT_A_TIME).await?;
-    let last = rows.last().map(|row| row.seq);
-    Ok((rows.iter().map(log_line).collect(), last))
+    let range = LogRange {
+        after,
+        before: None,
+        order: LogOrder::First,
+        limit: LOG_LINES_AT_A_TIME,
+    };
+    let page = store.log_page(id, filter, range).await?;
+    Ok((page.rows.iter().map(log_line).collect(), page.more))
 }
 
 fn log_line(row: &LogRow) -> String {

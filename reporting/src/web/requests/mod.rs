@@ -3,6 +3,7 @@
 pub(in crate::web) mod change_users;
 pub(in crate::web) mod delete_run;
 pub(in crate::web) mod invalid_change;
+pub(in crate::web) mod log_filter;
 pub(in crate::web) mod scope;
 pub(in crate::web) mod scope_error;
 pub(in crate::web) mod start;

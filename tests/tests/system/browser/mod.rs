@@ -3,6 +3,7 @@
 mod accessibility;
 mod console_logs;
 mod endpoint_table;
+mod log_search;
 mod looking;
 mod many_endpoints;
 mod more_charts;

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::api_types::LogRow;
-use crate::results::page_text::count;
 
-/// Most log lines in one update, and in everything that a new reader is sent; of more, the last ones after a line that says
-/// so.
+/// Most log lines in one update, and in everything that a new reader is sent; of more, the last ones. Lines are numbered without gaps, so
+/// that a reader sees that some are missing.
 pub(super) const MAX_LOG_LINES: usize = 1_000;
 
 /// What a new reader is sent of the log.
@@ -34,32 +33,6 @@ impl LogTail {
     }
 }
 
-/// The lines after those that the reader has, with one in place of those between, if there are any: a run's lines are
-/// numbered without gaps. It takes the number of the last one that it stands for.
-pub(super) fn with_notice(last_sent: u64, mut rows: Vec<LogRow>) -> Vec<LogRow> {
-    if let Some(notice) = notice_of_skipped(last_sent, &rows) {
-        rows.insert(0, notice);
-    }
-    rows
-}
-
-fn notice_of_skipped(last_sent: u64, rows: &[LogRow]) -> Option<LogRow> {
-    let first = rows.first()?;
-    let skipped = first
-        .seq
-        .checked_sub(last_sent + 1)
-        .filter(|skipped| *skipped > 0)?;
-    Some(LogRow {
-        seq: first.seq - 1,
-        at: first.at,
-        source: "coordinator".to_owned(),
-        text: match skipped {
-            1 => "… 1 earlier line: see the download".to_owned(),
-            _ => format!("… {} earlier lines: see the download", count(skipped)),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use greylag_infra::WallTime;
@@ -73,23 +46,9 @@ mod tests {
                 at: WallTime::from_micros(seq * 10),
                 source: "agent".into(),
                 text: "a line".into(),
+                ..LogRow::default()
             })
             .collect()
-    }
-
-    #[test]
-    fn lines_left_out_are_reported_in_their_place() {
-        assert_eq!(notice_of_skipped(0, &lines(1, 3)), None);
-        assert_eq!(notice_of_skipped(41, &lines(42, 3)), None);
-        assert_eq!(notice_of_skipped(41, &[]), None);
-        let notice = notice_of_skipped(0, &lines(12_346, 3)).expect("12,345 are left out");
-        assert_eq!(
-            (notice.seq, notice.at),
-            (12_345, WallTime::from_micros(123_460))
-        );
-        assert_eq!(notice.text, "… 12,345 earlier lines: see the download");
-        let notice = notice_of_skipped(40, &lines(42, 3)).expect("one is left out");
-        assert_eq!(notice.text, "… 1 earlier line: see the download");
     }
 
     #[test]

@@ -87,7 +87,6 @@ impl RunFeed {
             series,
             samples,
             log,
-            mentions_gaps: self.mentions_gaps(),
             log_lines_dropped,
         });
         Ok(RunUpdate {
@@ -100,11 +99,6 @@ impl RunFeed {
 
     /// All updates so far as one, for a reader that has nothing.
     pub(in crate::web) fn everything(&self) -> Change {
-        self.shown.everything(self.mentions_gaps())
-    }
-
-    /// Of a part of a run the lines have gaps anyway.
-    fn mentions_gaps(&self) -> bool {
-        self.scope.is_whole()
+        self.shown.everything()
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::dots::Dots;
-use super::log_tail::{LogTail, with_notice};
+use super::log_tail::LogTail;
 use crate::api_types::LogRow;
 use crate::measure::series_point::SeriesPoint;
 use crate::results::views::run_view::RunDelta;
@@ -30,8 +30,6 @@ pub(super) struct Now {
     pub(super) samples: Samples,
     /// After [`Shown::last_log_seq`], the last ones if there are more than a reader is sent.
     pub(super) log: Vec<LogRow>,
-    /// Whether lines that are missing among these are mentioned.
-    pub(super) mentions_gaps: bool,
     pub(super) log_lines_dropped: u64,
 }
 
@@ -62,7 +60,6 @@ impl Shown {
         };
         let (reset, series) = self.new_points(&now.series);
         let step_s = now.series.step_s;
-        let last_log_seq = self.log.last_seq();
         self.log.add(&now.log);
         self.view = Some(now.view);
         self.series = now.series;
@@ -72,29 +69,20 @@ impl Shown {
             series,
             step_s,
             dots: self.dots.update(now.samples),
-            log: if now.mentions_gaps {
-                with_notice(last_log_seq, now.log)
-            } else {
-                now.log
-            },
+            log: now.log,
             log_lines_dropped: now.log_lines_dropped,
         };
         (view_patch, delta)
     }
 
     /// All that readers have, for one who has nothing.
-    pub(super) fn everything(&self, mentions_gaps: bool) -> Change {
-        let log = self.log.rows();
+    pub(super) fn everything(&self) -> Change {
         let delta = RunDelta {
             reset: true,
             series: self.series.points.clone(),
             step_s: self.series.step_s,
             dots: self.dots.all(),
-            log: if mentions_gaps {
-                with_notice(0, log)
-            } else {
-                log
-            },
+            log: self.log.rows(),
             log_lines_dropped: self.log_lines_dropped,
         };
         (self.view.clone().map(whole), delta)

@@ -121,7 +121,6 @@ impl Run {
                 of: self.requests(),
             },
             log: (first_line..=self.lines).map(line).collect(),
-            mentions_gaps: true,
             log_lines_dropped: self.lines / 2_000,
         }
     }
@@ -133,6 +132,7 @@ fn line(seq: u64) -> LogRow {
         at: WallTime::from_micros(seq),
         source: "agent".to_owned(),
         text: format!("line {seq}"),
+        ..LogRow::default()
     }
 }
 
@@ -169,7 +169,7 @@ impl Reader {
         assert_eq!(self.view, other.view);
         assert_eq!((self.step_s, &self.points), (other.step_s, &other.points));
         assert_eq!(self.dots.sorted(), other.dots.sorted());
-        // One that followed has earlier lines, too; one that came later has a line in place of those.
+        // One that followed has earlier lines, too.
         let newest = |reader: &Self| {
             let lines = reader.lines.iter().rev().take(1_000);
             lines
@@ -224,12 +224,12 @@ proptest! {
                     None if at < manner.joins_at.index(happenings.len()) => {}
                     None => {
                         let mut new = Reader::default();
-                        new.apply(&shown.everything(true));
+                        new.apply(&shown.everything());
                         *reader = Some((new, updates.len()));
                     }
                     Some((reader, has)) if is_last || manner.reads[at % manner.reads.len()] => {
                         if updates.len() - *has > manner.patience {
-                            reader.apply(&shown.everything(true));
+                            reader.apply(&shown.everything());
                         } else {
                             updates[*has..].iter().for_each(|update| reader.apply(update));
                         }
