@@ -25,6 +25,8 @@ test("columns have Locust's names and the numbers of a row", () => {
   assert.equal(shown("rps", rows[0]), "0.56");
   assert.equal(shown("avg_bytes", rows[2]), "100");
   assert.equal(shown("avg_bytes", row("", "", 0)), "0");
+  assert.equal(shown("first_byte", row("", "", 1, { first_byte: { requests: 1, avg_ms: 2.5 } })), "2.50");
+  assert.equal(shown("first_byte", row("", "", 1, { first_byte: null })), "–", "not measured");
   assert.equal(new Set(columns.map(({ key }) => key)).size, columns.length);
 });
 

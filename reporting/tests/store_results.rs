@@ -256,20 +256,22 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
             "min_ms": 1.0, "max_ms": 3.0,
             // the histogram counts 2.500 and 2.501 ms together
             "p50_ms": 2.501, "p75_ms": 3.0, "p90_ms": 3.0, "p95_ms": 3.0, "p98_ms": 3.0, "p99_ms": 3.0, "p999_ms": 3.0, "p9999_ms": 3.0,
-            "intended": null, "first_byte_only": 0, "arrivals": null,
+            "intended": null, "first_byte": {"requests": 4, "avg_ms": 1.063}, "first_byte_only": 0, "arrivals": null,
         },
         "endpoints": [
             {
                 "method": "GET", "name": "/", "requests": 3, "failures": 0, "error_rate": 0.0, "bytes": 300, "avg_ms": 2.0,
                 "min_ms": 1.0, "max_ms": 3.0, "p50_ms": 2.001, "p75_ms": 3.0, "p90_ms": 3.0,
                 "p95_ms": 3.0, "p98_ms": 3.0, "p99_ms": 3.0, "p999_ms": 3.0, "p9999_ms": 3.0,
-                "current_rps": 0.5, "current_failures_per_s": 0.0, "intended": null, "first_byte_only": 0,
+                "current_rps": 0.5, "current_failures_per_s": 0.0, "intended": null,
+                "first_byte": {"requests": 3, "avg_ms": 1.0}, "first_byte_only": 0,
             },
             {
                 "method": "POST", "name": "/order", "requests": 1, "failures": 1, "error_rate": 1.0, "bytes": 100, "avg_ms": 2.5,
                 "min_ms": 2.5, "max_ms": 2.5, "p50_ms": 2.5, "p75_ms": 2.5, "p90_ms": 2.5,
                 "p95_ms": 2.5, "p98_ms": 2.5, "p99_ms": 2.5, "p999_ms": 2.5, "p9999_ms": 2.5,
-                "current_rps": 0.5, "current_failures_per_s": 0.5, "intended": null, "first_byte_only": 0,
+                "current_rps": 0.5, "current_failures_per_s": 0.5, "intended": null,
+                "first_byte": {"requests": 1, "avg_ms": 1.25}, "first_byte_only": 0,
             },
         ],
         "errors": [

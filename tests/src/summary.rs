@@ -173,6 +173,7 @@ pub struct Totals {
     pub p999_ms: f64,
     pub p9999_ms: f64,
     pub intended: Option<Intended>,
+    pub first_byte: Option<FirstByte>,
     pub first_byte_only: u64,
     pub arrivals: Option<Arrivals>,
 }
@@ -194,6 +195,15 @@ pub struct Intended {
     pub p99_ms: f64,
     pub p999_ms: f64,
     pub p9999_ms: f64,
+}
+
+/// Times to the first byte; in milliseconds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct FirstByte {
+    pub requests: u64,
+    pub avg_ms: f64,
 }
 
 /// Iterations of an arrival rate.
@@ -231,6 +241,7 @@ pub struct Endpoint {
     pub current_rps: f64,
     pub current_failures_per_s: f64,
     pub intended: Option<Intended>,
+    pub first_byte: Option<FirstByte>,
     pub first_byte_only: u64,
 }
 

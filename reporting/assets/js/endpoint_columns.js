@@ -14,6 +14,11 @@ const WRITTEN = [
   { key: "current_rps", label: "Current RPS", isShown: true, value: (row) => row.current_rps },
 ];
 
+/** Milliseconds; less than none where it was not measured. */
+function unlessUnknown(value) {
+  return value < 0 ? "–" : ms(value);
+}
+
 /** All columns, with one for each of these percentiles ({key, title}). */
 export function columnsOf(percentiles) {
   const number = (key, label, value, text) => ({ key, label, value, text });
@@ -26,6 +31,7 @@ export function columnsOf(percentiles) {
     ...percentiles.map(({ key, title }) =>
       number(key, `${title === "50%" ? "Median" : `${title}ile`} (ms)`, (row) => row[key], ms),
     ),
+    number("first_byte", "First byte (ms)", (row) => row.first_byte?.avg_ms ?? -1, unlessUnknown),
     number("min_ms", "Min (ms)", (row) => row.min_ms, ms),
     number("max_ms", "Max (ms)", (row) => row.max_ms, ms),
     number("avg_bytes", "Average size (bytes)", (row) => (row.requests > 0 ? row.bytes / row.requests : 0), count),

@@ -30,6 +30,10 @@ pub struct Stats {
     #[serde(default)]
     #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub intended: Option<IntendedStats>,
+    /// Times to the first byte of the answer; null when none is known.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
+    pub first_byte: Option<FirstByteStats>,
     /// Requests that were timed only until the first byte of the answer.
     #[serde(default)]
     #[cfg_attr(feature = "coordinator", schema(required = true))]
@@ -47,6 +51,7 @@ impl Stats {
             bytes: sums.bytes,
             response: TimeStats::of(sums.response, |q| interval.percentile_us(q)),
             intended: IntendedStats::of(interval),
+            first_byte: FirstByteStats::of(interval),
             first_byte_only: sums.first_byte_only,
         }
     }
@@ -70,6 +75,26 @@ impl IntendedStats {
         (times.count > 0).then(|| Self {
             requests: times.count,
             times: TimeStats::of(times, |q| interval.intended_percentile_us(q)),
+        })
+    }
+}
+
+/// Times from the start of a request to the first byte of its answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct FirstByteStats {
+    /// Requests of which it is known.
+    pub requests: u64,
+    /// Mean.
+    pub avg_ms: f64,
+}
+
+impl FirstByteStats {
+    fn of(interval: &Interval) -> Option<Self> {
+        let times = interval.sums().first_byte;
+        (times.count > 0).then(|| Self {
+            requests: times.count,
+            avg_ms: (times.sum_us as f64 / times.count as f64).round() / 1e3,
         })
     }
 }

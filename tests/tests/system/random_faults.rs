@@ -513,7 +513,7 @@ fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
     let times = json!({
         "avg_ms": 1.0, "min_ms": 1.0, "max_ms": 1.0, "p50_ms": 1.0, "p75_ms": 1.0, "p90_ms": 1.0, "p95_ms": 1.0,
         "p98_ms": 1.0, "p99_ms": 1.0, "p999_ms": 1.0, "p9999_ms": 1.0,
-        "intended": null, "first_byte_only": 0, "failures": 0, "error_rate": 0.0, "bytes": 0,
+        "intended": null, "first_byte": null, "first_byte_only": 0, "failures": 0, "error_rate": 0.0, "bytes": 0,
     });
     let with = |fields: Value| {
         let mut all = times.as_object().expect("an object").clone();

@@ -63,23 +63,17 @@ impl RunFeed {
         // The phase is read before the results, so that a run that is over has all of them in its last
         // update.
         let run = find_run(&self.coordinator, &self.id).await?;
-        let view = run_view(&self.coordinator, &run, &self.scope).await?;
-        let series = store
-            .series(&self.id, &self.scope, MAX_SERIES_POINTS)
-            .await?;
+        let (view, series) = tokio::try_join!(
+            run_view(&self.coordinator, &run, &self.scope),
+            store.series(&self.id, &self.scope, MAX_SERIES_POINTS),
+        )?;
         let first_sample = self.shown.first_sample_wanted(&series);
-        let samples = store
-            .samples(&self.id, &self.scope, first_sample, MAX_DOTS)
-            .await?;
-        let log = store
-            .last_log_lines(
-                &self.id,
-                &self.scope,
-                self.shown.last_log_seq(),
-                MAX_LOG_LINES,
-            )
-            .await?;
-        let log_lines_dropped = store.log_lines_dropped(&self.id).await?;
+        let last_log_seq = self.shown.last_log_seq();
+        let (samples, log, log_lines_dropped) = tokio::try_join!(
+            store.samples(&self.id, &self.scope, first_sample, MAX_DOTS),
+            store.last_log_lines(&self.id, &self.scope, last_log_seq, MAX_LOG_LINES),
+            store.log_lines_dropped(&self.id),
+        )?;
         let takes_late = run.completeness.takes_late_results(self.coordinator.now());
         let (view_patch, delta) = self.shown.update(Now {
             view: serde_json::to_value(&view)
