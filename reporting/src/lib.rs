@@ -3,6 +3,7 @@
 mod api_types;
 #[cfg(feature = "coordinator")]
 mod builds;
+mod compare;
 #[cfg_attr(
     not(feature = "coordinator"),
     expect(
@@ -32,6 +33,10 @@ pub use api_types::{
 };
 #[cfg(feature = "coordinator")]
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
+pub use compare::{
+    Difference, EndpointDifferences, MeasuredRun, NotTested, RunDifferences, RunVerdict, Statistic,
+    Verdict, compare,
+};
 pub use measure::{
     arrivals::Arrivals,
     distribution::{CurvePoint, Distribution, DistributionBucket},

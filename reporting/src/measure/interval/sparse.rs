@@ -2,9 +2,9 @@
 
 use super::Interval;
 use super::measures::{Measure, PerMeasure};
-use super::sums::Sums;
+use super::sums::{Sums, Times};
 use super::value_counts::middle_of;
-use crate::measure::histogram_codec::BucketCounts;
+use crate::measure::histogram_codec::{BucketCounts, position_of};
 
 /// Sums with the counts of each measure.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +28,32 @@ impl SparseInterval {
         &self.sums
     }
 
+    /// That of requests with these response times in µs, so many of which failed.
+    pub fn of_times_us(mut times_us: Vec<u64>, failures: u64) -> Self {
+        times_us.sort_unstable();
+        let mut sums = Sums {
+            failures,
+            ..Sums::default()
+        };
+        let mut counts: Vec<(u32, u64)> = Vec::new();
+        for us in times_us {
+            sums.response.merge(Times::one(us));
+            let position = position_of(us);
+            match counts.last_mut() {
+                Some((last, count)) if *last == position => *count += 1,
+                _ => counts.push((position, 1)),
+            }
+        }
+        let mut sparse = Self {
+            sums,
+            ..Self::default()
+        };
+        sparse.counts[Measure::Response] = BucketCounts::from_ascending(counts);
+        sparse
+    }
+
     /// Adds another one.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);
         for (measure, counts) in self.counts.iter_mut() {
             counts.merge(&other.counts[measure]);
@@ -88,6 +112,7 @@ mod tests {
             b in prop::collection::vec(1..3_000_u64, 0..60),
         ) {
             let (mut dense, mut sparse) = (Interval::default(), SparseInterval::default());
+            let all = [a.clone(), b.clone()].concat();
             for part in [a, b] {
                 let mut interval = Interval::default();
                 for us in part {
@@ -97,6 +122,9 @@ mod tests {
                 sparse.merge(&SparseInterval::from(&interval));
             }
             prop_assert_eq!(sparse.sums, *dense.sums());
+            let counted = SparseInterval::of_times_us(all, 0);
+            prop_assert_eq!(&counted.counts[Measure::Response], &sparse.counts[Measure::Response]);
+            prop_assert_eq!(counted.sums.response, sparse.sums.response);
             let expected = FRACTIONS.map(|q| dense.percentile_us(q));
             match sparse.percentiles_us(FRACTIONS) {
                 None => prop_assert!(expected.iter().all(Option::is_none)),
