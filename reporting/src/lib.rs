@@ -52,9 +52,9 @@ pub use measure::{
 pub use plain_text::plain_text;
 pub use results::calendar::rfc3339;
 pub use results::summary::{
-    Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage, SummaryEndpoint,
-    SummaryEndpointName, SummaryError, SummaryGap, SummaryLoss, SummaryRun, SummaryScope,
-    SummaryShipped, SummaryTotals, SummaryWarning,
+    ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,
+    SummaryEndpoint, SummaryEndpointName, SummaryError, SummaryGap, SummaryLoss, SummaryRun,
+    SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{

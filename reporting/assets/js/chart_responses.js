@@ -2,6 +2,8 @@
 // mistaken for red, failures a red each and another shape, so that colour is not the only sign.
 
 import { Chart, FAILURE, tip } from "./chart.js";
+import { dotAt } from "./dot_choice.js";
+import { DotPanel } from "./dot_panel.js";
 import { EndpointColours, busiest } from "./endpoint_colours.js";
 import { count, ms } from "./format.js";
 import { atTime } from "./time_axis.js";
@@ -35,7 +37,7 @@ export class ResponsesChart extends Chart {
   constructor(run) {
     super("response-time-distribution", {
       describe: () =>
-        `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures.`,
+        `Scatter plot of response times over run time: ${count(run.data.samples.length)} of ${count(run.data.samplesOf)} requests shown, ${count(run.data.samples.filter((sample) => sample.failed).length)} of them failures. Arrow keys choose one, Enter shows all that is known of it.`,
       table: {
         columns: ["Run time (s)", "Response time (ms)", "Endpoint", "Outcome"],
         texts: [2, 3],
@@ -49,6 +51,18 @@ export class ResponsesChart extends Chart {
       },
     });
     this.run = run;
+    this.panel = new DotPanel({
+      id: document.querySelector("[data-run]").dataset.run,
+      canvas: this.canvas,
+      dots: () => run.data.samples,
+      place: (dot) => this.#place(dot),
+    });
+    this.chart.on("click", ({ componentType, seriesName, value }) => {
+      if (componentType !== "series" || !value) return;
+      const dot = dotAt(run.data.samples, value, this.#log ? LEAST_MS : 0, seriesName.endsWith(FAILURE));
+      if (dot) this.panel.open(dot);
+    });
+    this.chart.on("rendered", () => this.panel.moved());
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
       button.addEventListener("click", () => this.#scale(button.dataset.scale));
     }
@@ -70,6 +84,13 @@ export class ResponsesChart extends Chart {
     for (const button of this.figure.querySelectorAll("[data-scale]")) {
       button.setAttribute("aria-pressed", String((button.dataset.scale === "log") === this.#log));
     }
+  }
+
+  /** Where a dot is drawn, if it is. */
+  #place({ at_s: at, response_ms: time }) {
+    const point = [at, this.#log ? Math.max(time, LEAST_MS) : time];
+    const pixels = this.chart.convertToPixel({ gridIndex: 0 }, point);
+    return pixels && this.chart.containPixel({ gridIndex: 0 }, pixels) ? pixels : null;
   }
 
   facts() {

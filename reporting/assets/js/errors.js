@@ -1,7 +1,10 @@
 // The table of errors, most frequent first; a search of the console shows only those that it finds.
 
 import { h, part, setAttribute, setText } from "./dom.js";
-import { count, duration } from "./format.js";
+import { count, duration, percent } from "./format.js";
+
+/** Agents that fit into a column; error_spread.rs names as many. */
+const FIRST_AGENTS = 2;
 
 let needle = "";
 let shown = [];
@@ -28,18 +31,21 @@ function newRow() {
     "tr",
     {},
     h("td", {}, h("span", { class: "method" })),
-    h("td", { class: "clip" }),
+    h("td", { class: "clip" }, h("a", { class: "endpoint-name", href: "?", "data-scope": "" })),
     h("td", { class: "error-text" }),
     number("Occurrences"),
     number("First seen"),
     number("Last seen"),
+    number("Of requests"),
+    h("td", { class: "error-agents", "data-label": "Agents" }),
   );
 }
 
 function showRow(row, error) {
-  const [method, name, text, occurrences, first, last] = row.cells;
+  const [method, name, text, occurrences, first, last, share, agents] = row.cells;
   setText(method.firstElementChild, error.method);
-  setText(name, error.name);
+  setText(name.firstElementChild, error.name);
+  setAttribute(name.firstElementChild, "data-scope", only("endpoint", `${error.method} ${error.name}`.trimStart()));
   setAttribute(name, "title", error.name);
   setAttribute(text, "title", error.error);
   const whole = error.place ? `${error.error} ${error.place}` : error.error;
@@ -49,10 +55,32 @@ function showRow(row, error) {
     [occurrences, error.occurrences, count(error.occurrences)],
     [first, error.first_s, duration(error.first_s)],
     [last, error.last_s, duration(error.last_s)],
+    [share, error.request_share ?? 0, error.request_share === null ? "" : percent(error.request_share)],
   ]) {
     setText(cell, words);
     setAttribute(cell, "data-value", value);
   }
+  setAttribute(share, "title", `${percent(error.error_share)} of all errors`);
+  showAgents(agents, error);
+}
+
+function showAgents(cell, { agents, agent_count: all }) {
+  const names = agents.join(", ");
+  // The names of few are all there is to compare.
+  if (cell.title === names && cell.dataset.count === String(all)) return;
+  cell.title = names;
+  cell.dataset.count = all;
+  const first = agents.slice(0, FIRST_AGENTS);
+  const others = all - first.length;
+  cell.replaceChildren(
+    ...first.map((agent) => h("a", { href: "?", "data-scope": only("agent", agent) }, agent)),
+    ...(others > 0 ? [h("span", {}, `+${count(others)}`)] : []),
+  );
+}
+
+/** A link's change of the part that is shown. */
+function only(name, value) {
+  return new URLSearchParams({ [name]: value }).toString();
 }
 
 function filter() {

@@ -4,6 +4,7 @@ mod about;
 mod access;
 mod api;
 mod csv;
+mod errors;
 mod events;
 mod fake_agent;
 mod form;

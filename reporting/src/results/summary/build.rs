@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use greylag_infra::{GeneratorNotice, RunRecord, RunTime, SourceCommit, WallTime};
 
 use super::{
-    Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName, SummaryError,
-    SummaryRun, SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
+    ErrorSpread, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
+    SummaryError, SummaryRun, SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
 };
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::Stats;
@@ -54,6 +54,15 @@ impl Summary {
         now: WallTime,
     ) -> Self {
         let elapsed_s = record.elapsed_s(now);
+        let errors = totals.errors();
+        let all_errors = errors
+            .iter()
+            .fold(0_u64, |sum, (_, _, count)| sum.saturating_add(*count));
+        let requests: HashMap<_, _> = totals
+            .requested()
+            .map(|(endpoint, interval)| (endpoint, interval.requests()))
+            .collect();
+        let requests_of = |endpoint| requests.get(endpoint).copied().unwrap_or(0);
         Self {
             run: SummaryRun {
                 id: record.id.clone(),
@@ -88,14 +97,14 @@ impl Summary {
                     current_failures_per_s: current.of(endpoint).failures,
                 })
                 .collect(),
-            errors: totals
-                .errors()
+            errors: errors
                 .into_iter()
                 .map(|(endpoint, error, occurrences)| SummaryError {
                     method: endpoint.method.clone(),
                     name: endpoint.name.clone(),
                     error: error.to_owned(),
                     occurrences,
+                    spread: ErrorSpread::of(occurrences, requests_of(endpoint), all_errors),
                     first_second: None,
                     last_second: None,
                     first_seen: None,
@@ -108,24 +117,29 @@ impl Summary {
         }
     }
 
-    /// Says of each error when it was seen, in a run whose time zero is `started_at`.
-    pub(crate) fn add_error_times(&mut self, known: &[ErrorHistory], started_at: Option<WallTime>) {
+    /// Says of each error when it was seen, in a run whose time zero is `started_at`, and where.
+    pub(crate) fn add_error_history(
+        &mut self,
+        known: &[ErrorHistory],
+        started_at: Option<WallTime>,
+    ) {
         let known: HashMap<_, _> = known
             .iter()
             .map(|error| {
                 let endpoint = &error.endpoint;
                 let key = (&*endpoint.method, &*endpoint.name, &*error.text);
-                (key, (error.first, error.last))
+                (key, error)
             })
             .collect();
         let seen = |second: u32| Some(rfc3339(started_at? + RunTime::of_second(second)));
         for error in &mut self.errors {
             let key = (&*error.method, &*error.name, &*error.error);
-            if let Some((first, last)) = known.get(&key).copied() {
-                error.first_second = Some(first);
-                error.last_second = Some(last);
-                error.first_seen = seen(first);
-                error.last_seen = seen(last);
+            if let Some(known) = known.get(&key).copied() {
+                error.first_second = Some(known.first);
+                error.last_second = Some(known.last);
+                error.first_seen = seen(known.first);
+                error.last_seen = seen(known.last);
+                error.spread.set_agents(known.agents.iter());
             }
         }
     }

@@ -6,6 +6,7 @@
 #[cfg(feature = "coordinator")]
 mod build;
 mod completeness;
+mod error_spread;
 mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
@@ -22,6 +23,7 @@ pub(crate) use read::remark;
 pub use read::MAX_SUMMARY_POINTS;
 
 pub use completeness::{SummaryCompleteness, SummaryCoverage, SummaryGap, SummaryLoss};
+pub use error_spread::ErrorSpread;
 pub use progress::Progress;
 
 use crate::measure::arrivals::Arrivals;
@@ -203,7 +205,7 @@ pub struct SummaryEndpoint {
 pub(crate) const AGGREGATED: &str = "Aggregated";
 
 /// One kind of error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SummaryError {
@@ -212,6 +214,8 @@ pub struct SummaryError {
     pub name: String,
     pub error: String,
     pub occurrences: u64,
+    #[serde(flatten)]
+    pub spread: ErrorSpread,
     /// Second of run time in which it occurred first, and last; null where that is not known yet.
     #[serde(default)]
     pub first_second: Option<u32>,

@@ -77,7 +77,7 @@ impl Summary {
         let notices = store.notices(&record.id, scope).await?;
         let errors = store.errors(&record.id, scope).await?;
         let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now);
-        summary.add_error_times(&errors, record.started_at);
+        summary.add_error_history(&errors, record.started_at);
         if let Some(part) = &mut summary.scope {
             part.remark = remark(store, &record.id, scope).await?;
         }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::api_types::LogRow;
 use crate::measure::series_point::SeriesPoint;
 use crate::results::summary::{
-    SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
+    ErrorSpread, SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
 use crate::results::views::scope_view::PhaseWindow;
@@ -168,7 +168,7 @@ pub struct CardsView {
 }
 
 /// One kind of error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ErrorRow {
     /// Method of the endpoint, or `TASK` for an error that is not a failed request.
     pub method: String,
@@ -180,6 +180,9 @@ pub struct ErrorRow {
     pub place: Option<String>,
     /// How often.
     pub occurrences: u64,
+    /// How much of the run it is, and on which agents it occurred.
+    #[serde(flatten)]
+    pub spread: ErrorSpread,
     /// Second of run time in which it was seen first.
     pub first_s: u64,
     /// And last.

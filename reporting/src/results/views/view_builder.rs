@@ -173,7 +173,7 @@ fn leave_shown(workers: &mut Vec<WorkerRow>) {
     workers.sort_by_key(|worker| worker.index);
 }
 
-/// The errors of a run, with when each was seen.
+/// The errors of a run, with when and where each was seen.
 fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow> {
     let seen: HashMap<_, _> = seen
         .iter()
@@ -181,12 +181,16 @@ fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow>
             let of = |text: &str| plain_text(text);
             let endpoint = &error.endpoint;
             let key = (of(&endpoint.method), of(&endpoint.name), of(&error.text));
-            (key, (error.first, error.last))
+            (key, error)
         })
         .collect();
     let rows = errors.into_iter().map(|error| {
         let key = (error.method, error.name, error.error);
-        let (first, last) = seen.get(&key).copied().unwrap_or_default();
+        let seen = seen.get(&key).copied();
+        let mut spread = error.spread;
+        if let Some(seen) = seen {
+            spread.set_agents(seen.agents.iter());
+        }
         let (method, name, text) = key;
         let (text, place) = split_place(&text);
         ErrorRow {
@@ -195,8 +199,9 @@ fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow>
             error: text.to_owned(),
             place: place.map(str::to_owned),
             occurrences: error.occurrences,
-            first_s: u64::from(first),
-            last_s: u64::from(last),
+            spread,
+            first_s: seen.map_or(0, |seen| u64::from(seen.first)),
+            last_s: seen.map_or(0, |seen| u64::from(seen.last)),
         }
     });
     rows.collect()

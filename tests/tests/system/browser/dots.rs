@@ -1,0 +1,156 @@
+//! What the dots of the scatter plot and the errors say, by mouse and keyboard.
+
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy};
+use serde_json::{Value, json};
+
+use super::looking::{LIVE, assert_quiet, eval, look_from_all_sides};
+use crate::support::{RUN_TIMEOUT, declared, greylag, mixed_requests, test};
+
+const SCATTER: &str = "[data-chart='response-time-distribution'] .chart-canvas";
+const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 3
+    && document.querySelector(\"[data-chart='response-time-distribution']\").dataset.points > 10;";
+/// Names and texts of the panel that is shown; null while none is.
+const PANEL: &str = "const panel = document.querySelector('[data-role=\"dot-panel\"]');
+    return panel.hidden ? null : Object.fromEntries([...panel.querySelectorAll('dl div')].map((row) => [...row.children].map((cell) => cell.textContent)));";
+/// Where the chosen dot is, once it is marked and in view.
+const RING: &str = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' });
+    const { left, top, width, height } = document.querySelector('.dot-ring').getBoundingClientRect();
+    return [left + width / 2, top + height / 2];";
+
+async fn keys(browser: &Browser, css: &str, keys: &str) {
+    let element = browser.client().find(Locator::Css(css)).await;
+    let element = element.unwrap_or_else(|error| panic!("no {css}: {error}"));
+    let sent = element.send_keys(keys).await;
+    sent.unwrap_or_else(|error| panic!("{css}: {error}"));
+}
+
+async fn click(browser: &Browser, css: &str) {
+    let element = browser.client().find(Locator::Css(css)).await;
+    let element = element.unwrap_or_else(|error| panic!("no {css}: {error}"));
+    let clicked = element.click().await;
+    clicked.unwrap_or_else(|error| panic!("{css}: {error}"));
+}
+
+#[tokio::test]
+async fn a_dot_tells_all_of_its_request_and_leads_on() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
+    let api = cluster.api();
+    let changes = json!({
+        "name": "dots", "users": 6, "workers": 2, "ramp_up": 1, "duration": 4,
+        "declared": declared(&mixed_requests(), (0.05, 0.1)),
+    });
+    let id = api.start(&test(&nginx.url(), "lab", changes)).await;
+    api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    let browser = Browser::start().await;
+    browser.view(1440, 900, Theme::Light).await;
+    browser.open(&format!("{}/runs/{id}", api.url())).await;
+    browser.wait_for("dots", LIVE, DRAWN).await;
+
+    // By keyboard: the last dot, then the one before it; what is said is what is opened.
+    keys(&browser, SCATTER, &Key::End.to_string()).await;
+    keys(&browser, SCATTER, &Key::Left.to_string()).await;
+    let said = "return document.querySelector('[data-role=\"dot-said\"]').textContent;";
+    let said = browser.eval(said).await;
+    let said = said.as_str().expect("a text");
+    assert!(said.contains(" ms at ") && said.contains(" of "), "{said}");
+    keys(&browser, SCATTER, &Key::Enter.to_string()).await;
+    let by_key = browser.wait_for("the request", LIVE, PANEL).await;
+    let text = |panel: &Value, name: &str| panel[name].as_str().expect("a text").to_owned();
+    assert!(
+        said.starts_with(&text(&by_key, "Request")),
+        "{said}: {by_key}"
+    );
+    let is_focused =
+        format!("return document.activeElement === document.querySelector(\"{SCATTER}\");");
+    keys(
+        &browser,
+        "[data-role='dot-panel']",
+        &Key::Escape.to_string(),
+    )
+    .await;
+    assert_eq!(browser.eval(PANEL).await, Value::Null);
+    assert_eq!(
+        browser.eval(&is_focused).await,
+        json!(true),
+        "the focus returns"
+    );
+
+    // By mouse: the dot that is marked. All that its request is known by is that of one of the API's.
+    let at = eval(&browser, RING, vec![json!(SCATTER)]).await;
+    for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+        let event =
+            json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
+        browser.cdp("Input.dispatchMouseEvent", event).await;
+    }
+    let by_mouse = browser.wait_for("the request", LIVE, PANEL).await;
+    let samples = api
+        .get(&format!("/api/v1/runs/{id}/samples?limit=1000"))
+        .await
+        .json();
+    let samples = samples["samples"].as_array().expect("samples");
+    for panel in [&by_key, &by_mouse] {
+        let ended = text(panel, "Ended");
+        let found = samples.iter().find(|sample| {
+            let at = sample["at"].as_str().expect("a time").replace('T', " ");
+            ended.contains(at.trim_end_matches('Z'))
+        });
+        let found = found.unwrap_or_else(|| panic!("{panel} is not among the samples"));
+        for (name, key) in [
+            ("Status", "status"),
+            ("Agent", "agent"),
+            ("Worker", "worker"),
+            ("User", "user"),
+        ] {
+            let known = found[key]
+                .as_str()
+                .map_or_else(|| found[key].to_string(), str::to_owned);
+            assert_eq!(text(panel, name), known, "{name} of {panel}");
+        }
+        assert!(
+            text(panel, "Time to first byte").ends_with(" ms"),
+            "{panel}"
+        );
+        assert_eq!(text(panel, "Outcome") == "Failure", found["failed"] == true);
+    }
+
+    // The log of these seconds; then only its agent.
+    click(&browser, ".dot-ways button").await;
+    let log = "return document.querySelectorAll('.dot-log .line, .dot-log p').length > 0;";
+    browser.wait_for("the log", LIVE, log).await;
+    look_from_all_sides(&browser, "dot").await;
+    let agent = text(&by_mouse, "Agent");
+    click(&browser, ".dot-ways a[data-scope^='agent']").await;
+    let only = format!("return location.search === '?agent={agent}';");
+    browser.wait_for("only the agent", LIVE, &only).await;
+
+    // Errors say where they occurred and how much they are, and lead to their endpoint.
+    browser.open(&format!("{}/runs/{id}", api.url())).await;
+    browser.wait_for("dots", LIVE, DRAWN).await;
+    let errors =
+        "return [...document.querySelectorAll('[data-role=\"errors\"] tbody tr')].map((row) =>
+        [row.cells[1].textContent, row.cells[6].textContent, row.cells[7].textContent]);";
+    let errors = browser.eval(errors).await;
+    let rows = errors.as_array().expect("rows");
+    assert!(
+        rows.iter()
+            .any(|row| row[0] == "/missing" && row[1] == "100%"),
+        "{errors}"
+    );
+    let both = rows.iter().filter(|row| {
+        let agents = row[2].as_str().unwrap_or_default();
+        agents.contains("east") || agents.contains("west")
+    });
+    assert_eq!(both.count(), rows.len(), "{errors}");
+    click(&browser, "[data-role='errors'] a.endpoint-name").await;
+    let only = "return location.search.startsWith('?endpoint=');";
+    browser.wait_for("only the endpoint", LIVE, only).await;
+    assert_quiet(&browser, &api.url(), None).await;
+    browser.close().await;
+}
