@@ -64,11 +64,12 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps, CurrentRate, CurrentRps,
-    EmptyWindow, LogFilter, LogOrder, LogPage, LogPattern, LogRange, MAX_CHART_STEPS,
-    MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUNS_PER_QUERY, PatternError, RunFilter, RunNotOver,
-    RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store, StoreError,
-    TestRecord, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
+    AnnotationChange, Annotations, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps,
+    CurrentRate, CurrentRps, EmptyWindow, LogFilter, LogOrder, LogPage, LogPattern, LogRange,
+    MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS, MAX_RUNS_PER_QUERY, PatternError,
+    RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals, SamplePoint, SampleRow, Samples,
+    SaveOutcome, Scope, Series, Store, StoreError, TestRecord, TooManyMarks, UnknownAgentName,
+    UnknownEndpoint, Window, WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use tokens::{

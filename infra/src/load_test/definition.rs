@@ -67,6 +67,9 @@ pub struct LoadTest {
     /// Settings of the users' HTTP client, which win over those of user types.
     #[serde(default)]
     pub client: ClientSettings,
+    /// What the run was labelled with when it was started, each `key=value` or a word.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Box<ShippedBuild>>,

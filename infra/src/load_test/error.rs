@@ -5,6 +5,7 @@ use std::fmt;
 use super::check::MAX_OPTION_VALUE_BYTES;
 use super::field_checks::MAX_TEST_NAME_BYTES;
 use super::host::NoHost;
+use super::labels::LabelError;
 use crate::base::{MAX_ARRIVAL_RATE, MAX_STAGES, MAX_USERS, MAX_WORKERS};
 
 /// All that makes a load test invalid: at least one error.
@@ -137,6 +138,8 @@ pub enum LoadTestError {
     #[error("option `{0}` is secret and not kept after a run; enter it again")]
     OptionLeftOut(String),
     #[error(transparent)]
+    Label(#[from] LabelError),
+    #[error(transparent)]
     NoHost(#[from] NoHost),
     #[error("a declared scenario needs at least one [[request]]")]
     NothingDeclared,
@@ -168,6 +171,7 @@ impl LoadTestError {
             E::StopTimeout(_) => "stop_timeout",
             E::AgentsTimeout(_) => "agents_timeout",
             E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost(_) | E::PasswordLeftOut => "host",
+            E::Label(_) => "labels",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",
         }

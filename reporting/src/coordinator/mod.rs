@@ -7,6 +7,7 @@
 mod admission;
 mod agent_news;
 mod agent_socket;
+mod annotations;
 mod connection_faults;
 mod count_check;
 mod dispatch;

@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::coordinator::{CoordinatorConfig, Provisioning};
-    use crate::store::RunFilter;
+    use crate::store::{AnnotationChange, RunFilter};
 
     /// A coordinator with runs that are over: three of one test, two of another, in turn.
     async fn with_runs(dir: &std::path::Path) -> Coordinator {
@@ -168,6 +168,26 @@ mod tests {
         ] {
             let dir = tempfile::tempdir().unwrap();
             let coordinator = with_runs(dir.path()).await;
+            coordinator.delete_outdated(keep).await.unwrap();
+            assert_eq!(left(&coordinator).await, expected, "{keep:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pinned_runs_are_kept_whatever_their_age_or_number() {
+        for (keep, expected) in [
+            (Keep::Runs(1), &["a3", "b1"] as &[_]),
+            (Keep::RunsOfEachTest(1), &["a3", "b2", "b1"]),
+            // All ended in 1970.
+            (Keep::Days(1), &["b1"]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let coordinator = with_runs(dir.path()).await;
+            let pin = AnnotationChange {
+                pinned: Some(true),
+                ..AnnotationChange::default()
+            };
+            coordinator.annotate(&"b1".into(), pin).await.unwrap();
             coordinator.delete_outdated(keep).await.unwrap();
             assert_eq!(left(&coordinator).await, expected, "{keep:?}");
         }

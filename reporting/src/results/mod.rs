@@ -10,6 +10,8 @@ pub(crate) mod csv_files;
 #[cfg(feature = "coordinator")]
 pub(crate) mod error_place;
 #[cfg(feature = "coordinator")]
+pub(crate) mod markdown;
+#[cfg(feature = "coordinator")]
 pub(crate) mod page_text;
 pub(crate) mod summary;
 #[cfg(feature = "coordinator")]

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::Store;
-use super::error::{RunNotOver, StoreError, StoreResult};
+use super::error::{RunIsPinned, RunNotOver, StoreError, StoreResult};
 use super::integers::time_to_sql;
 use super::live::WriterState;
 use super::run_rows::key_of;
@@ -21,7 +21,7 @@ const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
 /// them is deleted several times as fast as the same rows one by one.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
     ("workers", "worker"),
@@ -36,6 +36,7 @@ const TABLES: [(&str, &str); 14] = [
     ("samples", "level, bucket, agent"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),
+    ("run_marks", "mark"),
 ];
 
 /// Whether there is more to delete.
@@ -61,7 +62,7 @@ impl Store {
     /// deleted in the background, and the space they took is given back.
     ///
     /// # Errors
-    /// There is no such run, it is not over, or the database failed.
+    /// There is no such run, it is not over, it is pinned, or the database failed.
     pub async fn delete_run(&self, id: &RunId) -> Result<(), StoreError> {
         let id = id.to_owned();
         let marked = move |state: &mut WriterState| {
@@ -73,7 +74,7 @@ impl Store {
         self.inner.writer.run(marked).await
     }
 
-    /// Some runs that are over, take no late results any more, and are beyond this limit; none when there are no more.
+    /// Some runs that are over, take no late results any more, and are beyond this limit, which counts no pinned ones; none when there are no more.
     ///
     /// # Errors
     /// The database failed.
@@ -86,7 +87,7 @@ impl Store {
             let mut statement = connection.prepare_cached(
                 "SELECT id FROM (
                      SELECT *, row_number() OVER (PARTITION BY iif(?1, test, NULL) ORDER BY created_at_us DESC, run DESC) AS place
-                     FROM runs WHERE is_over)
+                     FROM runs WHERE is_over AND NOT pinned)
                  WHERE place > ?2 AND coalesce(ended_at_us, created_at_us) < ?3
                      AND coalesce(completeness ->> '$.late_until_us', 0) <= ?4
                  LIMIT ?5",
@@ -110,12 +111,16 @@ impl Store {
 /// Takes a run out of the list of runs and notes that its rows are to be deleted. Its number is never given again.
 fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
     let run = key_of(connection, id)?;
-    let is_over: bool =
-        connection.query_row("SELECT is_over FROM runs WHERE run = ?1", [run], |row| {
-            row.get(0)
-        })?;
+    let (is_over, is_pinned) = connection.query_row(
+        "SELECT is_over, pinned FROM runs WHERE run = ?1",
+        [run],
+        |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+    )?;
     if !is_over {
         return Err(RunNotOver(id.clone()).into());
+    }
+    if is_pinned {
+        return Err(RunIsPinned(id.clone()).into());
     }
     connection.execute(
         "INSERT INTO last_numbers (test, number) SELECT test, number FROM runs WHERE run = ?1

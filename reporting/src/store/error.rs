@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use greylag_infra::RunId;
 
+use super::annotation_rows::TooManyMarks;
 use crate::measure::histogram_codec::HistogramError;
 
 /// Why the store cannot do what it was asked. Each is a message for the user.
@@ -47,6 +48,10 @@ pub enum StoreError {
     RunExists(RunId),
     #[error(transparent)]
     NotOver(#[from] RunNotOver),
+    #[error(transparent)]
+    Pinned(#[from] RunIsPinned),
+    #[error(transparent)]
+    TooManyMarks(#[from] TooManyMarks),
     #[error("the agent is not part of run {run}")]
     UnknownAgent { run: RunId },
     #[error("the agent sent more after it had ended its part of run {run}")]
@@ -74,6 +79,11 @@ impl From<HistogramError> for StoreError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("run {0} is still running; stop it before deleting it")]
 pub struct RunNotOver(pub RunId);
+
+/// A run that is pinned is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run {0} is pinned; unpin it before deleting it")]
+pub struct RunIsPinned(pub RunId);
 
 /// A run has no such endpoint; here are its method and name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,6 +7,7 @@
 
 mod agent_rows;
 mod agent_set;
+mod annotation_rows;
 mod backup;
 mod build_rows;
 mod charts;
@@ -63,11 +64,14 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 
+pub use self::annotation_rows::{
+    AnnotationChange, Annotations, MAX_RUN_MARKS, RunMark, TooManyMarks,
+};
 pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};
 pub(crate) use self::delete_run::KeepLimit;
-pub use self::error::{RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
+pub use self::error::{RunIsPinned, RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
 pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::history::HistorySecond;
 pub use self::live::other_endpoint;

@@ -63,8 +63,8 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     record.number = from_sql(latest) + 1;
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness, agent_grain)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness, agent_grain, labels)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             record.id.as_str(),
@@ -79,6 +79,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
             json(&record.profile),
             json(&record.completeness),
             Grain::of(record.agents.len()).as_sql(),
+            json(&record.test.labels),
         ])?;
     insert_agents(connection, connection.last_insert_rowid(), &record)?;
     Ok(record)

@@ -19,8 +19,9 @@ const MAX_WORD_BYTES: usize = 200;
 pub struct RunFilter {
     /// Only runs of the test with this name.
     pub test: Option<String>,
-    /// Only runs that every one of these words describes: a part of the test's name or of the host, the run's number
-    /// (`12` or `#12`) or the beginning of its status. Case does not matter (of a to z).
+    /// Only runs that every one of these words describes: a part of the test's name, of the host, of a label or of a note, the
+    /// run's number (`12` or `#12`) or the beginning of its status; `label:commit=abc` or `label:commit` for those with the label,
+    /// `is:pinned` for those that are pinned. Case does not matter (of a to z).
     pub search: String,
     /// At most so many, [`super::MAX_RUNS_PER_QUERY`] if none is given.
     pub limit: Option<usize>,
@@ -54,13 +55,23 @@ pub(super) static CONDITION: LazyLock<String> = LazyLock::new(|| {
     ];
     format!(
         "(?1 IS NULL OR test = ?1) AND NOT EXISTS (
-            SELECT 1 FROM json_each(?2) word WHERE NOT (
+            SELECT 1 FROM json_each(?2) word WHERE NOT CASE
+            WHEN lower(word.value) = 'is:pinned' THEN pinned
+            WHEN word.value LIKE 'label:%' THEN EXISTS (
+                SELECT 1 FROM json_each(labels) label WHERE lower(substr(word.value, 7))
+                    IN (lower(label.value), lower(substr(label.value, 1, instr(label.value, '=') - 1))))
+            ELSE (
                 instr(lower(test), lower(word.value)) > 0
                 OR word.value IN (CAST(number AS TEXT), '#' || number)
                 OR instr(lower(CASE WHEN NOT is_over THEN '{running}' WHEN phase = '{finished}' THEN '{done}' ELSE '{failed}' END),
                          lower(word.value)) = 1
                 OR (SELECT instr(lower(substr(host, 1 + length(rtrim(host, replace(host, '@', ''))))), lower(word.value)) > 0
-                    FROM (SELECT definition ->> '$.host' AS host))))"
+                    FROM (SELECT definition ->> '$.host' AS host))
+                OR EXISTS (SELECT 1 FROM json_each(labels) label WHERE instr(lower(label.value), lower(word.value)) > 0)
+                OR instr(lower(note), lower(word.value)) > 0
+                OR EXISTS (SELECT 1 FROM run_marks
+                    WHERE run_marks.run = runs.run AND instr(lower(run_marks.text), lower(word.value)) > 0))
+            END)"
     )
 });
 

@@ -14,6 +14,7 @@ use greylag_infra::{ChangeRefused, InfrastructureError, RunId, StopRefused};
 use super::access::auth::AccessDenied;
 use super::access::same_origin::SameOriginError;
 use super::api::ChartError;
+use super::requests::annotate::InvalidNote;
 use super::requests::invalid_change::InvalidChange;
 use super::requests::log_filter::LogFilterError;
 use super::requests::scope_error::{KnownAgents, ScopeError};
@@ -22,7 +23,7 @@ use crate::builds::BuildError;
 use crate::coordinator::{
     AnnounceError, ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError,
 };
-use crate::store::{RunNotOver, StoreError};
+use crate::store::{RunIsPinned, RunNotOver, StoreError, TooManyMarks};
 use crate::tokens::{CreateTokenError, RevokeTokenError};
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
@@ -45,6 +46,8 @@ pub(super) enum WebError {
     Chart(#[from] ChartError),
     #[error("run `{0}` was not found; the front page lists all runs")]
     NoSuchRun(RunId),
+    #[error("the run has no note at a moment with the number {0}")]
+    NoSuchMark(u32),
     #[error("this method is not allowed here; the Allow header lists those that are")]
     MethodNotAllowed,
     #[error("the request's body is too large; the maximum is {} KiB", maximum_bytes / 1024)]
@@ -85,6 +88,8 @@ pub(super) enum WebError {
     #[error(transparent)]
     InvalidChange(#[from] InvalidChange),
     #[error(transparent)]
+    InvalidNote(#[from] InvalidNote),
+    #[error(transparent)]
     CreateInfrastructure(#[from] CreateInfrastructureError),
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -98,6 +103,10 @@ pub(super) enum WebError {
     RevokeToken(#[from] RevokeTokenError),
     #[error(transparent)]
     RunNotOver(#[from] RunNotOver),
+    #[error(transparent)]
+    RunIsPinned(#[from] RunIsPinned),
+    #[error(transparent)]
+    TooManyMarks(#[from] TooManyMarks),
     #[error("{runs} runs are open; the maximum for one browser is {maximum}. Close some.")]
     TooManyRunsFollowed { runs: usize, maximum: usize },
     #[error(
@@ -159,6 +168,7 @@ impl WebError {
             Self::NoSuchPage { .. }
             | Self::NoSuchAsset
             | Self::NoSuchRun(_)
+            | Self::NoSuchMark(_)
             | Self::NoSuchCsvFile
             | Self::Chart(ChartError::NoSuchChart)
             | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
@@ -174,6 +184,8 @@ impl WebError {
             Self::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
 
             Self::RunNotOver(_)
+            | Self::RunIsPinned(_)
+            | Self::TooManyMarks(_)
             | Self::CreateToken(CreateTokenError::TooMany)
             | Self::Build(
                 BuildError::Busy
@@ -226,6 +238,7 @@ impl WebError {
                 ),
             )
             | Self::InvalidChange(_)
+            | Self::InvalidNote(_)
             | Self::CreateToken(CreateTokenError::Grant(_))
             | Self::Build(
                 BuildError::OtherSize { .. } | BuildError::OtherHash { .. } | BuildError::Data(_),
@@ -292,6 +305,8 @@ impl WebError {
         match error {
             StoreError::UnknownRun(id) => Self::no_such_run(&id),
             StoreError::NotOver(error) => error.into(),
+            StoreError::Pinned(error) => error.into(),
+            StoreError::TooManyMarks(error) => error.into(),
             StoreError::UnknownEndpoint(error) => ScopeError::NoSuchEndpoint(error).into(),
             StoreError::UnknownAgentName(error) => {
                 ScopeError::NoSuchAgent(error, KnownAgents::default()).into()

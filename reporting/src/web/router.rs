@@ -77,6 +77,12 @@ pub fn router(
         .route("/api/v1/runs/{id}/view", get(api::run_part))
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))
         .route("/api/v1/runs/{id}/users", post(api::change_users))
+        .route(
+            "/api/v1/runs/{id}/notes",
+            get(api::notes).patch(api::change_notes),
+        )
+        .route("/api/v1/runs/{id}/marks", post(api::add_mark))
+        .route("/api/v1/runs/{id}/marks/{number}", delete(api::delete_mark))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
         .route("/api/v1/runs/{id}/samples", get(api::samples))
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))
@@ -120,6 +126,12 @@ pub fn router(
             get(pages::again_page).post(pages::run_again),
         )
         .route("/runs/{id}/delete", post(pages::delete_run_from_page))
+        .route("/runs/{id}/notes", post(pages::change_notes_from_page))
+        .route("/runs/{id}/marks", post(pages::add_mark_from_page))
+        .route(
+            "/runs/{id}/marks/{number}/delete",
+            post(pages::delete_mark_from_page),
+        )
         .route(
             "/infrastructures",
             post(pages::create_infrastructure_from_form),

@@ -14,6 +14,7 @@ mod live;
 mod log_search;
 mod many_viewers;
 mod messages;
+mod notes;
 mod parts;
 mod probes;
 mod roles;

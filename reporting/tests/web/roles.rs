@@ -20,11 +20,22 @@ const BUILD: &str =
     "/api/v1/builds/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Everything that changes something: method, path, and the body of one that would be accepted.
-const CHANGES: [(&str, &str, &str); 16] = [
+const CHANGES: [(&str, &str, &str); 22] = [
     ("POST", "/api/v1/runs", "{\"host\": \"http://127.0.0.1:9\"}"),
     ("DELETE", "/api/v1/runs/abcdefabcdef", ""),
     ("POST", "/api/v1/runs/abcdefabcdef/stop", ""),
     ("POST", "/api/v1/runs/abcdefabcdef/users", "{\"users\": 5}"),
+    (
+        "PATCH",
+        "/api/v1/runs/abcdefabcdef/notes",
+        "{\"note\": \"x\"}",
+    ),
+    (
+        "POST",
+        "/api/v1/runs/abcdefabcdef/marks",
+        "{\"at\": 1, \"text\": \"x\"}",
+    ),
+    ("DELETE", "/api/v1/runs/abcdefabcdef/marks/1", ""),
     ("POST", "/api/v1/builds", "{}"),
     ("PUT", BUILD, "program"),
     ("DELETE", BUILD, ""),
@@ -36,17 +47,21 @@ const CHANGES: [(&str, &str, &str); 16] = [
     ("POST", "/runs/abcdefabcdef/users", "users=5"),
     ("POST", "/runs/abcdefabcdef/again", ""),
     ("POST", "/runs/abcdefabcdef/delete", ""),
+    ("POST", "/runs/abcdefabcdef/notes", "note=x"),
+    ("POST", "/runs/abcdefabcdef/marks", "at=1&text=x"),
+    ("POST", "/runs/abcdefabcdef/marks/1/delete", ""),
     ("POST", "/infrastructures", "name=mine"),
 ];
 
 /// What can be read.
-const RESULTS: [&str; 18] = [
+const RESULTS: [&str; 19] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
     "/api/v1/runs",
     "/api/v1/runs/abcdefabcdef",
     "/api/v1/runs/abcdefabcdef/view",
+    "/api/v1/runs/abcdefabcdef/notes",
     "/api/v1/runs/abcdefabcdef/summary",
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",

@@ -267,6 +267,13 @@ fields! {
         max_bytes: MAX_DESCRIPTION_BYTES,
         has_lines: true,
     };
+    /// Labels of the run, such as the version under test: `commit=abc`, or one word; up to 20.
+    labels: Vec<String> as List, in labels, help "Label the run, such as with the version under test: --label commit=abc, or one word; repeat it, or separate labels with commas.", {
+        flag: Some(Flag { alias: "label", value_name: "LABEL", ..FLAG }),
+        label: "Labels",
+        is_advanced: true,
+        check: Some(load_test::check_labels_of),
+    };
     /// Base URL of the target, such as http://127.0.0.1:8080. Overrides the hosts of user types.
     host: String as Text, in host, {
         flag: Some(Flag { short: Some('H'), value_name: "URL", ..FLAG }),

@@ -76,7 +76,11 @@ fn errors_name_the_line_and_the_cure() {
     for (text, line, words) in [
         ("name = \"a\"\nuser = 5\n", 2, "did you mean `users`?"),
         ("rampup = 1", 1, "did you mean `ramp_up`?"),
-        ("zzzz = 1", 1, "the keys are name, description, host"),
+        (
+            "zzzz = 1",
+            1,
+            "the keys are name, description, labels, host",
+        ),
         (
             "name = \"a\"\n\nusers = \"x\"",
             3,

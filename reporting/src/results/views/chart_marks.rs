@@ -6,15 +6,19 @@ use greylag_infra::{LoadProfile, Loss, RunRecord};
 
 use crate::plain_text::plain_text;
 use crate::results::views::run_view::ChartMark;
-use crate::store::Scope;
+use crate::store::{RunMark, Scope};
 
 /// Marks of a chart; later ones would hide its lines.
 const MAX_MARKS: usize = 20;
 
-/// The marks of a part of a run: when people changed its users, and what was lost of its load.
-pub(super) fn chart_marks(run: &RunRecord, scope: &Scope) -> Vec<ChartMark> {
+/// The marks of a part of a run: when people changed its users, what was lost of its load, and what people say of its moments.
+pub(super) fn chart_marks(run: &RunRecord, said: &[RunMark], scope: &Scope) -> Vec<ChartMark> {
     let mut marks = users_changed(&run.test.profile(), &run.profile);
     marks.extend(lost(run, scope));
+    marks.extend(said.iter().map(|mark| ChartMark {
+        second: mark.second,
+        label: plain_text(&mark.text),
+    }));
     let seconds = scope
         .window
         .map_or(0..u32::MAX, |window| window.from()..window.to());

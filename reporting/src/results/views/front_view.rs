@@ -155,8 +155,14 @@ pub struct RunRow {
     pub coverage_remark: Option<String>,
     /// Whether the Stop button works.
     pub can_stop: bool,
-    /// Whether it has ended, so that it can be deleted.
+    /// Whether it has ended and is not pinned, so that it can be deleted.
     pub can_delete: bool,
+    /// Whether it is to be kept, whatever is deleted because of its age or number.
+    pub pinned: bool,
+    /// Its labels, each `key=value` or a word.
+    pub labels: Vec<String>,
+    /// Whether somebody has written a note about it.
+    pub has_note: bool,
     /// Infrastructure that ran it.
     pub infrastructure: String,
     /// Target, without the password it may hold.

@@ -5,6 +5,8 @@ mod chart_marks;
 pub mod front_view;
 pub(crate) mod known_scenarios;
 pub(crate) mod live_notices;
+pub(crate) mod notes_view;
 pub mod run_view;
 pub(crate) mod scope_view;
+pub(crate) mod trend_view;
 pub(crate) mod view_builder;

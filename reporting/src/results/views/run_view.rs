@@ -14,6 +14,7 @@ use crate::results::summary::{
     ErrorSpread, SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
 use crate::results::views::live_notices::LiveNotice;
+use crate::results::views::notes_view::NotesView;
 use crate::results::views::scope_view::PhaseWindow;
 use crate::store::WorkerRow;
 
@@ -37,6 +38,8 @@ pub struct RunView {
     pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     pub warnings: Vec<SummaryWarning>,
+    /// What people say of it.
+    pub notes: NotesView,
     /// Moments that the charts over run time mark, by second.
     pub marks: Vec<ChartMark>,
     /// What has to be known about the numbers of a single agent.

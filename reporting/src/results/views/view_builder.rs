@@ -89,6 +89,7 @@ async fn build_run_view(
     let totals = store.totals(&run.id, scope).await?;
     let current = store.current_rps(run, scope, now).await?;
     let notices = store.notices(&run.id, scope).await?;
+    let said = store.annotations(&run.id).await?;
     let summary = Summary::of(
         run,
         scope,
@@ -155,7 +156,8 @@ async fn build_run_view(
         notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now),
         completeness,
         warnings: summary.warnings,
-        marks: chart_marks(run, scope),
+        marks: chart_marks(run, &said.marks, scope),
+        notes: said.into(),
         remark: remark(store, &run.id, scope).await?,
         phases: phase_windows(run, now),
         workers,
@@ -359,11 +361,11 @@ impl RunRows {
             limit: Some(per_page),
             offset,
         };
-        let (runs, total) = coordinator.store().runs_and_count(filter).await?;
+        let (runs, total) = coordinator.store().listed_runs(filter).await?;
         let mut rows = Vec::with_capacity(runs.len());
-        for run in runs {
+        for (run, said) in runs {
             let kept = self.kept().get(&run.id).cloned();
-            rows.push(match kept {
+            let row = match kept {
                 Some(row) => row,
                 None => match self.new_row(coordinator, &run).await {
                     Ok(row) => row,
@@ -371,6 +373,13 @@ impl RunRows {
                     Err(error) if error.is_unknown_run() => continue,
                     Err(error) => return Err(error),
                 },
+            };
+            rows.push(RunRow {
+                can_delete: run.phase.is_over() && !said.pinned,
+                pinned: said.pinned,
+                labels: said.labels,
+                has_note: said.has_note,
+                ..row
             });
         }
         Ok(RunList {
@@ -433,7 +442,11 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         remark: run.remark(),
         coverage_remark: run.coverage_remark(),
         can_stop: can_stop(run),
+        // What people say of it changes when it is over, too: it is added when the row is listed.
         can_delete: run.phase.is_over(),
+        pinned: false,
+        labels: Vec::new(),
+        has_note: false,
         infrastructure: run.test.infrastructure.clone(),
         host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),

@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 21] = [
+pub(super) const MIGRATIONS: [&str; 22] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -291,5 +291,18 @@ pub(super) const MIGRATIONS: [&str; 21] = [
     ALTER TABLE intervals ADD COLUMN statuses BLOB NOT NULL DEFAULT x'';
     ALTER TABLE runs ADD COLUMN may_be_mixed INTEGER NOT NULL DEFAULT 0;  -- whether some rows may have both
     UPDATE runs SET may_be_mixed = 1;
+",
+    // What people say of a run.
+    "
+    ALTER TABLE runs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';  -- JSON list of texts
+    ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT '';      -- Markdown
+    CREATE TABLE run_marks (
+        run INTEGER NOT NULL,
+        mark INTEGER NOT NULL,
+        second INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (run, mark)
+    ) WITHOUT ROWID;
 ",
 ];

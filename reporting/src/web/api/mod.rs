@@ -7,6 +7,7 @@ mod csv;
 mod health;
 mod infrastructures;
 mod log_lines;
+mod notes;
 mod openapi;
 mod run_part;
 mod runs;
@@ -22,6 +23,7 @@ pub(super) use csv::csv_file;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
+pub(super) use notes::{add_mark, change_notes, delete_mark, notes};
 pub(super) use openapi::openapi_document;
 pub(super) use run_part::run_part;
 pub(super) use runs::{

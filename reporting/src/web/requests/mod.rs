@@ -1,5 +1,6 @@
-//! What forms and programs ask for in the same words: starting, changing and deleting a run.
+//! What forms and programs ask for in the same words: starting, changing, annotating and deleting a run.
 
+pub(in crate::web) mod annotate;
 pub(in crate::web) mod change_users;
 pub(in crate::web) mod delete_run;
 pub(in crate::web) mod invalid_change;
