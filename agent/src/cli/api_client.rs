@@ -85,7 +85,7 @@ impl CsvHistory {
 pub(crate) struct RunsAsked {
     /// Those of this test.
     pub(crate) test: Option<String>,
-    /// Those that have these words in their test, number, host or status.
+    /// Those that these words describe: test, number, host, status, notes and labels.
     pub(crate) search: Option<String>,
 }
 
@@ -109,6 +109,22 @@ pub(crate) struct LogAsked {
     pub(crate) level: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
+}
+
+/// What people say of a run.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunNotes {
+    pub(crate) pinned: bool,
+    pub(crate) labels: Vec<String>,
+    pub(crate) note: String,
+    pub(crate) marks: Vec<RunMark>,
+}
+
+/// A note at a moment of a run.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunMark {
+    pub(crate) second: u32,
+    pub(crate) text: String,
 }
 
 /// What a coordinator says of its infrastructures, as far as it is needed.
@@ -227,6 +243,34 @@ impl ApiClient {
     pub(crate) async fn delete_run(&self, id: &RunId) -> Result<(), ApiError> {
         let request = self.request(Method::DELETE, &format!("/api/v1/runs/{id}"));
         self.send(request).await.map(drop)
+    }
+
+    /// What people say of a run.
+    pub(crate) async fn notes(&self, id: &RunId) -> Result<RunNotes, ApiError> {
+        let request = self.request(Method::GET, &format!("/api/v1/runs/{id}/notes"));
+        self.json(request).await
+    }
+
+    /// Changes what people say of a run; what is left out stays.
+    pub(crate) async fn change_notes(
+        &self,
+        id: &RunId,
+        change: &serde_json::Value,
+    ) -> Result<RunNotes, ApiError> {
+        let request = self.request(Method::PATCH, &format!("/api/v1/runs/{id}/notes"));
+        self.json(request.json(change)).await
+    }
+
+    /// Adds a note at a moment of a run.
+    pub(crate) async fn add_mark(
+        &self,
+        id: &RunId,
+        at_s: u64,
+        text: &str,
+    ) -> Result<RunNotes, ApiError> {
+        let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/marks"));
+        self.json(request.json(&json!({ "at": at_s, "text": text })))
+            .await
     }
 
     /// The connected agents of an infrastructure.

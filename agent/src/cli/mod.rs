@@ -26,7 +26,7 @@ use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, completions, delete, infrastructures, log, man, new, run, runs, scenarios,
+    agent, builds, completions, delete, infrastructures, log, man, new, note, run, runs, scenarios,
     token, users,
 };
 #[cfg(feature = "coordinator")]
@@ -87,6 +87,8 @@ enum Command {
     Runs(runs::RunsOptions),
     /// Print what is in a run's console log, searched and filtered by the coordinator.
     Log(log::LogOptions),
+    /// Show or change a run's note and labels, pin it, or mark a moment of it.
+    Note(note::NoteOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
@@ -195,6 +197,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         #[cfg(feature = "coordinator")]
         Command::Serve(options) => in_runtime(serve::serve(*options, custom, &sources, scenarios)),
         Command::Users(options) => in_runtime(users::users(options)),
+        Command::Note(options) => in_runtime(note::note(options)),
         Command::Runs(options) => in_runtime(runs::runs(options)),
         Command::Log(options) => in_runtime(log::log(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),

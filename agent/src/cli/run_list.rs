@@ -48,12 +48,15 @@ pub(crate) struct ListedRun {
     /// None of a coordinator that does not say it, and of several builds.
     #[serde(default)]
     build: Option<String>,
+    /// None of a coordinator that does not say them.
+    #[serde(default)]
+    labels: Vec<String>,
 }
 
 impl ListedRun {
     /// What its cells are, by column.
-    pub(super) const COLUMNS: [&str; 8] = [
-        "RUN", "TEST", "STATUS", "STARTED", "DURATION", "REQUESTS", "FAILS", "BUILD",
+    pub(super) const COLUMNS: [&str; 9] = [
+        "RUN", "TEST", "STATUS", "STARTED", "DURATION", "REQUESTS", "FAILS", "BUILD", "LABELS",
     ];
 
     /// Its line of a table.
@@ -67,6 +70,7 @@ impl ListedRun {
             self.requests.to_string(),
             self.failures.to_string(),
             self.build.as_deref().map(plain_text).unwrap_or_default(),
+            plain_text(&self.labels.join(",")),
         ]
     }
 

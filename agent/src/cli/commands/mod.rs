@@ -14,6 +14,7 @@ pub(super) mod infrastructures;
 pub(super) mod log;
 pub(super) mod man;
 pub(super) mod new;
+pub(super) mod note;
 #[cfg(feature = "coordinator")]
 mod provisioning;
 pub(super) mod run;

@@ -16,9 +16,12 @@ pub(crate) struct RunsOptions {
     /// List only runs of this test.
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
-    /// List only runs with these words in their test, number, host or status.
+    /// List only runs with these words in their test, number, host, status, notes or labels.
     #[arg(long, value_name = "WORDS")]
     search: Option<String>,
+    /// List only runs with this label, such as commit=abc, or commit for any commit; repeat it for runs with several.
+    #[arg(long = "label", value_name = "LABEL", value_delimiter = ',')]
+    labels: Vec<String>,
     /// List at most so many runs, the newest.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -29,9 +32,11 @@ pub(crate) struct RunsOptions {
 /// Lists runs, newest first.
 pub(crate) async fn runs(options: RunsOptions) -> Result<ExitCode, Failure> {
     let api = options.access.client()?;
+    let labels = options.labels.iter().map(|label| format!("label:{label}"));
+    let words: Vec<String> = options.search.into_iter().chain(labels).collect();
     let asked = RunsAsked {
         test: options.test,
-        search: options.search,
+        search: Some(words.join(" ")).filter(|words| !words.is_empty()),
     };
     let (runs, total) = run_list::read(&api, &asked, options.limit as usize).await?;
     if runs.is_empty() {
