@@ -8,6 +8,7 @@ mod log_search;
 mod looking;
 mod many_endpoints;
 mod more_charts;
+mod notes;
 mod popovers;
 mod repeated_lines;
 mod run_page;
