@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use greylag_infra::{BuildInfo, FileHash, RunId, TestDraft};
 use greylag_reporting::{
-    BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, LogLines, NEXT_SECOND_HEADER,
-    NewToken, Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
+    BuildAnnounced, BuildAnnouncement, BuildList, Comparison, ErrorBody, LogLines,
+    NEXT_SECOND_HEADER, NewToken, Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
 };
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -125,6 +125,17 @@ pub(crate) struct RunNotes {
 pub(crate) struct RunMark {
     pub(crate) second: u32,
     pub(crate) text: String,
+}
+
+/// Which runs are compared.
+#[derive(Debug)]
+pub(crate) struct CompareAsked {
+    pub(crate) runs: Vec<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) baseline: Vec<String>,
+    pub(crate) from: Option<u32>,
+    pub(crate) to: Option<u32>,
+    pub(crate) endpoint: Option<String>,
 }
 
 /// What a coordinator says of its infrastructures, as far as it is needed.
@@ -359,6 +370,25 @@ impl ApiClient {
             .request(Method::GET, "/api/v1/runs")
             .query(&[("offset", offset), ("limit", limit)])
             .query(&asked.query());
+        self.json(request).await
+    }
+
+    /// Compares runs.
+    pub(crate) async fn compare(&self, asked: &CompareAsked) -> Result<Comparison, ApiError> {
+        let second = |second: Option<u32>| second.map(|second| second.to_string());
+        let given = [
+            ("runs", Some(asked.runs.join(","))),
+            ("reference", asked.reference.clone()),
+            ("baseline", Some(asked.baseline.join(","))),
+            ("from", second(asked.from)),
+            ("to", second(asked.to)),
+            ("endpoint", asked.endpoint.clone()),
+        ];
+        let query: Vec<(&str, String)> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+            .collect();
+        let request = self.request(Method::GET, "/api/v1/compare").query(&query);
         self.json(request).await
     }
 

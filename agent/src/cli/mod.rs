@@ -26,8 +26,8 @@ use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, completions, delete, infrastructures, log, man, new, note, run, runs, scenarios,
-    token, users,
+    agent, builds, compare, completions, delete, infrastructures, log, man, new, note, run, runs,
+    scenarios, token, users,
 };
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
@@ -89,6 +89,8 @@ enum Command {
     Log(log::LogOptions),
     /// Show or change a run's note and labels, pin it, or mark a moment of it.
     Note(note::NoteOptions),
+    /// Say whether runs differ by more than their noise.
+    Compare(compare::CompareOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
@@ -200,6 +202,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Note(options) => in_runtime(note::note(options)),
         Command::Runs(options) => in_runtime(runs::runs(options)),
         Command::Log(options) => in_runtime(log::log(options)),
+        Command::Compare(options) => in_runtime(compare::compare(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),

@@ -9,6 +9,7 @@ mod agent_rows;
 mod agent_set;
 mod annotation_rows;
 mod backup;
+mod blocks;
 mod build_rows;
 mod charts;
 mod check_pool;

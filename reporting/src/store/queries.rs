@@ -17,8 +17,9 @@ use super::sample_rows::{self, Samples};
 use super::scope::{RowScope, Scope};
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
-use super::{Store, log_rows, notice_rows, run_rows, scope_rows, second_rows};
+use super::{Store, blocks, log_rows, notice_rows, run_rows, scope_rows, second_rows};
 use crate::api_types::LogRow;
+use crate::compare::MeasuredRun;
 use crate::measure::samples::Complete;
 
 impl Store {
@@ -78,6 +79,21 @@ impl Store {
         let query = move |connection: &rusqlite::Transaction<'_>| {
             series::read(connection, &id, &scope, max_points)
         };
+        self.inner.readers.run(query).await
+    }
+
+    /// A scope of a run for comparing it with others, and its first second.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn blocks(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<(u32, MeasuredRun), StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| blocks::read(connection, &id, &scope);
         self.inner.readers.run(query).await
     }
 

@@ -23,6 +23,7 @@ use crate::builds::BuildError;
 use crate::coordinator::{
     AnnounceError, ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError,
 };
+use crate::results::comparison::CompareError;
 use crate::store::{RunIsPinned, RunNotOver, StoreError, TooManyMarks};
 use crate::tokens::{CreateTokenError, RevokeTokenError};
 
@@ -79,6 +80,8 @@ pub(super) enum WebError {
     Scope(#[from] ScopeError),
     #[error(transparent)]
     LogFilter(#[from] LogFilterError),
+    #[error(transparent)]
+    Compare(CompareError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -174,6 +177,7 @@ impl WebError {
             | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
             | Self::RevokeToken(RevokeTokenError::Unknown(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
+            | Self::Compare(CompareError::NoSuchRun(_) | CompareError::NoSuchEndpoint { .. })
             | Self::StopRun(StopRunError::Refused(StopRefused::Unknown(_)))
             | Self::ChangeUsers(ChangeUsersError::Refused(ChangeRefused::Unknown(_))) => {
                 StatusCode::NOT_FOUND
@@ -247,6 +251,7 @@ impl WebError {
             | Self::HalfADot
             | Self::Chart(ChartError::NotTimes(_))
             | Self::LogFilter(_)
+            | Self::Compare(_)
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)
@@ -331,6 +336,15 @@ impl From<AnnounceError> for WebError {
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         Self::of_store("reading the store", error)
+    }
+}
+
+impl From<CompareError> for WebError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Store(error) => error.into(),
+            error => Self::Compare(error),
+        }
     }
 }
 

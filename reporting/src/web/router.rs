@@ -109,6 +109,7 @@ pub fn router(
             get(api::list_tokens).post(api::create_token),
         )
         .route("/api/v1/tokens/{id}", delete(api::revoke_token))
+        .route("/api/v1/compare", get(api::compare))
         .route("/api/v1/events", get(events::events))
         .route(
             "/api/v1/infrastructures",

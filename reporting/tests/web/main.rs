@@ -3,6 +3,7 @@
 mod about;
 mod access;
 mod api;
+mod compare;
 mod csv;
 mod errors;
 mod events;

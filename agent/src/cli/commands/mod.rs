@@ -4,6 +4,7 @@ pub(super) mod agent;
 #[cfg(feature = "coordinator")]
 pub(super) mod backup;
 pub(super) mod builds;
+pub(super) mod compare;
 pub(super) mod completions;
 #[cfg(feature = "coordinator")]
 pub(super) mod coordinator;

@@ -3,6 +3,7 @@
 
 mod builds;
 mod charts;
+mod compare;
 mod csv;
 mod health;
 mod infrastructures;
@@ -19,6 +20,7 @@ pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
 };
 pub(super) use charts::{ChartError, chart, distribution};
+pub(super) use compare::compare;
 pub(super) use csv::csv_file;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};

@@ -42,6 +42,7 @@ use crate::web::state::WebState;
         super::runs::log,
         super::samples::samples,
         super::summary::summary,
+        super::compare::compare,
         super::csv::csv_file,
         super::charts::chart,
         super::charts::distribution,

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use super::scope_error::{KnownAgents, ScopeError};
 use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
+use crate::results::comparison::Stretch;
 use crate::store::{Scope, Store, UnknownAgentName, UnknownEndpoint, Window};
 use crate::web::error::WebError;
 
@@ -138,6 +139,18 @@ impl ScopeQuery {
                 KnownAgents::new(names),
             )
         })
+    }
+}
+
+/// Which part of the runs of a comparison is meant: nothing is the steady state.
+pub(in crate::web) fn stretch(from: &str, to: &str) -> Result<Stretch, ScopeError> {
+    match (second("from", from)?, second("to", to)?) {
+        (None, None) => Ok(Stretch::Steady),
+        (Some(0), None) => Ok(Stretch::Whole),
+        (from, to) => {
+            let window = Window::new(from.unwrap_or(0), to.unwrap_or(u32::MAX))?;
+            Ok(Stretch::Window(window))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line as people and scripts use it.
 
+mod compare;
 mod demo;
 mod failed_runs;
 mod finished_runs;

@@ -1,0 +1,272 @@
+//! `greylag compare`: whether runs differ by more than their noise.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use greylag_infra::RunId;
+use greylag_reporting::{
+    ComparedRun, Comparison, Difference, NotTested, RunComparison, RunVerdict, Statistic, Verdict,
+    plain_text,
+};
+
+use crate::cli::api_client::CompareAsked;
+use crate::cli::failure::Failure;
+use crate::cli::options::CoordinatorAccess;
+use crate::cli::print::print_line;
+
+/// Options of `greylag compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareOptions {
+    /// Two to five runs: each as its id, as test#number, or as a test for its newest run.
+    #[arg(value_name = "RUN", required = true, num_args = 2..=5)]
+    runs: Vec<String>,
+    /// The run that the others are compared with [default: the first].
+    #[arg(long, value_name = "RUN")]
+    reference: Option<String>,
+    /// Further runs of what the reference is a run of, at least two: the noise between them counts.
+    #[arg(long, value_name = "RUN", value_delimiter = ',')]
+    baseline: Vec<String>,
+    /// Seconds of run time that are compared, such as 30..120 [default: the steady state].
+    #[arg(long, value_name = "FROM..TO", value_parser = window, conflicts_with = "whole")]
+    window: Option<(u32, u32)>,
+    /// Compare the whole runs, with ramp-up and ramp-down.
+    #[arg(long)]
+    whole: bool,
+    /// Compare only this endpoint, such as "GET /path".
+    #[arg(long, value_name = "ENDPOINT")]
+    endpoint: Option<String>,
+    /// Print the comparison as the API answers it.
+    #[arg(long)]
+    json: bool,
+    /// Exit with code 1 if a run is slower than the reference, fails more often or has fewer requests per second.
+    #[arg(long)]
+    fail_on_slower: bool,
+    #[command(flatten)]
+    access: CoordinatorAccess,
+}
+
+fn window(text: &str) -> Result<(u32, u32), String> {
+    let seconds = |text: &str| text.trim().trim_end_matches('s').parse::<u32>().ok();
+    let window = text
+        .split_once("..")
+        .and_then(|(from, to)| Some((seconds(from)?, seconds(to)?)));
+    window.ok_or_else(|| "write the first second and the end, such as 30..120".to_owned())
+}
+
+/// Compares runs.
+pub(crate) async fn compare(options: CompareOptions) -> Result<ExitCode, Failure> {
+    let api = options.access.client()?;
+    let (from, to) = match (options.window, options.whole) {
+        (Some((from, to)), _) => (Some(from), Some(to)),
+        (None, true) => (Some(0), None),
+        (None, false) => (None, None),
+    };
+    let asked = CompareAsked {
+        runs: options.runs,
+        reference: options.reference,
+        baseline: options.baseline,
+        from,
+        to,
+        endpoint: options.endpoint,
+    };
+    let comparison = api.compare(&asked).await.map_err(Failure::bad_input)?;
+    if options.json {
+        let json = serde_json::to_string_pretty(&comparison)
+            .expect("a comparison has nothing but texts and numbers");
+        print_line(json);
+    } else {
+        print(&comparison);
+    }
+    let is_worse = comparison.runs.iter().any(|run| run.differences.is_worse());
+    Ok(if options.fail_on_slower && is_worse {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn print(comparison: &Comparison) {
+    print_line(format_args!(
+        "Reference: {}",
+        described(&comparison.reference)
+    ));
+    for run in &comparison.baseline {
+        print_line(format_args!("           {}", described(run)));
+    }
+    for run in &comparison.runs {
+        print_run(run);
+    }
+    print_line(
+        "\nAll intervals of a comparison together hold the true differences in 95 % of comparisons. \"No evidence\" does not mean that \
+         runs are the same: FINDS is the increase that would have been found in four of five comparisons.",
+    );
+}
+
+fn described(run: &ComparedRun) -> String {
+    let RunNamed { test, id } = named(run);
+    format!(
+        "{test} ({id}), {}..{} s, {} requests",
+        run.from, run.to, run.requests
+    )
+}
+
+struct RunNamed<'a> {
+    test: String,
+    id: &'a RunId,
+}
+
+fn named(run: &ComparedRun) -> RunNamed<'_> {
+    RunNamed {
+        test: format!("{} #{}", plain_text(&run.test), run.number),
+        id: &run.id,
+    }
+}
+
+fn print_run(run: &RunComparison) {
+    print_line(format_args!("\n{}", described(&run.run)));
+    print_line(format_args!("Verdict: {}", verdict_of(run)));
+    for remark in &run.remarks {
+        print_line(format_args!("Remark: {}", plain_text(remark)));
+    }
+    let differences = &run.differences;
+    let aggregated = std::iter::once(("Aggregated".to_owned(), &differences.aggregated));
+    let endpoints = differences.endpoints.iter().map(|endpoint| {
+        let name = format!("{} {}", endpoint.method, endpoint.name);
+        (plain_text(name.trim_start()), &endpoint.differences)
+    });
+    let mut rows = vec![
+        [
+            "ENDPOINT",
+            "STATISTIC",
+            "REFERENCE",
+            "RUN",
+            "CHANGE",
+            "INTERVAL",
+            "VERDICT",
+            "FINDS",
+        ]
+        .map(str::to_owned),
+    ];
+    for (name, differences) in aggregated.chain(endpoints) {
+        rows.extend(
+            differences
+                .iter()
+                .map(|difference| cells(&name, difference)),
+        );
+    }
+    let widths: [usize; 8] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    });
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+        }
+        print_line(line.trim_end());
+    }
+}
+
+/// The verdict on response times, and what else was found.
+fn verdict_of(run: &RunComparison) -> String {
+    let times = match run.differences.verdict {
+        RunVerdict::Slower => "slower",
+        RunVerdict::Faster => "faster",
+        RunVerdict::Mixed => "mixed: slower and faster",
+        RunVerdict::NoEvidence => "no evidence of a difference in response times",
+    };
+    let others = run.differences.found.iter();
+    let others = others.filter(|found| !matches!(found, Verdict::Slower | Verdict::Faster));
+    let words = others.map(|found| format!("; {}", word(*found)));
+    format!("{times}{}", words.collect::<String>())
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Slower => "slower",
+        Verdict::Faster => "faster",
+        Verdict::MoreFailures => "more failures",
+        Verdict::FewerFailures => "fewer failures",
+        Verdict::MoreRequests => "more requests per second",
+        Verdict::FewerRequests => "fewer requests per second",
+        Verdict::NoEvidence => "no evidence",
+    }
+}
+
+fn cells(endpoint: &str, difference: &Difference) -> [String; 8] {
+    let statistic = difference.statistic;
+    let value = |value: Option<f64>| value.map_or("-".to_owned(), |value| shown(statistic, value));
+    let change =
+        |value: Option<f64>| value.map_or(String::new(), |value| changed(statistic, value));
+    let interval = match (difference.low, difference.high) {
+        (Some(low), Some(high)) => format!(
+            "{} to {}",
+            changed(statistic, low),
+            changed(statistic, high)
+        ),
+        _ => String::new(),
+    };
+    [
+        endpoint.to_owned(),
+        name(statistic).to_owned(),
+        value(difference.reference),
+        value(difference.value),
+        change(difference.change),
+        interval,
+        match (difference.verdict, difference.not_tested) {
+            (Some(verdict), _) => word(verdict),
+            (None, Some(NotTested::TooFewRequests)) => "too few requests",
+            (None, Some(NotTested::NoFailures)) => "no failures",
+            (None, Some(NotTested::TooManyEndpoints)) => {
+                "not tested: many endpoints have more requests"
+            }
+            (None, Some(NotTested::OnlyInOneRun)) => "only in one run",
+            (None, None) => "",
+        }
+        .to_owned(),
+        change(difference.detectable),
+    ]
+}
+
+fn name(statistic: Statistic) -> &'static str {
+    match statistic {
+        Statistic::Rate => "requests/s",
+        Statistic::ErrorRate => "error rate",
+        Statistic::Average => "average",
+        Statistic::P50 => "median",
+        Statistic::P95 => "95th percentile",
+        Statistic::P99 => "99th percentile",
+    }
+}
+
+fn shown(statistic: Statistic, value: f64) -> String {
+    match statistic {
+        Statistic::Rate => format!("{value:.1}"),
+        Statistic::ErrorRate => format!("{:.2}%", 100.0 * value),
+        _ if value < 10.0 => format!("{value:.3} ms"),
+        _ => format!("{value:.1} ms"),
+    }
+}
+
+/// A change in percent, or in percentage points.
+fn changed(statistic: Statistic, change: f64) -> String {
+    match statistic {
+        Statistic::ErrorRate => format!("{:+.2} pp", 100.0 * change),
+        _ => format!("{:+.1}%", 100.0 * change),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_two_seconds() {
+        assert_eq!(window("30..120"), Ok((30, 120)));
+        assert_eq!(window("30s..120s"), Ok((30, 120)));
+        for wrong in ["30", "..", "a..b", "-1..3"] {
+            assert!(window(wrong).is_err(), "{wrong}");
+        }
+    }
+}
