@@ -16,6 +16,7 @@ mod own_build;
 mod recorder;
 mod scenario;
 mod untrusted;
+mod usage;
 mod worker;
 mod worker_protocol;
 

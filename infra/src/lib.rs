@@ -35,7 +35,8 @@ pub use profile::{
 };
 pub use protocol::{
     Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,
-    MAX_NOTICE_SUBJECTS, NoticeKind, SetUpData, WorkerFailure,
+    MAX_NOTICE_SUBJECTS, MachineHealth, NoticeKind, ProcessHealth, Saturation, SetUpData,
+    TimerLateness, WorkerFailure,
 };
 pub use registry::{
     Admission, AgentIdentity, AgentView, ConnectionStatus, FreeAgents, InfrastructureError,

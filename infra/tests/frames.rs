@@ -7,8 +7,8 @@ use greylag_infra::protocol::{
     encode,
 };
 use greylag_infra::{
-    AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, NoticeKind, ProfileStep, RateStep,
-    RunTime, WallTime,
+    AgentSecret, BuildInfo, GeneratorNotice, LoadProfile, MachineHealth, NoticeKind, ProcessHealth,
+    ProfileStep, RateStep, RunTime, TimerLateness, WallTime,
 };
 
 #[test]
@@ -269,4 +269,43 @@ fn texts_are_cut_at_characters() {
     assert_eq!(cut("Grüße", 7), "Grüße");
     assert_eq!(cut("Grüße!", 7), "Grü…");
     assert_eq!(cut("日本", 3), "…");
+}
+
+/// How a worker fared, in a snapshot.
+#[test]
+fn health_travels_with_named_fields() {
+    let health = ProcessHealth {
+        second: 7,
+        worker: Some(1),
+        users: 2,
+        requests: 3,
+        core_pm: Some(4),
+        wait_pm: None,
+        process_pm: Some(5),
+        memory_bytes: Some(6),
+        open_files: Some(8),
+        late: Some(TimerLateness {
+            p50_us: 1,
+            p99_us: 2,
+            max_us: 3,
+        }),
+        machine: None,
+    };
+    let frame = b"\x8b\xa6second\x07\xa6worker\x01\xa5users\x02\xa8requests\x03\xa7core_pm\x04\xa7wait_pm\xc0\
+        \xaaprocess_pm\x05\xacmemory_bytes\x06\xaaopen_files\x08\xa4late\x83\xa6p50_us\x01\xa6p99_us\x02\xa6max_us\x03\
+        \xa7machine\xc0";
+    assert_eq!(encode(&health), frame);
+    assert_eq!(decode::<ProcessHealth>(frame).expect("health"), health);
+    let machine = MachineHealth {
+        cpu_pm: Some(1),
+        memory_used_bytes: Some(2),
+        memory_bytes: Some(3),
+        file_limit: Some(4),
+    };
+    let frame =
+        b"\x84\xa6cpu_pm\x01\xb1memory_used_bytes\x02\xacmemory_bytes\x03\xaafile_limit\x04";
+    assert_eq!(encode(&machine), frame);
+    // Of an agent that does not measure: not measured, which is not 0.
+    let none = decode::<ProcessHealth>(b"\x81\xa6second\x07").expect("health");
+    assert_eq!((none.core_pm, none.late), (None, None));
 }

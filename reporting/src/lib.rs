@@ -54,14 +54,15 @@ pub use results::calendar::rfc3339;
 pub use results::comparison::{ComparedRun, Comparison, RunComparison};
 pub use results::summary::{
     ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,
-    SummaryEndpoint, SummaryEndpointName, SummaryError, SummaryGap, SummaryLoss, SummaryRun,
-    SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
+    SummaryEndpoint, SummaryEndpointName, SummaryError, SummaryGap, SummaryGenerator, SummaryLoss,
+    SummaryRun, SummaryScope, SummaryShipped, SummaryStretch, SummaryTotals, SummaryWarning,
+    SummaryWorst,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{
     console_tables::console_tables,
     summary::MAX_SUMMARY_POINTS,
-    views::{front_view, run_view},
+    views::{front_view, generator_view, run_view},
 };
 #[cfg(feature = "coordinator")]
 pub use store::{

@@ -19,6 +19,7 @@ pub struct Summary {
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
     pub warnings: Vec<Warning>,
+    pub generator: Generator,
     pub series_step_s: u32,
     pub series: Vec<Point>,
 }
@@ -43,6 +44,40 @@ pub struct Run {
     pub builds: Vec<Build>,
     pub started_at: Option<String>,
     pub elapsed_s: f64,
+}
+
+/// How the load generator fared.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Generator {
+    pub measured: bool,
+    pub saturated_seconds: u64,
+    pub left_out: bool,
+    pub saturated: Vec<Stretch>,
+    pub worst: Option<Worst>,
+}
+
+/// Seconds of run time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Stretch {
+    pub from: u32,
+    pub to: u32,
+}
+
+/// The worker that was worst off.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Worst {
+    pub worker: u32,
+    pub agent: String,
+    pub saturated_seconds: u64,
+    pub core_percent: Option<f64>,
+    pub wait_percent: Option<f64>,
+    pub late_p99_ms: Option<f64>,
 }
 
 /// Which part of a run.

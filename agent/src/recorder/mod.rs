@@ -142,7 +142,8 @@ impl RunRecorder {
         spare.extend(seconds.into_iter().take(room));
     }
 
-    fn run_time(&self) -> Duration {
+    /// How long ago run time zero was.
+    pub(crate) fn run_time(&self) -> Duration {
         self.run_time_of(Instant::now())
     }
 

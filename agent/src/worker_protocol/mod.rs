@@ -8,7 +8,8 @@ mod socket;
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
 use greylag_infra::{
-    GeneratorNotice, LoadProfile, LoadTest, RunTime, SetUpData, WallTime, WorkerFailure,
+    GeneratorNotice, LoadProfile, LoadTest, ProcessHealth, RunTime, SetUpData, WallTime,
+    WorkerFailure,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,8 @@ pub(crate) struct Report {
     pub(crate) sample_errors: Vec<String>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
+    /// How the worker fared, without its number, which the agent adds.
+    pub(crate) health: Vec<ProcessHealth>,
     /// The seconds before this one are complete; 0 where that is not known.
     pub(crate) until: u32,
 }
@@ -118,6 +121,7 @@ impl Report {
             && self.user_changes.is_empty()
             && self.samples.is_empty()
             && self.notices.is_empty()
+            && self.health.is_empty()
     }
 }
 
@@ -189,8 +193,8 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
 mod tests {
     use greylag_infra::protocol::{ErrorCount, SampleKind};
     use greylag_infra::{
-        DeclaredRequest, DeclaredScenario, ProfileStep, RateStep, RunTime, ShippedBuild,
-        ShippedScenario, Stage, WaitTime,
+        DeclaredRequest, DeclaredScenario, MachineHealth, ProfileStep, RateStep, RunTime,
+        ShippedBuild, ShippedScenario, Stage, TimerLateness, WaitTime,
     };
     use sha2::{Digest, Sha256};
 
@@ -268,6 +272,11 @@ mod tests {
             samples: vec![sample],
             sample_errors: vec!["e".into()],
             notices: vec![GeneratorNotice::default()],
+            health: vec![ProcessHealth {
+                late: Some(TimerLateness::default()),
+                machine: Some(MachineHealth::default()),
+                ..ProcessHealth::default()
+            }],
             until: 1,
         };
         let to_worker = [
@@ -316,6 +325,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "639419b0"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "5cccc3c8"));
     }
 }

@@ -34,11 +34,15 @@ pub enum NoticeKind {
     Ports,
     /// Requests failed because the name `subject` did not resolve; `count` is how many.
     NameResolution,
-    /// The worker used up its core; `count` is in how many seconds, `worst` the highest share in percent.
+    /// The worker used up its core. Only earlier versions say it, as the next: now it is measured each second. `count` is in how many seconds, `worst` the highest share in percent.
     Cpu,
     /// The worker waited for a core that others used; `count` is in how many seconds, `worst` the highest share
     /// of a second in percent.
     CpuWait,
+    /// In seconds the generator was saturated, as [`super::ProcessHealth::saturation`] has it: the coordinator says so, of all
+    /// workers together. `count` is in how many seconds, `worst` the highest lateness of timers in ms (99th percentile), `subject` the
+    /// worst worker in words.
+    Saturated,
     /// The task `subject` kept the worker's other users waiting; `count` is how often, `worst` the longest time in
     /// ms.
     BlockedLoop,
@@ -271,6 +275,21 @@ impl fmt::Display for NoticeText<'_> {
                 write!(
                     f,
                     "{worker} waited for a free core up to {worst} % of the time, because the machine is busy: {INCLUDED}; use no more workers than cores, and stop other programs on it"
+                )
+            }
+            NoticeKind::Saturated => {
+                self.seconds(f)?;
+                let seconds = match count {
+                    1 => "1 second".to_owned(),
+                    count => format!("{count} seconds"),
+                };
+                write!(f, "the load generator was saturated in {seconds}")?;
+                if !subject.is_empty() {
+                    write!(f, " ({subject})")?;
+                }
+                write!(
+                    f,
+                    ": {INCLUDED}; use more workers (up to one per core), fewer users or more machines"
                 )
             }
             NoticeKind::BlockedLoop => {

@@ -4,6 +4,7 @@ mod counted;
 mod failure_reason;
 mod frames;
 mod generator_notice;
+mod health;
 mod messages;
 mod sample_details;
 mod set_up_data;
@@ -22,6 +23,9 @@ pub use frames::{
 };
 pub use generator_notice::{
     GeneratorNotice, GeneratorNotices, MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, NoticeKind,
+};
+pub use health::{
+    MachineHealth, ProcessHealth, SATURATED_CORE_PM, SATURATED_LATE_US, Saturation, TimerLateness,
 };
 pub use messages::{
     AGENT_SOCKET_PATH, HeldRun, Hello, MAX_UNACKNOWLEDGED, PING_INTERVAL_S, PROTOCOL_VERSION,

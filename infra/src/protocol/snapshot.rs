@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{FailureReason, GeneratorNotice, SampleDetails};
+use super::{FailureReason, GeneratorNotice, ProcessHealth, SampleDetails};
 use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, RunTime, WallTime, bounded_list};
 
 /// Most elements of each of a snapshot's lists but its intervals.
@@ -61,6 +61,12 @@ pub struct Snapshot {
     /// What the generator itself ran short of since the last snapshot.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub notices: Vec<GeneratorNotice>,
+    /// How the agent's workers and itself fared in some seconds. Empty where that is not measured.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub health: Vec<ProcessHealth>,
     /// With it, all results of the seconds of run time before this one are there, from all workers of the agent.
     pub complete_until: u32,
     /// Set in the last snapshot of the run.

@@ -4,11 +4,13 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod distribution;
+pub(crate) mod health;
 pub(crate) mod histogram_codec;
 mod inflate;
 pub(crate) mod interval;
 pub(crate) mod packed_counts;
 pub(crate) mod samples;
+pub(crate) mod seconds;
 pub(crate) mod series_point;
 pub(crate) mod stats;
 pub(crate) mod windows;

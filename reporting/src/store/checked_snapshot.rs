@@ -4,7 +4,7 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ERROR_BYTES, MAX_NAME_BYTES, SampleData, Snapshot,
     UserChange, WorkerState, cut,
 };
-use greylag_infra::{GeneratorNotice, LostWorker, WallTime};
+use greylag_infra::{GeneratorNotice, LostWorker, ProcessHealth, WallTime};
 
 use super::error::{StoreError, StoreResult};
 use crate::measure::interval::{PackedInterval, check_wire_packed};
@@ -22,6 +22,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
     pub(super) notices: Vec<GeneratorNotice>,
+    pub(super) health: Vec<ProcessHealth>,
     pub(super) lost_workers: Vec<LostWorker>,
     pub(super) end: Option<AgentEnd>,
     /// With it, all of the agent's results of the seconds before this one are there.
@@ -117,6 +118,14 @@ impl CheckedSnapshot {
         for notice in &snapshot.notices {
             check_notice(notice)?;
         }
+        for health in &snapshot.health {
+            if let Some(what) = health.impossible() {
+                return Err(StoreError::InvalidSnapshot(format!(
+                    "a process has more {what} in second {} than there can be",
+                    health.second
+                )));
+            }
+        }
         for worker in &snapshot.workers {
             if worker.users > MAX_USER_CHANGES {
                 return Err(StoreError::InvalidSnapshot(format!(
@@ -151,6 +160,7 @@ impl CheckedSnapshot {
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
             notices: snapshot.notices,
+            health: snapshot.health,
             lost_workers: snapshot.lost_workers,
             end: snapshot.end,
             saved_until: snapshot.complete_until,
@@ -175,12 +185,13 @@ impl CheckedSnapshot {
                 of_text(&line.source) + of_text(&line.text)
             })
             + of_list(&self.workers, |_| 0)
+            + of_list(&self.health, |_| 0)
             + of_list(&self.notices, |notice| of_text(&notice.subject))
             + of_list(&self.lost_workers, |worker| of_text(&worker.how))
             + self.end.as_ref().map_or(0, of_end)
     }
 
-    /// Every second it mentions.
+    /// Every second that it has results of. How processes fared goes on when nothing else happens any more.
     pub(super) fn seconds(&self) -> impl Iterator<Item = u32> + '_ {
         self.intervals
             .iter()
@@ -269,8 +280,8 @@ fn check_change(change: &UserChange) -> StoreResult<()> {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::RunTime;
     use greylag_infra::protocol::{FailureReason, IntervalData, LostWorker, NoticeKind};
+    use greylag_infra::{MachineHealth, RunTime, TimerLateness};
 
     use super::*;
 
@@ -417,6 +428,30 @@ mod tests {
                 "notices",
                 Snapshot {
                     notices: many(notice),
+                    ..none()
+                },
+            ),
+            (
+                "health",
+                Snapshot {
+                    health: many(|second| ProcessHealth {
+                        second,
+                        worker: Some(second),
+                        requests: 1 << 20,
+                        memory_bytes: Some(1 << 40),
+                        late: Some(TimerLateness {
+                            p50_us: 1 << 20,
+                            p99_us: 1 << 30,
+                            max_us: 1 << 31,
+                        }),
+                        machine: Some(MachineHealth {
+                            cpu_pm: Some(1_000),
+                            memory_used_bytes: Some(1 << 40),
+                            memory_bytes: Some(1 << 41),
+                            file_limit: Some(1 << 30),
+                        }),
+                        ..ProcessHealth::default()
+                    }),
                     ..none()
                 },
             ),

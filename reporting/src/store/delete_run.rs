@@ -21,7 +21,7 @@ const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
 /// them is deleted several times as fast as the same rows one by one.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 17] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
     ("workers", "worker"),
@@ -34,6 +34,8 @@ const TABLES: [(&str, &str); 15] = [
     ("agent_seconds", "level, bucket, agent"),
     ("agent_intervals", "level, bucket, agent"),
     ("samples", "level, bucket, agent"),
+    ("health", "level, bucket"),
+    ("saturated", "bucket, agent"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),
     ("run_marks", "mark"),

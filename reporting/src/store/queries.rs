@@ -9,6 +9,7 @@ use super::agent_rows::Grain;
 use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
+use super::health_rows::{self, GeneratorHealth, HealthPoint};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
 use super::log_search::{self, LogFilter, LogPage, LogRange};
@@ -350,6 +351,39 @@ impl Store {
         let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
             notice_rows::read(connection, &id, &scope)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// How the generator of a run fared.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn generator_health(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<GeneratorHealth, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            health_rows::read(connection, &id, &scope)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// How its workers fared over time, in steps of `step_s` seconds.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn health_series(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        step_s: u32,
+    ) -> Result<Vec<HealthPoint>, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            health_rows::series(connection, &id, &scope, step_s)
         };
         self.inner.readers.run(query).await
     }

@@ -86,6 +86,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/summary", get(api::summary))
         .route("/api/v1/runs/{id}/samples", get(api::samples))
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))
+        .route("/api/v1/runs/{id}/workers", get(api::workers))
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))
         .route("/api/v1/runs/{id}/charts/{chart}", get(api::chart))

@@ -68,6 +68,7 @@ const RESULTS: [&str; 19] = [
     "/api/v1/runs/abcdefabcdef/samples",
     "/api/v1/runs/abcdefabcdef/charts/percentiles",
     "/api/v1/runs/abcdefabcdef/distribution",
+    "/api/v1/runs/abcdefabcdef/workers",
     "/api/v1/runs/abcdefabcdef/tables",
     "/api/v1/runs/abcdefabcdef/log",
     "/api/v1/runs/abcdefabcdef/log/lines",

@@ -5,7 +5,10 @@ use std::time::Instant;
 use greylag_infra::protocol::{
     AgentEnd, HeldRun, LogLine, Prepare, Snapshot, ToCoordinator, UserChange, WorkerState, encode,
 };
-use greylag_infra::{LoadProfile, RunId, RunTime, WallTime, micros, own_users};
+use greylag_infra::{
+    LoadProfile, MachineHealth, ProcessHealth, RunId, RunTime, TimerLateness, WallTime, micros,
+    own_users,
+};
 
 use super::outbox::Outbox;
 use super::{Shared, Tally};
@@ -102,6 +105,13 @@ impl Part {
         let traffic = &shared.traffic;
         for second in self.next_second..until {
             traffic.add_second(agent, second, &mut snapshot, &mut counts);
+            let processes = self
+                .workers
+                .iter()
+                .map(|worker| Some(*worker))
+                .chain([None]);
+            let health = processes.map(|worker| health(worker, second, self.users));
+            snapshot.health.extend(health);
         }
         self.requests += counts.iter().map(|(requests, _)| requests).sum::<u64>();
         self.failures += counts.iter().map(|(_, failures)| failures).sum::<u64>();
@@ -166,6 +176,33 @@ impl Part {
             unacknowledged_us: self.outbox.waits_since().map_or(0, since),
             fetched_bytes: None,
         }
+    }
+}
+
+/// How a process fares that has little to do.
+fn health(worker: Option<u32>, second: u32, users: u64) -> ProcessHealth {
+    let noise = (second * 131 + worker.unwrap_or(0) * 977) % 200;
+    ProcessHealth {
+        second,
+        worker,
+        users,
+        requests: 200,
+        core_pm: worker.map(|_| 300 + noise),
+        wait_pm: worker.map(|_| noise / 8),
+        process_pm: Some(350 + noise),
+        memory_bytes: Some((40 << 20) + (u64::from(noise) << 12)),
+        open_files: Some(120),
+        late: worker.map(|_| TimerLateness {
+            p50_us: 1_000 + noise,
+            p99_us: 2_000 + noise,
+            max_us: 5_000 + noise,
+        }),
+        machine: worker.is_none().then_some(MachineHealth {
+            cpu_pm: Some(400 + noise),
+            memory_used_bytes: Some(2 << 30),
+            memory_bytes: Some(8 << 30),
+            file_limit: Some(1 << 20),
+        }),
     }
 }
 

@@ -1,12 +1,15 @@
 //! What the load generator itself runs short of is said before the start, beside the numbers and at the end.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
-use greylag_tests::{Ended, Nginx, Process, alone, clean_command};
+use greylag_tests::summary::Warning;
+use greylag_tests::{Cluster, Ended, Nginx, Process, alone, clean_command};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command_line::results::read_summary;
-use crate::support::RUN_TIMEOUT;
+use crate::support::{RUN_TIMEOUT, greylag, test};
 
 /// `run` with these arguments and at most so many open files.
 async fn run_with_files(directory: &TempDir, files: u32, arguments: &[&str]) -> Ended {
@@ -73,19 +76,93 @@ async fn a_worker_at_the_end_of_its_core_is_said_beside_the_numbers() {
     let ended = run_with_files(&directory, 1_024, &arguments).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let (summary, _) = read_summary(&directory.path().join("summary.json"));
+    let generator = &summary.generator;
+    assert!(generator.saturated_seconds >= 3, "{generator:?}");
+    let worst = generator.worst.as_ref().expect("it is measured");
+    assert_eq!(worst.worker, 0);
     // With other work on the machine it waits for its core now and then rather than using it up.
-    let of_core: Vec<_> = summary
-        .warnings
-        .iter()
-        .filter(|warning| ["cpu", "cpu_wait"].contains(&warning.kind.as_str()))
-        .collect();
-    let seconds: u64 = of_core.iter().map(|warning| warning.count).sum();
-    assert!(seconds >= 3, "{:?}", summary.warnings);
-    for warning in of_core {
-        assert_eq!(warning.worker, Some(0));
-        assert!(warning.last_second < 10, "{warning:?}");
-        assert!(ended.stdout.contains(&warning.message), "{}", ended.stdout);
-        let delay = "include the generator's own delay";
-        assert!(warning.message.contains(delay), "{warning:?}");
+    let wanted = worst.core_percent.zip(worst.wait_percent);
+    assert!(
+        wanted.is_some_and(|(core, wait)| core + wait > 90.0),
+        "{worst:?}"
+    );
+    let of_generator = |warning: &&Warning| warning.kind == "saturated";
+    let warnings: Vec<_> = summary.warnings.iter().filter(of_generator).collect();
+    let [warning] = warnings.as_slice() else {
+        panic!("one plain warning: {:?}", summary.warnings);
+    };
+    assert_eq!(warning.count, generator.saturated_seconds);
+    assert!(warning.last_second < 10, "{warning:?}");
+    assert!(ended.stdout.contains(&warning.message), "{}", ended.stdout);
+    let delay = "include the generator's own delay";
+    assert!(warning.message.contains(delay), "{warning:?}");
+}
+
+/// Whatever else is on the machine: what is marked was measured above the limits, and nothing else is.
+#[tokio::test]
+async fn seconds_are_marked_where_what_was_measured_is_above_the_limits() {
+    let _turn = alone().await;
+    let nginx = Nginx::start().await;
+    let cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("health", &["one"])
+        .await;
+    let api = cluster.api();
+    let light = json!({ "users": 4, "workers": 1, "duration": 4, "ramp_up": 0 });
+    let id = api.start(&test(&nginx.url(), "health", light)).await;
+    api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    let summary = api.summary(&id).await;
+    assert!(summary.generator.measured, "{:?}", summary.generator);
+    let workers = api.get(&format!("/api/v1/runs/{id}/workers")).await.json();
+    let worker = &workers["workers"][0];
+    assert_eq!(workers["worker_count"], 1);
+    assert_eq!(
+        (&worker["agent"], &worker["index"]),
+        (&json!("one"), &json!(0))
+    );
+    for measured in [
+        "core_percent",
+        "wait_percent",
+        "process_percent",
+        "memory_bytes",
+        "open_files",
+        "late_p99_ms",
+    ] {
+        assert!(worker[measured].as_f64().is_some(), "{measured}: {worker}");
     }
+    assert!(worker["requests_per_s"].as_f64() > Some(1.0), "{worker}");
+    let agent = &workers["agents"][0];
+    for measured in [
+        "process_percent",
+        "memory_bytes",
+        "open_files",
+        "file_limit",
+        "machine_percent",
+        "machine_memory_bytes",
+    ] {
+        assert!(agent[measured].as_f64().is_some(), "{measured}: {agent}");
+    }
+    let marked: BTreeSet<u64> = saturated_seconds(&workers);
+    let chart = &workers["chart"];
+    let seconds = chart["second"].as_array().expect("seconds");
+    assert!(seconds.len() >= 4, "{chart}");
+    let above = |at: usize| {
+        let is_above = |column: &str, limit: f64| chart[column][at].as_f64() > Some(limit);
+        is_above("wanted_worst_percent", 90.0) || is_above("late_worst_ms", 50.0)
+    };
+    let above: BTreeSet<u64> = (0..seconds.len())
+        .filter(|at| above(*at))
+        .filter_map(|at| seconds[at].as_u64())
+        .collect();
+    assert_eq!(marked, above, "{workers}");
+    assert_eq!(marked.len() as u64, summary.generator.saturated_seconds);
+}
+
+/// The seconds that an answer marks.
+fn saturated_seconds(generator: &Value) -> BTreeSet<u64> {
+    let stretches = generator["saturated"].as_array().expect("stretches").iter();
+    let end = |stretch: &Value, end: &str| stretch[end].as_u64().expect("a second");
+    stretches
+        .flat_map(|stretch| end(stretch, "from")..end(stretch, "to"))
+        .collect()
 }

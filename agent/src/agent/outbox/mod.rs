@@ -22,7 +22,9 @@ use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, SampleDetails, ToCoordinator,
     UserChange, WorkerState, encode,
 };
-use greylag_infra::{FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, RunId, RunTime};
+use greylag_infra::{
+    FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, ProcessHealth, RunId, RunTime,
+};
 use greylag_reporting::{
     IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
 };
@@ -222,6 +224,25 @@ impl Outbox {
     pub(crate) fn add_notice(&mut self, notice: GeneratorNotice) -> Option<GeneratorNotice> {
         self.pending.notices.add(notice.clone());
         self.notices.add(notice).cloned()
+    }
+
+    /// Adds how a worker, or the agent itself, fared in a second.
+    pub(crate) fn add_health(&mut self, health: &ProcessHealth) {
+        let processes = self.pending.health.entry(health.second).or_default();
+        let known = processes.entry(health.worker);
+        known
+            .and_modify(|known| known.merge(health))
+            .or_insert(*health);
+        if self.pending.health.len() > MAX_PENDING_SECONDS {
+            merge_neighbours(&mut self.pending.health, |kept, merged| {
+                for (worker, health) in merged {
+                    let known = kept.entry(worker);
+                    known
+                        .and_modify(|known| known.merge(&health))
+                        .or_insert(health);
+                }
+            });
+        }
     }
 
     /// Messages about caps that have been passed since this was last asked.

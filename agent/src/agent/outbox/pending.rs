@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque, btree_map};
 use greylag_infra::protocol::{
     AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
 };
-use greylag_infra::{FailureReason, GeneratorNotices, LostWorker};
+use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
 use greylag_reporting::{Interval, Outcomes, thin_samples};
 
 use crate::bounded_names::BoundedNames;
@@ -13,6 +13,8 @@ use crate::worker_protocol::interval_bytes;
 
 /// About what fixed-size things take in a snapshot: names and numbers of their fields.
 const SMALL_BYTES: usize = 60;
+/// The same of how one process fared in a second.
+const HEALTH_BYTES: usize = 220;
 
 /// Number of an endpoint, and how the requests ended: those that failed are counted apart from the others.
 pub(super) type CountedBy = (u32, Outcomes);
@@ -29,6 +31,8 @@ pub(super) struct Pending {
     pub(super) lost_workers: Vec<LostWorker>,
     pub(super) failing: Option<FailureReason>,
     pub(super) notices: GeneratorNotices,
+    /// By second and process.
+    pub(super) health: BTreeMap<u32, BTreeMap<Option<u32>, ProcessHealth>>,
     pub(super) end: Option<AgentEnd>,
 }
 
@@ -58,6 +62,7 @@ impl Pending {
         !is_due(&self.intervals, before)
             && !is_due(&self.user_changes, before)
             && !is_due(&self.samples, before)
+            && !is_due(&self.health, before)
             && self.log.is_empty()
     }
 
@@ -106,6 +111,15 @@ impl Pending {
         {
             size += SMALL_BYTES;
             snapshot.user_changes.push(change);
+        }
+        while size < budget
+            && is_due(&self.health, before)
+            && let Some((second, processes)) = self.health.pop_first()
+        {
+            size += processes.len() * HEALTH_BYTES;
+            let of_second = processes.into_values();
+            let of_second = of_second.map(|health| ProcessHealth { second, ..health });
+            snapshot.health.extend(of_second);
         }
         while size < budget
             && let Some(line) = self.log.pop_front()

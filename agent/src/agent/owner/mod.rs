@@ -21,6 +21,7 @@ use crate::agent::error::AgentError;
 use crate::agent::link::{ClockOffset, Held, LinkEvent, Refusal};
 use crate::agent::run::{AgentRun, Now};
 use crate::agent::worker_process::{WorkerProcess, WorkerProcessEvent};
+use crate::usage::Meter;
 use preparation::{EvaluatedShape, FetchedBuild};
 use staying::Staying;
 
@@ -46,6 +47,8 @@ pub(in crate::agent) struct Owner {
     last_heard: Instant,
     outgoing: Option<mpsc::UnboundedSender<Bytes>>,
     runs: BTreeMap<RunId, AgentRun<WorkerProcess>>,
+    /// What measures this process and this machine, for each run from one of its seconds to the next.
+    meters: BTreeMap<RunId, Meter>,
     connected: watch::Sender<bool>,
     held: watch::Sender<Vec<Held>>,
     worker_events: mpsc::Sender<WorkerProcessEvent>,
@@ -110,6 +113,7 @@ impl Owner {
             last_heard: Instant::now(),
             outgoing: None,
             runs: BTreeMap::new(),
+            meters: BTreeMap::new(),
             connected,
             held,
             worker_events,
@@ -231,6 +235,8 @@ impl Owner {
                 let run_zero = self.clock.instant_of(self.offset.local_time(start_at));
                 let run_zero_at = WallClock::start().shows_at(run_zero);
                 if let Some(run) = self.runs.get_mut(&run_id) {
+                    let meters = self.meters.entry(run_id.clone());
+                    meters.or_insert_with(Meter::of_process_and_machine);
                     let profile = Arc::unwrap_or_clone(profile);
                     run.start(run_zero, run_zero_at, profile, set_up_data, now);
                 }
@@ -291,7 +297,7 @@ impl Owner {
     fn on_tick(&mut self) {
         let now = self.now();
         let silence = now.instant.saturating_duration_since(self.last_heard);
-        for run in self.runs.values_mut() {
+        for (run_id, run) in &mut self.runs {
             if silence > self.lease && run.is_active() {
                 let reason = FailureReason::CoordinatorSilent {
                     agent: self.name.clone(),
@@ -300,6 +306,11 @@ impl Owner {
                 run.fail(reason, now);
             }
             run.keep_alive(self.lease, now);
+            if run.is_to_be_measured(now)
+                && let Some(meter) = self.meters.get_mut(run_id)
+            {
+                run.add_own_health(&meter.look(), now);
+            }
             run.tick(now);
         }
         if let Some(shutting_down) = &mut self.shutting_down
@@ -335,6 +346,8 @@ impl Owner {
             }
             !is_done
         });
+        let runs = &self.runs;
+        self.meters.retain(|run_id, _| runs.contains_key(run_id));
     }
 
     /// Lets go of the builds of runs that are forgotten, and of those that are still fetched for runs that have ended meanwhile.

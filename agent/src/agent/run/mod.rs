@@ -16,6 +16,7 @@
 
 mod deadlines;
 mod following;
+mod health;
 mod local_ports;
 mod lost_workers;
 mod snapshots;
@@ -117,6 +118,10 @@ pub(crate) struct AgentRun<W> {
     /// Workers over the whole run.
     all_workers: u32,
     local_ports: Option<u64>,
+    /// Seconds before this one have been measured of the agent itself.
+    measured: u32,
+    /// Whether a worker was saturated in any second so far.
+    was_saturated: bool,
     workers: BTreeMap<u32, Worker<W>>,
     workers_changed: bool,
     outbox: Outbox,
@@ -188,6 +193,8 @@ impl<W: WorkerHandle> AgentRun<W> {
             last_user_ended: RunTime::ZERO,
             all_workers: test.workers,
             local_ports: plan.local_ports,
+            measured: 0,
+            was_saturated: false,
             workers: BTreeMap::new(),
             workers_changed: false,
             outbox: Outbox::new(prepare.run_id.clone()),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use greylag_infra::protocol::UserChange;
 use greylag_infra::{
-    FailureReason, GeneratorNotice, LoadProfile, LostWorker, WorkerFailure, own_users,
+    FailureReason, GeneratorNotice, LoadProfile, LostWorker, ProcessHealth, WorkerFailure,
+    own_users,
 };
 
 use super::local_ports::too_few_ports;
@@ -83,6 +84,13 @@ impl<W: WorkerHandle> AgentRun<W> {
                 ..notice.clone()
             };
             self.add_notice(notice, now);
+        }
+        for health in &report.health {
+            let health = ProcessHealth {
+                worker: Some(index),
+                ..*health
+            };
+            self.add_health(&health, now);
         }
         for news in self.outbox.take_overflow_news() {
             self.note(now, news);

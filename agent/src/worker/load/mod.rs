@@ -23,8 +23,9 @@ use rustix::thread::{Pid, gettid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::watch::Watchdog;
+use super::watch::{TimerLog, Watchdog};
 use crate::scenario::Choice;
 pub(super) use error::LoadError;
 use scheduler::{ARRIVAL_QUEUE, ORDER_QUEUE, Scheduler};
@@ -44,6 +45,8 @@ pub(super) struct Part {
     pub(super) stop: CancellationToken,
     /// Shows which user's code is running.
     pub(super) watch: Arc<LoopWatch>,
+    /// Notes how late timers of the thread fire while there are users.
+    pub(super) timers: Arc<TimerLog>,
 }
 
 /// The order to start users.
@@ -227,6 +230,10 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: StartUsers) -> Result<(), 
         watch: Some(Arc::clone(&part.watch)),
         prepared: Some(Arc::clone(run)),
     };
+    // A task of its own, so that it waits for its turn like users.
+    let _timers = AbortOnDropHandle::new(tokio::spawn(
+        Arc::clone(&part.timers).keep(scheduler.run_zero),
+    ));
     let recorder = Arc::clone(&part.recorder);
     let schedule_arrivals = {
         let (scheduler, recorder) = (scheduler.clone(), Arc::clone(&recorder));

@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, LoadEvent, LoadThread, Part, StartUsers};
-use super::watch::SaturationWatch;
+use super::watch::{HealthWatch, TimerLog};
 use crate::bounded_names::{KnownNames, Overflowed};
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
@@ -52,6 +52,7 @@ pub(super) async fn run(
         return Err(SessionError::FirstIsNotPrepare);
     };
     let recorder = Arc::new(RunRecorder::new());
+    let timers = Arc::<TimerLog>::default();
     let stop = CancellationToken::new();
     let start = || -> Result<_, LoadError> {
         let choice = choose(&test, scenarios)?;
@@ -66,6 +67,7 @@ pub(super) async fn run(
             recorder: Arc::clone(&recorder) as _,
             stop: stop.clone(),
             watch: Arc::default(),
+            timers: Arc::clone(&timers),
         };
         Ok((LoadThread::start(part)?, longest_stop))
     };
@@ -96,7 +98,8 @@ pub(super) async fn run(
         stop_timeout: test.stop_timeout(),
         longest_stop,
         prepared: false,
-        saturation: None,
+        timers,
+        health: None,
         run: None,
         users_ended: false,
         failure: None,
@@ -136,8 +139,10 @@ struct Session {
     /// How long the scenario may take after its last user.
     longest_stop: Duration,
     prepared: bool,
-    /// Watches the load thread while it drives users.
-    saturation: Option<SaturationWatch>,
+    /// The timers of the load thread.
+    timers: Arc<TimerLog>,
+    /// Measures this process while it drives users.
+    health: Option<HealthWatch>,
     /// The run, once it has been started.
     run: Option<Running>,
     users_ended: bool,
@@ -250,12 +255,9 @@ impl Session {
                 let run_zero = WallClock::start().instant_of(run_zero_at);
                 self.recorder.begin(run_zero);
                 self.check_files(&profile);
-                self.saturation = self
-                    .load
-                    .thread
-                    .get()
-                    .copied()
-                    .and_then(SaturationWatch::start);
+                let load_thread = self.load.thread.get().copied();
+                self.health =
+                    load_thread.map(|thread| HealthWatch::start(thread, Arc::clone(&self.timers)));
                 let (profile, followed) = watch::channel(profile);
                 // A thread that is gone has sent its last event, or closed the channel.
                 let _ = go.send(StartUsers {

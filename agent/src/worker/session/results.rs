@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use greylag_infra::ProcessHealth;
+
 use super::{Session, SessionError};
 use crate::recorder::{Reports, Taken};
 use crate::worker_protocol::{FromWorker, Report};
@@ -18,22 +20,14 @@ impl Session {
             return Ok(());
         }
         let is_next = second > run.flushed;
-        if is_next {
-            for notice in self
-                .saturation
-                .iter_mut()
-                .flat_map(|watch| watch.look(second))
-            {
-                self.recorder.notice(notice);
-            }
-        }
         let began = Instant::now();
         let taken = self.recorder.take_so_far(second, &mut self.names);
         let mut reports = self.reports_of(taken);
-        if reports.is_empty() && is_next {
+        if is_next {
             // That there was nothing has to be known, too.
             reports.push(FromWorker::Report(Report {
                 until: second,
+                health: self.health_before(second),
                 ..Report::default()
             }));
         }
@@ -47,10 +41,25 @@ impl Session {
     /// Sends everything there is.
     pub(super) async fn flush(&mut self) -> Result<(), SessionError> {
         let taken = self.recorder.take(None, &mut self.names);
-        for report in self.reports_of(taken) {
+        let mut reports = self.reports_of(taken);
+        if self.run.is_some() {
+            let health = self.health_before(self.recorder.second_now().saturating_add(1));
+            reports.push(FromWorker::Report(Report {
+                health,
+                ..Report::default()
+            }));
+        }
+        for report in reports {
             self.agent.send(&report).await?;
         }
         Ok(())
+    }
+
+    /// How this worker fared in the seconds before this one, all results of which have been handed over, since this was last asked.
+    fn health_before(&mut self, second: u32) -> Vec<ProcessHealth> {
+        let run_time = self.recorder.run_time();
+        let health = self.health.as_mut();
+        health.map_or_else(Vec::new, |health| health.look(second, run_time))
     }
 
     /// What was taken out of the recorder as messages.
@@ -65,6 +74,9 @@ impl Session {
         }
         self.recorder.give_back(taken.seconds);
         let mut reports = reports.finish();
+        if let Some(health) = &mut self.health {
+            reports.iter().for_each(|report| health.count(report));
+        }
         if !taken.notices.is_empty() {
             reports.push(Report {
                 notices: taken.notices,

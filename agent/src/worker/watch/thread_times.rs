@@ -14,6 +14,8 @@ pub(super) struct ThreadTimes {
     pub(super) ran: Duration,
     /// Ready to run, but without a processor; a wait counts when it is over.
     pub(super) waited: Duration,
+    /// Whether the system counts waiting.
+    pub(super) counts_waiting: bool,
     /// Whether it is running or could run now; a thread that sleeps could not.
     pub(super) could_run: bool,
 }
@@ -41,13 +43,16 @@ impl TimedThread {
         let file = |name: &str| fs::read_to_string(format!("{}/{name}", self.directory)).ok();
         let stat = Stat::parse(&file("stat")?)?;
         // A kernel that does not count waiting still counts running.
-        let (ran, waited) = match file("schedstat") {
+        let schedstat = file("schedstat");
+        let counts_waiting = schedstat.is_some();
+        let (ran, waited) = match schedstat {
             Some(schedstat) => scheduler_times(&schedstat)?,
             None => (stat.ran, Duration::ZERO),
         };
         Some(ThreadTimes {
             ran,
             waited,
+            counts_waiting,
             could_run: stat.could_run,
         })
     }

@@ -6,13 +6,14 @@ use greylag_infra::{GeneratorNotice, RunRecord, RunTime, SourceCommit, WallTime}
 
 use super::{
     ErrorSpread, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
-    SummaryError, SummaryRun, SummaryScope, SummaryShipped, SummaryTotals, SummaryWarning,
+    SummaryError, SummaryGenerator, SummaryRun, SummaryScope, SummaryShipped, SummaryTotals,
+    SummaryWarning,
 };
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
-use crate::store::{CurrentRps, ErrorHistory, RunTotals, Scope, Series, Window};
+use crate::store::{CurrentRps, ErrorHistory, GeneratorHealth, RunTotals, Scope, Series, Window};
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.
@@ -25,20 +26,23 @@ impl SummaryWarning {
             .iter()
             .map(|notice| {
                 let agent = notice.worker.and_then(agent_of);
-                let agent = agent.map(|agent| plain_text(&agent.name));
-                Self {
-                    kind: notice.kind,
-                    worker: notice.worker,
-                    subject: plain_text(&notice.subject),
-                    first_second: notice.first_second,
-                    last_second: notice.last_second,
-                    count: notice.count,
-                    worst: notice.worst,
-                    message: plain_text(&notice.message(agent.as_deref())),
-                    agent,
-                }
+                Self::of(notice, agent.map(|agent| plain_text(&agent.name)))
             })
             .collect()
+    }
+
+    fn of(notice: &GeneratorNotice, agent: Option<String>) -> Self {
+        Self {
+            kind: notice.kind,
+            worker: notice.worker,
+            subject: plain_text(&notice.subject),
+            first_second: notice.first_second,
+            last_second: notice.last_second,
+            count: notice.count,
+            worst: notice.worst,
+            message: plain_text(&notice.message(agent.as_deref())),
+            agent,
+        }
     }
 }
 
@@ -112,8 +116,23 @@ impl Summary {
                 })
                 .collect(),
             warnings: SummaryWarning::all(record, notices),
+            generator: SummaryGenerator::default(),
             series_step_s: series.step_s.max(1),
             series: series.points.clone(),
+        }
+    }
+
+    /// Says how the generator fared, with a warning if it was saturated; before all others, because it is about all numbers.
+    pub(crate) fn add_generator(&mut self, health: &GeneratorHealth) {
+        self.generator = SummaryGenerator::of(health, false);
+        if let Some(notice) = self.generator.notice() {
+            let warning = SummaryWarning::of(&notice, None);
+            // What it says of the worst worker changes while a run goes on; the warning stays the same one.
+            let warning = SummaryWarning {
+                subject: String::new(),
+                ..warning
+            };
+            self.warnings.insert(0, warning);
         }
     }
 

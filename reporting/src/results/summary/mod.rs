@@ -7,6 +7,7 @@
 mod build;
 mod completeness;
 mod error_spread;
+mod generator;
 mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
@@ -24,6 +25,9 @@ pub use read::MAX_SUMMARY_POINTS;
 
 pub use completeness::{SummaryCompleteness, SummaryCoverage, SummaryGap, SummaryLoss};
 pub use error_spread::ErrorSpread;
+#[cfg(feature = "coordinator")]
+pub(crate) use generator::burden;
+pub use generator::{SummaryGenerator, SummaryStretch, SummaryWorst};
 pub use progress::Progress;
 
 use crate::measure::arrivals::Arrivals;
@@ -52,6 +56,9 @@ pub struct Summary {
     /// What the load generator itself ran short of: what it says about the numbers of these seconds.
     #[serde(default)]
     pub warnings: Vec<SummaryWarning>,
+    /// How the load generator fared.
+    #[serde(default)]
+    pub generator: SummaryGenerator,
     /// Seconds in one entry of `series`: 1, or more in a run that is too long for an entry per second.
     #[serde(default = "one_second")]
     pub series_step_s: u32,

@@ -3,6 +3,7 @@
 pub(crate) mod about_view;
 mod chart_marks;
 pub mod front_view;
+pub mod generator_view;
 pub(crate) mod known_scenarios;
 pub(crate) mod live_notices;
 pub(crate) mod notes_view;

@@ -13,6 +13,7 @@ use crate::measure::series_point::SeriesPoint;
 use crate::results::summary::{
     ErrorSpread, SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
+use crate::results::views::generator_view::GeneratorView;
 use crate::results::views::live_notices::LiveNotice;
 use crate::results::views::notes_view::NotesView;
 use crate::results::views::scope_view::PhaseWindow;
@@ -40,6 +41,8 @@ pub struct RunView {
     pub warnings: Vec<SummaryWarning>,
     /// What people say of it.
     pub notes: NotesView,
+    /// How the load generator fared.
+    pub generator: GeneratorView,
     /// Moments that the charts over run time mark, by second.
     pub marks: Vec<ChartMark>,
     /// What has to be known about the numbers of a single agent.

@@ -16,7 +16,8 @@ use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
 use crate::results::summary::{
-    AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryTotals, ramp_up_s, remark,
+    AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryGenerator, SummaryTotals, ramp_up_s,
+    remark,
 };
 use crate::results::urls::run_url;
 use crate::results::views::about_view::{about_view, can_stop, peak_users};
@@ -24,6 +25,7 @@ use crate::results::views::chart_marks::chart_marks;
 use crate::results::views::front_view::{
     AgentRow, FrontView, InfrastructureRow, MachineRow, RunList, RunRow, SPARKLINE_POINTS, TestRow,
 };
+use crate::results::views::generator_view::{GeneratorView, HealthChart, MAX_HEALTH_POINTS};
 use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::results::views::run_view::{CardsView, ErrorRow, RunView, WorkerCounts};
@@ -69,9 +71,23 @@ pub(crate) async fn whole_run_view(
     build_run_view(coordinator, run, scope, Extent::Whole).await
 }
 
+/// The same without what is shown over time.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run_numbers(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    scope: &Scope,
+) -> Result<RunView, StoreError> {
+    build_run_view(coordinator, run, scope, Extent::Numbers).await
+}
+
 /// How much of a run a view has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
+    /// What a progress bar needs.
+    Numbers,
     /// What fits a page that is always new.
     Page,
     /// Everything.
@@ -90,7 +106,7 @@ async fn build_run_view(
     let current = store.current_rps(run, scope, now).await?;
     let notices = store.notices(&run.id, scope).await?;
     let said = store.annotations(&run.id).await?;
-    let summary = Summary::of(
+    let mut summary = Summary::of(
         run,
         scope,
         &totals,
@@ -99,22 +115,22 @@ async fn build_run_view(
         &notices,
         now,
     );
+    let health = store.generator_health(&run.id, scope).await?;
+    summary.add_generator(&health);
     let infrastructures = coordinator.infrastructures();
     let unheard = unheard_agents(coordinator, run, &infrastructures, now);
     let seen = match summary.errors.as_slice() {
         [] => Vec::new(),
         _ => store.errors(&run.id, scope).await?,
     };
-    let mut workers = store.worker_rows(&run.id, scope).await?;
-    for worker in &mut workers {
-        // An agent that was lost never reported that its workers ended.
-        let is_lost = run.coverage().has_lost_agent(&worker.agent);
-        worker.stale = unheard.contains_key(&worker.agent) && !is_lost;
-        worker.running &= !run.phase.is_over() && !is_lost;
-        if !worker.running {
-            worker.users = 0;
-        }
-    }
+    let mut workers =
+        worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)).await?;
+    let chart = match extent {
+        Extent::Numbers => HealthChart::default(),
+        Extent::Page | Extent::Whole => health_chart(coordinator, run, scope).await?,
+    };
+    let is_page = extent != Extent::Whole;
+    let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);
     let worker_counts = WorkerCounts {
         all: workers.len() as u64,
         stale: workers.iter().filter(|worker| worker.stale).count() as u64,
@@ -126,7 +142,7 @@ async fn build_run_view(
         .iter()
         .filter(|worker| !worker.stale)
         .fold(0_u64, |sum, worker| sum.saturating_add(worker.users));
-    if extent == Extent::Page {
+    if is_page {
         leave_shown(&mut workers);
     }
     Ok(RunView {
@@ -156,6 +172,7 @@ async fn build_run_view(
         notices: notices_of_run(coordinator, run, &unheard, &infrastructures, now),
         completeness,
         warnings: summary.warnings,
+        generator,
         marks: chart_marks(run, &said.marks, scope),
         notes: said.into(),
         remark: remark(store, &run.id, scope).await?,
@@ -163,6 +180,56 @@ async fn build_run_view(
         workers,
         worker_counts,
     })
+}
+
+/// The workers of a scope as they are now, by index. What agents were last heard to say is not what is, where they are not heard.
+async fn worker_rows(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    scope: &Scope,
+    is_unheard: impl Fn(&str) -> bool,
+) -> Result<Vec<WorkerRow>, StoreError> {
+    let mut workers = coordinator.store().worker_rows(&run.id, scope).await?;
+    for worker in &mut workers {
+        // An agent that was lost never reported that its workers ended.
+        let is_lost = run.coverage().has_lost_agent(&worker.agent);
+        worker.stale = is_unheard(&worker.agent) && !is_lost;
+        worker.running &= !run.phase.is_over() && !is_lost;
+        if !worker.running {
+            worker.users = 0;
+        }
+    }
+    Ok(workers)
+}
+
+/// How all workers of a scope fared over time.
+async fn health_chart(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    scope: &Scope,
+) -> Result<HealthChart, StoreError> {
+    let store = coordinator.store();
+    let step_s = store.series_step(&run.id, scope, MAX_HEALTH_POINTS).await?;
+    let points = store.health_series(&run.id, scope, step_s).await?;
+    Ok(HealthChart::of(&points, step_s))
+}
+
+/// How the load generator fared in this part of a run, with all workers and agents.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn whole_generator_view(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    scope: &Scope,
+) -> Result<GeneratorView, StoreError> {
+    let infrastructures = coordinator.infrastructures();
+    let unheard = unheard_agents(coordinator, run, &infrastructures, coordinator.now());
+    let workers = worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)).await?;
+    let health = coordinator.store().generator_health(&run.id, scope).await?;
+    let summary = SummaryGenerator::of(&health, false);
+    let chart = health_chart(coordinator, run, scope).await?;
+    Ok(GeneratorView::of(summary, &health, &workers, chart, false))
 }
 
 /// Leaves the workers that a page lists, by index.

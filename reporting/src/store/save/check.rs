@@ -44,6 +44,7 @@ pub(super) fn answer_unsaved(
     let last = snapshot
         .seconds()
         .chain(last_noticed)
+        .chain(snapshot.health.iter().map(|health| health.second))
         .chain([snapshot.saved_until])
         .max();
     if let Some(second) = last.filter(|s| *s >= live.end_of_time) {
@@ -58,11 +59,13 @@ pub(super) fn answer_unsaved(
     check_lost(&snapshot.lost_workers, live.end_of_time)?;
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
+    let measured = snapshot.health.iter().filter_map(|health| health.worker);
     let ends = snapshot.end.iter();
     let lost = ends.flat_map(|end| &end.lost_workers);
     let lost = lost.chain(&snapshot.lost_workers).map(|lost| lost.worker);
     if let Some(worker) = named
         .chain(noticed)
+        .chain(measured)
         .chain(lost)
         .find(|worker| !agent.workers.contains(worker))
     {

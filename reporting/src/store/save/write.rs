@@ -12,11 +12,13 @@ use rusqlite::{Connection, params};
 
 use super::OfAgent;
 use crate::measure::arrivals::Arrivals;
+use crate::measure::health::HealthSums;
 use crate::measure::interval::{Outcomes, PackedInterval};
 use crate::store::agent_rows::{AgentRows, Grain, RowInterval, UserSums};
 use crate::store::checked_snapshot::CheckedSnapshot;
 use crate::store::error::StoreResult;
 use crate::store::error_rows::{self, Occurrences};
+use crate::store::health_rows::{self, ProcessKey, Processes};
 use crate::store::integers::to_sql;
 use crate::store::live::LiveRun;
 use crate::store::log_rows::{self, LogOrigin};
@@ -62,6 +64,7 @@ struct Merged<'a> {
     errors: BTreeMap<(u32, i64), Occurrences>,
     seconds: BTreeMap<u32, SecondChange>,
     samples: Vec<StoredSample>,
+    health: BTreeMap<u32, Processes>,
 }
 
 /// What one snapshot adds to one second.
@@ -122,6 +125,7 @@ pub(super) fn write(
     error_rows::add(connection, run, &merged.errors)?;
     second_rows::add_seconds(connection, run, &merged.seconds)?;
     sample_rows::add(connection, run, merged.samples)?;
+    health_rows::add(connection, run, rolled, &merged.health)?;
     if let Some(newest) = newest {
         move_on(connection, live, grain, newest, present)?;
     }
@@ -204,6 +208,15 @@ fn merge<'a>(
             agent,
             details,
         });
+    }
+    for health in &snapshot.health {
+        let key = ProcessKey {
+            agent,
+            worker: health.worker,
+        };
+        let processes = merged.health.entry(health.second).or_default();
+        let sums = processes.entry(key).or_default();
+        sums.merge(&HealthSums::of(health));
     }
     Ok(seconds)
 }
@@ -360,7 +373,9 @@ fn move_on(
     connection
         .prepare_cached("UPDATE runs SET last_second = ?2, rolled_by = ?3 WHERE run = ?1")?
         .execute(params![run, newest, rolled_by])?;
-    live.rolled = rollup::roll(connection, run, live.rolled, present, &mut live.sum)?;
+    let before = live.rolled;
+    live.rolled = rollup::roll(connection, run, before, present, &mut live.sum)?;
+    health_rows::roll(connection, run, &before, &live.rolled)?;
     if grain != Grain::None {
         let agents = 0..to_sql(live.agents.len() as u64);
         let mut rows = agent_rows(connection, live, grain);

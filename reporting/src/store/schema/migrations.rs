@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 22] = [
+pub(super) const MIGRATIONS: [&str; 23] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -303,6 +303,24 @@ pub(super) const MIGRATIONS: [&str; 22] = [
         second INTEGER NOT NULL,
         text TEXT NOT NULL,
         PRIMARY KEY (run, mark)
+    ) WITHOUT ROWID;
+",
+    // How the processes that generate the load fared.
+    "
+    CREATE TABLE health (
+        id INTEGER PRIMARY KEY,            -- so that rows that are added together are neighbours
+        run INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        packed BLOB NOT NULL               -- see health_rows/packed.rs; rows of the same place add up
+    );
+    CREATE INDEX health_by_place ON health (run, level, bucket);
+    CREATE TABLE saturated (               -- seconds in which a worker of an agent was saturated
+        run INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,           -- first of 512 seconds
+        agent INTEGER NOT NULL,
+        seconds BLOB NOT NULL,             -- a bit for each
+        PRIMARY KEY (run, bucket, agent)
     ) WITHOUT ROWID;
 ",
 ];

@@ -15,6 +15,7 @@ mod runs;
 mod samples;
 mod summary;
 mod tokens;
+mod workers;
 
 pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
@@ -35,6 +36,7 @@ pub(super) use runs::{
 pub(super) use samples::samples;
 pub(super) use summary::summary;
 pub(super) use tokens::{create_token, list_tokens, revoke_token};
+pub(super) use workers::workers;
 
 use axum::body::Bytes;
 use serde::de::DeserializeOwned;

@@ -46,6 +46,7 @@ use crate::web::state::WebState;
         super::csv::csv_file,
         super::charts::chart,
         super::charts::distribution,
+        super::workers::workers,
         super::log_lines::log_lines,
         super::notes::notes,
         super::notes::change_notes,

@@ -19,7 +19,7 @@ use crate::results::page_text;
 use crate::results::urls::run_url;
 use crate::results::views::front_view::RunList;
 use crate::results::views::run_view::RunView;
-use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_view, whole_run_view};
+use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_numbers, whole_run_view};
 use crate::store::{LogFilter, LogOrder, LogRange, Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
@@ -263,7 +263,7 @@ pub(in crate::web) async fn progress(
         completeness,
         warnings,
         ..
-    } = run_view(&state.coordinator, &run, &Scope::default()).await?;
+    } = run_numbers(&state.coordinator, &run, &Scope::default()).await?;
     Ok(Json(Progress {
         status: about.status.to_owned(),
         phase: about.phase.to_owned(),
