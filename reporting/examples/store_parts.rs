@@ -86,10 +86,9 @@ async fn query(directory: &Path, seconds: u32) -> Result<()> {
         ("an endpoint and agent", one, agent(BUSY_AGENT)),
     ] {
         let scope = Scope {
-            window: None,
             endpoint,
             agent,
-            outcome: None,
+            ..Scope::default()
         };
         let whole = times(&store, &vec![scope.clone(); WHOLE]).await?;
         let windows = (0..WINDOWS).map(|_| {

@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         window: Some(Window::new(17, end * 9 / 10 + 7)?),
         endpoint: store.endpoints(&"r".into()).await?.into_iter().next(),
         agent: Some("a".into()),
-        outcome: None,
+        ..Scope::default()
     };
     timed("one endpoint and agent in [17, 9/10)", async || {
         let totals = store.totals(&"r".into(), &part).await?;

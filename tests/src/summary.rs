@@ -90,6 +90,8 @@ pub struct Scope {
     pub endpoint: Option<EndpointName>,
     pub agent: Option<String>,
     pub outcome: Option<String>,
+    #[serde(default)]
+    pub saturated: Option<String>,
     pub remark: Option<String>,
 }
 
@@ -324,4 +326,7 @@ pub struct Point {
     pub users: u64,
     pub requests: u64,
     pub failures: u64,
+    /// Missing for none.
+    #[serde(default)]
+    pub left_out: u32,
 }

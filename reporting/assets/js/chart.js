@@ -15,6 +15,8 @@ const GROUP = "run";
 const MAX_LEGEND_LETTERS = 32;
 /** They stand along a chart's height. */
 const MAX_MARK_LETTERS = 26;
+/** Marks that a screen reader is given one by one. */
+const MAX_MARKS_SAID = 10;
 const PX_PER_MARK = 76;
 /** Sharper canvases cost more than they show. */
 const MAX_PIXEL_RATIO = 2;
@@ -123,7 +125,8 @@ export class Chart {
     const marks = this.marks();
     own.series.push(this.#markSeries(marks));
     const series = own.series.map(({ id, large }) => [id, large]);
-    const structure = JSON.stringify([own.over, own.yAxis.type, own.xAxis, series, marks, own.legend.selected]);
+    const moments = marks.filter(({ to }) => to === undefined);
+    const structure = JSON.stringify([own.over, own.yAxis.type, own.xAxis, series, moments, own.legend.selected]);
     Object.assign(own, shownTime(this.run?.window, own));
     if (structure === this.#structure) this.chart.setOption(this.#changing(own));
     else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
@@ -135,11 +138,16 @@ export class Chart {
     return {
       ...(end === undefined ? {} : { xAxis: { min: start, max: end, interval: this.#interval(end - start) } }),
       yAxis: { min, max },
-      series: series.map(({ id, data, showSymbol }) => ({ id, data, ...(showSymbol === undefined ? {} : { showSymbol }) })),
+      series: series.map(({ id, data, showSymbol, markArea }) => ({
+        id,
+        data,
+        ...(showSymbol === undefined ? {} : { showSymbol }),
+        ...(markArea ? { markArea } : {}),
+      })),
     };
   }
 
-  /** Lines across the chart, each with its label along it, so that a narrow chart has room for it. */
+  /** Lines across the chart, each with its label along it, so that a narrow chart has room for it; stretches are shaded. */
   #markSeries(marks) {
     const { warn, surface } = this.palette;
     const label = {
@@ -163,7 +171,15 @@ export class Chart {
         symbol: "none",
         label,
         lineStyle: { color: warn, width: 1.2, type: [3, 3] },
-        data: marks.map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) })),
+        data: marks
+          .filter(({ to }) => to === undefined)
+          .map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) })),
+      },
+      markArea: {
+        silent: true,
+        animation: false,
+        itemStyle: { color: warn, opacity: 0.16 },
+        data: marks.filter(({ to }) => to !== undefined).map(({ second, to }) => [{ xAxis: second }, { xAxis: to }]),
       },
     };
   }
@@ -250,7 +266,11 @@ function shownTime(window, { end, over }) {
 /** What a screen reader says of the marks. */
 function described(marks) {
   if (marks.length === 0) return "";
-  return ` Marked: ${marks.map(({ second, label }) => `${label} at ${clock(second)}`).join(", ")}.`;
+  const named = marks.slice(0, MAX_MARKS_SAID).map(({ second, to, label }) => {
+    return to === undefined ? `${label} at ${clock(second)}` : `${label} from ${clock(second)} to ${clock(to)}`;
+  });
+  const more = marks.length > named.length ? ` and ${marks.length - named.length} more` : "";
+  return ` Marked: ${named.join(", ")}${more}.`;
 }
 
 /** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */

@@ -3,10 +3,11 @@
 import { Chart, tip } from "./chart.js";
 import { rate } from "./format.js";
 import { atTime } from "./time_axis.js";
-import { FEW_POINTS, axisEnd, ratePoints } from "./series.js";
+import { FEW_POINTS, axisEnd, rateOf, ratePoints } from "./series.js";
 
 const REQUESTS = "Request Per Second";
 const ERRORS = "Errors/sec";
+const LEFT_OUT = "left out";
 
 export class ThroughputChart extends Chart {
   constructor(run) {
@@ -14,7 +15,7 @@ export class ThroughputChart extends Chart {
       describe: () => {
         const last = run.data.points.at(-1);
         const now = last
-          ? `; ${rate(last.requests / last.step)} requests and ${rate(last.failures / last.step)} errors per second at its end`
+          ? `; ${rate(rateOf(last, "requests") ?? 0)} requests and ${rate(rateOf(last, "failures") ?? 0)} errors per second at its end`
           : "";
         return `Line chart of requests per second (green) and errors per second (red) over run time${now}.`;
       },
@@ -23,8 +24,8 @@ export class ThroughputChart extends Chart {
         rows: () =>
           run.data.points.map((point) => [
             point.second,
-            rate(point.requests / point.step),
-            rate(point.failures / point.step),
+            rateText(point, "requests"),
+            rateText(point, "failures"),
           ]),
       },
     });
@@ -32,7 +33,7 @@ export class ThroughputChart extends Chart {
   }
 
   #most() {
-    return this.run.data.points.reduce((top, point) => Math.max(top, point.requests / point.step), 0);
+    return this.run.data.points.reduce((top, point) => Math.max(top, rateOf(point, "requests") ?? 0), 0);
   }
 
   facts() {
@@ -75,9 +76,14 @@ export class ThroughputChart extends Chart {
     if (!items.length) return "";
     return tip(
       atTime(items[0].value[0]),
-      items.map((item) => [item.color, item.seriesName, rate(item.value[1])]),
+      items.map((item) => [item.color, item.seriesName, item.value[1] === null ? LEFT_OUT : rate(item.value[1])]),
     );
   }
+}
+
+function rateText(point, key) {
+  const value = rateOf(point, key);
+  return value === null ? LEFT_OUT : rate(value);
 }
 
 function rateLabel(value) {

@@ -8,6 +8,7 @@ import { showCompleteness } from "./completeness.js";
 import { ConsoleTables } from "./console_tables.js";
 import { part } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
+import { Generator } from "./generator.js";
 import { searchErrors, showErrors } from "./errors.js";
 import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
@@ -33,6 +34,7 @@ const overview = new Overview();
 /** Who only reads has no such control. */
 const changeUsers = part("change-users") && new ChangeUsers(id);
 const endpoints = new Endpoints();
+const generator = new Generator(id, query);
 const log = new Console(searchErrors, id);
 const tables = new ConsoleTables(id, (text) => log.showTables(text), query);
 const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
@@ -129,6 +131,7 @@ function showView(view, before, generation) {
   if (view.notices !== before.notices) showNotices(view.notices);
   if (view.completeness !== before.completeness) showCompleteness(view.completeness);
   if (view.warnings !== before.warnings) showWarnings(view.warnings);
+  if (view.generator !== before.generator) generator.show(view.generator);
 }
 
 /** How many seconds of the run are shown. */
@@ -200,14 +203,15 @@ if (initial) {
 }
 
 // The charting library is by far the largest part; everything else does not wait for it.
-const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }, { MoreCharts }] = await Promise.all([
+const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }, { MoreCharts }, { generatorCharts }] = await Promise.all([
   import("./chart_users.js"),
   import("./chart_throughput.js"),
   import("./chart_responses.js"),
   import("./charts_more.js"),
+  import("./chart_generator.js"),
 ]);
 await firstData;
-charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run)];
+charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run), ...generatorCharts(run)];
 for (const chart of charts) chart.redraw();
 more = new MoreCharts(run);
 keepForPrint(charts);

@@ -6,7 +6,7 @@ import { formatScope, isWhole, phaseOf, readWindow, windowOf, windowText } from 
 
 const LABELS = { "ramp-up": "Ramp-up", steady: "Steady", "ramp-down": "Ramp-down" };
 /** What is not a window, and how its chip begins. */
-const CHIPS = { endpoint: "", agent: "agent ", outcome: "only " };
+const CHIPS = { endpoint: "", agent: "agent ", outcome: "only ", saturated: "saturated seconds: " };
 const COPIED_MS = 2_000;
 
 export class ScopeBar {

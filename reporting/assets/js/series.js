@@ -52,8 +52,8 @@ export class RunData {
   }
 
   #mergePoints(series, step) {
-    for (const { second, users, requests, failures } of series) {
-      const point = { second, step, users, requests, failures };
+    for (const { second, users, requests, failures, left_out: leftOut = 0 } of series) {
+      const point = { second, step, seconds: step - leftOut, users, requests, failures };
       const last = this.points.at(-1);
       if (!last || second > last.second) {
         this.points.push(point);
@@ -94,9 +94,14 @@ export function userPoints(points) {
   return points.map((point) => [point.second, point.users]);
 }
 
+/** Per second of a point without seconds that are left out; null if all of them are. */
+export function rateOf(point, key) {
+  return point.seconds > 0 ? point[key] / point.seconds : null;
+}
+
 /** [middle of the step, rate] of `key` ("requests" or "failures"). */
 export function ratePoints(points, key) {
-  return points.map((point) => [point.second, point[key] / point.step]);
+  return points.map((point) => [point.second, rateOf(point, key)]);
 }
 
 /** A line of fewer points is drawn with them: one alone has no line. */

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One point of the time series: `[second, second + step)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
 pub struct SeriesPoint {
     /// Its first second of run time.
@@ -14,4 +14,11 @@ pub struct SeriesPoint {
     pub requests: u64,
     /// Failures among them.
     pub failures: u64,
+    /// Seconds of it that are left out, because the load generator was saturated; missing for none. A rate is per second of the rest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -13,6 +13,8 @@ pub(crate) mod error_place;
 #[cfg(feature = "coordinator")]
 pub(crate) mod markdown;
 #[cfg(feature = "coordinator")]
+pub(crate) mod measured_text;
+#[cfg(feature = "coordinator")]
 pub(crate) mod page_text;
 pub(crate) mod summary;
 #[cfg(feature = "coordinator")]

@@ -68,7 +68,10 @@ pub(super) fn read(
     };
     let end = end.min(window.end);
     let start = end.saturating_sub(CURRENT_RPS_WINDOW_S).max(window.start);
-    if start >= end {
+    let left_out = scope.left_out.within(&(start..end));
+    let left_out: u32 = left_out.map(|part| part.end - part.start).sum();
+    let seconds = end.saturating_sub(start).saturating_sub(left_out);
+    if seconds == 0 {
         return Ok(CurrentRps::default());
     }
     let endpoints = endpoints(connection, scope.run)?;
@@ -92,7 +95,7 @@ pub(super) fn read(
             .ok()
             .and_then(|at| endpoints.get(at))
         {
-            let seconds = f64::from(end - start);
+            let seconds = f64::from(seconds);
             let rate = CurrentRate {
                 requests: requests as f64 / seconds,
                 failures: failures as f64 / seconds,

@@ -202,13 +202,13 @@ impl Source {
     }
 
     fn blocks(self, scope: &RowScope) -> Vec<Block> {
-        match self {
-            Self::Errors => decompose(scope.from, scope.rolled_to, &ALL_ROLLED),
-            Self::Agent(agent) => {
-                let rolled = agent_rows::rolled(agent, scope.rolled_by);
-                decompose(scope.from, scope.to, &rolled)
-            }
-        }
+        let (to, rolled) = match self {
+            Self::Errors => (scope.rolled_to, ALL_ROLLED),
+            Self::Agent(agent) => (scope.to, agent_rows::rolled(agent, scope.rolled_by)),
+        };
+        let rest = scope.left_out.rest_of(&(scope.from..to)).into_iter();
+        rest.flat_map(|seconds| decompose(seconds.start, seconds.end, &rolled))
+            .collect()
     }
 }
 
@@ -245,7 +245,10 @@ pub(super) fn read(
                     error.agents.insert(agent.name.clone());
                 }
             }
-            !scope.agents().is_empty() || error.first < scope.from || error.last >= scope.to
+            !scope.agents().is_empty()
+                || !scope.left_out.is_empty()
+                || error.first < scope.from
+                || error.last >= scope.to
         })?;
         for (error, (first, last)) in found {
             let seconds = seconds.entry(error).or_insert((first, last));

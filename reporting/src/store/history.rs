@@ -24,6 +24,8 @@ pub(crate) struct HistoryPart {
 #[derive(Debug, Default)]
 pub(crate) struct HistorySecond {
     pub(crate) second: u32,
+    /// Whether it is left out, so that nothing of it is here.
+    pub(crate) left_out: bool,
     /// Users active when it was over.
     pub(crate) users: u64,
     /// Requests that ended in it, by endpoint, of all agents together; with the histograms of response
@@ -68,6 +70,7 @@ pub(super) fn read(
             users += changes.get(&second).copied().unwrap_or(0);
             HistorySecond {
                 second,
+                left_out: scope.left_out.contains(second),
                 users: from_sql(users),
                 intervals: parts
                     .remove(&second)

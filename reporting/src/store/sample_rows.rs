@@ -215,7 +215,11 @@ fn of_rows(
             let endpoint = i64::from(sample.endpoint);
             let is_of_agent = scope.agents().is_empty() || scope.agents().contains(&sample.agent);
             let has_outcome = scope.has_outcome(1, u64::from(sample.failed));
-            seconds.contains(&second) && scope.has_endpoint(endpoint) && is_of_agent && has_outcome
+            seconds.contains(&second)
+                && !scope.left_out.contains(second)
+                && scope.has_endpoint(endpoint)
+                && is_of_agent
+                && has_outcome
         });
         samples.extend(of_row);
     }

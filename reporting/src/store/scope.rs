@@ -7,9 +7,11 @@ use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{StoreResult, UnknownAgentName, UnknownEndpoint};
+use super::health_rows::saturated;
 use super::live::{LastSeconds, last_seconds};
 use super::run_rows::key_of;
 use crate::measure::interval::{Outcome, Outcomes};
+use crate::measure::seconds::Seconds;
 use crate::measure::windows::{LEVELS, width};
 
 /// Which part of a run a number is about. The whole run is the default.
@@ -27,6 +29,8 @@ pub struct Scope {
     /// Only requests that ended so, and of errors those of failed requests and tasks. Requests that an earlier version
     /// counted together with others of which they cannot be told apart are not in it.
     pub outcome: Option<Outcome>,
+    /// Without the seconds in which the load generator was saturated: a worker of the agent, or any.
+    pub without_saturated: bool,
 }
 
 /// Seconds of run time, at least one.
@@ -82,13 +86,11 @@ impl Scope {
         *self == Self::default()
     }
 
-    /// How many seconds of a run that has been going for `elapsed_s` it is about.
-    pub fn elapsed_s(&self, elapsed_s: f64) -> f64 {
-        let Some(window) = self.window else {
-            return elapsed_s;
-        };
-        let end = elapsed_s.min(f64::from(window.to));
-        (end - f64::from(window.from)).max(0.0)
+    /// How many seconds of a run that has been going for `elapsed_s` it is about, without these.
+    pub(crate) fn elapsed_s(&self, elapsed_s: f64, left_out: &Seconds) -> f64 {
+        let Range { start, end } = self.seconds();
+        let (start, end) = (f64::from(start), elapsed_s.min(f64::from(end)));
+        (end - start - left_out.time_within(start, end)).max(0.0)
     }
 
     /// The seconds that it is about, of a run that may have any.
@@ -120,6 +122,8 @@ pub(super) struct RowScope {
     pub(super) endpoint: Option<i64>,
     /// Name of the agent.
     pub(super) agent: Option<String>,
+    /// Seconds of it that are left out.
+    pub(super) left_out: Seconds,
     /// The second by which the rows of longer stretches of agents were made.
     pub(super) rolled_by: Option<u32>,
     /// How requests ended.
@@ -163,10 +167,17 @@ impl RowScope {
                 agents.clear();
             }
         }
+        let (from, to) = (seconds.start.min(end), seconds.end.min(end));
+        let left_out = if scope.without_saturated {
+            saturated::read(connection, run, &agents, from..to)?
+        } else {
+            Seconds::default()
+        };
         Ok(Self {
             run,
-            from: seconds.start.min(end),
-            to: seconds.end.min(end),
+            from,
+            to,
+            left_out,
             asked_to: seconds.end,
             rolled_to: if seconds.end >= end {
                 end.checked_next_multiple_of(width(LEVELS - 1))

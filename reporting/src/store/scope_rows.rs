@@ -117,7 +117,7 @@ impl Numbers<'_> {
 }
 
 /// Gives `visit` the first second of each row of these seconds of a scope, and its parts. Each row belongs to one step of
-/// `step` seconds.
+/// `step` seconds. Of seconds that are left out there are only the users that came and went: they are there afterwards.
 pub(super) fn visit(
     connection: &Connection,
     scope: &RowScope,
@@ -126,7 +126,50 @@ pub(super) fn visit(
     wanted: Wanted,
     mut visit: impl FnMut(u32, Part<'_>) -> StoreResult<()>,
 ) -> StoreResult<()> {
-    let visit = &mut visit;
+    for rest in scope.left_out.rest_of(&seconds) {
+        visit_stretch(connection, scope, rest, step, wanted, &mut visit)?;
+    }
+    if !wanted.users {
+        return Ok(());
+    }
+    let users = Wanted {
+        users: true,
+        ..Wanted::default()
+    };
+    for left_out in scope.left_out.within(&seconds) {
+        visit_stretch(
+            connection,
+            scope,
+            left_out,
+            step,
+            users,
+            &mut |second, part| match part {
+                Part::Users(UserSums {
+                    started, stopped, ..
+                }) => {
+                    let users = UserSums {
+                        started,
+                        stopped,
+                        ..UserSums::default()
+                    };
+                    visit(second, Part::Users(users))
+                }
+                Part::Counts { .. } | Part::Interval { .. } | Part::Errors { .. } => Ok(()),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// The same of a stretch of which nothing is left out.
+fn visit_stretch(
+    connection: &Connection,
+    scope: &RowScope,
+    seconds: Range<u32>,
+    step: u32,
+    wanted: Wanted,
+    visit: &mut impl FnMut(u32, Part<'_>) -> StoreResult<()>,
+) -> StoreResult<()> {
     let wanted = Wanted {
         errors: wanted.errors && scope.has_errors(),
         ..wanted

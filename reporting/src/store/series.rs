@@ -127,9 +127,7 @@ fn part_of(
         // An agent that was lost never reported that its users stopped.
         points.push(SeriesPoint {
             second,
-            users: 0,
-            requests: 0,
-            failures: 0,
+            ..SeriesPoint::default()
         });
     }
     Ok(SeriesPart { points, next: None })
@@ -147,11 +145,14 @@ fn points(
     let from = first.max(scope.from);
     let mut points: Vec<SeriesPoint> = (first..end)
         .step_by(step as usize)
-        .map(|second| SeriesPoint {
-            second: second.max(from),
-            users: 0,
-            requests: 0,
-            failures: 0,
+        .map(|second| {
+            let step = second.max(from)..second.saturating_add(step).min(end);
+            let left_out = scope.left_out.within(&step);
+            SeriesPoint {
+                second: step.start,
+                left_out: left_out.map(|part| part.end - part.start).sum(),
+                ..SeriesPoint::default()
+            }
         })
         .collect();
     let mut changes = vec![0_i64; points.len()];

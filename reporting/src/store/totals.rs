@@ -12,6 +12,7 @@ use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Part, Requests, Wanted};
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{Interval, IntervalSum};
+use crate::measure::seconds::Seconds;
 use crate::measure::windows::ANY_STEP;
 
 /// Everything that happened in a scope, by endpoint.
@@ -22,6 +23,8 @@ pub struct RunTotals {
     pub endpoints: Vec<(Endpoint, Interval)>,
     /// Iterations of an arrival rate; all 0 when users pace themselves.
     pub arrivals: Arrivals,
+    /// Seconds of the scope that are left out.
+    pub(crate) left_out: Seconds,
 }
 
 impl RunTotals {
@@ -86,7 +89,10 @@ pub(super) fn read(
     let texts = error_texts(connection, scope.run)?;
     let mut sums: HashMap<i64, IntervalSum> = HashMap::new();
     let mut errors: HashMap<i64, u64> = HashMap::new();
-    let mut totals = RunTotals::default();
+    let mut totals = RunTotals {
+        left_out: scope.left_out.clone(),
+        ..RunTotals::default()
+    };
     let wanted = Wanted {
         users: true,
         requests: Requests::Intervals,

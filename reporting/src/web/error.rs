@@ -255,6 +255,7 @@ impl WebError {
             | Self::Scope(
                 ScopeError::NotASecond { .. }
                 | ScopeError::Window(_)
+                | ScopeError::Saturated(_)
                 | ScopeError::NoResults
                 | ScopeError::BeyondTheEnd { .. }
                 | ScopeError::NotAnOutcome(_),

@@ -67,7 +67,7 @@ pub(crate) async fn check_charts(store: &Store, events: &[Event], part: Part, si
         let arrivals = read(Chart::Arrivals).await;
         if !arrivals.lines.is_empty() {
             let of = |name: &str, of: fn(&Event) -> u64| {
-                let of_user = |event: &&Event| part.has_user(event);
+                let of_user = |event: &&Event| part.has_user(event) && !part.is_left_out(event);
                 let expected = naive(&arrivals, events, of_user, |event| {
                     (String::new(), of(event))
                 });

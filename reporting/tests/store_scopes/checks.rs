@@ -25,7 +25,8 @@ pub(crate) fn check_totals(totals: &RunTotals, events: &[Event], part: Part) {
     let endpoints = endpoints();
     let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
     let mut arrivals = Arrivals::default();
-    for event in events.iter().filter(|event| part.has_user(event)) {
+    let here = |event: &&Event| part.has_user(event) && !part.is_left_out(event);
+    for event in events.iter().filter(here) {
         let more = arrivals_of(event);
         arrivals.started += more.started;
         arrivals.late += more.late;
@@ -180,7 +181,12 @@ async fn check_series(store: &Store, events: &[Event], part: Part, max_points: u
     let seconds: Vec<u32> = series.points.iter().map(|point| point.second).collect();
     assert_eq!(seconds, expected, "{part:?}");
     assert!(seconds.len() <= max_points.max(3), "{part:?} {max_points}");
+    let left_out = part.left_out(events);
     for point in &series.points {
+        let step_end = (point.second - point.second % step + step).min(to);
+        let seconds = point.second..step_end.max(point.second);
+        let expected = seconds.filter(|second| left_out.contains(second)).count();
+        assert_eq!(point.left_out as usize, expected, "{part:?} {point:?}");
         let next = point.second - point.second % step + step;
         let here = |event: &&Event| (point.second..next).contains(&event.second);
         let here = || events.iter().filter(here).filter(|event| part.has(event));
@@ -247,7 +253,15 @@ async fn check_summary(store: &Store, events: &[Event], part: Part) {
     let requests = events.iter().filter(|event| part.has(event)).count();
     assert_eq!(summary.totals.stats.requests, requests as u64, "{part:?}");
     let seconds = part.seconds();
-    let elapsed_s = f64::from(seconds.end).min(600.5) - f64::from(seconds.start);
+    let left_out = part.left_out(events);
+    let of_left_out = |end: f64| {
+        let parts = left_out
+            .iter()
+            .map(|second| (end - f64::from(*second)).clamp(0.0, 1.0));
+        parts.sum::<f64>()
+    };
+    let end = f64::from(seconds.end).min(600.5);
+    let elapsed_s = end - f64::from(seconds.start) - of_left_out(end);
     let rps = if elapsed_s > 0.0 {
         requests as f64 / elapsed_s
     } else {
@@ -291,6 +305,8 @@ async fn check_summary(store: &Store, events: &[Event], part: Part) {
         .phase
         .is_over()
     {
+        let seconds = (start..end).filter(|second| !left_out.contains(second));
+        let seconds = seconds.count().max(1) as f64;
         for endpoint in &summary.endpoints {
             let here = events.iter().filter(|event| {
                 let known = &endpoints()[event.endpoint];
@@ -299,10 +315,10 @@ async fn check_summary(store: &Store, events: &[Event], part: Part) {
                     && known.method == endpoint.method
                     && known.name == endpoint.name
             });
-            let rate = here.clone().count() as f64 / f64::from((end.max(start + 1)) - start);
+            let rate = here.clone().count() as f64 / seconds;
             assert_eq!(endpoint.current_rps, rate, "{part:?}");
             let failed = here.filter(|event| ERRORS[event.error].is_some());
-            let rate = failed.count() as f64 / f64::from((end.max(start + 1)) - start);
+            let rate = failed.count() as f64 / seconds;
             assert_eq!(endpoint.current_failures_per_s, rate, "{part:?}");
         }
     }

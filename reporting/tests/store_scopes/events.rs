@@ -1,5 +1,6 @@
 //! What happens in the runs, and which of it is in a part of a run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use greylag_infra::WallTime;
@@ -115,6 +116,12 @@ pub(crate) struct Part {
     pub(crate) endpoint: Option<usize>,
     pub(crate) agent: Option<usize>,
     pub(crate) outcome: Option<Outcome>,
+    pub(crate) without_saturated: bool,
+}
+
+/// Whether the worker of an agent that reports anything of a second is saturated in it.
+pub(crate) fn is_saturated(second: u32) -> bool {
+    second % 7 == 3 || (100..130).contains(&second)
 }
 
 pub(crate) fn part() -> impl Strategy<Value = Part> {
@@ -125,13 +132,17 @@ pub(crate) fn part() -> impl Strategy<Value = Part> {
         prop::option::of(0..3_usize),
         prop::option::of(0..AGENTS.len()),
         prop::option::of(prop::sample::select(vec![Outcome::Ok, Outcome::Failed])),
+        any::<bool>(),
     )
-        .prop_map(|(window, endpoint, agent, outcome)| Part {
-            window,
-            endpoint,
-            agent,
-            outcome,
-        })
+        .prop_map(
+            |(window, endpoint, agent, outcome, without_saturated)| Part {
+                window,
+                endpoint,
+                agent,
+                outcome,
+                without_saturated,
+            },
+        )
 }
 
 impl Part {
@@ -141,6 +152,7 @@ impl Part {
             endpoint: self.endpoint.map(|at| endpoints()[at].clone()),
             agent: self.agent.map(|at| format!("name of {}", AGENTS[at])),
             outcome: self.outcome,
+            without_saturated: self.without_saturated,
         }
     }
 
@@ -152,7 +164,20 @@ impl Part {
         self.agent.is_none_or(|agent| agent == event.agent)
     }
 
-    /// Users, iterations and log lines are narrowed by seconds and agent only.
+    /// The seconds that are left out: those in which an agent of the part says that its worker was saturated.
+    pub(crate) fn left_out(self, events: &[Event]) -> BTreeSet<u32> {
+        let here = events.iter().filter(|event| self.has_user(event));
+        here.filter(|event| self.is_left_out(event))
+            .map(|event| event.second)
+            .collect()
+    }
+
+    /// With an event its agent says how its worker fared.
+    pub(crate) fn is_left_out(self, event: &Event) -> bool {
+        self.without_saturated && is_saturated(event.second)
+    }
+
+    /// Users and log lines are narrowed by seconds and agent only.
     pub(crate) fn has_user(self, event: &Event) -> bool {
         self.seconds().contains(&event.second) && self.has_agent(event)
     }
@@ -163,6 +188,7 @@ impl Part {
             Some(_) => Outcome::Failed,
         };
         self.has_user(event)
+            && !self.is_left_out(event)
             && self.endpoint.is_none_or(|at| at == event.endpoint)
             && self.outcome.is_none_or(|only| only == outcome)
     }

@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, Snapshot, UserChange};
-use greylag_infra::{RunPhase, RunRecord, RunTime};
+use greylag_infra::{ProcessHealth, RunPhase, RunRecord, RunTime};
 use greylag_reporting::{SaveOutcome, Scope, Store};
 use proptest::prelude::*;
 
 use charts::check_charts;
 use checks::{check, check_totals};
 use events::{
-    AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, line_of, more, part,
+    AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, is_saturated, line_of,
+    more, part,
 };
 use support::{START, run, snapshot_with};
 
@@ -69,6 +70,15 @@ async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>])
                         kind: SampleKind::Drawn,
                         ..SampleData::default()
                     }
+                })
+                .collect();
+            let saturated = events.iter().filter(|event| is_saturated(event.second));
+            snapshot.health = saturated
+                .map(|event| ProcessHealth {
+                    second: event.second,
+                    worker: Some(position as u32),
+                    core_pm: Some(950),
+                    ..ProcessHealth::default()
                 })
                 .collect();
             snapshot.log = events

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use greylag_tests::summary::Warning;
+use greylag_tests::summary::{Stretch, Summary, Warning};
 use greylag_tests::{Cluster, Ended, Nginx, Process, alone, clean_command};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command_line::results::read_summary;
-use crate::support::{RUN_TIMEOUT, greylag, test};
+use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
 
 /// `run` with these arguments and at most so many open files.
 async fn run_with_files(directory: &TempDir, files: u32, arguments: &[&str]) -> Ended {
@@ -156,6 +156,91 @@ async fn seconds_are_marked_where_what_was_measured_is_above_the_limits() {
         .collect();
     assert_eq!(marked, above, "{workers}");
     assert_eq!(marked.len() as u64, summary.generator.saturated_seconds);
+}
+
+/// Its core is shared with processes that are always busy, and its users want all of it.
+#[tokio::test]
+async fn a_starved_generator_is_marked_and_its_seconds_can_be_left_out() {
+    let _turn = alone().await;
+    let nginx = Nginx::start().await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("starved", &["one"])
+        .await;
+    let core = first_core();
+    // Workers inherit it.
+    let pid = cluster.agent(0).pid().to_string();
+    let mut pin = clean_command("taskset");
+    let mut pinned = Process::start("taskset", pin.args(["-a", "-p", "-c", &core, &pid]));
+    assert_eq!(pinned.wait(SOON).await.code, Some(0));
+    let busy = || {
+        let mut busy = clean_command("taskset");
+        busy.args(["-c", &core, "sh", "-c", "while :; do :; done"]);
+        Process::start("a busy process", &mut busy)
+    };
+    let _busy = [busy(), busy(), busy()];
+
+    let api = cluster.api();
+    let load =
+        json!({ "scenario": "computing", "users": 30, "workers": 1, "duration": 6, "ramp_up": 0 });
+    let id = api.start(&test(&nginx.url(), "starved", load)).await;
+    api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    let whole = api.summary(&id).await;
+    assert!(
+        whole.generator.saturated_seconds >= 3,
+        "{:?}",
+        whole.generator
+    );
+    let worst = whole.generator.worst.as_ref().expect("it is measured");
+    assert!(
+        worst.wait_percent > Some(20.0),
+        "others had its core: {worst:?}"
+    );
+    let page = api.page(&id).await;
+    let button = format!("Leave out {} s", whole.generator.saturated_seconds);
+    assert!(page.contains(&button), "{page}");
+
+    let marked: BTreeSet<u64> = stretches(&whole.generator.saturated).collect();
+    let in_marked = whole
+        .series
+        .iter()
+        .filter(|point| marked.contains(&u64::from(point.second)));
+    let left_out: u64 = in_marked.map(|point| point.requests).sum();
+    assert!(left_out > 0, "{whole:?}");
+    let answer = api
+        .get(&format!("/api/v1/runs/{id}/summary?saturated=leave-out"))
+        .await;
+    let rest: Summary = serde_json::from_value(answer.json()).expect("a summary");
+    assert!(rest.generator.left_out, "{:?}", rest.generator);
+    assert_eq!(rest.generator.saturated, whole.generator.saturated);
+    assert_eq!(rest.totals.requests, whole.totals.requests - left_out);
+    assert_eq!(
+        rest.scope.and_then(|scope| scope.saturated).as_deref(),
+        Some("leave-out")
+    );
+    let tables = api
+        .get(&format!("/api/v1/runs/{id}/tables?saturated=leave-out"))
+        .await;
+    assert!(
+        tables.body.contains("are left out of all numbers"),
+        "{}",
+        tables.body
+    );
+}
+
+/// A core that this process may use.
+fn first_core() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it is Linux");
+    let mut lines = status.lines();
+    let cores = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let cores = cores.expect("it has cores").trim();
+    cores.chars().take_while(char::is_ascii_digit).collect()
+}
+
+fn stretches(stretches: &[Stretch]) -> impl Iterator<Item = u64> + '_ {
+    stretches
+        .iter()
+        .flat_map(|stretch| u64::from(stretch.from)..u64::from(stretch.to))
 }
 
 /// The seconds that an answer marks.

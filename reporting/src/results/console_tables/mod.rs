@@ -342,6 +342,7 @@ mod tests {
                 late: 3,
                 skipped: 2,
             },
+            ..RunTotals::default()
         };
         let text = console_tables(&totals, &SummaryCompleteness::default(), &[], 1.0);
         let (_, more) = text

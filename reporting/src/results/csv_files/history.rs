@@ -57,7 +57,7 @@ impl History {
     /// the last seconds of it. There is no header again.
     pub(crate) fn continue_after(&mut self, before: &RunTotals, last_seconds: Vec<HistorySecond>) {
         self.header_is_due = false;
-        for second in last_seconds {
+        for second in last_seconds.into_iter().filter(|second| !second.left_out) {
             self.add(second);
         }
         let of_all = SparseInterval::from(&before.aggregated());
@@ -76,11 +76,12 @@ impl History {
         if std::mem::take(&mut self.header_is_due) {
             put(&mut file, &header());
         }
-        for second in seconds {
+        for second in seconds.into_iter().filter(|second| !second.left_out) {
             let (number, users) = (second.second, second.users);
             self.add(second);
             let timestamp = self.started_at.as_micros() / 1_000_000 + u64::from(number) + 1;
-            let window_s = (number.saturating_add(1)).min(CURRENT_RPS_WINDOW_S);
+            // Fewer at the beginning, and where some are left out.
+            let window_s = self.aggregated.recent.len() as u32;
             let row = |method: &str, name: &str, running: &RunningTotals| {
                 let start = [timestamp.to_string(), users.to_string()];
                 let named = [method.to_owned(), name.to_owned()];

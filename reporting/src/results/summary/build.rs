@@ -90,7 +90,7 @@ impl Summary {
             },
             scope: SummaryScope::of(scope),
             completeness: SummaryCompleteness::of(record),
-            totals: SummaryTotals::of(record, totals, scope.elapsed_s(elapsed_s)),
+            totals: SummaryTotals::of(record, totals, scope.elapsed_s(elapsed_s, &totals.left_out)),
             endpoints: totals
                 .requested()
                 .map(|(endpoint, interval)| SummaryEndpoint {
@@ -123,13 +123,18 @@ impl Summary {
     }
 
     /// Says how the generator fared, with a warning if it was saturated; before all others, because it is about all numbers.
-    pub(crate) fn add_generator(&mut self, health: &GeneratorHealth) {
-        self.generator = SummaryGenerator::of(health, false);
+    pub(crate) fn add_generator(&mut self, health: &GeneratorHealth, scope: &Scope) {
+        self.generator = SummaryGenerator::of(health, scope.without_saturated);
         if let Some(notice) = self.generator.notice() {
             let warning = SummaryWarning::of(&notice, None);
             // What it says of the worst worker changes while a run goes on; the warning stays the same one.
+            let message = match scope.without_saturated {
+                true => self.generator.left_out_message(),
+                false => warning.message,
+            };
             let warning = SummaryWarning {
                 subject: String::new(),
+                message,
                 ..warning
             };
             self.warnings.insert(0, warning);
@@ -177,6 +182,7 @@ impl SummaryScope {
             endpoint,
             agent: scope.agent.as_deref().map(plain_text),
             outcome: scope.outcome,
+            saturated: scope.without_saturated.then(|| "leave-out".to_owned()),
             remark: None,
         })
     }

@@ -82,6 +82,15 @@ impl SummaryGenerator {
         }
     }
 
+    /// What is said instead of the warning where the seconds are left out.
+    pub(crate) fn left_out_message(&self) -> String {
+        let seconds = match self.saturated_seconds {
+            1 => "1 second".to_owned(),
+            seconds => format!("{seconds} seconds"),
+        };
+        format!("the load generator was saturated in {seconds}, which are left out of all numbers")
+    }
+
     /// The one warning, if there was any saturated second.
     pub(crate) fn notice(&self) -> Option<GeneratorNotice> {
         let (first, last) = (self.saturated.first()?, self.saturated.last()?);

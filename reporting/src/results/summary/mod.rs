@@ -126,6 +126,9 @@ pub struct SummaryScope {
     #[serde(default)]
     #[cfg_attr(feature = "coordinator", schema(required = true))]
     pub outcome: Option<Outcome>,
+    /// `leave-out` where the seconds are left out in which the load generator was saturated; missing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<String>,
     /// What may be missing of the numbers.
     pub remark: Option<String>,
 }

@@ -1,22 +1,62 @@
-//! What the charts over run time mark: moments from which on their lines mean something else.
+//! What the charts over run time mark: moments from which on their lines mean something else, and stretches in which they describe the
+//! load generator.
 
 use std::collections::BTreeMap;
 
 use greylag_infra::{LoadProfile, Loss, RunRecord};
 
 use crate::plain_text::plain_text;
+use crate::results::summary::{SummaryGenerator, SummaryStretch};
 use crate::results::views::run_view::ChartMark;
 use crate::store::{RunMark, Scope};
 
 /// Marks of a chart; later ones would hide its lines.
 const MAX_MARKS: usize = 20;
 
-/// The marks of a part of a run: when people changed its users, what was lost of its load, and what people say of its moments.
-pub(super) fn chart_marks(run: &RunRecord, said: &[RunMark], scope: &Scope) -> Vec<ChartMark> {
+/// Most stretches; further ones would be too narrow to be seen apart.
+const MAX_STRETCHES: usize = 100;
+
+/// The marks of a part of a run: when people changed its users, what was lost of its load, what people say of its moments, and when the generator was saturated.
+pub(super) fn chart_marks(
+    run: &RunRecord,
+    said: &[RunMark],
+    scope: &Scope,
+    generator: &SummaryGenerator,
+) -> Vec<ChartMark> {
+    let mut marks = moments(run, said, scope);
+    let stretches = joined(&generator.saturated, MAX_STRETCHES).into_iter();
+    marks.extend(stretches.map(|stretch| ChartMark {
+        second: stretch.from,
+        to: Some(stretch.to),
+        label: "generator saturated".to_owned(),
+    }));
+    marks
+}
+
+/// At most so many stretches: those that are nearest to each other become one.
+fn joined(stretches: &[SummaryStretch], most: usize) -> Vec<SummaryStretch> {
+    let mut apart = 0;
+    loop {
+        let mut joined: Vec<SummaryStretch> = Vec::new();
+        for stretch in stretches {
+            match joined.last_mut() {
+                Some(last) if stretch.from.saturating_sub(last.to) <= apart => last.to = stretch.to,
+                _ => joined.push(*stretch),
+            }
+        }
+        if joined.len() <= most {
+            return joined;
+        }
+        apart = apart * 2 + 1;
+    }
+}
+
+fn moments(run: &RunRecord, said: &[RunMark], scope: &Scope) -> Vec<ChartMark> {
     let mut marks = users_changed(&run.test.profile(), &run.profile);
     marks.extend(lost(run, scope));
     marks.extend(said.iter().map(|mark| ChartMark {
         second: mark.second,
+        to: None,
         label: plain_text(&mark.text),
     }));
     let seconds = scope
@@ -39,6 +79,7 @@ fn users_changed(planned: &LoadProfile, profile: &LoadProfile) -> Vec<ChartMark>
     changes
         .map(|step| ChartMark {
             second: step.at.second(),
+            to: None,
             label: match step.users {
                 1 => "1 user".to_owned(),
                 users => format!("{users} users"),
@@ -63,6 +104,7 @@ fn lost(run: &RunRecord, scope: &Scope) -> Vec<ChartMark> {
         .into_iter()
         .map(|(second, losses)| ChartMark {
             second,
+            to: None,
             label: plain_text(&label(&losses)),
         })
         .collect()
@@ -107,11 +149,24 @@ mod tests {
         let changed = planned.with_change(RunTime::of_second(20), 25, 0).unwrap();
         let mark = ChartMark {
             second: 20,
+            to: None,
             label: "25 users".to_owned(),
         };
         assert_eq!(users_changed(&planned, &changed), [mark]);
         let shaped = LoadProfile::default();
         assert_eq!(users_changed(&shaped, &changed), []);
+    }
+
+    #[test]
+    fn many_stretches_are_joined_where_they_are_near() {
+        let stretch = |from: u32, to: u32| SummaryStretch { from, to };
+        let few = [stretch(1, 3), stretch(4, 5), stretch(90, 95)];
+        assert_eq!(joined(&few, 3), few);
+        assert_eq!(joined(&few, 2), [stretch(1, 5), stretch(90, 95)]);
+        let many: Vec<_> = (0..1_000).map(|at| stretch(at * 7, at * 7 + 1)).collect();
+        let shown = joined(&many, MAX_STRETCHES);
+        assert!(!shown.is_empty() && shown.len() <= MAX_STRETCHES);
+        assert_eq!((shown[0].from, shown[shown.len() - 1].to), (0, 999 * 7 + 1));
     }
 
     #[test]

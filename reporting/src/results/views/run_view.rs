@@ -60,11 +60,14 @@ pub struct RunView {
     pub worker_counts: WorkerCounts,
 }
 
-/// A moment that charts over run time mark.
+/// A moment that charts over run time mark, or a stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChartMark {
-    /// Second of run time.
+    /// Second of run time; of a stretch its first.
     pub second: u32,
+    /// End of a stretch, exclusive; missing for a moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
     /// What was then, in a few words.
     pub label: String,
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::measure::interval::Outcome;
+use crate::measure::seconds::Seconds;
 use crate::plain_text::plain_text;
 use crate::results::page_text::clock;
 use crate::store::{Scope, Window};
@@ -122,9 +123,9 @@ impl ScopeView {
         self.scope.window.is_some()
     }
 
-    /// How long the part is, of a run that has been going for so many seconds.
+    /// How long the part is, of a run that has been going for so many seconds, with those that are left out of it.
     pub(crate) fn seconds(&self, elapsed_s: &f64) -> f64 {
-        self.scope.elapsed_s(*elapsed_s)
+        self.scope.elapsed_s(*elapsed_s, &Seconds::default())
     }
 
     /// `1:05 to 1:40 of 5:00`, or `the whole run, 5:00`.
@@ -159,7 +160,12 @@ impl ScopeView {
     /// Everything but the window.
     pub(crate) fn chips(&self) -> Vec<ScopeChip> {
         let mut chips = Vec::new();
-        for (key, kind) in [("endpoint", ""), ("agent", "agent"), ("outcome", "only")] {
+        for (key, kind) in [
+            ("endpoint", ""),
+            ("agent", "agent"),
+            ("outcome", "only"),
+            (SATURATED, "saturated seconds:"),
+        ] {
             let members = self.members();
             let Some((_, value)) = members.iter().find(|(name, _)| *name == key) else {
                 continue;
@@ -208,6 +214,11 @@ impl ScopeView {
         ]
     }
 
+    /// Address of this part without the seconds in which the generator was saturated.
+    pub(crate) fn without_saturated(&self) -> String {
+        self.with(SATURATED, Some(LEAVE_OUT.to_owned()))
+    }
+
     /// Address of this part in a phase's seconds.
     pub(crate) fn of_phase(&self, phase: &PhaseWindow) -> String {
         let mut members = self.members();
@@ -248,6 +259,7 @@ impl ScopeView {
             endpoint,
             agent,
             outcome,
+            without_saturated,
         } = &self.scope;
         let mut members = window.map_or_else(Vec::new, |window| {
             window_members(window.from(), end_of(window))
@@ -262,12 +274,19 @@ impl ScopeView {
         if let Some(outcome) = outcome {
             members.push(("outcome", outcome_text(*outcome).to_owned()));
         }
+        if *without_saturated {
+            members.push((SATURATED, LEAVE_OUT.to_owned()));
+        }
         members
     }
 }
 
 /// The order in which addresses have the members of a scope.
-const ORDER: [&str; 5] = ["from", "to", "endpoint", "agent", "outcome"];
+const ORDER: [&str; 6] = ["from", "to", "endpoint", "agent", "outcome", SATURATED];
+/// The member of addresses that leaves saturated seconds out, and its one value.
+pub(crate) const SATURATED: &str = "saturated";
+/// See [`SATURATED`].
+pub(crate) const LEAVE_OUT: &str = "leave-out";
 
 /// What a value of a query does not have as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC

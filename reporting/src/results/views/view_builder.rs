@@ -116,7 +116,7 @@ async fn build_run_view(
         now,
     );
     let health = store.generator_health(&run.id, scope).await?;
-    summary.add_generator(&health);
+    summary.add_generator(&health, scope);
     let infrastructures = coordinator.infrastructures();
     let unheard = unheard_agents(coordinator, run, &infrastructures, now);
     let seen = match summary.errors.as_slice() {
@@ -130,6 +130,7 @@ async fn build_run_view(
         Extent::Page | Extent::Whole => health_chart(coordinator, run, scope).await?,
     };
     let is_page = extent != Extent::Whole;
+    let marks = chart_marks(run, &said.marks, scope, &summary.generator);
     let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);
     let worker_counts = WorkerCounts {
         all: workers.len() as u64,
@@ -164,7 +165,7 @@ async fn build_run_view(
                 &totals,
                 &completeness,
                 &summary.warnings,
-                scope.elapsed_s(run.elapsed_s(now)),
+                scope.elapsed_s(run.elapsed_s(now), &totals.left_out),
             )
         }),
         endpoints: summary.endpoints,
@@ -173,7 +174,7 @@ async fn build_run_view(
         completeness,
         warnings: summary.warnings,
         generator,
-        marks: chart_marks(run, &said.marks, scope),
+        marks,
         notes: said.into(),
         remark: remark(store, &run.id, scope).await?,
         phases: phase_windows(run, now),
@@ -227,7 +228,7 @@ pub(crate) async fn whole_generator_view(
     let unheard = unheard_agents(coordinator, run, &infrastructures, coordinator.now());
     let workers = worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)).await?;
     let health = coordinator.store().generator_health(&run.id, scope).await?;
-    let summary = SummaryGenerator::of(&health, false);
+    let summary = SummaryGenerator::of(&health, scope.without_saturated);
     let chart = health_chart(coordinator, run, scope).await?;
     Ok(GeneratorView::of(summary, &health, &workers, chart, false))
 }

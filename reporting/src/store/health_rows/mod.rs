@@ -91,7 +91,8 @@ pub(super) fn visit(
     mut visit: impl FnMut(u32, ProcessKey, &HealthSums),
 ) -> StoreResult<()> {
     let rolled = within_a_step(read_rolled(connection, scope.run)?, step);
-    for block in decompose(seconds.start, seconds.end, &rolled) {
+    let rest = scope.left_out.rest_of(&seconds).into_iter();
+    for block in rest.flat_map(|part| decompose(part.start, part.end, &rolled)) {
         let place = block.from..block.to;
         read_level(
             connection,

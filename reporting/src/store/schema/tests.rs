@@ -273,9 +273,8 @@ async fn a_run_of_several_agents_goes_on() {
     );
     let scope = |window: Option<(u32, u32)>, agent: Option<&str>| Scope {
         window: window.map(|(from, to)| Window::new(from, to).unwrap()),
-        endpoint: None,
         agent: agent.map(str::to_owned),
-        outcome: None,
+        ..Scope::default()
     };
     // Of each: requests, errors, and the seconds of the errors.
     for (window, agent, requests, errors, seconds) in [
@@ -433,9 +432,8 @@ async fn rows_of_agents_that_schema_11_rolled_up_are_not_rolled_up_again() {
         ] {
             let scope = Scope {
                 window,
-                endpoint: None,
                 agent: Some(agent.to_owned()),
-                outcome: None,
+                ..Scope::default()
             };
             let seconds = window.map_or(AFTER, |window| window.to() - window.from());
             let totals = store.totals(&"r".into(), &scope).await.unwrap();

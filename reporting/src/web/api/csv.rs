@@ -82,7 +82,7 @@ pub(in crate::web) async fn csv_file(
             let scope = scope.scope(store, &run).await?;
             let totals = store.totals(&id, &scope).await?;
             let elapsed_s = run.elapsed_s(state.coordinator.now());
-            csv_files::stats(&totals, scope.elapsed_s(elapsed_s)).into()
+            csv_files::stats(&totals, scope.elapsed_s(elapsed_s, &totals.left_out)).into()
         }
         kind @ (CsvFile::Failures | CsvFile::Exceptions) => {
             let scope = scope.scope(store, &run).await?;

@@ -1,4 +1,4 @@
-//! Which part of a run is asked for: `?from=&to=&endpoint=&agent=&outcome=`.
+//! Which part of a run is asked for: `?from=&to=&endpoint=&agent=&outcome=&saturated=`.
 
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::Endpoint;
@@ -9,6 +9,7 @@ use super::scope_error::{KnownAgents, ScopeError};
 use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
 use crate::results::comparison::Stretch;
+use crate::results::views::scope_view::LEAVE_OUT;
 use crate::store::{Scope, Store, UnknownAgentName, UnknownEndpoint, Window};
 use crate::web::error::WebError;
 
@@ -37,6 +38,9 @@ pub(in crate::web) struct ScopeQuery {
     /// Only requests that ended so.
     #[param(value_type = Option<Outcome>, required = false)]
     outcome: String,
+    /// `leave-out`: without the seconds in which the load generator was saturated.
+    #[param(required = false)]
+    saturated: String,
 }
 
 impl ScopeQuery {
@@ -69,7 +73,16 @@ impl ScopeQuery {
             endpoint: self.endpoint(store, run).await?,
             agent: self.agent(run)?,
             outcome: self.outcome()?,
+            without_saturated: self.without_saturated()?,
         })
+    }
+
+    fn without_saturated(&self) -> Result<bool, ScopeError> {
+        match self.saturated.as_str() {
+            "" => Ok(false),
+            LEAVE_OUT => Ok(true),
+            other => Err(ScopeError::Saturated(shown(other))),
+        }
     }
 
     /// `from` alone.

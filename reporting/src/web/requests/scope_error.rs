@@ -9,6 +9,8 @@ use crate::store::{EmptyWindow, UnknownAgentName, UnknownEndpoint};
 pub(in crate::web) enum ScopeError {
     #[error("{name} must be a whole number of seconds, got `{got}`")]
     NotASecond { name: &'static str, got: String },
+    #[error("saturated can only be `leave-out`, got `{0}`")]
+    Saturated(String),
     #[error(transparent)]
     Window(#[from] EmptyWindow),
     #[error("the run has no results yet")]

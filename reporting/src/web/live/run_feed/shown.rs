@@ -138,6 +138,7 @@ mod tests {
             users: 1,
             requests,
             failures: 0,
+            ..SeriesPoint::default()
         }
     }
 

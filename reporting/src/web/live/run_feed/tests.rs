@@ -106,6 +106,7 @@ impl Run {
                     users: 1,
                     requests: requests.iter().sum(),
                     failures: 0,
+                    ..SeriesPoint::default()
                 })
                 .collect(),
         };
