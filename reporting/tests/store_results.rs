@@ -276,8 +276,10 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         ],
         "errors": [
             { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3,
+              "request_share": null, "error_share": 0.75, "agent_count": 1, "agents": ["name of a"],
               "first_second": 1, "last_second": 1, "first_seen": "2026-11-22T05:49:01.250000Z", "last_seen": "2026-11-22T05:49:01.250000Z" },
             { "method": "POST", "name": "/order", "error": refused, "occurrences": 1,
+              "request_share": 1.0, "error_share": 0.25, "agent_count": 1, "agents": ["name of a"],
               "first_second": 0, "last_second": 0, "first_seen": "2026-11-22T05:49:00.250000Z", "last_seen": "2026-11-22T05:49:00.250000Z" },
         ],
         "warnings": [],

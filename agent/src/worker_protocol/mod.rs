@@ -325,6 +325,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "c9a8189f"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "7a7f6093"));
     }
 }

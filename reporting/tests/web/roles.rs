@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 19] = [
+const RESULTS: [&str; 20] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
@@ -113,6 +113,14 @@ async fn a_viewer_reads_and_changes_nothing() {
         let answer = send(&site, &viewer, "GET", path, "").await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
     }
+    // One run alone is refused for what it is, not for who asks.
+    let alone = "/api/v1/compare?runs=abcdefabcdef";
+    let answer = send(&site, &viewer, "GET", alone, "").await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{answer:?}"
+    );
     let mut refused = 0;
     let for_admins = ["/api/v1/tokens", BUILD, "/runs/abcdefabcdef/again"];
     let for_admins = for_admins.map(|path| ("GET", path, ""));
@@ -390,7 +398,8 @@ async fn live_events_end_with_the_token() {
 #[tokio::test]
 async fn every_route_of_the_api_is_in_these_lists() {
     /// Read in tests of their own.
-    const ELSEWHERE: [(&str, &str); 4] = [
+    const ELSEWHERE: [(&str, &str); 5] = [
+        ("GET", "/api/v1/compare"),
         ("GET", "/api/v1/events"),
         ("GET", "/api/v1/runs/{id}/events"),
         ("GET", "/api/v1/tokens"),
