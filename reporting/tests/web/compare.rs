@@ -153,11 +153,11 @@ async fn what_cannot_be_compared_has_one_clear_message() {
             422,
             "6 runs are named; a comparison needs two to 5",
         ),
-        ("runs=checkout,nothing", 404, "there is no run `nothing`"),
+        ("runs=checkout,nothing", 404, "run `nothing` was not found"),
         (
             "runs=checkout,checkout%239",
             404,
-            "there is no run `checkout#9`",
+            "run `checkout#9` was not found",
         ),
         (
             "runs=checkout,cccccccccccc",

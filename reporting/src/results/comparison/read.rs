@@ -48,7 +48,7 @@ pub(crate) enum Stretch {
 #[allow(missing_docs, reason = "the messages say it")]
 pub(crate) enum CompareError {
     #[error(
-        "there is no run `{0}`; name runs by id, by test and number such as `checkout#12`, or by test for its newest run"
+        "run `{0}` was not found; name runs by id, by test and number such as `checkout#12`, or by test for its newest run"
     )]
     NoSuchRun(String),
     #[error(

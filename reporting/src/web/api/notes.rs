@@ -40,6 +40,7 @@ pub(in crate::web) async fn notes(
     request_body = NotesRequest,
     responses(
         (status = 200, description = "What is said of it now", body = NotesView),
+        (status = 400, description = "The body is not valid JSON", body = ErrorBody),
         (status = 404, description = "The run was not found", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 422, description = "The note or a label is not valid", body = ErrorBody),
@@ -64,6 +65,7 @@ pub(in crate::web) async fn change_notes(
     request_body = MarkRequest,
     responses(
         (status = 201, description = "What is said of the run now", body = NotesView),
+        (status = 400, description = "The body is not valid JSON", body = ErrorBody),
         (status = 404, description = "The run was not found", body = ErrorBody),
         (status = 409, description = "The run has too many of them", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),

@@ -205,8 +205,14 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 10] = [
+    const LEFT_OUT: [(&str, &str); 16] = [
         ("BuildAnnounced", "missing_data"),
+        ("ChartMark", "to"),
+        ("RunView", "remark"),
+        ("SamplesAnswer", "drawn_share"),
+        ("SamplesAnswer", "failed_share"),
+        ("SeriesPoint", "left_out"),
+        ("SummaryScope", "saturated"),
         ("SummaryShipped", "data"),
         ("RunView", "console_tables"),
         ("LogLines", "remark"),

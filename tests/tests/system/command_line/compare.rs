@@ -76,7 +76,7 @@ async fn a_slower_target_is_found_and_command_line_and_api_agree() {
     let unknown = compare(&["before", "nothing"]).await;
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(
-        unknown.stderr.contains("there is no run `nothing`"),
+        unknown.stderr.contains("run `nothing` was not found"),
         "{unknown:?}"
     );
 }
