@@ -111,7 +111,7 @@ fn snapshot_of_no_run() -> Snapshot {
 /// A snapshot of nearly the largest size: many seconds of many endpoints with wide histograms.
 fn large_snapshot(run_id: &RunId, seq: u64) -> Snapshot {
     const SECONDS: u32 = 10;
-    const ENDPOINTS: u32 = 600;
+    const ENDPOINTS: u32 = 560;
     let mut interval = Interval::default();
     for step in 0..600_u64 {
         let time = Duration::from_micros(1_000 + step * step * 37);
