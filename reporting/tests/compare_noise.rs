@@ -16,7 +16,7 @@ fn kind(name: &str) -> &'static Noise {
     KINDS
         .iter()
         .find(|kind| kind.name.starts_with(name))
-        .unwrap()
+        .expect("a kind of noise with this name")
 }
 
 /// 210 comparisons. If 5 % of them were wrong, more than 20 would be with a probability below 0.2 %.

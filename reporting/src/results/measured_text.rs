@@ -21,7 +21,7 @@ impl GeneratorView {
             (true, 0) => "not saturated in any second".to_owned(),
             (true, seconds) => {
                 let left_out = if left_out { ", which are left out" } else { "" };
-                format!("saturated in {} s{left_out}", count(&seconds))
+                format!("saturated in {} s{left_out}", count(seconds))
             }
         }
     }
@@ -33,7 +33,7 @@ impl GeneratorView {
 
     /// What the button says that leaves them out.
     pub(crate) fn leave_out_label(&self) -> String {
-        format!("Leave out {} s", count(&self.summary.saturated_seconds))
+        format!("Leave out {} s", count(self.summary.saturated_seconds))
     }
 
     /// Whether every worker and every agent is listed.
@@ -49,15 +49,15 @@ impl WorkerHealth {
         [
             self.index.to_string(),
             known(self.pid, |pid| pid.to_string()),
-            count(&self.users),
-            known(self.requests_per_s, |per_s| rate(&per_s)),
+            count(self.users),
+            known(self.requests_per_s, rate),
             shares(self.core_percent, self.core_max_percent),
             share(self.wait_percent),
             bytes(self.memory_bytes),
-            known(self.open_files, |files| count(&files)),
-            known(self.late_p99_ms, |late| format!("{} ms", ms(&late))),
+            known(self.open_files, count),
+            known(self.late_p99_ms, |late| format!("{} ms", ms(late))),
             known(self.core_percent.or(self.late_p99_ms), |_| {
-                format!("{} s", count(&self.saturated_seconds))
+                format!("{} s", count(self.saturated_seconds))
             }),
             self.state.to_owned(),
         ]
@@ -79,11 +79,7 @@ impl AgentHealth {
             share(self.process_percent),
             bytes(self.memory_bytes),
             known(self.open_files, |files| {
-                format!(
-                    "{} of {}",
-                    count(&files),
-                    known(self.file_limit, |limit| count(&limit))
-                )
+                format!("{} of {}", count(files), known(self.file_limit, count))
             }),
         ]
     }
@@ -98,7 +94,7 @@ fn share(percent: Option<f64>) -> String {
         if percent < 10.0 {
             format!("{percent:.1}%")
         } else {
-            format!("{}%", count(&(percent.round() as u64)))
+            format!("{}%", count(percent.round() as u64))
         }
     })
 }
@@ -115,7 +111,7 @@ fn bytes(number: Option<u64>) -> String {
         } else {
             format!(
                 "{} MiB",
-                count(&((bytes as f64 / f64::from(1 << 20)).round() as u64))
+                count((bytes as f64 / f64::from(1 << 20)).round() as u64)
             )
         }
     })

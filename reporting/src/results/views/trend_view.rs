@@ -46,18 +46,10 @@ pub(crate) fn trends(rows: &[RunRow]) -> Vec<Trend> {
         trend("95th percentile", &runs, in_ms, |run| {
             run.totals.stats.response.p95_ms
         }),
-        trend(
-            "Requests per second",
-            &runs,
-            |value| rate(value),
-            |run| run.totals.rps,
-        ),
-        trend(
-            "Error rate",
-            &runs,
-            |value| percent(value),
-            |run| run.totals.stats.error_rate,
-        ),
+        trend("Requests per second", &runs, rate, |run| run.totals.rps),
+        trend("Error rate", &runs, percent, |run| {
+            run.totals.stats.error_rate
+        }),
     ]
 }
 

@@ -53,7 +53,7 @@ fn run() -> RunRecord {
 }
 
 /// Snapshots of one agent, mostly in order of time, some seconds late.
-fn snapshots() -> impl Strategy<Value = Vec<Vec<(u32, usize, ProcessHealth)>>> {
+fn snapshots() -> impl Strategy<Value = Snapshots> {
     let known = |most: u32| prop::option::of(0..most);
     let one = (
         0..60_u32,
@@ -105,8 +105,11 @@ fn snapshots() -> impl Strategy<Value = Vec<Vec<(u32, usize, ProcessHealth)>>> {
     })
 }
 
+/// What the snapshots of an agent have: second, process and how it fared.
+type Snapshots = Vec<Vec<(u32, usize, ProcessHealth)>>;
+
 /// Saves snapshots; gives everything that was reported.
-async fn save(store: &Store, agents: &[Vec<Vec<(u32, usize, ProcessHealth)>>]) -> Vec<Part> {
+async fn save(store: &Store, agents: &[Snapshots]) -> Vec<Part> {
     let mut reported = Vec::new();
     let most = agents.iter().map(Vec::len).max().unwrap_or(0);
     for at in 0..most {

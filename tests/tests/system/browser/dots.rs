@@ -151,6 +151,6 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
     click(&browser, "[data-role='errors'] a.endpoint-name").await;
     let only = "return location.search.startsWith('?endpoint=');";
     browser.wait_for("only the endpoint", LIVE, only).await;
-    assert_quiet(&browser, &api.url(), None).await;
+    assert_quiet(&browser, api.url(), None).await;
     browser.close().await;
 }
