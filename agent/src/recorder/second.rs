@@ -193,7 +193,7 @@ pub(crate) struct Reports {
     size: usize,
 }
 
-/// Of more than an hour nothing is told.
+/// In µs; none for more than an hour, which the field does not hold.
 fn short_micros(time: Duration) -> Option<u32> {
     u32::try_from(micros(time)).ok()
 }

@@ -52,7 +52,7 @@ pub(crate) fn permille(used: Duration, from: Instant, to: Instant) -> Option<u32
     (wall >= LEAST_TIME).then(|| (used.as_secs_f64() * 1_000.0 / wall.as_secs_f64()).round() as u32)
 }
 
-/// A small file of the system's; none where there is no such file.
+/// The text of a small file of the system; none where the file is missing.
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }

@@ -84,7 +84,7 @@ impl LoadProfile {
             let before = number
                 .checked_sub(1)
                 .map_or(0.0, |_| load_at(at.just_before()));
-            // A step to what is there already is not a ramp.
+            // A step to the same number is not a ramp.
             let from = if before == *target { at } else { reached };
             let from_us = from.as_micros();
             if from_us >= until_us {

@@ -1,5 +1,5 @@
 //! How the processes that generate the load fared, second by second: measured where it happens and handed over with the results,
-//! so that what is said of the target can be told from what is said of the generator.
+//! so that what describes the target can be distinguished from what describes the generator.
 
 use std::fmt;
 

@@ -61,7 +61,7 @@ impl Registry {
     /// The same list as another agent's if there is one, so that it is kept once.
     ///
     /// # Errors
-    /// There is no room for it.
+    /// It does not fit beside the others.
     pub(super) fn shared_list(
         &mut self,
         newcomer: &Newcomer<'_>,

@@ -1,4 +1,4 @@
-//! What the agents of one token may take of what all agents share, so that nobody's agents keep the others out.
+//! What the agents of one token may take of what all agents share, so that no one token's agents keep out those of others.
 //!
 //! A quarter of it is a token's in any case. It may have more as long as no more than half of it is taken in all: a fleet
 //! that is alone may be large, and others still find room. Agents with the coordinator's own token, or where none is needed, are

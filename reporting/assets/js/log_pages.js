@@ -24,7 +24,7 @@ export class LogPages {
   #generation = 0;
   #isBusy = false;
 
-  /** `ask(query)`: gives {lines, total, more, after} of the server, or throws. `view`: is told what is added and taken away. */
+  /** `ask(query)`: gives {lines, total, more, after} of the server, or throws. `view`: called with what is added and taken away. */
   constructor(ask, view) {
     this.ask = ask;
     this.view = view;

@@ -27,7 +27,7 @@ pub struct Scope {
     /// Only what the agent of this name measured.
     pub agent: Option<String>,
     /// Only requests that ended so, and of errors those of failed requests and tasks. Requests that an earlier version
-    /// counted together with others of which they cannot be told apart are not in it.
+    /// counted together with others from which they cannot be distinguished are not in it.
     pub outcome: Option<Outcome>,
     /// Without the seconds in which the load generator was saturated: a worker of the agent, or any.
     pub without_saturated: bool,

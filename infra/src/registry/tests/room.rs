@@ -103,7 +103,7 @@ fn one_tokens_agents_leave_room_for_others() {
     registry.left(&id("greedy7"));
     assert!(join(&mut registry, &more, "greedy").is_ok());
     assert!(registry.agent(&id("greedy7")).is_none() && registry.agent(&id("other7")).is_some());
-    // With the coordinator's own token there is no share.
+    // The coordinator's own token has no share.
     for number in 0..MAX_AGENTS / 4 {
         registry.join(&numbered("own")(number), at(0)).unwrap();
     }

@@ -10,7 +10,7 @@ use crate::measure::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position
 /// Most values that are kept as a list.
 const MAX_FEW: usize = 256;
 
-/// Counts by value, of values that are told apart as in a histogram.
+/// Counts by value, of values that are distinguished as in a histogram.
 #[derive(Debug, Clone)]
 pub(super) enum ValueCounts {
     /// The position of each, in any order.

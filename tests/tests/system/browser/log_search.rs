@@ -64,7 +64,7 @@ async fn a_log_is_searched_filtered_and_followed() {
     )
     .await;
 
-    // Whoever scrolls up stays there, and is told what comes.
+    // Whoever scrolls up stays there, and sees how many lines are new.
     let up = "const at = document.querySelector('[data-role=\"console-scroll\"]');
         at.style.height = '60px'; at.scrollTop = 0; at.dispatchEvent(new Event('scroll'));";
     eval(&browser, up, vec![]).await;
