@@ -24,9 +24,9 @@ pub use load_test::{
     LoadTestError, LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES, MAX_DATA_BYTES,
     MAX_DATA_FILE_BYTES, MAX_DATA_FILES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES,
     MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError, NoHost, OnLostAgent, OptionDeclarationError,
-    Overlaid, Secret, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage, TestDefaults,
-    TestDraft, WaitTime, WorkerCount, WorkerCountError, check_data_files, check_labels, field,
-    is_same_machine, keys_of_files, target_of, toml_errors,
+    Overlaid, Secret, SecretMask, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage,
+    TestDefaults, TestDraft, WaitTime, WorkerCount, WorkerCountError, check_data_files,
+    check_labels, field, is_same_machine, keys_of_files, target_of, toml_errors,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, Phases, ProfileError, ProfileStep,

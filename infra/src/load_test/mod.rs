@@ -16,6 +16,7 @@ mod on_lost_agent;
 mod scenario_fit;
 mod scenario_info;
 mod scenario_option;
+mod secret_mask;
 mod secrets;
 mod shipped_build;
 mod warnings;
@@ -55,6 +56,7 @@ pub(crate) use on_lost_agent::OnLostAgentError;
 pub use scenario_fit::MisfitError;
 pub use scenario_info::{ScenarioInfo, UserTypeInfo};
 pub use scenario_option::{OptionDeclarationError, OptionInfo, OptionKind};
+pub use secret_mask::SecretMask;
 use secrets::LEFT_OUT;
 pub use shipped_build::{
     BuildManifest, MAX_BUILD_BYTES, ShippedBuild, ShippedScenario, SourceCommit, is_same_machine,

@@ -95,7 +95,8 @@ impl LoadTest {
     }
 }
 
-fn is_secret_header(name: &str) -> bool {
+/// Whether values of headers of this name carry credentials.
+pub(super) fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let mut before = "";
     name.split(['-', '_', '.']).any(|word| {
