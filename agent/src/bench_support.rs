@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use greylag_infra::SecretMask;
 use greylag_scenarios::{Recorder, RequestSample};
 
 use crate::bounded_names::KnownNames;
@@ -16,7 +17,7 @@ pub struct WorkerRecorder {
 impl WorkerRecorder {
     /// That of a run which begins now.
     pub fn begin() -> Self {
-        let recorder = RunRecorder::new();
+        let recorder = RunRecorder::new(Some(SecretMask::default()));
         recorder.begin(Instant::now());
         Self {
             recorder,

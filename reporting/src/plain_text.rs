@@ -39,6 +39,12 @@ pub fn plain_text(text: &str) -> String {
     plain
 }
 
+/// The same of a text of several lines, which stay lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(plain_text).collect();
+    lines.join("\n")
+}
+
 #[derive(Clone, Copy)]
 enum State {
     Text,
@@ -83,6 +89,11 @@ mod tests {
         for (text, plain) in cases {
             assert_eq!(plain_text(text), plain, "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(plain_lines("a\u{1b}[31m\r\n\tb\n"), "a\n b\n");
     }
 
     proptest! {

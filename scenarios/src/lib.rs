@@ -44,7 +44,9 @@ pub use load_shape::{
 pub use options::{CustomOption, CustomOptionKind, OptionError, Options};
 /// For random choices of users: `greylag::rand::random_range(1..=50)`.
 pub use rand;
-pub use recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};
+pub use recorder::{
+    Arrival, FailedRequest, FailedResponse, GeneratorLimit, Recorder, RequestSample,
+};
 pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{
     MAX_SET_UP_BYTES, Run, RunSettings, SET_UP_TIME, SetUpDataError, SetUpError, UserInfo,

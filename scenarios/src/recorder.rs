@@ -1,6 +1,10 @@
 //! Where timings go: the sample of one request, and the trait it is handed to.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, Instant};
+
+use http::HeaderMap;
 
 /// One timed request.
 ///
@@ -33,6 +37,29 @@ pub struct RequestSample<'a> {
     pub first_byte_only: bool,
     /// Whose request it was: the user's number over the whole run.
     pub user: Option<u64>,
+    /// What is known of a failed request beside this; `None` for a success.
+    pub failed: Option<FailedRequest<'a>>,
+}
+
+/// A request that failed, while it is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedRequest<'a> {
+    /// The address that was asked for, before any redirect; `None` for what is not HTTP.
+    pub url: Option<&'a str>,
+    /// What came back; `None` without a response, and for requests of goose's own client.
+    pub response: Option<&'a dyn FailedResponse>,
+}
+
+/// The response of a request that failed. Nothing is read or copied unless it is asked for, because requests may fail as
+/// often as they succeed.
+pub trait FailedResponse: fmt::Debug {
+    /// The headers.
+    fn headers(&self) -> &HeaderMap;
+    /// The start of the decoded body as text, at most about so many bytes of it; `None` where the body was not kept, or is
+    /// left to be read.
+    fn body_start(&self, bytes: usize) -> Option<Cow<'_, str>>;
+    /// Length of the decoded body in bytes; of one that is left to be read what the head says, 0 if nothing.
+    fn body_bytes(&self) -> u64;
 }
 
 /// What became of an iteration that an arrival rate asked for.

@@ -114,7 +114,7 @@ fn parse_line(line: &str) -> LoggedRequest {
 
 impl Nginx {
     /// Starts nginx on a free port of 127.0.0.1. It answers
-    /// - `/not-allowed` with 405, `/missing` with 404,
+    /// - `/not-allowed` with 405, `/missing` with 404, `/telling` with 500 and the credentials that it was sent,
     /// - `/slow` with a body that takes about a second,
     /// - everything else with 200 and a small body.
     ///
@@ -286,6 +286,11 @@ fn target(port: u16) -> String {
         location / {{ return 200 "{body}\n"; }}
         location = /missing {{ return 404 "nothing here\n"; }}
         location = /not-allowed {{ return 405 "not that way\n"; }}
+        location = /telling {{
+            default_type application/json;
+            add_header Set-Cookie "id=$http_cookie" always;
+            return 500 '{{"error":"no","token":"$http_cookie","said":"$http_authorization"}}';
+        }}
         location = /slow {{ limit_rate {SLOW_BYTES_PER_SECOND}; }}
     }}"#
     )

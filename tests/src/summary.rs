@@ -295,6 +295,7 @@ pub struct ErrorCount {
     pub error_share: f64,
     pub agent_count: u64,
     pub agents: Vec<String>,
+    pub samples: u64,
     pub first_second: Option<u32>,
     pub last_second: Option<u32>,
     pub first_seen: Option<String>,

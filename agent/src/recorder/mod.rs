@@ -5,6 +5,7 @@
 //! nanoseconds: a second (or the part of it that has passed) is taken out by moving a pointer, encoded outside the lock,
 //! and its memory is reused for a later second.
 
+mod error_samples;
 mod second;
 
 use std::collections::VecDeque;
@@ -12,11 +13,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_NAME_BYTES, cut};
-use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind};
+use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, SecretMask};
 use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
 use tokio::sync::Notify;
 
 use crate::bounded_names::{BoundedNames, KnownNames, Overflowed, TASK_METHOD};
+pub(crate) use error_samples::KeptSample;
+use error_samples::{ErrorSamples, sample_of};
 pub(crate) use second::{Reports, Second};
 
 /// At most this many seconds wait to be taken out; when the agent does not take reports for longer, the two earliest
@@ -31,6 +34,8 @@ pub(crate) struct RunRecorder {
     run_zero: OnceLock<Instant>,
     state: Mutex<State>,
     stop_test: StopTest,
+    /// What hides secrets in samples of errors; none are kept without it.
+    mask: Option<SecretMask>,
 }
 
 /// Whether and why the scenario asked to stop the whole test: the first reason stays.
@@ -46,6 +51,7 @@ struct State {
     seconds: Seconds,
     /// Without the worker's number, which the agent adds.
     notices: GeneratorNotices,
+    error_samples: ErrorSamples,
     last_user_ended: Duration,
 }
 
@@ -64,12 +70,15 @@ pub(crate) struct Taken {
     pub(crate) overflowed: Overflowed,
     /// What the generator ran short of since this was last asked, without the number of the worker.
     pub(crate) notices: Vec<GeneratorNotice>,
+    /// Failed requests that were kept.
+    pub(crate) error_samples: Vec<KeptSample>,
 }
 
 impl RunRecorder {
-    /// A recorder of a run that has not begun.
-    pub(crate) fn new() -> Self {
+    /// A recorder of a run that has not begun. It keeps samples of errors if it has what hides secrets in them.
+    pub(crate) fn new(mask: Option<SecretMask>) -> Self {
         Self {
+            mask,
             run_zero: OnceLock::new(),
             state: Mutex::default(),
             stop_test: StopTest::default(),
@@ -167,6 +176,7 @@ impl State {
             seconds,
             overflowed: self.names.overflowed(),
             notices: self.notices.take(),
+            error_samples: self.error_samples.take(),
         }
     }
 }
@@ -218,14 +228,33 @@ impl Recorder for RunRecorder {
             .unwrap_or(sample.started_at);
         let at = self.run_time_of(ended);
         let mut state = self.lock();
-        let State { names, seconds, .. } = &mut *state;
+        let State {
+            names,
+            seconds,
+            error_samples,
+            ..
+        } = &mut *state;
         let endpoint = names.endpoint(sample.method, sample.name);
         let second = seconds.at(whole_seconds(at));
-        match sample.error {
-            None => second.request(endpoint, at, sample, None),
-            Some(error) => names.error(endpoint, error, |error, number| {
-                second.request(endpoint, at, sample, Some((error, number)));
-            }),
+        let Some(error) = sample.error else {
+            return second.request(endpoint, at, sample, None);
+        };
+        let error = names.error(endpoint, error, |error, number| {
+            second.request(endpoint, at, sample, Some((error, number)));
+            number
+        });
+        let (Some(mask), Some(failed)) = (&self.mask, &sample.failed) else {
+            return;
+        };
+        if error_samples.chooses(error) {
+            // Reading and hiding takes longer than the lock may be held.
+            drop(state);
+            let data = sample_of(sample, failed, at, mask);
+            self.lock().error_samples.keep(KeptSample {
+                endpoint,
+                error,
+                data,
+            });
         }
     }
 

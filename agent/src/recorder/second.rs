@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::micros;
-use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
+use greylag_infra::protocol::{ErrorSampleData, SampleData, SampleDetails, SampleKind, UserChange};
 use greylag_reporting::{Interval, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
+use super::KeptSample;
 use crate::bounded_names::KnownNames;
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes};
 
@@ -223,6 +224,19 @@ impl Reports {
             self.open.sample_errors.push(text.as_ref().to_owned());
             self.open.sample_errors.len() as u32 - 1
         })
+    }
+
+    /// Adds a failed request that was kept.
+    pub(crate) fn add_error_sample(&mut self, sample: KeptSample, names: &KnownNames) {
+        let endpoint = self.position_of(sample.endpoint, names);
+        let error = self.position_of_error(sample.error, names);
+        self.size += sample.data.text_bytes();
+        self.open().error_samples.push(ErrorSampleData {
+            endpoint,
+            error,
+            ..sample.data
+        });
+        self.close_if_full();
     }
 
     fn close_if_full(&mut self) {

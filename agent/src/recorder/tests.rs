@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::protocol::{MAX_ENDPOINTS, MAX_ERRORS, OTHER, SampleDetails, UserChange};
+use greylag_infra::LoadTest;
+use greylag_infra::protocol::{
+    ErrorSampleData, MAX_ENDPOINTS, MAX_ERRORS, OTHER, SampleDetails, UserChange,
+};
 use greylag_reporting::{Interval, Measure, Outcomes};
+use greylag_scenarios::{FailedRequest, FailedResponse};
+use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -155,6 +160,7 @@ fn request<'a>(
         from_intended_start: None,
         first_byte_only: false,
         user: Some(7),
+        failed: None,
     }
 }
 
@@ -164,7 +170,7 @@ fn run_zero() -> Instant {
 }
 
 fn begun(run_zero: Instant) -> RunRecorder {
-    let recorder = RunRecorder::new();
+    let recorder = RunRecorder::new(None);
     recorder.begin(run_zero);
     recorder
 }
@@ -433,4 +439,95 @@ fn a_sample_has_the_details_of_its_request_and_its_error() {
         };
         assert_eq!(details[at as usize], expected);
     }
+}
+
+/// A response that says too much.
+#[derive(Debug)]
+struct Telling(HeaderMap);
+
+impl Telling {
+    fn new() -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("set-cookie", "id=geheim".parse().unwrap());
+        headers.insert("x-request-id", "7".parse().unwrap());
+        Self(headers)
+    }
+}
+
+impl FailedResponse for Telling {
+    fn headers(&self) -> &HeaderMap {
+        &self.0
+    }
+    fn body_start(&self, bytes: usize) -> Option<std::borrow::Cow<'_, str>> {
+        let body = format!(
+            "{{\"token\":\"geheim\",\"said\":\"opt-geheim\"}}{}",
+            "x".repeat(bytes)
+        );
+        Some(body.into())
+    }
+    fn body_bytes(&self) -> u64 {
+        1_000_000
+    }
+}
+
+/// Samples of errors that a recorder kept of `count` failed requests.
+fn error_samples(mask: Option<SecretMask>, count: u32) -> Vec<ErrorSampleData> {
+    let run_zero = run_zero();
+    let recorder = RunRecorder::new(mask);
+    recorder.begin(run_zero);
+    let response = Telling::new();
+    for number in 0..count {
+        recorder.request(&RequestSample {
+            status: Some(500),
+            failed: Some(FailedRequest {
+                url: Some("http://a/b?key=geheim"),
+                response: Some(&response),
+            }),
+            ..request(run_zero, "/", number, 0, Some("oh"))
+        });
+        // A success is never kept.
+        recorder.request(&request(run_zero, "/", number, 0, None));
+    }
+    let mut names = KnownNames::default();
+    let taken = recorder.take(None, &mut names);
+    let mut reports = Reports::default();
+    for sample in taken.error_samples {
+        reports.add_error_sample(sample, &names);
+    }
+    let mut samples = Vec::new();
+    for report in reports.finish() {
+        for sample in report.error_samples {
+            assert_eq!(report.sample_errors[sample.error as usize], "oh");
+            assert_eq!(report.endpoints[sample.endpoint as usize].name, "/");
+            samples.push(sample);
+        }
+    }
+    samples
+}
+
+#[test]
+fn samples_of_an_error_are_spread_over_its_occurrences_and_have_no_secrets() {
+    let mask = SecretMask::new(&LoadTest::default(), ["opt-geheim".to_owned()]);
+    let samples = error_samples(Some(mask), 5_000);
+    let at_ms: Vec<u64> = samples.iter().map(|sample| sample.at_us / 1_000).collect();
+    assert_eq!(at_ms, [0, 9, 99], "the first, tenth and hundredth");
+    let sample = &samples[0];
+    assert_eq!(sample.url.as_deref(), Some("http://a/b?key=(hidden)"));
+    assert_eq!((sample.status, sample.body_bytes), (Some(500), 1_000_000));
+    let headers = [("set-cookie", "(hidden)"), ("x-request-id", "7")];
+    assert_eq!(
+        sample.headers,
+        headers.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    let body = sample.body.as_deref().unwrap();
+    assert!(
+        body.starts_with("{\"token\":\"(hidden)\",\"said\":\"(hidden)\"}xxx"),
+        "{body}"
+    );
+    assert!(body.len() <= 2_048, "{}", body.len());
+}
+
+#[test]
+fn without_a_mask_no_sample_of_an_error_is_kept() {
+    assert_eq!(error_samples(None, 100), []);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use greylag_infra::{
     ClientSettings, DeclaredRequest, DeclaredScenario, LoadTest, LoadTestError, LoadTestErrors,
-    MAX_DURATION, MisfitError, OptionDeclarationError, UserTypeWeight, WaitTime,
+    MAX_DURATION, MisfitError, OptionDeclarationError, SecretMask, UserTypeWeight, WaitTime,
 };
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::{ClientKind, Headers};
@@ -90,6 +90,19 @@ fn check_choice(test: &LoadTest, whole: &Scenario) -> Result<(), ChoiceError> {
         return Err(MisfitError::NoUsers(whole.name.clone()).into());
     }
     Ok(test.check_choice(&info)?)
+}
+
+/// What hides the secrets of a test in samples of errors; none where it wants none.
+pub(crate) fn error_sample_mask(test: &LoadTest, compiled_in: &[Scenario]) -> Option<SecretMask> {
+    let mut named = compiled_in.iter();
+    let named = named.find(|scenario| scenario.name == test.scenario);
+    let options = named.filter(|_| test.declared.is_none());
+    let secret = options.into_iter().flat_map(|scenario| &scenario.options);
+    let values = secret.filter(|option| option.secret).map(|option| {
+        let given = test.options.get(&option.name);
+        given.unwrap_or(&option.default).clone()
+    });
+    (!test.no_error_samples).then(|| SecretMask::new(test, values))
 }
 
 fn whole_scenario_of(test: &LoadTest, compiled_in: &[Scenario]) -> Result<Scenario, ChoiceError> {

@@ -10,7 +10,8 @@ mod info;
 mod load_shape;
 
 pub(crate) use choice::{
-    Choice, ChoiceError, choose, scenario_of, settings_of, shape_ceiling, unknown_scenario,
+    Choice, ChoiceError, choose, error_sample_mask, scenario_of, settings_of, shape_ceiling,
+    unknown_scenario,
 };
 #[cfg(feature = "coordinator")]
 pub(crate) use info::whole_scenario_info;

@@ -6,7 +6,7 @@
 mod socket;
 
 use bytes::Bytes;
-use greylag_infra::protocol::{Endpoint, IntervalData, SampleData, UserChange};
+use greylag_infra::protocol::{Endpoint, ErrorSampleData, IntervalData, SampleData, UserChange};
 use greylag_infra::{
     GeneratorNotice, LoadProfile, LoadTest, ProcessHealth, RunTime, SetUpData, WallTime,
     WorkerFailure,
@@ -93,13 +93,14 @@ pub(crate) enum FromWorker {
 /// Results of one worker. Everything is added to earlier reports.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// What `intervals` and `samples` refer to by position.
+    /// What `intervals`, `samples` and `error_samples` refer to by position.
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) intervals: Vec<IntervalData>,
     pub(crate) user_changes: Vec<UserChange>,
     pub(crate) samples: Vec<SampleData>,
-    /// Texts of errors that `samples` refer to by position.
+    /// Texts of errors that `samples` and `error_samples` refer to by position.
     pub(crate) sample_errors: Vec<String>,
+    pub(crate) error_samples: Vec<ErrorSampleData>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
     /// How the worker fared, without its number, which the agent adds.
@@ -120,6 +121,7 @@ impl Report {
         self.intervals.is_empty()
             && self.user_changes.is_empty()
             && self.samples.is_empty()
+            && self.error_samples.is_empty()
             && self.notices.is_empty()
             && self.health.is_empty()
     }
@@ -271,6 +273,11 @@ mod tests {
             user_changes: vec![UserChange::default()],
             samples: vec![sample],
             sample_errors: vec!["e".into()],
+            error_samples: vec![ErrorSampleData {
+                headers: vec![("h".into(), "v".into())],
+                body: Some("b".into()),
+                ..ErrorSampleData::default()
+            }],
             notices: vec![GeneratorNotice::default()],
             health: vec![ProcessHealth {
                 late: Some(TimerLateness::default()),
@@ -325,6 +332,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "7a7f6093"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "60c1e4b1"));
     }
 }

@@ -70,6 +70,9 @@ pub struct LoadTest {
     /// What the run was labelled with when it was started, each `key=value` or a word.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// Whether no samples of errors are kept.
+    #[serde(default)]
+    pub no_error_samples: bool,
     /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Box<ShippedBuild>>,

@@ -1,6 +1,7 @@
 //! The wire between agents and the coordinator. What to do when it changes is said in `messages.rs`.
 
 mod counted;
+mod error_sample;
 mod failure_reason;
 mod frames;
 mod generator_notice;
@@ -17,6 +18,11 @@ pub use crate::base::{
 };
 pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 pub use counted::Counted;
+pub use error_sample::{
+    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_ERROR,
+    MAX_ERROR_SAMPLES_OF_RUN, MAX_SAMPLE_BODY_BYTES, MAX_SAMPLE_HEADER_BYTES,
+    MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES,
+};
 pub use failure_reason::{FailureReason, WorkerFailure};
 pub use frames::{
     FrameError, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_MESSAGE_BYTES, decode, encode, is_snapshot,

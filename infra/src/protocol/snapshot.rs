@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{FailureReason, GeneratorNotice, ProcessHealth, SampleDetails};
+use super::{
+    ErrorSampleData, FailureReason, GeneratorNotice, MAX_ERROR_SAMPLES_OF_RUN, ProcessHealth,
+    SampleDetails,
+};
 use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, RunTime, WallTime, bounded_list};
 
 /// Most elements of each of a snapshot's lists but its intervals.
@@ -19,7 +22,7 @@ pub struct Snapshot {
     pub run_id: RunId,
     /// Number of the snapshot, from 1 without gaps.
     pub seq: u64,
-    /// Endpoints that `intervals` and `samples` refer to by position.
+    /// Endpoints that `intervals`, `samples` and `error_samples` refer to by position.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub endpoints: Vec<Endpoint>,
     /// Requests by second and endpoint.
@@ -31,12 +34,18 @@ pub struct Snapshot {
     /// Single requests for the scatter plot.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub samples: Vec<SampleData>,
-    /// Texts of errors that `samples` refer to by position.
+    /// Texts of errors that `samples` and `error_samples` refer to by position.
     #[serde(
         deserialize_with = "bounded_list::<_, _, { MAX_ERRORS + 1 }>",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub sample_errors: Vec<String>,
+    /// Failed requests with what came back.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, MAX_ERROR_SAMPLES_OF_RUN>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub error_samples: Vec<ErrorSampleData>,
     /// Console log lines, in order.
     #[serde(deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>")]
     pub log: Vec<LogLine>,

@@ -1,6 +1,7 @@
 // The table of errors, most frequent first; a search of the console shows only those that it finds.
 
 import { h, part, setAttribute, setText } from "./dom.js";
+import { ErrorSamples } from "./error_samples.js";
 import { count, duration, percent } from "./format.js";
 
 /** Agents that fit into a column; error_spread.rs names as many. */
@@ -8,6 +9,13 @@ const FIRST_AGENTS = 2;
 
 let needle = "";
 let shown = [];
+const samples = new ErrorSamples(() => shown.forEach(showOpened));
+part("errors").querySelector("tbody").addEventListener("click", ({ target }) => {
+  const button = target.closest("button.error-open");
+  if (!button) return;
+  const row = button.closest("tr");
+  samples.toggle(shown[row.sectionRowIndex], button);
+});
 
 export function showErrors(errors) {
   shown = errors;
@@ -49,8 +57,13 @@ function showRow(row, error) {
   setAttribute(name, "title", error.name);
   setAttribute(text, "title", error.error);
   const whole = error.place ? `${error.error} ${error.place}` : error.error;
-  if (text.textContent !== whole)
-    text.replaceChildren(error.error, ...(error.place ? [" ", h("span", { class: "place" }, error.place)] : []));
+  const hasButton = text.firstElementChild?.classList.contains("error-open") ?? false;
+  if (text.textContent !== whole || hasButton !== error.samples > 0) {
+    const parts = [error.error, ...(error.place ? [" ", h("span", { class: "place" }, error.place)] : [])];
+    const open = () => h("button", { type: "button", class: "error-open", "aria-controls": "error-samples" }, ...parts);
+    text.replaceChildren(...(error.samples > 0 ? [open()] : parts));
+  }
+  showOpened(error, row.sectionRowIndex);
   for (const [cell, value, words] of [
     [occurrences, error.occurrences, count(error.occurrences)],
     [first, error.first_s, duration(error.first_s)],
@@ -62,6 +75,13 @@ function showRow(row, error) {
   }
   setAttribute(share, "title", `${percent(error.error_share)} of all errors`);
   showAgents(agents, error);
+}
+
+/** Says at an error whether its samples are shown. */
+function showOpened(error, index) {
+  const row = part("errors").querySelector("tbody").rows[index];
+  const button = row?.querySelector("button.error-open");
+  if (button) setAttribute(button, "aria-expanded", samples.isOf(error));
 }
 
 function showAgents(cell, { agents, agent_count: all }) {

@@ -1,8 +1,8 @@
 //! What is checked of a snapshot before the database is asked.
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorCount, LogLine, MAX_ERROR_BYTES, MAX_NAME_BYTES, SampleData, Snapshot,
-    UserChange, WorkerState, cut,
+    AgentEnd, Endpoint, ErrorCount, ErrorSampleData, LogLine, MAX_ERROR_BYTES, MAX_NAME_BYTES,
+    SampleData, Snapshot, UserChange, WorkerState, cut,
 };
 use greylag_infra::{GeneratorNotice, LostWorker, ProcessHealth, WallTime};
 
@@ -18,6 +18,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) user_changes: Vec<UserChange>,
     pub(super) samples: Vec<SampleData>,
     pub(super) sample_errors: Vec<String>,
+    pub(super) error_samples: Vec<ErrorSampleData>,
     pub(super) log: Vec<LogLine>,
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
@@ -69,6 +70,13 @@ impl CheckedSnapshot {
                 ))
             })
         };
+        let errors = snapshot.sample_errors.len();
+        let known_error = |error: u32| match (error as usize) < errors {
+            true => Ok(()),
+            false => Err(StoreError::InvalidSnapshot(format!(
+                "a sample refers to error {error} but there are {errors}"
+            ))),
+        };
         let mut bytes = 0;
         let intervals = snapshot
             .intervals
@@ -103,14 +111,14 @@ impl CheckedSnapshot {
         for sample in &snapshot.samples {
             known(sample.endpoint)?;
             check_number("a response time of a sample", sample.response_us)?;
-            if let Some(error) = sample.details.error
-                && error as usize >= snapshot.sample_errors.len()
-            {
-                return Err(StoreError::InvalidSnapshot(format!(
-                    "a sample refers to error {error} but there are {}",
-                    snapshot.sample_errors.len()
-                )));
+            if let Some(error) = sample.details.error {
+                known_error(error)?;
             }
+        }
+        for sample in &snapshot.error_samples {
+            known(sample.endpoint)?;
+            known_error(sample.error)?;
+            check_number("the length of a response", sample.body_bytes)?;
         }
         for change in &snapshot.user_changes {
             check_change(change)?;
@@ -156,6 +164,11 @@ impl CheckedSnapshot {
                 .iter()
                 .map(|text| cut(text, MAX_ERROR_BYTES).into_owned())
                 .collect(),
+            error_samples: snapshot
+                .error_samples
+                .into_iter()
+                .map(ErrorSampleData::bounded)
+                .collect(),
             log,
             log_lines_dropped: snapshot.log_lines_dropped,
             workers: snapshot.workers,
@@ -181,6 +194,11 @@ impl CheckedSnapshot {
             + of_list(&self.user_changes, |_| 0)
             + of_list(&self.samples, |_| 0)
             + of_list(&self.sample_errors, of_text)
+            + of_list(&self.error_samples, |sample| {
+                let of_header = |(name, value): &(String, String)| of_text(name) + of_text(value);
+                let texts = [&sample.url, &sample.body].into_iter().flatten();
+                of_list(&sample.headers, of_header) + texts.map(of_text).sum::<usize>()
+            })
             + of_list(&self.log, |line| {
                 of_text(&line.source) + of_text(&line.text)
             })
@@ -200,7 +218,9 @@ impl CheckedSnapshot {
             .chain(
                 self.samples
                     .iter()
-                    .map(|sample| u32::try_from(sample.at_us / 1_000_000).unwrap_or(u32::MAX)),
+                    .map(|sample| sample.at_us)
+                    .chain(self.error_samples.iter().map(|sample| sample.at_us))
+                    .map(|at_us| u32::try_from(at_us / 1_000_000).unwrap_or(u32::MAX)),
             )
     }
 }
@@ -407,6 +427,19 @@ mod tests {
                 "samples",
                 Snapshot {
                     samples: many(sample),
+                    ..one()
+                },
+            ),
+            (
+                "error samples",
+                Snapshot {
+                    sample_errors: vec![text(0)],
+                    error_samples: many(|number| ErrorSampleData {
+                        url: Some(text(number)),
+                        headers: vec![(text(1), text(2)), (text(3), text(4))],
+                        body: Some(text(number)),
+                        ..ErrorSampleData::default()
+                    }),
                     ..one()
                 },
             ),

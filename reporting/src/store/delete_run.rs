@@ -21,12 +21,13 @@ const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
 /// them is deleted several times as fast as the same rows one by one.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 18] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
     ("workers", "worker"),
     ("endpoints", "endpoint"),
     ("error_texts", "error"),
+    ("error_samples", "error, sample"),
     ("rolled", "level"),
     ("intervals", "level, bucket, endpoint, agent"),
     ("errors", "level, bucket, error, agent"),

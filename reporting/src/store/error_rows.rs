@@ -28,6 +28,8 @@ pub(crate) struct ErrorHistory {
     pub(crate) last: u32,
     /// Names of the agents on which it occurred.
     pub(crate) agents: BTreeSet<String>,
+    /// How many samples of it are kept, over the whole run.
+    pub(crate) samples: u64,
 }
 
 /// How often an error occurred in a second, and on which agents.
@@ -357,7 +359,7 @@ fn by_number(
 ) -> StoreResult<BTreeMap<i64, ErrorHistory>> {
     let names = endpoints(connection, scope.run)?;
     let mut statement = connection.prepare_cached(
-        "SELECT error, endpoint, text, first_second, last_second FROM error_texts WHERE run = ?1",
+        "SELECT error, endpoint, text, first_second, last_second, samples FROM error_texts WHERE run = ?1",
     )?;
     let mut rows = statement.query([scope.run])?;
     let mut errors = BTreeMap::new();
@@ -378,6 +380,7 @@ fn by_number(
                 first: small_from_sql(first),
                 last: small_from_sql(last),
                 agents: BTreeSet::new(),
+                samples: from_sql(row.get(5)?),
             };
             errors.insert(row.get(0)?, error);
         }

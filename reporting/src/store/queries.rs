@@ -9,11 +9,12 @@ use super::agent_rows::Grain;
 use super::current_rps::{self, CurrentRps};
 use super::error::StoreError;
 use super::error_rows::{self, ErrorHistory};
+use super::error_sample_rows;
 use super::health_rows::{self, GeneratorHealth, HealthPoint};
 use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
 use super::log_search::{self, LogFilter, LogPage, LogRange};
-use super::rows::{SampleRow, WorkerRow};
+use super::rows::{ErrorSampleRow, SampleRow, WorkerRow};
 use super::sample_rows::{self, Samples};
 use super::scope::{RowScope, Scope};
 use super::series::{self, Series, SeriesPart};
@@ -320,6 +321,25 @@ impl Store {
         let (id, scope) = (run_id.to_owned(), scope.clone());
         let query =
             move |connection: &rusqlite::Transaction<'_>| error_rows::read(connection, &id, &scope);
+        self.inner.readers.run(query).await
+    }
+
+    /// The samples of a scope's errors, or of those with this text (as it is kept or shown): at most `limit`, and how many
+    /// there are.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn error_samples(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        text: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<ErrorSampleRow>, u64), StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            error_sample_rows::read(connection, &id, &scope, text.as_deref(), limit)
+        };
         self.inner.readers.run(query).await
     }
 

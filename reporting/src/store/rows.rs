@@ -2,7 +2,7 @@
 //!
 //! `_us` are µs since 1970 on the coordinator's clock, `_s` seconds of run time, `_ms` milliseconds.
 
-use greylag_infra::protocol::SampleKind;
+use greylag_infra::protocol::{ErrorSampleData, SampleKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,6 +51,21 @@ pub struct SampleRow {
     pub user: Option<u32>,
     /// Why it was kept.
     pub kind: SampleKind,
+}
+
+/// A failed request with what came back, fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ErrorSampleRow {
+    /// Method of the endpoint.
+    pub(crate) method: String,
+    /// And its name.
+    pub(crate) name: String,
+    /// Text of the error.
+    pub(crate) error: String,
+    /// Name of the agent.
+    pub(crate) agent: Option<String>,
+    /// All else; its positions are not used.
+    pub(crate) data: ErrorSampleData,
 }
 
 /// One dot of the scatter plot.

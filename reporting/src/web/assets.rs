@@ -71,6 +71,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/endpoint_colours.js",
         "js/endpoint_columns.js",
         "js/endpoints.js",
+        "js/error_samples.js",
         "js/errors.js",
         "js/field_errors.js",
         "js/format.js",

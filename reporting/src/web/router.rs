@@ -85,6 +85,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/marks/{number}", delete(api::delete_mark))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
         .route("/api/v1/runs/{id}/samples", get(api::samples))
+        .route("/api/v1/runs/{id}/errors/samples", get(api::error_samples))
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))
         .route("/api/v1/runs/{id}/workers", get(api::workers))
         .route("/api/v1/runs/{id}/progress", get(api::progress))

@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod compare;
 mod csv;
+mod error_samples;
 mod errors;
 mod events;
 mod fake_agent;

@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 20] = [
+const RESULTS: [&str; 21] = [
     "/",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
@@ -66,6 +66,7 @@ const RESULTS: [&str; 20] = [
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",
     "/api/v1/runs/abcdefabcdef/samples",
+    "/api/v1/runs/abcdefabcdef/errors/samples",
     "/api/v1/runs/abcdefabcdef/charts/percentiles",
     "/api/v1/runs/abcdefabcdef/distribution",
     "/api/v1/runs/abcdefabcdef/workers",

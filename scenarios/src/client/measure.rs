@@ -95,7 +95,7 @@ impl Timing {
 
 impl Drop for Timing {
     fn drop(&mut self) {
-        self.sample.record(self.error.as_deref());
+        self.sample.record(self.error.as_deref(), None);
     }
 }
 
@@ -198,7 +198,7 @@ impl Measure {
     fn end(&mut self, error: Option<&str>) {
         if let Some(mut sample) = self.sample.take() {
             sample.ended.response_time = sample.started_at.elapsed();
-            sample.record(error);
+            sample.record(error, None);
         }
     }
 }

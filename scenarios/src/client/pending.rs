@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::request::RequestContext;
 use super::target::Target;
 use crate::events::Details;
-use crate::recorder::RequestSample;
+use crate::recorder::{FailedRequest, FailedResponse, RequestSample};
 use crate::run::UserContext;
 
 /// A request under way. Dropping it undecided records a failure, so that no request the target
@@ -72,13 +72,19 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// Records the sample.
-    pub(crate) fn finish(mut self, ended: &Ended, error: Option<&str>) {
+    /// Records the sample, with the response if there is one.
+    pub(crate) fn finish(
+        mut self,
+        ended: &Ended,
+        error: Option<&str>,
+        response: Option<&dyn FailedResponse>,
+    ) {
         self.open = false;
-        self.record(ended, error);
+        self.record(ended, error, response);
     }
 
-    fn record(&self, ended: &Ended, error: Option<&str>) {
+    fn record(&self, ended: &Ended, error: Option<&str>, response: Option<&dyn FailedResponse>) {
+        let url = Some(self.target.url.as_str());
         let sample = RequestSample {
             method: self.method,
             name: self.name,
@@ -91,9 +97,10 @@ impl<'a> Pending<'a> {
             from_intended_start: self.delay.map(|delay| ended.response_time + delay),
             first_byte_only: false,
             user: Some(self.user.info.index),
+            failed: error.map(|_| FailedRequest { url, response }),
         };
         let details = Details {
-            url: Some(self.target.url.as_str()),
+            url,
             status: ended.status,
             user_context: Some(self.user_context),
             own_context: Some(self.own_context),
@@ -130,7 +137,7 @@ impl Drop for Pending<'_> {
             response_length: 0,
             status: None,
         };
-        self.record(&ended, Some(self.user.abort_text()));
+        self.record(&ended, Some(self.user.abort_text()), None);
     }
 }
 
@@ -148,8 +155,9 @@ pub(crate) struct OwnSample {
 }
 
 impl OwnSample {
-    /// Records it as it now is.
-    pub(crate) fn record(&self, error: Option<&str>) {
+    /// Records it as it now is, with the response if there is one.
+    pub(crate) fn record(&self, error: Option<&str>, response: Option<&dyn FailedResponse>) {
+        let url = self.target.as_deref().map(|target| target.url.as_str());
         let response_time = self.ended.response_time;
         let sample = RequestSample {
             method: &self.method,
@@ -163,9 +171,10 @@ impl OwnSample {
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: false,
             user: Some(self.user.info.index),
+            failed: error.map(|_| FailedRequest { url, response }),
         };
         let details = Details {
-            url: self.target.as_deref().map(|target| target.url.as_str()),
+            url,
             status: self.ended.status,
             user_context: None,
             own_context: Some(&self.context),

@@ -21,7 +21,7 @@ use ::goose::metrics::{GooseMetric, GooseRequestMetric};
 use url::Url;
 
 use crate::engine::report;
-use crate::recorder::RequestSample;
+use crate::recorder::{FailedRequest, RequestSample};
 use crate::run::UserContext;
 
 /// How long a request waits for a verdict of its transaction. A later one is reported as an error.
@@ -216,6 +216,11 @@ impl<'c> Observer<'c> {
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: !custom,
             user: Some(self.context.info.index),
+            failed: (!metric.success).then_some(FailedRequest {
+                url: (!custom).then_some(&*metric.raw.url),
+                // goose hands over what it measured, not what came back.
+                response: None,
+            }),
         });
     }
 

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::recorder::{Arrival, GeneratorLimit, Recorder, RequestSample};
+use http::HeaderMap;
+
+use crate::recorder::{Arrival, FailedRequest, GeneratorLimit, Recorder, RequestSample};
 
 /// A sample, kept.
 #[derive(Debug, Clone)]
@@ -18,6 +20,36 @@ pub(crate) struct Kept {
     pub(crate) error: Option<String>,
     pub(crate) from_intended_start: Option<Duration>,
     pub(crate) first_byte_only: bool,
+    pub(crate) failed: Option<KeptFailure>,
+}
+
+/// A failed request, kept.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptFailure {
+    pub(crate) url: Option<String>,
+    pub(crate) response: Option<KeptResponse>,
+}
+
+/// What came back for one.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptResponse {
+    pub(crate) headers: HeaderMap,
+    /// The first eight bytes.
+    pub(crate) body_start: Option<String>,
+    pub(crate) body_bytes: u64,
+}
+
+impl KeptFailure {
+    fn of(failed: FailedRequest<'_>) -> Self {
+        Self {
+            url: failed.url.map(str::to_owned),
+            response: failed.response.map(|response| KeptResponse {
+                headers: response.headers().clone(),
+                body_start: response.body_start(8).map(Into::into),
+                body_bytes: response.body_bytes(),
+            }),
+        }
+    }
 }
 
 /// Keeps everything.
@@ -115,6 +147,7 @@ impl Recorder for Memory {
             error: sample.error.map(str::to_owned),
             from_intended_start: sample.from_intended_start,
             first_byte_only: sample.first_byte_only,
+            failed: sample.failed.map(KeptFailure::of),
         });
         self.news.notify_waiters();
     }

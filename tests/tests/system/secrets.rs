@@ -5,6 +5,7 @@ use std::path::Path;
 
 use greylag_tests::wait::until_true;
 use greylag_tests::{Cluster, Nginx};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{RUN_TIMEOUT, SOON, greylag};
@@ -47,6 +48,7 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
              wait_time = \"100ms\"\n\
              [client.headers]\nAuthorization = \"Bearer {SECRET}\"\n\
              [[request]]\npath = \"/\"\n[request.headers]\nCookie = \"session={SECRET}\"\n\
+             [[request]]\npath = \"/telling\"\n[request.headers]\nCookie = \"session={SECRET}\"\n\
              [[request]]\npath = \"http://ada:{SECRET}@127.0.0.1:1/unknown\"\nname = \"unknown\"\n"
         ),
     )
@@ -83,11 +85,21 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
         format!("/api/v1/runs/{id}"),
         format!("/api/v1/runs/{id}/log"),
         format!("/api/v1/runs/{id}/summary"),
+        format!("/api/v1/runs/{id}/errors/samples"),
     ] {
         let answer = cluster.api().get(&path).await;
         assert!(answer.status.is_success(), "{path}: {answer:?}");
         assert!(!holds_secret(answer.body.as_bytes()), "{path}");
     }
+    // The target repeats what it was sent; what is kept of that says where secrets were.
+    let samples = error_samples(&cluster, &id).await;
+    let is_telling = |sample: &&Value| sample["name"] == "/telling";
+    let sample = samples.iter().find(is_telling).expect("a sample");
+    assert_eq!(sample["status"], 500, "{sample}");
+    assert_eq!(
+        sample["body"], r#"{"error":"no","token":"(hidden)","said":"(hidden)"}"#,
+        "{sample}"
+    );
     // The path of a declared request is kept with the definition; all else is gone, while the coordinator keeps running.
     let path = format!("{SECRET}@127.0.0.1:1/unknown");
     until_true("secrets are overwritten", SOON, || {
@@ -100,6 +112,34 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
             })
     })
     .await;
+
+    let without = [
+        "run",
+        "-f",
+        "test.toml",
+        "--coordinator",
+        cluster.api().url(),
+        "-t",
+        "1s",
+        "--no-error-samples",
+    ];
+    let ended = greylag()
+        .run_in(directory.path(), &without, RUN_TIMEOUT)
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let runs = cluster.api().get("/api/v1/runs").await.json();
+    let newest = runs["runs"][0]["id"].as_str().expect("an id");
+    assert_ne!(newest, id);
+    let summary = cluster.api().summary(newest).await;
+    assert!(!summary.errors.is_empty());
+    assert!(error_samples(&cluster, newest).await.is_empty());
+}
+
+/// What is kept of failed requests of a run.
+async fn error_samples(cluster: &Cluster, id: &str) -> Vec<Value> {
+    let samples = format!("/api/v1/runs/{id}/errors/samples");
+    let samples = cluster.api().get(&samples).await.json();
+    samples["samples"].as_array().expect("a list").clone()
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 //!
 //! Results are never dropped: while the coordinator is away, new ones are merged into those that are pending.
 
+mod error_samples;
 mod pending;
 mod send_budget;
 #[cfg(test)]
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, ErrorCount, IntervalData, LogLine, SampleData, SampleDetails, ToCoordinator,
-    UserChange, WorkerState, encode,
+    AgentEnd, ErrorCount, ErrorSampleData, IntervalData, LogLine, SampleData, SampleDetails,
+    ToCoordinator, UserChange, WorkerState, encode,
 };
 use greylag_infra::{
     FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, ProcessHealth, RunId, RunTime,
@@ -31,6 +32,7 @@ use greylag_reporting::{
 
 use crate::bounded_names::{BoundedNames, Overflowed};
 use crate::worker_protocol::{Report, add_change};
+use error_samples::ErrorSampleLimit;
 use pending::{Pending, merge_into, merge_neighbours};
 use send_budget::SendBudget;
 use unacknowledged::Unacknowledged;
@@ -54,6 +56,7 @@ pub(crate) struct Outbox {
     reported_overflow: Overflowed,
     /// All of this run, so that each is logged once.
     notices: GeneratorNotices,
+    error_samples: ErrorSampleLimit,
     pending: Pending,
     unacknowledged: Unacknowledged,
     last_seq: u64,
@@ -79,6 +82,7 @@ impl Outbox {
             names: BoundedNames::default(),
             reported_overflow: Overflowed::default(),
             notices: GeneratorNotices::default(),
+            error_samples: ErrorSampleLimit::default(),
             pending: Pending::default(),
             unacknowledged: Unacknowledged::default(),
             last_seq: 0,
@@ -131,6 +135,23 @@ impl Outbox {
                     },
                     ..*sample
                 });
+            }
+        }
+        for sample in &report.error_samples {
+            if let (Some(endpoint), Some(text)) = (
+                number_of(sample.endpoint),
+                report.sample_errors.get(sample.error as usize),
+            ) {
+                let error = self.names.error(endpoint, text, |_, number| number);
+                if self.error_samples.admits(error) {
+                    let sample = ErrorSampleData {
+                        endpoint,
+                        error,
+                        worker: Some(worker),
+                        ..sample.clone()
+                    };
+                    self.pending.error_samples.push_back(sample.bounded());
+                }
             }
         }
         Ok(())

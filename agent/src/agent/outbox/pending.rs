@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque, btree_map};
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, LogLine, SampleData, Snapshot, UserChange, WorkerState,
+    AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange, WorkerState,
 };
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
 use greylag_reporting::{Interval, Outcomes, thin_samples};
@@ -16,6 +16,9 @@ const SMALL_BYTES: usize = 60;
 /// The same of how one process fared in a second.
 const HEALTH_BYTES: usize = 220;
 
+/// The same of a failed request that is kept, its texts aside.
+const ERROR_SAMPLE_BYTES: usize = 120;
+
 /// Number of an endpoint, and how the requests ended: those that failed are counted apart from the others.
 pub(super) type CountedBy = (u32, Outcomes);
 
@@ -25,6 +28,8 @@ pub(super) struct Pending {
     pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
+    /// Endpoints and errors by number.
+    pub(super) error_samples: VecDeque<ErrorSampleData>,
     pub(super) log: VecDeque<LogLine>,
     pub(super) log_lines_dropped: u64,
     pub(super) workers: Vec<WorkerState>,
@@ -63,6 +68,7 @@ impl Pending {
             && !is_due(&self.user_changes, before)
             && !is_due(&self.samples, before)
             && !is_due(&self.health, before)
+            && self.error_samples.is_empty()
             && self.log.is_empty()
     }
 
@@ -143,6 +149,21 @@ impl Pending {
                 snapshot.samples.push(SampleData {
                     endpoint,
                     details,
+                    ..sample
+                });
+            }
+        }
+        while size < budget
+            && let Some(sample) = self.error_samples.pop_front()
+        {
+            size += sample.text_bytes() + sample.headers.len() * SMALL_BYTES + ERROR_SAMPLE_BYTES;
+            let endpoint = positions.of(sample.endpoint, names, &mut snapshot.endpoints, &mut size);
+            let errors = &mut snapshot.sample_errors;
+            // Always known: it is of these names.
+            if let Some(error) = positions.of_error(sample.error, names, errors, &mut size) {
+                snapshot.error_samples.push(ErrorSampleData {
+                    endpoint,
+                    error,
                     ..sample
                 });
             }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::protocol::{
-    Endpoint, ErrorCount, MAX_ERRORS, MAX_UNACKNOWLEDGED, SampleKind, decode,
+    Endpoint, ErrorCount, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERRORS, MAX_SAMPLE_BODY_BYTES,
+    MAX_UNACKNOWLEDGED, SampleKind, decode,
 };
 use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::Interval;
@@ -512,4 +513,56 @@ fn samples_of_all_workers_keep_their_errors_and_say_whose_they_are() {
             (Some(5), Some(5), None),
         ]
     );
+}
+
+#[test]
+fn few_samples_of_an_error_are_handed_over_however_many_workers_have_some() {
+    let mut outbox = Outbox::new("run".into());
+    let report = |worker: u32| Report {
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        sample_errors: vec!["often".into(), format!("only {worker}")],
+        error_samples: [0, 1, 7]
+            .map(|error| ErrorSampleData {
+                error,
+                body: Some("b".repeat(MAX_SAMPLE_BODY_BYTES)),
+                ..ErrorSampleData::default()
+            })
+            .into(),
+        ..Report::default()
+    };
+    for worker in 0..400 {
+        outbox.add_report(worker, &report(worker)).unwrap();
+    }
+    assert_eq!(
+        outbox.pending.error_samples.len(),
+        400 + MAX_ERROR_SAMPLES_OF_AGENT
+    );
+    outbox.end(None, RunTime::ZERO, vec![]);
+    let mut said = Vec::new();
+    while !outbox.is_done() {
+        outbox.cut(None, 0);
+        while let Some(frame) = outbox.next_to_send() {
+            assert!(frame.len() < 2 * SNAPSHOT_BYTES, "{} bytes", frame.len());
+            let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+                panic!("only snapshots are sent");
+            };
+            said.extend(snapshot.error_samples.iter().map(|sample| {
+                let error = &snapshot.sample_errors[sample.error as usize];
+                (error.clone(), sample.worker.unwrap())
+            }));
+            outbox.acknowledged(snapshot.seq, Duration::ZERO);
+        }
+    }
+    let often = said.iter().filter(|(error, _)| error == "often");
+    assert_eq!(
+        often.map(|(_, worker)| *worker).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    let own = said
+        .iter()
+        .filter(|(error, worker)| *error == format!("only {worker}"));
+    assert_eq!(own.count(), 400);
 }

@@ -21,7 +21,9 @@ use super::watch::{HealthWatch, TimerLog};
 use crate::bounded_names::{KnownNames, Overflowed};
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
-use crate::scenario::{ShapedLoad, choose, evaluate_shape, settings_of, shape_ceiling};
+use crate::scenario::{
+    ShapedLoad, choose, error_sample_mask, evaluate_shape, settings_of, shape_ceiling,
+};
 use crate::worker_protocol::{FromWorker, ToWorker};
 use agent_link::AgentLink;
 pub(super) use agent_link::SessionError;
@@ -51,7 +53,7 @@ pub(super) async fn run(
     else {
         return Err(SessionError::FirstIsNotPrepare);
     };
-    let recorder = Arc::new(RunRecorder::new());
+    let recorder = Arc::new(RunRecorder::new(error_sample_mask(&test, scenarios)));
     let timers = Arc::<TimerLog>::default();
     let stop = CancellationToken::new();
     let start = || -> Result<_, LoadError> {

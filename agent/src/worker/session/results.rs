@@ -72,6 +72,9 @@ impl Session {
         for second in &mut taken.seconds {
             second.empty_into(&mut reports, &self.names);
         }
+        for sample in taken.error_samples {
+            reports.add_error_sample(sample, &self.names);
+        }
         self.recorder.give_back(taken.seconds);
         let mut reports = reports.finish();
         if let Some(health) = &mut self.health {

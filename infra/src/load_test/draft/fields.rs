@@ -404,6 +404,15 @@ fields! {
         about_set: "all equal",
         is_advanced: true,
     };
+    /// Keep no samples of errors: of some failed requests the address, the response's status, headers and first 2 kB of the body, in
+    /// which secrets are hidden.
+    no_error_samples: bool as Flag, in no_error_samples, help "Keep no samples of errors: of some failed requests the address, the response's status, headers and first 2 kB of the body, in \
+        which secrets are hidden.", {
+        label: "Keep no samples of errors (status, headers and start of a failed response)",
+        about: "Error Samples",
+        about_set: "not kept",
+        is_advanced: true,
+    };
     /// Allow agents of builds that differ from each other and from `client_build`.
     allow_mixed_builds: bool as Flag, {
         flag: None,

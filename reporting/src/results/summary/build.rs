@@ -163,7 +163,7 @@ impl Summary {
                 error.last_second = Some(known.last);
                 error.first_seen = seen(known.first);
                 error.last_seen = seen(known.last);
-                error.spread.set_agents(known.agents.iter());
+                error.spread.add(known);
             }
         }
     }

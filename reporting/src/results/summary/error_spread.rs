@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "coordinator")]
+use crate::store::ErrorHistory;
+
 /// Most agents of an error that are named.
 #[cfg(feature = "coordinator")]
 const MAX_AGENTS_NAMED: usize = 20;
@@ -23,6 +26,9 @@ pub struct ErrorSpread {
     /// Their names, at most 20 of them.
     #[serde(default)]
     pub agents: Vec<String>,
+    /// How many samples of it are kept over the whole run: failed requests with what came back.
+    #[serde(default)]
+    pub samples: u64,
 }
 
 #[cfg(feature = "coordinator")]
@@ -37,10 +43,11 @@ impl ErrorSpread {
         }
     }
 
-    /// Says on which agents it occurred.
-    pub(crate) fn set_agents<'a>(&mut self, names: impl ExactSizeIterator<Item = &'a String>) {
-        self.agent_count = names.len() as u64;
-        let shown = names.take(MAX_AGENTS_NAMED);
+    /// Says on which agents it occurred, and how many samples there are of it.
+    pub(crate) fn add(&mut self, known: &ErrorHistory) {
+        self.samples = known.samples;
+        self.agent_count = known.agents.len() as u64;
+        let shown = known.agents.iter().take(MAX_AGENTS_NAMED);
         self.agents = shown
             .map(|name| crate::plain_text::plain_text(name))
             .collect();

@@ -259,7 +259,7 @@ fn error_rows(errors: Vec<SummaryError>, seen: &[ErrorHistory]) -> Vec<ErrorRow>
         let seen = seen.get(&key).copied();
         let mut spread = error.spread;
         if let Some(seen) = seen {
-            spread.set_agents(seen.agents.iter());
+            spread.add(seen);
         }
         let (method, name, text) = key;
         let (text, place) = split_place(&text);

@@ -60,12 +60,15 @@ pub(super) fn answer_unsaved(
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
     let measured = snapshot.health.iter().filter_map(|health| health.worker);
+    let sampled = snapshot.error_samples.iter();
+    let sampled = sampled.filter_map(|sample| sample.worker);
     let ends = snapshot.end.iter();
     let lost = ends.flat_map(|end| &end.lost_workers);
     let lost = lost.chain(&snapshot.lost_workers).map(|lost| lost.worker);
     if let Some(worker) = named
         .chain(noticed)
         .chain(measured)
+        .chain(sampled)
         .chain(lost)
         .find(|worker| !agent.workers.contains(worker))
     {

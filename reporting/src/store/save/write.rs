@@ -18,6 +18,7 @@ use crate::store::agent_rows::{AgentRows, Grain, RowInterval, UserSums};
 use crate::store::checked_snapshot::CheckedSnapshot;
 use crate::store::error::StoreResult;
 use crate::store::error_rows::{self, Occurrences};
+use crate::store::error_sample_rows;
 use crate::store::health_rows::{self, ProcessKey, Processes};
 use crate::store::integers::to_sql;
 use crate::store::live::LiveRun;
@@ -208,6 +209,12 @@ fn merge<'a>(
             agent,
             details,
         });
+    }
+    for sample in &snapshot.error_samples {
+        let endpoint = numbers[sample.endpoint as usize];
+        let text = &snapshot.sample_errors[sample.error as usize];
+        let error = number_of_error(connection, live, endpoint, text)?;
+        error_sample_rows::add(connection, live.key, agent, error, sample)?;
     }
     for health in &snapshot.health {
         let key = ProcessKey {

@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 23] = [
+pub(super) const MIGRATIONS: [&str; 24] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -322,5 +322,18 @@ pub(super) const MIGRATIONS: [&str; 23] = [
         seconds BLOB NOT NULL,             -- a bit for each
         PRIMARY KEY (run, bucket, agent)
     ) WITHOUT ROWID;
+",
+    // Of each error a few failed requests with what came back.
+    "
+    CREATE TABLE error_samples (
+        run INTEGER NOT NULL,
+        error INTEGER NOT NULL,
+        sample INTEGER NOT NULL,           -- from 0, in the order in which they came
+        agent INTEGER NOT NULL,
+        at_us INTEGER NOT NULL,            -- of run time
+        packed BLOB NOT NULL,              -- see error_sample_rows.rs
+        PRIMARY KEY (run, error, sample)
+    ) WITHOUT ROWID;
+    ALTER TABLE error_texts ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;  -- how many there are
 ",
 ];

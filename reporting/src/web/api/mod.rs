@@ -5,6 +5,7 @@ mod builds;
 mod charts;
 mod compare;
 mod csv;
+mod error_samples;
 mod health;
 mod infrastructures;
 mod log_lines;
@@ -23,6 +24,7 @@ pub(super) use builds::{
 pub(super) use charts::{ChartError, chart, distribution};
 pub(super) use compare::compare;
 pub(super) use csv::csv_file;
+pub(super) use error_samples::error_samples;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;

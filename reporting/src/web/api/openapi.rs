@@ -41,6 +41,7 @@ use crate::web::state::WebState;
         super::runs::tables,
         super::runs::log,
         super::samples::samples,
+        super::error_samples::error_samples,
         super::summary::summary,
         super::compare::compare,
         super::csv::csv_file,

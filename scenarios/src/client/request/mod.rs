@@ -131,7 +131,7 @@ impl<'c> Request<'c> {
         let response =
             Response::new(kind, answer, pending.started_at()).of(pending.user(), pending.name());
         let error = response.status_failure(pending.name());
-        pending.finish(&response.ended(), error.as_deref());
+        pending.finish(&response.ended(), error.as_deref(), Some(&response));
         Ok(response.to(self.asked()))
     }
 }
@@ -171,7 +171,7 @@ impl<'c> Request<'c, Streamed> {
         let (pending, answer) = self.run(Reading::Head).await?;
         let response = StreamedResponse::new(kind, answer, pending.started_at(), limit, max_body);
         let error = response.head().status_failure(pending.name());
-        pending.finish(&response.ended(), error.as_deref());
+        pending.finish(&response.ended(), error.as_deref(), Some(&response));
         Ok(response.to(self.asked()))
     }
 }
@@ -361,7 +361,7 @@ impl<'c, Kind> Request<'c, Kind> {
                     response_length: 0,
                     status: None,
                 };
-                pending.finish(&ended, Some(failure.text()));
+                pending.finish(&ended, Some(failure.text()), None);
                 if let Some(limit) = failure.generator_limit() {
                     user.run.recorder.generator_limit(limit);
                 }

@@ -9,6 +9,7 @@ use super::Response;
 use super::streamed::StreamedResponse;
 use crate::client::pending::OwnSample;
 use crate::client::request::RequestContext;
+use crate::recorder::FailedResponse;
 use crate::task::{ResponseError, TaskResult};
 
 /// A caught response: [`Request::catch`](crate::client::Request::catch).
@@ -45,19 +46,26 @@ impl Answered for Response {}
 impl Answered for StreamedResponse {}
 
 mod private {
-    use super::{Response, StreamedResponse};
+    use super::{FailedResponse, Response, StreamedResponse};
 
     pub trait Sealed {
         fn head(&self) -> &Response;
+        fn failed(&self) -> &dyn FailedResponse;
     }
     impl Sealed for Response {
         fn head(&self) -> &Response {
+            self
+        }
+        fn failed(&self) -> &dyn FailedResponse {
             self
         }
     }
     impl Sealed for StreamedResponse {
         fn head(&self) -> &Response {
             StreamedResponse::head(self)
+        }
+        fn failed(&self) -> &dyn FailedResponse {
+            self
         }
     }
 }
@@ -257,7 +265,8 @@ impl<R: Answered> Drop for Judged<R> {
             Verdict::Failure(text) => Some(text),
             Verdict::Undecided => self.failure_by_status(),
         };
-        self.sample.record(failure.as_deref());
+        self.sample
+            .record(failure.as_deref(), Some(self.response.failed()));
     }
 }
 

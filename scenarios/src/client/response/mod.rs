@@ -1,5 +1,6 @@
 //! The response as a scenario sees it.
 
+mod failed;
 mod json;
 mod judged;
 mod rest;

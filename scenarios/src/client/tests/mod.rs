@@ -5,6 +5,7 @@ mod certificates;
 mod connections;
 mod cookies;
 mod everyday;
+mod failed_responses;
 mod failures;
 mod forms;
 mod http2;

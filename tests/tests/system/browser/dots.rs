@@ -148,6 +148,35 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
         agents.contains("east") || agents.contains("west")
     });
     assert_eq!(both.count(), rows.len(), "{errors}");
+    // An error's samples, by keyboard: what came back, and the focus where it was.
+    let focus = "const row = [...document.querySelectorAll('[data-role=\"errors\"] tbody tr')].find((row) => row.cells[1].textContent === '/missing');
+        row.querySelector('button.error-open').focus(); return true;";
+    browser.eval(focus).await;
+    keys(&browser, "button.error-open:focus", &Key::Enter.to_string()).await;
+    let samples = "const panel = document.querySelector('[data-role=\"error-samples\"]');
+        return !panel.hidden && document.activeElement === panel
+            && document.querySelectorAll('.error-open[aria-expanded=\"true\"]').length === 1 && panel.innerText;";
+    let samples = browser.wait_for("samples", LIVE, samples).await;
+    let samples = samples.as_str().expect("a text");
+    for text in [
+        "404",
+        "GET http://",
+        "server: nginx",
+        "nothing here",
+        "13 bytes",
+    ] {
+        assert!(samples.contains(text), "{text}: {samples}");
+    }
+    look_from_all_sides(&browser, "error-samples").await;
+    keys(
+        &browser,
+        "[data-role='error-samples']",
+        &Key::Escape.to_string(),
+    )
+    .await;
+    let closed = "return document.querySelector('[data-role=\"error-samples\"]').hidden
+        && document.activeElement.matches('.error-open[aria-expanded=\"false\"]');";
+    assert_eq!(browser.eval(closed).await, json!(true));
     click(&browser, "[data-role='errors'] a.endpoint-name").await;
     let only = "return location.search.startsWith('?endpoint=');";
     browser.wait_for("only the endpoint", LIVE, only).await;

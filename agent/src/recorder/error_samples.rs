@@ -1,0 +1,101 @@
+//! Which failed requests of a worker are kept with their responses, and how.
+
+use std::time::Duration;
+
+use greylag_infra::protocol::{
+    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_RUN, MAX_SAMPLE_BODY_BYTES,
+    MAX_SAMPLE_HEADER_BYTES, MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES,
+};
+use greylag_infra::{SecretMask, micros};
+use greylag_scenarios::{FailedRequest, RequestSample};
+
+/// Of each error the first occurrence is kept, and then each that is so many times as late, so that samples are spread over a run.
+const SPREAD: u64 = 10;
+/// So many bytes more of a text are read than are kept, so that a secret that is cut is known.
+const LOOK_AHEAD_BYTES: usize = 4_096;
+
+/// Chooses failed requests.
+#[derive(Debug, Default)]
+pub(super) struct ErrorSamples {
+    /// By number of the error: how often it occurred, and at which occurrence a sample is due.
+    errors: Vec<(u64, u64)>,
+    chosen: usize,
+    /// Those that wait to be taken out.
+    kept: Vec<KeptSample>,
+}
+
+/// A failed request that was kept.
+#[derive(Debug)]
+pub(crate) struct KeptSample {
+    /// Numbers of its endpoint and its error.
+    pub(crate) endpoint: u32,
+    pub(crate) error: u32,
+    /// All else; positions are not used.
+    pub(crate) data: ErrorSampleData,
+}
+
+impl ErrorSamples {
+    /// Whether this occurrence of an error is to be kept.
+    pub(super) fn chooses(&mut self, error: u32) -> bool {
+        let index = error as usize;
+        if index >= self.errors.len() {
+            self.errors.resize(index + 1, (0, 1));
+        }
+        let (occurrences, due) = &mut self.errors[index];
+        *occurrences += 1;
+        if occurrences != due || self.chosen == MAX_ERROR_SAMPLES_OF_RUN {
+            return false;
+        }
+        let last_due = SPREAD.pow(MAX_ERROR_SAMPLES_OF_AGENT as u32 - 1);
+        *due = match *due {
+            due if due < last_due => due * SPREAD,
+            // Occurrences are counted from 1.
+            _ => 0,
+        };
+        self.chosen += 1;
+        true
+    }
+
+    pub(super) fn keep(&mut self, sample: KeptSample) {
+        self.kept.push(sample);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<KeptSample> {
+        std::mem::take(&mut self.kept)
+    }
+}
+
+/// What is kept of a failed request that ended `at` this run time, without secrets.
+pub(super) fn sample_of(
+    sample: &RequestSample<'_>,
+    failed: &FailedRequest<'_>,
+    at: Duration,
+    mask: &SecretMask,
+) -> ErrorSampleData {
+    let mut data = ErrorSampleData {
+        at_us: micros(at),
+        url: failed.url.map(|url| mask.text(url, MAX_SAMPLE_URL_BYTES)),
+        status: sample.status,
+        body_bytes: sample.response_length,
+        ..ErrorSampleData::default()
+    };
+    let Some(response) = failed.response else {
+        return data;
+    };
+    let mut bytes = 0;
+    for (name, value) in response.headers() {
+        if bytes > MAX_SAMPLE_HEADERS_BYTES {
+            data.headers_left_out += 1;
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = mask.header(name.as_str(), &value, MAX_SAMPLE_HEADER_BYTES);
+        bytes += name.as_str().len() + value.len();
+        data.headers.push((name.as_str().to_owned(), value));
+    }
+    let read = MAX_SAMPLE_BODY_BYTES + LOOK_AHEAD_BYTES;
+    let body = response.body_start(read);
+    data.body = body.map(|body| mask.text(&body, MAX_SAMPLE_BODY_BYTES));
+    data.body_bytes = response.body_bytes();
+    data.bounded()
+}
