@@ -1,4 +1,4 @@
-//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | page-hour | coordinator | queries | iteration`.
+//! Measures what Greylag costs: `cargo bench -p greylag-tests -- peers | accuracy | users | delay | page | page-hour | coordinator | queries | same-runs | iteration`.
 //! Needs nginx and taskset.
 //!
 //! - `peers`: processor time of the generator per request, beside wrk, oha, plain goose and Locust.
@@ -12,6 +12,7 @@
 //!   minute for each number of agents, so it runs only when it is named.
 //! - `queries`: how fast a coordinator answers about a long run, starts with its database, and gives its space back. The database takes
 //!   minutes to make the first time, so it runs only when it is named.
+//! - `same-runs`: whether any of five pairs of runs of the same test is called different. Takes eleven minutes, so it runs only when it is named.
 //! - `iteration`: building a crate of `greylag new`, the first time and after one changed line. Takes many minutes, so it
 //!   runs only when it is named.
 
@@ -27,6 +28,7 @@ mod peers;
 mod plain_goose;
 mod queries;
 mod readme;
+mod same_runs;
 mod users;
 mod window;
 
@@ -72,11 +74,13 @@ fn main() {
             ["page-hour"] => page_hour::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
             ["queries"] => queries::measure().await,
+            ["same-runs"] => same_runs::measure(None).await,
+            ["same-runs", seconds] => same_runs::measure(Some(seconds)).await,
             ["iteration"] => iteration::measure().await,
             [raw_client::ARGUMENT, address, seconds] => raw_client::request(address, seconds),
             [plain_goose::ARGUMENT, rest @ ..] => plain_goose::attack(rest).await,
             other => {
-                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, page-hour, coordinator, queries, iteration, or nothing for peers, users, delay and page")
+                panic!("unknown arguments {other:?}; use peers, accuracy, users, delay, page, page-hour, coordinator, queries, same-runs, iteration, or nothing for peers, users, delay and page")
             }
         }
     });
