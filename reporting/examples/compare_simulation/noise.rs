@@ -18,6 +18,8 @@ const ENDPOINTS: [(&str, f64, f64); 4] = [
 ];
 /// Standard deviation of the logarithm of a request's time.
 const REQUEST: f64 = 0.4;
+/// The standard normal quantile of 90 %.
+const Z90: f64 = 1.281_6;
 
 /// How a system's response times go up and down together, and what its slowest requests are like.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +39,31 @@ pub(crate) struct Noise {
     pub(crate) stalls: f64,
     /// The share of the requests that take a Pareto-distributed time, and its exponent.
     pub(crate) tail: Option<(f64, f64)>,
+    /// Standard deviation of a level that a run has from beginning to end.
+    pub(crate) apart: f64,
+    /// Whether each endpoint has levels of its own instead of one for all.
+    pub(crate) each: bool,
+    /// A random walk of the slowest tenth only, with this standard deviation at the run's end.
+    pub(crate) tail_walk: f64,
     /// The share of the requests that fail.
     pub(crate) failures: f64,
+}
+
+/// How much longer response times are than those of the system as it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    /// All of them: a factor.
+    pub(crate) all: f64,
+    /// Those of the slowest tenth of each endpoint: a factor.
+    pub(crate) tail: f64,
+}
+
+impl Change {
+    /// The system as it was.
+    pub(crate) const NONE: Self = Self {
+        all: 1.0,
+        tail: 1.0,
+    };
 }
 
 const QUIET: Noise = Noise {
@@ -50,10 +75,13 @@ const QUIET: Noise = Noise {
     walk: 0.0,
     stalls: 0.0,
     tail: None,
+    apart: 0.0,
+    each: false,
+    tail_walk: 0.0,
     failures: 0.002,
 };
 
-/// All kinds.
+/// The kinds that the method was made with.
 pub(crate) const KINDS: [Noise; 14] = [
     QUIET,
     Noise {
@@ -129,18 +157,93 @@ pub(crate) const KINDS: [Noise; 14] = [
     },
 ];
 
+/// Kinds and strengths that it was not made with.
+pub(crate) const OTHER_KINDS: [Noise; 12] = [
+    Noise {
+        name: "runs ±0.5 % apart",
+        apart: 0.005,
+        ..QUIET
+    },
+    Noise {
+        name: "AR(1) 0.7, level ±4 %",
+        ar1: Some((0.7, 0.04)),
+        ..QUIET
+    },
+    Noise {
+        name: "AR(1) 0.95, level ±6 %",
+        ar1: Some((0.95, 0.06)),
+        ..QUIET
+    },
+    Noise {
+        name: "slow wave ±8 %, 1.5 times as long",
+        wave: Some((1.5, 0.08)),
+        ..QUIET
+    },
+    Noise {
+        name: "trend ±6 % over the run",
+        trend: 0.06,
+        ..QUIET
+    },
+    Noise {
+        name: "random walk, ±1.5 % at the end",
+        walk: 0.015,
+        ..QUIET
+    },
+    Noise {
+        name: "random walk, ±7 % at the end",
+        walk: 0.07,
+        ..QUIET
+    },
+    Noise {
+        name: "heavy tails: 4 % Pareto 1.3, t3 shocks",
+        ar1: Some((0.6, 0.04)),
+        heavy_shocks: true,
+        tail: Some((0.04, 1.3)),
+        ..QUIET
+    },
+    Noise {
+        name: "stalls in 1 % of the seconds",
+        stalls: 0.01,
+        ..QUIET
+    },
+    Noise {
+        name: "each endpoint: AR(1) 0.85, level ±4 %",
+        ar1: Some((0.85, 0.04)),
+        each: true,
+        ..QUIET
+    },
+    Noise {
+        name: "each endpoint: random walk, ±4 %",
+        walk: 0.04,
+        each: true,
+        ..QUIET
+    },
+    Noise {
+        name: "slowest tenth only: random walk, ±4 %",
+        tail_walk: 0.04,
+        ..QUIET
+    },
+];
+
 /// Random numbers that are the same everywhere: SplitMix64.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    state: u64,
+    /// Normal numbers come in pairs.
+    other: Option<f64>,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9_7F4A_7C15)
+        Self {
+            state: seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9_7F4A_7C15,
+            other: None,
+        }
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
@@ -152,7 +255,13 @@ impl Random {
     }
 
     fn normal(&mut self) -> f64 {
-        (-2.0 * self.uniform().ln()).sqrt() * (TAU * self.uniform()).cos()
+        if let Some(other) = self.other.take() {
+            return other;
+        }
+        let radius = (-2.0 * self.uniform().ln()).sqrt();
+        let (sin, cos) = (TAU * self.uniform()).sin_cos();
+        self.other = Some(radius * sin);
+        radius * cos
     }
 
     fn poisson(&mut self, mean: f64) -> u32 {
@@ -196,15 +305,38 @@ impl Noise {
             .collect()
     }
 
-    /// A run of a system whose response times are `slowdown` times as long as those of 1.
-    pub(crate) fn run(&self, random: &mut Random, slowdown: f64) -> MeasuredRun {
-        let levels = self.levels(random);
-        let parts: Vec<Vec<SparseInterval>> = ENDPOINTS
+    /// The logarithm of how much longer the slowest tenth takes in each second.
+    fn tail_levels(&self, random: &mut Random) -> Vec<f64> {
+        let mut walk = 0.0;
+        let step = self.tail_walk / f64::from(SECONDS).sqrt();
+        (0..SECONDS)
+            .map(|_| {
+                if step > 0.0 {
+                    walk += step * random.normal();
+                }
+                walk
+            })
+            .collect()
+    }
+
+    /// A run of a system that is as it was but for a change.
+    pub(crate) fn run(&self, random: &mut Random, change: Change) -> MeasuredRun {
+        let apart = self.apart * random.normal();
+        let mut levels = self.levels(random);
+        let tails = self.tail_levels(random);
+        let parts: Vec<Vec<(Vec<u64>, u64)>> = ENDPOINTS
             .iter()
-            .map(|(_, share, median)| {
-                levels
-                    .iter()
-                    .map(|level| self.second(random, RATE * share, median * slowdown * level.exp()))
+            .enumerate()
+            .map(|(number, (_, share, median))| {
+                if self.each && number > 0 {
+                    levels = self.levels(random);
+                }
+                let seconds = levels.iter().zip(&tails);
+                seconds
+                    .map(|(level, tail)| {
+                        let typical_us = median * change.all * (level + apart).exp();
+                        self.second(random, RATE * share, typical_us, change.tail * tail.exp())
+                    })
                     .collect()
             })
             .collect();
@@ -213,22 +345,31 @@ impl Noise {
             name: name.into(),
         });
         let totals = names.iter().cloned().zip(parts.iter().map(|seconds| {
-            let mut sum = SparseInterval::default();
-            for second in seconds {
-                sum.merge(second);
-            }
-            sum
+            let times = seconds.iter().flat_map(|(times, _)| times).copied();
+            let failures = seconds.iter().map(|(_, failures)| failures).sum();
+            SparseInterval::of_times_us(times.collect(), failures)
         }));
-        let mut run = MeasuredRun::new(levels.len(), 1, totals.collect());
-        for (endpoint, seconds) in names.iter().zip(&parts) {
-            for (block, second) in seconds.iter().enumerate() {
-                run.add(block, endpoint, second);
+        let mut run = MeasuredRun::new(SECONDS as usize, 1, totals.collect());
+        for (endpoint, seconds) in names.iter().zip(parts) {
+            for (block, (times, failures)) in seconds.into_iter().enumerate() {
+                run.add(
+                    block,
+                    endpoint,
+                    &SparseInterval::of_times_us(times, failures),
+                );
             }
         }
         run
     }
 
-    fn second(&self, random: &mut Random, requests: f64, median_us: f64) -> SparseInterval {
+    /// The times in µs of a second's requests, and how many failed.
+    fn second(
+        &self,
+        random: &mut Random,
+        requests: f64,
+        typical_us: f64,
+        tail: f64,
+    ) -> (Vec<u64>, u64) {
         let mut failures = 0;
         let times = (0..random.poisson(requests)).map(|_| {
             failures += u64::from(random.uniform() < self.failures);
@@ -238,9 +379,9 @@ impl Noise {
                 }
                 _ => (REQUEST * random.normal()).exp(),
             };
-            (median_us * factor) as u64
+            let is_slow = factor > (REQUEST * Z90).exp();
+            (typical_us * factor * if is_slow { tail } else { 1.0 }) as u64
         });
-        let times = times.collect();
-        SparseInterval::of_times_us(times, failures)
+        (times.collect(), failures)
     }
 }

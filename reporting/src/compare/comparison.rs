@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::{Reference, Verdict};
 use super::measured::{Measured, MeasuredRun};
+use super::pace::Pace;
 use super::spread::Waves;
 use super::statistic::{NotTested, Statistic};
 
@@ -201,10 +202,15 @@ impl<'a> Comparison<'a> {
                 Some(endpoint) => run.endpoint(endpoint),
                 None => Some(run.aggregated()),
             };
-            measured.map(|measured| Part { run, measured })
+            measured.map(|measured| Part {
+                run,
+                measured,
+                pace: Pace::of(measured, &self.waves[&run.blocks()]),
+            })
         };
         let references: Vec<Part<'_>> = self.references.iter().copied().filter_map(of).collect();
         let run = of(self.run);
+        let run = run.as_ref();
         let reasons =
             Statistic::ALL.map(|statistic| self.reason(statistic, &references, run, error));
         let shares: f64 = Statistic::ALL
@@ -227,7 +233,7 @@ impl<'a> Comparison<'a> {
         &self,
         statistic: Statistic,
         references: &[Part<'_>],
-        run: Option<Part<'_>>,
+        run: Option<&Part<'_>>,
         error: Option<f64>,
     ) -> Option<NotTested> {
         let Some(run) = run.filter(|_| references.len() == self.references.len()) else {
@@ -236,12 +242,12 @@ impl<'a> Comparison<'a> {
         if error.is_none() {
             return Some(NotTested::TooManyEndpoints);
         }
-        let mut all = references.iter().chain([&run]);
+        let mut all = references.iter().chain([run]);
         if !all.all(|part| statistic.is_testable(part.measured)) {
             return Some(NotTested::TooFewRequests);
         }
         let fails = |part: &Part<'_>| part.measured.total.sums.failures > 0;
-        let has_failures = fails(&run) || references.iter().any(fails);
+        let has_failures = fails(run) || references.iter().any(fails);
         (statistic == Statistic::ErrorRate && !has_failures).then_some(NotTested::NoFailures)
     }
 
@@ -249,14 +255,14 @@ impl<'a> Comparison<'a> {
         &self,
         statistic: Statistic,
         references: &[Part<'_>],
-        run: Option<Part<'_>>,
+        run: Option<&Part<'_>>,
         not_tested: Option<NotTested>,
         error: f64,
     ) -> Difference {
         let value_of = |part: &Part<'_>| statistic.value(part.measured, part.run.seconds());
         let values: Vec<f64> = references.iter().map(value_of).collect();
         let reference = mean(statistic, &values);
-        let value = run.as_ref().map(value_of);
+        let value = run.map(value_of);
         let change = reference
             .zip(value)
             .and_then(|(reference, value)| match statistic {
@@ -279,18 +285,19 @@ impl<'a> Comparison<'a> {
         };
         let sums = references
             .iter()
-            .chain([&run])
+            .chain([run])
             .map(|part| &part.measured.total.sums);
         let failures = sums.fold((0, 0), |(failures, requests), sums| {
             (failures + sums.failures, requests + sums.requests())
         });
         let estimate = |part: &Part<'_>| {
             let waves = &self.waves[&part.run.blocks()];
-            statistic.estimate(part.measured, part.run.seconds(), waves, failures)
+            let pace = part.pace.as_ref();
+            statistic.estimate(part.measured, part.run.seconds(), waves, pace, failures)
         };
         let estimates: Vec<_> = references.iter().map(estimate).collect();
         let interval =
-            Reference::of(statistic, estimates).difference(statistic, &estimate(&run), error);
+            Reference::of(statistic, estimates).difference(statistic, &estimate(run), error);
         // Percentiles are shown as those of the histogram, which are within its resolution of those that are compared.
         difference.low = Some(interval.low.min(change));
         difference.high = Some(interval.high.max(change));
@@ -301,10 +308,10 @@ impl<'a> Comparison<'a> {
 }
 
 /// Requests to the same endpoint in one of the runs.
-#[derive(Clone, Copy)]
 struct Part<'a> {
     run: &'a MeasuredRun,
     measured: &'a Measured,
+    pace: Option<Pace>,
 }
 
 fn mean(statistic: Statistic, values: &[f64]) -> Option<f64> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spread::weights;
+use super::pace::posterior;
 use super::statistic::{Estimate, Part, Statistic};
 use super::student::two_sided;
 
@@ -138,11 +138,8 @@ impl Reference {
     /// How far the true difference may be on one side of the one that was seen.
     fn half_width(&self, run: &Estimate, side: Side, error: f64) -> f64 {
         let count = self.runs.len() as f64;
-        let log_likelihoods = run.parts.iter().enumerate().map(|(at, own)| {
-            let of_reference = self.runs.iter().map(|run| run.parts[at].log_likelihood);
-            own.log_likelihood + of_reference.sum::<f64>()
-        });
-        let weights = weights(log_likelihoods);
+        let all: Vec<&Estimate> = self.runs.iter().chain([run]).collect();
+        let weights = posterior(&all);
         let parts = run.parts.iter().zip(weights).enumerate();
         // Weight, standard deviation, degrees of freedom.
         let pairs: Vec<(f64, f64, f64)> = parts
@@ -175,22 +172,43 @@ impl Reference {
                 })
                 .sum()
         };
-        let mut above = pairs.iter().map(|pair| pair.1).fold(1e-12, f64::max);
-        while missed(above) > error && above < 1e6 {
-            above *= 2.0;
-        }
-        let mut below = 0.0;
-        // To a thousandth.
-        while above - below > above * 1e-3 {
-            let middle = (above + below) / 2.0;
-            if missed(middle) > error {
-                below = middle;
-            } else {
-                above = middle;
-            }
-        }
-        above
+        let widest = pairs.iter().map(|pair| pair.1).fold(1e-12, f64::max);
+        width_missed_with(error, widest, missed)
     }
+}
+
+/// The width that is exceeded with this probability, to a thousandth; looked for from `first` on.
+fn width_missed_with(error: f64, first: f64, missed: impl Fn(f64) -> f64) -> f64 {
+    const MOST: f64 = 1e6;
+    // Positive where the width is too small. Its logarithm is nearly straight, so that few steps are needed.
+    let excess = |width: f64| (missed(width).max(f64::MIN_POSITIVE) / error).ln();
+    let (mut below, mut above) = ((0.0, excess(0.0)), (first, excess(first)));
+    if below.1 <= 0.0 {
+        return 0.0;
+    }
+    while above.1 > 0.0 && above.0 < MOST {
+        below = above;
+        above = (above.0 * 2.0, excess(above.0 * 2.0));
+    }
+    // Regula falsi; where an end stays twice, its weight is halved (the Illinois algorithm).
+    let mut was_small = None;
+    while above.0 - below.0 > above.0 * 1e-3 {
+        let share = below.1 / (below.1 - above.1);
+        // Not so near to an end that the other one never comes near.
+        let width = below.0 + (above.0 - below.0) * share.clamp(5e-4, 1.0 - 5e-4);
+        let here = excess(width);
+        let is_small = here > 0.0;
+        let stays = was_small == Some(is_small);
+        if is_small {
+            below = (width, here);
+            above.1 /= if stays { 2.0 } else { 1.0 };
+        } else {
+            above = (width, here);
+            below.1 /= if stays { 2.0 } else { 1.0 };
+        }
+        was_small = Some(is_small);
+    }
+    above.0
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -31,6 +31,8 @@ pub(super) struct Measured {
     cuts: [Cut; FRACTIONS.len()],
     /// None of endpoints beyond [`MAX_TESTED_ENDPOINTS`].
     pub(super) blocks: Vec<Block>,
+    slope: f64,
+    ranks_per_log: f64,
 }
 
 /// What is in one block.
@@ -41,6 +43,8 @@ pub(super) struct Block {
     pub(super) sum_us: u64,
     /// Requests that were faster than the percentile of the whole stretch, for each of [`FRACTIONS`].
     pub(super) below: [f64; FRACTIONS.len()],
+    /// Sum of the requests' ranks among those of their endpoint, times its [slope](Distribution::rank_slope): how slow it was.
+    pub(super) ranks: f64,
 }
 
 impl MeasuredRun {
@@ -69,23 +73,29 @@ impl MeasuredRun {
             })
             .collect();
         endpoints.sort_by(|(a, _), (b, _)| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
+        let mut aggregated = Measured::new(sum, blocks);
+        let of_endpoints = endpoints.iter().map(|(_, one)| one.ranks_per_log);
+        aggregated.ranks_per_log = of_endpoints.sum();
         Self {
             blocks,
             block_s,
-            aggregated: Measured::new(sum, blocks),
+            aggregated,
             endpoints,
         }
     }
 
     /// Adds requests of a block to an endpoint. All of them together are the totals.
     pub fn add(&mut self, block: usize, endpoint: &Endpoint, requests: &SparseInterval) {
-        self.aggregated.add(block, requests);
         let at = self.endpoints.binary_search_by(|(known, _)| {
             (&known.name, &known.method).cmp(&(&endpoint.name, &endpoint.method))
         });
-        if let Ok(at) = at {
-            self.endpoints[at].1.add(block, requests);
-        }
+        let ranks = at.map_or(0.0, |at| {
+            let measured = &mut self.endpoints[at].1;
+            let ranks = measured.ranks(requests);
+            measured.add(block, requests, ranks);
+            ranks
+        });
+        self.aggregated.add(block, requests, ranks);
     }
 
     /// How many blocks there are.
@@ -126,7 +136,10 @@ impl Measured {
     fn new(total: SparseInterval, blocks: usize) -> Self {
         let distribution = Distribution::of(&total);
         let cuts = FRACTIONS.map(|fraction| distribution.cut(fraction));
+        let slope = distribution.rank_slope();
         Self {
+            slope,
+            ranks_per_log: total.sums.requests() as f64 * slope * slope,
             total,
             distribution,
             cuts,
@@ -134,18 +147,31 @@ impl Measured {
         }
     }
 
-    fn add(&mut self, block: usize, requests: &SparseInterval) {
+    /// The requests' ranks among all of these, with the endpoint's weight.
+    fn ranks(&self, requests: &SparseInterval) -> f64 {
+        let counts = requests.counts[Measure::Response].iter();
+        let ranks = counts.map(|(position, count)| self.distribution.rank(position) * count as f64);
+        self.slope * ranks.sum::<f64>()
+    }
+
+    fn add(&mut self, block: usize, requests: &SparseInterval, ranks: f64) {
         let Some(block) = self.blocks.get_mut(block) else {
             return;
         };
         block.requests += requests.sums.requests();
         block.failures += requests.sums.failures;
+        block.ranks += ranks;
         block.sum_us = block.sum_us.saturating_add(requests.sums.response.sum_us);
         for (position, count) in requests.counts[Measure::Response].iter() {
             for (below, cut) in block.below.iter_mut().zip(&self.cuts) {
                 *below += cut.share_below(position) * count as f64;
             }
         }
+    }
+
+    /// How much the sum of [ranks](Block::ranks) rises per logarithm of a factor by which all times rise.
+    pub(super) fn ranks_per_log(&self) -> f64 {
+        self.ranks_per_log
     }
 
     pub(super) fn requests(&self) -> u64 {

@@ -5,6 +5,7 @@
 mod comparison;
 mod difference;
 mod measured;
+mod pace;
 mod percentiles;
 mod spread;
 mod statistic;

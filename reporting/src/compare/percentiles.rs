@@ -116,6 +116,36 @@ impl Distribution {
         Some((step, ((rank - step.before) / step.count).clamp(0.0, 1.0)))
     }
 
+    /// The rank of a time at this position among all requests, from -1/2 to 1/2; of equal ones the mean.
+    pub(super) fn rank(&self, position: u32) -> f64 {
+        let at = self
+            .steps
+            .binary_search_by_key(&position, |step| step.position);
+        at.map_or(0.0, |at| {
+            let step = &self.steps[at];
+            (step.before + step.count / 2.0) / self.total - 0.5
+        })
+    }
+
+    /// How much the mean rank of requests rises when the logarithms of their times do: the integral of the squared density,
+    /// which is how often two requests are alike.
+    pub(super) fn rank_slope(&self) -> f64 {
+        /// Requests are alike within this ratio of their times, as a logarithm.
+        const ALIKE: f64 = 0.02;
+        let mut pairs = 0.0;
+        let mut group = (i64::MIN, 0.0_f64);
+        for step in &self.steps {
+            let number = (((step.from + step.to) / 2.0).max(1.0).ln() / ALIKE).floor() as i64;
+            if number != group.0 {
+                pairs += group.1 * (group.1 - 1.0);
+                group = (number, 0.0);
+            }
+            group.1 += step.count;
+        }
+        pairs += group.1 * (group.1 - 1.0);
+        pairs.max(0.0) / (self.total * (self.total - 1.0)).max(1.0) / ALIKE
+    }
+
     /// How much the logarithm of a percentile may be off upwards and downwards, if the fraction of requests below it has this
     /// standard error. Read off the distribution itself on each side (Woodruff 1952), so that no density has to be
     /// estimated, and gaps and lumps count.

@@ -9,8 +9,9 @@
 //!
 //! which is white noise and, g times as strong at the slowest wave, noise that forgets with corner frequency c: AR(1) for large c,
 //! a random walk for c = 0; or, with h(j) = 1 / j⁴, a trend. σ, g and h are unknown, and few slow waves say little of them. So they are not
-//! estimated and then believed: each of a grid of (g, h) is weighted by how likely it makes the projections, with σ integrated out
-//! (Müller & Watson 2016, "Measuring uncertainty about long-run predictions"). What results is a mixture of t distributions.
+//! estimated and then believed: each kind of noise, a (g, h) of a grid, is weighted by how likely it makes the projections, with σ
+//! integrated out (Müller & Watson 2016, "Measuring uncertainty about long-run predictions"). What results is a mixture of t
+//! distributions. `pace.rs` says what else than a statistic's own series tells the kinds apart.
 
 use std::f64::consts::PI;
 use std::rc::Rc;
@@ -19,30 +20,33 @@ use std::rc::Rc;
 const MAX_WAVES: usize = 64;
 /// Fewest waves.
 const MIN_WAVES: usize = 5;
-/// Corners of the slow noise, in half periods within the run.
-const CORNERS: [f64; 5] = [0.0, 1.0, 3.0, 10.0, 30.0];
 /// Strengths of the slow noise at the slowest wave, in those of white noise.
-const STRENGTHS: [f64; 10] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, 1024.0];
-/// Weight of white noise alone before anything is known, in weights of one (g, h). Less makes intervals wider, because few waves
+const STRENGTHS: [f64; 12] = [
+    0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0,
+];
+/// The weight of white noise alone before anything is known, in those of [`SLOW`]. Less makes intervals wider, because few waves
 /// cannot rule out a slow drift; more lets drifts pass for differences. The simulation in `docs/compare.md` decided.
-const WHITE: f64 = 30.0;
-/// The variance of a mean: what it is for each (g, h), in the same order for all series.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Spread {
-    parts: Vec<SpreadPart>,
-    /// Degrees of freedom of each.
-    df: f64,
-}
+const WHITE: f64 = 60.0;
+/// Slow noise, and the weight of each strength of it before anything is known. What forgets within seconds is common, and its
+/// mean is well known; without the greater weight of random walks, those whose slow waves happen to be small would pass for it.
+const SLOW: [(Slow, f64); 6] = [
+    (Slow::DRIFT, 1.0),
+    (Slow::with_corner(0.0), 3.0),
+    (Slow::with_corner(1.0), 1.0),
+    (Slow::with_corner(3.0), 1.0),
+    (Slow::with_corner(10.0), 4.0),
+    (Slow::with_corner(30.0), 8.0),
+];
 
-/// The variance of a mean if the noise is of one (g, h).
+/// The variance of a mean if the noise is of one kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct SpreadPart {
+pub(super) struct Spread {
     /// How likely that makes the series: a logarithm, up to a constant.
     pub(super) log_likelihood: f64,
     pub(super) variance: f64,
 }
 
-/// One (g, h), prepared for many series of the same length.
+/// A kind of noise, prepared for many series of the same length.
 #[derive(Debug)]
 struct Shape {
     /// 1 / (1 + g h(j)), from j = 1 on.
@@ -53,7 +57,7 @@ struct Shape {
     of_mean: f64,
 }
 
-/// The waves and noise shapes for series of one length.
+/// The waves and kinds of noise for series of one length.
 #[derive(Debug, Clone)]
 pub(super) struct Waves {
     blocks: usize,
@@ -61,6 +65,10 @@ pub(super) struct Waves {
     cosines: Rc<Vec<Vec<f64>>>,
     shapes: Rc<Vec<Shape>>,
 }
+
+/// How strong each wave is in a series, from the slowest on: its squared projections.
+#[derive(Debug, Clone)]
+pub(super) struct Powers(Vec<f64>);
 
 impl Waves {
     /// Those of so many blocks.
@@ -75,83 +83,109 @@ impl Waves {
                 .map(|block| scale * (step * (block as f64 + 0.5)).cos())
                 .collect()
         });
-        let mut shapes = vec![Shape::new(waves, 0.0, Slow::DRIFT)];
-        for slow in Slow::ALL {
-            for strength in STRENGTHS {
-                shapes.push(Shape::new(waves, strength, slow));
-            }
-        }
+        let shapes = kinds().map(|kind| Shape::new(waves, kind.strength, kind.slow));
         Self {
             blocks,
             cosines: Rc::new(cosines.collect()),
-            shapes: Rc::new(shapes),
+            shapes: Rc::new(shapes.collect()),
         }
     }
 
-    /// The spread of the mean of a series, which is not less than `least`: what independent requests would have.
-    pub(super) fn spread(&self, series: &[f64], least: f64) -> Spread {
-        debug_assert_eq!(series.len(), self.blocks);
-        let powers: Vec<f64> = self
-            .cosines
-            .iter()
-            .map(|wave| {
-                let projection: f64 = wave.iter().zip(series).map(|(cos, x)| cos * x).sum();
-                projection * projection
-            })
-            .collect();
-        let waves = powers.len() as f64;
-        let is_constant = powers.iter().sum::<f64>() <= 0.0;
-        let parts = self.shapes.iter().map(|shape| {
-            if is_constant {
-                return SpreadPart {
-                    log_likelihood: 0.0,
-                    variance: least,
-                };
-            }
-            let weighted = powers.iter().zip(&shape.inverse);
-            let sum: f64 = weighted.map(|(power, inverse)| power * inverse).sum();
-            let variance = sum / waves * shape.of_mean / self.blocks as f64;
-            SpreadPart {
-                log_likelihood: -shape.half_log - waves / 2.0 * (sum / waves).ln(),
-                variance: variance.max(least),
-            }
-        });
-        Spread {
-            parts: parts.collect(),
-            df: waves,
-        }
-    }
-}
-
-impl Spread {
-    /// One for each (g, h).
-    pub(super) fn parts(&self) -> impl Iterator<Item = SpreadPart> + '_ {
-        self.parts.iter().copied()
-    }
-
-    /// Degrees of freedom of each part.
+    /// Degrees of freedom of what is estimated of all waves.
     pub(super) fn df(&self) -> f64 {
-        self.df
+        self.cosines.len() as f64
+    }
+
+    /// A series, one number per block, by waves.
+    pub(super) fn powers(&self, series: impl Iterator<Item = f64>) -> Powers {
+        let series: Vec<f64> = series.collect();
+        debug_assert_eq!(series.len(), self.blocks);
+        let waves = self.cosines.iter().map(|wave| {
+            let projection: f64 = wave.iter().zip(&series).map(|(cos, x)| cos * x).sum();
+            projection * projection
+        });
+        Powers(waves.collect())
+    }
+
+    /// For each kind of noise the spread of the mean of a series with these powers, which is not less than `least`: what
+    /// independent requests would have.
+    pub(super) fn spread(&self, powers: &Powers, least: f64) -> Vec<Spread> {
+        let shapes = self.shapes.iter();
+        shapes
+            .map(|shape| self.spread_of(powers, least, shape))
+            .collect()
+    }
+
+    /// The same if slow noise is so many times as strong as the kinds say.
+    pub(super) fn spread_of_strength(
+        &self,
+        powers: &Powers,
+        least: f64,
+        times: f64,
+    ) -> Vec<Spread> {
+        kinds()
+            .map(|kind| Shape::new(powers.0.len(), times * kind.strength, kind.slow))
+            .map(|shape| self.spread_of(powers, least, &shape))
+            .collect()
+    }
+
+    fn spread_of(&self, Powers(powers): &Powers, least: f64, shape: &Shape) -> Spread {
+        let waves = powers.len() as f64;
+        let weighted = powers.iter().zip(&shape.inverse);
+        let sum: f64 = weighted.map(|(power, inverse)| power * inverse).sum();
+        if sum <= 0.0 {
+            // A constant, which no kind of noise explains better than another.
+            return Spread {
+                log_likelihood: 0.0,
+                variance: least,
+            };
+        }
+        let variance = sum / waves * shape.of_mean / self.blocks as f64;
+        Spread {
+            log_likelihood: -shape.half_log - waves / 2.0 * (sum / waves).ln(),
+            variance: variance.max(least),
+        }
     }
 }
 
-/// How much each (g, h) counts after several series have been seen whose noise has the same one, each with a level of its own:
-/// the sums of their logarithms of likelihoods, part by part. The weights add up to 1.
-pub(super) fn weights(log_likelihoods: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut weights: Vec<f64> = log_likelihoods
-        .enumerate()
-        .map(|(part, log_likelihood)| log_likelihood + if part == 0 { WHITE.ln() } else { 0.0 })
-        .collect();
-    let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut total = 0.0;
-    for weight in &mut weights {
-        *weight = (*weight - most).exp();
-        total += *weight;
+impl Powers {
+    /// The mean power of the faster half of the waves, where slow noise is weakest.
+    pub(super) fn of_fast_waves(&self) -> f64 {
+        let half = &self.0[self.0.len() / 2..];
+        half.iter().sum::<f64>() / half.len().max(1) as f64
     }
-    for weight in &mut weights {
-        *weight /= total;
-    }
-    weights
+}
+
+/// A kind of noise: white, with slow noise of some strength.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    strength: f64,
+    slow: Slow,
+    /// How much it counts before anything is known.
+    weight: f64,
+}
+
+/// All kinds, in the order of everything that has one value for each.
+fn kinds() -> impl Iterator<Item = Kind> {
+    let white = Kind {
+        strength: 0.0,
+        slow: Slow::DRIFT,
+        weight: WHITE,
+    };
+    let slow = SLOW.iter().flat_map(|(slow, weight)| {
+        STRENGTHS.map(|strength| Kind {
+            strength,
+            slow: *slow,
+            weight: *weight,
+        })
+    });
+    std::iter::once(white).chain(slow)
+}
+
+/// The logarithms of how probable the kinds are before anything is known.
+pub(super) fn log_priors() -> Vec<f64> {
+    let total: f64 = kinds().map(|kind| kind.weight).sum();
+    kinds().map(|kind| (kind.weight / total).ln()).collect()
 }
 
 /// Noise that is stronger at slow waves: its power at wave j is (1 + c²) / (j² + c²), to the power of `exponent`.
@@ -167,18 +201,14 @@ impl Slow {
         corner: 0.0,
         exponent: 2,
     };
-    const ALL: [Self; CORNERS.len() + 1] = {
-        let mut all = [Self::DRIFT; CORNERS.len() + 1];
-        let mut at = 0;
-        while at < CORNERS.len() {
-            all[at] = Self {
-                corner: CORNERS[at],
-                exponent: 1,
-            };
-            at += 1;
+
+    /// What forgets, with a corner in half periods within the run; never, where that is 0.
+    const fn with_corner(corner: f64) -> Self {
+        Self {
+            corner,
+            exponent: 1,
         }
-        all
-    };
+    }
 
     fn power(self, wave: usize) -> f64 {
         let (wave, square) = (wave as f64, self.corner * self.corner);
@@ -204,10 +234,15 @@ impl Slow {
 
 impl Shape {
     fn new(waves: usize, strength: f64, slow: Slow) -> Self {
-        let power = |wave| 1.0 + strength * slow.power(wave);
+        /// Factors of which a logarithm is taken together, which is faster and does not overflow.
+        const CHUNK: usize = 8;
+        let powers: Vec<f64> = (1..=waves)
+            .map(|wave| 1.0 + strength * slow.power(wave))
+            .collect();
+        let product_ln = |powers: &[f64]| powers.iter().product::<f64>().ln();
         Self {
-            inverse: (1..=waves).map(|wave| 1.0 / power(wave)).collect(),
-            half_log: (1..=waves).map(|wave| power(wave).ln()).sum::<f64>() / 2.0,
+            inverse: powers.iter().map(|power| 1.0 / power).collect(),
+            half_log: powers.chunks(CHUNK).map(product_ln).sum::<f64>() / 2.0,
             of_mean: 1.0 + strength * slow.of_mean(),
         }
     }

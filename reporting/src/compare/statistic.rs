@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::measured::Measured;
-use super::spread::{Waves, weights};
+use super::pace::{Pace, posterior};
+use super::spread::{Powers, Spread, Waves, log_priors};
 use crate::measure::interval::ms;
 
 /// The fractions whose percentiles are compared.
@@ -53,8 +54,10 @@ pub enum NotTested {
 pub(super) struct Estimate {
     /// On the scale on which runs are compared: its logarithm, or, of the error rate, itself.
     pub(super) level: f64,
-    /// What its variance may be: one for each kind of noise.
+    /// What its variance may be: first for each kind of noise that is that of the pace, then for each that is its own.
     pub(super) parts: Vec<Part>,
+    /// How likely each kind of noise makes the pace: logarithms, up to a constant.
+    pub(super) pace: Vec<f64>,
     /// Degrees of freedom of each part.
     pub(super) df: f64,
 }
@@ -142,82 +145,103 @@ impl Statistic {
         of: &Measured,
         seconds: u32,
         waves: &Waves,
+        pace: Option<&Pace>,
         failures: (u64, u64),
     ) -> Estimate {
         let requests = of.requests() as f64;
         let per_block = of.per_block();
         let blocks = of.blocks.iter();
         if let Some((at, fraction)) = self.fraction() {
-            let series: Vec<f64> = blocks
-                .map(|block| (block.below[at] - fraction * block.requests as f64) / per_block)
-                .collect();
-            let independent = fraction * (1.0 - fraction) / requests;
-            let spread = waves.spread(&series, independent);
-            let parts = spread.parts().map(|part| {
-                let error = part.variance.sqrt();
-                let (up, down) = of.distribution.log_errors(fraction, error);
-                Part {
-                    log_likelihood: part.log_likelihood,
-                    up: up * up,
-                    down: down * down,
-                }
-            });
-            return Estimate {
-                level: of.distribution.value(fraction).ln(),
-                parts: parts.collect(),
-                df: spread.df(),
+            let series = blocks
+                .map(|block| (block.below[at] - fraction * block.requests as f64) / per_block);
+            let sides = |variance: f64| {
+                let (up, down) = of.distribution.log_errors(fraction, variance.sqrt());
+                (up * up, down * down)
             };
+            return Estimate::new(
+                of.distribution.value(fraction).ln(),
+                waves,
+                &waves.powers(series),
+                fraction * (1.0 - fraction) / requests,
+                pace,
+                sides,
+            );
         }
-        let (level, series, independent): (f64, Vec<f64>, f64) = match self {
+        let same = |variance: f64| (variance, variance);
+        match self {
             Self::Average => {
                 let mean = of.total.sums.response.avg_us().unwrap_or(0.0).max(1.0);
                 let series = blocks
-                    .map(|block| (block.sum_us as f64 / mean - block.requests as f64) / per_block)
-                    .collect();
-                (
-                    mean.ln(),
-                    series,
-                    of.distribution.relative_variance() / requests,
-                )
+                    .map(|block| (block.sum_us as f64 / mean - block.requests as f64) / per_block);
+                let powers = waves.powers(series);
+                let independent = of.distribution.relative_variance() / requests;
+                Estimate::new(mean.ln(), waves, &powers, independent, pace, same)
             }
             Self::ErrorRate => {
                 let rate = of.total.sums.error_rate();
-                let series = blocks
-                    .map(|block| (block.failures as f64 - rate * block.requests as f64) / per_block)
-                    .collect();
+                let series = blocks.map(|block| {
+                    (block.failures as f64 - rate * block.requests as f64) / per_block
+                });
+                let powers = waves.powers(series);
                 // One run may have no failures by chance (Agresti & Caffo 2000).
                 let both = (failures.0 as f64 + 1.0) / (failures.1 as f64 + 2.0);
-                (rate, series, both * (1.0 - both) / requests)
+                let independent = both * (1.0 - both) / requests;
+                Estimate::new(rate, waves, &powers, independent, None, same)
             }
             _ => {
-                let series = blocks
-                    .map(|block| block.requests as f64 / per_block - 1.0)
-                    .collect();
+                let series = blocks.map(|block| block.requests as f64 / per_block - 1.0);
+                let powers = waves.powers(series);
                 // A request more or less at either end is nothing.
-                let level = requests.max(1.0) / f64::from(seconds.max(1));
-                (level.ln(), series, requests.powi(-2))
+                let level = (requests.max(1.0) / f64::from(seconds.max(1))).ln();
+                Estimate::new(level, waves, &powers, requests.powi(-2), None, same)
             }
-        };
-        let spread = waves.spread(&series, independent);
-        Estimate {
-            level,
-            parts: spread
-                .parts()
-                .map(|part| Part {
-                    log_likelihood: part.log_likelihood,
-                    up: part.variance,
-                    down: part.variance,
-                })
-                .collect(),
-            df: spread.df(),
         }
     }
 }
 
 impl Estimate {
+    /// Of a statistic whose series has these powers and, if requests were independent, this variance of its mean. `sides` says
+    /// how much a variance is upwards and downwards on the scale of the level.
+    fn new(
+        level: f64,
+        waves: &Waves,
+        powers: &Powers,
+        independent: f64,
+        pace: Option<&Pace>,
+        sides: impl Fn(f64) -> (f64, f64),
+    ) -> Self {
+        let own = waves.spread(powers, independent);
+        let of_pace = match pace {
+            Some(pace) => {
+                let (up, down) = sides(independent);
+                let scale = (up + down) / 2.0 / independent.max(f64::MIN_POSITIVE);
+                let times = pace.strength_in(powers.of_fast_waves() * scale);
+                waves.spread_of_strength(powers, independent, times)
+            }
+            None => own.clone(),
+        };
+        let part = |spread: Spread| {
+            let (up, down) = sides(spread.variance);
+            Part {
+                log_likelihood: spread.log_likelihood,
+                up,
+                down,
+            }
+        };
+        Self {
+            level,
+            parts: of_pace.into_iter().chain(own).map(part).collect(),
+            pace: pace.map_or_else(
+                || vec![0.0; log_priors().len()],
+                |pace| pace.log_likelihoods().to_vec(),
+            ),
+            df: waves.df(),
+        }
+    }
+
     /// The mean variance.
     pub(super) fn variance(&self) -> f64 {
-        let weights = weights(self.parts.iter().map(|part| part.log_likelihood));
+        let weights = posterior(&[self]);
         let parts = self.parts.iter().zip(weights);
         parts
             .map(|(part, weight)| weight * (part.up + part.down) / 2.0)
