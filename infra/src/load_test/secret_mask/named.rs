@@ -165,7 +165,7 @@ fn quoted_length(text: &str, quote: &str, is_escaped: bool) -> usize {
         if is_escaped && before > 0 {
             return end - before;
         }
-        if !is_escaped && before % 2 == 0 {
+        if !is_escaped && before.is_multiple_of(2) {
             return end;
         }
         from = end + quote.len();
