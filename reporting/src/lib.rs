@@ -51,7 +51,9 @@ pub use measure::{
 };
 pub use plain_text::plain_text;
 pub use results::calendar::rfc3339;
-pub use results::comparison::{ComparedRun, Comparison, RunComparison};
+pub use results::comparison::{
+    ComparedRun, Comparison, RunComparison, change_text, finding, run_verdict, statistic_name,
+};
 pub use results::summary::{
     ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,
     SummaryEndpoint, SummaryEndpointName, SummaryError, SummaryGap, SummaryGenerator, SummaryLoss,

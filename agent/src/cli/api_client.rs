@@ -138,6 +138,41 @@ pub(crate) struct CompareAsked {
     pub(crate) endpoint: Option<String>,
 }
 
+impl CompareAsked {
+    /// What the API and the page are asked.
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let second = |second: Option<u32>| second.map(|second| second.to_string());
+        let given = [
+            ("runs", Some(self.runs.join(","))),
+            ("reference", self.reference.clone()),
+            ("baseline", Some(self.baseline.join(","))),
+            ("from", second(self.from)),
+            ("to", second(self.to)),
+            ("endpoint", self.endpoint.clone()),
+        ];
+        let given = given.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+            .collect()
+    }
+
+    /// The same with runs by their ids, so that it stays what it is when a test has further runs.
+    pub(crate) fn of_these(self, comparison: &Comparison) -> Self {
+        let others = comparison.runs.iter().map(|run| &run.run);
+        let runs = std::iter::once(&comparison.reference).chain(others);
+        Self {
+            runs: runs.map(|run| run.id.to_string()).collect(),
+            reference: None,
+            baseline: comparison
+                .baseline
+                .iter()
+                .map(|run| run.id.to_string())
+                .collect(),
+            ..self
+        }
+    }
+}
+
 /// What a coordinator says of its infrastructures, as far as it is needed.
 #[derive(Debug, Deserialize)]
 struct KnownInfrastructures {
@@ -375,21 +410,18 @@ impl ApiClient {
 
     /// Compares runs.
     pub(crate) async fn compare(&self, asked: &CompareAsked) -> Result<Comparison, ApiError> {
-        let second = |second: Option<u32>| second.map(|second| second.to_string());
-        let given = [
-            ("runs", Some(asked.runs.join(","))),
-            ("reference", asked.reference.clone()),
-            ("baseline", Some(asked.baseline.join(","))),
-            ("from", second(asked.from)),
-            ("to", second(asked.to)),
-            ("endpoint", asked.endpoint.clone()),
-        ];
-        let query: Vec<(&str, String)> = given
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
-            .collect();
-        let request = self.request(Method::GET, "/api/v1/compare").query(&query);
-        self.json(request).await
+        let request = self.request(Method::GET, "/api/v1/compare");
+        self.json(request.query(&asked.query())).await
+    }
+
+    /// The address of the page of a comparison.
+    pub(crate) fn compare_page(&self, asked: &CompareAsked) -> String {
+        let page = self.page("/compare");
+        match Url::parse_with_params(&page, asked.query()) {
+            Ok(url) => url.into(),
+            // The base is a URL, so this one is.
+            Err(_) => page,
+        }
     }
 
     /// Asks for another number of users, to be reached within this many seconds.

@@ -22,7 +22,7 @@ const PX_PER_MARK = 76;
 const MAX_PIXEL_RATIO = 2;
 /** How the legend names the failures of an endpoint. */
 export const FAILURE = " · Failure";
-const NAMES = ["accent", "good", "bad", "warn", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface"];
+const NAMES = ["accent", "good", "bad", "warn", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface", "run-1", "run-2", "run-3", "run-4", "run-5"];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Chart {

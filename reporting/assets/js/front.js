@@ -5,14 +5,18 @@ import "./popovers.js";
 import { address } from "./address.js";
 import { afterPress } from "./after_press.js";
 import { StartForm } from "./start_form.js";
+import { CompareChoice } from "./compare_choice.js";
 import { Live } from "./live.js";
-import { dayAndTime } from "./format.js";
+import { showLocalTimes } from "./local_times.js";
 import { part, setText } from "./dom.js";
 
 /** Least time between two refreshes. */
 const REFRESH_MS = 1_000;
 /** Heartbeats grow older without anything changing. */
 const AGE_MS = 10_000;
+
+/** What may have the focus in a region that is renewed. */
+const FOCUSABLE = "a, button, summary, input";
 
 const FRONT = address("/");
 /** A form with an error is answered under the address it was sent to; the page itself is at the root. */
@@ -24,9 +28,7 @@ let latest;
 
 function dress() {
   for (const element of document.querySelectorAll('[data-role="origin"]')) setText(element, location.origin + FRONT.slice(0, -1));
-  for (const time of document.querySelectorAll("time[datetime]")) {
-    setText(time, dayAndTime(Date.parse(time.getAttribute("datetime")) * 1000).slice(0, -3));
-  }
+  showLocalTimes();
 }
 
 /** A region that the reader is in the middle of using is left alone until the next time. */
@@ -67,17 +69,19 @@ function replaceRegions(fresh) {
     const focused = region.contains(document.activeElement) ? focusPath(region) : null;
     region.replaceChildren(...document.adoptNode(next).childNodes);
     region.hidden = next.hidden;
-    if (focused !== null) region.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
+    if (focused !== null) region.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
   }
   form?.refresh(fresh);
+  choice.show();
   dress();
 }
 
 function focusPath(region) {
-  return [...region.querySelectorAll("a, button, summary")].indexOf(document.activeElement);
+  return [...region.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
 }
 
 dress();
+const choice = new CompareChoice();
 /** Who only reads has none. */
 const form = part("start-form") && new StartForm();
 new Live({ change: refresh }).follow({ front: true });

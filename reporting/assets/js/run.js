@@ -12,6 +12,7 @@ import { Generator } from "./generator.js";
 import { searchErrors, showErrors } from "./errors.js";
 import { patched } from "./json_patch.js";
 import { Live } from "./live.js";
+import { showLocalTimes } from "./local_times.js";
 import { Overview } from "./overview.js";
 import { keepForPrint } from "./print.js";
 import { formatScope, windowOf } from "./scope.js";
@@ -186,6 +187,9 @@ function followInfrastructure() {
   };
   asked = asked.then(ask).catch(() => {});
 }
+
+const compareWith = part("compare-with");
+if (compareWith) showLocalTimes(compareWith);
 
 const initial = document.getElementById("initial");
 if (initial) {

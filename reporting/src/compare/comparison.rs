@@ -147,8 +147,13 @@ pub fn compare(references: &[&MeasuredRun], run: &MeasuredRun, runs: usize) -> R
 impl RunDifferences {
     /// Whether anything got worse: slower, more failures, fewer requests.
     pub fn is_worse(&self) -> bool {
-        self.found.iter().any(|verdict| verdict.is_worse())
+        self.found.iter().copied().any(is_worse)
     }
+}
+
+/// Whether a verdict is that something got worse.
+pub(crate) fn is_worse(verdict: Verdict) -> bool {
+    verdict.is_worse()
 }
 
 /// The endpoints of either.

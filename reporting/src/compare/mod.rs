@@ -11,6 +11,8 @@ mod spread;
 mod statistic;
 mod student;
 
+#[cfg(feature = "coordinator")]
+pub(crate) use comparison::is_worse;
 pub use comparison::{Difference, EndpointDifferences, RunDifferences, RunVerdict, compare};
 pub use difference::Verdict;
 pub use measured::MeasuredRun;

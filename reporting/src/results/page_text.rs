@@ -268,7 +268,7 @@ fn written(message: &str, text: impl Fn(&str) -> String, code: impl Fn(&str) -> 
 }
 
 /// The text with its first letter in upper case.
-fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     match characters.next() {
         Some(first) => first.to_uppercase().chain(characters).collect(),

@@ -67,6 +67,7 @@ use self::log_rows::LogOrigin;
 use self::readers::Readers;
 use self::writer::Writer;
 
+pub(crate) use self::annotation_rows::ListedAnnotations;
 pub use self::annotation_rows::{
     AnnotationChange, Annotations, MAX_RUN_MARKS, RunMark, TooManyMarks,
 };
@@ -273,6 +274,20 @@ impl Store {
     pub async fn run(&self, id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let id = id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| run_rows::by_id(connection, &id);
+        self.inner.readers.run(query).await
+    }
+
+    /// The run before this one, of the same test, that has begun.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn run_before(
+        &self,
+        run: &RunRecord,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        let run = run.clone();
+        let query =
+            move |connection: &rusqlite::Transaction<'_>| run_rows::before(connection, &run);
         self.inner.readers.run(query).await
     }
 

@@ -284,6 +284,18 @@ pub(super) fn list(connection: &Connection, filter: &RunFilter) -> StoreResult<V
         .collect()
 }
 
+/// The run before one, of the same test, that has begun.
+pub(super) fn before(connection: &Connection, run: &RunRecord) -> StoreResult<Option<RunRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM runs WHERE test = ?1 AND number < ?2 AND started_at_us IS NOT NULL
+         ORDER BY number DESC LIMIT 1"
+    ))?;
+    let row = statement
+        .query_row(params![run.test.name, to_sql(run.number)], RunRow::read)
+        .optional()?;
+    row.map(|row| row.into_record(connection)).transpose()
+}
+
 /// Runs that have not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
     records(connection, "NOT is_over ORDER BY run")

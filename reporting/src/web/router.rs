@@ -119,6 +119,7 @@ pub fn router(
         );
     let pages = Router::new()
         .route("/", get(pages::front_page))
+        .route("/compare", get(pages::compare_page))
         // An invalid form is answered at this address, and people ask for it again.
         .route("/runs", get(to_front_page).post(pages::start_from_form))
         .route("/runs/{id}", get(pages::run_page))

@@ -15,7 +15,7 @@ const SECONDS: u32 = 60;
 const REQUESTS: u64 = 50;
 
 /// A finished run whose requests take `factor` times 20 to 60 ms, with other times in each run.
-async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
+pub(crate) async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
     let mut random = id
         .bytes()
         .fold(7_u64, |sum, byte| sum * 31 + u64::from(byte));
@@ -57,7 +57,7 @@ async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
     store.update_run(&run).await.expect("the run is updated");
 }
 
-async fn site() -> Site {
+pub(crate) async fn site() -> Site {
     let site = Site::start(None).await;
     finished(&site, "aaaaaaaaaaaa", "checkout", 1.0).await;
     finished(&site, "bbbbbbbbbbbb", "checkout", 1.0).await;
@@ -146,13 +146,9 @@ async fn a_window_and_an_endpoint_can_be_chosen_and_what_differs_is_said() {
 async fn what_cannot_be_compared_has_one_clear_message() {
     let site = site().await;
     for (query, status, message) in [
-        ("", 422, "0 runs are named"),
-        ("runs=checkout", 422, "1 runs are named"),
-        (
-            "runs=a,b,c,d,e,f",
-            422,
-            "6 runs are named; a comparison needs two to 5",
-        ),
+        ("", 422, "a comparison needs 2 to 5 runs"),
+        ("runs=checkout", 422, "included; got 1"),
+        ("runs=a,b,c,d,e,f", 422, "included; got 6"),
         ("runs=checkout,nothing", 404, "run `nothing` was not found"),
         (
             "runs=checkout,checkout%239",

@@ -4,6 +4,7 @@ mod about;
 mod access;
 mod api;
 mod compare;
+mod compare_page;
 mod csv;
 mod error_samples;
 mod errors;

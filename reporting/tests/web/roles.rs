@@ -54,8 +54,9 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 21] = [
+const RESULTS: [&str; 22] = [
     "/",
+    "/compare",
     "/runs/abcdefabcdef",
     "/api/v1/openapi.json",
     "/api/v1/runs",

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use greylag_infra::RunId;
 use greylag_reporting::{
-    ComparedRun, Comparison, Difference, NotTested, RunComparison, RunVerdict, Statistic, Verdict,
-    plain_text,
+    ComparedRun, Comparison, Difference, RunComparison, Statistic, change_text, finding,
+    plain_text, run_verdict, statistic_name,
 };
 
 use crate::cli::api_client::CompareAsked;
@@ -76,6 +76,8 @@ pub(crate) async fn compare(options: CompareOptions) -> Result<ExitCode, Failure
         print_line(json);
     } else {
         print(&comparison);
+        let page = api.compare_page(&asked.of_these(&comparison));
+        print_line(format_args!("\n{page}"));
     }
     let is_worse = comparison.runs.iter().any(|run| run.differences.is_worse());
     Ok(if options.fail_on_slower && is_worse {
@@ -124,7 +126,7 @@ fn named(run: &ComparedRun) -> RunNamed<'_> {
 
 fn print_run(run: &RunComparison) {
     print_line(format_args!("\n{}", described(&run.run)));
-    print_line(format_args!("Verdict: {}", verdict_of(run)));
+    print_line(format_args!("Verdict: {}", run_verdict(&run.differences)));
     for remark in &run.remarks {
         print_line(format_args!("Remark: {}", plain_text(remark)));
     }
@@ -168,76 +170,29 @@ fn print_run(run: &RunComparison) {
     }
 }
 
-/// The verdict on response times, and what else was found.
-fn verdict_of(run: &RunComparison) -> String {
-    let times = match run.differences.verdict {
-        RunVerdict::Slower => "slower",
-        RunVerdict::Faster => "faster",
-        RunVerdict::Mixed => "mixed: slower and faster",
-        RunVerdict::NoEvidence => "no evidence of a difference in response times",
-    };
-    let others = run.differences.found.iter();
-    let others = others.filter(|found| !matches!(found, Verdict::Slower | Verdict::Faster));
-    let words = others.map(|found| format!("; {}", word(*found)));
-    format!("{times}{}", words.collect::<String>())
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Slower => "slower",
-        Verdict::Faster => "faster",
-        Verdict::MoreFailures => "more failures",
-        Verdict::FewerFailures => "fewer failures",
-        Verdict::MoreRequests => "more requests per second",
-        Verdict::FewerRequests => "fewer requests per second",
-        Verdict::NoEvidence => "no evidence",
-    }
-}
-
 fn cells(endpoint: &str, difference: &Difference) -> [String; 8] {
     let statistic = difference.statistic;
     let value = |value: Option<f64>| value.map_or("-".to_owned(), |value| shown(statistic, value));
     let change =
-        |value: Option<f64>| value.map_or(String::new(), |value| changed(statistic, value));
+        |value: Option<f64>| value.map_or(String::new(), |value| change_text(statistic, value));
     let interval = match (difference.low, difference.high) {
         (Some(low), Some(high)) => format!(
             "{} to {}",
-            changed(statistic, low),
-            changed(statistic, high)
+            change_text(statistic, low),
+            change_text(statistic, high)
         ),
         _ => String::new(),
     };
     [
         endpoint.to_owned(),
-        name(statistic).to_owned(),
+        statistic_name(statistic).to_owned(),
         value(difference.reference),
         value(difference.value),
         change(difference.change),
         interval,
-        match (difference.verdict, difference.not_tested) {
-            (Some(verdict), _) => word(verdict),
-            (None, Some(NotTested::TooFewRequests)) => "too few requests",
-            (None, Some(NotTested::NoFailures)) => "no failures",
-            (None, Some(NotTested::TooManyEndpoints)) => {
-                "not tested: many endpoints have more requests"
-            }
-            (None, Some(NotTested::OnlyInOneRun)) => "only in one run",
-            (None, None) => "",
-        }
-        .to_owned(),
+        finding(difference).to_owned(),
         change(difference.detectable),
     ]
-}
-
-fn name(statistic: Statistic) -> &'static str {
-    match statistic {
-        Statistic::Rate => "requests/s",
-        Statistic::ErrorRate => "error rate",
-        Statistic::Average => "average",
-        Statistic::P50 => "median",
-        Statistic::P95 => "95th percentile",
-        Statistic::P99 => "99th percentile",
-    }
 }
 
 fn shown(statistic: Statistic, value: f64) -> String {
@@ -246,14 +201,6 @@ fn shown(statistic: Statistic, value: f64) -> String {
         Statistic::ErrorRate => format!("{:.2}%", 100.0 * value),
         _ if value < 10.0 => format!("{value:.3} ms"),
         _ => format!("{value:.1} ms"),
-    }
-}
-
-/// A change in percent, or in percentage points.
-fn changed(statistic: Statistic, change: f64) -> String {
-    match statistic {
-        Statistic::ErrorRate => format!("{:+.2} pp", 100.0 * change),
-        _ => format!("{:+.1}%", 100.0 * change),
     }
 }
 

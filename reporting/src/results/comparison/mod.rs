@@ -1,15 +1,23 @@
 //! Runs beside a reference, as `/api/v1/compare` answers it: what was compared, what differs, and what to bear in mind.
 
 #[cfg(feature = "coordinator")]
+mod address;
+#[cfg(feature = "coordinator")]
 mod read;
 #[cfg(feature = "coordinator")]
 mod remarks;
+mod wording;
 
 use greylag_infra::RunId;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
-pub(crate) use read::{Asked, CompareError, Stretch};
+pub(crate) use address::CompareAddress;
+#[cfg(feature = "coordinator")]
+pub(crate) use read::{Asked, CompareError, MAX_RUNS, Stretch, find_run};
+#[cfg(feature = "coordinator")]
+pub(crate) use wording::verdict_name;
+pub use wording::{change_text, finding, run_verdict, statistic_name};
 
 use crate::compare::RunDifferences;
 

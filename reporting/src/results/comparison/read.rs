@@ -10,7 +10,7 @@ use crate::plain_text::plain_text;
 use crate::store::{RunFilter, Scope, Store, StoreError, Window};
 
 /// Most runs of a comparison, the reference and further runs of it included.
-const MAX_RUNS: usize = 5;
+pub(crate) const MAX_RUNS: usize = 5;
 /// Fewest blocks of a run whose noise can be judged at all.
 const MIN_BLOCKS: usize = 10;
 /// Longest part of a name that an error repeats, in characters.
@@ -52,7 +52,7 @@ pub(crate) enum CompareError {
     )]
     NoSuchRun(String),
     #[error(
-        "{0} runs are named; a comparison needs two to {MAX_RUNS}, further runs of the reference included"
+        "a comparison needs 2 to {MAX_RUNS} runs, further runs of the reference included; got {0}"
     )]
     Count(usize),
     #[error("{0} is named twice; name each run once")]
@@ -109,11 +109,11 @@ impl Comparison {
             (None, Some((first, others))) => (first, others),
             (None, None) => return Err(CompareError::Count(named)),
         };
-        let reference = find(store, reference).await?;
+        let reference = find_run(store, reference).await?;
         let mut ids = vec![reference.id.clone()];
         let mut others = Vec::new();
         for name in names {
-            let run = find(store, name).await?;
+            let run = find_run(store, name).await?;
             if asked.reference.is_some() && run.id == reference.id {
                 continue;
             }
@@ -122,7 +122,7 @@ impl Comparison {
         }
         let mut baseline = Vec::new();
         for name in &asked.baseline {
-            let run = find(store, name).await?;
+            let run = find_run(store, name).await?;
             once(&mut ids, &run)?;
             baseline.push(run);
         }
@@ -183,8 +183,11 @@ async fn read_all(
     Ok(runs)
 }
 
-/// The run of a name.
-async fn find(store: &Store, name: &str) -> Result<RunRecord, CompareError> {
+/// The run of a name: its id, `test#number`, or the newest of a test.
+///
+/// # Errors
+/// No run has the name, or the store failed.
+pub(crate) async fn find_run(store: &Store, name: &str) -> Result<RunRecord, CompareError> {
     let name = name.trim();
     if let Some(run) = store.run(&name.into()).await? {
         return Ok(run);

@@ -2,6 +2,8 @@
 
 pub(crate) mod about_view;
 mod chart_marks;
+pub(crate) mod compare_choices;
+pub(crate) mod compare_view;
 pub mod front_view;
 pub mod generator_view;
 pub(crate) mod known_scenarios;

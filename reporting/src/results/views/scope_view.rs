@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use greylag_infra::{RunRecord, RunTime, WallTime};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,6 +12,7 @@ use crate::measure::interval::Outcome;
 use crate::measure::seconds::Seconds;
 use crate::plain_text::plain_text;
 use crate::results::page_text::clock;
+use crate::results::urls::query_of;
 use crate::store::{Scope, Window};
 
 /// A phase of a run, as a window.
@@ -288,14 +288,8 @@ pub(crate) const SATURATED: &str = "saturated";
 /// See [`SATURATED`].
 pub(crate) const LEAVE_OUT: &str = "leave-out";
 
-/// What a value of a query does not have as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_');
-
-fn end_of(window: Window) -> Option<u32> {
+/// Where a window ends, if it does before the run.
+pub(crate) fn end_of(window: Window) -> Option<u32> {
     (window.to() != u32::MAX).then_some(window.to())
 }
 
@@ -312,19 +306,9 @@ fn outcome_text(outcome: Outcome) -> &'static str {
     }
 }
 
-fn endpoint_text(method: &str, name: &str) -> String {
+/// An endpoint as addresses name it.
+pub(crate) fn endpoint_text(method: &str, name: &str) -> String {
     format!("{method} {name}").trim_start().to_owned()
-}
-
-fn query_of(members: &[(&'static str, String)]) -> String {
-    let mut query = String::new();
-    for (name, value) in members {
-        query.push(if query.is_empty() { '?' } else { '&' });
-        query.push_str(name);
-        query.push('=');
-        query.extend(utf8_percent_encode(value, ESCAPED));
-    }
-    query
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! `/runs/{id}/stop`, `/runs/{id}/users` (`users`, `ramp_up`), `/runs/{id}/again` (runs the same immediately; a GET
 //! shows the form filled in from the run), `/runs/{id}/delete` (the query of the list to come back to), `/infrastructures` (`name`), `/login` (`token`, `next`) and `/logout`.
 
+mod compare;
 mod front;
 mod infrastructures;
 mod login;
@@ -15,6 +16,7 @@ mod render;
 mod run;
 mod start_form;
 
+pub(super) use compare::compare_page;
 pub(super) use front::{FrontQuery, delete_run_from_page, front_page};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, log_out, login_page};

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::render::html;
 use crate::results::urls::run_url;
+use crate::results::views::compare_choices::CompareWith;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::results::views::scope_view::ScopeView;
 use crate::web::access::identity::{Identity, Visitor};
@@ -38,6 +39,8 @@ struct RunPage {
     /// Of a run that is over, `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its
     /// place. The page of an active run is sent it as its first event, so it is not in the page, too.
     initial_json: Option<String>,
+    /// With which runs it can be compared; none while it has not begun.
+    compare_with: Option<CompareWith>,
     /// The path below which the coordinator is; empty for the root.
     base: String,
     /// Who looks at it.
@@ -73,6 +76,7 @@ pub(in crate::web) async fn run_page(
             scope,
             update.view.about.time_elapsed_s,
         ),
+        compare_with: CompareWith::of(state.coordinator.store(), &state.base(), &run).await?,
         view: update.view,
         first: update.delta,
         initial_json,

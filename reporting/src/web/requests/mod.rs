@@ -1,7 +1,8 @@
-//! What forms and programs ask for in the same words: starting, changing, annotating and deleting a run.
+//! What forms and programs ask for in the same words: starting, changing, annotating, deleting and comparing runs.
 
 pub(in crate::web) mod annotate;
 pub(in crate::web) mod change_users;
+pub(in crate::web) mod compare;
 pub(in crate::web) mod delete_run;
 pub(in crate::web) mod invalid_change;
 pub(in crate::web) mod log_filter;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 /// What the page shows within the live update's limit, on a busy machine.
-pub(super) const LIVE: Duration = Duration::from_secs(15);
+pub(crate) const LIVE: Duration = Duration::from_secs(15);
 
 /// Script functions of these tests.
 const HELPERS: &str = r#"

@@ -19,4 +19,4 @@ mod start_form_choices;
 mod tabs;
 mod windows;
 
-pub(crate) use looking::{assert_quiet, look_from_all_sides};
+pub(crate) use looking::{LIVE, assert_quiet, look_from_all_sides};

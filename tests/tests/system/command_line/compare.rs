@@ -1,10 +1,12 @@
-//! `greylag compare`: what it prints is what the API answers, and a target that is slower is found to be.
+//! `greylag compare`: what it prints is what the API answers, a target that is slower is found to be, and the page whose address it
+//! prints last shows the same.
 
 use std::time::Duration;
 
-use greylag_tests::{ChaosProxy, Cluster, Nginx, START_TIMEOUT, heavy};
+use greylag_tests::{Browser, ChaosProxy, Cluster, Nginx, START_TIMEOUT, Theme, heavy};
 use serde_json::{Value, json};
 
+use crate::browser::{LIVE, assert_quiet, look_from_all_sides};
 use crate::support::{RUN_TIMEOUT, greylag};
 
 /// A comparison needs ten steady seconds.
@@ -68,6 +70,10 @@ async fn a_slower_target_is_found_and_command_line_and_api_agree() {
     ] {
         assert!(table.stdout.contains(text), "{text} in\n{}", table.stdout);
     }
+    let page = table.stdout.trim_end().lines().last().unwrap_or_default();
+    let expected = format!("{}/compare?runs={}%2C{}", api.url(), ids[0], ids[1]);
+    assert_eq!(page, expected);
+    look_at(page, api.url()).await;
     let back = compare(&["after", "before", "--fail-on-slower"]).await;
     assert!(
         back.code == Some(0) && back.stdout.contains("Verdict: faster"),
@@ -79,4 +85,58 @@ async fn a_slower_target_is_found_and_command_line_and_api_agree() {
         unknown.stderr.contains("run `nothing` was not found"),
         "{unknown:?}"
     );
+}
+
+/// Scrolls from chart to chart until each has data, and gives the head of the first one's table and how many rows it has.
+const CHARTS: &str = "const charts = [...document.querySelectorAll('[data-chart^=\"compare-\"]')];
+    const empty = charts.filter(({ dataset }) => dataset.chart !== 'compare-errors').find(({ dataset }) => Number(dataset.points) === 0);
+    if (charts.length !== 5) return null;
+    if (empty) { empty.scrollIntoView(); return null; }
+    const table = charts[0].querySelector('.data-table');
+    table.open = true;
+    const rows = [...table.querySelectorAll('tr')];
+    return rows.length < 2 ? null : [[...rows[0].cells].map((cell) => cell.textContent), rows.length];";
+const VERDICT: &str = "return document.querySelector('.verdict')?.dataset.verdict ?? null;";
+
+/// The page: charts, the other way round, an error, and from ticks in the list back to it.
+async fn look_at(page: &str, url: &str) {
+    let browser = Browser::start().await;
+    browser.view(1440, 900, Theme::Light).await;
+    browser.open(page).await;
+    let charts = browser.wait_for("the charts", LIVE, CHARTS).await;
+    assert_eq!(charts[0], json!(["Second", "before #1", "after #1"]));
+    assert!(charts[1].as_u64() > Some(10), "{charts}");
+    assert_eq!(browser.eval(VERDICT).await, "slower");
+    let sort = "const head = document.querySelector('[data-sort=\"p95_ms\"]');
+        head.click();
+        return head.parentElement.ariaSort;";
+    assert_eq!(browser.eval(sort).await, "descending");
+    look_from_all_sides(&browser, "compare").await;
+    let swap = "document.querySelector('[data-role=\"swap\"]').click();";
+    browser.eval(swap).await;
+    let is_swapped = VERDICT.replace("?? null", "=== 'faster'");
+    browser
+        .wait_for("the other way round", LIVE, &is_swapped)
+        .await;
+
+    browser.open(&format!("{url}/compare?runs=before")).await;
+    look_from_all_sides(&browser, "compare-choose").await;
+    browser.open(&format!("{url}/")).await;
+    let tick = "const boxes = [...document.querySelectorAll('.run-tick input')];
+        const button = document.querySelector('[data-role=\"compare-form\"] button:not([type])');
+        if (boxes.length !== 2 || button.disabled === boxes[0].checked) return null;
+        boxes[0].click();
+        const alone = button.disabled;
+        boxes[1].click();
+        return [alone, button.disabled];";
+    let disabled = browser.wait_for("the list", LIVE, tick).await;
+    assert_eq!(disabled, json!([true, false]), "two runs are needed");
+    look_from_all_sides(&browser, "front-ticked").await;
+    let compare =
+        "document.querySelector('[data-role=\"compare-form\"] button:not([type])').click();";
+    browser.eval(compare).await;
+    let is_compared = VERDICT.replace("?? null", "=== 'slower'");
+    browser.wait_for("the comparison", LIVE, &is_compared).await;
+    assert_quiet(&browser, url, Some("422")).await;
+    browser.close().await;
 }
