@@ -3,7 +3,7 @@
 //! All users of a worker share one thread. Code that blocks it holds up all of them, and every response time measured
 //! meanwhile includes it. A watchdog on another thread looks every few milliseconds whether the poll of a user that it
 //! saw last is still under way. All that this costs a user is a few stores and a load at each poll, and no look at a clock.
-//! While no user is polled the watchdog sleeps, and the next poll wakes it.
+//! While no user is polled, who watches may sleep, and the next poll wakes them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::task::Waker;
 
 /// What the thread of a load does: of one thread, so only for a runtime that has no other.
 #[derive(Debug, Default)]
@@ -20,9 +20,10 @@ pub struct LoopWatch {
     polls: AtomicU64,
     /// The user type that is polled and its task: two [`NameId`]s.
     at: AtomicU64,
-    /// Whether the next poll is to wake `watchdog`.
+    /// Whether the next poll is to wake `sleepers`.
     wakes: AtomicBool,
-    watchdog: Mutex<Option<Thread>>,
+    /// A few: each of those who watch is in it once.
+    sleepers: Mutex<Vec<Waker>>,
 }
 
 /// A poll that was under way when the watch looked.
@@ -46,29 +47,33 @@ impl LoopWatch {
         self.polls.load(Ordering::Acquire)
     }
 
-    /// Has the next poll unpark the thread that calls this. A poll that begins in the same moment may not yet do so, so
-    /// see after a while that there was none before parking.
-    pub fn wake_at_next_poll(&self) {
-        *self.watchdog() = Some(thread::current());
+    /// Has the next poll wake this once, as it begins and on its thread. From another thread: a poll that begins in the same
+    /// moment may not yet do so, so see after a while that there was none before sleeping.
+    pub fn wake_at_next_poll(&self, sleeper: &Waker) {
+        let mut sleepers = self.sleepers();
+        if !sleepers.iter().any(|known| known.will_wake(sleeper)) {
+            sleepers.push(sleeper.clone());
+        }
         self.wakes.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the next poll wakes the watchdog.
+    /// Whether the next poll wakes anything.
     pub fn wakes_at_next_poll(&self) -> bool {
         self.wakes.load(Ordering::SeqCst)
     }
 
     #[cold]
     fn wake(&self) {
+        let mut sleepers = self.sleepers();
         self.wakes.store(false, Ordering::SeqCst);
-        if let Some(watchdog) = self.watchdog().take() {
-            watchdog.unpark();
-        }
+        let woken = std::mem::take(&mut *sleepers);
+        drop(sleepers);
+        woken.into_iter().for_each(Waker::wake);
     }
 
-    /// A panic while it is held leaves a thread that is still good.
-    fn watchdog(&self) -> MutexGuard<'_, Option<Thread>> {
-        self.watchdog.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic while it is held leaves wakers that are still good.
+    fn sleepers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Polls this future as what is called `name`.
@@ -182,6 +187,8 @@ impl NameId {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
 
     #[test]
@@ -206,23 +213,35 @@ mod tests {
     }
 
     #[test]
-    fn the_next_poll_wakes_the_watchdog_once() {
+    fn the_next_poll_wakes_each_sleeper_once() {
+        /// Counts how often it is woken.
+        #[derive(Default)]
+        struct Sleeper(AtomicU64);
+        impl Wake for Sleeper {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         let watch = LoopWatch::default();
         drop(watch.begin(NameId::of("Shopper")));
         assert_eq!(watch.polls(), 2);
-        watch.wake_at_next_poll();
-        assert!(watch.wakes_at_next_poll());
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                drop(watch.begin(NameId::of("Shopper")));
-                drop(watch.begin(NameId::of("Shopper")));
-            });
-            while watch.wakes_at_next_poll() {
-                thread::park();
-            }
-        });
-        assert_eq!(watch.polls(), 6);
-        assert!(watch.watchdog().is_none());
+        let sleepers = [(); 2].map(|()| Arc::<Sleeper>::default());
+        for sleeper in &sleepers {
+            let waker = Waker::from(Arc::clone(sleeper));
+            watch.wake_at_next_poll(&waker);
+            watch.wake_at_next_poll(&waker);
+        }
+        let woken = || {
+            sleepers
+                .each_ref()
+                .map(|sleeper| sleeper.0.load(Ordering::Relaxed))
+        };
+        assert_eq!(woken(), [0, 0]);
+        let poll = watch.begin(NameId::of("Shopper"));
+        assert_eq!(woken(), [1, 1], "as it begins");
+        drop(poll);
+        drop(watch.begin(NameId::of("Shopper")));
+        assert_eq!(woken(), [1, 1]);
     }
 
     #[tokio::test]

@@ -232,7 +232,7 @@ async fn drive_users(part: &Part, run: &Arc<Run>, go: StartUsers) -> Result<(), 
     };
     // A task of its own, so that it waits for its turn like users.
     let _timers = AbortOnDropHandle::new(tokio::spawn(
-        Arc::clone(&part.timers).keep(scheduler.run_zero),
+        Arc::clone(&part.timers).keep(scheduler.run_zero, Arc::clone(&part.watch)),
     ));
     let recorder = Arc::clone(&part.recorder);
     let schedule_arrivals = {

@@ -9,7 +9,8 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use greylag_scenarios::{GeneratorLimit, LoopWatch, ObservedPoll, Recorder};
@@ -45,7 +46,7 @@ impl Watchdog {
             .name("watchdog".to_owned())
             .spawn(move || {
                 let mut detector = Detector::new(Instant::now());
-                let mut pause = Pause::default();
+                let mut pause = Pause::of_this_thread();
                 loop {
                     thread::park_timeout(pause.until_next_look(&watch));
                     if ended.load(Ordering::Acquire) {
@@ -81,34 +82,50 @@ impl Drop for Watchdog {
 }
 
 /// How long to wait for the next look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pause {
+    /// Ends a pause of the thread.
+    end: Waker,
     /// Polls that had begun and ended at the last look.
     polls: u64,
     /// Looks since any did.
     idle_looks: u32,
 }
 
+/// A thread that is parked.
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl Pause {
+    fn of_this_thread() -> Self {
+        Self {
+            end: Arc::new(Parked(thread::current())).into(),
+            polls: 0,
+            idle_looks: 0,
+        }
+    }
+
     fn until_next_look(&mut self, watch: &LoopWatch) -> Duration {
         let polls = watch.polls();
         if polls != self.polls || !polls.is_multiple_of(2) {
-            *self = Self {
-                polls,
-                idle_looks: 0,
-            };
+            self.polls = polls;
+            self.idle_looks = 0;
             return LOOK_EVERY;
         }
         self.idle_looks = self.idle_looks.saturating_add(1);
-        if self.idle_looks < IDLE_AFTER {
-            LOOK_EVERY
-        } else if watch.wakes_at_next_poll() {
-            // It was so at the look before, and no poll has begun since.
-            LONGEST_SLEEP
-        } else {
-            watch.wake_at_next_poll();
-            LOOK_EVERY
+        if self.idle_looks > IDLE_AFTER {
+            // The next poll was asked to wake this thread at the look before, and none has begun since.
+            return LONGEST_SLEEP;
         }
+        if self.idle_looks == IDLE_AFTER {
+            watch.wake_at_next_poll(&self.end);
+        }
+        LOOK_EVERY
     }
 }
 

@@ -152,7 +152,7 @@ fn poll_once(watch: &LoopWatch, code: &str, work: impl FnOnce()) {
 #[test]
 fn looks_are_rare_while_nothing_runs_and_as_ever_from_the_next_poll_on() {
     let watch = LoopWatch::default();
-    let mut pause = Pause::default();
+    let mut pause = Pause::of_this_thread();
     poll_once(&watch, "begin", || ());
     for _ in 0..IDLE_AFTER + 1 {
         assert_eq!(pause.until_next_look(&watch), LOOK_EVERY);
