@@ -6,7 +6,7 @@ use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
 use rusqlite::{Connection, Row, params};
 
-use super::agent_rows;
+use super::agent_rows::{self, RowPart};
 use super::agent_set::AgentSet;
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, small_from_sql, to_sql};
@@ -183,10 +183,10 @@ impl Source {
         let seconds = block.from..block.to;
         agent_rows::visit_level(
             connection,
-            scope.run,
-            agent,
+            (scope.run, agent),
             block.level,
             seconds,
+            RowPart::Head,
             |bucket, row| {
                 for (error, occurrences) in row.errors().iter().copied() {
                     let mut agents = AgentSet::default();

@@ -7,7 +7,7 @@ use std::ops::Range;
 use greylag_infra::RunId;
 use rusqlite::{Connection, Row, params};
 
-use super::agent_rows::{self, PackedRow, RowInterval, UserSums};
+use super::agent_rows::{self, PackedRow, RowInterval, RowPart, UserSums};
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
@@ -182,7 +182,12 @@ fn visit_stretch(
     if scope.is_in_common_rows() {
         visit_common(connection, scope, seconds.clone(), step, wanted, visit)?;
     }
-    agent_rows::visit(connection, scope, seconds, step, |second, row| {
+    let part = match (wanted.requests, scope.endpoint) {
+        (Requests::Nothing | Requests::Counts, _) => RowPart::Head,
+        (Requests::Intervals, Some(endpoint)) => RowPart::Endpoint(endpoint),
+        (Requests::Intervals, None) => RowPart::All,
+    };
+    agent_rows::visit(connection, scope, seconds, step, part, |second, row| {
         if wanted.users {
             visit(second, Part::Users(row.users()))?;
         }
@@ -195,12 +200,15 @@ fn visit_stretch(
             Requests::Nothing => Ok(()),
             Requests::Counts => {
                 let (mut requests, mut failures) = (0_u64, 0_u64);
-                visit_of_agent(scope, row, |_, numbers| {
-                    let sums = numbers.sums()?;
-                    requests = requests.saturating_add(sums.requests());
-                    failures = failures.saturating_add(sums.failures);
-                    Ok(())
-                })?;
+                for counts in row.counts() {
+                    let counts = counts?;
+                    if scope.has_endpoint(counts.endpoint)
+                        && scope.has_outcome(counts.requests, counts.failures)
+                    {
+                        requests = requests.saturating_add(counts.requests);
+                        failures = failures.saturating_add(counts.failures);
+                    }
+                }
                 visit(second, Part::Counts { requests, failures })
             }
             Requests::Intervals => visit_of_agent(scope, row, |endpoint, numbers| {

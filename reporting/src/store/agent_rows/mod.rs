@@ -9,6 +9,7 @@
 //! far they are there follows from one number of the run alone ([`rolled`]).
 
 mod packed_row;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -18,16 +19,15 @@ use std::ops::Range;
 use rusqlite::{Connection, params};
 
 pub(super) use self::packed_row::{PackedRow, RowInterval, UserSums};
+pub(super) use self::read::{RowPart, visit, visit_level};
 
 use self::packed_row::RowWriter;
+use self::read::visit_whole;
 use super::error::{StoreError, StoreResult};
 use super::integers::{small_from_sql, to_sql};
-use super::scope::RowScope;
 use crate::measure::interval::IntervalSum;
 use crate::measure::packed_counts::Precision;
-use crate::measure::windows::{
-    LEVELS, NOTHING_ROLLED, Rolled, bucket_of, decompose, width, within_a_step,
-};
+use crate::measure::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
 
 /// Up to so many agents each one's histograms are kept as exactly as those of all together.
 const MAX_FULL_AGENTS: usize = 32;
@@ -306,7 +306,7 @@ impl AgentRows<'_> {
     ) -> StoreResult<Vec<Vec<u8>>> {
         let mut packed = Vec::new();
         for bucket in seconds.step_by(width(level) as usize) {
-            visit_bucket(self.connection, self.run, agent, level, bucket, |row| {
+            visit_whole(self.connection, (self.run, level, bucket, agent), |row| {
                 packed.push(row.to_vec());
                 Ok(())
             })?;
@@ -356,22 +356,23 @@ impl AgentRows<'_> {
         errors: &[(i64, u64)],
         intervals: impl Iterator<Item = &'a [RowInterval<'a>]> + Clone,
     ) -> StoreResult<Option<Vec<u8>>> {
-        let packed = self.pack_as(self.grain, users, errors, intervals.clone())?;
+        let writer = RowWriter::new(users, errors);
+        let is_second = seconds.len() == 1;
+        let packed = self.pack_as(self.grain, writer.clone(), is_second, intervals.clone())?;
         if packed.is_some() || self.grain == Grain::Coarse {
             return Ok(packed);
         }
         self.coarse.push((agent, seconds));
-        self.pack_as(Grain::Coarse, users, errors, intervals)
+        self.pack_as(Grain::Coarse, writer, is_second, intervals)
     }
 
     fn pack_as<'a>(
         &mut self,
         grain: Grain,
-        users: UserSums,
-        errors: &[(i64, u64)],
+        mut writer: RowWriter,
+        is_second: bool,
         intervals: impl Iterator<Item = &'a [RowInterval<'a>]>,
     ) -> StoreResult<Option<Vec<u8>>> {
-        let mut writer = RowWriter::new(users, errors);
         for parts in intervals {
             match parts {
                 [] => {}
@@ -394,9 +395,10 @@ impl AgentRows<'_> {
             }
         }
         Ok(match grain {
-            Grain::Full => writer.finish_compressed(),
-            // Coarse histograms are mostly ones, which hardly shrink.
-            Grain::None | Grain::Coarse => writer.finish(),
+            Grain::Full if is_second => writer.finish_compressed(),
+            // Of longer stretches a part is read without the rest, and all of it several times as fast. Coarse histograms are
+            // mostly ones, which hardly shrink.
+            Grain::None | Grain::Full | Grain::Coarse => writer.finish(),
         })
     }
 
@@ -417,65 +419,4 @@ impl AgentRows<'_> {
             .execute(params![self.run, to_sql(level as u64), bucket, agent, packed])?;
         Ok(())
     }
-}
-
-/// Gives `visit` the level and the first second of each row of a scope's agents in these seconds, and the row. Each row
-/// belongs to one step of `step` seconds. There are none where the scope is not of single agents.
-pub(super) fn visit(
-    connection: &Connection,
-    scope: &RowScope,
-    seconds: Range<u32>,
-    step: u32,
-    mut visit: impl FnMut(u32, &PackedRow<'_>) -> StoreResult<()>,
-) -> StoreResult<()> {
-    for agent in scope.agents() {
-        let rolled = within_a_step(rolled(*agent, scope.rolled_by), step);
-        for block in decompose(seconds.start, seconds.end, &rolled) {
-            visit_level(
-                connection,
-                scope.run,
-                *agent,
-                block.level,
-                block.from..block.to,
-                &mut visit,
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives `visit` the rows of one agent and level.
-pub(super) fn visit_level(
-    connection: &Connection,
-    run: i64,
-    agent: i64,
-    level: usize,
-    seconds: Range<u32>,
-    mut visit: impl FnMut(u32, &PackedRow<'_>) -> StoreResult<()>,
-) -> StoreResult<()> {
-    for bucket in seconds.step_by(width(level) as usize) {
-        visit_bucket(connection, run, agent, level, bucket, |packed| {
-            visit(bucket, &PackedRow::read(packed)?)
-        })?;
-    }
-    Ok(())
-}
-
-fn visit_bucket(
-    connection: &Connection,
-    run: i64,
-    agent: i64,
-    level: usize,
-    bucket: u32,
-    mut visit: impl FnMut(&[u8]) -> StoreResult<()>,
-) -> StoreResult<()> {
-    let mut statement = connection.prepare_cached(
-        "SELECT packed FROM agent_intervals WHERE run = ?1 AND level = ?2 AND bucket = ?3 AND agent = ?4",
-    )?;
-    let mut rows = statement.query(params![run, to_sql(level as u64), bucket, agent])?;
-    while let Some(row) = rows.next()? {
-        let packed = row.get_ref(0)?.as_blob();
-        visit(packed.map_err(|error| StoreError::Unreadable(error.to_string()))?)?;
-    }
-    Ok(())
 }

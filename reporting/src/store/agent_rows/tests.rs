@@ -67,15 +67,22 @@ fn rows<'a>(connection: &'a Connection, sum: &'a mut IntervalSum) -> AgentRows<'
 /// The intervals of an agent's rows of a level in its first seconds.
 fn intervals_of(connection: &Connection, agent: i64, level: usize) -> Vec<(i64, Vec<u8>)> {
     let mut found = Vec::new();
-    visit_level(connection, 1, agent, level, 0..8, |_, row| {
-        let intervals = row.intervals().collect::<StoreResult<Vec<_>>>()?;
-        found.extend(
-            intervals
-                .iter()
-                .map(|i| (i.endpoint, i.counts[Measure::Response].to_vec())),
-        );
-        Ok(())
-    })
+    visit_level(
+        connection,
+        (1, agent),
+        level,
+        0..8,
+        RowPart::All,
+        |_, row| {
+            let intervals = row.intervals().collect::<StoreResult<Vec<_>>>()?;
+            found.extend(
+                intervals
+                    .iter()
+                    .map(|i| (i.endpoint, i.counts[Measure::Response].to_vec())),
+            );
+            Ok(())
+        },
+    )
     .unwrap();
     found
 }
@@ -100,7 +107,7 @@ fn a_row_that_would_be_too_long_is_kept_coarsely() {
 fn rows_and_requests(connection: &Connection) -> Vec<(usize, u64)> {
     let of_level = |level| {
         let (mut rows, mut requests) = (0, 0);
-        visit_level(connection, 1, 0, level, 0..1, |_, row| {
+        visit_level(connection, (1, 0), level, 0..1, RowPart::All, |_, row| {
             rows += 1;
             let counts = row.intervals().collect::<StoreResult<Vec<_>>>()?;
             requests += counts
@@ -221,44 +228,200 @@ fn up_to_32_agents_are_kept_exactly() {
     assert_eq!(Grain::of(33), Grain::Coarse);
 }
 
-proptest! {
-    #[test]
-    fn a_row_is_read_as_it_was_written(
-        users in prop::array::uniform5(any::<u64>()),
-        errors in prop::collection::vec((0..1_000_i64, any::<u64>()), 0..5),
-        intervals in prop::collection::vec(
-            (0..1_000_i64, numbers(), prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u8>(), 0..9)),
-            0..5,
-        ),
-        compressed in any::<bool>(),
-    ) {
-        let users = UserSums {
-            started: users[0],
-            stopped: users[1],
-            arrivals: Arrivals { started: users[2], late: users[3], skipped: users[4] },
-        };
-        let intervals: Vec<_> = intervals
+/// What a row has: users, errors, and of intervals the endpoint, the numbers and the counts of response times and of others.
+type Content = (
+    [u64; 5],
+    Vec<(i64, u64)>,
+    Vec<(i64, [u64; NUMBERS], Vec<u8>, Vec<u8>)>,
+);
+
+fn content() -> impl Strategy<Value = Content> {
+    let bytes = |most| prop::collection::vec(any::<u8>(), 0..most);
+    (
+        prop::array::uniform5(any::<u64>()),
+        prop::collection::vec((0..1_000_i64, any::<u64>()), 0..5),
+        prop::collection::vec((0..9_i64, numbers(), bytes(300), bytes(9)), 0..9),
+    )
+}
+
+fn users_of([started, stopped, begun, late, skipped]: [u64; 5]) -> UserSums {
+    UserSums {
+        started,
+        stopped,
+        arrivals: Arrivals {
+            started: begun,
+            late,
+            skipped,
+        },
+    }
+}
+
+fn intervals(content: &Content) -> Vec<RowInterval<'_>> {
+    let intervals = content.2.iter();
+    intervals
+        .map(|(endpoint, numbers, response, other)| RowInterval {
+            endpoint: *endpoint,
+            sums: Sums::from_numbers(*numbers).measured(!other.is_empty()),
+            counts: counts(response, other),
+        })
+        .collect()
+}
+
+/// A row as the version before wrote it.
+fn old_row(content: &Content) -> Vec<u8> {
+    fn put(bytes: &mut Vec<u8>, mut number: u64) {
+        while number >= 0x80 {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+    }
+    let (users, errors, _) = content;
+    let mut row = vec![2];
+    users.iter().for_each(|number| put(&mut row, *number));
+    put(&mut row, errors.len() as u64);
+    for (error, occurrences) in errors {
+        put(&mut row, error.cast_unsigned());
+        put(&mut row, *occurrences);
+    }
+    for interval in intervals(content) {
+        put(&mut row, interval.endpoint.cast_unsigned());
+        let numbers = interval.sums.numbers();
+        let used = (0..).zip(numbers).filter(|(_, number)| *number > 0);
+        put(&mut row, used.fold(0, |bits, (at, _)| bits | 1 << at));
+        let used = numbers.into_iter().filter(|number| *number > 0);
+        used.for_each(|number| put(&mut row, number));
+        let used: Vec<_> = interval
+            .counts
             .iter()
-            .map(|(endpoint, numbers, response, other)| RowInterval {
-                endpoint: *endpoint,
-                sums: Sums::from_numbers(*numbers).measured(!other.is_empty()),
-                counts: counts(response, other),
-            })
+            .filter(|(_, counts)| !counts.is_empty())
             .collect();
-        let mut writer = RowWriter::new(users, &errors);
-        for interval in &intervals {
-            writer.add(*interval);
+        put(
+            &mut row,
+            used.iter()
+                .fold(0, |bits, (measure, _)| bits | 1 << *measure as u64),
+        );
+        for (_, counts) in used {
+            put(&mut row, counts.len() as u64);
+            row.extend(*counts);
+        }
+    }
+    row
+}
+
+/// The same inside DEFLATE.
+fn deflated(row: &[u8]) -> Vec<u8> {
+    use flate2::{Compression, write::ZlibEncoder};
+    use std::io::Write;
+    let mut encoder = ZlibEncoder::new(vec![3], Compression::fast());
+    encoder.write_all(&row[1..]).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Checks that a row which is saved like this is read as what it was made of, whole and in parts.
+fn check_read_as(bytes: &[u8], content: &Content) {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    rows(&connection, &mut sum).insert(3, 0, 5, bytes).unwrap();
+    let written = intervals(content);
+    let visit = |part, visit: &mut dyn FnMut(&PackedRow<'_>)| {
+        let mut visited = 0;
+        visit_level(&connection, (1, 3), 0, 4..7, part, |second, row| {
+            assert_eq!(second, 5);
+            visited += 1;
+            visit(row);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(visited, 1);
+    };
+    for part in [RowPart::Head, RowPart::Endpoint(1), RowPart::All] {
+        visit(part, &mut |row| {
+            assert_eq!(row.users(), users_of(content.0));
+            assert_eq!(row.errors(), content.1);
+            let counts = row.counts().map(|counts| {
+                let counts = counts.unwrap();
+                (counts.endpoint, counts.requests, counts.failures)
+            });
+            let of = |one: &RowInterval<'_>| (one.endpoint, one.sums.requests(), one.sums.failures);
+            assert!(counts.eq(written.iter().map(of)));
+            let wanted = |one: &RowInterval<'_>| match part {
+                RowPart::Head => false,
+                RowPart::Endpoint(only) => one.endpoint == only,
+                RowPart::All => true,
+            };
+            if part != RowPart::Head {
+                // There may be more of a row that had to be read whole.
+                let read = row.intervals().collect::<StoreResult<Vec<_>>>().unwrap();
+                let read = read.into_iter().filter(wanted);
+                assert!(read.eq(written.iter().copied().filter(wanted)));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_head_and_an_endpoint_are_read_without_the_rest_of_the_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open_writer(dir.path()).unwrap();
+    let mut sum = IntervalSum::default();
+    let mut writer = RowWriter::new(UserSums::default(), &[]);
+    // The head is longer than what is read at first.
+    for endpoint in 0..1_000 {
+        writer.add(interval(endpoint, &[2]));
+    }
+    let mut bytes = writer.finish().unwrap();
+    let end = packed_row::end_of_head(&bytes).unwrap();
+    assert!(end > 2_048, "{end}");
+    // Each body: no other number, one measure, a byte of counts.
+    let second = end + (bytes.len() - end) / 1_000;
+    bytes[second..].fill(0xff);
+    rows(&connection, &mut sum).insert(0, 0, 0, &bytes).unwrap();
+    let read = |part| {
+        let mut found = Vec::new();
+        visit_level(&connection, (1, 0), 0, 0..1, part, |_, row| {
+            assert_eq!(row.counts().count(), 1_000);
+            for interval in row.intervals() {
+                let interval = interval?;
+                found.push((
+                    interval.endpoint,
+                    interval.counts[Measure::Response].to_vec(),
+                ));
+            }
+            Ok(())
+        })
+        .map(|()| found)
+    };
+    assert_eq!(read(RowPart::Endpoint(0)).unwrap(), [(0, vec![2])]);
+    assert!(read(RowPart::Endpoint(1)).is_err(), "it is damaged");
+    assert!(read(RowPart::All).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_row_is_read_as_it_was_written(content in content(), compressed in any::<bool>()) {
+        let mut writer = RowWriter::new(users_of(content.0), &content.1);
+        for interval in intervals(&content) {
+            writer.add(interval);
         }
         let bytes = if compressed { writer.finish_compressed() } else { writer.finish() };
-        let bytes = bytes.unwrap();
-        let row = PackedRow::read(&bytes).unwrap();
-        prop_assert_eq!(row.users(), users);
-        prop_assert_eq!(row.errors(), errors);
-        prop_assert_eq!(row.intervals().collect::<StoreResult<Vec<_>>>().unwrap(), intervals);
+        check_read_as(&bytes.unwrap(), &content);
     }
 
     #[test]
-    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200), form in 0..5_u8) {
+    fn a_row_of_the_version_before_is_read_as_it_was_written(content in content(), compressed in any::<bool>()) {
+        let row = old_row(&content);
+        let row = if compressed { deflated(&row) } else { row };
+        check_read_as(&row, &content);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200), form in 0..7_u8) {
         bytes[0] = form;
         read_all(&bytes);
     }
@@ -270,7 +433,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut bytes = some_row(compressed);
-        prop_assert_eq!(bytes[0], 2 + u8::from(compressed));
+        prop_assert_eq!(bytes[0], 4 + u8::from(compressed));
         prop_assert!(read_all(&bytes));
         for (at, to) in changes {
             let at = at.index(bytes.len() - 1) + 1;
