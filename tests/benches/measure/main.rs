@@ -73,7 +73,7 @@ fn main() {
             ["page"] => page::measure().await,
             ["page-hour"] => page_hour::measure().await,
             ["coordinator", arguments @ ..] => coordinator::measure(arguments).await,
-            ["queries"] => queries::measure().await,
+            ["queries", arguments @ ..] => queries::measure(arguments).await,
             ["same-runs"] => same_runs::measure(None).await,
             ["same-runs", seconds] => same_runs::measure(Some(seconds)).await,
             ["iteration"] => iteration::measure().await,

@@ -1,8 +1,8 @@
-//! What a coordinator answers about a long run: summaries of a run of 24 hours with 100 endpoints and 100 agents, and windows of it at
+//! What a coordinator answers about a long run: summaries of a run of 24 hours with 100 endpoints and 10 agents, and windows of it at
 //! random, and what its page asks for to show them; how soon it answers after its start with such a database, and that a deleted run's space is given back.
 //!
-//! `cargo bench -p greylag-tests -- queries`. The database (7.5 GB) takes about ten minutes to make, and stays in `target/tmp/queries` for the
-//! next time.
+//! `cargo bench -p greylag-tests -- queries [AGENTS] [--delete]`. The database (about 13 GB) takes some half an hour to make, and stays in
+//! `target/tmp/queries-AGENTS` for the next time; `--delete` deletes the run in a copy.
 
 mod database;
 
@@ -15,19 +15,29 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::greylag;
-use database::{AGENTS, BUSY_AGENT, ENDPOINTS, RUN, SECONDS, agent_name, endpoint};
+use database::{BUSY_AGENT, Day, ENDPOINTS, RUN, SECONDS, agent_name, endpoint};
 
 /// How often the whole run and windows are asked for, and how often the coordinator is started.
 const WHOLE: usize = 9;
 const WINDOWS: usize = 100;
 const STARTS: usize = 3;
+/// Agents unless another number is given.
+const AGENTS: u32 = 10;
 /// How long deleting the run may take.
 const DELETING: Duration = Duration::from_secs(600);
 const FILE: &str = "greylag.sqlite";
 
 /// Prints a table of queries, then the starts and what deleting does.
-pub(crate) async fn measure() {
-    let directory = database::directory().await;
+pub(crate) async fn measure(arguments: &[&str]) {
+    let mut deletes = false;
+    let mut day = Day { agents: AGENTS };
+    for argument in arguments {
+        match *argument {
+            "--delete" => deletes = true,
+            agents => day.agents = agents.parse().expect("a number of agents, or --delete"),
+        }
+    }
+    let directory = day.directory().await;
     let greylag = greylag();
     let mut starts = Vec::new();
     for _ in 0..STARTS {
@@ -35,15 +45,16 @@ pub(crate) async fn measure() {
     }
     let (coordinator, api, _) = start(&greylag, &directory).await;
     let summary = api.summary(RUN).await;
-    assert_eq!(summary.totals.requests, database::requests());
+    assert_eq!(summary.totals.requests, day.requests());
     println!(
-        "\nA run of {} h with {ENDPOINTS} endpoints and {AGENTS} agents, database {:.2} GB: summaries by the API",
+        "\nA run of {} h with {ENDPOINTS} endpoints and {} agents, database {:.2} GB: what the API answers",
         SECONDS / 3_600,
+        day.agents,
         size(&directory) as f64 / 1e9
     );
     println!("| of | median | p95 | longest |\n|---|---|---|---|");
     let mut random = SmallRng::seed_from_u64(7);
-    for (part, filter) in filters() {
+    for (part, filter) in filters(day) {
         let whole = vec![filter.clone(); WHOLE];
         let windows = (0..WINDOWS).map(|_| format!("{filter}&{}", window(&mut random)));
         let windows: Vec<String> = windows.collect();
@@ -69,11 +80,13 @@ pub(crate) async fn measure() {
         "From the start of the coordinator until it answers: {}",
         each.join(", ")
     );
-    delete(&greylag, &directory).await;
+    if deletes {
+        delete(&greylag, &directory).await;
+    }
 }
 
 /// What is added to a query.
-fn filters() -> Vec<(&'static str, String)> {
+fn filters(day: Day) -> Vec<(&'static str, String)> {
     let one = endpoint(ENDPOINTS / 3);
     let one = format!("endpoint={} {}", one.method, one.name);
     let agent = |number| format!("agent={}", agent_name(number));
@@ -81,7 +94,7 @@ fn filters() -> Vec<(&'static str, String)> {
         ("", String::new()),
         (", one endpoint", one.clone()),
         (", one agent", agent(BUSY_AGENT)),
-        (", another agent", agent(AGENTS / 2)),
+        (", another agent", agent(day.agents / 2)),
         (
             ", one endpoint and agent",
             format!("{one}&{}", agent(BUSY_AGENT)),
