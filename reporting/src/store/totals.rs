@@ -44,6 +44,12 @@ impl RunTotals {
         sum
     }
 
+    /// Whether there are any errors.
+    pub(crate) fn has_errors(&self) -> bool {
+        let mut intervals = self.endpoints.iter().map(|(_, interval)| interval);
+        intervals.any(|interval| !interval.errors.is_empty())
+    }
+
     /// Errors with their endpoint, the most frequent first, then by name, method and text.
     pub fn errors(&self) -> Vec<(&Endpoint, &str, u64)> {
         let mut errors: Vec<_> = self

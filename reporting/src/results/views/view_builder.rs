@@ -102,10 +102,33 @@ async fn build_run_view(
 ) -> Result<RunView, StoreError> {
     let store = coordinator.store();
     let now = coordinator.now();
-    let totals = store.totals(&run.id, scope).await?;
-    let current = store.current_rps(run, scope, now).await?;
-    let notices = store.notices(&run.id, scope).await?;
-    let said = store.annotations(&run.id).await?;
+    let infrastructures = coordinator.infrastructures();
+    let unheard = unheard_agents(coordinator, run, &infrastructures, now);
+    let totals = async {
+        let totals = store.totals(&run.id, scope).await?;
+        let seen = if totals.has_errors() {
+            store.errors(&run.id, scope).await?
+        } else {
+            Vec::new()
+        };
+        Ok((totals, seen))
+    };
+    let chart = async {
+        match extent {
+            Extent::Numbers => Ok(HealthChart::default()),
+            Extent::Page | Extent::Whole => health_chart(coordinator, run, scope).await,
+        }
+    };
+    // Each reads for itself, as many at the same time as there are readers.
+    let ((totals, seen), current, notices, said, health, mut workers, chart) = tokio::try_join!(
+        totals,
+        store.current_rps(run, scope, now),
+        store.notices(&run.id, scope),
+        store.annotations(&run.id),
+        store.generator_health(&run.id, scope),
+        worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)),
+        chart,
+    )?;
     let mut summary = Summary::of(
         run,
         scope,
@@ -115,20 +138,7 @@ async fn build_run_view(
         &notices,
         now,
     );
-    let health = store.generator_health(&run.id, scope).await?;
     summary.add_generator(&health, scope);
-    let infrastructures = coordinator.infrastructures();
-    let unheard = unheard_agents(coordinator, run, &infrastructures, now);
-    let seen = match summary.errors.as_slice() {
-        [] => Vec::new(),
-        _ => store.errors(&run.id, scope).await?,
-    };
-    let mut workers =
-        worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)).await?;
-    let chart = match extent {
-        Extent::Numbers => HealthChart::default(),
-        Extent::Page | Extent::Whole => health_chart(coordinator, run, scope).await?,
-    };
     let is_page = extent != Extent::Whole;
     let marks = chart_marks(run, &said.marks, scope, &summary.generator);
     let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);
