@@ -1,17 +1,11 @@
 //! Opening a data directory: what is refused, with which message, and what a crash leaves.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::{endpoint, first_seconds, run, snapshot};
 use greylag_infra::{FailureReason, RunPhase, WallTime};
 use greylag_reporting::{SaveOutcome, Scope, Store, StoreError, Summary};
-use support::{endpoint, first_seconds, run, snapshot};
 
 fn refusal(dir: &Path) -> String {
     Store::open(dir)

@@ -1,16 +1,10 @@
 //! Lists of runs: searched and in pages.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{START, run};
 use greylag_infra::{FailureReason, RunPhase, RunRecord};
 use greylag_reporting::{RunFilter, Store};
-use support::{START, run};
 
 /// Runs of three tests, the oldest first.
 async fn some_runs(store: &Store) -> Vec<RunRecord> {

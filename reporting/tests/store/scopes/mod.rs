@@ -1,14 +1,8 @@
 //! Any part of a run is the sum of its requests, whatever came when: of some seconds, an endpoint, an agent.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
 
 mod charts;
 mod checks;
 mod events;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::time::Duration;
 
@@ -18,13 +12,13 @@ use greylag_infra::{ProcessHealth, RunPhase, RunRecord, RunTime};
 use greylag_reporting::{SaveOutcome, Scope, Store};
 use proptest::prelude::*;
 
-use charts::check_charts;
-use checks::{check, check_totals};
-use events::{
+use self::charts::check_charts;
+use self::checks::{check, check_totals};
+use self::events::{
     AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, is_saturated, line_of,
     more, part,
 };
-use support::{START, run, snapshot_with};
+use crate::support::{START, run, snapshot_with};
 
 async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>]) -> Vec<Event> {
     let endpoints = endpoints();

@@ -1,18 +1,12 @@
 //! Deleting runs: gone immediately, every row and its space in time, and never in the way of others.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::{START, endpoint, run, snapshot};
 use greylag_infra::protocol::LogLine;
 use greylag_infra::{RunId, RunPhase, RunTime};
 use greylag_reporting::{RunFilter, SaveOutcome, Scope, Store, StoreError};
-use support::{START, endpoint, run, snapshot};
 
 const DATABASE: &str = "greylag.sqlite";
 
@@ -213,7 +207,11 @@ async fn deleting_goes_on_wherever_it_was_killed_and_touches_no_other_run() {
     assert!(left > 120_000, "{left}");
     for _ in 0..KILLS {
         let mut coordinator = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_coordinator_that_is_killed", "--ignored"])
+            .args([
+                "--exact",
+                "deleting::a_coordinator_that_is_killed",
+                "--ignored",
+            ])
             .env(KILLED_DIRECTORY, dir.path())
             .stdout(std::process::Stdio::null())
             .spawn()

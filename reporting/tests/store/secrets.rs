@@ -1,22 +1,16 @@
 //! What is secret: in no file once the run is over, and in files that only their owner may read before.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::run;
 use greylag_infra::{
     ClientKind, DeclaredRequest, DeclaredScenario, RunPhase, RunRecord, Secret, SecretOption,
     SetUpData,
 };
 use greylag_reporting::Store;
-use support::run;
 
 /// In every secret of these tests.
 const SECRET: &str = "geheim";

@@ -1,17 +1,11 @@
 //! Runs and what is kept of them: numbers, exactly-once snapshots, logs.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{START, create, end, endpoint, first_seconds, run, snapshot, store};
 use greylag_infra::protocol::{LogLine, SampleData, SampleKind, WorkerState};
 use greylag_infra::{FailureReason, RunId, RunPhase, RunTime};
 use greylag_reporting::{MAX_LOG_LINES, RunFilter, SaveOutcome, Scope, Store, StoreError, Summary};
-use support::{START, create, end, endpoint, first_seconds, run, snapshot, store};
 
 fn line(text: &str) -> LogLine {
     LogLine {

@@ -1,14 +1,8 @@
 //! What is kept of the notices about the load generator.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
 
-mod support;
-
+use crate::support::{run, snapshot};
 use greylag_infra::{GeneratorNotice, NoticeKind, RunRecord};
 use greylag_reporting::{Scope, Store};
-use support::{run, snapshot};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use greylag_reporting::{Chart, ChartData, ChartSteps, Measure, Store};
 
-use crate::events::{
+use super::events::{
     AGENTS, ERRORS, Event, Part, arrivals_of, counted_status, endpoints, intended_us,
 };
 

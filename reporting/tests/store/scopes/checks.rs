@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use greylag_infra::protocol::Endpoint;
 use greylag_reporting::{Arrivals, Measure, RunTotals, Store, Summary, Sums};
 
-use crate::events::{
+use super::events::{
     ERRORS, Event, NOW, Part, arrivals_of, counted_status, endpoints, intended_us,
     is_first_byte_only, line_of,
 };

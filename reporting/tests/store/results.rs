@@ -1,17 +1,11 @@
 //! What is read of a run: users, samples, the current rate, the summary.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{START, create, end, endpoint, run, snapshot, store};
 use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
 use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{CurrentRate, Scope, Summary, Window};
-use support::{START, create, end, endpoint, run, snapshot, store};
 
 #[tokio::test]
 async fn users_are_those_active_when_a_second_begins() {
@@ -276,10 +270,10 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
         ],
         "errors": [
             { "method": "TASK", "name": "Shopper.browse", "error": "panicked at 'oh'", "occurrences": 3,
-              "request_share": null, "error_share": 0.75, "agent_count": 1, "agents": ["name of a"],
+              "request_share": null, "error_share": 0.75, "agent_count": 1, "agents": ["name of a"], "samples": 0,
               "first_second": 1, "last_second": 1, "first_seen": "2026-11-22T05:49:01.250000Z", "last_seen": "2026-11-22T05:49:01.250000Z" },
             { "method": "POST", "name": "/order", "error": refused, "occurrences": 1,
-              "request_share": 1.0, "error_share": 0.25, "agent_count": 1, "agents": ["name of a"],
+              "request_share": 1.0, "error_share": 0.25, "agent_count": 1, "agents": ["name of a"], "samples": 0,
               "first_second": 0, "last_second": 0, "first_seen": "2026-11-22T05:49:00.250000Z", "last_seen": "2026-11-22T05:49:00.250000Z" },
         ],
         "warnings": [],

@@ -1,16 +1,10 @@
 //! Runs of more agents than each is kept of exactly: all together stay exact, each one's percentiles are near.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
 
-mod support;
-
+use crate::support::{Request, endpoint, run, snapshot};
 use futures_util::future::join_all;
 use greylag_infra::WallTime;
 use greylag_infra::protocol::{Endpoint, UserChange};
 use greylag_reporting::{RunTotals, SaveOutcome, Scope, Store, Summary, Window};
-use support::{Request, endpoint, run, snapshot};
 
 const AGENTS: usize = 40;
 const SECONDS: u32 = 150;
@@ -173,7 +167,7 @@ async fn check_scopes(store: &Store, endpoints: &[Endpoint; 2], events: &[Event]
 
 #[tokio::test]
 async fn counts_of_single_agents_are_exact_and_percentiles_near() {
-    let (dir, store) = support::store().await;
+    let (dir, store) = crate::support::store().await;
     let names: Vec<String> = (0..AGENTS).map(name_of).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     store.create_run(run("r", "test", &names)).await.unwrap();

@@ -1,11 +1,6 @@
 //! What comes over the wire is not trusted: names, texts, numbers, histograms, times.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is a failed test, helpers included"
-)]
 
-mod support;
-
+use crate::support::{endpoint, first_seconds, run, snapshot};
 use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
     MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
@@ -13,7 +8,6 @@ use greylag_infra::protocol::{
 use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::{Interval, Scope, Store, StoreError, other_endpoint};
 use serde_bytes::ByteBuf;
-use support::{endpoint, first_seconds, run, snapshot};
 
 async fn store_with_run() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
