@@ -40,6 +40,7 @@ pub fn plain_text(text: &str) -> String {
 }
 
 /// The same of a text of several lines, which stay lines.
+#[cfg(feature = "coordinator")]
 pub(crate) fn plain_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(plain_text).collect();
     lines.join("\n")
