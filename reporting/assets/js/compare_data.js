@@ -5,7 +5,7 @@ export function summed({ seconds, lines }) {
   return seconds.map((_, index) => lines.reduce((sum, { values }) => sum + (values[index] ?? 0), 0));
 }
 
-/** The values of the line with this name; none where there is no such line. */
+/** The values of the line with this name; none where no line has it. */
 export function lineNamed({ seconds, lines }, name) {
   return lines.find((line) => line.name === name)?.values ?? seconds.map(() => null);
 }
