@@ -92,6 +92,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "coordinator")]
     #[test]
     fn lines_stay_lines() {
         assert_eq!(plain_lines("a\u{1b}[31m\r\n\tb\n"), "a\n b\n");
