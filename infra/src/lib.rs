@@ -17,16 +17,20 @@ pub use base::{
 #[cfg(feature = "schema")]
 pub use load_test::DurationValue;
 pub use load_test::{
-    AgentCount, AgentCountError, BuildManifest, ClientKind, ClientSettings,
-    DEFAULT_AGENTS_TIMEOUT_S, DEFAULT_INFRASTRUCTURE, DataFile, DataFilesError, DataPath,
-    DataPathError, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors, FIELDS, Field,
-    FieldKind, FieldValue, FieldValueError, Flag, Fleet, HttpVersion, LabelError, LoadTest,
-    LoadTestError, LoadTestErrors, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES, MAX_DATA_BYTES,
-    MAX_DATA_FILE_BYTES, MAX_DATA_FILES, MAX_OPTION_NAME_BYTES, MAX_OPTION_VALUE_BYTES,
-    MAX_OPTIONS, MAX_TEST_FILE_BYTES, MisfitError, NoHost, OnLostAgent, OptionDeclarationError,
-    Overlaid, Secret, SecretMask, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage,
-    TestDefaults, TestDraft, WaitTime, WorkerCount, WorkerCountError, check_data_files,
-    check_labels, field, is_same_machine, keys_of_files, target_of, toml_errors,
+    AgentCount, AgentCountError, BaselineChange, BuildManifest, ClientKind, ClientSettings,
+    Comparison, DEFAULT_AGENTS_TIMEOUT_S, DEFAULT_INFRASTRUCTURE, DataFile, DataFilesError,
+    DataPath, DataPathError, DeclaredRequest, DeclaredScenario, DraftError, DraftErrors, FIELDS,
+    Field, FieldKind, FieldValue, FieldValueError, Flag, Fleet, HttpVersion, LabelError, LoadTest,
+    LoadTestError, LoadTestErrors, MAX_ABORT_AFTER_S, MAX_BUILD_BYTES, MAX_CERTIFICATE_BYTES,
+    MAX_DATA_BYTES, MAX_DATA_FILE_BYTES, MAX_DATA_FILES, MAX_OPTION_NAME_BYTES,
+    MAX_OPTION_VALUE_BYTES, MAX_OPTIONS, MAX_TEST_FILE_BYTES, MAX_THRESHOLD_BYTES, MAX_THRESHOLDS,
+    MAX_WITHIN_S, MisfitError, NoHost, OnLostAgent, OptionDeclarationError, Overlaid, Percentile,
+    Secret, SecretMask, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage,
+    TestDefaults, TestDraft, TestVerdict, Threshold, ThresholdError, ThresholdLimit,
+    ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult, ThresholdState,
+    ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan, WaitTime, WorkerCount,
+    WorkerCountError, check_data_files, check_labels, field, is_same_machine, keys_of_files,
+    target_of, toml_errors,
 };
 pub use profile::{
     Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, Phases, ProfileError, ProfileStep,

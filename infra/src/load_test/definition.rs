@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
-use super::{ClientSettings, DeclaredScenario, Fleet, ShippedBuild, WorkerCount};
+use super::{ClientSettings, DeclaredScenario, Fleet, ShippedBuild, Threshold, WorkerCount};
 use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
@@ -73,6 +73,13 @@ pub struct LoadTest {
     /// Whether no samples of errors are kept.
     #[serde(default)]
     pub no_error_samples: bool,
+    /// Conditions on what the run measures, which its verdict is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
+    /// The run that thresholds compare with: its id, `TEST#NUMBER`, or `pinned`; empty for the newest pinned run of the
+    /// test.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub baseline: String,
     /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Box<ShippedBuild>>,

@@ -19,6 +19,7 @@ mod scenario_option;
 mod secret_mask;
 mod secrets;
 mod shipped_build;
+mod threshold;
 mod warnings;
 mod worker_count;
 
@@ -61,6 +62,12 @@ use secrets::LEFT_OUT;
 pub use shipped_build::{
     BuildManifest, MAX_BUILD_BYTES, ShippedBuild, ShippedScenario, SourceCommit, is_same_machine,
     target_of,
+};
+pub use threshold::{
+    BaselineChange, Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_THRESHOLDS,
+    MAX_WITHIN_S, Percentile, TestVerdict, Threshold, ThresholdError, ThresholdLimit,
+    ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult, ThresholdState,
+    ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan,
 };
 pub use worker_count::{WorkerCount, WorkerCountError};
 

@@ -30,6 +30,13 @@ pub enum FailureReason {
         /// In the scenario's words; empty if it gave none.
         text: String,
     },
+    /// A threshold was breached for as long as the test allows.
+    ThresholdBreached {
+        /// The threshold as text.
+        threshold: String,
+        /// Since which second of run time.
+        since_s: u32,
+    },
     /// Too few agents were connected and free for too long.
     AgentsMissing {
         /// Where they were missing.
@@ -168,11 +175,15 @@ impl FailureReason {
         Self::Other { text: text.into() }
     }
 
+    /// The code of a run that a threshold stopped.
+    pub const THRESHOLD_BREACHED: &str = "threshold_breached";
+
     /// A word for programs, which does not change.
     pub fn code(&self) -> &'static str {
         match self {
             Self::StoppedByUser => "stopped_by_user",
             Self::StoppedByScenario { .. } => "stopped_by_scenario",
+            Self::ThresholdBreached { .. } => Self::THRESHOLD_BREACHED,
             Self::AgentsMissing { .. } => "agents_missing",
             Self::MachinesRefused { .. } => "machines_refused",
             Self::CannotBegin { .. } => "cannot_begin",
@@ -208,6 +219,7 @@ impl FailureReason {
             Self::Worker { failure, .. } => failure.is_loss(),
             Self::StoppedByUser
             | Self::StoppedByScenario { .. }
+            | Self::ThresholdBreached { .. }
             | Self::AgentsMissing { .. }
             | Self::MachinesRefused { .. }
             | Self::CannotBegin { .. }
@@ -258,6 +270,7 @@ impl FailureReason {
             | Self::Other { .. } => true,
             Self::WorkersNotReady { workers, .. } => workers.len() <= MAX_WORKERS as usize,
             Self::StoppedByUser
+            | Self::ThresholdBreached { .. }
             | Self::AgentsMissing { .. }
             | Self::MachinesRefused { .. }
             | Self::CannotBegin { .. }
@@ -276,6 +289,7 @@ impl FailureReason {
     fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
             Self::StoppedByScenario { text } | Self::Other { text } => vec![text],
+            Self::ThresholdBreached { threshold, .. } => vec![threshold],
             Self::AgentsMissing {
                 infrastructure,
                 machines,
@@ -334,6 +348,12 @@ impl fmt::Display for FailureReason {
                 f.write_str("stopped by the scenario")
             }
             Self::StoppedByScenario { text } => write!(f, "stopped by the scenario: {text}"),
+            Self::ThresholdBreached { threshold, since_s } => {
+                write!(
+                    f,
+                    "threshold `{threshold}` has been breached since second {since_s}"
+                )
+            }
             Self::AgentLost {
                 agent,
                 infrastructure,

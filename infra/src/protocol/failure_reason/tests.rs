@@ -44,6 +44,14 @@ fn all() -> Vec<(FailureReason, &'static str, &'static str)> {
             "stopped by the scenario: why",
         ),
         (
+            R::ThresholdBreached {
+                threshold: "p95 < 1s abort after 15s".into(),
+                since_s: 41,
+            },
+            "threshold_breached",
+            "threshold `p95 < 1s abort after 15s` has been breached since second 41",
+        ),
+        (
             R::AgentLost {
                 agent: agent(),
                 infrastructure: infrastructure(),

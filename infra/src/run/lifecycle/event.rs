@@ -106,6 +106,13 @@ pub enum RunEvent {
     },
     /// A user asked to stop the run.
     StopAsked,
+    /// A threshold that ends the run has been breached for as long as it says.
+    ThresholdBreached {
+        /// The threshold as text.
+        threshold: String,
+        /// Since which second of run time.
+        since_s: u32,
+    },
     /// Someone asked for another number of users. What [`RunLifecycle::may_change_users`](super::RunLifecycle::may_change_users) refuses does nothing.
     ChangeUsers {
         /// Users in the end.

@@ -268,6 +268,9 @@ impl RunLifecycle {
             }
             RunEvent::WorkersLost { agent_id, workers } => self.workers_lost(&agent_id, &workers),
             RunEvent::StopAsked => self.fail(FailureReason::StoppedByUser, now),
+            RunEvent::ThresholdBreached { threshold, since_s } => {
+                self.threshold_breached(threshold, since_s, now)
+            }
             RunEvent::ChangeUsers { users, over_us } => self.change_users(users, over_us, now),
             RunEvent::Tick => self.tick(now),
         };
@@ -298,6 +301,19 @@ impl RunLifecycle {
                 .map(|(id, _)| self.stop(id)),
         );
         effects
+    }
+
+    /// What was measured before run time zero or belongs to another end is not the load's: it counts while Running only.
+    fn threshold_breached(
+        &mut self,
+        threshold: String,
+        since_s: u32,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        if self.record.phase != RunPhase::Running {
+            return Vec::new();
+        }
+        self.fail(FailureReason::ThresholdBreached { threshold, since_s }, now)
     }
 
     fn start_if_ready(&mut self, now: WallTime) -> Vec<RunEffect> {

@@ -246,6 +246,33 @@ fn a_stop_waits_for_the_last_snapshots() {
     assert_eq!(run.may_stop(), Err(StopRefused::Over("Failed")));
 }
 
+fn breached() -> RunEvent {
+    RunEvent::ThresholdBreached {
+        threshold: "p95 < 1s abort after 15s".into(),
+        since_s: 41,
+    }
+}
+
+#[test]
+fn a_breached_threshold_stops_the_load_while_it_is_on() {
+    let mut run = running();
+    let effects = run.handle(breached(), at(5));
+    assert!(effects.contains(&RunEffect::Save), "{effects:?}");
+    assert_eq!(sent(&effects), [("a".into(), "stop"), ("b".into(), "stop")]);
+    assert_eq!(run.handle(breached(), at(5)), [], "it is stopped once");
+    let _ = run.handle(ended("a", None), at(6));
+    let _ = run.handle(ended("b", None), at(7));
+    let reason = FailureReason::ThresholdBreached {
+        threshold: "p95 < 1s abort after 15s".into(),
+        since_s: 41,
+    };
+    assert_eq!(run.record().phase, RunPhase::Failed(reason));
+
+    let (mut preparing, _) = RunLifecycle::begin(record(&["a"]), LEASE, at(0));
+    assert_eq!(preparing.handle(breached(), at(1)), []);
+    assert_eq!(preparing.record().phase, RunPhase::Preparing);
+}
+
 #[test]
 fn agents_that_never_get_ready_fail_the_run() {
     let (mut run, _) = RunLifecycle::begin(record(&["a", "b"]), LEASE, at(0));
@@ -448,6 +475,7 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
             agent_id: agent.into(), holds_run,
         }),
         1 => Just(RunEvent::StopAsked),
+        1 => Just(breached()),
         2 => (0u64..50, 0u64..20_000_000).prop_map(|(users, over_us)| change(users, over_us)),
         1 => (0u64..9, 0u64..200).prop_map(|(users, ends_at_s)| shaped("a", shape(users, ends_at_s))),
         3 => Just(RunEvent::Tick),
