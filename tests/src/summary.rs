@@ -18,6 +18,9 @@ pub struct Summary {
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
+    pub thresholds: Vec<ThresholdResult>,
+    /// `passed` or `failed`.
+    pub verdict: Option<String>,
     pub warnings: Vec<Warning>,
     pub generator: Generator,
     pub series_step_s: u32,
@@ -44,6 +47,21 @@ pub struct Run {
     pub builds: Vec<Build>,
     pub started_at: Option<String>,
     pub elapsed_s: f64,
+}
+
+/// What came of a threshold.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ThresholdResult {
+    pub condition: String,
+    pub metric: String,
+    pub unit: String,
+    pub actual: Option<f64>,
+    pub limit: Option<f64>,
+    pub state: String,
+    pub breached_since_s: Option<u32>,
+    pub explanation: Option<String>,
 }
 
 /// How the load generator fared.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use greylag_reporting::hide_tokens;
 
-/// Exit code for a failed run or a defect.
-const FAILED: u8 = 1;
+/// Exit code for a failed run, a test that failed, or a defect.
+pub(super) const FAILED: u8 = 1;
 /// Exit code for bad input: nothing was started, nothing is lost.
 const BAD_INPUT: u8 = 2;
 

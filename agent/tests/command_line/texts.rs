@@ -106,6 +106,16 @@ fn each_bad_command_line_has_its_message() {
         &["run", "-H", HOST, "--headless", "--port", "8000"],
         &["run", "-H", HOST, "--csv-full-history"],
         &["run", "-H", HOST, "--log-level", "greylag=loud"],
+        &[
+            "run",
+            "-H",
+            HOST,
+            "--threshold",
+            "p95 < 500",
+            "--threshold",
+            "error-rate < 1%",
+        ],
+        &["run", "-H", HOST, "--exit-code-on-breach", "300"],
         &["run", "-H", HOST, "--ca", "missing.pem"],
         &["run", "-H", HOST, "--web-host", "0.0.0.0"],
         &[
@@ -208,6 +218,10 @@ fn each_bad_test_file_has_its_message() {
         format!("{host}[client]\nkind = \"quick\"\nproxy = \"x\"\nmax_redirects = 9999\n{request}"),
         format!("{host}[client]\nroot_certificate = \"missing.pem\"\n{request}"),
         format!("{host}[[stage]]\nusers = 5\n{request}"),
+        format!("{host}thresholds = [\"p95 < 500\", \"error-rate < 1%\"]\n{request}"),
+        format!(
+            "{host}[[threshold]]\ncondition = \"p95 < 1s during steady\"\nduring = \"whole\"\n{request}"
+        ),
         format!("{host}[[stage]]\nusers = 0\nduration = \"1m\"\n{request}"),
         format!(
             "{host}users = 5\nduration = \"1m\"\n[[stage]]\nusers = 5\nduration = \"1m\"\n{request}"

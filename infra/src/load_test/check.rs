@@ -55,6 +55,7 @@ impl LoadTest {
     /// What is wrong with fields for themselves, and with options, client and requests.
     fn errors_in_parts(&self) -> Vec<LoadTestError> {
         let mut errors: Vec<_> = FIELDS.iter().flat_map(|field| field.check(self)).collect();
+        errors.extend(super::check_thresholds(self));
         errors.extend(self.errors_in_options());
         errors.extend(self.errors_in_client());
         if let Some(declared) = &self.declared {

@@ -6,6 +6,7 @@ use super::check::MAX_OPTION_VALUE_BYTES;
 use super::field_checks::MAX_TEST_NAME_BYTES;
 use super::host::NoHost;
 use super::labels::LabelError;
+use super::threshold::ThresholdError;
 use crate::base::{MAX_ARRIVAL_RATE, MAX_STAGES, MAX_USERS, MAX_WORKERS};
 
 /// All that makes a load test invalid: at least one error.
@@ -139,6 +140,12 @@ pub enum LoadTestError {
     OptionLeftOut(String),
     #[error(transparent)]
     Label(#[from] LabelError),
+    #[error("{error}")]
+    Threshold { index: usize, error: ThresholdError },
+    #[error(
+        "threshold `{0}`: only a test with an arrival rate can skip iterations; set `arrival_rate` or leave the threshold out"
+    )]
+    SkipsNothing(String),
     #[error(transparent)]
     NoHost(#[from] NoHost),
     #[error("a declared scenario needs at least one [[request]]")]
@@ -172,6 +179,7 @@ impl LoadTestError {
             E::AgentsTimeout(_) => "agents_timeout",
             E::Host { .. } | E::HostWithoutScheme(_) | E::NoHost(_) | E::PasswordLeftOut => "host",
             E::Label(_) => "labels",
+            E::Threshold { .. } | E::SkipsNothing(_) => "thresholds",
             E::NothingDeclared | E::Declared(_) => "request",
             E::Client { .. } => "client",
         }
@@ -183,6 +191,7 @@ impl LoadTestError {
             Self::Stage { number, key, .. } => {
                 format!("stages[{}].{key}", number.saturating_sub(1))
             }
+            Self::Threshold { index, .. } => format!("thresholds[{index}]"),
             Self::OptionValue(name) => format!("options.{name}"),
             _ => self.key().to_owned(),
         }

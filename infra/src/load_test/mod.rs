@@ -43,9 +43,10 @@ pub use draft::{
 };
 pub use error::{LoadTestError, LoadTestErrors};
 pub(crate) use field_checks::{
-    MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_stop_timeout, check_tags,
-    check_user_types, is_control_in_lines,
+    MAX_BASELINE_BYTES, MAX_TEST_NAME_BYTES, check_excluded_tags, check_name, check_stop_timeout,
+    check_tags, check_user_types, is_control_in_lines, threshold_texts,
 };
+use field_checks::{check_thresholds, read_thresholds};
 pub(crate) use fleet::check_agents_timeout;
 pub use fleet::{AgentCount, AgentCountError, DEFAULT_AGENTS_TIMEOUT_S, Fleet};
 pub use host::NoHost;

@@ -6,15 +6,16 @@ mod progress;
 mod run_log;
 mod shown_warnings;
 mod summary_file;
+mod thresholds;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use greylag_infra::GapCause;
+use greylag_infra::{FailureReason, GapCause, TestVerdict};
 use greylag_reporting::{Progress, RunStarted, Summary};
 
 use crate::cli::api_client::{ApiClient, ApiError};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{FAILED, Failure};
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 pub(crate) use csv_files::CsvFiles;
@@ -29,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a coordinator that went away is waited for; agents end their load before.
 const WAIT_FOR_COORDINATOR: Duration = Duration::from_secs(120);
 
+/// How long the verdict of a run that is over is waited for: the coordinator may be reading a long run again.
+const WAIT_FOR_VERDICT: Duration = Duration::from_secs(30);
+
 /// How often `--print-stats` prints, as Locust does.
 const PRINT_STATS_EVERY: Duration = Duration::from_secs(2);
 /// How long after a key the number of users it asked for counts rather than the reported one, which is late.
@@ -41,6 +45,8 @@ pub(crate) enum Outcome {
     Finished,
     /// As planned, but requests failed or tasks ended in errors; the exit code for that.
     FinishedWithErrors(u8),
+    /// As planned or stopped by a threshold, and the verdict is that the test failed; the exit code for that.
+    Breached(u8),
     /// Otherwise, by itself.
     Failed,
     /// Otherwise, because of a signal to us.
@@ -51,7 +57,7 @@ impl Outcome {
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Outcome::Finished => ExitCode::SUCCESS,
-            Outcome::FinishedWithErrors(code) => ExitCode::from(code),
+            Outcome::FinishedWithErrors(code) | Outcome::Breached(code) => ExitCode::from(code),
             Outcome::Failed | Outcome::Stopped => ExitCode::FAILURE,
         }
     }
@@ -72,6 +78,8 @@ pub(crate) struct Following {
     pub(crate) print_stats: bool,
     /// Exit code for a run that finished, but with failed requests or errors of tasks.
     pub(crate) exit_code_on_error: Option<u8>,
+    /// Exit code for a run whose verdict is that the test failed; 1 without it.
+    pub(crate) exit_code_on_breach: Option<u8>,
 }
 
 /// Prints what is allowed and probably not meant.
@@ -180,7 +188,7 @@ pub(crate) async fn follow(
     display.end(Some(&last));
     drop(keys);
     let shown = async {
-        let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+        let summary = judged_summary(api, run).await?;
         for warning in shown_warnings.grown(&summary.warnings) {
             eprintln!("Warning, at the end of the run: {warning}");
         }
@@ -201,6 +209,16 @@ pub(crate) async fn follow(
     // the test allows.
     let mut gaps = summary.completeness.gaps.iter();
     let is_sound = gaps.all(|gap| gap.code != GapCause::COUNTS_DISAGREE);
+    // A verdict that stays open proves nothing.
+    let is_open = summary.verdict.is_none() && !summary.thresholds.is_empty();
+    let is_breached = is_open || summary.verdict == Some(TestVerdict::Failed);
+    let ended_by_breach =
+        summary.run.failure_code.as_deref() == Some(FailureReason::THRESHOLD_BREACHED);
+    let is_as_asked = last.status == "Finished" || ended_by_breach;
+    if is_as_asked && is_sound && is_breached {
+        let code = following.exit_code_on_breach.unwrap_or(FAILED);
+        return Ok(Outcome::Breached(code));
+    }
     Ok(match (last.status.as_str(), following.exit_code_on_error) {
         ("Finished", Some(code)) if is_sound && !summary.errors.is_empty() => {
             Outcome::FinishedWithErrors(code)
@@ -209,6 +227,19 @@ pub(crate) async fn follow(
         _ if stopped => Outcome::Stopped,
         _ => Outcome::Failed,
     })
+}
+
+/// The summary of a run that is over, once its thresholds are judged.
+async fn judged_summary(api: &ApiClient, run: &RunStarted) -> Result<Summary, Failure> {
+    let asked_at = Instant::now();
+    loop {
+        let summary = api.summary(&run.id).await.map_err(Failure::failed)?;
+        let is_open = summary.verdict.is_none() && !summary.thresholds.is_empty();
+        if !is_open || asked_at.elapsed() > WAIT_FOR_VERDICT {
+            return Ok(summary);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Locust's table of requests; the others follow after an empty line.
@@ -266,6 +297,10 @@ async fn show_results(
     let remarks = [&completeness.coverage.remark, &completeness.remark];
     for remark in remarks.into_iter().flatten() {
         print_line(format_args!("{remark}"));
+    }
+    let thresholds = thresholds::text(&summary.thresholds, summary.verdict);
+    if !thresholds.is_empty() {
+        print_line(format_args!("\n{thresholds}"));
     }
     match file {
         Some(file) => file.write(summary),

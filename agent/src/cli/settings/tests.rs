@@ -75,6 +75,25 @@ fn flags_win_over_our_variables_and_these_over_locusts() {
 }
 
 #[test]
+fn thresholds_of_a_variable_are_lines() {
+    let of = |line: &str, variables: &[(&str, &str)]| {
+        let resolved = resolved(line, variables).unwrap();
+        let (_, matches) = resolved.matches.subcommand().unwrap();
+        let texts = matches.get_many::<String>("thresholds").unwrap();
+        texts.cloned().collect::<Vec<_>>()
+    };
+    let lines = "p95 < 1s for GET /a, b\n\n  rps > 5\n";
+    let expected = ["p95 < 1s for GET /a, b", "rps > 5"];
+    assert_eq!(of("run", &[("GREYLAG_THRESHOLDS", lines)]), expected);
+    assert_eq!(of("run", &[("GREYLAG_THRESHOLD", lines)]), expected);
+    let flags = "run --threshold=rps>1 --threshold=rps>2";
+    assert_eq!(
+        of(flags, &[("GREYLAG_THRESHOLDS", lines)]),
+        ["rps>1", "rps>2"]
+    );
+}
+
+#[test]
 fn switches_take_any_usual_spelling_and_nothing_else() {
     for (value, expected) in [
         ("1", true),

@@ -79,6 +79,15 @@ fn own_values(id: &str, value: &OsStr) -> Vec<OsString> {
             .into_iter()
             .map(OsString::from)
             .collect(),
+        // Commas and spaces belong to them.
+        Some(text) if id == "thresholds" => {
+            let lines = text.lines().map(str::trim);
+            let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+            match lines.is_empty() {
+                true => vec![value.to_owned()],
+                false => lines.into_iter().map(OsString::from).collect(),
+            }
+        }
         _ => vec![value.to_owned()],
     }
 }

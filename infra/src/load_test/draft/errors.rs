@@ -82,6 +82,7 @@ impl DraftError {
         match self.path.split(['.', '[']).next().unwrap_or_default() {
             "stages" => "stage",
             "requests" | "declared" => "request",
+            "threshold" => "thresholds",
             key => key,
         }
     }

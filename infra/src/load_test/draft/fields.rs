@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::client::as_written;
+#[cfg(feature = "schema")]
+use super::written::ThresholdValue;
 use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
     self, AgentCount, AgentCountError, ClientSettings, DataFile, DeclaredScenario, LoadTest,
@@ -37,6 +39,8 @@ pub enum FieldKind {
     Flag,
     /// Several names.
     List,
+    /// Several thresholds, each as its text, or in test files and JSON as a table.
+    Thresholds,
 }
 
 /// A field's value; seconds are whole numbers, counts and choices are texts.
@@ -160,11 +164,12 @@ macro_rules! help {
 /// place in the load test is put there by `resolve/mod.rs`; what has one stands there as it is, or is empty.
 ///
 /// The doc comment is what the API's description says of the field. It is the flag's help, too, unless `help "…"` before
-/// the braces says something that is true only of the command line.
+/// the braces says something that is true only of the command line. `listed` names the type that describes the elements of a
+/// list, where they are more than texts.
 macro_rules! fields {
     ($(
         $(#[doc = $help:literal])+
-        $key:ident: $type:ty as $kind:ident $(, in $($place:ident).+)? $(, help $flag_help:literal)?, { $($shown:tt)* };
+        $key:ident: $type:ty as $kind:ident $(, listed $element:ident)? $(, in $($place:ident).+)? $(, help $flag_help:literal)?, { $($shown:tt)* };
     )+) => {
         /// What a test file, a request to the API, the page's form or the command line says of a load test. Everything
         /// is optional. As JSON it is what the API takes, which also takes the stages as `stage`, and as in a test file
@@ -176,6 +181,7 @@ macro_rules! fields {
             $(
                 $(#[doc = $help])+
                 #[serde(skip_serializing_if = "Option::is_none")]
+                $(#[cfg_attr(feature = "schema", schema(value_type = Option<Vec<$element>>))])?
                 pub $key: Option<$type>,
             )+
             /// The stages, if there are any.
@@ -403,6 +409,28 @@ fields! {
         about: "Weights",
         about_set: "all equal",
         is_advanced: true,
+    };
+    /// Conditions on what the run measures, such as `p95 < 500ms for GET /checkout`; a breach makes the verdict that the test
+    /// failed. Each is a text or, in test files and JSON, an object with `condition` and the keys `for`, `during`, `within`
+    /// and `abort_after` instead of these words in the text.
+    thresholds: Vec<String> as Thresholds, listed ThresholdValue, help "Condition on what the run measures, such as 'p95 < 500ms for GET /checkout' or 'error_rate < 1%'; repeat it for more. \
+        A breach makes the verdict that the test failed, and the exit code 1; replaces the test file's thresholds.", {
+        flag: Some(Flag { alias: "threshold", value_name: "CONDITION", ..FLAG }),
+        label: "Thresholds (one per line)",
+        about: "Thresholds",
+        is_advanced: true,
+        is_wide: true,
+        has_lines: true,
+        of_test: |test| load_test::threshold_texts(test).map(FieldValue::List),
+    };
+    /// The run that thresholds with `baseline` compare with: its id, `TEST#NUMBER`, or `pinned` [default: the test's newest
+    /// pinned run].
+    baseline: String as Text, in baseline, {
+        flag: Some(Flag { value_name: "RUN", ..FLAG }),
+        label: "Baseline of thresholds",
+        about: "Baseline",
+        is_advanced: true,
+        max_bytes: load_test::MAX_BASELINE_BYTES,
     };
     /// Keep no samples of errors: of some failed requests the address, the response's status, headers and first 2 kB of the body, in
     /// which secrets are hidden.

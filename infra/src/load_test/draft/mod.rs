@@ -12,6 +12,7 @@ mod over;
 mod requests;
 mod resolve;
 mod section;
+mod thresholds;
 mod tree;
 #[cfg(feature = "schema")]
 mod written;

@@ -1,7 +1,7 @@
 //! What to ask for so that a load test is asked for again.
 
 use super::TestDraft;
-use crate::load_test::{LoadTest, WorkerCount};
+use crate::load_test::{LoadTest, WorkerCount, threshold_texts};
 
 impl From<&LoadTest> for TestDraft {
     /// What stages or a spawn rate say already is left out, because a draft may not say it twice.
@@ -17,6 +17,7 @@ impl From<&LoadTest> for TestDraft {
             }),
             stop_timeout: Some(test.stop_timeout_s),
             agents_timeout: Some(test.fleet.agents_timeout_s),
+            thresholds: threshold_texts(test),
             spawn_rate: test.spawn_rate,
             arrival_rate: test.arrival_rate,
             stages: test.stages.clone(),

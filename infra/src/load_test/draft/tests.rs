@@ -57,6 +57,90 @@ expect_body = "ok"
     );
 }
 
+#[test]
+fn thresholds_are_texts_or_tables() {
+    let texts = |toml: &str| TestDraft::from_toml(toml).unwrap().thresholds.unwrap();
+    let list = "thresholds = [\"p95<500ms\", 'max < 5s for \"GET /\" during steady within 30s abort after 1m']";
+    let canonical = [
+        "p95 < 500ms",
+        "max < 5s for GET / during steady within 30s abort after 1m",
+    ];
+    assert_eq!(texts(list), canonical);
+    let tables = "[[threshold]]\ncondition = \"p95 < 500ms\"\n[[threshold]]\ncondition = \"max < 5s\"\nfor = \"GET /\"\n\
+                  during = \"steady\"\nwithin = 30\nabort_after = \"1m\"";
+    assert_eq!(texts(tables), canonical);
+    assert_eq!(texts("threshold = \"p95 < 500ms\""), canonical[..1]);
+    let json = r#"{"thresholds": ["p95 < 500ms", {"condition": "max < 5s", "for": "GET /", "during": "steady", "within": "30s", "abort_after": 60}]}"#;
+    let (draft, errors) = TestDraft::from_json(json.as_bytes());
+    assert!(errors.is_empty(), "{errors}");
+    assert_eq!(draft.thresholds.unwrap(), canonical);
+}
+
+#[test]
+fn each_wrong_threshold_is_named_once_with_its_place() {
+    for (text, line, words) in [
+        (
+            "name = \"a\"\nthresholds = [\"p95 < 1s\",\n\"p95 < 1\"]",
+            3,
+            "did you mean `1ms`?",
+        ),
+        (
+            "\n[[threshold]]\ncondition = \"p95 < 1s\"\nwithin = \"2h\"",
+            2,
+            "`within` must be between 1s and 60 minutes",
+        ),
+        ("\n[[threshold]]\nfor = \"GET /\"", 2, "has no `condition`"),
+        (
+            "[[threshold]]\ncondition = \"p95 < 1s within 5s\"\nwithin = 5",
+            1,
+            "`within` is given more than once",
+        ),
+        (
+            "[[threshold]]\ncondition = \"p95 < 1s\"\nwihtin = 5",
+            3,
+            "did you mean `within`?",
+        ),
+        (
+            "thresholds = 5",
+            1,
+            "`thresholds` must be a list of conditions",
+        ),
+        ("thresholds = [5]", 1, "one of its values is a whole number"),
+        ("threshold = []\nthresholds = []", 2, "mean the same"),
+    ] {
+        assert_only_error(text, line, words);
+    }
+    let many = vec!["\"p95 < 1s\""; 51].join(",");
+    assert_only_error(&format!("thresholds = [{many}]"), 1, "the maximum is 50");
+    let (draft, errors) =
+        TestDraft::from_json(br#"{"host": "http://a", "thresholds": ["rps > 1", "p95 < 1"]}"#);
+    let resolved = errors
+        .and(draft.resolve(&TestDefaults::USUAL, None))
+        .unwrap_err();
+    let paths: Vec<_> = resolved.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(paths, ["thresholds[1]"], "{resolved}");
+    // A flag may bring the arrival rate.
+    let mut skips = TestDraft::from_toml("thresholds = [\"skipped < 1%\"]").unwrap();
+    let error = skips.check_given().unwrap_err().to_string();
+    assert!(
+        error.contains("only a test with an arrival rate"),
+        "{error}"
+    );
+    skips.arrival_rate = Some(5.0);
+    assert_eq!(skips.check_given(), Ok(()));
+    // Flags are read when the test is resolved.
+    let flags = TestDraft {
+        thresholds: Some(vec!["rps > 1".into(), "p95 < 1".into(), "rps>1".into()]),
+        ..TestDraft::default()
+    };
+    let errors = flags.check_given().unwrap_err();
+    assert_eq!(errors.iter().count(), 1, "{errors}");
+    assert!(
+        errors.to_string().starts_with("threshold `p95 < 1`: "),
+        "{errors}"
+    );
+}
+
 /// This text has one error, on this line and with these words.
 fn assert_only_error(text: &str, line: usize, words: &str) {
     let errors = TestDraft::from_toml(text).unwrap_err();

@@ -37,13 +37,41 @@ pub(crate) enum HeaderValues {
     Pairs(Vec<(String, String)>),
 }
 
+#[expect(dead_code, reason = "it is only described")]
+/// A threshold: a text, or its parts apart.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ThresholdValue {
+    /// Such as `p95 < 500ms for GET /checkout`.
+    Text(String),
+    /// The condition, and what else it may say.
+    Parts(ThresholdParts),
+}
+
+#[expect(dead_code, reason = "it is only described")]
+/// A threshold of which some parts are said apart from its text.
+#[derive(ToSchema)]
+pub(crate) struct ThresholdParts {
+    /// Such as `p95 < 500ms`.
+    pub(super) condition: String,
+    /// An endpoint, such as `GET /checkout`.
+    pub(super) r#for: Option<String>,
+    /// `ramp-up`, `steady`, `ramp-down` or `whole`; everything after the ramp-up without it.
+    pub(super) during: Option<String>,
+    /// The condition must hold in any stretch of this length.
+    pub(super) within: Option<DurationValue>,
+    /// The run is stopped when the condition has been breached for so long.
+    pub(super) abort_after: Option<DurationValue>,
+}
+
 #[cfg(test)]
 mod tests {
     use utoipa::PartialSchema;
     use utoipa::openapi::{RefOr, Schema};
 
     use super::super::{DECLARED_KEYS, Source, TABLES, section};
-    use super::super::{client, load, requests};
+    use super::super::{client, load, requests, thresholds};
+    use super::ThresholdParts;
     use crate::load_test::{ClientSettings, DeclaredRequest, DeclaredScenario, Stage, TestDraft};
 
     /// The properties of a described type, each as the reader of drafts calls it.
@@ -68,6 +96,10 @@ mod tests {
     #[test]
     fn what_is_described_is_what_is_read() {
         assert_eq!(described::<Stage>(), sorted(&load::STAGE_KEYS));
+        assert_eq!(
+            described::<ThresholdParts>(),
+            sorted(&thresholds::TABLE_KEYS)
+        );
         assert_eq!(described::<ClientSettings>(), sorted(&client::KEYS));
         assert_eq!(described::<DeclaredScenario>(), sorted(&DECLARED_KEYS));
         assert_eq!(

@@ -115,6 +115,8 @@ impl Summary {
                     last_seen: None,
                 })
                 .collect(),
+            thresholds: Vec::new(),
+            verdict: None,
             warnings: SummaryWarning::all(record, notices),
             generator: SummaryGenerator::default(),
             series_step_s: series.step_s.max(1),

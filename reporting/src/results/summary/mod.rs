@@ -12,7 +12,9 @@ mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
 
-use greylag_infra::{DataFile, NoticeKind, RunId, SourceCommit, WallTime};
+use greylag_infra::{
+    DataFile, NoticeKind, RunId, SourceCommit, TestVerdict, ThresholdResult, WallTime,
+};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
@@ -53,6 +55,13 @@ pub struct Summary {
     pub endpoints: Vec<SummaryEndpoint>,
     /// Errors, the most frequent first.
     pub errors: Vec<SummaryError>,
+    /// What came of the test's thresholds, in their order: of the whole run, whatever part the other numbers are about.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdResult>,
+    /// What they say of the run: `passed` or `failed`; null without thresholds, and while it is open.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
+    pub verdict: Option<TestVerdict>,
     /// What the load generator itself ran short of: what it says about the numbers of these seconds.
     #[serde(default)]
     pub warnings: Vec<SummaryWarning>,

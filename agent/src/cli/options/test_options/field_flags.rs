@@ -73,6 +73,7 @@ fn flag(field: &'static Field) -> Option<Arg> {
             .action(ArgAction::Append)
             .num_args(1..)
             .value_delimiter(','),
+        FieldKind::Thresholds => arg.action(ArgAction::Append),
     };
     Some(arg.value_name(flag.value_name))
 }
@@ -86,6 +87,8 @@ fn value(field: &Field, matches: &ArgMatches) -> Option<FieldValue> {
         FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(*matches.get_one(key)?),
         FieldKind::Number => FieldValue::Number(*matches.get_one(key)?),
         FieldKind::Flag => FieldValue::Flag(matches.get_flag(key).then_some(true)?),
-        FieldKind::List => FieldValue::List(matches.get_many::<String>(key)?.cloned().collect()),
+        FieldKind::List | FieldKind::Thresholds => {
+            FieldValue::List(matches.get_many::<String>(key)?.cloned().collect())
+        }
     })
 }

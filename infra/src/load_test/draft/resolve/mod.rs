@@ -81,7 +81,7 @@ impl TestDraft {
                 // Named with their own place where they were read,
                 Some(E::Stage { .. } | E::Declared(_) | E::NothingDeclared)
                 // or for flags or a load shape in code to change.
-                | Some(E::MoreWorkersThanUsers { .. } | E::NoUsers | E::NoUsersForArrivals | E::NoDuration)
+                | Some(E::MoreWorkersThanUsers { .. } | E::NoUsers | E::NoUsersForArrivals | E::NoDuration | E::SkipsNothing(_))
             ) && !self.is_left_to_user_types(problem.error.as_ref())
         })
     }
@@ -164,7 +164,11 @@ impl TestDraft {
         if self.name.is_none() {
             test.name = default_name(&test);
         }
+        let texts = self.thresholds.as_deref().unwrap_or_default();
+        let (thresholds, wrong) = load_test::read_thresholds(texts);
+        test.thresholds = thresholds;
         let mut problems = self.contradictions();
+        problems.extend(wrong.into_iter().map(Problem::from));
         let known = |key| problems.iter().any(|problem: &Problem| problem.key == key);
         let errors = match test.check_for_scenario(has_shape) {
             Ok(()) => Vec::new(),

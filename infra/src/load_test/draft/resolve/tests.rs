@@ -254,7 +254,7 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
             FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(1),
             FieldKind::Number => FieldValue::Number(1.0),
             FieldKind::Flag => FieldValue::Flag(true),
-            FieldKind::List => FieldValue::List(vec!["1".into()]),
+            FieldKind::List | FieldKind::Thresholds => FieldValue::List(vec!["1".into()]),
         };
         field.set(&mut draft, value).unwrap();
         let key = field.key;
@@ -315,6 +315,7 @@ prop_compose! {
         timeout in prop::option::of(1_u64..5_000),
         tags in prop::collection::vec("[a-z]{1,9}", 0..3),
         equal_weights: bool,
+        thresholds in prop::sample::subsequence(vec!["p95 < 2s", "rps > 1 for GET /a during whole", "mean < baseline + 5%"], 0..=3),
     ) -> LoadTest {
         let is_staged = !stages.is_empty();
         let arrival_rate = arrival_rate.filter(|_| !is_staged);
@@ -340,6 +341,7 @@ prop_compose! {
         test.client.request_timeout = timeout.map(std::time::Duration::from_millis);
         test.selection.tags = tags;
         test.selection.equal_weights = equal_weights;
+        test.thresholds = thresholds.into_iter().map(|text| text.parse().unwrap()).collect();
         test.settled()
     }
 }

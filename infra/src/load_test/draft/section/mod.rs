@@ -5,13 +5,15 @@ mod pairs;
 
 use super::errors::Problems;
 use super::fields::{FieldKind, FieldValue};
+use super::thresholds::thresholds;
 use super::tree::{Entry, Table, Value};
 use crate::base::nearest;
 
 /// Other names of keys: lists are named in the singular in TOML (`[[stage]]`) and in the plural in JSON.
-const ALIASES: [(&str, &str); 4] = [
+const ALIASES: [(&str, &str); 5] = [
     ("stages", "stage"),
     ("requests", "request"),
+    ("threshold", "thresholds"),
     ("ramp_s", "ramp"),
     ("duration_s", "duration"),
 ];
@@ -27,6 +29,17 @@ pub(super) struct Section<'a> {
     what: &'static str,
     problems: &'a Problems<'a>,
 }
+
+/// An element of a list that may have texts and tables.
+pub(super) enum Element<'a> {
+    /// A text, and a table without keys that stands where it is.
+    Text(&'a str, Section<'a>),
+    /// A table.
+    Table(Section<'a>),
+}
+
+/// What stands for a table where there is none.
+static NO_TABLE: Table = Table(Vec::new());
 
 pub(super) fn canonical(key: &str) -> &str {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
@@ -152,6 +165,7 @@ impl<'a> Section<'a> {
             FieldKind::Seconds => self.seconds(key).map(FieldValue::Whole),
             FieldKind::Flag => self.flag(key).map(FieldValue::Flag),
             FieldKind::List => self.texts(key).map(FieldValue::List),
+            FieldKind::Thresholds => thresholds(self).map(FieldValue::List),
         }
     }
 
@@ -188,7 +202,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number, or a text in its place.
-    fn count(&self, key: &str) -> Option<String> {
+    pub(super) fn count(&self, key: &str) -> Option<String> {
         match &self.entry(key)?.node.value {
             Value::Text(text) => Some(text.clone()),
             Value::Whole(_) => self.whole(key).map(|number| number.to_string()),
@@ -271,6 +285,55 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// The texts and tables of a list; a single text may stand without the brackets.
+    pub(super) fn elements(
+        &self,
+        key: &str,
+        what: &'static str,
+        wanted: &str,
+        most: usize,
+    ) -> Option<Vec<Element<'a>>> {
+        let entry = self.entry(key)?;
+        let nodes = match &entry.node.value {
+            Value::Text(_) => std::slice::from_ref(&entry.node),
+            Value::List(nodes) => nodes.as_slice(),
+            other => {
+                self.wrong_kind(key, wanted, other);
+                return None;
+            }
+        };
+        if nodes.len() > most {
+            let message = format!(
+                "`{key}` has {} elements; the maximum is {most}",
+                nodes.len()
+            );
+            self.wrong(key, message);
+            return None;
+        }
+        let mut elements = Vec::new();
+        for (index, node) in nodes.iter().enumerate() {
+            let place = |table: &'a Table| Section {
+                table,
+                path: format!("{}[{index}]", self.path_of(&entry.key)),
+                at: node.at,
+                what,
+                problems: self.problems,
+            };
+            match &node.value {
+                Value::Text(text) => elements.push(Element::Text(text, place(&NO_TABLE))),
+                Value::Table(table) => elements.push(Element::Table(place(table))),
+                other => self.wrong(
+                    key,
+                    format!(
+                        "`{key}` must be {wanted}, and one of its values is {}",
+                        other.kind()
+                    ),
+                ),
+            }
+        }
+        Some(elements)
     }
 
     /// A table below this one.

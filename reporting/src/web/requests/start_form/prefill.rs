@@ -58,6 +58,7 @@ impl StartForm {
                 FieldValue::Whole(number) => number.to_string(),
                 FieldValue::Number(number) => number.to_string(),
                 FieldValue::Flag(is_set) => String::from(if is_set { TICKED } else { "" }),
+                FieldValue::List(lines) if field.kind == FieldKind::Thresholds => lines.join("\n"),
                 FieldValue::List(names) => names_text(&names),
             });
             self.put(field.key, text.unwrap_or_default());

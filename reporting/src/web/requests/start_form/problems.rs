@@ -53,6 +53,8 @@ impl StartForm {
             let (index, key) = stage_at(path).unwrap_or((0, ""));
             return Some(stage_field(*rows.get(index)?, column_of(key)));
         }
+        // Of a list the page shows the field.
+        let path = path.split_once('[').map_or(path, |(list, _)| list);
         known_field(path).map(|field| field.name().to_owned())
     }
 

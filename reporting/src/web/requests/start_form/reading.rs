@@ -116,5 +116,11 @@ fn typed_value(field: &Field, text: &str) -> Result<Option<FieldValue>, ValueErr
         FieldKind::List => Some(names(text))
             .filter(|names| !names.is_empty())
             .map(FieldValue::List),
+        FieldKind::Thresholds => {
+            let lines = text.lines().filter_map(typed);
+            Some(Vec::from_iter(lines))
+                .filter(|lines| !lines.is_empty())
+                .map(FieldValue::List)
+        }
     })
 }

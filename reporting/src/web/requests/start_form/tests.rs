@@ -48,6 +48,21 @@ fn an_empty_field_of_the_form_is_left_out() {
 }
 
 #[test]
+fn thresholds_are_lines() {
+    let text = "p95 < 500ms\r\n\r\n max < 5s for GET /a, b \r\n";
+    let (draft, errors) = read(&[("thresholds", text)]);
+    assert_eq!(errors, DraftErrors::default());
+    let thresholds = ["p95 < 500ms", "max < 5s for GET /a, b"].map(String::from);
+    assert_eq!(draft.thresholds, Some(thresholds.to_vec()));
+    let (draft, _) = read(&[("thresholds", "p95 < 500ms\np95 < 5"), ("host", "http://a")]);
+    let errors = draft.resolve(&TestDefaults::USUAL, None).unwrap_err();
+    let mut shown = form(&[]);
+    shown.mark(&errors.iter().cloned().collect::<Vec<_>>());
+    let error = shown.error("thresholds").unwrap_or_default();
+    assert!(error.contains("did you mean `5ms`?"), "{error}");
+}
+
+#[test]
 fn lines_end_as_everywhere_else() {
     let (draft, errors) = read(&[("description", "Black Friday,\r\nthree times\r\n")]);
     assert_eq!(errors, DraftErrors::default());

@@ -1,0 +1,132 @@
+//! The thresholds of a run as the command's last lines show them.
+
+use std::fmt::Write as _;
+
+use greylag_infra::{TestVerdict, ThresholdResult};
+
+/// A line for each threshold, those that failed last, and the verdict, which names them; nothing without thresholds.
+pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) -> String {
+    if results.is_empty() {
+        return String::new();
+    }
+    let (failed, others): (Vec<_>, Vec<_>) =
+        results.iter().partition(|result| result.state.is_failed());
+    let rows: Vec<[String; 3]> = others
+        .iter()
+        .chain(&failed)
+        .map(|result| row(result))
+        .collect();
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let (states, conditions) = (width(0), width(1));
+    let mut text = String::from("Thresholds\n");
+    for [state, condition, measured] in &rows {
+        let line = format!("  {state:states$}  {condition:conditions$}  {measured}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let verdict = verdict.map_or("open".to_owned(), |verdict| verdict.to_string());
+    let of = results.len();
+    let things = if of == 1 { "threshold" } else { "thresholds" };
+    match failed.as_slice() {
+        [] => {
+            let _ = write!(text, "Verdict: {verdict} ({of} {things})");
+        }
+        failed => {
+            let names: Vec<&str> = failed
+                .iter()
+                .map(|result| result.condition.as_str())
+                .collect();
+            let _ = write!(
+                text,
+                "Verdict: {verdict} ({} of {of} {things}): {}",
+                failed.len(),
+                names.join("; ")
+            );
+        }
+    }
+    text
+}
+
+/// State, condition, and what was measured.
+fn row(result: &ThresholdResult) -> [String; 3] {
+    let value = |value: f64| result.unit.text(value);
+    let mut measured = match result.actual {
+        Some(actual) => value(actual),
+        None => "nothing measured".to_owned(),
+    };
+    // What a baseline says is not in the condition.
+    if let Some(limit) = result.limit {
+        let _ = write!(measured, ", limit {}", value(limit));
+    }
+    if let Some(since_s) = result.breached_since_s {
+        let _ = write!(measured, ", breached since second {since_s}");
+    }
+    if let Some(explanation) = &result.explanation {
+        let _ = write!(measured, " ({explanation})");
+    }
+    [result.state.to_string(), result.condition.clone(), measured]
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{ThresholdState, ThresholdUnit};
+
+    use super::*;
+
+    fn result(condition: &str, unit: ThresholdUnit, state: ThresholdState) -> ThresholdResult {
+        ThresholdResult {
+            condition: condition.to_owned(),
+            metric: condition.split(' ').next().unwrap_or_default().to_owned(),
+            unit,
+            actual: None,
+            limit: None,
+            state,
+            breached_since_s: None,
+            explanation: None,
+        }
+    }
+
+    #[test]
+    fn failed_thresholds_are_last_and_named_by_the_verdict() {
+        let results = [
+            ThresholdResult {
+                actual: Some(0.032),
+                limit: Some(0.01),
+                breached_since_s: Some(41),
+                ..result(
+                    "error_rate < 1%",
+                    ThresholdUnit::Share,
+                    ThresholdState::Breached,
+                )
+            },
+            ThresholdResult {
+                actual: Some(312.0),
+                limit: Some(500.0),
+                ..result("p95 < 500ms", ThresholdUnit::Ms, ThresholdState::Passed)
+            },
+            ThresholdResult {
+                limit: Some(2_000.0),
+                explanation: Some("never requested".to_owned()),
+                ..result(
+                    "p95 < 2s for GET /x",
+                    ThresholdUnit::Ms,
+                    ThresholdState::NoData,
+                )
+            },
+        ];
+        let expected = "\
+Thresholds
+  passed    p95 < 500ms          312 ms, limit 500 ms
+  breached  error_rate < 1%      3.2 %, limit 1 %, breached since second 41
+  no data   p95 < 2s for GET /x  nothing measured, limit 2000 ms (never requested)
+Verdict: failed (2 of 3 thresholds): error_rate < 1%; p95 < 2s for GET /x";
+        assert_eq!(text(&results, TestVerdict::of(&results)), expected);
+        let passed = &results[1..2];
+        let expected = "Thresholds\n  passed  p95 < 500ms  312 ms, limit 500 ms\nVerdict: passed (1 threshold)";
+        assert_eq!(text(passed, TestVerdict::of(passed)), expected);
+        assert_eq!(text(&[], None), "");
+    }
+}
