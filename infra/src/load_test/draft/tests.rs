@@ -133,6 +133,10 @@ fn each_wrong_threshold_is_named_once_with_its_place() {
         thresholds: Some(vec!["rps > 1".into(), "p95 < 1".into(), "rps>1".into()]),
         ..TestDraft::default()
     };
+    let twice =
+        TestDraft::from_toml("host = \"http://a\"\nthresholds = [\"rps > 1\", \"rps>1\"]").unwrap();
+    let test = twice.resolve(&TestDefaults::USUAL, None).unwrap();
+    assert_eq!(test.thresholds.len(), 1, "the same one counts once");
     let errors = flags.check_given().unwrap_err();
     assert_eq!(errors.iter().count(), 1, "{errors}");
     assert!(
