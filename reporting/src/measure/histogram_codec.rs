@@ -67,6 +67,12 @@ pub(crate) fn value_at(position: u32) -> u64 {
     }
 }
 
+/// The value in the middle of those that are counted at a position.
+pub(crate) fn middle_of(position: u32) -> u64 {
+    let least = value_at(position);
+    least + (value_at(position + 1) - least) / 2
+}
+
 /// Steps per doubling of a coarse histogram.
 const COARSE_STEPS_MAGNITUDE: u32 = 4;
 

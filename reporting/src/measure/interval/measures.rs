@@ -73,7 +73,7 @@ pub(super) const MAX_STATUS: u32 = 999;
 
 impl Measure {
     /// Its times in sums; those of what is no time have none.
-    pub(super) fn times_in(self, sums: &Sums) -> Option<Times> {
+    pub(crate) fn times_in(self, sums: &Sums) -> Option<Times> {
         match self {
             Self::Response => Some(sums.response),
             Self::Intended => Some(sums.intended),

@@ -3,8 +3,7 @@
 use super::Interval;
 use super::measures::{Measure, PerMeasure};
 use super::sums::{Sums, Times};
-use super::value_counts::middle_of;
-use crate::measure::histogram_codec::{BucketCounts, position_of};
+use crate::measure::histogram_codec::{BucketCounts, middle_of, position_of};
 
 /// Sums with the counts of each measure.
 #[derive(Debug, Clone, Default)]

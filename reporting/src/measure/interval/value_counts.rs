@@ -5,7 +5,9 @@
 use hdrhistogram::Histogram;
 
 use super::sums::Times;
-use crate::measure::histogram_codec::{BucketCounts, DIGITS, HIGHEST_US, position_of, value_at};
+use crate::measure::histogram_codec::{
+    BucketCounts, DIGITS, HIGHEST_US, middle_of, position_of, value_at,
+};
 
 /// Most values that are kept as a list.
 const MAX_FEW: usize = 256;
@@ -138,12 +140,6 @@ impl ValueCounts {
             Self::Few(_) => unreachable!("it was made a histogram"),
         }
     }
-}
-
-/// The value in the middle of those that are counted at a position.
-pub(super) fn middle_of(position: u32) -> u64 {
-    let least = value_at(position);
-    least + (value_at(position + 1) - least) / 2
 }
 
 #[inline]
