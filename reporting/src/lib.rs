@@ -17,6 +17,8 @@ mod plain_text;
 mod results;
 #[cfg(feature = "coordinator")]
 mod store;
+#[cfg(feature = "coordinator")]
+mod thresholds;
 mod tokens;
 
 #[cfg(feature = "coordinator")]
@@ -69,12 +71,14 @@ pub use results::{
 #[cfg(feature = "coordinator")]
 pub use store::{
     AnnotationChange, Annotations, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps,
-    CurrentRate, CurrentRps, EmptyWindow, LogFilter, LogOrder, LogPage, LogPattern, LogRange,
-    MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS, MAX_RUNS_PER_QUERY, PatternError,
-    RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals, SamplePoint, SampleRow, Samples,
-    SaveOutcome, Scope, Series, Store, StoreError, TestRecord, TooManyMarks, UnknownAgentName,
-    UnknownEndpoint, Window, WorkerRow, other_endpoint,
+    CurrentRate, CurrentRps, EmptyWindow, Judgement, LogFilter, LogOrder, LogPage, LogPattern,
+    LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS, MAX_RUNS_PER_QUERY,
+    PatternError, RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals, SamplePoint, SampleRow,
+    Samples, SaveOutcome, Scope, Series, Store, StoreError, TestRecord, TooManyMarks,
+    UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
 };
+#[cfg(feature = "coordinator")]
+pub use thresholds::ThresholdAbort;
 #[cfg(feature = "coordinator")]
 pub use tokens::{
     CreateTokenError, RevokeTokenError, TokenId, TokenRecord, TokenStore, ValidToken,

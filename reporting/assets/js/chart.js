@@ -75,6 +75,12 @@ export class Chart {
     return this.run?.view?.marks ?? [];
   }
 
+  /** Limits of thresholds, as lines across: [{at, label}]. */
+  limits() {
+    const lines = this.run?.view?.thresholds?.lines ?? [];
+    return lines.filter(({ chart }) => chart === this.name);
+  }
+
   /** It has come into view, or has left it. */
   seen() {}
 
@@ -93,7 +99,7 @@ export class Chart {
       const { points, note } = this.facts();
       setAttribute(this.figure, "data-points", points);
       setText(this.note, note);
-      setAttribute(this.canvas, "aria-label", this.describe() + described(this.marks()));
+      setAttribute(this.canvas, "aria-label", this.describe() + described(this.marks()) + limited(this.limits()));
       this.table.refresh();
       if (this.#isSeen) this.#draw();
     });
@@ -123,10 +129,11 @@ export class Chart {
     this.menu.setNames(names);
     own.legend = { ...own.legend, selected: this.menu.selected(names) };
     const marks = this.marks();
-    own.series.push(this.#markSeries(marks));
+    const limits = this.limits();
+    own.series.push(this.#markSeries(marks, limits));
     const series = own.series.map(({ id, large }) => [id, large]);
     const moments = marks.filter(({ to }) => to === undefined);
-    const structure = JSON.stringify([own.over, own.yAxis.type, own.xAxis, series, moments, own.legend.selected]);
+    const structure = JSON.stringify([own.over, own.yAxis.type, own.xAxis, series, moments, limits, own.legend.selected]);
     Object.assign(own, shownTime(this.run?.window, own));
     if (structure === this.#structure) this.chart.setOption(this.#changing(own));
     else this.chart.setOption(this.#whole(own), { replaceMerge: ["series"] });
@@ -147,9 +154,16 @@ export class Chart {
     };
   }
 
-  /** Lines across the chart, each with its label along it, so that a narrow chart has room for it; stretches are shaded. */
-  #markSeries(marks) {
-    const { warn, surface } = this.palette;
+  /** Lines up the chart, each with its label along it, so that a narrow chart has room for it; stretches are shaded. Limits are
+   * lines across it, where its values come near them: an axis that reached farther would hide what is measured. */
+  #markSeries(marks, limits) {
+    const { warn, bad, surface } = this.palette;
+    const across = limits.map(({ at, label }) => ({
+      yAxis: at,
+      name: clipped(label),
+      lineStyle: { color: bad, width: 1.2, type: [6, 3] },
+      label: { color: bad, position: "insideStartTop" },
+    }));
     const label = {
       show: true,
       formatter: "{b}",
@@ -173,7 +187,8 @@ export class Chart {
         lineStyle: { color: warn, width: 1.2, type: [3, 3] },
         data: marks
           .filter(({ to }) => to === undefined)
-          .map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) })),
+          .map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) }))
+          .concat(across),
       },
       markArea: {
         silent: true,
@@ -271,6 +286,11 @@ function described(marks) {
   });
   const more = marks.length > named.length ? ` and ${marks.length - named.length} more` : "";
   return ` Marked: ${named.join(", ")}${more}.`;
+}
+
+/** What it says of limits. */
+function limited(limits) {
+  return limits.length === 0 ? "" : ` Limits: ${limits.map(({ label }) => label).join(", ")}.`;
 }
 
 /** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */

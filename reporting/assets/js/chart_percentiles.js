@@ -58,6 +58,10 @@ export class PercentilesChart extends SourcedChart {
     return super.lines().filter(({ name }) => CHOOSABLE.includes(name));
   }
 
+  limits() {
+    return super.limits().filter(({ of }) => of === this.#of);
+  }
+
   remark() {
     const isEmpty = this.data() && this.lines().every(({ values }) => values.every((value) => value === null));
     return isEmpty ? EMPTY[this.#of] : "";

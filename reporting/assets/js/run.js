@@ -20,6 +20,7 @@ import { ScopeBar } from "./scope_bar.js";
 import { ScopeStrip } from "./scope_strip.js";
 import { RunData, mostUsers } from "./series.js";
 import { ShownScope } from "./shown_scope.js";
+import { showThresholds } from "./thresholds.js";
 import { setRunStart } from "./time_axis.js";
 import { showNotices, showWarnings } from "./warnings.js";
 
@@ -129,6 +130,7 @@ function showView(view, before, generation) {
     tables.changed(view, generation);
   }
   if (view.errors !== before.errors) showErrors(view.errors);
+  if (view.thresholds !== before.thresholds) showThresholds(view.thresholds);
   if (view.notices !== before.notices) showNotices(view.notices);
   if (view.completeness !== before.completeness) showCompleteness(view.completeness);
   if (view.warnings !== before.warnings) showWarnings(view.warnings);

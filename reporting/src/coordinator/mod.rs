@@ -20,6 +20,7 @@ mod receive_budget;
 mod retention;
 mod saving;
 mod shipping;
+mod thresholds;
 mod waiting_hellos;
 
 use std::collections::BTreeMap;
@@ -174,6 +175,7 @@ impl Coordinator {
         let mut owner = Owner::new(&coordinator, registry, views);
         owner.recover(unfinished).await?;
         late_windows::renew(&coordinator).await?;
+        thresholds::take_up(&coordinator).await?;
         tokio::spawn(owner.run(inbox));
         Ok(coordinator)
     }

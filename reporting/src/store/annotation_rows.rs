@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use greylag_infra::{RunId, RunRecord};
+use greylag_infra::{RunId, RunRecord, TestVerdict};
 use rusqlite::{Connection, params};
 
 use super::Store;
@@ -10,6 +10,7 @@ use super::error::{StoreError, StoreResult};
 use super::live::WriterState;
 use super::run_rows::{self, from_json, json, key_of};
 use super::run_search::{self, RunFilter};
+use super::thresholds::verdict_of;
 
 /// Most notes at moments of a run.
 pub const MAX_RUN_MARKS: usize = 50;
@@ -53,6 +54,8 @@ pub(crate) struct ListedAnnotations {
     pub(crate) pinned: bool,
     pub(crate) labels: Vec<String>,
     pub(crate) has_note: bool,
+    /// What its thresholds say of it, once it is over.
+    pub(crate) verdict: Option<TestVerdict>,
 }
 
 /// There are already as many notes at moments of the run as there may be.
@@ -195,7 +198,7 @@ fn listed<'r>(
 ) -> StoreResult<HashMap<RunId, ListedAnnotations>> {
     let ids: Vec<&str> = ids.map(RunId::as_str).collect();
     let mut statement = connection.prepare_cached(
-        "SELECT id, pinned, labels, note <> '' FROM runs WHERE id IN (SELECT value FROM json_each(?1))",
+        "SELECT id, pinned, labels, note <> '', verdict FROM runs WHERE id IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([json(&ids)])?;
     let mut listed = HashMap::new();
@@ -204,6 +207,7 @@ fn listed<'r>(
             pinned: row.get(1)?,
             labels: from_json(&row.get::<_, String>(2)?)?,
             has_note: row.get(3)?,
+            verdict: verdict_of(row.get(4)?),
         };
         listed.insert(row.get::<_, String>(0)?.into(), annotations);
     }

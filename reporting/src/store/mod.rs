@@ -47,6 +47,7 @@ mod second_rows;
 mod secret_rows;
 mod series;
 mod stored_interval;
+mod thresholds;
 mod token_rows;
 mod totals;
 mod upkeep;
@@ -65,6 +66,7 @@ use self::live::{LiveTotals, WriterState};
 use self::lock::DirectoryLock;
 use self::log_rows::LogOrigin;
 use self::readers::Readers;
+use self::thresholds::LiveThresholds;
 use self::writer::Writer;
 
 pub(crate) use self::annotation_rows::ListedAnnotations;
@@ -92,6 +94,7 @@ pub use self::save::SaveOutcome;
 pub use self::scope::{EmptyWindow, Scope, Window};
 pub use self::series::Series;
 pub(crate) use self::series::SeriesPart;
+pub use self::thresholds::Judgement;
 pub(crate) use self::token_rows::TokenRow;
 pub use self::totals::RunTotals;
 
@@ -107,6 +110,7 @@ struct Inner {
     checks: CheckPool,
     readers: Arc<Readers>,
     totals: LiveTotals,
+    thresholds: LiveThresholds,
     disk: Arc<DiskSpace>,
     clock: WallClock,
 }
@@ -132,6 +136,7 @@ impl Store {
                 checks: CheckPool::start(dir)?,
                 readers: Arc::new(Readers::new(dir.to_owned())),
                 totals,
+                thresholds: LiveThresholds::default(),
                 disk: DiskSpace::of(dir),
                 clock,
             }),

@@ -21,7 +21,7 @@ pub struct RunFilter {
     pub test: Option<String>,
     /// Only runs that every one of these words describes: a part of the test's name, of the host, of a label or of a note, the
     /// run's number (`12` or `#12`) or the beginning of its status; `label:commit=abc` or `label:commit` for those with the label,
-    /// `is:pinned` for those that are pinned. Case does not matter (of a to z).
+    /// `is:pinned` for those that are pinned, `verdict:failed`, `verdict:passed` or `verdict:none` for those with this verdict. Case does not matter (of a to z).
     pub search: String,
     /// At most so many, [`super::MAX_RUNS_PER_QUERY`] if none is given.
     pub limit: Option<usize>,
@@ -57,6 +57,7 @@ pub(super) static CONDITION: LazyLock<String> = LazyLock::new(|| {
         "(?1 IS NULL OR test = ?1) AND NOT EXISTS (
             SELECT 1 FROM json_each(?2) word WHERE NOT CASE
             WHEN lower(word.value) = 'is:pinned' THEN pinned
+            WHEN word.value LIKE 'verdict:%' THEN coalesce(verdict, 'none') = lower(substr(word.value, 9))
             WHEN word.value LIKE 'label:%' THEN EXISTS (
                 SELECT 1 FROM json_each(labels) label WHERE lower(substr(word.value, 7))
                     IN (lower(label.value), lower(substr(label.value, 1, instr(label.value, '=') - 1))))

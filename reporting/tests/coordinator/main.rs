@@ -9,4 +9,5 @@ mod machines;
 mod queue;
 mod site;
 mod slow_store;
+mod thresholds;
 mod whole_runs;

@@ -254,7 +254,11 @@ pub(crate) fn ack(run_id: &RunId, seq: u64) -> Option<ToAgent> {
 }
 
 pub(crate) async fn begin(site: &Site, agent: &mut FakeAgent) -> RunId {
-    let run = site.coordinator.start_run(load_test()).await.unwrap();
+    begin_test(site, agent, load_test()).await
+}
+
+pub(crate) async fn begin_test(site: &Site, agent: &mut FakeAgent, test: LoadTest) -> RunId {
+    let run = site.coordinator.start_run(test).await.unwrap();
     let Some(ToAgent::Prepare(prepare)) = agent.receive().await else {
         panic!("the agent should be asked to prepare");
     };

@@ -17,3 +17,4 @@ mod scopes;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
+mod thresholds;

@@ -28,5 +28,6 @@ mod shown;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
+mod thresholds;
 mod transfer;
 mod waiting;

@@ -187,6 +187,8 @@ mod tests {
                 rps: 2.0,
                 arrivals: None,
             },
+            thresholds: Vec::new(),
+            verdict: None,
             current_rps: 4.25,
             completeness: SummaryCompleteness::default(),
             warnings: Vec::new(),

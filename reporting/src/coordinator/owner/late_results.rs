@@ -3,7 +3,7 @@
 use greylag_infra::protocol::ToAgent;
 use greylag_infra::{AgentId, Gap, RunId};
 
-use super::{Owner, count_check, log};
+use super::{Owner, count_check, log, thresholds};
 
 impl Owner {
     /// Tells an agent what becomes of a run that it holds and that is not active here: to hand it over, or to
@@ -71,6 +71,7 @@ impl Owner {
             Some(remark) => format!("agent {agent} delivered its remaining results. {remark}"),
         };
         log(&coordinator, run_id, vec![text]).await;
+        thresholds::follow(&coordinator, &record);
         coordinator.changed();
     }
 }

@@ -25,10 +25,11 @@ use super::dispatch::StartRefused;
 use super::machines::Machines;
 use super::ramp_news::{RampNews, announce};
 use crate::store::StoreError;
+use crate::thresholds::ThresholdAbort;
 
 use super::{
     ChangeUsersError, ConnectionFault, Coordinator, CreateInfrastructureError, StartedRun,
-    StopRunError, count_check,
+    StopRunError, count_check, thresholds,
 };
 
 /// Most commands that are handled before what they lead to is performed.
@@ -82,6 +83,10 @@ pub(super) enum Command {
     MachinesRefused {
         run_id: RunId,
         problem: String,
+    },
+    ThresholdBreached {
+        run_id: RunId,
+        abort: ThresholdAbort,
     },
     Shutdown {
         reply: oneshot::Sender<()>,
@@ -295,6 +300,10 @@ impl Owner {
             Command::MachinesRefused { run_id, problem } => {
                 self.note(&run_id, RunEvent::MachinesRefused { problem });
             }
+            Command::ThresholdBreached { run_id, abort } => {
+                let ThresholdAbort { threshold, since_s } = abort;
+                self.note(&run_id, RunEvent::ThresholdBreached { threshold, since_s });
+            }
             Command::Shutdown { .. } => {}
         }
     }
@@ -376,6 +385,7 @@ impl Owner {
         effects: Vec<RunEffect>,
         ramps: RampNews,
     ) {
+        thresholds::follow(&self.coordinator, lifecycle.record());
         let run = LiveRun {
             lifecycle,
             pending: effects.into(),

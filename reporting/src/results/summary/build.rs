@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use greylag_infra::{GeneratorNotice, RunRecord, RunTime, SourceCommit, WallTime};
+use greylag_infra::{
+    GeneratorNotice, RunRecord, RunTime, SourceCommit, TestVerdict, ThresholdResult, WallTime,
+};
 
 use super::{
     ErrorSpread, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
@@ -44,6 +46,12 @@ impl SummaryWarning {
             agent,
         }
     }
+}
+
+/// What the thresholds of a run say of it; none without any, and while it goes on.
+pub(crate) fn verdict_of(record: &RunRecord, results: &[ThresholdResult]) -> Option<TestVerdict> {
+    let is_over = record.phase.is_over();
+    is_over.then(|| TestVerdict::of(results)).flatten()
 }
 
 impl Summary {
@@ -122,6 +130,12 @@ impl Summary {
             series_step_s: series.step_s.max(1),
             series: series.points.clone(),
         }
+    }
+
+    /// Says how the thresholds of the run stand.
+    pub(crate) fn add_thresholds(&mut self, record: &RunRecord, results: &[ThresholdResult]) {
+        self.verdict = verdict_of(record, results);
+        self.thresholds = results.to_vec();
     }
 
     /// Says how the generator fared, with a warning if it was saturated; before all others, because it is about all numbers.

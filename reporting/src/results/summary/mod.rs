@@ -18,7 +18,7 @@ use greylag_infra::{
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
-pub(crate) use build::{per_second, ramp_up_s};
+pub(crate) use build::{per_second, ramp_up_s, verdict_of};
 #[cfg(feature = "coordinator")]
 pub(crate) use read::remark;
 

@@ -1,5 +1,6 @@
 //! How a run is going: what `/api/v1/runs/{id}/progress` answers and the command line shows.
 
+use greylag_infra::{TestVerdict, ThresholdResult};
 use serde::{Deserialize, Serialize};
 
 use super::{SummaryCompleteness, SummaryTotals, SummaryWarning};
@@ -35,6 +36,13 @@ pub struct Progress {
     /// Whether the numbers are everything that was sent.
     #[serde(flatten)]
     pub completeness: SummaryCompleteness,
+    /// How the test's thresholds stand, in their order.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdResult>,
+    /// What they say of the run: `passed` or `failed`; null without thresholds, and while it goes on.
+    #[serde(default)]
+    #[cfg_attr(feature = "coordinator", schema(required = true))]
+    pub verdict: Option<TestVerdict>,
     /// What the load generator itself ran short of.
     #[serde(default)]
     pub warnings: Vec<SummaryWarning>,

@@ -78,6 +78,7 @@ impl Summary {
         let errors = store.errors(&record.id, scope).await?;
         let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now);
         summary.add_error_history(&errors, record.started_at);
+        summary.add_thresholds(record, &store.threshold_results(record).await?);
         summary.add_generator(&store.generator_health(&record.id, scope).await?, scope);
         if let Some(part) = &mut summary.scope {
             part.remark = remark(store, &record.id, scope).await?;

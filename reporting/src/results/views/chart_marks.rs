@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::{LoadProfile, Loss, RunRecord};
+use greylag_infra::{LoadProfile, Loss, RunRecord, ThresholdResult};
 
 use crate::plain_text::plain_text;
 use crate::results::summary::{SummaryGenerator, SummaryStretch};
@@ -16,14 +16,16 @@ const MAX_MARKS: usize = 20;
 /// Most stretches; further ones would be too narrow to be seen apart.
 const MAX_STRETCHES: usize = 100;
 
-/// The marks of a part of a run: when people changed its users, what was lost of its load, what people say of its moments, and when the generator was saturated.
+/// The marks of a part of a run: when people changed its users, what was lost of its load, since when thresholds are breached, what
+/// people say of its moments, and when the generator was saturated.
 pub(super) fn chart_marks(
     run: &RunRecord,
     said: &[RunMark],
+    judged: &[ThresholdResult],
     scope: &Scope,
     generator: &SummaryGenerator,
 ) -> Vec<ChartMark> {
-    let mut marks = moments(run, said, scope);
+    let mut marks = moments(run, said, judged, scope);
     let stretches = joined(&generator.saturated, MAX_STRETCHES).into_iter();
     marks.extend(stretches.map(|stretch| ChartMark {
         second: stretch.from,
@@ -51,9 +53,15 @@ fn joined(stretches: &[SummaryStretch], most: usize) -> Vec<SummaryStretch> {
     }
 }
 
-fn moments(run: &RunRecord, said: &[RunMark], scope: &Scope) -> Vec<ChartMark> {
+fn moments(
+    run: &RunRecord,
+    said: &[RunMark],
+    judged: &[ThresholdResult],
+    scope: &Scope,
+) -> Vec<ChartMark> {
     let mut marks = users_changed(&run.test.profile(), &run.profile);
     marks.extend(lost(run, scope));
+    marks.extend(breached(judged));
     marks.extend(said.iter().map(|mark| ChartMark {
         second: mark.second,
         to: None,
@@ -86,6 +94,17 @@ fn users_changed(planned: &LoadProfile, profile: &LoadProfile) -> Vec<ChartMark>
             },
         })
         .collect()
+}
+
+/// Since when thresholds are breached.
+fn breached(judged: &[ThresholdResult]) -> impl Iterator<Item = ChartMark> {
+    judged.iter().filter_map(|result| {
+        Some(ChartMark {
+            second: result.breached_since_s?,
+            to: None,
+            label: plain_text(&format!("breached: {}", result.condition)),
+        })
+    })
 }
 
 /// What was lost of a run's load.

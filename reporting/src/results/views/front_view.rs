@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use greylag_infra::protocol::OptionKind;
-use greylag_infra::{RunId, WallTime};
+use greylag_infra::{RunId, TestVerdict, WallTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -163,6 +163,8 @@ pub struct RunRow {
     pub labels: Vec<String>,
     /// Whether somebody has written a note about it.
     pub has_note: bool,
+    /// What its thresholds say of it: `passed` or `failed`; null without thresholds, and until it is over.
+    pub verdict: Option<TestVerdict>,
     /// Infrastructure that ran it.
     pub infrastructure: String,
     /// Target, without the password it may hold.

@@ -11,5 +11,6 @@ pub(crate) mod live_notices;
 pub(crate) mod notes_view;
 pub mod run_view;
 pub(crate) mod scope_view;
+pub(crate) mod thresholds_view;
 pub(crate) mod trend_view;
 pub(crate) mod view_builder;

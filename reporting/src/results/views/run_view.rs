@@ -17,6 +17,7 @@ use crate::results::views::generator_view::GeneratorView;
 use crate::results::views::live_notices::LiveNotice;
 use crate::results::views::notes_view::NotesView;
 use crate::results::views::scope_view::PhaseWindow;
+use crate::results::views::thresholds_view::ThresholdsView;
 use crate::store::WorkerRow;
 
 /// The run page: everything but the growing parts (series, samples, log lines), which come
@@ -39,6 +40,8 @@ pub struct RunView {
     pub completeness: SummaryCompleteness,
     /// What the load generator itself ran short of.
     pub warnings: Vec<SummaryWarning>,
+    /// How the test's thresholds stand: of the whole run, whatever part is shown.
+    pub thresholds: ThresholdsView,
     /// What people say of it.
     pub notes: NotesView,
     /// How the load generator fared.

@@ -30,6 +30,7 @@ use crate::results::views::known_scenarios;
 use crate::results::views::live_notices::{notices_of_coordinator, notices_of_run, unheard_agents};
 use crate::results::views::run_view::{CardsView, ErrorRow, RunView, WorkerCounts};
 use crate::results::views::scope_view::phase_windows;
+use crate::results::views::thresholds_view::ThresholdsView;
 use crate::store::{ErrorHistory, RunFilter, Scope, Series, StoreError, WorkerRow};
 
 /// Agents of an infrastructure that the front page lists.
@@ -120,7 +121,7 @@ async fn build_run_view(
         }
     };
     // Each reads for itself, as many at the same time as there are readers.
-    let ((totals, seen), current, notices, said, health, mut workers, chart) = tokio::try_join!(
+    let ((totals, seen), current, notices, said, health, mut workers, chart, judged) = tokio::try_join!(
         totals,
         store.current_rps(run, scope, now),
         store.notices(&run.id, scope),
@@ -128,6 +129,7 @@ async fn build_run_view(
         store.generator_health(&run.id, scope),
         worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)),
         chart,
+        store.threshold_results(run),
     )?;
     let mut summary = Summary::of(
         run,
@@ -140,7 +142,7 @@ async fn build_run_view(
     );
     summary.add_generator(&health, scope);
     let is_page = extent != Extent::Whole;
-    let marks = chart_marks(run, &said.marks, scope, &summary.generator);
+    let marks = chart_marks(run, &said.marks, &judged, scope, &summary.generator);
     let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);
     let worker_counts = WorkerCounts {
         all: workers.len() as u64,
@@ -185,6 +187,7 @@ async fn build_run_view(
         warnings: summary.warnings,
         generator,
         marks,
+        thresholds: ThresholdsView::of(run, scope, &judged),
         notes: said.into(),
         remark: remark(store, &run.id, scope).await?,
         phases: phase_windows(run, now),
@@ -457,6 +460,7 @@ impl RunRows {
                 pinned: said.pinned,
                 labels: said.labels,
                 has_note: said.has_note,
+                verdict: said.verdict,
                 ..row
             });
         }
@@ -525,6 +529,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
         pinned: false,
         labels: Vec::new(),
         has_note: false,
+        verdict: None,
         infrastructure: run.test.infrastructure.clone(),
         host: run.test.shown_host(),
         scenario: run.test.scenario.clone(),

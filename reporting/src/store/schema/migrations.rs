@@ -6,7 +6,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 24] = [
+pub(super) const MIGRATIONS: [&str; 25] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -335,5 +335,11 @@ pub(super) const MIGRATIONS: [&str; 24] = [
         PRIMARY KEY (run, error, sample)
     ) WITHOUT ROWID;
     ALTER TABLE error_texts ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;  -- how many there are
+",
+    // What came of a run's thresholds.
+    "
+    ALTER TABLE runs ADD COLUMN threshold_results TEXT;  -- JSON list, once the run is over
+    ALTER TABLE runs ADD COLUMN verdict TEXT;            -- passed or failed; NULL without thresholds
+    ALTER TABLE runs ADD COLUMN baselines TEXT;          -- JSON: what the thresholds' metrics were in another run
 ",
 ];

@@ -207,7 +207,7 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 16] = [
+    const LEFT_OUT: [(&str, &str); 17] = [
         ("BuildAnnounced", "missing_data"),
         ("ChartMark", "to"),
         ("RunView", "remark"),
@@ -218,6 +218,7 @@ impl AlwaysThere {
         ("SummaryShipped", "data"),
         ("RunView", "console_tables"),
         ("LogLines", "remark"),
+        ("ThresholdResult", "explanation"),
         ("LogLines", "after"),
         ("LogLines", "more"),
         ("LogRow", "level"),

@@ -262,6 +262,7 @@ pub(in crate::web) async fn progress(
         cards,
         completeness,
         warnings,
+        thresholds,
         ..
     } = run_numbers(&state.coordinator, &run, &Scope::default()).await?;
     Ok(Json(Progress {
@@ -276,6 +277,8 @@ pub(in crate::web) async fn progress(
         totals: cards.totals,
         current_rps: cards.current_rps,
         completeness,
+        verdict: thresholds.verdict,
+        thresholds: thresholds.rows.into_iter().map(|row| row.result).collect(),
         warnings,
     }))
 }

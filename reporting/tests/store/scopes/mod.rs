@@ -2,7 +2,7 @@
 
 mod charts;
 mod checks;
-mod events;
+pub(crate) mod events;
 
 use std::time::Duration;
 
@@ -20,7 +20,11 @@ use self::events::{
 };
 use crate::support::{START, run, snapshot_with};
 
-async fn save_all(store: &Store, record: &RunRecord, agents: &[Vec<Vec<Event>>]) -> Vec<Event> {
+pub(crate) async fn save_all(
+    store: &Store,
+    record: &RunRecord,
+    agents: &[Vec<Vec<Event>>],
+) -> Vec<Event> {
     let endpoints = endpoints();
     let mut saved = Vec::new();
     let most = agents.iter().map(Vec::len).max().unwrap_or(0);

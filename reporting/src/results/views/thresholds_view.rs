@@ -1,0 +1,216 @@
+//! How the thresholds of a run stand, as its page shows them.
+
+use greylag_infra::{
+    RunRecord, TestVerdict, Threshold, ThresholdMetric, ThresholdResult, ThresholdState,
+    ThresholdSubject, TimedSpan,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::plain_text::plain_text;
+use crate::results::page_text::clock;
+use crate::results::summary::verdict_of;
+use crate::store::Scope;
+
+/// How the thresholds of a run stand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct ThresholdsView {
+    /// What they say of the run: `passed` or `failed`; null without thresholds, and while it goes on.
+    pub verdict: Option<TestVerdict>,
+    /// How they stand together: `none`, `open`, `breached` while the run goes on, `passed` or `failed`.
+    pub standing: &'static str,
+    /// The same in words; empty where there is nothing to say beside the status.
+    pub badge: String,
+    /// Each, in the order of the test.
+    pub rows: Vec<ThresholdRow>,
+    /// Limits as lines across the charts of the part that is shown.
+    pub lines: Vec<ChartLimit>,
+}
+
+/// How one threshold stands.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ThresholdRow {
+    /// What came of it.
+    #[serde(flatten)]
+    pub result: ThresholdResult,
+    /// What was measured, as people read it.
+    pub actual_text: String,
+    /// The limit, likewise.
+    pub limit_text: String,
+    /// Its state, likewise.
+    pub state_text: String,
+    /// Since when it is breached, on a clock of run time; empty where it is not.
+    pub since_text: String,
+}
+
+/// A limit as a line across a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ChartLimit {
+    /// Which chart: `total-requests-per-second` or `percentiles`.
+    pub chart: &'static str,
+    /// Of which times: `response`, `intended` or `first_byte`; null for a chart of something else.
+    pub of: Option<&'static str>,
+    /// Where, in the chart's unit.
+    pub at: f64,
+    /// The threshold.
+    pub label: String,
+}
+
+/// What is not there.
+const NOTHING: &str = "–";
+
+impl ThresholdsView {
+    pub(super) fn of(run: &RunRecord, scope: &Scope, results: &[ThresholdResult]) -> Self {
+        let verdict = verdict_of(run, results);
+        let failed = results.iter().filter(|result| result.state.is_failed());
+        let failed = failed.count();
+        let (standing, badge) = match (verdict, failed) {
+            (Some(TestVerdict::Passed), _) => ("passed", "Verdict: passed".to_owned()),
+            (Some(TestVerdict::Failed), _) => ("failed", "Verdict: failed".to_owned()),
+            (None, 0) if results.is_empty() => ("none", String::new()),
+            (None, 0) => ("open", String::new()),
+            (None, 1) => ("breached", "1 threshold breached".to_owned()),
+            (None, several) => ("breached", format!("{several} thresholds breached")),
+        };
+        let thresholds = run.test.thresholds.iter().zip(results);
+        Self {
+            verdict,
+            standing,
+            badge,
+            rows: results.iter().map(row).collect(),
+            lines: thresholds
+                .filter_map(|(threshold, result)| line(threshold, result, scope))
+                .collect(),
+        }
+    }
+
+    /// What stands above the table.
+    pub(crate) fn note(&self) -> &'static str {
+        "Of the whole run without its ramp-up, unless a threshold says otherwise"
+    }
+}
+
+fn row(result: &ThresholdResult) -> ThresholdRow {
+    let text = |value: Option<f64>| match value {
+        Some(value) => result.unit.text(value),
+        None => NOTHING.to_owned(),
+    };
+    ThresholdRow {
+        actual_text: text(result.actual),
+        limit_text: text(result.limit),
+        state_text: result.state.to_string(),
+        since_text: result.breached_since_s.map_or_else(String::new, clock),
+        result: ThresholdResult {
+            condition: plain_text(&result.condition),
+            explanation: result.explanation.as_deref().map(plain_text),
+            ..result.clone()
+        },
+    }
+}
+
+/// The limit of a threshold that is about the requests a page shows.
+fn line(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Option<ChartLimit> {
+    let is_shown = match (&threshold.of, &scope.endpoint) {
+        (ThresholdSubject::All, None) => true,
+        (ThresholdSubject::Endpoint { method, name }, Some(shown)) => {
+            (method, name) == (&shown.method, &shown.name)
+        }
+        _ => false,
+    };
+    if !is_shown || scope.agent.is_some() || scope.outcome.is_some() {
+        return None;
+    }
+    let (chart, of) = match threshold.metric {
+        ThresholdMetric::RequestsPerSecond => ("total-requests-per-second", None),
+        ThresholdMetric::Time(TimedSpan::Response, _) => ("percentiles", Some("response")),
+        ThresholdMetric::Time(TimedSpan::Intended, _) => ("percentiles", Some("intended")),
+        ThresholdMetric::Time(TimedSpan::FirstByte, _) => ("percentiles", Some("first_byte")),
+        _ => return None,
+    };
+    Some(ChartLimit {
+        chart,
+        of,
+        at: result.limit?,
+        label: plain_text(&result.condition),
+    })
+}
+
+impl ThresholdRow {
+    /// Its state for style sheets.
+    pub(crate) fn state_word(&self) -> &'static str {
+        match self.result.state {
+            ThresholdState::Pending => "pending",
+            ThresholdState::Passed => "passed",
+            ThresholdState::Breached => "breached",
+            ThresholdState::NoData => "no_data",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{LoadTest, RunPhase, ThresholdUnit};
+
+    use super::*;
+    use crate::store::Window;
+
+    fn view(state: ThresholdState, phase: RunPhase, scope: &Scope) -> ThresholdsView {
+        let thresholds = vec!["p95 < 500ms".parse().unwrap()];
+        let run = RunRecord {
+            id: "r".into(),
+            number: 1,
+            test: LoadTest {
+                thresholds,
+                ..LoadTest::default()
+            },
+            phase,
+            created_at: greylag_infra::WallTime::default(),
+            started_at: None,
+            ended_at: None,
+            agents: Vec::new(),
+            profile: greylag_infra::LoadProfile::default(),
+            completeness: greylag_infra::Completeness::default(),
+        };
+        let result = ThresholdResult {
+            condition: "p95 < 500ms".to_owned(),
+            metric: "p95".to_owned(),
+            unit: ThresholdUnit::Ms,
+            actual: Some(612.0),
+            limit: Some(500.0),
+            state,
+            breached_since_s: Some(65),
+            explanation: None,
+        };
+        ThresholdsView::of(&run, scope, &[result])
+    }
+
+    #[test]
+    fn a_verdict_comes_at_the_end_and_a_breach_before_it() {
+        let whole = Scope::default();
+        let breached = view(ThresholdState::Breached, RunPhase::Running, &whole);
+        assert_eq!((breached.verdict, breached.standing), (None, "breached"));
+        assert_eq!(breached.rows[0].actual_text, "612 ms");
+        assert_eq!(breached.rows[0].since_text, "1:05");
+        let failed = view(ThresholdState::Breached, RunPhase::Finished, &whole);
+        assert_eq!(failed.verdict, Some(TestVerdict::Failed));
+        assert_eq!(failed.badge, "Verdict: failed");
+        let open = view(ThresholdState::Passed, RunPhase::Running, &whole);
+        assert_eq!((open.standing, open.badge.as_str()), ("open", ""));
+    }
+
+    #[test]
+    fn lines_are_those_of_the_requests_that_are_shown() {
+        let lines = |scope: &Scope| {
+            view(ThresholdState::Passed, RunPhase::Finished, scope)
+                .lines
+                .len()
+        };
+        assert_eq!(lines(&Scope::default()), 1);
+        assert_eq!(lines(&Scope::of_window(Window::new(3, 9).unwrap())), 1);
+        let of_agent = Scope {
+            agent: Some("eu".to_owned()),
+            ..Scope::default()
+        };
+        assert_eq!(lines(&of_agent), 0);
+    }
+}

@@ -1,0 +1,104 @@
+//! What the metrics of thresholds were in the run that they are compared with.
+//!
+//! It is found out once and kept: pins come and go, and runs are deleted.
+
+use greylag_infra::{RunRecord, Threshold};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+use crate::store::error::{StoreError, StoreResult};
+use crate::store::integers::to_sql;
+use crate::store::live::WriterState;
+use crate::store::run_rows::{by_id, from_json, json, key_of};
+use crate::thresholds::Evaluation;
+
+/// The word for the newest pinned run of the test, which is also meant where nothing is said.
+const PINNED: &str = "pinned";
+
+/// What was found out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct KeptBaseline {
+    /// The run, as `checkout#12`.
+    run: Option<String>,
+    /// Of each threshold.
+    values: Vec<Option<f64>>,
+}
+
+impl Store {
+    /// Of each threshold of a run that is about a baseline, what its metric was there; nothing if none is.
+    pub(super) async fn baselines(&self, record: &RunRecord) -> StoreResult<Vec<Option<f64>>> {
+        let is_of_baseline = |threshold: &Threshold| threshold.limit.is_of_baseline();
+        if !record.test.thresholds.iter().any(is_of_baseline) {
+            return Ok(Vec::new());
+        }
+        let run = record.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let key = key_of(connection, &run.id)?;
+            let kept: Option<String> = connection
+                .prepare_cached("SELECT baselines FROM runs WHERE run = ?1")?
+                .query_row([key], |row| row.get(0))?;
+            match kept {
+                Some(kept) => Ok((Some(from_json::<KeptBaseline>(&kept)?), None)),
+                None => Ok((None, find(connection, &run)?)),
+            }
+        };
+        let (kept, found) = self.inner.readers.run(query).await?;
+        if let Some(kept) = kept {
+            return Ok(kept.values);
+        }
+        let mut kept = KeptBaseline::default();
+        if let Some(mut found) = found {
+            kept.run = Some(format!("{}#{}", found.test.name, found.number));
+            found.test.thresholds.clone_from(&record.test.thresholds);
+            let elapsed_s = found.elapsed_s(self.clock().now());
+            let until = self.end_second(&found.id).await?.max(elapsed_s as u32);
+            let mut evaluation = Evaluation::new(&found, &[]);
+            evaluation = self.taken_in(&found.id, evaluation, until).await?;
+            evaluation.finish(elapsed_s);
+            let results = evaluation.results().into_iter();
+            kept.values = results.map(|result| result.actual).collect();
+        }
+        let (id, text) = (record.id.clone(), json(&kept));
+        let saved = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                connection
+                    .prepare_cached("UPDATE runs SET baselines = ?2 WHERE id = ?1")?
+                    .execute(params![id.as_str(), text])?;
+                Ok(())
+            })
+        };
+        self.inner.writer.run(saved).await?;
+        Ok(kept.values)
+    }
+}
+
+/// The run that a run is compared with: by its id, as `test#number`, or the newest pinned one of its test. It is over.
+fn find(connection: &Connection, run: &RunRecord) -> StoreResult<Option<RunRecord>> {
+    let named = run.test.baseline.trim();
+    let id: Option<String> = if named.is_empty() || named == PINNED {
+        connection
+            .prepare_cached(
+                "SELECT id FROM runs WHERE test = ?1 AND pinned AND is_over AND id <> ?2
+                 ORDER BY number DESC LIMIT 1",
+            )?
+            .query_row(params![run.test.name, run.id.as_str()], |row| row.get(0))
+            .optional()?
+    } else {
+        let (test, number) = named.rsplit_once('#').unwrap_or((named, ""));
+        let number: Option<u64> = number.parse().ok();
+        connection
+            .prepare_cached(
+                "SELECT id FROM runs WHERE is_over AND id <> ?1 AND (id = ?2 OR test = ?3 AND number = ?4) LIMIT 1",
+            )?
+            .query_row(
+                params![run.id.as_str(), named, test, number.map(to_sql)],
+                |row| row.get(0),
+            )
+            .optional()?
+    };
+    match id {
+        Some(id) => by_id(connection, &id.into()),
+        None => Ok::<_, StoreError>(None),
+    }
+}

@@ -1,0 +1,263 @@
+//! How the thresholds of runs stand, and what is kept of it when a run is over.
+//!
+//! While a run goes on, its evaluation is kept in memory and takes in each second once all agents have delivered it: it costs
+//! the same every second. What it says follows from the rows alone, so a coordinator that is restarted takes the seconds in
+//! again and says the same. When the run is over the results are stored with it, for lists and so that they are not computed
+//! again; results of agents that come later delete them.
+
+mod baseline;
+mod rows;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use greylag_infra::{RunId, RunRecord, TestVerdict, ThresholdResult};
+use rusqlite::{Connection, params};
+
+use self::rows::{counted_before, take_in};
+use super::Store;
+use super::error::{StoreError, StoreResult};
+use super::live::{WriterState, last_second};
+use super::run_rows::{from_json, json, key_of};
+use crate::thresholds::{Counted, Evaluation, ThresholdAbort};
+
+/// Seconds that are read of the database at a time: what is in memory meanwhile.
+const SECONDS_AT_A_TIME: u32 = 64;
+/// How often the thresholds of a run that is over are judged again because results came meanwhile.
+const MAX_TRIALS: usize = 5;
+
+/// How the thresholds of active runs stand.
+#[derive(Debug, Default)]
+pub(super) struct LiveThresholds(Mutex<HashMap<RunId, Arc<JudgedRun>>>);
+
+/// How those of one run stand.
+#[derive(Debug, Default)]
+struct JudgedRun {
+    /// None before the first second, and while it is at work.
+    evaluation: tokio::sync::Mutex<Option<Evaluation>>,
+    shown: Mutex<Option<Arc<Vec<ThresholdResult>>>>,
+}
+
+impl LiveThresholds {
+    fn of(&self, id: &RunId) -> Arc<JudgedRun> {
+        Arc::clone(self.runs().entry(id.to_owned()).or_default())
+    }
+
+    fn shown(&self, id: &RunId) -> Option<Arc<Vec<ThresholdResult>>> {
+        let judged = self.runs().get(id).map(Arc::clone)?;
+        judged.shown().clone()
+    }
+
+    fn forget(&self, id: &RunId) {
+        self.runs().remove(id);
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<JudgedRun>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JudgedRun {
+    fn shown(&self) -> MutexGuard<'_, Option<Arc<Vec<ThresholdResult>>>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// How the thresholds of a run stand: as they were judged last while it goes on, and for good when it is over.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn threshold_results(
+        &self,
+        record: &RunRecord,
+    ) -> Result<Arc<Vec<ThresholdResult>>, StoreError> {
+        if record.test.thresholds.is_empty() {
+            return Ok(Arc::default());
+        }
+        if record.phase.is_over() {
+            if let Some(stored) = self.stored_results(&record.id).await? {
+                return Ok(Arc::new(stored));
+            }
+            return Ok(self.judge(record).await?.results);
+        }
+        if let Some(shown) = self.inner.thresholds.shown(&record.id) {
+            return Ok(shown);
+        }
+        let baselines = self.baselines(record).await?;
+        Ok(Arc::new(Evaluation::new(record, &baselines).results()))
+    }
+
+    /// Judges the thresholds of a run as far as all of its agents have delivered, or for good when it is over; then the
+    /// results are kept.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub async fn judge(&self, record: &RunRecord) -> Result<Judgement, StoreError> {
+        let judged = self.inner.thresholds.of(&record.id);
+        let mut kept = judged.evaluation.lock().await;
+        if !record.phase.is_over() {
+            let until = match delivered_until(record) {
+                Some(until) => until,
+                None => self.end_second(&record.id).await?,
+            };
+            let known = kept.take();
+            let evaluation = self.continued(record, known, until).await?;
+            let judgement = Judgement {
+                results: Arc::new(evaluation.results()),
+                abort: evaluation.abort(),
+            };
+            *judged.shown() = Some(Arc::clone(&judgement.results));
+            *kept = Some(evaluation);
+            return Ok(judgement);
+        }
+        if let Some(stored) = self.stored_results(&record.id).await? {
+            return Ok(Judgement {
+                results: Arc::new(stored),
+                abort: None,
+            });
+        }
+        let mut known = kept.take();
+        let mut results = Arc::default();
+        let now = self.clock().now();
+        for _ in 0..MAX_TRIALS {
+            // The seconds at the end in which nothing happened count, too.
+            let until = self.end_second(&record.id).await?;
+            let until = until.max(record.run_time(now).second());
+            let mut evaluation = self.continued(record, known.take(), until).await?;
+            evaluation.finish(record.elapsed_s(now));
+            results = Arc::new(evaluation.results());
+            let saved = self.save_results(&record.id, &evaluation, Arc::clone(&results));
+            if saved.await? {
+                break;
+            }
+        }
+        self.inner.thresholds.forget(&record.id);
+        Ok(Judgement {
+            // As whoever asks next reads it: a number may change in its last place when it is read from a text.
+            results: Arc::new(from_json(&json(&*results))?),
+            abort: None,
+        })
+    }
+
+    /// An evaluation that has taken in the seconds up to `until`, from where a known one is.
+    async fn continued(
+        &self,
+        record: &RunRecord,
+        known: Option<Evaluation>,
+        until: u32,
+    ) -> StoreResult<Evaluation> {
+        // An agent may have said that it has delivered more than the run came to.
+        let goes_on = |known: &Evaluation| known.is_of(record) && known.next() <= until;
+        let evaluation = match known.filter(goes_on) {
+            Some(known) => known,
+            None => Evaluation::new(record, &self.baselines(record).await?),
+        };
+        self.taken_in(&record.id, evaluation, until).await
+    }
+
+    /// An evaluation that has taken in a run's seconds up to `until`.
+    async fn taken_in(
+        &self,
+        id: &RunId,
+        mut evaluation: Evaluation,
+        until: u32,
+    ) -> StoreResult<Evaluation> {
+        while evaluation.next() < until {
+            let end = until.min(evaluation.next().saturating_add(SECONDS_AT_A_TIME));
+            let id = id.clone();
+            let taken_in = move |connection: &rusqlite::Transaction<'_>| {
+                take_in(connection, &id, &mut evaluation, end)?;
+                Ok(evaluation)
+            };
+            evaluation = self.inner.readers.run(taken_in).await?;
+        }
+        Ok(evaluation)
+    }
+
+    async fn stored_results(&self, id: &RunId) -> StoreResult<Option<Vec<ThresholdResult>>> {
+        let id = id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let key = key_of(connection, &id)?;
+            let stored: Option<String> = connection
+                .prepare_cached("SELECT threshold_results FROM runs WHERE run = ?1")?
+                .query_row([key], |row| row.get(0))?;
+            stored.map(|stored| from_json(&stored)).transpose()
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Keeps results, unless the evaluation does not know all that is stored; false then.
+    async fn save_results(
+        &self,
+        id: &RunId,
+        evaluation: &Evaluation,
+        results: Arc<Vec<ThresholdResult>>,
+    ) -> StoreResult<bool> {
+        let id = id.to_owned();
+        let (next, counted) = (evaluation.next(), evaluation.counted());
+        let saved = move |state: &mut WriterState| {
+            state.transaction(|connection| {
+                let key = key_of(connection, &id)?;
+                let stored: Counted = counted_before(connection, &id, next)?;
+                let end = last_second(connection, key)?.map_or(0, |last| last.saturating_add(1));
+                if stored != counted || end > next {
+                    return Ok(false);
+                }
+                let verdict = TestVerdict::of(&results).map(|verdict| verdict.to_string());
+                connection
+                    .prepare_cached(
+                        "UPDATE runs SET threshold_results = ?2, verdict = ?3 WHERE run = ?1",
+                    )?
+                    .execute(params![key, json(&*results), verdict])?;
+                Ok(true)
+            })
+        };
+        self.inner.writer.run(saved).await
+    }
+
+    /// Runs that are over and whose thresholds have not been judged for good: the coordinator ended meanwhile.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn runs_to_judge(&self) -> Result<Vec<RunRecord>, StoreError> {
+        let query = |connection: &rusqlite::Transaction<'_>| super::run_rows::to_judge(connection);
+        self.inner.readers.run(query).await
+    }
+}
+
+/// A verdict from its column.
+pub(super) fn verdict_of(stored: Option<String>) -> Option<TestVerdict> {
+    let stored = stored?;
+    let known = [TestVerdict::Passed, TestVerdict::Failed];
+    known
+        .into_iter()
+        .find(|verdict| verdict.to_string() == stored)
+}
+
+/// Results came of a run that is over: its thresholds are to be judged again.
+pub(super) fn forget_results(connection: &Connection, id: &RunId) -> StoreResult<()> {
+    connection
+        .prepare_cached("UPDATE runs SET threshold_results = NULL, verdict = NULL WHERE id = ?1")?
+        .execute([id.as_str()])?;
+    Ok(())
+}
+
+/// What came of judging.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// How the thresholds stand.
+    pub results: Arc<Vec<ThresholdResult>>,
+    /// Whether the run is to be stopped.
+    pub abort: Option<ThresholdAbort>,
+}
+
+/// Up to which second all agents of an active run have delivered, but for those that it goes on without; all there are
+/// once each has ended its part.
+fn delivered_until(record: &RunRecord) -> Option<u32> {
+    let agents = record.agents.iter();
+    let awaited = agents
+        .filter(|agent| agent.end.is_none() && !record.coverage().has_lost_agent(&agent.name));
+    let until = awaited.map(|agent| agent.saved_until).min();
+    until.or_else(|| record.agents.is_empty().then_some(0))
+}

@@ -1,0 +1,137 @@
+//! What thresholds need of each second, read through its scope.
+
+use std::ops::Range;
+
+use greylag_infra::RunId;
+use rusqlite::Connection;
+
+use crate::measure::interval::{Measure, SparseInterval};
+use crate::measure::windows::ANY_STEP;
+use crate::store::error::{StoreError, StoreResult};
+use crate::store::health_rows::saturated;
+use crate::store::scope::{RowScope, Scope, Window};
+use crate::store::scope_rows::{self, Numbers, Part, Requests, Wanted};
+use crate::thresholds::{Counted, Evaluation, Need, Needed, Second};
+
+/// Takes in the seconds up to `until`.
+pub(super) fn take_in(
+    connection: &Connection,
+    run_id: &RunId,
+    evaluation: &mut Evaluation,
+    until: u32,
+) -> StoreResult<()> {
+    let counted = counted_in(connection, run_id, evaluation.next()..until)?;
+    evaluation.take_in(until, counted, |need, seconds| {
+        read(connection, run_id, need, seconds)
+    })
+}
+
+/// What a run had before a second.
+pub(super) fn counted_before(
+    connection: &Connection,
+    run_id: &RunId,
+    second: u32,
+) -> StoreResult<Counted> {
+    counted_in(connection, run_id, 0..second)
+}
+
+fn counted_in(
+    connection: &Connection,
+    run_id: &RunId,
+    seconds: Range<u32>,
+) -> StoreResult<Counted> {
+    let mut counted = Counted::default();
+    let Ok(window) = Window::new(seconds.start, seconds.end) else {
+        return Ok(counted);
+    };
+    let scope = RowScope::find(connection, run_id, &Scope::of_window(window))?;
+    let wanted = Wanted {
+        users: true,
+        requests: Requests::Counts,
+        errors: false,
+    };
+    let seconds = scope.from..scope.to;
+    scope_rows::visit(connection, &scope, seconds, ANY_STEP, wanted, |_, part| {
+        match part {
+            Part::Users(users) => counted.arrivals.merge(users.arrivals),
+            Part::Counts { requests, failures } => {
+                counted.requests = counted.requests.saturating_add(requests);
+                counted.failures = counted.failures.saturating_add(failures);
+            }
+            Part::Interval { .. } | Part::Errors { .. } => {}
+        }
+        Ok(())
+    })?;
+    Ok(counted)
+}
+
+/// What a need has in each of some seconds.
+fn read(
+    connection: &Connection,
+    run_id: &RunId,
+    need: &Need,
+    asked: Range<u32>,
+) -> StoreResult<Vec<Second>> {
+    let mut seconds = vec![Second::default(); asked.len()];
+    let Ok(window) = Window::new(asked.start, asked.end) else {
+        return Ok(seconds);
+    };
+    let scope = Scope {
+        endpoint: need.endpoint.clone(),
+        ..Scope::of_window(window)
+    };
+    let scope = match RowScope::find(connection, run_id, &scope) {
+        Ok(scope) => scope,
+        // Not requested so far.
+        Err(StoreError::UnknownEndpoint(_)) => return Ok(seconds),
+        Err(error) => return Err(error),
+    };
+    let at = |second: u32| (second - asked.start) as usize;
+    let wanted = match need.what {
+        Needed::Saturated => {
+            let saturated = saturated::read(connection, scope.run, &[], scope.from..scope.to)?;
+            for second in saturated.stretches().iter().cloned().flatten() {
+                seconds[at(second)].saturated = true;
+            }
+            return Ok(seconds);
+        }
+        Needed::Arrivals => Wanted {
+            users: true,
+            ..Wanted::default()
+        },
+        Needed::Counts => Wanted {
+            requests: Requests::Counts,
+            ..Wanted::default()
+        },
+        Needed::Sums | Needed::Times(_) => Wanted {
+            requests: Requests::Intervals,
+            ..Wanted::default()
+        },
+    };
+    let range = scope.from..scope.to;
+    scope_rows::visit(connection, &scope, range, 1, wanted, |second, part| {
+        let sum = &mut seconds[at(second)];
+        match part {
+            Part::Users(users) => sum.arrivals.merge(users.arrivals),
+            Part::Counts { requests, failures } => {
+                let response = &mut sum.sums.response;
+                response.count = response.count.saturating_add(requests);
+                sum.sums.failures = sum.sums.failures.saturating_add(failures);
+            }
+            Part::Interval { numbers, .. } => match need.what {
+                Needed::Times(measure) => add_times(sum, &numbers, measure)?,
+                _ => sum.sums.merge(&numbers.sums()?),
+            },
+            Part::Errors { .. } => {}
+        }
+        Ok(())
+    })?;
+    Ok(seconds)
+}
+
+fn add_times(sum: &mut Second, numbers: &Numbers<'_>, measure: Measure) -> StoreResult<()> {
+    let SparseInterval { sums, mut counts } = numbers.only(measure)?;
+    sum.sums.merge(&sums);
+    sum.counts.merge(&std::mem::take(&mut counts[measure]));
+    Ok(())
+}

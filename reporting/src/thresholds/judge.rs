@@ -1,0 +1,240 @@
+//! One threshold, second by second.
+
+use std::ops::Range;
+
+use greylag_infra::{
+    Threshold, ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState, TimeStatistic,
+    TimedSpan,
+};
+
+use super::extremes::SlidingExtremes;
+use super::tally::{Second, Tally};
+use super::{Need, ThresholdAbort};
+
+/// One threshold as far as seconds have been taken in.
+#[derive(Debug)]
+pub(super) struct Judge {
+    threshold: Threshold,
+    need: Need,
+    limit: Option<f64>,
+    /// Those it is about; `u32::MAX` is the end of the run.
+    seconds: Range<u32>,
+    /// Windows lie before it: when the load has ended, only what was under way comes in.
+    load_ends_s: u32,
+    /// Of the phase, or of the window.
+    tally: Tally,
+    extremes: SlidingExtremes,
+    /// Seconds of the phase that have been taken in.
+    taken_in: u32,
+    /// The value of the phase so far, or the worst of all windows.
+    actual: Option<f64>,
+    breached_since: Option<u32>,
+    /// Whether the run is over.
+    is_over: bool,
+}
+
+impl Judge {
+    pub(super) fn new(
+        threshold: &Threshold,
+        seconds: Range<u32>,
+        load_ends_s: u32,
+        baseline: Option<f64>,
+    ) -> Self {
+        Self {
+            need: Need::of(threshold),
+            limit: threshold.limit_value(baseline),
+            threshold: threshold.clone(),
+            seconds,
+            load_ends_s,
+            tally: Tally::default(),
+            extremes: SlidingExtremes::default(),
+            taken_in: 0,
+            actual: None,
+            breached_since: None,
+            is_over: false,
+        }
+    }
+
+    /// Whether these are its seconds, in a run whose load ends so.
+    pub(super) fn is_of(&self, seconds: &Range<u32>, load_ends_s: u32) -> bool {
+        self.seconds == *seconds && self.load_ends_s == load_ends_s
+    }
+
+    pub(super) fn need(&self) -> &Need {
+        &self.need
+    }
+
+    /// Which of some seconds it takes in.
+    pub(super) fn arriving(&self, seconds: &Range<u32>) -> Range<u32> {
+        let end = match self.threshold.within_s {
+            Some(_) => self.seconds.end.min(self.load_ends_s),
+            None => self.seconds.end,
+        };
+        let from = seconds.start.max(self.seconds.start);
+        from..seconds.end.min(end).max(from)
+    }
+
+    /// Which seconds leave its window meanwhile.
+    pub(super) fn leaving(&self, seconds: &Range<u32>) -> Range<u32> {
+        let Some(width) = self.threshold.within_s else {
+            return 0..0;
+        };
+        let arriving = self.arriving(seconds);
+        let from = |second: u32| second.saturating_sub(width).max(self.seconds.start);
+        from(arriving.start)..from(arriving.end)
+    }
+
+    /// Takes in seconds, each list with its first one, and lets others leave its window.
+    pub(super) fn take_in(&mut self, arriving: (u32, &[Second]), leaving: (u32, &[Second])) {
+        for (second, sums) in (arriving.0..).zip(arriving.1) {
+            self.tally.add(sums);
+            self.taken_in += 1;
+            match self.threshold.within_s {
+                None => self.judge_phase(second, f64::from(self.taken_in)),
+                Some(width) => {
+                    let from = (second + 1).saturating_sub(width);
+                    if from > self.seconds.start
+                        && let Some(gone) = leaving.1.get((from - 1 - leaving.0) as usize)
+                    {
+                        self.tally.take_away(gone);
+                    }
+                    if let ThresholdMetric::Time(span, _) = self.threshold.metric
+                        && let Some(times) = super::measure_of(span).times_in(&sums.sums)
+                    {
+                        self.extremes.add(second, &times);
+                    }
+                    self.extremes.begin_at(from);
+                    if self.taken_in >= width {
+                        self.judge_window(second, width);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value of the phase up to the end of a second, when it is so long.
+    fn judge_phase(&mut self, second: u32, seconds: f64) {
+        let metric = self.threshold.metric;
+        self.actual = self.tally.value(metric, seconds, self.taken_in, None);
+        let is_last = self.is_over || second.saturating_add(1) == self.seconds.end;
+        if self.is_breached(self.actual) && (is_last || !self.may_still_hold()) {
+            self.breached_since.get_or_insert(second);
+        } else {
+            self.breached_since = None;
+        }
+    }
+
+    fn judge_window(&mut self, second: u32, width: u32) {
+        let metric = self.threshold.metric;
+        let ends = self.extremes.get();
+        let value = self.tally.value(metric, f64::from(width), width, ends);
+        let Some(value) = value else { return };
+        let worst = self.actual.get_or_insert(value);
+        *worst = if self.threshold.comparison.is_upper() {
+            worst.max(value)
+        } else {
+            worst.min(value)
+        };
+        if self.is_breached(Some(value)) {
+            // Whatever comes later, there was such a window.
+            self.breached_since.get_or_insert(second);
+        }
+    }
+
+    fn is_breached(&self, value: Option<f64>) -> bool {
+        let both = value.zip(self.limit);
+        both.is_some_and(|(value, limit)| !self.threshold.holds(value, limit))
+    }
+
+    /// Whether more of the run can only bring the value nearer to where the condition holds, so that it is not judged
+    /// before its end: that there are to be 1,000 requests is not breached in the first second.
+    fn may_still_hold(&self) -> bool {
+        let is_upper = self.threshold.comparison.is_upper();
+        match self.threshold.metric {
+            ThresholdMetric::Requests
+            | ThresholdMetric::Failures
+            | ThresholdMetric::Time(_, TimeStatistic::Max) => !is_upper,
+            ThresholdMetric::Time(_, TimeStatistic::Min) => is_upper,
+            _ => false,
+        }
+    }
+
+    /// The run is over; it took so long.
+    pub(super) fn finish(&mut self, elapsed_s: f64) {
+        self.is_over = true;
+        if self.threshold.within_s.is_some() || self.taken_in == 0 {
+            return;
+        }
+        let last = self.seconds.start.saturating_add(self.taken_in - 1);
+        let end = elapsed_s.min(f64::from(self.seconds.end));
+        self.judge_phase(last, end - f64::from(self.seconds.start));
+    }
+
+    /// Whether the run is to be stopped for it when the seconds before `next` have been taken in.
+    pub(super) fn abort(&self, next: u32) -> Option<ThresholdAbort> {
+        let after_s = self.threshold.abort_after_s?;
+        let since_s = self.breached_since?;
+        (next.saturating_sub(since_s) >= after_s).then(|| ThresholdAbort {
+            threshold: self.threshold.to_string(),
+            since_s,
+        })
+    }
+
+    /// How it stands when the seconds before `next` have been taken in.
+    pub(super) fn result(&self, next: u32) -> ThresholdResult {
+        // Before the first second its phases may not be known.
+        let is_judged = self.is_over || (next > 0 && next >= self.seconds.end);
+        let state = match self.actual.zip(self.limit) {
+            None if is_judged => ThresholdState::NoData,
+            None => ThresholdState::Pending,
+            Some(_) if self.breached_since.is_some() => ThresholdState::Breached,
+            Some((value, limit)) if self.threshold.holds(value, limit) => ThresholdState::Passed,
+            Some(_) => ThresholdState::Pending,
+        };
+        let has_no_data = state == ThresholdState::NoData;
+        ThresholdResult {
+            condition: self.threshold.to_string(),
+            metric: self.threshold.metric.to_string(),
+            unit: self.threshold.metric.unit(),
+            actual: self.actual,
+            limit: self.limit,
+            state,
+            breached_since_s: self.breached_since,
+            explanation: has_no_data.then(|| self.why_no_data()),
+        }
+    }
+
+    fn why_no_data(&self) -> String {
+        if self.limit.is_none() {
+            return "the run that it is compared with has no such value".to_owned();
+        }
+        if self.taken_in == 0 {
+            return match self.threshold.during {
+                ThresholdPhase::Whole => "the run did not begin".to_owned(),
+                ThresholdPhase::AfterRampUp => "the run did not get beyond its ramp-up".to_owned(),
+                ThresholdPhase::RampUp => "the run has no ramp-up".to_owned(),
+                ThresholdPhase::Steady => "the load was never steady".to_owned(),
+                ThresholdPhase::RampDown => "the run has no ramp-down".to_owned(),
+            };
+        }
+        let requests = match &self.need.endpoint {
+            None => "requests".to_owned(),
+            Some(endpoint) => format!("requests to {} {}", endpoint.method, endpoint.name),
+        };
+        match (self.threshold.within_s, self.threshold.metric) {
+            (Some(width), _) if self.taken_in < width => {
+                format!("this part of the run took less than {width} s")
+            }
+            (_, ThresholdMetric::Time(TimedSpan::Intended, _)) => {
+                format!("no {requests} with an intended start ended in this part of the run")
+            }
+            (_, ThresholdMetric::Time(TimedSpan::FirstByte, _)) => {
+                format!("no {requests} with a time to the first byte ended in this part of the run")
+            }
+            (_, ThresholdMetric::Skipped) => {
+                "no iterations of an arrival rate were due in this part of the run".to_owned()
+            }
+            _ => format!("no {requests} ended in this part of the run"),
+        }
+    }
+}

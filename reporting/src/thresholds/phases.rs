@@ -1,0 +1,91 @@
+//! Which seconds a threshold is about.
+
+use std::ops::Range;
+
+use greylag_infra::{FailureReason, LoadProfile, RunRecord, Threshold, ThresholdPhase};
+
+/// The seconds of a phase; `u32::MAX` is the end of the run. There are none of a phase that never comes.
+///
+/// It is what is planned, with the changes that were made: a run that is stopped early, perhaps by a threshold, must not have
+/// other phases afterwards. Of a run that ends as planned these are the phases that its page offers as windows.
+pub(super) fn seconds_of(phase: ThresholdPhase, profile: &LoadProfile) -> Range<u32> {
+    const NONE: Range<u32> = 0..0;
+    let phases = profile.phases(profile.ends_at);
+    let load_ends_s = profile.ends_at.second();
+    match phase {
+        ThresholdPhase::Whole => 0..u32::MAX,
+        ThresholdPhase::AfterRampUp => phases.steady.map_or(NONE, |steady| steady.start..u32::MAX),
+        ThresholdPhase::RampUp => match (phases.ramp_up, phases.steady) {
+            (Some(_), None) => 0..u32::MAX,
+            (ramp_up, _) => ramp_up.unwrap_or(NONE),
+        },
+        ThresholdPhase::Steady => phases.steady.unwrap_or(NONE),
+        ThresholdPhase::RampDown => phases
+            .steady
+            .filter(|steady| steady.end < load_ends_s)
+            .map_or(NONE, |steady| steady.end..u32::MAX),
+    }
+}
+
+/// The second in which the load of a run ends as far as that is known: as planned, or when a threshold stops it. What then
+/// comes in was under way, and windows of it would say that the target has become slower or serves less.
+pub(super) fn load_ends_s(run: &RunRecord) -> u32 {
+    let planned = run.profile.ends_at.second();
+    let Some(FailureReason::ThresholdBreached { threshold, since_s }) = run.phase.failure_reason()
+    else {
+        return planned;
+    };
+    let after_s = threshold.parse::<Threshold>().ok();
+    let after_s = after_s.and_then(|threshold| threshold.abort_after_s);
+    planned.min(since_s.saturating_add(after_s.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{ProfileStep, RunTime};
+
+    use super::*;
+
+    fn profile(steps: &[(u32, u64, u64)], ends_s: u32) -> LoadProfile {
+        let steps = steps.iter().map(|(at_s, users, over_s)| ProfileStep {
+            at: RunTime::of_second(*at_s),
+            users: *users,
+            over_us: over_s * 1_000_000,
+        });
+        LoadProfile {
+            steps: steps.collect(),
+            ends_at: RunTime::of_second(ends_s),
+            ..LoadProfile::default()
+        }
+    }
+
+    fn all(profile: &LoadProfile) -> [Range<u32>; 4] {
+        [
+            ThresholdPhase::AfterRampUp,
+            ThresholdPhase::RampUp,
+            ThresholdPhase::Steady,
+            ThresholdPhase::RampDown,
+        ]
+        .map(|phase| seconds_of(phase, profile))
+    }
+
+    #[test]
+    fn the_ramp_up_is_left_out_unless_asked_for() {
+        let ramp = profile(&[(0, 10, 5)], 60);
+        assert_eq!(all(&ramp), [5..u32::MAX, 0..5, 5..60, 0..0]);
+        assert_eq!(seconds_of(ThresholdPhase::Whole, &ramp), 0..u32::MAX);
+        let jump = profile(&[(0, 10, 0)], 60);
+        assert_eq!(all(&jump), [0..u32::MAX, 0..0, 0..60, 0..0]);
+        let down = profile(&[(0, 10, 5), (50, 0, 10)], 60);
+        assert_eq!(all(&down), [5..u32::MAX, 0..5, 5..50, 50..u32::MAX]);
+        let endless = profile(&[(0, 10, 60)], 60);
+        assert_eq!(all(&endless), [0..0, 0..u32::MAX, 0..0, 0..0]);
+    }
+
+    #[test]
+    fn a_change_of_users_changes_the_phases() {
+        let planned = profile(&[(0, 10, 5)], 60);
+        let changed = planned.with_change(RunTime::of_second(10), 50, 5_000_000);
+        assert_eq!(all(&changed.unwrap())[0], 15..u32::MAX);
+    }
+}

@@ -1,0 +1,110 @@
+//! A run whose thresholds are judged while it goes on, by one coordinator after the other.
+
+use std::time::Duration;
+
+use greylag_infra::protocol::{Snapshot, ToAgent};
+use greylag_infra::{FailureReason, LoadTest, RunId, RunPhase, TestVerdict, ThresholdState};
+use greylag_reporting::{RunFilter, Scope, Summary};
+
+use crate::site::*;
+
+/// Requests of 5 ms in the second of this number, and nothing missing before the end of it.
+fn second(run_id: &RunId, seq: u64) -> Snapshot {
+    Snapshot {
+        complete_until: seq as u32 + 1,
+        ..snapshot(run_id, seq, 2)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let texts_of_thresholds = [
+        "p95 < 2ms abort after 3s",
+        "requests >= 6 during whole",
+        "requests >= 1000",
+        "p95 < 1s for GET /misspelled",
+    ];
+    let thresholds = texts_of_thresholds.map(|text| text.parse().unwrap());
+    let test = LoadTest {
+        duration_s: 60,
+        thresholds: thresholds.to_vec(),
+        ..load_test()
+    };
+    let run_id = begin_test(&site, &mut agent, test).await;
+    for seq in 1..3 {
+        let acknowledged = agent.snapshot(second(&run_id, seq)).await;
+        assert_eq!(acknowledged, ack(&run_id, seq));
+    }
+    // Breached since second 1, seen by this coordinator.
+    let states = until_judged(&site, &run_id, ThresholdState::Breached).await;
+    use ThresholdState::{Breached, NoData, Passed, Pending};
+    assert_eq!(states, [Breached, Pending, Pending, Pending]);
+    drop(agent);
+    site.close().await;
+
+    let site = Site::open(dir.path(), PATIENCE).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert!(matches!(agent.receive().await, Some(ToAgent::Start { .. })));
+    let acknowledged = agent.snapshot(second(&run_id, 3)).await;
+    assert_eq!(acknowledged, ack(&run_id, 3));
+    let stop = ToAgent::Stop {
+        run_id: run_id.clone(),
+    };
+    assert_eq!(agent.receive().await, Some(stop));
+    assert_eq!(agent.snapshot(last(&run_id, 4, 6)).await, ack(&run_id, 4));
+    let reason = FailureReason::ThresholdBreached {
+        threshold: texts_of_thresholds[0].to_owned(),
+        since_s: 1,
+    };
+    assert_eq!(site.until_over(&run_id).await, RunPhase::Failed(reason));
+
+    let store = site.coordinator.store();
+    let now = site.coordinator.now();
+    let summary = Summary::read(store, &run_id, &Scope::default(), now)
+        .await
+        .unwrap();
+    assert_eq!(summary.verdict, Some(TestVerdict::Failed));
+    let states: Vec<_> = summary.thresholds.iter().map(|one| one.state).collect();
+    assert_eq!(states, [Breached, Passed, Breached, NoData]);
+    assert_eq!(summary.thresholds[0].breached_since_s, Some(1));
+    let explanation = summary.thresholds[3].explanation.as_deref();
+    assert_eq!(
+        explanation,
+        Some("no requests to GET /misspelled ended in this part of the run")
+    );
+    let log = texts(&site, &run_id).await;
+    let said = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(said("Threshold breached: p95 < 2ms"), 1, "{log:#?}");
+    for (words, count) in [
+        ("verdict:failed", 1),
+        ("verdict:passed", 0),
+        ("verdict:none", 0),
+    ] {
+        let filter = RunFilter {
+            search: words.into(),
+            ..RunFilter::default()
+        };
+        assert_eq!(store.runs(filter).await.unwrap().len(), count, "{words}");
+    }
+    site.close().await;
+}
+
+async fn until_judged(site: &Site, run_id: &RunId, first: ThresholdState) -> Vec<ThresholdState> {
+    let judged = async {
+        loop {
+            let run = site.run(run_id).await;
+            let results = site.coordinator.store().threshold_results(&run).await;
+            let results = results.unwrap();
+            if results[0].state == first {
+                return results.iter().map(|result| result.state).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, judged)
+        .await
+        .expect("the thresholds should be judged")
+}
