@@ -76,12 +76,25 @@ async fn coordinator_killed_and_restarted() {
         .await
         .with_agents("lab", &["east", "west"])
         .await;
-    let changes = json!({ "users": 40, "workers": 4, "duration": 14 });
+    // The second one is breached before the kill, the third one only if seconds are lost.
+    let thresholds = [
+        "requests >= 200 during whole",
+        "requests < 20 during whole",
+        "rps > 0 within 5s",
+    ];
+    let changes = json!({ "users": 40, "workers": 4, "duration": 14, "thresholds": thresholds });
     let id = cluster
         .api()
         .start(&test(&nginx.url(), "lab", changes))
         .await;
     let seen = cluster.api().wait_for_requests(&id, 100, RUN_TIMEOUT).await;
+    let breached = async || {
+        let thresholds = cluster.api().summary(&id).await.thresholds;
+        thresholds[1]
+            .breached_since_s
+            .ok_or_else(|| format!("{thresholds:?}"))
+    };
+    let since = wait::until("the breach", RUN_TIMEOUT, breached).await;
     cluster.kill_coordinator().await;
     let at_kill = nginx.log_so_far().totals().requests;
     // The issue's own figure; load must continue meanwhile.
@@ -98,6 +111,15 @@ async fn coordinator_killed_and_restarted() {
         "{kept} requests are kept of {seen}"
     );
     assert_finishes_as_logged(&cluster, nginx, &id).await;
+    let summary = cluster.api().summary(&id).await;
+    let states: Vec<_> = summary
+        .thresholds
+        .iter()
+        .map(|one| one.state.as_str())
+        .collect();
+    assert_eq!(states, ["passed", "breached", "passed"]);
+    assert_eq!(summary.thresholds[1].breached_since_s, Some(since));
+    assert_eq!(summary.verdict.as_deref(), Some("failed"));
 }
 
 #[tokio::test]

@@ -29,7 +29,12 @@ async fn a_run_is_annotated_pinned_and_found_again() {
     api.wait_for_agents("lab", 1, START_TIMEOUT).await;
     let mut ids = Vec::new();
     for commit in ["commit=abc", "commit=def"] {
-        let changes = json!({ "name": "checkout", "duration": 2, "labels": [commit] });
+        let thresholds = [
+            "error_rate < 50% during whole",
+            "p95 < 30s within 1s",
+            "requests < 1 for GET /never during whole",
+        ];
+        let changes = json!({ "name": "checkout", "duration": 2, "labels": [commit], "thresholds": thresholds });
         let id = api.start(&test(&nginx.url(), "lab", changes)).await;
         api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
         ids.push(id);
@@ -51,6 +56,10 @@ async fn a_run_is_annotated_pinned_and_found_again() {
     let browser = Browser::start().await;
     browser.view(1440, 900, Theme::Light).await;
     browser.open(&format!("{url}/runs/{}", ids[0])).await;
+    let judged = "const of = (css) => document.querySelector(css)?.textContent;
+        return document.querySelectorAll('[data-role=\"thresholds\"] tbody tr[data-state=\"passed\"]').length === 3
+            && of('[data-role=\"verdict-pill\"]') === 'Verdict: passed';";
+    browser.wait_for("the thresholds", LIVE, judged).await;
     let marked = "return [...document.querySelectorAll('[data-role=\"run-marks\"] li')].some((mark) => mark.textContent.includes('deployed'));";
     browser.wait_for("the moment", LIVE, marked).await;
     click(&browser, "[data-role='edit-note'] summary").await;
