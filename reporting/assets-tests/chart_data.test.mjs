@@ -45,6 +45,7 @@ test("a line is shown alone, and all of them when it is chosen again", () => {
   assert.deepEqual(soloed(names, new Set(names), "b"), new Set(["b"]));
   assert.deepEqual(soloed(names, new Set(["a"]), "b"), new Set(["b"]));
   assert.deepEqual(soloed(names, new Set(["b"]), "b"), new Set(names));
+  assert.deepEqual(soloed(names, new Set(), "b"), new Set(["b"]));
 });
 
 test("a table as CSV quotes what has to be", () => {
@@ -55,4 +56,5 @@ test("an axis of nines has its percentiles at whole places", () => {
   assert.deepEqual([0, 1, 2, 3, 4].map(ninesLabel), ["0%", "90%", "99%", "99.9%", "99.99%"]);
   for (const [percentile, place] of [[0, 0], [90, 1], [99, 2], [99.9, 3]])
     assert.ok(Math.abs(nines(percentile) - place) < 1e-9, String(percentile));
+  assert.ok(Math.abs(nines(100) - 9) < 1e-9, "the greatest has a place, too");
 });

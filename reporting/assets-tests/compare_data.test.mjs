@@ -31,6 +31,7 @@ test("a moment has the value of its step", () => {
 test("a table has each moment of any run", () => {
   const lines = [[[0, 1], [1, 2]], [[1, 3], [2, null]]];
   assert.deepEqual(rowsOf(lines, String), [[0, "1", ""], [1, "2", "3"], [2, "", ""]]);
+  assert.deepEqual(rowsOf([[[2, 1]], [[10, 2], [-1, 3]]], String).map(([moment]) => moment), [-1, 2, 10]);
 });
 
 test("the same moment is marked once", () => {
@@ -55,7 +56,10 @@ test("columns begin with the greatest, names with A, and what is unknown comes l
   assert.deepEqual(first, { column: "p95_ms", isDown: true });
   assert.deepEqual(nextOrder(first, "p95_ms"), { column: "p95_ms", isDown: false });
   assert.deepEqual(nextOrder(first, "name"), { column: "name", isDown: false });
+  assert.deepEqual(nextOrder(first, "run"), { column: "run", isDown: false });
   assert.deepEqual([null, 1, 3, -2].sort(byCell(true)), [3, 1, -2, null]);
   assert.deepEqual([null, 1, 3, -2].sort(byCell(false)), [-2, 1, 3, null]);
   assert.deepEqual(["b", "a"].sort(byCell(false)), ["a", "b"]);
+  assert.deepEqual(["", "b", "a"].sort(byCell(false)), ["a", "b", ""]);
+  assert.deepEqual([NaN, 2, 1].sort(byCell(false)), [1, 2, NaN]);
 });

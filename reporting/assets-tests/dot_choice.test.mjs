@@ -35,6 +35,7 @@ test("the server is asked in its own units", () => {
   assert.equal(logQuery(1.25), "from=0&to=4&limit=50");
   assert.equal(logQuery(60.9), "from=58&to=63&limit=50");
   assert.equal(described(dots[2], 2, 4), "GET /a b, 0.01 ms at 1s, failure; 3 of 4");
+  assert.equal(dotQuery({ ...dots[0], method: "", name: "step" }), "at_ms=500&response_us=10000&endpoint=step");
 });
 
 test("what was not recorded is said to be so, and no answer is no status", () => {
@@ -62,6 +63,8 @@ test("what was not recorded is said to be so, and no answer is no status", () =>
     ["User", "not recorded"],
     ["Shown because", "kept as the slowest of its endpoint"],
   ]);
+  const names = facts({ ...request, failed: false, error: null }).map(([name]) => name);
+  assert.ok(!names.includes("Error"), "a success has no error");
   const others = [dot(1, 1, true), dot(1, 1, false)];
   assert.equal(requestOf(others, dot(1, 1)), others[1]);
   assert.equal(requestOf([], dot(1, 1)), null);

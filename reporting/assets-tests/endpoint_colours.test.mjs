@@ -38,6 +38,16 @@ test("ten endpoints have different hues, thirty different colours, and more are 
   assert.equal(shown(colours, list).length, 100);
 });
 
+test("failures have hues of their own, and ten endpoints have different ones", () => {
+  const list = endpoints(10);
+  const colours = new EndpointColours();
+  colours.add(list);
+  const hues = (failed) => list.map(({ method, name }) => colours.of(method, name, failed).hue);
+  assert.ok(hues(true).every((hue) => hue <= 30 || hue >= 330), "reds");
+  assert.ok(hues(true).every((hue) => !hues(false).includes(hue)));
+  assert.equal(new Set(shown(colours, list, true)).size, 10);
+});
+
 test("an endpoint keeps its colour when others come", () => {
   const list = endpoints(20);
   const colours = new EndpointColours();

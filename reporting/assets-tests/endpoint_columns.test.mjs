@@ -22,6 +22,7 @@ test("columns have Locust's names and the numbers of a row", () => {
     return text(value(of, all));
   };
   assert.equal(shown("share", rows[0]), "27.78%");
+  assert.equal(columns.find(({ key }) => key === "share").value(rows[0], { requests: 0, seconds: 0 }), 0);
   assert.equal(shown("rps", rows[0]), "0.56");
   assert.equal(shown("avg_bytes", rows[2]), "100");
   assert.equal(shown("avg_bytes", row("", "", 0)), "0");
@@ -36,6 +37,10 @@ test("rows are sorted by any column, found, and left as they came", () => {
   assert.deepEqual(by("avg_bytes", "ascending"), ["POST /a", "GET /b", "GET /a"]);
   assert.deepEqual(by("name", "ascending"), ["GET /a", "POST /a", "GET /b"]);
   assert.deepEqual(sorted(rows, null, columns, all), rows);
+  assert.deepEqual(names(rows), ["GET /b", "POST /a", "GET /a"], "sorting leaves the list as it is");
+  const paced = [row("GET", "/none", 1), row("GET", "/late", 1, { intended: { p95_ms: 0.5 } })];
+  const byIntended = sorted(paced, { column: "intended", direction: "descending" }, columns, all);
+  assert.deepEqual(names(byIntended), ["GET /late", "GET /none"], "what has no intended start is below all that has");
   assert.deepEqual(names(matching(rows, "get /a")), ["GET /a"]);
   assert.equal(nextSort(nextSort(nextSort(null, "requests"), "requests"), "requests"), null);
   assert.deepEqual(nextSort(null, "name"), { column: "name", direction: "ascending" });
@@ -46,6 +51,8 @@ test("what was kept is used as far as it is known", () => {
   assert.deepEqual(remembered("no JSON", columns), { shown: null, sort: null });
   const text = JSON.stringify({ shown: ["requests", "gone"], sort: { column: "gone", direction: "ascending" } });
   assert.deepEqual(remembered(text, columns), { shown: ["requests"], sort: null });
+  const odd = { column: "bytes", direction: "sideways" };
+  assert.equal(remembered(JSON.stringify({ sort: odd }), columns).sort, null);
   const sort = { column: "bytes", direction: "descending" };
   assert.deepEqual(remembered(JSON.stringify({ sort }), columns).sort, sort);
 });

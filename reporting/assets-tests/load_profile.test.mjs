@@ -59,6 +59,7 @@ test("stages go up and down, also within a ramp that is not over", () => {
     [65, 20],
     [100, 20],
   ]);
+  assert.deepEqual(idealLine(profile(100, [0, 100, 20], [10, 20, 15]), 15).at(-1), [15, 40], "from where the ramp was");
 });
 
 test("a profile may begin late, be empty, or change beyond the axis", () => {

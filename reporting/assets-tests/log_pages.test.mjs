@@ -99,6 +99,53 @@ test("what events bring is taken without a question unless something is missing 
   assert.deepEqual(log.asked, []);
 });
 
+test("while only some lines are asked for, or an answer is awaited, what events bring is not shown", async () => {
+  const [log, view] = [server(100, 700), page()];
+  const pages = new LogPages(log.ask, view);
+  await pages.restart({ every: 10 }, false);
+  assert.equal(pages.bring([{ seq: 101 }]), false, "it may not be one of them");
+  const asked = pages.restart({}, true);
+  assert.equal(pages.bring([{ seq: 101 }]), false, "what is before it is still to come");
+  await asked;
+  assert.deepEqual(view.seqs, range(1, 100));
+  assert.ok(pages.hasNewer);
+});
+
+test("after many new lines the older ones can be had again", async () => {
+  const [log, view] = [server(100, 700), page()];
+  const pages = new LogPages(log.ask, view);
+  await pages.restart({}, true);
+  log.total = MOST + 200;
+  assert.ok(pages.bring(range(101, log.total).map((seq) => ({ seq }))));
+  assert.deepEqual(view.seqs, range(201, log.total));
+  assert.ok(pages.hasOlder);
+  await pages.older();
+  assert.equal(view.seqs[0], 1);
+});
+
+test("a page is asked for once, and is of no use after another question", async () => {
+  const [log, view] = [server(5_000, 700), page()];
+  const waiting = [];
+  const ask = (query) => new Promise((resolve) => waiting.push(() => resolve(log.ask(query))));
+  const pages = new LogPages(ask, view);
+  const answered = async (work) => {
+    waiting.shift()();
+    await work;
+  };
+  for (const way of ["older", "newer"]) {
+    await answered(pages.restart({}, true, 200));
+    const asked = [pages[way](), pages[way]()];
+    assert.equal(waiting.length, 1, way);
+    const other = pages.restart({ every: 500 }, false, 0);
+    const late = waiting.shift();
+    await answered(other);
+    const shown = [...view.seqs];
+    late();
+    await Promise.all(asked);
+    assert.deepEqual(view.seqs, shown, way);
+  }
+});
+
 test("a moment is in the middle of what can be walked through", async () => {
   const [log, view] = [server(5_000, 700), page()];
   const pages = new LogPages(log.ask, view);
@@ -116,8 +163,11 @@ test("an answer to an earlier question is not shown", async () => {
   const pages = new LogPages(async (query) => (query.every === 7 ? slow : log.ask(query)), view);
   const first = pages.restart({ every: 7 }, false);
   await pages.restart({ every: 100 }, false);
+  const third = pages.restart({ every: 200 }, false);
   answer({ lines: [{ seq: 7 }], total: 1_000 });
   await first;
-  assert.deepEqual(view.seqs, range(1, 10).map((number) => number * 100));
+  assert.equal(pages.isBusy, true, "the newest is still awaited");
+  await third;
+  assert.deepEqual(view.seqs, range(1, 5).map((number) => number * 200));
   assert.equal(pages.isBusy, false);
 });

@@ -62,6 +62,7 @@ test("times are read as people write them", () => {
     ["x", null],
     ["1:2:3:4", null],
     ["1:", null],
+    ["9".repeat(30), null],
   ])
     assert.equal(readSecond(text), seconds, text);
 });
@@ -69,6 +70,7 @@ test("times are read as people write them", () => {
 test("a window is read or what is wrong with it is said", () => {
   assert.deepEqual(readWindow("1:05", "100", 300), { from: 65, to: 100 });
   assert.deepEqual(readWindow("", "", 300), { from: 0, to: undefined });
+  assert.deepEqual(readWindow("", "", 0), { from: 0, to: undefined }, "the whole of a run without results");
   assert.deepEqual(readWindow("10", "", 300), { from: 10, to: undefined });
   assert.equal(readWindow("x", "5", 300).field, "from");
   assert.equal(readWindow("1", "soon", 300).field, "to");

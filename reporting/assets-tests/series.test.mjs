@@ -34,9 +34,21 @@ test("points are kept in order and replaced by second", () => {
       [4, 4],
     ],
   );
+  data.apply(delta([point(2.5)]));
+  assert.deepEqual(data.points.map(({ second }) => second), [0, 1, 2, 2.5, 3, 4], "one that comes late takes the place of none");
   data.apply(delta([point(7)], { reset: true, step_s: 10 }));
   assert.deepEqual(ratePoints(data.points, "requests"), [[7, 0.7]]);
   assert.equal(data.end(), 17);
+});
+
+test("seconds that are left out do not count in rates, and a step without any has none", () => {
+  const data = new RunData();
+  data.apply(delta([point(0, 30), { ...point(5, 30), left_out: 2 }, { ...point(10, 0), left_out: 5 }], { step_s: 5 }));
+  assert.deepEqual(ratePoints(data.points, "requests"), [
+    [0, 6],
+    [5, 10],
+    [10, null],
+  ]);
 });
 
 test("dots come in order of time and go by number", () => {
@@ -68,6 +80,13 @@ test("dots come in order of time and go by number", () => {
     ],
   );
   data.apply(delta([], { dots: dots({ forget: true }) }));
+  assert.deepEqual(data.samples, []);
+  // Of another part of the run, with other endpoints and gaps between the numbers.
+  const other = { forget: true, endpoints: [["GET", "/c"]], at_ms: [300], response_us: [9], endpoint: [0], kind: [2], numbers: [4], next: 7 };
+  data.apply(delta([], { dots: dots({ ...other, drawn_share: 0.5, failed_share: 0.25 }) }));
+  assert.deepEqual(data.samples.map(({ name }) => name), ["/c"]);
+  assert.deepEqual(data.shares, { drawn: 0.5, failed: 0.25 });
+  data.apply(delta([], { dots: dots({ gone: [4], next: 7 }) }));
   assert.deepEqual(data.samples, []);
 });
 

@@ -24,6 +24,7 @@ test("a valid form has no errors", () => {
   assert.deepEqual(errorsWith({ texts: { arrival_rate: "100" } }), []);
   assert.deepEqual(errorsWith({ durations: { ramp_up: 0 } }), []);
   assert.deepEqual(errorsWith({ texts: { workers: "auto" }, users: 1 }), []);
+  assert.deepEqual(errorsWith({ texts: { workers: "10" } }), [], "a worker for each user");
 });
 
 test("each error names its field and says what is right", () => {
@@ -39,6 +40,7 @@ test("each error names its field and says what is right", () => {
     [{ durations: { stop_timeout: null } }, "stop_timeout", "1h20m"],
     [{ texts: { spawn_rate: "fast" } }, "spawn_rate", "above 0"],
     [{ texts: { spawn_rate: "2", given_ramp_up: "5s" } }, "spawn_rate", "both given"],
+    [{ texts: { spawn_rate: "2", arrival_rate: "5" } }, "spawn_rate", "arrival rate"],
     [{ texts: { arrival_rate: "-1" } }, "arrival_rate", "above 0"],
   ]) {
     const errors = errorsWith(change);
