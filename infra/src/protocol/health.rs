@@ -190,6 +190,26 @@ mod tests {
     }
 
     #[test]
+    fn a_second_that_came_in_parts_is_as_bad_as_the_worst_of_them() {
+        let (mut calm, mut late) = (worker(100, 700, 1_000), worker(500, 10, 60_000));
+        calm.requests = 3;
+        late.requests = 4;
+        let worst = ProcessHealth {
+            core_pm: Some(500),
+            wait_pm: Some(700),
+            requests: 7,
+            ..late
+        };
+        for (mut one, other) in [(calm, &late), (late, &calm)] {
+            one.merge(other);
+            assert_eq!(one, worst);
+        }
+        let mut unknown = ProcessHealth { late: None, ..calm };
+        unknown.merge(&late);
+        assert_eq!(unknown.late, late.late);
+    }
+
+    #[test]
     fn a_second_is_saturated_above_the_limits_and_not_at_them() {
         assert_eq!(worker(900, 0, 50_000).saturation(), None);
         assert_eq!(worker(901, 0, 0).saturation(), Some(Saturation::Core));

@@ -27,6 +27,7 @@ fn values_are_hidden_by_their_names() {
             "user%5Bpassword%5D=(hidden)&x=1",
         ),
         ("user[password]=geheim", "user[password]=(hidden)"),
+        ("token=geheim and more", "token=(hidden) and more"),
         (
             "next=%2Flogin%3Ftoken%3Dgeheim%26x",
             "next=%2Flogin%3Ftoken%3D(hidden)%26x",
@@ -47,6 +48,14 @@ fn values_are_hidden_by_their_names() {
             r#"{"session":(hidden),"a":1}"#,
         ),
         (
+            r#"{"session":{"id":"ge}]heim","l":1},"a":1}"#,
+            r#"{"session":(hidden),"a":1}"#,
+        ),
+        (
+            r#"{"tokenValue":"geheim","a":1}"#,
+            r#"{"tokenValue":"(hidden)","a":1}"#,
+        ),
+        (
             r#"{"tokens":["geheim","geheim"],"a":1}"#,
             r#"{"tokens":(hidden),"a":1}"#,
         ),
@@ -61,6 +70,10 @@ fn values_are_hidden_by_their_names() {
         (
             r#"{"body":"{\"token\":\"geheim\",\"a\":1}"}"#,
             r#"{"body":"{\"token\":\"(hidden)\",\"a\":1}"}"#,
+        ),
+        (
+            r#"'{\"token\":\"ge"heim\",\"a\":1}'"#,
+            r#"'{\"token\":\"(hidden)\",\"a\":1}'"#,
         ),
         (
             r#"{"key":"password","value":"geheim"}"#,
@@ -236,6 +249,17 @@ fn a_secret_that_is_cut_is_hidden() {
     assert!(!shown.contains('s') && shown.len() <= 2_048, "{shown}");
     let text = format!("{{\"token\":\"{}\"}}", "t".repeat(100));
     assert_eq!(SecretMask::default().text(&text, 12), "{\"token\":…");
+}
+
+#[test]
+fn a_long_secret_is_hidden_to_its_end_and_one_that_holds_another_whole() {
+    let long: String = (0..1_000).map(|number| number.to_string()).collect();
+    let mask = SecretMask::new(&LoadTest::default(), [long.clone()]);
+    assert_eq!(mask.text(&format!("{long}!"), ALL), "(hidden)!");
+
+    let secrets = ["outer-inner-outer".to_owned(), "inner".to_owned()];
+    let mask = SecretMask::new(&LoadTest::default(), secrets);
+    assert_eq!(mask.text("an outer-inner-outer!", ALL), "an (hidden)!");
 }
 
 proptest! {
