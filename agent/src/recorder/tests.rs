@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use greylag_infra::LoadTest;
 use greylag_infra::protocol::{
-    ErrorSampleData, MAX_ENDPOINTS, MAX_ERRORS, OTHER, SampleDetails, UserChange,
+    ErrorSampleData, MAX_ENDPOINTS, MAX_ERROR_SAMPLES_OF_RUN, MAX_ERRORS, MAX_SAMPLE_BODY_BYTES,
+    OTHER, SampleDetails, UserChange,
 };
 use greylag_reporting::{Interval, Measure, Outcomes};
 use greylag_scenarios::{FailedRequest, FailedResponse};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use proptest::prelude::*;
 
 use super::*;
@@ -525,6 +526,54 @@ fn samples_of_an_error_are_spread_over_its_occurrences_and_have_no_secrets() {
         "{body}"
     );
     assert!(body.len() <= 2_048, "{}", body.len());
+}
+
+#[test]
+fn no_run_has_more_samples_of_errors_than_are_kept_of_it() {
+    let mut samples = ErrorSamples::default();
+    let errors = 2 * MAX_ERROR_SAMPLES_OF_RUN as u32;
+    let chosen = (0..errors).filter(|error| samples.chooses(*error)).count();
+    assert_eq!(chosen, MAX_ERROR_SAMPLES_OF_RUN);
+}
+
+/// One with more headers than are kept, and a secret where the body is cut.
+#[derive(Debug)]
+struct Long(HeaderMap);
+
+impl FailedResponse for Long {
+    fn headers(&self) -> &HeaderMap {
+        &self.0
+    }
+    fn body_start(&self, bytes: usize) -> Option<std::borrow::Cow<'_, str>> {
+        let body = format!("{}s3cret-of-the-run", "x".repeat(MAX_SAMPLE_BODY_BYTES - 6));
+        Some(body[..body.len().min(bytes)].to_owned().into())
+    }
+    fn body_bytes(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn headers_beyond_the_limit_are_counted_and_a_secret_at_the_end_of_the_body_is_hidden() {
+    let mut headers = HeaderMap::new();
+    for number in 0..40 {
+        let name = format!("x-header-{number}");
+        let name: HeaderName = name.parse().expect("a name");
+        headers.insert(name, "v".repeat(400).parse().expect("a value"));
+    }
+    let response = Long(headers);
+    let failed = FailedRequest {
+        url: None,
+        response: Some(&response),
+    };
+    let request = request(run_zero(), "/", 0, 0, Some("oh"));
+    let mask = SecretMask::new(&LoadTest::default(), ["s3cret-of-the-run".to_owned()]);
+    let sample = sample_of(&request, &failed, Duration::ZERO, &mask);
+    assert!(!sample.headers.is_empty() && sample.headers_left_out > 0);
+    let all = sample.headers.len() + sample.headers_left_out as usize;
+    assert_eq!(all, 40);
+    let body = sample.body.expect("there is a body");
+    assert!(!body.contains("s3c"), "{body}");
 }
 
 #[test]

@@ -364,6 +364,26 @@ mod tests {
     }
 
     #[test]
+    fn a_test_without_samples_of_errors_has_no_mask_and_others_hide_its_secret_options() {
+        let pin = CustomOption::text("pin").secret().default("of-default");
+        let scenarios = [shop().option(pin)];
+        let mut test = LoadTest {
+            scenario: "shop".into(),
+            options: [("pages".into(), "12345".into())].into(),
+            ..LoadTest::default()
+        };
+        let shown = |test: &LoadTest| {
+            let mask = error_sample_mask(test, &scenarios);
+            mask.map(|mask| mask.text("of-default of-option 12345", usize::MAX))
+        };
+        assert_eq!(shown(&test).as_deref(), Some("(hidden) of-option 12345"));
+        test.options.insert("pin".into(), "of-option".into());
+        assert_eq!(shown(&test).as_deref(), Some("of-default (hidden) 12345"));
+        test.no_error_samples = true;
+        assert_eq!(shown(&test), None);
+    }
+
+    #[test]
     fn a_run_is_started_with_the_tests_settings() {
         let mut test = LoadTest {
             host: "http://127.0.0.1:1/base".into(),

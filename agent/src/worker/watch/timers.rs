@@ -379,6 +379,15 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_stands_for_no_moment_of_the_second_before() {
+        let mut state = State::default();
+        fire(&mut state, 700, 701);
+        fire(&mut state, 1_200, 1_201);
+        let weights = state.seconds[&1].iter().map(|(_, weight)| weight);
+        assert_eq!(weights.sum::<u32>(), 200);
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut state = State::default();
         fire(&mut state, 0, 3_600_000);
